@@ -1,0 +1,65 @@
+# Two commands set up and show everything on a bare machine:  make demo   and   make test
+# Everything is installed into .venv from constraints.txt; nothing outside this folder and the download cache changes.
+
+PYTHON ?= python3
+WORKERS ?= 2
+
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+
+# Hard links share the disk with uv's download cache; where the cache is on another file system uv copies by itself.
+UV_LINK_MODE ?= hardlink
+export UV_LINK_MODE
+# ninja, which DeepSpeed calls by name to build its CPU operators, lives in the environment.
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+# Settings that would send the installer or the interpreter into another environment.
+unexport VIRTUAL_ENV CONDA_PREFIX PYTHONHOME PYTHONPATH PIP_TARGET PIP_PREFIX PIP_USER PIP_PYTHON PIP_CONSTRAINT \
+	UV_SYSTEM_PYTHON UV_PYTHON UV_TARGET UV_PREFIX UV_CONSTRAINT UV_OVERRIDE UV_EXCLUDE UV_RESOLUTION UV_WORKING_DIR
+
+.PHONY: help venv demo test test-all lint typecheck pins clean
+.DEFAULT_GOAL := help
+
+help:  ## show this list
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
+	@echo "Variables: PYTHON=$(PYTHON)  WORKERS=$(WORKERS)  DATA=FOLDER_OR_URL (for demo)"
+
+venv: $(INSTALLED)  ## make .venv (other targets do this by themselves)
+
+# The stamp is written last, so that an interrupted installation is taken up again.
+$(INSTALLED): pyproject.toml constraints.txt
+	@sh .ci/check_system.sh "$(PYTHON)" "$(VENV)"
+	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt uv
+	$(BIN)/uv pip install --python $(BIN)/python --constraint constraints.txt --build-constraint constraints.txt \
+		--editable '.[dev]'
+	@touch $@
+
+demo: $(INSTALLED)  ## build toy shards, train, evaluate, show the report (DATA= uses yours)
+	$(BIN)/python -m mcg.demo $(if $(DATA),--data '$(DATA)')
+
+lint: $(INSTALLED)  ## ruff: rules and formatting
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+typecheck: $(INSTALLED)  ## mypy
+	$(BIN)/mypy
+
+# One torch thread for each worker: the workers are the parallelism, and results do not depend on the machine.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
+
+test: lint typecheck  ## lint, types, and every test of up to seconds
+	$(PYTEST) -m "not long"
+
+test-all: lint typecheck  ## the same with the long tests
+	$(PYTEST)
+
+pins: $(INSTALLED)  ## rewrite constraints.txt with the newest versions that fit pyproject.toml
+	@head -n 4 constraints.txt > $(VENV)/constraints.head
+	$(BIN)/uv pip compile pyproject.toml --all-extras --upgrade --no-header --no-annotate --quiet \
+		--python $(BIN)/python --output-file $(VENV)/constraints.body
+	@cat $(VENV)/constraints.head $(VENV)/constraints.body > constraints.txt
+
+clean:  ## remove caches and build products (not .venv, data/ or runs/)
+	rm -rf build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -not -path './$(VENV)/*' -prune -exec rm -rf {} +

@@ -1,0 +1,216 @@
+"""The root of the config tree, and how a config file becomes one.
+
+YAML by OmegaConf (interpolation, `${oc.env:NAME}`, `a.b=c` overrides), validated by pydantic models that live beside
+their owners and forbid unknown fields. An error names the file, the dotted path, the value, what is allowed, and the
+nearest known name. `data.*.seed` follows the run's seed, and `data.val` and `data.test` are evaluations, unless said
+otherwise.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from types import UnionType
+from typing import Annotated, Any, Self, Union, get_args, get_origin
+
+from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from mcg.engine.config import CheckpointConfig, EngineConfig, LogConfig
+from mcg.engine.optim import OptimConfig
+from mcg.engine.schedule import ScheduleConfig
+from mcg.model.mcg import MCGConfig
+from mcg.objectives import ObjectivesConfig
+from mcg.tasks import TaskConfig
+from shards.config import LoaderConfig
+
+
+class ConfigError(ValueError):
+    """A config that cannot be used; one line per fault."""
+
+
+class DataConfig(BaseModel):
+    """The datasets of a run, by what they are for."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+    train: LoaderConfig
+    """Endless, shuffled."""
+    val: LoaderConfig | None = None
+    """Scored during training."""
+    test: LoaderConfig | None = None
+    """Scored by `python -m mcg.evaluate`."""
+
+    @model_validator(mode="after")
+    def _check_modes(self) -> Self:
+        for split in ("val", "test"):
+            loader = getattr(self, split)
+            if loader is not None and loader.mode != "eval":
+                raise ValueError(f"{split}.mode must be eval, found {loader.mode!r}; leave it out")
+        if self.train.mode != "train":
+            raise ValueError(f"train.mode must be train, found {self.train.mode!r}; leave it out")
+        return self
+
+
+class RunConfig(BaseModel):
+    """One run of train.py."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+    vars: dict[str, str | int | float] = Field(default_factory=dict)
+    """Names of your own, for use elsewhere in the file as ${vars.name}."""
+    run_dir: str = Field(min_length=1)
+    """Folder for checkpoints, logs and results."""
+    seed: int = Field(default=0, ge=0, lt=2**32)
+    """Seed of everything random: order, augmentation, masking, initialisation, dropout."""
+    init_from: str | None = None
+    """Weights to start from: a checkpoint folder or a run folder; optimiser and position start anew."""
+    task: TaskConfig
+    """What the data is used for."""
+    model: MCGConfig
+    """The model."""
+    objectives: ObjectivesConfig
+    """The losses and their weights."""
+    data: DataConfig
+    """Where examples come from."""
+    optim: OptimConfig = OptimConfig()
+    """The optimiser."""
+    schedule: ScheduleConfig
+    """How long, and the learning rate over time."""
+    engine: EngineConfig = EngineConfig()
+    """DeepSpeed: ZeRO, precision, accumulation, checkpointing of activations."""
+    checkpoint: CheckpointConfig = CheckpointConfig()
+    """When to save, and what to keep."""
+    log: LogConfig = LogConfig()
+    """What is written where."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _spread(cls, values: Any) -> Any:
+        """The run's seed and the evaluation mode reach the loaders that do not set their own."""
+        data = values.get("data") if isinstance(values, dict) else None
+        if not isinstance(data, dict):
+            return values
+        spread = {
+            split: {
+                **({"seed": values["seed"]} if "seed" in values else {}),
+                **({"mode": "eval"} if split in ("val", "test") else {}),
+                **loader,
+            }
+            if isinstance(loader, dict)
+            else loader
+            for split, loader in data.items()
+        }
+        return {**values, "data": spread}
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        clip, vision = self.task.clip, self.model.vision
+        for name, found, expected in (
+            ("num_frames", clip.num_frames, vision.num_frames),
+            ("size", clip.size, vision.image_size),
+        ):
+            if found != expected:
+                raise ValueError(
+                    f"task.clip.{name} is {found}, but model.vision is made for {expected}; set both to the same"
+                )
+        return self
+
+
+def load_config(path: str | Path, overrides: Sequence[str] = ()) -> RunConfig:
+    """Read a config file, with `a.b=c` overrides. Raises ConfigError."""
+    return parse_config(read_yaml(path, overrides), str(path))
+
+
+def read_yaml(path: str | Path, overrides: Sequence[str] = ()) -> dict[str, Any]:
+    """The resolved tree of a YAML file with overrides. Raises ConfigError for what is not readable YAML."""
+    file = Path(path)
+    if not file.is_file():
+        known = sorted(str(p) for p in Path("configs").rglob("*.yaml"))
+        near = difflib.get_close_matches(str(path), known, n=1, cutoff=0.4)
+        raise ConfigError(f"{path}: no such config file" + (f"; did you mean {near[0]}?" if near else ""))
+    for override in overrides:
+        if "=" not in override or override.startswith("-"):
+            raise ConfigError(f"{override!r} is not an override; write a.b=c, e.g. optim.lr=1e-4")
+    try:
+        tree = OmegaConf.merge(OmegaConf.load(file), OmegaConf.from_dotlist(list(overrides)))
+        values = OmegaConf.to_container(tree, resolve=True)
+    except (OmegaConfBaseException, ValueError, OSError) as error:
+        raise ConfigError(f"{path}: {error}") from error
+    except Exception as error:  # YAML parser errors share no base class with OmegaConf's
+        if type(error).__module__.startswith("yaml"):
+            raise ConfigError(f"{path}: not valid YAML: {error}") from error
+        raise
+    if not isinstance(values, dict):
+        raise ConfigError(f"{path}: expected a mapping at the top, found {type(values).__name__}")
+    return {str(key): value for key, value in values.items()}
+
+
+def parse_config(values: dict[str, Any], path: str) -> RunConfig:
+    """Validate a tree. Raises ConfigError with a line per fault."""
+    try:
+        return RunConfig.model_validate(values)
+    except ValidationError as error:
+        lines = [_explain(fault, path) for fault in error.errors()]
+        raise ConfigError("\n".join(lines)) from error
+
+
+def _explain(fault: Any, path: str) -> str:
+    where, model = _walk(fault["loc"])
+    if fault["type"] == "extra_forbidden":
+        known = sorted(_fields(model)) if model else []
+        near = difflib.get_close_matches(str(fault["loc"][-1]), known, n=1, cutoff=0.5)
+        hint = f"did you mean '{near[0]}'?" if near else f"known fields: {', '.join(known)}"
+        return f"{path}: {where}: unknown field\n  {hint}"
+    if fault["type"] == "missing":
+        return f"{path}: {where}: missing, and it has no default"
+    message = str(fault["msg"]).removeprefix("Value error, ")
+    found = fault["input"]
+    shown = "" if isinstance(found, dict | list | BaseModel) else f", found {found!r}"
+    return f"{path}: {where or 'config'}: {message}{shown}"
+
+
+def _walk(loc: Sequence[str | int]) -> tuple[str, Any]:
+    """(dotted path, model that the last name is looked up in); tags of unions are not part of the path."""
+    kind: Any = RunConfig
+    path = ""
+    model: Any = RunConfig
+    for step in loc:
+        if isinstance(step, int):
+            path += f"[{step}]"
+            kind = _models_in(kind)
+            continue
+        models = list(kind) if isinstance(kind, list) else _models_in(kind)
+        tagged = [m for m in models if step in getattr(m.model_fields.get("name"), "annotation", _None).__dict__.get("__args__", ())]
+        if len(models) > 1 and tagged:
+            kind = tagged
+            continue
+        model = models[0] if models else None
+        path += ("." if path else "") + step
+        kind = _models_in(model.model_fields[step].annotation) if model and step in model.model_fields else []
+    return path, model
+
+
+class _None:
+    """Stands for an annotation that is not there."""
+
+
+def _models_in(kind: Any) -> list[Any]:
+    """The pydantic models inside an annotation."""
+    if isinstance(kind, list):
+        return kind
+    return list(_flatten(kind))
+
+
+def _flatten(kind: Any) -> Iterator[Any]:
+    if isinstance(kind, type) and issubclass(kind, BaseModel):
+        yield kind
+    elif get_origin(kind) in (Union, UnionType, Annotated, tuple, list, dict):
+        for part in get_args(kind):
+            yield from _flatten(part)
+
+
+def _fields(model: Any) -> list[str]:
+    return list(model.model_fields)

@@ -1,0 +1,62 @@
+"""Ranks talking to each other: what the losses and the evaluation need, and nothing where there is one rank.
+
+Uses torch.distributed, which the engine has initialised; the device of a tensor decides the backend.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from torch import Tensor
+from torch.distributed.nn.functional import all_gather
+
+
+def rank() -> int:
+    """This process's number, 0 where nothing is distributed."""
+    return dist.get_rank() if dist.is_initialized() else 0
+
+
+def world_size() -> int:
+    """Number of processes."""
+    return dist.get_world_size() if dist.is_initialized() else 1
+
+
+def barrier() -> None:
+    """Wait for every rank."""
+    if world_size() > 1:
+        dist.barrier()
+
+
+def gather_with_gradient(local_Bx: Tensor) -> Tensor:
+    """The ranks' tensors, concatenated in rank order, (G, ...). Gradients flow back to every rank and are summed there,
+    which makes the mean over ranks of the local losses' gradients the gradient of the mean loss, exactly."""
+    return torch.cat(all_gather(local_Bx)) if world_size() > 1 else local_Bx
+
+
+def gather_objects(local: list[Any]) -> list[Any]:
+    """The ranks' lists, concatenated in rank order, on every rank. Plain numbers and strings only."""
+    if world_size() == 1:
+        return local
+    parts: list[list[Any]] = [[] for _ in range(world_size())]
+    dist.all_gather_object(parts, local)
+    return [item for part in parts for item in part]
+
+
+def mean_over_ranks(values: Tensor) -> Tensor:
+    """Mean of a tensor over the ranks."""
+    if world_size() == 1:
+        return values
+    total = values.clone()
+    dist.all_reduce(total)
+    return total / world_size()
+
+
+def any_rank(flag: bool, device: torch.device) -> bool:
+    """Whether the flag is set on any rank."""
+    if world_size() == 1:
+        return flag
+    value = torch.tensor(int(flag), device=device)
+    dist.all_reduce(value, op=dist.ReduceOp.MAX)
+    return bool(value.item())

@@ -1,0 +1,199 @@
+"""DeepSpeed, and the only file that imports it: one engine from one CPU process to many nodes.
+
+Promises: ranks come from the launcher's environment, or a single process is set up without one (no mpi4py); one call is
+one optimiser step; a loss that is not finite stops the run before the update, on every rank, naming step, objective and
+the origins of the batch; random numbers inside the model (dropout, drop path) are addressed by (seed, step, rank), so
+that a resumed run draws what an uninterrupted one draws; state is loaded without running pickled code.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from mcg import distributed
+from mcg.engine.config import EngineConfig
+from mcg.engine.optim import OptimConfig, build_optimizer
+from mcg.engine.schedule import Schedule
+from mcg.tasks.task import to_tensors
+from shards import Batch
+from shards.rng import hash64
+
+
+class NonFiniteLoss(RuntimeError):
+    """A loss became nan or inf; the weights are those before the step."""
+
+
+def start_distributed() -> torch.device:
+    """Join the other ranks (torchrun's or deepspeed's environment, else one process) and return this rank's device."""
+    if "RANK" not in os.environ:
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        alone = {"RANK": 0, "WORLD_SIZE": 1, "LOCAL_RANK": 0, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
+        os.environ.update({name: str(value) for name, value in alone.items()})
+    # DeepSpeed compiles with the venv's ninja, which is on PATH only in an activated venv.
+    os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
+    logging.getLogger("DeepSpeed").setLevel(logging.WARNING)
+    import deepspeed
+    from deepspeed.accelerator import get_accelerator
+
+    if not torch.cuda.is_available():
+        # An optional shortcut for CPU ranks on one machine that costs half a minute of compiling; gloo serves as well.
+        deepspeed.ops.__compatible_ops__["deepspeed_shm_comm"] = False
+    deepspeed.init_distributed(get_accelerator().communication_backend_name(), verbose=False)
+    local_rank = int(os.environ.get("LOCAL_RANK", 0))
+    if not torch.cuda.is_available():
+        return torch.device("cpu")
+    torch.cuda.set_device(local_rank)
+    return torch.device("cuda", local_rank)
+
+
+def stop_distributed() -> None:
+    """Leave the group of ranks."""
+    if torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()
+
+
+class Engine:
+    """Trains a bundle (its forward returns named losses with their weighted sum as "total")."""
+
+    def __init__(
+        self,
+        bundle: nn.Module,
+        config: EngineConfig,
+        optim: OptimConfig,
+        schedule: Schedule,
+        batch_size: int,
+        seed: int,
+        device: torch.device,
+    ) -> None:
+        """batch_size: elements of a global batch. Raises ValueError if the ranks do not divide it."""
+        import deepspeed
+
+        world = distributed.world_size()
+        if batch_size % world:
+            raise ValueError(f"data.train.batch_size {batch_size} must be a multiple of the {world} ranks")
+        self.config, self.schedule, self.device, self._seed, self._lr = config, schedule, device, seed, optim.lr
+        self.step = 0
+        """Optimiser steps done."""
+        self._engine, self._optimizer, _, _ = deepspeed.initialize(
+            model=bundle.to(device),
+            optimizer=build_optimizer(bundle, optim),
+            config=_deepspeed_config(config, batch_size // world, world),
+        )
+
+    @property
+    def bundle(self) -> Any:
+        """The bundle, for evaluation and for saving its model."""
+        return self._engine.module
+
+    def train_step(self, batches: Sequence[Batch]) -> dict[str, float]:
+        """One optimiser step over `accumulation_steps` loader batches. Returns the mean losses over batches and ranks,
+        the gradient norm and the learning rate. Raises NonFiniteLoss."""
+        assert len(batches) == self.config.accumulation_steps
+        factor = self.schedule.factor(self.step)
+        for group in self._optimizer.param_groups:
+            group["lr"] = self._lr * factor
+        self._engine.train()
+        sums: dict[str, Tensor] = {}
+        for number, batch in enumerate(batches):
+            address = hash64(self._seed, self.step, number, distributed.rank())
+            torch.manual_seed(int(address) >> 1)
+            losses = self._engine(to_tensors(batch, self.device))
+            self._check_finite(losses, batch)
+            self._engine.backward(losses["total"])
+            self._engine.step()
+            for name, loss in losses.items():
+                sums[name] = sums.get(name, torch.zeros_like(loss)) + loss.detach()
+        self.step += 1
+        mean = distributed.mean_over_ranks(torch.stack(list(sums.values())) / len(batches)).tolist()
+        norm = self._engine.get_global_grad_norm()
+        return {
+            **dict(zip(sums, mean, strict=True)),
+            "gradient_norm": float(norm) if norm is not None else float("nan"),
+            "lr": self._lr * factor,
+        }
+
+    def _check_finite(self, losses: dict[str, Tensor], batch: Batch) -> None:
+        bad = {name: float(loss) for name, loss in losses.items() if not torch.isfinite(loss)}
+        if distributed.any_rank(bool(bad), self.device):
+            origins = ", ".join(str(origin) for origin in batch.origins[:8])
+            more = f" and {len(batch.origins) - 8} more" if len(batch.origins) > 8 else ""
+            found = f"{bad}" if bad else "finite here, not on another rank"
+            raise NonFiniteLoss(
+                f"step {self.step}: rank {distributed.rank()}: losses {found}; nothing was updated. The batch: "
+                f"{origins}{more}. Lower optim.lr, or look at these samples"
+            )
+
+    def save(self, folder: Path) -> None:
+        """Write the training state of all ranks under `folder`."""
+        self._engine.save_checkpoint(str(folder), tag="state", save_latest=False)
+
+    def load(self, folder: Path, step: int) -> None:
+        """Read what `save` wrote, as of optimiser step `step`. No pickled code runs: torch refuses anything but tensors
+        and the few DeepSpeed types that its files hold."""
+        with _weights_only():
+            loaded, _ = self._engine.load_checkpoint(str(folder), tag="state")
+        if loaded is None:
+            raise ValueError(f"{folder}: DeepSpeed found no state to load there; delete this checkpoint to use an older")
+        self.step = step
+
+    def model_state(self) -> dict[str, Tensor]:
+        """Whole weights of the model on rank 0 (empty elsewhere under ZeRO 3)."""
+        if self.config.zero_stage < 3:
+            return dict(self.bundle.model.state_dict())
+        state = self._engine._zero3_consolidated_16bit_state_dict() or {}
+        return {name.removeprefix("model."): tensor for name, tensor in state.items()}
+
+    def close(self) -> None:
+        """Release hooks and buffers."""
+        self._engine.destroy()
+
+
+def _deepspeed_config(config: EngineConfig, micro_batch: int, world: int) -> dict[str, Any]:
+    zero: dict[str, Any] = {"stage": config.zero_stage}
+    if config.offload_optimizer:
+        zero["offload_optimizer"] = {"device": "cpu", "pin_memory": torch.cuda.is_available()}
+    if config.zero_stage == 3:
+        zero["stage3_gather_16bit_weights_on_model_save"] = True
+    return {
+        "train_micro_batch_size_per_gpu": micro_batch,
+        "gradient_accumulation_steps": config.accumulation_steps,
+        "train_batch_size": micro_batch * config.accumulation_steps * world,
+        "gradient_clipping": config.gradient_clipping,
+        "zero_optimization": zero,
+        "bf16": {"enabled": config.precision == "bf16"},
+        "zero_allow_untested_optimizer": True,
+        "zero_force_ds_cpu_optimizer": False,
+        "steps_per_print": 10**9,
+    }
+
+
+@contextmanager
+def _weights_only() -> Iterator[None]:
+    """Make every torch.load inside refuse pickled code, DeepSpeed's own calls included."""
+    from deepspeed.runtime.fp16.loss_scaler import DynamicLossScaler, LossScaler
+    from deepspeed.runtime.zero.config import ZeroStageEnum
+    from deepspeed.utils.tensor_fragment import fragment_address
+
+    name = "TORCH_FORCE_WEIGHTS_ONLY_LOAD"
+    before = os.environ.get(name)
+    os.environ[name] = "1"
+    try:
+        with torch.serialization.safe_globals([LossScaler, DynamicLossScaler, ZeroStageEnum, fragment_address]):
+            yield
+    finally:
+        if before is None:
+            del os.environ[name]
+        else:
+            os.environ[name] = before

@@ -1,0 +1,112 @@
+"""What a run tells: a line per step in RUN/log.jsonl, a progress bar and a line now and then on the screen.
+
+Every line has the losses by objective, the learning rate, elements per second, and the share of the step spent waiting for
+data with the stage to blame. Rank 0 writes; times are kept out of `losses`, so that two runs can be compared line by line.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from mcg import distributed
+from mcg.engine.config import LogConfig
+from shards.stats import Snapshot
+
+
+class RunLog:
+    """Context manager; does nothing on ranks other than 0."""
+
+    def __init__(self, run_dir: str | Path, config: LogConfig, total_steps: int, first_step: int) -> None:
+        self._on = distributed.rank() == 0
+        self._config = config
+        self._total = total_steps
+        if not self._on:
+            return
+        folder = Path(run_dir)
+        folder.mkdir(parents=True, exist_ok=True)
+        _drop_lines_from(folder / "log.jsonl", first_step)
+        self._file = (folder / "log.jsonl").open("a")
+        self.console = Console(stderr=True)
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+        self._progress = Progress(*columns, TimeRemainingColumn(), console=self.console, disable=not self.console.is_terminal)
+        self._bar = self._progress.add_task("steps", total=total_steps, completed=first_step)
+        self._board: Any = None
+        if config.tensorboard:
+            from torch.utils.tensorboard import SummaryWriter
+
+            self._board = SummaryWriter(str(folder / "tensorboard"))
+
+    def __enter__(self) -> Self:
+        if self._on:
+            self._progress.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if self._on:
+            self._progress.stop()
+            self._file.close()
+            if self._board is not None:
+                self._board.close()
+
+    def say(self, text: str) -> None:
+        """A line on the screen."""
+        if self._on:
+            self.console.print(text, highlight=False, markup=False)
+
+    def step(self, step: int, losses: dict[str, float], seconds: float, num_elements: int, data: Snapshot, dataset: str | None) -> None:
+        """One optimiser step: `step` done so far, losses as Engine.train_step returns them, its wall seconds, the
+        elements of all ranks, this rank's loader statistics of the step, and the dataset it was of."""
+        if not self._on:
+            return
+        line = {
+            "step": step,
+            "dataset": dataset,
+            "losses": losses,
+            "seconds": round(seconds, 4),
+            "elements_per_second": round(num_elements / seconds, 2),
+            "data_wait_share": round(min(1.0, data.wait_seconds / seconds), 4),
+            "slowest_stage": data.slowest,
+            "failed": data.accounting.failed,
+        }
+        self._file.write(json.dumps(line) + "\n")
+        self._file.flush()
+        self._progress.update(self._bar, completed=step)
+        if self._board is not None:
+            for name, value in losses.items():
+                self._board.add_scalar(f"train/{name}", value, step)
+            self._board.add_scalar("speed/data_wait_share", line["data_wait_share"], step)
+        if step % self._config.every_steps == 0 or step == self._total:
+            shown = "  ".join(f"{name} {value:.4g}" for name, value in losses.items())
+            self.say(
+                f"step {step}/{self._total}  {shown}  {line['elements_per_second']:.0f}/s  "
+                f"waiting for data {line['data_wait_share']:.0%} ({data.slowest})"
+            )
+
+    def scores(self, step: int, split: str, metrics: dict[str, Any]) -> None:
+        """Metrics of an evaluation during the run."""
+        if self._on:
+            self._file.write(json.dumps({"step": step, "split": split, "metrics": metrics}) + "\n")
+            self._file.flush()
+            self.say(f"{split} at step {step}: {json.dumps(metrics)}")
+
+
+def _drop_lines_from(file: Path, first_step: int) -> None:
+    """Keep the lines up to `first_step`: a resumed run writes the later ones again."""
+    if not file.is_file():
+        return
+    kept = []
+    for text in file.read_text().splitlines():
+        try:
+            if json.loads(text)["step"] <= first_step:
+                kept.append(text)
+        except (json.JSONDecodeError, KeyError, TypeError):
+            continue  # a line that a killed run left half written
+    aside = file.with_suffix(".tmp")
+    aside.write_text("".join(line + "\n" for line in kept))
+    aside.replace(file)

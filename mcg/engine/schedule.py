@@ -1,0 +1,81 @@
+"""Length of a run and learning rate over time, in any unit, converted to optimiser steps here and nowhere else.
+
+The learning rate rises linearly over the warm-up and then falls to `final` of its peak, linearly or as a cosine. It is a
+function of the step alone, so nothing of it needs saving.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+
+class Duration(BaseModel):
+    """Exactly one of its fields."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+    steps: int | None = Field(default=None, ge=0)
+    """Optimiser steps."""
+    passes: float | None = Field(default=None, ge=0)
+    """Passes through all training elements."""
+    elements: int | None = Field(default=None, ge=0)
+    """Training elements."""
+    percent: float | None = Field(default=None, ge=0, le=100)
+    """Percent of the whole run; not for the length of the run itself."""
+
+    @model_validator(mode="after")
+    def _one(self) -> Self:
+        given = [name for name in ("steps", "passes", "elements", "percent") if getattr(self, name) is not None]
+        if len(given) != 1:
+            raise ValueError(f"give exactly one of steps, passes, elements, percent; found {given or 'none'}")
+        return self
+
+    def to_steps(self, elements_per_step: int, elements_per_pass: int, total_steps: int | None = None) -> int:
+        """Optimiser steps, rounded up. Raises ValueError for percent without a total."""
+        if self.steps is not None:
+            return self.steps
+        if self.percent is not None:
+            if total_steps is None:
+                raise ValueError("schedule.length cannot be given in percent; use steps, passes or elements")
+            return math.ceil(self.percent / 100 * total_steps)
+        elements = self.elements if self.elements is not None else (self.passes or 0.0) * elements_per_pass
+        return math.ceil(elements / elements_per_step)
+
+
+class ScheduleConfig(BaseModel):
+    """How long, and the learning rate over time."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+    length: Duration
+    """Of the run."""
+    warmup: Duration = Duration(percent=5)
+    """Of the linear rise of the learning rate."""
+    decay: Literal["linear", "cosine", "constant"] = "linear"
+    """Shape of the fall after the warm-up."""
+    final: float = Field(default=0.0, ge=0, le=1)
+    """Learning rate at the end as a share of its peak."""
+
+
+class Schedule:
+    """A schedule in steps. `total_steps` is the length of the run."""
+
+    def __init__(self, config: ScheduleConfig, elements_per_step: int, elements_per_pass: int) -> None:
+        self.total_steps = config.length.to_steps(elements_per_step, elements_per_pass)
+        if self.total_steps < 1:
+            raise ValueError(f"schedule.length: a run needs at least one step, found {config.length}")
+        self.warmup_steps = config.warmup.to_steps(elements_per_step, elements_per_pass, self.total_steps)
+        self._decay, self._final = config.decay, config.final
+
+    def factor(self, step: int) -> float:
+        """Learning rate of optimiser step `step` (from 0) as a share of the peak."""
+        if step < self.warmup_steps:
+            return (step + 1) / (self.warmup_steps + 1)
+        if self._decay == "constant":
+            return 1.0
+        done = (step - self.warmup_steps) / max(1, self.total_steps - self.warmup_steps)
+        shape = 1 - done if self._decay == "linear" else (1 + math.cos(math.pi * done)) / 2
+        return self._final + (1 - self._final) * shape

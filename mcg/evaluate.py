@@ -1,0 +1,118 @@
+"""Score a task on a split: every element once, on any number of ranks, failures counted as wrong.
+
+    python -m mcg.evaluate --config configs/demo/ft_qa.yaml --checkpoint runs/demo/ft --split test
+    torchrun --nproc-per-node 2 -m mcg.evaluate ...
+
+Writes OUT/metrics.json and OUT/predictions.jsonl, and prints the metrics. Training uses the same function.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import torch
+import typer
+
+from mcg import distributed
+from mcg.config import ConfigError, load_config
+from mcg.controls import CONTROLS, apply_control
+from mcg.engine.checkpoint import CheckpointError, find_checkpoint, load_weights
+from mcg.engine.deepspeed import start_distributed, stop_distributed
+from mcg.model.mcg import MCG
+from mcg.tasks import TASKS
+from mcg.tasks.task import Scores, Task, to_tensors
+from shards import Loader, LoaderConfig
+from shards.collate import PADDING
+
+
+def evaluate(task: Task, model: MCG, config: LoaderConfig, device: torch.device, control: str = "none") -> Scores:
+    """Scores of a model on a split, the same on every rank. The model's mode is put back afterwards."""
+    predictions: list[dict[str, Any]] = []
+    failures: list[dict[str, Any]] = []
+    was_training = model.training
+    model.eval()
+    rank, world = distributed.rank(), distributed.world_size()
+    with Loader(config, rank, world, task.encode_for_evaluation) as loader, torch.inference_mode():
+        for batch in loader:
+            reasons = {failure.origin: failure.reason for failure in batch.failures}
+            if batch.valid.any():
+                shown = dataclasses.replace(
+                    batch, frames=apply_control(batch.frames, batch.origins, control, config.seed)
+                )
+                answers = task.predict(model, shown, to_tensors(shown, device))
+                predictions += [answer for answer, valid in zip(answers, batch.valid, strict=True) if valid]
+            failures += [
+                {**meta, "origin": str(origin), "reason": reasons.get(origin, "unknown")}
+                for meta, origin, valid in zip(batch.meta, batch.origins, batch.valid, strict=True)
+                if not valid and origin != PADDING
+            ]
+        expected = loader.num_elements
+    model.train(was_training)
+    predictions = distributed.gather_objects(predictions)
+    failures = distributed.gather_objects(failures)
+    assert len(predictions) + len(failures) == expected, (len(predictions), len(failures), expected)
+    return task.score(predictions, failures)
+
+
+def write_scores(scores: Scores, out: Path) -> None:
+    """metrics.json and predictions.jsonl in a folder."""
+    out.mkdir(parents=True, exist_ok=True)
+    (out / "metrics.json").write_text(json.dumps(scores.metrics, indent=1) + "\n")
+    lines = "".join(json.dumps(prediction) + "\n" for prediction in scores.predictions)
+    (out / "predictions.jsonl").write_text(lines)
+
+
+def main(
+    config: Annotated[Path, typer.Option(help="The config file that the checkpoint was trained with.")],
+    checkpoint: Annotated[Path, typer.Option(help="A checkpoint folder, or a run folder (its latest is taken).")],
+    split: Annotated[str, typer.Option(help="Which of data.train, data.val, data.test: val or test.")] = "test",
+    control: Annotated[list[str] | None, typer.Option(help=f"One or more of: {', '.join(CONTROLS)}.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder for the results; default RUN_DIR/evaluation/SPLIT.")] = None,
+    overrides: Annotated[list[str] | None, typer.Argument(help="a.b=c, over the config file.")] = None,
+) -> None:
+    """Score a checkpoint on a split; controls other than none take something away from the clips."""
+    try:
+        _run(config, checkpoint, split, control or ["none"], out, overrides or [])
+    except (ConfigError, CheckpointError, FileNotFoundError, ValueError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        raise typer.Exit(1) from error
+    finally:
+        stop_distributed()
+
+
+def _run(
+    config_path: Path, checkpoint_path: Path, split: str, controls: list[str], out: Path | None, overrides: list[str]
+) -> None:
+    config = load_config(config_path, overrides)
+    if split not in ("val", "test"):
+        raise ValueError(f"--split {split!r}: choose val or test")
+    unknown = [control for control in controls if control not in CONTROLS]
+    if unknown:
+        raise ValueError(f"--control {unknown[0]!r}: choose from {', '.join(CONTROLS)}")
+    loader: LoaderConfig | None = getattr(config.data, split)
+    if loader is None:
+        raise ValueError(f"{config_path}: data.{split} is missing, so there is nothing to score")
+    checkpoint = find_checkpoint(checkpoint_path)
+    device = start_distributed()
+    if config.engine.threads is not None:
+        torch.set_num_threads(config.engine.threads)
+    task: Task = TASKS[config.task.name](config.task)
+    model = MCG(config.model, task.codec.size)
+    missing = load_weights(model, checkpoint.folder)
+    if missing:
+        raise CheckpointError(f"{checkpoint.folder}: lacks {len(missing)} weights of this model, e.g. {missing[0]}")
+    model.to(device)
+    folder = out or Path(config.run_dir) / "evaluation" / split
+    for control in controls:
+        scores = evaluate(task, model, loader, device, control)
+        if distributed.rank() == 0:
+            write_scores(scores, folder if control == "none" else folder / control)
+            print(json.dumps({"split": split, "step": checkpoint.step, "control": control, **scores.metrics}))
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,1 @@
+"""Metrics: pure functions on arrays and lists, tested with numbers that one can check by eye."""

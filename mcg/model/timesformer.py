@@ -1,0 +1,194 @@
+"""TimeSformer with divided space-time attention: clips in, one [CLS] and time-averaged patch states out.
+
+Follows Bertasius et al. 2021 as ALPRO and MCG use it (facts/mcg_alpro.md section 1): per block temporal attention over
+the frames of each patch position (without [CLS]), a linear layer `temporal_fc` that starts at zero, spatial attention
+over [CLS] and the patches of each frame with the [CLS] updates averaged over frames, then the MLP; pre-norm throughout.
+Parameter names are those of the public TimeSformer, so that released weights map one to one. The attention weights that
+token-grained contrast needs are computed for the one [CLS] query row only; everything else is SDPA.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from pydantic import BaseModel, ConfigDict, Field
+from timm.layers import DropPath, Mlp, PatchEmbed, trunc_normal_
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.utils.checkpoint import checkpoint
+
+
+class TimeSformerConfig(BaseModel):
+    """Size of the visual encoder; the defaults are ViT-B/16 on 4 frames, as MCG pre-trains."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+    image_size: int = Field(default=224, gt=0)
+    """Height and width of a frame, pixels."""
+    patch_size: int = Field(default=16, gt=0)
+    """Height and width of a patch, pixels; must divide image_size."""
+    num_frames: int = Field(default=4, gt=0)
+    """Frames in a clip."""
+    width: int = Field(default=768, gt=0)
+    """Channels of a token."""
+    depth: int = Field(default=12, gt=0)
+    """Number of blocks."""
+    num_heads: int = Field(default=12, gt=0)
+    """Attention heads; must divide width."""
+    mlp_ratio: float = Field(default=4.0, gt=0)
+    """Hidden width of the MLP as a multiple of width."""
+    drop_path: float = Field(default=0.1, ge=0, lt=1)
+    """Stochastic depth of the last block; grows linearly from 0 over the blocks."""
+    init_std: float = Field(default=0.02, gt=0)
+    """Standard deviation of the initial linear weights. A narrow model from scratch wants about 1 / sqrt(width)."""
+    position_std: float = Field(default=0.02, gt=0)
+    """Standard deviation of the initial position embeddings, and of the time embeddings unless temporal_identity."""
+    temporal_identity: bool = True
+    """Start with time embeddings and temporal_fc at zero, so that a block begins as a plain ViT block: right for image
+    weights, slow from scratch."""
+
+
+class VideoStates(NamedTuple):
+    """tokens_BVD: [CLS] and patch states averaged over time. cls_attention_BP: attention of the last block's [CLS] to
+    each patch, averaged over heads and over the sample's frames, detached; None unless asked for."""
+
+    tokens_BVD: Tensor
+    cls_attention_BP: Tensor | None
+
+
+class Attention(nn.Module):
+    """Multi-head self-attention with one fused qkv projection, by SDPA."""
+
+    def __init__(self, width: int, num_heads: int) -> None:
+        super().__init__()
+        self.num_heads = num_heads
+        self.qkv = nn.Linear(width, 3 * width)
+        self.proj = nn.Linear(width, width)
+
+    def forward(self, x_NLD: Tensor) -> Tensor:
+        N, L, D = x_NLD.shape
+        q, k, v = self.qkv(x_NLD).view(N, L, 3, self.num_heads, D // self.num_heads).permute(2, 0, 3, 1, 4)
+        out_NHLd = functional.scaled_dot_product_attention(q, k, v)
+        return self.proj(out_NHLd.transpose(1, 2).reshape(N, L, D))
+
+    def first_row(self, x_NLD: Tensor) -> Tensor:
+        """Attention weights of token 0 to all tokens, averaged over heads: (N, L)."""
+        N, L, D = x_NLD.shape
+        weight, bias = self.qkv.weight, self.qkv.bias
+        q_NHd = functional.linear(x_NLD[:, 0], weight[:D], bias[:D]).view(N, self.num_heads, -1)
+        k_NLHd = functional.linear(x_NLD, weight[D : 2 * D], bias[D : 2 * D]).view(N, L, self.num_heads, -1)
+        logits_NHL = torch.einsum("nhd,nlhd->nhl", q_NHd, k_NLHd) * (D // self.num_heads) ** -0.5
+        return logits_NHL.softmax(-1).mean(1)
+
+
+class Block(nn.Module):
+    """Temporal attention, spatial attention, MLP."""
+
+    def __init__(self, config: TimeSformerConfig, drop_path: float) -> None:
+        super().__init__()
+        D = config.width
+        self.norm1 = nn.LayerNorm(D, eps=1e-6)
+        self.attn = Attention(D, config.num_heads)
+        self.temporal_norm1 = nn.LayerNorm(D, eps=1e-6)
+        self.temporal_attn = Attention(D, config.num_heads)
+        self.temporal_fc = nn.Linear(D, D)
+        self.norm2 = nn.LayerNorm(D, eps=1e-6)
+        self.mlp = Mlp(D, int(D * config.mlp_ratio))
+        self.drop_path = DropPath(drop_path) if drop_path else nn.Identity()
+
+    def temporal(self, patches_BPTD: Tensor) -> Tensor:
+        B, P, T, D = patches_BPTD.shape
+        attended = self.temporal_attn(self.temporal_norm1(patches_BPTD.reshape(B * P, T, D)))
+        # stochastic depth sits before temporal_fc, as in the public code
+        return patches_BPTD + self.temporal_fc(self.drop_path(attended)).view(B, P, T, D)
+
+    def spatial_input(self, cls_BD: Tensor, patches_BPTD: Tensor) -> Tensor:
+        """One sequence [CLS, patches] per frame: (B * T, 1 + P, D)."""
+        B, P, T, D = patches_BPTD.shape
+        cls = cls_BD[:, None, None].expand(B, T, 1, D)
+        return torch.cat([cls, patches_BPTD.transpose(1, 2)], 2).reshape(B * T, 1 + P, D)
+
+    def forward(self, cls_BD: Tensor, patches_BPTD: Tensor) -> tuple[Tensor, Tensor]:
+        B, P, T, D = patches_BPTD.shape
+        patches_BPTD = self.temporal(patches_BPTD)
+        frames = self.spatial_input(cls_BD, patches_BPTD)
+        update = self.drop_path(self.attn(self.norm1(frames))).view(B, T, 1 + P, D)
+        cls_BD = cls_BD + update[:, :, 0].mean(1)
+        patches_BPTD = patches_BPTD + update[:, :, 1:].transpose(1, 2)
+        tokens = torch.cat([cls_BD[:, None], patches_BPTD.reshape(B, P * T, D)], 1)
+        tokens = tokens + self.drop_path(self.mlp(self.norm2(tokens)))
+        return tokens[:, 0], tokens[:, 1:].view(B, P, T, D)
+
+    @torch.no_grad()
+    def cls_attention(self, cls_BD: Tensor, patches_BPTD: Tensor) -> Tensor:
+        """Spatial attention of [CLS] to the patches, mean over heads and frames: (B, P). Same inputs as forward."""
+        B, P, T, _ = patches_BPTD.shape
+        frames = self.norm1(self.spatial_input(cls_BD, self.temporal(patches_BPTD)))
+        return self.attn.first_row(frames)[:, 1:].view(B, T, P).mean(1)
+
+
+class TimeSformer(nn.Module):
+    """Clip encoder. Raises ValueError at construction for sizes that do not fit, at run time for another clip shape."""
+
+    def __init__(self, config: TimeSformerConfig) -> None:
+        super().__init__()
+        if config.image_size % config.patch_size or config.width % config.num_heads:
+            raise ValueError(
+                f"vision: patch_size {config.patch_size} must divide image_size {config.image_size} and "
+                f"num_heads {config.num_heads} must divide width {config.width}"
+            )
+        self.config = config
+        self.activation_checkpointing = False
+        D = config.width
+        self.patch_embed = PatchEmbed(config.image_size, config.patch_size, 3, D)
+        num_patches = (config.image_size // config.patch_size) ** 2
+        self.cls_token = nn.Parameter(torch.zeros(1, 1, D))
+        self.pos_embed = nn.Parameter(torch.zeros(1, 1 + num_patches, D))
+        self.time_embed = nn.Parameter(torch.zeros(1, config.num_frames, D))
+        rates = torch.linspace(0, config.drop_path, config.depth).tolist()
+        self.blocks = nn.ModuleList(Block(config, rate) for rate in rates)
+        self.norm = nn.LayerNorm(D, eps=1e-6)
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Truncated normal; see the config for time embeddings and temporal_fc."""
+        config = self.config
+        trunc_normal_(self.cls_token, std=config.position_std)
+        trunc_normal_(self.pos_embed, std=config.position_std)
+        for module in self.modules():
+            if isinstance(module, nn.Linear):
+                trunc_normal_(module.weight, std=config.init_std)
+                nn.init.zeros_(module.bias)
+        if not config.temporal_identity:
+            trunc_normal_(self.time_embed, std=config.position_std)
+            return
+        for name, parameter in self.named_parameters():
+            if name.endswith("temporal_fc.weight"):
+                nn.init.zeros_(parameter)
+
+    def forward(self, pixels_BTCHW: Tensor, with_attention: bool = False) -> VideoStates:
+        """pixels_BTCHW: normalised floats."""
+        B, T = pixels_BTCHW.shape[:2]
+        size = self.config.image_size
+        expected = (self.config.num_frames, 3, size, size)
+        if tuple(pixels_BTCHW.shape[1:]) != expected:
+            raise ValueError(
+                f"the visual encoder expects clips of (frames, 3, height, width) = {expected}, "
+                f"found {tuple(pixels_BTCHW.shape[1:])}; set task.clip and model.vision to the same sizes"
+            )
+        patches = self.patch_embed(pixels_BTCHW.flatten(0, 1)) + self.pos_embed[:, 1:]
+        D = patches.shape[-1]
+        patches_BPTD = patches.view(B, T, -1, D).transpose(1, 2) + self.time_embed[:, None]
+        cls_BD = (self.cls_token[:, 0] + self.pos_embed[:, 0]).expand(B, D)
+        attention = None
+        for block in self.blocks:
+            if with_attention and block is self.blocks[-1]:
+                attention = block.cls_attention(cls_BD, patches_BPTD)  # type: ignore[operator]
+            if self.activation_checkpointing and self.training:
+                cls_BD, patches_BPTD = checkpoint(block, cls_BD, patches_BPTD, use_reentrant=False)
+            else:
+                cls_BD, patches_BPTD = block(cls_BD, patches_BPTD)
+        # the final norm acts on every token before the mean over time, as released
+        tokens = torch.cat([self.norm(cls_BD)[:, None], self.norm(patches_BPTD).mean(2)], 1)
+        return VideoStates(tokens, attention)

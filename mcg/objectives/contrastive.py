@@ -1,0 +1,51 @@
+"""Video-text contrastive loss over the global batch (VTC; ALPRO section 3.2, MCG's instance loss).
+
+    L = 1/2 [ CE(v_i . t_j / tau, i) + CE(t_i . v_j / tau, i) ],  j over the samples of all ranks
+
+Gradients are exact at any world size: gathered features carry gradient, and positives are found by global rank (the
+releases use the local one, facts/mcg_alpro.md 0.10).
+"""
+
+from __future__ import annotations
+
+import torch
+from pydantic import BaseModel, ConfigDict, Field
+from torch import Tensor
+from torch.nn import functional
+
+from mcg import distributed
+from mcg.objectives.states import States
+
+
+class ContrastiveConfig(BaseModel):
+    """Video-text contrastive loss."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    weight: float = Field(default=1.0, ge=0)
+    """Factor of this loss in the sum."""
+
+
+class Contrastive:
+    """Scalar, mean over the samples of this rank."""
+
+    needs_attention = False
+
+    def __init__(self, config: ContrastiveConfig) -> None:
+        self.config = config
+
+    def __call__(self, states: States) -> Tensor:
+        video_BE = states.model.project_video(states.video.tokens_BVD[:, 0])
+        text_BE = states.model.project_text(states.text.states_BLD[:, 0])
+        return contrastive_loss(video_BE, text_BE, states.model.temperature)
+
+
+def contrastive_loss(video_BE: Tensor, text_BE: Tensor, temperature: Tensor) -> Tensor:
+    """video_BE, text_BE: unit vectors of this rank; temperature: divisor. Every rank must hold the same number."""
+    video_GE = distributed.gather_with_gradient(video_BE)
+    text_GE = distributed.gather_with_gradient(text_BE)
+    B = len(video_BE)
+    positives_B = torch.arange(B, device=video_BE.device) + B * distributed.rank()
+    video_to_text = functional.cross_entropy(video_BE @ text_GE.T / temperature, positives_B)
+    text_to_video = functional.cross_entropy(text_BE @ video_GE.T / temperature, positives_B)
+    return (video_to_text + text_to_video) / 2

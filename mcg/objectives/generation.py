@@ -1,0 +1,44 @@
+"""Generation: the decoder writes the answer (or caption) from the fused prompt and clip (LM; MCG section 3.4 of the facts).
+
+Teacher forcing with label smoothing; summed over an answer's tokens, mean over the samples, as released.
+"""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict, Field
+from torch import Tensor
+from torch.nn import functional
+
+from mcg.objectives.states import States
+
+
+class GenerationConfig(BaseModel):
+    """Generation of answers."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    weight: float = Field(default=1.0, ge=0)
+    """Factor of this loss in the sum."""
+    label_smoothing: float = Field(default=0.1, ge=0, lt=1)
+    """Share of the probability that is spread evenly over the vocabulary."""
+
+
+class Generation:
+    """Scalar, mean over the samples of this rank of the sum over their tokens."""
+
+    needs_attention = False
+
+    def __init__(self, config: GenerationConfig) -> None:
+        self.config = config
+
+    def __call__(self, states: States) -> Tensor:
+        ids_BA, mask_BA = states["answer_ids"], states["answer_mask"].bool()
+        logits = states.model.decode(ids_BA[:, :-1], mask_BA[:, :-1], states.answer_memory)
+        targets = ids_BA[:, 1:].masked_fill(~mask_BA[:, 1:], -100)
+        total = functional.cross_entropy(
+            logits.flatten(0, 1).float(),
+            targets.flatten(),
+            label_smoothing=self.config.label_smoothing,
+            reduction="sum",
+        )
+        return total / len(ids_BA)

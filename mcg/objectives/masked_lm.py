@@ -1,0 +1,37 @@
+"""Masked-language modelling with the video in view (MLM; ALPRO section 3.2, facts/mcg_alpro.md 2.2).
+
+The task masks word pieces (15 %; of these 80 % [MASK], 10 % another piece, 10 % kept); the loss is the cross-entropy of
+the true pieces at the masked places, from the fusion of the masked text with the video.
+"""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict, Field
+from torch import Tensor
+from torch.nn import functional
+
+from mcg.objectives.states import States
+
+
+class MaskedLMConfig(BaseModel):
+    """Masked-language modelling."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    weight: float = Field(default=1.0, ge=0)
+    """Factor of this loss in the sum."""
+
+
+class MaskedLM:
+    """Scalar, mean over the masked places of this rank; the task masks at least one piece of every text."""
+
+    needs_attention = False
+
+    def __init__(self, config: MaskedLMConfig) -> None:
+        self.config = config
+
+    def __call__(self, states: States) -> Tensor:
+        places_BL = (states["masked_ids"] != states["text_ids"]) | states["masked_kept"].bool()
+        L = places_BL.shape[1]
+        states_ND = states.masked_fused.states_BLD[:, :L][places_BL]
+        return functional.cross_entropy(states.model.token_logits(states_ND).float(), states["text_ids"][places_BL])

@@ -1,0 +1,116 @@
+"""Pre-training on captioned clips and pictures: contrast, token contrast, masked words, caption generation.
+
+The example holds the caption's ids, their words, and a masked copy (facts/mcg_alpro.md 2.2: 15 % of the pieces, at least
+one; 80 % [MASK], 10 % a random piece, 10 % kept). Evaluated by its own losses and by matching videos with captions
+within the split's batches.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field
+from torch import Tensor
+
+from mcg.metrics.retrieval import recall
+from mcg.model.mcg import MCG
+from mcg.tasks.task import Scores
+from mcg.text import Ids, TextCodec
+from shards import Batch, EncodedClip, Sample, SampleError
+from shards.clip import ClipConfig, plan_clip
+from shards.loader import RngFactory
+
+
+class PretrainConfig(BaseModel):
+    """Pre-training on captions."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: Literal["pretrain"]
+    """This task."""
+    clip: ClipConfig
+    """Frames of a clip in training."""
+    evaluation_clip: ClipConfig | None = None
+    """Frames in evaluation; None means those of training, sampled uniformly and without flips."""
+    max_text_tokens: int = Field(default=30, ge=4)
+    """Longest caption in tokens, [CLS] and [SEP] included; longer ones are cut."""
+    masked_share: float = Field(default=0.15, gt=0, lt=1)
+    """Share of word pieces that masked-language modelling predicts."""
+    vocabulary: str | None = None
+    """vocab.txt or a folder with one; None takes the installed package's."""
+
+
+class Pretrain:
+    """See the module."""
+
+    name = "pretrain"
+
+    def __init__(self, config: PretrainConfig) -> None:
+        self.config = config
+        self.codec = TextCodec(config.vocabulary)
+        self._evaluation_clip = config.evaluation_clip or config.clip.for_evaluation()
+
+    def encode(self, sample: Sample, rng: RngFactory) -> EncodedClip:
+        return self._encode(sample, rng, self.config.clip)
+
+    def encode_for_evaluation(self, sample: Sample, rng: RngFactory) -> EncodedClip:
+        return self._encode(sample, rng, self._evaluation_clip)
+
+    def _encode(self, sample: Sample, rng: RngFactory, clip: ClipConfig) -> EncodedClip:
+        caption = str(sample.record.get("caption", "")).strip()
+        if not caption:
+            raise SampleError(sample.origin, f"record {sample.record_index}: no caption in {sorted(sample.record)}")
+        ids = self.codec.encode(caption, self.config.max_text_tokens)
+        masked, kept = mask_pieces(ids, self.config.masked_share, self.codec, rng("mask"))
+        answer = self.codec.encode(caption, self.config.max_text_tokens, first=self.codec.dec)
+        prompt = np.array([self.codec.enc, self.codec.sep], dtype=np.int64)
+        arrays = {
+            "text_ids": ids,
+            "text_mask": np.ones(len(ids), np.int64),
+            "text_words": self.codec.words(ids),
+            "masked_ids": masked,
+            "masked_kept": kept,
+            "prompt_ids": prompt,
+            "prompt_mask": np.ones(len(prompt), np.int64),
+            "answer_ids": answer,
+            "answer_mask": np.ones(len(answer), np.int64),
+        }
+        plan = plan_clip(sample.facts, clip, rng("clip"))
+        return EncodedClip(sample.media, sample.facts.kind, plan, arrays, {"caption": caption})
+
+    def predict(self, model: MCG, batch: Batch, inputs: dict[str, Tensor]) -> list[dict[str, Any]]:
+        video = model.project_video(model.encode_video(inputs["frames"]).tokens_BVD[:, 0])
+        states = model.encode_text(inputs["text_ids"], inputs["text_mask"].bool()).states_BLD
+        text = model.project_text(states[:, 0])
+        return [
+            {"caption": meta.get("caption"), "origin": str(origin), "video": v, "text": t}
+            for meta, origin, v, t in zip(batch.meta, batch.origins, video.tolist(), text.tolist(), strict=True)
+        ]
+
+    def score(self, predictions: list[dict[str, Any]], failures: list[dict[str, str]]) -> Scores:
+        video = np.array([p.pop("video") for p in predictions], np.float32)
+        text = np.array([p.pop("text") for p in predictions], np.float32)
+        captions = [str(p["caption"]) for p in predictions]
+        metrics = recall(video, text, captions, ranks=(1, 5, 10))
+        return Scores({**metrics, "num_scored": len(predictions), "num_failed": len(failures)}, predictions)
+
+
+def mask_pieces(ids: Ids, share: float, codec: TextCodec, rng: np.random.Generator) -> tuple[Ids, Ids]:
+    """(masked ids, 1 where a piece is to be predicted although it looks unchanged), each int64 (L,).
+
+    Specials are never masked. At least one piece is chosen, so that no batch is without a target.
+    """
+    candidates = np.flatnonzero([int(i) not in codec.special for i in ids])
+    masked, kept = ids.copy(), np.zeros_like(ids)
+    if not len(candidates):
+        kept[-1] = 1  # a caption without a word: predict [SEP], which is in view
+        return masked, kept
+    chosen = candidates[rng.random(len(candidates)) < share]
+    if not len(chosen):
+        chosen = candidates[rng.integers(len(candidates), size=1)]
+    fate = rng.random(len(chosen))
+    other = rng.integers(codec.num_words, size=len(chosen))
+    masked[chosen] = np.where(fate < 0.8, codec.mask, np.where(fate < 0.9, other, ids[chosen]))
+    kept[chosen] = masked[chosen] == ids[chosen]
+    return masked, kept

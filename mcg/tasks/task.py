@@ -1,0 +1,51 @@
+"""What a task is: it turns samples into examples, and scores what a model does with them.
+
+Training and evaluation use the same encode; `training` only says whether frames are sampled at random. A task is made of
+plain numbers and a TextCodec, so the loader's threads may call it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+
+from mcg.model.mcg import MCG
+from mcg.text import TextCodec
+from shards import Batch, EncodedClip, Sample
+from shards.loader import RngFactory
+
+
+@dataclass(frozen=True)
+class Scores:
+    """What an evaluation says. `metrics` is a tree of numbers; `predictions` one dict per element, failures included."""
+
+    metrics: dict[str, Any]
+    predictions: list[dict[str, Any]] = field(default_factory=list)
+
+
+class Task(Protocol):
+    """One use of a dataset. `name` is its name in configs."""
+
+    name: str
+    codec: TextCodec
+
+    def encode(self, sample: Sample, rng: RngFactory) -> EncodedClip:
+        """An example for training. Raises SampleError for a record that cannot be used."""
+
+    def encode_for_evaluation(self, sample: Sample, rng: RngFactory) -> EncodedClip:
+        """The same without chance in what the model sees."""
+
+    def predict(self, model: MCG, batch: Batch, inputs: dict[str, Tensor]) -> list[dict[str, Any]]:
+        """One JSON-able dict per slot of the batch; slots that are not valid are dropped by the caller."""
+
+    def score(self, predictions: list[dict[str, Any]], failures: list[dict[str, str]]) -> Scores:
+        """Metrics over the predictions of all ranks in order; failures are counted as wrong."""
+
+
+def to_tensors(batch: Batch, device: torch.device) -> dict[str, Tensor]:
+    """Frames and arrays of a batch on a device."""
+    arrays = {"frames": batch.frames, **batch.arrays}
+    return {name: torch.from_numpy(array).to(device, non_blocking=True) for name, array in arrays.items()}

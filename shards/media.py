@@ -1,0 +1,258 @@
+"""What a medium is (kind, codec, size, frames), and the one way in which encoded bytes are opened.
+
+Promises: whatever the bytes are, the answer is facts or a MediaError with a reason. Containers are opened from memory
+with an allow-list of formats and no protocols, so a playlist or a reference inside a file leads nowhere; pictures only
+with formats that Pillow decodes itself. Sizes are checked before anything is decoded (decompression bombs).
+Facts describe what decoding will give: width and height after the rotation that the container or EXIF asks for, the
+first frame really decoded, frames counted by demuxing (a header may lie; decoding everything would cost 50 times more).
+Non-square pixels are not stretched. A cover picture inside an audio file is not a video. An animated GIF is a video,
+any other animated picture is its first frame.
+Not caught here: damage behind the first frame; decode finds it.
+"""
+
+from __future__ import annotations
+
+import io
+import struct
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, NamedTuple, cast
+
+from shards.sample import MediaFacts
+
+if TYPE_CHECKING:
+    from av import Packet, VideoFrame
+    from av.container import InputContainer
+    from av.video.stream import VideoStream
+    from PIL import Image
+
+VIDEO_EXTENSIONS = ("mp4", "webm", "mkv", "avi", "mov", "m4v", "mpg", "mpeg", "ts", "flv", "ogv", "ogg", "3gp", "wmv")
+IMAGE_EXTENSIONS = ("jpg", "jpeg", "png", "webp", "gif", "bmp", "tif", "tiff")
+MEDIA_EXTENSIONS = VIDEO_EXTENSIONS + IMAGE_EXTENSIONS
+
+MAX_SIDE = 16384
+MAX_PIXELS = 80_000_000
+"""Limits of one frame, pixels; 8K video has 33 million."""
+
+_DEMUXERS = "mov,matroska,avi,mpegts,mpeg,mpegvideo,ogg,flv,gif,asf,mp3"
+_PICTURE_FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
+# What Pillow's plugins raise on bad bytes; a KeyError or TypeError would be our own mistake.
+_PILLOW_ERRORS = (OSError, SyntaxError, ValueError, EOFError, OverflowError, struct.error, zlib.error)
+_EXIF_ORIENTATION = 0x0112
+_MAX_FPS = 1000.0
+
+
+class MediaError(ValueError):
+    """Bytes that cannot be used as a video or picture; the message is the reason."""
+
+
+class Orientation(NamedTuple):
+    """How a stored frame is turned for display: mirrored left to right first, then quarter turns anticlockwise."""
+
+    mirror: bool = False
+    quarter_turns: int = 0
+
+    @property
+    def swaps_sides(self) -> bool:
+        return self.quarter_turns % 2 == 1
+
+
+def probe(data: bytes, name: str) -> MediaFacts:
+    """Read the facts of a medium. The extension of the file name says video or picture. Raises MediaError."""
+    ext = name.rsplit(".", 1)[-1].lower()
+    if ext not in MEDIA_EXTENSIONS:
+        raise MediaError(f"unknown extension {ext!r}; known: {', '.join(MEDIA_EXTENSIONS)}")
+    if not data:
+        raise MediaError("is empty (0 bytes)")
+    if ext in VIDEO_EXTENSIONS or (ext == "gif" and _is_animated(data)):
+        return _probe_video(data)
+    return _probe_image(data)
+
+
+# ---------------------------------------------------------------- video
+
+
+@contextmanager
+def open_video(data: bytes) -> Iterator[tuple[InputContainer, VideoStream]]:
+    """Open a container in memory and choose its first real video stream, one codec thread.
+
+    Whatever goes wrong inside the block because of the data leaves it as MediaError.
+    """
+    import av
+    from av.container import InputContainer
+
+    with video_errors("not a video"):
+        container = av.open(
+            io.BytesIO(data),
+            options={"format_whitelist": _DEMUXERS, "protocol_whitelist": "none"},
+            metadata_errors="replace",
+            buffer_size=min(max(len(data), 4096), 1 << 18),
+        )
+    assert isinstance(container, InputContainer)
+    with container, video_errors("damaged"):
+        streams = [s for s in container.streams.video if not s.disposition & s.disposition.attached_pic]
+        if not streams:
+            raise MediaError("no video stream")
+        stream = streams[0]
+        if stream.codec_context is None:
+            raise MediaError("this FFmpeg has no decoder for the video stream")
+        check_size(stream.codec_context.width, stream.codec_context.height)
+        # One thread per clip: the loader decodes many clips side by side.
+        stream.codec_context.thread_type = "NONE"
+        stream.codec_context.thread_count = 1
+        # The size may change inside the stream, behind the check above.
+        stream.codec_context.options = {"max_pixels": str(MAX_PIXELS)}
+        yield container, stream
+
+
+@contextmanager
+def video_errors(what: str) -> Iterator[None]:
+    """Turn what FFmpeg says about bad data into MediaError."""
+    from av.error import FFmpegError
+
+    try:
+        yield
+    except FFmpegError as error:
+        raise MediaError(f"{what}: {error.strerror or error}") from error
+
+
+def check_size(width: int, height: int) -> None:
+    """Refuse frames that would take too much memory."""
+    if width > MAX_SIDE or height > MAX_SIDE or width * height > MAX_PIXELS:
+        raise MediaError(f"{width}x{height} pixels are too many; limits: {MAX_SIDE} a side, {MAX_PIXELS} in all")
+
+
+def gives_frame(packet: Packet, codec: str) -> bool:
+    """Whether decoding a packet will show a frame, as far as can be said without decoding."""
+    if packet.size == 0 or packet.is_discard:  # discard: behind the edges that an edit list cuts
+        return False
+    # VP8 keeps references that are never shown in packets of their own; bit 4 of the first byte says so.
+    return codec != "vp8" or bool(bytes(memoryview(packet)[:1])[0] & 0x10)
+
+
+def demux(container: InputContainer, stream: VideoStream) -> Iterator[Packet]:
+    """The packets of a stream, at the end an empty one that makes the decoder give its last frames."""
+    packets = container.demux(stream)
+    while True:
+        try:
+            packet = next(packets, None)
+        except IndexError:
+            # PyAV 18.1, at the very end: it looks up streams that first appeared behind the header (TS, FLV).
+            return
+        if packet is None:
+            return
+        yield packet
+
+
+def decode_packet(packet: Packet) -> list[VideoFrame]:
+    """The frames that a packet completes, in presentation order. Raises FFmpegError."""
+    # Empty packets in mid-stream (a repeated frame in Theora and AVI) are not decoded: FFmpeg takes them for the end.
+    if packet.size == 0 and (packet.pts is not None or packet.dts is not None):
+        return []
+    return packet.decode()
+
+
+def orientation(frame: VideoFrame) -> Orientation:
+    """What the display matrix of a decoded frame asks for, to the nearest quarter turn."""
+    import math
+
+    import numpy as np
+
+    matrix = frame.side_data.get("DISPLAYMATRIX")
+    if matrix is None:
+        return Orientation()
+    a, b, _, c, d = (int(value) for value in np.frombuffer(cast("bytes", matrix), "<i4", 5))
+    mirror = a * d - b * c < 0
+    if mirror:
+        a, b = -a, -b
+    # The matrix takes (1, 0), one pixel to the right, to (a, b); y points down.
+    return Orientation(mirror, round(math.atan2(-b, a) / (math.pi / 2)) % 4)
+
+
+def _probe_video(data: bytes) -> MediaFacts:
+    from av.error import FFmpegError
+
+    first: VideoFrame | None = None
+    count = 0
+    times: list[int] = []
+    last_duration = 0
+    with open_video(data) as (container, stream):
+        codec = stream.codec_context.codec.canonical_name
+        packets = demux(container, stream)
+        while True:
+            try:
+                packet = next(packets, None)
+            except FFmpegError as error:
+                if first is None:
+                    raise MediaError(f"damaged before the first frame: {error.strerror}") from error
+                break  # cut off; what comes before can be used
+            if packet is None:
+                break
+            if first is None:
+                first = next(iter(decode_packet(packet)), None)
+            if gives_frame(packet, codec):
+                count += 1
+                time = packet.pts if packet.pts is not None else packet.dts
+                if time is not None:
+                    times.append(time)
+                    last_duration = packet.duration or last_duration
+        if first is None:
+            raise MediaError("no frame can be decoded")
+        check_size(first.width, first.height)
+        width, height = (first.height, first.width) if orientation(first).swaps_sides else (first.width, first.height)
+        tick = float(stream.time_base or 0)
+        span = (max(times) - min(times)) * tick if times else 0.0
+        fps = float(stream.average_rate or 0)
+        if not 0 < fps <= _MAX_FPS:
+            fps = (count - 1) / span if span > 0 else 0.0
+        duration = span + (last_duration * tick or (1 / fps if fps else 0.0))
+        start = min(times) * tick if times else 0.0
+    return MediaFacts("video", codec, width, height, max(count, 1), fps, duration, start)
+
+
+# ---------------------------------------------------------------- pictures
+
+
+@contextmanager
+def open_image(data: bytes) -> Iterator[tuple[Image.Image, Orientation]]:
+    """Open a picture in memory, not yet decoded, with the turn that its EXIF asks for.
+
+    Whatever goes wrong inside the block because of the data leaves it as MediaError.
+    """
+    from PIL import Image
+
+    bomb = (Image.DecompressionBombError, Image.DecompressionBombWarning)
+    try:
+        with Image.open(io.BytesIO(data), formats=_PICTURE_FORMATS) as image:
+            check_size(*image.size)
+            yield image, _EXIF_TURNS.get(image.getexif().get(_EXIF_ORIENTATION, 1), Orientation())
+    except MediaError:
+        raise
+    except (*_PILLOW_ERRORS, *bomb) as error:
+        text = "cannot identify it" if "cannot identify" in str(error) else f"{type(error).__name__}: {error}"
+        raise MediaError(f"not a picture, or damaged: {text}") from error
+
+
+_EXIF_TURNS = {
+    2: Orientation(True, 0),
+    3: Orientation(False, 2),
+    4: Orientation(True, 2),
+    5: Orientation(True, 1),
+    6: Orientation(False, 3),
+    7: Orientation(True, 3),
+    8: Orientation(False, 1),
+}
+
+
+def _probe_image(data: bytes) -> MediaFacts:
+    with open_image(data) as (image, turn):
+        codec = (image.format or "").lower()
+        width, height = image.size[::-1] if turn.swaps_sides else image.size
+        image.load()
+    return MediaFacts("image", codec, width, height, 1)
+
+
+def _is_animated(data: bytes) -> bool:
+    with open_image(data) as (image, _):
+        return getattr(image, "n_frames", 1) > 1

@@ -1,0 +1,157 @@
+"""Quarantine: the record of elements that could not be used, and how many of them a run bears.
+
+Promises: the ledger never changes the order. It may say that an element is known to be bad, so that it is not fetched
+again, only for failures that do not depend on a draw (`lasting`) and only while the dataset is the same
+(fingerprint). The budget counts what was handed to the consumer, so a run stops at the same batch whatever was
+prefetched. Both are per rank and start anew with the process.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import threading
+from collections import deque
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from shards.sample import Origin
+
+_logger = logging.getLogger(__name__)
+_NUM_LAST = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """One element that could not be used, and why."""
+
+    origin: Origin
+    reason: str
+    row: int = -1
+    """Number of the element inside its shard."""
+    stage: str = "read"
+    """"read", "encode" or "decode"."""
+    lasting: bool = False
+    """True when it would fail in every pass: nothing random was involved."""
+
+    def __str__(self) -> str:
+        return f"{self.origin}: {self.reason}"
+
+
+class TooManyFailures(RuntimeError):
+    """The run met more unusable elements than its budget bears."""
+
+
+class Ledger:
+    """Failures of one rank, in memory and, with a path, appended to a JSON-lines file that a later run may read."""
+
+    def __init__(self, path: Path | None = None, fingerprints: Mapping[str, str] | None = None) -> None:
+        """fingerprints: dataset name -> fingerprint; entries of the file under another fingerprint are left alone."""
+        self.path = path
+        self.last: deque[Failure] = deque(maxlen=_NUM_LAST)
+        self._fingerprints = dict(fingerprints or {})
+        self._known: dict[tuple[str, str, int], Failure] = {}
+        self._filed: set[tuple[str, str, int]] = set()
+        self._lock = threading.Lock()
+        if path is not None and path.exists():
+            self._read(path)
+
+    def known(self, origin: Origin, row: int) -> Failure | None:
+        """The lasting failure of this element, if there is one."""
+        return self._known.get((origin.dataset, origin.shard, row))
+
+    def remember(self, failure: Failure) -> None:
+        """Let later attempts at this element be skipped; files nothing. May be called from any thread."""
+        if failure.lasting:
+            with self._lock:
+                self._known.setdefault((failure.origin.dataset, failure.origin.shard, failure.row), failure)
+
+    def file(self, failures: Iterable[Failure]) -> None:
+        """Keep failures for good: append them to the file; a lasting one is filed once."""
+        lines = []
+        for failure in failures:
+            self.last.append(failure)
+            element = (failure.origin.dataset, failure.origin.shard, failure.row)
+            if failure.lasting and element in self._filed:
+                continue
+            self._filed.add(element)
+            lines.append(json.dumps(self._entry(failure)) + "\n")
+        if lines and self.path is not None:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            with self.path.open("a", encoding="ascii") as file:
+                file.write("".join(lines))
+
+    def _entry(self, failure: Failure) -> dict[str, Any]:
+        origin = failure.origin
+        return {
+            "dataset": origin.dataset,
+            "shard": origin.shard,
+            "key": origin.key,
+            "row": failure.row,
+            "stage": failure.stage,
+            "lasting": failure.lasting,
+            "reason": failure.reason,
+            "fingerprint": self._fingerprints.get(origin.dataset, ""),
+        }
+
+    def _read(self, path: Path) -> None:
+        data = path.read_bytes()
+        whole = data.rfind(b"\n") + 1
+        if whole < len(data):
+            _logger.warning("%s: dropped a half-written last line (%d bytes)", path, len(data) - whole)
+            with path.open("r+b") as file:
+                file.truncate(whole)
+        for number, line in enumerate(data[:whole].split(b"\n")[:-1], start=1):
+            try:
+                entry = json.loads(line)
+                origin = Origin(entry["dataset"], entry["shard"], entry["key"])
+                failure = Failure(origin, entry["reason"], int(entry["row"]), entry["stage"], bool(entry["lasting"]))
+                fingerprint = entry["fingerprint"]
+            except (ValueError, KeyError, TypeError) as error:
+                raise ValueError(
+                    f"{path}, line {number}: not a ledger entry ({error!r}); move the file away"
+                ) from error
+            if failure.lasting and self._fingerprints.get(origin.dataset) == fingerprint:
+                self.remember(failure)
+                self._filed.add((origin.dataset, origin.shard, failure.row))
+
+
+@dataclass(frozen=True, slots=True)
+class FailureBudget:
+    """How many failures a rank bears: a count at any time, a rate once enough elements were tried."""
+
+    max_count: int | None = None
+    max_rate: float | None = None
+    probation: int = 1000
+
+    def check(self, failed: int, tried: int, ledger: Ledger) -> None:
+        """Raise TooManyFailures when `failed` of `tried` elements are more than allowed."""
+        if self.max_count is not None and failed > self.max_count:
+            raise TooManyFailures(_message(failed, tried, f"max_failures {self.max_count}", ledger))
+        if self.max_rate is not None and tried >= self.probation and failed > self.max_rate * tried:
+            raise TooManyFailures(_message(failed, tried, f"max_failure_rate {self.max_rate:g}", ledger))
+
+
+def exhausted(failures: Iterable[Failure], ledger: Ledger) -> TooManyFailures:
+    """The error for a planned element that failed together with all its substitutes."""
+    failures = list(failures)
+    reasons = "".join(f"\n  {text}" for text in dict.fromkeys(str(failure) for failure in failures))
+    return TooManyFailures(
+        f"{failures[0].origin}: this element and its {len(failures) - 1} substitutes, all drawn from one window of the "
+        "order, could not be used; take the bad samples out of the dataset, or start anew with a larger window or "
+        f"fewer streams; all failures are in {_where(ledger)}; here:{reasons}"
+    )
+
+
+def _message(failed: int, tried: int, limit: str, ledger: Ledger) -> str:
+    reasons = "".join(f"\n  {failure}" for failure in ledger.last)
+    return (
+        f"{failed} of {tried} elements tried on this rank could not be used, more than {limit} allows; "
+        f"look into the data, or raise the limit; all failures are in {_where(ledger)}; the last:{reasons}"
+    )
+
+
+def _where(ledger: Ledger) -> str:
+    return str(ledger.path) if ledger.path is not None else "no file (give the loader a ledger_path to keep them)"

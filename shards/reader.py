@@ -1,0 +1,149 @@
+"""Read single samples of a dataset by number, wherever its shards lie.
+
+Promises: one ranged read per sample; size and checksum of every member are verified each time it is read; sizes are
+bounded before anything is read; json is parsed with limits. Whatever is wrong in the data of one sample is a
+SampleError with its origin. A dataset that does not fit its index is a DatasetError, and bytes that cannot be had a
+SourceError: both stop a run, neither is ever taken for a bad sample. Threads may share a Reader.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Literal, NoReturn
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shards.index import MAX_MEDIA_BYTES, MAX_TEXT_BYTES, DatasetError, Index, MemberRow, member_checksum
+from shards.media import MEDIA_EXTENSIONS
+from shards.sample import Origin, Sample, SampleError
+from shards.source import MissingFile, SourceError, open_source
+
+_GAP = 1 << 16
+"""Members of a sample are fetched in one read when at most this many foreign bytes lie between them."""
+
+
+class Reader:
+    """The elements of one dataset: `elements` says whether an element is a record of a sample, or a sample."""
+
+    def __init__(self, dataset_name: str, url: str, elements: Literal["record", "sample"] = "record") -> None:
+        if elements not in ("record", "sample"):
+            raise ValueError(f"elements is {elements!r}, allowed are 'record' and 'sample'")
+        self.name = dataset_name
+        self.elements = elements
+        self.source = open_source(url)
+        self.index = Index.open(self.source)
+        self._checked = bytearray(len(self.index.shards))
+
+    @property
+    def counts(self) -> NDArray[np.int64]:
+        """Elements of each shard."""
+        return self.index.shards.num_elements if self.elements == "record" else self.index.shards.num_samples
+
+    @property
+    def fingerprint(self) -> str:
+        """Says which shards these are; 32 hexadecimal digits."""
+        return self.index.fingerprint
+
+    def origin(self, shard: int, row: int) -> Origin:
+        """Where element number `row` of a shard comes from."""
+        sample, _ = self._locate(shard, row)
+        return self._origin(shard, sample)
+
+    def read(self, shard: int, row: int, draw: np.random.Generator) -> Sample:
+        """Fetch element number `row` of a shard.
+
+        With elements="record" the number says sample and record; with "sample" the record is drawn from `draw`.
+        Raises SampleError, DatasetError, SourceError.
+        """
+        sample, record = self._locate(shard, row)
+        rows = self.index.rows(shard)
+        origin = self._origin(shard, sample)
+        if record is None:
+            if not rows.num_records[sample]:
+                raise SampleError(origin, "has no text record")
+            record = int(draw.integers(rows.num_records[sample]))
+        self._check_shard(shard)
+        media_row, text_row = _choose(rows.members(sample), int(self.index.shards.bytes[shard]), origin)
+        media, text = self._fetch(origin, media_row, text_row)
+        content = _parse(text, origin)
+        records = content.pop("records")
+        if len(records) != rows.num_records[sample]:
+            raise SampleError(origin, f"json has {len(records)} records, the index says {rows.num_records[sample]}")
+        return Sample(origin, media, rows.facts(sample), records[record], record, content)
+
+    def _locate(self, shard: int, row: int) -> tuple[int, int | None]:
+        if not (0 <= shard < len(self.counts) and 0 <= row < self.counts[shard]):
+            raise IndexError(f"{self.name}: no element {row} in shard {shard}")
+        return self.index.rows(shard).element(row) if self.elements == "record" else (row, None)
+
+    def _origin(self, shard: int, sample: int) -> Origin:
+        return Origin(self.name, self.index.shards.names[shard], self.index.rows(shard).keys[sample])
+
+    def _check_shard(self, shard: int) -> None:
+        """Once per shard: it is there and has the size that the index knows."""
+        if self._checked[shard]:
+            return
+        name, expected = self.index.shards.names[shard], int(self.index.shards.bytes[shard])
+        try:
+            found = self.source.size(name)
+        except MissingFile as error:
+            raise DatasetError(
+                f"{self.source.url}/{name}: the index lists this shard, but it is not there; "
+                "copy it again from where the dataset is whole, or build the dataset again"
+            ) from error
+        if found != expected:
+            raise DatasetError(
+                f"{self.source.url}/{name}: has {found} bytes, the index expects {expected}; the shard was replaced or "
+                "cut off, or the index is older than it: copy shards and index together again"
+            )
+        self._checked[shard] = 1
+
+    def _fetch(self, origin: Origin, *members: MemberRow) -> list[bytes]:
+        start = min(member.offset for member in members)
+        stop = max(member.offset + member.size for member in members)
+        if stop - start > sum(member.size for member in members) + _GAP:
+            pieces = [self.source.read(origin.shard, member.offset, member.size) for member in members]
+        else:
+            span = self.source.read(origin.shard, start, stop - start)
+            pieces = [span[member.offset - start :][: member.size] for member in members]
+        for member, data in zip(members, pieces, strict=True):
+            if len(data) != member.size:
+                # The shard is large enough, so this is the store's fault and not the sample's.
+                what = f"{len(data)} of {member.size} bytes of .{member.ext} at {member.offset}"
+                raise SourceError(f"{self.source.url}/{origin.shard}: gave only {what}")
+            found = member_checksum(data)
+            if found != member.checksum:
+                raise SampleError(
+                    origin, f".{member.ext} is damaged: checksum {found:08x}, the index expects {member.checksum:08x}"
+                )
+        return pieces
+
+
+def _choose(members: tuple[MemberRow, ...], shard_bytes: int, origin: Origin) -> tuple[MemberRow, MemberRow]:
+    text = next((member for member in members if member.ext == "json"), None)
+    media = next((member for member in members if member.ext in MEDIA_EXTENSIONS), None)
+    if media is None or text is None:
+        found = ", ".join(member.ext for member in members) or "nothing"
+        raise SampleError(origin, f"needs a medium and a json, has {found}")
+    for member, limit in ((media, MAX_MEDIA_BYTES), (text, MAX_TEXT_BYTES)):
+        if not 0 <= member.size <= limit:
+            raise SampleError(origin, f".{member.ext} has {member.size} bytes, the limit is {limit}")
+        stop = member.offset + member.size
+        if member.offset < 0 or stop > shard_bytes:
+            raise SampleError(origin, f".{member.ext} should be bytes {member.offset} to {stop} of {shard_bytes}")
+    return media, text
+
+
+def _parse(text: bytes, origin: Origin) -> dict[str, Any]:
+    def constant(name: str) -> NoReturn:
+        raise ValueError(f"{name} is no json")
+
+    try:
+        content = json.loads(text, parse_constant=constant)
+    except (ValueError, RecursionError) as error:
+        raise SampleError(origin, f"json cannot be read ({error})") from error
+    records = content.get("records") if isinstance(content, dict) else None
+    if not isinstance(records, list) or not all(isinstance(record, dict) for record in records):
+        raise SampleError(origin, "json should be an object with a list of objects under 'records'")
+    return content

@@ -1,0 +1,71 @@
+"""Addressed randomness: every draw is a pure function of where it is used, never of what was drawn before it.
+
+`hash64` is our own 64-bit mixer (a chain of splitmix64 finalisers, Steele et al. 2014), so that the order of a
+dataset is the same under every numpy version. `rng` makes a numpy Generator for one address; its bit stream (Philox)
+is fixed by numpy, the methods of Generator may change between numpy versions, hence it feeds augmentation and never
+the order.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+UInt64 = npt.NDArray[np.uint64]
+_MASK = (1 << 64) - 1
+
+
+def mix(x: npt.ArrayLike) -> UInt64:
+    """splitmix64: a bijection of 64-bit words whose output bits depend on all input bits. Keeps the shape."""
+    word = _words(x).copy()
+    with np.errstate(over="ignore"):
+        word += np.uint64(0x9E3779B97F4A7C15)
+        word ^= word >> np.uint64(30)
+        word *= np.uint64(0xBF58476D1CE4E5B9)
+        word ^= word >> np.uint64(27)
+        word *= np.uint64(0x94D049BB133111EB)
+        word ^= word >> np.uint64(31)
+    return word
+
+
+def hash64(*parts: npt.ArrayLike) -> UInt64:
+    """Hash whole numbers (scalars or arrays, broadcast together) to uint64; the order of the parts matters."""
+    state: UInt64 = np.zeros((), dtype=np.uint64)
+    for part in parts:
+        state = mix(state ^ mix(part))
+    return state
+
+
+def name_hash(name: str) -> int:
+    """A 64-bit number for a name, the same on every machine (Python's own hash is salted per process)."""
+    return int.from_bytes(hashlib.blake2b(name.encode(), digest_size=8).digest(), "little")
+
+
+def rng(
+    seed: int,
+    dataset: str,
+    pass_: int,
+    shard: str,
+    key: str,
+    record: int,
+    attempt: int,
+    purpose: str,
+) -> np.random.Generator:
+    """The generator of one address.
+
+    The shard belongs to the address because tars made elsewhere repeat keys in every shard; the pass, because a
+    repeated element must get fresh augmentation; the purpose, so that adding one draw leaves all others as they were.
+    """
+    address = json.dumps([int(seed), dataset, int(pass_), shard, key, int(record), int(attempt), purpose])
+    digest = hashlib.blake2b(address.encode(), digest_size=16).digest()
+    return np.random.Generator(np.random.Philox(key=int.from_bytes(digest, "little")))
+
+
+def _words(x: Any) -> UInt64:
+    if isinstance(x, int):
+        return np.array(x & _MASK, dtype=np.uint64)
+    return np.asarray(x).astype(np.uint64)

@@ -1,0 +1,71 @@
+"""What a sample is, and where it came from.
+
+A sample is one medium (a video clip or a picture, as encoded bytes) and the text records that belong to it (captions, or
+questions and answers). An element is one sample with one of its records: the unit of order, batch and count (ORDER.md).
+Every sample carries its origin for life, and an error about a sample cannot be built without one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a sample lies: dataset name, shard file name, key inside the shard."""
+
+    dataset: str
+    shard: str
+    key: str
+
+    def __str__(self) -> str:
+        return f"{self.dataset}/{self.shard}:{self.key}"
+
+
+class SampleError(ValueError):
+    """A sample that cannot be used, for a reason that lies in its data (undecodable, malformed, checksum).
+
+    Such a sample is quarantined, and in training replaced by a deterministic substitute. A programming error or an
+    unreachable source is never a SampleError.
+    """
+
+    def __init__(self, origin: Origin, reason: str) -> None:
+        super().__init__(f"{origin}: {reason}")
+        self.origin = origin
+        self.reason = reason
+
+    def __reduce__(self) -> tuple[type[SampleError], tuple[Origin, str]]:
+        return type(self), (self.origin, self.reason)
+
+
+@dataclass(frozen=True, slots=True)
+class MediaFacts:
+    """What the index knows about a medium, so that a clip can be planned without opening it.
+
+    duration and start_time are seconds, fps frames per second; a picture has one frame, duration and fps 0.
+    """
+
+    kind: str
+    """"video" or "image"."""
+    codec: str
+    width: int
+    height: int
+    num_frames: int
+    fps: float = 0.0
+    duration: float = 0.0
+    start_time: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One element as it comes from its shard: encoded bytes, facts, and the text record that was drawn or planned."""
+
+    origin: Origin
+    media: bytes
+    facts: MediaFacts
+    record: dict[str, Any]
+    """The text record of this element, e.g. {"caption": ...} or {"question": ..., "answer": ..., "type": ...}."""
+    record_index: int
+    meta: dict[str, Any]
+    """Whatever else the sample's json member says."""

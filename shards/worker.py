@@ -1,0 +1,188 @@
+"""The worker: what the threads of a loader run, from a planned element to a slot, and from slots to a batch.
+
+Promises: a slot is a function of (seed, element) alone. Bad data (SampleError, MediaError) becomes a failure and, in
+training, the first good one of eight substitutes takes the slot; any other exception reaches whoever waits for the
+batch, with a note of the origin. It knows no loader, so that a dropped loader is collected while threads still work.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from shards.clip import EncodedClip
+from shards.collate import PADDING, Batch, Slot, collate
+from shards.config import LoaderConfig
+from shards.decode import Decoder
+from shards.feed import Feed
+from shards.media import MediaError
+from shards.order import MAX_SUBSTITUTES
+from shards.plan import Element, Plan
+from shards.quarantine import Failure, Ledger
+from shards.rng import rng
+from shards.sample import Sample, SampleError
+from shards.stats import Stats
+
+RngFactory = Callable[[str], np.random.Generator]
+"""purpose -> the generator of this element, pass and attempt for that purpose."""
+Encode = Callable[[Sample, RngFactory], EncodedClip]
+"""What a task makes of a sample; raises SampleError or MediaError for bad data."""
+
+_MAX_FILLER_TRIES = 64
+_NO_RECORD = -1  # the record's place in the address of the draw that chooses the record
+
+
+@dataclass(slots=True)
+class Pending:
+    """A batch in the making: its slots are filled by several threads, the last of them collates."""
+
+    plan: Plan
+    slots: list[Slot | None] = field(init=False)
+    errors: dict[int, BaseException] = field(default_factory=dict)
+    done: Future[Batch | None] = field(default_factory=Future)
+    """The batch; None when a slot and all its substitutes failed, which is told when it would be handed over."""
+    abandoned: bool = False
+    filed: bool = False
+    """Whether its failures are in the ledger."""
+    _left: int = field(init=False)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def __post_init__(self) -> None:
+        self.slots = [None] * len(self.plan.elements)
+        self._left = len(self.plan.elements)
+
+    def finished_one(self) -> bool:
+        """Note that a slot is done; True for the last one."""
+        with self._lock:
+            self._left -= 1
+            return self._left == 0
+
+    def abandon(self) -> None:
+        """Make its tasks return at once, and wake whoever waits for it."""
+        self.abandoned = True
+        self.done.cancel()
+
+
+class Worker:
+    """Makes slots and batches; its methods may run in any number of threads."""
+
+    def __init__(
+        self, config: LoaderConfig, feeds: Sequence[Feed], encode: Encode, decode: Decoder, ledger: Ledger, stats: Stats
+    ) -> None:
+        self._config = config
+        self._training = config.mode == "train"
+        self._feeds = feeds
+        self._encode = encode
+        self._decode = decode
+        self._ledger = ledger
+        self._stats = stats
+        self._filler: Slot | None = None
+
+    def work(self, pending: Pending, number: int) -> None:
+        """Fill one slot; whoever fills the last one makes the batch. Exceptions go to whoever waits for the batch."""
+        if pending.abandoned:
+            return
+        try:
+            element = pending.plan.elements[number]
+            pending.slots[number] = Slot(PADDING, None) if element is None else self.slot(element)
+        except BaseException as error:
+            pending.errors[number] = error
+        if not pending.finished_one() or not pending.done.set_running_or_notify_cancel():
+            return
+        try:
+            if pending.errors:
+                raise pending.errors[min(pending.errors)]
+            pending.done.set_result(self._collate(pending))
+        except BaseException as error:
+            pending.done.set_exception(error)
+
+    def slot(self, element: Element) -> Slot:
+        """Deliver an element, in training its first good substitute; frames None when nothing could be delivered."""
+        feed = self._feeds[element.dataset]
+        failures: list[Failure] = []
+        shard, row = element.shard, element.row
+        for attempt in range(MAX_SUBSTITUTES + 1 if self._training else 1):
+            if attempt:
+                at = feed.order.at([element.position], attempt)
+                shard, row = int(at.shard[0]), int(at.row[0])
+            slot = self._attempt(feed, element.pass_, shard, row, attempt)
+            failures.extend(slot.failures)
+            if slot.frames is not None:
+                break
+        return replace(slot, failures=tuple(failures))
+
+    def _attempt(self, feed: Feed, pass_: int, shard: int, row: int, attempt: int) -> Slot:
+        """Read, encode and decode one element. Bad data becomes a slot without frames and with its failure."""
+        pass_, row = feed.unrepeat(pass_, shard, row)
+        origin = feed.reader.origin(shard, row)
+        known = self._ledger.known(origin, row)
+        if known is not None:
+            return Slot(origin, None, failures=(known,))
+
+        def draw(purpose: str, record: int) -> np.random.Generator:
+            seed = self._config.seed
+            return rng(seed, feed.name, pass_, origin.shard, origin.key, record, attempt, purpose)
+
+        stage = "read"
+        meta: dict[str, Any] = {}
+        try:
+            with self._stats.time("read"):
+                sample = feed.reader.read(shard, row, draw("record", _NO_RECORD))
+            stage = "encode"
+            with self._stats.time("encode"):
+                clip = self._encode(sample, lambda purpose: draw(purpose, sample.record_index))
+            stage, meta = "decode", clip.meta
+            with self._stats.time("decode"):
+                frames = self._decode(clip.media, clip.kind, clip.plan)
+        except (SampleError, MediaError) as error:
+            reason = error.reason if isinstance(error, SampleError) else str(error)
+            # Reading a planned record draws nothing, so it fails in every pass; another plan of a video may succeed.
+            lasting = stage == "read" and feed.config.elements == "record"
+            failure = Failure(origin, reason, row, stage, lasting)
+            self._ledger.remember(failure)
+            return Slot(origin, None, meta=meta, failures=(failure,))
+        except Exception as error:
+            where = f"{origin} (element {row} of the shard, attempt {attempt})"
+            error.add_note(f"while the loader was at {stage} of {where}")
+            raise
+        return Slot(origin, frames, clip.arrays, clip.meta)
+
+    def _collate(self, pending: Pending) -> Batch | None:
+        slots = [slot for slot in pending.slots if slot is not None]
+        assert len(slots) == len(pending.slots)
+        lacking = any(slot.frames is None for slot in slots)
+        if lacking and self._training:
+            return None
+        filler = self._find_filler(slots) if lacking else None
+        number = pending.plan.dataset
+        with self._stats.time("collate"):
+            name = None if number is None else self._feeds[number].name
+            batch = collate(slots, self._config.pad_to_multiple, name, filler)
+        # The batch has its own copy; what is left serves the accounting.
+        pending.slots = [replace(slot, frames=None, arrays={}) for slot in slots]
+        return batch
+
+    def _find_filler(self, slots: Sequence[Slot]) -> Slot:
+        """Any good slot, to give failed slots and padding of an evaluation their shape; its numbers are masked."""
+        found = next((slot for slot in slots if slot.frames is not None), self._filler)
+        if found is None:
+            found = self._first_good()
+        self._filler = found
+        return found
+
+    def _first_good(self) -> Slot:
+        tries = 0
+        for _d, feed in enumerate(self._feeds):
+            for position in range(min(feed.order.num_elements, _MAX_FILLER_TRIES)):
+                at = feed.order.at([position])
+                slot = self._attempt(feed, 0, int(at.shard[0]), int(at.row[0]), 0)
+                if slot.frames is not None:
+                    return slot
+                tries += 1
+        names = ", ".join(feed.name for feed in self._feeds)
+        raise ValueError(f"{names}: none of the first {tries} elements could be used, so a batch has no shape")

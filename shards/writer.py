@@ -1,0 +1,701 @@
+"""Write a dataset: plain WebDataset tars with their index, from any stream of rows.
+
+Promises:
+- A shard appears under its name whole or not at all (written aside, synced, renamed; for a URL, uploaded whole).
+- A conversion that was killed is taken up by making the same writer again and skipping `rows_done` rows. The result
+  is byte for byte that of an uninterrupted run, provided the rows come in the same order. A conversion of other
+  inputs into the same place is refused (name, limits and provenance are compared).
+- Rows in = samples + quarantined. A quarantined row is committed together with the shard that was open when it came,
+  so a crash can neither lose nor repeat it; quarantine.jsonl is written at the end.
+- No key twice in a dataset (memory: about 100 bytes a sample).
+Gives up: parallel writing into one dataset (a second local writer is refused), and atomic appearance on remote stores
+that show half-uploaded files (S3, GCS and HDFS-likes with rename do not; SFTP does).
+
+While it runs, OUT/unfinished/ holds conversion.json (what is being converted) and a small parquet file per finished
+shard; close() merges these into index.parquet, shards.parquet and quarantine.jsonl, writes dataset.json last, and
+removes them.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from functools import lru_cache
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
+from urllib.parse import unquote, urlsplit
+
+from shards import index, tar
+from shards.index import DatasetError, MemberRow, SampleRow, ShardEntry
+from shards.media import MEDIA_EXTENSIONS
+from shards.sample import MediaFacts
+from shards.source import AccessDenied, MissingFile, Source, SourceFile, is_remote, open_filesystem, open_source
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+QUARANTINE_FILE = "quarantine.jsonl"
+_UNFINISHED = "unfinished"
+_CONVERSION = "conversion.json"
+_MAX_NAME_BYTES = 100
+"""What the name field of a tar header holds."""
+
+
+class WriteError(OSError):
+    """Output that could not be written (disk full, no permission, store refuses); names path and remedy."""
+
+
+class SampleRefused(ValueError):
+    """A sample that does not belong into a dataset: bad key, unknown extension, text that is no json. Quarantine it."""
+
+
+class DuplicateKey(SampleRefused):
+    """A key that the dataset already has."""
+
+
+@dataclass(frozen=True, slots=True)
+class WriteSummary:
+    """What a conversion did. num_rows == num_samples + num_quarantined, always."""
+
+    num_rows: int
+    num_samples: int
+    num_records: int
+    num_quarantined: int
+    num_shards: int
+    bytes: int
+    """Of the shards together."""
+
+
+class DatasetWriter:
+    """Writes one dataset (one split) to a folder or URL prefix; see the module for what it promises.
+
+    rows_done: how many input rows are already covered; the caller skips that many.
+    A with block that ends by an exception leaves the finished shards for the next attempt; one that ends well closes.
+    Every error below is raised before the row counts, so the caller may quarantine it:
+    SampleRefused, DuplicateKey. WriteError ends the conversion. Not for several threads at once.
+    """
+
+    def __init__(
+        self,
+        out_url: str | os.PathLike[str],
+        name: str,
+        samples_per_shard: int = 1000,
+        max_shard_bytes: int = 1 << 30,
+        provenance: Mapping[str, Any] | None = None,
+    ) -> None:
+        if samples_per_shard < 1 or max_shard_bytes < 1:
+            raise ValueError(
+                f"samples_per_shard {samples_per_shard} and max_shard_bytes {max_shard_bytes} must be positive"
+            )
+        self._target: _Target = _open_target(os.fspath(out_url))
+        self._samples_per_shard, self._max_shard_bytes = samples_per_shard, max_shard_bytes
+        self._conversion = {
+            "format_version": index.FORMAT_VERSION,
+            "name": name,
+            "samples_per_shard": samples_per_shard,
+            "max_shard_bytes": max_shard_bytes,
+            # Through json, so that what is compared at a resume is what was stored.
+            "provenance": json.loads(json.dumps(dict(provenance or {}), allow_nan=False)),
+        }
+        self._parts: list[_Part] = []
+        self._pending_quarantine: list[dict[str, Any]] = []
+        self._shard: _OpenShard | None = None
+        self._shard_of_key: dict[int, int] = {}
+        self._state = "open"
+        self.rows_done = 0
+        self._part_keys = lru_cache(maxsize=16)(self._read_part_keys)
+        try:
+            self._begin()
+        except BaseException:
+            self._target.release()
+            raise
+
+    # ------------------------------------------------------------ rows
+
+    def write(
+        self,
+        key: str,
+        media: bytes,
+        ext: str,
+        records: Sequence[Mapping[str, Any]],
+        meta: Mapping[str, Any],
+        facts: MediaFacts,
+    ) -> None:
+        """Add one sample: KEY.EXT and KEY.json. Raises SampleRefused, DuplicateKey, WriteError."""
+        self._check_open()
+        members = {"json": _text(key, records, meta), ext: media}
+        _check_key(key)
+        _check_members(key, members)
+        place = _key_hash(key)
+        self._check_duplicate(key, place)
+        size = sum(tar.BLOCK + -(-len(data) // tar.BLOCK) * tar.BLOCK for data in members.values())
+        if self._shard is not None and self._shard.num_bytes + size > self._max_shard_bytes:
+            self._finish_shard()
+        with self._breaking():
+            if self._shard is None:
+                self._shard = _OpenShard(self._target.scratch(f"{self._next_number():06d}.tar"))
+            self._shard.add(key, members, len(records), facts, size)
+        self._shard_of_key[place] = self._next_number()
+        self.rows_done += 1
+        if len(self._shard.rows) >= self._samples_per_shard:
+            self._finish_shard()
+
+    def quarantine(self, record_id: str, reason: str) -> None:
+        """Count a row that gave no sample, with its id in the input and why."""
+        self._check_open()
+        self._pending_quarantine.append({"row": self.rows_done, "record": record_id, "reason": reason})
+        self.rows_done += 1
+
+    # ------------------------------------------------------------ end
+
+    def close(self) -> WriteSummary:
+        """Finish: last shard, index, dataset.json. Calling it again after a WriteError here is not possible; resume."""
+        self._check_open()
+        if self._shard is not None:
+            self._finish_shard()
+        with self._breaking():
+            shards = [part.entry for part in self._parts]
+            quarantined = [line for part in self._parts for line in part.quarantined] + self._pending_quarantine
+            summary = WriteSummary(
+                num_rows=self.rows_done,
+                num_samples=sum(shard.num_samples for shard in shards),
+                num_records=sum(shard.num_elements for shard in shards),
+                num_quarantined=len(quarantined),
+                num_shards=len(shards),
+                bytes=sum(shard.bytes for shard in shards),
+            )
+            assert summary.num_rows == summary.num_samples + summary.num_quarantined, summary
+            target = self._target
+            tables = (self._read_part(number) for number in range(len(shards)))
+            target.produce(index.INDEX_FILE, lambda path: index.write_index(path, tables))
+            target.produce(index.SHARDS_FILE, lambda path: index.write_shards(path, shards))
+            lines = "".join(json.dumps(line, ensure_ascii=True) + "\n" for line in quarantined)
+            target.put(QUARANTINE_FILE, lines.encode())
+            name, provenance = self._conversion["name"], self._conversion["provenance"]
+            target.put(index.DATASET_FILE, index.dataset_json(name, shards, len(quarantined), provenance))
+            target.clear()
+        self._state = "closed"
+        target.release()
+        return summary
+
+    def abort(self) -> None:
+        """Drop the open shard; finished ones stay for a resume. Harmless when already closed."""
+        if self._state == "closed":
+            return
+        self._state = "closed"
+        if self._shard is not None:
+            self._shard.discard()
+            self._shard = None
+        self._target.release()
+
+    def __enter__(self) -> DatasetWriter:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if kind is None and self._state != "closed":
+            self.close()  # a broken writer says so here, should its WriteError have been caught inside the block
+        else:
+            self.abort()
+
+    # ------------------------------------------------------------ start and resume
+
+    def _begin(self) -> None:
+        target = self._target
+        files = target.list()
+        if index.DATASET_FILE in files:
+            target.clear()  # a conversion killed between writing dataset.json and this
+            raise DatasetError(
+                f"{target.url}: holds a finished dataset already; choose another place, or delete it to build it again"
+            )
+        leftover = target.list_unfinished()
+        if _CONVERSION not in leftover:
+            shards = [name for name in files if name.endswith(".tar")]
+            if shards:
+                raise DatasetError(
+                    f"{target.url}: holds {len(shards)} tar files ({shards[0]}, ...) that no unfinished conversion "
+                    "accounts for; choose an empty place"
+                )
+            target.put(f"{_UNFINISHED}/{_CONVERSION}", json.dumps(self._conversion, indent=2).encode())
+            return
+        self._check_same_conversion()
+        parts = [name.removesuffix(".parquet") for name in leftover if name.endswith(".parquet")]
+        numbers = sorted(int(part) for part in parts if part.isdecimal())
+        if numbers != list(range(len(numbers))):
+            raise DatasetError(
+                f"{target.url}/{_UNFINISHED}: files are missing among {numbers}; delete {target.url}, start over"
+            )
+        for number in numbers:
+            table = self._read_part(number)
+            part = _Part.from_metadata(table.schema.metadata[b"part"])
+            found = target.source.size(part.entry.name) if part.entry.name in files else None
+            if found != part.entry.bytes:
+                raise DatasetError(
+                    f"{target.url}/{part.entry.name}: should have {part.entry.bytes} bytes, "
+                    f"{'is missing' if found is None else f'has {found}'}; delete {target.url} and start over"
+                )
+            self._parts.append(part)
+            for key in table.column("key").to_pylist():
+                self._shard_of_key[_key_hash(key)] = number
+        self.rows_done = self._parts[-1].rows_done if self._parts else 0
+
+    def _check_same_conversion(self) -> None:
+        path = f"{self._target.url}/{_UNFINISHED}/{_CONVERSION}"
+        try:
+            before = json.loads(self._target.unfinished.read(_CONVERSION))
+        except ValueError as error:
+            raise DatasetError(f"{path}: not valid json ({error}); delete {self._target.url} and start over") from error
+        for name, now in _flat(self._conversion).items():
+            was = _flat(before).get(name)
+            if was != now:
+                raise DatasetError(
+                    f"{self._target.url}: holds an unfinished conversion with {name} = {was!r}, this one has {now!r}; "
+                    "start the same conversion again, or delete the folder to start over"
+                )
+        extra = sorted(_flat(before).keys() - _flat(self._conversion).keys())
+        if extra:
+            raise DatasetError(
+                f"{self._target.url}: holds an unfinished conversion with {extra[0]} = {_flat(before)[extra[0]]!r}, "
+                "this one has none; start the same conversion again, or delete the folder to start over"
+            )
+
+    # ------------------------------------------------------------ shards and parts
+
+    def _next_number(self) -> int:
+        return len(self._parts)
+
+    def _finish_shard(self) -> None:
+        shard, number = self._shard, self._next_number()
+        assert shard is not None
+        name = f"{number:06d}.tar"
+        with self._breaking():
+            rows, entry = shard.finish(name)
+            part = _Part(entry, self.rows_done, self._pending_quarantine)
+            self._target.publish(shard.path, name)
+            # The part file is the commit: a shard without one is written again by the next attempt, to the same bytes.
+            table = index.rows_table(number, rows).replace_schema_metadata({"part": part.to_metadata()})
+            self._target.produce(f"{_UNFINISHED}/{number:06d}.parquet", lambda path: _write_part(path, table))
+        self._parts.append(part)
+        self._shard, self._pending_quarantine = None, []
+
+    def _read_part(self, number: int) -> pa.Table:
+        import pyarrow.parquet as pq
+
+        return pq.ParquetFile(SourceFile(self._target.unfinished, f"{number:06d}.parquet")).read(use_threads=False)
+
+    def _read_part_keys(self, number: int) -> dict[str, int]:
+        return {key: row for row, key in enumerate(self._read_part(number).column("key").to_pylist())}
+
+    def _check_duplicate(self, key: str, place: int) -> None:
+        number = self._shard_of_key.get(place)
+        if number is None:
+            return
+        if number == self._next_number() and self._shard is not None:
+            first = next((i for i, row in enumerate(self._shard.rows) if row.key == key), None)
+        else:
+            first = self._part_keys(number).get(key)
+        if first is not None:  # else: two keys with one 64-bit hash
+            raise DuplicateKey(
+                f"key {key!r} of input row {self.rows_done} is taken already by sample {first} of {number:06d}.tar; "
+                "keys must be unique in a dataset"
+            )
+
+    def _check_open(self) -> None:
+        if self._state != "open":
+            raise ValueError(f"{self._target.url}: this writer is {self._state}; make a new one to go on")
+
+    @contextmanager
+    def _breaking(self) -> Iterator[None]:
+        """After a failure in here the open shard is in doubt: drop it and refuse further use."""
+        try:
+            yield
+        except BaseException:
+            self._state = "broken"
+            if self._shard is not None:
+                self._shard.discard()
+                self._shard = None
+            self._target.release()
+            raise
+
+
+# ---------------------------------------------------------------- one sample
+
+
+def _check_key(key: str) -> None:
+    def refuse(why: str) -> SampleRefused:
+        return SampleRefused(f"key {key!r} {why}")
+
+    if not isinstance(key, str) or not key:
+        raise refuse("is empty")
+    if not key.isprintable() or "\ufffd" in key:
+        raise refuse("has characters that do not print")
+    if "\\" in key or any(piece in ("", ".", "..") for piece in key.split("/")):
+        raise refuse("is not a plain relative path")
+    if "." in key:
+        raise refuse("has a dot; WebDataset ends a key at the first one, replace dots when making keys")
+    if key.startswith("_"):
+        raise refuse("starts with an underscore; WebDataset drops such names")
+
+
+def _check_members(key: str, members: Mapping[str, bytes]) -> None:
+    for ext, data in members.items():
+        if ext not in ("json", *MEDIA_EXTENSIONS):
+            raise SampleRefused(f"key {key!r}: extension {ext!r} is unknown; known: {', '.join(MEDIA_EXTENSIONS)}")
+        name_bytes = len(f"{key}.{ext}".encode())
+        if name_bytes > _MAX_NAME_BYTES:
+            raise SampleRefused(f"key {key[:40]!r}...: the name has {name_bytes} bytes, a tar allows {_MAX_NAME_BYTES}")
+        limit = index.MAX_TEXT_BYTES if ext == "json" else index.MAX_MEDIA_BYTES
+        if not data or len(data) > limit:
+            raise SampleRefused(f"key {key!r}: {ext} has {len(data)} bytes, allowed are 1 to {limit}")
+    if len(members) != 2:
+        raise SampleRefused(f"key {key!r}: the medium itself is called json")
+
+
+def _text(key: str, records: Sequence[Mapping[str, Any]], meta: Mapping[str, Any]) -> bytes:
+    if not records or not all(isinstance(record, Mapping) for record in records):
+        raise SampleRefused(f"key {key!r}: needs a list of one or more records (objects), has {str(records)[:80]}")
+    if "records" in meta:
+        raise SampleRefused(f"key {key!r}: meta has a field 'records', which is taken by the records themselves")
+    content = {"records": [dict(record) for record in records], **meta}
+    try:
+        return json.dumps(content, ensure_ascii=False, allow_nan=False).encode()
+    except (TypeError, ValueError, RecursionError) as error:
+        raise SampleRefused(f"key {key!r}: records or meta cannot be written as json ({error})") from error
+
+
+def _key_hash(key: str) -> int:
+    import xxhash
+
+    return xxhash.xxh3_64_intdigest(key.encode())
+
+
+# ---------------------------------------------------------------- one shard
+
+
+class _OpenShard:
+    """A shard that is being written aside, and the rows it has so far."""
+
+    def __init__(self, path: str) -> None:
+        # webdataset imports torch: seconds, once per conversion.
+        from webdataset import TarWriter
+
+        self.path = path
+        with _naming(path):
+            self._file = _HashingFile(path)
+        self._tar = TarWriter(self._file, encoder=False, mtime=0, user="", group="", compress=False)
+        self.rows: list[SampleRow] = []
+        self.num_bytes = 2 * tar.BLOCK
+
+    def add(self, key: str, members: Mapping[str, bytes], num_records: int, facts: MediaFacts, size: int) -> None:
+        with _naming(self.path):
+            self._tar.write({"__key__": key, **members})
+        # Offsets are filled in by finish(), from the tar itself.
+        rows = tuple(
+            MemberRow(ext, 0, len(members[ext]), index.member_checksum(members[ext])) for ext in sorted(members)
+        )
+        self.rows.append(SampleRow(key, rows, num_records, facts))
+        self.num_bytes += size
+
+    def finish(self, name: str) -> tuple[list[SampleRow], ShardEntry]:
+        """Close and sync the tar, and read back where its members lie."""
+        with _naming(self.path):
+            self._tar.close()
+            self._file.sync_and_close()
+            found = iter(tar.scan(self.path))
+        rows = []
+        for row in self.rows:
+            members = []
+            for member in row.members:
+                at = next(found)
+                assert (at.name, at.size) == (f"{row.key}.{member.ext}", member.size), (at, row)
+                members.append(member._replace(offset=at.offset))
+            rows.append(row._replace(members=tuple(members)))
+        assert next(found, None) is None, self.path
+        num_elements = sum(row.num_records for row in rows)
+        checksum = self._file.digest.hexdigest()
+        return rows, ShardEntry(name, len(rows), num_elements, self._file.num_bytes, checksum)
+
+    def discard(self) -> None:
+        self._file.drop()
+        self._tar.close()  # else its finaliser would write to a closed file
+        with suppress(FileNotFoundError):
+            os.unlink(self.path)
+
+
+class _HashingFile:
+    """The little of a file that TarWriter needs, with the checksum of what goes through."""
+
+    def __init__(self, path: str) -> None:
+        import xxhash
+
+        self._file: BinaryIO = open(path, "wb", buffering=1 << 20)  # noqa: SIM115 - closed by drop or sync_and_close
+        self.digest = xxhash.xxh3_128()
+        self.num_bytes = 0
+        self._dropped = False
+
+    def write(self, data: bytes) -> int:
+        if self._dropped:
+            return len(data)
+        self.digest.update(data)
+        self.num_bytes += len(data)
+        return self._file.write(data)
+
+    def sync_and_close(self) -> None:
+        self._file.flush()
+        os.fsync(self._file.fileno())
+        self._file.close()
+
+    def drop(self) -> None:
+        """Close, and swallow what is still written: the file is thrown away."""
+        self._dropped = True
+        with suppress(OSError):  # on a full disk closing flushes and fails again
+            self._file.close()
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """What a finished shard adds to the dataset, kept beside its rows in unfinished/NNNNNN.parquet."""
+
+    entry: ShardEntry
+    rows_done: int
+    quarantined: list[dict[str, Any]] = field(default_factory=list)
+
+    def to_metadata(self) -> bytes:
+        return json.dumps([list(self.entry), self.rows_done, self.quarantined]).encode()
+
+    @classmethod
+    def from_metadata(cls, data: bytes) -> _Part:
+        entry, rows_done, quarantined = json.loads(data)
+        return cls(ShardEntry(*entry), rows_done, quarantined)
+
+
+def _write_part(path: str, table: pa.Table) -> None:
+    import pyarrow.parquet as pq
+
+    pq.write_table(table, path, compression="zstd")
+
+
+# ---------------------------------------------------------------- where it goes
+
+
+class _Target(Protocol):
+    """A place for output where a file appears whole."""
+
+    url: str
+    source: Source
+    """What is there already."""
+    unfinished: Source
+    """What is there of an unfinished conversion."""
+
+    def list(self) -> Names: ...
+    def list_unfinished(self) -> Names: ...
+    def scratch(self, name: str) -> str:
+        """Path of a local file to write aside."""
+
+    def publish(self, path: str, name: str) -> None:
+        """Move a finished local file to its name in the dataset."""
+
+    def produce(self, name: str, write: Callable[[str], None]) -> None:
+        """Write a file aside with a function that takes its path, and publish it."""
+
+    def put(self, name: str, data: bytes) -> None: ...
+    def clear(self) -> None:
+        """Remove everything that belongs to the unfinished conversion."""
+
+    def release(self) -> None:
+        """Give up locks and scratch space; may be called twice."""
+
+
+Names = list[str]
+
+
+def _open_target(url: str) -> _Target:
+    if url.startswith("file://"):
+        return _LocalTarget(unquote(urlsplit(url).path))
+    return _RemoteTarget(url) if is_remote(url) else _LocalTarget(url)
+
+
+class _LocalTarget:
+    def __init__(self, folder: str) -> None:
+        import fcntl
+
+        self.url = folder
+        self._aside = os.path.join(folder, _UNFINISHED)
+        self.source, self.unfinished = open_source(folder), open_source(self._aside)
+        with _naming(folder):
+            os.makedirs(folder, exist_ok=True)
+            # The lock is on the folder itself, so no lock file is left; the kernel drops it when the process dies.
+            self._lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            os.close(self._lock)
+            raise WriteError(
+                f"{folder}: another process is writing this dataset; wait for it or choose another place"
+            ) from error
+        except OSError:
+            pass  # a file system without locks (some NFS): a second writer goes unnoticed there, as on remote stores
+
+    def list(self) -> Names:
+        return self.source.list()
+
+    def list_unfinished(self) -> Names:
+        if not os.path.isdir(self._aside):
+            return []
+        names = self.unfinished.list()
+        for name in names:
+            if name.endswith(".writing"):
+                os.unlink(os.path.join(self._aside, name))
+        return [name for name in names if not name.endswith(".writing")]
+
+    def scratch(self, name: str) -> str:
+        with _naming(self._aside):
+            os.makedirs(self._aside, exist_ok=True)
+        return os.path.join(self._aside, f"{os.path.basename(name)}.writing")
+
+    def publish(self, path: str, name: str) -> None:
+        final = os.path.join(self.url, name)
+        with _naming(final):
+            os.replace(path, final)
+            folder = os.open(os.path.dirname(final), os.O_RDONLY | os.O_DIRECTORY)
+            try:
+                os.fsync(folder)
+            finally:
+                os.close(folder)
+
+    def produce(self, name: str, write: Callable[[str], None]) -> None:
+        path = self.scratch(name)
+        with _naming(os.path.join(self.url, name)):
+            try:
+                write(path)
+                with open(path, "rb") as file:
+                    os.fsync(file.fileno())
+            except BaseException:
+                with suppress(FileNotFoundError):
+                    os.unlink(path)
+                raise
+        self.publish(path, name)
+
+    def put(self, name: str, data: bytes) -> None:
+        self.produce(name, lambda path: _write_bytes(path, data))
+
+    def clear(self) -> None:
+        if os.path.isdir(self._aside):
+            with _naming(self._aside):
+                shutil.rmtree(self._aside)
+
+    def release(self) -> None:
+        # Sources keep files open, new ones have none: the disk can be unmounted while someone still holds the writer.
+        self.source, self.unfinished = open_source(self.url), open_source(self._aside)
+        if self._lock >= 0:
+            os.close(self._lock)
+            self._lock = -1
+
+
+class _RemoteTarget:
+    def __init__(self, url: str) -> None:
+        self.url = url.rstrip("/")
+        self._files, self._prefix = open_filesystem(self.url)
+        self.source, self.unfinished = open_source(self.url), open_source(f"{self.url}/{_UNFINISHED}")
+        self._scratch: str | None = None
+
+    def list(self) -> Names:
+        try:
+            return self.source.list()
+        except MissingFile:
+            return []
+        except AccessDenied as error:
+            raise WriteError(str(error)) from error
+
+    def list_unfinished(self) -> Names:
+        try:
+            return self.unfinished.list()
+        except MissingFile:
+            return []
+
+    def scratch(self, name: str) -> str:
+        if self._scratch is None:
+            self._scratch = tempfile.mkdtemp(prefix="shards-")
+        return os.path.join(self._scratch, os.path.basename(name))
+
+    def publish(self, path: str, name: str) -> None:
+        with _naming(f"{self.url}/{name}"):
+            self._files.put_file(path, f"{self._prefix}/{name}")
+        os.unlink(path)
+
+    def produce(self, name: str, write: Callable[[str], None]) -> None:
+        path = self.scratch(name)
+        with _naming(path):
+            write(path)
+        self.publish(path, name)
+
+    def put(self, name: str, data: bytes) -> None:
+        with _naming(f"{self.url}/{name}"):
+            self._files.pipe_file(f"{self._prefix}/{name}", data)
+
+    def clear(self) -> None:
+        with _naming(f"{self.url}/{_UNFINISHED}"):
+            for name in sorted(self.list_unfinished(), key=lambda name: name == _CONVERSION):
+                self._files.rm_file(f"{self._prefix}/{_UNFINISHED}/{name}")
+
+    def release(self) -> None:
+        if self._scratch is not None:
+            shutil.rmtree(self._scratch, ignore_errors=True)
+            self._scratch = None
+
+
+def _write_bytes(path: str, data: bytes) -> None:
+    with open(path, "wb") as file:
+        file.write(data)
+
+
+_REMEDIES = {
+    errno.ENOSPC: "the disk is full: free space there",
+    errno.EDQUOT: "the quota is used up: free space there",
+    errno.EACCES: "no permission: make the folder writable or choose another place",
+    errno.EPERM: "no permission: make the folder writable or choose another place",
+    errno.EROFS: "the file system is read-only: choose another place",
+    errno.ENOTDIR: "a part of the path is a file: choose another place",
+    errno.EEXIST: "a file is in the way: remove it or choose another place",
+}
+
+
+@contextmanager
+def _naming(path: str) -> Iterator[None]:
+    """Turn whatever goes wrong while writing into a WriteError that names the path and the remedy."""
+    again = "then start the same conversion again: it goes on after the last finished shard"
+    try:
+        yield
+    except (WriteError, DatasetError, AssertionError):
+        raise
+    except OSError as error:
+        default = "check the address and the credentials" if is_remote(path) else "check the disk"
+        remedy = _REMEDIES.get(error.errno or 0, default)
+        raise WriteError(
+            error.errno, f"{path}: cannot be written ({error.strerror or error}); {remedy}, {again}"
+        ) from error
+    except Exception as error:
+        # Client libraries have exceptions of their own that are no OSError (botocore's NoCredentialsError).
+        if not is_remote(path):
+            raise
+        reason = f"{type(error).__name__}: {error}"
+        raise WriteError(
+            f"{path}: cannot be written ({reason}); check the address and the credentials, {again}"
+        ) from error
+
+
+def _flat(content: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for name, value in content.items():
+        if isinstance(value, dict):
+            flat.update(_flat(value, f"{prefix}{name}."))
+        else:
+            flat[prefix + name] = value
+    return flat

@@ -1,0 +1,165 @@
+"""Fixtures of the storage and decoding tests: clips whose frames tell their number, small datasets, an S3 server."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import urllib.request
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from shards.sample import MediaFacts
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+_CONTAINERS = {"libx264": "mp4", "mpeg4": "mp4", "libvpx-vp9": "webm", "libvpx": "webm", "mjpeg": "avi"}
+NUMBER_BITS = 8
+
+
+@lru_cache(maxsize=64)
+def _make_clip(num_frames: int, size: tuple[int, int], codec: str, rotation: int, fps: int) -> bytes:
+    import av
+
+    height, width = size
+    buffer = io.BytesIO()
+    with av.open(buffer, "w", format=_CONTAINERS[codec]) as container:
+        stream = container.add_stream(codec, rate=fps)
+        stream.width, stream.height = width, height
+        stream.pix_fmt = "yuvj420p" if codec == "mjpeg" else "yuv420p"
+        stream.codec_context.thread_count = 1
+        if codec == "libx264":
+            stream.options = {"preset": "ultrafast", "bf": "2", "g": "12"}
+        if codec.startswith("libvpx"):
+            stream.options = {"cpu-used": "8", "deadline": "realtime"}
+        if rotation:
+            stream.set_display_rotation(rotation)
+        for number in range(num_frames):
+            for packet in stream.encode(av.VideoFrame.from_ndarray(_numbered(number, height, width), format="rgb24")):
+                container.mux(packet)
+        for packet in stream.encode(None):
+            container.mux(packet)
+    return buffer.getvalue()
+
+
+def _numbered(number: int, height: int, width: int) -> np.ndarray:
+    """The upper half is one stripe per bit of the number, most significant left; the lower half is red."""
+    frame = np.zeros((height, width, 3), np.uint8)
+    frame[height // 2 :, :, 0] = 200
+    for bit in range(NUMBER_BITS):
+        left, right = bit * width // NUMBER_BITS, (bit + 1) * width // NUMBER_BITS
+        frame[: height // 2, left:right] = 255 * (number >> (NUMBER_BITS - 1 - bit) & 1)
+    return frame
+
+
+@pytest.fixture(scope="session")
+def make_clip() -> Callable[..., bytes]:
+    """make_clip(num_frames, size=(height, width), codec="libx264", rotation=0, fps=25) -> bytes of a video file."""
+
+    def make(
+        num_frames: int, size: tuple[int, int] = (64, 96), codec: str = "libx264", rotation: int = 0, fps: int = 25
+    ) -> bytes:
+        return _make_clip(num_frames, size, codec, rotation, fps)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def read_number() -> Callable[[np.ndarray], int]:
+    """read_number(frame) -> the number that a frame of make_clip shows; frame is upright, (H, W, 3)."""
+
+    def read(frame: np.ndarray) -> int:
+        stripes = np.array_split(frame[: frame.shape[0] // 2 - 2].mean(axis=(0, 2)), NUMBER_BITS)
+        return sum(int(stripe.mean() > 127) << (NUMBER_BITS - 1 - bit) for bit, stripe in enumerate(stripes))
+
+    return read
+
+
+FACTS = MediaFacts("video", "h264", 320, 240, 75, 25.0, 3.0, 0.5)
+
+
+@pytest.fixture
+def facts() -> MediaFacts:
+    return FACTS
+
+
+@pytest.fixture
+def build_dataset() -> Callable[..., str]:
+    """build_dataset(url, num_samples=25, samples_per_shard=7): sample i has key s%04d and 1 + i % 3 captions."""
+
+    def build(url: str | Path, num_samples: int = 25, samples_per_shard: int = 7) -> str:
+        from shards.writer import DatasetWriter
+
+        with DatasetWriter(url, "toy", samples_per_shard=samples_per_shard) as writer:
+            for i in range(num_samples):
+                records = [{"caption": f"caption {record} of {i}"} for record in range(1 + i % 3)]
+                media = np.random.default_rng(i).bytes(100 + 37 * i)
+                writer.write(f"s{i:04d}", media, "mp4", records, {"source": i}, FACTS)
+        return str(url)
+
+    return build
+
+
+@pytest.fixture(scope="session")
+def corpus() -> Path:
+    """The folder of the large test corpus: MCG_CORPUS, or ../shared/corpus beside the repository."""
+    folder = Path(os.environ.get("MCG_CORPUS", REPOSITORY.parent / "shared" / "corpus"))
+    if not (folder / "videos").is_dir():
+        pytest.skip(f"no test corpus in {folder}; MCG_CORPUS names another place")
+    return folder
+
+
+@dataclass(frozen=True)
+class S3Server:
+    endpoint: str
+    bucket: str
+    key: str
+    secret: str
+
+
+@pytest.fixture(scope="session")
+def s3_server() -> Iterator[S3Server]:
+    """A moto S3 server that checks keys; moto by default accepts any, so policies are turned on after making a user."""
+    boto3 = pytest.importorskip("boto3")
+    moto_server = pytest.importorskip("moto.server")
+    server = moto_server.ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    try:
+        host, port = server.get_host_and_port()
+        endpoint = f"http://{host}:{port}"
+        account = {"endpoint_url": endpoint, "region_name": "us-east-1"}
+        iam = boto3.client("iam", aws_access_key_id="root", aws_secret_access_key="root", **account)
+        iam.create_user(UserName="u")
+        key = iam.create_access_key(UserName="u")["AccessKey"]
+        statement = {"Effect": "Allow", "Action": "s3:*", "Resource": "*"}
+        policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+        iam.put_user_policy(UserName="u", PolicyName="p", PolicyDocument=policy)
+        headers = {"Content-Type": "text/plain"}
+        url = f"{endpoint}/moto-api/reset-auth"
+        urllib.request.urlopen(urllib.request.Request(url, data=b"0", method="POST", headers=headers)).close()
+        key_id, secret = key["AccessKeyId"], key["SecretAccessKey"]
+        s3 = boto3.client("s3", aws_access_key_id=key_id, aws_secret_access_key=secret, **account)
+        s3.create_bucket(Bucket="bucket")
+        yield S3Server(endpoint, "bucket", key_id, secret)
+        urllib.request.urlopen(urllib.request.Request(url, data=b"inf", method="POST", headers=headers)).close()
+    finally:
+        server.stop()
+
+
+@pytest.fixture
+def s3_login(s3_server: S3Server, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, str], None]:
+    """s3_login(key, secret): use these from now on, as a user would, by environment variables."""
+
+    def login(key: str, secret: str) -> None:
+        for name in [name for name in os.environ if name.startswith("AWS_")]:
+            monkeypatch.delenv(name)
+        monkeypatch.setenv("AWS_ENDPOINT_URL", s3_server.endpoint)
+        monkeypatch.setenv("AWS_ACCESS_KEY_ID", key)
+        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", secret)
+        monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+
+    return login

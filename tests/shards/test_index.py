@@ -1,0 +1,230 @@
+"""The index keeps what it was given, reads lazily, stays small, and refuses files that do not fit each other."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from shards import index
+from shards.index import DatasetError, Index, MemberRow, SampleRow, ShardEntry
+from shards.sample import MediaFacts
+from shards.source import LocalSource, open_source
+
+numbers = st.integers(0, 2**31 - 1)
+times = st.floats(0, 1e6, width=32)
+facts_ = st.builds(
+    MediaFacts,
+    kind=st.sampled_from(["video", "image"]),
+    codec=st.text(max_size=8),
+    width=numbers,
+    height=numbers,
+    num_frames=numbers,
+    fps=times,
+    duration=times,
+    start_time=times,
+)
+members_ = st.builds(
+    MemberRow,
+    st.sampled_from(["mp4", "json", "jpg"]),
+    st.integers(0, 2**62),
+    st.integers(0, 2**40),
+    st.integers(0, 2**32 - 1),
+)
+rows_ = st.builds(
+    SampleRow, st.text(min_size=1, max_size=20), st.lists(members_, max_size=4).map(tuple), st.integers(0, 9), facts_
+)
+
+
+def save(folder: Path, shards: list[list[SampleRow]]) -> LocalSource:
+    folder.mkdir(parents=True, exist_ok=True)
+    entries = [
+        ShardEntry(f"{i:06d}.tar", len(rows), sum(row.num_records for row in rows), 10_240 * i, f"{i:032x}")
+        for i, rows in enumerate(shards)
+    ]
+    index.write_index(str(folder / "index.parquet"), (index.rows_table(i, rows) for i, rows in enumerate(shards)))
+    index.write_shards(str(folder / "shards.parquet"), entries)
+    (folder / "dataset.json").write_bytes(index.dataset_json("toy", entries, 3, {"tool": "test"}))
+    return LocalSource(str(folder))
+
+
+def sample(i: int, records: int = 1) -> SampleRow:
+    rng = np.random.default_rng(i)
+    size = int(rng.integers(50_000, 150_000))
+    members = (
+        MemberRow("json", 1000 * i + 512, 200, int(rng.integers(2**32))),
+        MemberRow("mp4", 1000 * i + 1536, size, i),
+    )
+    return SampleRow(f"{i:09d}", members, records, MediaFacts("video", "h264", 320, 240, 250 + i % 9, 25.0, 10.0, 0.0))
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.lists(rows_, min_size=1, max_size=5), min_size=1, max_size=6), st.integers(1, 8))
+def test_gives_back_what_was_written(
+    tmp_path_factory: pytest.TempPathFactory, shards: list[list[SampleRow]], group_rows: int
+) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(index, "ROW_GROUP_ROWS", group_rows)
+        opened = Index.open(save(tmp_path_factory.mktemp("index"), shards))
+    assert opened.shards.num_samples.tolist() == [len(rows) for rows in shards]
+    for number in reversed(range(len(shards))):
+        rows = opened.rows(number)
+        assert len(rows) == len(shards[number])
+        for i, row in enumerate(shards[number]):
+            assert (rows.keys[i], rows.members(i), int(rows.num_records[i]), rows.facts(i)) == row
+        pairs = [(i, record) for i, row in enumerate(shards[number]) for record in range(row.num_records)]
+        assert [rows.element(e) for e in range(len(pairs))] == pairs
+
+
+def test_row_groups_end_on_shard_boundaries_and_are_read_when_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(index, "ROW_GROUP_ROWS", 100)
+    source = save(tmp_path, [[sample(40 * s + i) for i in range(40)] for s in range(10)])
+    assert [pq.ParquetFile(tmp_path / "index.parquet").metadata.row_group(i).num_rows for i in range(5)] == [80] * 5
+    opened = Index.open(source)
+    groups: list[int] = []
+    read = opened._parquet.read_row_group
+
+    class Spy:
+        def read_row_group(self, group: int, **options: object) -> object:
+            groups.append(group)
+            return read(group, **options)
+
+    opened._parquet = Spy()
+    for shard in (5, 4, 5, 9, 5, 4):
+        assert opened.rows(shard).keys[0] == f"{40 * shard:09d}"
+    assert groups == [2, 4]
+
+
+def test_the_cache_of_rows_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(index, "_ROWS_KEPT", 100)
+    opened = Index.open(save(tmp_path, [[sample(40 * s + i) for i in range(40)] for s in range(10)]))
+    for shard in range(10):
+        opened.rows(shard)
+        assert sum(map(len, opened._rows.values())) <= 100
+    with pytest.raises(IndexError, match="shard 10 of 10"):
+        opened.rows(10)
+
+
+def test_any_parquet_tool_reads_it(tmp_path: Path) -> None:
+    save(tmp_path, [[sample(0, 2)], [sample(1), sample(2)]])
+    row = pq.read_table(tmp_path / "index.parquet").to_pylist()[0]
+    assert row["key"] == "000000000" and row["member_ext"] == ["json", "mp4"] and row["num_records"] == 2
+    assert row["member_offset"] == [512, 1536] and row["kind"] == "video" and row["fps"] == 25.0
+    shards = pq.read_table(tmp_path / "shards.parquet").to_pylist()
+    assert [shard["first_row"] for shard in shards] == [0, 1] and shards[1]["num_elements"] == 2
+    meta = json.loads((tmp_path / "dataset.json").read_text())
+    assert meta["num_quarantined"] == 3 and meta["provenance"] == {"tool": "test"} and meta["format_version"] == 1
+
+
+def test_stays_within_32_bytes_a_sample(tmp_path: Path) -> None:
+    save(tmp_path, [[sample(1000 * s + i) for i in range(1000)] for s in range(20)])
+    assert (tmp_path / "index.parquet").stat().st_size / 20_000 < 32
+
+
+def test_the_fingerprint_follows_names_counts_and_checksums() -> None:
+    shard = ShardEntry("000000.tar", 10, 20, 10_240, "0" * 32)
+    other = [
+        shard._replace(name="1.tar"),
+        shard._replace(num_samples=11),
+        shard._replace(num_elements=21),
+        shard._replace(bytes=1),
+        shard._replace(checksum="1" * 32),
+    ]
+    prints = {index.fingerprint([entry]) for entry in [shard, *other]}
+    assert len(prints) == 6 and index.fingerprint([shard]) == index.fingerprint([shard])
+    assert index.fingerprint([shard, other[0]]) != index.fingerprint([other[0], shard])
+
+
+# ------------------------------------------------------------ files that do not fit
+
+
+@pytest.fixture
+def folder(tmp_path: Path, build_dataset: Callable[..., str]) -> Path:
+    return Path(build_dataset(tmp_path / "toy"))
+
+
+def edit(path: Path, **fields: object) -> None:
+    path.write_text(json.dumps({**json.loads(path.read_text()), **fields}))
+
+
+def refused(folder: Path, message: str) -> None:
+    with pytest.raises(DatasetError, match=message):
+        Index.open(open_source(folder))
+
+
+def test_a_folder_without_dataset_json_is_unfinished(folder: Path) -> None:
+    (folder / "dataset.json").unlink()
+    refused(folder, r"toy/dataset\.json: not found; .* was not finished \(start the same build command again")
+    refused(folder / "nowhere", r"nowhere/dataset\.json: not found")
+
+
+@pytest.mark.parametrize("name", ["index.parquet", "shards.parquet"])
+def test_a_lost_or_damaged_file_is_named(folder: Path, name: str) -> None:
+    whole = (folder / name).read_bytes()
+    (folder / name).write_bytes(whole[: len(whole) // 2])
+    refused(folder, rf"{name}.* is damaged .*build the dataset again")
+    (folder / name).unlink()
+    refused(folder, rf"{name}: not found.*a file was lost")
+
+
+def test_another_format_version_is_refused(folder: Path) -> None:
+    edit(folder / "dataset.json", format_version=2)
+    refused(folder, "format_version is 2, this code reads 1")
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "\0" * 10, "[" * 100_000])
+def test_a_dataset_json_that_is_none_is_refused(folder: Path, text: str) -> None:
+    (folder / "dataset.json").write_text(text)
+    refused(folder, r"dataset\.json: (not valid json|should be an object)")
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"num_shards": 5}, "number of shards is 4, expected 5"),
+        ({"num_samples": 26}, "number of samples is 25, expected 26"),
+        ({"num_elements": 1}, "number of elements is 49, expected 1"),
+        ({"fingerprint": "00"}, r"the fingerprint \(against dataset.json\) is \w+, expected 00"),
+        ({"num_samples": "25"}, "num_samples should be of type int, is '25'"),
+    ],
+)
+def test_counts_that_differ_name_both_values(folder: Path, fields: dict[str, object], message: str) -> None:
+    edit(folder / "dataset.json", **fields)
+    refused(folder, message)
+
+
+def test_an_index_of_another_build_is_refused(folder: Path, tmp_path: Path, build_dataset: Callable[..., str]) -> None:
+    other = Path(build_dataset(tmp_path / "other", num_samples=30))
+    (folder / "index.parquet").write_bytes((other / "index.parquet").read_bytes())
+    refused(folder, r"index\.parquet: the number of rows is 30, expected 25")
+    other = Path(build_dataset(tmp_path / "shifted", samples_per_shard=5))
+    (folder / "index.parquet").write_bytes((other / "index.parquet").read_bytes())
+    opened = Index.open(open_source(folder))
+    with pytest.raises(DatasetError, match=r"index\.parquet: .* should be of shard 1, are of 1|should be of shard"):
+        for shard in range(4):
+            opened.rows(shard)
+
+
+def test_shard_names_cannot_lead_elsewhere(tmp_path: Path) -> None:
+    source = save(tmp_path, [[sample(0)]])
+    entry = ShardEntry("../../etc/passwd", 1, 1, 0, "0" * 32)
+    index.write_shards(str(tmp_path / "shards.parquet"), [entry])
+    (tmp_path / "dataset.json").write_bytes(index.dataset_json("toy", [entry], 0, {}))
+    with pytest.raises(DatasetError, match="is not a plain file name"):
+        Index.open(source)
+
+
+def test_an_index_without_checksums_is_refused(tmp_path: Path) -> None:
+    row = sample(0)
+    bare = row._replace(members=tuple(member._replace(checksum=None) for member in row.members))  # type: ignore[arg-type]
+    opened = Index.open(save(tmp_path, [[bare]]))
+    with pytest.raises(DatasetError, match="holds no member checksums"):
+        opened.rows(0)

@@ -1,0 +1,200 @@
+"""The order of one dataset keeps what ORDER.md promises, on cases drawn by hypothesis."""
+
+from __future__ import annotations
+
+import threading
+
+import numpy as np
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from shards.order import Order, Sequential, default_window, permute
+from shards.rng import hash64
+
+COUNTS = st.lists(st.integers(0, 30), min_size=1, max_size=20).filter(any)
+SHAPE = st.fixed_dictionaries(
+    {"seed": st.integers(0, 2**32 - 1), "streams": st.integers(1, 20), "window": st.integers(1, 80)}
+)
+
+
+def make(counts: list[int], shape: dict[str, int]) -> Order:
+    return Order(counts, shape["seed"], "demo", shape["streams"], shape["window"])
+
+
+def elements(order: Order, positions: np.ndarray, attempt: int = 0) -> list[tuple[int, int]]:
+    at = order.at(positions, attempt)
+    return list(zip(at.shard.tolist(), at.row.tolist(), strict=True))
+
+
+@settings(max_examples=150, deadline=None)
+@given(COUNTS, SHAPE, st.integers(0, 3))
+def test_every_pass_holds_every_element_once(counts: list[int], shape: dict[str, int], pass_: int) -> None:
+    order = make(counts, shape)
+    n = order.num_elements
+    seen = elements(order, pass_ * n + np.arange(n))
+    assert sorted(seen) == [(s, r) for s, count in enumerate(counts) for r in range(count)]
+    assert set(order.at(pass_ * n + np.arange(n)).pass_.tolist()) == {pass_}
+
+
+@settings(max_examples=80, deadline=None)
+@given(COUNTS, SHAPE, st.data())
+def test_random_access_equals_going_through(counts: list[int], shape: dict[str, int], data: st.DataObject) -> None:
+    order = make(counts, shape)
+    n = order.num_elements
+    through = elements(order, np.arange(3 * n))
+    asked = data.draw(st.lists(st.integers(0, 3 * n - 1), min_size=1, max_size=20))
+    assert elements(make(counts, shape), np.array(asked)) == [through[p] for p in asked]
+
+
+@settings(max_examples=60, deadline=None)
+@given(COUNTS, SHAPE)
+def test_streams_are_equal_within_one_element_and_keep_their_elements(counts: list[int], shape: dict[str, int]) -> None:
+    order = make(counts, shape)
+    n = order.num_elements
+    owner: dict[tuple[int, int], int] = {}
+    for pass_ in range(2):
+        at = order.at(pass_ * n + np.arange(n))
+        sizes = np.bincount(at.stream, minlength=order.streams)
+        assert sizes.max() - sizes.min() <= 1
+        for shard, row, stream in zip(at.shard.tolist(), at.row.tolist(), at.stream.tolist(), strict=True):
+            assert owner.setdefault((shard, row), stream) == stream
+    streams_of_shard = [{c for (s, _), c in owner.items() if s == shard} for shard in range(len(counts))]
+    assert sum(len(streams) > 1 for streams in streams_of_shard) <= order.streams - 1
+
+
+@settings(max_examples=60, deadline=None)
+@given(COUNTS, SHAPE, st.integers(1, 8))
+def test_substitutes_lie_in_the_same_window_and_differ(counts: list[int], shape: dict[str, int], attempt: int) -> None:
+    order = make(counts, shape)
+    n = order.num_elements
+    positions = n + np.arange(n)
+    planned, substitute = order.at(positions), order.at(positions, attempt)
+    assert np.array_equal(planned.stream, substitute.stream) and np.array_equal(planned.pass_, substitute.pass_)
+    index = np.arange(n) // order.streams
+    window, _, size = order._windows(planned.stream, index)
+    members: dict[tuple[int, int], set[tuple[int, int]]] = {}
+    for c, w, element in zip(planned.stream.tolist(), window.tolist(), elements(order, positions), strict=True):
+        members.setdefault((c, w), set()).add(element)
+    for i, element in enumerate(elements(order, positions, attempt)):
+        assert element in members[int(planned.stream[i]), int(window[i])]
+        same = element == (int(planned.shard[i]), int(planned.row[i]))
+        assert same == (size[i] == 1)
+
+
+@settings(max_examples=30, deadline=None)
+@given(COUNTS, SHAPE)
+def test_another_seed_name_or_pass_is_another_order(counts: list[int], shape: dict[str, int]) -> None:
+    order = make(counts, shape)
+    n = order.num_elements
+    assume(n >= 60 and shape["window"] >= 10)
+    first = elements(order, np.arange(n))
+    assert first != elements(order, n + np.arange(n))
+    assert first != elements(make(counts, shape | {"seed": shape["seed"] + 1}), np.arange(n))
+    assert first != elements(Order(counts, shape["seed"], "other", shape["streams"], shape["window"]), np.arange(n))
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(1, 400), st.integers(0, 2**64 - 1))
+def test_permute_is_a_bijection(size: int, key: int) -> None:
+    result = permute(np.arange(size), np.full(size, size), np.full(size, key, dtype=np.uint64))
+    assert sorted(result.tolist()) == list(range(size))
+
+
+def test_the_order_never_changes() -> None:
+    """Golden numbers: who changes them breaks the resume of every run there is."""
+    order = Order([5, 0, 9, 4], seed=3, name="golden", streams=3, window=4)
+    assert elements(order, np.arange(16, 22)) == [(2, 0), (2, 7), (0, 1), (3, 1), (2, 4), (0, 0)]
+
+
+def test_a_position_of_a_web_scale_dataset_costs_as_little_at_the_end_as_at_the_start() -> None:
+    order = Order(np.full(100_000, 10_000), seed=0, name="web", streams=64, window=40_000)
+    for start in (0, 10**9 - 512, 7 * 10**9 + 123):
+        at = order.at(start + np.arange(1024))
+        assert len(set(zip(at.shard.tolist(), at.row.tolist(), at.pass_.tolist(), strict=True))) == 1024
+    assert 64 <= order.open_shards(10**9 // 2) <= 64 * 6
+
+
+def test_threads_may_ask_for_different_passes_at_once() -> None:
+    order = Order([50] * 40, seed=1, name="threads", streams=4, window=100)
+    expected = {e: elements(order, e * 2000 + np.arange(50)) for e in range(6)}
+    wrong: list[int] = []
+
+    def ask(pass_: int) -> None:
+        for _ in range(20):
+            if elements(order, pass_ * 2000 + np.arange(50)) != expected[pass_]:
+                wrong.append(pass_)
+
+    threads = [threading.Thread(target=ask, args=(e,)) for e in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert wrong == []
+
+
+def shards_per_batch(shards: np.ndarray, batch: int) -> float:
+    return float(np.mean([len(set(b.tolist())) for b in shards[: len(shards) // batch * batch].reshape(-1, batch)]))
+
+
+@pytest.mark.parametrize(("num_shards", "per_shard", "share_of_ideal"), [(16, 200, 13 / 13.9), (1000, 50, 0.75)])
+def test_batches_mix_nearly_as_many_shards_as_a_perfect_shuffle(
+    num_shards: int, per_shard: int, share_of_ideal: float
+) -> None:
+    counts = np.full(num_shards, per_shard)
+    batch, n = 32, num_shards * per_shard
+    order = Order(counts, seed=0, name="quality", streams=16, window=default_window(counts))
+    ours = shards_per_batch(order.at(np.arange(n)).shard, batch)
+    ideal = num_shards * (1 - (1 - 1 / num_shards) ** batch)
+    assert ours >= share_of_ideal * ideal
+
+
+@pytest.mark.parametrize("num_shards", [16, 1000])
+def test_position_and_shard_are_uncorrelated_over_seeds(num_shards: int) -> None:
+    counts = np.full(num_shards, 20)
+    n = 20 * num_shards
+    correlations = [
+        np.corrcoef(np.arange(n), Order(counts, seed, "quality", 16, default_window(counts)).at(np.arange(n)).shard)[
+            0, 1
+        ]
+        for seed in range(20)
+    ]
+    assert abs(np.mean(correlations)) < 0.05
+
+
+@settings(max_examples=50, deadline=None)
+@given(COUNTS)
+def test_sequential_goes_through_the_shards_in_order(counts: list[int]) -> None:
+    order = Sequential(counts, "eval")
+    at = order.at(np.arange(order.num_elements))
+    assert list(zip(at.shard.tolist(), at.row.tolist(), strict=True)) == [
+        (s, r) for s, count in enumerate(counts) for r in range(count)
+    ]
+
+
+def test_sequential_ends_and_substitutes_nothing() -> None:
+    order = Sequential([2, 1], "eval")
+    with pytest.raises(ValueError, match=r"positions must lie in \[0, 3\), found 3..3"):
+        order.at([3])
+    with pytest.raises(ValueError, match="evaluation substitutes nothing"):
+        order.at([0], attempt=1)
+
+
+def test_a_dataset_without_elements_is_named() -> None:
+    with pytest.raises(ValueError, match="dataset 'hollow': no elements in 2 shards"):
+        Order([0, 0], 0, "hollow", 1, 1)
+    with pytest.raises(ValueError, match="dataset 'odd': counts must be one number >= 0 per shard"):
+        Order([3, -1], 0, "odd", 1, 1)
+    with pytest.raises(ValueError, match="dataset 'odd': streams and window must be at least 1, found 0 and 4"):
+        Order([3], 0, "odd", 0, 4)
+    with pytest.raises(ValueError, match="positions start at 0, found -1"):
+        Order([3], 0, "odd", 1, 4).at([-1])
+
+
+def test_default_window_is_four_mean_shards() -> None:
+    assert default_window([10, 0, 20]) == 60
+    assert default_window([0]) == 1
+
+
+def test_hash_of_window_zero_differs_by_stream() -> None:
+    assert int(hash64(1, 2, 3, 0, 0, 0)) != int(hash64(1, 2, 3, 0, 1, 0))

@@ -1,0 +1,242 @@
+"""Reading by number: right sample, right record, every damage found and told apart from a broken dataset."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from shards import index, reader
+from shards.index import DatasetError, MemberRow, SampleRow, ShardEntry
+from shards.reader import Reader
+from shards.sample import MediaFacts, Origin, SampleError
+from shards.source import SourceError
+
+
+@pytest.fixture
+def folder(tmp_path: Path, build_dataset: Callable[..., str]) -> Path:
+    return Path(build_dataset(tmp_path / "toy"))
+
+
+@pytest.fixture
+def draw() -> np.random.Generator:
+    return np.random.default_rng(0)
+
+
+def test_every_record_is_one_element(folder: Path, draw: np.random.Generator, facts: MediaFacts) -> None:
+    toy = Reader("toy", str(folder), elements="record")
+    assert toy.counts.tolist() == [13, 14, 15, 7]
+    seen = []
+    for shard, count in enumerate(toy.counts):
+        for row in range(count):
+            sample = toy.read(shard, row, draw)
+            assert sample.origin == toy.origin(shard, row)
+            assert sample.origin == Origin("toy", f"{shard:06d}.tar", sample.origin.key)
+            i = int(sample.origin.key[1:])
+            assert sample.media == np.random.default_rng(i).bytes(100 + 37 * i)
+            assert sample.facts == facts and sample.meta == {"source": i}
+            assert sample.record == {"caption": f"caption {sample.record_index} of {i}"}
+            seen.append((i, sample.record_index))
+    assert seen == [(i, record) for i in range(25) for record in range(1 + i % 3)]
+
+
+def test_every_sample_is_one_element_with_a_drawn_record(folder: Path) -> None:
+    toy = Reader("toy", str(folder), elements="sample")
+    assert toy.counts.tolist() == [7, 7, 7, 4]
+    records = [toy.read(0, 2, np.random.default_rng(i)).record_index for i in range(60)]
+    assert set(records) == {0, 1, 2}
+    assert records[5] == toy.read(0, 2, np.random.default_rng(5)).record_index
+
+
+def test_threads_share_a_reader(folder: Path, draw: np.random.Generator) -> None:
+    toy = Reader("toy", str(folder))
+    addresses = [(shard, row) for shard, count in enumerate(toy.counts) for row in range(count)] * 20
+    with ThreadPoolExecutor(8) as pool:
+        keys = list(pool.map(lambda address: toy.read(*address, draw).origin, addresses))
+    assert keys == [toy.origin(*address) for address in addresses]
+
+
+@pytest.mark.parametrize(("shard", "row"), [(4, 0), (-1, 0), (0, 13), (0, -1)])
+def test_an_address_that_does_not_exist_is_a_mistake_of_the_caller(
+    folder: Path, draw: np.random.Generator, shard: int, row: int
+) -> None:
+    with pytest.raises(IndexError, match=f"toy: no element {row} in shard {shard}"):
+        Reader("toy", str(folder)).read(shard, row, draw)
+
+
+def test_unknown_elements_are_refused(folder: Path) -> None:
+    with pytest.raises(ValueError, match="elements is 'rows', allowed are 'record' and 'sample'"):
+        Reader("toy", str(folder), elements="rows")  # type: ignore[arg-type]
+
+
+# ------------------------------------------------------------ damage in one sample
+
+
+def member(folder: Path, key: str, ext: str) -> tuple[int, int]:
+    from shards.tar import scan
+
+    return next((m.offset, m.size) for m in scan(folder / "000000.tar") if m.name == f"{key}.{ext}")
+
+
+@pytest.mark.parametrize("ext", ["mp4", "json"])
+def test_one_flipped_bit_spoils_one_sample_and_says_where(folder: Path, draw: np.random.Generator, ext: str) -> None:
+    offset, size = member(folder, "s0002", ext)
+    with open(folder / "000000.tar", "r+b") as file:
+        file.seek(offset + size // 2)
+        byte = file.read(1)[0]
+        file.seek(offset + size // 2)
+        file.write(bytes([byte ^ 4]))
+    toy = Reader("toy", str(folder), "sample")
+    with pytest.raises(
+        SampleError, match=rf"^toy/000000\.tar:s0002: \.{ext} is damaged: checksum \w+, the index expects"
+    ) as info:
+        toy.read(0, 2, draw)
+    assert info.value.origin == Origin("toy", "000000.tar", "s0002")
+    for row in (0, 1, 3, 4, 5, 6):
+        toy.read(0, row, draw)
+
+
+def dataset_of(folder: Path, text: bytes, **row: object) -> Reader:
+    """A dataset of one sample whose json member is text; shard and index agree, whatever the text is."""
+    folder.mkdir(parents=True)
+    media = b"media"
+    (folder / "000000.tar").write_bytes(media + text)
+    members = (
+        MemberRow("mp4", 0, len(media), index.member_checksum(media)),
+        MemberRow("json", len(media), len(text), index.member_checksum(text)),
+    )
+    facts = MediaFacts("video", "h264", 8, 8, 8)
+    rows = [SampleRow("k", members, 1, facts)._replace(**row)]  # type: ignore[arg-type]
+    entry = ShardEntry("000000.tar", 1, rows[0].num_records, len(media + text), "0" * 32)
+    index.write_index(str(folder / "index.parquet"), [index.rows_table(0, rows)])
+    index.write_shards(str(folder / "shards.parquet"), [entry])
+    (folder / "dataset.json").write_bytes(index.dataset_json("odd", [entry], 0, {}))
+    return Reader("odd", str(folder), "sample")
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        (b"", "json cannot be read"),
+        (b"{", "json cannot be read"),
+        (b"\xff\xfe\xfd", "json cannot be read"),
+        (b'{"records": [{"caption": NaN}]}', "NaN is no json"),
+        (b'{"records": [' + b"[" * 200_000, "json cannot be read"),
+        (b'{"records": [{"n": ' + b"9" * 5000 + b"}]}", "json cannot be read"),
+        (b"[]", "should be an object with a list of objects under 'records'"),
+        (b"{}", "should be an object"),
+        (b'{"records": {}}', "should be an object"),
+        (b'{"records": ["a"]}', "should be an object"),
+        (b'{"records": []}', "json has 0 records, the index says 1"),
+        (b'{"records": [{}, {}]}', "json has 2 records, the index says 1"),
+    ],
+)
+def test_bad_text_is_a_sample_error(tmp_path: Path, draw: np.random.Generator, text: bytes, reason: str) -> None:
+    with pytest.raises(SampleError, match=rf"^odd/000000\.tar:k: .*{reason}"):
+        dataset_of(tmp_path / "odd", text).read(0, 0, draw)
+
+
+GOOD = json.dumps({"records": [{"caption": "c"}]}).encode()
+
+
+@pytest.mark.parametrize(
+    ("row", "reason"),
+    [
+        ({"num_records": 0}, "has no text record"),
+        ({"members": ()}, "needs a medium and a json, has nothing"),
+        ({"members": (MemberRow("json", 5, 5, 0),)}, "needs a medium and a json, has json"),
+        ({"members": (MemberRow("mp4", 0, 1 << 40, 0), MemberRow("json", 5, 9, 0))}, r"\.mp4 has 1099511627776 bytes"),
+        ({"members": (MemberRow("mp4", 0, 5, 0), MemberRow("json", 5, 1 << 25, 0))}, r"\.json has 33554432 bytes"),
+        (
+            {"members": (MemberRow("mp4", -9, 5, 0), MemberRow("json", 5, 9, 0))},
+            r"\.mp4 should be bytes -9 to -4 of 36",
+        ),
+        (
+            {"members": (MemberRow("mp4", 0, 500, 0), MemberRow("json", 5, 9, 0))},
+            r"\.mp4 should be bytes 0 to 500 of 36",
+        ),
+        (
+            {"members": (MemberRow("mp4", 1 << 40, 5, 0), MemberRow("json", 5, 9, 0))},
+            r"\.mp4 should be bytes 1099511627776 to \d+ of 36",
+        ),
+    ],
+)
+def test_bad_rows_of_a_foreign_index_are_sample_errors(
+    tmp_path: Path, draw: np.random.Generator, row: dict[str, object], reason: str
+) -> None:
+    with pytest.raises(SampleError, match=reason):
+        dataset_of(tmp_path / "odd", GOOD, **row).read(0, 0, draw)
+
+
+def test_members_may_lie_in_any_order_and_far_apart(tmp_path: Path, draw: np.random.Generator) -> None:
+    toy = dataset_of(tmp_path / "odd", GOOD)
+    assert toy.read(0, 0, draw).media == b"media"
+    gap = reader._GAP
+    try:
+        reader._GAP = -1000
+        assert toy.read(0, 0, draw).record == {"caption": "c"}
+    finally:
+        reader._GAP = gap
+
+
+# ------------------------------------------------------------ a dataset that does not fit its index
+
+
+def test_a_missing_shard_stops_the_run(folder: Path, draw: np.random.Generator) -> None:
+    (folder / "000001.tar").unlink()
+    toy = Reader("toy", str(folder))
+    toy.read(0, 0, draw)
+    with pytest.raises(
+        DatasetError, match=r"toy/000001\.tar: the index lists this shard, but it is not there; copy it again"
+    ):
+        toy.read(1, 0, draw)
+
+
+def test_a_shard_of_another_size_stops_the_run(folder: Path, draw: np.random.Generator) -> None:
+    with open(folder / "000001.tar", "ab") as file:
+        file.write(b"x")
+    with pytest.raises(
+        DatasetError, match=r"000001\.tar: has 20481 bytes, the index expects 20480; .* copy shards and index"
+    ):
+        Reader("toy", str(folder)).read(1, 0, draw)
+
+
+def test_a_source_that_fails_is_no_sample_error(
+    folder: Path, draw: np.random.Generator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    toy = Reader("toy", str(folder))
+    toy.origin(0, 0)
+
+    def fail(*_: object) -> bytes:
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr("os.pread", fail)
+    with pytest.raises(SourceError, match=r"000000\.tar: cannot be read \(OSError: Input/output error\)") as info:
+        toy.read(0, 0, draw)
+    assert not isinstance(info.value, ValueError)
+
+
+def test_a_store_that_gives_less_than_it_has_is_no_sample_error(
+    folder: Path, draw: np.random.Generator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    toy = Reader("toy", str(folder))
+    toy.origin(0, 0)
+    monkeypatch.setattr("os.pread", lambda fd, length, offset: b"")
+    with pytest.raises(SourceError, match=r"000000\.tar: gave only 0 of \d+ bytes of \.mp4 at 1536"):
+        toy.read(0, 0, draw)
+
+
+def test_importing_the_package_loads_nothing_heavy() -> None:
+    import subprocess
+    import sys
+
+    heavy = ["torch", "webdataset", "av", "PIL", "boto3", "s3fs", "fsspec", "pyarrow"]
+    modules = ["source", "tar", "index", "writer", "reader", "media", "clip", "decode"]
+    imports = ", ".join(f"shards.{module}" for module in modules)
+    code = f"import sys, {imports}; print([m for m in {heavy} if m in sys.modules])"
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert found.strip() == "[]"

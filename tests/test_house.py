@@ -1,0 +1,170 @@
+"""The rules of the house that a test can hold: shape of the tree, direction of imports, set-up files.
+
+Everything is read from the source text with `ast`; only `import shards` is really run, in a process of its own.
+Promises nothing about behaviour: that is what the other tests are for.
+"""
+
+import ast
+import re
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+PACKAGES = ("shards", "mcg", "tools")
+
+# Sources whose test file does not have the mirrored name, and where their test is. Keep it short.
+TESTED_ELSEWHERE = {
+    "mcg/demo.py": "tests/end_to_end/test_demo.py",
+}
+MAY_PRINT = ("train.py", "tools/", "benchmarks/", "mcg/demo.py")
+HEAVY = {"torch", "torchvision", "boto3", "botocore", "s3fs", "av", "webdataset", "PIL", "nvidia", "transformers"}
+SETUP_FILES = ("pyproject.toml", "constraints.txt", "Makefile", ".ci/run", ".ci/check_system.sh")
+
+
+def _python_files(*folders: str) -> list[str]:
+    paths = [path for folder in folders for path in (ROOT / folder).rglob("*.py")]
+    return sorted(str(path.relative_to(ROOT)) for path in paths if "__pycache__" not in path.parts)
+
+
+SOURCES = _python_files(*PACKAGES)
+ALL_FILES = [*SOURCES, *_python_files("tests", "benchmarks"), *(path.name for path in sorted(ROOT.glob("*.py")))]
+
+
+def _tree(file: str) -> ast.Module:
+    return ast.parse((ROOT / file).read_text(encoding="utf-8"), filename=file)
+
+
+def _imports(file: str) -> Iterator[tuple[int, str]]:
+    """Yield (line, top-level package) of every absolute import of a file, those inside functions included."""
+    for node in ast.walk(_tree(file)):
+        if isinstance(node, ast.Import):
+            yield from ((node.lineno, alias.name.partition(".")[0]) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
+            yield node.lineno, node.module.partition(".")[0]
+
+
+def _places_that_import(files: list[str], forbidden: set[str]) -> list[str]:
+    return [f"{file}:{line} imports {name}" for file in files for line, name in _imports(file) if name in forbidden]
+
+
+def test_there_are_sources_to_check() -> None:
+    missing = [package for package in PACKAGES if not (ROOT / package / "__init__.py").is_file()]
+    assert not missing, f"packages without __init__.py: {missing}"
+
+
+@pytest.mark.parametrize("file", ALL_FILES)
+def test_file_parses_and_opens_with_a_docstring(file: str) -> None:
+    tree = _tree(file)
+    assert not tree.body or ast.get_docstring(tree), f"{file}: say at the top what the module promises"
+
+
+@pytest.mark.parametrize("file", ALL_FILES)
+def test_file_is_named_after_a_concept(file: str) -> None:
+    name = Path(file).stem.removeprefix("test_").strip("_")
+    assert name not in {"util", "utils", "common", "misc", "helper", "helpers"}, f"{file}: name the concept it holds"
+
+
+def test_importing_shards_loads_nothing_heavy() -> None:
+    script = "import shards, sys; print(*sorted({name.partition('.')[0] for name in sys.modules}))"
+    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    loaded = HEAVY & set(done.stdout.split())
+    assert not loaded, f"`import shards` loads {sorted(loaded)}: import them inside the functions that use them"
+
+
+def test_dependencies_point_one_way() -> None:
+    wrong = _places_that_import(_python_files("shards"), {"mcg", "tools", "train"})
+    wrong += _places_that_import(_python_files("mcg"), {"tools", "train"})
+    wrong += _places_that_import(_python_files("tools"), {"mcg", "train"})
+    assert not wrong, "\n".join(wrong)
+
+
+def test_only_the_engine_imports_deepspeed() -> None:
+    files = [file for file in [*SOURCES, "train.py"] if file != "mcg/engine/deepspeed.py" and (ROOT / file).exists()]
+    wrong = _places_that_import(files, {"deepspeed"})
+    assert not wrong, "\n".join(wrong)
+
+
+def test_nothing_is_pickled() -> None:
+    wrong = _places_that_import(SOURCES, {"pickle", "dill", "cloudpickle", "joblib", "marshal", "shelve"})
+    assert not wrong, "\n".join(wrong)
+
+
+def test_only_programs_print() -> None:
+    wrong = [
+        f"{file}:{node.lineno}"
+        for file in SOURCES
+        if not file.startswith(MAY_PRINT)
+        for node in ast.walk(_tree(file))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "print"
+    ]
+    assert not wrong, f"print() outside {MAY_PRINT}: {wrong}"
+
+
+@pytest.mark.parametrize("file", [file for file in SOURCES if Path(file).stem not in {"__init__", "__main__"}])
+def test_source_has_its_test_file(file: str) -> None:
+    path = Path(file)
+    expected = TESTED_ELSEWHERE.get(file, str(Path("tests") / path.parent / f"test_{path.name}"))
+    assert (ROOT / expected).is_file(), f"{file} has no test file: expected {expected}"
+
+
+def test_every_exception_of_ours_is_raised_in_a_test_that_reads_its_text() -> None:
+    ours = {
+        node.name
+        for file in SOURCES
+        for node in ast.walk(_tree(file))
+        if isinstance(node, ast.ClassDef)
+        and any(_last_name(base).endswith(("Error", "Exception")) for base in node.bases)
+    }
+    checked = {name for file in _python_files("tests") for name in _exceptions_checked(_tree(file))}
+    assert not ours - checked, f"no `pytest.raises(NAME, match=...)` for {sorted(ours - checked)}"
+
+
+def _last_name(node: ast.expr) -> str:
+    """The last part of a dotted name: `errors.ShardError` -> `ShardError`."""
+    return node.attr if isinstance(node, ast.Attribute) else node.id if isinstance(node, ast.Name) else ""
+
+
+def _exceptions_checked(tree: ast.Module) -> Iterator[str]:
+    """Names given to `raises` with `match=`, or with `as` (the text is then read from the caught exception)."""
+    held = {
+        id(item.context_expr)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.With)
+        for item in node.items
+        if item.optional_vars
+    }
+    for node in ast.walk(tree):
+        if not (isinstance(node, ast.Call) and _last_name(node.func) == "raises" and node.args):
+            continue
+        if id(node) in held or any(keyword.arg == "match" for keyword in node.keywords):
+            kinds = node.args[0].elts if isinstance(node.args[0], ast.Tuple) else node.args[:1]
+            yield from map(_last_name, kinds)
+
+
+@pytest.mark.parametrize("file", SETUP_FILES)
+def test_setup_names_no_index_host_and_no_machine_path(file: str) -> None:
+    found = re.findall(
+        r".*(?:\w+://|index-url|find-links|tool\.uv\.index|pypi|/opt/|/home/|/work/).*", (ROOT / file).read_text()
+    )
+    assert not found, f"{file} would only work on some machines: {found}"
+
+
+def test_every_dependency_is_pinned() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    wanted = project["dependencies"] + [line for extra in project["optional-dependencies"].values() for line in extra]
+    names = {_normal(re.split(r"[\[<>=;! ]", requirement)[0]) for requirement in wanted}
+    lines = (line.strip() for line in (ROOT / "constraints.txt").read_text().splitlines())
+    pins = dict(line.split("==") for line in lines if line and not line.startswith("#"))
+    unpinned = sorted(names - {_normal(name) for name in pins})
+    assert not unpinned, f"add {unpinned} to constraints.txt (`make pins` renews the whole file)"
+
+
+def _normal(name: str) -> str:
+    """The spelling of a distribution's name that all spellings share."""
+    return re.sub(r"[-_.]+", "-", name).lower()

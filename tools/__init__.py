@@ -1,0 +1,1 @@
+"""Tools that make datasets: `python -m tools --help` lists them."""

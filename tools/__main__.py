@@ -1,0 +1,264 @@
+"""The command line of the tools: `python -m tools build NAME ...`.
+
+Exit codes: 0 done; 1 an error, in one line (with --debug as a traceback); 2 wrong usage; 3 done, but more rows were
+quarantined than --max-quarantined allows; 130 stopped by Ctrl-C (the same command goes on).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import json
+import operator
+import re
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from tools.datasets import DATASETS, find_dataset
+
+if TYPE_CHECKING:
+    from tools.build import BuildReport
+
+TOO_MANY_QUARANTINED = 3
+STOPPED = 130
+MAX_DIGEST_BYTES = 1 << 30
+"""Bytes of an annotation file above which only its size goes into the provenance, not its digest."""
+
+app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False, no_args_is_help=True)
+
+
+@app.callback()
+def tools() -> None:
+    """Make datasets of shards that the loader reads. `python -m tools build --help` has examples."""
+
+
+def _build_help() -> str:
+    known = "\n".join(f"  {name:<10} {_first_line(rows)}" for name, rows in sorted(DATASETS.items()))
+    return f"""Turn annotations and media into a dataset of tar shards with an index.
+
+\b
+Datasets (NAME):
+{known}
+
+\b
+Examples:
+  python -m tools build webvid --annotations samples/webvid/results_2M_train.csv \\
+      --media samples --out data/samples/webvid
+  python -m tools build cc3m --annotations samples/cc3m/Train_GCC-training.tsv \\
+      --media samples --out data/samples/cc3m
+  python -m tools build msrvtt_qa --annotations samples/msrvtt_qa/train.jsonl \\
+      --id-map samples/msrvtt_qa/video_id_to_file.json --media samples --out data/samples/msrvtt_qa/train
+  python -m tools build shapes --split train --num-clips 2000 --seed 0 --out data/shapes/train
+
+Every row ends as a sample, or in OUT/quarantine.jsonl with file, line, reason and remedy. A build that was killed goes
+on when the same command is given again. Start with --limit 100 into a folder of its own to see whether media are found.
+
+\b
+Exit codes: 0 done, 1 error, 2 wrong usage, 3 done but more rows quarantined than --max-quarantined, 130 stopped.
+"""
+
+
+def _first_line(function: Callable[..., Any]) -> str:
+    return (inspect.getdoc(function) or "").partition("\n")[0]
+
+
+@app.command(help=_build_help())
+def build(
+    dataset: str = typer.Argument(metavar="NAME", help="One of the datasets above."),
+    out: str = typer.Option(help="Folder or URL prefix (s3://...) for the dataset; one per split."),
+    annotations: Path | None = typer.Option(None, help="The annotation file, as published."),
+    media: Path | None = typer.Option(None, help="Folder under which the media lie (VIOLET's images: the .tsv)."),
+    id_map: Path | None = typer.Option(None, help='JSON {"id": "path under the media folder"}; goes before all rules.'),
+    split: str | None = typer.Option(
+        None, help="Which split, where an annotation file holds several; for shapes always."
+    ),
+    num_clips: int | None = typer.Option(None, min=1, help="shapes: how many clips to render."),
+    text: str | None = typer.Option(None, help="shapes: captions (to pre-train on) or questions."),
+    seed: int | None = typer.Option(None, min=0, help="shapes: the seed of the clips."),
+    name: str | None = typer.Option(None, help="The dataset's name in origins and logs.  [default: NAME]"),
+    samples_per_shard: int = typer.Option(1000, min=1, help="Samples in a tar."),
+    limit: int | None = typer.Option(None, min=1, help="Take only the first so many rows."),
+    threads: int = typer.Option(2, min=1, help="Threads that read and probe media."),
+    max_quarantined: int | None = typer.Option(None, min=0, help="Exit with 3 above so many quarantined rows."),
+    as_json: bool = typer.Option(False, "--json", help="Print the summary as one JSON object instead of a table."),
+    debug: bool = typer.Option(False, help="Show the traceback of an error."),
+) -> None:
+    given = {
+        "annotations": annotations,
+        "media": media,
+        "id_map": id_map,
+        "split": split,
+        "num_clips": num_clips,
+        "text": text,
+        "seed": seed,
+    }
+    with _one_line_errors(debug):
+        dataset, make_rows = find_dataset(dataset)
+        options = {option: value for option, value in given.items() if value is not None}
+        _check_options(dataset, make_rows, options)
+        report = _run(dataset, make_rows, options, out, name or dataset, samples_per_shard, limit, threads)
+    if as_json:
+        print(json.dumps(report.to_dict()))
+    else:
+        _print_table(report)
+    if max_quarantined is not None and report.num_quarantined > max_quarantined:
+        _complain(f"{report.num_quarantined} rows were quarantined, --max-quarantined allows {max_quarantined}")
+        raise typer.Exit(TOO_MANY_QUARANTINED)
+
+
+class OptionError(ValueError):
+    """An option that a dataset needs or does not take."""
+
+
+def _check_options(dataset: str, make_rows: Callable[..., Any], options: dict[str, Any]) -> None:
+    parameters = inspect.signature(make_rows).parameters
+    required = [name for name, parameter in parameters.items() if parameter.default is parameter.empty]
+    missing = [_flag(name) for name in required if name not in options]
+    if missing:
+        raise OptionError(f"{dataset} needs {', '.join(missing)}; see python -m tools build --help")
+    surplus = [_flag(name) for name in options if name not in parameters]
+    if surplus:
+        takes = ", ".join(map(_flag, parameters))
+        raise OptionError(f"{dataset} takes no {', '.join(surplus)}; it takes {takes}")
+
+
+def _flag(name: str) -> str:
+    return "--" + name.replace("_", "-")
+
+
+def _run(
+    dataset: str,
+    make_rows: Callable[..., Iterator[Any]],
+    options: dict[str, Any],
+    out: str,
+    name: str,
+    samples_per_shard: int,
+    limit: int | None,
+    threads: int,
+) -> BuildReport:
+    from tools.build import build as build_dataset
+
+    rows = make_rows(**options)
+    annotations = options.get("annotations")
+    source = annotations.name if annotations is not None else dataset
+    total = operator.length_hint(rows, 0) or options.get("num_clips")
+    if limit is not None:
+        total = min(limit, total or limit)
+    with _progress(total) as on_row:
+        return build_dataset(
+            rows,
+            out,
+            name,
+            source,
+            samples_per_shard=samples_per_shard,
+            provenance=_provenance(dataset, options, limit),
+            limit=limit,
+            num_threads=threads,
+            on_row=on_row,
+        )
+
+
+def _provenance(dataset: str, options: dict[str, Any], limit: int | None) -> dict[str, Any]:
+    """What decides which rows come, so that a build cannot go on with other inputs; files by content, not by path."""
+    files = {
+        name: {"file": path.name, "bytes": path.stat().st_size, "sha256": _digest(path)}
+        for name, path in options.items()
+        if isinstance(path, Path) and path.is_file()
+    }
+    plain = {name: value for name, value in options.items() if not isinstance(value, Path)}
+    return {"tool": "tools build", "dataset": dataset, **files, **plain, "limit": limit}
+
+
+def _digest(path: Path) -> str | None:
+    if path.stat().st_size > MAX_DIGEST_BYTES:
+        return None
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@contextmanager
+def _progress(total: int | None) -> Iterator[Callable[[int, int], None]]:
+    """A bar on stderr: rows done of about so many, rows quarantined, time left."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (
+        TextColumn("rows"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[quarantined]} quarantined"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True)) as progress:
+        task = progress.add_task("rows", total=total, quarantined=0)
+
+        def on_row(done: int, quarantined: int) -> None:
+            progress.update(task, completed=done, quarantined=quarantined)
+
+        yield on_row
+        progress.update(task, total=progress.tasks[task].completed)
+
+
+def _print_table(report: BuildReport) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(title=f"{report.name} -> {report.out}", title_justify="left", show_header=False)
+    table.add_column()
+    table.add_column(justify="right")
+    table.add_row("rows in", f"{report.rows_in:,}")
+    if report.rows_resumed:
+        table.add_row("  of an earlier run", f"{report.rows_resumed:,}")
+    table.add_row("samples", f"{report.samples:,}")
+    table.add_row("rows quarantined", f"{report.num_quarantined:,}")
+    for reason, count in report.quarantined.items():
+        table.add_row(f"  {reason}", f"{count:,}")
+    table.add_row("records", f"{report.records:,}")
+    table.add_row("records dropped", f"{report.records_dropped:,}")
+    table.add_row("shards", f"{report.shards:,}")
+    table.add_row("bytes", f"{report.bytes:,}")
+    table.add_row("seconds", f"{report.seconds:.1f}")
+    console = Console()
+    console.print(table)
+    for heading, examples, count in (
+        (f"quarantined (all in {report.out}/quarantine.jsonl)", report.quarantine_examples, report.num_quarantined),
+        ("records dropped (each also in its sample's json)", report.dropped_examples, report.records_dropped),
+    ):
+        if examples:
+            more = f"\n  ... and {count - 5} more" if count > 5 else ""
+            lines = "".join(f"\n  {_printable(example)}" for example in examples[:5])
+            console.print(Text(f"{heading}:{lines}{more}"), soft_wrap=True)
+
+
+def _printable(text: str) -> str:
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
+def _complain(message: str) -> None:
+    print(_printable(f"error: {message}"), file=sys.stderr)
+
+
+@contextmanager
+def _one_line_errors(debug: bool) -> Iterator[None]:
+    try:
+        yield
+    except KeyboardInterrupt:
+        _complain("stopped; finished shards stay, the same command goes on after them")
+        raise typer.Exit(STOPPED) from None
+    except Exception as error:
+        if debug:
+            raise
+        expected = isinstance(error, (ValueError, OSError))
+        text = re.sub(r"^\[Errno \d+\] ", "", " ".join(str(error).split("\n")))
+        _complain(text if expected else f"{type(error).__name__}: {text}; this is a bug: --debug shows where")
+        raise typer.Exit(1) from None
+
+
+if __name__ == "__main__":
+    app(prog_name="python -m tools")

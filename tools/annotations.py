@@ -1,0 +1,256 @@
+"""Annotation files as streams of records, each with the place it stands at.
+
+Promises: csv, tsv, jsonl and parquet are never loaded whole; one broken line costs that line only (after a csv record
+with broken quoting, reading goes on at the next physical line); line numbers are those of an editor, the header being
+line 1; nothing is unpickled. A file that cannot be used at all raises AnnotationError with the remedy.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TextIO
+
+from tools.rows import MALFORMED, AnnotationError, BadRow
+
+PICKLES = {".pkl", ".pickle", ".p"}
+TABLES = (".csv", ".jsonl", ".parquet")
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One record: its place ("line 17", "row 3") and its values by column or field name."""
+
+    place: str
+    values: dict[str, Any]
+
+    def value(self, spellings: tuple[str, ...]) -> Any:
+        """The first of the spellings that is there and not null, else None."""
+        return next((self.values[name] for name in spellings if self.values.get(name) is not None), None)
+
+
+def refuse_pickle(path: Path) -> None:
+    """Raise AnnotationError for a pickle, with the recipe to turn it into something safe."""
+    if path.suffix.lower() in PICKLES:
+        raise AnnotationError(
+            f"{path}: pickles are not read (opening one runs whatever code it holds); convert it once, in an "
+            f"environment that you trust: python -c \"import pandas; pandas.read_pickle('{path.name}')"
+            f".reset_index(drop=True).to_parquet('{path.with_suffix('.parquet').name}')\" and give that file"
+        )
+
+
+def check_file(path: Path) -> None:
+    """Raise AnnotationError unless `path` is a readable file with something in it."""
+    refuse_pickle(path)
+    try:
+        if path.is_dir():
+            raise AnnotationError(f"{path}: is a folder; --annotations wants the annotation file itself")
+        with open(path, "rb") as file:
+            if not file.read(1):
+                raise AnnotationError(f"{path}: the file is empty; fetch it again")
+    except FileNotFoundError:
+        raise AnnotationError(f"{path}: no such file; check --annotations") from None
+    except OSError as error:
+        raise AnnotationError(f"{path}: cannot be read: {error.strerror}; check its permissions") from error
+
+
+def about_records(path: Path) -> int:
+    """About how many records a table has, unparsed: its newlines (captions may hold some); parquet says it."""
+    if path.suffix.lower() == ".parquet":
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        try:
+            return int(pq.read_metadata(path).num_rows)
+        except (pa.ArrowInvalid, OSError):
+            return 0  # no parquet file: parquet_records says so
+    count = -1 if path.suffix.lower() == ".csv" else 0
+    with open(path, "rb") as file:
+        while block := file.read(1 << 22):
+            count += block.count(b"\n")
+    return count
+
+
+Columns = dict[str, tuple[str, ...]]
+"""What is read -> the spellings under which a file may have it."""
+
+
+def table_records(path: Path, required: Columns, optional: Columns) -> Iterator[Record | BadRow]:
+    """Records of a .csv, .jsonl or .parquet file, by its suffix; csv and parquet must have the `required` columns."""
+    suffix = path.suffix.lower()
+    if suffix == ".csv":
+        return csv_records(path, required)
+    if suffix == ".jsonl":
+        return jsonl_records(path)
+    if suffix == ".parquet":
+        return parquet_records(path, required, optional)
+    raise AnnotationError(
+        f"{path}: cannot tell the form from {suffix or 'a name without suffix'}; rename or convert it to one of "
+        f"{', '.join(TABLES)}, .json"
+    )
+
+
+def csv_records(path: Path, required: Columns) -> Iterator[Record | BadRow]:
+    """Records of a csv with a header line: RFC 4180 quoting, so captions may hold commas, quotes and newlines."""
+    with _open_text(path, newline="") as file:
+        lines = _csv_lines(path, file)
+        header: list[str] = []
+        for first in lines:
+            if isinstance(first, BadRow):
+                raise AnnotationError(f"{path}: the header line cannot be parsed: {first.reason}")
+            header = [name.strip() for name in first[1]]
+            break
+        _check_columns(path, header, required)
+        for line in lines:
+            if isinstance(line, BadRow):
+                yield line
+                continue
+            place, fields = line
+            if len(fields) != len(header):
+                what = f"{len(fields)} columns, the header has {len(header)}; put quotes around a caption with commas"
+                yield BadRow.at(place, path, MALFORMED, what)
+            else:
+                yield Record(place, dict(zip(header, fields, strict=True)))
+
+
+def _csv_lines(path: Path, file: TextIO) -> Iterator[tuple[str, list[str]] | BadRow]:
+    """(place, fields) per record. Broken quoting: report the first physical line, go on with the second."""
+    again: deque[str] = deque()
+    taken: list[str] = []
+
+    def feed() -> Iterator[str]:
+        while True:
+            line = again.popleft() if again else file.readline()
+            if not line:
+                return
+            taken.append(line)
+            yield line
+
+    done = 0  # physical lines that are dealt with
+    reader = csv.reader(feed(), strict=True)
+    while True:
+        place = f"line {done + 1}"
+        try:
+            fields = next(reader)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            what = f"broken csv ({error}); fix the quotes on this line (a quote inside a field is written twice)"
+            yield BadRow.at(place, path, MALFORMED, what)
+            again.extendleft(reversed(taken[1:]))
+            taken.clear()
+            done += 1
+            reader = csv.reader(feed(), strict=True)
+            continue
+        done += len(taken)
+        taken.clear()
+        if fields:
+            yield place, fields
+
+
+def jsonl_records(path: Path) -> Iterator[Record | BadRow]:
+    """Records of a file with one JSON object per line; blank lines are no records."""
+    with _open_text(path, newline="\n") as file:
+        for number, line in enumerate(file, 1):
+            if not line.strip():
+                continue
+            place = f"line {number}"
+            try:
+                values = json.loads(line)
+            except (ValueError, RecursionError) as error:
+                yield BadRow.at(place, path, MALFORMED, f"not JSON ({error}); expected one object per line")
+                continue
+            if isinstance(values, dict):
+                yield Record(place, values)
+            else:
+                what = f"expected a JSON object, found {type(values).__name__}"
+                yield BadRow.at(place, path, MALFORMED, what)
+
+
+def tsv_lines(path: Path) -> Iterator[tuple[int, list[str]]]:
+    """(line number, fields) of a tsv without quoting rules, as Conceptual Captions and VIOLET write it."""
+    with _open_text(path, newline="\n") as file:
+        for number, line in enumerate(file, 1):
+            yield number, line.rstrip("\r\n").split("\t")
+
+
+def parquet_records(path: Path, required: Columns, optional: Columns) -> Iterator[Record | BadRow]:
+    """Records of a parquet file; places are "row N", the first being row 1."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        table = pq.ParquetFile(path)
+    except (pa.ArrowInvalid, OSError) as error:
+        raise AnnotationError(f"{path}: not a parquet file ({error}); convert or fetch it again") from error
+    with table:
+        names = table.schema_arrow.names
+        _check_columns(path, names, required)
+        known = {name for spellings in (*required.values(), *optional.values()) for name in spellings}
+        wanted = [name for name in names if name in known]
+        number = 0
+        for batch in table.iter_batches(batch_size=4096, columns=wanted):
+            for values in batch.to_pylist():
+                number += 1
+                yield Record(f"row {number}", values)
+
+
+def load_json(path: Path) -> Any:
+    """The value of a JSON file, loaded whole. Raises AnnotationError if it is not JSON or names a key twice."""
+
+    def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        values = dict(pairs)
+        if len(values) != len(pairs):
+            names = [name for name, _ in pairs]
+            twice = next(name for name in values if names.count(name) > 1)
+            raise AnnotationError(f"{path}: the key {twice!r} stands twice in one object; join the two entries")
+        return values
+
+    try:
+        return json.loads(path.read_text(encoding="utf-8-sig"), object_pairs_hook=unique)
+    except AnnotationError:
+        raise
+    except FileNotFoundError:
+        raise AnnotationError(f"{path}: no such file") from None
+    except (ValueError, RecursionError) as error:
+        raise AnnotationError(f"{path}: not JSON ({error}); fetch or convert it again") from error
+    except OSError as error:
+        raise AnnotationError(f"{path}: cannot be read: {error.strerror}") from error
+
+
+def pick_split(path: Path, splits: dict[str, Any], split: str | None) -> dict[str, Any]:
+    """The texts of one split of VIOLET's {"train": {id: [captions]}, "val": ...}."""
+    names = ", ".join(splits)
+    if split is None and len(splits) == 1:
+        split = next(iter(splits))
+    if split is None:
+        raise AnnotationError(f"{path}: holds the splits {names}; say which with --split")
+    if split not in splits:
+        raise AnnotationError(f"{path}: has no split {split!r}; it holds {names or 'none'}")
+    texts = splits[split]
+    if not isinstance(texts, dict):
+        found = type(texts).__name__
+        raise AnnotationError(f"{path}: {split}: expected an object {{id: [captions]}}, found {found}")
+    return texts
+
+
+def _open_text(path: Path, newline: str) -> TextIO:
+    """UTF-8 with or without byte order mark; broken bytes become surrogates, which text_flaw refuses per record."""
+    check_file(path)
+    return open(path, encoding="utf-8-sig", errors="surrogateescape", newline=newline)
+
+
+def _check_columns(path: Path, header: list[str], required: Columns) -> None:
+    twice = sorted({name for name in header if header.count(name) > 1})
+    if twice:
+        raise AnnotationError(f"{path} line 1: the header names {', '.join(twice)} twice")
+    missing = [" or ".join(spellings) for spellings in required.values() if not set(spellings) & set(header)]
+    if missing:
+        raise AnnotationError(
+            f"{path} line 1: the header lacks {'; '.join(missing)}; it has {', '.join(header)[:200] or 'nothing'}; "
+            "name the columns there (any order)"
+        )

@@ -1,0 +1,35 @@
+"""The datasets that `python -m tools build NAME` knows: a file per dataset here, and a line below.
+
+`rows(...)` of a dataset module yields Row and BadRow (tools/rows.py). The names of its parameters are the options that
+the command line passes on; those without default are required. The first line of its docstring is its help.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Iterator
+
+from tools.datasets import cc3m, msrvtt_qa, shapes, webvid
+from tools.rows import BadRow, Row
+
+DATASETS: dict[str, Callable[..., Iterator[Row | BadRow]]] = {
+    "cc3m": cc3m.rows,
+    "msrvtt_qa": msrvtt_qa.rows,
+    "msvd_qa": msrvtt_qa.rows,
+    "shapes": shapes.rows,
+    "webvid": webvid.rows,
+}
+
+
+class UnknownDataset(ValueError):
+    """A name that is not in DATASETS; the text lists those that are, and the nearest."""
+
+
+def find_dataset(name: str) -> tuple[str, Callable[..., Iterator[Row | BadRow]]]:
+    """The name as in DATASETS ("msrvtt-qa" is "msrvtt_qa") and its `rows` function. Raises UnknownDataset."""
+    plain = name.lower().replace("-", "_")
+    if plain in DATASETS:
+        return plain, DATASETS[plain]
+    near = difflib.get_close_matches(plain, DATASETS, n=1)
+    hint = f"did you mean {near[0]!r}? " if near else ""
+    raise UnknownDataset(f"no dataset is called {name!r}; {hint}known: {', '.join(sorted(DATASETS))}")

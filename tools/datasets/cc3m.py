@@ -1,0 +1,155 @@
+"""Conceptual Captions 3M: one picture with one caption; builds from the forms that go round.
+
+- Train_GCC-training.tsv, Validation_GCC-1.1.0-Validation.tsv: caption<TAB>url, no header, no quoting (Google's release;
+  a header line "caption<TAB>url", as img2dataset's recipe adds it, is skipped). A picture is looked up under --media
+  by: the path, if the second column is one and no URL; the row number as img2dataset names files (000000012.jpg,
+  00000/000000012.jpg; the first caption is 0) or in 8 digits (00000012.jpg); the end of the URL's path.
+- a .json list of {"image": path, "caption": text or list of texts} (ALPRO's and MCG's cc3m.json; an absolute path that
+  is not under --media is tried by its ends). Loaded whole.
+- VIOLET's txt_cc3m.json, {"val": {id: [captions]}}, with --media img_cc3m_val.tsv, id<TAB>base64 of the picture
+  (tsujuifu/pytorch_violet _data).
+
+Captions are kept verbatim. Keys are row numbers (9 digits) or VIOLET's ids.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from shards.media import IMAGE_EXTENSIONS
+from tools.annotations import about_records, check_file, load_json, pick_split, tsv_lines
+from tools.lookup import MediaFolder, MediaNotFound
+from tools.rows import (
+    BAD_MEDIA,
+    MALFORMED,
+    NO_MEDIA,
+    NO_TEXT,
+    AnnotationError,
+    BadRow,
+    CountedRows,
+    Row,
+    caption_records,
+    make_key,
+)
+
+SIGNATURES = {b"\xff\xd8\xff": "jpg", b"\x89PNG": "png", b"GIF8": "gif", b"RIFF": "webp"}
+IMAGES_PER_FOLDER = 10_000
+"""img2dataset's number_sample_per_shard."""
+
+
+def rows(annotations: Path, media: Path, split: str | None = None) -> CountedRows:
+    """CC3M and look-alikes: .tsv (caption, url) or .json list with --media FOLDER; VIOLET's .json and images .tsv."""
+    check_file(annotations)
+    suffix = annotations.suffix.lower()
+    if suffix not in (".tsv", ".json"):
+        raise AnnotationError(
+            f"{annotations}: cannot tell the form from {suffix or 'a name without suffix'}; give Google's .tsv "
+            "(caption, tab, url) or a .json"
+        )
+    texts = load_json(annotations) if suffix == ".json" else None
+    if isinstance(texts, dict):
+        check_file(media)
+        if media.is_dir() or media.suffix.lower() != ".tsv":
+            raise AnnotationError(f"{media}: VIOLET's json goes with its images: --media IMAGES.tsv (id, tab, base64)")
+        captions = pick_split(annotations, texts, split)
+        return CountedRows(_violet_rows(annotations, media, captions), len(captions))
+    if split is not None:
+        raise AnnotationError(f"{annotations}: --split is for VIOLET's json; this file is one split by itself")
+    folder = MediaFolder(media, IMAGE_EXTENSIONS)
+    if texts is None:
+        return CountedRows(_tsv_rows(annotations, folder), about_records(annotations))
+    if not isinstance(texts, list):
+        raise AnnotationError(f'{annotations}: expected a list of {{"image": path, "caption": text}}, or an object')
+    return CountedRows(_json_rows(annotations, texts, folder), len(texts))
+
+
+def _tsv_rows(annotations: Path, folder: MediaFolder) -> Iterator[Row | BadRow]:
+    first = 1
+    for number, fields in tsv_lines(annotations):
+        place = f"line {number}"
+        if number == 1 and [name.strip().lower() for name in fields] == ["caption", "url"]:
+            first = 2
+            continue
+        if len(fields) != 2 or not fields[1].strip():
+            what = f"expected caption, tab, url; found {len(fields)} field(s): {_short(fields)}; correct the line"
+            yield BadRow.at(place, annotations, MALFORMED, what)
+            continue
+        index = number - first
+        url = fields[1].strip()
+        stems = []
+        if "://" in url:
+            stems = [f"{index:09d}", f"{index // IMAGES_PER_FOLDER:05d}/{index:09d}", f"{index:08d}"]
+        yield _row(annotations, place, index, fields[0], url, folder, stems)
+
+
+def _json_rows(annotations: Path, entries: list[Any], folder: MediaFolder) -> Iterator[Row | BadRow]:
+    for index, entry in enumerate(entries):
+        place = f"entry {index + 1}"
+        if not isinstance(entry, dict) or not isinstance(entry.get("image"), str) or "caption" not in entry:
+            what = f'expected {{"image": path, "caption": text or list}}, found {_short(entry)}; correct it'
+            yield BadRow.at(place, annotations, MALFORMED, what)
+            continue
+        yield _row(annotations, place, index, entry["caption"], entry["image"], folder, [])
+
+
+def _row(
+    annotations: Path, place: str, index: int, captions: Any, address: str, folder: MediaFolder, stems: list[str]
+) -> Row | BadRow:
+    records, dropped = caption_records(captions)
+    if not records:
+        what = f"no usable caption for {address!r} ({'; '.join(dropped) or 'empty list'}); write one or accept the loss"
+        return BadRow.at(place, annotations, NO_TEXT, what)
+    try:
+        path = folder.find((), stems, address)
+    except MediaNotFound as error:
+        return BadRow.at(place, annotations, NO_MEDIA, str(error))
+    left_out = tuple(f"{place}: {why}" for why in dropped)
+    return Row(place, f"{index:09d}", records, {"id": address}, path, dropped=left_out)
+
+
+def _violet_rows(annotations: Path, images: Path, captions: dict[str, Any]) -> Iterator[Row | BadRow]:
+    seen: set[str] = set()
+    for number, fields in tsv_lines(images):
+        place = f"line {number}"
+        if len(fields) != 2:
+            what = f"expected id, tab, base64; found {len(fields)} field(s); fetch the file again"
+            yield BadRow.at(place, images, MALFORMED, what)
+            continue
+        identifier, encoded = fields
+        if identifier not in captions:
+            what = f"id {identifier!r} has no caption in {annotations.name}; check --split or accept the loss"
+            yield BadRow.at(place, images, NO_TEXT, what)
+            continue
+        seen.add(identifier)
+        records, dropped = caption_records(captions[identifier])
+        if not records:
+            why = "; ".join(dropped) or "empty list"
+            what = f"no usable caption for id {identifier!r} in {annotations.name} ({why}); write one"
+            yield BadRow.at(place, images, NO_TEXT, what)
+            continue
+        try:
+            image = base64.b64decode(encoded, validate=True)
+        except (binascii.Error, ValueError) as error:
+            what = f"id {identifier!r}: not base64 ({error}); fetch the file again"
+            yield BadRow.at(place, images, BAD_MEDIA, what)
+            continue
+        ext = next((ext for start, ext in SIGNATURES.items() if image.startswith(start)), "")
+        if not ext:
+            what = f"id {identifier!r}: neither JPEG, PNG, GIF nor WebP (starts with {image[:4].hex()}); fetch it again"
+            yield BadRow.at(place, images, BAD_MEDIA, what)
+            continue
+        left_out = tuple(f"{place}: {why}" for why in dropped)
+        yield Row(place, make_key(identifier), records, {"id": identifier}, media=image, ext=ext, dropped=left_out)
+    for identifier in captions:
+        if identifier not in seen:
+            what = f"no picture with this id in {images}; give the images of this split"
+            yield BadRow.at(f"id {identifier!r}", annotations, NO_MEDIA, what)
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 100 else text[:97] + "..."

@@ -1,0 +1,228 @@
+"""Shapes: short H.264 clips of moving coloured shapes with captions or questions, rendered here, deterministic by seed.
+
+Three kinds of clip, each drawn so that no single frame and no position gives the answer away:
+
+  move    one shape crosses the picture in one of four directions; the path's centre does not depend on the direction
+  count   one to four shapes stand about
+  order   two shapes, both always visible; one moves in the first half of the clip, the other in the second
+
+Questions ask for colour, shape, direction of motion, count, and order of the two events. Every clip has its own address
+(seed, split, text, number), so splits share no seed and clip number i is the same in a set of any size. Colours, shapes,
+directions, counts and kinds are dealt evenly, so always giving the commonest answer of a type scores about 1/4 or less.
+"""
+
+from __future__ import annotations
+
+import io
+import multiprocessing
+import os
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from shards.rng import rng as addressed_rng
+from tools.rows import CountedRows, Row
+
+SIZE = 64
+"""Height and width in pixels."""
+NUM_FRAMES = 16
+FPS = 8
+COLORS = {
+    "red": (220, 40, 40),
+    "green": (40, 190, 60),
+    "blue": (50, 80, 230),
+    "yellow": (230, 220, 50),
+    "purple": (170, 60, 200),
+    "white": (240, 240, 240),
+}
+SHAPES = ("circle", "square", "triangle", "cross")
+DIRECTIONS = {"left": (0, -1), "right": (0, 1), "up": (-1, 0), "down": (1, 0)}
+"""Name -> (dy, dx); y grows downwards."""
+OPPOSITE = {"left": "right", "right": "left", "up": "down", "down": "up"}
+NUMBERS = ("one", "two", "three", "four")
+KINDS = ("move", "count", "order")
+SPLITS = ("train", "val", "test")
+
+TEXTS = ("captions", "questions")
+
+Array = np.ndarray[Any, Any]
+Asked = list[tuple[str, str, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """One shape with its path: centres (frames, 2) in pixels (y, x), radius in pixels."""
+
+    shape: str
+    color: str
+    radius: float
+    path: Array
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """A clip before rendering: what is in it and what is said and asked about it."""
+
+    background: tuple[int, int, int]
+    figures: tuple[Figure, ...]
+    caption: str
+    asked: Asked
+    """(type of question, question, answer)."""
+    facts: dict[str, str]
+
+
+def rows(split: str, num_clips: int, text: str = "questions", seed: int = 0) -> Iterator[Row]:
+    """Rendered clips of moving coloured shapes, with captions or with questions (synthetic).
+
+    Raises ValueError for an unknown split or text, or num_clips below 1. Clips are rendered in one process per core.
+    """
+    for name, value, known in (("--split", split, SPLITS), ("--text", text, TEXTS)):
+        if value not in known:
+            raise ValueError(f"{name} {value!r} is unknown; choose one of {', '.join(known)}")
+    if num_clips < 1:
+        raise ValueError(f"--num-clips must be at least 1, found {num_clips}")
+    return CountedRows(_rows(split, num_clips, text, seed), num_clips)
+
+
+def _rows(split: str, num_clips: int, text: str, seed: int) -> Iterator[Row]:
+    # spawn, not fork: the driver already runs threads that probe media
+    with ProcessPoolExecutor(os.cpu_count(), multiprocessing.get_context("spawn")) as pool:
+        yield from pool.map(partial(make_row, seed, split, text), range(num_clips), chunksize=32)
+
+
+def make_row(seed: int, split: str, text: str, number: int) -> Row:
+    """The clip at an address as a row: mp4 bytes, and its caption or its questions."""
+    scene = draw_scene(seed, split, text, number)
+    name = f"{split}-{text}-{number:06d}"
+    records = ({"caption": scene.caption},) if text == "captions" else _questions(scene, name)
+    return Row(name, name, records, {"id": name, **scene.facts}, media=encode(render(scene)), ext="mp4")
+
+
+def _questions(scene: Scene, name: str) -> tuple[dict[str, str], ...]:
+    return tuple(
+        {"question": question, "answer": answer, "type": kind, "id": f"{name}-{number}"}
+        for number, (kind, question, answer) in enumerate(scene.asked)
+    )
+
+
+def draw_scene(seed: int, split: str, text: str, number: int) -> Scene:
+    """The scene at an address; no two addresses share a random number."""
+    g = addressed_rng(seed, f"shapes-{text}", 0, split, str(number), 0, 0, "scene")
+    background = tuple(int(v) for v in g.integers(0, 70, 3))
+    kind = KINDS[number % len(KINDS)]
+    if kind == "move":
+        figures, caption, asked, facts = _move(g)
+    elif kind == "count":
+        figures, caption, asked, facts = _count(g)
+    else:
+        figures, caption, asked, facts = _order(g)
+    return Scene((background[0], background[1], background[2]), figures, caption, asked, {"kind": kind, **facts})
+
+
+def _move(g: np.random.Generator) -> tuple[tuple[Figure, ...], str, Asked, dict[str, str]]:
+    color, shape, direction = _pick(g, list(COLORS)), _pick(g, SHAPES), _pick(g, list(DIRECTIONS))
+    radius = g.uniform(10, 13)
+    travel = g.uniform(24, 34)
+    center = g.uniform(radius + travel / 2, SIZE - radius - travel / 2, 2)
+    across = g.uniform(radius, SIZE - radius)
+    step = np.array(DIRECTIONS[direction], dtype=np.float64)
+    center = np.where(step == 0, across, center)
+    path = center + np.linspace(-0.5, 0.5, NUM_FRAMES)[:, None] * travel * step
+    asked = [
+        ("direction", f"which way does the {shape} move?", direction),
+        ("color", f"what color is the {shape}?", color),
+        ("shape", f"what shape is the {color} thing?", shape),
+    ]
+    return (Figure(shape, color, radius, path),), f"a {color} {shape} moves {direction}", asked, {"direction": direction}
+
+
+def _count(g: np.random.Generator) -> tuple[tuple[Figure, ...], str, Asked, dict[str, str]]:
+    count = int(g.integers(1, 5))
+    corners = g.permutation(4)[:count]
+    figures = []
+    for corner in corners:
+        radius = g.uniform(7, 10)
+        home = np.array([corner // 2, corner % 2]) * SIZE / 2 + SIZE / 4
+        center = home + g.uniform(-4, 4, 2)
+        path = np.repeat(center[None], NUM_FRAMES, axis=0)
+        figures.append(Figure(_pick(g, SHAPES), _pick(g, list(COLORS)), radius, path))
+    word = NUMBERS[count - 1]
+    noun = "thing" if count == 1 else "things"
+    said = " and ".join(f"a {f.color} {f.shape}" for f in figures)
+    asked = [("count", "how many things are there?", word)]
+    return tuple(figures), f"{word} {noun} , {said}", asked, {"count": word}
+
+
+def _order(g: np.random.Generator) -> tuple[tuple[Figure, ...], str, Asked, dict[str, str]]:
+    colors = [list(COLORS)[i] for i in g.permutation(len(COLORS))[:2]]
+    shapes = [SHAPES[i] for i in g.permutation(len(SHAPES))[:2]]
+    half = NUM_FRAMES // 2
+    ramp = np.concatenate([np.linspace(0, 1, half), np.ones(NUM_FRAMES - half)])
+    sides = g.permutation(2)
+    moves_along = np.array([1.0, 0.0]) if g.random() < 0.5 else np.array([0.0, 1.0])
+    figures = []
+    for turn in range(2):
+        radius = g.uniform(9, 11.5)
+        travel = g.uniform(22, 30) * (1 if g.random() < 0.5 else -1)
+        beside = SIZE / 4 + sides[turn] * SIZE / 2 + g.uniform(-3, 3)
+        middle = np.where(moves_along == 0, beside, SIZE / 2 + g.uniform(-6, 6))
+        when = ramp if turn == 0 else 1 - ramp[::-1]
+        figures.append(Figure(shapes[turn], colors[turn], radius, middle + (when - 0.5)[:, None] * travel * moves_along))
+    names = [f"{f.color} {f.shape}" for f in figures]
+    first_is_asked = bool(g.random() < 0.5)
+    asked = [
+        ("order", f"what color moves {'first' if first_is_asked else 'last'}?", colors[0 if first_is_asked else 1]),
+        ("order", f"what shape moves {'last' if first_is_asked else 'first'}?", shapes[1 if first_is_asked else 0]),
+    ]
+    caption = f"a {names[0]} moves first and a {names[1]} moves last"
+    return tuple(figures), caption, asked, {"first": names[0], "last": names[1]}
+
+
+def _pick(g: np.random.Generator, choices: Any) -> str:
+    return str(choices[int(g.integers(len(choices)))])
+
+
+def render(scene: Scene) -> Array:
+    """Frames of a scene, uint8 (NUM_FRAMES, SIZE, SIZE, 3), edges smoothed over about a pixel."""
+    y, x = np.mgrid[0:SIZE, 0:SIZE] + 0.5
+    frames = np.broadcast_to(np.array(scene.background, np.float64), (NUM_FRAMES, SIZE, SIZE, 3)).copy()
+    for figure in scene.figures:
+        dy = y[None] - figure.path[:, 0, None, None]
+        dx = x[None] - figure.path[:, 1, None, None]
+        cover = np.clip(0.5 - _distance(figure.shape, dy, dx, figure.radius), 0, 1)[..., None]
+        frames += cover * (np.array(COLORS[figure.color]) - frames)
+    return np.rint(frames).astype(np.uint8)
+
+
+def _distance(shape: str, dy: Array, dx: Array, radius: float) -> Array:
+    """Signed distance in pixels to the outline, negative inside; of the areas roughly equal."""
+    if shape == "circle":
+        return np.hypot(dy, dx) - radius
+    if shape == "square":
+        return np.maximum(abs(dy), abs(dx)) - 0.89 * radius
+    if shape == "triangle":
+        return np.maximum(dy - 0.75 * radius, 0.87 * abs(dx) - 0.5 * dy - 0.75 * radius)
+    arm, thick = 1.1 * radius, 0.38 * radius
+    upright = np.maximum(abs(dy) - arm, abs(dx) - thick)
+    return np.minimum(upright, np.maximum(abs(dx) - arm, abs(dy) - thick))
+
+
+def encode(frames: Array) -> bytes:
+    """An mp4 of uint8 (T, H, W, 3) frames: H.264, FPS frames a second, one thread, so the same bytes every time."""
+    import av
+
+    out = io.BytesIO()
+    with av.open(out, "w", format="mp4") as container:
+        options = {"crf": "16", "preset": "fast", "threads": "1", "g": str(FPS)}
+        stream = container.add_stream("libx264", rate=Fraction(FPS), options=options)
+        stream.height, stream.width = frames.shape[1:3]
+        stream.pix_fmt = "yuv420p"
+        for image in frames:
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
+        container.mux(stream.encode(None))
+    return out.getvalue()

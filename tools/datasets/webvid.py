@@ -1,0 +1,101 @@
+"""WebVid (2.5M and 10M): one video with one caption; builds from every form in which the annotations go round.
+
+- results_2M_train.csv, results_10M_train.csv: videoid,contentUrl,duration,page_dir,name (the authors' release; columns
+  in any order), and video2dataset's copy with page_idx (iejMac/video2dataset tests/test_files/test_webvid.csv).
+- a .parquet, .jsonl or .csv export of ALPRO's and MCG's train.pkl with video_id,text,page_dir (the pickle itself is
+  refused with a recipe); a jsonl text may be a list of captions.
+- VIOLET's txt_webvid2.5m.json: {"train": {id: [captions]}, "val": ...} (tsujuifu/pytorch_violet _data).
+
+A video is looked up by: the id map; PAGE_DIR/ID.EXT; ID.EXT; the contentUrl's path or file name, all under --media.
+Captions are kept verbatim. ALPRO's limit of 80 characters belongs to training and is not applied here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from shards.media import VIDEO_EXTENSIONS
+from tools.annotations import (
+    Columns,
+    Record,
+    about_records,
+    check_file,
+    load_json,
+    pick_split,
+    table_records,
+)
+from tools.lookup import MediaFolder, MediaNotFound
+from tools.rows import (
+    MALFORMED,
+    NO_MEDIA,
+    NO_TEXT,
+    AnnotationError,
+    BadRow,
+    CountedRows,
+    Row,
+    caption_records,
+    make_key,
+)
+
+ID = ("videoid", "video_id")
+CAPTION = ("name", "text", "caption")
+PAGE_DIR = ("page_dir",)
+URL = ("contentUrl",)
+DURATION = ("duration",)
+REQUIRED: Columns = {"id": ID, "caption": CAPTION}
+OPTIONAL: Columns = {"page_dir": PAGE_DIR, "url": URL, "duration": DURATION}
+
+
+def rows(annotations: Path, media: Path, id_map: Path | None = None, split: str | None = None) -> CountedRows:
+    """WebVid and look-alikes: .csv, .jsonl, .parquet with id and caption columns, or VIOLET's json; --media FOLDER."""
+    check_file(annotations)
+    folder = MediaFolder(media, VIDEO_EXTENSIONS, id_map)
+    if annotations.suffix.lower() == ".json":
+        texts = _violet_texts(annotations, split)
+        records = (Record(f"id {key!r}", {"videoid": key, "name": text}) for key, text in texts.items())
+        return CountedRows((_row(record, annotations, folder) for record in records), len(texts))
+    if split is not None:
+        raise AnnotationError(f"{annotations}: --split is for VIOLET's json; this file is one split by itself")
+    stream = table_records(annotations, REQUIRED, OPTIONAL)
+    return CountedRows(_rows(stream, annotations, folder), about_records(annotations))
+
+
+def _violet_texts(annotations: Path, split: str | None) -> dict[str, Any]:
+    splits = load_json(annotations)
+    if not isinstance(splits, dict):
+        raise AnnotationError(f'{annotations}: expected VIOLET\'s {{"train": {{id: [captions]}}}}, found a list')
+    return pick_split(annotations, splits, split)
+
+
+def _rows(stream: Iterator[Record | BadRow], annotations: Path, folder: MediaFolder) -> Iterator[Row | BadRow]:
+    for record in stream:
+        yield record if isinstance(record, BadRow) else _row(record, annotations, folder)
+
+
+def _row(record: Record, annotations: Path, folder: MediaFolder) -> Row | BadRow:
+    place = record.place
+    identifier = _plain(record.value(ID))
+    if not identifier:
+        return BadRow.at(place, annotations, MALFORMED, "no video id; every row needs one")
+    records, dropped = caption_records(record.value(CAPTION))
+    if not records:
+        what = f"no usable caption for video {identifier!r} ({'; '.join(dropped)}); write one or accept the loss"
+        return BadRow.at(place, annotations, NO_TEXT, what)
+    page_dir, url = _plain(record.value(PAGE_DIR)), _plain(record.value(URL))
+    stems = [f"{page_dir}/{identifier}"] if page_dir not in ("", "None", "nan") else []
+    try:
+        path = folder.find([identifier], [*stems, identifier], url)
+    except MediaNotFound as error:
+        return BadRow.at(place, annotations, NO_MEDIA, f"video {identifier!r}: {error}")
+    meta = {"id": identifier, "page_dir": page_dir, "url": url, "duration": _plain(record.value(DURATION))}
+    meta = {name: value for name, value in meta.items() if value}
+    return Row(place, make_key(identifier), records, meta, path, dropped=tuple(f"{place}: {why}" for why in dropped))
+
+
+def _plain(value: Any) -> str:
+    """A cell as text; ids may come as integers, or as floats where pandas met a gap."""
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    return "" if value is None else str(value).strip()

@@ -1,0 +1,130 @@
+"""Rows: what a dataset's parser hands to the one build driver (tools/build.py).
+
+A row is one medium with its text records, or a BadRow that says why there is none; every row a parser yields ends
+either in a shard or in the quarantine, never nowhere. Reasons open with one of the REASONS below, so that they can be
+counted, and go on with file, line and remedy. Keys keep WebDataset's rule: no dot, slash, space, leading underscore.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+MALFORMED = "malformed line"
+NO_TEXT = "no usable text"
+NO_MEDIA = "media not found"
+BAD_MEDIA = "unusable media"
+DUPLICATE = "duplicate key"
+REASONS = (MALFORMED, NO_TEXT, NO_MEDIA, BAD_MEDIA, DUPLICATE)
+"""Every quarantine reason starts with one of these and a colon."""
+
+MAX_KEY_LENGTH = 80
+"""Characters; leaves room for the member's extension in the 100 bytes of a plain tar header."""
+
+
+class AnnotationError(ValueError):
+    """An annotation file (or id map, or media folder) that cannot be used at all; names the file and the remedy."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One sample to be: either `media_path` (read by the driver) or `media` bytes with `ext`."""
+
+    record_id: str
+    """Where it stands in its annotation file, e.g. "line 17"."""
+    key: str
+    records: tuple[dict[str, Any], ...]
+    """Text records: {"caption"} or {"question", "answer", "type", "id"}."""
+    meta: dict[str, Any] = field(default_factory=dict)
+    """Kept beside the records in the sample's json; holds the original "id"."""
+    media_path: Path | None = None
+    media: bytes | None = None
+    ext: str = ""
+    """Extension without dot, lower case; empty means: that of media_path."""
+    dropped: tuple[str, ...] = ()
+    """Records of this medium that were left out, each as "line 18: empty caption"."""
+
+    def __post_init__(self) -> None:
+        assert (self.media_path is None) != (self.media is None), f"{self.record_id}: one of media_path and media"
+        assert self.media is None or self.ext, f"{self.record_id}: media bytes need an ext"
+        assert self.key == make_key(self.key), f"{self.record_id}: key {self.key!r} breaks the WebDataset rule"
+
+    @property
+    def extension(self) -> str:
+        """Extension of the member that holds the medium: lower case, no dot; "" if the file has none."""
+        if self.ext or self.media_path is None:
+            return self.ext
+        return self.media_path.suffix[1:].lower()
+
+
+@dataclass(frozen=True, slots=True)
+class BadRow:
+    """A row that cannot become a sample; `reason` = one of REASONS, colon, then file, line, what, remedy."""
+
+    record_id: str
+    reason: str
+
+    @staticmethod
+    def at(record_id: str, path: Path | str, category: str, what: str) -> BadRow:
+        """The usual form: "CATEGORY: FILE RECORD: WHAT"."""
+        return BadRow(record_id, f"{category}: {Path(path).name} {record_id}: {what}")
+
+
+class CountedRows(Iterator[Row | BadRow]):
+    """An iterator of rows that knows about how many there are (operator.length_hint), for progress bars."""
+
+    def __init__(self, rows: Iterator[Row | BadRow], about: int) -> None:
+        self._rows = rows
+        self._left = about
+
+    def __next__(self) -> Row | BadRow:
+        row = next(self._rows)
+        self._left -= 1
+        return row
+
+    def __length_hint__(self) -> int:
+        return max(0, self._left)
+
+
+def make_key(identifier: str) -> str:
+    """A WebDataset key for any identifier: deterministic, the identifier itself where that is allowed.
+
+    Where characters had to be replaced or cut, a hash of the whole identifier keeps keys apart ("a.b", "a/b").
+    """
+    clean = re.sub(r"[^A-Za-z0-9_-]", "_", identifier)
+    clean = f"k{clean}" if clean.startswith("_") else clean  # WebDataset drops names with a leading underscore
+    if clean == identifier and 0 < len(clean) <= MAX_KEY_LENGTH:
+        return clean
+    digest = hashlib.blake2b(identifier.encode("utf-8", "surrogatepass"), digest_size=6).hexdigest()
+    return f"{clean[: MAX_KEY_LENGTH - 13]}-{digest}"
+
+
+def caption_records(captions: Any) -> tuple[tuple[dict[str, str], ...], tuple[str, ...]]:
+    """Caption records and the reasons of those left out, from a string or a list of strings; text is kept verbatim."""
+    texts = captions if isinstance(captions, list) else [captions]
+    kept: list[dict[str, str]] = []
+    dropped: list[str] = []
+    for number, text in enumerate(texts, 1):
+        flaw = text_flaw(text)
+        if flaw:
+            dropped.append(f"caption {number} of {len(texts)}: {flaw}")
+        else:
+            kept.append({"caption": text})
+    return tuple(kept), tuple(dropped)
+
+
+def text_flaw(text: Any) -> str:
+    """Why a text cannot be used, or "" if it can."""
+    if text is None:
+        return "empty"
+    if not isinstance(text, str):
+        return f"not a text but {type(text).__name__} {str(text)[:40]!r}"
+    if not text.strip():
+        return "empty"
+    if any("\ud800" <= c <= "\udfff" for c in text):
+        return "not valid UTF-8"
+    return ""

@@ -1,0 +1,138 @@
+"""The story of a run: pre-training, fine-tuning and their evaluation are this file with other configs.
+
+    deepspeed train.py --config configs/pt.yaml                        as many processes as the machine has GPUs, else one
+    deepspeed --num_accelerators 2 train.py --config configs/demo/pt.yaml
+    python train.py --config configs/demo/pt.yaml optim.lr=5e-4        one process; a.b=c overrides the file
+
+Killed or stopped at any moment, the same command goes on from the last checkpoint, and the loss curve is the same curve.
+SIGTERM saves a checkpoint and exits with code 75.
+"""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+import time
+from pathlib import Path
+from typing import Annotated, Any
+
+import torch
+import typer
+
+from mcg import distributed
+from mcg.config import ConfigError, RunConfig, load_config
+from mcg.engine.checkpoint import CheckpointError, find_checkpoint, latest_checkpoint, load_weights, save_checkpoint
+from mcg.engine.deepspeed import Engine, NonFiniteLoss, start_distributed, stop_distributed
+from mcg.engine.log import RunLog
+from mcg.engine.schedule import Schedule
+from mcg.evaluate import evaluate, write_scores
+from mcg.model.mcg import MCG
+from mcg.objectives.bundle import Bundle
+from mcg.tasks import TASKS
+from mcg.tasks.task import Task
+from shards import Loader
+from shards.rng import hash64
+
+STOPPED = 75
+"""Exit code after SIGTERM: a checkpoint was saved, run the same command to go on (EX_TEMPFAIL)."""
+
+
+def run(config: RunConfig) -> int:
+    """Train as the config says; returns the exit code."""
+    device = start_distributed()
+    rank, world = distributed.rank(), distributed.world_size()
+    if config.engine.threads is not None:
+        torch.set_num_threads(config.engine.threads)
+    torch.manual_seed(int(hash64(config.seed)) >> 1)
+    stop = _note_sigterm()
+
+    task: Task = TASKS[config.task.name](config.task)
+    model = MCG(config.model, task.codec.size)
+    model.checkpoint_activations(config.engine.activation_checkpointing)
+    run_dir, accumulation = Path(config.run_dir), config.engine.accumulation_steps
+    run_dir.mkdir(parents=True, exist_ok=True)
+    ledger = run_dir / f"quarantine-{rank}.jsonl"
+    with Loader(config.data.train, rank, world, task.encode, ledger) as loader:
+        elements_per_step = config.data.train.batch_size * accumulation
+        schedule = Schedule(config.schedule, elements_per_step, loader.num_elements)
+
+        # Decide how to begin. The order is important: 1. this run's own checkpoint, 2. weights of another, 3. scratch.
+        checkpoint = latest_checkpoint(run_dir)
+        begin = "from scratch"
+        if checkpoint is None and config.init_from is not None:
+            weights = find_checkpoint(config.init_from)
+            missing = load_weights(model, weights.folder)
+            begin = f"from the weights of {weights.folder}" + (f", {len(missing)} fresh" if missing else "")
+        bundle = Bundle(model, config.objectives.build())
+        engine = Engine(
+            bundle, config.engine, config.optim, schedule, config.data.train.batch_size, config.seed, device
+        )
+        if checkpoint is not None:
+            engine.load(checkpoint.folder, checkpoint.step)
+            loader.load_state_dict(checkpoint.cursor)
+            begin = f"from {checkpoint.folder}"
+
+        batches = iter(loader)
+        written = config.model_dump(mode="json")
+        with RunLog(run_dir, config.log, schedule.total_steps, engine.step) as log:
+            log.say(f"{task.name}: {begin}; steps {engine.step} to {schedule.total_steps}, {world} process(es)")
+            while engine.step < schedule.total_steps:
+                # ---- one step -------------------------------------------------------------------------------------
+                started, before = time.perf_counter(), loader.stats.snapshot()
+                group = [next(batches) for _ in range(accumulation)]
+                losses = engine.train_step(group)
+                seconds, data = time.perf_counter() - started, loader.stats.snapshot() - before
+                log.step(engine.step, losses, seconds, elements_per_step, data, group[0].dataset)
+                # ---- evaluate, save, stop ---------------------------------------------------------------------------
+                last = engine.step == schedule.total_steps
+                if config.data.val is not None and (last or _due(engine.step, config.log.evaluate_every_steps)):
+                    scores = evaluate(task, engine.bundle.model, config.data.val, device)
+                    log.scores(engine.step, "val", scores.metrics)
+                    if last and rank == 0:
+                        write_scores(scores, run_dir / "evaluation" / "val")
+                stopping = distributed.any_rank(stop(), device)
+                if last or stopping or _due(engine.step, config.checkpoint.every_steps):
+                    save_checkpoint(run_dir, engine, loader.state_dict(), written, config.checkpoint.keep)
+                if stopping and not last:
+                    log.say(f"stopped by SIGTERM after step {engine.step}; the same command goes on from there")
+                    return STOPPED
+            counts = distributed.gather_objects([loader.stats.snapshot().accounting])
+            total = sum(counts[1:], counts[0])
+            total.check(training=True)
+            log.say(f"done: {total.delivered} elements delivered, {total.substituted} substituted; {run_dir}")
+            if rank == 0:
+                facts = {"steps": engine.step, "delivered": total.delivered, "substituted": total.substituted}
+                (run_dir / "accounting.json").write_text(json.dumps(facts) + "\n")
+        engine.close()
+    return 0
+
+
+def _due(step: int, every: int | None) -> bool:
+    return every is not None and step % every == 0
+
+
+def _note_sigterm() -> Any:
+    received: list[int] = []
+    signal.signal(signal.SIGTERM, lambda number, _: received.append(number))
+    return lambda: bool(received)
+
+
+def main(
+    config: Annotated[Path, typer.Option(help="A YAML file under configs/; its head says what to expect.")],
+    overrides: Annotated[list[str] | None, typer.Argument(help="a.b=c, over the config file.")] = None,
+    local_rank: Annotated[int, typer.Option("--local_rank", "--local-rank", hidden=True)] = 0,
+) -> None:
+    """Train as a config says, from where the run stands."""
+    try:
+        code = run(load_config(config, overrides or []))
+    except (ConfigError, CheckpointError, NonFiniteLoss, ValueError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        code = 1
+    finally:
+        stop_distributed()
+    raise SystemExit(code)
+
+
+if __name__ == "__main__":
+    typer.run(main)
