@@ -22,7 +22,7 @@ unexport VIRTUAL_ENV CONDA_PREFIX PYTHONHOME PYTHONPATH PIP_TARGET PIP_PREFIX PI
 
 help:  ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
-	@echo "Variables: PYTHON=$(PYTHON)  WORKERS=$(WORKERS)  DATA=FOLDER_OR_URL (for demo)"
+	@echo "Variables: PYTHON=$(PYTHON)  WORKERS=$(WORKERS)"
 
 venv: $(INSTALLED)  ## make .venv (other targets do this by themselves)
 
@@ -35,8 +35,8 @@ $(INSTALLED): pyproject.toml constraints.txt
 		--editable '.[dev]'
 	@touch $@
 
-demo: $(INSTALLED)  ## build toy shards, train, evaluate, show the report (DATA= uses yours)
-	$(BIN)/python -m mcg.demo $(if $(DATA),--data '$(DATA)')
+demo: $(INSTALLED)  ## raw clips to answered questions: shards, training, evaluation, report
+	$(BIN)/python -m mcg.demo
 
 lint: $(INSTALLED)  ## ruff: rules and formatting
 	$(BIN)/ruff check .

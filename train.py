@@ -1,11 +1,11 @@
 """The story of a run: pre-training, fine-tuning and their evaluation are this file with other configs.
 
-    deepspeed train.py --config configs/pt.yaml                        as many processes as the machine has GPUs, else one
+    deepspeed train.py --config configs/pt.yaml                     as many processes as the machine has GPUs, else one
     deepspeed --num_accelerators 2 train.py --config configs/demo/pt.yaml
-    python train.py --config configs/demo/pt.yaml optim.lr=5e-4        one process; a.b=c overrides the file
+    python train.py --config configs/demo/pt.yaml optim.lr=5e-4     one process; a.b=c overrides the file
 
-Killed or stopped at any moment, the same command goes on from the last checkpoint, and the loss curve is the same curve.
-SIGTERM saves a checkpoint and exits with code 75.
+Killed or stopped at any moment, the same command goes on from the last checkpoint, and the loss curve is the same
+curve. SIGTERM saves a checkpoint and exits with code 75.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from mcg.model.mcg import MCG
 from mcg.objectives.bundle import Bundle
 from mcg.tasks import TASKS
 from mcg.tasks.task import Task
-from shards import Loader
+from shards import Loader, TooManyFailures
 from shards.rng import hash64
 
 STOPPED = 75
@@ -60,7 +60,9 @@ def run(config: RunConfig) -> int:
         # Decide how to begin. The order is important: 1. this run's own checkpoint, 2. weights of another, 3. scratch.
         checkpoint = latest_checkpoint(run_dir)
         begin = "from scratch"
-        if checkpoint is None and config.init_from is not None:
+        if checkpoint is not None:
+            load_weights(model, checkpoint.folder)  # refuses another model's; the engine's state replaces them
+        elif config.init_from is not None:
             weights = find_checkpoint(config.init_from)
             missing = load_weights(model, weights.folder)
             begin = f"from the weights of {weights.folder}" + (f", {len(missing)} fresh" if missing else "")
@@ -126,7 +128,7 @@ def main(
     """Train as a config says, from where the run stands."""
     try:
         code = run(load_config(config, overrides or []))
-    except (ConfigError, CheckpointError, NonFiniteLoss, ValueError, OSError) as error:
+    except (ConfigError, CheckpointError, NonFiniteLoss, TooManyFailures, ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         code = 1
     finally:

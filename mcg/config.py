@@ -14,7 +14,7 @@ from pathlib import Path
 from types import UnionType
 from typing import Annotated, Any, Self, Union, get_args, get_origin
 
-from omegaconf import OmegaConf
+from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -132,19 +132,27 @@ def read_yaml(path: str | Path, overrides: Sequence[str] = ()) -> dict[str, Any]
         near = difflib.get_close_matches(str(path), known, n=1, cutoff=0.4)
         raise ConfigError(f"{path}: no such config file" + (f"; did you mean {near[0]}?" if near else ""))
     for override in overrides:
-        if "=" not in override or override.startswith("-"):
+        if "=" not in override or override.startswith(("-", "=")):
             raise ConfigError(f"{override!r} is not an override; write a.b=c, e.g. optim.lr=1e-4")
     try:
-        tree = OmegaConf.merge(OmegaConf.load(file), OmegaConf.from_dotlist(list(overrides)))
+        tree = OmegaConf.load(file)
+        if not isinstance(tree, DictConfig):
+            raise ConfigError(f"{path}: expected a mapping at the top, found a list")
+        for override in overrides:
+            key, _, value = override.partition("=")
+            given = OmegaConf.to_container(OmegaConf.from_dotlist([f"given={value}"]))
+            assert isinstance(given, dict)
+            OmegaConf.update(tree, key, given["given"], force_add=True)
         values = OmegaConf.to_container(tree, resolve=True)
-    except (OmegaConfBaseException, ValueError, OSError) as error:
-        raise ConfigError(f"{path}: {error}") from error
+    except ConfigError:
+        raise
+    except (OmegaConfBaseException, ValueError, TypeError, OSError) as error:
+        raise ConfigError(f"{path}: {' '.join(str(error).split())}") from error
     except Exception as error:  # YAML parser errors share no base class with OmegaConf's
         if type(error).__module__.startswith("yaml"):
             raise ConfigError(f"{path}: not valid YAML: {error}") from error
         raise
-    if not isinstance(values, dict):
-        raise ConfigError(f"{path}: expected a mapping at the top, found {type(values).__name__}")
+    assert isinstance(values, dict)
     return {str(key): value for key, value in values.items()}
 
 
@@ -153,8 +161,11 @@ def parse_config(values: dict[str, Any], path: str) -> RunConfig:
     try:
         return RunConfig.model_validate(values)
     except ValidationError as error:
-        lines = [_explain(fault, path) for fault in error.errors()]
-        raise ConfigError("\n".join(lines)) from error
+        faults = error.errors()
+        inner = {fault["loc"][:length] for fault in faults for length in range(len(fault["loc"]))}
+        # a list whose entries are at fault is counted as empty by pydantic, which is no fault of its own
+        told = [fault for fault in faults if fault["type"] != "too_short" or fault["loc"] not in inner]
+        raise ConfigError("\n".join(_explain(fault, path) for fault in told)) from error
 
 
 def _explain(fault: Any, path: str) -> str:
@@ -166,6 +177,11 @@ def _explain(fault: Any, path: str) -> str:
         return f"{path}: {where}: unknown field\n  {hint}"
     if fault["type"] == "missing":
         return f"{path}: {where}: missing, and it has no default"
+    if fault["type"] == "union_tag_invalid":
+        known, tag = fault["ctx"]["expected_tags"], fault["ctx"]["tag"]
+        return f"{path}: {where}.name: {tag!r} is unknown; choose one of {known}"
+    if fault["type"] == "union_tag_not_found":
+        return f"{path}: {where}.name: missing, and it has no default"
     message = str(fault["msg"]).removeprefix("Value error, ")
     found = fault["input"]
     shown = "" if isinstance(found, dict | list | BaseModel) else f", found {found!r}"
@@ -183,7 +199,7 @@ def _walk(loc: Sequence[str | int]) -> tuple[str, Any]:
             kind = _models_in(kind)
             continue
         models = list(kind) if isinstance(kind, list) else _models_in(kind)
-        tagged = [m for m in models if step in getattr(m.model_fields.get("name"), "annotation", _None).__dict__.get("__args__", ())]
+        tagged = [m for m in models if "name" in m.model_fields and step in get_args(m.model_fields["name"].annotation)]
         if len(models) > 1 and tagged:
             kind = tagged
             continue
@@ -191,10 +207,6 @@ def _walk(loc: Sequence[str | int]) -> tuple[str, Any]:
         path += ("." if path else "") + step
         kind = _models_in(model.model_fields[step].annotation) if model and step in model.model_fields else []
     return path, model
-
-
-class _None:
-    """Stands for an annotation that is not there."""
 
 
 def _models_in(kind: Any) -> list[Any]:

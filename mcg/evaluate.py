@@ -3,7 +3,8 @@
     python -m mcg.evaluate --config configs/demo/ft_qa.yaml --checkpoint runs/demo/ft --split test
     torchrun --nproc-per-node 2 -m mcg.evaluate ...
 
-Writes OUT/metrics.json and OUT/predictions.jsonl, and prints the metrics. Training uses the same function.
+Writes OUT/metrics.json, OUT/predictions.jsonl and, where elements failed, OUT/failures.jsonl, and prints the metrics.
+Training uses the same function.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from mcg.engine.deepspeed import start_distributed, stop_distributed
 from mcg.model.mcg import MCG
 from mcg.tasks import TASKS
 from mcg.tasks.task import Scores, Task, to_tensors
-from shards import Loader, LoaderConfig
+from shards import Loader, LoaderConfig, TooManyFailures
 from shards.collate import PADDING
 
 
@@ -59,11 +60,15 @@ def evaluate(task: Task, model: MCG, config: LoaderConfig, device: torch.device,
 
 
 def write_scores(scores: Scores, out: Path) -> None:
-    """metrics.json and predictions.jsonl in a folder."""
+    """metrics.json and predictions.jsonl in a folder, and failures.jsonl where there are any."""
     out.mkdir(parents=True, exist_ok=True)
     (out / "metrics.json").write_text(json.dumps(scores.metrics, indent=1) + "\n")
-    lines = "".join(json.dumps(prediction) + "\n" for prediction in scores.predictions)
-    (out / "predictions.jsonl").write_text(lines)
+    for name, lines in (("predictions", scores.predictions), ("failures", scores.failures)):
+        file = out / f"{name}.jsonl"
+        if lines or name == "predictions":
+            file.write_text("".join(json.dumps(line) + "\n" for line in lines))
+        else:
+            file.unlink(missing_ok=True)  # of an earlier scoring
 
 
 def main(
@@ -77,7 +82,7 @@ def main(
     """Score a checkpoint on a split; controls other than none take something away from the clips."""
     try:
         _run(config, checkpoint, split, control or ["none"], out, overrides or [])
-    except (ConfigError, CheckpointError, FileNotFoundError, ValueError) as error:
+    except (ConfigError, CheckpointError, TooManyFailures, OSError, ValueError) as error:
         print(f"error: {error}", file=sys.stderr)
         raise typer.Exit(1) from error
     finally:

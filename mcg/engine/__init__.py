@@ -1,1 +1,1 @@
-"""The engine: DeepSpeed, optimiser groups, schedule, checkpoints, logs. Only mcg/engine/deepspeed.py imports deepspeed."""
+"""The engine: DeepSpeed, optimiser groups, schedule, checkpoints, logs. Only its deepspeed.py imports deepspeed."""

@@ -1,9 +1,9 @@
 """Checkpoints: whole or absent.
 
 A checkpoint is a folder RUN/checkpoints/step-000600 with `model.safetensors` (weights alone, what evaluation and
-`init_from` read), `state/` (DeepSpeed's files of all ranks) and `checkpoint.json` (step, loader cursor, the run's config,
-versions). It is written aside and renamed when every rank is done; RUN/checkpoints/latest names it last. Killing a run at
-any moment leaves the previous checkpoint in charge.
+`init_from` read), `state/` (DeepSpeed's files of all ranks) and `checkpoint.json` (step, loader cursor, the run's
+config, versions). It is written aside and renamed when every rank is done; RUN/checkpoints/latest names it last.
+Killing a run at any moment leaves the previous checkpoint in charge.
 """
 
 from __future__ import annotations
@@ -73,7 +73,9 @@ def latest_checkpoint(run_dir: str | Path) -> Checkpoint | None:
     return find_checkpoint(pointer.parent / name)
 
 
-def save_checkpoint(run_dir: str | Path, engine: Any, cursor: dict[str, Any], config: dict[str, Any], keep: int) -> Path:
+def save_checkpoint(
+    run_dir: str | Path, engine: Any, cursor: dict[str, Any], config: dict[str, Any], keep: int
+) -> Path:
     """Save on all ranks together; returns the finished folder. Older ones beyond `keep` are removed afterwards."""
     root = Path(run_dir) / "checkpoints"
     name = f"step-{engine.step:06d}"
@@ -108,10 +110,16 @@ def save_checkpoint(run_dir: str | Path, engine: Any, cursor: dict[str, Any], co
         pointer = root / ".latest"
         pointer.write_text(name + "\n")
         os.replace(pointer, root / "latest")
-        for old in sorted(root.glob("step-*"))[:-keep]:
+        for old in _older(root, engine.step)[:-keep]:
             shutil.rmtree(old)
     distributed.barrier()
     return final
+
+
+def _older(root: Path, step: int) -> list[Path]:
+    """Checkpoint folders up to a step, oldest first. Later ones, left by a user who went back, are not ours to drop."""
+    numbered = [(int(folder.name.removeprefix("step-")), folder) for folder in root.glob("step-*")]
+    return [folder for number, folder in sorted(numbered) if number <= step]
 
 
 def load_weights(model: nn.Module, folder: Path) -> list[str]:

@@ -106,26 +106,26 @@ class Engine:
             group["lr"] = self._lr * factor
         self._engine.train()
         sums: dict[str, Tensor] = {}
+        own_norm = None
         for number, batch in enumerate(batches):
             address = hash64(self._seed, self.step, number, distributed.rank())
             torch.manual_seed(int(address) >> 1)
             losses = self._engine(to_tensors(batch, self.device))
             self._check_finite(losses, batch)
             self._engine.backward(losses["total"])
+            if self.config.zero_stage == 0:  # without ZeRO, DeepSpeed clips in fp32 and does not tell the norm
+                own_norm = nn.utils.get_total_norm(p.grad for p in self.bundle.parameters() if p.grad is not None)
             self._engine.step()
             for name, loss in losses.items():
                 sums[name] = sums.get(name, torch.zeros_like(loss)) + loss.detach()
         self.step += 1
         mean = distributed.mean_over_ranks(torch.stack(list(sums.values())) / len(batches)).tolist()
-        norm = self._engine.get_global_grad_norm()
-        return {
-            **dict(zip(sums, mean, strict=True)),
-            "gradient_norm": float(norm) if norm is not None else float("nan"),
-            "lr": self._lr * factor,
-        }
+        norm = own_norm if own_norm is not None else self._engine.get_global_grad_norm()
+        told = {} if norm is None else {"gradient_norm": float(norm)}
+        return {**dict(zip(sums, mean, strict=True)), **told, "lr": self._lr * factor}
 
     def _check_finite(self, losses: dict[str, Tensor], batch: Batch) -> None:
-        bad = {name: float(loss) for name, loss in losses.items() if not torch.isfinite(loss)}
+        bad = {name: loss.item() for name, loss in losses.items() if not torch.isfinite(loss)}
         if distributed.any_rank(bool(bad), self.device):
             origins = ", ".join(str(origin) for origin in batch.origins[:8])
             more = f" and {len(batch.origins) - 8} more" if len(batch.origins) > 8 else ""
@@ -142,10 +142,16 @@ class Engine:
     def load(self, folder: Path, step: int) -> None:
         """Read what `save` wrote, as of optimiser step `step`. No pickled code runs: torch refuses anything but tensors
         and the few DeepSpeed types that its files hold."""
-        with _weights_only():
-            loaded, _ = self._engine.load_checkpoint(str(folder), tag="state")
-        if loaded is None:
-            raise ValueError(f"{folder}: DeepSpeed found no state to load there; delete this checkpoint to use an older")
+        if not any((folder / "state").glob("*.pt")):
+            raise ValueError(f"{folder}: no training state there; write the name of an older checkpoint into latest")
+        try:
+            with _weights_only():
+                self._engine.load_checkpoint(str(folder), tag="state")
+        except Exception as error:  # DeepSpeed's own kinds, torch's, and plain assertions
+            raise ValueError(
+                f"{folder}: DeepSpeed cannot load this training state: {error!r}; go on with the processes and the "
+                "engine.zero_stage that it was saved with, or start a new run with init_from"
+            ) from error
         self.step = step
 
     def model_state(self) -> dict[str, Tensor]:

@@ -1,7 +1,8 @@
 """What a run tells: a line per step in RUN/log.jsonl, a progress bar and a line now and then on the screen.
 
-Every line has the losses by objective, the learning rate, elements per second, and the share of the step spent waiting for
-data with the stage to blame. Rank 0 writes; times are kept out of `losses`, so that two runs can be compared line by line.
+Every line has the losses by objective, the learning rate, elements per second, and the share of the step spent waiting
+for data with the stage to blame. Rank 0 writes; times are kept out of `losses`, so that two runs can be compared line
+by line.
 """
 
 from __future__ import annotations
@@ -34,7 +35,9 @@ class RunLog:
         self._file = (folder / "log.jsonl").open("a")
         self.console = Console(stderr=True)
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-        self._progress = Progress(*columns, TimeRemainingColumn(), console=self.console, disable=not self.console.is_terminal)
+        self._progress = Progress(
+            *columns, TimeRemainingColumn(), console=self.console, disable=not self.console.is_terminal
+        )
         self._bar = self._progress.add_task("steps", total=total_steps, completed=first_step)
         self._board: Any = None
         if config.tensorboard:
@@ -47,7 +50,9 @@ class RunLog:
             self._progress.start()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         if self._on:
             self._progress.stop()
             self._file.close()
@@ -59,7 +64,15 @@ class RunLog:
         if self._on:
             self.console.print(text, highlight=False, markup=False)
 
-    def step(self, step: int, losses: dict[str, float], seconds: float, num_elements: int, data: Snapshot, dataset: str | None) -> None:
+    def step(
+        self,
+        step: int,
+        losses: dict[str, float],
+        seconds: float,
+        num_elements: int,
+        data: Snapshot,
+        dataset: str | None,
+    ) -> None:
         """One optimiser step: `step` done so far, losses as Engine.train_step returns them, its wall seconds, the
         elements of all ranks, this rank's loader statistics of the step, and the dataset it was of."""
         if not self._on:

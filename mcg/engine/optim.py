@@ -12,6 +12,9 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field
 from torch import nn
 
+_NOT_DECAYED = ("pos_embed", "time_embed", "cls_token", "position_embeddings.weight", "token_type_embeddings.weight")
+"""Ends of the names of parameters that have two axes or more and are no matrices."""
+
 
 class OptimConfig(BaseModel):
     """AdamW."""
@@ -31,7 +34,7 @@ class OptimConfig(BaseModel):
 def parameter_groups(module: nn.Module, config: OptimConfig) -> list[dict[str, Any]]:
     """Two groups, decayed and not; frozen parameters are in neither."""
     trained = [(name, p) for name, p in module.named_parameters() if p.requires_grad]
-    decayed = [p for name, p in trained if p.ndim >= 2 and not name.endswith(("_embed", "cls_token"))]
+    decayed = [p for name, p in trained if p.ndim >= 2 and not name.endswith(_NOT_DECAYED)]
     chosen = {id(p) for p in decayed}
     rest = [p for _, p in trained if id(p) not in chosen]
     groups = [{"params": decayed, "weight_decay": config.weight_decay}, {"params": rest, "weight_decay": 0.0}]

@@ -1,7 +1,7 @@
 """Length of a run and learning rate over time, in any unit, converted to optimiser steps here and nowhere else.
 
-The learning rate rises linearly over the warm-up and then falls to `final` of its peak, linearly or as a cosine. It is a
-function of the step alone, so nothing of it needs saving.
+The learning rate rises linearly over the warm-up and then falls to `final` of its peak, linearly or as a cosine. It is
+a function of the step alone, so nothing of it needs saving.
 """
 
 from __future__ import annotations
@@ -40,9 +40,14 @@ class Duration(BaseModel):
         if self.percent is not None:
             if total_steps is None:
                 raise ValueError("schedule.length cannot be given in percent; use steps, passes or elements")
-            return math.ceil(self.percent / 100 * total_steps)
+            return _round_up(self.percent * total_steps / 100)
         elements = self.elements if self.elements is not None else (self.passes or 0.0) * elements_per_pass
-        return math.ceil(elements / elements_per_step)
+        return _round_up(elements / elements_per_step)
+
+
+def _round_up(value: float) -> int:
+    """Round up what is not whole but for the error of floating-point numbers: 0.1 passes of 30 elements are 3."""
+    return math.ceil(value - 1e-9 * max(1.0, abs(value)))
 
 
 class ScheduleConfig(BaseModel):

@@ -27,9 +27,12 @@ def accuracy(predictions: Sequence[str], answers: Sequence[str], types: Sequence
 
 def commonest_answer_accuracy(answers: Sequence[str], types: Sequence[str]) -> dict[str, Any]:
     """Accuracy of always giving the commonest answer of the question's type, found on the very answers it is scored on
-    (so an upper bound for a model that ignores the video and the question's words)."""
+    (so an upper bound for a model that ignores the video and the question's words). An answer "" is one that is not
+    known, and never right."""
     by_type: dict[str, Counter[str]] = {}
     for answer, kind in zip(answers, types, strict=True):
         by_type.setdefault(kind, Counter())[answer] += 1
-    commonest = {kind: max(sorted(count), key=count.__getitem__) for kind, count in by_type.items()}
+    for count in by_type.values():
+        count[""] = 0
+    commonest = {kind: max(sorted(count), key=count.__getitem__) or "<unknown>" for kind, count in by_type.items()}
     return accuracy([commonest[kind] for kind in types], answers, types)

@@ -1,7 +1,7 @@
 """BERT in its three roles, built on `transformers`: text encoder, fusion of text with video, generating decoder.
 
-Text encoder and fusion run the same layers (facts/mcg_alpro.md 3.2): the text pass starts from token ids, the fusion pass
-from the concatenated states of text and video. The decoder is a second stack with causal self-attention that
+Text encoder and fusion run the same layers (facts/mcg_alpro.md 3.2): the text pass starts from token ids, the fusion
+pass from the concatenated states of text and video. The decoder is a second stack with causal self-attention that
 cross-attends to the fused states; its output layer is tied to its word embeddings. Attention is SDPA; the [CLS]
 attention that token-grained contrast weighs words by is computed for that one query row.
 """
@@ -74,6 +74,7 @@ class TextEncoder(nn.Module):
         super().__init__()
         self.bert: Any = BertModel(bert_config(config, vocab_size, decoder=False), add_pooling_layer=False)
         self.predictions = BertLMPredictionHead(self.bert.config)
+        self.predictions.bias = self.predictions.decoder.bias  # untied, one of the two is never trained
         self.activation_checkpointing = False
 
     def forward(self, ids_BL: Tensor, mask_BL: Tensor, with_attention: bool = False) -> TextStates:
@@ -126,19 +127,23 @@ class Decoder(nn.Module):
     def checkpoint_activations(self, on: bool) -> None:
         """Recompute each layer's activations in the backward pass, or not."""
         if on:
-            self.bert.gradient_checkpointing_enable({"use_reentrant": False})
+            self.bert.activation_checkpointing_enable({"use_reentrant": False})
         else:
-            self.bert.gradient_checkpointing_disable()
+            self.bert.activation_checkpointing_disable()
 
     def forward(self, ids_BA: Tensor, mask_BA: Tensor, memory: TextStates) -> Tensor:
-        """Next-token logits (B, A, K) for teacher-forced ids_BA."""
-        return self.bert(
+        """States (B, A, D) of teacher-forced ids_BA, each of which has seen those before it and the memory."""
+        return self.bert.bert(
             input_ids=ids_BA,
             attention_mask=mask_BA.long(),
             encoder_hidden_states=memory.states_BLD,
             encoder_attention_mask=memory.mask_BL.long(),
             use_cache=False,
-        ).logits
+        ).last_hidden_state
+
+    def token_logits(self, states_ND: Tensor) -> Tensor:
+        """Next-token logits (N, K) of decoder states."""
+        return self.bert.cls(states_ND)
 
     @torch.no_grad()
     def generate(

@@ -75,13 +75,15 @@ class MCG(nn.Module):
 
     @property
     def temperature(self) -> Tensor:
-        """The learned divisor, kept within [0.001, 0.5]; a scalar."""
-        return self.temp.clamp(0.001, 0.5)[0]
+        """The learned divisor, kept within [0.001, 0.5]; a scalar. Gradient passes the bounds, or a value that a step
+        took over one of them would stay there for good."""
+        return (self.temp + (self.temp.clamp(0.001, 0.5) - self.temp).detach())[0]
 
     def encode_video(self, frames_BTHWC: Tensor, with_attention: bool = False) -> VideoStates:
         """frames_BTHWC: uint8 RGB, as a Batch has them."""
-        pixels = frames_BTHWC.permute(0, 1, 4, 2, 3).to(self.pixel_mean.dtype)
-        return self.vision((pixels - self.pixel_mean) / self.pixel_std, with_attention)
+        pixels = frames_BTHWC.permute(0, 1, 4, 2, 3).float()
+        pixels = (pixels - self.pixel_mean.float()) / self.pixel_std.float()
+        return self.vision(pixels.to(self.vision_proj.weight.dtype), with_attention)
 
     def encode_text(self, ids_BL: Tensor, mask_BL: Tensor, with_attention: bool = False) -> TextStates:
         """ids_BL: int64; mask_BL: bool, True at real tokens."""
@@ -104,8 +106,12 @@ class MCG(nn.Module):
         return self.text.token_logits(states_ND)
 
     def decode(self, ids_BA: Tensor, mask_BA: Tensor, memory: TextStates) -> Tensor:
-        """Next-token logits (B, A, K) of answers that start with [DEC]."""
+        """Decoder states (B, A, D) of answers that start with [DEC]."""
         return self.decoder(ids_BA, mask_BA, memory)
+
+    def answer_logits(self, states_ND: Tensor) -> Tensor:
+        """Next-token logits (N, K) of decoder states."""
+        return self.decoder.token_logits(states_ND)
 
     def generate(
         self, memory: TextStates, *, start_id: int, end_id: int, pad_id: int, num_beams: int, max_tokens: int

@@ -75,9 +75,9 @@ class Attention(nn.Module):
     def first_row(self, x_NLD: Tensor) -> Tensor:
         """Attention weights of token 0 to all tokens, averaged over heads: (N, L)."""
         N, L, D = x_NLD.shape
-        weight, bias = self.qkv.weight, self.qkv.bias
-        q_NHd = functional.linear(x_NLD[:, 0], weight[:D], bias[:D]).view(N, self.num_heads, -1)
-        k_NLHd = functional.linear(x_NLD, weight[D : 2 * D], bias[D : 2 * D]).view(N, L, self.num_heads, -1)
+        # by calling the layer, not by slicing its weight, which ZeRO 3 holds only while the layer runs
+        q_NLHd, k_NLHd, _ = self.qkv(x_NLD).view(N, L, 3, self.num_heads, -1).unbind(2)
+        q_NHd = q_NLHd[:, 0]
         logits_NHL = torch.einsum("nhd,nlhd->nhl", q_NHd, k_NLHd) * (D // self.num_heads) ** -0.5
         return logits_NHL.softmax(-1).mean(1)
 
@@ -146,7 +146,7 @@ class TimeSformer(nn.Module):
         self.cls_token = nn.Parameter(torch.zeros(1, 1, D))
         self.pos_embed = nn.Parameter(torch.zeros(1, 1 + num_patches, D))
         self.time_embed = nn.Parameter(torch.zeros(1, config.num_frames, D))
-        rates = torch.linspace(0, config.drop_path, config.depth).tolist()
+        rates = [config.drop_path * number / max(1, config.depth - 1) for number in range(config.depth)]
         self.blocks = nn.ModuleList(Block(config, rate) for rate in rates)
         self.norm = nn.LayerNorm(D, eps=1e-6)
         self.reset_parameters()
@@ -157,9 +157,10 @@ class TimeSformer(nn.Module):
         trunc_normal_(self.cls_token, std=config.position_std)
         trunc_normal_(self.pos_embed, std=config.position_std)
         for module in self.modules():
-            if isinstance(module, nn.Linear):
+            if isinstance(module, nn.Linear | nn.Conv2d):
                 trunc_normal_(module.weight, std=config.init_std)
-                nn.init.zeros_(module.bias)
+                if module.bias is not None:
+                    nn.init.zeros_(module.bias)
         if not config.temporal_identity:
             trunc_normal_(self.time_embed, std=config.position_std)
             return

@@ -42,6 +42,7 @@ class Contrastive:
 
 def contrastive_loss(video_BE: Tensor, text_BE: Tensor, temperature: Tensor) -> Tensor:
     """video_BE, text_BE: unit vectors of this rank; temperature: divisor. Every rank must hold the same number."""
+    video_BE, text_BE = video_BE.float(), text_BE.float()  # a logit of 1 / 0.07 has two digits in bf16
     video_GE = distributed.gather_with_gradient(video_BE)
     text_GE = distributed.gather_with_gradient(text_BE)
     B = len(video_BE)

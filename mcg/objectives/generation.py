@@ -1,4 +1,4 @@
-"""Generation: the decoder writes the answer (or caption) from the fused prompt and clip (LM; MCG section 3.4 of the facts).
+"""Generation: the decoder writes the answer (or caption) from the fused prompt and clip (LM; facts/mcg_alpro.md 3.4).
 
 Teacher forcing with label smoothing; summed over an answer's tokens, mean over the samples, as released.
 """
@@ -33,11 +33,11 @@ class Generation:
 
     def __call__(self, states: States) -> Tensor:
         ids_BA, mask_BA = states["answer_ids"], states["answer_mask"].bool()
-        logits = states.model.decode(ids_BA[:, :-1], mask_BA[:, :-1], states.answer_memory)
-        targets = ids_BA[:, 1:].masked_fill(~mask_BA[:, 1:], -100)
+        answer_states = states.model.decode(ids_BA[:, :-1], mask_BA[:, :-1], states.answer_memory)
+        real_BA = mask_BA[:, 1:]  # the vocabulary is wide: padding must not pay for it
         total = functional.cross_entropy(
-            logits.flatten(0, 1).float(),
-            targets.flatten(),
+            states.model.answer_logits(answer_states[real_BA]).float(),
+            ids_BA[:, 1:][real_BA],
             label_smoothing=self.config.label_smoothing,
             reduction="sum",
         )

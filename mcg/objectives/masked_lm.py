@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 from torch.nn import functional
 
+from mcg import distributed
 from mcg.objectives.states import States
 
 
@@ -23,7 +24,8 @@ class MaskedLMConfig(BaseModel):
 
 
 class MaskedLM:
-    """Scalar, mean over the masked places of this rank; the task masks at least one piece of every text."""
+    """Scalar, whose mean over the ranks is the mean over the masked places of the global batch, whatever the number of
+    ranks. The task masks at least one piece of every text."""
 
     needs_attention = False
 
@@ -34,4 +36,6 @@ class MaskedLM:
         places_BL = (states["masked_ids"] != states["text_ids"]) | states["masked_kept"].bool()
         L = places_BL.shape[1]
         states_ND = states.masked_fused.states_BLD[:, :L][places_BL]
-        return functional.cross_entropy(states.model.token_logits(states_ND).float(), states["text_ids"][places_BL])
+        logits_NK = states.model.token_logits(states_ND).float()
+        num_places = distributed.mean_over_ranks(places_BL.sum().float())
+        return functional.cross_entropy(logits_NK, states["text_ids"][places_BL], reduction="sum") / num_places

@@ -3,9 +3,9 @@
 Word side: a word attends over the patches (temperature 0.1), and must tell its own attended vector from those of the
 other words. Patch side: the same with the roles swapped. Words and patches count by how much [CLS] attends to them.
 
-Two slips of the release are corrected: a word is weighed by its own attention, not by its neighbour's, and patch weights
-are those of the sample itself, averaged over its frames (golden/README.md). Word pieces are merged into words by one
-scatter-add instead of a Python loop with `.item()` per token.
+Two slips of the release are corrected: a word is weighed by its own attention, not by its neighbour's, and patch
+weights are those of the sample itself, averaged over its frames (golden/README.md). Word pieces are merged into words
+by one scatter-add instead of a Python loop with `.item()` per token.
 """
 
 from __future__ import annotations
@@ -96,6 +96,7 @@ def token_contrast_loss(
 ) -> Tensor:
     """words_BWE, patches_BPE: unit vectors; weights sum to 1 per sample. Padded words stay in the softmax denominators
     of the word side, as released, and are masked out of the patch side's attention."""
+    words_BWE, patches_BPE = words_BWE.float(), patches_BPE.float()
     similar_BWP = words_BWE @ patches_BPE.transpose(1, 2) / temperature
     seen_by_words_BWE = functional.normalize(similar_BWP.softmax(-1) @ patches_BPE, dim=-1)
     word_logits = words_BWE @ seen_by_words_BWE.transpose(1, 2) / temperature

@@ -1,8 +1,8 @@
 """Open-ended video question answering by generation (MCG, facts/mcg_alpro.md 3.4).
 
-The question, [ENC] first, is encoded, fused with the clip, and the decoder writes the answer; an answer is right when it
-equals the reference as text. Accuracy is reported overall and by question type, beside what always giving the commonest
-answer of each type would score.
+The question, [ENC] first, is encoded, fused with the clip, and the decoder writes the answer; an answer is right when
+it equals the reference as text. Accuracy is reported overall and by question type, beside what always giving the
+commonest answer of each type would score.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from torch import Tensor
 
 from mcg.metrics.accuracy import accuracy, commonest_answer_accuracy
 from mcg.model.mcg import MCG
-from mcg.tasks.task import Scores
+from mcg.tasks.task import Scores, text_of
 from mcg.text import TextCodec
 from shards import Batch, EncodedClip, Sample, SampleError
 from shards.clip import ClipConfig, plan_clip
@@ -69,12 +69,12 @@ class OpenQA:
 
     def _encode(self, sample: Sample, rng: RngFactory, clip: ClipConfig) -> EncodedClip:
         record = sample.record
-        missing = [name for name in ("question", "answer") if not str(record.get(name, "")).strip()]
+        question, answer = text_of(record, "question"), text_of(record, "answer")
+        missing = [name for name, text in (("question", question), ("answer", answer)) if not text]
         if missing:
             raise SampleError(
                 sample.origin, f"record {sample.record_index}: no {' and no '.join(missing)} in {sorted(record)}"
             )
-        question, answer = str(record["question"]).strip(), str(record["answer"]).strip()
         ids = self.codec.encode(question, self.config.max_question_tokens, first=self.codec.enc)
         answer_ids = self.codec.encode(answer, self.config.max_answer_tokens, first=self.codec.dec)
         arrays = {
@@ -86,8 +86,8 @@ class OpenQA:
         meta = {
             "question": question,
             "answer": answer,
-            "type": str(record.get("type", "all")),
-            "id": str(record.get("id", f"{sample.origin}#{sample.record_index}")),
+            "type": text_of(record, "type") or "all",
+            "id": text_of(record, "id") or f"{sample.origin}#{sample.record_index}",
         }
         plan = plan_clip(sample.facts, clip, rng("clip"))
         return EncodedClip(sample.media, sample.facts.kind, plan, arrays, meta)
@@ -109,8 +109,9 @@ class OpenQA:
 
     def score(self, predictions: list[dict[str, Any]], failures: list[dict[str, str]]) -> Scores:
         # A failed element still counts: as a wrong answer, of its type where its record could be read.
-        answers = [str(p["answer"]) for p in predictions] + [""] * len(failures)
-        types = [str(p["type"]) for p in predictions] + ["failed"] * len(failures)
+        asked = [*predictions, *failures]
+        answers = [str(p.get("answer", "")) for p in asked]
+        types = [str(p.get("type", "failed")) for p in asked]
         given = [str(p["prediction"]) for p in predictions] + ["<failed>"] * len(failures)
         metrics = {
             "accuracy": accuracy(given, answers, types),
@@ -118,4 +119,4 @@ class OpenQA:
             "num_scored": len(predictions),
             "num_failed": len(failures),
         }
-        return Scores(metrics, predictions)
+        return Scores(metrics, predictions, failures)

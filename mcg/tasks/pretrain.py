@@ -1,8 +1,7 @@
 """Pre-training on captioned clips and pictures: contrast, token contrast, masked words, caption generation.
 
-The example holds the caption's ids, their words, and a masked copy (facts/mcg_alpro.md 2.2: 15 % of the pieces, at least
-one; 80 % [MASK], 10 % a random piece, 10 % kept). Evaluated by its own losses and by matching videos with captions
-within the split's batches.
+The example holds the caption's ids, their words, and a masked copy (facts/mcg_alpro.md 2.2: 15 % of the pieces, at
+least one; 80 % [MASK], 10 % a random piece, 10 % kept). Evaluated by matching the videos of a split with its captions.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ from torch import Tensor
 
 from mcg.metrics.retrieval import recall
 from mcg.model.mcg import MCG
-from mcg.tasks.task import Scores
+from mcg.tasks.task import Scores, text_of
 from mcg.text import Ids, TextCodec
 from shards import Batch, EncodedClip, Sample, SampleError
 from shards.clip import ClipConfig, plan_clip
@@ -58,7 +57,7 @@ class Pretrain:
         return self._encode(sample, rng, self._evaluation_clip)
 
     def _encode(self, sample: Sample, rng: RngFactory, clip: ClipConfig) -> EncodedClip:
-        caption = str(sample.record.get("caption", "")).strip()
+        caption = text_of(sample.record, "caption")
         if not caption:
             raise SampleError(sample.origin, f"record {sample.record_index}: no caption in {sorted(sample.record)}")
         ids = self.codec.encode(caption, self.config.max_text_tokens)
@@ -92,8 +91,8 @@ class Pretrain:
         video = np.array([p.pop("video") for p in predictions], np.float32)
         text = np.array([p.pop("text") for p in predictions], np.float32)
         captions = [str(p["caption"]) for p in predictions]
-        metrics = recall(video, text, captions, ranks=(1, 5, 10))
-        return Scores({**metrics, "num_scored": len(predictions), "num_failed": len(failures)}, predictions)
+        metrics = recall(video, text, captions, ranks=(1, 5, 10), num_failed=len(failures))
+        return Scores({**metrics, "num_scored": len(predictions), "num_failed": len(failures)}, predictions, failures)
 
 
 def mask_pieces(ids: Ids, share: float, codec: TextCodec, rng: np.random.Generator) -> tuple[Ids, Ids]:

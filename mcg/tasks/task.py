@@ -1,6 +1,6 @@
 """What a task is: it turns samples into examples, and scores what a model does with them.
 
-Training and evaluation use the same encode; `training` only says whether frames are sampled at random. A task is made of
+Training and evaluation make the same example; evaluation leaves out chance in what the model sees. A task is made of
 plain numbers and a TextCodec, so the loader's threads may call it.
 """
 
@@ -20,10 +20,12 @@ from shards.loader import RngFactory
 
 @dataclass(frozen=True)
 class Scores:
-    """What an evaluation says. `metrics` is a tree of numbers; `predictions` one dict per element, failures included."""
+    """What an evaluation says. `metrics` is a tree of numbers; `predictions` holds one dict per scored element,
+    `failures` one per element that could not be used, with its origin and reason."""
 
     metrics: dict[str, Any]
     predictions: list[dict[str, Any]] = field(default_factory=list)
+    failures: list[dict[str, Any]] = field(default_factory=list)
 
 
 class Task(Protocol):
@@ -43,6 +45,12 @@ class Task(Protocol):
 
     def score(self, predictions: list[dict[str, Any]], failures: list[dict[str, str]]) -> Scores:
         """Metrics over the predictions of all ranks in order; failures are counted as wrong."""
+
+
+def text_of(record: dict[str, Any], name: str) -> str:
+    """A field of a record as text without surrounding space; "" where it is missing or null."""
+    value = record.get(name)
+    return "" if value is None else str(value).strip()
 
 
 def to_tensors(batch: Batch, device: torch.device) -> dict[str, Tensor]:

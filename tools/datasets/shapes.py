@@ -126,8 +126,8 @@ def draw_scene(seed: int, split: str, text: str, number: int) -> Scene:
 
 def _move(g: np.random.Generator) -> tuple[tuple[Figure, ...], str, Asked, dict[str, str]]:
     color, shape, direction = _pick(g, list(COLORS)), _pick(g, SHAPES), _pick(g, list(DIRECTIONS))
-    radius = g.uniform(10, 13)
-    travel = g.uniform(24, 34)
+    radius = g.uniform(8, 11)
+    travel = g.uniform(28, 38)
     center = g.uniform(radius + travel / 2, SIZE - radius - travel / 2, 2)
     across = g.uniform(radius, SIZE - radius)
     step = np.array(DIRECTIONS[direction], dtype=np.float64)
@@ -143,7 +143,7 @@ def _move(g: np.random.Generator) -> tuple[tuple[Figure, ...], str, Asked, dict[
 
 def _count(g: np.random.Generator) -> tuple[tuple[Figure, ...], str, Asked, dict[str, str]]:
     count = int(g.integers(1, 5))
-    corners = g.permutation(4)[:count]
+    corners = np.sort(g.permutation(4)[:count])  # named in reading order, so that the caption is the only right one
     figures = []
     for corner in corners:
         radius = g.uniform(7, 10)
@@ -152,10 +152,9 @@ def _count(g: np.random.Generator) -> tuple[tuple[Figure, ...], str, Asked, dict
         path = np.repeat(center[None], NUM_FRAMES, axis=0)
         figures.append(Figure(_pick(g, SHAPES), _pick(g, list(COLORS)), radius, path))
     word = NUMBERS[count - 1]
-    noun = "thing" if count == 1 else "things"
-    said = " and ".join(f"a {f.color} {f.shape}" for f in figures)
+    said = " and ".join(f"{f.color} {f.shape}" for f in figures)
     asked = [("count", "how many things are there?", word)]
-    return tuple(figures), f"{word} {noun} , {said}", asked, {"count": word}
+    return tuple(figures), f"{word} : {said}", asked, {"count": word}
 
 
 def _order(g: np.random.Generator) -> tuple[tuple[Figure, ...], str, Asked, dict[str, str]]:
@@ -167,10 +166,10 @@ def _order(g: np.random.Generator) -> tuple[tuple[Figure, ...], str, Asked, dict
     moves_along = np.array([1.0, 0.0]) if g.random() < 0.5 else np.array([0.0, 1.0])
     figures = []
     for turn in range(2):
-        radius = g.uniform(9, 11.5)
-        travel = g.uniform(22, 30) * (1 if g.random() < 0.5 else -1)
+        radius = g.uniform(8, 10)
+        travel = g.uniform(26, 34) * (1 if g.random() < 0.5 else -1)
         beside = SIZE / 4 + sides[turn] * SIZE / 2 + g.uniform(-3, 3)
-        middle = np.where(moves_along == 0, beside, SIZE / 2 + g.uniform(-6, 6))
+        middle = np.where(moves_along == 0, beside, SIZE / 2 + g.uniform(-4, 4))
         when = ramp if turn == 0 else 1 - ramp[::-1]
         figures.append(Figure(shapes[turn], colors[turn], radius, middle + (when - 0.5)[:, None] * travel * moves_along))
     names = [f"{f.color} {f.shape}" for f in figures]
@@ -200,16 +199,16 @@ def render(scene: Scene) -> Array:
 
 
 def _distance(shape: str, dy: Array, dx: Array, radius: float) -> Array:
-    """Signed distance in pixels to the outline, negative inside; of the areas roughly equal."""
+    """Signed distance in pixels to the outline, negative inside; every figure fits the circle of its radius."""
     if shape == "circle":
         return np.hypot(dy, dx) - radius
     if shape == "square":
-        return np.maximum(abs(dy), abs(dx)) - 0.89 * radius
+        return np.maximum(abs(dy), abs(dx)) - 0.8 * radius
     if shape == "triangle":
-        return np.maximum(dy - 0.75 * radius, 0.87 * abs(dx) - 0.5 * dy - 0.75 * radius)
-    arm, thick = 1.1 * radius, 0.38 * radius
-    upright = np.maximum(abs(dy) - arm, abs(dx) - thick)
-    return np.minimum(upright, np.maximum(abs(dx) - arm, abs(dy) - thick))
+        return np.maximum(dy - 0.5 * radius, 0.87 * abs(dx) - 0.5 * dy - 0.5 * radius)
+    long, short = radius, 0.3 * radius
+    upright = np.maximum(abs(dy) - long, abs(dx) - short)
+    return np.minimum(upright, np.maximum(abs(dx) - long, abs(dy) - short))
 
 
 def encode(frames: Array) -> bytes:

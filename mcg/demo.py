@@ -1,0 +1,237 @@
+"""The demo: the whole path, small, in minutes on two CPU cores.
+
+    make demo      or      python -m mcg.demo [--run-dir runs/demo] [--only data|pretrain|finetune|evaluate|report]
+
+Raw clips and pictures of samples/ and rendered moving shapes become tar shards; a small MCG is pre-trained on them with
+DeepSpeed, fine-tuned to answer questions, and scored on clips it has never seen, also with controls that take the
+picture, the order or the direction of time away. Every part is a command a user could type, and is printed as such.
+Results: RUN_DIR/summary.json and RUN_DIR/report.html. Parts that are done already are kept unless --fresh.
+"""
+
+from __future__ import annotations
+
+import json
+import resource
+import shlex
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from mcg.controls import CONTROLS
+from mcg.report import write_report
+
+PARTS = ("data", "pretrain", "finetune", "evaluate", "report")
+SHAPES = {
+    ("captions", "train"): 3000,
+    ("captions", "val"): 300,
+    ("questions", "train"): 4000,
+    ("questions", "val"): 150,
+    ("questions", "test"): 600,
+}
+"""Clips to render, by text and split."""
+
+_console = Console(stderr=True)
+
+
+@dataclass
+class Demo:
+    """One demo folder, and what its parts took."""
+
+    folder: Path
+    seed: int
+    overrides: list[str]
+    called: int = 0
+    """Commands run so far."""
+
+    @property
+    def data(self) -> Path:
+        return self.folder / "data"
+
+    def build_data(self) -> None:
+        """Every dataset of the demo as shards; one that is there already is kept."""
+        for (text, split), clips in SHAPES.items():
+            options = ["--split", split, "--text", text, "--num-clips", str(clips), "--seed", str(self.seed)]
+            self._build("shapes", self.data / f"shapes-{text}" / split, options)
+        captions = ["--annotations", "samples/webvid/results_2M_train.csv", "--media", "samples"]
+        self._build("webvid", self.data / "samples" / "webvid", captions)
+        pictures = ["--annotations", "samples/cc3m/cc3m.json", "--media", "samples"]
+        self._build("cc3m", self.data / "samples" / "cc3m", pictures)
+        questions = ["--annotations", "samples/msrvtt_qa/train.jsonl", "--media", "samples"]
+        questions += ["--id-map", "samples/msrvtt_qa/video_id_to_file.json"]
+        self._build("msrvtt-qa", self.data / "samples" / "msrvtt_qa", questions)
+
+    def _build(self, name: str, out: Path, options: list[str]) -> None:
+        if not (out / "dataset.json").is_file():
+            self._call(["-m", "tools", "build", name, *options, "--out", str(out)])
+
+    def train(self, config: str, run_dir: Path) -> None:
+        """One run of train.py; goes on where it stopped, and is kept where it is done."""
+        if not (run_dir / "accounting.json").is_file():
+            self._call(["train.py", "--config", config, *self._settings(run_dir)])
+
+    def evaluate(self) -> None:
+        """Accuracy on the test split, without and with controls, in one process."""
+        run_dir = self.folder / "ft"
+        controls = [word for control in CONTROLS for word in ("--control", control)]
+        command = ["-m", "mcg.evaluate", "--config", "configs/demo/ft_qa.yaml", "--checkpoint", str(run_dir)]
+        self._call([*command, "--split", "test", *controls, *self._settings(run_dir)])
+
+    def _settings(self, run_dir: Path) -> list[str]:
+        settings = [f"vars.data={self.data}", f"run_dir={run_dir}", f"seed={self.seed}"]
+        if run_dir.name == "ft":
+            settings.append(f"init_from={self.folder / 'pt'}")
+        return settings + self.overrides
+
+    def _call(self, arguments: list[str]) -> None:
+        self.called += 1
+        _console.rule()
+        _console.print("$ python " + shlex.join(arguments), highlight=False, markup=False, style="bold")
+        code = subprocess.run([sys.executable, *arguments], check=False).returncode
+        if code:
+            raise subprocess.CalledProcessError(code, ["python", *arguments])
+
+    def timed(self, part: str, action: Callable[[], None]) -> None:
+        """Do a part, and note its seconds and the memory of its largest process, unless it was done already."""
+        started, called = time.perf_counter(), self.called
+        action()
+        if self.called > called:
+            largest = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+            cost = {"seconds": round(time.perf_counter() - started, 1), "largest_process_gb": round(largest / 2**20, 2)}
+            self._costs_file.write_text(json.dumps({**self._costs(), part: cost}) + "\n")
+
+    @property
+    def _costs_file(self) -> Path:
+        return self.folder / "costs.json"
+
+    def _costs(self) -> dict[str, dict[str, float]]:
+        return json.loads(self._costs_file.read_text()) if self._costs_file.is_file() else {}
+
+    def report(self) -> dict[str, Any]:
+        """Write summary.json and report.html; returns the summary."""
+        test = self.folder / "ft" / "evaluation" / "test"
+        metrics = json.loads((test / "metrics.json").read_text())
+        controls = {c: json.loads((test / c / "metrics.json").read_text()) for c in CONTROLS if c != "none"}
+        reversed_answers = read_lines(test / "reversed" / "predictions.jsonl")
+        runs = {name: read_lines(self.folder / run / "log.jsonl") for name, run in RUNS.items()}
+        costs = self._costs()
+        seconds = {part: cost["seconds"] for part, cost in costs.items()}
+        summary = {
+            "seconds": {**seconds, "total": round(sum(seconds.values()), 1)},
+            "largest_process_gb": max((cost["largest_process_gb"] for cost in costs.values()), default=0.0),
+            "datasets": self._datasets(),
+            **{name: _run_facts(lines) for name, lines in runs.items()},
+            "test": {
+                "accuracy": metrics["accuracy"],
+                "baseline": metrics["baseline"],
+                "num_scored": metrics["num_scored"],
+                "num_failed": metrics["num_failed"],
+                "controls": {
+                    **{name: scores["accuracy"] for name, scores in controls.items()},
+                    "reversed_says_opposite": opposite_share(reversed_answers),
+                },
+            },
+        }
+        (self.folder / "summary.json").write_text(json.dumps(summary, indent=1) + "\n")
+        write_report(
+            self.folder / "report.html",
+            summary,
+            runs,
+            read_lines(test / "predictions.jsonl"),
+            self.data / "shapes-questions" / "test",
+        )
+        return summary
+
+    def _datasets(self) -> dict[str, dict[str, int]]:
+        found = {}
+        for file in sorted(self.data.rglob("dataset.json")):
+            facts = json.loads(file.read_text())
+            name = str(file.parent.relative_to(self.data))
+            samples, quarantined = facts["num_samples"], facts["num_quarantined"]
+            found[name] = {"rows": samples + quarantined, "samples": samples, "quarantined": quarantined}
+        return found
+
+
+RUNS = {"pretrain": "pt", "finetune": "ft"}
+"""Name in the summary -> folder of the run."""
+OPPOSITE = {"left": "right", "right": "left", "up": "down", "down": "up"}
+
+
+def opposite_share(predictions: list[dict[str, Any]]) -> float:
+    """Share of direction questions that are answered with the opposite of the true direction."""
+    directions = [p for p in predictions if p["type"] == "direction"]
+    return sum(p["prediction"] == OPPOSITE.get(p["answer"]) for p in directions) / max(1, len(directions))
+
+
+def read_lines(file: Path) -> list[dict[str, Any]]:
+    """The objects of a JSON-lines file."""
+    return [json.loads(line) for line in file.read_text().splitlines()]
+
+
+def _run_facts(lines: list[dict[str, Any]]) -> dict[str, Any]:
+    steps = [line for line in lines if "losses" in line]
+    seconds = sum(line["seconds"] for line in steps)
+    waiting = sum(line["seconds"] * line["data_wait_share"] for line in steps)
+    return {
+        "steps": len(steps),
+        "loss_first": steps[0]["losses"]["total"],
+        "loss_last": steps[-1]["losses"]["total"],
+        "seconds_in_steps": round(seconds, 1),
+        "data_wait_share": round(waiting / seconds, 4),
+        "elements_per_second": round(sum(s["elements_per_second"] * s["seconds"] for s in steps) / seconds, 1),
+        "failed": sum(line["failed"] for line in steps),
+    }
+
+
+def main(
+    run_dir: Annotated[Path, typer.Option(help="Where data, checkpoints and results go.")] = Path("runs/demo"),
+    only: Annotated[str | None, typer.Option(help=f"Only one part: {', '.join(PARTS)}.")] = None,
+    fresh: Annotated[bool, typer.Option(help="Delete what an earlier demo left in the folder first.")] = False,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the rendered clips and of the training.")] = 0,
+    override: Annotated[list[str] | None, typer.Option(help="a.b=c over both configs; may be repeated.")] = None,
+) -> None:
+    """Shards from raw media, pre-training, fine-tuning, scores on unseen clips, a report."""
+    if only is not None and only not in PARTS:
+        raise typer.BadParameter(f"--only {only!r}: choose one of {', '.join(PARTS)}")
+    if not Path("samples").is_dir() or not Path("configs/demo").is_dir():
+        raise typer.BadParameter("run the demo from the project's folder, where samples/ and configs/ are")
+    if fresh and run_dir.exists():
+        shutil.rmtree(run_dir)
+    run_dir.mkdir(parents=True, exist_ok=True)
+    demo = Demo(run_dir, seed, override or [])
+    actions: dict[str, Callable[[], Any]] = {
+        "data": demo.build_data,
+        "pretrain": lambda: demo.train("configs/demo/pt.yaml", run_dir / "pt"),
+        "finetune": lambda: demo.train("configs/demo/ft_qa.yaml", run_dir / "ft"),
+        "evaluate": demo.evaluate,
+    }
+    try:
+        for part, action in actions.items():
+            if only in (None, part):
+                demo.timed(part, action)
+    except subprocess.CalledProcessError as error:
+        _console.print(f"the demo stopped: {shlex.join(error.cmd)} ended with code {error.returncode}", style="red")
+        raise typer.Exit(1) from error
+    if only in (None, "report"):
+        _tell(demo.report(), run_dir)
+
+
+def _tell(summary: dict[str, Any], run_dir: Path) -> None:
+    test = summary["test"]
+    _console.rule()
+    kinds = "  ".join(f"{kind} {share:.2f}" for kind, share in test["accuracy"]["by_type"].items())
+    _console.print(f"accuracy on {test['num_scored']} questions about unseen clips: {test['accuracy']['overall']:.3f}")
+    _console.print(f"  by type: {kinds}")
+    _console.print(f"  always the commonest answer of the type: {test['baseline']['overall']:.3f}")
+    print(f"results: {run_dir / 'summary.json'}  and, to look at, {run_dir / 'report.html'}")
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,79 @@
+"""The demo does what the README says: it learns to answer questions about clips that it has never seen.
+
+This is the real thing, at full size, so it takes about ten minutes on two cores.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mcg.demo import opposite_share
+
+ROOT = Path(__file__).parents[2]
+
+
+def call(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "mcg.demo", *arguments], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+
+
+@pytest.fixture(scope="module")
+def summary(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    folder = tmp_path_factory.mktemp("demo")
+    done = call("--run-dir", str(folder))
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert str(folder / "summary.json") in done.stdout and str(folder / "report.html") in done.stdout
+    found: dict[str, Any] = json.loads((folder / "summary.json").read_text())
+    return found
+
+
+@pytest.mark.long
+@pytest.mark.timeout(2400)
+def test_it_answers_questions_about_unseen_clips(summary: dict[str, Any]) -> None:
+    test = summary["test"]
+    assert test["num_scored"] >= 1000 and test["num_failed"] == 0
+    assert test["accuracy"]["overall"] >= 0.85
+    assert test["baseline"]["overall"] <= 0.35
+    assert test["accuracy"]["by_type"]["direction"] >= 0.8
+    assert test["accuracy"]["by_type"]["order"] >= 0.8
+
+
+@pytest.mark.long
+@pytest.mark.timeout(2400)
+def test_the_answers_rest_on_the_picture_and_on_time(summary: dict[str, Any]) -> None:
+    test = summary["test"]
+    controls = test["controls"]
+    assert abs(controls["black"]["overall"] - test["baseline"]["overall"]) <= 0.05
+    assert controls["shuffled"]["by_type"]["direction"] <= 0.60
+    assert controls["reversed_says_opposite"] >= 0.8
+
+
+@pytest.mark.long
+@pytest.mark.timeout(2400)
+def test_nothing_is_lost_on_the_way(summary: dict[str, Any]) -> None:
+    assert set(summary["datasets"]) >= {"samples/webvid", "samples/cc3m", "shapes-questions/test"}
+    for name, counts in summary["datasets"].items():
+        assert counts["rows"] == counts["samples"] + counts["quarantined"], name
+    assert summary["pretrain"]["failed"] == summary["finetune"]["failed"] == 0
+
+
+def test_an_unknown_part_is_refused_with_the_known_ones() -> None:
+    done = call("--only", "dessert")
+    assert done.returncode == 2
+    assert "choose one of data" in done.stderr
+
+
+def test_opposite_share_counts_direction_questions_only() -> None:
+    predictions = [
+        {"type": "direction", "answer": "left", "prediction": "right"},
+        {"type": "direction", "answer": "up", "prediction": "up"},
+        {"type": "color", "answer": "left", "prediction": "right"},
+    ]
+    assert opposite_share(predictions) == 0.5

@@ -1,0 +1,205 @@
+"""train.py as a user starts it: the story of a run, the same curve every time and however it is split or interrupted.
+
+One plain run belongs to every test run; the others are marked long, since a process takes seconds to start.
+"""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pytest
+
+from mcg.engine.checkpoint import find_checkpoint
+from tests.end_to_end.small_runs import PYTHON, STEPS, TORCHRUN, Runs, curve, deepspeed_launcher, lines
+
+pytestmark = pytest.mark.timeout(600)
+LOSSES = ("contrastive", "token_contrast", "masked_lm", "generation", "total")
+
+
+@pytest.fixture(scope="module")
+def whole(runs: Runs, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The run folder of one process that nobody interrupted."""
+    folder = tmp_path_factory.mktemp("whole") / "run"
+    done = runs.train(folder)
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+def _assert_nearly_the_same(run: Path, other: Path) -> None:
+    for step, (found, expected) in enumerate(zip(curve(run), curve(other), strict=True), 1):
+        for name in LOSSES:
+            assert found[name] == pytest.approx(expected[name], rel=1e-4), (step, name)
+
+
+def test_a_run_logs_scores_and_saves(whole: Path) -> None:
+    losses = curve(whole)
+    assert len(losses) == STEPS
+    assert all(set(step) == {*LOSSES, "gradient_norm", "lr"} for step in losses)
+    assert losses[-1]["token_contrast"] < losses[0]["token_contrast"]
+    steps = [line for line in lines(whole) if "losses" in line]
+    assert all(0 <= line["data_wait_share"] <= 1 and line["dataset"] == "shapes" for line in steps)
+    scores = next(line for line in lines(whole) if "metrics" in line)
+    assert (scores["step"], scores["metrics"]["num_scored"]) == (STEPS, 60)
+    assert json.loads((whole / "evaluation" / "val" / "metrics.json").read_text()) == scores["metrics"]
+    assert json.loads((whole / "accounting.json").read_text()) == {"steps": 16, "delivered": 128, "substituted": 0}
+    checkpoint = find_checkpoint(whole)
+    assert checkpoint.step == STEPS and checkpoint.config["task"]["name"] == "pretrain"
+
+
+@pytest.mark.long
+def test_the_same_run_gives_the_same_losses(runs: Runs, whole: Path, tmp_path: Path) -> None:
+    assert runs.train(tmp_path / "again").returncode == 0
+    assert curve(tmp_path / "again") == curve(whole)
+    assert runs.train(tmp_path / "other", "seed=1").returncode == 0
+    assert curve(tmp_path / "other") != curve(whole)
+
+
+def _interrupt(process: subprocess.Popen[str], after_step: int, number: int) -> int:
+    """Send a signal once a step is told of, and return the exit code."""
+    assert process.stderr is not None
+    told = []
+    for line in process.stderr:
+        told.append(line)
+        if line.startswith(f"step {after_step}/"):
+            process.send_signal(number)
+            break
+    process.communicate(timeout=120)
+    assert told and told[-1].startswith(f"step {after_step}/"), "".join(told)
+    return process.returncode
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("stage", [0, 1])
+def test_sigterm_saves_and_the_same_command_goes_on(runs: Runs, whole: Path, tmp_path: Path, stage: int) -> None:
+    run = tmp_path / "run"
+    option = f"engine.zero_stage={stage}"
+    assert _interrupt(runs.start(run, option), 3, signal.SIGTERM) == 75
+    stopped = find_checkpoint(run).step
+    assert 3 <= stopped < STEPS
+    assert len(curve(run)) == stopped
+    done = runs.train(run, option)
+    assert done.returncode == 0, done.stderr
+    assert f"from {run / 'checkpoints' / f'step-{stopped:06d}'}; steps {stopped} to {STEPS}" in done.stderr
+    if stage == 1:
+        assert curve(run) == curve(whole)
+    else:
+        _assert_nearly_the_same(run, whole)
+
+
+@pytest.mark.long
+def test_a_killed_run_goes_on_from_its_last_checkpoint(runs: Runs, whole: Path, tmp_path: Path) -> None:
+    run, option = tmp_path / "run", "checkpoint.every_steps=2"
+    assert _interrupt(runs.start(run, option), 5, signal.SIGKILL) == -signal.SIGKILL
+    assert find_checkpoint(run).step in (4, 6, 8)
+    done = runs.train(run, option)
+    assert done.returncode == 0, done.stderr
+    assert curve(run) == curve(whole)
+    kept = sorted(path.name for path in (run / "checkpoints").glob("*step-*"))
+    assert kept == ["step-000014", "step-000016"]
+
+
+def _torchrun() -> Sequence[str]:
+    return TORCHRUN
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("launcher", [_torchrun, deepspeed_launcher])
+def test_two_processes_give_the_losses_of_one(
+    runs: Runs, whole: Path, tmp_path: Path, launcher: Callable[[], Sequence[str]]
+) -> None:
+    done = runs.train(tmp_path / "run", launcher=launcher())
+    assert done.returncode == 0, done.stderr
+    _assert_nearly_the_same(tmp_path / "run", whole)
+    facts = json.loads((tmp_path / "run" / "accounting.json").read_text())
+    assert facts == {"steps": 16, "delivered": 128, "substituted": 0}
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("stage", [0, 2, 3])
+def test_every_zero_stage_gives_the_same_losses(runs: Runs, whole: Path, tmp_path: Path, stage: int) -> None:
+    done = runs.train(tmp_path / "run", f"engine.zero_stage={stage}")
+    assert done.returncode == 0, done.stderr
+    _assert_nearly_the_same(tmp_path / "run", whole)
+    weights = runs.evaluate(tmp_path / "run", tmp_path / "out")
+    assert weights.returncode == 0, weights.stderr
+
+
+@pytest.mark.long
+def test_bf16_trains(runs: Runs, whole: Path, tmp_path: Path) -> None:
+    done = runs.train(tmp_path / "run", "engine.precision=bf16")
+    assert done.returncode == 0, done.stderr
+    for found, expected in zip(curve(tmp_path / "run"), curve(whole), strict=True):
+        assert found["total"] == pytest.approx(expected["total"], rel=0.01)
+
+
+@pytest.mark.long
+def test_activation_checkpointing_gives_the_same_losses(runs: Runs, whole: Path, tmp_path: Path) -> None:
+    done = runs.train(tmp_path / "run", "engine.activation_checkpointing=true")
+    assert done.returncode == 0, done.stderr
+    _assert_nearly_the_same(tmp_path / "run", whole)
+
+
+@pytest.mark.long
+def test_fine_tuning_starts_from_weights_and_scores_alike_on_one_and_two_processes(
+    runs: Runs, whole: Path, tmp_path: Path
+) -> None:
+    run = tmp_path / "run"
+    done = runs.train(run, f"init_from={whole}", config="questions")
+    assert done.returncode == 0, done.stderr
+    assert "open_qa: from the weights of" in done.stderr
+    found = []
+    for name, launcher in (("one", PYTHON), ("two", TORCHRUN)):
+        # 48 questions in batches of 14: the last one is padded
+        scored = runs.evaluate(run, tmp_path / name, "data.test.batch_size=14", config="questions", launcher=launcher)
+        assert scored.returncode == 0, scored.stderr
+        metrics = json.loads((tmp_path / name / "metrics.json").read_text())
+        assert metrics["num_scored"] == 48
+        answers = [json.loads(line) for line in (tmp_path / name / "predictions.jsonl").read_text().splitlines()]
+        found.append((metrics, sorted((answer["id"], answer["prediction"]) for answer in answers)))
+    assert found[0] == found[1]
+
+
+def _error(done: subprocess.CompletedProcess[str]) -> str:
+    """The one line of a run that was refused."""
+    assert done.returncode == 1, done.stderr
+    assert "Traceback" not in done.stderr, done.stderr
+    (line,) = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
+    return line
+
+
+@pytest.mark.long
+def test_an_unknown_field_ends_the_run_in_one_line(runs: Runs, tmp_path: Path) -> None:
+    done = runs.train(tmp_path / "run", "optim.lrr=1")
+    assert "pretrain.yaml: optim.lrr: unknown field" in _error(done)
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.long
+def test_a_missing_split_is_named(runs: Runs, tmp_path: Path) -> None:
+    empty = tmp_path / "data" / "captions"
+    empty.mkdir(parents=True)
+    done = runs.train(tmp_path / "run", f"vars.data={tmp_path / 'data'}")
+    assert str(empty) in _error(done)
+
+
+@pytest.mark.long
+def test_another_models_checkpoint_is_refused(runs: Runs, whole: Path, tmp_path: Path) -> None:
+    wider = ("model.vision.width=64", "model.text.width=64")
+    fresh = runs.train(tmp_path / "fresh", f"init_from={whole}", *wider)
+    assert "weights of another model" in _error(fresh)
+    scored = runs.evaluate(whole, tmp_path / "out", *wider)
+    assert "weights of another model" in _error(scored)
+    resumed = runs.train(whole, "schedule.length.steps=20", *wider)
+    assert "weights of another model" in _error(resumed)
+
+
+@pytest.mark.long
+def test_another_number_of_processes_is_refused_with_a_remedy(runs: Runs, whole: Path) -> None:
+    done = runs.train(whole, "schedule.length.steps=20", launcher=TORCHRUN)
+    assert done.returncode == 1
+    assert "cannot load this training state" in done.stderr and "init_from" in done.stderr
+    assert find_checkpoint(whole).step == STEPS

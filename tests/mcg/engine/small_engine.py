@@ -1,0 +1,47 @@
+"""A real engine of one process around the small model, and batches for it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from mcg.engine.config import EngineConfig
+from mcg.engine.deepspeed import Engine
+from mcg.engine.optim import OptimConfig
+from mcg.engine.schedule import Duration, Schedule, ScheduleConfig
+from mcg.objectives import ObjectivesConfig
+from mcg.objectives.bundle import Bundle
+from shards import Batch, Origin
+from tests.mcg.small_model import make_inputs, make_model, text_config
+
+OBJECTIVES: Mapping[str, Any] = {"contrastive": {}, "token_contrast": {}, "masked_lm": {}, "generation": {}}
+OPTIM = OptimConfig(lr=0.01, weight_decay=0.1)
+
+
+def make_bundle(seed: int = 0, dropout: float = 0.1) -> Bundle:
+    model = make_model(seed=seed, text=text_config(dropout=dropout))
+    return Bundle(model, ObjectivesConfig.model_validate(OBJECTIVES).build())
+
+
+def make_schedule(steps: int = 10) -> Schedule:
+    return Schedule(ScheduleConfig(length=Duration(steps=steps), warmup=Duration(steps=2)), 4, 100)
+
+
+def make_engine(device: torch.device, seed: int = 0, bundle: Bundle | None = None, **fields: Any) -> Engine:
+    config = EngineConfig.model_validate(fields)
+    return Engine(bundle or make_bundle(seed), config, OPTIM, make_schedule(), 4, seed, device)
+
+
+def make_batch(seed: int = 0) -> Batch:
+    inputs = make_inputs(seed=seed)
+    arrays = {name: array.numpy() for name, array in inputs.items() if name != "frames"}
+    origins = [Origin("shapes", "000002.tar", f"clip{i}") for i in range(4)]
+    return Batch(inputs["frames"].numpy(), arrays, [{}] * 4, origins, np.ones(4, bool), "shapes", [])
+
+
+def weights(engine: Engine) -> dict[str, Tensor]:
+    return {name: p.detach().clone() for name, p in engine.bundle.named_parameters()}

@@ -1,0 +1,36 @@
+"""The engine's settings: defaults, bounds, units under each field."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from pydantic import BaseModel, ValidationError
+
+from mcg.engine.config import CheckpointConfig, EngineConfig, LogConfig
+
+ALL = (EngineConfig, CheckpointConfig, LogConfig)
+
+
+@pytest.mark.parametrize("config", ALL)
+def test_every_field_has_a_default_and_says_what_it_is(config: type[BaseModel]) -> None:
+    config()
+    assert not [name for name, field in config.model_fields.items() if not field.description]
+
+
+@pytest.mark.parametrize(
+    ("config", "values"),
+    [
+        (EngineConfig, {"zero_stage": 4}),
+        (EngineConfig, {"precision": "fp16"}),
+        (EngineConfig, {"accumulation_steps": 0}),
+        (EngineConfig, {"gradient_clipping": -1}),
+        (EngineConfig, {"treads": 2}),
+        (CheckpointConfig, {"keep": 0}),
+        (CheckpointConfig, {"every_steps": 0}),
+        (LogConfig, {"every_steps": 0}),
+    ],
+)
+def test_values_out_of_bounds_are_refused(config: type[BaseModel], values: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError, match=next(iter(values))):
+        config.model_validate(values)

@@ -1,0 +1,171 @@
+"""The engine in one process: steps equal plain torch's, addressed dropout, non-finite losses, state without pickles."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from mcg.engine.deepspeed import Engine, NonFiniteLoss, start_distributed
+from mcg.engine.optim import build_optimizer
+from mcg.tasks.task import to_tensors
+from tests.mcg.engine.small_engine import OPTIM, make_batch, make_bundle, make_engine, make_schedule, weights
+
+
+def _run(engine: Engine, steps: int, first: int = 0) -> list[dict[str, float]]:
+    return [engine.train_step([make_batch(seed)]) for seed in range(first, first + steps)]
+
+
+def test_one_process_joins_a_group_of_its_own(device: torch.device) -> None:
+    assert torch.distributed.get_world_size() == 1
+    assert os.environ["RANK"] == "0"
+    assert start_distributed() == device  # once more changes nothing
+
+
+@pytest.mark.parametrize("fields", [{"zero_stage": 0}, {"zero_stage": 1}, {"zero_stage": 2}])
+def test_steps_are_those_of_plain_adamw(device: torch.device, fields: dict[str, Any]) -> None:
+    engine = make_engine(device, bundle=make_bundle(dropout=0.0), gradient_clipping=0.5, **fields)
+    bundle = make_bundle(dropout=0.0).to(device)
+    optimizer, schedule = build_optimizer(bundle, OPTIM), make_schedule()
+    for step in range(4):
+        found = engine.train_step([make_batch(step)])
+        optimizer.param_groups[0]["lr"] = optimizer.param_groups[1]["lr"] = OPTIM.lr * schedule.factor(step)
+        optimizer.zero_grad()
+        losses = bundle(to_tensors(make_batch(step), device))
+        losses["total"].backward()
+        norm = torch.nn.utils.clip_grad_norm_(bundle.parameters(), 0.5)
+        optimizer.step()
+        assert found.pop("lr") == OPTIM.lr * schedule.factor(step)
+        assert found.pop("gradient_norm") == pytest.approx(norm.item(), rel=1e-4)
+        assert found == pytest.approx({name: loss.item() for name, loss in losses.items()}, rel=1e-4)
+    for name, parameter in bundle.named_parameters():
+        torch.testing.assert_close(weights(engine)[name], parameter.detach(), rtol=1e-3, atol=1e-4, msg=name)
+    engine.close()
+
+
+def test_accumulation_averages_its_batches(device: torch.device) -> None:
+    engine = make_engine(device, bundle=make_bundle(dropout=0.0), accumulation_steps=2, zero_stage=0)
+    bundle = make_bundle(dropout=0.0).to(device)
+    batches = [make_batch(0), make_batch(1)]
+    losses = [bundle(to_tensors(batch, device))["total"] for batch in batches]
+    mean = torch.stack(losses).mean()
+    mean.backward()
+    norm = torch.nn.utils.clip_grad_norm_(bundle.parameters(), 1e9)
+    found = engine.train_step(batches)
+    assert engine.step == 1
+    assert found["total"] == pytest.approx(mean.item(), rel=1e-5)
+    assert found["gradient_norm"] == pytest.approx(norm.item(), rel=1e-4)
+    engine.close()
+
+
+def test_dropout_is_addressed_by_seed_and_step(device: torch.device) -> None:
+    curves = []
+    for disturb in (False, True):
+        engine = make_engine(device)
+        if disturb:
+            torch.manual_seed(12345)
+        curves.append(_run(engine, 3))
+        engine.close()
+    assert curves[0] == curves[1]
+    engine = make_engine(device, bundle=make_bundle(seed=0), seed=1)
+    assert _run(engine, 1)[0]["total"] != curves[0][0]["total"]
+    engine.close()
+
+
+def test_a_loss_that_is_not_finite_stops_before_the_update(device: torch.device) -> None:
+    engine = make_engine(device)
+    _run(engine, 2)
+    good = make_batch()
+    with torch.no_grad():
+        engine.bundle.model.text_proj.bias[0] = float("inf")
+    before = weights(engine)
+    message = (
+        r"step 2: rank 0: losses \{'contrastive': nan, .*'total': nan\}; nothing was updated\. The batch: "
+        r"shapes/000002\.tar:clip0, .*clip3\. Lower optim\.lr, or look at these samples"
+    )
+    with pytest.raises(NonFiniteLoss, match=message):
+        engine.train_step([good])
+    assert engine.step == 2
+    for name, weight in weights(engine).items():
+        assert torch.equal(weight, before[name]), name
+    engine.close()
+
+
+def test_many_origins_are_named_by_their_first(device: torch.device) -> None:
+    engine = make_engine(device)
+    with torch.no_grad():
+        engine.bundle.model.text_proj.bias[0] = float("nan")
+    batch = make_batch()
+    many = dataclasses.replace(batch, origins=batch.origins * 3)
+    with pytest.raises(NonFiniteLoss, match=r"clip0, .*clip3, .*clip3 and 4 more\. Lower"):
+        engine.train_step([many])
+    engine.close()
+
+
+def test_ranks_must_divide_the_batch(device: torch.device, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mcg.distributed.world_size", lambda: 3)
+    with pytest.raises(ValueError, match=r"data\.train\.batch_size 4 must be a multiple of the 3 ranks"):
+        make_engine(device)
+
+
+@pytest.mark.parametrize("fields", [{"zero_stage": 0}, {"zero_stage": 1}, {"accumulation_steps": 2}])
+def test_a_loaded_state_goes_on_as_if_nothing_had_happened(
+    device: torch.device, tmp_path: Path, fields: dict[str, Any]
+) -> None:
+    def run(engine: Engine, seeds: range) -> list[dict[str, float]]:
+        number = engine.config.accumulation_steps
+        return [engine.train_step([make_batch(seed + 50 * i) for i in range(number)]) for seed in seeds]
+
+    whole = make_engine(device, **fields)
+    curve = run(whole, range(4))
+    whole.close()
+    stopped = make_engine(device, **fields)
+    run(stopped, range(2))
+    stopped.save(tmp_path)
+    stopped.close()
+    resumed = make_engine(device, bundle=make_bundle(seed=9), **fields)  # other weights, which the state replaces
+    resumed.load(tmp_path, 2)
+    assert run(resumed, range(2, 4)) == curve[2:]
+    resumed.close()
+
+
+def test_a_folder_without_state_is_named(device: torch.device, tmp_path: Path) -> None:
+    engine = make_engine(device)
+    with pytest.raises(ValueError, match=r"no training state there; write the name of an older checkpoint into latest"):
+        engine.load(tmp_path, 2)
+    engine.close()
+
+
+class _Trap:
+    """Pickled, it runs code that leaves a folder behind."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def __reduce__(self) -> Any:
+        return os.mkdir, (str(self.folder),)
+
+
+def test_no_pickled_code_of_a_checkpoint_runs(device: torch.device, tmp_path: Path) -> None:
+    engine = make_engine(device)
+    engine.save(tmp_path)
+    sprung = tmp_path / "sprung"
+    for file in (tmp_path / "state").glob("*model_states.pt"):
+        torch.save({"module": _Trap(sprung)}, file)
+    with pytest.raises(ValueError, match=r"(?s)DeepSpeed cannot load this training state: .*[Ww]eights.only"):
+        engine.load(tmp_path, 0)
+    assert not sprung.exists()
+    engine.close()
+
+
+def test_the_model_state_has_the_models_own_names(device: torch.device) -> None:
+    engine = make_engine(device)
+    state = engine.model_state()
+    assert set(state) == set(make_bundle().model.state_dict())
+    assert np.isfinite(sum(float(weight.sum()) for weight in state.values()))
+    engine.close()

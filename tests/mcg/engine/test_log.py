@@ -1,0 +1,84 @@
+"""The run's log: a line per step, later lines dropped on resume, nothing from ranks other than 0."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mcg import distributed
+from mcg.engine.config import LogConfig
+from mcg.engine.log import RunLog
+from shards.stats import Accounting, Snapshot
+
+DATA = Snapshot({"read": 0.1, "encode": 0.0, "decode": 0.3, "collate": 0.0}, 0.25, 1, Accounting(planned=8, failed=2))
+
+
+def _write(folder: Path, first: int, last: int, total: int = 10) -> None:
+    with RunLog(folder, LogConfig(every_steps=2), total, first) as log:
+        for step in range(first + 1, last + 1):
+            log.step(step, {"total": 1 / step, "lr": 0.1}, 0.5, 8, DATA, "shapes")
+
+
+def _lines(folder: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
+
+
+def test_a_line_tells_losses_speed_and_waiting(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    _write(tmp_path, 0, 2)
+    line = _lines(tmp_path)[0]
+    assert line == {
+        "step": 1,
+        "dataset": "shapes",
+        "losses": {"total": 1.0, "lr": 0.1},
+        "seconds": 0.5,
+        "elements_per_second": 16.0,
+        "data_wait_share": 0.5,
+        "slowest_stage": "decode",
+        "failed": 2,
+    }
+    shown = capsys.readouterr().err
+    assert "step 2/10" in shown and "waiting for data 50% (decode)" in shown and "step 1/10" not in shown
+
+
+def test_a_resumed_run_drops_the_lines_that_it_writes_again(tmp_path: Path) -> None:
+    _write(tmp_path, 0, 5)
+    with (tmp_path / "log.jsonl").open("a") as file:
+        file.write('{"step": 6, "los')  # killed while writing
+    _write(tmp_path, 3, 7)
+    assert [line["step"] for line in _lines(tmp_path)] == [1, 2, 3, 4, 5, 6, 7]
+
+
+def test_a_run_from_scratch_starts_a_new_log(tmp_path: Path) -> None:
+    _write(tmp_path, 0, 5)
+    _write(tmp_path, 0, 1)
+    assert [line["step"] for line in _lines(tmp_path)] == [1]
+
+
+def test_scores_have_a_line_of_their_own(tmp_path: Path) -> None:
+    with RunLog(tmp_path, LogConfig(), 10, 0) as log:
+        log.scores(4, "val", {"accuracy": 0.5})
+    assert _lines(tmp_path) == [{"step": 4, "split": "val", "metrics": {"accuracy": 0.5}}]
+
+
+def test_what_a_run_says_is_not_markup(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with RunLog(tmp_path, LogConfig(), 10, 0) as log:
+        log.say("from [bold]runs/[a]")
+    assert "from [bold]runs/[a]" in capsys.readouterr().err
+
+
+def test_tensorboard_events_are_written_where_asked_for(tmp_path: Path) -> None:
+    with RunLog(tmp_path, LogConfig(tensorboard=True), 10, 0) as log:
+        log.step(1, {"total": 1.0}, 0.5, 8, DATA, None)
+    assert list((tmp_path / "tensorboard").glob("events*"))
+
+
+def test_other_ranks_write_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(distributed, "rank", lambda: 1)
+    _write(tmp_path, 0, 3)
+    with RunLog(tmp_path, LogConfig(), 10, 0) as log:
+        log.say("hello")
+        log.scores(1, "val", {})
+    assert not list(tmp_path.iterdir())

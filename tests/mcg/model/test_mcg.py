@@ -1,0 +1,91 @@
+"""MCG as a whole: pixels, projections, temperature, widths, and activation checkpointing over all losses."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from pydantic import ValidationError
+
+from mcg.model.mcg import MCG, PIXEL_MEAN, PIXEL_STD, MCGConfig
+from mcg.objectives import ObjectivesConfig
+from mcg.objectives.bundle import Bundle
+from tests.mcg.small_model import make_inputs, make_model, text_config, vision_config
+
+INPUTS = make_inputs()
+
+
+def test_the_verbs_fit_together() -> None:
+    model = make_model().eval()
+    video = model.encode_video(INPUTS["frames"])
+    text = model.encode_text(INPUTS["text_ids"], INPUTS["text_mask"].bool())
+    fused = model.fuse(text, video)
+    assert fused.states_BLD.shape == (4, 8 + 5, 16)
+    answers = model.decode(INPUTS["answer_ids"], INPUTS["answer_mask"].bool(), fused)
+    assert model.answer_logits(answers).shape == (4, 8, 50)
+    assert model.token_logits(fused.states_BLD[:, 0]).shape == (4, 50)
+    ids = model.generate(fused, start_id=3, end_id=2, pad_id=0, num_beams=2, max_tokens=5)
+    assert ids.shape[0] == 4 and ids.shape[1] <= 5 and (ids[:, 0] == 3).all()
+
+
+def test_pixels_are_normalised_as_by_clip() -> None:
+    model = make_model()
+    seen: list[torch.Tensor] = []
+    model.vision.register_forward_pre_hook(lambda _, given: seen.append(given[0]))
+    model.encode_video(INPUTS["frames"])
+    expected = (INPUTS["frames"].double() / 255 - torch.tensor(PIXEL_MEAN)) / torch.tensor(PIXEL_STD)
+    torch.testing.assert_close(seen[0].double(), expected.permute(0, 1, 4, 2, 3), rtol=1e-5, atol=1e-5)
+
+
+def test_projections_are_unit_vectors() -> None:
+    model, states = make_model(), torch.randn(3, 4, 16)
+    for project in (model.project_video, model.project_text):
+        assert project(states).shape == (3, 4, 8)
+        torch.testing.assert_close(project(states).norm(dim=-1), torch.ones(3, 4))
+
+
+@pytest.mark.parametrize(("value", "shown"), [(0.07, 0.07), (-1.0, 0.001), (3.0, 0.5)])
+def test_the_temperature_is_kept_within_bounds_and_can_come_back(value: float, shown: float) -> None:
+    model = make_model()
+    with torch.no_grad():
+        model.temp.fill_(value)
+    assert model.temperature.item() == pytest.approx(shown, rel=1e-4)
+    model.temperature.backward()
+    assert float(model.temp.grad) == 1.0
+
+
+def test_different_widths_are_refused() -> None:
+    with pytest.raises(ValidationError, match=r"vision\.width 16 and text\.width 32 must be equal: fusion runs over"):
+        MCGConfig(vision=vision_config(), text=text_config(width=32))
+
+
+def test_statistics_of_pixels_are_no_weights() -> None:
+    assert not [name for name in make_model().state_dict() if name.startswith("pixel")]
+
+
+def test_the_defaults_are_mcg_base() -> None:
+    with torch.device("meta"):
+        model = MCG(MCGConfig(), vocab_size=30524)
+    assert model.vision_proj.weight.shape == (256, 768)
+    assert sum(p.numel() for p in model.text.bert.parameters()) == pytest.approx(109e6, rel=0.01)
+
+
+def test_activation_checkpointing_changes_no_loss_and_no_gradient() -> None:
+    everything = {"contrastive": {}, "token_contrast": {}, "masked_lm": {}, "generation": {}}
+    objectives = ObjectivesConfig.model_validate(everything).build()
+    dropping = {"vision": vision_config(drop_path=0.3), "text": text_config(dropout=0.2)}
+    bundle = Bundle(make_model(**dropping), objectives).train()
+    results = []
+    for on in (False, True):
+        bundle.model.checkpoint_activations(on)
+        bundle.zero_grad()
+        torch.manual_seed(7)
+        losses = bundle(INPUTS)
+        losses["total"].backward()
+        gradients = {name: p.grad for name, p in bundle.named_parameters()}
+        results.append(({name: loss.item() for name, loss in losses.items()}, gradients))
+    (plain, gradients), (spared, spared_gradients) = results
+    assert spared == plain
+    assert not [name for name, gradient in gradients.items() if gradient is None]
+    for name, gradient in gradients.items():
+        assert spared_gradients[name] is not None, name
+        torch.testing.assert_close(spared_gradients[name], gradient, msg=name)

@@ -1,0 +1,118 @@
+"""TimeSformer: shapes, the order of frames, the [CLS] attention, activation checkpointing, sizes that do not fit."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor
+
+from mcg.model.timesformer import Attention, TimeSformer, TimeSformerConfig
+from tests.mcg.small_model import vision_config
+
+
+def _make(**fields: object) -> TimeSformer:
+    torch.manual_seed(0)
+    return TimeSformer(vision_config(**fields)).eval()
+
+
+def _clip(num_samples: int = 3, num_frames: int = 2) -> Tensor:
+    return torch.randn(num_samples, num_frames, 3, 32, 32, generator=torch.Generator().manual_seed(1))
+
+
+def test_a_clip_becomes_one_state_per_patch_and_cls() -> None:
+    states = _make()(_clip())
+    assert states.tokens_BVD.shape == (3, 5, 16) and states.cls_attention_BP is None
+    assert _make()(_clip(), with_attention=True).cls_attention_BP.shape == (3, 4)
+
+
+def test_another_clip_shape_is_refused_with_both_shapes() -> None:
+    with pytest.raises(ValueError, match=r"expects clips of \(frames, 3, height, width\) = \(2, 3, 32, 32\), found"):
+        _make()(_clip(num_frames=3))
+    with pytest.raises(ValueError, match=r"found \(2, 3, 32, 16\); set task\.clip and model\.vision to the same sizes"):
+        _make()(_clip()[..., :16])
+
+
+@pytest.mark.parametrize("fields", [{"patch_size": 15}, {"num_heads": 3}])
+def test_sizes_that_do_not_divide_are_refused(fields: dict[str, int]) -> None:
+    with pytest.raises(
+        ValueError, match=r"vision: patch_size \d+ must divide image_size 32 and num_heads \d must divide"
+    ):
+        _make(**fields)
+
+
+def test_samples_do_not_see_each_other() -> None:
+    model, clip = _make(), _clip()
+    together = model(clip, with_attention=True)
+    for i in range(3):
+        alone = model(clip[i : i + 1], with_attention=True)
+        torch.testing.assert_close(alone.tokens_BVD, together.tokens_BVD[i : i + 1])
+        torch.testing.assert_close(alone.cls_attention_BP, together.cls_attention_BP[i : i + 1])
+
+
+def test_the_order_of_frames_matters() -> None:
+    model, clip = _make(), _clip()
+    assert (model(clip).tokens_BVD - model(clip.flip(1)).tokens_BVD).abs().max() > 0.01
+    with torch.no_grad():
+        model.time_embed.zero_()
+    torch.testing.assert_close(model(clip).tokens_BVD, model(clip.flip(1)).tokens_BVD)
+
+
+def test_a_temporal_identity_treats_frames_one_by_one_up_to_cls() -> None:
+    model = _make(temporal_identity=True, depth=1)
+    assert not model.time_embed.any() and not model.blocks[0].temporal_fc.weight.any()
+    clip = _clip()
+    frames = [model(clip[:, [t, t]]).tokens_BVD for t in range(2)]
+    whole = model(clip).tokens_BVD
+    torch.testing.assert_close(whole[:, 1:], (frames[0] + frames[1])[:, 1:] / 2)
+
+
+def test_one_row_of_attention_equals_that_row_of_all() -> None:
+    torch.manual_seed(0)
+    attention, x = Attention(16, 2), torch.randn(3, 5, 16)
+    q, k, v = attention.qkv(x).chunk(3, dim=-1)
+    naive = torch.zeros(3, 5)
+    out = torch.zeros(3, 5, 16)
+    for n in range(3):
+        for head in range(2):
+            part = slice(8 * head, 8 * head + 8)
+            weights = (q[n, :, part] @ k[n, :, part].T / 8**0.5).softmax(-1)
+            naive[n] += weights[0] / 2
+            out[n, :, part] = weights @ v[n, :, part]
+    torch.testing.assert_close(attention.first_row(x), naive)
+    torch.testing.assert_close(attention(x), attention.proj(out))
+
+
+def test_cls_attention_is_that_of_the_last_block_over_the_samples_own_frames() -> None:
+    model, clip = _make(), _clip()
+    rows: list[Tensor] = []
+    last = model.blocks[-1].attn
+    last.register_forward_hook(lambda module, given, _: rows.append(module.first_row(given[0])))
+    found = model(clip, with_attention=True).cls_attention_BP
+    torch.testing.assert_close(found, rows[0].view(3, 2, 5)[:, :, 1:].mean(1))
+    assert not found.requires_grad
+
+
+def test_activation_checkpointing_changes_neither_states_nor_gradients() -> None:
+    clip = _clip()
+    model = _make(drop_path=0.5).train()
+    results = []
+    for on in (False, True):
+        model.activation_checkpointing = on
+        model.zero_grad()
+        torch.manual_seed(7)  # stochastic depth drops the same again
+        states = model(clip, with_attention=True)
+        states.tokens_BVD.square().sum().backward()
+        results.append((states.tokens_BVD.detach(), {n: p.grad for n, p in model.named_parameters()}))
+    (plain, gradients), (spared, spared_gradients) = results
+    torch.testing.assert_close(spared, plain, rtol=0, atol=0)
+    assert all(gradient is not None for gradient in gradients.values())
+    for name, gradient in gradients.items():
+        torch.testing.assert_close(spared_gradients[name], gradient, msg=name)
+
+
+def test_the_defaults_are_vit_base_on_four_frames() -> None:
+    with torch.device("meta"):
+        model = TimeSformer(TimeSformerConfig())
+    assert model.pos_embed.shape == (1, 197, 768) and model.time_embed.shape == (1, 4, 768)
+    # facts/mcg_alpro.md: 121.3 M, of which the head that is left out has 0.3 M
+    assert sum(p.numel() for p in model.parameters()) == pytest.approx(121.3e6, rel=0.005)

@@ -1,0 +1,46 @@
+"""The bundle gives each loss by name and their weighted sum."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from mcg.objectives import OBJECTIVES, ObjectivesConfig
+from mcg.objectives.bundle import Bundle
+from tests.mcg.small_model import make_inputs, make_model
+
+INPUTS = make_inputs()
+
+
+def _losses(**weights: float) -> dict[str, torch.Tensor]:
+    config = ObjectivesConfig.model_validate({name: {"weight": weight} for name, weight in weights.items()})
+    return Bundle(make_model().eval(), config.build())(INPUTS)
+
+
+def test_losses_are_named_and_summed_by_weight() -> None:
+    losses = _losses(contrastive=2.0, masked_lm=0.5, token_contrast=0.25, generation=1.0)
+    assert list(losses) == [*OBJECTIVES, "total"]
+    expected = 2 * losses["contrastive"] + 0.5 * losses["masked_lm"] + 0.25 * losses["token_contrast"]
+    torch.testing.assert_close(losses["total"], expected + losses["generation"])
+    assert all(loss.shape == () for loss in losses.values())
+
+
+def test_an_objective_gives_the_same_loss_alone_as_in_company() -> None:
+    together = _losses(contrastive=1.0, masked_lm=1.0, token_contrast=1.0, generation=1.0)
+    for name in OBJECTIVES:
+        torch.testing.assert_close(_losses(**{name: 1.0})[name], together[name])
+
+
+def test_an_objective_of_weight_zero_is_not_computed() -> None:
+    assert list(_losses(contrastive=1.0, masked_lm=0.0)) == ["contrastive", "total"]
+
+
+def test_nothing_to_train_on_is_refused() -> None:
+    with pytest.raises(ValueError, match="objectives: none has a weight above 0, so there is nothing to train on"):
+        _losses(contrastive=0.0)
+
+
+def test_model_and_objectives_stay_apart() -> None:
+    model = make_model()
+    bundle = Bundle(model, ObjectivesConfig.model_validate({"contrastive": {}}).build())
+    assert {name.partition(".")[0] for name in bundle.state_dict()} == {"model"}

@@ -1,0 +1,42 @@
+"""A real dataset of tiny pictures with questions, a task over it and its loader config."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from pathlib import Path
+from typing import Any
+
+from mcg.tasks.open_qa import OpenQA, OpenQAConfig
+from shards import DatasetWriter, LoaderConfig
+from tests.shards.small_dataset import FACTS, picture
+
+COLORS = ("red", "green", "blue")
+
+
+def write_questions(folder: Path, num_samples: int = 7, broken: Collection[int] = ()) -> Path:
+    """Sample i is a gray picture with 1 + i % 2 questions; the bytes of `broken` ones are no picture."""
+    with DatasetWriter(folder, "gray", samples_per_shard=3) as writer:
+        for i in range(num_samples):
+            media = b"no picture" if i in broken else picture(30 * i)
+            asked = [
+                {
+                    "question": f"what color is number {r}",
+                    "answer": COLORS[(i + r) % 3],
+                    "type": f"kind{r}",
+                    "id": f"{i}.{r}",
+                }
+                for r in range(1 + i % 2)
+            ]
+            writer.write(f"{i:04d}", media, "png", asked, {}, FACTS)
+    return folder
+
+
+def make_task(**fields: Any) -> OpenQA:
+    clip = {"num_frames": 2, "size": 32}
+    settings = {"name": "open_qa", "clip": clip, "max_answer_tokens": 4, "num_beams": 2}
+    return OpenQA(OpenQAConfig.model_validate(settings | fields))
+
+
+def loader_config(folder: Path, batch_size: int = 4, **fields: Any) -> LoaderConfig:
+    blend = [{"name": "gray", "path": str(folder)}]
+    return LoaderConfig.model_validate({"blend": blend, "batch_size": batch_size, "mode": "eval"} | fields)

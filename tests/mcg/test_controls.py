@@ -1,0 +1,52 @@
+"""Controls take away what they say and nothing else, the same way every time."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from mcg.controls import CONTROLS, apply_control
+from shards import Origin
+
+FRAMES = np.arange(4 * 6 * 2 * 2 * 3, dtype=np.uint8).reshape(4, 6, 2, 2, 3)
+ORIGINS = [Origin("shapes", "000000.tar", f"{i}") for i in range(4)]
+
+
+def test_none_is_the_clip_itself() -> None:
+    assert apply_control(FRAMES, ORIGINS, "none", 0) is FRAMES
+
+
+def test_black_shows_nothing() -> None:
+    black = apply_control(FRAMES, ORIGINS, "black", 0)
+    assert black.shape == FRAMES.shape and black.dtype == np.uint8 and not black.any()
+
+
+def test_reversed_runs_backwards() -> None:
+    back = apply_control(FRAMES, ORIGINS, "reversed", 0)
+    assert all((back[:, t] == FRAMES[:, 5 - t]).all() for t in range(6))
+
+
+def test_shuffled_keeps_the_frames_and_loses_their_order() -> None:
+    for seed in range(50):
+        shuffled = apply_control(FRAMES, ORIGINS, "shuffled", seed)
+        for clip, original in zip(shuffled, FRAMES, strict=True):
+            numbers = [int(frame[0, 0, 0]) for frame in clip]
+            true = [int(frame[0, 0, 0]) for frame in original]
+            assert sorted(numbers) == sorted(true) and numbers != true
+
+
+def test_a_shuffle_depends_on_seed_and_origin_alone() -> None:
+    whole = apply_control(FRAMES, ORIGINS, "shuffled", 3)
+    parts = [apply_control(FRAMES[i : i + 1], ORIGINS[i : i + 1], "shuffled", 3) for i in (3, 2, 1, 0)]
+    assert (np.concatenate(parts[::-1]) == whole).all()
+    assert (apply_control(FRAMES, ORIGINS, "shuffled", 4) != whole).any()
+
+
+def test_one_frame_bears_every_control() -> None:
+    for control in CONTROLS:
+        assert apply_control(FRAMES[:, :1], ORIGINS, control, 0).shape == (4, 1, 2, 2, 3)
+
+
+def test_an_unknown_control_lists_the_known() -> None:
+    with pytest.raises(ValueError, match="control 'blak' is unknown; choose one of none, black, shuffled, reversed"):
+        apply_control(FRAMES, ORIGINS, "blak", 0)

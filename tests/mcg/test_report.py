@@ -1,0 +1,83 @@
+"""The demo's page: it stands alone, shows the numbers it is given, and escapes what comes from data."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mcg.report import write_report
+from shards.media import probe
+from shards.writer import DatasetWriter
+from tools.datasets.shapes import make_row
+
+
+def accuracy(share: float) -> dict[str, Any]:
+    return {"overall": share, "by_type": {"color": share}, "counts": {"color": 3}}
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory: pytest.TempPathFactory) -> str:
+    folder = tmp_path_factory.mktemp("report")
+    predictions = []
+    with DatasetWriter(str(folder / "test"), "shapes") as writer:
+        for number in range(3):
+            row = make_row(0, "test", "questions", number)
+            assert row.media is not None
+            writer.write(row.key, row.media, row.ext, list(row.records), row.meta, probe(row.media, "clip.mp4"))
+            predictions.append(
+                {
+                    "question": "what color is the <b>circle</b>?",
+                    "answer": "red",
+                    "prediction": "red" if number else "<script>alert(1)</script>",
+                    "type": "color",
+                    "id": row.key,
+                    "origin": f"shapes-test/000000.tar:{row.key}",
+                }
+            )
+    losses = [{"generation": 3.0 / step, "total": 3.0 / step, "lr": 0.1, "gradient_norm": 1.0} for step in (1, 2)]
+    lines = [{"step": n + 1, "losses": loss, "data_wait_share": 0.25} for n, loss in enumerate(losses)]
+    run = {
+        "steps": 2,
+        "loss_first": 3.0,
+        "loss_last": 1.5,
+        "elements_per_second": 9,
+        "data_wait_share": 0.25,
+        "failed": 0,
+    }
+    summary = {
+        "seconds": {"total": 12.0},
+        "largest_process_gb": 1.25,
+        "datasets": {"shapes/test": {"rows": 4, "samples": 3, "quarantined": 1}},
+        "finetune": run,
+        "test": {
+            "accuracy": accuracy(0.875),
+            "baseline": accuracy(0.25),
+            "num_scored": 3,
+            "num_failed": 0,
+            "controls": {"black": accuracy(0.125), "reversed_says_opposite": 0.5},
+        },
+    }
+    write_report(folder / "report.html", summary, {"finetune": lines}, predictions, folder / "test")
+    return (folder / "report.html").read_text(encoding="utf-8")
+
+
+def test_it_shows_accuracy_beside_baseline_and_controls(page: str) -> None:
+    assert [cell for cell in ("0.875", "0.250", "0.125", "50 %") if cell not in page] == []
+    assert "<td>4</td><td>3</td>" in page and "<td>1</td></tr>" in page
+
+
+def test_every_clip_of_the_grid_has_its_frames_and_its_answer(page: str) -> None:
+    assert page.count('class="card ') == 18  # three predictions, evenly repeated
+    assert len(set(re.findall(r'alt="frames of (\S+)"', page))) == 3
+    assert page.count("wrong") > 1
+
+
+def test_text_from_data_is_escaped(page: str) -> None:
+    assert "<script" not in page and "&lt;script&gt;" in page
+
+
+def test_it_needs_no_other_file(page: str) -> None:
+    assert re.findall(r'(?:src|href)="(?!data:)', page) == []

@@ -1,0 +1,80 @@
+"""What each of two gloo ranks computes on its half of a batch, and what one process computes on the whole."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from pathlib import Path
+
+import torch
+import torch.distributed as dist
+from safetensors.torch import save_file
+from torch import Tensor
+
+from mcg import distributed
+from mcg.objectives.contrastive import contrastive_loss
+from mcg.objectives.masked_lm import MaskedLM, MaskedLMConfig
+from mcg.objectives.states import States
+from tests.mcg.small_model import make_inputs, make_model
+
+
+def run_both(rank: int, folder: str) -> None:
+    """One of two ranks; the meeting point is a file, so no port is taken."""
+    meeting = f"file://{folder}/meeting"
+    dist.init_process_group("gloo", init_method=meeting, rank=rank, world_size=2, timeout=timedelta(seconds=60))
+    try:
+        _save(Path(folder) / f"{rank}.safetensors", slice(4 * rank, 4 * rank + 4))
+        facts = {
+            "rank": distributed.rank(),
+            "world_size": distributed.world_size(),
+            "objects": distributed.gather_objects([f"of {rank}"] * (rank + 1)),
+            "mean": distributed.mean_over_ranks(torch.tensor([1.0 + rank, 10.0])).tolist(),
+            "any_none": distributed.any_rank(False, torch.device("cpu")),
+            "any_one": distributed.any_rank(rank == 1, torch.device("cpu")),
+            "gathered": distributed.gather_with_gradient(torch.tensor([[rank, rank + 10.0]])).tolist(),
+        }
+        distributed.barrier()
+        (Path(folder) / f"{rank}.json").write_text(json.dumps(facts))
+    finally:
+        dist.destroy_process_group()
+
+
+def run_one(folder: str) -> None:
+    """The whole batch in this process."""
+    _save(Path(folder) / "one.safetensors", slice(0, 8))
+
+
+def _save(file: Path, part: slice) -> None:
+    save_file({**_contrastive(part), **_masked_lm(part)}, file)
+
+
+def _contrastive(part: slice) -> dict[str, Tensor]:
+    """Loss and gradients with respect to this part's features, weights before them, and the temperature."""
+    g = torch.Generator().manual_seed(5)
+    video, text = torch.randn(2, 8, 6, generator=g, dtype=torch.float32)
+    layer = torch.randn(6, 6, generator=g).requires_grad_()
+    temperature = torch.tensor(0.2).requires_grad_()
+    loss = contrastive_loss(_unit(video[part] @ layer), _unit(text[part] @ layer.T), temperature)
+    loss.backward()
+    assert layer.grad is not None and temperature.grad is not None
+    return {
+        "contrastive": loss.detach(),
+        "contrastive gradient layer": layer.grad,
+        "contrastive gradient temperature": temperature.grad,
+    }
+
+
+def _unit(features: Tensor) -> Tensor:
+    return torch.nn.functional.normalize(features, dim=-1)
+
+
+def _masked_lm(part: slice) -> dict[str, Tensor]:
+    """Loss and gradients; the second half has more masked places than the first."""
+    inputs = make_inputs(8)
+    inputs["masked_kept"][5:, 2] = 1
+    model = make_model()
+    loss = MaskedLM(MaskedLMConfig())(States(model, {name: array[part] for name, array in inputs.items()}, False))
+    loss.backward()
+    gradients = {f"masked_lm gradient {n}": p.grad for n, p in model.named_parameters() if p.grad is not None}
+    gradients.pop("masked_lm gradient text.predictions.decoder.bias", None)  # tied, so it is there already
+    return {"masked_lm": loss.detach(), **gradients}
