@@ -75,6 +75,9 @@ def run(config: RunConfig) -> int:
             loader.load_state_dict(checkpoint.cursor)
             begin = f"from {checkpoint.folder}"
 
+        if engine.step >= schedule.total_steps:
+            print(f"{run_dir} is done: step {engine.step} of {schedule.total_steps}; use another run_dir to train anew")
+            return 0
         batches = iter(loader)
         written = config.model_dump(mode="json")
         with RunLog(run_dir, config.log, schedule.total_steps, engine.step) as log:

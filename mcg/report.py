@@ -1,7 +1,7 @@
 """The demo's report: one HTML page that needs nothing beside it.
 
-Loss curves, the share of time spent waiting for data, accuracy by question type beside baseline and controls, and a grid
-of test clips with question, answer and prediction. All text from data is escaped (jinja2 autoescape).
+Loss curves, the share of time spent waiting for data, accuracy by question type beside baseline and controls, and a
+grid of test clips with question, answer and prediction. All text from data is escaped (jinja2 autoescape).
 """
 
 from __future__ import annotations
@@ -26,7 +26,8 @@ PAGE = Environment(autoescape=True).from_string("""<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>Demo report</title><style>
 body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 68rem; padding: 0 1rem; color: #1c2530; }
 h1 { margin-bottom: 0 } h2 { margin-top: 2.2rem; border-bottom: 1px solid #ccd5de; }
-table { border-collapse: collapse; } th, td { padding: .25rem .8rem; text-align: right; border-bottom: 1px solid #e4e9ee; }
+table { border-collapse: collapse; }
+th, td { padding: .25rem .8rem; text-align: right; border-bottom: 1px solid #e4e9ee; }
 th:first-child, td:first-child { text-align: left; } img.plot { max-width: 100%; }
 .grid { display: grid; grid-template-columns: repeat(auto-fill, minmax(20rem, 1fr)); gap: .9rem; }
 .card { border: 1px solid #d5dde5; border-left: 5px solid #2a9d5c; border-radius: 4px; padding: .5rem; }
@@ -52,8 +53,10 @@ questions are answered with the opposite direction.</p>
 <img class="plot" alt="loss curves and share of time waiting for data" src="data:image/png;base64,{{ plot }}">
 <table><tr><th>run</th><th>steps</th><th>first loss</th><th>last loss</th><th>elements/s</th>
 <th>waiting for data</th><th>failed samples</th></tr>
-{% for name in runs %}<tr><td>{{ name }}</td><td>{{ s[name].steps }}</td><td>{{ "%.3f"|format(s[name].loss_first) }}</td>
-<td>{{ "%.3f"|format(s[name].loss_last) }}</td><td>{{ s[name].elements_per_second }}</td>
+{% for name in runs %}<tr><td>{{ name }}</td><td>{{ s[name].steps }}</td>
+<td>{{ "%.3f"|format(s[name].loss_first) }}</td>
+<td>{{ "%.3f"|format(s[name].loss_last) }}</td>
+<td>{{ s[name].elements_per_second }}</td>
 <td>{{ "%.1f"|format(100 * s[name].data_wait_share) }} %</td><td>{{ s[name].failed }}</td></tr>{% endfor %}</table>
 <h2>Data</h2>
 <table><tr><th>dataset</th><th>rows in</th><th>samples written</th><th>quarantined</th></tr>
@@ -75,7 +78,7 @@ def write_report(
     predictions: list[dict[str, Any]],
     dataset: Path,
 ) -> None:
-    """Write the page. runs: lines of each run's log.jsonl; predictions: of the test split, whose shards are `dataset`."""
+    """Write the page. runs: lines of each run's log.jsonl; predictions: of the test split, which is `dataset`."""
     controls = [name for name, value in summary["test"]["controls"].items() if isinstance(value, dict)]
     cards = _cards(predictions, dataset)
     page = PAGE.render(s=summary, controls=controls, runs=list(runs), plot=_plot(runs), cards=cards)
@@ -83,14 +86,12 @@ def write_report(
 
 
 def _cards(predictions: list[dict[str, Any]], dataset: Path) -> list[dict[str, Any]]:
-    """Evenly spaced predictions, as many wrong ones among them as there are in the whole, each with its frames."""
+    """Evenly spaced predictions, each with its frames."""
     if not predictions:
         return []
     chosen = [predictions[i] for i in np.linspace(0, len(predictions) - 1, NUM_CLIPS).astype(int)]
     frames = _frames(dataset, {prediction["origin"] for prediction in chosen})
-    return [
-        {**p, "right": p["prediction"] == p["answer"], "image": _png(frames[p["origin"]])} for p in chosen
-    ]
+    return [{**p, "right": p["prediction"] == p["answer"], "image": _png(frames[p["origin"]])} for p in chosen]
 
 
 def _frames(dataset: Path, origins: set[str]) -> dict[str, Any]:

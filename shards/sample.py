@@ -1,7 +1,8 @@
 """What a sample is, and where it came from.
 
-A sample is one medium (a video clip or a picture, as encoded bytes) and the text records that belong to it (captions, or
-questions and answers). An element is one sample with one of its records: the unit of order, batch and count (ORDER.md).
+A sample is one medium (a video clip or a picture, as encoded bytes) and the text records that belong to it (captions,
+or questions and answers). An element is one sample with one of its records: the unit of order, batch and count
+(ORDER.md).
 Every sample carries its origin for life, and an error about a sample cannot be built without one.
 """
 

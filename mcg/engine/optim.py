@@ -43,4 +43,6 @@ def parameter_groups(module: nn.Module, config: OptimConfig) -> list[dict[str, A
 
 def build_optimizer(module: nn.Module, config: OptimConfig) -> torch.optim.AdamW:
     """AdamW over parameter_groups."""
-    return torch.optim.AdamW(parameter_groups(module, config), lr=config.lr, betas=config.betas, eps=config.eps)
+    return torch.optim.AdamW(
+        parameter_groups(module, config), lr=config.lr, betas=config.betas, eps=config.eps, fused=True
+    )

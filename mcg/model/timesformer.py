@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import torch
 from pydantic import BaseModel, ConfigDict, Field
-from timm.layers import DropPath, Mlp, PatchEmbed, trunc_normal_
+from timm.layers import DropPath, Mlp, PatchEmbed
 from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
@@ -154,15 +154,15 @@ class TimeSformer(nn.Module):
     def reset_parameters(self) -> None:
         """Truncated normal; see the config for time embeddings and temporal_fc."""
         config = self.config
-        trunc_normal_(self.cls_token, std=config.position_std)
-        trunc_normal_(self.pos_embed, std=config.position_std)
+        _draw(self.cls_token, config.position_std)
+        _draw(self.pos_embed, config.position_std)
         for module in self.modules():
             if isinstance(module, nn.Linear | nn.Conv2d):
-                trunc_normal_(module.weight, std=config.init_std)
+                _draw(module.weight, config.init_std)
                 if module.bias is not None:
                     nn.init.zeros_(module.bias)
         if not config.temporal_identity:
-            trunc_normal_(self.time_embed, std=config.position_std)
+            _draw(self.time_embed, config.position_std)
             return
         for name, parameter in self.named_parameters():
             if name.endswith("temporal_fc.weight"):
@@ -193,3 +193,8 @@ class TimeSformer(nn.Module):
         # the final norm acts on every token before the mean over time, as released
         tokens = torch.cat([self.norm(cls_BD)[:, None], self.norm(patches_BPTD).mean(2)], 1)
         return VideoStates(tokens, attention)
+
+
+def _draw(parameter: Tensor, std: float) -> None:
+    """Normal, cut at two standard deviations (the library's default cut is at the values -2 and 2)."""
+    nn.init.trunc_normal_(parameter, std=std, a=-2 * std, b=2 * std)

@@ -10,70 +10,53 @@ from __future__ import annotations
 from typing import Any, Literal
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from torch import Tensor
 
 from mcg.metrics.accuracy import accuracy, commonest_answer_accuracy
 from mcg.model.mcg import MCG
-from mcg.tasks.task import Scores, text_of
-from mcg.text import TextCodec
+from mcg.tasks.task import ClipTaskConfig, Scores, Task, text_of
 from shards import Batch, EncodedClip, Sample, SampleError
 from shards.clip import ClipConfig, plan_clip
 from shards.loader import RngFactory
 
 
-class OpenQAConfig(BaseModel):
+class OpenQAConfig(ClipTaskConfig):
     """Open-ended question answering."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     name: Literal["open_qa"]
     """This task."""
-    clip: ClipConfig
-    """Frames of a clip in training."""
-    evaluation_clip: ClipConfig | None = None
-    """Frames in evaluation; None means those of training, sampled uniformly and without flips."""
     max_question_tokens: int = Field(default=40, ge=4)
     """Longest question in tokens, [ENC] and [SEP] included; longer ones are cut."""
     max_answer_tokens: int = Field(default=10, ge=3)
     """Longest answer in tokens, [DEC] and [SEP] included; a longer reference is refused in training."""
     num_beams: int = Field(default=3, ge=1)
     """Beams of the search."""
-    vocabulary: str | None = None
-    """vocab.txt or a folder with one; None takes the installed package's."""
 
 
-class OpenQA:
+class OpenQA(Task):
     """See the module."""
 
     name = "open_qa"
 
     def __init__(self, config: OpenQAConfig) -> None:
+        super().__init__(config)
         self.config = config
-        self.codec = TextCodec(config.vocabulary)
-        self._evaluation_clip = config.evaluation_clip or config.clip.for_evaluation()
 
-    def encode(self, sample: Sample, rng: RngFactory) -> EncodedClip:
-        encoded = self._encode(sample, rng, self.config.clip)
-        pieces = self.codec.num_pieces(encoded.meta["answer"])
-        if not 0 < pieces <= self.config.max_answer_tokens - 2:
-            raise SampleError(
-                sample.origin,
-                f"record {sample.record_index}: the answer {encoded.meta['answer']!r} has {pieces} word pieces, "
-                f"1 to {self.config.max_answer_tokens - 2} fit task.max_answer_tokens",
-            )
-        return encoded
-
-    def encode_for_evaluation(self, sample: Sample, rng: RngFactory) -> EncodedClip:
-        return self._encode(sample, rng, self._evaluation_clip)
-
-    def _encode(self, sample: Sample, rng: RngFactory, clip: ClipConfig) -> EncodedClip:
+    def example(self, sample: Sample, rng: RngFactory, clip: ClipConfig, training: bool) -> EncodedClip:
         record = sample.record
         question, answer = text_of(record, "question"), text_of(record, "answer")
         missing = [name for name, text in (("question", question), ("answer", answer)) if not text]
         if missing:
             raise SampleError(
                 sample.origin, f"record {sample.record_index}: no {' and no '.join(missing)} in {sorted(record)}"
+            )
+        pieces = self.codec.num_pieces(answer)
+        if training and not 0 < pieces <= self.config.max_answer_tokens - 2:
+            raise SampleError(
+                sample.origin,
+                f"record {sample.record_index}: the answer {answer!r} has {pieces} word pieces, "
+                f"1 to {self.config.max_answer_tokens - 2} fit task.max_answer_tokens",
             )
         ids = self.codec.encode(question, self.config.max_question_tokens, first=self.codec.enc)
         answer_ids = self.codec.encode(answer, self.config.max_answer_tokens, first=self.codec.dec)

@@ -9,54 +9,39 @@ from __future__ import annotations
 from typing import Any, Literal
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from torch import Tensor
 
 from mcg.metrics.retrieval import recall
 from mcg.model.mcg import MCG
-from mcg.tasks.task import Scores, text_of
+from mcg.tasks.task import ClipTaskConfig, Scores, Task, text_of
 from mcg.text import Ids, TextCodec
 from shards import Batch, EncodedClip, Sample, SampleError
 from shards.clip import ClipConfig, plan_clip
 from shards.loader import RngFactory
 
 
-class PretrainConfig(BaseModel):
+class PretrainConfig(ClipTaskConfig):
     """Pre-training on captions."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     name: Literal["pretrain"]
     """This task."""
-    clip: ClipConfig
-    """Frames of a clip in training."""
-    evaluation_clip: ClipConfig | None = None
-    """Frames in evaluation; None means those of training, sampled uniformly and without flips."""
     max_text_tokens: int = Field(default=30, ge=4)
     """Longest caption in tokens, [CLS] and [SEP] included; longer ones are cut."""
     masked_share: float = Field(default=0.15, gt=0, lt=1)
     """Share of word pieces that masked-language modelling predicts."""
-    vocabulary: str | None = None
-    """vocab.txt or a folder with one; None takes the installed package's."""
 
 
-class Pretrain:
+class Pretrain(Task):
     """See the module."""
 
     name = "pretrain"
 
     def __init__(self, config: PretrainConfig) -> None:
+        super().__init__(config)
         self.config = config
-        self.codec = TextCodec(config.vocabulary)
-        self._evaluation_clip = config.evaluation_clip or config.clip.for_evaluation()
 
-    def encode(self, sample: Sample, rng: RngFactory) -> EncodedClip:
-        return self._encode(sample, rng, self.config.clip)
-
-    def encode_for_evaluation(self, sample: Sample, rng: RngFactory) -> EncodedClip:
-        return self._encode(sample, rng, self._evaluation_clip)
-
-    def _encode(self, sample: Sample, rng: RngFactory, clip: ClipConfig) -> EncodedClip:
+    def example(self, sample: Sample, rng: RngFactory, clip: ClipConfig, training: bool) -> EncodedClip:
         caption = text_of(sample.record, "caption")
         if not caption:
             raise SampleError(sample.origin, f"record {sample.record_index}: no caption in {sorted(sample.record)}")

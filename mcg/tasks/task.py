@@ -6,16 +6,32 @@ plain numbers and a TextCodec, so the loader's threads may call it.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 import torch
+from pydantic import BaseModel, ConfigDict
 from torch import Tensor
 
 from mcg.model.mcg import MCG
 from mcg.text import TextCodec
 from shards import Batch, EncodedClip, Sample
+from shards.clip import ClipConfig
 from shards.loader import RngFactory
+
+
+class ClipTaskConfig(BaseModel):
+    """What every task on clips is told."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+    clip: ClipConfig
+    """Frames of a clip in training."""
+    evaluation_clip: ClipConfig | None = None
+    """Frames in evaluation; None means those of training, sampled uniformly, without flips and random crops."""
+    vocabulary: str | None = None
+    """vocab.txt or a folder with one; None takes the installed package's."""
 
 
 @dataclass(frozen=True)
@@ -28,21 +44,33 @@ class Scores:
     failures: list[dict[str, Any]] = field(default_factory=list)
 
 
-class Task(Protocol):
+class Task(ABC):
     """One use of a dataset. `name` is its name in configs."""
 
     name: str
-    codec: TextCodec
+
+    def __init__(self, config: ClipTaskConfig) -> None:
+        self.codec = TextCodec(config.vocabulary)
+        self._training_clip = config.clip
+        self._evaluation_clip = config.evaluation_clip or config.clip.for_evaluation()
 
     def encode(self, sample: Sample, rng: RngFactory) -> EncodedClip:
         """An example for training. Raises SampleError for a record that cannot be used."""
+        return self.example(sample, rng, self._training_clip, training=True)
 
     def encode_for_evaluation(self, sample: Sample, rng: RngFactory) -> EncodedClip:
         """The same without chance in what the model sees."""
+        return self.example(sample, rng, self._evaluation_clip, training=False)
 
+    @abstractmethod
+    def example(self, sample: Sample, rng: RngFactory, clip: ClipConfig, training: bool) -> EncodedClip:
+        """Bytes, a clip plan, and the text as arrays. Draws only from rng(purpose). Raises SampleError."""
+
+    @abstractmethod
     def predict(self, model: MCG, batch: Batch, inputs: dict[str, Tensor]) -> list[dict[str, Any]]:
         """One JSON-able dict per slot of the batch; slots that are not valid are dropped by the caller."""
 
+    @abstractmethod
     def score(self, predictions: list[dict[str, Any]], failures: list[dict[str, str]]) -> Scores:
         """Metrics over the predictions of all ranks in order; failures are counted as wrong."""
 

@@ -6,9 +6,10 @@ Three kinds of clip, each drawn so that no single frame and no position gives th
   count   one to four shapes stand about
   order   two shapes, both always visible; one moves in the first half of the clip, the other in the second
 
-Questions ask for colour, shape, direction of motion, count, and order of the two events. Every clip has its own address
-(seed, split, text, number), so splits share no seed and clip number i is the same in a set of any size. Colours, shapes,
-directions, counts and kinds are dealt evenly, so always giving the commonest answer of a type scores about 1/4 or less.
+Questions ask for colour, shape, direction of motion, count, and order of the two events. Every clip has its own
+address (seed, split, text, number), so splits share no seed and clip number i is the same in a set of any size.
+Colours, shapes, directions, counts and kinds are dealt evenly, so always giving the commonest answer of a type scores
+about 1/4 or less.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from typing import Any
 import numpy as np
 
 from shards.rng import rng as addressed_rng
-from tools.rows import CountedRows, Row
+from tools.rows import BadRow, CountedRows, Row
 
 SIZE = 64
 """Height and width in pixels."""
@@ -76,7 +77,7 @@ class Scene:
     facts: dict[str, str]
 
 
-def rows(split: str, num_clips: int, text: str = "questions", seed: int = 0) -> Iterator[Row]:
+def rows(split: str, num_clips: int, text: str = "questions", seed: int = 0) -> Iterator[Row | BadRow]:
     """Rendered clips of moving coloured shapes, with captions or with questions (synthetic).
 
     Raises ValueError for an unknown split or text, or num_clips below 1. Clips are rendered in one process per core.
@@ -126,8 +127,8 @@ def draw_scene(seed: int, split: str, text: str, number: int) -> Scene:
 
 def _move(g: np.random.Generator) -> tuple[tuple[Figure, ...], str, Asked, dict[str, str]]:
     color, shape, direction = _pick(g, list(COLORS)), _pick(g, SHAPES), _pick(g, list(DIRECTIONS))
-    radius = g.uniform(8, 11)
-    travel = g.uniform(28, 38)
+    radius = g.uniform(11, 14)
+    travel = g.uniform(26, 34)
     center = g.uniform(radius + travel / 2, SIZE - radius - travel / 2, 2)
     across = g.uniform(radius, SIZE - radius)
     step = np.array(DIRECTIONS[direction], dtype=np.float64)
@@ -138,7 +139,12 @@ def _move(g: np.random.Generator) -> tuple[tuple[Figure, ...], str, Asked, dict[
         ("color", f"what color is the {shape}?", color),
         ("shape", f"what shape is the {color} thing?", shape),
     ]
-    return (Figure(shape, color, radius, path),), f"a {color} {shape} moves {direction}", asked, {"direction": direction}
+    return (
+        (Figure(shape, color, radius, path),),
+        f"a {color} {shape} moves {direction}",
+        asked,
+        {"direction": direction},
+    )
 
 
 def _count(g: np.random.Generator) -> tuple[tuple[Figure, ...], str, Asked, dict[str, str]]:
@@ -146,9 +152,9 @@ def _count(g: np.random.Generator) -> tuple[tuple[Figure, ...], str, Asked, dict
     corners = np.sort(g.permutation(4)[:count])  # named in reading order, so that the caption is the only right one
     figures = []
     for corner in corners:
-        radius = g.uniform(7, 10)
+        radius = g.uniform(8, 11)
         home = np.array([corner // 2, corner % 2]) * SIZE / 2 + SIZE / 4
-        center = home + g.uniform(-4, 4, 2)
+        center = home + g.uniform(-3, 3, 2)
         path = np.repeat(center[None], NUM_FRAMES, axis=0)
         figures.append(Figure(_pick(g, SHAPES), _pick(g, list(COLORS)), radius, path))
     word = NUMBERS[count - 1]
@@ -166,12 +172,14 @@ def _order(g: np.random.Generator) -> tuple[tuple[Figure, ...], str, Asked, dict
     moves_along = np.array([1.0, 0.0]) if g.random() < 0.5 else np.array([0.0, 1.0])
     figures = []
     for turn in range(2):
-        radius = g.uniform(8, 10)
-        travel = g.uniform(26, 34) * (1 if g.random() < 0.5 else -1)
-        beside = SIZE / 4 + sides[turn] * SIZE / 2 + g.uniform(-3, 3)
+        radius = g.uniform(10, 12)
+        travel = g.uniform(24, 30) * (1 if g.random() < 0.5 else -1)
+        beside = SIZE / 4 + sides[turn] * SIZE / 2 + g.uniform(-2, 2)
         middle = np.where(moves_along == 0, beside, SIZE / 2 + g.uniform(-4, 4))
         when = ramp if turn == 0 else 1 - ramp[::-1]
-        figures.append(Figure(shapes[turn], colors[turn], radius, middle + (when - 0.5)[:, None] * travel * moves_along))
+        figures.append(
+            Figure(shapes[turn], colors[turn], radius, middle + (when - 0.5)[:, None] * travel * moves_along)
+        )
     names = [f"{f.color} {f.shape}" for f in figures]
     first_is_asked = bool(g.random() < 0.5)
     asked = [
