@@ -30,9 +30,6 @@ class PretrainConfig(ClipTaskConfig):
     """Longest caption in tokens, [CLS] and [SEP] included; longer ones are cut."""
     masked_share: float = Field(default=0.15, gt=0, lt=1)
     """Share of word pieces that masked-language modelling predicts."""
-    prefix_prompt: bool = False
-    """Generation reads a random beginning of the caption beside the clip and writes the rest (PrefixLM of SimVLM,
-    Wang et al. 2021), which is how a question is answered; otherwise it writes the whole caption from the clip."""
 
 
 class Pretrain(Task):
@@ -50,11 +47,8 @@ class Pretrain(Task):
             raise SampleError(sample.origin, f"record {sample.record_index}: no caption in {sorted(sample.record)}")
         ids = self.codec.encode(caption, self.config.max_text_tokens)
         masked, kept = mask_pieces(ids, self.config.masked_share, self.codec, rng("mask"))
-        pieces = ids[1:-1]
-        with_prefix = self.config.prefix_prompt and training and len(pieces) > 0
-        split = int(rng("prefix").integers(len(pieces))) if with_prefix else 0
-        prompt = np.array([self.codec.enc, *pieces[:split], self.codec.sep], dtype=np.int64)
-        answer = np.array([self.codec.dec, *pieces[split:], self.codec.sep], dtype=np.int64)
+        answer = self.codec.encode(caption, self.config.max_text_tokens, first=self.codec.dec)
+        prompt = np.array([self.codec.enc, self.codec.sep], dtype=np.int64)
         arrays = {
             "text_ids": ids,
             "text_mask": np.ones(len(ids), np.int64),

@@ -186,8 +186,7 @@ def _order(g: np.random.Generator) -> tuple[tuple[Figure, ...], str, Asked, dict
         ("order", f"what color moves {'first' if first_is_asked else 'last'}?", colors[0 if first_is_asked else 1]),
         ("order", f"what shape moves {'last' if first_is_asked else 'first'}?", shapes[1 if first_is_asked else 0]),
     ]
-    said = [f"first a {names[0]} moves", f"last a {names[1]} moves"]
-    caption = " , ".join(said if g.random() < 0.5 else said[::-1])  # either may be asked for, so either is told
+    caption = f"a {names[0]} moves first and a {names[1]} moves last"
     return tuple(figures), caption, asked, {"first": names[0], "last": names[1]}
 
 
