@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import logging
 import os
-import socket
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -36,10 +35,8 @@ class NonFiniteLoss(RuntimeError):
 def start_distributed() -> torch.device:
     """Join the other ranks (torchrun's or deepspeed's environment, else one process) and return this rank's device."""
     if "RANK" not in os.environ:
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
-        alone = {"RANK": 0, "WORLD_SIZE": 1, "LOCAL_RANK": 0, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
+        # port 0: the store takes a free one itself; one that was free a moment ago may be taken by now
+        alone = {"RANK": 0, "WORLD_SIZE": 1, "LOCAL_RANK": 0, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": 0}
         os.environ.update({name: str(value) for name, value in alone.items()})
     # DeepSpeed compiles with the venv's ninja, which is on PATH only in an activated venv.
     os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
