@@ -40,12 +40,10 @@ def evaluate(task: Task, model: MCG, config: LoaderConfig, device: torch.device,
     with Loader(config, rank, world, task.encode_for_evaluation) as loader, torch.inference_mode():
         for batch in loader:
             reasons = {failure.origin: failure.reason for failure in batch.failures}
-            if batch.valid.any():
-                shown = dataclasses.replace(
-                    batch, frames=apply_control(batch.frames, batch.origins, control, config.seed)
-                )
-                answers = task.predict(model, shown, to_tensors(shown, device))
-                predictions += [answer for answer, valid in zip(answers, batch.valid, strict=True) if valid]
+            # also where this rank has padding only: under ZeRO 3 the ranks gather the weights together, layer by layer
+            shown = dataclasses.replace(batch, frames=apply_control(batch.frames, batch.origins, control, config.seed))
+            answers = task.predict(model, shown, to_tensors(shown, device))
+            predictions += [answer for answer, valid in zip(answers, batch.valid, strict=True) if valid]
             failures += [
                 {**meta, "origin": str(origin), "reason": reasons.get(origin, "unknown")}
                 for meta, origin, valid in zip(batch.meta, batch.origins, batch.valid, strict=True)

@@ -151,6 +151,8 @@ class Decoder(nn.Module):
     ) -> Tensor:
         """Beam search from start_id to end_id: ids (B, up to max_tokens), start included, padded with pad_id."""
         starts = torch.full((len(memory.states_BLD), 1), start_id, device=memory.states_BLD.device)
+        # by ZeRO 3, under which all ranks must call the layers equally often
+        partitioned = hasattr(next(self.parameters()), "ds_id")
         return self.bert.generate(
             input_ids=starts,
             attention_mask=torch.ones_like(starts),
@@ -163,4 +165,5 @@ class Decoder(nn.Module):
             bos_token_id=start_id,
             eos_token_id=end_id,
             pad_token_id=pad_id,
+            synced_gpus=partitioned,
         )

@@ -25,11 +25,11 @@ class States:
         self._with_attention = with_attention
 
     def __getitem__(self, name: str) -> Tensor:
-        """An input array. Raises KeyError naming what the task gives."""
+        """An input array. Raises ValueError naming what the task gives."""
         try:
             return self.inputs[name]
         except KeyError:
-            raise KeyError(
+            raise ValueError(
                 f"an objective needs the array {name!r}, the task gives {sorted(self.inputs)}; use an objective that "
                 "fits the task"
             ) from None

@@ -129,6 +129,20 @@ def test_every_zero_stage_gives_the_same_losses(runs: Runs, whole: Path, tmp_pat
 
 
 @pytest.mark.long
+def test_zero_3_over_two_processes_trains_and_scores(runs: Runs, whole: Path, tmp_path: Path) -> None:
+    done = runs.train(tmp_path / "run", "engine.zero_stage=3", launcher=TORCHRUN)
+    assert done.returncode == 0, done.stderr
+    _assert_nearly_the_same(tmp_path / "run", whole)
+    # writing answers takes different numbers of steps on different ranks
+    split = f"data.val={{batch_size: 14, blend: [{{name: v, path: {runs.data / 'questions'}}}]}}"
+    options = (f"init_from={tmp_path / 'run'}", "engine.zero_stage=3", "data.train.batch_size=8", split)
+    answered = runs.train(tmp_path / "qa", *options, config="questions", launcher=TORCHRUN)
+    assert answered.returncode == 0, answered.stderr
+    scores = json.loads((tmp_path / "qa" / "evaluation" / "val" / "metrics.json").read_text())
+    assert scores["num_scored"] == 48  # eight each of clips with three, one and two questions
+
+
+@pytest.mark.long
 def test_bf16_trains(runs: Runs, whole: Path, tmp_path: Path) -> None:
     done = runs.train(tmp_path / "run", "engine.precision=bf16")
     assert done.returncode == 0, done.stderr

@@ -47,5 +47,5 @@ def test_a_missing_array_is_named_with_those_that_are_there() -> None:
     message = (
         r"an objective needs the array 'masked_ids', the task gives \['frames', 'text_ids'\]; use an objective that"
     )
-    with pytest.raises(KeyError, match=message):
+    with pytest.raises(ValueError, match=message):
         _ = states.masked_fused
