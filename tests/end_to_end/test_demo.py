@@ -18,11 +18,6 @@ from mcg.demo import opposite_share
 ROOT = Path(__file__).parents[2]
 
 
-NOT_YET = pytest.mark.xfail(
-    reason="the demo is in work: order questions stay at chance, see docs/results.md", strict=False
-)
-
-
 def call(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "mcg.demo", *arguments], cwd=ROOT, capture_output=True, text=True, check=False
@@ -41,7 +36,6 @@ def summary(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 
 @pytest.mark.long
 @pytest.mark.timeout(2400)
-@NOT_YET
 def test_it_answers_questions_about_unseen_clips(summary: dict[str, Any]) -> None:
     test = summary["test"]
     assert test["num_scored"] >= 1000 and test["num_failed"] == 0
@@ -53,7 +47,6 @@ def test_it_answers_questions_about_unseen_clips(summary: dict[str, Any]) -> Non
 
 @pytest.mark.long
 @pytest.mark.timeout(2400)
-@NOT_YET
 def test_the_answers_rest_on_the_picture_and_on_time(summary: dict[str, Any]) -> None:
     test = summary["test"]
     controls = test["controls"]
