@@ -43,9 +43,7 @@ def compare(title: str, script: str, cases: Mapping[str, Sequence[str]], repeats
             command = [sys.executable, script, "--case", *arguments]
             done = subprocess.run(command, check=True, capture_output=True, text=True)
             found[label].append(json.loads(done.stdout.splitlines()[-1]))
-    medians = {
-        label: {name: _spread([run[name] for run in runs]) for name in runs[0]} for label, runs in found.items()
-    }
+    medians = {label: {name: _spread([run[name] for run in runs]) for name in runs[0]} for label, runs in found.items()}
     names = list(dict.fromkeys(name for numbers in medians.values() for name in numbers))
     table = Table("case", *names, title=f"{title} (median, least to greatest of {repeats})")
     for label, numbers in medians.items():
