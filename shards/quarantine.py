@@ -139,9 +139,9 @@ def exhausted(failures: Iterable[Failure], ledger: Ledger) -> TooManyFailures:
     failures = list(failures)
     reasons = "".join(f"\n  {text}" for text in dict.fromkeys(str(failure) for failure in failures))
     return TooManyFailures(
-        f"{failures[0].origin}: this element and its {len(failures) - 1} substitutes, all drawn from one window of the "
-        "order, could not be used; take the bad samples out of the dataset, or start anew with a larger window or "
-        f"fewer streams; all failures are in {_where(ledger)}; here:{reasons}"
+        f"{failures[0].origin}: this element and its {len(failures) - 1} substitutes, all from around one place of the "
+        "order, could not be used; take the bad samples out of the dataset, or start anew with a larger window; "
+        f"all failures are in {_where(ledger)}; here:{reasons}"
     )
 
 
