@@ -212,7 +212,7 @@ class Loader:
             fingerprint=combine_fingerprints([feed.reader.fingerprint for feed in self._feeds]),
             streams=self.config.streams,
             window=tuple(feed.window for feed in self._feeds),
-            datasets=tuple(feed.config.label for feed in self._feeds),
+            datasets=tuple(feed.label for feed in self._feeds),
             weights=tuple(self._blend.weights),
             unit=self.config.unit if self._training else "pass",
             q=place.q,
