@@ -99,6 +99,10 @@ class Loader:
             for feed, position in zip(self._feeds, self._here.positions, strict=True)
         }
 
+    def quarantined(self) -> dict[str, dict[str, int]]:
+        """Failed attempts of this rank by dataset and stage, as handed over, since the loader was made."""
+        return self._ledger.counts()
+
     def open_shards(self) -> dict[str, int]:
         """Per dataset, the shards that all ranks together draw from around the present position (training)."""
         return {
