@@ -32,6 +32,7 @@ from mcg.objectives.bundle import Bundle
 from mcg.tasks import TASKS
 from mcg.tasks.task import Task
 from shards import Loader, TooManyFailures
+from shards.accounting import RunAccounting
 from shards.rng import hash64
 
 STOPPED = 75
@@ -78,7 +79,8 @@ def run(config: RunConfig) -> int:
         if engine.step >= schedule.total_steps:
             print(f"{run_dir} is done: step {engine.step} of {schedule.total_steps}; use another run_dir to train anew")
             return 0
-        batches = iter(loader)
+        batches, accounting = iter(loader), RunAccounting(loader, distributed.gather_objects)
+        first_step = engine.step
         written = config.model_dump(mode="json")
         with RunLog(run_dir, config.log, schedule.total_steps, engine.step) as log:
             log.say(f"{task.name}: {begin}; steps {engine.step} to {schedule.total_steps}, {world} process(es)")
@@ -89,6 +91,7 @@ def run(config: RunConfig) -> int:
                 losses = engine.train_step(group)
                 seconds, data = time.perf_counter() - started, loader.stats.snapshot() - before
                 log.step(engine.step, losses, seconds, elements_per_step, data, group[0].dataset)
+                accounting.after_step()
                 # ---- evaluate, save, stop ---------------------------------------------------------------------------
                 last = engine.step == schedule.total_steps
                 if config.data.val is not None and (last or _due(engine.step, config.log.evaluate_every_steps)):
@@ -102,12 +105,11 @@ def run(config: RunConfig) -> int:
                 if stopping and not last:
                     log.say(f"stopped by SIGTERM after step {engine.step}; the same command goes on from there")
                     return STOPPED
-            counts = distributed.gather_objects([loader.stats.snapshot().accounting])
-            total = sum(counts[1:], counts[0])
-            total.check(training=True)
-            log.say(f"done: {total.delivered} elements delivered, {total.substituted} substituted; {run_dir}")
+            total = accounting.finish()
+            elements = total.elements
+            log.say(f"done: {elements.delivered} elements delivered, {elements.substituted} substituted; {run_dir}")
             if rank == 0:
-                facts = {"steps": engine.step, "delivered": total.delivered, "substituted": total.substituted}
+                facts = {"steps": engine.step, "since_step": first_step, **total.to_dict()}
                 (run_dir / "accounting.json").write_text(json.dumps(facts) + "\n")
         engine.close()
     return 0

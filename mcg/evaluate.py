@@ -27,7 +27,9 @@ from mcg.model.mcg import MCG
 from mcg.tasks import TASKS
 from mcg.tasks.task import Scores, Task, to_tensors
 from shards import Loader, LoaderConfig, TooManyFailures
+from shards.accounting import RunAccounting
 from shards.collate import PADDING
+from shards.stats import AccountingError
 
 
 def evaluate(task: Task, model: MCG, config: LoaderConfig, device: torch.device, control: str = "none") -> Scores:
@@ -38,6 +40,7 @@ def evaluate(task: Task, model: MCG, config: LoaderConfig, device: torch.device,
     model.eval()
     rank, world = distributed.rank(), distributed.world_size()
     with Loader(config, rank, world, task.encode_for_evaluation) as loader, torch.inference_mode():
+        accounting = RunAccounting(loader, distributed.gather_objects)
         for batch in loader:
             reasons = {failure.origin: failure.reason for failure in batch.failures}
             # also where this rank has padding only: under ZeRO 3 the ranks gather the weights together, layer by layer
@@ -49,11 +52,13 @@ def evaluate(task: Task, model: MCG, config: LoaderConfig, device: torch.device,
                 for meta, origin, valid in zip(batch.meta, batch.origins, batch.valid, strict=True)
                 if not valid and origin != PADDING
             ]
-        expected = loader.num_elements
+        elements = accounting.finish().elements
     model.train(was_training)
     predictions = distributed.gather_objects(predictions)
     failures = distributed.gather_objects(failures)
-    assert len(predictions) + len(failures) == expected, (len(predictions), len(failures), expected)
+    found, expected = (len(predictions), len(failures)), (elements.delivered, elements.failed)
+    if found != expected:
+        raise AccountingError(f"(predictions, failures) of all ranks are {found}, the loaders delivered {expected}")
     return task.score(predictions, failures)
 
 

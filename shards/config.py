@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from shards.blend import whole_weights
 from shards.partition import check_divisible
+from shards.where import parse_where
 
 
 class _Frozen(BaseModel):
@@ -31,10 +32,21 @@ class DatasetConfig(_Frozen):
     """What one pass goes through once: every text record, or every sample with one record drawn per pass (order)."""
     repeat: int = Field(default=1, ge=1, le=100)
     """Times that one pass holds every element (order); training only."""
+    where: str | None = None
+    """Samples to use, by columns of the index, e.g. "duration >= 2 and kind == 'video'" (order); shards/where.py."""
+    exclude: tuple[str, ...] = ()
+    """JSON-lines files of {"shard", "key"} whose samples are left out (order); shards/exclusion.py."""
+
+    @field_validator("where")
+    @classmethod
+    def _check_where(cls, where: str | None) -> str | None:
+        if where is not None:
+            parse_where(where)
+        return where
 
     @property
     def label(self) -> str:
-        """The name with what changes the elements of the dataset; the cursor keeps it."""
+        """The name with what changes the elements of the dataset; a feed adds its selection."""
         sample = "/sample" if self.elements == "sample" else ""
         return f"{self.name}{sample}" + (f"*{self.repeat}" if self.repeat > 1 else "")
 

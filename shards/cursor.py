@@ -34,7 +34,8 @@ class Cursor:
     window: tuple[int, ...]
     """Elements, per dataset; as resolved, so that a changed default cannot go unseen."""
     datasets: tuple[str, ...]
-    """Names, with what changes the elements of a dataset: "cc3m", "cc3m/sample", "cc3m*2"."""
+    """Names, with what changes the elements of a dataset: "cc3m", "cc3m/sample", "cc3m*2", "cc3m?1f0c88aa" (the hash
+    of what where and exclude leave)."""
     weights: tuple[int, ...]
     unit: str
     """"step", "sample", or "pass" (evaluation)."""
@@ -87,4 +88,13 @@ def _message(name: str, saved: Any, expected: Any) -> str:
         "version": "read it with the release that wrote it",
         "fingerprint": "the shards are not those that the run started with; restore them or start a new run",
     }.get(name, f"set {name} back, or start a new run")
+    if name == "datasets" and _unselected(saved) == _unselected(expected):
+        remedy = (
+            "what follows ? stands for what where and exclude leave of the dataset; set them back (or the exclusion "
+            "files, or the index), or start a new run"
+        )
     return f"cursor: {name} differs: saved {plain[0]!r}, this loader has {plain[1]!r}; {remedy}"
+
+
+def _unselected(labels: Any) -> list[str]:
+    return [str(label).partition("?")[0] for label in labels] if isinstance(labels, tuple) else [repr(labels)]

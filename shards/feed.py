@@ -1,7 +1,7 @@
-"""A feed: one dataset of a blend, opened: its reader, its order, and the numbers that the cursor keeps of it.
+"""A feed: one dataset of a blend, opened: its reader, its selection, its order, and what the cursor keeps of it.
 
-Promises: `repeat` only multiplies the elements of each shard; the copies of an element within one pass draw as if
-each were in a pass of its own. An empty dataset is refused by name and path.
+Promises: a selection only lessens the elements of each shard, and `repeat` then multiplies them; the copies of an
+element within one pass draw as if each were in a pass of its own. An empty dataset is refused by name and path.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from shards.order import ElementOrder, Int64, Order, Sequential, default_window
 
 if TYPE_CHECKING:
     from shards.reader import Reader
+    from shards.selection import Selection
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,22 +29,34 @@ class Feed:
     window: int
     """Elements."""
     counts: Int64
-    """(S,) elements of each shard, copies not counted."""
+    """(S,) selected elements of each shard, copies not counted."""
+    selection: Selection | None = None
+    """None: every sample is used."""
 
     @property
     def name(self) -> str:
         return self.config.name
 
+    @property
+    def label(self) -> str:
+        """The name with all that changes the elements, e.g. "cc/sample*2?1f0c88aa"; the cursor keeps it."""
+        return self.config.label + (f"?{self.selection.digest}" if self.selection is not None else "")
+
     def unrepeat(self, pass_: int, shard: int, row: int) -> tuple[int, int]:
-        """(pass to draw with, row inside the shard) of what the order calls `row`."""
+        """(pass to draw with, row inside the whole shard) of what the order calls `row`."""
         copy, row = divmod(row, int(self.counts[shard]))
+        if self.selection is not None:
+            row = self.selection.row(shard, row)
         return pass_ * self.config.repeat + copy, row
 
 
 def open_feed(dataset: DatasetConfig, config: LoaderConfig) -> Feed:
     """Open a dataset as the loader config wants it ordered. Raises ValueError when it has no elements."""
+    from shards.selection import open_selection  # loads pyarrow
+
     reader = open_reader(dataset)
-    counts = np.asarray(reader.counts, dtype=np.int64)
+    selection = open_selection(dataset, reader.index)
+    counts = np.asarray(reader.counts if selection is None else selection.counts, dtype=np.int64)
     if not counts.sum():
         raise ValueError(
             f"dataset {dataset.name!r} at {dataset.path} has no elements ({len(counts)} shards); "
@@ -56,7 +69,7 @@ def open_feed(dataset: DatasetConfig, config: LoaderConfig) -> Feed:
         order = Order(repeated, config.seed, dataset.name, config.streams, window)
     else:
         order = Sequential(counts, dataset.name)
-    return Feed(dataset, reader, order, window, counts)
+    return Feed(dataset, reader, order, window, counts, selection)
 
 
 def open_reader(dataset: DatasetConfig) -> Reader:

@@ -15,8 +15,9 @@ from __future__ import annotations
 import json
 import threading
 from collections import OrderedDict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -349,6 +350,37 @@ class Index:
             while self._rows_held > _ROWS_KEPT and len(self._rows) > 1:
                 self._rows_held -= len(self._rows.popitem(last=False)[1])
             return rows
+
+    def columns(self, shard: int, names: Sequence[str]) -> pa.Table:
+        """Some columns of the rows of one shard; keeps nothing."""
+        group = int(self._group_of[shard])
+        start = int(self.shards.first_row[shard] - self._group_first[group])
+        return self._read_columns(group, names).slice(start, int(self.shards.num_samples[shard]))
+
+    def scan(self, names: Sequence[str]) -> Iterator[tuple[int, int, pa.Table]]:
+        """Some columns of all rows, a row group at a time: (first shard, shard behind the last, rows)."""
+        stops = np.searchsorted(self.shards.first_row, self._group_first, side="left").tolist()
+        for group, (first, stop) in enumerate(pairwise(stops)):
+            yield first, stop, self._read_columns(group, names)
+
+    def layout_digest(self) -> str:
+        """32 hexadecimal digits over the footer of index.parquet: sizes and extremes of all columns. Tells apart an
+        index from another of the same shards, as the fingerprint does not."""
+        import pyarrow as pa
+        import xxhash
+
+        footer = pa.BufferOutputStream()
+        self._parquet.metadata.write_metadata_file(footer)
+        return xxhash.xxh3_128_hexdigest(footer.getvalue())
+
+    def _read_columns(self, group: int, names: Sequence[str]) -> pa.Table:
+        import pyarrow as pa
+
+        with self._lock:
+            try:
+                return self._parquet.read_row_group(group, columns=list(names), use_threads=False)
+            except pa.ArrowException as error:
+                raise self._damaged(f"row group {group}: {error}") from error
 
     def _load(self, shard: int) -> ShardRows:
         import pyarrow as pa

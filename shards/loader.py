@@ -99,6 +99,10 @@ class Loader:
             for feed, position in zip(self._feeds, self._here.positions, strict=True)
         }
 
+    def quarantined(self) -> dict[str, dict[str, int]]:
+        """Failed attempts of this rank by dataset and stage, as handed over, since the loader was made."""
+        return self._ledger.counts()
+
     def open_shards(self) -> dict[str, int]:
         """Per dataset, the shards that all ranks together draw from around the present position (training)."""
         return {
@@ -212,7 +216,7 @@ class Loader:
             fingerprint=combine_fingerprints([feed.reader.fingerprint for feed in self._feeds]),
             streams=self.config.streams,
             window=tuple(feed.window for feed in self._feeds),
-            datasets=tuple(feed.config.label for feed in self._feeds),
+            datasets=tuple(feed.label for feed in self._feeds),
             weights=tuple(self._blend.weights),
             unit=self.config.unit if self._training else "pass",
             q=place.q,

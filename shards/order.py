@@ -29,6 +29,8 @@ MAX_SUBSTITUTES = 8
 # What a hash is for; each purpose has its own number, so that no two draws share an address.
 _LINE, _PASS, _WINDOW, _SUBSTITUTE = 1, 2, 3, 4
 _FEISTEL_ROUNDS = 6
+_SMALL_WINDOW = 64  # a window with fewer elements may hold nothing but one broken sample
+_STRETCH = 1024  # elements around such a window that its substitutes come from
 _CACHED_PASSES = 2  # a batch may cross the end of a pass
 
 
@@ -72,8 +74,9 @@ class Order:
     def at(self, positions: npt.ArrayLike, attempt: int = 0) -> Positions:
         """The elements at `positions` (any shape, from 0), or their substitute number `attempt` from the same window.
 
-        A substitute lies in the pass, stream and window of what it stands for. In a window of one element it is that
-        element.
+        A substitute lies in the pass of what it stands for, and in its window unless that is small (at the ends of
+        streams): then it comes from a stretch around the window that may cross streams, and the attempts differ as
+        long as there are others. It is never what it stands for, unless that is the only element.
         """
         position = np.asarray(positions, dtype=np.int64)
         if position.size and position.min() < 0:
@@ -82,11 +85,17 @@ class Order:
         index, stream = np.divmod(in_pass, self.streams)
         window, low, size = self._windows(stream, index)
         offset = index - low
+        small = size < _SMALL_WINDOW
         if attempt:
             step = hash64(self._seed, self._name, _SUBSTITUTE, pass_, in_pass, attempt)
-            offset = (offset + 1 + _remainder(step, np.maximum(size - 1, 1))) % size
+            offset = np.where(small, offset, (offset + 1 + _remainder(step, np.maximum(size - 1, 1))) % size)
         key = hash64(self._seed, self._name, _WINDOW, pass_, stream, window)
-        on_line = self._cuts[stream] + low + permute(offset, size, key)
+        start = self._cuts[stream] + low
+        on_line = start + permute(offset, size, key)
+        if attempt and small.any():
+            step_key = hash64(self._seed, self._name, _SUBSTITUTE, pass_, in_pass, 0)
+            on_line = np.where(small, self._around(on_line, start + size // 2, step_key, attempt), on_line)
+            stream = np.searchsorted(self._cuts, on_line, side="right") - 1
         shard, row = np.empty_like(on_line), np.empty_like(on_line)
         for number in np.unique(pass_):
             here = pass_ == number
@@ -136,6 +145,15 @@ class Order:
         low = np.maximum(0, window * width - phase)
         high = np.minimum(length, (window + 1) * width - phase)
         return window, low, high - low
+
+    def _around(self, on_line: Int64, middle: Int64, key: UInt64, attempt: int) -> Int64:
+        """Other line positions than `on_line`, out of a stretch around `middle`; attempts 1, 2, ... go through it."""
+        room = min(_STRETCH, self.num_elements)
+        others = max(room - 1, 1)
+        start = np.clip(middle - room // 2, 0, self.num_elements - room)
+        turn = np.full_like(on_line, (attempt - 1) % others)
+        step = permute(turn, np.full_like(on_line, others), key)
+        return start + (on_line - start + 1 + step) % room
 
     def _pass(self, number: int) -> tuple[Int64, Int64]:
         """(pieces in the order of this pass, the line position where each ends). Safe to call from several threads."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import logging
 import threading
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -54,6 +54,7 @@ class Ledger:
         self._fingerprints = dict(fingerprints or {})
         self._known: dict[tuple[str, str, int], Failure] = {}
         self._filed: set[tuple[str, str, int]] = set()
+        self._counts: Counter[tuple[str, str]] = Counter()
         self._lock = threading.Lock()
         if path is not None and path.exists():
             self._read(path)
@@ -73,6 +74,7 @@ class Ledger:
         lines = []
         for failure in failures:
             self.last.append(failure)
+            self._counts[failure.origin.dataset, failure.stage] += 1
             element = (failure.origin.dataset, failure.origin.shard, failure.row)
             if failure.lasting and element in self._filed:
                 continue
@@ -82,6 +84,13 @@ class Ledger:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             with self.path.open("a", encoding="ascii") as file:
                 file.write("".join(lines))
+
+    def counts(self) -> dict[str, dict[str, int]]:
+        """Dataset -> stage -> failures that came to `file` in this process, the repeated ones included."""
+        counts: dict[str, dict[str, int]] = {}
+        for (dataset, stage), count in sorted(self._counts.items()):
+            counts.setdefault(dataset, {})[stage] = count
+        return counts
 
     def _entry(self, failure: Failure) -> dict[str, Any]:
         origin = failure.origin
@@ -139,9 +148,9 @@ def exhausted(failures: Iterable[Failure], ledger: Ledger) -> TooManyFailures:
     failures = list(failures)
     reasons = "".join(f"\n  {text}" for text in dict.fromkeys(str(failure) for failure in failures))
     return TooManyFailures(
-        f"{failures[0].origin}: this element and its {len(failures) - 1} substitutes, all drawn from one window of the "
-        "order, could not be used; take the bad samples out of the dataset, or start anew with a larger window or "
-        f"fewer streams; all failures are in {_where(ledger)}; here:{reasons}"
+        f"{failures[0].origin}: this element and its {len(failures) - 1} substitutes, all from around one place of the "
+        "order, could not be used; take the bad samples out of the dataset, or start anew with a larger window; "
+        f"all failures are in {_where(ledger)}; here:{reasons}"
     )
 
 

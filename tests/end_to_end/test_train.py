@@ -17,6 +17,17 @@ from mcg.engine.checkpoint import find_checkpoint
 from tests.end_to_end.small_runs import PYTHON, STEPS, TORCHRUN, Runs, curve, deepspeed_launcher, lines
 
 pytestmark = pytest.mark.timeout(600)
+ACCOUNTING = {
+    "steps": 16,
+    "since_step": 0,
+    "planned": 128,
+    "delivered": 128,
+    "failed": 0,
+    "substituted": 0,
+    "failed_attempts": 0,
+    "padded": 0,
+    "quarantine": {},
+}
 LOSSES = ("contrastive", "token_contrast", "masked_lm", "generation", "total")
 
 
@@ -45,7 +56,7 @@ def test_a_run_logs_scores_and_saves(whole: Path) -> None:
     scores = next(line for line in lines(whole) if "metrics" in line)
     assert (scores["step"], scores["metrics"]["num_scored"]) == (STEPS, 60)
     assert json.loads((whole / "evaluation" / "val" / "metrics.json").read_text()) == scores["metrics"]
-    assert json.loads((whole / "accounting.json").read_text()) == {"steps": 16, "delivered": 128, "substituted": 0}
+    assert json.loads((whole / "accounting.json").read_text()) == ACCOUNTING
     checkpoint = find_checkpoint(whole)
     assert checkpoint.step == STEPS and checkpoint.config["task"]["name"] == "pretrain"
 
@@ -115,7 +126,7 @@ def test_two_processes_give_the_losses_of_one(
     assert done.returncode == 0, done.stderr
     _assert_nearly_the_same(tmp_path / "run", whole)
     facts = json.loads((tmp_path / "run" / "accounting.json").read_text())
-    assert facts == {"steps": 16, "delivered": 128, "substituted": 0}
+    assert facts == ACCOUNTING
 
 
 @pytest.mark.long

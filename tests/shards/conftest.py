@@ -21,6 +21,14 @@ _CONTAINERS = {"libx264": "mp4", "mpeg4": "mp4", "libvpx-vp9": "webm", "libvpx":
 NUMBER_BITS = 8
 
 
+@pytest.fixture(autouse=True, scope="session")
+def _cache_of_its_own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Nothing is written to the user's cache folder."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
 @lru_cache(maxsize=64)
 def _make_clip(num_frames: int, size: tuple[int, int], codec: str, rotation: int, fps: int) -> bytes:
     import av

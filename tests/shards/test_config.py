@@ -42,6 +42,7 @@ def test_every_field_says_what_it_means(model: type[DatasetConfig] | type[Loader
         ({"blend": [CC | {"weight": 0}]}, "greater than 0"),
         ({"blend": [CC | {"weight": 0.9999}, {"name": "b", "path": "b", "weight": 0.0001}]}, "would never be read"),
         ({"blend": [CC | {"name": "a/b"}]}, "should match pattern"),
+        ({"blend": [CC | {"where": "duraton > 2"}]}, "no column 'duraton'; did you mean 'duration'"),
         ({"batch_size": 0}, "greater than or equal to 1"),
         ({"seed": 2**32}, "less than 4294967296"),
         ({"unit": "batch"}, "'step' or 'sample'"),

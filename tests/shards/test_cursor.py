@@ -38,7 +38,7 @@ def test_a_cursor_is_at_most_200_bytes_and_100_per_dataset(num_datasets: int) ->
         fingerprint="f" * 16,
         streams=4096,
         window=(10**9,) * num_datasets,
-        datasets=("n" * 32 + "/sample*100",) * num_datasets,
+        datasets=("n" * 32 + "/sample*100?0123abcd",) * num_datasets,
         weights=(10_000,) * num_datasets,
         unit="sample",
         q=10**14,
@@ -63,7 +63,12 @@ def test_a_cursor_is_at_most_200_bytes_and_100_per_dataset(num_datasets: int) ->
         (
             "datasets",
             ("web", "cc*2"),
-            r"cursor: datasets differs: saved \['web', 'cc'\], this loader has \['web', 'cc\*2'\]",
+            r"cursor: datasets differs: saved \['web', 'cc'\], this loader has \['web', 'cc\*2'\]; set datasets back",
+        ),
+        (
+            "datasets",
+            ("web", "cc?12ab"),
+            r"this loader has \['web', 'cc\?12ab'\]; what follows \? stands for what where",
         ),
         ("weights", (2, 1), r"cursor: weights differs: saved \[3, 1\], this loader has \[2, 1\]"),
         ("unit", "sample", "cursor: unit differs: saved 'step', this loader has 'sample'"),

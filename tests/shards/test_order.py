@@ -9,8 +9,8 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from shards.order import Order, Sequential, default_window, permute
-from shards.rng import hash64
+from shards.order import MAX_SUBSTITUTES, Order, Sequential, default_window, permute
+from shards.rng import hash64, name_hash
 
 COUNTS = st.lists(st.integers(0, 30), min_size=1, max_size=20).filter(any)
 SHAPE = st.fixed_dictionaries(
@@ -63,23 +63,69 @@ def test_streams_are_equal_within_one_element_and_keep_their_elements(counts: li
     assert sum(len(streams) > 1 for streams in streams_of_shard) <= order.streams - 1
 
 
+ROOMY = st.lists(st.integers(0, 300), min_size=1, max_size=12).filter(lambda counts: sum(counts) > 1)
+ROOMY_SHAPE = st.fixed_dictionaries(
+    {"seed": st.integers(0, 2**32 - 1), "streams": st.integers(1, 6), "window": st.integers(1, 200)}
+)
+
+
 @settings(max_examples=60, deadline=None)
-@given(COUNTS, SHAPE, st.integers(1, 8))
-def test_substitutes_lie_in_the_same_window_and_differ(counts: list[int], shape: dict[str, int], attempt: int) -> None:
+@given(ROOMY, ROOMY_SHAPE, st.integers(1, 8))
+def test_substitutes_come_from_the_same_window_where_it_is_not_small(
+    counts: list[int], shape: dict[str, int], attempt: int
+) -> None:
+    """ORDER.md's formula, written down once more."""
+    order = make(counts, shape)
+    n, streams = order.num_elements, order.streams
+    planned = order.at(n + np.arange(n))
+    _, low, size = order._windows(planned.stream, np.arange(n) // streams)
+    substitutes = order.at(n + np.arange(n), attempt)
+    for p in np.flatnonzero(size >= 64):
+        k, m = int(p // streams - low[p]), int(size[p])
+        step = int(hash64(shape["seed"], name_hash("demo"), 4, 1, int(p), attempt)) % (m - 1)
+        twin = n + (int(low[p]) + (k + 1 + step) % m) * streams + int(planned.stream[p])
+        assert [int(a[p]) for a in substitutes] == [int(a) for a in order.at(twin)]
+
+
+@settings(max_examples=100, deadline=None)
+@given(COUNTS.filter(lambda counts: sum(counts) > 1), SHAPE, st.integers(0, 2))
+def test_small_windows_have_as_many_different_substitutes_as_there_are_elements(
+    counts: list[int], shape: dict[str, int], pass_: int
+) -> None:
     order = make(counts, shape)
     n = order.num_elements
-    positions = n + np.arange(n)
-    planned, substitute = order.at(positions), order.at(positions, attempt)
-    assert np.array_equal(planned.stream, substitute.stream) and np.array_equal(planned.pass_, substitute.pass_)
-    index = np.arange(n) // order.streams
-    window, _, size = order._windows(planned.stream, index)
-    members: dict[tuple[int, int], set[tuple[int, int]]] = {}
-    for c, w, element in zip(planned.stream.tolist(), window.tolist(), elements(order, positions), strict=True):
-        members.setdefault((c, w), set()).add(element)
-    for i, element in enumerate(elements(order, positions, attempt)):
-        assert element in members[int(planned.stream[i]), int(window[i])]
-        same = element == (int(planned.shard[i]), int(planned.row[i]))
-        assert same == (size[i] == 1)
+    positions = pass_ * n + np.arange(n)
+    planned = elements(order, positions)
+    small = np.broadcast_to(order._windows(order.at(positions).stream, np.arange(n) // order.streams)[2] < 64, n)
+    tried = list(zip(*(elements(order, positions, attempt) for attempt in range(1, MAX_SUBSTITUTES + 1)), strict=True))
+    for p, substitutes in enumerate(tried):
+        assert planned[p] not in substitutes and set(substitutes) <= set(planned)
+        if small[p]:
+            assert len(set(substitutes)) == min(MAX_SUBSTITUTES, n - 1)
+    for attempt in (1, 5, 8):
+        assert order.at(positions, attempt).pass_.tolist() == [pass_] * n
+        assert [elements(order, [p], attempt)[0] for p in positions[:5]] == [t[attempt - 1] for t in tried[:5]]
+
+
+def test_a_broken_sample_alone_in_its_window_finds_others() -> None:
+    """A hundred records of one sample at the end of a stream: its small window holds nothing else."""
+    order = Order([900, 100], seed=0, name="ends", streams=7, window=40)
+    at = order.at(np.arange(1000))
+    broken = {(1, row) for row in range(100)}
+    tried = [elements(order, np.arange(1000), attempt) for attempt in range(1, MAX_SUBSTITUTES + 1)]
+    for p in np.flatnonzero(at.shard == 1):
+        assert any(substitutes[p] not in broken for substitutes in tried)
+
+
+def test_the_only_element_has_only_itself() -> None:
+    assert elements(Order([0, 1], 0, "one", 4, 9), np.arange(3), attempt=2) == [(1, 0)] * 3
+
+
+def test_the_substitutes_never_change() -> None:
+    order = Order([5, 0, 9, 4], seed=3, name="golden", streams=3, window=4)
+    assert elements(order, np.arange(16, 22), attempt=1) == [(0, 0), (3, 2), (2, 8), (2, 4), (0, 4), (2, 6)]
+    order = Order([400, 500], seed=3, name="golden", streams=3, window=100)
+    assert elements(order, np.arange(150, 154), attempt=1) == [(1, 20), (1, 361), (0, 191), (1, 50)]
 
 
 @settings(max_examples=30, deadline=None)

@@ -109,3 +109,11 @@ def test_without_a_file_the_message_says_how_to_get_one() -> None:
     assert "cc/0.tar:k1: this element and its 2 substitutes" in str(error)
     assert "no file (give the loader a ledger_path to keep them)" in str(error)
     assert str(error).count("cc/0.tar:k2: cut off after frame 3") == 1
+
+
+def test_counts_are_by_dataset_and_stage_and_hold_what_is_filed_once_only() -> None:
+    ledger = Ledger()
+    ledger.remember(LASTING)
+    assert ledger.counts() == {}
+    ledger.file([LASTING, LASTING, PASSING])
+    assert ledger.counts() == {"cc": {"decode": 1, "read": 2}}
