@@ -148,6 +148,7 @@ class Loader:
     def _next(self) -> Batch | None:
         if self.closed:
             raise ValueError("this loader is closed")
+        self._note_queue()
         with self.stats.waiting():
             self._plan_ahead(1)
             if not self._pending:
@@ -163,6 +164,10 @@ class Loader:
         self._here, self._loaded = pending.plan.after, False
         self._plan_ahead(self.config.prefetch_batches)
         return batch
+
+    def _note_queue(self) -> None:
+        ready = sum(pending.done.done() for pending in self._pending)
+        self.stats.found(ready, len(self._pending), sum(pending.num_bytes for pending in self._pending))
 
     def _plan_ahead(self, num_batches: int) -> None:
         while len(self._pending) < num_batches:

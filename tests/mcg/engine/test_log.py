@@ -11,9 +11,10 @@ import pytest
 from mcg import distributed
 from mcg.engine.config import LogConfig
 from mcg.engine.log import RunLog
-from shards.stats import Accounting, Snapshot
+from shards.stats import Accounting, Snapshot, Times
 
-DATA = Snapshot({"read": 0.1, "encode": 0.0, "decode": 0.3, "collate": 0.0}, 0.25, 1, Accounting(planned=8, failed=2))
+TIMES = {"read": 0.1, "encode": 0.0, "decode": 0.3, "collate": 0.0, "wait": 0.25}
+DATA = Snapshot({stage: Times(8, s) for stage, s in TIMES.items()}, 1, Accounting(planned=8, failed=2))
 
 
 def _write(folder: Path, first: int, last: int, total: int = 10) -> None:
