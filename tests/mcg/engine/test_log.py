@@ -76,6 +76,14 @@ def test_tensorboard_events_are_written_where_asked_for(tmp_path: Path) -> None:
     assert list((tmp_path / "tensorboard").glob("events*"))
 
 
+def test_loader_statistics_of_the_run_so_far_are_left_for_prometheus(tmp_path: Path) -> None:
+    file = tmp_path / "loader.prom"
+    with RunLog(tmp_path, LogConfig(every_steps=2, prometheus=str(file)), 10, 0) as log:
+        for step in range(1, 4):
+            log.step(step, {"total": 1.0}, 0.5, 8, DATA, None)
+    assert 'shards_loader_batches_total{rank="0"} 2\n' in file.read_text()
+
+
 def test_other_ranks_write_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(distributed, "rank", lambda: 1)
     _write(tmp_path, 0, 3)
