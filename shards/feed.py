@@ -7,7 +7,7 @@ each were in a pass of its own. An empty dataset is refused by name and path.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -42,7 +42,7 @@ class Feed:
 
 def open_feed(dataset: DatasetConfig, config: LoaderConfig) -> Feed:
     """Open a dataset as the loader config wants it ordered. Raises ValueError when it has no elements."""
-    reader = open_reader(dataset)
+    reader = open_reader(dataset, config.verify)
     counts = np.asarray(reader.counts, dtype=np.int64)
     if not counts.sum():
         raise ValueError(
@@ -59,7 +59,7 @@ def open_feed(dataset: DatasetConfig, config: LoaderConfig) -> Feed:
     return Feed(dataset, reader, order, window, counts)
 
 
-def open_reader(dataset: DatasetConfig) -> Reader:
+def open_reader(dataset: DatasetConfig, verify: Literal["once", "always", "never"] = "once") -> Reader:
     from shards.reader import Reader  # loads pyarrow
 
-    return Reader(dataset.name, dataset.path, dataset.elements)
+    return Reader(dataset.name, dataset.path, dataset.elements, verify)
