@@ -69,7 +69,7 @@ class Reader:
         rows = self.index.rows(shard)
         origin = self._origin(shard, sample)
         if record is None:
-            if not rows.num_records[sample]:
+            if rows.num_records[sample] < 1:
                 raise SampleError(origin, "has no text record")
             record = int(draw.integers(rows.num_records[sample]))
         self._check_shard(shard)
