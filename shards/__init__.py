@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from shards.media import MediaError
     from shards.quarantine import Failure, TooManyFailures
     from shards.sample import MediaFacts, Origin, Sample, SampleError
+    from shards.torch_dataset import TorchDataset
     from shards.writer import DatasetWriter
 
 _MODULES = {
@@ -37,6 +38,7 @@ _MODULES = {
     "Sample": "sample",
     "SampleError": "sample",
     "TooManyFailures": "quarantine",
+    "TorchDataset": "torch_dataset",
     "plan_clip": "clip",
 }
 
@@ -57,6 +59,7 @@ __all__ = [
     "Sample",
     "SampleError",
     "TooManyFailures",
+    "TorchDataset",
     "plan_clip",
 ]
 

@@ -74,6 +74,8 @@ class LoaderConfig(_Frozen):
     """Batches made ahead of the one in use; each is held decoded in memory."""
     decode: Literal["auto", "cpu", "dali"] = "auto"
     """Decode backend."""
+    verify: Literal["once", "always", "never"] = "once"
+    """When a member's checksum is compared: at its first read in this process, at every read, or not at all."""
     pad_to_multiple: int = Field(default=8, ge=1)
     """Text arrays are padded to the longest of the rank's batch, rounded up to a multiple of this many entries."""
     max_failures: int | None = Field(default=None, ge=0)

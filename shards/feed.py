@@ -7,7 +7,7 @@ element within one pass draw as if each were in a pass of its own. An empty data
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -54,7 +54,7 @@ def open_feed(dataset: DatasetConfig, config: LoaderConfig) -> Feed:
     """Open a dataset as the loader config wants it ordered. Raises ValueError when it has no elements."""
     from shards.selection import open_selection  # loads pyarrow
 
-    reader = open_reader(dataset)
+    reader = open_reader(dataset, config.verify)
     selection = open_selection(dataset, reader.index)
     counts = np.asarray(reader.counts if selection is None else selection.counts, dtype=np.int64)
     if not counts.sum():
@@ -72,7 +72,7 @@ def open_feed(dataset: DatasetConfig, config: LoaderConfig) -> Feed:
     return Feed(dataset, reader, order, window, counts, selection)
 
 
-def open_reader(dataset: DatasetConfig) -> Reader:
+def open_reader(dataset: DatasetConfig, verify: Literal["once", "always", "never"] = "once") -> Reader:
     from shards.reader import Reader  # loads pyarrow
 
-    return Reader(dataset.name, dataset.path, dataset.elements)
+    return Reader(dataset.name, dataset.path, dataset.elements, verify)

@@ -39,6 +39,10 @@ MAX_MEDIA_BYTES = (1 << 31) - 1
 MAX_TEXT_BYTES = 1 << 24
 """Largest media member and largest json member that is written or read."""
 _MAX_DATASET_BYTES = 1 << 26
+_MAX_ROWS = 1 << 22
+_MAX_VALUES = 1 << 25
+"""Rows of shards.parquet or of one row group of index.parquet, and values in one column of it: a few bytes of parquet
+may stand for billions of equal ones."""
 _ROWS_KEPT = 1 << 19
 _ROW_GROUPS_KEPT = 2
 
@@ -335,6 +339,7 @@ class Index:
             raise DatasetError(
                 f"{source.url}: {SHARDS_FILE} or {INDEX_FILE} is damaged ({error}); {_REBUILD}"
             ) from error
+        _check_counts(source, INDEX_FILE, parquet.metadata)
         _check_fit(source, dataset, shards, parquet)
         return cls(source, dataset, shards, parquet)
 
@@ -455,7 +460,9 @@ def _read_dataset(source: Source) -> dict[str, Any]:
 def _read_shards(source: Source) -> ShardTable:
     import pyarrow.parquet as pq
 
-    table = pq.ParquetFile(SourceFile(source, SHARDS_FILE)).read()
+    parquet = pq.ParquetFile(SourceFile(source, SHARDS_FILE))
+    _check_counts(source, SHARDS_FILE, parquet.metadata)
+    table = parquet.read()
 
     def numbers(name: str) -> NDArray[np.int64]:
         return np.array(table.column(name).to_numpy(), np.int64)
@@ -468,6 +475,16 @@ def _read_shards(source: Source) -> ShardTable:
         checksums=table.column("checksum").to_pylist(),
         first_row=numbers("first_row"),
     )
+
+
+def _check_counts(source: Source, file: str, metadata: Any) -> None:
+    groups = [metadata.row_group(i) for i in range(metadata.num_row_groups)]
+    rows = [group.num_rows for group in groups] + ([metadata.num_rows] if file == SHARDS_FILE else [])
+    values = [group.column(i).num_values for group in groups for i in range(group.num_columns)]
+    for what, limit, found in (("rows", _MAX_ROWS, rows), ("values of a column", _MAX_VALUES, values)):
+        wrong = next((count for count in found if not 0 <= count <= limit), None)
+        if wrong is not None:
+            raise DatasetError(f"{source.url}/{file}: claims {wrong} {what}, the limit is {limit}; {_REBUILD}")
 
 
 def _check_fit(source: Source, dataset: dict[str, Any], shards: ShardTable, parquet: Any) -> None:

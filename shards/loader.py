@@ -7,6 +7,9 @@ data is replaced by a deterministic substitute. Evaluation gives every element o
 last batch padded and masked; nothing is substituted. Only bad data (SampleError, MediaError) is survived: any other
 exception comes out of `next` with the origin it belongs to, and the loader still stands before that batch.
 
+It starts no process and leaves no file: whatever ends its process ends all of it. A fork may use a loader that gave
+no batch yet; one in use is refused there.
+
 Gives up: worker processes (reading and decoding release the GIL, so threads do), and sharing bytes between ranks.
 
     with Loader(config, rank, world_size, encode) as loader:
@@ -16,12 +19,12 @@ Gives up: worker processes (reading and decoding release the GIL, so threads do)
 from __future__ import annotations
 
 import logging
+import os
 import weakref
 from collections import deque
 from collections.abc import Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from shards.blend import Blend
 from shards.collate import PADDING, Batch
@@ -31,6 +34,7 @@ from shards.decode import open_decoder
 from shards.feed import open_feed
 from shards.order import Order
 from shards.plan import EvaluationPlanner, Place, Planner, TrainingPlanner
+from shards.pool import Pool
 from shards.quarantine import FailureBudget, Ledger, exhausted
 from shards.stats import Accounting, Stats
 from shards.worker import Encode, Pending, RngFactory, Worker
@@ -72,9 +76,11 @@ class Loader:
         self._ahead = self._start  # before the next batch to plan
         self._loaded = False
         self._pending: deque[Pending] = deque()
-        self._pool = ThreadPoolExecutor(config.threads, thread_name_prefix=f"shards-loader-rank{rank}")
+        self._pool = Pool(config.threads, f"shards-loader-rank{rank}")
         # Runs when the loader is dropped. It must not wait: the collector may run it in one of the pool's own threads.
+        # At the end of the process the pool stops by itself.
         self._finalizer = weakref.finalize(self, _shut_down, self._pool, self._pending, wait=False)
+        self._finalizer.atexit = False
 
     @property
     def num_elements(self) -> int:
@@ -112,11 +118,11 @@ class Loader:
         }
 
     def __iter__(self) -> Iterator[Batch]:
-        """Training goes on where it stands. Evaluation starts anew, unless a state was loaded since the last batch."""
+        """Training goes on where it stands. Evaluation starts anew, unless a state was loaded since the last time."""
         if not self._training and not self._loaded:
             self._go_to(self._start)
-        while (batch := self._next()) is not None:
-            yield batch
+        self._loaded = False
+        return self._batches()
 
     def __next__(self) -> Batch:
         batch = self._next()
@@ -149,9 +155,25 @@ class Loader:
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    def __reduce__(self) -> NoReturn:
+        raise TypeError(
+            "a Loader has threads and cannot be sent to another process: make it in the process that uses it "
+            "(in a DataLoader: num_workers=0)"
+        )
+
+    def _batches(self) -> Iterator[Batch]:
+        while (batch := self._next()) is not None:
+            yield batch
+
     def _next(self) -> Batch | None:
         if self.closed:
             raise ValueError("this loader is closed")
+        if self._pool.is_elsewhere:
+            raise ValueError(
+                f"this loader was started in process {self._pool.pid}, and this is process {os.getpid()}, a fork of "
+                "it: its threads stayed behind; make the Loader in the process that uses it"
+            )
+        self._note_queue()
         with self.stats.waiting():
             self._plan_ahead(1)
             if not self._pending:
@@ -167,6 +189,10 @@ class Loader:
         self._here, self._loaded = pending.plan.after, False
         self._plan_ahead(self.config.prefetch_batches)
         return batch
+
+    def _note_queue(self) -> None:
+        ready = sum(pending.done.done() for pending in self._pending)
+        self.stats.found(ready, len(self._pending), sum(pending.num_bytes for pending in self._pending))
 
     def _plan_ahead(self, num_batches: int) -> None:
         while len(self._pending) < num_batches:
@@ -226,8 +252,10 @@ class Loader:
         )
 
 
-def _shut_down(pool: ThreadPoolExecutor, pending: deque[Pending], wait: bool) -> None:
+def _shut_down(pool: Pool, pending: deque[Pending], wait: bool) -> None:
+    if pool.is_elsewhere:
+        return  # in a fork; a lock may be held by a thread that stayed behind
     for batch in pending:
         batch.abandon()
     pending.clear()
-    pool.shutdown(wait=wait, cancel_futures=True)
+    pool.stop(wait)

@@ -33,7 +33,9 @@ MEDIA_EXTENSIONS = VIDEO_EXTENSIONS + IMAGE_EXTENSIONS
 
 MAX_SIDE = 16384
 MAX_PIXELS = 80_000_000
-"""Limits of one frame, pixels; 8K video has 33 million."""
+"""Limits of a picture, pixels."""
+MAX_VIDEO_PIXELS = 36_000_000
+"""Limit of a frame of a video, pixels; 8K has 35 million. A decoder may hold 17 of them."""
 
 _DEMUXERS = "mov,matroska,avi,mpegts,mpeg,mpegvideo,ogg,flv,gif,asf,mp3"
 _PICTURE_FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
@@ -82,6 +84,12 @@ def open_video(data: bytes) -> Iterator[tuple[InputContainer, VideoStream]]:
     import av
     from av.container import InputContainer
 
+    from shards.mp4 import check_sample_counts
+
+    try:
+        check_sample_counts(data)
+    except ValueError as error:
+        raise MediaError(f"not a video: {error}") from error
     with video_errors("not a video"):
         container = av.open(
             io.BytesIO(data),
@@ -97,12 +105,12 @@ def open_video(data: bytes) -> Iterator[tuple[InputContainer, VideoStream]]:
         stream = streams[0]
         if stream.codec_context is None:
             raise MediaError("this FFmpeg has no decoder for the video stream")
-        check_size(stream.codec_context.width, stream.codec_context.height)
+        check_size(stream.codec_context.width, stream.codec_context.height, MAX_VIDEO_PIXELS)
         # One thread per clip: the loader decodes many clips side by side.
         stream.codec_context.thread_type = "NONE"
         stream.codec_context.thread_count = 1
         # The size may change inside the stream, behind the check above.
-        stream.codec_context.options = {"max_pixels": str(MAX_PIXELS)}
+        stream.codec_context.options = {"max_pixels": str(MAX_VIDEO_PIXELS)}
         yield container, stream
 
 
@@ -117,10 +125,10 @@ def video_errors(what: str) -> Iterator[None]:
         raise MediaError(f"{what}: {error.strerror or error}") from error
 
 
-def check_size(width: int, height: int) -> None:
+def check_size(width: int, height: int, max_pixels: int = MAX_PIXELS) -> None:
     """Refuse frames that would take too much memory."""
-    if width > MAX_SIDE or height > MAX_SIDE or width * height > MAX_PIXELS:
-        raise MediaError(f"{width}x{height} pixels are too many; limits: {MAX_SIDE} a side, {MAX_PIXELS} in all")
+    if width > MAX_SIDE or height > MAX_SIDE or width * height > max_pixels:
+        raise MediaError(f"{width}x{height} pixels are too many; limits: {MAX_SIDE} a side, {max_pixels} in all")
 
 
 def gives_frame(packet: Packet, codec: str) -> bool:
@@ -199,7 +207,7 @@ def _probe_video(data: bytes) -> MediaFacts:
                     last_duration = packet.duration or last_duration
         if first is None:
             raise MediaError("no frame can be decoded")
-        check_size(first.width, first.height)
+        check_size(first.width, first.height, MAX_VIDEO_PIXELS)
         width, height = (first.height, first.width) if orientation(first).swaps_sides else (first.width, first.height)
         tick = float(stream.time_base or 0)
         span = (max(times) - min(times)) * tick if times else 0.0

@@ -1,9 +1,10 @@
 """Read single samples of a dataset by number, wherever its shards lie.
 
-Promises: one ranged read per sample; size and checksum of every member are verified each time it is read; sizes are
-bounded before anything is read; json is parsed with limits. Whatever is wrong in the data of one sample is a
-SampleError with its origin. A dataset that does not fit its index is a DatasetError, and bytes that cannot be had a
-SourceError: both stop a run, neither is ever taken for a bad sample. Threads may share a Reader.
+Promises: one ranged read per sample; the size of every member is verified each time it is read, its checksum the first
+time in this process (`verify`; one bit a sample, for shards that were read); sizes are bounded before anything is read;
+json is parsed with limits. Whatever is wrong in the data of one sample is a SampleError with its origin. A dataset that
+does not fit its index is a DatasetError, and bytes that cannot be had a SourceError: both stop a run, neither is ever
+taken for a bad sample. Threads may share a Reader.
 """
 
 from __future__ import annotations
@@ -26,7 +27,13 @@ _GAP = 1 << 16
 class Reader:
     """The elements of one dataset: `elements` says whether an element is a record of a sample, or a sample."""
 
-    def __init__(self, dataset_name: str, url: str, elements: Literal["record", "sample"] = "record") -> None:
+    def __init__(
+        self,
+        dataset_name: str,
+        url: str,
+        elements: Literal["record", "sample"] = "record",
+        verify: Literal["once", "always", "never"] = "once",
+    ) -> None:
         if elements not in ("record", "sample"):
             raise ValueError(f"elements is {elements!r}, allowed are 'record' and 'sample'")
         self.name = dataset_name
@@ -34,6 +41,8 @@ class Reader:
         self.source = open_source(url)
         self.index = Index.open(self.source)
         self._checked = bytearray(len(self.index.shards))
+        self._verify = verify
+        self._verified: dict[int, bytearray] = {}
 
     @property
     def counts(self) -> NDArray[np.int64]:
@@ -60,12 +69,15 @@ class Reader:
         rows = self.index.rows(shard)
         origin = self._origin(shard, sample)
         if record is None:
-            if not rows.num_records[sample]:
+            if rows.num_records[sample] < 1:
                 raise SampleError(origin, "has no text record")
             record = int(draw.integers(rows.num_records[sample]))
         self._check_shard(shard)
         media_row, text_row = _choose(rows.members(sample), int(self.index.shards.bytes[shard]), origin)
         media, text = self._fetch(origin, media_row, text_row)
+        if not self._is_verified(shard, sample):
+            _check_sums(origin, (media_row, text_row), (media, text))
+            self._note_verified(shard, sample)
         content = _parse(text, origin)
         records = content.pop("records")
         if len(records) != rows.num_records[sample]:
@@ -112,12 +124,32 @@ class Reader:
                 # The shard is large enough, so this is the store's fault and not the sample's.
                 what = f"{len(data)} of {member.size} bytes of .{member.ext} at {member.offset}"
                 raise SourceError(f"{self.source.url}/{origin.shard}: gave only {what}")
-            found = member_checksum(data)
-            if found != member.checksum:
-                raise SampleError(
-                    origin, f".{member.ext} is damaged: checksum {found:08x}, the index expects {member.checksum:08x}"
-                )
         return pieces
+
+    def _is_verified(self, shard: int, sample: int) -> bool:
+        if self._verify != "once":
+            return self._verify == "never"
+        bits = self._verified.get(shard)
+        return bits is not None and bool(bits[sample >> 3] & 1 << (sample & 7))
+
+    def _note_verified(self, shard: int, sample: int) -> None:
+        """Two threads at one byte may lose a bit; then that sample is verified once more."""
+        if self._verify != "once":
+            return
+        bits = self._verified.get(shard)
+        if bits is None:
+            size = (int(self.index.shards.num_samples[shard]) + 7) // 8
+            bits = self._verified.setdefault(shard, bytearray(size))
+        bits[sample >> 3] |= 1 << (sample & 7)
+
+
+def _check_sums(origin: Origin, members: tuple[MemberRow, ...], pieces: tuple[bytes, ...]) -> None:
+    for member, data in zip(members, pieces, strict=True):
+        found = member_checksum(data)
+        if found != member.checksum:
+            raise SampleError(
+                origin, f".{member.ext} is damaged: checksum {found:08x}, the index expects {member.checksum:08x}"
+            )
 
 
 def _choose(members: tuple[MemberRow, ...], shard_bytes: int, origin: Origin) -> tuple[MemberRow, MemberRow]:

@@ -11,6 +11,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+_SHOWN_KEY = 256
+
 
 @dataclass(frozen=True, slots=True)
 class Origin:
@@ -21,7 +23,9 @@ class Origin:
     key: str
 
     def __str__(self) -> str:
-        return f"{self.dataset}/{self.shard}:{self.key}"
+        # Keys come from the data: they must not reach a terminal as control characters, nor fill a log.
+        key = self.key if len(self.key) <= _SHOWN_KEY else self.key[:_SHOWN_KEY] + "..."
+        return f"{self.dataset}/{self.shard}:{key if key.isprintable() else ascii(key)}"
 
 
 class SampleError(ValueError):

@@ -49,6 +49,8 @@ class Pending:
     abandoned: bool = False
     filed: bool = False
     """Whether its failures are in the ledger."""
+    num_bytes: int = 0
+    """Decoded bytes that it holds."""
     _left: int = field(init=False)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -56,9 +58,10 @@ class Pending:
         self.slots = [None] * len(self.plan.elements)
         self._left = len(self.plan.elements)
 
-    def finished_one(self) -> bool:
-        """Note that a slot is done; True for the last one."""
+    def finished_one(self, num_bytes: int) -> bool:
+        """Note that a slot is done and holds this much; True for the last one."""
         with self._lock:
+            self.num_bytes += num_bytes
             self._left -= 1
             return self._left == 0
 
@@ -87,12 +90,14 @@ class Worker:
         """Fill one slot; whoever fills the last one makes the batch. Exceptions go to whoever waits for the batch."""
         if pending.abandoned:
             return
+        num_bytes = 0
         try:
             element = pending.plan.elements[number]
-            pending.slots[number] = Slot(PADDING, None) if element is None else self.slot(element)
+            slot = pending.slots[number] = Slot(PADDING, None) if element is None else self.slot(element)
+            num_bytes = 0 if slot.frames is None else slot.frames.nbytes
         except BaseException as error:
             pending.errors[number] = error
-        if not pending.finished_one() or not pending.done.set_running_or_notify_cancel():
+        if not pending.finished_one(num_bytes) or not pending.done.set_running_or_notify_cancel():
             return
         try:
             if pending.errors:
@@ -160,11 +165,12 @@ class Worker:
             return None
         filler = self._find_filler(slots) if lacking else None
         number = pending.plan.dataset
-        with self._stats.time("collate"):
+        with self._stats.time("collate", len(slots)):
             name = None if number is None else self._feeds[number].name
             batch = collate(slots, self._config.pad_to_multiple, name, filler)
         # The batch has its own copy; what is left serves the accounting.
         pending.slots = [replace(slot, frames=None, arrays={}) for slot in slots]
+        pending.num_bytes = batch.frames.nbytes + sum(array.nbytes for array in batch.arrays.values())
         return batch
 
     def _find_filler(self, slots: Sequence[Slot]) -> Slot:

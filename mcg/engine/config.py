@@ -48,3 +48,5 @@ class LogConfig(_Frozen):
     """Optimiser steps between scorings of data.val; None scores it once, at the end."""
     tensorboard: bool = False
     """Also write TensorBoard events."""
+    prometheus: str | None = None
+    """File (NAME.prom) for node_exporter's textfile collector: loader statistics of rank 0, with each screen line."""

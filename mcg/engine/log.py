@@ -17,6 +17,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from mcg import distributed
 from mcg.engine.config import LogConfig
+from shards.metrics import to_prometheus, write_metrics
 from shards.stats import Snapshot
 
 
@@ -39,6 +40,7 @@ class RunLog:
             *columns, TimeRemainingColumn(), console=self.console, disable=not self.console.is_terminal
         )
         self._bar = self._progress.add_task("steps", total=total_steps, completed=first_step)
+        self._data: Snapshot | None = None
         self._board: Any = None
         if config.tensorboard:
             from torch.utils.tensorboard import SummaryWriter
@@ -94,7 +96,10 @@ class RunLog:
             for name, value in losses.items():
                 self._board.add_scalar(f"train/{name}", value, step)
             self._board.add_scalar("speed/data_wait_share", line["data_wait_share"], step)
+        self._data = data if self._data is None else self._data + data
         if step % self._config.every_steps == 0 or step == self._total:
+            if self._config.prometheus is not None:
+                write_metrics(self._config.prometheus, to_prometheus(self._data, {"rank": distributed.rank()}))
             shown = "  ".join(f"{name} {value:.4g}" for name, value in losses.items())
             self.say(
                 f"step {step}/{self._total}  {shown}  {line['elements_per_second']:.0f}/s  "

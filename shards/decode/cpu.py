@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from shards.clip import ClipPlan
 from shards.media import (
+    MAX_VIDEO_PIXELS,
     MediaError,
     Orientation,
     check_size,
@@ -117,7 +118,7 @@ def _reformat(
     reformatter: VideoReformatter, frame: VideoFrame, plan: ClipPlan, turn: Orientation, interpolation: int
 ) -> NDArray[np.uint8]:
     """Scale and convert in one go: (h, w, 3) before the turn is applied."""
-    check_size(frame.width, frame.height)
+    check_size(frame.width, frame.height, MAX_VIDEO_PIXELS)
     height, width = plan.resize[::-1] if turn.swaps_sides else plan.resize
     scaled = reformatter.reformat(frame, width, height, "rgb24", interpolation=interpolation, threads=1)
     return _finish(scaled.to_ndarray().astype(np.uint8, copy=False), plan, turn)

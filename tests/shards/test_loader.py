@@ -548,6 +548,32 @@ def test_stats_say_where_the_time_went(cc: Path) -> None:
     assert interval.num_batches == 1 and interval.accounting.delivered == 8
 
 
+def test_the_queue_is_seen_full_when_the_consumer_is_slow_and_empty_when_it_is_fast(cc: Path) -> None:
+    with ranks(config(("cc", cc), prefetch_batches=3)) as [loader]:
+        batch = next(loader)
+        for pending in loader._pending:
+            pending.done.result(20)
+        next(loader)
+        queue = loader.stats.snapshot().queue
+        held = batch.frames.nbytes + sum(array.nbytes for array in batch.arrays.values())
+        assert (queue.asked, queue.empty, queue.last_ready, queue.last_batches) == (2, 1, 3, 3)
+        assert abs(queue.last_bytes - 3 * held) < held
+    with ranks(config(("cc", cc), prefetch_batches=0)) as [loader]:
+        for _ in range(3):
+            next(loader)
+        queue = loader.stats.snapshot().queue
+    assert (queue.asked, queue.empty, queue.last_batches, queue.last_bytes) == (3, 3, 0, 0)
+
+
+def test_every_stage_counts_its_items(cc: Path) -> None:
+    with ranks(config(("cc", cc), prefetch_batches=0)) as [loader]:
+        for _ in range(4):
+            next(loader)
+        times = loader.stats.snapshot().times
+    assert [times[stage].items for stage in ("read", "encode", "decode", "collate", "wait")] == [32, 32, 32, 32, 4]
+    assert [times[stage].count for stage in ("read", "collate", "wait")] == [32, 4, 4]
+
+
 def test_an_empty_dataset_is_named_with_its_path(tmp_path: Path) -> None:
     folder = write_dataset(tmp_path / "hollow", "hollow", 0)
     with pytest.raises(ValueError, match=r"dataset 'hollow' at .*hollow has no elements \(0 shards\)"):

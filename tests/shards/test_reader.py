@@ -100,6 +100,44 @@ def test_one_flipped_bit_spoils_one_sample_and_says_where(folder: Path, draw: np
         toy.read(0, row, draw)
 
 
+def flip(folder: Path, key: str, ext: str) -> None:
+    offset, size = member(folder, key, ext)
+    with open(folder / "000000.tar", "r+b") as file:
+        file.seek(offset + size // 2)
+        byte = file.read(1)[0]
+        file.seek(offset + size // 2)
+        file.write(bytes([byte ^ 4]))
+
+
+def test_a_checksum_is_compared_once_in_a_process_at_every_read_or_never(
+    folder: Path, draw: np.random.Generator
+) -> None:
+    once, always, never = (Reader("toy", str(folder), verify=verify) for verify in ("once", "always", "never"))  # type: ignore[arg-type]
+    for toy in (once, always):
+        toy.read(0, 1, draw)
+    flip(folder, "s0001", "mp4")
+    flip(folder, "s0002", "mp4")
+    assert once.read(0, 1, draw).media == never.read(0, 1, draw).media != np.random.default_rng(1).bytes(137)
+    for toy, row in ((once, 3), (always, 1), (always, 3)):
+        for _ in range(2):  # what failed stays unverified
+            with pytest.raises(SampleError, match="is damaged: checksum"):
+                toy.read(0, row, draw)
+
+
+def test_what_was_verified_costs_one_bit_a_sample(folder: Path, draw: np.random.Generator) -> None:
+    toy = Reader("toy", str(folder), "sample")
+    assert toy._verified == {}
+    for shard, count in enumerate(toy.counts):
+        for row in range(count):
+            toy.read(shard, row, draw)
+    assert {shard: bytes(bits) for shard, bits in toy._verified.items()} == {
+        0: b"\x7f",
+        1: b"\x7f",
+        2: b"\x7f",
+        3: b"\x0f",
+    }
+
+
 def dataset_of(folder: Path, text: bytes, **row: object) -> Reader:
     """A dataset of one sample whose json member is text; shard and index agree, whatever the text is."""
     folder.mkdir(parents=True)

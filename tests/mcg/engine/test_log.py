@@ -11,9 +11,10 @@ import pytest
 from mcg import distributed
 from mcg.engine.config import LogConfig
 from mcg.engine.log import RunLog
-from shards.stats import Accounting, Snapshot
+from shards.stats import Accounting, Snapshot, Times
 
-DATA = Snapshot({"read": 0.1, "encode": 0.0, "decode": 0.3, "collate": 0.0}, 0.25, 1, Accounting(planned=8, failed=2))
+TIMES = {"read": 0.1, "encode": 0.0, "decode": 0.3, "collate": 0.0, "wait": 0.25}
+DATA = Snapshot({stage: Times(8, s) for stage, s in TIMES.items()}, 1, Accounting(planned=8, failed=2))
 
 
 def _write(folder: Path, first: int, last: int, total: int = 10) -> None:
@@ -73,6 +74,14 @@ def test_tensorboard_events_are_written_where_asked_for(tmp_path: Path) -> None:
     with RunLog(tmp_path, LogConfig(tensorboard=True), 10, 0) as log:
         log.step(1, {"total": 1.0}, 0.5, 8, DATA, None)
     assert list((tmp_path / "tensorboard").glob("events*"))
+
+
+def test_loader_statistics_of_the_run_so_far_are_left_for_prometheus(tmp_path: Path) -> None:
+    file = tmp_path / "loader.prom"
+    with RunLog(tmp_path, LogConfig(every_steps=2, prometheus=str(file)), 10, 0) as log:
+        for step in range(1, 4):
+            log.step(step, {"total": 1.0}, 0.5, 8, DATA, None)
+    assert 'shards_loader_batches_total{rank="0"} 2\n' in file.read_text()
 
 
 def test_other_ranks_write_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
