@@ -26,7 +26,7 @@ from shards.decode import Decoder
 from shards.index import MAX_MEDIA_BYTES, MAX_TEXT_BYTES
 from shards.media import MEDIA_EXTENSIONS, MediaError, probe
 from shards.sample import MediaFacts
-from shards.source import MissingFile, Source, SourceError
+from shards.source import LocalSource, MissingFile, Source, SourceError
 from shards.tar import TarError
 from shards.texts import TextError, own_records, parse
 
@@ -76,6 +76,8 @@ class ShardReport:
     num_records: int = 0
     """Records counted in json members."""
     num_decoded: int = 0
+    num_unlisted: int = 0
+    """Members of the tar that the index left out on purpose."""
     num_bytes: int = 0
     """Bytes read and looked at."""
     problems: list[Problem] = field(default_factory=list)
@@ -143,14 +145,16 @@ def check_shard(
     *,
     quick: bool = False,
     decoder: Decoder | None = None,
+    left_out: bool = False,
     on_bytes: Callable[[int], None] = lambda number: None,
 ) -> ShardReport:
     """Check a shard against the index, which says num_bytes, checksum ("": not known), num_elements and rows.
 
-    quick: only size and headers. decoder: decode a few frames of every medium. on_bytes is told how many bytes are
+    quick: only size and headers. decoder: decode a few frames of every medium. left_out: the index quarantined samples
+    of this shard, so members that it does not know are counted and no problem. on_bytes is told how many bytes are
     done; together num_bytes, unless the shard cannot be read.
     """
-    check = _Check(shards, name, rows, quick, decoder, on_bytes)
+    check = _Check(shards, name, rows, quick, decoder, left_out, on_bytes)
     if not rows.fits:
         check.spoil_all("index", "member columns of one length", "different lengths")
         return check.report
@@ -173,7 +177,7 @@ def check_shard(
             on_bytes(num_bytes)
         else:
             check.stream(found, checksum, spans)
-    except SourceError as error:
+    except OSError as error:
         check.spoil_all("shard", f"{num_bytes} bytes that can be read", str(error))
     if found != num_bytes:  # last, so that damaged samples keep their own reason
         check.spoil_all("shard size", f"{num_bytes} bytes", f"{found} bytes", first=True)
@@ -190,10 +194,11 @@ class _Check:
         rows: ShardRows,
         quick: bool,
         decoder: Decoder | None,
+        left_out: bool,
         on_bytes: Callable[[int], None],
     ) -> None:
         self._shards, self._name, self._rows, self._decoder = shards, name, rows, decoder
-        self._on_bytes = on_bytes
+        self._left_out, self._on_bytes = left_out, on_bytes
         self._proven = rows.verifiable and not quick
         self.report = ShardReport(name, len(rows))
 
@@ -328,21 +333,33 @@ class _Check:
         if kept is not None and self._agrees(kept, expected):
             return
         try:
-            found = tar.scan(cast(BinaryIO, _ReadAhead(self._shards, self._name, shard_bytes, self._stride())))
+            found = tar.scan(self._tar(shard_bytes))
         except TarError as error:
             text = str(error).removeprefix(f"{self._shards.url}/{self._name}: ")
             return self.problem(self._behind(text), "tar header", "a whole tar", text, spoils=not self._proven)
         for number, what, has in _differences(expected, found):
-            if number is None:
+            if number is None and self._left_out:
+                self.report.num_unlisted += 1
+            elif number is None:
                 self.problem(None, "tar header", "nothing", f"{has}, which the index does not know")
             else:
                 self.problem(rows.sample[number], "tar header", what, has, spoils=not self._proven)
 
     def _agrees(self, kept: _Headers, expected: list[tar.Member]) -> bool:
         try:
-            return not any(_differences(expected, tar.scan(cast(BinaryIO, kept))))
+            differences = list(_differences(expected, tar.scan(cast(BinaryIO, kept))))
         except TarError:
             return False
+        if differences and not (self._left_out and all(number is None for number, _, _ in differences)):
+            return False
+        self.report.num_unlisted += len(differences)
+        return True
+
+    def _tar(self, shard_bytes: int) -> str | BinaryIO:
+        """The shard as a scan wants it: the path of a local file, else a file that is read in strides."""
+        if isinstance(self._shards, LocalSource):
+            return os.path.join(self._shards.url, self._name)
+        return cast(BinaryIO, _ReadAhead(self._shards, self._name, shard_bytes, self._stride()))
 
     def _stride(self) -> int:
         """Bytes to fetch at a time when only headers are wanted: everything where they lie close together."""

@@ -265,7 +265,7 @@ def _counts(found: dict[str, Any]) -> RenderableType:
     table.add_column()
     table.add_column(justify="right")
     for label, name in (("shards", "num_shards"), ("samples", "num_samples"), ("records", "num_elements")):
-        table.add_row(label, f"{found[name]:,}")
+        table.add_row(label, f"{found[name]:,}" if found[name] >= 0 else "unknown")
     if found["num_quarantined"]:
         table.add_row("rows quarantined when it was built", f"{found['num_quarantined']:,}")
     for label, number in (

@@ -86,6 +86,8 @@ class Verification:
     num_members: int = 0
     num_records: int = 0
     num_decoded: int = 0
+    num_unlisted: int = 0
+    """Members that the index left out on purpose: their samples are in its quarantine."""
     num_bytes: int = 0
     seconds: float = 0.0
     num_problems: int = 0
@@ -95,7 +97,7 @@ class Verification:
 
     def add(self, report: ShardReport) -> None:
         self.num_shards += 1
-        for name in ("num_samples", "num_members", "num_records", "num_decoded", "num_bytes"):
+        for name in ("num_samples", "num_members", "num_records", "num_decoded", "num_unlisted", "num_bytes"):
             setattr(self, name, getattr(self, name) + getattr(report, name))
         self.num_problems += len(report.problems)
         self.num_bad_samples += len(report.bad)
@@ -130,6 +132,7 @@ def _reports(
 
     decoder = open_decoder("cpu") if decode else None
     table = dataset.index.shards
+    quarantined = getattr(table, "num_quarantined", None)
     pending: deque[Future[ShardReport]] = deque()
     with ThreadPoolExecutor(jobs, thread_name_prefix="shards-verify") as pool:
         try:
@@ -147,6 +150,7 @@ def _reports(
                         ShardRows(rows),
                         quick=quick,
                         decoder=decoder,
+                        left_out=quarantined is not None and bool(quarantined[number]),
                         on_bytes=advance,
                     )
                 )
@@ -190,6 +194,7 @@ def _tables(result: Verification) -> RenderableType:
         ("members", result.num_members),
         *(() if result.quick else (("records counted", result.num_records),)),
         *((("media decoded", result.num_decoded),) if result.decode else ()),
+        *((("members left out by the index", result.num_unlisted),) if result.num_unlisted else ()),
     ):
         facts.add_row(label, f"{number:,}")
     if not result.quick:

@@ -187,6 +187,8 @@ def test_a_member_that_the_index_does_not_know_is_named(folder: Path) -> None:
     report = check(folder)
     unknown = [problem for problem in report.problems if problem.what == "tar header"]
     assert len(unknown) == 1 and "'new.mp4' of 3 bytes" in unknown[0].found
+    report = check(folder, left_out=True)
+    assert report.num_unlisted == 1 and "tar header" not in {what for _, what in found(report)}
 
 
 def test_a_source_that_fails_is_a_problem_with_its_reason(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
