@@ -144,7 +144,7 @@ def _table(head: dict[str, Any], samples: list[dict[str, Any]], more: bool) -> R
 def describe_facts(facts: dict[str, Any]) -> str:
     """Media facts in one line: "video h264 320x240, 3.0 s, 75 frames at 25 fps"."""
     if not facts["width"]:
-        return "unknown (indexed without --media)"
+        return "no media facts in the index"
     text = f"{facts['kind']} {facts['codec']} {facts['width']}x{facts['height']}"
     if facts["kind"] == "image":
         return text

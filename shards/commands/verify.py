@@ -8,10 +8,11 @@ and the first problems; the quarantine file is written as the check goes and app
 from __future__ import annotations
 
 import os
+import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -134,6 +135,13 @@ def _reports(
     table = dataset.index.shards
     quarantined = getattr(table, "num_quarantined", None)
     pending: deque[Future[ShardReport]] = deque()
+    stopped = threading.Event()
+
+    def on_bytes(number: int) -> None:
+        if stopped.is_set():
+            raise CancelledError
+        advance(number)
+
     with ThreadPoolExecutor(jobs, thread_name_prefix="shards-verify") as pool:
         try:
             for number, rows in shard_tables(dataset, COLUMNS):
@@ -151,12 +159,13 @@ def _reports(
                         quick=quick,
                         decoder=decoder,
                         left_out=quarantined is not None and bool(quarantined[number]),
-                        on_bytes=advance,
+                        on_bytes=on_bytes,
                     )
                 )
             while pending:
                 yield pending.popleft().result()
         finally:
+            stopped.set()  # Ctrl-C waits for the piece that is being read, not for whole shards
             for future in pending:
                 future.cancel()
 

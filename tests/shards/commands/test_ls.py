@@ -102,7 +102,7 @@ def test_facts_in_a_line() -> None:
     facts = {"kind": "video", "codec": "vp9", "width": 8, "height": 4, "num_frames": 75, "fps": 25.0, "duration": 3.0}
     assert describe_facts(facts) == "video vp9 8x4, 3.0 s, 75 frames at 25 fps"
     assert describe_facts({**facts, "kind": "image"}) == "image vp9 8x4"
-    assert describe_facts({**facts, "width": 0}) == "unknown (indexed without --media)"
+    assert describe_facts({**facts, "width": 0}) == "no media facts in the index"
 
 
 @pytest.mark.parametrize(

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from click.testing import Result
 
+from shards.commands.output import open_dataset
+from shards.commands.verify import _reports
 from shards.tar import Member
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -155,6 +159,31 @@ def test_a_quarantine_file_of_a_whole_dataset_is_empty(built: Path, tmp_path: Pa
     assert run("verify", built, "--quarantine", tmp_path / "bad.jsonl").exit_code == 0
     assert [file.name for file in tmp_path.iterdir()] == ["bad.jsonl"]
     assert (tmp_path / "bad.jsonl").read_bytes() == b""
+
+
+def test_a_terminal_gets_a_bar_and_stdout_only_the_result(built: Path) -> None:
+    terminal, inner = os.openpty()
+    command = [sys.executable, "-m", "shards", "verify", str(built), "--json"]
+    environment = {**os.environ, "TERM": "xterm", "COLUMNS": "100"}
+    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=inner, env=environment)
+    os.close(inner)
+    shown = b""
+    try:
+        while data := os.read(terminal, 1 << 16):
+            shown += data
+    except OSError:
+        pass  # the other end was closed
+    os.close(terminal)
+    assert process.stdout is not None
+    assert json.loads(process.stdout.read())["ok"] is True
+    assert process.wait(60) == 0 and b"verify" in shown and b"/s" in shown
+
+
+def test_leaving_early_stops_the_checks_that_run(built: Path) -> None:
+    reports = _reports(open_dataset(str(built)), quick=False, decode=False, jobs=1, advance=lambda number: None)
+    assert next(reports).shard == "000000.tar"
+    reports.close()
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("shards-verify")]
 
 
 def test_quick_and_decode_exclude_each_other(built: Path, run: Callable[..., Result]) -> None:
