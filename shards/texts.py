@@ -1,14 +1,14 @@
 """The text records of a sample, read without its medium.
 
-A json member that is an object with a list "records" is ours. Otherwise there is one record: the fields of the json
-object, and "caption" from a .txt member when the json has none (img2dataset, video2dataset, webdataset).
+A json member that is an object with "records" is ours. Otherwise there is one record: the fields of the json object,
+and "caption" from a .txt member when the json has none (img2dataset, video2dataset, webdataset).
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, NoReturn
 
 from shards.index import MAX_TEXT_BYTES
 from shards.source import Source
@@ -25,31 +25,36 @@ def read_records(shards: Source, shard: str, members: Iterable[tuple[str, int, i
     records = own_records(content)
     if records is not None:
         return records
-    if not isinstance(content, dict):
-        raise TextError(f"json should be an object, is a {type(content).__name__}")
-    if "txt" in texts and "caption" not in content:
+    if "txt" in texts and content.get("caption") is None:
         try:
-            content["caption"] = texts["txt"].decode().strip()
+            content["caption"] = texts["txt"].decode("utf-8-sig").strip()
         except UnicodeDecodeError as error:
             raise TextError(f"txt is no UTF-8 ({error})") from error
     return [content] if content else []
 
 
-def parse(text: bytes) -> Any:
-    """A json member's content. Raises TextError."""
+def parse(text: bytes) -> dict[str, Any]:
+    """A json member's content, by the rules of the reader. Raises TextError."""
+
+    def constant(name: str) -> NoReturn:
+        raise ValueError(f"{name} is no json")
+
     try:
-        return json.loads(text)
+        content = json.loads(text, parse_constant=constant)
     except (ValueError, RecursionError) as error:
         raise TextError(f"json cannot be read ({error})") from error
+    if not isinstance(content, dict):
+        raise TextError(f"json should be an object, is a {type(content).__name__}")
+    return content
 
 
-def own_records(content: Any) -> list[dict[str, Any]] | None:
+def own_records(content: dict[str, Any]) -> list[dict[str, Any]] | None:
     """The list "records" of a json member that this code wrote, None when it is of another kind. Raises TextError."""
-    records = content.get("records") if isinstance(content, dict) else None
-    if not isinstance(records, list):
+    if "records" not in content:
         return None
-    if not all(isinstance(record, dict) for record in records):
-        raise TextError("json has a list 'records' whose entries are not all objects")
+    records = content["records"]
+    if not isinstance(records, list) or not all(isinstance(record, dict) for record in records):
+        raise TextError("json should be an object with a list of objects under 'records'")
     return records
 
 

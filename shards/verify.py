@@ -112,6 +112,13 @@ class ShardRows:
         ext, checksum = flat("member_ext").to_pylist(), flat("member_checksum").to_pylist()
         if len(checksum) != len(ext):
             checksum = [None] * len(ext)
+        mediums: dict[int, int] = {}
+        for number, row in enumerate(sample.tolist()):
+            if ext[number] in MEDIA_EXTENSIONS:
+                mediums.setdefault(row, number)
+        taken = set(mediums.values())
+        self.is_medium: list[bool] = [i in taken for i in order.tolist()]
+        """Whether a member is the one that a reader takes for the sample's medium, the first."""
         self.ext: list[str] = [ext[i] for i in order]
         self.checksum: list[int | None] = [checksum[i] for i in order]
 
@@ -276,7 +283,7 @@ class _Check:
         ext, size = self._rows.ext[span.number], span.stop - span.start
         if ext == "json":
             return size <= MAX_TEXT_BYTES
-        return self._decoder is not None and ext in MEDIA_EXTENSIONS and size <= MAX_MEDIA_BYTES
+        return self._decoder is not None and self._rows.is_medium[span.number] and size <= MAX_MEDIA_BYTES
 
     def _finish_member(self, number: int, member: _OpenMember) -> None:
         rows = self._rows
@@ -286,7 +293,7 @@ class _Check:
             self._member_problem(number, " checksum", f"{expected:08x}", f"{found:08x}")
         elif ext == "json":
             self._count_records(rows.sample[number], member)
-        elif self._decoder is not None and ext in MEDIA_EXTENSIONS:
+        elif self._decoder is not None and rows.is_medium[number]:
             self._decode(rows.sample[number], ext, member)
 
     def _count_records(self, sample: int, member: _OpenMember) -> None:

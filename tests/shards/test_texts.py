@@ -31,7 +31,8 @@ def test_our_records_come_as_they_are(tmp_path: Path) -> None:
     [
         ({"json": b'{"caption": "from json", "url": "u"}', "txt": b"from txt"}, {"caption": "from json", "url": "u"}),
         ({"json": b'{"url": "u"}', "txt": b" from txt\n"}, {"url": "u", "caption": "from txt"}),
-        ({"txt": "größe".encode()}, {"caption": "größe"}),
+        ({"json": b'{"caption": null}', "txt": b"from txt"}, {"caption": "from txt"}),
+        ({"txt": "\ufeffgröße".encode()}, {"caption": "größe"}),
     ],
 )
 def test_foreign_samples_have_one_record(tmp_path: Path, texts: dict[str, bytes], expected: dict[str, str]) -> None:
@@ -48,7 +49,9 @@ def test_a_sample_without_text_has_no_record(tmp_path: Path) -> None:
         ({"json": b"{"}, "json cannot be read"),
         ({"json": b"[" * 100_000}, "json cannot be read"),
         ({"json": b"[1]"}, "json should be an object, is a list"),
-        ({"json": b'{"records": [1]}'}, "not all objects"),
+        ({"json": b'{"records": [1]}'}, "a list of objects under 'records'"),
+        ({"json": b'{"records": {}}'}, "a list of objects under 'records'"),
+        ({"json": b'{"score": NaN}'}, "NaN is no json"),
         ({"txt": b"\xff\xfe"}, "txt is no UTF-8"),
     ],
 )

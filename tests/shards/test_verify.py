@@ -260,7 +260,9 @@ def rows_of(folder: Path, members: dict[str, bytes], facts: MediaFacts = FACTS) 
     ("text", "expected", "reason"),
     [
         (b"{", "text that can be read", "json cannot be read"),
-        (b'{"records": [1]}', "text that can be read", "not all objects"),
+        (b'{"records": [1]}', "text that can be read", "a list of objects under 'records'"),
+        (b"[]", "text that can be read", "should be an object, is a list"),
+        (b'{"records": [{"score": NaN}]}', "text that can be read", "NaN is no json"),
         (b'{"records": [{}, {}]}', "1", "2"),
         (b'{"records": []}', "1", "0"),
     ],
@@ -320,6 +322,14 @@ def test_undecodable_media_are_found_whether_or_not_the_index_has_facts(
         report = shard_of(tmp_path, members, rows_of(tmp_path, members, facts), decoder=open_decoder("cpu"))
         assert set(report.bad) == {"bad", "torn"} and report.num_decoded == 1
         assert all(problem.expected == "4 frames that can be decoded" for problem in report.problems)
+
+
+def test_only_the_medium_that_a_reader_takes_is_decoded(tmp_path: Path, make_clip: Callable[..., bytes]) -> None:
+    members = {"a.mp4": make_clip(12), "a.jpg": b"a thumbnail that nobody reads", "a.txt": b"caption"}
+    shard_of(tmp_path, members)
+    rows = rows_of(tmp_path, members, probe(members["a.mp4"], "a.mp4"))
+    report = shard_of(tmp_path, members, rows, decoder=open_decoder("cpu"))
+    assert not report.problems and report.num_decoded == 1
 
 
 @pytest.mark.parametrize(
