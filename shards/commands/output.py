@@ -1,0 +1,210 @@
+"""What the verbs share: opening a dataset, one object or table on stdout, progress and one-line errors on stderr.
+
+Promises: data is hostile, so nothing of it reaches a terminal as an escape sequence or as markup, and what is no JSON
+(NaN, infinities) becomes null. Errors are one line that names the place and the remedy.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import sys
+import unicodedata
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from shards.index import DATASET_FILE, DatasetError, Index
+from shards.source import AccessDenied, MissingFile, Source, SourceError, open_source
+
+if TYPE_CHECKING:
+    from rich.console import Console, RenderableType
+    from rich.text import Text
+
+PROBLEMS, WRONG_USAGE, BUG, STOPPED = 1, 2, 3, 130
+_WIDTH_OF_A_PIPE = 160
+"""Columns of a table that is not shown on a terminal."""
+_JOINERS = "\u200c\u200d"
+
+PATH = typer.Argument(metavar="PATH", help="Folder or URL (s3://..., memory://...) that holds dataset.json.")
+JSON = typer.Option(False, "--json", help="Print one JSON object instead of tables.")
+DEBUG = typer.Option(False, "--debug", help="Show the traceback of an error.")
+
+
+class UsageError(ValueError):
+    """A path or option that cannot be meant as given; exit code 2."""
+
+
+@dataclass(frozen=True, slots=True)
+class Dataset:
+    """An opened dataset: its index, and where its shards lie."""
+
+    url: str
+    index: Index
+    shards: Source
+
+    @property
+    def name(self) -> str:
+        return str(self.index.dataset["name"])
+
+    @property
+    def verified(self) -> bool:
+        """Whether the index holds checksums of every byte."""
+        return bool(self.index.dataset.get("verified", True))
+
+
+def open_dataset(path: str) -> Dataset:
+    """Open the dataset at a path. Raises UsageError when there is none; DatasetError, SourceError as Index.open."""
+    url = path.removesuffix(f"/{DATASET_FILE}")
+    source = open_source(url)
+    try:
+        source.size(DATASET_FILE)
+    except MissingFile as error:
+        raise UsageError(_no_dataset(url, source)) from error
+    index = Index.open(source)
+    root = index.dataset.get("root")
+    return Dataset(url, index, open_source(root) if root else source)
+
+
+def _no_dataset(url: str, source: Source) -> str:
+    try:
+        tars = len(source.list(".tar"))
+    except SourceError:
+        return f"{url}: no dataset here (no folder with this name holds a {DATASET_FILE}); check the path"
+    found = f"{tars} tars but no {DATASET_FILE}" if tars else f"neither {DATASET_FILE} nor tars"
+    return (
+        f"{url}: no dataset here, the folder holds {found}; make the index of tars with: python -m shards index {url}"
+    )
+
+
+def emit(data: Mapping[str, Any], as_json: bool, table: RenderableType) -> None:
+    """Print the result: data as one JSON object, or the table."""
+    if as_json:
+        typer.echo(json_line(data))
+    else:
+        console().print(table)
+
+
+def json_line(data: Any) -> str:
+    """One line of JSON in ASCII: data may hold lone surrogates, which no encoding takes."""
+    return json.dumps(_finite(data), allow_nan=False)
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    return value
+
+
+def console() -> Console:
+    """The console of stdout; wide when it is a pipe, so that tables keep their columns."""
+    from rich.console import Console
+
+    return Console(width=None if sys.stdout.isatty() else _WIDTH_OF_A_PIPE, highlight=False)
+
+
+def complain(message: str) -> None:
+    """One line on stderr."""
+    typer.echo(printable(f"error: {' '.join(message.split())}"), err=True)
+
+
+def printable(text: str, limit: int | None = None) -> str:
+    """Text from data, safe for a terminal: control characters and lone surrogates spelled out, cut to `limit`."""
+    if limit is not None and len(text) > limit:
+        text = text[: limit - 1] + "…"
+    if text.isprintable():
+        return text
+    return "".join(character if _is_harmless(character) else _spelled(character) for character in text)
+
+
+def _is_harmless(character: str) -> bool:
+    # Joiners belong to the spelling of words and emoji; other formatting characters can reverse a line.
+    return character.isprintable() or unicodedata.category(character) in ("Zs", "Co", "Cn") or character in _JOINERS
+
+
+def _spelled(character: str) -> str:
+    return character.encode("unicode_escape").decode("ascii")
+
+
+def cell(text: object, limit: int | None = None) -> Text:
+    """Text from data as a table cell: never read as markup."""
+    from rich.text import Text
+
+    return Text(printable(str(text), limit))
+
+
+def human_bytes(number: float) -> str:
+    """Bytes in decimal units, three digits: 512 B, 20.5 kB, 1.07 GB."""
+    if number < 999.5:
+        return f"{number:.0f} B"
+    units = ("kB", "MB", "GB", "TB", "PB")
+    power = min(int(math.log10(number * 1.0005) / 3), len(units))
+    return f"{number / 1000**power:.3g} {units[power - 1]}"
+
+
+def num_cores() -> int:
+    """CPU cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+@contextmanager
+def byte_progress(what: str, total: int) -> Iterator[Callable[[int], None]]:
+    """A bar on stderr over `total` bytes, when stderr is a terminal; yields the function that adds to it."""
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+
+    columns = (TextColumn(what), BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
+    hidden = not sys.stderr.isatty()
+    with Progress(*columns, console=Console(stderr=True), disable=hidden, transient=True) as progress:
+        task = progress.add_task(what, total=total)
+        yield lambda number: progress.update(task, advance=number)
+
+
+@contextmanager
+def count_progress(what: str, total: int) -> Iterator[Callable[[int], None]]:
+    """A bar on stderr over `total` things, when stderr is a terminal; yields the function that adds to it."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    hidden = not sys.stderr.isatty()
+    with Progress(*columns, console=Console(stderr=True), disable=hidden, transient=True) as progress:
+        task = progress.add_task(what, total=total)
+        yield lambda number: progress.update(task, advance=number)
+
+
+@contextmanager
+def one_line_errors(debug: bool) -> Iterator[None]:
+    """Turn whatever goes wrong inside into one line on stderr and an exit code."""
+    from shards.quarantine import TooManyFailures
+
+    try:
+        yield
+    except KeyboardInterrupt:
+        complain("stopped")
+        raise typer.Exit(STOPPED) from None
+    except BrokenPipeError:
+        raise  # typer ends quietly when the reader of a pipe has gone
+    except (typer.Exit, typer.Abort):
+        raise
+    except Exception as error:
+        if debug:
+            raise
+        code = _exit_code(error)
+        known = code != BUG or isinstance(error, TooManyFailures)
+        complain(str(error) if known else f"{type(error).__name__}: {error}; this is a bug: --debug shows where")
+        raise typer.Exit(PROBLEMS if isinstance(error, TooManyFailures) else code) from None
+
+
+def _exit_code(error: Exception) -> int:
+    if isinstance(error, UsageError | MissingFile | AccessDenied):
+        return WRONG_USAGE
+    return PROBLEMS if isinstance(error, DatasetError | SourceError) else BUG

@@ -1,0 +1,165 @@
+"""What the verbs share: errors in one line with the right exit code, and text from data that stays text."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import typer
+from click.testing import Result
+
+from shards.commands import output
+from shards.commands.output import UsageError, human_bytes, json_line, one_line_errors, open_dataset, printable
+from shards.index import DatasetError
+from shards.quarantine import TooManyFailures
+from shards.source import SourceError
+
+ROOT = Path(__file__).resolve().parents[3]
+VERBS = ("verify", "ls", "stats", "preview", "bench")
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_help_teaches_with_an_example(run: Callable[..., Result], verb: str) -> None:
+    result = run(verb, "--help")
+    assert result.exit_code == 0
+    assert f"python -m shards {verb} data/" in result.stdout and "Exit codes:" in result.stdout
+    assert "--json" in result.stdout
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_a_path_without_a_dataset_is_named_with_the_remedy(
+    run: Callable[..., Result], tmp_path: Path, verb: str
+) -> None:
+    result = run(verb, tmp_path / "nowhere")
+    assert result.exit_code == 2 and not result.stdout
+    assert f"{tmp_path}/nowhere: no dataset here" in result.stderr and "check the path" in result.stderr
+    (tmp_path / "a.tar").write_bytes(b"")
+    result = run(verb, tmp_path)
+    assert result.exit_code == 2
+    assert "the folder holds 1 tars but no dataset.json; make the index" in result.stderr
+    assert f"python -m shards index {tmp_path}" in result.stderr
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_a_damaged_index_is_a_problem_of_the_data(run: Callable[..., Result], dataset: Path, verb: str) -> None:
+    with open(dataset / "index.parquet", "r+b") as file:
+        file.truncate(500)
+    result = run(verb, dataset)
+    assert result.exit_code == 1 and not result.stdout
+    assert result.stderr.startswith("error: ") and "index.parquet is damaged" in result.stderr
+    assert result.stderr.count("\n") == 1
+
+
+def test_the_file_dataset_json_stands_for_its_folder(dataset: Path) -> None:
+    assert open_dataset(f"{dataset}/dataset.json").url == str(dataset)
+
+
+def test_shards_may_lie_elsewhere_than_the_index(dataset: Path, tmp_path: Path) -> None:
+    elsewhere = tmp_path / "tars"
+    elsewhere.mkdir()
+    for shard in dataset.glob("*.tar"):
+        shutil.move(shard, elsewhere)
+    about = json.loads((dataset / "dataset.json").read_text())
+    (dataset / "dataset.json").write_text(json.dumps({**about, "root": str(elsewhere)}))
+    assert open_dataset(str(dataset)).shards.list(".tar") == ["000000.tar", "000001.tar", "000002.tar"]
+
+
+def test_usage_errors_name_the_path(tmp_path: Path) -> None:
+    with pytest.raises(
+        UsageError, match=r"neither dataset\.json nor tars; make the index of tars with: python -m shards"
+    ):
+        open_dataset(str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "message"),
+    [
+        (UsageError("no\nsuch thing"), 2, "error: no such thing\n"),
+        (DatasetError("x.parquet: torn"), 1, "error: x.parquet: torn\n"),
+        (SourceError("x.tar: gone"), 1, "error: x.tar: gone\n"),
+        (TooManyFailures("3 of 4"), 1, "error: 3 of 4\n"),
+        (KeyError("oops"), 3, "error: KeyError: 'oops'; this is a bug: --debug shows where\n"),
+        (KeyboardInterrupt(), 130, "error: stopped\n"),
+    ],
+)
+def test_errors_are_one_line_and_an_exit_code(
+    capsys: pytest.CaptureFixture[str], error: BaseException, code: int, message: str
+) -> None:
+    with pytest.raises(typer.Exit) as caught, one_line_errors(debug=False):
+        raise error
+    assert caught.value.exit_code == code
+    assert capsys.readouterr().err == message
+
+
+def test_debug_lets_the_error_through() -> None:
+    with pytest.raises(KeyError, match="oops"), one_line_errors(debug=True):
+        raise KeyError("oops")
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("plain", "plain"),
+        ("größe 猫 👩\u200d🚀", "größe 猫 👩\u200d🚀"),
+        ("\x1b[31mred", "\\x1b[31mred"),
+        ("a\r\nb\x00", "a\\r\\nb\\x00"),
+        ("\u202eevil", "\\u202eevil"),
+        ("\ud800", "\\ud800"),
+    ],
+)
+def test_text_from_data_cannot_steer_a_terminal(text: str, shown: str) -> None:
+    assert printable(text) == shown
+    assert printable(text).encode()
+
+
+def test_long_text_is_cut() -> None:
+    assert printable("x" * 50, 10) == "xxxxxxxxx…"
+
+
+def test_json_takes_what_json_does_not_know() -> None:
+    assert json.loads(json_line({"a": float("nan"), "b": [float("inf")], "c": "\ud800"})) == {
+        "a": None,
+        "b": [None],
+        "c": "\ud800",
+    }
+
+
+@pytest.mark.parametrize(
+    ("number", "text"),
+    [(0, "0 B"), (999, "999 B"), (999.6, "1 kB"), (20_480, "20.5 kB"), (999_999, "1 MB"), (1.074e9, "1.07 GB")],
+)
+def test_bytes_for_people(number: float, text: str) -> None:
+    assert human_bytes(number) == text
+
+
+def test_the_verbs_run_as_a_process_and_load_no_torch(dataset: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-X", "importtime", "-m", "shards", "stats", str(dataset), "--json"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=100,
+    )
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["num_samples"] == 8
+    loaded = {line.rpartition("|")[2].strip().partition(".")[0] for line in done.stderr.splitlines()}
+    assert "pyarrow" in loaded and not loaded & {"torch", "av", "PIL", "jinja2"}
+
+
+def test_a_reader_that_goes_away_ends_the_listing_quietly(dataset: Path) -> None:
+    read, write = os.pipe()
+    os.close(read)
+    command = [sys.executable, "-m", "shards", "ls", str(dataset), "--lines"]
+    done = subprocess.run(command, cwd=ROOT, stdout=write, stderr=subprocess.PIPE, text=True, timeout=100)
+    os.close(write)
+    assert done.returncode == 1 and "Traceback" not in done.stderr
+
+
+def test_the_number_of_cores_is_what_this_process_may_use() -> None:
+    assert 1 <= output.num_cores() <= (os.cpu_count() or 1)
