@@ -174,7 +174,7 @@ class DatasetWriter:
             assert summary.num_rows == summary.num_samples + summary.num_quarantined, summary
             target = self._target
             tables = (self._read_part(number) for number in range(len(shards)))
-            target.produce(index.INDEX_FILE, lambda path: index.write_index(path, tables))
+            target.produce(index.INDEX_FILE, lambda path: index.write_index(path, tables, summary.num_samples))
             target.produce(index.SHARDS_FILE, lambda path: index.write_shards(path, shards))
             lines = "".join(json.dumps(line, ensure_ascii=True) + "\n" for line in quarantined)
             target.put(QUARANTINE_FILE, lines.encode())

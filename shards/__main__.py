@@ -1,0 +1,5 @@
+"""`python -m shards VERB ...`; each verb's --help has an example."""
+
+from shards.commands import app
+
+app(prog_name="python -m shards")
