@@ -1,4 +1,4 @@
-"""`python -m shards VERB ...`; the verbs are in shards/commands/."""
+"""`python -m shards VERB ...`; each verb's --help has an example."""
 
 from shards.commands import app
 

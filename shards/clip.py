@@ -15,6 +15,7 @@ from typing import Any, Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from shards.index import DatasetError
 from shards.media import MediaError
 from shards.sample import MediaFacts
 
@@ -91,8 +92,14 @@ class ClipConfig(BaseModel):
 def plan_clip(facts: MediaFacts, config: ClipConfig, rng: np.random.Generator) -> ClipPlan:
     """Plan a clip: config.num_frames frame numbers and one crop and flip for all of them.
 
-    The generator is asked for frames, then crop, then flip. Raises MediaError for facts without a frame or a size.
+    The generator is asked for frames, then crop, then flip. Raises MediaError for facts without a frame or a size,
+    and DatasetError, which stops a run, for an index that was made without looking at media.
     """
+    if facts.num_frames == facts.width == facts.height == 0:
+        raise DatasetError(
+            "the index holds no media facts, and without them no clip can be planned; index the dataset again with "
+            "--media (python -m shards index PATH --media)"
+        )
     if facts.num_frames < 1 or facts.width < 1 or facts.height < 1:
         raise MediaError(f"the index says {facts.num_frames} frames of {facts.width}x{facts.height} pixels")
     frames = _choose_frames(facts.num_frames, config, rng)

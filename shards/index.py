@@ -1,10 +1,12 @@
-"""The three files beside the shards that say what a dataset holds; docs/data.md has every column.
+"""The three files beside the shards that say what a dataset holds; docs/data_format.md has every byte.
 
   dataset.json    format version, name, counts, fingerprint, provenance; written last (absent: unfinished)
   shards.parquet  a row per shard: name, samples, elements, bytes, checksum, first row in index.parquet
   index.parquet   a row per sample: key, byte range and checksum of each member, records, media facts
 
-Plain parquet and json, readable with any tool. `Index.open` reads dataset.json, shards.parquet and the footer of
+Plain parquet and json, readable with any tool. Written by `DatasetWriter` and by `python -m shards index`; the latter
+may leave out what it did not look at: checksums (null), the number of records (-1), media facts (0 frames).
+`Index.open` reads dataset.json, shards.parquet and the footer of
 index.parquet, and refuses files that do not fit each other; rows are read a row group at a time (about 64k rows,
 always whole shards) when a shard is first asked for, and the last used shards are kept. Memory is O(shards) + a
 bounded number of rows. Threads may share an Index.
@@ -24,7 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shards.sample import MediaFacts
-from shards.source import MissingFile, Source, SourceFile, check_name
+from shards.source import MissingFile, Source, SourceFile, open_source
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -34,7 +36,11 @@ DATASET_FILE = "dataset.json"
 SHARDS_FILE = "shards.parquet"
 INDEX_FILE = "index.parquet"
 ROW_GROUP_ROWS = 65536
-"""A row group is closed before the shard that would take it over this many rows."""
+"""A row group is closed before the shard that would take it over this many rows, or over fewer in a small index."""
+_MIN_GROUP_ROWS = 8192
+_ROW_GROUPS = 1024
+"""Row groups that an index has before they grow beyond the smallest; a group takes 1.2 kB of the footer, and whoever
+wants one row reads a whole one (8192 rows: 2 ms)."""
 MAX_MEDIA_BYTES = (1 << 31) - 1
 MAX_TEXT_BYTES = 1 << 24
 """Largest media member and largest json member that is written or read."""
@@ -58,8 +64,19 @@ class MemberRow(NamedTuple):
     """What follows the first dot of the name, e.g. "mp4", "json"."""
     offset: int
     size: int
-    checksum: int
-    """Low 32 bits of XXH3_64 of the bytes."""
+    checksum: int | None
+    """Low 32 bits of XXH3_64 of the bytes; None in an index that was made from headers only."""
+
+
+class KeyFrames(NamedTuple):
+    """The GOP table of a video: where decoding can start."""
+
+    frames: list[int]
+    """Frame numbers in presentation order."""
+    times: list[float]
+    """Seconds on the clock of the stream, as start_time of the facts."""
+    offsets: list[int]
+    """Byte offset of the packet inside the member; -1 where the container does not say."""
 
 
 class SampleRow(NamedTuple):
@@ -68,7 +85,10 @@ class SampleRow(NamedTuple):
     key: str
     members: tuple[MemberRow, ...]
     num_records: int
+    """-1 when nobody looked."""
     facts: MediaFacts
+    key_frames: KeyFrames | None = None
+    """None in an index without GOP tables."""
 
 
 class ShardEntry(NamedTuple):
@@ -77,9 +97,10 @@ class ShardEntry(NamedTuple):
     name: str
     num_samples: int
     num_elements: int
+    """Records of all samples; -1 when those of some are not known."""
     bytes: int
     checksum: str
-    """XXH3_128 of the whole tar, 32 hexadecimal digits."""
+    """XXH3_128 of the whole tar, 32 hexadecimal digits; empty when nobody read all of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +113,9 @@ class ShardTable:
     bytes: NDArray[np.int64]
     checksums: list[str]
     first_row: NDArray[np.int64]
+    states: list[str] | None = None
+    """What the store said about each tar (time or etag) when it was indexed; None if the index does not keep it."""
+    num_quarantined: NDArray[np.int64] | None = None
 
     def __len__(self) -> int:
         return len(self.names)
@@ -111,19 +135,38 @@ def fingerprint(shards: Iterable[ShardEntry]) -> str:
     """32 hexadecimal digits over the names, counts, sizes and checksums of the shards, in order."""
     import xxhash
 
+    lines = ("\0".join(map(str, shard)) + "\n" for shard in shards)
+    return xxhash.xxh3_128_hexdigest("".join(lines).encode())
+
+
+def _fingerprint_of_table(table: pa.Table) -> str:
+    """The same from the columns of shards.parquet, without a loop over the shards."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+    import xxhash
+
+    names = ("shard", "num_samples", "num_elements", "bytes", "checksum")
+    texts = [pc.cast(table.column(name), pa.string()) for name in names]
+    lines = pc.binary_join_element_wise(pc.binary_join_element_wise(*texts, "\0"), "", "\n")
     digest = xxhash.xxh3_128()
-    for shard in shards:
-        digest.update("\0".join(map(str, shard)).encode() + b"\n")
+    for chunk in lines.chunks:
+        if len(chunk):
+            ends = np.frombuffer(chunk.buffers()[1], np.int32)[chunk.offset : chunk.offset + len(chunk) + 1]
+            digest.update(memoryview(chunk.buffers()[2])[ends[0] : ends[-1]])
     return digest.hexdigest()
 
 
 # ---------------------------------------------------------------- writing
 
 
-def index_schema() -> pa.Schema:
-    """Arrow schema of index.parquet."""
+_KEY_FRAME_COLUMNS = ("key_frame", "key_frame_time", "key_frame_offset")
+
+
+def index_schema(key_frames: bool = False) -> pa.Schema:
+    """Arrow schema of index.parquet, with the optional GOP tables or without."""
     import pyarrow as pa
 
+    gop = zip(_KEY_FRAME_COLUMNS, (pa.int32(), pa.float32(), pa.int64()), strict=True)
     return pa.schema(
         [
             ("shard", pa.int32()),
@@ -141,12 +184,13 @@ def index_schema() -> pa.Schema:
             ("fps", pa.float32()),
             ("duration", pa.float32()),
             ("start_time", pa.float32()),
+            *((name, pa.list_(kind)) for name, kind in (gop if key_frames else ())),
         ]
     )
 
 
-def rows_table(shard: int, rows: Sequence[SampleRow]) -> pa.Table:
-    """The rows of one shard as an Arrow table."""
+def rows_table(shard: int, rows: Sequence[SampleRow], key_frames: bool = False) -> pa.Table:
+    """The rows of one shard as an Arrow table, with GOP tables or without."""
     import pyarrow as pa
 
     facts = [row.facts for row in rows]
@@ -159,16 +203,23 @@ def rows_table(shard: int, rows: Sequence[SampleRow]) -> pa.Table:
         columns[f"member_{field}"] = [[getattr(member, field) for member in row.members] for row in rows]
     for field in ("kind", "codec", "width", "height", "num_frames", "fps", "duration", "start_time"):
         columns[field] = [getattr(fact, field) for fact in facts]
-    schema = index_schema()
+    for name, field in zip(_KEY_FRAME_COLUMNS, KeyFrames._fields, strict=True) if key_frames else ():
+        columns[name] = [getattr(row.key_frames, field) if row.key_frames else [] for row in rows]
+    schema = index_schema(key_frames)
     return pa.table({name: pa.array(columns[name], schema.field(name).type) for name in schema.names}, schema=schema)
 
 
-def write_index(path: str, tables: Iterable[pa.Table]) -> None:
-    """Write index.parquet from one table per shard, in shard order. Holds one row group in memory."""
+def write_index(path: str, tables: Iterable[pa.Table], num_rows: int | None = None, key_frames: bool = False) -> None:
+    """Write index.parquet from one table per shard, in shard order. Holds one row group in memory.
+
+    num_rows: how many rows there will be, if that is known: a small index gets smaller row groups.
+    """
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    schema = index_schema()
+    group_rows = ROW_GROUP_ROWS if num_rows is None else max(_MIN_GROUP_ROWS, num_rows // _ROW_GROUPS)
+    group_rows = min(group_rows, ROW_GROUP_ROWS)
+    schema = index_schema(key_frames)
     delta = "DELTA_BINARY_PACKED"
     element = ".list.element"
     encodings = {
@@ -180,6 +231,9 @@ def write_index(path: str, tables: Iterable[pa.Table]) -> None:
         **dict.fromkeys(("num_records", "width", "height", "num_frames"), delta),
         **dict.fromkeys(("fps", "duration", "start_time"), "BYTE_STREAM_SPLIT"),
     }
+    if key_frames:
+        frame, time, offset = (f"{name}{element}" for name in _KEY_FRAME_COLUMNS)
+        encodings |= {frame: delta, time: "BYTE_STREAM_SPLIT", offset: delta}
     with pq.ParquetWriter(
         path,
         schema,
@@ -191,7 +245,7 @@ def write_index(path: str, tables: Iterable[pa.Table]) -> None:
         pending: list[pa.Table] = []
         count = 0
         for table in tables:
-            if pending and count + table.num_rows > ROW_GROUP_ROWS:
+            if pending and count + table.num_rows > group_rows:
                 writer.write_table(pa.concat_tables(pending), row_group_size=count)
                 pending, count = [], 0
             pending.append(table)
@@ -200,38 +254,60 @@ def write_index(path: str, tables: Iterable[pa.Table]) -> None:
             writer.write_table(pa.concat_tables(pending), row_group_size=count)
 
 
-def write_shards(path: str, shards: Sequence[ShardEntry]) -> None:
-    """Write shards.parquet; first_row follows from the counts."""
+def write_shards(
+    path: str,
+    shards: Sequence[ShardEntry],
+    states: Sequence[str] | None = None,
+    num_quarantined: Sequence[int] | None = None,
+) -> None:
+    """Write shards.parquet; first_row follows from the counts, the last two are optional columns."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     num_samples = np.array([shard.num_samples for shard in shards], np.int64)
-    table = pa.table(
-        {
-            "shard": pa.array([shard.name for shard in shards], pa.string()),
-            "num_samples": pa.array(num_samples),
-            "num_elements": pa.array([shard.num_elements for shard in shards], pa.int64()),
-            "bytes": pa.array([shard.bytes for shard in shards], pa.int64()),
-            "checksum": pa.array([shard.checksum for shard in shards], pa.string()),
-            "first_row": pa.array(np.cumsum(num_samples) - num_samples),
-        }
-    )
-    pq.write_table(table, path, compression="zstd")
+    columns = {
+        "shard": pa.array([shard.name for shard in shards], pa.string()),
+        "num_samples": pa.array(num_samples),
+        "num_elements": pa.array([shard.num_elements for shard in shards], pa.int64()),
+        "bytes": pa.array([shard.bytes for shard in shards], pa.int64()),
+        "checksum": pa.array([shard.checksum for shard in shards], pa.string()),
+        "first_row": pa.array(np.cumsum(num_samples) - num_samples),
+    }
+    if states is not None:
+        columns["state"] = pa.array(states, pa.string())
+    if num_quarantined is not None:
+        columns["num_quarantined"] = pa.array(num_quarantined, pa.int64())
+    pq.write_table(pa.table(columns), path, compression="zstd")
 
 
-def dataset_json(name: str, shards: Sequence[ShardEntry], num_quarantined: int, provenance: dict[str, Any]) -> bytes:
-    """The bytes of dataset.json."""
+def dataset_json(
+    name: str,
+    shards: Sequence[ShardEntry],
+    num_quarantined: int,
+    provenance: dict[str, Any],
+    root: str | None = None,
+    verified: bool = True,
+) -> bytes:
+    """The bytes of dataset.json. root: where the shards lie, if not beside it."""
+    counts = np.array([shard.num_elements for shard in shards], np.int64)
     content = {
         "format_version": FORMAT_VERSION,
         "name": name,
+        **({} if root is None else {"root": root}),
         "num_shards": len(shards),
         "num_samples": sum(shard.num_samples for shard in shards),
-        "num_elements": sum(shard.num_elements for shard in shards),
+        "num_elements": _total(counts),
         "num_quarantined": num_quarantined,
+        "verified": verified,
         "fingerprint": fingerprint(shards),
         "provenance": provenance,
     }
     return (json.dumps(content, indent=2, ensure_ascii=False) + "\n").encode()
+
+
+def _total(num_elements: NDArray[np.int64]) -> int:
+    """Records of all shards; -1 when those of one are not known."""
+    return -1 if (num_elements < 0).any() else int(num_elements.sum())
 
 
 # ---------------------------------------------------------------- reading
@@ -240,7 +316,7 @@ def dataset_json(name: str, shards: Sequence[ShardEntry], num_quarantined: int, 
 class ShardRows:
     """The rows of one shard, compact: plain arrays, nothing of the row group they came from is kept alive."""
 
-    def __init__(self, table: pa.Table) -> None:
+    def __init__(self, table: pa.Table, verified: bool = True) -> None:
         def column(name: str) -> pa.Array:
             return table.column(name).combine_chunks()
 
@@ -250,17 +326,19 @@ class ShardRows:
         np.cumsum(ext.value_lengths().to_numpy(zero_copy_only=False), out=starts[1:])
         self.keys: list[str] = column("key").to_pylist()
         self.num_records: NDArray[np.int64] = column("num_records").to_numpy(zero_copy_only=False).astype(np.int64)
+        """-1: not known."""
         self.first_element: NDArray[np.int64] = np.concatenate([[0], np.cumsum(self.num_records)])
-        """Number of records before each sample, and their total at the end."""
+        """Number of records before each sample, and their total at the end; of no use where some are not known."""
         self._starts = starts
         self._ext_names: list[str] = names.dictionary.to_pylist()
         self._ext = np.array(names.indices)
         self._offset = np.array(column("member_offset").flatten())
         self._size = np.array(column("member_size").flatten())
         checksums = column("member_checksum").flatten()
-        if checksums.null_count:
+        if checksums.null_count and verified:
             raise ValueError("holds no member checksums")
-        self._checksum = np.array(checksums)
+        self._has_checksum = np.array(checksums.is_valid())
+        self._checksum = np.array(checksums.fill_null(0) if checksums.null_count else checksums)
         self._kind: list[str] = [_intern(kind) for kind in column("kind").to_pylist()]
         self._codec: list[str] = [_intern(codec) for codec in column("codec").to_pylist()]
         self._width, self._height = np.array(column("width")), np.array(column("height"))
@@ -277,7 +355,12 @@ class ShardRows:
     def members(self, row: int) -> tuple[MemberRow, ...]:
         """The members of one sample in the order in which they lie in the tar."""
         return tuple(
-            MemberRow(self._ext_names[self._ext[i]], int(self._offset[i]), int(self._size[i]), int(self._checksum[i]))
+            MemberRow(
+                self._ext_names[self._ext[i]],
+                int(self._offset[i]),
+                int(self._size[i]),
+                int(self._checksum[i]) if self._has_checksum[i] else None,
+            )
             for i in range(self._starts[row], self._starts[row + 1])
         )
 
@@ -308,8 +391,15 @@ class Index:
         self.dataset = dataset
         """The content of dataset.json."""
         self.shards = shards
+        root = dataset.get("root")
+        self.shard_source = source if root is None else open_source(root)
+        """Where the shards lie: beside the index, or at the root that dataset.json names."""
+        self.verified: bool = dataset.get("verified", True)
+        """Whether every member and shard has its checksum."""
         self.fingerprint: str = dataset["fingerprint"]
         self._parquet = parquet
+        # GOP tables are large and stay where they are.
+        self._columns = [name for name in parquet.schema_arrow.names if name not in _KEY_FRAME_COLUMNS]
         group_rows = [parquet.metadata.row_group(i).num_rows for i in range(parquet.metadata.num_row_groups)]
         self._group_first = np.concatenate([[0], np.cumsum(group_rows, dtype=np.int64)])
         group_of = np.searchsorted(self._group_first, shards.first_row, side="right") - 1
@@ -317,6 +407,7 @@ class Index:
         self._groups: OrderedDict[int, pa.Table] = OrderedDict()
         self._rows: OrderedDict[int, ShardRows] = OrderedDict()
         self._rows_held = 0
+        self._whole: tuple[int, pa.Table] | None = None
         self._lock = threading.Lock()
 
     @classmethod
@@ -327,7 +418,7 @@ class Index:
 
         dataset = _read_dataset(source)
         try:
-            shards = _read_shards(source)
+            shards = _read_shards(source, dataset)
             parquet = pq.ParquetFile(
                 SourceFile(source, INDEX_FILE),
                 read_dictionary=["kind", "codec"],
@@ -335,7 +426,7 @@ class Index:
             )
         except MissingFile as error:
             raise DatasetError(f"{error}; {DATASET_FILE} is there, so a file was lost: {_REBUILD}") from error
-        except (pa.ArrowException, KeyError) as error:
+        except (pa.ArrowException, KeyError, TypeError) as error:
             raise DatasetError(
                 f"{source.url}: {SHARDS_FILE} or {INDEX_FILE} is damaged ({error}); {_REBUILD}"
             ) from error
@@ -387,34 +478,71 @@ class Index:
             except pa.ArrowException as error:
                 raise self._damaged(f"row group {group}: {error}") from error
 
+    def table(self, shard: int) -> pa.Table:
+        """All columns of a shard's rows, GOP tables included, as they are in index.parquet.
+
+        For one thread that goes through the shards in order: the last row group is kept.
+        """
+        import pyarrow as pa
+
+        group, start = self._place(shard)
+        if self._whole is None or self._whole[0] != group:
+            try:
+                self._whole = (group, self._parquet.read_row_group(group, use_threads=False))
+            except pa.ArrowException as error:
+                raise self._damaged(f"row group {group}: {error}") from error
+        return self._part(self._whole[1], shard, start)
+
+    @property
+    def has_key_frames(self) -> bool:
+        """Whether the index has GOP tables."""
+        return set(_KEY_FRAME_COLUMNS) <= set(self._parquet.schema_arrow.names)
+
+    def key_frames(self, shard: int) -> list[KeyFrames]:
+        """The GOP tables of a shard's samples, read anew each time. Raises DatasetError when the index has none."""
+        if not self.has_key_frames:
+            raise DatasetError(f"{self.source.url}/{INDEX_FILE}: has no GOP tables; index the dataset with --media")
+        group, start = self._place(shard)
+        table = self._parquet.read_row_group(group, columns=["shard", *_KEY_FRAME_COLUMNS], use_threads=False)
+        part = self._part(table, shard, start)
+        return list(map(KeyFrames, *(part.column(name).to_pylist() for name in _KEY_FRAME_COLUMNS)))
+
     def _load(self, shard: int) -> ShardRows:
         import pyarrow as pa
 
-        if not 0 <= shard < len(self.shards):
-            raise IndexError(f"{self.source.url}: shard {shard} of {len(self.shards)}")
-        group = int(self._group_of[shard])
+        group, start = self._place(shard)
         table = self._groups.pop(group, None)
         if table is None:
             try:
-                table = self._parquet.read_row_group(group, use_threads=False)
+                table = self._parquet.read_row_group(group, columns=self._columns, use_threads=False)
             except pa.ArrowException as error:
                 raise self._damaged(f"row group {group}: {error}") from error
         self._groups[group] = table
         if len(self._groups) > _ROW_GROUPS_KEPT:
             self._groups.popitem(last=False)
-        start = int(self.shards.first_row[shard] - self._group_first[group])
-        part = table.slice(start, int(self.shards.num_samples[shard]))
-        numbers = part.column("shard").to_numpy()
-        if len(numbers) and (numbers[0] != shard or numbers[-1] != shard):
-            raise self._damaged(f"rows {start}.. of row group {group} should be of shard {shard}, are of {numbers[0]}")
+        part = self._part(table, shard, start)
         try:
-            rows = ShardRows(part)
+            rows = ShardRows(part, self.verified)
         except (ValueError, TypeError) as error:
             raise self._damaged(f"shard {shard}: {error}") from error
-        found, expected = rows.first_element[-1], self.shards.num_elements[shard]
+        found, expected = _total(rows.num_records), self.shards.num_elements[shard]
         if found != expected:
             raise self._damaged(f"shard {shard} has {found} records, {SHARDS_FILE} says {expected}")
         return rows
+
+    def _place(self, shard: int) -> tuple[int, int]:
+        """(row group, first row inside it) of a shard."""
+        if not 0 <= shard < len(self.shards):
+            raise IndexError(f"{self.source.url}: shard {shard} of {len(self.shards)}")
+        group = int(self._group_of[shard])
+        return group, int(self.shards.first_row[shard] - self._group_first[group])
+
+    def _part(self, table: pa.Table, shard: int, start: int) -> pa.Table:
+        part = table.slice(start, int(self.shards.num_samples[shard]))
+        numbers = part.column("shard").to_numpy()
+        if len(numbers) and (numbers[0] != shard or numbers[-1] != shard):
+            raise self._damaged(f"rows {start}.. of a row group should be of shard {shard}, are of {numbers[0]}")
+        return part
 
     def _damaged(self, what: str) -> DatasetError:
         return DatasetError(f"{self.source.url}/{INDEX_FILE}: {what}; {_REBUILD}")
@@ -454,27 +582,54 @@ def _read_dataset(source: Source) -> dict[str, Any]:
             raise DatasetError(
                 f"{path}: {field} should be of type {kind.__name__}, is {content.get(field)!r}; {_REBUILD}"
             )
+    for field, kind in {"root": str, "verified": bool}.items():
+        if field in content and not isinstance(content[field], kind):
+            raise DatasetError(f"{path}: {field} should be of type {kind.__name__}, is {content[field]!r}; {_REBUILD}")
     return content
 
 
-def _read_shards(source: Source) -> ShardTable:
+def _read_shards(source: Source, dataset: dict[str, Any]) -> ShardTable:
+    import pyarrow as pa
+    import pyarrow.compute as pc
     import pyarrow.parquet as pq
 
     parquet = pq.ParquetFile(SourceFile(source, SHARDS_FILE))
     _check_counts(source, SHARDS_FILE, parquet.metadata)
-    table = parquet.read()
+    table = parquet.read(use_threads=False)
 
     def numbers(name: str) -> NDArray[np.int64]:
         return np.array(table.column(name).to_numpy(), np.int64)
 
-    return ShardTable(
-        names=table.column("shard").to_pylist(),
+    names = table.column("shard")
+    # check_name for all of them: a name must not lead out of the folder.
+    bad = pc.or_(pc.match_substring_regex(names, r"[/\\\x00]"), pc.is_in(names, pa.array(["", ".", ".."])))
+    if names.null_count or pc.any(bad).as_py():
+        found = next(
+            name for name, is_bad in zip(names.to_pylist(), bad.to_pylist(), strict=True) if is_bad is not False
+        )
+        raise DatasetError(
+            f"{source.url}/{SHARDS_FILE}: {found!r} is not a plain file name; the file was not written by this code"
+        )
+    _expect(source, SHARDS_FILE, "the number of shards", len(names), dataset["num_shards"])
+    shards = ShardTable(
+        names=names.to_pylist(),
         num_samples=numbers("num_samples"),
         num_elements=numbers("num_elements"),
         bytes=numbers("bytes"),
         checksums=table.column("checksum").to_pylist(),
         first_row=numbers("first_row"),
+        states=table.column("state").to_pylist() if "state" in table.column_names else None,
+        num_quarantined=numbers("num_quarantined") if "num_quarantined" in table.column_names else None,
     )
+    num_samples = shards.num_samples
+    _expect(source, SHARDS_FILE, "the number of samples", int(num_samples.sum()), dataset["num_samples"])
+    _expect(source, SHARDS_FILE, "the number of elements", _total(shards.num_elements), dataset["num_elements"])
+    what = f"the fingerprint (against {DATASET_FILE})"
+    _expect(source, SHARDS_FILE, what, _fingerprint_of_table(table), dataset["fingerprint"])
+    first = np.cumsum(num_samples) - num_samples
+    if not np.array_equal(shards.first_row, first):
+        _expect(source, SHARDS_FILE, "first_row", shards.first_row.tolist(), first.tolist())
+    return shards
 
 
 def _check_counts(source: Source, file: str, metadata: Any) -> None:
@@ -488,26 +643,15 @@ def _check_counts(source: Source, file: str, metadata: Any) -> None:
 
 
 def _check_fit(source: Source, dataset: dict[str, Any], shards: ShardTable, parquet: Any) -> None:
-    def expect(file: str, what: str, found: object, expected: object) -> None:
-        if found != expected:
-            raise DatasetError(f"{source.url}/{file}: {what} is {found}, expected {expected}; {_REBUILD}")
-
-    rows = zip(shards.names, shards.num_samples, shards.num_elements, shards.bytes, shards.checksums, strict=True)
-    entries = [ShardEntry(name, int(n), int(e), int(b), c) for name, n, e, b, c in rows]
-    expect(SHARDS_FILE, "the number of shards", len(shards), dataset["num_shards"])
-    expect(SHARDS_FILE, "the number of samples", int(shards.num_samples.sum()), dataset["num_samples"])
-    expect(SHARDS_FILE, "the number of elements", int(shards.num_elements.sum()), dataset["num_elements"])
-    expect(SHARDS_FILE, f"the fingerprint (against {DATASET_FILE})", fingerprint(entries), dataset["fingerprint"])
-    first = np.cumsum(shards.num_samples) - shards.num_samples
-    expect(SHARDS_FILE, "first_row", shards.first_row.tolist(), first.tolist())
-    expect(INDEX_FILE, "the number of rows", parquet.metadata.num_rows, dataset["num_samples"])
-    missing = [name for name in index_schema().names if name not in parquet.schema_arrow.names]
-    expect(INDEX_FILE, "the list of missing columns", missing, [])
+    _expect(source, INDEX_FILE, "the number of rows", parquet.metadata.num_rows, dataset["num_samples"])
+    there = parquet.schema_arrow.names
+    missing = [name for name in index_schema().names if name not in there]
+    _expect(source, INDEX_FILE, "the list of missing columns", missing, [])
     ends = np.cumsum([parquet.metadata.row_group(i).num_rows for i in range(parquet.metadata.num_row_groups)])
     inside = np.setdiff1d(ends, np.cumsum(shards.num_samples)).tolist()
-    expect(INDEX_FILE, "the list of row groups that end inside a shard", inside, [])
-    for name in shards.names:
-        try:
-            check_name(name)
-        except ValueError as error:
-            raise DatasetError(f"{source.url}/{SHARDS_FILE}: {error}; the file was not written by this code") from error
+    _expect(source, INDEX_FILE, "the list of row groups that end inside a shard", inside, [])
+
+
+def _expect(source: Source, file: str, what: str, found: object, expected: object) -> None:
+    if found != expected:
+        raise DatasetError(f"{source.url}/{file}: {what} is {found}, expected {expected}; {_REBUILD}")

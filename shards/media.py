@@ -15,6 +15,7 @@ from __future__ import annotations
 import io
 import struct
 import zlib
+from bisect import bisect_left
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple, cast
@@ -60,8 +61,24 @@ class Orientation(NamedTuple):
         return self.quarter_turns % 2 == 1
 
 
+class KeyFrame(NamedTuple):
+    """A place where decoding can start."""
+
+    number: int
+    """Of the frame, in presentation order."""
+    time: float
+    """Seconds on the clock of the stream, as start_time of the facts."""
+    offset: int
+    """Byte of its packet in the file; -1 where the container does not say."""
+
+
 def probe(data: bytes, name: str) -> MediaFacts:
     """Read the facts of a medium. The extension of the file name says video or picture. Raises MediaError."""
+    return probe_key_frames(data, name)[0]
+
+
+def probe_key_frames(data: bytes, name: str) -> tuple[MediaFacts, list[KeyFrame]]:
+    """The facts of a medium and its key frames in presentation order, found by demuxing; none for a picture."""
     ext = name.rsplit(".", 1)[-1].lower()
     if ext not in MEDIA_EXTENSIONS:
         raise MediaError(f"unknown extension {ext!r}; known: {', '.join(MEDIA_EXTENSIONS)}")
@@ -69,7 +86,7 @@ def probe(data: bytes, name: str) -> MediaFacts:
         raise MediaError("is empty (0 bytes)")
     if ext in VIDEO_EXTENSIONS or (ext == "gif" and _is_animated(data)):
         return _probe_video(data)
-    return _probe_image(data)
+    return _probe_image(data), []
 
 
 # ---------------------------------------------------------------- video
@@ -178,12 +195,13 @@ def orientation(frame: VideoFrame) -> Orientation:
     return Orientation(mirror, round(math.atan2(-b, a) / (math.pi / 2)) % 4)
 
 
-def _probe_video(data: bytes) -> MediaFacts:
+def _probe_video(data: bytes) -> tuple[MediaFacts, list[KeyFrame]]:
     from av.error import FFmpegError
 
     first: VideoFrame | None = None
     count = 0
     times: list[int] = []
+    keys: list[tuple[int, int]] = []  # (time in ticks, byte)
     last_duration = 0
     with open_video(data) as (container, stream):
         codec = stream.codec_context.codec.canonical_name
@@ -205,6 +223,8 @@ def _probe_video(data: bytes) -> MediaFacts:
                 if time is not None:
                     times.append(time)
                     last_duration = packet.duration or last_duration
+                    if packet.is_keyframe:
+                        keys.append((time, -1 if packet.pos is None else packet.pos))
         if first is None:
             raise MediaError("no frame can be decoded")
         check_size(first.width, first.height, MAX_VIDEO_PIXELS)
@@ -216,7 +236,10 @@ def _probe_video(data: bytes) -> MediaFacts:
             fps = (count - 1) / span if span > 0 else 0.0
         duration = span + (last_duration * tick or (1 / fps if fps else 0.0))
         start = min(times) * tick if times else 0.0
-    return MediaFacts("video", codec, width, height, max(count, 1), fps, duration, start)
+        times.sort()
+        # A frame's number is how many are shown before it.
+        key_frames = [KeyFrame(bisect_left(times, time), time * tick, offset) for time, offset in sorted(keys)]
+    return MediaFacts("video", codec, width, height, max(count, 1), fps, duration, start), key_frames
 
 
 # ---------------------------------------------------------------- pictures

@@ -2,21 +2,21 @@
 
 Promises: one ranged read per sample; the size of every member is verified each time it is read, its checksum the first
 time in this process (`verify`; one bit a sample, for shards that were read); sizes are bounded before anything is read;
-json is parsed with limits. Whatever is wrong in the data of one sample is a SampleError with its origin. A dataset that
-does not fit its index is a DatasetError, and bytes that cannot be had a SourceError: both stop a run, neither is ever
-taken for a bad sample. Threads may share a Reader.
+json is parsed with limits. An index made from headers only has no checksums, and then only sizes are verified. Whatever
+is wrong in the data of one sample is a SampleError with its origin. A dataset that does not fit its index is a
+DatasetError, and bytes that cannot be had a SourceError: both stop a run, neither is ever taken for a bad sample.
+Threads may share a Reader.
 """
 
 from __future__ import annotations
 
-import json
-from typing import Any, Literal, NoReturn
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from shards.index import MAX_MEDIA_BYTES, MAX_TEXT_BYTES, DatasetError, Index, MemberRow, member_checksum
-from shards.media import MEDIA_EXTENSIONS
+from shards.records import TextError, Texts, choose, parse
 from shards.sample import Origin, Sample, SampleError
 from shards.source import MissingFile, SourceError, open_source
 
@@ -38,8 +38,13 @@ class Reader:
             raise ValueError(f"elements is {elements!r}, allowed are 'record' and 'sample'")
         self.name = dataset_name
         self.elements = elements
-        self.source = open_source(url)
-        self.index = Index.open(self.source)
+        self.index = Index.open(open_source(url))
+        self.source = self.index.shard_source
+        if elements == "record" and (self.index.shards.num_elements < 0).any():
+            raise DatasetError(
+                f"{url}: this index was made from headers only and does not know how many records its samples have; "
+                "index it again without --headers, or set elements: sample"
+            )
         self._checked = bytearray(len(self.index.shards))
         self._verify = verify
         self._verified: dict[int, bytearray] = {}
@@ -68,21 +73,22 @@ class Reader:
         sample, record = self._locate(shard, row)
         rows = self.index.rows(shard)
         origin = self._origin(shard, sample)
-        if record is None:
-            if rows.num_records[sample] < 1:
-                raise SampleError(origin, "has no text record")
-            record = int(draw.integers(rows.num_records[sample]))
+        num_records = int(rows.num_records[sample])  # -1: not known
+        if not num_records:
+            raise SampleError(origin, "has no text record")
         self._check_shard(shard)
-        media_row, text_row = _choose(rows.members(sample), int(self.index.shards.bytes[shard]), origin)
-        media, text = self._fetch(origin, media_row, text_row)
+        chosen = _choose(rows.members(sample), int(self.index.shards.bytes[shard]), origin)
+        media, *texts = pieces = self._fetch(origin, *chosen)
         if not self._is_verified(shard, sample):
-            _check_sums(origin, (media_row, text_row), (media, text))
+            _check_sums(origin, chosen, pieces)
             self._note_verified(shard, sample)
-        content = _parse(text, origin)
-        records = content.pop("records")
-        if len(records) != rows.num_records[sample]:
-            raise SampleError(origin, f"json has {len(records)} records, the index says {rows.num_records[sample]}")
-        return Sample(origin, media, rows.facts(sample), records[record], record, content)
+        records, meta = _parse(dict(zip((member.ext for member in chosen[1:]), texts, strict=True)), origin)
+        if len(records) != num_records and (num_records >= 0 or not records):
+            expected = "at least 1 is needed" if num_records < 0 else f"the index says {num_records}"
+            raise SampleError(origin, f"json has {len(records)} records, {expected}")
+        if record is None:
+            record = int(draw.integers(len(records)))
+        return Sample(origin, media, rows.facts(sample), records[record], record, meta)
 
     def _locate(self, shard: int, row: int) -> tuple[int, int | None]:
         if not (0 <= shard < len(self.counts) and 0 <= row < self.counts[shard]):
@@ -143,8 +149,10 @@ class Reader:
         bits[sample >> 3] |= 1 << (sample & 7)
 
 
-def _check_sums(origin: Origin, members: tuple[MemberRow, ...], pieces: tuple[bytes, ...]) -> None:
+def _check_sums(origin: Origin, members: list[MemberRow], pieces: list[bytes]) -> None:
     for member, data in zip(members, pieces, strict=True):
+        if member.checksum is None:
+            continue
         found = member_checksum(data)
         if found != member.checksum:
             raise SampleError(
@@ -152,30 +160,24 @@ def _check_sums(origin: Origin, members: tuple[MemberRow, ...], pieces: tuple[by
             )
 
 
-def _choose(members: tuple[MemberRow, ...], shard_bytes: int, origin: Origin) -> tuple[MemberRow, MemberRow]:
-    text = next((member for member in members if member.ext == "json"), None)
-    media = next((member for member in members if member.ext in MEDIA_EXTENSIONS), None)
-    if media is None or text is None:
-        found = ", ".join(member.ext for member in members) or "nothing"
-        raise SampleError(origin, f"needs a medium and a json, has {found}")
-    for member, limit in ((media, MAX_MEDIA_BYTES), (text, MAX_TEXT_BYTES)):
+def _choose(members: tuple[MemberRow, ...], shard_bytes: int, origin: Origin) -> list[MemberRow]:
+    """The medium, then the texts there are."""
+    try:
+        numbers = choose([member.ext for member in members])
+    except TextError as error:
+        raise SampleError(origin, str(error)) from error
+    chosen = [members[number] for number in numbers if number is not None]
+    for member, limit in zip(chosen, (MAX_MEDIA_BYTES, MAX_TEXT_BYTES, MAX_TEXT_BYTES), strict=False):
         if not 0 <= member.size <= limit:
             raise SampleError(origin, f".{member.ext} has {member.size} bytes, the limit is {limit}")
         stop = member.offset + member.size
         if member.offset < 0 or stop > shard_bytes:
             raise SampleError(origin, f".{member.ext} should be bytes {member.offset} to {stop} of {shard_bytes}")
-    return media, text
+    return chosen
 
 
-def _parse(text: bytes, origin: Origin) -> dict[str, Any]:
-    def constant(name: str) -> NoReturn:
-        raise ValueError(f"{name} is no json")
-
+def _parse(texts: dict[str, bytes], origin: Origin) -> Texts:
     try:
-        content = json.loads(text, parse_constant=constant)
-    except (ValueError, RecursionError) as error:
-        raise SampleError(origin, f"json cannot be read ({error})") from error
-    records = content.get("records") if isinstance(content, dict) else None
-    if not isinstance(records, list) or not all(isinstance(record, dict) for record in records):
-        raise SampleError(origin, "json should be an object with a list of objects under 'records'")
-    return content
+        return parse(texts.get("json"), texts.get("txt"))
+    except TextError as error:
+        raise SampleError(origin, str(error)) from error

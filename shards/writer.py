@@ -18,37 +18,38 @@ removes them.
 
 from __future__ import annotations
 
-import errno
 import json
 import os
-import shutil
-import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import lru_cache
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
-from urllib.parse import unquote, urlsplit
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from shards import index, tar
 from shards.index import DatasetError, MemberRow, SampleRow, ShardEntry
 from shards.media import MEDIA_EXTENSIONS
 from shards.sample import MediaFacts
-from shards.source import AccessDenied, MissingFile, Source, SourceFile, is_remote, open_filesystem, open_source
+from shards.source import SourceFile
+from shards.target import UNFINISHED, Target, WriteError, naming, open_target
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
+__all__ = [
+    "QUARANTINE_FILE",
+    "DatasetWriter",
+    "DuplicateKey",
+    "SampleRefused",
+    "WriteError",
+    "WriteSummary",
+]
+
 QUARANTINE_FILE = "quarantine.jsonl"
-_UNFINISHED = "unfinished"
 _CONVERSION = "conversion.json"
 _MAX_NAME_BYTES = 100
 """What the name field of a tar header holds."""
-
-
-class WriteError(OSError):
-    """Output that could not be written (disk full, no permission, store refuses); names path and remedy."""
 
 
 class SampleRefused(ValueError):
@@ -93,7 +94,7 @@ class DatasetWriter:
             raise ValueError(
                 f"samples_per_shard {samples_per_shard} and max_shard_bytes {max_shard_bytes} must be positive"
             )
-        self._target: _Target = _open_target(os.fspath(out_url))
+        self._target: Target = open_target(os.fspath(out_url))
         self._samples_per_shard, self._max_shard_bytes = samples_per_shard, max_shard_bytes
         self._conversion = {
             "format_version": index.FORMAT_VERSION,
@@ -173,7 +174,7 @@ class DatasetWriter:
             assert summary.num_rows == summary.num_samples + summary.num_quarantined, summary
             target = self._target
             tables = (self._read_part(number) for number in range(len(shards)))
-            target.produce(index.INDEX_FILE, lambda path: index.write_index(path, tables))
+            target.produce(index.INDEX_FILE, lambda path: index.write_index(path, tables, summary.num_samples))
             target.produce(index.SHARDS_FILE, lambda path: index.write_shards(path, shards))
             lines = "".join(json.dumps(line, ensure_ascii=True) + "\n" for line in quarantined)
             target.put(QUARANTINE_FILE, lines.encode())
@@ -223,14 +224,14 @@ class DatasetWriter:
                     f"{target.url}: holds {len(shards)} tar files ({shards[0]}, ...) that no unfinished conversion "
                     "accounts for; choose an empty place"
                 )
-            target.put(f"{_UNFINISHED}/{_CONVERSION}", json.dumps(self._conversion, indent=2).encode())
+            target.put(f"{UNFINISHED}/{_CONVERSION}", json.dumps(self._conversion, indent=2).encode())
             return
         self._check_same_conversion()
         parts = [name.removesuffix(".parquet") for name in leftover if name.endswith(".parquet")]
         numbers = sorted(int(part) for part in parts if part.isdecimal())
         if numbers != list(range(len(numbers))):
             raise DatasetError(
-                f"{target.url}/{_UNFINISHED}: files are missing among {numbers}; delete {target.url}, start over"
+                f"{target.url}/{UNFINISHED}: files are missing among {numbers}; delete {target.url}, start over"
             )
         for number in numbers:
             table = self._read_part(number)
@@ -247,7 +248,7 @@ class DatasetWriter:
         self.rows_done = self._parts[-1].rows_done if self._parts else 0
 
     def _check_same_conversion(self) -> None:
-        path = f"{self._target.url}/{_UNFINISHED}/{_CONVERSION}"
+        path = f"{self._target.url}/{UNFINISHED}/{_CONVERSION}"
         try:
             before = json.loads(self._target.unfinished.read(_CONVERSION))
         except ValueError as error:
@@ -281,7 +282,7 @@ class DatasetWriter:
             self._target.publish(shard.path, name)
             # The part file is the commit: a shard without one is written again by the next attempt, to the same bytes.
             table = index.rows_table(number, rows).replace_schema_metadata({"part": part.to_metadata()})
-            self._target.produce(f"{_UNFINISHED}/{number:06d}.parquet", lambda path: _write_part(path, table))
+            self._target.produce(f"{UNFINISHED}/{number:06d}.parquet", lambda path: _write_part(path, table))
         self._parts.append(part)
         self._shard, self._pending_quarantine = None, []
 
@@ -387,14 +388,14 @@ class _OpenShard:
         from webdataset import TarWriter
 
         self.path = path
-        with _naming(path):
+        with naming(path):
             self._file = _HashingFile(path)
         self._tar = TarWriter(self._file, encoder=False, mtime=0, user="", group="", compress=False)
         self.rows: list[SampleRow] = []
         self.num_bytes = 2 * tar.BLOCK
 
     def add(self, key: str, members: Mapping[str, bytes], num_records: int, facts: MediaFacts, size: int) -> None:
-        with _naming(self.path):
+        with naming(self.path):
             self._tar.write({"__key__": key, **members})
         # Offsets are filled in by finish(), from the tar itself.
         rows = tuple(
@@ -405,7 +406,7 @@ class _OpenShard:
 
     def finish(self, name: str) -> tuple[list[SampleRow], ShardEntry]:
         """Close and sync the tar, and read back where its members lie."""
-        with _naming(self.path):
+        with naming(self.path):
             self._tar.close()
             self._file.sync_and_close()
             found = iter(tar.scan(self.path))
@@ -480,215 +481,6 @@ def _write_part(path: str, table: pa.Table) -> None:
     import pyarrow.parquet as pq
 
     pq.write_table(table, path, compression="zstd")
-
-
-# ---------------------------------------------------------------- where it goes
-
-
-class _Target(Protocol):
-    """A place for output where a file appears whole."""
-
-    url: str
-    source: Source
-    """What is there already."""
-    unfinished: Source
-    """What is there of an unfinished conversion."""
-
-    def list(self) -> Names: ...
-    def list_unfinished(self) -> Names: ...
-    def scratch(self, name: str) -> str:
-        """Path of a local file to write aside."""
-
-    def publish(self, path: str, name: str) -> None:
-        """Move a finished local file to its name in the dataset."""
-
-    def produce(self, name: str, write: Callable[[str], None]) -> None:
-        """Write a file aside with a function that takes its path, and publish it."""
-
-    def put(self, name: str, data: bytes) -> None: ...
-    def clear(self) -> None:
-        """Remove everything that belongs to the unfinished conversion."""
-
-    def release(self) -> None:
-        """Give up locks and scratch space; may be called twice."""
-
-
-Names = list[str]
-
-
-def _open_target(url: str) -> _Target:
-    if url.startswith("file://"):
-        return _LocalTarget(unquote(urlsplit(url).path))
-    return _RemoteTarget(url) if is_remote(url) else _LocalTarget(url)
-
-
-class _LocalTarget:
-    def __init__(self, folder: str) -> None:
-        import fcntl
-
-        self.url = folder
-        self._aside = os.path.join(folder, _UNFINISHED)
-        self.source, self.unfinished = open_source(folder), open_source(self._aside)
-        with _naming(folder):
-            os.makedirs(folder, exist_ok=True)
-            # The lock is on the folder itself, so no lock file is left; the kernel drops it when the process dies.
-            self._lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            os.close(self._lock)
-            raise WriteError(
-                f"{folder}: another process is writing this dataset; wait for it or choose another place"
-            ) from error
-        except OSError:
-            pass  # a file system without locks (some NFS): a second writer goes unnoticed there, as on remote stores
-
-    def list(self) -> Names:
-        return self.source.list()
-
-    def list_unfinished(self) -> Names:
-        if not os.path.isdir(self._aside):
-            return []
-        names = self.unfinished.list()
-        for name in names:
-            if name.endswith(".writing"):
-                os.unlink(os.path.join(self._aside, name))
-        return [name for name in names if not name.endswith(".writing")]
-
-    def scratch(self, name: str) -> str:
-        with _naming(self._aside):
-            os.makedirs(self._aside, exist_ok=True)
-        return os.path.join(self._aside, f"{os.path.basename(name)}.writing")
-
-    def publish(self, path: str, name: str) -> None:
-        final = os.path.join(self.url, name)
-        with _naming(final):
-            os.replace(path, final)
-            folder = os.open(os.path.dirname(final), os.O_RDONLY | os.O_DIRECTORY)
-            try:
-                os.fsync(folder)
-            finally:
-                os.close(folder)
-
-    def produce(self, name: str, write: Callable[[str], None]) -> None:
-        path = self.scratch(name)
-        with _naming(os.path.join(self.url, name)):
-            try:
-                write(path)
-                with open(path, "rb") as file:
-                    os.fsync(file.fileno())
-            except BaseException:
-                with suppress(FileNotFoundError):
-                    os.unlink(path)
-                raise
-        self.publish(path, name)
-
-    def put(self, name: str, data: bytes) -> None:
-        self.produce(name, lambda path: _write_bytes(path, data))
-
-    def clear(self) -> None:
-        if os.path.isdir(self._aside):
-            with _naming(self._aside):
-                shutil.rmtree(self._aside)
-
-    def release(self) -> None:
-        # Sources keep files open, new ones have none: the disk can be unmounted while someone still holds the writer.
-        self.source, self.unfinished = open_source(self.url), open_source(self._aside)
-        if self._lock >= 0:
-            os.close(self._lock)
-            self._lock = -1
-
-
-class _RemoteTarget:
-    def __init__(self, url: str) -> None:
-        self.url = url.rstrip("/")
-        self._files, self._prefix = open_filesystem(self.url)
-        self.source, self.unfinished = open_source(self.url), open_source(f"{self.url}/{_UNFINISHED}")
-        self._scratch: str | None = None
-
-    def list(self) -> Names:
-        try:
-            return self.source.list()
-        except MissingFile:
-            return []
-        except AccessDenied as error:
-            raise WriteError(str(error)) from error
-
-    def list_unfinished(self) -> Names:
-        try:
-            return self.unfinished.list()
-        except MissingFile:
-            return []
-
-    def scratch(self, name: str) -> str:
-        if self._scratch is None:
-            self._scratch = tempfile.mkdtemp(prefix="shards-")
-        return os.path.join(self._scratch, os.path.basename(name))
-
-    def publish(self, path: str, name: str) -> None:
-        with _naming(f"{self.url}/{name}"):
-            self._files.put_file(path, f"{self._prefix}/{name}")
-        os.unlink(path)
-
-    def produce(self, name: str, write: Callable[[str], None]) -> None:
-        path = self.scratch(name)
-        with _naming(path):
-            write(path)
-        self.publish(path, name)
-
-    def put(self, name: str, data: bytes) -> None:
-        with _naming(f"{self.url}/{name}"):
-            self._files.pipe_file(f"{self._prefix}/{name}", data)
-
-    def clear(self) -> None:
-        with _naming(f"{self.url}/{_UNFINISHED}"):
-            for name in sorted(self.list_unfinished(), key=lambda name: name == _CONVERSION):
-                self._files.rm_file(f"{self._prefix}/{_UNFINISHED}/{name}")
-
-    def release(self) -> None:
-        if self._scratch is not None:
-            shutil.rmtree(self._scratch, ignore_errors=True)
-            self._scratch = None
-
-
-def _write_bytes(path: str, data: bytes) -> None:
-    with open(path, "wb") as file:
-        file.write(data)
-
-
-_REMEDIES = {
-    errno.ENOSPC: "the disk is full: free space there",
-    errno.EDQUOT: "the quota is used up: free space there",
-    errno.EACCES: "no permission: make the folder writable or choose another place",
-    errno.EPERM: "no permission: make the folder writable or choose another place",
-    errno.EROFS: "the file system is read-only: choose another place",
-    errno.ENOTDIR: "a part of the path is a file: choose another place",
-    errno.EEXIST: "a file is in the way: remove it or choose another place",
-}
-
-
-@contextmanager
-def _naming(path: str) -> Iterator[None]:
-    """Turn whatever goes wrong while writing into a WriteError that names the path and the remedy."""
-    again = "then start the same conversion again: it goes on after the last finished shard"
-    try:
-        yield
-    except (WriteError, DatasetError, AssertionError):
-        raise
-    except OSError as error:
-        default = "check the address and the credentials" if is_remote(path) else "check the disk"
-        remedy = _REMEDIES.get(error.errno or 0, default)
-        raise WriteError(
-            error.errno, f"{path}: cannot be written ({error.strerror or error}); {remedy}, {again}"
-        ) from error
-    except Exception as error:
-        # Client libraries have exceptions of their own that are no OSError (botocore's NoCredentialsError).
-        if not is_remote(path):
-            raise
-        reason = f"{type(error).__name__}: {error}"
-        raise WriteError(
-            f"{path}: cannot be written ({reason}); check the address and the credentials, {again}"
-        ) from error
 
 
 def _flat(content: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

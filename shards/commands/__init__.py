@@ -12,7 +12,9 @@ from __future__ import annotations
 import typer
 
 from shards.commands.bench import bench
+from shards.commands.index import index
 from shards.commands.ls import ls
+from shards.commands.merge import merge
 from shards.commands.preview import preview
 from shards.commands.stats import stats
 from shards.commands.verify import verify
@@ -25,6 +27,8 @@ def shards() -> None:
     """Look into datasets of tar shards, check them and measure them. Each verb's --help has an example."""
 
 
+app.command("index")(index)
+app.command("merge")(merge)
 app.command("verify")(verify)
 app.command("ls")(ls)
 app.command("stats")(stats)

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from shards.clip import ClipConfig, ClipPlan, plan_clip
+from shards.index import DatasetError
 from shards.media import MediaError
 from shards.sample import MediaFacts
 
@@ -130,3 +131,9 @@ def test_facts_without_frames_or_size_are_media_errors(facts: MediaFacts) -> Non
 def test_configs_that_make_no_sense_are_refused(config: dict[str, object], message: str) -> None:
     with pytest.raises(ValidationError, match=message):
         ClipConfig(**{"num_frames": 4, "size": 64, **config})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("kind", ["video", "image"])
+def test_an_index_that_never_looked_at_media_stops_the_run(kind: str) -> None:
+    with pytest.raises(DatasetError, match=r"holds no media facts.*index the dataset again with --media"):
+        plan(MediaFacts(kind, "", 0, 0, 0))

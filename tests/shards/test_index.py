@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from shards import index
-from shards.index import DatasetError, Index, MemberRow, SampleRow, ShardEntry
+from shards.index import DatasetError, Index, KeyFrames, MemberRow, SampleRow, ShardEntry
 from shards.sample import MediaFacts
 from shards.source import LocalSource, open_source
 
@@ -77,7 +77,7 @@ def test_gives_back_what_was_written(
         rows = opened.rows(number)
         assert len(rows) == len(shards[number])
         for i, row in enumerate(shards[number]):
-            assert (rows.keys[i], rows.members(i), int(rows.num_records[i]), rows.facts(i)) == row
+            assert (rows.keys[i], rows.members(i), int(rows.num_records[i]), rows.facts(i)) == row[:4]
         pairs = [(i, record) for i, row in enumerate(shards[number]) for record in range(row.num_records)]
         assert [rows.element(e) for e in range(len(pairs))] == pairs
 
@@ -228,3 +228,70 @@ def test_an_index_without_checksums_is_refused(tmp_path: Path) -> None:
     opened = Index.open(save(tmp_path, [[bare]]))
     with pytest.raises(DatasetError, match="holds no member checksums"):
         opened.rows(0)
+
+
+# ------------------------------------------------------------ what an index may leave out, or add
+
+
+def bare(i: int, num_records: int = -1) -> SampleRow:
+    """A row of an index that was made from headers only."""
+    row = sample(i)
+    return row._replace(members=tuple(m._replace(checksum=None) for m in row.members), num_records=num_records)
+
+
+def save_bare(folder: Path, rows: list[SampleRow], **fields: object) -> LocalSource:
+    source = save(folder, [rows])
+    num_elements = -1 if any(row.num_records < 0 for row in rows) else sum(row.num_records for row in rows)
+    entry = ShardEntry("000000.tar", len(rows), num_elements, 0, "")
+    index.write_shards(str(folder / "shards.parquet"), [entry], ["mtime_ns=1"], [7])
+    (folder / "dataset.json").write_bytes(index.dataset_json("toy", [entry], 0, {}, verified=False, **fields))  # type: ignore[arg-type]
+    return source
+
+
+def test_an_unverified_index_has_no_checksums_and_may_not_know_records(tmp_path: Path) -> None:
+    opened = Index.open(save_bare(tmp_path, [bare(0), bare(1, 1)]))
+    assert not opened.verified and opened.shards.num_elements.tolist() == [-1]
+    assert opened.rows(0).num_records.tolist() == [-1, 1]
+    assert {member.checksum for i in range(2) for member in opened.rows(0).members(i)} == {None}
+    assert opened.shards.states == ["mtime_ns=1"] and opened.shards.num_quarantined is not None
+    assert Index.open(save(tmp_path, [[sample(0)]])).shards.states is None
+
+
+def test_the_root_says_where_shards_lie_and_is_a_text(tmp_path: Path) -> None:
+    opened = Index.open(save_bare(tmp_path, [bare(0)], root="s3://bucket/cc"))
+    assert opened.shard_source.url == "s3://bucket/cc" and opened.source.url == str(tmp_path)
+    edit(tmp_path / "dataset.json", root=7)
+    refused(tmp_path, "root should be of type str, is 7")
+
+
+def test_gop_tables_are_read_only_when_asked_for(tmp_path: Path) -> None:
+    tables = [KeyFrames([0, 12], [0.25, 0.75], [48, 4096]), KeyFrames([], [], []), KeyFrames([0], [0.0], [-1])]
+    rows = [sample(i)._replace(key_frames=table) for i, table in enumerate(tables)]
+    source = save(tmp_path, [rows[:2], rows[2:]])
+    with pytest.raises(DatasetError, match=r"has no GOP tables; index the dataset with --media"):
+        Index.open(source).key_frames(0)
+    parts = [index.rows_table(shard, part, True) for shard, part in enumerate((rows[:2], rows[2:]))]
+    index.write_index(str(tmp_path / "index.parquet"), parts, key_frames=True)
+    opened = Index.open(source)
+    assert opened.key_frames(0) == tables[:2] and opened.key_frames(1) == tables[2:]
+    opened.rows(1)
+    assert not {name for table in opened._groups.values() for name in table.column_names} & {"key_frame"}
+    assert opened.table(1).column("key_frame").to_pylist() == [[0]]
+
+
+def test_a_small_index_has_small_row_groups_and_a_large_one_a_bounded_number(tmp_path: Path) -> None:
+    tables = [index.rows_table(0, [sample(i) for i in range(3000)])] * 8
+    for num_rows, groups in ((24_000, [6000] * 4), (16_000_000, [15_000, 9_000]), (1 << 40, [24_000])):
+        index.write_index(str(tmp_path / "i.parquet"), tables, num_rows)
+        metadata = pq.ParquetFile(tmp_path / "i.parquet").metadata
+        assert [metadata.row_group(i).num_rows for i in range(metadata.num_row_groups)] == groups
+
+
+@pytest.mark.parametrize("random_keys", [False, True])
+def test_an_index_of_foreign_tars_stays_within_32_bytes_a_sample(tmp_path: Path, random_keys: bool) -> None:
+    rng = np.random.default_rng(0)
+    rows = [[sample(1000 * s + i) for i in range(1000)] for s in range(20)]
+    if random_keys:
+        rows = [[row._replace(key=f"{rng.integers(10**9):09d}") for row in shard] for shard in rows]
+    save(tmp_path, rows)
+    assert (tmp_path / "index.parquet").stat().st_size / 20_000 < 32

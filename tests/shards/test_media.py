@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
-from shards.media import MediaError, demux, open_video, probe
+from shards.media import MediaError, decode_packet, demux, open_video, probe, probe_key_frames
 from shards.sample import MediaFacts
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -214,3 +214,23 @@ def test_odd_files_give_facts_or_media_error(corpus: Path, folder: str) -> None:
         assert refused["audio_only.mp4"] == "no video stream"
         assert "12336x12336" in refused["libwebm_invalid_vp9_bitstream-bug_1416.webm"]
         assert 8 < len(refused) < 20
+
+
+@pytest.mark.parametrize("path", SAMPLES, ids=lambda path: path.name)
+def test_key_frames_are_where_the_decoder_finds_them(path: Path) -> None:
+    data = path.read_bytes()
+    facts, key_frames = probe_key_frames(data, path.name)
+    assert facts == probe(data, path.name) and key_frames
+    with open_video(data) as (container, stream):
+        frames = [frame for packet in demux(container, stream) for frame in decode_packet(packet)]
+    keys = {number for number, frame in enumerate(frames) if frame.key_frame}
+    numbers = [frame.number for frame in key_frames]
+    assert numbers == sorted(set(numbers)) and set(numbers) >= keys
+    for frame in key_frames:
+        if frame.number in keys and frames[frame.number].time is not None:
+            assert frame.time == pytest.approx(frames[frame.number].time, abs=1e-3)
+        assert frame.offset < len(data)
+
+
+def test_a_picture_has_no_key_frames() -> None:
+    assert probe_key_frames(picture(), "x.png") == (probe(picture(), "x.png"), [])

@@ -166,7 +166,7 @@ def dataset_of(folder: Path, text: bytes, **row: object) -> Reader:
         (b'{"records": [' + b"[" * 200_000, "json cannot be read"),
         (b'{"records": [{"n": ' + b"9" * 5000 + b"}]}", "json cannot be read"),
         (b"[]", "should be an object with a list of objects under 'records'"),
-        (b"{}", "should be an object"),
+        (b"{}", "has no text: neither a field in json nor a caption in txt"),
         (b'{"records": {}}', "should be an object"),
         (b'{"records": ["a"]}', "should be an object"),
         (b'{"records": []}', "json has 0 records, the index says 1"),
@@ -185,8 +185,8 @@ GOOD = json.dumps({"records": [{"caption": "c"}]}).encode()
     ("row", "reason"),
     [
         ({"num_records": 0}, "has no text record"),
-        ({"members": ()}, "needs a medium and a json, has nothing"),
-        ({"members": (MemberRow("json", 5, 5, 0),)}, "needs a medium and a json, has json"),
+        ({"members": ()}, "needs a medium and a json or txt, has nothing"),
+        ({"members": (MemberRow("json", 5, 5, 0),)}, "needs a medium and a json or txt, has json"),
         ({"members": (MemberRow("mp4", 0, 1 << 40, 0), MemberRow("json", 5, 9, 0))}, r"\.mp4 has 1099511627776 bytes"),
         ({"members": (MemberRow("mp4", 0, 5, 0), MemberRow("json", 5, 1 << 25, 0))}, r"\.json has 33554432 bytes"),
         (

@@ -1,0 +1,486 @@
+"""Index tars made elsewhere: `python -m shards index` as a function.
+
+Promises:
+- Input is a folder (its *.tar), a brace pattern or a glob, local or any URL that fsspec knows; the tars of one dataset
+  lie in one folder. They are read and never changed.
+- Samples in the tars = indexed + quarantined, shard by shard. A tar that is damaged, missing or changes while it is
+  read is left out and reported, or stops the run (`strict`); nothing is left out silently.
+- Only tars that are new or whose size or state (time, etag) changed are read; those that are gone leave the index.
+- Crash-safe: finished shards are kept in OUT/unfinished/ and taken up by the next run; an older index stays valid until
+  the new one is put in place (publish.py). One run at a time in a local folder.
+- Shards are read by `jobs` processes, which die with the run.
+Gives up: noticing a tar that was changed while its size and time stayed the same (`verify` reads every byte), and tars
+in several folders (index each and blend them). A remote tar is copied to the temporary folder first, unless only
+headers are looked at: disk for one tar for each job.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import json
+import os
+import tempfile
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, cast
+from urllib.parse import unquote, urlsplit
+
+from shards import index
+from shards.index import DATASET_FILE, DatasetError, Index, ShardEntry
+from shards.publish import Header, Piece, is_own, pieces_of, publish_index
+from shards.samples import Looks, read_samples
+from shards.source import (
+    LocalSource,
+    MissingFile,
+    Source,
+    SourceError,
+    SourceFile,
+    is_remote,
+    open_filesystem,
+    open_source,
+)
+from shards.tar import TarError, scan
+from shards.target import UNFINISHED, Target, open_target
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+_RUN_FILE = "indexing.json"
+_STATE_FIELDS = (
+    "ETag",
+    "etag",
+    "md5Hash",
+    "LastModified",
+    "Last-Modified",
+    "last_modified",
+    "mtime",
+    "updated",
+    "created",
+)
+_COPY_BYTES = 1 << 24
+
+
+class PatternError(ValueError):
+    """A pattern that names no tars of one dataset."""
+
+
+class DamagedShard(ValueError):
+    """A tar that cannot be indexed, in a run that is to stop then."""
+
+
+@dataclass(slots=True)
+class IndexReport:
+    """What a run did; num_groups == num_samples + num_quarantined over the shards that are indexed."""
+
+    name: str
+    out: str
+    root: str
+    num_shards: int = 0
+    num_scanned: int = 0
+    """Of the shards, those that this run looked into; the others were known."""
+    num_gone: int = 0
+    """Shards of the index before that are not there any more."""
+    num_samples: int = 0
+    num_records: int = 0
+    """-1: not known."""
+    num_quarantined: int = 0
+    bytes: int = 0
+    """Of the shards together."""
+    damaged: dict[str, str] = field(default_factory=dict)
+    """Shards that were left out, with the reason."""
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+class _State(NamedTuple):
+    """What the store says about a file."""
+
+    size: int
+    state: str
+    """Changes when the file is replaced; empty where the store says nothing."""
+
+
+class _Task(NamedTuple):
+    root: str
+    name: str
+    expected: _State
+    looks: Looks
+    part: str
+    """Local path to write the rows to."""
+
+
+def index_tars(
+    pattern: str,
+    out: str | None = None,
+    name: str | None = None,
+    looks: Looks = Looks(),  # noqa: B008 - immutable
+    jobs: int = 1,
+    strict: bool = False,
+    on_shard: Callable[[int, int], None] | None = None,
+) -> IndexReport:
+    """Index the tars that a pattern names, and write the index to `out` (None: beside them).
+
+    name: of the dataset (None: of the folder). on_shard(shards done, shards to do) is called after each shard.
+    Raises PatternError, DamagedShard (only if strict), DatasetError when `out` holds something else, WriteError,
+    SourceError. After an error the finished shards stay for the next run.
+    """
+    if looks.media and not looks.checksums:
+        raise PatternError("media facts need the bytes of the media: leave out --headers, or --media")
+    root, names = find_tars(pattern)
+    target = open_target(root if out is None else normal_place(out))
+    try:
+        beside = target.url == root
+        header = Header(name or _name_of(root), None if beside else root, looks.checksums, looks.media, {})
+        return _Run(target, root, header, looks, jobs, strict, on_shard).run(names, pattern)
+    finally:
+        target.release()
+
+
+def find_tars(pattern: str) -> tuple[str, list[str]]:
+    """(folder or URL prefix, names inside it, sorted) of the tars that a pattern names. Raises PatternError."""
+    from braceexpand import braceexpand
+
+    try:
+        paths = list(braceexpand(pattern))
+    except ValueError as error:
+        raise PatternError(f"{pattern}: braces do not close ({error})") from error
+    if len(paths) == 1 and not paths[0].endswith(".tar") and not _is_glob(paths[0]):
+        paths = [paths[0].rstrip("/") + "/*.tar"]
+    folders = {path.rpartition("/")[0] for path in paths}
+    if len(folders) != 1 or _is_glob(*folders):
+        raise PatternError(
+            f"{pattern}: names several folders, but the tars of one dataset lie in one; index each folder and blend "
+            "the datasets"
+        )
+    root = normal_place(folders.pop() or ("" if pattern.startswith("/") else "."))
+    names = {path.rpartition("/")[2] for path in paths}
+    globs = sorted(name for name in names if _is_glob(name))
+    if globs:
+        try:
+            there = open_source(root).list()
+        except MissingFile as error:
+            raise PatternError(str(error)) from error
+        names = names.difference(globs).union(*(fnmatch.filter(there, glob) for glob in globs))
+    if not names:
+        raise PatternError(f"{pattern}: no tar found; check the path (names should end in .tar)")
+    return root, sorted(names)
+
+
+class _Run:
+    """One run of the indexer over one dataset."""
+
+    def __init__(
+        self,
+        target: Target,
+        root: str,
+        header: Header,
+        looks: Looks,
+        jobs: int,
+        strict: bool,
+        on_shard: Callable[[int, int], None] | None,
+    ) -> None:
+        self._target, self._root, self._header = target, root, header
+        self._looks, self._jobs, self._strict = looks, max(1, jobs), strict
+        self._on_shard = on_shard or (lambda done, total: None)
+        self._damaged: dict[str, str] = {}
+
+    def run(self, names: Sequence[str], pattern: str) -> IndexReport:
+        old = self._old_pieces()
+        parts = self._take_up()
+        stat = _stat_function(self._root)
+        pieces: dict[str, Piece] = {}
+        tasks: list[_Task] = []
+        for name in names:
+            try:
+                state = stat(name)
+            except SourceError as error:
+                self._leave_out(name, str(error))
+                continue
+            known = next((p[name] for p in (old, parts) if name in p and _is_current(p[name], state)), None)
+            if known is not None:
+                pieces[name] = known
+            else:
+                part = self._target.scratch(_part_name(name))
+                tasks.append(_Task(self._root, name, state, self._looks, part))
+        num_known, gone = len(pieces), old.keys() - set(names)
+        pieces.update(self._scan(tasks))
+        if not pieces:
+            reasons = "".join(f"\n  {reason}" for reason in list(self._damaged.values())[:5])
+            raise DamagedShard(f"{pattern}: none of {len(names)} tars can be indexed:{reasons}")
+        in_order = [pieces[name] for name in sorted(pieces)]
+        provenance = {"pattern": pattern, "left_out": dict(sorted(self._damaged.items()))}
+        publish_index(self._target, self._header._replace(provenance=provenance), in_order)
+        self._target.clear()
+        return report(
+            self._header, self._target.url, self._root, in_order, len(pieces) - num_known, self._damaged, len(gone)
+        )
+
+    def _old_pieces(self) -> dict[str, Piece]:
+        """What a finished index here says, if it looked at the same things at the same place."""
+        target = self._target
+        files = target.list()
+        if "conversion.json" in target.list_unfinished():
+            raise DatasetError(f"{target.url}: holds an unfinished conversion; finish it, it makes its own index")
+        if DATASET_FILE not in files:
+            return {}
+        check_replaceable(target)
+        try:
+            opened = Index.open(target.source)
+            provenance = opened.dataset["provenance"]
+            same = (provenance["headers"], provenance["media"]) == (not self._looks.checksums, self._looks.media)
+            return pieces_of(opened) if same and opened.dataset.get("root") == self._header.root else {}
+        except (DatasetError, SourceError, KeyError):
+            return {}  # stopped while the index was put in place; every tar is looked at again
+
+    def _take_up(self) -> dict[str, Piece]:
+        """The shards that a run before this one finished, if it looked at the same things at the same place."""
+        target = self._target
+        settings = {"root": self._root, **self._looks._asdict(), "format_version": index.FORMAT_VERSION}
+        leftover = target.list_unfinished()
+        try:
+            before = json.loads(target.unfinished.read(_RUN_FILE)) if _RUN_FILE in leftover else None
+        except ValueError:
+            before = None
+        if before != settings:
+            target.clear()
+            target.put(f"{UNFINISHED}/{_RUN_FILE}", json.dumps(settings).encode())
+            return {}
+        found = {}
+        for name in leftover:
+            if name.endswith(".parquet"):
+                piece = _read_part(target.unfinished, name)
+                if piece is not None:
+                    found[piece.entry.name] = piece
+        return found
+
+    def _scan(self, tasks: list[_Task]) -> Iterator[tuple[str, Piece]]:
+        total = len(tasks)
+        # Not the source that looked at leftover parts: it may hold one open that is replaced now.
+        unfinished = open_source(self._target.unfinished.url)
+        for done, (task, problem) in enumerate(_work(tasks, min(self._jobs, total)), start=1):
+            if problem is not None:
+                self._leave_out(task.name, problem)
+            else:
+                name = _part_name(task.name)
+                self._target.publish(task.part, f"{UNFINISHED}/{name}")
+                piece = _read_part(unfinished, name)
+                assert piece is not None, task
+                yield task.name, piece
+            self._on_shard(done, total)
+
+    def _leave_out(self, name: str, reason: str) -> None:
+        if self._strict:
+            raise DamagedShard(f"{reason} (the run stops here because it is strict; finished shards are kept)")
+        self._damaged[name] = reason
+
+
+def report(
+    header: Header,
+    out: str,
+    root: str,
+    pieces: Sequence[Piece],
+    num_scanned: int,
+    damaged: Mapping[str, str],
+    num_gone: int,
+) -> IndexReport:
+    """Counts over the pieces of an index."""
+    records = [piece.entry.num_elements for piece in pieces]
+    return IndexReport(
+        name=header.name,
+        out=out,
+        root=root,
+        num_shards=len(pieces),
+        num_scanned=num_scanned,
+        num_gone=num_gone,
+        num_samples=sum(piece.entry.num_samples for piece in pieces),
+        num_records=-1 if -1 in records else sum(records),
+        num_quarantined=sum(piece.num_quarantined for piece in pieces),
+        bytes=sum(piece.entry.bytes for piece in pieces),
+        damaged=dict(damaged),
+    )
+
+
+def check_replaceable(target: Target) -> None:
+    """Refuse to write over a dataset that was not made by indexing. Raises DatasetError."""
+    path = f"{target.url}/{DATASET_FILE}"
+    try:
+        content = json.loads(target.source.read(DATASET_FILE))
+    except ValueError as error:
+        raise DatasetError(f"{path}: not valid json ({error}); remove it to index these tars") from error
+    if not isinstance(content, dict) or not is_own(content):
+        raise DatasetError(
+            f"{path}: the tars here were written with an index of their own, which knows more; "
+            "give another place with --out to index them there"
+        )
+
+
+# ---------------------------------------------------------------- one shard, in any process
+
+
+def _work(tasks: Sequence[_Task], jobs: int) -> Iterator[tuple[_Task, str | None]]:
+    """(task, problem or None) as they are done."""
+    if jobs <= 1:
+        yield from ((task, _index_shard(task)) for task in tasks)
+        return
+    import multiprocessing
+
+    waiting = iter(tasks)
+    running: dict[Future[str | None], _Task] = {}
+    # Processes of their own, not forked: the parent may have threads, and clients must not be shared.
+    pool = ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn"), initializer=_die_with_parent)
+    try:
+        while True:
+            while len(running) < 2 * jobs and (task := next(waiting, None)) is not None:
+                running[pool.submit(_index_shard, task)] = task
+            if not running:
+                return
+            done, _ = wait(running, return_when=FIRST_COMPLETED)
+            for future in done:
+                yield running[future], future.result()
+                del running[future]
+    except BrokenProcessPool as error:
+        names = ", ".join(sorted(task.name for task in running.values()))
+        raise DamagedShard(
+            f"a process died while it read one of {names} (out of memory, or a medium that crashes its decoder); "
+            "run it again with --jobs 1 to see which"
+        ) from error
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _die_with_parent() -> None:
+    """Leave at once when the process that wants the results is gone, however it went."""
+    import multiprocessing
+
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+
+    def watch() -> None:
+        parent.join()
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def _index_shard(task: _Task) -> str | None:
+    """Write the part file of one shard; returns what is wrong with the shard instead, if something is."""
+    import pyarrow.parquet as pq
+
+    path = f"{task.root}/{task.name}"
+    try:
+        source = open_source(task.root)
+        with _local(source, task) as local:
+            members = scan(cast("BinaryIO", SourceFile(source, task.name)) if local is None else local)
+            found = read_samples(members, local or "", task.looks)
+        now = _stat_function(task.root)(task.name)
+    except TarError as error:
+        return str(error)
+    except OSError as error:
+        return str(error) if isinstance(error, SourceError) else f"{path}: cannot be read ({error.strerror or error})"
+    if now != task.expected:
+        return f"{path}: changed while it was read; index it again when nobody writes there"
+    num_records = [row.num_records for row in found.rows]
+    num_elements = -1 if -1 in num_records else sum(num_records)
+    entry = ShardEntry(task.name, len(found.rows), num_elements, now.size, found.checksum)
+    about = json.dumps([list(entry), now.state, found.quarantined]).encode()
+    table = index.rows_table(0, found.rows, task.looks.media).replace_schema_metadata({"part": about})
+    os.makedirs(os.path.dirname(task.part), exist_ok=True)
+    pq.write_table(table, task.part, compression="zstd")
+    return None
+
+
+@contextmanager
+def _local(source: Source, task: _Task) -> Iterator[str | None]:
+    """Path of the tar on this machine, of a copy if need be; None when a remote tar need not be read whole."""
+    if isinstance(source, LocalSource):
+        yield os.path.join(source.url, task.name)
+    elif not task.looks.checksums:
+        yield None
+    else:
+        with tempfile.NamedTemporaryFile(prefix="shards-index-", suffix=".tar") as copy:
+            for offset in range(0, task.expected.size, _COPY_BYTES):
+                copy.write(source.read(task.name, offset, min(_COPY_BYTES, task.expected.size - offset)))
+            copy.flush()
+            try:
+                yield copy.name
+            except TarError as error:
+                raise TarError(str(error).replace(copy.name, f"{source.url}/{task.name}")) from error
+
+
+def _part_name(shard: str) -> str:
+    import xxhash
+
+    return f"{xxhash.xxh3_64_hexdigest(shard.encode(errors='surrogateescape'))}.parquet"
+
+
+def _read_part(unfinished: Source, name: str) -> Piece | None:
+    """A part file; None if it is not whole (the machine stopped), it is then made again."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        metadata = pq.ParquetFile(SourceFile(unfinished, name)).schema_arrow.metadata
+        entry, state, quarantined = json.loads(metadata[b"part"])
+    except (pa.ArrowException, KeyError, TypeError, ValueError):
+        return None
+
+    def table() -> pa.Table:
+        return pq.ParquetFile(SourceFile(unfinished, name)).read(use_threads=False)
+
+    def lines() -> list[dict[str, Any]]:
+        return list(json.loads(pq.ParquetFile(SourceFile(unfinished, name)).schema_arrow.metadata[b"part"])[2])
+
+    return Piece(ShardEntry(*entry), state, len(quarantined), table, lines)
+
+
+# ---------------------------------------------------------------- places and files
+
+
+def _stat_function(root: str) -> Callable[[str], _State]:
+    source = open_source(root)
+    if isinstance(source, LocalSource):
+        return partial(_stat_local, source.url)
+    return partial(_stat_remote, source, *open_filesystem(root))
+
+
+def _stat_local(folder: str, name: str) -> _State:
+    path = os.path.join(folder, name)
+    try:
+        found = os.stat(path)
+    except FileNotFoundError as error:
+        raise MissingFile(f"{path}: not found; the pattern names it, but it is not there") from error
+    except OSError as error:
+        raise SourceError(f"{path}: cannot be read ({error.strerror})") from error
+    return _State(found.st_size, f"mtime_ns={found.st_mtime_ns}")
+
+
+def _stat_remote(source: Source, files: Any, prefix: str, name: str) -> _State:
+    size = source.size(name)  # says clearly what is wrong, if something is
+    info: Mapping[str, Any] = files.info(f"{prefix}/{name}")
+    state = next((f"{key}={info[key]}" for key in _STATE_FIELDS if info.get(key)), "")
+    return _State(size, state)
+
+
+def _is_current(piece: Piece, found: _State) -> bool:
+    return bool(found.state) and (piece.entry.bytes, piece.state) == found
+
+
+def _is_glob(*texts: str) -> bool:
+    return any(c in text for text in texts for c in "*?[")
+
+
+def normal_place(place: str) -> str:
+    """One spelling for a place: an absolute path or a URL without a slash at its end."""
+    if place.startswith("file://"):
+        place = unquote(urlsplit(place).path)
+    return place.rstrip("/") if is_remote(place) else os.path.abspath(place)
+
+
+def _name_of(root: str) -> str:
+    return root.rstrip("/").rpartition("/")[2] or "dataset"

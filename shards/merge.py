@@ -1,0 +1,66 @@
+"""Join indexes of parts of one dataset, made on several machines: `python -m shards merge` as a function.
+
+Promises: the result is what one run of the indexer over all tars would have written. Parts that lie at different
+roots, looked at different things, or disagree about a shard are refused by name; no tar is opened.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from shards.index import DatasetError, Index
+from shards.indexer import IndexReport, check_replaceable, normal_place, report
+from shards.publish import Header, Piece, is_own, pieces_of, publish_index
+from shards.source import open_source
+from shards.target import open_target
+
+
+def merge(out: str, parts: Sequence[str], name: str | None = None) -> IndexReport:
+    """Write the index of all shards of `parts` to `out`, which may be one of them or lie beside the tars.
+
+    Raises DatasetError, SourceError, WriteError.
+    """
+    places = [normal_place(part) for part in parts]
+    opened = [Index.open(open_source(place)) for place in places]
+    headers = [_header(place, part) for place, part in zip(places, opened, strict=True)]
+    pieces: dict[str, Piece] = {}
+    damaged: dict[str, str] = {}
+    for place, part, header in zip(places, opened, headers, strict=True):
+        for what in ("root", "checksums", "media"):
+            first, other = getattr(headers[0], what), getattr(header, what)
+            if first != other:
+                raise DatasetError(
+                    f"{place}: {what} is {other!r}, but {first!r} in {places[0]}; merge parts of one dataset that "
+                    "were indexed with the same options"
+                )
+        for shard, piece in pieces_of(part).items():
+            if shard in pieces and pieces[shard].entry != piece.entry:
+                raise DatasetError(f"{place}: differs from another part about {shard}; index it again")
+            pieces[shard] = piece
+        damaged.update(header.provenance.get("left_out", {}))
+    damaged = {shard: reason for shard, reason in sorted(damaged.items()) if shard not in pieces}
+    root = headers[0].root
+    assert root is not None
+    target = open_target(normal_place(out))
+    try:
+        if "dataset.json" in target.list():
+            check_replaceable(target)
+        in_order = [pieces[shard] for shard in sorted(pieces)]
+        header = headers[0]._replace(
+            name=name or headers[0].name,
+            root=None if target.url == root else root,
+            provenance={"merged": len(parts), "left_out": damaged},
+        )
+        publish_index(target, header, in_order)
+        return report(header, target.url, root, in_order, 0, damaged, 0)
+    finally:
+        target.release()
+
+
+def _header(place: str, part: Index) -> Header:
+    """The header of a part, its root spelled out."""
+    if not is_own(part.dataset):
+        raise DatasetError(f"{place}: was not made by indexing; merge indexes that `python -m shards index` wrote")
+    provenance = part.dataset["provenance"]
+    root = part.dataset.get("root") or place
+    return Header(part.dataset["name"], root, part.verified, bool(provenance.get("media")), provenance)

@@ -1,0 +1,229 @@
+"""The samples of one tar, as an index lists them: what groups together, what can be used, and why the rest cannot.
+
+Promises: a sample is what WebDataset makes of consecutive members with one key (the path up to the first dot of the
+basename; what follows, in lower case, is the extension). Every group of the tar becomes a row or a line of the
+quarantine with a reason; a member without a key is a group of its own. Nothing of a member is kept longer than it is
+looked at, so memory is one medium. With checksums every byte of the tar is read once, in order.
+Quarantined are: members without a key, names that are no UTF-8, keys that come back after others (the first is kept),
+an extension twice in one sample, no medium or no text, members over the size limits, text that gives no record, and
+with `media` a medium that cannot be decoded.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from shards.index import MAX_MEDIA_BYTES, MAX_TEXT_BYTES, KeyFrames, MemberRow, SampleRow
+from shards.media import VIDEO_EXTENSIONS, MediaError, probe_key_frames
+from shards.records import TEXT_EXTENSIONS, Chosen, TextError, choose, parse
+from shards.sample import MediaFacts
+from shards.tar import Member, TarError
+
+MAX_KEY_BYTES = 1024
+MAX_MEMBERS = 256
+"""Longest key, bytes of UTF-8, and most members of a sample that is indexed."""
+_PIECE = 1 << 22
+"""Bytes that are read at once where nothing has to be kept."""
+
+
+class Looks(NamedTuple):
+    """What an index is to know beyond names and places of members."""
+
+    checksums: bool = True
+    """False: only headers are read."""
+    media: bool = False
+    """Media facts and GOP tables."""
+
+
+class ShardSamples(NamedTuple):
+    """What one tar holds; num_groups == len(rows) + len(quarantined), always."""
+
+    rows: list[SampleRow]
+    quarantined: list[dict[str, Any]]
+    """{"key": text or None, "member": name of the first, "reason": why}."""
+    checksum: str
+    """XXH3_128 of the tar, 32 hexadecimal digits; empty without checksums."""
+
+    @property
+    def num_groups(self) -> int:
+        return len(self.rows) + len(self.quarantined)
+
+
+class _Group(NamedTuple):
+    key: str | None
+    """None: this member belongs to no sample."""
+    extensions: list[str]
+    members: list[Member]
+
+
+def read_samples(members: list[Member], path: str, looks: Looks) -> ShardSamples:
+    """Look at the samples of a local tar whose headers were scanned. Raises TarError when it is shorter than they say.
+
+    members: from `tar.scan`. path: only opened when looks.checksums is set.
+    """
+    groups = list(_groups(members))
+    found = ShardSamples([], [], "")
+    keys: set[str] = set()
+    with _Bytes(path) if looks.checksums else _NoBytes() as data:
+        for group in groups:
+            try:
+                found.rows.append(_row(group, keys, data, looks))
+            except (_Unusable, TextError, MediaError) as error:
+                line = {"key": group.key, "member": group.members[0].name, "reason": str(error)}
+                found.quarantined.append(line)
+        found = found._replace(checksum=data.finish())
+    assert found.num_groups == len(groups), path
+    return found
+
+
+def split_name(name: str) -> tuple[str, str] | None:
+    """(key, extension in lower case) of a member, None for a name that belongs to no sample."""
+    folder, slash, base = name.rpartition("/")
+    stem, dot, ext = base.partition(".")
+    if not stem or not dot or (stem.startswith("__") and stem.endswith("__")):
+        return None
+    return folder + slash + stem, ext.lower()
+
+
+def _groups(members: list[Member]) -> Iterator[_Group]:
+    group: _Group | None = None
+    for member in members:
+        parts = split_name(member.name)
+        if parts is None:
+            yield _Group(None, [], [member])
+            continue
+        key, ext = parts
+        if group is None or group.key != key:
+            if group is not None:
+                yield group
+            group = _Group(key, [], [])
+        group.extensions.append(ext)
+        group.members.append(member)
+    if group is not None:
+        yield group
+
+
+class _Unusable(ValueError):
+    """A group that gives no row; caught in this module."""
+
+
+def _row(group: _Group, keys: set[str], data: _Bytes | _NoBytes, looks: Looks) -> SampleRow:
+    chosen = _check(group, keys)
+    wanted = {number for number in chosen if number is not None}
+    checksums: list[int | None] = []
+    pieces: dict[int, bytes] = {}
+    for number, member in enumerate(group.members):
+        keep = number in wanted and (looks.media or number != chosen.media)
+        checksum, piece = data.read(member, keep)
+        checksums.append(checksum)
+        if keep:
+            pieces[number] = piece
+    ext = group.extensions[chosen.media]
+    facts, key_frames = MediaFacts("video" if ext in VIDEO_EXTENSIONS else "image", "", 0, 0, 0), None
+    if looks.checksums:
+        num_records = len(parse(*(None if number is None else pieces[number] for number in chosen[1:])).records)
+        if not num_records:
+            raise _Unusable("json has an empty list of records")
+    else:
+        # A txt holds one caption; what a json holds, only reading it can say.
+        num_records = -1 if chosen.txt is None else 1
+    if looks.media:
+        facts, table = probe_key_frames(pieces[chosen.media], f"{group.key}.{ext}")
+        key_frames = KeyFrames(*([getattr(frame, f) for frame in table] for f in ("number", "time", "offset")))
+    rows = zip(group.extensions, group.members, checksums, strict=True)
+    members = tuple(MemberRow(ext, member.offset, member.size, checksum) for ext, member, checksum in rows)
+    assert group.key is not None
+    return SampleRow(group.key, members, num_records, facts, key_frames)
+
+
+def _check(group: _Group, keys: set[str]) -> Chosen:
+    """What the names and sizes say; the key counts as taken if it is a key at all."""
+    if group.key is None:
+        raise _Unusable("the name has no key: it should be KEY.EXTENSION")
+    try:
+        num_bytes = len("".join([group.key, *group.extensions]).encode())
+    except UnicodeEncodeError as error:
+        raise _Unusable("the name is not UTF-8") from error
+    if num_bytes > MAX_KEY_BYTES:
+        raise _Unusable(f"key and extensions have {num_bytes} bytes, the limit is {MAX_KEY_BYTES}")
+    if group.key in keys:
+        raise _Unusable("the key comes a second time in this tar, after other keys; the first sample is kept")
+    keys.add(group.key)
+    if len(group.members) > MAX_MEMBERS:
+        raise _Unusable(f"has {len(group.members)} members, the limit is {MAX_MEMBERS}")
+    twice = [ext for i, ext in enumerate(group.extensions) if ext in group.extensions[:i]]
+    if twice:
+        raise _Unusable(f"has .{twice[0]} twice")
+    chosen = choose(group.extensions)
+    for number in chosen:
+        if number is None:
+            continue
+        ext, size = group.extensions[number], group.members[number].size
+        limit = MAX_TEXT_BYTES if ext in TEXT_EXTENSIONS else MAX_MEDIA_BYTES
+        if size > limit or (not size and number == chosen.media):
+            raise _Unusable(f".{ext} has {size} bytes, allowed are {int(number == chosen.media)} to {limit}")
+    return chosen
+
+
+class _Bytes:
+    """A tar that is read once from begin to end, member by member, hashing all of it on the way."""
+
+    def __init__(self, path: str) -> None:
+        import xxhash
+
+        self._path = path
+        self._whole = xxhash.xxh3_128()
+        self._member = xxhash.xxh3_64
+        self._position = 0
+        self._fd = -1
+
+    def read(self, member: Member, keep: bool) -> tuple[int | None, bytes]:
+        """(checksum, bytes if they are to be kept) of the next member."""
+        self._advance(member.offset, None)
+        digest = self._member()
+        piece = self._advance(member.offset + member.size, digest, keep)
+        return digest.intdigest() & 0xFFFFFFFF, piece
+
+    def finish(self) -> str:
+        """The checksum of the whole file."""
+        self._advance(os.fstat(self._fd).st_size, None)
+        return str(self._whole.hexdigest())
+
+    def _advance(self, stop: int, digest: Any, keep: bool = False) -> bytes:
+        kept = []
+        while self._position < stop:
+            piece = os.pread(self._fd, min(_PIECE, stop - self._position), self._position)
+            if not piece:
+                raise TarError(f"{self._path}: byte {self._position}: the file got shorter while it was read")
+            self._position += len(piece)
+            self._whole.update(piece)
+            if digest is not None:
+                digest.update(piece)
+            if keep:
+                kept.append(piece)
+        return kept[0] if len(kept) == 1 else b"".join(kept)
+
+    def __enter__(self) -> _Bytes:
+        self._fd = os.open(self._path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        os.close(self._fd)
+
+
+class _NoBytes:
+    """In its place where only headers are looked at."""
+
+    def read(self, member: Member, keep: bool) -> tuple[int | None, bytes]:
+        return None, b""
+
+    def finish(self) -> str:
+        return ""
+
+    def __enter__(self) -> _NoBytes:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass

@@ -1,0 +1,56 @@
+"""`python -m shards index` as a user runs it: output, exit codes, messages."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from shards.index import Index
+from shards.source import open_source
+from tests.shards.foreign_tars import img2dataset_files, write_tar
+
+ROOT = Path(__file__).resolve().parents[3]
+
+
+def run(*arguments: object) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "shards", "index", *map(str, arguments)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert "Traceback" not in done.stderr
+    return done
+
+
+@pytest.fixture
+def tars(tmp_path: Path) -> Path:
+    for shard in range(2):
+        write_tar(tmp_path / "cc" / f"{shard}.tar", img2dataset_files(["a", "b"]))
+    return tmp_path / "cc"
+
+
+def test_json_is_the_only_thing_on_stdout(tars: Path) -> None:
+    done = run(tars / "{0..1}.tar", "--media", "--json", "--jobs", 2, "--name", "mine")
+    report = json.loads(done.stdout)
+    assert done.returncode == 0 and done.stderr == ""
+    assert (report["name"], report["num_samples"], report["num_scanned"], report["damaged"]) == ("mine", 4, 2, {})
+    assert Index.open(open_source(tars)).has_key_frames
+
+
+def test_a_table_says_what_was_done(tars: Path, tmp_path: Path) -> None:
+    done = run(tars, "--headers", "--out", tmp_path / "out")
+    assert done.returncode == 0 and "samples" in done.stdout and "4" in done.stdout
+    assert not Index.open(open_source(tmp_path / "out")).verified
+
+
+def test_damage_is_code_1_and_wrong_usage_code_2(tars: Path) -> None:
+    (tars / "2.tar").write_bytes(b"no\x1b[31m tar")
+    done = run(tars, "--json")
+    assert done.returncode == 1 and json.loads(done.stdout)["num_shards"] == 2
+    assert "left out: " in done.stderr and "2.tar: ends at byte" in done.stderr
+    done = run(tars, "--strict", "--headers")
+    assert done.returncode == 1 and done.stderr.startswith("error: ") and "strict" in done.stderr
+    for arguments in ([tars / "nowhere"], [tars, "--headers", "--media"], [tars, "--unknown"]):
+        done = run(*arguments)
+        assert done.returncode == 2 and done.stdout == "" and done.stderr

@@ -1,0 +1,29 @@
+"""`python -m shards merge` as a user runs it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+from shards.indexer import index_tars
+from tests.shards.foreign_tars import img2dataset_files, write_tar
+
+ROOT = Path(__file__).resolve().parents[3]
+
+
+def run(*arguments: object) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "shards", "merge", *map(str, arguments)]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60)
+
+
+def test_parts_become_one_index(tmp_path: Path) -> None:
+    parts = []
+    for shard in range(2):
+        tar = write_tar(tmp_path / "cc" / f"{shard}.tar", img2dataset_files(["a", "b"]))
+        parts.append(index_tars(str(tar), str(tmp_path / f"part{shard}")).out)
+    done = run(tmp_path / "cc", *parts, "--json")
+    assert done.returncode == 0 and json.loads(done.stdout)["num_samples"] == 4
+    done = run(tmp_path / "out", parts[0], tmp_path / "nowhere")
+    assert done.returncode == 2 and "nowhere/dataset.json: not found" in done.stderr and "Traceback" not in done.stderr

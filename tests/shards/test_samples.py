@@ -1,0 +1,146 @@
+"""Every group of a tar becomes a row or a line of the quarantine, grouped as WebDataset groups."""
+
+from __future__ import annotations
+
+import tarfile
+from pathlib import Path
+
+import pytest
+import xxhash
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from shards import samples
+from shards.samples import Looks, ShardSamples, read_samples, split_name
+from shards.tar import Member, TarError, scan
+from tests.shards.foreign_tars import CLIP, picture, write_tar
+
+JSON = b'{"a": 1}'
+
+
+def look(path: Path, looks: Looks | None = None) -> ShardSamples:
+    return read_samples(scan(path), str(path), looks or Looks())
+
+
+def reasons(found: ShardSamples) -> dict[str, str]:
+    return {line["member"]: line["reason"] for line in found.quarantined}
+
+
+def test_a_row_has_members_checksums_and_records(tmp_path: Path) -> None:
+    files = [("d/a.cls", b"7"), ("d/a.JPG", picture(0)), ("d/a.seg.png", b"png"), ("d/a.txt", b"text")]
+    path = write_tar(tmp_path / "a.tar", files)
+    found = look(path)
+    raw = path.read_bytes()
+    [row] = found.rows
+    assert (row.key, row.num_records, row.facts.kind, row.facts.num_frames) == ("d/a", 1, "image", 0)
+    assert [member.ext for member in row.members] == ["cls", "jpg", "seg.png", "txt"]
+    for member, (_, data) in zip(row.members, files, strict=True):
+        assert raw[member.offset : member.offset + member.size] == data
+        assert member.checksum == xxhash.xxh3_64_intdigest(data) & 0xFFFFFFFF
+    assert found.checksum == xxhash.xxh3_128_hexdigest(raw) and not found.quarantined
+
+
+def test_headers_only_read_nothing_else(tmp_path: Path) -> None:
+    files = [("a.jpg", b"x"), ("a.json", JSON), ("b.jpg", b"x"), ("b.json", JSON), ("b.txt", b"x"), ("c.mp4", b"x")]
+    path = write_tar(tmp_path / "a.tar", files)
+    found = read_samples(scan(path), "/nowhere", Looks(checksums=False))
+    assert [row.num_records for row in found.rows] == [-1, 1] and found.checksum == ""
+    assert {member.checksum for row in found.rows for member in row.members} == {None}
+    assert reasons(found) == {"c.mp4": "needs a medium and a json or txt, has mp4"}
+
+
+def test_what_cannot_be_used_is_quarantined_with_the_reason(tmp_path: Path) -> None:
+    files = [
+        ("README", b"x"),
+        ("good.jpg", b"x"),
+        ("good.json", JSON),
+        ("dir/.hidden.jpg", b"x"),
+        ("__meta__.json", b"x"),
+        ("twice.jpg", b"x"),
+        ("twice.jpg", b"x"),
+        ("twice.json", JSON),
+        ("good.jpg", b"x"),
+        ("good.json", JSON),
+        ("bare.jpg", b"x"),
+        ("text.json", JSON),
+        ("empty.jpg", b""),
+        ("empty.json", JSON),
+        ("bad.jpg", b"x"),
+        ("bad.json", b"{"),
+        ("none.jpg", b"x"),
+        ("none.json", b'{"records": []}'),
+        ("k" * 1100 + ".jpg", b"x"),
+        ("caf\udce9.jpg", b"x"),
+        *((f"many.{i}", b"x") for i in range(257)),
+        ("last.jpg", b"x"),
+        ("last.txt", b"text"),
+    ]
+    found = look(write_tar(tmp_path / "a.tar", files))
+    assert [row.key for row in found.rows] == ["good", "last"]
+    expected = {
+        "README": "no key",
+        "dir/.hidden.jpg": "no key",
+        "__meta__.json": "no key",
+        "twice.jpg": "has .jpg twice",
+        "good.jpg": "a second time in this tar",
+        "bare.jpg": "needs a medium and a json or txt, has jpg",
+        "text.json": "needs a medium and a json or txt, has json",
+        "empty.jpg": ".jpg has 0 bytes",
+        "bad.jpg": "json cannot be read",
+        "none.jpg": "empty list of records",
+        "k" * 1100 + ".jpg": "the limit is 1024",
+        "caf\udce9.jpg": "not UTF-8",
+        "many.0": "has 257 members",
+    }
+    found_reasons = reasons(found)
+    assert found_reasons.keys() == expected.keys()
+    for name, part in expected.items():
+        assert part in found_reasons[name]
+
+
+def test_media_are_probed_and_their_key_frames_listed(tmp_path: Path) -> None:
+    files = [("v.mp4", CLIP.read_bytes()), ("v.txt", b"x"), ("p.jpg", picture(0)), ("p.txt", b"x")]
+    files += [("bad.mp4", b"no video"), ("bad.txt", b"x")]
+    found = look(write_tar(tmp_path / "a.tar", files), Looks(media=True))
+    video, image = found.rows
+    assert video.facts.kind == "video" and video.facts.num_frames > 1 and video.key_frames is not None
+    assert video.key_frames.frames[0] == 0 and video.key_frames.times[0] == pytest.approx(video.facts.start_time)
+    assert image.facts.codec == "jpeg" and image.key_frames is not None and image.key_frames.frames == []
+    assert "not a video" in reasons(found)["bad.mp4"]
+
+
+def test_a_tar_that_shrinks_while_it_is_read_is_an_error(tmp_path: Path) -> None:
+    path = write_tar(tmp_path / "a.tar", [("a.jpg", b"x" * 5000), ("a.txt", b"x")])
+    members = scan(path)
+    path.write_bytes(path.read_bytes()[:2000])
+    with pytest.raises(TarError, match="byte 2000: the file got shorter while it was read"):
+        read_samples(members, str(path), Looks())
+
+
+names = (
+    st.tuples(st.sampled_from(["", "./", "d/"]), st.text("ab._", max_size=6))
+    .map("".join)
+    .filter(lambda name: not name.endswith("/") and name not in (".", "./.", "..", "./..", "d/.", "d/.."))
+)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.tuples(names.filter(bool), st.sampled_from([b"", b"x", JSON])), max_size=12))
+def test_every_member_is_accounted_for_once(tmp_path: Path, files: list[tuple[str, bytes]]) -> None:
+    path = write_tar(tmp_path / "a.tar", files, tarfile.USTAR_FORMAT)
+    found = look(path)
+    groups: list[str | None] = []
+    for name, _ in files:
+        parts = split_name(name)
+        if parts is None:
+            groups.append(None)
+        elif parts[0] != next((key for key in reversed(groups) if key is not None), None):
+            groups.append(parts[0])
+    assert found.num_groups == len(groups)
+    assert sorted(row.key for row in found.rows) == sorted({row.key for row in found.rows})
+
+
+def test_a_group_that_gives_no_row_says_why() -> None:
+    group = samples._Group("k", ["jpg", "jpg"], [Member("k.jpg", 512, 1), Member("k.jpg", 1536, 1)])
+    with pytest.raises(samples._Unusable, match=r"has \.jpg twice"):
+        samples._check(group, set())
