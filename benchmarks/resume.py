@@ -3,8 +3,8 @@
     python benchmarks/resume.py
 
 A virtual dataset of 10^9 elements in 10^5 shards: from nothing to the first planned batch of 1,024, at the start and
-at 1 %, 50 % and 99 % of a pass, each in a fresh process. `arrays_mb` is what the order holds. That the sequence is the same
-afterwards is checked by every case against positions planned one by one.
+at 1 %, 50 % and 99 % of a pass, each in a fresh process. `arrays_mb` is what the order holds. That the sequence is the
+same afterwards is checked by every case against positions planned one by one.
 """
 
 from __future__ import annotations
