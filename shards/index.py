@@ -19,12 +19,16 @@ import threading
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+import xxhash
 from numpy.typing import NDArray
 
+from shards.media import MEDIA_EXTENSIONS
+from shards.records import TEXT_EXTENSIONS
 from shards.sample import MediaFacts
 from shards.source import MissingFile, Source, SourceFile, open_source
 
@@ -79,6 +83,18 @@ class KeyFrames(NamedTuple):
     """Byte offset of the packet inside the member; -1 where the container does not say."""
 
 
+class Ranges(NamedTuple):
+    """Which bytes the n samples of a shard are read from: int64 (3, n), of medium, json and txt in this order.
+
+    size is -1 where there is no such member; has_checksums: bool (n,), whether those of all that are there are known.
+    """
+
+    offset: NDArray[np.int64]
+    size: NDArray[np.int64]
+    checksum: NDArray[np.int64]
+    has_checksums: NDArray[np.bool_]
+
+
 class SampleRow(NamedTuple):
     """What the index says about one sample."""
 
@@ -124,17 +140,13 @@ class ShardTable:
 # ---------------------------------------------------------------- checksums and fingerprint
 
 
-def member_checksum(data: bytes) -> int:
+def member_checksum(data: bytes | memoryview) -> int:
     """Low 32 bits of XXH3_64: what member_checksum holds."""
-    import xxhash
-
     return xxhash.xxh3_64_intdigest(data) & 0xFFFFFFFF
 
 
 def fingerprint(shards: Iterable[ShardEntry]) -> str:
     """32 hexadecimal digits over the names, counts, sizes and checksums of the shards, in order."""
-    import xxhash
-
     lines = ("\0".join(map(str, shard)) + "\n" for shard in shards)
     return xxhash.xxh3_128_hexdigest("".join(lines).encode())
 
@@ -143,7 +155,6 @@ def _fingerprint_of_table(table: pa.Table) -> str:
     """The same from the columns of shards.parquet, without a loop over the shards."""
     import pyarrow as pa
     import pyarrow.compute as pc
-    import xxhash
 
     names = ("shard", "num_samples", "num_elements", "bytes", "checksum")
     texts = [pc.cast(table.column(name), pa.string()) for name in names]
@@ -364,6 +375,27 @@ class ShardRows:
             for i in range(self._starts[row], self._starts[row + 1])
         )
 
+    @cached_property
+    def ranges(self) -> Ranges:
+        """Where the members that are read lie, of all samples at once."""
+        first = np.stack([self._first_of(extensions) for extensions in (MEDIA_EXTENSIONS, *zip(TEXT_EXTENSIONS))])
+        there = first >= 0
+        return Ranges(
+            np.where(there, self._offset[first], 0),
+            np.where(there, self._size[first], -1),
+            np.where(there, self._checksum[first], 0).astype(np.int64),
+            np.asarray(np.where(there, self._has_checksum[first], True).all(0)),
+        )
+
+    def _first_of(self, extensions: Iterable[str]) -> NDArray[np.int64]:
+        """The number of each sample's first member with one of these extensions; -1 where it has none."""
+        wanted = set(extensions)
+        ids = [number for number, ext in enumerate(self._ext_names) if ext in wanted]
+        found = np.flatnonzero(np.isin(self._ext, ids))[::-1]
+        first = np.full(len(self), -1, np.int64)
+        first[np.searchsorted(self._starts, found, side="right") - 1] = found  # of several the first is written last
+        return first
+
     def facts(self, row: int) -> MediaFacts:
         """The media facts of one sample."""
         return MediaFacts(
@@ -463,7 +495,6 @@ class Index:
         """32 hexadecimal digits over the footer of index.parquet: sizes and extremes of all columns. Tells apart an
         index from another of the same shards, as the fingerprint does not."""
         import pyarrow as pa
-        import xxhash
 
         footer = pa.BufferOutputStream()
         self._parquet.metadata.write_metadata_file(footer)

@@ -10,18 +10,34 @@ Threads may share a Reader.
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, NamedTuple, cast
 
 import numpy as np
+import numpy.typing as npt
 from numpy.typing import NDArray
 
 from shards.index import MAX_MEDIA_BYTES, MAX_TEXT_BYTES, DatasetError, Index, MemberRow, member_checksum
-from shards.records import TextError, Texts, choose, parse
+from shards.records import TextError, choose, parse
 from shards.sample import Origin, Sample, SampleError
 from shards.source import MissingFile, SourceError, open_source
 
 _GAP = 1 << 16
 """Members of a sample are fetched in one read when at most this many foreign bytes lie between them."""
+
+
+_FAR = np.iinfo(np.int64).max
+_MAX_BYTES = np.array([MAX_MEDIA_BYTES, MAX_TEXT_BYTES, MAX_TEXT_BYTES])
+
+
+class Fetched(NamedTuple):
+    """The verified bytes of one element; views into what was read in one piece."""
+
+    sample: int
+    record: int | None
+    """None: to be drawn."""
+    media: memoryview | bytes
+    json: memoryview | bytes | None
+    txt: memoryview | bytes | None
 
 
 class Reader:
@@ -61,8 +77,7 @@ class Reader:
 
     def origin(self, shard: int, row: int) -> Origin:
         """Where element number `row` of a shard comes from."""
-        sample, _ = self._locate(shard, row)
-        return self._origin(shard, sample)
+        return self._origin(shard, self._element(shard, row)[0])
 
     def read(self, shard: int, row: int, draw: np.random.Generator) -> Sample:
         """Fetch element number `row` of a shard.
@@ -70,30 +85,61 @@ class Reader:
         With elements="record" the number says sample and record; with "sample" the record is drawn from `draw`.
         Raises SampleError, DatasetError, SourceError.
         """
-        sample, record = self._locate(shard, row)
+        sample, record_ = self._element(shard, row)
+        self._check_shard(shard)
+        fetched = self._fetch_one(shard, sample, record_)
         rows = self.index.rows(shard)
         origin = self._origin(shard, sample)
-        num_records = int(rows.num_records[sample])  # -1: not known
+        num_records = int(rows.num_records[fetched.sample])  # -1: not known
         if not num_records:
             raise SampleError(origin, "has no text record")
-        self._check_shard(shard)
-        chosen = _choose(rows.members(sample), int(self.index.shards.bytes[shard]), origin)
-        media, *texts = pieces = self._fetch(origin, *chosen)
-        if not self._is_verified(shard, sample):
-            _check_sums(origin, chosen, pieces)
-            self._note_verified(shard, sample)
-        records, meta = _parse(dict(zip((member.ext for member in chosen[1:]), texts, strict=True)), origin)
+        try:
+            texts = (None if text is None else bytes(text) for text in (fetched.json, fetched.txt))
+            records, meta = parse(*texts)
+        except TextError as error:
+            raise SampleError(origin, str(error)) from error
         if len(records) != num_records and (num_records >= 0 or not records):
             expected = "at least 1 is needed" if num_records < 0 else f"the index says {num_records}"
             raise SampleError(origin, f"json has {len(records)} records, {expected}")
-        if record is None:
-            record = int(draw.integers(len(records)))
-        return Sample(origin, media, rows.facts(sample), records[record], record, meta)
+        record = fetched.record if fetched.record is not None else int(draw.integers(len(records)))
+        return Sample(origin, bytes(fetched.media), rows.facts(fetched.sample), records[record], record, meta)
 
-    def _locate(self, shard: int, row: int) -> tuple[int, int | None]:
+    def fetch(self, shards: npt.ArrayLike, rows: npt.ArrayLike) -> list[Fetched | SampleError]:
+        """The verified bytes of elements number `rows` of `shards` (equally many), in their order.
+
+        Lookups are done on arrays, a shard at a time, so many elements at once cost little beside reading them. What
+        is wrong in the data of a sample stands in its place as SampleError. Raises DatasetError, SourceError.
+        """
+        shard, row = np.asarray(shards, np.int64), np.asarray(rows, np.int64)
+        self._check_elements(shard, row)
+        result: list[Fetched | SampleError | None] = [None] * len(shard)
+        order = np.argsort(shard, kind="stable")
+        cuts = np.flatnonzero(np.diff(shard[order])) + 1
+        for slots in np.split(order, cuts) if len(order) else ():
+            for slot, fetched in zip(slots.tolist(), self._fetch_from(int(shard[slots[0]]), row[slots]), strict=True):
+                result[slot] = fetched
+        assert None not in result
+        return cast("list[Fetched | SampleError]", result)
+
+    def _check_elements(self, shard: NDArray[np.int64], row: NDArray[np.int64]) -> None:
+        there = (shard >= 0) & (shard < len(self.counts)) & (row >= 0)
+        wrong = np.flatnonzero(~there | (row >= self.counts[np.where(there, shard, 0)]))
+        if len(wrong):
+            raise IndexError(f"{self.name}: no element {row[wrong[0]]} in shard {shard[wrong[0]]}")
+
+    def _element(self, shard: int, row: int) -> tuple[int, int | None]:
+        """(sample, record) of one element."""
         if not (0 <= shard < len(self.counts) and 0 <= row < self.counts[shard]):
             raise IndexError(f"{self.name}: no element {row} in shard {shard}")
         return self.index.rows(shard).element(row) if self.elements == "record" else (row, None)
+
+    def _locate(self, shard: int, row: NDArray[np.int64]) -> tuple[NDArray[np.int64], list[int] | list[None]]:
+        """(samples, records) of elements of one shard."""
+        if self.elements == "sample":
+            return row, [None] * len(row)
+        first = self.index.rows(shard).first_element
+        sample = np.searchsorted(first, row, side="right") - 1
+        return sample, (row - first[sample]).tolist()
 
     def _origin(self, shard: int, sample: int) -> Origin:
         return Origin(self.name, self.index.shards.names[shard], self.index.rows(shard).keys[sample])
@@ -117,47 +163,111 @@ class Reader:
             )
         self._checked[shard] = 1
 
-    def _fetch(self, origin: Origin, *members: MemberRow) -> list[bytes]:
-        start = min(member.offset for member in members)
-        stop = max(member.offset + member.size for member in members)
-        if stop - start > sum(member.size for member in members) + _GAP:
-            pieces = [self.source.read(origin.shard, member.offset, member.size) for member in members]
+    def _fetch_from(self, shard: int, row: NDArray[np.int64]) -> list[Fetched | SampleError]:
+        """`fetch` within one shard."""
+        self._check_shard(shard)
+        sample, record = self._locate(shard, row)
+        ranges = self.index.rows(shard).ranges
+        offset, size = ranges.offset[:, sample], ranges.size[:, sample]
+        there = size >= 0
+        start = np.where(there, offset, _FAR).min(0)
+        length = np.where(there, offset + size, 0).max(0) - start
+        odd = ~there[0] | ~there[1:].any(0) | (size > _MAX_BYTES[:, None]).any(0) | (start < 0) | (size < -1).any(0)
+        odd |= (offset > self.index.shards.bytes[shard]).any(0) | (start + length > self.index.shards.bytes[shard])
+        odd |= length > np.where(there, size, 0).sum(0) + _GAP
+        due = self._are_due(shard, sample) & ranges.has_checksums[sample]
+        places = zip(*(offset - start).tolist(), *size.tolist(), *ranges.checksum[:, sample].tolist(), strict=True)
+        read = self.source.range_reader(self.index.shards.names[shard])
+        result: list[Fetched | SampleError] = []
+        samples = sample.tolist()
+        whole = zip(samples, record, start.tolist(), length.tolist(), odd.tolist(), due.tolist(), places, strict=True)
+        for sample_, record_, start_, length_, odd_, due_, place in whole:
+            if odd_:
+                result.append(self._fetch_odd(shard, sample_, record_))
+                continue
+            m_at, j_at, t_at, m_size, j_size, t_size, m_sum, j_sum, t_sum = place
+            data = memoryview(read(start_, length_))
+            if len(data) != length_:
+                result.append(self._fetch_odd(shard, sample_, record_))
+                continue
+            media = data[m_at : m_at + m_size]
+            json = data[j_at : j_at + j_size] if j_size >= 0 else None
+            txt = data[t_at : t_at + t_size] if t_size >= 0 else None
+            if due_ and (
+                member_checksum(media) != m_sum
+                or (json is not None and member_checksum(json) != j_sum)
+                or (txt is not None and member_checksum(txt) != t_sum)
+            ):
+                result.append(self._fetch_odd(shard, sample_, record_))
+                continue
+            result.append(Fetched(sample_, record_, media, json, txt))
+        if self._verify == "once":
+            bits = np.frombuffer(self._bits(shard), np.uint8)
+            good = sample[due & [isinstance(fetched, Fetched) for fetched in result]]
+            np.bitwise_or.at(bits, good >> 3, np.uint8(1) << (good & 7).astype(np.uint8))
+        return result
+
+    def _fetch_odd(self, shard: int, sample: int, record: int | None) -> Fetched | SampleError:
+        """One of many with care: its members lie far apart, or something is wrong with it and is to be named."""
+        try:
+            return self._fetch_one(shard, sample, record)
+        except SampleError as error:
+            return error
+
+    def _fetch_one(self, shard: int, sample: int, record: int | None) -> Fetched:
+        """One sample by itself. Raises SampleError, SourceError."""
+        origin = self._origin(shard, sample)
+        chosen = _choose(self.index.rows(shard).members(sample), int(self.index.shards.bytes[shard]), origin)
+        start = min(member.offset for member in chosen)
+        length = max(member.offset + member.size for member in chosen) - start
+        if length > sum(member.size for member in chosen) + _GAP:
+            pieces = [self.source.read(origin.shard, member.offset, member.size) for member in chosen]
         else:
-            span = self.source.read(origin.shard, start, stop - start)
-            pieces = [span[member.offset - start :][: member.size] for member in members]
-        for member, data in zip(members, pieces, strict=True):
+            span = self.source.read(origin.shard, start, length)
+            pieces = [span[member.offset - start :][: member.size] for member in chosen]
+        for member, data in zip(chosen, pieces, strict=True):
             if len(data) != member.size:
                 # The shard is large enough, so this is the store's fault and not the sample's.
                 what = f"{len(data)} of {member.size} bytes of .{member.ext} at {member.offset}"
                 raise SourceError(f"{self.source.url}/{origin.shard}: gave only {what}")
-        return pieces
+        if self._is_due(shard, sample):
+            for member, data in zip(chosen, pieces, strict=True):
+                _check_sum(origin, member, data)
+            if self._verify == "once":
+                self._bits(shard)[sample >> 3] |= 1 << (sample & 7)
+        texts = {member.ext: data for member, data in zip(chosen[1:], pieces[1:], strict=True)}
+        return Fetched(sample, record, pieces[0], texts.get("json"), texts.get("txt"))
 
-    def _is_verified(self, shard: int, sample: int) -> bool:
+    def _is_due(self, shard: int, sample: int) -> bool:
+        """Whether the checksums of a sample are to be compared."""
         if self._verify != "once":
-            return self._verify == "never"
-        bits = self._verified.get(shard)
-        return bits is not None and bool(bits[sample >> 3] & 1 << (sample & 7))
+            return self._verify == "always"
+        return not self._bits(shard)[sample >> 3] >> (sample & 7) & 1
 
-    def _note_verified(self, shard: int, sample: int) -> None:
-        """Two threads at one byte may lose a bit; then that sample is verified once more."""
+    def _are_due(self, shard: int, sample: NDArray[np.int64]) -> NDArray[np.bool_]:
         if self._verify != "once":
-            return
+            return np.full(len(sample), self._verify == "always")
+        bits = np.frombuffer(self._bits(shard), np.uint8)
+        return np.asarray((bits[sample >> 3] >> (sample & 7).astype(np.uint8)) & 1 == 0)
+
+    def _bits(self, shard: int) -> bytearray:
+        """Who of a shard was verified, a bit each. Two threads at one byte may lose one; then that sample is verified
+        once more."""
         bits = self._verified.get(shard)
         if bits is None:
             size = (int(self.index.shards.num_samples[shard]) + 7) // 8
             bits = self._verified.setdefault(shard, bytearray(size))
-        bits[sample >> 3] |= 1 << (sample & 7)
+        return bits
 
 
-def _check_sums(origin: Origin, members: list[MemberRow], pieces: list[bytes]) -> None:
-    for member, data in zip(members, pieces, strict=True):
-        if member.checksum is None:
-            continue
-        found = member_checksum(data)
-        if found != member.checksum:
-            raise SampleError(
-                origin, f".{member.ext} is damaged: checksum {found:08x}, the index expects {member.checksum:08x}"
-            )
+def _check_sum(origin: Origin, member: MemberRow, data: bytes) -> None:
+    if member.checksum is None:
+        return
+    found = member_checksum(data)
+    if found != member.checksum:
+        raise SampleError(
+            origin, f".{member.ext} is damaged: checksum {found:08x}, the index expects {member.checksum:08x}"
+        )
 
 
 def _choose(members: tuple[MemberRow, ...], shard_bytes: int, origin: Origin) -> list[MemberRow]:
@@ -174,10 +284,3 @@ def _choose(members: tuple[MemberRow, ...], shard_bytes: int, origin: Origin) ->
         if member.offset < 0 or stop > shard_bytes:
             raise SampleError(origin, f".{member.ext} should be bytes {member.offset} to {stop} of {shard_bytes}")
     return chosen
-
-
-def _parse(texts: dict[str, bytes], origin: Origin) -> Texts:
-    try:
-        return parse(texts.get("json"), texts.get("txt"))
-    except TextError as error:
-        raise SampleError(origin, str(error)) from error

@@ -13,8 +13,9 @@ import io
 import os
 import threading
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any, Protocol
 from urllib.parse import unquote, urlsplit
 
@@ -51,6 +52,13 @@ class Source(Protocol):
 
     def read(self, name: str, offset: int = 0, length: int | None = None) -> bytes:
         """Bytes from offset on: length of them (None: all), fewer only where the file ends."""
+
+    def range_reader(self, name: str) -> RangeReader:
+        """`read` of one file, for many ranges."""
+
+
+RangeReader = Callable[[int, int], bytes]
+"""(offset, length) -> bytes of one file, fewer only where it ends."""
 
 
 def open_source(url: str | os.PathLike[str]) -> Source:
@@ -105,6 +113,20 @@ class LocalSource:
                 pieces.append(data)
             return b"".join(pieces)
 
+    def range_reader(self, name: str) -> RangeReader:
+        check_name(name)
+        with _naming(os.path.join(self.url, name)):
+            file = self._open(name)
+
+        def read(offset: int, length: int) -> bytes:
+            try:
+                data = os.pread(file.fd, length, offset)
+            except OSError:
+                data = b""
+            return data if len(data) == length else self.read(name, offset, length)  # which names the file in errors
+
+        return read
+
     def _open(self, name: str) -> _OpenFile:
         with self._lock:
             file = self._files.get(name)
@@ -158,6 +180,9 @@ class RemoteSource:
         if size is None:
             raise SourceError(f"{self.url}/{name}: the server does not say how large it is; ranges cannot be read")
         return int(size)
+
+    def range_reader(self, name: str) -> RangeReader:
+        return partial(self.read, name)
 
     def read(self, name: str, offset: int = 0, length: int | None = None) -> bytes:
         check_name(name)
