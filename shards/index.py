@@ -379,12 +379,11 @@ class ShardRows:
     def ranges(self) -> Ranges:
         """Where the members that are read lie, of all samples at once."""
         first = np.stack([self._first_of(extensions) for extensions in (MEDIA_EXTENSIONS, *zip(TEXT_EXTENSIONS))])
-        there = first >= 0
-        return Ranges(
-            np.where(there, self._offset[first], 0),
-            np.where(there, self._size[first], -1),
-            np.where(there, self._checksum[first], 0).astype(np.int64),
-            np.asarray(np.where(there, self._has_checksum[first], True).all(0)),
+        return Ranges(  # -1, no such member, falls on the value that is appended
+            np.append(self._offset, 0)[first],
+            np.append(self._size, -1)[first],
+            np.append(self._checksum, 0)[first].astype(np.int64),
+            np.append(self._has_checksum, True)[first].all(0),
         )
 
     def _first_of(self, extensions: Iterable[str]) -> NDArray[np.int64]:

@@ -25,10 +25,10 @@ from shards.clip import ClipConfig, plan_clip
 from shards.decode import Decoder
 from shards.index import MAX_MEDIA_BYTES, MAX_TEXT_BYTES
 from shards.media import MEDIA_EXTENSIONS, MediaError, probe
+from shards.records import TextError, parse
 from shards.sample import MediaFacts
 from shards.source import LocalSource, MissingFile, Source, SourceError
 from shards.tar import TarError
-from shards.texts import TextError, own_records, parse
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -301,10 +301,9 @@ class _Check:
         if member.data is None:
             return self.problem(sample, ".json", f"at most {MAX_TEXT_BYTES} bytes", f"{member.size}")
         try:
-            records = own_records(parse(member.data))
+            found = len(parse(member.data, b"caption").records)  # a txt is not at hand, and makes no more of them
         except TextError as error:
             return self.problem(sample, ".json", "text that can be read", str(error))
-        found = 1 if records is None else len(records)
         self.report.num_records += found
         if expected not in (found, -1):
             self.problem(sample, "records", f"{expected}", f"{found}")

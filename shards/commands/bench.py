@@ -83,6 +83,10 @@ def bench(
             raise typer.Exit(output.PROBLEMS)
 
 
+_AT_ONCE = 1024
+"""Samples that the reader is asked for at once."""
+
+
 def bench_reader(dataset: Dataset, settings: dict[str, Any], count: Any) -> dict[str, Any]:
     """The reader alone: {measure: {median, low, high}, failed, reason}. Raises DatasetError, SourceError."""
     from shards.order import Order, default_window
@@ -93,19 +97,18 @@ def bench_reader(dataset: Dataset, settings: dict[str, Any], count: Any) -> dict
     counts = np.asarray(reader.counts, np.int64)
     order = Order(counts, settings["seed"], _NAME, _streams(dataset), default_window(counts))
     number = settings["batches"] * settings["batch_size"]
-    draw = np.random.default_rng(settings["seed"])
     measures: list[dict[str, float]] = []
     failed, reason = 0, ""
     reader.index.rows(int(order.at(0).shard))  # imports and the first row group are not what is measured
     for repeat in range(settings["repeats"]):
         wall, cpu, num_bytes, position = time.perf_counter(), time.process_time(), 0, repeat * number
-        for start in range(position, position + number, settings["batch_size"]):
-            at = order.at(np.arange(start, start + settings["batch_size"]))
-            for shard, row in zip(at.shard.tolist(), at.row.tolist(), strict=True):
-                try:
-                    num_bytes += len(reader.read(shard, row, draw).media)
-                except SampleError as error:
-                    failed, reason = failed + 1, reason or str(error)
+        for start in range(position, position + number, _AT_ONCE):
+            at = order.at(np.arange(start, min(start + _AT_ONCE, position + number)))
+            for fetched in reader.fetch(at.shard, at.row):
+                if isinstance(fetched, SampleError):
+                    failed, reason = failed + 1, reason or str(fetched)
+                else:
+                    num_bytes += len(fetched.media)
         wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
         measures.append(
             {

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
 
 from shards import index, reader
 from shards.index import DatasetError, MemberRow, SampleRow, ShardEntry
-from shards.reader import Reader
+from shards.reader import Fetched, Reader
 from shards.sample import MediaFacts, Origin, SampleError
 from shards.source import SourceError
 
@@ -206,8 +208,12 @@ GOOD = json.dumps({"records": [{"caption": "c"}]}).encode()
 def test_bad_rows_of_a_foreign_index_are_sample_errors(
     tmp_path: Path, draw: np.random.Generator, row: dict[str, object], reason: str
 ) -> None:
-    with pytest.raises(SampleError, match=reason):
-        dataset_of(tmp_path / "odd", GOOD, **row).read(0, 0, draw)
+    odd = dataset_of(tmp_path / "odd", GOOD, **row)
+    with pytest.raises(SampleError, match=reason) as alone:
+        odd.read(0, 0, draw)
+    if odd.counts[0] and reason != "has no text record":
+        (together,) = odd.fetch([0], [0])
+        assert str(together) == str(alone.value)
 
 
 def test_members_may_lie_in_any_order_and_far_apart(tmp_path: Path, draw: np.random.Generator) -> None:
@@ -217,11 +223,46 @@ def test_members_may_lie_in_any_order_and_far_apart(tmp_path: Path, draw: np.ran
     try:
         reader._GAP = -1000
         assert toy.read(0, 0, draw).record == {"caption": "c"}
+        (fetched,) = toy.fetch([0], [0])
+        assert isinstance(fetched, Fetched) and (fetched.media, fetched.json) == (b"media", GOOD)
     finally:
         reader._GAP = gap
 
 
 # ------------------------------------------------------------ a dataset that does not fit its index
+
+
+@pytest.mark.parametrize("elements", ["record", "sample"])
+@pytest.mark.parametrize("verify", ["once", "always", "never"])
+def test_many_at_once_are_what_single_reads_give(
+    folder: Path, elements: Literal["record", "sample"], verify: Literal["once", "always", "never"]
+) -> None:
+    flip(folder, "s0003", "mp4")
+    flip(folder, "s0005", "json")
+    alone, together = (Reader("toy", str(folder), elements, verify) for _ in range(2))
+    addresses = [(shard, row) for shard, count in enumerate(alone.counts) for row in range(count)]
+    g = np.random.default_rng(0)
+    for _ in range(3):
+        drawn = np.array([addresses[i] for i in g.integers(len(addresses), size=40)])
+        for (shard, row), fetched in zip(drawn, together.fetch(*drawn.T), strict=True):
+            if isinstance(fetched, SampleError):
+                with pytest.raises(SampleError, match=re.escape(str(fetched))):
+                    alone.read(shard, row, g)
+                continue
+            if verify == "never" and alone.origin(shard, row).key == "s0005":
+                continue  # damaged json may not even parse
+            sample = alone.read(shard, row, g)
+            assert (bytes(fetched.media), fetched.txt) == (sample.media, None)
+            assert fetched.record == (sample.record_index if elements == "record" else None)
+            assert fetched.json is not None
+            assert json.loads(bytes(fetched.json))["records"][sample.record_index] == sample.record
+    assert together.fetch([], []) == []
+
+
+@pytest.mark.parametrize(("shard", "row"), [(4, 0), (-1, 0), (0, 13), (0, -1)])
+def test_many_at_once_with_an_address_that_does_not_exist(folder: Path, shard: int, row: int) -> None:
+    with pytest.raises(IndexError, match=f"toy: no element {row} in shard {shard}"):
+        Reader("toy", str(folder)).fetch([0, shard], [0, row])
 
 
 def test_a_missing_shard_stops_the_run(folder: Path, draw: np.random.Generator) -> None:

@@ -261,7 +261,7 @@ def rows_of(folder: Path, members: dict[str, bytes], facts: MediaFacts = FACTS) 
     [
         (b"{", "text that can be read", "json cannot be read"),
         (b'{"records": [1]}', "text that can be read", "a list of objects under 'records'"),
-        (b"[]", "text that can be read", "should be an object, is a list"),
+        (b"[]", "text that can be read", "it is a list"),
         (b'{"records": [{"score": NaN}]}', "text that can be read", "NaN is no json"),
         (b'{"records": [{}, {}]}', "1", "2"),
         (b'{"records": []}', "1", "0"),
