@@ -383,7 +383,7 @@ class ShardRows:
             np.append(self._offset, 0)[first],
             np.append(self._size, -1)[first],
             np.append(self._checksum, 0)[first].astype(np.int64),
-            np.append(self._has_checksum, True)[first].all(0),
+            np.asarray(np.append(self._has_checksum, True)[first].all(0)),
         )
 
     def _first_of(self, extensions: Iterable[str]) -> NDArray[np.int64]:
