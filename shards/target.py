@@ -45,8 +45,8 @@ class Target(Protocol):
     def stage(self, name: str, write: Callable[[str], None]) -> str:
         """Write a file aside with a function that takes its path; returns the path, for `publish`."""
 
-    def publish(self, path: str, name: str) -> None:
-        """Move a finished local file to its name in the dataset."""
+    def publish(self, path: str, name: str, sync: bool = True) -> None:
+        """Move a finished local file to its name in the dataset; sync: and wait until that would survive a crash."""
 
     def produce(self, name: str, write: Callable[[str], None]) -> None:
         """Stage a file and publish it."""
@@ -109,10 +109,12 @@ class LocalTarget:
             os.makedirs(self._aside, exist_ok=True)
         return os.path.join(self._aside, f"{os.path.basename(name)}.writing")
 
-    def publish(self, path: str, name: str) -> None:
+    def publish(self, path: str, name: str, sync: bool = True) -> None:
         final = os.path.join(self.url, name)
         with naming(final):
             os.replace(path, final)
+            if not sync:
+                return
             folder = os.open(os.path.dirname(final), os.O_RDONLY | os.O_DIRECTORY)
             try:
                 os.fsync(folder)
@@ -179,7 +181,7 @@ class RemoteTarget:
             self._scratch = tempfile.mkdtemp(prefix="shards-")
         return os.path.join(self._scratch, os.path.basename(name))
 
-    def publish(self, path: str, name: str) -> None:
+    def publish(self, path: str, name: str, sync: bool = True) -> None:
         with naming(f"{self.url}/{name}"):
             self._files.put_file(path, f"{self._prefix}/{name}")
         os.unlink(path)

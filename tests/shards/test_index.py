@@ -295,3 +295,11 @@ def test_an_index_of_foreign_tars_stays_within_32_bytes_a_sample(tmp_path: Path,
         rows = [[row._replace(key=f"{rng.integers(10**9):09d}") for row in shard] for shard in rows]
     save(tmp_path, rows)
     assert (tmp_path / "index.parquet").stat().st_size / 20_000 < 32
+
+
+def test_the_format_page_names_every_column_and_key() -> None:
+    page = (Path(__file__).resolve().parents[2] / "docs" / "data_format.md").read_text()
+    entry = ShardEntry("0.tar", 1, 1, 1, "")
+    names = [*index.index_schema(True).names, *json.loads(index.dataset_json("toy", [entry], 0, {}, "/root"))]
+    names += ["shard", "num_samples", "num_elements", "bytes", "checksum", "first_row", "state", "num_quarantined"]
+    assert not [name for name in names if f"`{name}`" not in page]

@@ -342,7 +342,7 @@ def test_a_part_that_is_not_whole_is_made_again(tars: Path) -> None:
     damage(tars)
     with pytest.raises(DamagedShard, match="strict"):
         index_tars(str(tars), strict=True)
-    [part] = (tars / "unfinished").glob("*.parquet")
+    [part] = (tars / "unfinished").glob("*.arrow")
     part.write_bytes(part.read_bytes()[:100])
     assert index_tars(str(tars)).num_scanned == 1
 
