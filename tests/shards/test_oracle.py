@@ -36,12 +36,12 @@ STEPS = st.lists(st.tuples(st.sampled_from([1, 2, 3, 4]), st.integers(1, 6)), mi
 
 
 @st.composite
-def datasets(draw: st.DrawFn, num: int) -> list[Dataset]:
-    """Shards of up to 40 elements, or one large one, so that small and normal windows occur."""
+def datasets(draw: st.DrawFn, num: int, largest: int = 150) -> list[Dataset]:
+    """Shards of up to 40 elements, and perhaps a large one, so that small and normal windows occur."""
     seed = draw(st.integers(0, 2**32 - 1))
     made = []
     for d in range(num):
-        sizes = draw(st.lists(st.integers(0, 40), min_size=1, max_size=6)) + draw(st.sampled_from([[1], [150]]))
+        sizes = draw(st.lists(st.integers(0, 40), min_size=1, max_size=6)) + draw(st.sampled_from([[1], [largest]]))
         repeat = draw(st.sampled_from([1, 1, 3]))
         streams, window = draw(st.integers(1, 6)), draw(st.integers(1, 120))
         made.append(Dataset(f"d{d}", [[None] * n * repeat for n in sizes], seed, streams, window))
@@ -53,7 +53,7 @@ def order_of(d: Dataset) -> Order:
 
 
 @settings(max_examples=60, deadline=None)
-@given(datasets(1), st.data())
+@given(datasets(1, largest=2000), st.data())
 def test_every_position_and_substitute_is_the_oracles(made: list[Dataset], data: st.DataObject) -> None:
     [oracle] = made
     order = order_of(oracle)
