@@ -90,7 +90,7 @@ def test_batches_are_the_oracles_while_ranks_and_batch_change(
                 assert (e.pass_, e.shard, e.row) == made[e.dataset].at(e.position)[:3]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(st.integers(1, 3).flatmap(datasets), st.integers(1, 4), st.integers(1, 24), st.booleans(), st.data())
 def test_the_blend_stays_within_one_batch_of_its_shares_and_passes_are_whole(
     made: list[Dataset], world: int, share: int, by_step: bool, data: st.DataObject
@@ -226,7 +226,7 @@ def handed_over(batch: Any, case: Case) -> list[tuple[str, int, int]]:
     return found
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(st.data())
 def test_a_training_run_is_the_oracles_through_stops_failures_and_other_worlds(
     folders: list[Path], tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
@@ -263,7 +263,7 @@ def test_a_training_run_is_the_oracles_through_stops_failures_and_other_worlds(
             assert (state["q"], state["positions"]) == (run.q, run.positions)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(st.data(), st.sampled_from([1, 2, 3]), st.integers(1, 9))
 def test_an_evaluation_is_the_oracles_with_failures_told_and_padding_masked(
     folders: list[Path], tmp_path_factory: pytest.TempPathFactory, data: st.DataObject, world: int, share: int
