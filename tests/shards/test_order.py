@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import threading
+import tracemalloc
+from collections.abc import Iterator
 
 import numpy as np
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from shards.blend import Blend
 from shards.order import MAX_SUBSTITUTES, Order, Sequential, default_window, permute
+from shards.plan import Place, TrainingPlanner
 from shards.rng import hash64, name_hash
 
 COUNTS = st.lists(st.integers(0, 30), min_size=1, max_size=20).filter(any)
@@ -80,11 +84,11 @@ def test_substitutes_come_from_the_same_window_where_it_is_not_small(
     planned = order.at(n + np.arange(n))
     _, low, size = order._windows(planned.stream, np.arange(n) // streams)
     substitutes = order.at(n + np.arange(n), attempt)
-    for p in np.flatnonzero(size >= 64):
-        k, m = int(p // streams - low[p]), int(size[p])
-        step = int(hash64(shape["seed"], name_hash("demo"), 4, 1, int(p), attempt)) % (m - 1)
-        twin = n + (int(low[p]) + (k + 1 + step) % m) * streams + int(planned.stream[p])
-        assert [int(a[p]) for a in substitutes] == [int(a) for a in order.at(twin)]
+    normal = np.flatnonzero(size >= 64)
+    k, m, low, stream = (a[normal] for a in (np.arange(n) // streams - low, size, low, planned.stream))
+    step = hash64(shape["seed"], name_hash("demo"), 4, 1, normal, attempt) % (m - 1).astype(np.uint64)
+    twins = order.at(n + (low + (k + 1 + step.astype(np.int64)) % m) * streams + stream)
+    assert all(np.array_equal(a[normal], b) for a, b in zip(substitutes, twins, strict=True))
 
 
 @settings(max_examples=100, deadline=None)
@@ -153,12 +157,49 @@ def test_the_order_never_changes() -> None:
     assert elements(order, np.arange(16, 22)) == [(2, 0), (2, 7), (0, 1), (3, 1), (2, 4), (0, 0)]
 
 
-def test_a_position_of_a_web_scale_dataset_costs_as_little_at_the_end_as_at_the_start() -> None:
-    order = Order(np.full(100_000, 10_000), seed=0, name="web", streams=64, window=40_000)
-    for start in (0, 10**9 - 512, 7 * 10**9 + 123):
+WEB = 10**9
+"""Elements in 10^5 shards."""
+
+
+@pytest.fixture
+def web_scale() -> Iterator[tuple[Order, int]]:
+    """An order of WEB elements, and the bytes that were held before it was made."""
+    counts = np.full(100_000, 10_000)
+    tracemalloc.start()
+    before = tracemalloc.get_traced_memory()[0]
+    yield Order(counts, seed=0, name="web", streams=64, window=40_000), before
+    tracemalloc.stop()
+
+
+def test_a_position_of_a_web_scale_dataset_costs_as_little_at_the_end_as_at_the_start(
+    web_scale: tuple[Order, int],
+) -> None:
+    """Bytes that are held, and bytes that are touched on the way, at 0, 1, 50 and 99 % of a pass, in far passes too."""
+    order, before = web_scale
+    peaks = []
+    for start in (0, WEB // 100, WEB // 2, WEB // 100 * 99, WEB - 512, 7 * WEB + 123):
+        tracemalloc.reset_peak()
         at = order.at(start + np.arange(1024))
+        held, peak = tracemalloc.get_traced_memory()
         assert len(set(zip(at.shard.tolist(), at.row.tolist(), at.pass_.tolist(), strict=True))) == 1024
-    assert 64 <= order.open_shards(10**9 // 2) <= 64 * 6
+        assert held - before < 10_000_000
+        peaks.append(peak - before)
+    assert max(peaks) < 20_000_000  # the sort of a new pass
+    assert 64 <= order.open_shards(WEB // 2) <= 64 * 6
+
+
+def test_a_resumed_web_scale_run_plans_the_same_batches_with_as_little(web_scale: tuple[Order, int]) -> None:
+    order, before = web_scale
+    blend = Blend([1.0], "sample")
+    for share in (0.01, 0.5, 0.99):
+        place = Place(int(WEB * share), (int(WEB * share),))
+        went_on = [TrainingPlanner([order], blend, 1024, r, 8).plan(place) for r in range(8)]
+        fresh = Order(np.full(100_000, 10_000), seed=0, name="web", streams=64, window=40_000)
+        resumed = [TrainingPlanner([fresh], blend, 1024, r, 2).plan(place) for r in range(2)]
+        del fresh
+        assert [e for plan in resumed for e in plan.elements] == [e for plan in went_on for e in plan.elements]
+    del went_on, resumed
+    assert tracemalloc.get_traced_memory()[0] - before < 10_000_000
 
 
 def test_threads_may_ask_for_different_passes_at_once() -> None:
