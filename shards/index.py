@@ -54,7 +54,7 @@ _MAX_VALUES = 1 << 25
 """Rows of shards.parquet or of one row group of index.parquet, and values in one column of it: a few bytes of parquet
 may stand for billions of equal ones."""
 _ROWS_KEPT = 1 << 19
-_ROW_GROUPS_KEPT = 2
+_GROUP_ROWS_KEPT = 1 << 17
 
 
 class DatasetError(ValueError):
@@ -548,7 +548,7 @@ class Index:
             except pa.ArrowException as error:
                 raise self._damaged(f"row group {group}: {error}") from error
         self._groups[group] = table
-        if len(self._groups) > _ROW_GROUPS_KEPT:
+        while len(self._groups) > 1 and sum(kept.num_rows for kept in self._groups.values()) > _GROUP_ROWS_KEPT:
             self._groups.popitem(last=False)
         part = self._part(table, shard, start)
         try:
@@ -677,8 +677,10 @@ def _check_fit(source: Source, dataset: dict[str, Any], shards: ShardTable, parq
     there = parquet.schema_arrow.names
     missing = [name for name in index_schema().names if name not in there]
     _expect(source, INDEX_FILE, "the list of missing columns", missing, [])
-    ends = np.cumsum([parquet.metadata.row_group(i).num_rows for i in range(parquet.metadata.num_row_groups)])
-    inside = np.setdiff1d(ends, np.cumsum(shards.num_samples)).tolist()
+    sizes = [parquet.metadata.row_group(i).num_rows for i in range(parquet.metadata.num_row_groups)]
+    ends = np.cumsum(sizes, dtype=np.int64)
+    borders = np.append(np.cumsum(shards.num_samples), -1)
+    inside = ends[borders[np.searchsorted(borders[:-1], ends)] != ends].tolist()  # np.setdiff1d takes 30 ms to import
     _expect(source, INDEX_FILE, "the list of row groups that end inside a shard", inside, [])
 
 
