@@ -235,7 +235,7 @@ class _Run:
             provenance = opened.dataset["provenance"]
             same = (provenance["headers"], provenance["media"]) == (not self._looks.checksums, self._looks.media)
             return pieces_of(opened) if same and opened.dataset.get("root") == self._header.root else {}
-        except (DatasetError, SourceError, KeyError):
+        except (DatasetError, KeyError):
             return {}  # stopped while the index was put in place; every tar is looked at again
 
     def _take_up(self) -> dict[str, Piece]:

@@ -156,6 +156,9 @@ def test_s3_reads_also_after_a_fork(s3_server: object, s3_login: Callable[[str, 
     source = open_source("s3://bucket/fork")
     assert source.read("a.bin") == b"hello" and source.list() == ["a.bin"] and source.size("a.bin") == 5
     assert source.read("a.bin", 1, 3) == b"ell"
+    assert source.read("a.bin", 3, 9) == b"lo" and source.read("a.bin", 5, 9) == source.read("a.bin", 7) == b""
+    s3fs.S3FileSystem(skip_instance_cache=True).pipe_file("bucket/fork/empty.bin", b"")
+    assert source.read("empty.bin") == source.read("empty.bin", 0, 9) == b""
     context = multiprocessing.get_context("fork")
     answer = context.SimpleQueue()
     child = context.Process(target=_read_in_child, args=(source, answer))
