@@ -30,7 +30,7 @@ from numpy.typing import NDArray
 from shards.media import MEDIA_EXTENSIONS
 from shards.records import TEXT_EXTENSIONS
 from shards.sample import MediaFacts
-from shards.source import MissingFile, Source, SourceFile, open_source
+from shards.source import MissingFile, Source, SourceFile, is_remote, open_source
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -615,6 +615,13 @@ def _read_dataset(source: Source) -> dict[str, Any]:
     for field, kind in {"root": str, "verified": bool}.items():
         if field in content and not isinstance(content[field], kind):
             raise DatasetError(f"{path}: {field} should be of type {kind.__name__}, is {content[field]!r}; {_REBUILD}")
+    root = content.get("root")
+    if root is not None and ("::" in root or is_remote(source.url) > is_remote(root)):
+        # A chain may run other file systems, and a dataset from elsewhere has no business in the files of this machine.
+        raise DatasetError(
+            f"{path}: root {root[:200]!r} is refused: it must be a plain URL, or a folder if the index is in one; "
+            "index the tars again"
+        )
     return content
 
 

@@ -120,6 +120,7 @@ class ShardRows:
         self.is_medium: list[bool] = [i in taken for i in order.tolist()]
         """Whether a member is the one that a reader takes for the sample's medium, the first."""
         self.ext: list[str] = [ext[i] for i in order]
+        self.with_json = {sample for sample, ext in zip(self.sample, self.ext, strict=True) if ext == "json"}
         self.checksum: list[int | None] = [checksum[i] for i in order]
 
     def __len__(self) -> int:
@@ -293,6 +294,8 @@ class _Check:
             self._member_problem(number, " checksum", f"{expected:08x}", f"{found:08x}")
         elif ext == "json":
             self._count_records(rows.sample[number], member)
+        elif ext == "txt":
+            self.report.num_records += rows.sample[number] not in rows.with_json  # it is the one record by itself
         elif self._decoder is not None and rows.is_medium[number]:
             self._decode(rows.sample[number], ext, member)
 

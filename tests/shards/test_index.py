@@ -262,6 +262,18 @@ def test_the_root_says_where_shards_lie_and_is_a_text(tmp_path: Path) -> None:
     assert opened.shard_source.url == "s3://bucket/cc" and opened.source.url == str(tmp_path)
     edit(tmp_path / "dataset.json", root=7)
     refused(tmp_path, "root should be of type str, is 7")
+    edit(tmp_path / "dataset.json", root="simplecache::s3://bucket/cc")
+    refused(tmp_path, "root 'simplecache::s3://bucket/cc' is refused")
+
+
+def test_an_index_from_elsewhere_does_not_lead_to_the_files_of_this_machine(tmp_path: Path) -> None:
+    import fsspec
+
+    save_bare(tmp_path, [bare(0)], root="/etc")
+    fsspec.filesystem("memory").put(f"{tmp_path}/", "/rooted/", recursive=True)
+    assert Index.open(open_source(tmp_path)).shard_source.url == "/etc"
+    with pytest.raises(DatasetError, match=r"memory://rooted/dataset\.json: root '/etc' is refused"):
+        Index.open(open_source("memory://rooted"))
 
 
 def test_gop_tables_are_read_only_when_asked_for(tmp_path: Path) -> None:
