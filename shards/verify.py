@@ -295,7 +295,8 @@ class _Check:
         elif ext == "json":
             self._count_records(rows.sample[number], member)
         elif ext == "txt":
-            self.report.num_records += rows.sample[number] not in rows.with_json  # it is the one record by itself
+            # without a json it is the one record by itself
+            self.report.num_records += member.size > 0 and rows.sample[number] not in rows.with_json
         elif self._decoder is not None and rows.is_medium[number]:
             self._decode(rows.sample[number], ext, member)
 
