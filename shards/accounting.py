@@ -27,7 +27,7 @@ Gather = Callable[[list[Report]], list[Report]]
 
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """What became of the elements, all ranks together, since their loaders were made."""
+    """What became of the elements, all ranks together, since the accounting began."""
 
     elements: Accounting
     quarantine: dict[str, dict[str, int]]
@@ -39,19 +39,23 @@ class Totals:
 
 
 class RunAccounting:
-    """Follows one loader per rank, from where it stands now. Every rank makes one and calls it at the same steps."""
+    """Follows one loader per rank, from where it stands now. Every rank makes one and calls it at the same steps.
+
+    An evaluation that is begun again wants another one.
+    """
 
     def __init__(self, loader: Loader, gather: Gather) -> None:
         """Raises AccountingError when the ranks do not start alike, e.g. with other data or other exclusion lists."""
         self._loader = loader
         self._gather = gather
         self._begin = loader.state_dict()["positions"]
+        self._before = report(loader)
         self._passes = self._whole_passes()
         self.check()
 
     def check(self) -> Totals:
         """Compare all ranks now."""
-        reports = self._gather([report(self._loader)])
+        reports = self._gather([_since(self._before, report(self._loader))])
         return check_ranks(reports, self._begin, training=self._loader.config.mode == "train")
 
     def after_step(self) -> None:
@@ -81,6 +85,16 @@ def report(loader: Loader) -> Report:
         "elements": asdict(loader.stats.accounting),
         "quarantine": loader.quarantined(),
     }
+
+
+def _since(before: Report, now: Report) -> Report:
+    """A report without what was counted before."""
+    quarantine = {
+        dataset: {stage: count - before["quarantine"].get(dataset, {}).get(stage, 0) for stage, count in stages.items()}
+        for dataset, stages in now["quarantine"].items()
+    }
+    elements = Accounting(**now["elements"]) - Accounting(**before["elements"])
+    return {**now, "elements": asdict(elements), "quarantine": quarantine}
 
 
 def check_ranks(reports: Sequence[Report], begin: Sequence[int], training: bool) -> Totals:

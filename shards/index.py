@@ -86,13 +86,15 @@ class KeyFrames(NamedTuple):
 class Ranges(NamedTuple):
     """Which bytes the n samples of a shard are read from: int64 (3, n), of medium, json and txt in this order.
 
-    size is -1 where there is no such member; has_checksums: bool (n,), whether those of all that are there are known.
+    size is -1 where there is no such member, -2 where it makes no sense. has_checksums: bool (n,), whether those of all
+    that are there are known; has_some: of at least one.
     """
 
     offset: NDArray[np.int64]
     size: NDArray[np.int64]
     checksum: NDArray[np.int64]
     has_checksums: NDArray[np.bool_]
+    has_some: NDArray[np.bool_]
 
 
 class SampleRow(NamedTuple):
@@ -381,9 +383,10 @@ class ShardRows:
         first = np.stack([self._first_of(extensions) for extensions in (MEDIA_EXTENSIONS, *zip(TEXT_EXTENSIONS))])
         return Ranges(  # -1, no such member, falls on the value that is appended
             np.append(self._offset, 0)[first],
-            np.append(self._size, -1)[first],
+            np.where((first >= 0) & (np.append(self._size, -1)[first] < 0), -2, np.append(self._size, -1)[first]),
             np.append(self._checksum, 0)[first].astype(np.int64),
             np.asarray(np.append(self._has_checksum, True)[first].all(0)),
+            np.asarray(np.append(self._has_checksum, False)[first].any(0)),
         )
 
     def _first_of(self, extensions: Iterable[str]) -> NDArray[np.int64]:
@@ -434,7 +437,8 @@ class Index:
         group_rows = [parquet.metadata.row_group(i).num_rows for i in range(parquet.metadata.num_row_groups)]
         self._group_first = np.concatenate([[0], np.cumsum(group_rows, dtype=np.int64)])
         group_of = np.searchsorted(self._group_first, shards.first_row, side="right") - 1
-        self._group_of = np.minimum(group_of, len(group_rows) - 1)  # an empty last shard starts behind the last group
+        # an empty last shard starts behind the last group; an index without rows has no group at all
+        self._group_of = np.clip(group_of, 0, max(0, len(group_rows) - 1))
         self._groups: OrderedDict[int, pa.Table] = OrderedDict()
         self._rows: OrderedDict[int, ShardRows] = OrderedDict()
         self._rows_held = 0
@@ -504,7 +508,7 @@ class Index:
 
         with self._lock:
             try:
-                return self._parquet.read_row_group(group, columns=list(names), use_threads=False)
+                return self._read_group(group, list(names))
             except pa.ArrowException as error:
                 raise self._damaged(f"row group {group}: {error}") from error
 
@@ -518,7 +522,7 @@ class Index:
         group, start = self._place(shard)
         if self._whole is None or self._whole[0] != group:
             try:
-                self._whole = (group, self._parquet.read_row_group(group, use_threads=False))
+                self._whole = (group, self._read_group(group, None))
             except pa.ArrowException as error:
                 raise self._damaged(f"row group {group}: {error}") from error
         return self._part(self._whole[1], shard, start)
@@ -533,7 +537,7 @@ class Index:
         if not self.has_key_frames:
             raise DatasetError(f"{self.source.url}/{INDEX_FILE}: has no GOP tables; index the dataset with --media")
         group, start = self._place(shard)
-        table = self._parquet.read_row_group(group, columns=["shard", *_KEY_FRAME_COLUMNS], use_threads=False)
+        table = self._read_group(group, ["shard", *_KEY_FRAME_COLUMNS])
         part = self._part(table, shard, start)
         return list(map(KeyFrames, *(part.column(name).to_pylist() for name in _KEY_FRAME_COLUMNS)))
 
@@ -544,7 +548,7 @@ class Index:
         table = self._groups.pop(group, None)
         if table is None:
             try:
-                table = self._parquet.read_row_group(group, columns=self._columns, use_threads=False)
+                table = self._read_group(group, self._columns)
             except pa.ArrowException as error:
                 raise self._damaged(f"row group {group}: {error}") from error
         self._groups[group] = table
@@ -559,6 +563,12 @@ class Index:
         if found != expected:
             raise self._damaged(f"shard {shard} has {found} records, {SHARDS_FILE} says {expected}")
         return rows
+
+    def _read_group(self, group: int, columns: list[str] | None) -> pa.Table:
+        if len(self._group_first) == 1:  # no row group at all
+            empty = self._parquet.schema_arrow.empty_table()
+            return empty if columns is None else empty.select(columns)
+        return self._parquet.read_row_group(group, columns=columns, use_threads=False)
 
     def _place(self, shard: int) -> tuple[int, int]:
         """(row group, first row inside it) of a shard."""
@@ -595,7 +605,8 @@ def _read_dataset(source: Source) -> dict[str, Any]:
     except MissingFile as error:
         raise DatasetError(
             f"{path}: not found; either no dataset was built here, or its conversion was not finished "
-            "(start the same build command again: it goes on where it stopped)"
+            "(start the same build command again: it goes on where it stopped); tars made elsewhere need an index: "
+            "python -m shards index"
         ) from error
     except (ValueError, RecursionError) as error:
         raise DatasetError(f"{path}: not valid json ({error}); {_REBUILD}") from error

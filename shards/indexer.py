@@ -437,6 +437,7 @@ def _read_part(unfinished: Source, name: str) -> Piece | None:
 
     try:
         entry, state, quarantined = about()
+        open_part().read_all()  # the rows too: blocks of zeros may follow a header that is whole
     except (pa.ArrowException, OSError, KeyError, TypeError, ValueError):
         return None
     return Piece(ShardEntry(*entry), state, len(quarantined), lambda: open_part().read_all(), lambda: about()[2])

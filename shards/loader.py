@@ -175,11 +175,11 @@ class Loader:
             )
         self._note_queue()
         with self.stats.waiting():
-            self._plan_ahead(1)
-            if not self._pending:
-                return None
-            pending = self._pending[0]
             try:
+                self._plan_ahead(1)
+                if not self._pending:
+                    return None
+                pending = self._pending[0]
                 batch = pending.done.result()
             except BaseException:
                 self._go_to(self._here)

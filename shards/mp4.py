@@ -2,8 +2,8 @@
 
 A box of 20 bytes can say that a track has 80 million samples; FFmpeg lays out 35 bytes for each of them before it
 reads one (measured: 660 bytes of file, 2.8 GB of memory, 2 seconds). Promises: the samples that all tracks and
-fragments claim together are bounded by the size of the file, generously (uncompressed sound has a sample every 4
-bytes). Not checked: anything else; FFmpeg does that.
+fragments claim together are bounded by the size of the file, generously (uncompressed mono sound has a sample every
+2 bytes). Not checked: anything else; FFmpeg does that.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ import struct
 from collections.abc import Iterator
 
 MAX_FREE_SAMPLES = 1 << 22
-BYTES_PER_SAMPLE = 4
-"""A file of n bytes may claim n / 4 samples more than the free ones."""
+BYTES_PER_SAMPLE = 2
+"""A file of n bytes may claim n / 2 samples more than the free ones."""
 
 # Boxes by which FFmpeg recognises the format, whatever precedes them.
 _KNOWN = frozenset(b"ftyp styp moov moof mdat free skip wide udta pnot junk pict uuid prfl ediw sidx".split())

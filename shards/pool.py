@@ -59,8 +59,8 @@ class Pool:
         for number in range(self._num_threads):
             name = f"{self._name}_{number}"
             thread = threading.Thread(target=self._line.run, name=name, daemon=True)
-            self._threads.append(thread)
             thread.start()
+            self._threads.append(thread)
 
 
 class _Line:

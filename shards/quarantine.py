@@ -61,7 +61,9 @@ class Ledger:
 
     def known(self, origin: Origin, row: int) -> Failure | None:
         """The lasting failure of this element, if there is one."""
-        return self._known.get((origin.dataset, origin.shard, row))
+        failure = self._known.get((origin.dataset, origin.shard, row))
+        # the same number is another sample's where a run before this one counted records, and this one samples
+        return failure if failure is not None and failure.origin.key == origin.key else None
 
     def remember(self, failure: Failure) -> None:
         """Let later attempts at this element be skipped; files nothing. May be called from any thread."""
@@ -78,7 +80,8 @@ class Ledger:
             element = (failure.origin.dataset, failure.origin.shard, failure.row)
             if failure.lasting and element in self._filed:
                 continue
-            self._filed.add(element)
+            if failure.lasting:
+                self._filed.add(element)
             lines.append(json.dumps(self._entry(failure)) + "\n")
         if lines and self.path is not None:
             self.path.parent.mkdir(parents=True, exist_ok=True)

@@ -175,6 +175,7 @@ class Reader:
         odd = ~there[0] | ~there[1:].any(0) | (size > _MAX_BYTES[:, None]).any(0) | (start < 0) | (size < -1).any(0)
         odd |= (offset > self.index.shards.bytes[shard]).any(0) | (start + length > self.index.shards.bytes[shard])
         odd |= length > np.where(there, size, 0).sum(0) + _GAP
+        odd |= ranges.has_some[sample] & ~ranges.has_checksums[sample]
         due = self._are_due(shard, sample) & ranges.has_checksums[sample]
         places = zip(*(offset - start).tolist(), *size.tolist(), *ranges.checksum[:, sample].tolist(), strict=True)
         read = self.source.range_reader(self.index.shards.names[shard])

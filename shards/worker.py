@@ -7,6 +7,7 @@ batch, with a note of the origin. It knows no loader, so that a dropped loader i
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
@@ -33,7 +34,7 @@ RngFactory = Callable[[str], np.random.Generator]
 Encode = Callable[[Sample, RngFactory], EncodedClip]
 """What a task makes of a sample; raises SampleError or MediaError for bad data."""
 
-_MAX_FILLER_TRIES = 64
+_MAX_FILLER_TRIES = 4096
 _NO_RECORD = -1  # the record's place in the address of the draw that chooses the record
 
 
@@ -184,11 +185,21 @@ class Worker:
     def _first_good(self) -> Slot:
         tries = 0
         for _d, feed in enumerate(self._feeds):
-            for position in range(min(feed.order.num_elements, _MAX_FILLER_TRIES)):
-                at = feed.order.at([position])
+            # spread over the dataset: what is bad often lies together
+            count = min(feed.order.num_elements, _MAX_FILLER_TRIES)
+            for number in range(count):
+                at = feed.order.at([_spread(number, count) * feed.order.num_elements // count])
                 slot = self._attempt(feed, 0, int(at.shard[0]), int(at.row[0]), 0)
                 if slot.frames is not None:
                     return slot
                 tries += 1
         names = ", ".join(feed.name for feed in self._feeds)
         raise ValueError(f"{names}: none of the first {tries} elements could be used, so a batch has no shape")
+
+
+def _spread(number: int, count: int) -> int:
+    """A permutation of range(count) whose beginnings lie far apart: steps of about the golden section."""
+    step = max(1, round(0.618 * count))
+    while math.gcd(step, count) > 1:
+        step += 1
+    return number * step % count

@@ -74,6 +74,19 @@ def test_a_training_run_adds_up_at_every_pass_and_at_the_end(damaged: Path, web:
     assert facts["quarantine"] == {"damaged": {"decode": facts["failed_attempts"]}}
 
 
+def test_what_was_handed_out_before_the_accounting_began_is_not_counted(damaged: Path) -> None:
+    settings = config(("damaged", damaged), batch_size=4)
+    with ExitStack() as stack:
+        loader = stack.enter_context(Loader(settings, 0, 1, encode))
+        for _ in range(7):
+            next(loader)
+        account = RunAccounting(loader, lambda mine: mine)
+        for _ in range(3):
+            next(loader)
+            account.after_step()
+        assert account.finish().elements.planned == 12
+
+
 @pytest.mark.parametrize("world_size", [1, 2, 4])
 def test_an_evaluation_scores_or_misses_every_element(damaged: Path, web: Path, world_size: int) -> None:
     settings = config(("damaged", damaged), ("web", web), mode="eval")

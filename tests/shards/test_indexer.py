@@ -167,6 +167,17 @@ def test_an_index_without_media_facts_is_refused_when_a_clip_is_planned(tars: Pa
     assert len(captions(tars)) == 12
 
 
+def test_an_index_without_samples_is_filled_by_a_later_run(tmp_path: Path) -> None:
+    folder = tmp_path / "cc"
+    write_tar(folder / "a.tar", [("x.txt", b"no medium")])
+    assert index_tars(str(folder)).num_samples == 0
+    empty = index_of(folder)
+    assert len(empty.rows(0)) == 0 and empty.table(0).num_rows == 0
+    write_tar(folder / "b.tar", img2dataset_files(["k"]))
+    assert index_tars(str(folder)).num_samples == 1
+    assert index_of(folder).rows(1).keys == ["k"]
+
+
 def test_headers_and_media_exclude_each_other(tars: Path) -> None:
     with pytest.raises(PatternError, match="leave out --headers, or --media"):
         index_tars(str(tars), looks=Looks(checksums=False, media=True))

@@ -437,6 +437,17 @@ def test_evaluation_of_bad_elements_only_says_so(tmp_path: Path) -> None:
         next(loader)
 
 
+@pytest.mark.parametrize("world_size", [1, 2])
+def test_an_evaluation_that_begins_with_many_bad_elements_finds_its_shape(tmp_path: Path, world_size: int) -> None:
+    bad = write_dataset(tmp_path / "bad", "bad", 80, records_of=(1,), per_shard=40, broken=range(70))
+    settings = config(("bad", bad), batch_size=8, mode="eval", max_failure_rate=None)
+    good = 0
+    for rank in range(world_size):
+        with Loader(settings, rank, world_size, encode) as loader:
+            good += sum(int(batch.valid.sum()) for batch in loader)
+    assert good == 10
+
+
 # ---- errors and the end
 
 

@@ -26,6 +26,20 @@ def test_only_lasting_failures_are_known_again() -> None:
     assert ledger.known(PASSING.origin, 5) is None
 
 
+def test_a_number_that_is_another_samples_in_this_run_is_not_known() -> None:
+    """Rows count records in one run and samples in the next, when the dataset's `elements` changed between them."""
+    ledger = Ledger()
+    ledger.remember(LASTING)
+    assert ledger.known(replace(LASTING.origin, key="k9"), 4) is None
+
+
+def test_a_lasting_failure_is_filed_also_after_a_passing_one_of_the_same_element(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path / "ledger.jsonl", PRINTS)
+    ledger.file([replace(LASTING, lasting=False, stage="decode"), LASTING, LASTING])
+    entries = [json.loads(line) for line in (tmp_path / "ledger.jsonl").read_text().splitlines()]
+    assert [entry["lasting"] for entry in entries] == [False, True]
+
+
 def test_a_later_run_reads_what_an_earlier_one_filed(tmp_path: Path) -> None:
     path = tmp_path / "run" / "ledger.jsonl"
     Ledger(path, PRINTS).file([LASTING, PASSING])
