@@ -14,6 +14,7 @@ import bisect
 import io
 import os
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple, cast
@@ -25,7 +26,7 @@ from shards.clip import ClipConfig, plan_clip
 from shards.decode import Decoder
 from shards.index import MAX_MEDIA_BYTES, MAX_TEXT_BYTES
 from shards.media import MEDIA_EXTENSIONS, MediaError, probe
-from shards.records import TextError, parse
+from shards.records import TEXT_EXTENSIONS, TextError, parse
 from shards.sample import MediaFacts
 from shards.source import LocalSource, MissingFile, Source, SourceError
 from shards.tar import TarError
@@ -120,7 +121,7 @@ class ShardRows:
         self.is_medium: list[bool] = [i in taken for i in order.tolist()]
         """Whether a member is the one that a reader takes for the sample's medium, the first."""
         self.ext: list[str] = [ext[i] for i in order]
-        self.with_json = {sample for sample, ext in zip(self.sample, self.ext, strict=True) if ext == "json"}
+        self.num_texts = Counter(row for row, ext in zip(self.sample, self.ext, strict=True) if ext in TEXT_EXTENSIONS)
         self.checksum: list[int | None] = [checksum[i] for i in order]
 
     def __len__(self) -> int:
@@ -208,6 +209,8 @@ class _Check:
         self._shards, self._name, self._rows, self._decoder = shards, name, rows, decoder
         self._left_out, self._on_bytes = left_out, on_bytes
         self._proven = rows.verifiable and not quick
+        self._texts: dict[int, dict[str, bytes | None]] = {}
+        """The texts of samples that are not read to their end, by extension; None for what cannot be used."""
         self.report = ShardReport(name, len(rows))
 
     # ------------------------------------------------------------ findings
@@ -282,7 +285,7 @@ class _Check:
 
     def _is_looked_into(self, span: _Span) -> bool:
         ext, size = self._rows.ext[span.number], span.stop - span.start
-        if ext == "json":
+        if ext in TEXT_EXTENSIONS:
             return size <= MAX_TEXT_BYTES
         return self._decoder is not None and self._rows.is_medium[span.number] and size <= MAX_MEDIA_BYTES
 
@@ -292,22 +295,29 @@ class _Check:
         found = member.checksum
         if expected is not None and found != expected:
             self._member_problem(number, " checksum", f"{expected:08x}", f"{found:08x}")
-        elif ext == "json":
-            self._count_records(rows.sample[number], member)
-        elif ext == "txt":
-            # without a json it is the one record by itself
-            self.report.num_records += member.size > 0 and rows.sample[number] not in rows.with_json
+            if ext in TEXT_EXTENSIONS:
+                self._take_text(rows.sample[number], ext, None)
+        elif ext in TEXT_EXTENSIONS:
+            if member.data is None:
+                self.problem(rows.sample[number], f".{ext}", f"at most {MAX_TEXT_BYTES} bytes", f"{member.size}")
+            self._take_text(rows.sample[number], ext, member.data)
         elif self._decoder is not None and rows.is_medium[number]:
             self._decode(rows.sample[number], ext, member)
 
-    def _count_records(self, sample: int, member: _OpenMember) -> None:
+    def _take_text(self, sample: int, ext: str, data: bytes | None) -> None:
+        """Keep a text until all of its sample are there, then count the records that they make."""
+        texts = self._texts.setdefault(sample, {})
+        texts.setdefault(ext, data)
+        if len(texts) < self._rows.num_texts[sample]:
+            return
+        del self._texts[sample]
+        if None in texts.values():
+            return
         expected = self._rows.num_records[sample]
-        if member.data is None:
-            return self.problem(sample, ".json", f"at most {MAX_TEXT_BYTES} bytes", f"{member.size}")
         try:
-            found = len(parse(member.data, b"caption").records)  # a txt is not at hand, and makes no more of them
+            found = len(parse(texts.get("json"), texts.get("txt")).records)
         except TextError as error:
-            return self.problem(sample, ".json", "text that can be read", str(error))
+            return self.problem(sample, "text", "text that can be read", str(error))
         self.report.num_records += found
         if expected not in (found, -1):
             self.problem(sample, "records", f"{expected}", f"{found}")

@@ -274,6 +274,19 @@ def test_records_are_counted(tmp_path: Path, text: bytes, expected: str, reason:
     assert "a" in report.bad
 
 
+def test_text_that_is_not_utf_8_or_blank_is_found_without_checksums(tmp_path: Path) -> None:
+    members = {"a.jpg": b"x", "a.txt": b"\xff\xfe", "b.jpg": b"x", "b.json": b"{}", "b.txt": b" ", "c.jpg": b"x"}
+    members |= {"c.json": b"{}", "c.txt": b"fine", "d.jpg": b"x", "d.json": b"{}"}
+    shard_of(tmp_path, members)
+    rows = [
+        row._replace(members=tuple(member._replace(checksum=None) for member in row.members), num_records=-1)
+        for row in rows_of(tmp_path, members)
+    ]
+    report = shard_of(tmp_path, members, rows)
+    assert report.bad.keys() == {"a", "b", "d"} and "not utf-8" in report.bad["a"] and "has no text" in report.bad["d"]
+    assert report.num_records == 1
+
+
 def test_foreign_samples_have_one_record(tmp_path: Path) -> None:
     members = {
         "a.jpg": b"x",
@@ -287,7 +300,9 @@ def test_foreign_samples_have_one_record(tmp_path: Path) -> None:
     shard_of(tmp_path, members)
     rows = [row for row in rows_of(tmp_path, members) if row.key not in ("README", "__meta__")]
     report = shard_of(tmp_path, members, rows)
-    assert not report.problems and report.num_records == 2
+    assert report.num_records == 2
+    assert {key: reason for key, reason in report.bad.items() if "has no text" in reason}.keys() == {"empty"}
+    assert len(report.problems) == 1
 
 
 @pytest.mark.parametrize(("offset", "size"), [(-5, 3), (0, 1 << 40), (512, -1), (513, 3)])
