@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from shards.source import open_source
+from shards.source import MissingFile, open_source
 from shards.where import Mask
 
 if TYPE_CHECKING:
@@ -77,7 +77,10 @@ def read_exclusions(paths: Iterable[str], names: Collection[str]) -> Exclusions:
     samples: list[tuple[str | None, str]] = []
     for path in paths:
         folder, _, file = path.rpartition("/")
-        data = open_source(folder or ("/" if path.startswith("/") else ".")).read(file)
+        try:
+            data = open_source(folder or ("/" if path.startswith("/") else ".")).read(file)
+        except MissingFile as error:
+            raise ExclusionError(f"exclude {path}: no such file; relative paths start at the working folder") from error
         found, others = _read(path, data, names)
         if not found and others:
             _logger.warning(
@@ -111,7 +114,18 @@ def _read(path: str, data: bytes, names: Collection[str]) -> tuple[list[tuple[st
                 f"{line[:80].decode(errors='replace')}"
             )
         if dataset is None or dataset in names:
+            if not _is_utf8(f"{shard}{key}"):
+                raise ExclusionError(f"exclude {path}, line {number}: key or shard is no text that UTF-8 can hold")
             found.append((shard, key))
         else:
             others.add(dataset)
     return found, others
+
+
+def _is_utf8(text: str) -> bool:
+    """json may hold halves of characters, "\\ud800"."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

@@ -40,6 +40,7 @@ from shards.source import (
     Source,
     SourceError,
     SourceFile,
+    check_name,
     is_remote,
     open_filesystem,
     open_source,
@@ -198,7 +199,11 @@ class _Run:
         tasks: list[_Task] = []
         for name in names:
             try:
+                check_name(name.encode().decode())  # a name that is not UTF-8 cannot stand in an index
                 state = stat(name)
+            except ValueError as error:
+                self._leave_out(ascii(name), f"{name!a} cannot be the name of a shard ({error}); rename it")
+                continue
             except SourceError as error:
                 self._leave_out(name, str(error))
                 continue

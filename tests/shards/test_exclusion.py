@@ -13,7 +13,6 @@ import pytest
 from shards.exclusion import ExclusionError, Exclusions, read_exclusions
 from shards.quarantine import Failure, Ledger
 from shards.sample import Origin
-from shards.source import SourceError
 
 SHARDS = [("0.tar", 3), ("1.tar", 0), ("2.tar", 2)]
 KEYS = pa.array(["a", "b", "c", "a", "b"])
@@ -53,6 +52,13 @@ def test_a_ledger_is_a_list_and_lines_of_other_datasets_are_not_meant(
     assert "none of its lines is about ['other'], they are about ['cc', 'web']" in caplog.text
 
 
+def test_half_a_character_is_named_with_its_line(tmp_path: Path) -> None:
+    path = tmp_path / "out.jsonl"
+    path.write_text('{"key": "a"}\n{"key": "\\ud800"}\n')
+    with pytest.raises(ExclusionError, match="line 2: key or shard is no text that UTF-8 can hold"):
+        read_exclusions([str(path)], {"cc"})
+
+
 def test_a_line_cut_at_the_end_is_left_out_with_a_warning(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     path = tmp_path / "out.jsonl"
     path.write_text('{"key": "a"}\n\n{"key": "b"}\n{"key": "c')
@@ -82,5 +88,5 @@ def test_a_line_that_names_no_sample_stops_with_its_number(tmp_path: Path, text:
 
 
 def test_a_list_that_is_not_there_is_named(tmp_path: Path) -> None:
-    with pytest.raises(SourceError, match=r"gone\.jsonl"):
+    with pytest.raises(ExclusionError, match=r"exclude .*gone\.jsonl: no such file"):
         read_exclusions([str(tmp_path / "gone.jsonl")], {"cc"})

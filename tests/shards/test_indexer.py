@@ -206,6 +206,15 @@ def test_damaged_tars_are_left_out_and_reported(tars: Path, jobs: int) -> None:
     assert index_of(tars).dataset["provenance"]["left_out"] == report.damaged
 
 
+def test_a_tar_whose_name_no_reader_would_take_is_left_out(tars: Path) -> None:
+    os.rename(tars / "00001.tar", tars / "a\\b.tar")
+    os.rename(os.fsencode(tars / "00002.tar"), os.fsencode(tars) + b"/caf\xe9.tar")
+    report = index_tars(str(tars), looks=MEDIA)
+    assert report.num_shards == 1 and report.damaged.keys() == {"'a\\\\b.tar'", "'caf\\udce9.tar'"}
+    assert all("cannot be the name of a shard" in reason for reason in report.damaged.values())
+    assert len(captions(tars, elements="sample")) == 4
+
+
 def test_a_strict_run_stops_at_the_first_damaged_tar_and_keeps_the_others(tars: Path) -> None:
     damage(tars)
     with pytest.raises(DamagedShard, match=r"00001\.tar: .* cut off .*the run stops here because it is strict"):
