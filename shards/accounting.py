@@ -48,7 +48,6 @@ class RunAccounting:
         """Raises AccountingError when the ranks do not start alike, e.g. with other data or other exclusion lists."""
         self._loader = loader
         self._gather = gather
-        self._begin = loader.state_dict()["positions"]
         self._before = report(loader)
         self._passes = self._whole_passes()
         self.check()
@@ -56,7 +55,7 @@ class RunAccounting:
     def check(self) -> Totals:
         """Compare all ranks now."""
         reports = self._gather([_since(self._before, report(self._loader))])
-        return check_ranks(reports, self._begin, training=self._loader.config.mode == "train")
+        return check_ranks(reports, self._before["cursor"]["positions"], training=self._loader.config.mode == "train")
 
     def after_step(self) -> None:
         """Check where a dataset has come to the end of a pass; else talk to nobody."""
@@ -68,7 +67,7 @@ class RunAccounting:
     def finish(self) -> Totals:
         """Check at the end; an evaluation must have planned every element."""
         totals = self.check()
-        wanted = self._loader.num_elements - sum(self._begin)
+        wanted = self._loader.num_elements - sum(self._before["cursor"]["positions"])
         if self._loader.config.mode == "eval" and totals.elements.planned != wanted:
             raise AccountingError(f"the evaluation has {wanted} elements, the ranks planned {totals.elements.planned}")
         return totals

@@ -381,9 +381,11 @@ class ShardRows:
     def ranges(self) -> Ranges:
         """Where the members that are read lie, of all samples at once."""
         first = np.stack([self._first_of(extensions) for extensions in (MEDIA_EXTENSIONS, *zip(TEXT_EXTENSIONS))])
-        return Ranges(  # -1, no such member, falls on the value that is appended
+        # -1, no such member, falls on the value that is appended
+        size = np.append(self._size, -1)[first]
+        return Ranges(
             np.append(self._offset, 0)[first],
-            np.where((first >= 0) & (np.append(self._size, -1)[first] < 0), -2, np.append(self._size, -1)[first]),
+            np.where((first >= 0) & (size < 0), -2, size),
             np.append(self._checksum, 0)[first].astype(np.int64),
             np.asarray(np.append(self._has_checksum, True)[first].all(0)),
             np.asarray(np.append(self._has_checksum, False)[first].any(0)),
@@ -484,8 +486,7 @@ class Index:
 
     def columns(self, shard: int, names: Sequence[str]) -> pa.Table:
         """Some columns of the rows of one shard; keeps nothing."""
-        group = int(self._group_of[shard])
-        start = int(self.shards.first_row[shard] - self._group_first[group])
+        group, start = self._place(shard)
         return self._read_columns(group, names).slice(start, int(self.shards.num_samples[shard]))
 
     def scan(self, names: Sequence[str]) -> Iterator[tuple[int, int, pa.Table]]:
@@ -504,27 +505,17 @@ class Index:
         return xxhash.xxh3_128_hexdigest(footer.getvalue())
 
     def _read_columns(self, group: int, names: Sequence[str]) -> pa.Table:
-        import pyarrow as pa
-
         with self._lock:
-            try:
-                return self._read_group(group, list(names))
-            except pa.ArrowException as error:
-                raise self._damaged(f"row group {group}: {error}") from error
+            return self._read_group(group, list(names))
 
     def table(self, shard: int) -> pa.Table:
         """All columns of a shard's rows, GOP tables included, as they are in index.parquet.
 
         For one thread that goes through the shards in order: the last row group is kept.
         """
-        import pyarrow as pa
-
         group, start = self._place(shard)
         if self._whole is None or self._whole[0] != group:
-            try:
-                self._whole = (group, self._read_group(group, None))
-            except pa.ArrowException as error:
-                raise self._damaged(f"row group {group}: {error}") from error
+            self._whole = (group, self._read_group(group, None))
         return self._part(self._whole[1], shard, start)
 
     @property
@@ -542,15 +533,10 @@ class Index:
         return list(map(KeyFrames, *(part.column(name).to_pylist() for name in _KEY_FRAME_COLUMNS)))
 
     def _load(self, shard: int) -> ShardRows:
-        import pyarrow as pa
-
         group, start = self._place(shard)
         table = self._groups.pop(group, None)
         if table is None:
-            try:
-                table = self._read_group(group, self._columns)
-            except pa.ArrowException as error:
-                raise self._damaged(f"row group {group}: {error}") from error
+            table = self._read_group(group, self._columns)
         self._groups[group] = table
         while len(self._groups) > 1 and sum(kept.num_rows for kept in self._groups.values()) > _GROUP_ROWS_KEPT:
             self._groups.popitem(last=False)
@@ -565,10 +551,15 @@ class Index:
         return rows
 
     def _read_group(self, group: int, columns: list[str] | None) -> pa.Table:
+        import pyarrow as pa
+
         if len(self._group_first) == 1:  # no row group at all
             empty = self._parquet.schema_arrow.empty_table()
             return empty if columns is None else empty.select(columns)
-        return self._parquet.read_row_group(group, columns=columns, use_threads=False)
+        try:
+            return self._parquet.read_row_group(group, columns=columns, use_threads=False)
+        except pa.ArrowException as error:
+            raise self._damaged(f"row group {group}: {error}") from error
 
     def _place(self, shard: int) -> tuple[int, int]:
         """(row group, first row inside it) of a shard."""

@@ -263,14 +263,12 @@ def _remedy(url: str) -> str:
     return "check the credentials and the address" if is_remote(url) else "check the permissions of the folder"
 
 
-class SourceFile(io.RawIOBase):
-    """One file of a source as a seekable read-only binary file, for libraries that want one (pyarrow, tar scan)."""
+class SeekableFile(io.RawIOBase):
+    """A read-only binary file of known size; a subclass says where its bytes come from."""
 
-    def __init__(self, source: Source, name: str) -> None:
-        self.name = f"{source.url}/{name}"
-        self._source, self._file = source, name
-        self._size = source.size(name)
-        self._position = 0
+    def __init__(self, size: int, name: str) -> None:
+        self.name = name
+        self._size, self._position = size, 0
 
     def readable(self) -> bool:
         return True
@@ -290,9 +288,23 @@ class SourceFile(io.RawIOBase):
         length = max(0, self._size - self._position)
         if size is not None and size >= 0:
             length = min(length, size)
-        data = self._source.read(self._file, self._position, length) if length else b""
+        data = self._get(self._position, length) if length else b""
         self._position += len(data)
         return data
 
     def readall(self) -> bytes:
         return self.read()
+
+    def _get(self, offset: int, length: int) -> bytes:
+        raise NotImplementedError
+
+
+class SourceFile(SeekableFile):
+    """One file of a source, for libraries that want a file (pyarrow, tar scan)."""
+
+    def __init__(self, source: Source, name: str) -> None:
+        super().__init__(source.size(name), f"{source.url}/{name}")
+        self._source, self._file = source, name
+
+    def _get(self, offset: int, length: int) -> bytes:
+        return self._source.read(self._file, offset, length)

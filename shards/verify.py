@@ -11,7 +11,6 @@ spoils a sample only where there is no checksum that proves its bytes.
 from __future__ import annotations
 
 import bisect
-import io
 import os
 import re
 from collections import Counter
@@ -28,7 +27,7 @@ from shards.index import MAX_MEDIA_BYTES, MAX_TEXT_BYTES
 from shards.media import MEDIA_EXTENSIONS, MediaError, probe
 from shards.records import TEXT_EXTENSIONS, TextError, parse
 from shards.sample import MediaFacts
-from shards.source import LocalSource, MissingFile, Source, SourceError
+from shards.source import LocalSource, MissingFile, SeekableFile, Source, SourceError
 from shards.tar import TarError
 
 if TYPE_CHECKING:
@@ -86,7 +85,7 @@ class ShardReport:
     """Key -> reason of every sample that cannot be used."""
 
 
-class ShardRows:
+class ShardMembers:
     """The rows of one shard as the index gives them, with members sorted by where they lie; checksums may be absent."""
 
     def __init__(self, table: pa.Table) -> None:
@@ -150,7 +149,7 @@ def check_shard(
     num_bytes: int,
     checksum: str,
     num_elements: int,
-    rows: ShardRows,
+    rows: ShardMembers,
     *,
     quick: bool = False,
     decoder: Decoder | None = None,
@@ -200,7 +199,7 @@ class _Check:
         self,
         shards: Source,
         name: str,
-        rows: ShardRows,
+        rows: ShardMembers,
         quick: bool,
         decoder: Decoder | None,
         left_out: bool,
@@ -463,43 +462,7 @@ class _OpenMember:
         return None if self._parts is None else b"".join(self._parts)
 
 
-class _File(io.RawIOBase):
-    """The part of a binary file that a tar scan uses."""
-
-    def __init__(self, size: int, name: str) -> None:
-        self.name = name
-        self._size, self._position = size, 0
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def tell(self) -> int:
-        return self._position
-
-    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        base = {os.SEEK_SET: 0, os.SEEK_CUR: self._position, os.SEEK_END: self._size}[whence]
-        self._position = max(0, base + offset)
-        return self._position
-
-    def read(self, size: int | None = -1) -> bytes:
-        length = max(0, self._size - self._position)
-        if size is not None and size >= 0:
-            length = min(length, size)
-        data = self._get(self._position, length) if length else b""
-        self._position += len(data)
-        return data
-
-    def readall(self) -> bytes:
-        return self.read()
-
-    def _get(self, offset: int, length: int) -> bytes:
-        raise NotImplementedError
-
-
-class _Headers(_File):
+class _Headers(SeekableFile):
     """A shard without its members: the bytes between them as they are, zeros in their place."""
 
     def __init__(self, size: int, name: str) -> None:
@@ -537,7 +500,7 @@ class _Headers(_File):
         return bytes(out)
 
 
-class _ReadAhead(_File):
+class _ReadAhead(SeekableFile):
     """A shard read in strides, for a scan that wants small pieces one after the other."""
 
     def __init__(self, shards: Source, name: str, size: int, stride: int) -> None:

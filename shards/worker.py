@@ -184,7 +184,7 @@ class Worker:
 
     def _first_good(self) -> Slot:
         tries = 0
-        for _d, feed in enumerate(self._feeds):
+        for feed in self._feeds:
             # spread over the dataset: what is bad often lies together
             count = min(feed.order.num_elements, _MAX_FILLER_TRIES)
             for number in range(count):

@@ -7,13 +7,13 @@ store failed; 2 wrong usage.
 from __future__ import annotations
 
 import json
-import os
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from shards.commands import output
 
 if TYPE_CHECKING:
     from shards.indexer import IndexReport
@@ -42,8 +42,8 @@ def index(
     from shards.samples import Looks
 
     looks = Looks(checksums=not headers, media=media)
-    with complaining(), _progress() as on_shard:
-        report = index_tars(tars, out, name, looks, jobs or _num_cores(), strict, on_shard)
+    with complaining(), output.done_progress("shards") as on_shard:
+        report = index_tars(tars, out, name, looks, jobs or output.num_cores(), strict, on_shard)
     show(report, as_json)
 
 
@@ -87,22 +87,6 @@ def complaining() -> Iterator[None]:
         raise typer.Exit(2 if isinstance(error, PatternError | DatasetError | WriteError) else 1) from None
 
 
-@contextmanager
-def _progress() -> Iterator[Callable[[int, int], None]]:
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    columns = (TextColumn("shards"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    hidden = not sys.stderr.isatty()
-    with Progress(*columns, console=Console(stderr=True), disable=hidden, transient=True) as progress:
-        bar = progress.add_task("shards", total=None)
-        yield lambda done, total: progress.update(bar, completed=done, total=total)
-
-
 def _plain(text: str) -> str:
-    """Text that may hold names from data: control characters and lone surrogates spelled out."""
-    return "".join(c if c.isprintable() or c == "\n" else c.encode("unicode_escape").decode("ascii") for c in text)
-
-
-def _num_cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    """Lines that may hold names from data, safe for a terminal."""
+    return "\n".join(output.printable(line) for line in text.split("\n"))

@@ -23,6 +23,7 @@ from shards.source import AccessDenied, MissingFile, Source, SourceError, open_s
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
+    from rich.progress import Progress, ProgressColumn, TaskID
     from rich.text import Text
 
 PROBLEMS, WRONG_USAGE, BUG, STOPPED = 1, 2, 3, 130
@@ -41,20 +42,24 @@ class UsageError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Dataset:
-    """An opened dataset: its index, and where its shards lie."""
+    """An opened dataset."""
 
     url: str
     index: Index
-    shards: Source
 
     @property
     def name(self) -> str:
         return str(self.index.dataset["name"])
 
     @property
+    def shards(self) -> Source:
+        """Where its shards lie."""
+        return self.index.shard_source
+
+    @property
     def verified(self) -> bool:
         """Whether the index holds checksums of every byte."""
-        return bool(self.index.dataset.get("verified", True))
+        return self.index.verified
 
 
 def open_dataset(path: str) -> Dataset:
@@ -65,9 +70,7 @@ def open_dataset(path: str) -> Dataset:
         source.size(DATASET_FILE)
     except MissingFile as error:
         raise UsageError(_no_dataset(url, source)) from error
-    index = Index.open(source)
-    root = index.dataset.get("root")
-    return Dataset(url, index, open_source(root) if root else source)
+    return Dataset(url, Index.open(source))
 
 
 def _no_dataset(url: str, source: Source) -> str:
@@ -158,27 +161,41 @@ def num_cores() -> int:
 @contextmanager
 def byte_progress(what: str, total: int) -> Iterator[Callable[[int], None]]:
     """A bar on stderr over `total` bytes, when stderr is a terminal; yields the function that adds to it."""
-    from rich.console import Console
-    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+    from rich.progress import BarColumn, DownloadColumn, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
     columns = (TextColumn(what), BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
-    hidden = not sys.stderr.isatty()
-    with Progress(*columns, console=Console(stderr=True), disable=hidden, transient=True) as progress:
-        task = progress.add_task(what, total=total)
+    with _bar(columns, total) as (progress, task):
         yield lambda number: progress.update(task, advance=number)
 
 
 @contextmanager
 def count_progress(what: str, total: int) -> Iterator[Callable[[int], None]]:
     """A bar on stderr over `total` things, when stderr is a terminal; yields the function that adds to it."""
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+    with _bar(_counting(what), total) as (progress, task):
+        yield lambda number: progress.update(task, advance=number)
 
-    columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+
+@contextmanager
+def done_progress(what: str) -> Iterator[Callable[[int, int], None]]:
+    """A bar on stderr, when that is a terminal; yields the function that is told (things done, things in all)."""
+    with _bar(_counting(what), None) as (progress, task):
+        yield lambda done, total: progress.update(task, completed=done, total=total)
+
+
+def _counting(what: str) -> tuple[ProgressColumn, ...]:
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+
+    return (TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+
+
+@contextmanager
+def _bar(columns: tuple[ProgressColumn, ...], total: int | None) -> Iterator[tuple[Progress, TaskID]]:
+    from rich.console import Console
+    from rich.progress import Progress
+
     hidden = not sys.stderr.isatty()
     with Progress(*columns, console=Console(stderr=True), disable=hidden, transient=True) as progress:
-        task = progress.add_task(what, total=total)
-        yield lambda number: progress.update(task, advance=number)
+        yield progress, progress.add_task("", total=total)
 
 
 @contextmanager

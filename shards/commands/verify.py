@@ -129,7 +129,7 @@ def _reports(
 ) -> Iterator[ShardReport]:
     """The reports of all shards in order; at most `jobs` are checked and as many wait for their turn."""
     from shards.decode import open_decoder
-    from shards.verify import COLUMNS, ShardRows, check_shard
+    from shards.verify import COLUMNS, ShardMembers, check_shard
 
     decoder = open_decoder("cpu") if decode else None
     table = dataset.index.shards
@@ -155,7 +155,7 @@ def _reports(
                         int(table.bytes[number]),
                         table.checksums[number],
                         int(table.num_elements[number]),
-                        ShardRows(rows),
+                        ShardMembers(rows),
                         quick=quick,
                         decoder=decoder,
                         left_out=quarantined is not None and bool(quarantined[number]),

@@ -18,7 +18,7 @@ from shards.media import probe
 from shards.sample import MediaFacts
 from shards.source import LocalSource, Source, SourceError, open_source
 from shards.tar import scan
-from shards.verify import ShardReport, ShardRows, check_shard, is_sample_member
+from shards.verify import ShardMembers, ShardReport, check_shard, is_sample_member
 
 FACTS = MediaFacts("video", "h264", 320, 240, 75, 25.0, 3.0, 0.5)
 
@@ -36,7 +36,7 @@ def check(folder: Path, number: int = 0, source: Source | None = None, **options
         int(shards.bytes[number]),
         shards.checksums[number],
         int(shards.num_elements[number]),
-        ShardRows(table),
+        ShardMembers(table),
         **options,  # type: ignore[arg-type]
     )
 
@@ -199,7 +199,7 @@ def test_a_source_that_fails_is_a_problem_with_its_reason(folder: Path, monkeypa
     monkeypatch.setattr("os.pread", fail)
     monkeypatch.setattr("shards.verify.tar.scan", fail)
     report = check_shard(
-        source, "000000.tar", (folder / "000000.tar").stat().st_size, "", 0, ShardRows(rows_table(0, []))
+        source, "000000.tar", (folder / "000000.tar").stat().st_size, "", 0, ShardMembers(rows_table(0, []))
     )
     assert found(report) == [(None, "shard")] and "Input/output error" in report.problems[0].found
 
@@ -242,7 +242,7 @@ def shard_of(
         (folder / "a.tar").stat().st_size,
         "",
         sum(row.num_records for row in rows),
-        ShardRows(rows_table(0, rows)),
+        ShardMembers(rows_table(0, rows)),
         **options,  # type: ignore[arg-type]
     )
 
@@ -317,7 +317,7 @@ def test_impossible_byte_ranges_are_named(tmp_path: Path, offset: int, size: int
 
 def test_record_counts_of_shard_and_rows_must_agree(folder: Path) -> None:
     report = check_shard(
-        open_source(folder), "000000.tar", 0, "", 5, ShardRows(rows_table(0, [SampleRow("a", (), 1, FACTS)]))
+        open_source(folder), "000000.tar", 0, "", 5, ShardMembers(rows_table(0, [SampleRow("a", (), 1, FACTS)]))
     )
     assert (None, "index") in found(report)
 
