@@ -50,7 +50,9 @@ def make(
 ) -> Path:
     """Write the dataset and every form of it that is missing; returns the folder."""
     if not (folder / "ours" / "dataset.json").exists():
-        _write(folder / "ours", num_shards, per_shard, media_bytes, pictures)
+        g = np.random.Generator(np.random.Philox(0))
+        media = (_picture(g) if pictures else g.bytes(media_bytes) for _ in range(num_shards * per_shard))
+        write(folder / "ours", media, per_shard)
     for system in systems:
         convert(folder, system, venvs)
     return folder
@@ -116,12 +118,11 @@ def shard_files(folder: Path, system: str) -> list[Path]:
     return sorted((folder / ("ours" if system in READS_TARS else system)).glob("*.tar"))
 
 
-def _write(out: Path, num_shards: int, per_shard: int, media_bytes: int, pictures: bool) -> None:
-    g = np.random.Generator(np.random.Philox(0))
+def write(out: Path, media: Iterable[bytes], per_shard: int) -> None:
+    """A dataset of ours of these media, numbered from 0."""
     facts = MediaFacts("image", "mjpeg", 64, 64, 1)
     with DatasetWriter(out, "bench", per_shard, max_shard_bytes=1 << 40) as writer:
-        for number in range(num_shards * per_shard):
-            medium = _picture(g) if pictures else g.bytes(media_bytes)
+        for number, medium in enumerate(media):
             records: Sequence[dict[str, Any]] = [{"caption": f"#{number:09d}#" + "c" * 61}]
             writer.write(f"{number:09d}", medium, "jpg", records, {}, facts)
 

@@ -11,12 +11,14 @@ import argparse
 import json
 import os
 import platform
+import signal
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -69,15 +71,22 @@ def ask(command: Sequence[str], limit_s: float = 300, env: Mapping[str, str] | N
     Raises RuntimeError with what it said last when it fails, and when it is not done in time.
     """
     single = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
-    try:
-        done = subprocess.run(
-            command, capture_output=True, text=True, timeout=limit_s, env={**os.environ, **single, **(env or {})}
-        )
-    except subprocess.TimeoutExpired as error:
-        raise RuntimeError(f"{command[1:3]} took longer than {limit_s} s") from error
-    if done.returncode:
-        raise RuntimeError(f"{command[1:]} failed:\n{done.stderr[-2000:]}")
-    return dict(json.loads(done.stdout.splitlines()[-1]))
+    with tempfile.TemporaryFile("w+") as said, tempfile.TemporaryFile("w+") as answer:
+        whole = {**os.environ, **single, **(env or {})}
+        process = subprocess.Popen(command, stdout=answer, stderr=said, env=whole, start_new_session=True)
+        try:
+            code = process.wait(limit_s)
+        except subprocess.TimeoutExpired as error:
+            raise RuntimeError(f"{Path(command[1]).name} {command[2]} took longer than {limit_s:.0f} s") from error
+        finally:
+            with suppress(ProcessLookupError):  # workers that stayed behind, too
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+        said.seek(0)
+        answer.seek(0)
+        if code not in (0, -signal.SIGALRM):
+            raise RuntimeError(f"{Path(command[1]).name} {command[2]} failed:\n{said.read()[-2000:]}")
+        return dict(json.loads(answer.read().splitlines()[-1]))
 
 
 def beside(

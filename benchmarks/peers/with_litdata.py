@@ -40,7 +40,7 @@ class Stream:
         self._in_batches = bool(options.workers or options.save or options.saves or options.state)
         if self._in_batches:
             self._data = litdata.StreamingDataLoader(
-                dataset, batch_size=options.batch, num_workers=options.workers, collate_fn=_as_it_is
+                dataset, batch_size=options.batch, num_workers=options.workers, collate_fn=_as_bytes
             )
         if options.state:
             self._data.load_state_dict(json.loads(Path(options.state).read_text()))
@@ -79,8 +79,9 @@ def _pictures() -> Any:
     return Pictures
 
 
-def _as_it_is(batch: list[Any]) -> list[Any]:
-    return batch
+def _as_bytes(batch: list[Any]) -> list[Any]:
+    """Samples hold views of its files, which no worker can send."""
+    return [{"jpg": bytes(sample["jpg"]), "json": bytes(sample["json"])} for sample in batch]
 
 
 def convert(tars: list[str], out: str, trap: str = "") -> None:

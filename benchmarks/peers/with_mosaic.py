@@ -38,11 +38,9 @@ def _complete_torchvision() -> None:
 class Stream:
     def __init__(self, options: Options) -> None:
         import streaming
-        from streaming.base.util import clean_stale_shared_memory
 
         if options.world > 1:
             raise Unsupported("ranks need a process group")
-        clean_stale_shared_memory()  # what its FAQ says to do after a run was killed
         remote = options.url if "://" in options.url else None
         local = (options.cache or f"/tmp/mcg-mosaic-{uuid.uuid4().hex}") if remote else options.url
         kind = _Pictures if options.decode else streaming.StreamingDataset
@@ -60,7 +58,7 @@ class Stream:
         self._in_batches = bool(options.workers or options.save or options.saves or options.state)
         if self._in_batches:
             self._data = streaming.StreamingDataLoader(
-                dataset, batch_size=options.batch, num_workers=options.workers, collate_fn=_as_it_is
+                dataset, batch_size=options.batch, num_workers=options.workers, collate_fn=_columns
             )
         if options.state:
             self._data.load_state_dict(json.loads(Path(options.state).read_text()))
@@ -68,8 +66,7 @@ class Stream:
     def __iter__(self) -> Iterator[Sample]:
         if self._in_batches:
             for batch in self._data:
-                for sample in batch:
-                    yield sample["jpg"], sample["json"]
+                yield from zip(batch["jpg"], batch["json"], strict=True)
         else:
             for sample in self._data:
                 yield sample["jpg"], sample["json"]
@@ -78,8 +75,9 @@ class Stream:
         Path(path).write_text(json.dumps(self._data.state_dict()))
 
 
-def _as_it_is(batch: list[Any]) -> list[Any]:
-    return batch
+def _columns(batch: list[Any]) -> dict[str, list[Any]]:
+    """Its loader counts the samples of a batch by its columns."""
+    return {name: [sample[name] for sample in batch] for name in ("jpg", "json")}
 
 
 def _Pictures(**arguments: Any) -> Any:

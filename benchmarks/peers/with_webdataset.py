@@ -32,6 +32,8 @@ class Stream:
             dataset = dataset.shuffle(options.buffer)
         if options.decode:
             dataset = dataset.decode("pil")
+        if options.mode == "whole":
+            dataset = dataset.decode()
         self._data: Any = dataset.to_tuple("jpg", "json") if options.mode != "whole" else dataset.map(_whole)
         if options.decode:
             self._data = self._data.map_tuple(bytes_of, str_bytes)
