@@ -167,17 +167,17 @@ class Reader:
         """`fetch` within one shard."""
         self._check_shard(shard)
         sample, record = self._locate(shard, row)
-        ranges = self.index.rows(shard).ranges
-        offset, size = ranges.offset[:, sample], ranges.size[:, sample]
+        ranges = self.index.rows(shard).ranges(sample)
+        offset, size = ranges.offset, ranges.size
         there = size >= 0
         start = np.where(there, offset, _FAR).min(0)
         length = np.where(there, offset + size, 0).max(0) - start
         odd = ~there[0] | ~there[1:].any(0) | (size > _MAX_BYTES[:, None]).any(0) | (start < 0) | (size < -1).any(0)
         odd |= (offset > self.index.shards.bytes[shard]).any(0) | (start + length > self.index.shards.bytes[shard])
         odd |= length > np.where(there, size, 0).sum(0) + _GAP
-        odd |= ranges.has_some[sample] & ~ranges.has_checksums[sample]
-        due = self._are_due(shard, sample) & ranges.has_checksums[sample]
-        places = zip(*(offset - start).tolist(), *size.tolist(), *ranges.checksum[:, sample].tolist(), strict=True)
+        odd |= ranges.has_some & ~ranges.has_checksums
+        due = self._are_due(shard, sample) & ranges.has_checksums
+        places = zip(*(offset - start).tolist(), *size.tolist(), *ranges.checksum.tolist(), strict=True)
         read = self.source.range_reader(self.index.shards.names[shard])
         result: list[Fetched | SampleError] = []
         samples = sample.tolist()
