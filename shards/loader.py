@@ -46,7 +46,7 @@ __all__ = ["Encode", "Loader", "RngFactory"]
 _logger = logging.getLogger(__name__)
 
 _FETCHING_THREADS = 1
-"""One reads from local disks as fast as several, and keeps pyarrow's caches, which each thread has its own of, small."""
+"""One reads from local disks as fast as several; pyarrow keeps memory for each thread that it worked in."""
 
 
 class Loader:
@@ -177,8 +177,8 @@ class Loader:
             raise ValueError("this loader is closed")
         if self._fetching.is_elsewhere:
             raise ValueError(
-                f"this loader was started in process {self._fetching.pid}, and this is process {os.getpid()}, a fork of "
-                "it: its threads stayed behind; make the Loader in the process that uses it"
+                f"this loader was started in process {self._fetching.pid}, and this is process {os.getpid()}, a fork "
+                "of it: its threads stayed behind; make the Loader in the process that uses it"
             )
         self._note_queue()
         with self.stats.waiting():
