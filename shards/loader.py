@@ -34,7 +34,6 @@ from shards.config import LoaderConfig
 from shards.cursor import VERSION, Cursor, combine_fingerprints
 from shards.decode import open_decoder
 from shards.feed import open_feed
-from shards.order import Order
 from shards.plan import EvaluationPlanner, Place, Planner, TrainingPlanner
 from shards.pool import Pool
 from shards.quarantine import FailureBudget, Ledger, exhausted
@@ -117,11 +116,10 @@ class Loader:
         return self._ledger.counts()
 
     def open_shards(self) -> dict[str, int]:
-        """Per dataset, the shards that all ranks together draw from around the present position (training)."""
+        """Per dataset, the shards that all ranks together draw from around the present position."""
         return {
-            feed.name: feed.order.open_shards(position)
+            feed.name: int((feed.order.next_use(position) == 0).sum())
             for feed, position in zip(self._feeds, self._here.positions, strict=True)
-            if isinstance(feed.order, Order)
         }
 
     def __iter__(self) -> Iterator[Batch]:
