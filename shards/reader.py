@@ -10,7 +10,7 @@ Threads may share a Reader.
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple, cast
+from typing import TYPE_CHECKING, Literal, NamedTuple, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -51,6 +51,11 @@ class Fetched(NamedTuple):
     media: memoryview | bytes
     json: memoryview | bytes | None
     txt: memoryview | bytes | None
+
+
+if TYPE_CHECKING:
+    from shards.cached_source import CachedSource
+    from shards.downloads import Downloads
 
 
 class _Spans(NamedTuple):
@@ -94,9 +99,18 @@ class Reader:
                 f"{url}: this index was made from headers only and does not know how many records its samples have; "
                 "index it again without --headers, or set elements: sample"
             )
+        self.cache: CachedSource | None = None
         self._checked = bytearray(len(self.index.shards))
         self._verify = verify
         self._verified: dict[int, bytearray] = {}
+
+    def read_through(self, downloads: Downloads) -> None:
+        """Read from copies of whole shards in a cache, where they are or soon will be."""
+        from shards.cached_source import CachedSource
+
+        shards = self.index.shards
+        facts = zip(shards.names, zip(shards.bytes.tolist(), shards.checksums, strict=True), strict=True)
+        self.source = self.cache = CachedSource(self.source, downloads, dict(facts))
 
     @property
     def counts(self) -> NDArray[np.int64]:
@@ -305,8 +319,13 @@ class Reader:
                 what = f"{len(data)} of {member.size} bytes of .{member.ext} at {member.offset}"
                 raise SourceError(f"{self.source.url}/{origin.shard}: gave only {what}")
         if self._is_due(shard, sample):
-            for member, data in zip(chosen, pieces, strict=True):
-                _check_sum(origin, member, data)
+            try:
+                for member, data in zip(chosen, pieces, strict=True):
+                    _check_sum(origin, member, data)
+            except SampleError:
+                if self.cache is None or not self.cache.forget(origin.shard):
+                    raise
+                return self._fetch_one(shard, sample, record)  # the copy was damaged; what the store has may be whole
             if self._verify == "once":
                 self._bits(shard)[sample >> 3] |= 1 << (sample & 7)
         texts = {member.ext: data for member, data in zip(chosen[1:], pieces[1:], strict=True)}
