@@ -18,7 +18,7 @@ from contextlib import contextmanager, suppress
 from shards.cache import CachedShard
 from shards.downloads import Downloads
 from shards.index import DatasetError
-from shards.source import Names, Pieces, Range, RangeReader, Source, SourceError, Stat, Stats, check_range
+from shards.source import Names, Pieces, Range, Source, SourceError, Stat, Stats, check_range
 from shards.want_list import WantList
 
 _CAUSES = {"": "ranges_other", "failed": "ranges_other", "no room": "ranges_no_room"}
@@ -56,15 +56,18 @@ class CachedSource:
         """
         self._downloads.want(self._list, [(self.next_use(name), name) for name in names])
 
-    def forget(self, name: str) -> None:
-        """Drop the local copy, which may be damaged; the shard is read by range as long as it is on the list."""
+    def forget(self, name: str) -> bool:
+        """Drop the local copy, which may be damaged, if there is one: the shard is read by range while it is wanted."""
         with self._downloads.changed:
             shard = self._list.here.pop(name, None)
             wanted = self._list.wanted.get(name)
             if wanted is not None and wanted.state == "here":
                 wanted.state = "failed"
         with suppress(SourceError, DatasetError):
-            self._downloads.cache.remove(self._list.identity(name), shard)
+            shard = shard or self._list.find(name)
+            if shard is not None:
+                self._downloads.cache.remove(self._list.identity(name), shard)
+        return shard is not None
 
     def close(self) -> None:
         """Want nothing more. The threads end with the last source that wants something."""
@@ -79,7 +82,7 @@ class CachedSource:
         return self._list.stat(name) if shard is None else Stat(shard.size, self._list.identity(name)[:32])
 
     def stat_many(self, names: Sequence[str]) -> Stats:
-        here = {name for name in names if name in self._list.here}
+        here = {name for name in names if self._local(name) is not None}
         stats = iter(self._remote.stat_many([name for name in names if name not in here]))
         return [self.stat(name) if name in here else next(stats) for name in names]
 
@@ -98,12 +101,6 @@ class CachedSource:
             with self._by_range(name for name, _, _ in missing):
                 fetched = iter(self._remote.read_many(missing))
         return [next(fetched) if piece is None else piece for piece in pieces]
-
-    def range_reader(self, name: str) -> RangeReader:
-        def read(offset: int, length: int) -> bytes:
-            return self.read(name, offset, length)
-
-        return read
 
     def _read_local(self, name: str, offset: int, length: int | None) -> bytes | None:
         """None: to be read by range."""

@@ -32,7 +32,7 @@ _LONGEST = 512
 class _Needs(NamedTuple):
     """Shards by distance, of all feeds: (n,) each."""
 
-    distance: NDArray[np.float64]
+    distance: NDArray[np.floating]
     feed: Int64
     shard: Int64
     bytes: Int64
@@ -108,20 +108,26 @@ class LookAhead:
                 continue
             names = feed.reader.index.shards.names
             own = chosen & (needs.feed == number)
-            wanted = zip(needs.distance[own].tolist(), needs.shard[own].tolist(), strict=True)
-            feed.reader.cache.next_use = _NextUse(feed, place.positions[number], self._pace[number])
-            feed.reader.cache.want([(distance, names[shard]) for distance, shard in wanted])
+            near = {
+                names[shard]: distance
+                for shard, distance in zip(needs.shard[own].tolist(), needs.distance[own].tolist(), strict=True)
+            }
+            feed.reader.cache.next_use = _NextUse(near, feed, place.positions[number], self._pace[number])
+            feed.reader.cache.want(list(near))
 
 
 class _NextUse:
-    """How far away each shard of a feed is for any rank, computed when room has to be made."""
+    """How far away each shard of a feed is: for this rank where it is near, else for any, computed when it is asked."""
 
-    def __init__(self, feed: Feed, position: int, pace: float) -> None:
+    def __init__(self, near: dict[str, float], feed: Feed, position: int, pace: float) -> None:
+        self._near = near
         self._order, self._names = feed.order, feed.reader.index.shards.names
         self._position, self._pace = position, pace
         self._distances: dict[str, float] | None = None
 
     def __call__(self, name: str) -> float:
+        if name in self._near:
+            return self._near[name]
         if self._distances is None:
             use = self._order.next_use(self._position)
             distance = np.where(use == NEVER, np.inf, use * self._pace)

@@ -125,10 +125,8 @@ class Order:
         no element in them. O(S), for what fetches ahead and what makes room.
         """
         pass_, in_pass = divmod(position, self.num_elements)
-        piece_stream = self._piece_stream
-        reached = np.maximum(
-            0, -(-(in_pass - np.arange(self.streams)) // self.streams)
-        )  # elements taken of each stream
+        # elements of each stream that were taken
+        taken = np.maximum(0, -(-(in_pass - np.arange(self.streams)) // self.streams))
         own = np.zeros(self.streams, np.bool_)
         own[streams] = True
         use = np.full(len(self._counts), NEVER, np.int64)
