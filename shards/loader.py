@@ -21,7 +21,7 @@ from __future__ import annotations
 import logging
 import os
 import weakref
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from itertools import islice
@@ -33,7 +33,7 @@ from shards.collate import PADDING, Batch
 from shards.config import LoaderConfig
 from shards.cursor import VERSION, Cursor, combine_fingerprints
 from shards.decode import open_decoder
-from shards.feed import open_feed
+from shards.feed import Feed, open_feed
 from shards.lookahead import LookAhead
 from shards.plan import EvaluationPlanner, Place, Planner, TrainingPlanner
 from shards.pool import Pool
@@ -68,10 +68,10 @@ class Loader:
         if not 0 <= rank < world_size:
             raise ValueError(f"rank must lie in [0, {world_size}), found {rank}")
         self.config, self.rank, self.world_size = config, rank, world_size
-        self.stats = Stats()
         self._training = config.mode == "train"
         self._downloads = _open_downloads(config)
         self._feeds = [open_feed(dataset, config, self._downloads) for dataset in config.blend]
+        self.stats = Stats(partial(_traffic, self._feeds, self._downloads))
         self._blend = Blend([dataset.weight for dataset in config.blend], config.unit)
         orders = [feed.order for feed in self._feeds]
         self._planner: Planner = (
@@ -292,6 +292,15 @@ def _open_downloads(config: LoaderConfig) -> Downloads | None:
 
     cache = ShardCache(Path(config.cache.folder), config.cache.limit)
     return Downloads(cache, config.cache.connections, config.cache.part_bytes)
+
+
+def _traffic(feeds: Sequence[Feed], downloads: Downloads | None) -> dict[str, float]:
+    counts: Counter[str] = Counter()
+    for feed in feeds:
+        counts.update(feed.reader.traffic())
+    if downloads is not None:
+        counts.update({f"cache_{name}": count for name, count in downloads.snapshot().items()})
+    return dict(counts)
 
 
 def _shut_down(pools: Sequence[Pool], downloads: Downloads | None, pending: deque[Pending], wait: bool) -> None:

@@ -10,6 +10,7 @@ Threads may share a Reader.
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Literal, NamedTuple, cast
 
 import numpy as np
@@ -28,7 +29,7 @@ from shards.index import (
 )
 from shards.records import TextError, choose, parse
 from shards.sample import Origin, Sample, SampleError
-from shards.source import MissingFile, SourceError, open_source
+from shards.source import MissingFile, SourceError, is_remote, open_source
 
 _GAP = 1 << 16
 """Members of a sample are fetched in one read when at most this many foreign bytes lie between them."""
@@ -111,6 +112,17 @@ class Reader:
         shards = self.index.shards
         facts = zip(shards.names, zip(shards.bytes.tolist(), shards.checksums, strict=True), strict=True)
         self.source = self.cache = CachedSource(self.source, downloads, dict(facts))
+
+    def traffic(self) -> dict[str, float]:
+        """What was asked of the store in this process: requests by kind, bytes, retries; empty for a local dataset."""
+        counts: Counter[str] = Counter()
+        for source in {id(source): source for source in (self.index.source, self.index.shard_source)}.values():
+            if is_remote(source.url):
+                from shards.remote import RemoteSource  # 60 ms, which local datasets do not pay
+
+                assert isinstance(source, RemoteSource)
+                counts.update(source.traffic.snapshot())
+        return dict(counts)
 
     @property
     def counts(self) -> NDArray[np.int64]:
