@@ -128,7 +128,7 @@ def judge(
             return Verdict("n/a", outcome.unsupported)
     delivered = [sample for outcome in several for sample in outcome.delivered]
     right = {**expected, **(instead or {})}
-    changed = sorted({n for n, checksum in delivered if right.get(n) not in ("", checksum)})
+    changed = [n for n, checksum in delivered if right.get(n) not in ("", checksum)]
     if changed:
         return Verdict("fail", f"{_count(changed)} delivered with other bytes than were written")
     declared = sum(int(outcome.figures.get("notes", {}).get("substituted", 0)) for outcome in several)

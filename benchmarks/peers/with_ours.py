@@ -22,6 +22,7 @@ AT_ONCE = 1024
 
 def load() -> None:
     import numpy  # noqa: F401
+    import pyarrow.compute
     import pyarrow.parquet  # noqa: F401
 
     from shards import Loader  # noqa: F401
