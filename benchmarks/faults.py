@@ -241,7 +241,15 @@ def expired(ground: Ground, system: str) -> Verdict:
 
 
 def forked_client(ground: Ground, system: str) -> Verdict:
-    """A remote dataset is opened and read from before its workers are forked."""
+    """A remote dataset is opened and read from before its workers are forked; three times: it is a matter of luck."""
+    for _ in range(3):
+        verdict = _forked(ground, system)
+        if verdict.result != "pass":
+            break
+    return verdict
+
+
+def _forked(ground: Ground, system: str) -> Verdict:
     with ground.remote(system, latency_s=0.01) as (_, options, env, work):
         if system == "ours":
             out = [work / f"delivered.{rank}" for rank in range(2)]
@@ -260,7 +268,8 @@ def forked_client(ground: Ground, system: str) -> Verdict:
 def parent_killed(ground: Ground, system: str) -> Verdict:
     """The training process is killed (-9) while two workers read; 12 s later nothing of it is left."""
     with ground.copy(system) as (folder, work):
-        options = ground.options(system, folder, work, workers=2, act="pause", act_after=64)
+        # Single samples: more would fill the pipe of torch's queue, and every worker would wait for a reader.
+        options = ground.options(system, folder, work, workers=2, act="pause", act_after=64, batch=1)
         if system in THREADED:
             options = replace(options, workers=0)
         running = ground.start(system, options)
@@ -290,10 +299,14 @@ def worker_killed(ground: Ground, system: str) -> Verdict:
 
 
 def wrong_topology(ground: Ground, system: str) -> Verdict:
-    """A state saved by two ranks (or workers) is loaded by one rank (or by three workers)."""
-    if system in ("mosaic", "litdata"):
-        return _resume(ground, system, {"workers": 2}, {"workers": 3}, ("worker",))
-    return _resume(ground, system, {"world": 2}, {"world": 1}, ("world", "rank", "shard"))
+    """A state saved by two ranks is loaded by one: with the same global batch, and with the same batch on each rank."""
+    for batch in (32, 16):
+        # ours counts a batch over all ranks, the others on each
+        before = {"world": 2, "batch": 32 if system == "ours" else 16}
+        verdict = _resume(ground, system, before, {"world": 1, "batch": batch}, ("world", "rank", "batch size"))
+        if verdict.result != "pass":
+            break
+    return verdict
 
 
 def wrong_batch(ground: Ground, system: str) -> Verdict:
@@ -306,27 +319,29 @@ def _resume(
 ) -> Verdict:
     """Half of the pass, a state, and the rest otherwise: together every sample once, or a refusal that says why."""
     with ground.copy(system) as (folder, work):
-        first = []
-        for rank in range(before.get("world", 1)):
+        ranks = before.get("world", 1)
+        running = []
+        for rank in range(ranks):
             options = ground.options(
                 system, folder, work, rank=rank, save=str(work / f"state.{rank}"), out=str(work / f"first.{rank}")
             )
-            half = SHARDS * PER_SHARD // 2 // before.get("world", 1)
-            first.append(ground.run(system, replace(options, stop_after=half, **before)))  # type: ignore[arg-type]
-            if first[-1].unsupported:
-                return Verdict("n/a", first[-1].unsupported)
-            if first[-1].end != "normal":
-                return Verdict("fail", f"no state could be saved: {first[-1].error[:120]}")
+            half = SHARDS * PER_SHARD // 2 // ranks
+            running.append(ground.start(system, replace(options, stop_after=half, **before)))  # type: ignore[arg-type]
+        first = [each.finish() for each in running]
+        for outcome in first:
+            if outcome.unsupported:
+                return Verdict("n/a", outcome.unsupported)
+            if outcome.end != "normal":
+                return Verdict("fail", f"no state could be saved: {outcome.end} {outcome.error[-120:]}")
         options = ground.options(system, folder, work, state=str(work / "state.0"), out=str(work / "second"))
         second = ground.run(system, replace(options, **after))  # type: ignore[arg-type]
         verdict = judge([*first, second], ground.checksums, (), names)
-        how = f"{_only(before)} to {_only(after)}"
+        how = f"{_words(before)} to {_words(after)}"
         return Verdict(verdict.result, f"{how}: {verdict.reason}")
 
 
-def _only(setting: dict[str, int]) -> str:
-    name, value = next(iter(setting.items()))
-    return f"{name} {value}"
+def _words(setting: dict[str, int]) -> str:
+    return ", ".join(f"{name} {value}" for name, value in setting.items())
 
 
 # ---------------------------------------------------------------- machine
@@ -352,7 +367,7 @@ def clock_jump(ground: Ground, system: str) -> Verdict:
     """The wall clock jumps a day ahead, and later two days back; the monotonic clock goes on."""
     with ground.remote(system, latency_s=0.01) as (_, options, env, work):
         if system not in NO_CACHE:
-            options = replace(options, cache=str(work / "cache"), cache_bytes=1 << 21)
+            options = replace(options, cache=str(work / "cache"), cache_bytes=1 << 28)
         clock = work / "clock"
         clock.write_bytes(struct.pack("q", 0))
         library = work / "clock.so"
@@ -369,7 +384,6 @@ def one_cache(ground: Ground, system: str) -> Verdict:
     """Two nodes' worth of processes, four, read through one cache folder that does not hold the whole dataset."""
     if system in NO_CACHE:
         return Verdict("n/a", NO_CACHE[system])
-    world = 1 if system in ("mosaic", "litdata") else 4
     with ground.remote(system, latency_s=0.01) as (_, options, env, work):
         running = []
         for rank in range(4):
@@ -378,16 +392,11 @@ def one_cache(ground: Ground, system: str) -> Verdict:
                 cache=str(work / "cache"),
                 cache_bytes=1 << 20,
                 out=f"{options.out}.{rank}",
-                world=world,
-                rank=rank if world > 1 else 0,
+                world=4,
+                rank=rank,
             )
             running.append(ground.start(system, own, env))
-        outcomes = [each.finish() for each in running]
-        if world > 1:
-            return judge(outcomes, ground.checksums, must_survive=True)
-        # ranks need a process group there: four jobs, each reads everything
-        verdicts = [judge(outcome, ground.checksums, must_survive=True) for outcome in outcomes]
-        return next((verdict for verdict in verdicts if verdict.result != "pass"), verdicts[0])
+        return judge([each.finish() for each in running], ground.checksums, must_survive=True)
 
 
 def same_names(ground: Ground, system: str) -> Verdict:

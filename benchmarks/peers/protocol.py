@@ -94,6 +94,19 @@ class Trap:
         return os.system, (f"touch '{self.path}'",)
 
 
+def join_ranks(options: Options) -> None:
+    """The variables of torch's launchers: all ranks on one node, met at a port that follows from what they share."""
+    port = 20_000 + zlib.crc32(f"{options.url} {options.cache}".encode()) % 20_000
+    os.environ.update(
+        RANK=str(options.rank),
+        LOCAL_RANK=str(options.rank),
+        WORLD_SIZE=str(options.world),
+        LOCAL_WORLD_SIZE=str(options.world),
+        MASTER_ADDR="127.0.0.1",
+        MASTER_PORT=str(port),
+    )
+
+
 def number_of(text: Any) -> int:
     """The number of a sample."""
     found = re.search(rb"#(\d+)#", bytes(text))

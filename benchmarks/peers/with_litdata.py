@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from protocol import Options, Sample, Trap, Unsupported, main
+from protocol import Options, Sample, Trap, join_ranks, main
 
 
 def load() -> None:
@@ -20,9 +20,11 @@ def load() -> None:
 class Stream:
     def __init__(self, options: Options) -> None:
         import litdata
+        import torch
 
         if options.world > 1:
-            raise Unsupported("ranks need a process group")
+            join_ranks(options)
+            torch.distributed.init_process_group("gloo")
         remote: dict[str, Any] = {}
         if options.url.startswith("s3://"):
             _use_boto3()

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from protocol import Options, Sample, Trap, Unsupported, main
+from protocol import Options, Sample, Trap, join_ranks, main
 
 
 def load() -> None:
@@ -38,9 +38,11 @@ def _complete_torchvision() -> None:
 class Stream:
     def __init__(self, options: Options) -> None:
         import streaming
+        import torch
 
         if options.world > 1:
-            raise Unsupported("ranks need a process group")
+            join_ranks(options)
+            torch.distributed.init_process_group("gloo")
         remote = options.url if "://" in options.url else None
         local = (options.cache or f"/tmp/mcg-mosaic-{uuid.uuid4().hex}") if remote else options.url
         kind = _Pictures if options.decode else streaming.StreamingDataset

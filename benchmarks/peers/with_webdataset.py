@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from protocol import Options, Sample, Unsupported, main
+from protocol import Options, Sample, Unsupported, join_ranks, main
 
 
 def load() -> None:
@@ -18,6 +18,8 @@ class Stream:
 
         if options.state:
             raise Unsupported("has no state to resume from")
+        if options.world > 1:
+            join_ranks(options)
         # Every object of S3 has a plain URL too, which its documentation reads with curl.
         urls = [f"{options.url}/{name}" for name in options.names]
         splitter = {"nodesplitter": wds.split_by_node} if options.world > 1 else {}
