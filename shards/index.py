@@ -60,6 +60,10 @@ class DatasetError(ValueError):
     """A dataset that is not there, not finished, or whose files do not fit each other; names file and remedy."""
 
 
+class WrongPlace(DatasetError):
+    """A place that cannot be meant: no dataset is there, or one that was not made for this."""
+
+
 class MemberRow(NamedTuple):
     """One file of a sample inside its shard."""
 
@@ -636,7 +640,7 @@ def _read_dataset(source: Source) -> dict[str, Any]:
     try:
         content = json.loads(source.read(DATASET_FILE, 0, _MAX_DATASET_BYTES))
     except MissingFile as error:
-        raise DatasetError(
+        raise WrongPlace(
             f"{path}: not found; either no dataset was built here, or its conversion was not finished "
             "(start the same build command again: it goes on where it stopped); tars made elsewhere need an index: "
             "python -m shards index"

@@ -4,7 +4,8 @@ Promises: a path is a folder or any URL that fsspec knows; --json prints one JSO
 there; progress goes to stderr, and only to a terminal; text that comes from data is shown with its control characters
 spelled out.
 Exit codes: 0 fine; 1 problems found in the data; 2 wrong usage (bad path, no dataset, bad option); 3 a bug of ours
-(--debug shows where); 130 stopped by Ctrl-C. Messages go to stderr, in one line and never as a traceback.
+(--debug shows where); 130 stopped by Ctrl-C; output.py says which error is which. Messages go to stderr, in one line
+and never as a traceback.
 """
 
 from __future__ import annotations
