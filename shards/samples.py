@@ -15,15 +15,14 @@ import os
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from shards.index import MAX_MEDIA_BYTES, MAX_TEXT_BYTES, KeyFrames, MemberRow, SampleRow
+from shards.index import MAX_KEY_BYTES, MAX_MEDIA_BYTES, MAX_TEXT_BYTES, KeyFrames, MemberRow, SampleRow
 from shards.media import VIDEO_EXTENSIONS, MediaError, probe_key_frames
 from shards.records import TEXT_EXTENSIONS, Chosen, TextError, choose, parse
 from shards.sample import MediaFacts
 from shards.tar import Member, TarError
 
-MAX_KEY_BYTES = 1024
 MAX_MEMBERS = 256
-"""Longest key, bytes of UTF-8, and most members of a sample that is indexed."""
+"""Most members of a sample that is indexed."""
 _PIECE = 1 << 22
 """Bytes that are read at once where nothing has to be kept."""
 
