@@ -126,8 +126,8 @@ def _row(group: _Group, keys: set[str], data: _Bytes | _NoBytes, looks: Looks) -
         if not num_records:
             raise _Unusable("json has an empty list of records")
     else:
-        # A txt holds one caption; what a json holds, only reading it can say.
-        num_records = -1 if chosen.txt is None else 1
+        # A txt holds one caption; a json may hold a list of records beside it, which only reading it can say.
+        num_records = 1 if chosen.json is None else -1
     if looks.media:
         facts, table = probe_key_frames(pieces[chosen.media], f"{group.key}.{ext}")
         key_frames = KeyFrames(*([getattr(frame, f) for frame in table] for f in ("number", "time", "offset")))
