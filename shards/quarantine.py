@@ -1,9 +1,10 @@
 """Quarantine: the record of elements that could not be used, and how many of them a run bears.
 
 Promises: the ledger never changes the order. It may say that an element is known to be bad, so that it is not fetched
-again, only for failures that do not depend on a draw (`lasting`) and only while the dataset is the same
-(fingerprint). The budget counts what was handed to the consumer, so a run stops at the same batch whatever was
-prefetched. Both are per rank and start anew with the process.
+again, only for failures that do not depend on a draw (`lasting`) and that this process met itself: every process tries
+every element once, so a shard that was repaired is used from the next start on, whatever earlier ledgers say of it.
+The budget counts what was handed to the consumer, so a run stops at the same batch whatever was prefetched. Both are
+per rank and start anew with the process.
 """
 
 from __future__ import annotations
@@ -45,10 +46,10 @@ class TooManyFailures(RuntimeError):
 
 
 class Ledger:
-    """Failures of one rank, in memory and, with a path, appended to a JSON-lines file that a later run may read."""
+    """Failures of one rank, in memory and, with a path, appended to a JSON-lines file that outlives the process."""
 
     def __init__(self, path: Path | None = None, fingerprints: Mapping[str, str] | None = None) -> None:
-        """fingerprints: dataset name -> fingerprint; entries of the file under another fingerprint are left alone."""
+        """fingerprints: dataset name -> fingerprint; failures that the file has under it are not filed twice."""
         self.path = path
         self.last: deque[Failure] = deque(maxlen=_NUM_LAST)
         self._fingerprints = dict(fingerprints or {})
@@ -65,7 +66,7 @@ class Ledger:
         return bool(self._known)
 
     def known(self, origin: Origin, row: int) -> Failure | None:
-        """The lasting failure of this element, if there is one."""
+        """The lasting failure of this element that this process met, if there is one."""
         failure = self._known.get((origin.dataset, origin.shard, row))
         # the same number is another sample's where a run before this one counted records, and this one samples
         return failure if failure is not None and failure.origin.key == origin.key else None
@@ -123,16 +124,14 @@ class Ledger:
         for number, line in enumerate(data[:whole].split(b"\n")[:-1], start=1):
             try:
                 entry = json.loads(line)
-                origin = Origin(entry["dataset"], entry["shard"], entry["key"])
-                failure = Failure(origin, entry["reason"], int(entry["row"]), entry["stage"], bool(entry["lasting"]))
-                fingerprint = entry["fingerprint"]
+                element = (str(entry["dataset"]), str(entry["shard"]), int(entry["row"]))
+                lasting, fingerprint = bool(entry["lasting"]), entry["fingerprint"]
             except (ValueError, KeyError, TypeError) as error:
                 raise ValueError(
                     f"{path}, line {number}: not a ledger entry ({error!r}); move the file away"
                 ) from error
-            if failure.lasting and self._fingerprints.get(origin.dataset) == fingerprint:
-                self.remember(failure)
-                self._filed.add((origin.dataset, origin.shard, failure.row))
+            if lasting and self._fingerprints.get(element[0]) == fingerprint:
+                self._filed.add(element)
 
 
 @dataclass(frozen=True, slots=True)
