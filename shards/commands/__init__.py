@@ -25,7 +25,12 @@ app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions
 
 @app.callback()
 def shards() -> None:
-    """Look into datasets of tar shards, check them and measure them. Each verb's --help has an example."""
+    """Look into datasets of tar shards, check them and measure them. Each verb's --help has an example.
+
+    \b
+    Exit codes of all verbs: 0 fine, 1 problems in the data, 2 wrong usage, 3 a bug of ours (--debug shows where),
+    130 stopped.
+    """
 
 
 app.command("index")(index)

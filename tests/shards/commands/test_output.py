@@ -34,6 +34,11 @@ def test_help_teaches_with_an_example(run: Callable[..., Result], verb: str) -> 
     assert "--json" in result.stdout and "--debug" in result.stdout
 
 
+def test_the_help_of_all_says_the_exit_codes(run: Callable[..., Result]) -> None:
+    shown = run("--help").stdout
+    assert "0 fine, 1 problems in the data, 2 wrong usage, 3 a bug of ours" in shown
+
+
 @pytest.mark.parametrize("verb", VERBS)
 def test_a_path_without_a_dataset_is_named_with_the_remedy(
     run: Callable[..., Result], tmp_path: Path, verb: str
