@@ -54,7 +54,7 @@ class Ledger:
         self.last: deque[Failure] = deque(maxlen=_NUM_LAST)
         self._fingerprints = dict(fingerprints or {})
         self._known: dict[tuple[str, str, int], Failure] = {}
-        self._filed: set[tuple[str, str, int]] = set()
+        self._filed: set[tuple[Origin, int]] = set()
         self._counts: Counter[tuple[str, str]] = Counter()
         self._lock = threading.Lock()
         if path is not None and path.exists():
@@ -67,9 +67,7 @@ class Ledger:
 
     def known(self, origin: Origin, row: int) -> Failure | None:
         """The lasting failure of this element that this process met, if there is one."""
-        failure = self._known.get((origin.dataset, origin.shard, row))
-        # the same number is another sample's where a run before this one counted records, and this one samples
-        return failure if failure is not None and failure.origin.key == origin.key else None
+        return self._known.get((origin.dataset, origin.shard, row))
 
     def remember(self, failure: Failure) -> None:
         """Let later attempts at this element be skipped; files nothing. May be called from any thread."""
@@ -83,7 +81,7 @@ class Ledger:
         for failure in failures:
             self.last.append(failure)
             self._counts[failure.origin.dataset, failure.stage] += 1
-            element = (failure.origin.dataset, failure.origin.shard, failure.row)
+            element = (failure.origin, failure.row)
             if failure.lasting and element in self._filed:
                 continue
             if failure.lasting:
@@ -124,14 +122,14 @@ class Ledger:
         for number, line in enumerate(data[:whole].split(b"\n")[:-1], start=1):
             try:
                 entry = json.loads(line)
-                element = (str(entry["dataset"]), str(entry["shard"]), int(entry["row"]))
-                lasting, fingerprint = bool(entry["lasting"]), entry["fingerprint"]
+                origin = Origin(str(entry["dataset"]), str(entry["shard"]), str(entry["key"]))
+                row, lasting, fingerprint = int(entry["row"]), bool(entry["lasting"]), entry["fingerprint"]
             except (ValueError, KeyError, TypeError) as error:
                 raise ValueError(
                     f"{path}, line {number}: not a ledger entry ({error!r}); move the file away"
                 ) from error
-            if lasting and self._fingerprints.get(element[0]) == fingerprint:
-                self._filed.add(element)
+            if lasting and self._fingerprints.get(origin.dataset) == fingerprint:
+                self._filed.add((origin, row))
 
 
 @dataclass(frozen=True, slots=True)

@@ -81,13 +81,13 @@ def open_dataset(path: str, verb: str = "stats") -> Dataset:
 
 def _no_dataset(url: str, source: Source, verb: str) -> str:
     """Why there is no dataset at a path, and what to type."""
+    folder, _, file = url.rpartition("/")
+    if file.endswith(".tar") and not os.path.isdir(url):
+        shard = f" --shard {file}" if verb == "ls" else ""
+        return f"{url}: is one shard, not a dataset; type: python -m shards {verb} {folder or '.'}{shard}"
     try:
         tars = len(source.list(".tar"))
     except SourceError:
-        folder, _, file = url.rpartition("/")
-        if file.endswith(".tar"):
-            shard = f" --shard {file}" if verb == "ls" else ""
-            return f"{url}: is one shard, not a dataset; type: python -m shards {verb} {folder or '.'}{shard}"
         return f"{url}: no dataset here (no folder with this name holds a {DATASET_FILE}); check the path"
     if tars:
         found = f"the folder holds {tars} tars but no {DATASET_FILE}"

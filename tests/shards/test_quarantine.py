@@ -26,11 +26,12 @@ def test_only_lasting_failures_are_known_again() -> None:
     assert ledger.known(PASSING.origin, 5) is None
 
 
-def test_a_number_that_is_another_samples_in_this_run_is_not_known() -> None:
+def test_a_number_that_is_another_samples_in_this_run_is_filed(tmp_path: Path) -> None:
     """Rows count records in one run and samples in the next, when the dataset's `elements` changed between them."""
-    ledger = Ledger()
-    ledger.remember(LASTING)
-    assert ledger.known(replace(LASTING.origin, key="k9"), 4) is None
+    path = tmp_path / "ledger.jsonl"
+    Ledger(path, PRINTS).file([LASTING])
+    Ledger(path, PRINTS).file([LASTING, replace(LASTING, origin=replace(LASTING.origin, key="k9"))])
+    assert [json.loads(line)["key"] for line in path.read_text().splitlines()] == ["k1", "k9"]
 
 
 def test_a_lasting_failure_is_filed_also_after_a_passing_one_of_the_same_element(tmp_path: Path) -> None:

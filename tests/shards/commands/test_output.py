@@ -67,6 +67,11 @@ def test_one_shard_is_answered_with_what_to_type(
     assert run(verb, ".", *option.split()).exit_code == 0
 
 
+def test_one_shard_in_a_store_is_answered_likewise(run: Callable[..., Result], memory_url: str) -> None:
+    result = run("stats", f"{memory_url}/000000.tar")
+    assert result.exit_code == 2 and result.stderr.endswith(f"type: python -m shards stats {memory_url}\n")
+
+
 @pytest.mark.parametrize("verb", VERBS)
 def test_a_folder_of_datasets_is_answered_with_their_names(
     run: Callable[..., Result], dataset: Path, verb: str
