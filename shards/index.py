@@ -47,6 +47,8 @@ wants one row reads a whole one (8192 rows: 2 ms)."""
 MAX_MEDIA_BYTES = (1 << 31) - 1
 MAX_TEXT_BYTES = 1 << 24
 """Largest media member and largest json member that is written or read."""
+MAX_KEY_BYTES = 1024
+"""Longest key with its extensions, bytes of UTF-8; no other text of index.parquet is as long."""
 _MAX_DATASET_BYTES = 1 << 26
 _MAX_ROWS = 1 << 22
 _MAX_VALUES = 1 << 25
@@ -58,6 +60,10 @@ _GROUP_ROWS_KEPT = 1 << 17
 
 class DatasetError(ValueError):
     """A dataset that is not there, not finished, or whose files do not fit each other; names file and remedy."""
+
+
+class WrongPlace(DatasetError):
+    """A place that cannot be meant: no dataset is there, or one that was not made for this."""
 
 
 class MemberRow(NamedTuple):
@@ -606,8 +612,10 @@ class Index:
             empty = self._parquet.schema_arrow.empty_table()
             return empty if columns is None else empty.select(columns)
         try:
-            return self._parquet.read_row_group(group, columns=columns, use_threads=False)
-        except pa.ArrowException as error:
+            table = self._parquet.read_row_group(group, columns=columns, use_threads=False)
+            check_texts(table)
+            return table
+        except (pa.ArrowException, ValueError) as error:
             raise self._damaged(f"row group {group}: {error}") from error
 
     def _place(self, shard: int) -> tuple[int, int]:
@@ -636,7 +644,7 @@ def _read_dataset(source: Source) -> dict[str, Any]:
     try:
         content = json.loads(source.read(DATASET_FILE, 0, _MAX_DATASET_BYTES))
     except MissingFile as error:
-        raise DatasetError(
+        raise WrongPlace(
             f"{path}: not found; either no dataset was built here, or its conversion was not finished "
             "(start the same build command again: it goes on where it stopped); tars made elsewhere need an index: "
             "python -m shards index"
@@ -705,6 +713,22 @@ def _read_shards(source: Source, dataset: dict[str, Any]) -> ShardTable:
     if not np.array_equal(shards.first_row, first):
         _expect(source, SHARDS_FILE, "first_row", shards.first_row.tolist(), first.tolist())
     return shards
+
+
+def check_texts(table: pa.Table) -> None:
+    """Refuse texts that no index has (ValueError): one long one in a dictionary may stand for all rows."""
+    import pyarrow as pa
+
+    for name in {"key", "kind", "codec", "member_ext"}.intersection(table.column_names):
+        for array in table.column(name).chunks:
+            texts = array.values if pa.types.is_list(array.type) else array
+            texts = texts.dictionary if pa.types.is_dictionary(texts.type) else texts
+            if not pa.types.is_string(texts.type):
+                raise ValueError(f"{name} should hold texts, holds {array.type}")
+            ends = np.frombuffer(texts.buffers()[1] or b"", np.int32)[texts.offset :][: len(texts) + 1]
+            longest = int(np.diff(ends).max(initial=0))
+            if longest > MAX_KEY_BYTES:
+                raise ValueError(f"{name} holds a text of {longest} bytes, the limit is {MAX_KEY_BYTES}")
 
 
 def _check_counts(source: Source, file: str, metadata: Any) -> None:
