@@ -9,6 +9,7 @@ import pytest
 
 from tests.servers.moto import moto_server
 from tests.servers.proxy import FaultProxy
+from tests.servers.rgw import INSTALL, missing_programs, rgw_server
 from tests.servers.s3 import S3Server
 
 
@@ -16,6 +17,16 @@ from tests.servers.s3 import S3Server
 def s3_server() -> Iterator[S3Server]:
     """A moto S3 server."""
     with moto_server() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def rgw() -> Iterator[S3Server]:
+    """A Ceph RGW; where its packages are not installed the tests are skipped, but not in continuous integration."""
+    missing = missing_programs()
+    if missing and not os.environ.get("MCG_REQUIRE_RGW"):
+        pytest.skip(f"no Ceph RGW here ({missing[0]} not found): {INSTALL}")
+    with rgw_server() as server:
         yield server
 
 
