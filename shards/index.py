@@ -19,9 +19,8 @@ import threading
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, overload
 
 import numpy as np
 import xxhash
@@ -30,7 +29,7 @@ from numpy.typing import NDArray
 from shards.media import MEDIA_EXTENSIONS
 from shards.records import TEXT_EXTENSIONS
 from shards.sample import MediaFacts
-from shards.source import MissingFile, Source, SourceFile, is_remote, open_source
+from shards.source import MissingFile, Source, SourceFile, check_name, is_remote, open_source
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -84,7 +83,7 @@ class KeyFrames(NamedTuple):
 
 
 class Ranges(NamedTuple):
-    """Which bytes the n samples of a shard are read from: int64 (3, n), of medium, json and txt in this order.
+    """Which bytes n samples are read from: int64 (3, n), of medium, json and txt in this order.
 
     size is -1 where there is no such member, -2 where it makes no sense. has_checksums: bool (n,), whether those of all
     that are there are known; has_some: of at least one.
@@ -138,6 +137,11 @@ class ShardTable:
     def __len__(self) -> int:
         return len(self.names)
 
+    def entries(self) -> Iterator[ShardEntry]:
+        """The same, shard by shard."""
+        columns = (self.num_samples.tolist(), self.num_elements.tolist(), self.bytes.tolist())
+        return map(ShardEntry, self.names, *columns, self.checksums)
+
 
 # ---------------------------------------------------------------- checksums and fingerprint
 
@@ -149,24 +153,8 @@ def member_checksum(data: bytes | memoryview) -> int:
 
 def fingerprint(shards: Iterable[ShardEntry]) -> str:
     """32 hexadecimal digits over the names, counts, sizes and checksums of the shards, in order."""
-    lines = ("\0".join(map(str, shard)) + "\n" for shard in shards)
+    lines = (f"{name}\0{samples}\0{elements}\0{size}\0{digest}\n" for name, samples, elements, size, digest in shards)
     return xxhash.xxh3_128_hexdigest("".join(lines).encode())
-
-
-def _fingerprint_of_table(table: pa.Table) -> str:
-    """The same from the columns of shards.parquet, without a loop over the shards."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    names = ("shard", "num_samples", "num_elements", "bytes", "checksum")
-    texts = [pc.cast(table.column(name), pa.string()) for name in names]
-    lines = pc.binary_join_element_wise(pc.binary_join_element_wise(*texts, "\0"), "", "\n")
-    digest = xxhash.xxh3_128()
-    for chunk in lines.chunks:
-        if len(chunk):
-            ends = np.frombuffer(chunk.buffers()[1], np.int32)[chunk.offset : chunk.offset + len(chunk) + 1]
-            digest.update(memoryview(chunk.buffers()[2])[ends[0] : ends[-1]])
-    return digest.hexdigest()
 
 
 # ---------------------------------------------------------------- writing
@@ -326,6 +314,48 @@ def _total(num_elements: NDArray[np.int64]) -> int:
 # ---------------------------------------------------------------- reading
 
 
+class Texts(Sequence[str]):
+    """Many short texts in one piece of memory: a string of its own for each takes five times as much."""
+
+    def __init__(self, array: pa.StringArray) -> None:
+        _, ends, data = array.buffers()
+        bounds = np.frombuffer(ends, np.int32)[array.offset : array.offset + len(array) + 1].copy()
+        self._bytes = b"" if data is None else bytes(memoryview(data)[bounds[0] : bounds[-1]])
+        self._bounds = bounds - bounds[0]
+
+    def __len__(self) -> int:
+        return len(self._bounds) - 1
+
+    @overload
+    def __getitem__(self, at: int) -> str: ...
+    @overload
+    def __getitem__(self, at: slice) -> list[str]: ...
+    def __getitem__(self, at: int | slice) -> str | list[str]:
+        numbers = range(len(self))[at]
+        if isinstance(numbers, range):
+            return [self[number] for number in numbers]
+        return self._bytes[self._bounds[numbers] : self._bounds[numbers + 1]].decode()
+
+
+def _compact(values: NDArray[Any]) -> NDArray[Any]:
+    """The same numbers in as few bytes as they need; a column that says one thing takes no room."""
+    if len(values) and (values == values[0]).all():
+        return np.broadcast_to(values[:1].copy(), values.shape)
+    if values.dtype.kind in "iu" and len(values):
+        low, high = values.min(), values.max()
+        for kind in (np.int8, np.int16, np.int32):
+            if np.iinfo(kind).min <= low and high <= np.iinfo(kind).max:
+                return values.astype(kind)
+    return values.copy()
+
+
+def _flat(lists: pa.ListArray) -> pa.Array:
+    """All entries; `flatten` does the same through pyarrow.compute, which takes 9 MB and 25 ms to import."""
+    bounds = lists.offsets
+    start, stop = bounds[0].as_py(), bounds[-1].as_py()
+    return lists.values.slice(start, stop - start)
+
+
 class ShardRows:
     """The rows of one shard, compact: plain arrays, nothing of the row group they came from is kept alive."""
 
@@ -333,34 +363,47 @@ class ShardRows:
         def column(name: str) -> pa.Array:
             return table.column(name).combine_chunks()
 
+        def numbers(name: str) -> NDArray[Any]:
+            return _compact(column(name).to_numpy(zero_copy_only=False))
+
+        def of_members(name: str) -> NDArray[Any]:
+            values: NDArray[Any] = _flat(column(name)).to_numpy(zero_copy_only=False)
+            return values
+
         ext = column("member_ext")
-        names = ext.flatten().dictionary_encode()
-        starts = np.zeros(table.num_rows + 1, np.int64)
-        np.cumsum(ext.value_lengths().to_numpy(zero_copy_only=False), out=starts[1:])
-        self.keys: list[str] = column("key").to_pylist()
-        self.num_records: NDArray[np.int64] = column("num_records").to_numpy(zero_copy_only=False).astype(np.int64)
-        """-1: not known."""
-        self.first_element: NDArray[np.int64] = np.concatenate([[0], np.cumsum(self.num_records)])
-        """Number of records before each sample, and their total at the end; of no use where some are not known."""
-        self._starts = starts
-        self._ext_names: list[str] = names.dictionary.to_pylist()
-        self._ext = np.array(names.indices)
-        self._offset = np.array(column("member_offset").flatten())
-        self._size = np.array(column("member_size").flatten())
-        checksums = column("member_checksum").flatten()
-        if checksums.null_count and verified:
+        starts = np.asarray(ext.offsets).astype(np.int64)
+        starts -= starts[0]
+        names = _flat(ext)
+        checksum = of_members("member_checksum")
+        known = np.full(len(checksum), True)
+        if checksum.dtype.kind == "f":  # arrow's way to show that some are missing; 32 bits fit in the 53 of a float
+            known = ~np.isnan(checksum)
+            checksum = np.where(known, checksum, 0).astype(np.uint32)
+        if verified and not known.all():
             raise ValueError("holds no member checksums")
-        self._has_checksum = np.array(checksums.is_valid())
-        self._checksum = np.array(checksums.fill_null(0) if checksums.null_count else checksums)
-        self._kind: list[str] = [_intern(kind) for kind in column("kind").to_pylist()]
-        self._codec: list[str] = [_intern(codec) for codec in column("codec").to_pylist()]
-        self._width, self._height = np.array(column("width")), np.array(column("height"))
-        self._num_frames = np.array(column("num_frames"))
-        self._fps, self._duration = np.array(column("fps")), np.array(column("duration"))
-        self._start_time = np.array(column("start_time"))
+        self.keys = Texts(column("key"))
+        self.num_records = numbers("num_records")
+        """-1: not known."""
+        first = np.zeros(len(self.num_records) + 1, np.int64)
+        np.cumsum(self.num_records, out=first[1:])
+        self.first_element = _compact(first)
+        """Number of records before each sample, and their total at the end; of no use where some are not known."""
+        self._starts = _compact(starts)
+        self._ext_names: list[str] = names.dictionary.to_pylist()
+        self._ext = _compact(np.asarray(names.indices))
+        self._offset, self._size = _compact(of_members("member_offset")), _compact(of_members("member_size"))
+        self._has_checksum, self._checksum = _compact(known), _compact(checksum)
         lengths = {len(self._ext), len(self._offset), len(self._size), len(self._checksum)}
         if lengths != {int(starts[-1])}:
             raise ValueError("has member columns of different lengths")
+        wanted = (MEDIA_EXTENSIONS, *zip(TEXT_EXTENSIONS))
+        self._first = _compact(np.stack([self._first_of(extensions) for extensions in wanted]))
+        kind, codec = column("kind"), column("codec")
+        self._kinds: list[str] = kind.dictionary.to_pylist()
+        self._codecs: list[str] = codec.dictionary.to_pylist()
+        self._kind, self._codec = _compact(np.asarray(kind.indices)), _compact(np.asarray(codec.indices))
+        self._width, self._height, self._num_frames = numbers("width"), numbers("height"), numbers("num_frames")
+        self._fps, self._duration, self._start_time = numbers("fps"), numbers("duration"), numbers("start_time")
 
     def __len__(self) -> int:
         return len(self.keys)
@@ -377,18 +420,24 @@ class ShardRows:
             for i in range(self._starts[row], self._starts[row + 1])
         )
 
-    @cached_property
-    def ranges(self) -> Ranges:
-        """Where the members that are read lie, of all samples at once."""
-        first = np.stack([self._first_of(extensions) for extensions in (MEDIA_EXTENSIONS, *zip(TEXT_EXTENSIONS))])
-        # -1, no such member, falls on the value that is appended
-        size = np.append(self._size, -1)[first]
+    def ranges(self, rows: NDArray[np.int64]) -> Ranges:
+        """Where the members that are read lie, of many samples at once."""
+        first = self._first[:, rows].astype(np.int64)
+        there = first >= 0
+        if not len(self._ext):
+            first = np.full_like(first, -1)
+        at = np.maximum(first, 0)
+
+        def pick(values: NDArray[Any], missing: Any) -> NDArray[Any]:
+            return np.where(there, values[at] if len(values) else missing, missing)
+
+        size = pick(self._size.astype(np.int64, copy=False), -1)
         return Ranges(
-            np.append(self._offset, 0)[first],
-            np.where((first >= 0) & (size < 0), -2, size),
-            np.append(self._checksum, 0)[first].astype(np.int64),
-            np.asarray(np.append(self._has_checksum, True)[first].all(0)),
-            np.asarray(np.append(self._has_checksum, False)[first].any(0)),
+            pick(self._offset, 0).astype(np.int64, copy=False),
+            np.where(there & (size < 0), -2, size),
+            pick(self._checksum, 0).astype(np.int64),
+            np.asarray(pick(self._has_checksum, True).all(0)),
+            np.asarray(pick(self._has_checksum, False).any(0)),
         )
 
     def _first_of(self, extensions: Iterable[str]) -> NDArray[np.int64]:
@@ -403,8 +452,8 @@ class ShardRows:
     def facts(self, row: int) -> MediaFacts:
         """The media facts of one sample."""
         return MediaFacts(
-            kind=self._kind[row],
-            codec=self._codec[row],
+            kind=self._kinds[self._kind[row]],
+            codec=self._codecs[self._codec[row]],
             width=int(self._width[row]),
             height=int(self._height[row]),
             num_frames=int(self._num_frames[row]),
@@ -458,7 +507,7 @@ class Index:
             shards = _read_shards(source, dataset)
             parquet = pq.ParquetFile(
                 SourceFile(source, INDEX_FILE),
-                read_dictionary=["kind", "codec"],
+                read_dictionary=["kind", "codec", "member_ext.list.element"],
                 pre_buffer=True,  # one ranged read per row group instead of one per column
             )
         except MissingFile as error:
@@ -582,13 +631,6 @@ class Index:
 _REBUILD = "build the dataset again, or copy it again from where it is whole"
 
 
-def _intern(text: str) -> str:
-    # A few words repeated over millions of rows.
-    import sys
-
-    return sys.intern(text)
-
-
 def _read_dataset(source: Source) -> dict[str, Any]:
     path = f"{source.url}/{DATASET_FILE}"
     try:
@@ -628,8 +670,6 @@ def _read_dataset(source: Source) -> dict[str, Any]:
 
 
 def _read_shards(source: Source, dataset: dict[str, Any]) -> ShardTable:
-    import pyarrow as pa
-    import pyarrow.compute as pc
     import pyarrow.parquet as pq
 
     parquet = pq.ParquetFile(SourceFile(source, SHARDS_FILE))
@@ -639,19 +679,15 @@ def _read_shards(source: Source, dataset: dict[str, Any]) -> ShardTable:
     def numbers(name: str) -> NDArray[np.int64]:
         return np.array(table.column(name).to_numpy(), np.int64)
 
-    names = table.column("shard")
-    # check_name for all of them: a name must not lead out of the folder.
-    bad = pc.or_(pc.match_substring_regex(names, r"[/\\\x00]"), pc.is_in(names, pa.array(["", ".", ".."])))
-    if names.null_count or pc.any(bad).as_py():
-        found = next(
-            name for name, is_bad in zip(names.to_pylist(), bad.to_pylist(), strict=True) if is_bad is not False
-        )
-        raise DatasetError(
-            f"{source.url}/{SHARDS_FILE}: {found!r} is not a plain file name; the file was not written by this code"
-        )
+    names: list[str] = table.column("shard").to_pylist()
+    try:
+        for name in names:
+            check_name(name)
+    except ValueError as error:
+        raise DatasetError(f"{source.url}/{SHARDS_FILE}: {error}; the file was not written by this code") from error
     _expect(source, SHARDS_FILE, "the number of shards", len(names), dataset["num_shards"])
     shards = ShardTable(
-        names=names.to_pylist(),
+        names=names,
         num_samples=numbers("num_samples"),
         num_elements=numbers("num_elements"),
         bytes=numbers("bytes"),
@@ -664,7 +700,7 @@ def _read_shards(source: Source, dataset: dict[str, Any]) -> ShardTable:
     _expect(source, SHARDS_FILE, "the number of samples", int(num_samples.sum()), dataset["num_samples"])
     _expect(source, SHARDS_FILE, "the number of elements", _total(shards.num_elements), dataset["num_elements"])
     what = f"the fingerprint (against {DATASET_FILE})"
-    _expect(source, SHARDS_FILE, what, _fingerprint_of_table(table), dataset["fingerprint"])
+    _expect(source, SHARDS_FILE, what, fingerprint(shards.entries()), dataset["fingerprint"])
     first = np.cumsum(num_samples) - num_samples
     if not np.array_equal(shards.first_row, first):
         _expect(source, SHARDS_FILE, "first_row", shards.first_row.tolist(), first.tolist())
