@@ -34,6 +34,7 @@ from tests.shards.foreign_tars import (
     write_tar,
     write_webdataset_tar,
 )
+from tests.shards.http_store import HttpStore
 
 HEADERS, MEDIA = Looks(checksums=False), Looks(media=True)
 ROOT = Path(__file__).resolve().parents[2]
@@ -139,6 +140,34 @@ def test_a_remote_folder_is_indexed_like_a_local_one(tars: Path) -> None:
     assert len(captions("memory://remote/cc")) == 12
     local = index_of(index_tars(str(tars), looks=Looks()).out)
     assert index_of("memory://remote/cc").fingerprint == local.fingerprint
+
+
+def test_bytes_of_remote_tars_are_read_once_and_for_headers_only_where_they_are(tmp_path: Path) -> None:
+    large = os.urandom(5 << 20)
+    members = [(f"{i}.{ext}", data) for i in range(4) for ext, data in (("mp4", large), ("txt", b"a"))]
+    raw = write_tar(tmp_path / "0.tar", members).read_bytes()
+    small = write_tar(tmp_path / "1.tar", img2dataset_files([f"{i:03d}" for i in range(20)])).read_bytes()
+    with HttpStore().running() as store:
+        store.files |= {"/far/0.tar": raw, "/far/1.tar": small}
+
+        def bytes_read(looks: Looks) -> dict[str, int]:
+            store.requests.clear()
+            out = tmp_path / f"index{looks.checksums}"
+            report = index_tars(f"{store.url}/far/{{0..1}}.tar", str(out), looks=looks)
+            assert (report.num_shards, report.num_samples, report.damaged) == (2, 24, {})
+            read = {"/far/0.tar": 0, "/far/1.tar": 0}
+            for method, path, range_ in store.requests:
+                if method == "GET":
+                    first, last = map(int, (range_ or "bytes=0-0").removeprefix("bytes=").split("-"))
+                    read[path] += min(last + 1, len(store.files[path])) - first
+            return read
+
+        assert bytes_read(Looks()) == {"/far/0.tar": len(raw), "/far/1.tar": len(small)}
+        read = bytes_read(HEADERS)
+        assert read["/far/1.tar"] <= len(small)
+        num_requests = sum((method, path) == ("GET", "/far/1.tar") for method, path, _ in store.requests)
+        assert num_requests <= 4, "small members are read through"
+        assert read["/far/0.tar"] < len(raw) / 3, "large ones are jumped over"
 
 
 # ------------------------------------------------------------ what an index may leave out
