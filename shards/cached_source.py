@@ -100,8 +100,16 @@ class CachedSource:
         return [next(fetched) if piece is None else piece for piece in pieces]
 
     def range_reader(self, name: str) -> RangeReader:
+        shard, count = self._local(name), self._downloads.counts.add
+
         def read(offset: int, length: int) -> bytes:
-            return self.read(name, offset, length)
+            if shard is not None:
+                with suppress(OSError):
+                    data = shard.read(offset, length)
+                    if len(data) == length:
+                        count("hits")
+                        return data
+            return self.read(name, offset, length)  # which says what is wrong with the copy
 
         return read
 

@@ -154,6 +154,11 @@ class WantList:
         read: Callable[..., bytes] = self._remote.read
         return partial(read, name, kind="part") if hasattr(self._remote, "traffic") else partial(read, name)
 
+    def cancel(self) -> None:
+        """Give up the requests that are under way, where the source can."""
+        cancel: Callable[[], None] = getattr(self._remote, "cancel", lambda: None)
+        cancel()
+
     def check_unchanged(self, name: str) -> None:
         """Raise DatasetError if the store says something else of a shard than it, or the index, said before."""
         before, now = self._stats.get(name), self._remote.stat(name)

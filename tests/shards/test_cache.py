@@ -261,7 +261,7 @@ def test_the_part_of_a_killed_process_does_not_count_for_ever(tmp_path: Path, cl
 
 
 def test_a_fork_does_not_keep_the_locks_of_its_killed_parent(tmp_path: Path) -> None:
-    fork = DOWNLOAD.replace("sys.stdin.read()", "child = os.fork()\nprint(child, flush=True) if child else 0\n")
+    fork = DOWNLOAD.replace("sys.stdin.read()", "if not os.fork(): print(os.getpid(), flush=True)\n")
     fork += "import signal\nsignal.pause()\n"
     cache = ShardCache(tmp_path, 3000)
     put(cache, name_of(2), bytes(1000))
