@@ -175,6 +175,21 @@ def test_with_the_future_known_it_evicts_as_an_oracle_does(
         assert files(folder) == {name_of(number): sizes[number] for number in inside}
 
 
+def test_a_file_that_is_evicted_just_when_it_is_opened_is_not_here(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cache = ShardCache(tmp_path, 3000)
+    put(cache, name_of(1), bytes(1000))
+    flock = fcntl.flock
+
+    def evicted_first(fd: int, operation: int) -> None:
+        os.unlink(cache.path(name_of(1)))
+        flock(fd, operation)
+
+    monkeypatch.setattr(fcntl, "flock", evicted_first)
+    assert cache.find(name_of(1)) is None
+
+
 # ---------------------------------------------------------------- several processes
 
 
