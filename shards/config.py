@@ -72,6 +72,10 @@ class LoaderConfig(_Frozen):
     """Threads of this rank that read and decode."""
     prefetch_batches: int = Field(default=2, ge=0, le=64)
     """Batches made ahead of the one in use; each is held decoded in memory."""
+    fetch_batches: int = Field(default=2, ge=0, le=4096)
+    """Batches more whose bytes are fetched ahead, still encoded, unless prefetch_batches is 0."""
+    fetch_bytes: int = Field(default=256 << 20, ge=0)
+    """Encoded bytes that may lie fetched before no further batch is begun."""
     decode: Literal["auto", "cpu", "dali"] = "auto"
     """Decode backend."""
     verify: Literal["once", "always", "never"] = "once"

@@ -32,6 +32,8 @@ class Feed:
     """(S,) selected elements of each shard, copies not counted."""
     selection: Selection | None = None
     """None: every sample is used."""
+    sample_bytes: int = 0
+    """Bytes of the shards by the number of samples: what a sample may be expected to take."""
 
     @property
     def name(self) -> str:
@@ -69,7 +71,9 @@ def open_feed(dataset: DatasetConfig, config: LoaderConfig) -> Feed:
         order = Order(repeated, config.seed, dataset.name, config.streams, window)
     else:
         order = Sequential(counts, dataset.name)
-    return Feed(dataset, reader, order, window, counts, selection)
+    shards = reader.index.shards
+    sample_bytes = int(shards.bytes.sum()) // max(1, int(shards.num_samples.sum()))
+    return Feed(dataset, reader, order, window, counts, selection, sample_bytes)
 
 
 def open_reader(dataset: DatasetConfig, verify: Literal["once", "always", "never"] = "once") -> Reader:

@@ -9,7 +9,8 @@ may leave out what it did not look at: checksums (null), the number of records (
 `Index.open` reads dataset.json, shards.parquet and the footer of
 index.parquet, and refuses files that do not fit each other; rows are read a row group at a time (about 64k rows,
 always whole shards) when a shard is first asked for, and the last used shards are kept. Memory is O(shards) + a
-bounded number of rows. Threads may share an Index.
+bounded number of rows. Threads may share an Index. On a remote store `Index.open` takes one round trip (two where the
+footer has more than 1 MiB), and `prefetch` one for the rows of many shards.
 """
 
 from __future__ import annotations
@@ -17,11 +18,12 @@ from __future__ import annotations
 import json
 import threading
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import cached_property
+from functools import partial
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, overload
 
 import numpy as np
 import xxhash
@@ -30,7 +32,7 @@ from numpy.typing import NDArray
 from shards.media import MEDIA_EXTENSIONS
 from shards.records import TEXT_EXTENSIONS
 from shards.sample import MediaFacts
-from shards.source import MissingFile, Source, SourceFile, is_remote, open_source
+from shards.source import MissingFile, SeekableFile, Source, Stat, check_name, is_remote, open_source
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -53,6 +55,10 @@ _MAX_ROWS = 1 << 22
 _MAX_VALUES = 1 << 25
 """Rows of shards.parquet or of one row group of index.parquet, and values in one column of it: a few bytes of parquet
 may stand for billions of equal ones."""
+_MAX_SHARDS_BYTES = 1 << 30
+_TAIL_BYTES = 1 << 20
+"""Fetched of index.parquet before its size is known: the footer of up to 50 million rows, or all of a small index."""
+_PREFETCH_BYTES = 1 << 26
 _ROWS_KEPT = 1 << 19
 _GROUP_ROWS_KEPT = 1 << 17
 
@@ -84,7 +90,7 @@ class KeyFrames(NamedTuple):
 
 
 class Ranges(NamedTuple):
-    """Which bytes the n samples of a shard are read from: int64 (3, n), of medium, json and txt in this order.
+    """Which bytes n samples are read from: int64 (3, n), of medium, json and txt in this order.
 
     size is -1 where there is no such member, -2 where it makes no sense. has_checksums: bool (n,), whether those of all
     that are there are known; has_some: of at least one.
@@ -138,6 +144,11 @@ class ShardTable:
     def __len__(self) -> int:
         return len(self.names)
 
+    def entries(self) -> Iterator[ShardEntry]:
+        """The same, shard by shard."""
+        columns = (self.num_samples.tolist(), self.num_elements.tolist(), self.bytes.tolist())
+        return map(ShardEntry, self.names, *columns, self.checksums)
+
 
 # ---------------------------------------------------------------- checksums and fingerprint
 
@@ -149,24 +160,8 @@ def member_checksum(data: bytes | memoryview) -> int:
 
 def fingerprint(shards: Iterable[ShardEntry]) -> str:
     """32 hexadecimal digits over the names, counts, sizes and checksums of the shards, in order."""
-    lines = ("\0".join(map(str, shard)) + "\n" for shard in shards)
+    lines = (f"{name}\0{samples}\0{elements}\0{size}\0{digest}\n" for name, samples, elements, size, digest in shards)
     return xxhash.xxh3_128_hexdigest("".join(lines).encode())
-
-
-def _fingerprint_of_table(table: pa.Table) -> str:
-    """The same from the columns of shards.parquet, without a loop over the shards."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    names = ("shard", "num_samples", "num_elements", "bytes", "checksum")
-    texts = [pc.cast(table.column(name), pa.string()) for name in names]
-    lines = pc.binary_join_element_wise(pc.binary_join_element_wise(*texts, "\0"), "", "\n")
-    digest = xxhash.xxh3_128()
-    for chunk in lines.chunks:
-        if len(chunk):
-            ends = np.frombuffer(chunk.buffers()[1], np.int32)[chunk.offset : chunk.offset + len(chunk) + 1]
-            digest.update(memoryview(chunk.buffers()[2])[ends[0] : ends[-1]])
-    return digest.hexdigest()
 
 
 # ---------------------------------------------------------------- writing
@@ -326,6 +321,48 @@ def _total(num_elements: NDArray[np.int64]) -> int:
 # ---------------------------------------------------------------- reading
 
 
+class Texts(Sequence[str]):
+    """Many short texts in one piece of memory: a string of its own for each takes five times as much."""
+
+    def __init__(self, array: pa.StringArray) -> None:
+        _, ends, data = array.buffers()
+        bounds = np.frombuffer(ends, np.int32)[array.offset : array.offset + len(array) + 1].copy()
+        self._bytes = b"" if data is None else bytes(memoryview(data)[bounds[0] : bounds[-1]])
+        self._bounds = bounds - bounds[0]
+
+    def __len__(self) -> int:
+        return len(self._bounds) - 1
+
+    @overload
+    def __getitem__(self, at: int) -> str: ...
+    @overload
+    def __getitem__(self, at: slice) -> list[str]: ...
+    def __getitem__(self, at: int | slice) -> str | list[str]:
+        numbers = range(len(self))[at]
+        if isinstance(numbers, range):
+            return [self[number] for number in numbers]
+        return self._bytes[self._bounds[numbers] : self._bounds[numbers + 1]].decode()
+
+
+def _compact(values: NDArray[Any]) -> NDArray[Any]:
+    """The same numbers in as few bytes as they need; a column that says one thing takes no room."""
+    if len(values) and (values == values[0]).all():
+        return np.broadcast_to(values[:1].copy(), values.shape)
+    if values.dtype.kind in "iu" and len(values):
+        low, high = values.min(), values.max()
+        for kind in (np.int8, np.int16, np.int32):
+            if np.iinfo(kind).min <= low and high <= np.iinfo(kind).max:
+                return values.astype(kind)
+    return values.copy()
+
+
+def _flat(lists: pa.ListArray) -> pa.Array:
+    """All entries; `flatten` does the same through pyarrow.compute, which takes 9 MB and 25 ms to import."""
+    bounds = lists.offsets
+    start, stop = bounds[0].as_py(), bounds[-1].as_py()
+    return lists.values.slice(start, stop - start)
+
+
 class ShardRows:
     """The rows of one shard, compact: plain arrays, nothing of the row group they came from is kept alive."""
 
@@ -333,34 +370,47 @@ class ShardRows:
         def column(name: str) -> pa.Array:
             return table.column(name).combine_chunks()
 
+        def numbers(name: str) -> NDArray[Any]:
+            return _compact(column(name).to_numpy(zero_copy_only=False))
+
+        def of_members(name: str) -> NDArray[Any]:
+            values: NDArray[Any] = _flat(column(name)).to_numpy(zero_copy_only=False)
+            return values
+
         ext = column("member_ext")
-        names = ext.flatten().dictionary_encode()
-        starts = np.zeros(table.num_rows + 1, np.int64)
-        np.cumsum(ext.value_lengths().to_numpy(zero_copy_only=False), out=starts[1:])
-        self.keys: list[str] = column("key").to_pylist()
-        self.num_records: NDArray[np.int64] = column("num_records").to_numpy(zero_copy_only=False).astype(np.int64)
-        """-1: not known."""
-        self.first_element: NDArray[np.int64] = np.concatenate([[0], np.cumsum(self.num_records)])
-        """Number of records before each sample, and their total at the end; of no use where some are not known."""
-        self._starts = starts
-        self._ext_names: list[str] = names.dictionary.to_pylist()
-        self._ext = np.array(names.indices)
-        self._offset = np.array(column("member_offset").flatten())
-        self._size = np.array(column("member_size").flatten())
-        checksums = column("member_checksum").flatten()
-        if checksums.null_count and verified:
+        starts = np.asarray(ext.offsets).astype(np.int64)
+        starts -= starts[0]
+        names = _flat(ext)
+        checksum = of_members("member_checksum")
+        known = np.full(len(checksum), True)
+        if checksum.dtype.kind == "f":  # arrow's way to show that some are missing; 32 bits fit in the 53 of a float
+            known = ~np.isnan(checksum)
+            checksum = np.where(known, checksum, 0).astype(np.uint32)
+        if verified and not known.all():
             raise ValueError("holds no member checksums")
-        self._has_checksum = np.array(checksums.is_valid())
-        self._checksum = np.array(checksums.fill_null(0) if checksums.null_count else checksums)
-        self._kind: list[str] = [_intern(kind) for kind in column("kind").to_pylist()]
-        self._codec: list[str] = [_intern(codec) for codec in column("codec").to_pylist()]
-        self._width, self._height = np.array(column("width")), np.array(column("height"))
-        self._num_frames = np.array(column("num_frames"))
-        self._fps, self._duration = np.array(column("fps")), np.array(column("duration"))
-        self._start_time = np.array(column("start_time"))
+        self.keys = Texts(column("key"))
+        self.num_records = numbers("num_records")
+        """-1: not known."""
+        first = np.zeros(len(self.num_records) + 1, np.int64)
+        np.cumsum(self.num_records, out=first[1:])
+        self.first_element = _compact(first)
+        """Number of records before each sample, and their total at the end; of no use where some are not known."""
+        self._starts = _compact(starts)
+        self._ext_names: list[str] = names.dictionary.to_pylist()
+        self._ext = _compact(np.asarray(names.indices))
+        self._offset, self._size = _compact(of_members("member_offset")), _compact(of_members("member_size"))
+        self._has_checksum, self._checksum = _compact(known), _compact(checksum)
         lengths = {len(self._ext), len(self._offset), len(self._size), len(self._checksum)}
         if lengths != {int(starts[-1])}:
             raise ValueError("has member columns of different lengths")
+        wanted = (MEDIA_EXTENSIONS, *zip(TEXT_EXTENSIONS))
+        self._first = _compact(np.stack([self._first_of(extensions) for extensions in wanted]))
+        kind, codec = column("kind"), column("codec")
+        self._kinds: list[str] = kind.dictionary.to_pylist()
+        self._codecs: list[str] = codec.dictionary.to_pylist()
+        self._kind, self._codec = _compact(np.asarray(kind.indices)), _compact(np.asarray(codec.indices))
+        self._width, self._height, self._num_frames = numbers("width"), numbers("height"), numbers("num_frames")
+        self._fps, self._duration, self._start_time = numbers("fps"), numbers("duration"), numbers("start_time")
 
     def __len__(self) -> int:
         return len(self.keys)
@@ -377,18 +427,24 @@ class ShardRows:
             for i in range(self._starts[row], self._starts[row + 1])
         )
 
-    @cached_property
-    def ranges(self) -> Ranges:
-        """Where the members that are read lie, of all samples at once."""
-        first = np.stack([self._first_of(extensions) for extensions in (MEDIA_EXTENSIONS, *zip(TEXT_EXTENSIONS))])
-        # -1, no such member, falls on the value that is appended
-        size = np.append(self._size, -1)[first]
+    def ranges(self, rows: NDArray[np.int64]) -> Ranges:
+        """Where the members that are read lie, of many samples at once."""
+        first = self._first[:, rows].astype(np.int64)
+        there = first >= 0
+        if not len(self._ext):
+            first = np.full_like(first, -1)
+        at = np.maximum(first, 0)
+
+        def pick(values: NDArray[Any], missing: Any) -> NDArray[Any]:
+            return np.where(there, values[at] if len(values) else missing, missing)
+
+        size = pick(self._size.astype(np.int64, copy=False), -1)
         return Ranges(
-            np.append(self._offset, 0)[first],
-            np.where((first >= 0) & (size < 0), -2, size),
-            np.append(self._checksum, 0)[first].astype(np.int64),
-            np.asarray(np.append(self._has_checksum, True)[first].all(0)),
-            np.asarray(np.append(self._has_checksum, False)[first].any(0)),
+            pick(self._offset, 0).astype(np.int64, copy=False),
+            np.where(there & (size < 0), -2, size),
+            pick(self._checksum, 0).astype(np.int64),
+            np.asarray(pick(self._has_checksum, True).all(0)),
+            np.asarray(pick(self._has_checksum, False).any(0)),
         )
 
     def _first_of(self, extensions: Iterable[str]) -> NDArray[np.int64]:
@@ -403,8 +459,8 @@ class ShardRows:
     def facts(self, row: int) -> MediaFacts:
         """The media facts of one sample."""
         return MediaFacts(
-            kind=self._kind[row],
-            codec=self._codec[row],
+            kind=self._kinds[self._kind[row]],
+            codec=self._codecs[self._codec[row]],
             width=int(self._width[row]),
             height=int(self._height[row]),
             num_frames=int(self._num_frames[row]),
@@ -422,7 +478,9 @@ class ShardRows:
 class Index:
     """The index of one dataset, read lazily. Made by `Index.open`."""
 
-    def __init__(self, source: Source, dataset: dict[str, Any], shards: ShardTable, parquet: Any) -> None:
+    def __init__(
+        self, source: Source, dataset: dict[str, Any], shards: ShardTable, parquet: Any, file: _IndexFile
+    ) -> None:
         self.source = source
         self.dataset = dataset
         """The content of dataset.json."""
@@ -433,7 +491,7 @@ class Index:
         self.verified: bool = dataset.get("verified", True)
         """Whether every member and shard has its checksum."""
         self.fingerprint: str = dataset["fingerprint"]
-        self._parquet = parquet
+        self._parquet, self._file = parquet, file
         # GOP tables are large and stay where they are.
         self._columns = [name for name in parquet.schema_arrow.names if name not in _KEY_FRAME_COLUMNS]
         group_rows = [parquet.metadata.row_group(i).num_rows for i in range(parquet.metadata.num_row_groups)]
@@ -453,12 +511,14 @@ class Index:
         import pyarrow as pa
         import pyarrow.parquet as pq
 
-        dataset = _read_dataset(source)
+        read_dataset, read_shards, stat_index, read_tail = _ask_for_files(source)
+        dataset = _read_dataset(source, read_dataset)
         try:
-            shards = _read_shards(source, dataset)
+            shards = _read_shards(source, dataset, read_shards())
+            file = _IndexFile(source, stat_index().size, read_tail())
             parquet = pq.ParquetFile(
-                SourceFile(source, INDEX_FILE),
-                read_dictionary=["kind", "codec"],
+                file,
+                read_dictionary=["kind", "codec", "member_ext.list.element"],
                 pre_buffer=True,  # one ranged read per row group instead of one per column
             )
         except MissingFile as error:
@@ -469,20 +529,34 @@ class Index:
             ) from error
         _check_counts(source, INDEX_FILE, parquet.metadata)
         _check_fit(source, dataset, shards, parquet)
-        return cls(source, dataset, shards, parquet)
+        file.forget_tail()
+        return cls(source, dataset, shards, parquet, file)
 
     def rows(self, shard: int) -> ShardRows:
         """The rows of a shard (0..S-1)."""
         with self._lock:
             rows = self._rows.get(shard)
-            if rows is not None:
-                self._rows.move_to_end(shard)
-                return rows
-            rows = self._rows[shard] = self._load(shard)
-            self._rows_held += len(rows)
-            while self._rows_held > _ROWS_KEPT and len(self._rows) > 1:
-                self._rows_held -= len(self._rows.popitem(last=False)[1])
+            if rows is None:
+                return self._take_in(shard)
+            self._rows.move_to_end(shard)
             return rows
+
+    def prefetch(self, shards: Iterable[int]) -> None:
+        """Load the rows of several shards; from a remote store the row groups come in one round trip for every 64 MiB.
+
+        For shards that are used next: no more rows are kept than otherwise. Does nothing where the index is local.
+        """
+        if not is_remote(self.source.url):
+            return
+        with self._lock:
+            for members, spans in self._batches(sorted(set(shards) - self._rows.keys())):
+                data = self.source.read_many([(INDEX_FILE, start, length) for start, length in spans])
+                self._file.pieces += [(start, piece) for (start, _), piece in zip(spans, data, strict=True)]
+                try:
+                    for shard in members:
+                        self._take_in(shard)
+                finally:
+                    del self._file.pieces[len(self._file.pieces) - len(spans) :]
 
     def columns(self, shard: int, names: Sequence[str]) -> pa.Table:
         """Some columns of the rows of one shard; keeps nothing."""
@@ -532,6 +606,13 @@ class Index:
         part = self._part(table, shard, start)
         return list(map(KeyFrames, *(part.column(name).to_pylist() for name in _KEY_FRAME_COLUMNS)))
 
+    def _take_in(self, shard: int) -> ShardRows:
+        rows = self._rows[shard] = self._load(shard)
+        self._rows_held += len(rows)
+        while self._rows_held > _ROWS_KEPT and len(self._rows) > 1:
+            self._rows_held -= len(self._rows.popitem(last=False)[1])
+        return rows
+
     def _load(self, shard: int) -> ShardRows:
         group, start = self._place(shard)
         table = self._groups.pop(group, None)
@@ -549,6 +630,35 @@ class Index:
         if found != expected:
             raise self._damaged(f"shard {shard} has {found} records, {SHARDS_FILE} says {expected}")
         return rows
+
+    def _batches(self, shards: Iterable[int]) -> Iterator[tuple[list[int], list[tuple[int, int]]]]:
+        """Shards with the (offset, length) of their row groups, as many as are fetched at once."""
+        members: list[int] = []
+        spans: dict[int, tuple[int, int]] = {}
+        for shard in shards:
+            group, _ = self._place(shard)
+            if group not in spans:
+                span = (0, 0) if group in self._groups else self._span(group)
+                if members and sum(length for _, length in spans.values()) + span[1] > _PREFETCH_BYTES:
+                    yield members, list(spans.values())
+                    members, spans = [], {}
+                spans[group] = span
+            members.append(shard)
+        if members:
+            yield members, list(spans.values())
+
+    def _span(self, group: int) -> tuple[int, int]:
+        """(offset, length) of what `_load` reads of a row group; (0, 0) where that makes no sense."""
+        if len(self._group_first) == 1:
+            return 0, 0
+        found = self._parquet.metadata.row_group(group)
+        wanted = set(self._columns)
+        columns = [found.column(i) for i in range(found.num_columns)]
+        columns = [column for column in columns if column.path_in_schema.partition(".")[0] in wanted]
+        starts = [min(c.data_page_offset, c.dictionary_page_offset or c.data_page_offset) for c in columns]
+        start = min(starts)
+        stop = max(at + column.total_compressed_size for at, column in zip(starts, columns, strict=True))
+        return (start, stop - start) if 0 <= start < stop <= self._file.num_bytes else (0, 0)
 
     def _read_group(self, group: int, columns: list[str] | None) -> pa.Table:
         import pyarrow as pa
@@ -579,20 +689,48 @@ class Index:
         return DatasetError(f"{self.source.url}/{INDEX_FILE}: {what}; {_REBUILD}")
 
 
+class _IndexFile(SeekableFile):
+    """index.parquet, with pieces of it that were fetched beforehand."""
+
+    def __init__(self, source: Source, num_bytes: int, tail: bytes) -> None:
+        super().__init__(num_bytes, f"{source.url}/{INDEX_FILE}")
+        self._source, self.num_bytes = source, num_bytes
+        self.pieces = [(num_bytes - len(tail), tail)]
+        """(offset, bytes)"""
+
+    def forget_tail(self) -> None:
+        """The footer was read; a small file was fetched whole and is kept."""
+        self.pieces = [(start, data) for start, data in self.pieces if not start]
+
+    def _get(self, offset: int, length: int) -> bytes:
+        for start, data in self.pieces:
+            if start <= offset and offset + length <= start + len(data):
+                return data[offset - start : offset - start + length]
+        return self._source.read(INDEX_FILE, offset, length)
+
+
+def _ask_for_files(
+    source: Source,
+) -> tuple[Callable[[], bytes], Callable[[], bytes], Callable[[], Stat], Callable[[], bytes]]:
+    """What gives dataset.json, shards.parquet, and size and tail of index.parquet; a remote store is asked for all
+    of it at once."""
+    dataset = partial(source.read, DATASET_FILE, 0, _MAX_DATASET_BYTES)
+    shards = partial(source.read, SHARDS_FILE, 0, _MAX_SHARDS_BYTES)
+    stat = partial(source.stat, INDEX_FILE)
+    if not is_remote(source.url):
+        return dataset, shards, stat, bytes
+    with ThreadPoolExecutor(4) as pool:
+        tail = pool.submit(source.read, INDEX_FILE, -_TAIL_BYTES)
+        return pool.submit(dataset).result, pool.submit(shards).result, pool.submit(stat).result, tail.result
+
+
 _REBUILD = "build the dataset again, or copy it again from where it is whole"
 
 
-def _intern(text: str) -> str:
-    # A few words repeated over millions of rows.
-    import sys
-
-    return sys.intern(text)
-
-
-def _read_dataset(source: Source) -> dict[str, Any]:
+def _read_dataset(source: Source, read: Callable[[], bytes]) -> dict[str, Any]:
     path = f"{source.url}/{DATASET_FILE}"
     try:
-        content = json.loads(source.read(DATASET_FILE, 0, _MAX_DATASET_BYTES))
+        content = json.loads(read())
     except MissingFile as error:
         raise DatasetError(
             f"{path}: not found; either no dataset was built here, or its conversion was not finished "
@@ -627,31 +765,26 @@ def _read_dataset(source: Source) -> dict[str, Any]:
     return content
 
 
-def _read_shards(source: Source, dataset: dict[str, Any]) -> ShardTable:
+def _read_shards(source: Source, dataset: dict[str, Any], data: bytes) -> ShardTable:
     import pyarrow as pa
-    import pyarrow.compute as pc
     import pyarrow.parquet as pq
 
-    parquet = pq.ParquetFile(SourceFile(source, SHARDS_FILE))
+    parquet = pq.ParquetFile(pa.BufferReader(data))
     _check_counts(source, SHARDS_FILE, parquet.metadata)
     table = parquet.read(use_threads=False)
 
     def numbers(name: str) -> NDArray[np.int64]:
         return np.array(table.column(name).to_numpy(), np.int64)
 
-    names = table.column("shard")
-    # check_name for all of them: a name must not lead out of the folder.
-    bad = pc.or_(pc.match_substring_regex(names, r"[/\\\x00]"), pc.is_in(names, pa.array(["", ".", ".."])))
-    if names.null_count or pc.any(bad).as_py():
-        found = next(
-            name for name, is_bad in zip(names.to_pylist(), bad.to_pylist(), strict=True) if is_bad is not False
-        )
-        raise DatasetError(
-            f"{source.url}/{SHARDS_FILE}: {found!r} is not a plain file name; the file was not written by this code"
-        )
+    names: list[str] = table.column("shard").to_pylist()
+    try:
+        for name in names:
+            check_name(name)
+    except ValueError as error:
+        raise DatasetError(f"{source.url}/{SHARDS_FILE}: {error}; the file was not written by this code") from error
     _expect(source, SHARDS_FILE, "the number of shards", len(names), dataset["num_shards"])
     shards = ShardTable(
-        names=names.to_pylist(),
+        names=names,
         num_samples=numbers("num_samples"),
         num_elements=numbers("num_elements"),
         bytes=numbers("bytes"),
@@ -664,7 +797,7 @@ def _read_shards(source: Source, dataset: dict[str, Any]) -> ShardTable:
     _expect(source, SHARDS_FILE, "the number of samples", int(num_samples.sum()), dataset["num_samples"])
     _expect(source, SHARDS_FILE, "the number of elements", _total(shards.num_elements), dataset["num_elements"])
     what = f"the fingerprint (against {DATASET_FILE})"
-    _expect(source, SHARDS_FILE, what, _fingerprint_of_table(table), dataset["fingerprint"])
+    _expect(source, SHARDS_FILE, what, fingerprint(shards.entries()), dataset["fingerprint"])
     first = np.cumsum(num_samples) - num_samples
     if not np.array_equal(shards.first_row, first):
         _expect(source, SHARDS_FILE, "first_row", shards.first_row.tolist(), first.tolist())

@@ -22,7 +22,9 @@ import logging
 import os
 import weakref
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -42,6 +44,9 @@ from shards.worker import Encode, Pending, RngFactory, Worker
 __all__ = ["Encode", "Loader", "RngFactory"]
 
 _logger = logging.getLogger(__name__)
+
+_FETCHING_THREADS = 1
+"""One reads from local disks as fast as several, and keeps pyarrow's caches, which each thread has its own of, small."""
 
 
 class Loader:
@@ -77,9 +82,11 @@ class Loader:
         self._loaded = False
         self._pending: deque[Pending] = deque()
         self._pool = Pool(config.threads, f"shards-loader-rank{rank}")
+        self._fetching = Pool(_FETCHING_THREADS, f"shards-fetch-rank{rank}")
+        self._pools = (self._fetching, self._pool)
         # Runs when the loader is dropped. It must not wait: the collector may run it in one of the pool's own threads.
         # At the end of the process the pool stops by itself.
-        self._finalizer = weakref.finalize(self, _shut_down, self._pool, self._pending, wait=False)
+        self._finalizer = weakref.finalize(self, _shut_down, self._pools, self._pending, wait=False)
         self._finalizer.atexit = False
 
     @property
@@ -147,7 +154,7 @@ class Loader:
     def close(self) -> None:
         """Cancel what was made ahead and wait for the threads; calling it again does nothing."""
         if self._finalizer.detach() is not None:
-            _shut_down(self._pool, self._pending, wait=True)
+            _shut_down(self._pools, self._pending, wait=True)
 
     def __enter__(self) -> Loader:
         return self
@@ -168,9 +175,9 @@ class Loader:
     def _next(self) -> Batch | None:
         if self.closed:
             raise ValueError("this loader is closed")
-        if self._pool.is_elsewhere:
+        if self._fetching.is_elsewhere:
             raise ValueError(
-                f"this loader was started in process {self._pool.pid}, and this is process {os.getpid()}, a fork of "
+                f"this loader was started in process {self._fetching.pid}, and this is process {os.getpid()}, a fork of "
                 "it: its threads stayed behind; make the Loader in the process that uses it"
             )
         self._note_queue()
@@ -191,19 +198,27 @@ class Loader:
         return batch
 
     def _note_queue(self) -> None:
-        ready = sum(pending.done.done() for pending in self._pending)
-        self.stats.found(ready, len(self._pending), sum(pending.num_bytes for pending in self._pending))
+        made = [pending for pending in self._pending if pending.started]
+        ready = sum(pending.done.done() for pending in made)
+        self.stats.found(ready, len(made), sum(pending.num_bytes for pending in made))
 
     def _plan_ahead(self, num_batches: int) -> None:
-        while len(self._pending) < num_batches:
+        """Have the next num_batches made, and the bytes of some more fetched while there is room for them."""
+        num_fetched = num_batches + (self.config.fetch_batches if self.config.prefetch_batches else 0)
+        while len(self._pending) < num_fetched:
+            waiting = sum(pending.encoded_bytes for pending in self._pending)
+            if len(self._pending) >= num_batches and waiting > self.config.fetch_bytes:
+                break
             plan = self._planner.plan(self._ahead)
             if plan is None:
-                return
+                break
             self._ahead = plan.after
-            pending = Pending(plan)
+            expected = sum(self._feeds[e.dataset].sample_bytes for e in plan.elements if e is not None)
+            pending = Pending(plan, encoded_bytes=expected)
             self._pending.append(pending)
-            for number in range(len(plan.elements)):
-                self._pool.submit(self._worker.work, pending, number)
+            self._fetching.submit(self._worker.fetch, pending)
+        for pending in islice(self._pending, num_batches):
+            pending.start_when_fetched(partial(_start, self._pool, self._worker, pending))
 
     def _account(self, pending: Pending, batch: Batch | None) -> None:
         """Count a batch when it is handed over, file its failures, and stop the run when there are too many."""
@@ -252,10 +267,16 @@ class Loader:
         )
 
 
-def _shut_down(pool: Pool, pending: deque[Pending], wait: bool) -> None:
-    if pool.is_elsewhere:
+def _start(pool: Pool, worker: Worker, pending: Pending) -> None:
+    for number in range(len(pending.plan.elements)):
+        pool.submit(worker.work, pending, number)
+
+
+def _shut_down(pools: Sequence[Pool], pending: deque[Pending], wait: bool) -> None:
+    if any(pool.is_elsewhere for pool in pools):
         return  # in a fork; a lock may be held by a thread that stayed behind
     for batch in pending:
         batch.abandon()
     pending.clear()
-    pool.stop(wait)
+    for pool in pools:
+        pool.stop(wait)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from shards.order import Int64
+from shards.order import Int64, distinct
 
 
 def deal(dataset: npt.ArrayLike, stream: npt.ArrayLike, world_size: int) -> list[Int64]:
@@ -22,7 +22,7 @@ def deal(dataset: npt.ArrayLike, stream: npt.ArrayLike, world_size: int) -> list
     batch_size = len(dataset)
     check_divisible(batch_size, world_size)
     spread = np.empty(batch_size)
-    for d in np.unique(dataset):
+    for d in distinct(dataset):
         slots = np.flatnonzero(dataset == d)
         slots = slots[np.argsort(stream[slots], kind="stable")]
         # Equal fractions divide to equal floats, so ties between datasets fall to the dataset number on every machine.

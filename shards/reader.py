@@ -16,7 +16,16 @@ import numpy as np
 import numpy.typing as npt
 from numpy.typing import NDArray
 
-from shards.index import MAX_MEDIA_BYTES, MAX_TEXT_BYTES, DatasetError, Index, MemberRow, member_checksum
+from shards.index import (
+    MAX_MEDIA_BYTES,
+    MAX_TEXT_BYTES,
+    DatasetError,
+    Index,
+    MemberRow,
+    Ranges,
+    ShardRows,
+    member_checksum,
+)
 from shards.records import TextError, choose, parse
 from shards.sample import Origin, Sample, SampleError
 from shards.source import MissingFile, SourceError, open_source
@@ -38,6 +47,25 @@ class Fetched(NamedTuple):
     media: memoryview | bytes
     json: memoryview | bytes | None
     txt: memoryview | bytes | None
+
+
+class _Spans(NamedTuple):
+    """Where elements lie that are read at once, sorted by shard."""
+
+    parts: list[tuple[int, slice]]
+    """(shard, its elements)."""
+    sample: NDArray[np.int64]
+    record: list[int | None]
+    name: list[str]
+    start: list[int]
+    length: list[int]
+    """Bytes from the first member to the last; 0 for an odd one."""
+    odd: NDArray[np.bool_]
+    """Members far apart, or something that is to be named: fetched by itself."""
+    due: NDArray[np.bool_]
+    """Whether the checksums are to be compared."""
+    places: list[tuple[int, ...]]
+    """Offset of medium, json, txt in the span, their sizes, their checksums."""
 
 
 class Reader:
@@ -80,16 +108,20 @@ class Reader:
         return self._origin(shard, self._element(shard, row)[0])
 
     def read(self, shard: int, row: int, draw: np.random.Generator) -> Sample:
-        """Fetch element number `row` of a shard.
+        """Fetch element number `row` of a shard and make a sample of it.
 
         With elements="record" the number says sample and record; with "sample" the record is drawn from `draw`.
         Raises SampleError, DatasetError, SourceError.
         """
-        sample, record_ = self._element(shard, row)
-        self._check_shard(shard)
-        fetched = self._fetch_one(shard, sample, record_)
+        (fetched,) = self.fetch([shard], [row])
+        if isinstance(fetched, SampleError):
+            raise fetched
+        return self.sample(shard, fetched, draw)
+
+    def sample(self, shard: int, fetched: Fetched, draw: np.random.Generator) -> Sample:
+        """Parse the texts of what was fetched, and choose its record. Raises SampleError."""
         rows = self.index.rows(shard)
-        origin = self._origin(shard, sample)
+        origin = self._origin(shard, fetched.sample)
         num_records = int(rows.num_records[fetched.sample])  # -1: not known
         if not num_records:
             raise SampleError(origin, "has no text record")
@@ -107,18 +139,21 @@ class Reader:
     def fetch(self, shards: npt.ArrayLike, rows: npt.ArrayLike) -> list[Fetched | SampleError]:
         """The verified bytes of elements number `rows` of `shards` (equally many), in their order.
 
-        Lookups are done on arrays, a shard at a time, so many elements at once cost little beside reading them. What
-        is wrong in the data of a sample stands in its place as SampleError. Raises DatasetError, SourceError.
+        Lookups are done on arrays, a shard at a time, and what is to be read is asked for all at once: many elements
+        cost little beside reading them, and on a remote store no more time than a few. What is wrong in the data of a
+        sample stands in its place as SampleError. Raises DatasetError, SourceError.
         """
         shard, row = np.asarray(shards, np.int64), np.asarray(rows, np.int64)
         self._check_elements(shard, row)
-        result: list[Fetched | SampleError | None] = [None] * len(shard)
+        if not len(shard):
+            return []
         order = np.argsort(shard, kind="stable")
-        cuts = np.flatnonzero(np.diff(shard[order])) + 1
-        for slots in np.split(order, cuts) if len(order) else ():
-            for slot, fetched in zip(slots.tolist(), self._fetch_from(int(shard[slots[0]]), row[slots]), strict=True):
-                result[slot] = fetched
-        assert None not in result
+        shard, row = shard[order], row[order]
+        spans = self._spans(shard, row)
+        data = self.source.read_many(list(zip(spans.name, spans.start, spans.length, strict=True)))
+        result: list[Fetched | SampleError | None] = [None] * len(shard)
+        for slot, fetched in zip(order.tolist(), self._cut(shard, spans, data), strict=True):
+            result[slot] = fetched
         return cast("list[Fetched | SampleError]", result)
 
     def _check_elements(self, shard: NDArray[np.int64], row: NDArray[np.int64]) -> None:
@@ -133,79 +168,115 @@ class Reader:
             raise IndexError(f"{self.name}: no element {row} in shard {shard}")
         return self.index.rows(shard).element(row) if self.elements == "record" else (row, None)
 
-    def _locate(self, shard: int, row: NDArray[np.int64]) -> tuple[NDArray[np.int64], list[int] | list[None]]:
+    def _locate(
+        self, rows: ShardRows, row: NDArray[np.int64]
+    ) -> tuple[NDArray[np.int64], list[int] | list[None]]:
         """(samples, records) of elements of one shard."""
         if self.elements == "sample":
             return row, [None] * len(row)
-        first = self.index.rows(shard).first_element
-        sample = np.searchsorted(first, row, side="right") - 1
-        return sample, (row - first[sample]).tolist()
+        sample = np.searchsorted(rows.first_element, row, side="right") - 1
+        return sample, (row - rows.first_element[sample]).tolist()
 
     def _origin(self, shard: int, sample: int) -> Origin:
         return Origin(self.name, self.index.shards.names[shard], self.index.rows(shard).keys[sample])
 
-    def _check_shard(self, shard: int) -> None:
+    def _check_shards(self, shards: list[int]) -> None:
         """Once per shard: it is there and has the size that the index knows."""
-        if self._checked[shard]:
+        due = [shard for shard in shards if not self._checked[shard]]
+        if not due:
             return
-        name, expected = self.index.shards.names[shard], int(self.index.shards.bytes[shard])
+        names = [self.index.shards.names[shard] for shard in due]
         try:
-            found = self.source.stat(name).size
+            sizes = [stat.size for stat in self.source.stat_many(names)]
         except MissingFile as error:
+            missing = next((name for name in names if self._is_missing(name)), names[0])
             raise DatasetError(
-                f"{self.source.url}/{name}: the index lists this shard, but it is not there; "
+                f"{self.source.url}/{missing}: the index lists this shard, but it is not there; "
                 "copy it again from where the dataset is whole, or build the dataset again"
             ) from error
-        if found != expected:
-            raise DatasetError(
-                f"{self.source.url}/{name}: has {found} bytes, the index expects {expected}; the shard was replaced or "
-                "cut off, or the index is older than it: copy shards and index together again"
-            )
-        self._checked[shard] = 1
+        for shard, name, found in zip(due, names, sizes, strict=True):
+            expected = int(self.index.shards.bytes[shard])
+            if found != expected:
+                raise DatasetError(
+                    f"{self.source.url}/{name}: has {found} bytes, the index expects {expected}; the shard was "
+                    "replaced or cut off, or the index is older than it: copy shards and index together again"
+                )
+            self._checked[shard] = 1
 
-    def _fetch_from(self, shard: int, row: NDArray[np.int64]) -> list[Fetched | SampleError]:
-        """`fetch` within one shard."""
-        self._check_shard(shard)
-        sample, record = self._locate(shard, row)
-        ranges = self.index.rows(shard).ranges
-        offset, size = ranges.offset[:, sample], ranges.size[:, sample]
-        there = size >= 0
+    def _is_missing(self, name: str) -> bool:
+        try:
+            self.source.stat_many([name])
+        except MissingFile:
+            return True
+        return False
+
+    def _spans(self, shard: NDArray[np.int64], row: NDArray[np.int64]) -> _Spans:
+        """What is to be read for elements that are sorted by shard."""
+        cuts = np.flatnonzero(np.diff(shard, prepend=-1)).tolist()
+        parts = [(int(shard[a]), slice(a, b)) for a, b in zip(cuts, [*cuts[1:], len(shard)], strict=True)]
+        self._check_shards([number for number, _ in parts])
+        self.index.prefetch(number for number, _ in parts)
+        sample, due = np.empty(len(shard), np.int64), np.empty(len(shard), np.bool_)
+        record: list[int | None] = []
+        ranges: list[Ranges] = []
+        for number, part in parts:
+            rows = self.index.rows(number)
+            sample[part], records = self._locate(rows, row[part])
+            record += records
+            ranges.append(rows.ranges(sample[part]))
+            due[part] = self._are_due(number, sample[part])
+        whole = Ranges(*(np.concatenate(arrays, axis=-1) for arrays in zip(*ranges, strict=True)))
+        offset, size, there = whole.offset, whole.size, whole.size >= 0
         start = np.where(there, offset, _FAR).min(0)
         length = np.where(there, offset + size, 0).max(0) - start
+        shard_bytes = self.index.shards.bytes[shard]
         odd = ~there[0] | ~there[1:].any(0) | (size > _MAX_BYTES[:, None]).any(0) | (start < 0) | (size < -1).any(0)
-        odd |= (offset > self.index.shards.bytes[shard]).any(0) | (start + length > self.index.shards.bytes[shard])
+        odd |= (offset > shard_bytes).any(0) | (start + length > shard_bytes)
         odd |= length > np.where(there, size, 0).sum(0) + _GAP
-        odd |= ranges.has_some[sample] & ~ranges.has_checksums[sample]
-        due = self._are_due(shard, sample) & ranges.has_checksums[sample]
-        places = zip(*(offset - start).tolist(), *size.tolist(), *ranges.checksum[:, sample].tolist(), strict=True)
-        read = self.source.range_reader(self.index.shards.names[shard])
+        odd |= whole.has_some & ~whole.has_checksums
+        places = zip(*(offset - start).tolist(), *size.tolist(), *whole.checksum.tolist(), strict=True)
+        return _Spans(
+            parts,
+            sample,
+            record,
+            [self.index.shards.names[number] for number in shard.tolist()],
+            np.where(odd, 0, start).tolist(),
+            np.where(odd, 0, length).tolist(),
+            odd,
+            due & whole.has_checksums,
+            list(places),
+        )
+
+    def _cut(self, shard: NDArray[np.int64], spans: _Spans, data: list[bytes]) -> list[Fetched | SampleError]:
+        """Cut what was read into members and compare their checksums."""
         result: list[Fetched | SampleError] = []
-        samples = sample.tolist()
-        whole = zip(samples, record, start.tolist(), length.tolist(), odd.tolist(), due.tolist(), places, strict=True)
-        for sample_, record_, start_, length_, odd_, due_, place in whole:
-            if odd_:
-                result.append(self._fetch_odd(shard, sample_, record_))
+        numbers = (shard.tolist(), spans.sample.tolist(), spans.record, spans.length)
+        marks = (spans.odd.tolist(), spans.due.tolist())
+        for number, sample, record, length, odd, due, place, piece in zip(
+            *numbers, *marks, spans.places, data, strict=True
+        ):
+            if odd or len(piece) != length:
+                result.append(self._fetch_odd(number, sample, record))
                 continue
             m_at, j_at, t_at, m_size, j_size, t_size, m_sum, j_sum, t_sum = place
-            data = memoryview(read(start_, length_))
-            if len(data) != length_:
-                result.append(self._fetch_odd(shard, sample_, record_))
-                continue
-            media = data[m_at : m_at + m_size]
-            json = data[j_at : j_at + j_size] if j_size >= 0 else None
-            txt = data[t_at : t_at + t_size] if t_size >= 0 else None
-            if due_ and (
+            view = memoryview(piece)
+            media = view[m_at : m_at + m_size]
+            json = view[j_at : j_at + j_size] if j_size >= 0 else None
+            txt = view[t_at : t_at + t_size] if t_size >= 0 else None
+            if due and (
                 member_checksum(media) != m_sum
                 or (json is not None and member_checksum(json) != j_sum)
                 or (txt is not None and member_checksum(txt) != t_sum)
             ):
-                result.append(self._fetch_odd(shard, sample_, record_))
+                result.append(self._fetch_odd(number, sample, record))
                 continue
-            result.append(Fetched(sample_, record_, media, json, txt))
+            result.append(Fetched(sample, record, media, json, txt))
         if self._verify == "once":
-            bits = np.frombuffer(self._bits(shard), np.uint8)
-            good = sample[due & [isinstance(fetched, Fetched) for fetched in result]]
-            np.bitwise_or.at(bits, good >> 3, np.uint8(1) << (good & 7).astype(np.uint8))
+            good = spans.due & [isinstance(fetched, Fetched) for fetched in result]
+            for number, part in spans.parts:
+                bits = np.frombuffer(self._bits(number), np.uint8)
+                verified = spans.sample[part][good[part]]
+                np.bitwise_or.at(bits, verified >> 3, np.uint8(1) << (verified & 7).astype(np.uint8))
         return result
 
     def _fetch_odd(self, shard: int, sample: int, record: int | None) -> Fetched | SampleError:
