@@ -10,14 +10,14 @@ from __future__ import annotations
 import logging
 import math
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Literal
 
 from shards.cache import CachedShard, Reservation, ShardCache, shard_identity
 from shards.index import DatasetError
-from shards.source import RangeReader, Source, SourceError, Stat
+from shards.source import RangeReader, Source, SourceError, Stat, Stats
 
 _log = logging.getLogger(__name__)
 
@@ -111,7 +111,7 @@ class WantList:
         if known is None:
             size, version = self.shards[name]
             if not version:
-                stat = self.stat(name)
+                (stat,) = self.stat_many([name])
                 self._check_size(name, stat)
                 version = stat.version
             if not version:
@@ -142,11 +142,12 @@ class WantList:
             return None
         return shard
 
-    def stat(self, name: str) -> Stat:
+    def stat_many(self, names: Sequence[str]) -> Stats:
         """What the store says; remembered, to notice when it says something else."""
-        stat = self._remote.stat(name)
-        self._stats.setdefault(name, stat)
-        return stat
+        said = self._remote.stat_many(names)
+        for name, stat in zip(names, said, strict=True):
+            self._stats.setdefault(name, stat)
+        return said
 
     def part_reader(self, name: str) -> RangeReader:
         """Reads whole parts from the store."""
