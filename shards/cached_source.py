@@ -14,12 +14,11 @@ import time
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from functools import partial
 
 from shards.cache import CachedShard
 from shards.downloads import Downloads
 from shards.index import DatasetError
-from shards.source import Names, Pieces, Range, RangeReader, Source, SourceError, Stat, Stats, check_range
+from shards.source import Names, Pieces, Range, Source, SourceError, Stat, Stats, check_range
 from shards.want_list import WantList
 
 _CAUSES = {"": "ranges_other", "failed": "ranges_other", "no room": "ranges_no_room"}
@@ -57,15 +56,18 @@ class CachedSource:
         """
         self._downloads.want(self._list, [(self.next_use(name), name) for name in names])
 
-    def forget(self, name: str) -> None:
-        """Drop the local copy, which may be damaged; the shard is read by range as long as it is on the list."""
+    def forget(self, name: str) -> bool:
+        """Drop the local copy, which may be damaged, if there is one: the shard is read by range while it is wanted."""
         with self._downloads.changed:
             shard = self._list.here.pop(name, None)
             wanted = self._list.wanted.get(name)
             if wanted is not None and wanted.state == "here":
                 wanted.state = "failed"
-        with suppress(SourceError, DatasetError):
-            self._downloads.cache.remove(self._list.identity(name), shard)
+        with suppress(OSError, DatasetError):  # SourceError too
+            shard = shard or self._list.find(name)
+            if shard is not None:
+                self._downloads.cache.remove(self._list.identity(name), shard)
+        return shard is not None
 
     def close(self) -> None:
         """Want nothing more. The threads end with the last source that wants something."""
@@ -111,9 +113,6 @@ class CachedSource:
             with self._by_range(name for name, _, length in missing if length):
                 fetched = iter(self._remote.read_many(missing))
         return [next(fetched) if piece is None else piece for piece in pieces]
-
-    def range_reader(self, name: str) -> RangeReader:
-        return partial(self.read, name)
 
     def _read_copy(self, name: str, copy: CachedShard, offset: int, length: int) -> bytes | None:
         """None, and no copy any more, where the disk does not give what was put there."""

@@ -10,7 +10,8 @@ Threads may share a Reader.
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple, cast
+from collections import Counter
+from typing import TYPE_CHECKING, Literal, NamedTuple, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -28,7 +29,7 @@ from shards.index import (
 )
 from shards.records import TextError, choose, parse
 from shards.sample import Origin, Sample, SampleError
-from shards.source import MissingFile, SourceError, open_source
+from shards.source import MissingFile, SourceError, is_remote, open_source
 
 _GAP = 1 << 16
 """Members of a sample are fetched in one read when at most this many foreign bytes lie between them."""
@@ -36,6 +37,10 @@ _GAP = 1 << 16
 
 _FAR = np.iinfo(np.int64).max
 _MAX_BYTES = np.array([MAX_MEDIA_BYTES, MAX_TEXT_BYTES, MAX_TEXT_BYTES])
+
+
+_KEPT_BY_MALLOC = 1 << 25
+"""Bytes of freed memory that glibc may keep for the next batch, see `_let_malloc_keep`."""
 
 
 class Fetched(NamedTuple):
@@ -47,6 +52,11 @@ class Fetched(NamedTuple):
     media: memoryview | bytes
     json: memoryview | bytes | None
     txt: memoryview | bytes | None
+
+
+if TYPE_CHECKING:
+    from shards.cached_source import CachedSource
+    from shards.downloads import Downloads
 
 
 class _Spans(NamedTuple):
@@ -78,6 +88,7 @@ class Reader:
         elements: Literal["record", "sample"] = "record",
         verify: Literal["once", "always", "never"] = "once",
     ) -> None:
+        _let_malloc_keep(_KEPT_BY_MALLOC)
         if elements not in ("record", "sample"):
             raise ValueError(f"elements is {elements!r}, allowed are 'record' and 'sample'")
         self.name = dataset_name
@@ -89,9 +100,29 @@ class Reader:
                 f"{url}: this index was made from headers only and does not know how many records its samples have; "
                 "index it again without --headers, or set elements: sample"
             )
+        self.cache: CachedSource | None = None
         self._checked = bytearray(len(self.index.shards))
         self._verify = verify
         self._verified: dict[int, bytearray] = {}
+
+    def read_through(self, downloads: Downloads) -> None:
+        """Read from copies of whole shards in a cache, where they are or soon will be."""
+        from shards.cached_source import CachedSource
+
+        shards = self.index.shards
+        facts = zip(shards.names, zip(shards.bytes.tolist(), shards.checksums, strict=True), strict=True)
+        self.source = self.cache = CachedSource(self.source, downloads, dict(facts))
+
+    def traffic(self) -> dict[str, float]:
+        """What was asked of the store in this process: requests by kind, bytes, retries; empty for a local dataset."""
+        counts: Counter[str] = Counter()
+        for source in {id(source): source for source in (self.index.source, self.index.shard_source)}.values():
+            if is_remote(source.url):
+                from shards.remote import RemoteSource  # 60 ms, which local datasets do not pay
+
+                assert isinstance(source, RemoteSource)
+                counts.update(source.traffic.snapshot())
+        return dict(counts)
 
     @property
     def counts(self) -> NDArray[np.int64]:
@@ -168,9 +199,7 @@ class Reader:
             raise IndexError(f"{self.name}: no element {row} in shard {shard}")
         return self.index.rows(shard).element(row) if self.elements == "record" else (row, None)
 
-    def _locate(
-        self, rows: ShardRows, row: NDArray[np.int64]
-    ) -> tuple[NDArray[np.int64], list[int] | list[None]]:
+    def _locate(self, rows: ShardRows, row: NDArray[np.int64]) -> tuple[NDArray[np.int64], list[int] | list[None]]:
         """(samples, records) of elements of one shard."""
         if self.elements == "sample":
             return row, [None] * len(row)
@@ -303,8 +332,13 @@ class Reader:
                 what = f"{len(data)} of {member.size} bytes of .{member.ext} at {member.offset}"
                 raise SourceError(f"{self.source.url}/{origin.shard}: gave only {what}")
         if self._is_due(shard, sample):
-            for member, data in zip(chosen, pieces, strict=True):
-                _check_sum(origin, member, data)
+            try:
+                for member, data in zip(chosen, pieces, strict=True):
+                    _check_sum(origin, member, data)
+            except SampleError:
+                if self.cache is None or not self.cache.forget(origin.shard):
+                    raise
+                return self._fetch_one(shard, sample, record)  # the copy was damaged; what the store has may be whole
             if self._verify == "once":
                 self._bits(shard)[sample >> 3] |= 1 << (sample & 7)
         texts = {member.ext: data for member, data in zip(chosen[1:], pieces[1:], strict=True)}
@@ -356,3 +390,9 @@ def _choose(members: tuple[MemberRow, ...], shard_bytes: int, origin: Origin) ->
         if member.offset < 0 or stop > shard_bytes:
             raise SampleError(origin, f".{member.ext} should be bytes {member.offset} to {stop} of {shard_bytes}")
     return chosen
+
+
+def _let_malloc_keep(num_bytes: int) -> None:
+    """Reading halves in speed where every batch that is dropped goes back to the system and the next one is faulted in
+    page by page, as glibc does beyond 128 KiB; it learns twice the size of the largest block that it ever saw freed."""
+    bytearray(num_bytes // 2)

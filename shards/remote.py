@@ -29,7 +29,6 @@ from shards.source import (
     Names,
     Pieces,
     Range,
-    RangeReader,
     SourceError,
     Stat,
     Stats,
@@ -110,9 +109,6 @@ class RemoteSource:
     def read_many(self, ranges: Sequence[Range]) -> Pieces:
         client = self._client()
         return client.run(_all([self._read(client, *range_) for range_ in ranges]))
-
-    def range_reader(self, name: str) -> RangeReader:
-        return partial(self.read, name)
 
     def cancel(self) -> None:
         """Give up every request of this process that is under way: who waits for one gets a CancelledError."""

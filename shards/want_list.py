@@ -17,7 +17,7 @@ from typing import Literal
 
 from shards.cache import CachedShard, Reservation, ShardCache, shard_identity
 from shards.index import DatasetError
-from shards.source import RangeReader, Source, SourceError, Stat, Stats
+from shards.source import Source, SourceError, Stat, Stats
 
 _log = logging.getLogger(__name__)
 
@@ -149,7 +149,7 @@ class WantList:
             self._stats.setdefault(name, stat)
         return said
 
-    def part_reader(self, name: str) -> RangeReader:
+    def part_reader(self, name: str) -> Callable[[int, int], bytes]:
         """Reads whole parts from the store."""
         # counted as parts where the source counts
         read: Callable[..., bytes] = self._remote.read

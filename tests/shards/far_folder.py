@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import xxhash
 
-from shards.source import LocalSource, RangeReader, SourceError, Stat
+from shards.source import LocalSource, SourceError, Stat
 
 WAIT = 30.0
 
@@ -62,9 +62,6 @@ class FarFolder:
 
     def read_many(self, ranges: Sequence[tuple[str, int, int]]) -> list[bytes]:
         return [self.read(*range_) for range_ in ranges]
-
-    def range_reader(self, name: str) -> RangeReader:
-        return lambda offset, length: self.read(name, offset, length)
 
     def downloads(self) -> list[str]:
         """Names of the shards whose large ranges were asked for, in order."""

@@ -73,7 +73,6 @@ def test_every_range_is_what_a_local_folder_gives_here_and_far(tmp_path: Path, m
         for name in local.list():
             for offset, length in RANGES:
                 assert source.read(name, offset, length) == local.read(name, offset, length)
-            assert source.range_reader(name)(100, 50) == local.read(name, 100, 50)
             with pytest.raises(ValueError, match="negative offset"):
                 source.read(name, -5, 2)
     many = [(name, 7 * number, 100 + number) for number, name in enumerate(local.list() * 3)]
@@ -161,7 +160,7 @@ def test_a_damaged_copy_is_forgotten_and_the_store_read(tmp_path: Path, make: Ma
         file.write(bytes([right[20] ^ 1]))
     assert source.read("000000.tar", 100, 50) != right
     source.forget("000000.tar")
-    assert source.read("000000.tar", 100, 50) == source.range_reader("000000.tar")(100, 50) == right
+    assert source.read("000000.tar", 100, 50) == right
     assert not copy.exists()
     warm(source, "000001.tar")
     assert warm(source, "000000.tar").read("000000.tar", 100, 50) == right and copy.exists()
