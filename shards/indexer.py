@@ -26,7 +26,6 @@ from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wai
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
-from functools import partial
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, cast
 from urllib.parse import unquote, urlsplit
 
@@ -40,9 +39,9 @@ from shards.source import (
     Source,
     SourceError,
     SourceFile,
+    Stat,
     check_name,
     is_remote,
-    open_filesystem,
     open_source,
 )
 from shards.tar import TarError, scan
@@ -52,17 +51,6 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _RUN_FILE = "indexing.json"
-_STATE_FIELDS = (
-    "ETag",
-    "etag",
-    "md5Hash",
-    "LastModified",
-    "Last-Modified",
-    "last_modified",
-    "mtime",
-    "updated",
-    "created",
-)
 _COPY_BYTES = 1 << 24
 
 
@@ -99,18 +87,10 @@ class IndexReport:
         return asdict(self)
 
 
-class _State(NamedTuple):
-    """What the store says about a file."""
-
-    size: int
-    state: str
-    """Changes when the file is replaced; empty where the store says nothing."""
-
-
 class _Task(NamedTuple):
     root: str
     name: str
-    expected: _State
+    expected: Stat
     looks: Looks
     part: str
     """Local path to write the rows to."""
@@ -194,13 +174,13 @@ class _Run:
     def run(self, names: Sequence[str], pattern: str) -> IndexReport:
         old = self._old_pieces()
         parts = self._take_up()
-        stat = _stat_function(self._root)
+        source = open_source(self._root)
         pieces: dict[str, Piece] = {}
         tasks: list[_Task] = []
         for name in names:
             try:
                 check_name(name.encode().decode())  # a name that is not UTF-8 cannot stand in an index
-                state = stat(name)
+                state = source.stat(name)
             except ValueError as error:
                 self._leave_out(ascii(name), f"{name!a} cannot be the name of a shard ({error}); rename it")
                 continue
@@ -381,7 +361,7 @@ def _index_shard(task: _Task) -> str | None:
         with _local(source, task) as local:
             members = scan(cast("BinaryIO", SourceFile(source, task.name)) if local is None else local)
             found = read_samples(members, local or "", task.looks)
-        now = _stat_function(task.root)(task.name)
+        now = open_source(task.root).stat(task.name)
     except TarError as error:
         return str(error)
     except OSError as error:
@@ -391,7 +371,7 @@ def _index_shard(task: _Task) -> str | None:
     num_records = [row.num_records for row in found.rows]
     num_elements = -1 if -1 in num_records else sum(num_records)
     entry = ShardEntry(task.name, len(found.rows), num_elements, now.size, found.checksum)
-    about = json.dumps([list(entry), now.state, found.quarantined]).encode()
+    about = json.dumps([list(entry), now.version, found.quarantined]).encode()
     table = index.rows_table(0, found.rows, task.looks.media).replace_schema_metadata({"part": about})
     os.makedirs(os.path.dirname(task.part), exist_ok=True)
     _write_part(task.part, table)
@@ -451,33 +431,8 @@ def _read_part(unfinished: Source, name: str) -> Piece | None:
 # ---------------------------------------------------------------- places and files
 
 
-def _stat_function(root: str) -> Callable[[str], _State]:
-    source = open_source(root)
-    if isinstance(source, LocalSource):
-        return partial(_stat_local, source.url)
-    return partial(_stat_remote, source, *open_filesystem(root))
-
-
-def _stat_local(folder: str, name: str) -> _State:
-    path = os.path.join(folder, name)
-    try:
-        found = os.stat(path)
-    except FileNotFoundError as error:
-        raise MissingFile(f"{path}: not found; the pattern names it, but it is not there") from error
-    except OSError as error:
-        raise SourceError(f"{path}: cannot be read ({error.strerror})") from error
-    return _State(found.st_size, f"mtime_ns={found.st_mtime_ns}")
-
-
-def _stat_remote(source: Source, files: Any, prefix: str, name: str) -> _State:
-    size = source.size(name)  # says clearly what is wrong, if something is
-    info: Mapping[str, Any] = files.info(f"{prefix}/{name}")
-    state = next((f"{key}={info[key]}" for key in _STATE_FIELDS if info.get(key)), "")
-    return _State(size, state)
-
-
-def _is_current(piece: Piece, found: _State) -> bool:
-    return bool(found.state) and (piece.entry.bytes, piece.state) == found
+def _is_current(piece: Piece, found: Stat) -> bool:
+    return bool(found.version) and (piece.entry.bytes, piece.state) == found
 
 
 def _is_glob(*texts: str) -> bool:

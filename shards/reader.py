@@ -150,7 +150,7 @@ class Reader:
             return
         name, expected = self.index.shards.names[shard], int(self.index.shards.bytes[shard])
         try:
-            found = self.source.size(name)
+            found = self.source.stat(name).size
         except MissingFile as error:
             raise DatasetError(
                 f"{self.source.url}/{name}: the index lists this shard, but it is not there; "

@@ -1,10 +1,10 @@
-"""Where bytes come from: a folder or a URL prefix, with three verbs: list, size, read (a range).
+"""Where bytes come from: a folder or a URL prefix, with three verbs: list, stat, read (a range).
 
-Local folders are read by `pread`, everything else through fsspec (s3://, http://, memory://, ...), which is imported
-when it is first needed. A source may be used by several threads at once. Remote clients are made in the process that
-uses them, so a source may be opened before a fork. Names are plain file names: one with a slash or ".." is refused,
-so data cannot lead a reader out of its folder.
-Not here: retries beyond those of the client libraries, and caching.
+Local folders are read by `pread`, here; everything else (s3://, http://, whatever fsspec knows) by remote.py, which is
+loaded when it is first needed. A source may be used by several threads at once, and opened before a fork. Names are
+plain file names: one with a slash or ".." is refused, so data cannot lead a reader out of its folder. What asks for
+many things at once (`stat_many`, `read_many`) takes one round trip where a store is far away.
+Not here: caching.
 """
 
 from __future__ import annotations
@@ -13,13 +13,14 @@ import io
 import os
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from functools import partial
-from typing import Any, Protocol
+from typing import NamedTuple, Protocol
 from urllib.parse import unquote, urlsplit
 
 Names = list[str]
+CONNECTIONS = 32
+"""Requests that one remote source has in flight at most."""
 
 _FILES_OPEN = 128
 """Local files that one source keeps open."""
@@ -37,6 +38,14 @@ class AccessDenied(SourceError):
     """The store refuses: wrong or missing credentials, or no permission."""
 
 
+class Stat(NamedTuple):
+    """What a store says about a file without giving it."""
+
+    size: int
+    version: str
+    """Tells two contents of one name apart: the ETag where there is one, else the time; empty where nothing is said."""
+
+
 class Source(Protocol):
     """A folder of files, local or remote."""
 
@@ -47,11 +56,20 @@ class Source(Protocol):
     def list(self, suffix: str = "") -> Names:
         """Names of the files directly inside that end in suffix, sorted."""
 
-    def size(self, name: str) -> int:
-        """Bytes of a file."""
+    def stat(self, name: str) -> Stat:
+        """Size and version of a file."""
+
+    def stat_many(self, names: Sequence[str]) -> Stats:
+        """`stat` of many files, at once where they are far away. Raises for the first that fails."""
 
     def read(self, name: str, offset: int = 0, length: int | None = None) -> bytes:
-        """Bytes from offset on: length of them (None: all), fewer only where the file ends."""
+        """Bytes from offset on: length of them (None: all), fewer only where the file ends.
+
+        A negative offset, without a length, asks for that many bytes at the end.
+        """
+
+    def read_many(self, ranges: Sequence[Range]) -> Pieces:
+        """`read` of many ranges, at once where they are far away. Raises for the first that fails."""
 
     def range_reader(self, name: str) -> RangeReader:
         """`read` of one file, for many ranges."""
@@ -59,14 +77,23 @@ class Source(Protocol):
 
 RangeReader = Callable[[int, int], bytes]
 """(offset, length) -> bytes of one file, fewer only where it ends."""
+Range = tuple[str, int, int]
+"""(name, offset, length)"""
+Stats = list[Stat]
+Pieces = list[bytes]
 
 
 def open_source(url: str | os.PathLike[str]) -> Source:
-    """Open a folder path, a file:// URL, or any URL prefix that fsspec knows. Touches nothing yet."""
+    """Open a folder path, a file:// URL, or any URL prefix that fsspec knows. Touches nothing yet.
+
+    Remote requests are tried again for 300 seconds each, or what MCG_SOURCE_DEADLINE says.
+    """
     text = os.fspath(url)
-    if text.startswith("file://"):
-        return LocalSource(unquote(urlsplit(text).path))
-    return RemoteSource(text) if is_remote(text) else LocalSource(text)
+    if is_remote(text):
+        from shards.remote import RemoteSource
+
+        return RemoteSource(text)
+    return LocalSource(unquote(urlsplit(text).path) if text.startswith("file://") else text)
 
 
 def is_remote(url: str) -> bool:
@@ -78,6 +105,12 @@ def check_name(name: str) -> None:
     """Refuse what is not a plain file name (ValueError)."""
     if not name or name in (".", "..") or any(c in "/\\\0" for c in name):
         raise ValueError(f"{name!r} is not a plain file name")
+
+
+def check_range(offset: int, length: int | None) -> None:
+    """Refuse what is not a range (ValueError)."""
+    if (length is not None and length < 0) or (offset < 0 and length is not None):
+        raise ValueError(f"offset {offset} with length {length}: a negative offset goes without a length")
 
 
 class LocalSource:
@@ -92,17 +125,24 @@ class LocalSource:
         with _naming(self.url), os.scandir(self.url) as entries:
             return sorted(entry.name for entry in entries if entry.name.endswith(suffix) and entry.is_file())
 
-    def size(self, name: str) -> int:
+    def stat(self, name: str) -> Stat:
         check_name(name)
         with _naming(os.path.join(self.url, name)):
-            return os.stat(os.path.join(self.url, name)).st_size
+            found = os.stat(os.path.join(self.url, name))
+            return Stat(found.st_size, f"mtime_ns={found.st_mtime_ns}")
+
+    def stat_many(self, names: Sequence[str]) -> Stats:
+        return [self.stat(name) for name in names]
 
     def read(self, name: str, offset: int = 0, length: int | None = None) -> bytes:
         check_name(name)
+        check_range(offset, length)
         with _naming(os.path.join(self.url, name)):
             file = self._open(name)
             if length is None:
-                length = max(0, os.fstat(file.fd).st_size - offset)
+                size = os.fstat(file.fd).st_size
+                offset = max(0, size + offset) if offset < 0 else offset
+                length = max(0, size - offset)
             data = os.pread(file.fd, length, offset)
             if len(data) == length or not data:
                 return data
@@ -112,6 +152,9 @@ class LocalSource:
                 data = os.pread(file.fd, length - got, offset + got) if got < length else b""
                 pieces.append(data)
             return b"".join(pieces)
+
+    def read_many(self, ranges: Sequence[Range]) -> Pieces:
+        return [self.read(*range_) for range_ in ranges]
 
     def range_reader(self, name: str) -> RangeReader:
         check_name(name)
@@ -156,111 +199,19 @@ class _OpenFile:
             os.close(fd)
 
 
-class RemoteSource:
-    """A URL prefix, through fsspec."""
-
-    def __init__(self, url: str) -> None:
-        self.url = url.rstrip("/")
-        self._client: tuple[int, Any, str] | None = None
-        self._lock = threading.Lock()
-
-    def list(self, suffix: str = "") -> Names:
-        with _naming(self.url):
-            files, prefix = self._filesystem()
-            files.invalidate_cache()
-            entries = files.ls(prefix, detail=True)
-            names = [entry["name"].rstrip("/").rsplit("/", 1)[-1] for entry in entries if entry["type"] == "file"]
-            return sorted(name for name in names if name and name.endswith(suffix))
-
-    def size(self, name: str) -> int:
-        check_name(name)
-        with _naming(f"{self.url}/{name}"):
-            files, prefix = self._filesystem()
-            size = files.info(f"{prefix}/{name}")["size"]
-        if size is None:
-            raise SourceError(f"{self.url}/{name}: the server does not say how large it is; ranges cannot be read")
-        return int(size)
-
-    def range_reader(self, name: str) -> RangeReader:
-        return partial(self.read, name)
-
-    def read(self, name: str, offset: int = 0, length: int | None = None) -> bytes:
-        check_name(name)
-        if length == 0:
-            return b""
-        with _naming(f"{self.url}/{name}"):
-            files, prefix = self._filesystem()
-            end = None if length is None else offset + length
-            try:
-                data = bytes(files.cat_file(f"{prefix}/{name}", start=offset, end=end))
-            except (FileNotFoundError, PermissionError):
-                raise
-            except Exception:
-                # S3 and HTTP refuse a range that starts where the file ends, an empty one's first byte too
-                size = files.info(f"{prefix}/{name}")["size"]
-                if size is None or size > offset:
-                    raise
-                return b""
-        if length is not None and len(data) > length:
-            raise SourceError(f"{self.url}/{name}: the server ignores byte ranges; use one that serves them")
-        return data
-
-    def _filesystem(self) -> tuple[Any, str]:
-        with self._lock:
-            if self._client is None or self._client[0] != os.getpid():
-                files, prefix = open_filesystem(self.url)
-                self._client = (os.getpid(), files, prefix)
-            return self._client[1], self._client[2]
-
-    def __getstate__(self) -> dict[str, str]:
-        return {"url": self.url}
-
-    def __setstate__(self, state: dict[str, str]) -> None:
-        self.__init__(state["url"])  # type: ignore[misc]
-
-
-def open_filesystem(url: str) -> tuple[Any, str]:
-    """The fsspec file system of a URL and the path inside it; a client of this process, shared with nobody."""
-    import fsspec
-
-    try:
-        files, prefix = fsspec.core.url_to_fs(url, skip_instance_cache=True, use_listings_cache=False)
-    except (ImportError, ValueError) as error:
-        raise SourceError(f"{url}: {error}") from error
-    return files, prefix.rstrip("/")
-
-
 @contextmanager
-def _naming(url: str) -> Iterator[None]:
-    """Turn whatever a store raises into one error that names the file and what to look at."""
+def _naming(path: str) -> Iterator[None]:
+    """Turn what the system says into an error that names the file."""
     try:
         yield
     except SourceError:
         raise
     except (FileNotFoundError, NotADirectoryError) as error:
-        raise MissingFile(f"{url}: not found; check the path, or whether the dataset was built here") from error
+        raise MissingFile(f"{path}: not found; check the path, or whether the dataset was built here") from error
     except PermissionError as error:
-        raise AccessDenied(f"{url}: access refused ({_reason(error)}); {_remedy(url)}") from error
+        raise AccessDenied(f"{path}: access refused ({error.strerror}); check the permissions of the folder") from error
     except OSError as error:
-        raise SourceError(f"{url}: cannot be read ({_reason(error)})") from error
-    except Exception as error:
-        # Client libraries have exceptions of their own that are no OSError (botocore's NoCredentialsError).
-        if not is_remote(url):
-            raise
-        refused = "Credentials" in type(error).__name__
-        kind = AccessDenied if refused else SourceError
-        raise kind(f"{url}: cannot be read ({_reason(error)}); {_remedy(url)}") from error
-
-
-def _reason(error: BaseException) -> str:
-    text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-    return f"{type(error).__name__}: {text}"
-
-
-def _remedy(url: str) -> str:
-    if url.startswith("s3"):
-        return "check AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_ENDPOINT_URL and the bucket's policy"
-    return "check the credentials and the address" if is_remote(url) else "check the permissions of the folder"
+        raise SourceError(f"{path}: cannot be read ({type(error).__name__}: {error.strerror or error})") from error
 
 
 class SeekableFile(io.RawIOBase):
@@ -303,7 +254,7 @@ class SourceFile(SeekableFile):
     """One file of a source, for libraries that want a file (pyarrow, tar scan)."""
 
     def __init__(self, source: Source, name: str) -> None:
-        super().__init__(source.size(name), f"{source.url}/{name}")
+        super().__init__(source.stat(name).size, f"{source.url}/{name}")
         self._source, self._file = source, name
 
     def _get(self, offset: int, length: int) -> bytes:

@@ -19,7 +19,7 @@ from typing import Protocol
 from urllib.parse import unquote, urlsplit
 
 from shards.index import DatasetError
-from shards.source import AccessDenied, MissingFile, Source, is_remote, open_filesystem, open_source
+from shards.source import AccessDenied, MissingFile, Source, is_remote, open_source
 
 UNFINISHED = "unfinished"
 
@@ -157,6 +157,8 @@ class RemoteTarget:
     """A URL prefix, through fsspec; files are written in the temporary folder of this machine first."""
 
     def __init__(self, url: str) -> None:
+        from shards.stores import open_filesystem
+
         self.url = url.rstrip("/")
         self._files, self._prefix = open_filesystem(self.url)
         self.source, self.unfinished = open_source(self.url), open_source(f"{self.url}/{UNFINISHED}")

@@ -171,7 +171,7 @@ def check_shard(
             None, "index", f"{num_elements} records in shards.parquet", f"{sum(rows.num_records)} in its rows"
         )
     try:
-        found = shards.size(name)
+        found = shards.stat(name).size
     except MissingFile:
         check.spoil_all("shard", f"a file of {num_bytes} bytes", "no such file")
         return check.report

@@ -236,7 +236,7 @@ class DatasetWriter:
         for number in numbers:
             table = self._read_part(number)
             part = _Part.from_metadata(table.schema.metadata[b"part"])
-            found = target.source.size(part.entry.name) if part.entry.name in files else None
+            found = target.source.stat(part.entry.name).size if part.entry.name in files else None
             if found != part.entry.bytes:
                 raise DatasetError(
                     f"{target.url}/{part.entry.name}: should have {part.entry.bytes} bytes, "

@@ -67,7 +67,7 @@ def open_dataset(path: str) -> Dataset:
     url = path.removesuffix(f"/{DATASET_FILE}")
     source = open_source(url)
     try:
-        source.size(DATASET_FILE)
+        source.stat(DATASET_FILE)
     except MissingFile as error:
         raise UsageError(_no_dataset(url, source)) from error
     return Dataset(url, Index.open(source))

@@ -16,7 +16,7 @@ from shards.decode import open_decoder
 from shards.index import Index, MemberRow, SampleRow, member_checksum, rows_table
 from shards.media import probe
 from shards.sample import MediaFacts
-from shards.source import LocalSource, Source, SourceError, open_source
+from shards.source import LocalSource, Source, SourceError, Stat, open_source
 from shards.tar import scan
 from shards.verify import ShardMembers, ShardReport, check_shard, is_sample_member
 
@@ -215,7 +215,7 @@ def test_a_store_that_gives_less_than_it_has_is_a_problem(folder: Path) -> None:
 
 def test_a_missing_right_is_a_problem(folder: Path) -> None:
     class Refusing(LocalSource):
-        def size(self, name: str) -> int:
+        def stat(self, name: str) -> Stat:
             raise SourceError(f"{name}: access refused")
 
     assert check(folder, source=Refusing(str(folder))).problems[0].found == "000000.tar: access refused"

@@ -1,0 +1,258 @@
+"""A URL prefix as a source: requests that are tried again until a deadline, many at once, and counted.
+
+Promises: a request is tried again after an error that may pass, after 0.1 s, then up to twice as long each time (10 s
+at most, a random part of it), where a store is throttling after 1 s; the waiting requests keep their place among the 32
+in flight, so a store that is throttling is asked less. A request that hangs, or that brings less than 128 KiB a second,
+is given up and tried again. After `deadline` seconds a SourceError says how often it was tried and why it failed last.
+Missing files and refused access are raised at once. Bytes are those that were asked for, or there is an error.
+A client belongs to the process that uses it: a source may be opened before a fork, and counts anew in the child.
+Gives up: caching.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import random
+import threading
+import time
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
+
+from shards.source import (
+    CONNECTIONS,
+    AccessDenied,
+    MissingFile,
+    Names,
+    Pieces,
+    Range,
+    RangeReader,
+    SourceError,
+    Stat,
+    Stats,
+    check_name,
+    check_range,
+)
+from shards.stores import CONNECT_SECONDS, READ_SECONDS, Answer, Failure, open_store, shown
+
+if TYPE_CHECKING:
+    from tenacity import RetryCallState
+
+DEADLINE_SECONDS = 300.0
+DEADLINE_VARIABLE = "MCG_SOURCE_DEADLINE"
+"""How long a request is tried; the variable is read when a source is first used."""
+_FIRST_PAUSE, _THROTTLED_PAUSE, _LONGEST_PAUSE = 0.1, 1.0, 10.0
+_SLOWEST = 1 << 17
+"""Bytes a second; a slower answer counts as one that hangs."""
+_WARN_AFTER = 5.0
+"""Seconds that requests fail before a warning, and between two warnings of a source."""
+
+Kind = Literal["stat", "list", "range", "part"]
+_T = TypeVar("_T")
+_log = logging.getLogger(__name__)
+
+
+class Traffic:
+    """What one source has asked for in this process; attempts count as requests."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._counts: dict[str, float] = dict.fromkeys(
+            ("stat", "list", "range", "part", "bytes", "retries", "seconds_throttled"), 0
+        )
+
+    def add(self, what: str, count: float = 1) -> None:
+        with self._lock:
+            self._counts[what] += count
+
+    def snapshot(self) -> dict[str, float]:
+        """Requests by kind (stat, list, range, part), bytes, retries, seconds_throttled."""
+        with self._lock:
+            return dict(self._counts)
+
+
+class RemoteSource:
+    """A URL prefix. deadline: seconds for one request; None: what the environment says, or 300."""
+
+    def __init__(self, url: str, deadline: float | None = None) -> None:
+        self._address, self._deadline = url.rstrip("/"), deadline
+        self.url = shown(self._address)
+        self._clients: dict[int, _Client] = {}
+
+    @property
+    def traffic(self) -> Traffic:
+        return self._client().traffic
+
+    def list(self, suffix: str = "") -> Names:
+        return self._client().run(self._list(suffix))
+
+    def stat(self, name: str) -> Stat:
+        return self.stat_many([name])[0]
+
+    def stat_many(self, names: Sequence[str]) -> Stats:
+        for name in names:
+            check_name(name)
+        client = self._client()
+        return client.run(
+            _all([client.request("stat", self._shown(name), partial(client.store.stat, name)) for name in names])
+        )
+
+    def read(
+        self, name: str, offset: int = 0, length: int | None = None, kind: Literal["range", "part"] = "range"
+    ) -> bytes:
+        """kind: how it is counted; a part is a piece of a shard that is downloaded whole."""
+        client = self._client()
+        return client.run(self._read(client, name, offset, length, kind))
+
+    def read_many(self, ranges: Sequence[Range]) -> Pieces:
+        client = self._client()
+        return client.run(_all([self._read(client, *range_) for range_ in ranges]))
+
+    def range_reader(self, name: str) -> RangeReader:
+        return partial(self.read, name)
+
+    async def _list(self, suffix: str) -> Names:
+        client, names, page = self._client(), [], ""
+        while True:
+            found, page = await client.request("list", self.url, partial(client.store.list, page))
+            names += [name for name in found if name.endswith(suffix)]
+            if not page:
+                return sorted(names)
+
+    async def _read(self, client: _Client, name: str, offset: int, length: int | None, kind: Kind = "range") -> bytes:
+        check_name(name)
+        check_range(offset, length)
+        if length == 0:
+            return b""
+        num_bytes = length if length is not None else max(0, -offset)
+        get = partial(client.store.get, name, offset, length)
+        answer: Answer = await client.request(kind, self._shown(name), get, num_bytes)
+        client.traffic.add("bytes", len(answer.data))
+        return answer.data
+
+    def _shown(self, name: str) -> str:
+        return f"{self.url}/{name}"
+
+    def _client(self) -> _Client:
+        # Without a lock, which could be held just when the process forks: a client that loses has opened nothing yet.
+        # Those of the parent are kept, or a child would close their connections.
+        client = self._clients.get(os.getpid())
+        return client or self._clients.setdefault(os.getpid(), _Client(self._address, self._deadline))
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"url": self._address, "deadline": self._deadline}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__init__(state["url"], state["deadline"])  # type: ignore[misc]
+
+
+class _Client:
+    """What one process has of a source."""
+
+    def __init__(self, address: str, deadline: float | None) -> None:
+        if deadline is None:
+            deadline = float(os.environ.get(DEADLINE_VARIABLE, DEADLINE_SECONDS))
+        self.store, self._loop = open_store(address)
+        self.traffic = Traffic()
+        self._deadline = deadline
+        self._slots = asyncio.Semaphore(CONNECTIONS)
+        # Of its own: ranks must not wait equally long, and the numbers of the user's generator are the user's.
+        self._random = random.Random()
+        self._next_warning = 0.0
+
+    def run(self, work: Coroutine[Any, Any, _T]) -> _T:
+        """Wait for work that runs on the event loop; Ctrl-C cancels it."""
+        future = asyncio.run_coroutine_threadsafe(work, self._loop)
+        try:
+            return future.result()
+        except BaseException:
+            future.cancel()
+            raise
+
+    async def request(self, kind: Kind, url: str, ask: Callable[[], Awaitable[_T]], num_bytes: int = 0) -> _T:
+        """Ask, again and again if need be. url: for errors. num_bytes: about how many the answer will have."""
+        from tenacity import AsyncRetrying, RetryError, retry_if_exception, stop_before_delay
+
+        async with self._slots:
+            start = time.monotonic()
+
+            async def once() -> _T:
+                self.traffic.add(kind)
+                left = max(1.0, start + self._deadline - time.monotonic())
+                limit = min(left, CONNECT_SECONDS + READ_SECONDS + num_bytes / _SLOWEST)
+                try:
+                    return await asyncio.wait_for(ask(), limit)
+                except TimeoutError as error:
+                    raise Failure("again", f"no whole answer within {limit:.0f} s") from error
+
+            try:
+                return await AsyncRetrying(
+                    retry=retry_if_exception(_may_pass),
+                    wait=self._pause,
+                    stop=stop_before_delay(self._deadline),
+                    before_sleep=partial(self._note, url, start),
+                )(once)
+            except RetryError as error:
+                last = error.last_attempt
+                raise _final(url, last.exception(), last.attempt_number, time.monotonic() - start) from last.exception()
+            except Failure as failure:
+                raise _final(url, failure, 1, 0.0) from failure
+
+    def _pause(self, state: RetryCallState) -> float:
+        assert state.outcome is not None
+        failure = state.outcome.exception()
+        assert isinstance(failure, Failure)
+        first = _THROTTLED_PAUSE if failure.kind == "throttled" else _FIRST_PAUSE
+        longest = min(_LONGEST_PAUSE, first * 2 ** min(16, state.attempt_number - 1))
+        return max(failure.pause, self._random.uniform(0, longest))
+
+    def _note(self, url: str, start: float, state: RetryCallState) -> None:
+        """Count a failure that is followed by another attempt, and say so if it goes on for long."""
+        assert state.outcome is not None and state.next_action is not None
+        failure = state.outcome.exception()
+        assert isinstance(failure, Failure)
+        self.traffic.add("retries")
+        if failure.kind == "throttled":
+            self.traffic.add("seconds_throttled", state.next_action.sleep)
+        now = time.monotonic()
+        if now - start > _WARN_AFTER and now > self._next_warning:
+            self._next_warning = now + _WARN_AFTER
+            left = self._deadline - (now - start)
+            _log.warning("%s: %s; trying again for up to %.0f s", url, failure.reason, left)
+
+
+async def _all(work: Sequence[Coroutine[Any, Any, _T]]) -> list[_T]:
+    """The results in order; what goes on when one fails is cancelled."""
+    tasks = [asyncio.ensure_future(one) for one in work]
+    try:
+        return await asyncio.gather(*tasks)
+    except BaseException:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        raise
+
+
+def _may_pass(error: BaseException) -> bool:
+    return isinstance(error, Failure) and error.kind in ("again", "throttled")
+
+
+def _final(url: str, failure: BaseException | None, attempts: int, seconds: float) -> SourceError:
+    assert isinstance(failure, Failure)
+    reason = failure.reason
+    remedy = f"; {failure.remedy}" if failure.remedy else ""
+    if failure.kind == "missing":
+        why = f" ({reason})" if reason else ""
+        return MissingFile(
+            f"{url}: not found{why}; {failure.remedy or 'check the path, or whether the dataset was built here'}"
+        )
+    if failure.kind == "denied":
+        return AccessDenied(f"{url}: access refused ({reason}){remedy}")
+    if failure.kind == "refused":
+        return SourceError(f"{url}: {reason}{remedy}")
+    return SourceError(
+        f"{url}: cannot be read ({reason}), tried {attempts} times in {seconds:.0f} s; check the address and the "
+        f"store, or let it take longer ({DEADLINE_VARIABLE}, seconds)"
+    )

@@ -1,0 +1,503 @@
+"""One request to a store: S3 through the client of s3fs, HTTP through the session of fsspec, and all else it knows.
+
+Promises: one call is one request, tried once; bytes are either exactly those that were asked for or a Failure; what a
+client library raises becomes a Failure that says whether to try again, and what to do if that is of no use. Secrets
+(the query of a signed URL, a password in it) do not get into reasons.
+Gives up: the same care for stores other than S3 and HTTP: there fsspec decides what an error looks like.
+remote.py has the retries. Nothing here is loaded for local folders.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
+from typing import Any, Literal, NamedTuple, Protocol
+from urllib.parse import urlsplit, urlunsplit
+
+from shards.source import CONNECTIONS, Names, SourceError, Stat
+
+CONNECT_SECONDS, READ_SECONDS = 5.0, 20.0
+"""Until a connection stands, and between two pieces of an answer."""
+
+_MAIN_SCHEMES = ("s3", "http", "https", "gs", "abfs", "hf", "oss", "sftp", "hdfs", "webhdfs", "memory", "file")
+_VERSION_FIELDS = (
+    "ETag",
+    "etag",
+    "md5Hash",
+    "LastModified",
+    "Last-Modified",
+    "last_modified",
+    "mtime",
+    "updated",
+    "created",
+)
+
+
+class Failure(Exception):
+    """A request that gave nothing."""
+
+    def __init__(
+        self,
+        kind: Literal["missing", "denied", "refused", "again", "throttled"],
+        reason: str,
+        remedy: str = "",
+        pause: float = 0.0,
+    ) -> None:
+        super().__init__(reason)
+        self.kind = kind
+        """again: may pass; throttled: passes if the store is asked less; the others do not pass by themselves."""
+        self.reason, self.remedy = without_secrets(reason), remedy
+        self.pause = pause
+        """Seconds that the store wants to be left alone."""
+
+
+class _NoSize(Failure):
+    def __init__(self) -> None:
+        what = "the server does not say how large it is"
+        super().__init__("refused", what, "ranges cannot be read: use another server")
+
+
+class Answer(NamedTuple):
+    """Bytes, and what the store said about the whole file with them."""
+
+    data: bytes
+    size: int | None
+    """Of the whole file; None where the store does not say."""
+    version: str
+
+
+class Store(Protocol):
+    """One prefix of a store; each call is one request on the event loop of fsspec."""
+
+    async def stat(self, name: str) -> Stat: ...
+    async def get(self, name: str, offset: int, length: int | None) -> Answer:
+        """Bytes as `Source.read` gives them."""
+
+    async def list(self, page: str) -> tuple[Names, str]:
+        """(names, next page) of one page; the first one and the one behind the last are ""."""
+
+
+def open_store(url: str) -> tuple[Store, asyncio.AbstractEventLoop]:
+    """A client for this process, and the loop it runs on. Raises SourceError for URLs that nobody knows."""
+    from fsspec.asyn import get_loop
+
+    if "::" not in url and url.startswith(("http://", "https://")):
+        return HttpStore(url), get_loop()
+    if "::" not in url and url.startswith(("s3://", "s3a://")):
+        return S3Store(url), get_loop()
+    return AnyStore(url), get_loop()
+
+
+def open_filesystem(url: str, **options: Any) -> tuple[Any, str]:
+    """The fsspec file system of a URL and the path inside it; a client of this process, shared with nobody."""
+    import fsspec
+
+    scheme = url.partition("://")[0]
+    try:
+        files, prefix = fsspec.core.url_to_fs(url, skip_instance_cache=True, use_listings_cache=False, **options)
+    except ImportError as error:
+        raise SourceError(f"{shown(url)}: {scheme}:// needs a package that is not installed ({error})") from error
+    except ValueError as error:
+        if "not known" not in str(error):
+            raise SourceError(f"{shown(url)}: not a URL that can be opened ({without_secrets(str(error))})") from error
+        known = ", ".join(_MAIN_SCHEMES)
+        raise SourceError(
+            f"{shown(url)}: no kind of URL begins with {scheme}://; known are {known} and what else fsspec knows"
+        ) from error
+    return files, prefix.rstrip("/")
+
+
+def shown(url: str) -> str:
+    """A URL as it may be shown: without a password and without the query of a signed one."""
+    if "::" in url or not url.startswith(("http://", "https://")):
+        return url
+    parts = urlsplit(url)
+    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
+
+
+def without_secrets(text: str) -> str:
+    """The same for every URL in a text."""
+    return re.sub(r"(https?://)(?:[^\s/'\"]*@)?([^\s?'\"]*)(?:\?[^\s'\"]*)?", r"\1\2", text)
+
+
+# ---------------------------------------------------------------- ranges
+
+
+def _range_header(offset: int, length: int | None) -> str | None:
+    if length is None:
+        return f"bytes={offset or ''}{'' if offset < 0 else '-'}" if offset else None
+    return f"bytes={offset}-{offset + length - 1}"
+
+
+def _check_range(
+    offset: int, length: int | None, content_range: str | None, size: int | None
+) -> tuple[int, int | None]:
+    """(bytes that the body must have, -1: unknown; size of the file) of an answer. Raises Failure.
+
+    content_range: the header, None in an answer that is the whole file. size: the header Content-Length.
+    """
+    if content_range is None:
+        asked_for_all = length is None and (offset == 0 or (size is not None and -offset >= size))
+        if not asked_for_all and (offset or size is None or length is None or size > length):
+            raise Failure("refused", "the server ignores byte ranges", "use one that serves them")
+        return -1 if size is None else size, size
+    found = re.fullmatch(r"bytes (\d+)-(\d+)/(\d+|\*)", content_range.strip())
+    if found is None:
+        raise Failure("refused", f"the server answers a range with {content_range[:60]!r}", "use another server")
+    first, last = int(found[1]), int(found[2])
+    total = None if found[3] == "*" else int(found[3])
+    expected = offset if offset >= 0 else first if total is None else max(0, total + offset)
+    if first != expected or last < first or (length is not None and last >= offset + length):
+        raise Failure(
+            "refused", f"the server answers with bytes {first} to {last}, not from {expected} on", "use another server"
+        )
+    end = last + 1 if total is None else total if length is None else min(total, offset + length)
+    if last + 1 < end:
+        raise Failure("again", f"the server gives bytes {first} to {last} only")
+    return last + 1 - first, total
+
+
+def _check_body(data: bytes, num_bytes: int) -> bytes:
+    if num_bytes >= 0 and len(data) != num_bytes:
+        raise Failure("again", f"the connection was cut after {len(data)} of {num_bytes} bytes")
+    return data
+
+
+def _status_failure(status: int, reason: str, remedy: str, pause: str | None) -> Failure:
+    """What an HTTP status means, for S3 too."""
+    if status in (429, 503):
+        return Failure("throttled", reason, "ask less of the store", float(pause) if pause and pause.isdigit() else 0.0)
+    if status in (408, 425) or status >= 500:
+        return Failure("again", reason)
+    if status in (404, 410):
+        return Failure("missing", reason, remedy)
+    return Failure("denied" if status in (401, 403, 407) else "refused", reason, remedy)
+
+
+# ---------------------------------------------------------------- S3
+
+
+_S3_REMEDIES = {
+    "InvalidAccessKeyId": "AWS_ACCESS_KEY_ID is not known there",
+    "SignatureDoesNotMatch": "AWS_SECRET_ACCESS_KEY does not belong to AWS_ACCESS_KEY_ID",
+    "ExpiredToken": "the temporary credentials have run out: get new ones",
+    "TokenRefreshRequired": "the temporary credentials have run out: get new ones",
+    "InvalidToken": "AWS_SESSION_TOKEN does not belong to AWS_ACCESS_KEY_ID",
+    "RequestTimeTooSkewed": "the clock of this machine is wrong",
+    "AccessDenied": "the key is good, but the bucket's policy does not allow this, or the file is not there and "
+    "listing is not allowed",
+    "AllAccessDisabled": "the bucket is closed",
+    "InvalidObjectState": "the file lies in an archive: restore it first",
+}
+_S3_DENIED = {"ExpiredToken", "TokenRefreshRequired", "InvalidToken", "InvalidObjectState", "AllAccessDisabled"}
+_S3_THROTTLED = {"SlowDown", "Throttling", "ThrottlingException", "RequestLimitExceeded", "TooManyRequests"}
+_S3_PASSING = {"RequestTimeout", "InternalError", "OperationAborted"}
+_S3_ELSEWHERE = {"AuthorizationHeaderMalformed", "IllegalLocationConstraintException", "PermanentRedirect"}
+_S3_VARIABLES = "check AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_ENDPOINT_URL and the bucket's policy"
+
+
+class S3Store:
+    """A prefix of a bucket. s3fs makes the client (so its settings count), requests go to the client directly."""
+
+    def __init__(self, url: str) -> None:
+        from fsspec.config import conf
+
+        users: dict[str, Any] = conf.get("s3", {}).get("config_kwargs", {})
+        config = {
+            "connect_timeout": CONNECT_SECONDS,
+            "read_timeout": READ_SECONDS,
+            "max_pool_connections": CONNECTIONS,
+            # Checksums of answers are not known to every store, and the index has its own.
+            "response_checksum_validation": "when_required",
+            "retries": {"total_max_attempts": 1, "mode": "standard"},
+        }
+        self._files, prefix = open_filesystem(url, config_kwargs={**config, **users})
+        self._bucket, key, _ = self._files.split_path(prefix)
+        self._prefix = f"{key.strip('/')}/" if key.strip("/") else ""
+
+    async def stat(self, name: str) -> Stat:
+        from botocore.exceptions import ClientError
+
+        try:
+            with _s3_failures(self._bucket):
+                said = await self._call("head_object", Key=self._prefix + name)
+                return Stat(int(said["ContentLength"]), _version(said))
+        except Failure as failure:
+            cause = failure.__cause__
+            if failure.kind in ("again", "throttled") or not isinstance(cause, ClientError):
+                raise
+        # The answer to HEAD has no body, so no reason; this one has. Where only GET is allowed it even gives the size.
+        answer = await self.get(name, 0, 1)
+        return Stat(len(answer.data) if answer.size is None else answer.size, answer.version)
+
+    async def get(self, name: str, offset: int, length: int | None) -> Answer:
+        header = _range_header(offset, length)
+        asked = {"Key": self._prefix + name} | ({} if header is None else {"Range": header})
+        with _s3_failures(self._bucket):
+            try:
+                said = await self._call("get_object", **asked)
+            except Exception as error:
+                if _s3_status(error) == 416:  # the range begins where the file ends, an empty one's first byte too
+                    return Answer(b"", 0 if offset <= 0 else None, "")
+                raise
+            async with said["Body"] as body:
+                num_bytes, size = _check_range(offset, length, said.get("ContentRange"), said.get("ContentLength"))
+                data = _check_body(await body.read(), num_bytes)
+            return Answer(data, size, _version(said))
+
+    async def list(self, page: str) -> tuple[Names, str]:
+        more = {"ContinuationToken": page} if page else {}
+        with _s3_failures(self._bucket, "listing "):
+            said = await self._call("list_objects_v2", Prefix=self._prefix, Delimiter="/", **more)
+        found = said.get("Contents", [])
+        if not found and not said.get("CommonPrefixes") and self._prefix and not page:
+            raise Failure("missing", "nothing in the bucket begins with this", "check the address")
+        names = [entry["Key"].removeprefix(self._prefix) for entry in found]
+        return [name for name in names if name], said.get("NextContinuationToken", "") if said["IsTruncated"] else ""
+
+    async def _call(self, method: str, **arguments: Any) -> Any:
+        files = self._files
+        await files.set_session()
+        call = getattr(await files.get_s3(self._bucket), method)
+        return await call(**files._get_s3_method_kwargs(call, Bucket=self._bucket, **arguments))
+
+
+def _s3_status(error: BaseException) -> int | None:
+    response = getattr(error, "response", None)
+    return response["ResponseMetadata"].get("HTTPStatusCode") if response else None
+
+
+@contextmanager
+def _s3_failures(bucket: str, what: str = "") -> Iterator[None]:
+    import aiohttp
+    from botocore import exceptions
+
+    try:
+        yield
+    except exceptions.ClientError as error:
+        raise _client_failure(error, bucket, what) from error
+    except (exceptions.NoCredentialsError, exceptions.PartialCredentialsError, exceptions.TokenRetrievalError) as error:
+        public = "for a public bucket set FSSPEC_S3_ANON=true"
+        raise Failure("denied", f"{type(error).__name__}: {error}", f"{_S3_VARIABLES}; {public}") from error
+    except exceptions.SSLError as error:
+        raise _tls_failure(error) from error
+    except (exceptions.ParamValidationError, exceptions.UnknownEndpointError, ValueError) as error:
+        raise Failure("refused", f"{type(error).__name__}: {error}", _S3_ADDRESS) from error
+    except (exceptions.BotoCoreError, exceptions.HTTPClientError, aiohttp.ClientError, OSError) as error:
+        raise Failure("again", f"{type(error).__name__}: {error}") from error
+
+
+_S3_ADDRESS = (
+    "check the name of the bucket, AWS_DEFAULT_REGION and AWS_ENDPOINT_URL (it begins with http:// or https://)"
+)
+
+
+def _client_failure(error: Any, bucket: str, what: str) -> Failure:
+    """What an error answer of S3 means."""
+    said: Mapping[str, Any] = error.response.get("Error", {})
+    about = error.response.get("ResponseMetadata", {})
+    status, headers = int(about.get("HTTPStatusCode", 0)), about.get("HTTPHeaders", {})
+    code = str(said.get("Code", status))
+    reason = f"{what}{code}: {said.get('Message', '')}".rstrip(": ")
+    region = said.get("Region") or headers.get("x-amz-bucket-region")
+    if code in _S3_THROTTLED or status in (429, 503):
+        return _status_failure(503, reason, "", headers.get("retry-after"))
+    if code in _S3_PASSING:
+        return Failure("again", reason)
+    if region and (status in (301, 307) or code in _S3_ELSEWHERE):
+        there = f"the bucket {bucket} lies in region {region}"
+        return Failure("refused", reason, f"{there}: set AWS_DEFAULT_REGION={region}")
+    if status in (301, 307):
+        return Failure("refused", reason, f"the bucket {bucket} lies elsewhere: {_S3_ADDRESS}")
+    if code == "NoSuchBucket":
+        return Failure("missing", f"there is no bucket {bucket}", "check the address, and AWS_ENDPOINT_URL")
+    if status in (404, 410):
+        return Failure("missing", "", "")
+    remedy = _S3_REMEDIES.get(code)
+    if code in _S3_DENIED or status in (401, 403):
+        return Failure("denied", reason, f"{remedy}; {_S3_VARIABLES}" if remedy else _S3_VARIABLES)
+    return _status_failure(status, reason, _S3_ADDRESS, headers.get("retry-after"))
+
+
+def _tls_failure(error: BaseException) -> Failure:
+    plain = "WRONG_VERSION_NUMBER" in str(error) or "wrong version number" in str(error)
+    remedy = "the server speaks plain http: write http:// instead of https://" if plain else "check its certificate"
+    return Failure("refused", f"{type(error).__name__}: {error}", remedy)
+
+
+# ---------------------------------------------------------------- HTTP
+
+
+class HttpStore:
+    """A prefix on an HTTP server. The query of the prefix (a signature) goes with every request."""
+
+    def __init__(self, url: str) -> None:
+        import aiohttp
+        from fsspec.config import conf
+
+        timeout = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS, sock_read=READ_SECONDS)
+        users: dict[str, Any] = conf.get(urlsplit(url).scheme, {}).get("client_kwargs", {})
+        self._files, _ = open_filesystem(url, client_kwargs={"timeout": timeout, **users})
+        self._base, _, self._query = url.partition("?")
+        self._base = self._base.rstrip("/")
+
+    async def stat(self, name: str) -> Stat:
+        try:
+            async with self._ask("HEAD", name) as said:
+                size = said.headers.get("Content-Length")
+                if size is not None and size.isdigit() and not said.headers.get("Content-Encoding"):
+                    return Stat(int(size), _version(said.headers))
+        except Failure as failure:
+            if failure.kind in ("missing", "again", "throttled"):
+                raise
+        async with self._ask("GET", name, "bytes=0-0") as said:  # the body is left alone
+            total = said.headers.get("Content-Range", "").rpartition("/")[2]
+            size = total if said.status in (206, 416) else said.headers.get("Content-Length", "")
+        if not size.isdigit():
+            raise _NoSize
+        return Stat(int(size), _version(said.headers))
+
+    async def get(self, name: str, offset: int, length: int | None) -> Answer:
+        async with self._ask("GET", name, _range_header(offset, length)) as said:
+            if said.status == 416:  # the range begins where the file ends
+                return Answer(b"", None, "")
+            if said.headers.get("Content-Encoding", "identity") not in ("identity", ""):
+                raise Failure("refused", "the server sends it compressed", "turn that off for these files")
+            size = said.headers.get("Content-Length")
+            content_range = said.headers.get("Content-Range") if said.status == 206 else None
+            if said.status == 206 and content_range is None:
+                raise Failure("refused", "the server does not say which range it sends", "use another server")
+            num_bytes, total = _check_range(offset, length, content_range, int(size) if size else None)
+            return Answer(_check_body(await said.read(), num_bytes), total, _version(said.headers))
+
+    async def list(self, page: str) -> tuple[Names, str]:
+        with _http_failures():
+            entries = await self._files._ls(self._base, detail=True)
+        names = {entry["name"].split("?")[0].rsplit("/", 1)[-1] for entry in entries if entry["type"] == "file"}
+        return [name for name in names if name], ""
+
+    @asynccontextmanager
+    async def _ask(self, method: str, name: str, range_: str | None = None) -> AsyncIterator[Any]:
+        """The answer to a request, its body not read yet; 416 counts as one."""
+        # Compressed bodies have other lengths and ranges than files.
+        headers = {"Accept-Encoding": "identity"} | ({} if range_ is None else {"Range": range_})
+        options = dict(self._files.kwargs)
+        headers = {**options.pop("headers", {}), **headers}
+        name = name.replace("?", "%3F").replace("#", "%23")  # the rest is quoted, or was in the listing
+        url = f"{self._base}/{name}" + (f"?{self._query}" if self._query else "")
+        with _http_failures():
+            session = await self._files.set_session()
+            asked = session.request(
+                method, self._files.encode_url(url), headers=headers, allow_redirects=True, **options
+            )
+            async with asked as said:
+                if said.status >= 400 and said.status != 416:
+                    pause = said.headers.get("Retry-After")
+                    raise _status_failure(said.status, f"HTTP {said.status} {said.reason}", _HTTP_REMEDY, pause)
+                yield said
+
+
+_HTTP_REMEDY = "check the address and the credentials (a signed address may have run out)"
+
+
+@contextmanager
+def _http_failures() -> Iterator[None]:
+    import aiohttp
+
+    try:
+        yield
+    except (aiohttp.ClientSSLError, aiohttp.ClientConnectorCertificateError) as error:
+        raise _tls_failure(error) from error
+    except (aiohttp.InvalidURL, aiohttp.TooManyRedirects) as error:
+        # Not `from error`: its text has the whole address, signature included.
+        raise Failure("refused", f"{type(error).__name__}: {error}", "check the address") from None
+    except aiohttp.ClientResponseError as error:
+        raise _status_failure(error.status, f"HTTP {error.status} {error.message}", _HTTP_REMEDY, None) from error
+    except FileNotFoundError as error:  # from listing
+        raise Failure("missing", "", "") from error
+    except (TimeoutError, aiohttp.ClientError, OSError) as error:
+        raise Failure("again", f"{type(error).__name__}: {error}") from error
+
+
+# ---------------------------------------------------------------- whatever else fsspec knows
+
+
+class AnyStore:
+    """A prefix of any file system of fsspec; one that blocks is called in threads."""
+
+    def __init__(self, url: str) -> None:
+        self._files, self._prefix = open_filesystem(url)
+
+    async def stat(self, name: str) -> Stat:
+        with _any_failures():
+            info = await self._call("info", f"{self._prefix}/{name}")
+        if info.get("size") is None:
+            raise _NoSize
+        if info.get("type") == "directory":
+            raise Failure("missing", "it is a folder", "")
+        return Stat(int(info["size"]), _version(info))
+
+    async def get(self, name: str, offset: int, length: int | None) -> Answer:
+        end = None if length is None else offset + length
+        path = f"{self._prefix}/{name}"
+        with _any_failures():
+            try:
+                data = bytes(await self._call("cat_file", path, start=offset or None, end=end))
+            except (FileNotFoundError, PermissionError):
+                raise
+            except Exception:
+                size = (await self._call("info", path)).get("size")  # a range may begin where the file ends
+                if size is None or size > max(0, offset):
+                    raise
+                return Answer(b"", size, "")
+            if length is None or len(data) == length:
+                return Answer(data, None, "")
+            if len(data) > length:
+                raise Failure("refused", "the server ignores byte ranges", "use one that serves them")
+            size = (await self._call("info", path)).get("size")
+        if size is not None and offset + len(data) < size:
+            raise Failure("again", f"the store gave {len(data)} of {length} bytes")
+        return Answer(data, size, "")
+
+    async def list(self, page: str) -> tuple[Names, str]:
+        with _any_failures():
+            self._files.invalidate_cache()
+            entries = await self._call("ls", self._prefix, detail=True)
+        names = [entry["name"].rstrip("/").rsplit("/", 1)[-1] for entry in entries if entry["type"] == "file"]
+        return [name for name in names if name], ""
+
+    async def _call(self, method: str, *arguments: Any, **options: Any) -> Any:
+        if self._files.async_impl:
+            return await getattr(self._files, f"_{method}")(*arguments, **options)
+        return await asyncio.to_thread(getattr(self._files, method), *arguments, **options)
+
+
+@contextmanager
+def _any_failures() -> Iterator[None]:
+    try:
+        yield
+    except Failure:
+        raise
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError) as error:
+        raise Failure("missing", "", "") from error
+    except PermissionError as error:
+        raise Failure("denied", _text(error), "check the credentials and the permissions there") from error
+    except (TimeoutError, OSError, EOFError) as error:
+        raise Failure("again", _text(error)) from error
+    except Exception as error:
+        # Client libraries have exceptions of their own; those that answer for a server carry a status.
+        status = next((v for n in ("status", "status_code", "code") if isinstance(v := getattr(error, n, 0), int)), 0)
+        if status:
+            raise _status_failure(status, _text(error), "check the credentials and the address", None) from error
+        kind: Any = "denied" if re.search("credential|auth", type(error).__name__, re.IGNORECASE) else "refused"
+        raise Failure(kind, _text(error), "check the credentials and the address") from error
+
+
+def _text(error: BaseException) -> str:
+    return f"{type(error).__name__}: {getattr(error, 'strerror', None) or error}"
+
+
+def _version(info: Mapping[str, Any]) -> str:
+    return next((f"{field}={info[field]}" for field in _VERSION_FIELDS if info.get(field)), "")

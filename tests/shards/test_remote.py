@@ -1,0 +1,188 @@
+"""A remote source gives exactly the bytes that were asked for, whatever the store does in between, or says why not."""
+
+from __future__ import annotations
+
+import pickle
+import socket
+import threading
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from shards import remote, stores
+from shards.remote import RemoteSource
+from shards.source import CONNECTIONS, AccessDenied, MissingFile, SourceError, open_source
+from tests.shards.http_store import HttpStore
+
+DATA = bytes(range(256)) * 8
+FAULTS = [500, 502, 503, 429, 408, "cut", "short", "hang", "drip"]
+
+
+@pytest.fixture
+def store() -> Iterator[HttpStore]:
+    with HttpStore().running() as store:
+        store.files["/data/a.tar"] = DATA
+        store.files["/data/empty"] = b""
+        yield store
+
+
+@pytest.fixture(autouse=True)
+def _in_a_hurry(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Shorter pauses."""
+    monkeypatch.setattr(remote, "_FIRST_PAUSE", 0.001)
+    monkeypatch.setattr(remote, "_THROTTLED_PAUSE", 0.01)
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_fault_that_passes_costs_no_byte(store: HttpStore, monkeypatch: pytest.MonkeyPatch, fault: int | str) -> None:
+    if fault == "hang":
+        monkeypatch.setattr(stores, "READ_SECONDS", 0.2)
+    if fault == "drip":
+        monkeypatch.setattr(remote, "READ_SECONDS", 0.2)
+        monkeypatch.setattr(remote, "CONNECT_SECONDS", 0.2)
+    source = RemoteSource(f"{store.url}/data")
+    store.faults.extend([fault, fault])
+    assert source.read("a.tar", 100, 50) == DATA[100:150]
+    counted = source.traffic.snapshot()
+    assert counted["range"] == len(store.requests) == 3 and counted["retries"] == 2 and counted["bytes"] == 50
+    assert (counted["seconds_throttled"] > 0) == (fault in (429, 503))
+
+
+@settings(deadline=None, max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    ranges=st.lists(st.tuples(st.integers(0, 2100), st.integers(0, 300)), max_size=12),
+    faults=st.lists(st.sampled_from([500, 503, "cut", "short"]), max_size=12),
+)
+def test_many_ranges_at_once_are_those_that_were_asked_for(
+    store: HttpStore, ranges: list[tuple[int, int]], faults: list[int | str]
+) -> None:
+    store.faults.clear()
+    store.faults.extend(faults)
+    source = RemoteSource(f"{store.url}/data")
+    found = source.read_many([("a.tar", offset, length) for offset, length in ranges])
+    assert found == [DATA[offset : offset + length] for offset, length in ranges]
+
+
+def test_many_requests_are_in_flight_at_once_but_not_more_than_allowed(store: HttpStore) -> None:
+    source, stat = RemoteSource(f"{store.url}/data"), RemoteSource(f"{store.url}/data").stat("a.tar")
+    store.gate = threading.Barrier(CONNECTIONS)  # nobody is answered before so many have asked
+    found = source.read_many([("a.tar", i, 2) for i in range(2 * CONNECTIONS)])
+    assert found == [DATA[i : i + 2] for i in range(2 * CONNECTIONS)]
+    assert source.stat_many(["a.tar"] * CONNECTIONS) == [stat] * CONNECTIONS
+    assert store.most_at_once == CONNECTIONS
+
+
+def test_the_end_of_a_file_is_read_without_knowing_its_size(store: HttpStore) -> None:
+    source = RemoteSource(f"{store.url}/data")
+    assert source.read("a.tar", -10) == DATA[-10:] and source.read("a.tar", -9999) == DATA
+    assert source.read("empty", -10) == b"" == source.read("empty") == source.read("empty", 0, 5)
+    assert source.read("a.tar", len(DATA)) == source.read("a.tar", 9999, 5) == b""
+    assert all(method == "GET" for method, _, _ in store.requests) and len(store.requests) == 7
+    with pytest.raises(ValueError, match="a negative offset goes without a length"):
+        source.read("a.tar", -10, 5)
+
+
+def test_a_file_that_was_replaced_has_another_version(store: HttpStore) -> None:
+    source = RemoteSource(f"{store.url}/data")
+    before = source.stat("a.tar")
+    assert before.size == len(DATA) and before.version.startswith("ETag=")
+    store.files["/data/a.tar"] = DATA[::-1]
+    after = source.stat("a.tar")
+    assert after.size == before.size and after.version != before.version
+
+
+def test_size_without_head(store: HttpStore) -> None:
+    source = RemoteSource(f"{store.url}/data")
+    store.faults.append(405)
+    assert source.stat("a.tar").size == len(DATA)
+    store.faults.append(405)
+    assert source.stat("empty").size == 0
+
+
+@pytest.mark.parametrize("status", [401, 403, 404, 410, 400])
+def test_what_will_not_pass_is_said_at_once(store: HttpStore, status: int) -> None:
+    store.faults.append(status)
+    kind = {401: AccessDenied, 403: AccessDenied, 404: MissingFile, 410: MissingFile, 400: SourceError}[status]
+    with pytest.raises(kind, match=rf"127\.0\.0\.1:\d+/data/a\.tar: .*HTTP {status} .*; check the address") as error:
+        RemoteSource(f"{store.url}/data").read("a.tar", 0, 5)
+    assert type(error.value) is kind and len(store.requests) == 1
+
+
+def test_one_of_many_that_fails_is_named_and_the_rest_is_dropped(store: HttpStore) -> None:
+    source = RemoteSource(f"{store.url}/data")
+    with pytest.raises(MissingFile, match=r"/data/nothing: not found"):
+        source.read_many([("a.tar", 0, 5), ("nothing", 0, 5), ("a.tar", 5, 5)])
+    with pytest.raises(MissingFile, match=r"/data/nothing: not found"):
+        source.stat_many(["a.tar", "nothing"])
+    assert source.read("a.tar", 0, 5) == DATA[:5]
+
+
+def test_after_the_deadline_the_error_says_how_often_and_why(store: HttpStore) -> None:
+    store.faults.extend([500] * 1000)
+    with pytest.raises(SourceError, match=r"/data/a\.tar: cannot be read \(HTTP 500 .*\), tried \d+ times in \d+ s"):
+        RemoteSource(f"{store.url}/data", deadline=0.3).read("a.tar", 0, 5)
+    assert len(store.requests) > 1
+
+
+def test_nobody_answers_at_an_address(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(remote, "_WARN_AFTER", 0.05)
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))  # bound, but nobody listens
+        url = f"http://127.0.0.1:{taken.getsockname()[1]}"
+        monkeypatch.setenv("MCG_SOURCE_DEADLINE", "0.4")
+        with pytest.raises(SourceError, match=r"a\.tar: cannot be read \(.*127\.0\.0\.1.*tried \d+ times.*MCG_SOURCE"):
+            open_source(url).read("a.tar", 0, 5)
+    assert "trying again for up to" in caplog.text, "who waits is told"
+    with pytest.raises(SourceError, match=r"tried \d+ times"):
+        open_source("http://no-such-host.invalid/x").stat("a.tar")
+
+
+def test_a_store_that_asks_to_be_left_alone_is(store: HttpStore) -> None:
+    store.faults.append(503)
+    store.headers["Retry-After"] = "1"
+    source = RemoteSource(f"{store.url}/data")
+    assert source.read("a.tar", 0, 5) == DATA[:5]
+    assert source.traffic.snapshot()["seconds_throttled"] >= 1
+
+
+@pytest.mark.parametrize("offset", [0, 10])
+def test_a_server_that_ignores_ranges_is_refused(store: HttpStore, offset: int) -> None:
+    source = RemoteSource(f"{store.url}/data")
+    length = len(DATA) if offset else 10  # where all bytes are as many as were asked for, they are still others
+    store.faults.append("plain")
+    with pytest.raises(SourceError, match=r"a\.tar: the server ignores byte ranges; use one that serves them"):
+        source.read("a.tar", offset, length)
+    store.faults.append("plain")
+    assert source.read("a.tar", 0, 9999) == DATA, "the whole file is a good answer to more than all of it"
+    store.faults.append("compressed")
+    with pytest.raises(SourceError, match=r"a\.tar: the server sends it compressed"):
+        source.read("a.tar", offset, 5)
+
+
+def test_signatures_and_passwords_go_with_requests_and_never_into_messages(
+    store: HttpStore, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(remote, "_WARN_AFTER", 0.0)
+    source = RemoteSource(f"{store.url.replace('://', '://me:HIDDEN@')}/data?sig=HIDDEN", deadline=0.2)
+    assert source.read("a.tar", 0, 5) == DATA[:5]
+    assert store.requests[-1][1] == "/data/a.tar?sig=HIDDEN"
+    assert pickle.loads(pickle.dumps(source)).read("a.tar", 0, 5) == DATA[:5]
+    assert "HIDDEN" not in source.url
+    for fault in (403, 404, 400, 500, "cut"):
+        store.faults.extend([fault] * 1000)
+        with pytest.raises(SourceError) as error:
+            source.read("a.tar", 0, 500)
+        store.faults.clear()
+        seen: BaseException | None = error.value
+        while seen is not None:
+            assert "HIDDEN" not in str(seen)
+            seen = seen.__cause__
+    assert "HIDDEN" not in caplog.text
+
+
+def test_names_with_odd_characters_are_asked_for_as_they_are(store: HttpStore) -> None:
+    for name, path in {"a b": "a%20b", "a?b": "a%3Fb", "a#b": "a%23b", "ä": "%C3%A4", "a%20c": "a%20c"}.items():
+        store.files[f"/{path}"] = DATA
+        assert RemoteSource(store.url).read(name, 1, 3) == DATA[1:4]
