@@ -75,4 +75,4 @@ def open_feed(dataset: DatasetConfig, config: LoaderConfig) -> Feed:
 def open_reader(dataset: DatasetConfig, verify: Literal["once", "always", "never"] = "once") -> Reader:
     from shards.reader import Reader  # loads pyarrow
 
-    return Reader(dataset.name, dataset.path, dataset.elements, verify)
+    return Reader(dataset.name, dataset.path, dataset.elements, verify, dataset.partial_bytes)

@@ -10,16 +10,20 @@ Threads may share a Reader.
 
 from __future__ import annotations
 
+from bisect import bisect_right
+from collections.abc import Sequence
 from typing import Literal, NamedTuple, cast
 
 import numpy as np
 import numpy.typing as npt
 from numpy.typing import NDArray
 
-from shards.index import MAX_MEDIA_BYTES, MAX_TEXT_BYTES, DatasetError, Index, MemberRow, member_checksum
+from shards.index import MAX_MEDIA_BYTES, MAX_TEXT_BYTES, DatasetError, Index, KeyFrames, MemberRow, member_checksum
+from shards.media import SEEKABLE_CODECS, SEEKABLE_EXTENSIONS, MediaError
+from shards.partial import Media, PartialMedium, Span, Traffic, merge_spans, usable
 from shards.records import TextError, choose, parse
 from shards.sample import Origin, Sample, SampleError
-from shards.source import MissingFile, SourceError, open_source
+from shards.source import MissingFile, SourceError, is_remote, open_source
 
 _GAP = 1 << 16
 """Members of a sample are fetched in one read when at most this many foreign bytes lie between them."""
@@ -49,7 +53,10 @@ class Reader:
         url: str,
         elements: Literal["record", "sample"] = "record",
         verify: Literal["once", "always", "never"] = "once",
+        partial_bytes: int | None = None,
     ) -> None:
+        """partial_bytes: `read` gives videos with a GOP table as PartialMedium, and fetches remote ones that are larger
+        than this (bytes) only as far as they are used, unless verify is "always". None: all media are bytes."""
         if elements not in ("record", "sample"):
             raise ValueError(f"elements is {elements!r}, allowed are 'record' and 'sample'")
         self.name = dataset_name
@@ -64,6 +71,10 @@ class Reader:
         self._checked = bytearray(len(self.index.shards))
         self._verify = verify
         self._verified: dict[int, bytearray] = {}
+        self._partial_bytes = partial_bytes
+        self._is_remote = is_remote(self.source.url)
+        self.partial_traffic = Traffic()
+        """What was fetched of media that were not read whole."""
 
     @property
     def counts(self) -> NDArray[np.int64]:
@@ -87,7 +98,7 @@ class Reader:
         """
         sample, record_ = self._element(shard, row)
         self._check_shard(shard)
-        fetched = self._fetch_one(shard, sample, record_)
+        medium, fetched = self._fetch_medium(shard, sample, record_)
         rows = self.index.rows(shard)
         origin = self._origin(shard, sample)
         num_records = int(rows.num_records[fetched.sample])  # -1: not known
@@ -102,7 +113,7 @@ class Reader:
             expected = "at least 1 is needed" if num_records < 0 else f"the index says {num_records}"
             raise SampleError(origin, f"json has {len(records)} records, {expected}")
         record = fetched.record if fetched.record is not None else int(draw.integers(len(records)))
-        return Sample(origin, bytes(fetched.media), rows.facts(fetched.sample), records[record], record, meta)
+        return Sample(origin, medium, rows.facts(fetched.sample), records[record], record, meta)
 
     def fetch(self, shards: npt.ArrayLike, rows: npt.ArrayLike) -> list[Fetched | SampleError]:
         """The verified bytes of elements number `rows` of `shards` (equally many), in their order.
@@ -239,6 +250,65 @@ class Reader:
         texts = {member.ext: data for member, data in zip(chosen[1:], pieces[1:], strict=True)}
         return Fetched(sample, record, pieces[0], texts.get("json"), texts.get("txt"))
 
+    def _fetch_medium(self, shard: int, sample: int, record: int | None) -> tuple[Media, Fetched]:
+        """One sample with its medium as it is handed out. Raises SampleError, DatasetError, SourceError."""
+        if self._partial_bytes is None or self.index.rows(shard).facts(sample).codec not in SEEKABLE_CODECS:
+            fetched = self._fetch_one(shard, sample, record)
+            return bytes(fetched.media), fetched
+        origin = self._origin(shard, sample)
+        chosen = _choose(self.index.rows(shard).members(sample), int(self.index.shards.bytes[shard]), origin)
+        table = self.index.gop_table(shard, sample)
+        known = table is not None and usable(table, chosen[0].size) and chosen[0].ext in SEEKABLE_EXTENSIONS
+        if known and self._is_remote and self._verify != "always" and chosen[0].size > self._partial_bytes:
+            assert table is not None
+            return self._fetch_partly(origin, chosen, table, sample, record)
+        fetched = self._fetch_one(shard, sample, record)
+        data = bytes(fetched.media)
+        return (PartialMedium.of_bytes(data, table) if table is not None and known else data), fetched
+
+    def _fetch_partly(
+        self, origin: Origin, chosen: list[MemberRow], table: KeyFrames, sample: int, record: int | None
+    ) -> tuple[PartialMedium, Fetched]:
+        """The texts and the beginning of the medium, at once."""
+        whole = chosen[0]
+
+        def fetch(spans: Sequence[Span]) -> list[bytes]:
+            return self._read_spans(origin, [(start + whole.offset, stop + whole.offset) for start, stop in spans])
+
+        def check(data: bytes) -> None:
+            damage = _damage(whole, data)
+            if damage is not None and self._verify != "never":
+                raise MediaError(damage)
+
+        medium = PartialMedium(whole.size, table, fetch, check, self.partial_traffic)
+        opening = medium.opening()
+        texts = [(member.offset, member.offset + member.size) for member in chosen[1:]]
+        spans = [*texts, *((start + whole.offset, stop + whole.offset) for start, stop in opening)]
+        pieces = self._read_spans(origin, spans)
+        medium.add(opening, pieces[len(texts) :])
+        found: dict[str, bytes] = {}
+        for member, data in zip(chosen[1:], pieces, strict=False):
+            if self._verify != "never":
+                _check_sum(origin, member, data)
+            found[member.ext] = data
+        return medium, Fetched(sample, record, b"", found.get("json"), found.get("txt"))
+
+    def _read_spans(self, origin: Origin, spans: Sequence[Span]) -> list[bytes]:
+        """Bytes of one shard, neighbours in one request and all requests at once. Raises SourceError."""
+        merged = merge_spans(spans, _FAR)
+        ranges = [(origin.shard, start, stop - start) for start, stop in merged]
+        pieces = self.source.read_many(ranges)
+        for (name, start, length), data in zip(ranges, pieces, strict=True):
+            if len(data) != length:
+                raise SourceError(f"{self.source.url}/{name}: gave only {len(data)} of {length} bytes at {start}")
+        self.partial_traffic.count(requests=len(ranges))
+        firsts = [start for start, _ in merged]
+        result = []
+        for start, stop in spans:
+            at = bisect_right(firsts, start) - 1
+            result.append(pieces[at][start - firsts[at] : stop - firsts[at]])
+        return result
+
     def _is_due(self, shard: int, sample: int) -> bool:
         """Whether the checksums of a sample are to be compared."""
         if self._verify != "once":
@@ -262,13 +332,16 @@ class Reader:
 
 
 def _check_sum(origin: Origin, member: MemberRow, data: bytes) -> None:
-    if member.checksum is None:
-        return
-    found = member_checksum(data)
-    if found != member.checksum:
-        raise SampleError(
-            origin, f".{member.ext} is damaged: checksum {found:08x}, the index expects {member.checksum:08x}"
-        )
+    damage = _damage(member, data)
+    if damage is not None:
+        raise SampleError(origin, damage)
+
+
+def _damage(member: MemberRow, data: bytes) -> str | None:
+    """What is wrong with the bytes of a member; None where nothing is, or nobody knows."""
+    if member.checksum is None or (found := member_checksum(data)) == member.checksum:
+        return None
+    return f".{member.ext} is damaged: checksum {found:08x}, the index expects {member.checksum:08x}"
 
 
 def _choose(members: tuple[MemberRow, ...], shard_bytes: int, origin: Origin) -> list[MemberRow]:

@@ -23,6 +23,7 @@ from shards.decode import Decoder
 from shards.feed import Feed
 from shards.media import MediaError
 from shards.order import MAX_SUBSTITUTES
+from shards.partial import PartialMedium
 from shards.plan import Element, Plan
 from shards.quarantine import Failure, Ledger
 from shards.rng import rng
@@ -143,6 +144,9 @@ class Worker:
             with self._stats.time("encode"):
                 clip = self._encode(sample, lambda purpose: draw(purpose, sample.record_index))
             stage, meta = "decode", clip.meta
+            if isinstance(clip.media, PartialMedium):
+                with self._stats.time("read", 0):
+                    clip.media.bring(clip.plan.frames)
             with self._stats.time("decode"):
                 frames = self._decode(clip.media, clip.kind, clip.plan)
         except (SampleError, MediaError) as error:
