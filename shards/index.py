@@ -590,15 +590,6 @@ class Index:
         """Whether the index has GOP tables."""
         return set(_KEY_FRAME_COLUMNS) <= set(self._parquet.schema_arrow.names)
 
-    def key_frames(self, shard: int) -> list[KeyFrames]:
-        """The GOP tables of a shard's samples, read anew each time. Raises DatasetError when the index has none."""
-        if not self.has_key_frames:
-            raise DatasetError(f"{self.source.url}/{INDEX_FILE}: has no GOP tables; index the dataset with --media")
-        group, start = self._place(shard)
-        table = self._read_group(group, ["shard", *_KEY_FRAME_COLUMNS])
-        part = self._part(table, shard, start)
-        return list(map(KeyFrames, *(part.column(name).to_pylist() for name in _KEY_FRAME_COLUMNS)))
-
     def gop_table(self, shard: int, row: int) -> KeyFrames | None:
         """The GOP table of one sample, None when the index has none. Those of the last used shards are kept."""
         if not self.has_key_frames:
