@@ -41,7 +41,7 @@ Fetch = Callable[[Sequence[Span]], list[bytes]]
 """Bytes of spans of a medium, all of them; raises SourceError."""
 
 
-class Traffic:
+class FetchCounts:
     """What partial fetching did; threads may share one."""
 
     def __init__(self) -> None:
@@ -69,7 +69,7 @@ class PartialMedium:
         key_frames: KeyFrames,
         fetch: Fetch,
         check: Callable[[bytes], None] | None = None,
-        traffic: Traffic | None = None,
+        counts: FetchCounts | None = None,
     ) -> None:
         """size: bytes. check is given all of them, once they are all fetched; raises MediaError if they are damaged."""
         self.size = size
@@ -80,8 +80,8 @@ class PartialMedium:
         self._pieces: list[tuple[int, bytes]] = []
         self._is_whole = False
         self._block, self._read_to = BLOCK, -1
-        self._traffic = traffic or Traffic()
-        self._traffic.count(media=1, bytes=size)
+        self._counts = counts or FetchCounts()
+        self._counts.count(media=1, bytes=size)
 
     @classmethod
     def of_bytes(cls, data: bytes, key_frames: KeyFrames) -> PartialMedium:
@@ -120,7 +120,7 @@ class PartialMedium:
         """Take bytes that somebody else fetched together with other things."""
         for (start, _), piece in zip(spans, pieces, strict=True):
             insort(self._pieces, (start, piece), key=_start)
-        self._traffic.count(fetched_bytes=sum(map(len, pieces)))
+        self._counts.count(fetched_bytes=sum(map(len, pieces)))
 
     def open(self) -> SeekableFile:
         """All of it as a file, for a demuxer."""
@@ -134,7 +134,7 @@ class PartialMedium:
         data = self._pieces[0][1]
         if not self._is_whole:
             self._is_whole = True
-            self._traffic.count(whole=1)
+            self._counts.count(whole=1)
             if self._check is not None:
                 self._check(data)
         return data

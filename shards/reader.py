@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from shards.index import MAX_MEDIA_BYTES, MAX_TEXT_BYTES, DatasetError, Index, KeyFrames, MemberRow, member_checksum
 from shards.media import SEEKABLE_CODECS, SEEKABLE_EXTENSIONS, MediaError
-from shards.partial import Media, PartialMedium, Span, Traffic, merge_spans, usable
+from shards.partial import FetchCounts, Media, PartialMedium, Span, merge_spans, usable
 from shards.records import TextError, choose, parse
 from shards.sample import Origin, Sample, SampleError
 from shards.source import MissingFile, SourceError, is_remote, open_source
@@ -73,7 +73,7 @@ class Reader:
         self._verified: dict[int, bytearray] = {}
         self._partial_bytes = partial_bytes
         self._is_remote = is_remote(self.source.url)
-        self.partial_traffic = Traffic()
+        self.partial_counts = FetchCounts()
         """What was fetched of media that were not read whole."""
 
     @property
@@ -280,7 +280,7 @@ class Reader:
             if damage is not None and self._verify != "never":
                 raise MediaError(damage)
 
-        medium = PartialMedium(whole.size, table, fetch, check, self.partial_traffic)
+        medium = PartialMedium(whole.size, table, fetch, check, self.partial_counts)
         opening = medium.opening()
         texts = [(member.offset, member.offset + member.size) for member in chosen[1:]]
         spans = [*texts, *((start + whole.offset, stop + whole.offset) for start, stop in opening)]
@@ -301,7 +301,7 @@ class Reader:
         for (name, start, length), data in zip(ranges, pieces, strict=True):
             if len(data) != length:
                 raise SourceError(f"{self.source.url}/{name}: gave only {len(data)} of {length} bytes at {start}")
-        self.partial_traffic.count(requests=len(ranges))
+        self.partial_counts.count(requests=len(ranges))
         firsts = [start for start, _ in merged]
         result = []
         for start, stop in spans:

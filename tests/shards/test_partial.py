@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from shards import partial
 from shards.index import KeyFrames
 from shards.media import MediaError
-from shards.partial import BLOCK, GAP, PartialMedium, Traffic, merge_spans, usable, whole
+from shards.partial import BLOCK, GAP, FetchCounts, PartialMedium, merge_spans, usable, whole
 from tests.shards.films import Store
 
 SIZE = 40 * BLOCK
@@ -58,15 +58,15 @@ def test_reads_give_the_right_bytes_and_none_is_fetched_twice(steps: list[tuple[
 
 
 def test_a_clip_is_brought_in_one_go() -> None:
-    store, traffic = Store(DATA), Traffic()
-    medium = store.medium(TABLE, traffic)
+    store, counts = Store(DATA), FetchCounts()
+    medium = store.medium(TABLE, counts)
     medium.bring([60, 70])
     medium.bring([60])
     tables = partial._HEADER_BYTES + 150 * partial._FRAME_HEADER_BYTES
     assert store.requests == [[(0, 100 + BLOCK), (10 * BLOCK, 20 * BLOCK), (SIZE - tables, SIZE)]]
-    counts = traffic.snapshot()
-    assert (counts["media"], counts["bytes"], counts["whole"]) == (1, SIZE, 0)
-    assert counts["fetched_bytes"] == sum(store.given) < 0.4 * SIZE
+    told = counts.snapshot()
+    assert (told["media"], told["bytes"], told["whole"]) == (1, SIZE, 0)
+    assert told["fetched_bytes"] == sum(store.given) < 0.4 * SIZE
 
 
 def test_the_end_of_a_file_with_its_tables_in_front_is_left_alone() -> None:
@@ -83,10 +83,10 @@ def test_a_frame_at_the_end_of_a_gop_brings_the_beginning_of_the_next() -> None:
 
 def test_what_is_nearly_all_is_fetched_whole_and_checked() -> None:
     checked: list[bytes] = []
-    store, traffic = Store(DATA), Traffic()
-    medium = PartialMedium(SIZE, TABLE, store.fetch, checked.append, traffic)
+    store, counts = Store(DATA), FetchCounts()
+    medium = PartialMedium(SIZE, TABLE, store.fetch, checked.append, counts)
     medium.bring([10, 60, 120])
-    assert store.requests == [[(0, SIZE)]] and checked == [DATA] and traffic.snapshot()["whole"] == 1
+    assert store.requests == [[(0, SIZE)]] and checked == [DATA] and counts.snapshot()["whole"] == 1
     assert medium.whole() == whole(medium) == whole(DATA) == DATA and checked == [DATA]
 
 

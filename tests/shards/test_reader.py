@@ -381,7 +381,7 @@ def test_of_long_remote_videos_a_part_is_fetched(films: Path, remote_films: str)
         assert sample.media.whole() == expected.media
     fresh = Reader("x", remote_films, partial_bytes=0)
     frames_of(fresh.read(0, 1, draw).media, 40, 155)
-    counts = fresh.partial_traffic.snapshot()
+    counts = fresh.partial_counts.snapshot()
     assert counts["media"] == 1 and counts["whole"] == 0 and counts["requests"] <= 6
     assert counts["fetched_bytes"] < 0.35 * counts["bytes"]
 
@@ -400,7 +400,7 @@ def test_what_is_small_or_has_no_use_for_it_is_read_whole(films: Path, remote_fi
             seeks = opened._partial_bytes is not None and number in range(1, 5)
             assert isinstance(media, PartialMedium) == seeks
             assert whole(media) == Reader("x", str(films)).read(0, number, draw).media
-        assert opened.partial_traffic.snapshot()["media"] == 0
+        assert opened.partial_counts.snapshot()["media"] == 0
     assert isinstance(Reader("x", remote_films, partial_bytes=0).read(0, 0, draw).media, bytes)
     assert isinstance(Reader("x", remote_films, partial_bytes=0).read(0, 5, draw).media, bytes)
 

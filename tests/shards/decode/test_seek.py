@@ -17,7 +17,7 @@ from shards.decode.cpu import decode
 from shards.decode.seek import NotAsIndexed, find_frames
 from shards.index import KeyFrames
 from shards.media import MediaError, probe
-from shards.partial import PartialMedium, Traffic, usable
+from shards.partial import FetchCounts, PartialMedium, usable
 from shards.source import SourceError
 from tests.shards.films import NUM_FRAMES, OTHERS, SEEKABLE, Store, gop_table, shoot
 
@@ -62,10 +62,10 @@ def test_a_part_of_the_bytes_gives_the_same_frames(name: str) -> None:
     @settings(max_examples=12, deadline=None)
     @given(frames=FRAMES)
     def check(frames: list[int]) -> None:
-        store, traffic = Store(data), Traffic()
-        clip = decode(store.medium(table, traffic), "video", plan_of(*frames))
+        store, counts = Store(data), FetchCounts()
+        clip = decode(store.medium(table, counts), "video", plan_of(*frames))
         assert np.array_equal(clip, decode(data, "video", plan_of(*frames)))
-        assert not traffic.snapshot()["whole"]
+        assert not counts.snapshot()["whole"]
 
     check()
     for number in (*table.frames[1:3], *(number - 1 for number in table.frames[1:3])):
@@ -214,11 +214,11 @@ def compare(path: Path) -> int:
     rng = np.random.default_rng(0)
     plans = [tuple((2 * i + 1) * num_frames // 8 for i in range(4)), (num_frames - 1,), (table.frames[1] - 1,)]
     plans += [tuple(rng.integers(0, num_frames, 2).tolist()) for _ in range(2)]
-    traffic = Traffic()
+    counts = FetchCounts()
     for frames in plans:
         plan = plan_of(*frames)
-        assert alike(outcome(Store(data).medium(table, traffic), plan), outcome(data, plan)), (path.name, frames)
-    return len(plans) - traffic.snapshot()["whole"]
+        assert alike(outcome(Store(data).medium(table, counts), plan), outcome(data, plan)), (path.name, frames)
+    return len(plans) - counts.snapshot()["whole"]
 
 
 @pytest.mark.skipif(not SAMPLES, reason="samples/videos is empty")
