@@ -14,7 +14,7 @@ from typing import Literal
 
 import numpy as np
 
-from shards.order import Int64
+from shards.order import Int64, distinct
 
 Unit = Literal["step", "sample"]
 
@@ -95,7 +95,7 @@ class Blend:
             next_q = q + batch_size
         position = np.empty(batch_size, dtype=np.int64)
         next_positions = list(positions)
-        for d in np.unique(dataset):
+        for d in distinct(dataset):
             here = np.flatnonzero(dataset == d)
             position[here] = positions[d] + np.arange(here.size)
             next_positions[d] += here.size

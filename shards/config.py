@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, ByteSize, ConfigDict, Field, field_validator, model_validator
 
 from shards.blend import whole_weights
 from shards.partition import check_divisible
@@ -54,6 +54,19 @@ class DatasetConfig(_Frozen):
         return f"{self.name}{sample}" + (f"*{self.repeat}" if self.repeat > 1 else "")
 
 
+class CacheConfig(_Frozen):
+    """Whole shards of remote datasets as files on a disk of this node, shared by all its processes."""
+
+    folder: str = Field(min_length=1)
+    """Where, on a local disk; made if it is not there."""
+    limit: ByteSize = Field(gt=0)
+    """What all files in it may take together, in bytes or as in "500GB"."""
+    connections: int = Field(default=4, ge=1, le=64)
+    """Requests of this rank for whole shards at the same time."""
+    part_bytes: ByteSize = Field(default=ByteSize(32 << 20), ge=1 << 20)
+    """What one request asks for; a shard of up to two parts is one request."""
+
+
 class LoaderConfig(_Frozen):
     """One stream of batches, for training (endless, shuffled) or evaluation (one pass in order)."""
 
@@ -75,6 +88,12 @@ class LoaderConfig(_Frozen):
     """Threads of this rank that read and decode."""
     prefetch_batches: int = Field(default=2, ge=0, le=64)
     """Batches made ahead of the one in use; each is held decoded in memory."""
+    fetch_batches: int = Field(default=2, ge=0, le=4096)
+    """Batches more whose bytes are fetched ahead, still encoded, unless prefetch_batches is 0."""
+    fetch_bytes: int = Field(default=256 << 20, ge=0)
+    """Encoded bytes that may lie fetched before no further batch is begun."""
+    cache: CacheConfig | None = None
+    """Where shards of remote datasets are kept; null: none are, and every sample is read from the store by itself."""
     decode: Literal["auto", "cpu", "dali"] = "auto"
     """Decode backend."""
     verify: Literal["once", "always", "never"] = "once"

@@ -13,8 +13,10 @@ import numpy as np
 
 from shards.config import DatasetConfig, LoaderConfig
 from shards.order import ElementOrder, Int64, Order, Sequential, default_window
+from shards.source import is_remote
 
 if TYPE_CHECKING:
+    from shards.downloads import Downloads
     from shards.reader import Reader
     from shards.selection import Selection
 
@@ -32,6 +34,8 @@ class Feed:
     """(S,) selected elements of each shard, copies not counted."""
     selection: Selection | None = None
     """None: every sample is used."""
+    sample_bytes: int = 0
+    """Bytes of the shards by the number of samples: what a sample may be expected to take."""
 
     @property
     def name(self) -> str:
@@ -50,11 +54,16 @@ class Feed:
         return pass_ * self.config.repeat + copy, row
 
 
-def open_feed(dataset: DatasetConfig, config: LoaderConfig) -> Feed:
-    """Open a dataset as the loader config wants it ordered. Raises ValueError when it has no elements."""
+def open_feed(dataset: DatasetConfig, config: LoaderConfig, downloads: Downloads | None = None) -> Feed:
+    """Open a dataset as the loader config wants it ordered. Raises ValueError when it has no elements.
+
+    downloads: what brings shards into the cache, if the dataset is remote.
+    """
     from shards.selection import open_selection  # loads pyarrow
 
     reader = open_reader(dataset, config.verify)
+    if downloads is not None and is_remote(reader.source.url):
+        reader.read_through(downloads)
     selection = open_selection(dataset, reader.index)
     counts = np.asarray(reader.counts if selection is None else selection.counts, dtype=np.int64)
     if not counts.sum():
@@ -69,7 +78,9 @@ def open_feed(dataset: DatasetConfig, config: LoaderConfig) -> Feed:
         order = Order(repeated, config.seed, dataset.name, config.streams, window)
     else:
         order = Sequential(counts, dataset.name)
-    return Feed(dataset, reader, order, window, counts, selection)
+    shards = reader.index.shards
+    sample_bytes = int(shards.bytes.sum()) // max(1, int(shards.num_samples.sum()))
+    return Feed(dataset, reader, order, window, counts, selection, sample_bytes)
 
 
 def open_reader(dataset: DatasetConfig, verify: Literal["once", "always", "never"] = "once") -> Reader:

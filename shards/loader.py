@@ -21,27 +21,37 @@ from __future__ import annotations
 import logging
 import os
 import weakref
-from collections import deque
-from collections.abc import Iterator, Mapping
+from collections import Counter, deque
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
+from itertools import islice
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from shards.blend import Blend
 from shards.collate import PADDING, Batch
 from shards.config import LoaderConfig
 from shards.cursor import VERSION, Cursor, combine_fingerprints
 from shards.decode import open_decoder
-from shards.feed import open_feed
-from shards.order import Order
+from shards.feed import Feed, open_feed
+from shards.lookahead import LookAhead
 from shards.plan import EvaluationPlanner, Place, Planner, TrainingPlanner
 from shards.pool import Pool
 from shards.quarantine import FailureBudget, Ledger, exhausted
+from shards.source import is_remote
 from shards.stats import Accounting, Stats
 from shards.worker import Encode, Pending, RngFactory, Worker
+
+if TYPE_CHECKING:
+    from shards.downloads import Downloads
 
 __all__ = ["Encode", "Loader", "RngFactory"]
 
 _logger = logging.getLogger(__name__)
+
+_LOCAL_THREADS, _REMOTE_THREADS = 1, 4
+"""That fetch batches: one reads from local disks as fast as several, and pyarrow keeps memory for each thread that it
+worked in; a store answers late, so that several batches are asked for before the first is here."""
 
 
 class Loader:
@@ -58,9 +68,10 @@ class Loader:
         if not 0 <= rank < world_size:
             raise ValueError(f"rank must lie in [0, {world_size}), found {rank}")
         self.config, self.rank, self.world_size = config, rank, world_size
-        self.stats = Stats()
         self._training = config.mode == "train"
-        self._feeds = [open_feed(dataset, config) for dataset in config.blend]
+        self._downloads = _open_downloads(config)
+        self._feeds = [open_feed(dataset, config, self._downloads) for dataset in config.blend]
+        self.stats = Stats(partial(_traffic, self._feeds, self._downloads))
         self._blend = Blend([dataset.weight for dataset in config.blend], config.unit)
         orders = [feed.order for feed in self._feeds]
         self._planner: Planner = (
@@ -77,9 +88,14 @@ class Loader:
         self._loaded = False
         self._pending: deque[Pending] = deque()
         self._pool = Pool(config.threads, f"shards-loader-rank{rank}")
+        cached = any(feed.reader.cache is not None for feed in self._feeds)
+        self._look_ahead = LookAhead(config, self._feeds, rank, world_size) if cached else None
+        remote = any(is_remote(feed.reader.source.url) for feed in self._feeds)
+        self._fetching = Pool(_REMOTE_THREADS if remote else _LOCAL_THREADS, f"shards-fetch-rank{rank}")
+        self._pools = (self._fetching, self._pool)
         # Runs when the loader is dropped. It must not wait: the collector may run it in one of the pool's own threads.
         # At the end of the process the pool stops by itself.
-        self._finalizer = weakref.finalize(self, _shut_down, self._pool, self._pending, wait=False)
+        self._finalizer = weakref.finalize(self, _shut_down, self._pools, self._downloads, self._pending, wait=False)
         self._finalizer.atexit = False
 
     @property
@@ -110,11 +126,10 @@ class Loader:
         return self._ledger.counts()
 
     def open_shards(self) -> dict[str, int]:
-        """Per dataset, the shards that all ranks together draw from around the present position (training)."""
+        """Per dataset, the shards that all ranks together draw from around the present position."""
         return {
-            feed.name: feed.order.open_shards(position)
+            feed.name: int((feed.order.next_use(position) == 0).sum())
             for feed, position in zip(self._feeds, self._here.positions, strict=True)
-            if isinstance(feed.order, Order)
         }
 
     def __iter__(self) -> Iterator[Batch]:
@@ -147,7 +162,7 @@ class Loader:
     def close(self) -> None:
         """Cancel what was made ahead and wait for the threads; calling it again does nothing."""
         if self._finalizer.detach() is not None:
-            _shut_down(self._pool, self._pending, wait=True)
+            _shut_down(self._pools, self._downloads, self._pending, wait=True)
 
     def __enter__(self) -> Loader:
         return self
@@ -168,14 +183,16 @@ class Loader:
     def _next(self) -> Batch | None:
         if self.closed:
             raise ValueError("this loader is closed")
-        if self._pool.is_elsewhere:
+        if self._fetching.is_elsewhere:
             raise ValueError(
-                f"this loader was started in process {self._pool.pid}, and this is process {os.getpid()}, a fork of "
-                "it: its threads stayed behind; make the Loader in the process that uses it"
+                f"this loader was started in process {self._fetching.pid}, and this is process {os.getpid()}, a fork "
+                "of it: its threads stayed behind; make the Loader in the process that uses it"
             )
         self._note_queue()
         with self.stats.waiting():
             try:
+                if self._look_ahead is not None:
+                    self._look_ahead.update(self._here)
                 self._plan_ahead(1)
                 if not self._pending:
                     return None
@@ -191,19 +208,27 @@ class Loader:
         return batch
 
     def _note_queue(self) -> None:
-        ready = sum(pending.done.done() for pending in self._pending)
-        self.stats.found(ready, len(self._pending), sum(pending.num_bytes for pending in self._pending))
+        made = [pending for pending in self._pending if pending.started]
+        ready = sum(pending.done.done() for pending in made)
+        self.stats.found(ready, len(made), sum(pending.num_bytes for pending in made))
 
     def _plan_ahead(self, num_batches: int) -> None:
-        while len(self._pending) < num_batches:
+        """Have the next num_batches made, and the bytes of some more fetched while there is room for them."""
+        num_fetched = num_batches + (self.config.fetch_batches if self.config.prefetch_batches else 0)
+        while len(self._pending) < num_fetched:
+            waiting = sum(pending.encoded_bytes for pending in self._pending)
+            if len(self._pending) >= num_batches and waiting > self.config.fetch_bytes:
+                break
             plan = self._planner.plan(self._ahead)
             if plan is None:
-                return
+                break
             self._ahead = plan.after
-            pending = Pending(plan)
+            expected = sum(self._feeds[e.dataset].sample_bytes for e in plan.elements if e is not None)
+            pending = Pending(plan, encoded_bytes=expected)
             self._pending.append(pending)
-            for number in range(len(plan.elements)):
-                self._pool.submit(self._worker.work, pending, number)
+            self._fetching.submit(self._worker.fetch, pending)
+        for pending in islice(self._pending, num_batches):
+            pending.start_when_fetched(partial(_start, self._pool, self._worker, pending))
 
     def _account(self, pending: Pending, batch: Batch | None) -> None:
         """Count a batch when it is handed over, file its failures, and stop the run when there are too many."""
@@ -234,6 +259,8 @@ class Loader:
         self._pending.clear()
         self._here = self._ahead = place
         self._loaded = False
+        if self._look_ahead is not None:
+            self._look_ahead.restart()
 
     def _cursor(self, place: Place) -> Cursor:
         return Cursor(
@@ -252,10 +279,37 @@ class Loader:
         )
 
 
-def _shut_down(pool: Pool, pending: deque[Pending], wait: bool) -> None:
-    if pool.is_elsewhere:
+def _start(pool: Pool, worker: Worker, pending: Pending) -> None:
+    for number in range(len(pending.plan.elements)):
+        pool.submit(worker.work, pending, number)
+
+
+def _open_downloads(config: LoaderConfig) -> Downloads | None:
+    if config.cache is None or not any(is_remote(dataset.path) for dataset in config.blend):
+        return None
+    from shards.cache import ShardCache
+    from shards.downloads import Downloads
+
+    cache = ShardCache(Path(config.cache.folder), config.cache.limit)
+    return Downloads(cache, config.cache.connections, config.cache.part_bytes)
+
+
+def _traffic(feeds: Sequence[Feed], downloads: Downloads | None) -> dict[str, float]:
+    counts: Counter[str] = Counter()
+    for feed in feeds:
+        counts.update(feed.reader.traffic())
+    if downloads is not None:
+        counts.update({f"cache_{name}": count for name, count in downloads.snapshot().items()})
+    return dict(counts)
+
+
+def _shut_down(pools: Sequence[Pool], downloads: Downloads | None, pending: deque[Pending], wait: bool) -> None:
+    if any(pool.is_elsewhere for pool in pools):
         return  # in a fork; a lock may be held by a thread that stayed behind
     for batch in pending:
         batch.abandon()
     pending.clear()
-    pool.stop(wait)
+    if downloads is not None:
+        downloads.close()
+    for pool in pools:
+        pool.stop(wait)

@@ -33,6 +33,9 @@ _SMALL_WINDOW = 64  # a window with fewer elements may hold nothing but one brok
 _STRETCH = 1024  # elements around such a window that its substitutes come from
 _CACHED_PASSES = 2  # a batch may cross the end of a pass
 
+NEVER = np.iinfo(np.int64).max
+"""The next use of what is not used again."""
+
 
 class Positions(NamedTuple):
     """Where elements lie: int64 arrays of one shape. `row` is the number of the element inside its shard."""
@@ -47,8 +50,17 @@ class ElementOrder(Protocol):
     """What a loader needs of an order."""
 
     num_elements: int
+    streams: int
 
     def at(self, positions: npt.ArrayLike, attempt: int = 0) -> Positions: ...
+
+    def next_use(self, position: int, streams: slice = slice(None)) -> Int64: ...
+
+
+def distinct(numbers: Int64) -> Int64:
+    """The different ones of some numbers from 0 on, ascending; `np.unique` would import numpy.ma for it, 7 ms."""
+    ascending = np.sort(numbers, axis=None)
+    return ascending[np.diff(ascending, prepend=-1) > 0]
 
 
 class Order:
@@ -97,7 +109,7 @@ class Order:
             on_line = np.where(small, self._around(on_line, start + size // 2, step_key, attempt), on_line)
             stream = np.searchsorted(self._cuts, on_line, side="right") - 1
         shard, row = np.empty_like(on_line), np.empty_like(on_line)
-        for number in np.unique(pass_):
+        for number in distinct(pass_):
             here = pass_ == number
             order, ends = self._pass(int(number))
             slot = np.searchsorted(ends, on_line[here], side="right")
@@ -106,17 +118,29 @@ class Order:
             row[here] = self._piece_row[piece] + on_line[here] - (ends[slot] - self._piece_size[piece])
         return Positions(*(a.reshape(position.shape) for a in (pass_, shard, row, stream)))
 
-    def open_shards(self, position: int) -> int:
-        """Shards that the windows around `position` touch, all streams together: what a cache must hold at once."""
+    def next_use(self, position: int, streams: slice = slice(None)) -> Int64:
+        """(S,) elements from `position` on until a window begins that holds elements of each shard; 0: it has begun.
+
+        Never more than until the shard is used next. streams: those that count, by number; NEVER for a shard that has
+        no element in them. O(S), for what fetches ahead and what makes room.
+        """
         pass_, in_pass = divmod(position, self.num_elements)
-        stream = np.arange(self.streams)
-        length = self._short + (stream < self._num_long)
-        _, low, size = self._windows(stream, np.minimum(in_pass // self.streams, length - 1))
-        order, ends = self._pass(pass_)
-        first = np.searchsorted(ends, self._cuts[:-1] + low, side="right")
-        last = np.searchsorted(ends, self._cuts[:-1] + low + size - 1, side="right")
-        touched = [self._piece_shard[order[a : b + 1]] for a, b in zip(first, last, strict=True)]
-        return int(np.unique(np.concatenate(touched)).size)
+        # elements of each stream that were taken
+        taken = np.maximum(0, -(-(in_pass - np.arange(self.streams)) // self.streams))
+        own = np.zeros(self.streams, np.bool_)
+        own[streams] = True
+        use = np.full(len(self._counts), NEVER, np.int64)
+        for later in (0, 1):
+            order, ends = self._pass(pass_ + later)
+            stream = self._piece_stream[order]
+            first = ends - self._piece_size[order] - self._cuts[stream]
+            _, begins, _ = self._windows(stream, first)
+            _, low, size = self._windows(stream, first + self._piece_size[order] - 1)
+            now = taken[stream] if not later else np.zeros_like(stream)
+            wait = np.maximum(0, begins - now) * self.streams
+            wait += (self.num_elements - in_pass) if later else 0
+            np.minimum.at(use, self._piece_shard[order], np.where(own[stream] & (now < low + size), wait, NEVER))
+        return use
 
     def _lay_line(self) -> None:
         """Cut the line of shards at shard ends and stream cuts: at most S + C - 1 pieces, C - 1 shards split."""
@@ -124,7 +148,7 @@ class Order:
         line = line[self._counts[line] > 0]
         shard_end = np.cumsum(self._counts[line])
         shard_start = shard_end - self._counts[line]
-        start = np.unique(np.concatenate([shard_start, self._cuts[:-1]]))
+        start = distinct(np.concatenate([shard_start, self._cuts[:-1]]))
         place = np.searchsorted(shard_end, start, side="right")
         self._piece_shard = line[place]
         self._piece_row = start - shard_start[place]
@@ -173,6 +197,7 @@ class Sequential:
     def __init__(self, counts: npt.ArrayLike, name: str) -> None:
         self._ends = np.cumsum(_checked_counts(counts, name))
         self._counts = np.diff(self._ends, prepend=0)
+        self.streams = 1
         self.num_elements = int(self._ends[-1])
 
     def at(self, positions: npt.ArrayLike, attempt: int = 0) -> Positions:
@@ -186,6 +211,11 @@ class Sequential:
         shard = np.searchsorted(self._ends, position, side="right").astype(np.int64)
         zeros = np.zeros_like(position)
         return Positions(zeros, shard, position - (self._ends - self._counts)[shard], zeros)
+
+    def next_use(self, position: int, streams: slice = slice(None)) -> Int64:
+        """(S,) elements from `position` on until each shard is used; NEVER behind its last element, or if empty."""
+        wait = np.maximum(0, self._ends - self._counts - position)
+        return np.where((position < self._ends) & (self._counts > 0), wait, NEVER)
 
 
 def default_window(counts: npt.ArrayLike) -> int:

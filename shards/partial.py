@@ -83,6 +83,14 @@ class PartialMedium:
         self._counts = counts or FetchCounts()
         self._counts.count(media=1, bytes=size)
 
+    def __len__(self) -> int:
+        return self.size
+
+    @property
+    def held(self) -> int:
+        """Bytes of it that are here."""
+        return sum(len(piece) for _, piece in self._pieces)
+
     @classmethod
     def of_bytes(cls, data: bytes, key_frames: KeyFrames) -> PartialMedium:
         """A medium that is there already."""

@@ -7,10 +7,15 @@ streams and C divides the batch), so that it reads few shards; a batch that cros
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import numpy.typing as npt
 
-from shards.order import Int64
+from shards.order import Int64, distinct
+
+if TYPE_CHECKING:
+    from shards.config import LoaderConfig
 
 
 def deal(dataset: npt.ArrayLike, stream: npt.ArrayLike, world_size: int) -> list[Int64]:
@@ -22,13 +27,22 @@ def deal(dataset: npt.ArrayLike, stream: npt.ArrayLike, world_size: int) -> list
     batch_size = len(dataset)
     check_divisible(batch_size, world_size)
     spread = np.empty(batch_size)
-    for d in np.unique(dataset):
+    for d in distinct(dataset):
         slots = np.flatnonzero(dataset == d)
         slots = slots[np.argsort(stream[slots], kind="stable")]
         # Equal fractions divide to equal floats, so ties between datasets fall to the dataset number on every machine.
         spread[slots] = (np.arange(slots.size) + 0.5) / slots.size
     order = np.lexsort((np.arange(batch_size), dataset, spread))
     return np.split(order, world_size)
+
+
+def own_streams(config: LoaderConfig, streams: int, rank: int, world_size: int) -> slice | None:
+    """The streams of a dataset that `deal` gives to a rank in every batch; None where all ranks draw from all."""
+    whole = config.mode == "train" and (config.unit == "step" or len(config.blend) == 1)
+    if not whole or streams % world_size or config.batch_size % streams:
+        return None
+    share = streams // world_size
+    return slice(rank * share, (rank + 1) * share)
 
 
 def check_divisible(batch_size: int, world_size: int) -> None:

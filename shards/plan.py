@@ -13,7 +13,7 @@ from typing import Protocol
 import numpy as np
 
 from shards.blend import Blend
-from shards.order import ElementOrder, Int64
+from shards.order import ElementOrder, Int64, distinct
 from shards.partition import deal
 
 
@@ -69,7 +69,7 @@ class TrainingPlanner:
     def plan(self, place: Place) -> Plan:
         dataset, position, q, positions = self._blend.slots(place.q, place.positions, self._batch_size)
         pass_, shard, row, stream = at = np.empty((4, self._batch_size), dtype=np.int64)
-        for d in np.unique(dataset):
+        for d in distinct(dataset):
             here = dataset == d
             at[:, here] = self._orders[d].at(position[here])
         slots = deal(dataset, stream, self._world_size)[self._rank]

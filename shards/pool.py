@@ -20,7 +20,7 @@ _Work = tuple[Callable[..., None], tuple[Any, ...]]
 
 
 class Pool:
-    """Threads of one process; submit and stop from one thread at a time."""
+    """Threads of one process."""
 
     def __init__(self, num_threads: int, name: str) -> None:
         self.pid: int | None = None
@@ -28,6 +28,7 @@ class Pool:
         self._num_threads, self._name = num_threads, name
         self._line = _Line()
         self._threads: list[threading.Thread] = []
+        self._lock = threading.Lock()
 
     @property
     def is_elsewhere(self) -> bool:
@@ -36,14 +37,18 @@ class Pool:
 
     def submit(self, function: Callable[..., None], *arguments: Any) -> None:
         """Have a thread call the function; it must not raise."""
-        if not self._threads:
-            self._start()
+        with self._lock:
+            if not self._threads and not self._line.stopped:
+                self._start()
         self._line.work.put((function, arguments))
 
     def stop(self, wait: bool = True) -> None:
         """Begin nothing more; wait: until the threads have ended. Calling it again does nothing."""
-        self._line.stopped = True
-        if not self._threads or self.is_elsewhere:
+        if self.is_elsewhere:
+            return
+        with self._lock:
+            self._line.stopped = True
+        if not self._threads:
             return
         atexit.unregister(self.stop)
         for _ in self._threads:

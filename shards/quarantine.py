@@ -59,6 +59,11 @@ class Ledger:
         if path is not None and path.exists():
             self._read(path)
 
+    @property
+    def knows_any(self) -> bool:
+        """Whether there is a lasting failure at all."""
+        return bool(self._known)
+
     def known(self, origin: Origin, row: int) -> Failure | None:
         """The lasting failure of this element, if there is one."""
         failure = self._known.get((origin.dataset, origin.shard, row))

@@ -10,17 +10,25 @@ Threads may share a Reader.
 
 from __future__ import annotations
 
-from bisect import bisect_right
-from collections.abc import Sequence
-from typing import Literal, NamedTuple, cast
+from collections import Counter
+from typing import TYPE_CHECKING, Literal, NamedTuple, cast
 
 import numpy as np
 import numpy.typing as npt
 from numpy.typing import NDArray
 
-from shards.index import MAX_MEDIA_BYTES, MAX_TEXT_BYTES, DatasetError, Index, KeyFrames, MemberRow, member_checksum
-from shards.media import SEEKABLE_CODECS, SEEKABLE_EXTENSIONS, MediaError
-from shards.partial import FetchCounts, Media, PartialMedium, Span, merge_spans, usable
+from shards.index import (
+    MAX_MEDIA_BYTES,
+    MAX_TEXT_BYTES,
+    DatasetError,
+    Index,
+    MemberRow,
+    Ranges,
+    ShardRows,
+    member_checksum,
+)
+from shards.partial import Media, PartialMedium
+from shards.partial_reader import Part, PartialReader
 from shards.records import TextError, choose, parse
 from shards.sample import Origin, Sample, SampleError
 from shards.source import MissingFile, SourceError, is_remote, open_source
@@ -33,15 +41,43 @@ _FAR = np.iinfo(np.int64).max
 _MAX_BYTES = np.array([MAX_MEDIA_BYTES, MAX_TEXT_BYTES, MAX_TEXT_BYTES])
 
 
+_KEPT_BY_MALLOC = 1 << 25
+"""Bytes of freed memory that glibc may keep for the next batch, see `_let_malloc_keep`."""
+
+
 class Fetched(NamedTuple):
     """The verified bytes of one element; views into what was read in one piece."""
 
     sample: int
     record: int | None
     """None: to be drawn."""
-    media: memoryview | bytes
+    media: memoryview | bytes | PartialMedium
     json: memoryview | bytes | None
     txt: memoryview | bytes | None
+
+
+if TYPE_CHECKING:
+    from shards.cached_source import CachedSource
+    from shards.downloads import Downloads
+
+
+class _Spans(NamedTuple):
+    """Where elements lie that are read at once, sorted by shard."""
+
+    parts: list[tuple[int, slice]]
+    """(shard, its elements)."""
+    sample: NDArray[np.int64]
+    record: list[int | None]
+    name: list[str]
+    start: list[int]
+    length: list[int]
+    """Bytes from the first member to the last; 0 for an odd one."""
+    odd: NDArray[np.bool_]
+    """Members far apart, or something that is to be named: fetched by itself."""
+    due: NDArray[np.bool_]
+    """Whether the checksums are to be compared."""
+    places: list[tuple[int, ...]]
+    """Offset of medium, json, txt in the span, their sizes, their checksums."""
 
 
 class Reader:
@@ -55,8 +91,9 @@ class Reader:
         verify: Literal["once", "always", "never"] = "once",
         partial_bytes: int | None = None,
     ) -> None:
-        """partial_bytes: `read` gives videos with a GOP table as PartialMedium, and fetches remote ones that are larger
-        than this (bytes) only as far as they are used, unless verify is "always". None: all media are bytes."""
+        """partial_bytes: videos with a GOP table are given as PartialMedium, and remote ones that are larger than this
+        (bytes) fetched only as far as they are used, unless verify is "always". None: all media are bytes."""
+        _let_malloc_keep(_KEPT_BY_MALLOC)
         if elements not in ("record", "sample"):
             raise ValueError(f"elements is {elements!r}, allowed are 'record' and 'sample'")
         self.name = dataset_name
@@ -68,13 +105,32 @@ class Reader:
                 f"{url}: this index was made from headers only and does not know how many records its samples have; "
                 "index it again without --headers, or set elements: sample"
             )
+        self.cache: CachedSource | None = None
+        self.parts: PartialReader | None = None
+        if partial_bytes is not None and self.index.has_key_frames:
+            self.parts = PartialReader(self.index, self.source, partial_bytes, verify != "never")
         self._checked = bytearray(len(self.index.shards))
         self._verify = verify
         self._verified: dict[int, bytearray] = {}
-        self._partial_bytes = partial_bytes
-        self._is_remote = is_remote(self.source.url)
-        self.partial_counts = FetchCounts()
-        """What was fetched of media that were not read whole."""
+
+    def read_through(self, downloads: Downloads) -> None:
+        """Read from copies of whole shards in a cache, where they are or soon will be."""
+        from shards.cached_source import CachedSource
+
+        shards = self.index.shards
+        facts = zip(shards.names, zip(shards.bytes.tolist(), shards.checksums, strict=True), strict=True)
+        self.source = self.cache = CachedSource(self.source, downloads, dict(facts))
+
+    def traffic(self) -> dict[str, float]:
+        """What was asked of the store in this process: requests by kind, bytes, retries; empty for a local dataset."""
+        counts: Counter[str] = Counter()
+        for source in {id(source): source for source in (self.index.source, self.index.shard_source)}.values():
+            if is_remote(source.url):
+                from shards.remote import RemoteSource  # 60 ms, which local datasets do not pay
+
+                assert isinstance(source, RemoteSource)
+                counts.update(source.traffic.snapshot())
+        return dict(counts)
 
     @property
     def counts(self) -> NDArray[np.int64]:
@@ -91,16 +147,20 @@ class Reader:
         return self._origin(shard, self._element(shard, row)[0])
 
     def read(self, shard: int, row: int, draw: np.random.Generator) -> Sample:
-        """Fetch element number `row` of a shard.
+        """Fetch element number `row` of a shard and make a sample of it.
 
         With elements="record" the number says sample and record; with "sample" the record is drawn from `draw`.
         Raises SampleError, DatasetError, SourceError.
         """
-        sample, record_ = self._element(shard, row)
-        self._check_shard(shard)
-        medium, fetched = self._fetch_medium(shard, sample, record_)
+        (fetched,) = self.fetch([shard], [row])
+        if isinstance(fetched, SampleError):
+            raise fetched
+        return self.sample(shard, fetched, draw)
+
+    def sample(self, shard: int, fetched: Fetched, draw: np.random.Generator) -> Sample:
+        """Parse the texts of what was fetched, and choose its record. Raises SampleError."""
         rows = self.index.rows(shard)
-        origin = self._origin(shard, sample)
+        origin = self._origin(shard, fetched.sample)
         num_records = int(rows.num_records[fetched.sample])  # -1: not known
         if not num_records:
             raise SampleError(origin, "has no text record")
@@ -113,24 +173,71 @@ class Reader:
             expected = "at least 1 is needed" if num_records < 0 else f"the index says {num_records}"
             raise SampleError(origin, f"json has {len(records)} records, {expected}")
         record = fetched.record if fetched.record is not None else int(draw.integers(len(records)))
-        return Sample(origin, medium, rows.facts(fetched.sample), records[record], record, meta)
+        media: Media
+        if isinstance(fetched.media, PartialMedium):
+            media = fetched.media
+        else:
+            media = bytes(fetched.media)
+            if self.parts is not None:
+                media = self.parts.with_table(shard, fetched.sample, media)
+        return Sample(origin, media, rows.facts(fetched.sample), records[record], record, meta)
 
     def fetch(self, shards: npt.ArrayLike, rows: npt.ArrayLike) -> list[Fetched | SampleError]:
         """The verified bytes of elements number `rows` of `shards` (equally many), in their order.
 
-        Lookups are done on arrays, a shard at a time, so many elements at once cost little beside reading them. What
-        is wrong in the data of a sample stands in its place as SampleError. Raises DatasetError, SourceError.
+        Lookups are done on arrays, a shard at a time, and what is to be read is asked for all at once: many elements
+        cost little beside reading them, and on a remote store no more time than a few. What is wrong in the data of a
+        sample stands in its place as SampleError. Raises DatasetError, SourceError.
         """
         shard, row = np.asarray(shards, np.int64), np.asarray(rows, np.int64)
         self._check_elements(shard, row)
-        result: list[Fetched | SampleError | None] = [None] * len(shard)
+        if not len(shard):
+            return []
         order = np.argsort(shard, kind="stable")
-        cuts = np.flatnonzero(np.diff(shard[order])) + 1
-        for slots in np.split(order, cuts) if len(order) else ():
-            for slot, fetched in zip(slots.tolist(), self._fetch_from(int(shard[slots[0]]), row[slots]), strict=True):
-                result[slot] = fetched
-        assert None not in result
+        shard, row = shard[order], row[order]
+        spans = self._spans(shard, row)
+        parts = self._begin_parts(shard, spans)
+        ranges = list(zip(spans.name, spans.start, spans.length, strict=True))
+        data = self.source.read_many([*ranges, *(range_ for part in parts.values() for range_ in part.ranges)])
+        cut = self._cut(shard, spans, data[: len(shard)])
+        self._take_parts(shard, spans, parts, data[len(shard) :], cut)
+        result: list[Fetched | SampleError | None] = [None] * len(shard)
+        for slot, fetched in zip(order.tolist(), cut, strict=True):
+            result[slot] = fetched
         return cast("list[Fetched | SampleError]", result)
+
+    def _begin_parts(self, shard: NDArray[np.int64], spans: _Spans) -> dict[int, Part]:
+        """The elements that are fetched in parts; in spans nothing is left to read of them."""
+        if self.parts is None or self.cache is not None or self._verify == "always" or not is_remote(self.source.url):
+            return {}
+        parts = {}
+        for slot, (number, sample, odd) in enumerate(
+            zip(shard.tolist(), spans.sample.tolist(), spans.odd.tolist(), strict=True)
+        ):
+            part = None if odd else self.parts.begin(number, sample, spans.places[slot][3])
+            if part is not None:
+                parts[slot] = part
+                spans.length[slot], spans.due[slot] = 0, False
+        return parts
+
+    def _take_parts(
+        self,
+        shard: NDArray[np.int64],
+        spans: _Spans,
+        parts: dict[int, Part],
+        data: list[bytes],
+        cut: list[Fetched | SampleError],
+    ) -> None:
+        """Put the elements that were fetched in parts into their places."""
+        for slot, part in parts.items():
+            assert self.parts is not None
+            texts, damage = self.parts.take(part, data[: len(part.ranges)])
+            data = data[len(part.ranges) :]
+            sample = int(spans.sample[slot])
+            if damage is None:
+                cut[slot] = Fetched(sample, spans.record[slot], part.medium, texts.get("json"), texts.get("txt"))
+            else:
+                cut[slot] = SampleError(self._origin(int(shard[slot]), sample), damage)
 
     def _check_elements(self, shard: NDArray[np.int64], row: NDArray[np.int64]) -> None:
         there = (shard >= 0) & (shard < len(self.counts)) & (row >= 0)
@@ -144,79 +251,112 @@ class Reader:
             raise IndexError(f"{self.name}: no element {row} in shard {shard}")
         return self.index.rows(shard).element(row) if self.elements == "record" else (row, None)
 
-    def _locate(self, shard: int, row: NDArray[np.int64]) -> tuple[NDArray[np.int64], list[int] | list[None]]:
+    def _locate(self, rows: ShardRows, row: NDArray[np.int64]) -> tuple[NDArray[np.int64], list[int] | list[None]]:
         """(samples, records) of elements of one shard."""
         if self.elements == "sample":
             return row, [None] * len(row)
-        first = self.index.rows(shard).first_element
-        sample = np.searchsorted(first, row, side="right") - 1
-        return sample, (row - first[sample]).tolist()
+        sample = np.searchsorted(rows.first_element, row, side="right") - 1
+        return sample, (row - rows.first_element[sample]).tolist()
 
     def _origin(self, shard: int, sample: int) -> Origin:
         return Origin(self.name, self.index.shards.names[shard], self.index.rows(shard).keys[sample])
 
-    def _check_shard(self, shard: int) -> None:
+    def _check_shards(self, shards: list[int]) -> None:
         """Once per shard: it is there and has the size that the index knows."""
-        if self._checked[shard]:
+        due = [shard for shard in shards if not self._checked[shard]]
+        if not due:
             return
-        name, expected = self.index.shards.names[shard], int(self.index.shards.bytes[shard])
+        names = [self.index.shards.names[shard] for shard in due]
         try:
-            found = self.source.stat(name).size
+            sizes = [stat.size for stat in self.source.stat_many(names)]
         except MissingFile as error:
+            missing = next((name for name in names if self._is_missing(name)), names[0])
             raise DatasetError(
-                f"{self.source.url}/{name}: the index lists this shard, but it is not there; "
+                f"{self.source.url}/{missing}: the index lists this shard, but it is not there; "
                 "copy it again from where the dataset is whole, or build the dataset again"
             ) from error
-        if found != expected:
-            raise DatasetError(
-                f"{self.source.url}/{name}: has {found} bytes, the index expects {expected}; the shard was replaced or "
-                "cut off, or the index is older than it: copy shards and index together again"
-            )
-        self._checked[shard] = 1
+        for shard, name, found in zip(due, names, sizes, strict=True):
+            expected = int(self.index.shards.bytes[shard])
+            if found != expected:
+                raise DatasetError(
+                    f"{self.source.url}/{name}: has {found} bytes, the index expects {expected}; the shard was "
+                    "replaced or cut off, or the index is older than it: copy shards and index together again"
+                )
+            self._checked[shard] = 1
 
-    def _fetch_from(self, shard: int, row: NDArray[np.int64]) -> list[Fetched | SampleError]:
-        """`fetch` within one shard."""
-        self._check_shard(shard)
-        sample, record = self._locate(shard, row)
-        ranges = self.index.rows(shard).ranges(sample)
-        offset, size = ranges.offset, ranges.size
-        there = size >= 0
+    def _is_missing(self, name: str) -> bool:
+        try:
+            self.source.stat_many([name])
+        except MissingFile:
+            return True
+        return False
+
+    def _spans(self, shard: NDArray[np.int64], row: NDArray[np.int64]) -> _Spans:
+        """What is to be read for elements that are sorted by shard."""
+        cuts = np.flatnonzero(np.diff(shard, prepend=-1)).tolist()
+        parts = [(int(shard[a]), slice(a, b)) for a, b in zip(cuts, [*cuts[1:], len(shard)], strict=True)]
+        self._check_shards([number for number, _ in parts])
+        sample, due = np.empty(len(shard), np.int64), np.empty(len(shard), np.bool_)
+        record: list[int | None] = []
+        ranges: list[Ranges] = []
+        for number, part in parts:
+            rows = self.index.rows(number)
+            sample[part], records = self._locate(rows, row[part])
+            record += records
+            ranges.append(rows.ranges(sample[part]))
+            due[part] = self._are_due(number, sample[part])
+        whole = Ranges(*(np.concatenate(arrays, axis=-1) for arrays in zip(*ranges, strict=True)))
+        offset, size, there = whole.offset, whole.size, whole.size >= 0
         start = np.where(there, offset, _FAR).min(0)
         length = np.where(there, offset + size, 0).max(0) - start
+        shard_bytes = self.index.shards.bytes[shard]
         odd = ~there[0] | ~there[1:].any(0) | (size > _MAX_BYTES[:, None]).any(0) | (start < 0) | (size < -1).any(0)
-        odd |= (offset > self.index.shards.bytes[shard]).any(0) | (start + length > self.index.shards.bytes[shard])
+        odd |= (offset > shard_bytes).any(0) | (start + length > shard_bytes)
         odd |= length > np.where(there, size, 0).sum(0) + _GAP
-        odd |= ranges.has_some & ~ranges.has_checksums
-        due = self._are_due(shard, sample) & ranges.has_checksums
-        places = zip(*(offset - start).tolist(), *size.tolist(), *ranges.checksum.tolist(), strict=True)
-        read = self.source.range_reader(self.index.shards.names[shard])
+        odd |= whole.has_some & ~whole.has_checksums
+        places = zip(*(offset - start).tolist(), *size.tolist(), *whole.checksum.tolist(), strict=True)
+        return _Spans(
+            parts,
+            sample,
+            record,
+            [self.index.shards.names[number] for number in shard.tolist()],
+            np.where(odd, 0, start).tolist(),
+            np.where(odd, 0, length).tolist(),
+            odd,
+            due & whole.has_checksums,
+            list(places),
+        )
+
+    def _cut(self, shard: NDArray[np.int64], spans: _Spans, data: list[bytes]) -> list[Fetched | SampleError]:
+        """Cut what was read into members and compare their checksums."""
         result: list[Fetched | SampleError] = []
-        samples = sample.tolist()
-        whole = zip(samples, record, start.tolist(), length.tolist(), odd.tolist(), due.tolist(), places, strict=True)
-        for sample_, record_, start_, length_, odd_, due_, place in whole:
-            if odd_:
-                result.append(self._fetch_odd(shard, sample_, record_))
+        numbers = (shard.tolist(), spans.sample.tolist(), spans.record, spans.length)
+        marks = (spans.odd.tolist(), spans.due.tolist())
+        for number, sample, record, length, odd, due, place, piece in zip(
+            *numbers, *marks, spans.places, data, strict=True
+        ):
+            if odd or len(piece) != length:
+                result.append(self._fetch_odd(number, sample, record))
                 continue
             m_at, j_at, t_at, m_size, j_size, t_size, m_sum, j_sum, t_sum = place
-            data = memoryview(read(start_, length_))
-            if len(data) != length_:
-                result.append(self._fetch_odd(shard, sample_, record_))
-                continue
-            media = data[m_at : m_at + m_size]
-            json = data[j_at : j_at + j_size] if j_size >= 0 else None
-            txt = data[t_at : t_at + t_size] if t_size >= 0 else None
-            if due_ and (
+            view = memoryview(piece)
+            media = view[m_at : m_at + m_size]
+            json = view[j_at : j_at + j_size] if j_size >= 0 else None
+            txt = view[t_at : t_at + t_size] if t_size >= 0 else None
+            if due and (
                 member_checksum(media) != m_sum
                 or (json is not None and member_checksum(json) != j_sum)
                 or (txt is not None and member_checksum(txt) != t_sum)
             ):
-                result.append(self._fetch_odd(shard, sample_, record_))
+                result.append(self._fetch_odd(number, sample, record))
                 continue
-            result.append(Fetched(sample_, record_, media, json, txt))
+            result.append(Fetched(sample, record, media, json, txt))
         if self._verify == "once":
-            bits = np.frombuffer(self._bits(shard), np.uint8)
-            good = sample[due & [isinstance(fetched, Fetched) for fetched in result]]
-            np.bitwise_or.at(bits, good >> 3, np.uint8(1) << (good & 7).astype(np.uint8))
+            good = spans.due & [isinstance(fetched, Fetched) for fetched in result]
+            for number, part in spans.parts:
+                bits = np.frombuffer(self._bits(number), np.uint8)
+                verified = spans.sample[part][good[part]]
+                np.bitwise_or.at(bits, verified >> 3, np.uint8(1) << (verified & 7).astype(np.uint8))
         return result
 
     def _fetch_odd(self, shard: int, sample: int, record: int | None) -> Fetched | SampleError:
@@ -243,71 +383,17 @@ class Reader:
                 what = f"{len(data)} of {member.size} bytes of .{member.ext} at {member.offset}"
                 raise SourceError(f"{self.source.url}/{origin.shard}: gave only {what}")
         if self._is_due(shard, sample):
-            for member, data in zip(chosen, pieces, strict=True):
-                _check_sum(origin, member, data)
+            try:
+                for member, data in zip(chosen, pieces, strict=True):
+                    _check_sum(origin, member, data)
+            except SampleError:
+                if self.cache is None or not self.cache.forget(origin.shard):
+                    raise
+                return self._fetch_one(shard, sample, record)  # the copy was damaged; what the store has may be whole
             if self._verify == "once":
                 self._bits(shard)[sample >> 3] |= 1 << (sample & 7)
         texts = {member.ext: data for member, data in zip(chosen[1:], pieces[1:], strict=True)}
         return Fetched(sample, record, pieces[0], texts.get("json"), texts.get("txt"))
-
-    def _fetch_medium(self, shard: int, sample: int, record: int | None) -> tuple[Media, Fetched]:
-        """One sample with its medium as it is handed out. Raises SampleError, DatasetError, SourceError."""
-        if self._partial_bytes is None or self.index.rows(shard).facts(sample).codec not in SEEKABLE_CODECS:
-            fetched = self._fetch_one(shard, sample, record)
-            return bytes(fetched.media), fetched
-        origin = self._origin(shard, sample)
-        chosen = _choose(self.index.rows(shard).members(sample), int(self.index.shards.bytes[shard]), origin)
-        table = self.index.gop_table(shard, sample)
-        known = table is not None and usable(table, chosen[0].size) and chosen[0].ext in SEEKABLE_EXTENSIONS
-        if known and self._is_remote and self._verify != "always" and chosen[0].size > self._partial_bytes:
-            assert table is not None
-            return self._fetch_partly(origin, chosen, table, sample, record)
-        fetched = self._fetch_one(shard, sample, record)
-        data = bytes(fetched.media)
-        return (PartialMedium.of_bytes(data, table) if table is not None and known else data), fetched
-
-    def _fetch_partly(
-        self, origin: Origin, chosen: list[MemberRow], table: KeyFrames, sample: int, record: int | None
-    ) -> tuple[PartialMedium, Fetched]:
-        """The texts and the beginning of the medium, at once."""
-        whole = chosen[0]
-
-        def fetch(spans: Sequence[Span]) -> list[bytes]:
-            return self._read_spans(origin, [(start + whole.offset, stop + whole.offset) for start, stop in spans])
-
-        def check(data: bytes) -> None:
-            damage = _damage(whole, data)
-            if damage is not None and self._verify != "never":
-                raise MediaError(damage)
-
-        medium = PartialMedium(whole.size, table, fetch, check, self.partial_counts)
-        opening = medium.opening()
-        texts = [(member.offset, member.offset + member.size) for member in chosen[1:]]
-        spans = [*texts, *((start + whole.offset, stop + whole.offset) for start, stop in opening)]
-        pieces = self._read_spans(origin, spans)
-        medium.add(opening, pieces[len(texts) :])
-        found: dict[str, bytes] = {}
-        for member, data in zip(chosen[1:], pieces, strict=False):
-            if self._verify != "never":
-                _check_sum(origin, member, data)
-            found[member.ext] = data
-        return medium, Fetched(sample, record, b"", found.get("json"), found.get("txt"))
-
-    def _read_spans(self, origin: Origin, spans: Sequence[Span]) -> list[bytes]:
-        """Bytes of one shard, neighbours in one request and all requests at once. Raises SourceError."""
-        merged = merge_spans(spans, _FAR)
-        ranges = [(origin.shard, start, stop - start) for start, stop in merged]
-        pieces = self.source.read_many(ranges)
-        for (name, start, length), data in zip(ranges, pieces, strict=True):
-            if len(data) != length:
-                raise SourceError(f"{self.source.url}/{name}: gave only {len(data)} of {length} bytes at {start}")
-        self.partial_counts.count(requests=len(ranges))
-        firsts = [start for start, _ in merged]
-        result = []
-        for start, stop in spans:
-            at = bisect_right(firsts, start) - 1
-            result.append(pieces[at][start - firsts[at] : stop - firsts[at]])
-        return result
 
     def _is_due(self, shard: int, sample: int) -> bool:
         """Whether the checksums of a sample are to be compared."""
@@ -332,16 +418,13 @@ class Reader:
 
 
 def _check_sum(origin: Origin, member: MemberRow, data: bytes) -> None:
-    damage = _damage(member, data)
-    if damage is not None:
-        raise SampleError(origin, damage)
-
-
-def _damage(member: MemberRow, data: bytes) -> str | None:
-    """What is wrong with the bytes of a member; None where nothing is, or nobody knows."""
-    if member.checksum is None or (found := member_checksum(data)) == member.checksum:
-        return None
-    return f".{member.ext} is damaged: checksum {found:08x}, the index expects {member.checksum:08x}"
+    if member.checksum is None:
+        return
+    found = member_checksum(data)
+    if found != member.checksum:
+        raise SampleError(
+            origin, f".{member.ext} is damaged: checksum {found:08x}, the index expects {member.checksum:08x}"
+        )
 
 
 def _choose(members: tuple[MemberRow, ...], shard_bytes: int, origin: Origin) -> list[MemberRow]:
@@ -358,3 +441,9 @@ def _choose(members: tuple[MemberRow, ...], shard_bytes: int, origin: Origin) ->
         if member.offset < 0 or stop > shard_bytes:
             raise SampleError(origin, f".{member.ext} should be bytes {member.offset} to {stop} of {shard_bytes}")
     return chosen
+
+
+def _let_malloc_keep(num_bytes: int) -> None:
+    """Reading halves in speed where every batch that is dropped goes back to the system and the next one is faulted in
+    page by page, as glibc does beyond 128 KiB; it learns twice the size of the largest block that it ever saw freed."""
+    bytearray(num_bytes // 2)

@@ -28,7 +28,6 @@ from shards.source import (
     Names,
     Pieces,
     Range,
-    RangeReader,
     SourceError,
     Stat,
     Stats,
@@ -109,9 +108,6 @@ class RemoteSource:
     def read_many(self, ranges: Sequence[Range]) -> Pieces:
         client = self._client()
         return client.run(_all([self._read(client, *range_) for range_ in ranges]))
-
-    def range_reader(self, name: str) -> RangeReader:
-        return partial(self.read, name)
 
     async def _list(self, suffix: str) -> Names:
         client, names, page = self._client(), [], ""

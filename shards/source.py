@@ -13,7 +13,7 @@ import io
 import os
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import NamedTuple, Protocol
 from urllib.parse import unquote, urlsplit
@@ -71,12 +71,7 @@ class Source(Protocol):
     def read_many(self, ranges: Sequence[Range]) -> Pieces:
         """`read` of many ranges, at once where they are far away. Raises for the first that fails."""
 
-    def range_reader(self, name: str) -> RangeReader:
-        """`read` of one file, for many ranges."""
 
-
-RangeReader = Callable[[int, int], bytes]
-"""(offset, length) -> bytes of one file, fewer only where it ends."""
 Range = tuple[str, int, int]
 """(name, offset, length)"""
 Stats = list[Stat]
@@ -154,21 +149,20 @@ class LocalSource:
             return b"".join(pieces)
 
     def read_many(self, ranges: Sequence[Range]) -> Pieces:
-        return [self.read(*range_) for range_ in ranges]
-
-    def range_reader(self, name: str) -> RangeReader:
-        check_name(name)
-        with _naming(os.path.join(self.url, name)):
-            file = self._open(name)
-
-        def read(offset: int, length: int) -> bytes:
+        pieces: Pieces = []
+        file, open_name = None, None
+        for name, offset, length in ranges:
+            if file is None or name != open_name:
+                check_name(name)
+                with _naming(os.path.join(self.url, name)):
+                    file, open_name = self._open(name), name
             try:
                 data = os.pread(file.fd, length, offset)
-            except OSError:
+            except (OSError, ValueError):
                 data = b""
-            return data if len(data) == length else self.read(name, offset, length)  # which names the file in errors
-
-        return read
+            # `read` goes on after a short answer, and names the file in errors
+            pieces.append(data if len(data) == length else self.read(name, offset, length))
+        return pieces
 
     def _open(self, name: str) -> _OpenFile:
         with self._lock:

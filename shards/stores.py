@@ -131,7 +131,7 @@ def _range_header(offset: int, length: int | None) -> str | None:
     return f"bytes={offset}-{offset + length - 1}"
 
 
-def _check_range(
+def expected_body(
     offset: int, length: int | None, content_range: str | None, size: int | None
 ) -> tuple[int, int | None]:
     """(bytes that the body must have, -1: unknown; size of the file) of an answer. Raises Failure.
@@ -243,7 +243,7 @@ class S3Store:
                     return Answer(b"", 0 if offset <= 0 else None, "")
                 raise
             async with said["Body"] as body:
-                num_bytes, size = _check_range(offset, length, said.get("ContentRange"), said.get("ContentLength"))
+                num_bytes, size = expected_body(offset, length, said.get("ContentRange"), said.get("ContentLength"))
                 data = _check_body(await body.read(), num_bytes)
             return Answer(data, size, _version(said))
 
@@ -369,7 +369,7 @@ class HttpStore:
             content_range = said.headers.get("Content-Range") if said.status == 206 else None
             if said.status == 206 and content_range is None:
                 raise Failure("refused", "the server does not say which range it sends", "use another server")
-            num_bytes, total = _check_range(offset, length, content_range, int(size) if size else None)
+            num_bytes, total = expected_body(offset, length, content_range, int(size) if size else None)
             return Answer(_check_body(await said.read(), num_bytes), total, _version(said.headers))
 
     async def list(self, page: str) -> tuple[Names, str]:

@@ -1,4 +1,4 @@
-"""The worker: what the threads of a loader run, from a planned element to a slot, and from slots to a batch.
+"""The worker: what the threads of a loader run: fetch a planned batch, make each element a slot, slots a batch.
 
 Promises: a slot is a function of (seed, element) alone. Bad data (SampleError, MediaError) becomes a failure and, in
 training, the first good one of eight substitutes takes the slot; any other exception reaches whoever waits for the
@@ -12,7 +12,7 @@ import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -30,6 +30,9 @@ from shards.rng import rng
 from shards.sample import Sample, SampleError
 from shards.stats import Stats
 
+if TYPE_CHECKING:
+    from shards.reader import Fetched
+
 RngFactory = Callable[[str], np.random.Generator]
 """purpose -> the generator of this element, pass and attempt for that purpose."""
 Encode = Callable[[Sample, RngFactory], EncodedClip]
@@ -41,28 +44,64 @@ _NO_RECORD = -1  # the record's place in the address of the draw that chooses th
 
 @dataclass(slots=True)
 class Pending:
-    """A batch in the making: its slots are filled by several threads, the last of them collates."""
+    """A batch in the making: fetched whole by one thread, its slots filled by several, the last of them collates."""
 
     plan: Plan
     slots: list[Slot | None] = field(init=False)
+    fetched: list[Fetched | SampleError | None] | None = None
+    """The encoded bytes of each element until its slot is filled; None: not fetched yet."""
     errors: dict[int, BaseException] = field(default_factory=dict)
     done: Future[Batch | None] = field(default_factory=Future)
     """The batch; None when a slot and all its substitutes failed, which is told when it would be handed over."""
     abandoned: bool = False
     filed: bool = False
     """Whether its failures are in the ledger."""
+    encoded_bytes: int = 0
+    """Bytes that were fetched and are not decoded yet; before they are fetched, how many are expected."""
     num_bytes: int = 0
     """Decoded bytes that it holds."""
     _left: int = field(init=False)
+    _start: Callable[[], None] | None = None
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def __post_init__(self) -> None:
         self.slots = [None] * len(self.plan.elements)
         self._left = len(self.plan.elements)
 
-    def finished_one(self, num_bytes: int) -> bool:
-        """Note that a slot is done and holds this much; True for the last one."""
+    @property
+    def started(self) -> bool:
+        """Whether it is to be decoded, as opposed to fetched only."""
+        return self._start is not None
+
+    def start_when_fetched(self, start: Callable[[], None]) -> None:
+        """Call `start` once, now or from the thread that fetches; only the first call of this counts."""
         with self._lock:
+            if self._start is not None:
+                return
+            self._start = start
+            fetched = self.fetched is not None
+        if fetched:
+            start()
+
+    def arrived(self, fetched: list[Fetched | SampleError | None]) -> None:
+        """Take what was fetched."""
+        with self._lock:
+            self.fetched = fetched
+            self.encoded_bytes = sum(_num_bytes(one) for one in fetched)
+            start = self._start
+        if start is not None:
+            start()
+
+    def take(self, number: int) -> Fetched | SampleError | None:
+        """What was fetched for a slot; this was the only reference to it."""
+        assert self.fetched is not None
+        fetched, self.fetched[number] = self.fetched[number], None
+        return fetched
+
+    def finished_one(self, encoded_bytes: int, num_bytes: int) -> bool:
+        """Note that a slot is done: what it no longer holds encoded, and holds decoded. True for the last one."""
+        with self._lock:
+            self.encoded_bytes -= encoded_bytes
             self.num_bytes += num_bytes
             self._left -= 1
             return self._left == 0
@@ -71,6 +110,13 @@ class Pending:
         """Make its tasks return at once, and wake whoever waits for it."""
         self.abandoned = True
         self.done.cancel()
+
+
+def _num_bytes(fetched: Fetched | SampleError | None) -> int:
+    if fetched is None or isinstance(fetched, SampleError):
+        return 0
+    media = fetched.media.held if isinstance(fetched.media, PartialMedium) else len(fetched.media)
+    return media + len(fetched.json or b"") + len(fetched.txt or b"")
 
 
 class Worker:
@@ -88,18 +134,53 @@ class Worker:
         self._stats = stats
         self._filler: Slot | None = None
 
+    def fetch(self, pending: Pending) -> None:
+        """Get the encoded bytes of a whole batch at once. Exceptions go to whoever waits for the batch."""
+        if pending.abandoned:
+            return
+        try:
+            pending.arrived(self._fetch(pending.plan))
+        except BaseException as error:
+            if pending.done.set_running_or_notify_cancel():
+                pending.done.set_exception(error)
+
+    def _fetch(self, plan: Plan) -> list[Fetched | SampleError | None]:
+        fetched: list[Fetched | SampleError | None] = [None] * len(plan.elements)
+        places: dict[int, list[tuple[int, int, int]]] = {}
+        for number, element in enumerate(plan.elements):
+            if element is None:
+                continue
+            feed = self._feeds[element.dataset]
+            row = feed.unrepeat(element.pass_, element.shard, element.row)[1]
+            known = self._ledger.knows_any and self._ledger.known(feed.reader.origin(element.shard, row), row)
+            if not known:
+                places.setdefault(element.dataset, []).append((number, element.shard, row))
+        for dataset, wanted in places.items():
+            feed = self._feeds[dataset]
+            numbers, shards, rows = zip(*wanted, strict=True)
+            try:
+                with self._stats.time("read", len(wanted)):
+                    found = feed.reader.fetch(shards, rows)
+            except Exception as error:
+                error.add_note(f"while the loader was at read of {len(wanted)} elements of {feed.name}")
+                raise
+            for number, one in zip(numbers, found, strict=True):
+                fetched[number] = one
+        return fetched
+
     def work(self, pending: Pending, number: int) -> None:
         """Fill one slot; whoever fills the last one makes the batch. Exceptions go to whoever waits for the batch."""
         if pending.abandoned:
             return
-        num_bytes = 0
+        encoded_bytes = num_bytes = 0
         try:
-            element = pending.plan.elements[number]
-            slot = pending.slots[number] = Slot(PADDING, None) if element is None else self.slot(element)
+            element, fetched = pending.plan.elements[number], pending.take(number)
+            encoded_bytes = _num_bytes(fetched)
+            slot = pending.slots[number] = Slot(PADDING, None) if element is None else self.slot(element, fetched)
             num_bytes = 0 if slot.frames is None else slot.frames.nbytes
         except BaseException as error:
             pending.errors[number] = error
-        if not pending.finished_one(num_bytes) or not pending.done.set_running_or_notify_cancel():
+        if not pending.finished_one(encoded_bytes, num_bytes) or not pending.done.set_running_or_notify_cancel():
             return
         try:
             if pending.errors:
@@ -108,23 +189,34 @@ class Worker:
         except BaseException as error:
             pending.done.set_exception(error)
 
-    def slot(self, element: Element) -> Slot:
-        """Deliver an element, in training its first good substitute; frames None when nothing could be delivered."""
+    def slot(self, element: Element, fetched: Fetched | SampleError | None = None) -> Slot:
+        """Deliver an element, in training its first good substitute; frames None when nothing could be delivered.
+
+        fetched: what `Reader.fetch` gave for it; None: it is read here.
+        """
         feed = self._feeds[element.dataset]
         failures: list[Failure] = []
         shard, row = element.shard, element.row
         for attempt in range(MAX_SUBSTITUTES + 1 if self._training else 1):
             if attempt:
                 at = feed.order.at([element.position], attempt)
-                shard, row = int(at.shard[0]), int(at.row[0])
-            slot = self._attempt(feed, element.pass_, shard, row, attempt)
+                shard, row, fetched = int(at.shard[0]), int(at.row[0]), None
+            slot = self._attempt(feed, element.pass_, shard, row, attempt, fetched)
             failures.extend(slot.failures)
             if slot.frames is not None:
                 break
         return replace(slot, failures=tuple(failures))
 
-    def _attempt(self, feed: Feed, pass_: int, shard: int, row: int, attempt: int) -> Slot:
-        """Read, encode and decode one element. Bad data becomes a slot without frames and with its failure."""
+    def _attempt(
+        self,
+        feed: Feed,
+        pass_: int,
+        shard: int,
+        row: int,
+        attempt: int,
+        fetched: Fetched | SampleError | None = None,
+    ) -> Slot:
+        """Make one element a slot. Bad data becomes a slot without frames and with its failure."""
         pass_, row = feed.unrepeat(pass_, shard, row)
         origin = feed.reader.origin(shard, row)
         known = self._ledger.known(origin, row)
@@ -138,10 +230,14 @@ class Worker:
         stage = "read"
         meta: dict[str, Any] = {}
         try:
-            with self._stats.time("read"):
-                sample = feed.reader.read(shard, row, draw("record", _NO_RECORD))
-            stage = "encode"
+            if fetched is None:
+                with self._stats.time("read"):
+                    (fetched,) = feed.reader.fetch([shard], [row])
+            if isinstance(fetched, SampleError):
+                raise fetched
             with self._stats.time("encode"):
+                sample = feed.reader.sample(shard, fetched, draw("record", _NO_RECORD))
+                stage = "encode"
                 clip = self._encode(sample, lambda purpose: draw(purpose, sample.record_index))
             stage, meta = "decode", clip.meta
             if isinstance(clip.media, PartialMedium):

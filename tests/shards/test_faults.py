@@ -91,7 +91,7 @@ def stops(folder: Path, kind: type[Exception], message: str) -> None:
             with pytest.raises(kind, match=message):
                 next(loader)
             assert loader.state_dict() == state and loader.stats.accounting.failed == 0
-        assert "while the loader was at read of toy/" in "".join(raised.value.__notes__)
+        assert "while the loader was at read of 2 elements of toy" in "".join(raised.value.__notes__)
 
 
 # ---- one shard is not what the index says

@@ -309,14 +309,13 @@ def test_a_known_bad_element_is_not_read_again_and_the_order_stays(torn: Path, t
 def count_reads(reader: Any) -> list[tuple[str, int]]:
     """Note (shard, row) of every read from now on."""
     reads: list[tuple[str, int]] = []
-    read = reader.read
+    fetch = reader.fetch
 
-    def noting(shard: int, row: int, draw: np.random.Generator) -> Sample:
-        reads.append((reader.origin(shard, row).shard, row))
-        sample: Sample = read(shard, row, draw)
-        return sample
+    def noting(shards: list[int], rows: list[int]) -> Any:
+        reads.extend((reader.index.shards.names[shard], row) for shard, row in zip(shards, rows, strict=True))
+        return fetch(shards, rows)
 
-    reader.read = noting
+    reader.fetch = noting
     return reads
 
 
@@ -535,12 +534,25 @@ def test_a_dropped_loader_stops_its_threads(cc: Path) -> None:
 
 def test_look_ahead_is_bounded(cc: Path) -> None:
     planned: list[Any] = []
-    with ranks(config(("cc", cc), prefetch_batches=2)) as [loader]:
+    with ranks(config(("cc", cc), prefetch_batches=2, fetch_batches=3)) as [loader]:
         plan = loader._planner.plan
         loader._planner.plan = lambda place: planned.append(place) or plan(place)  # type: ignore[method-assign,func-returns-value]
         for delivered in range(1, 5):
             next(loader)
-            assert len(planned) == delivered + 2
+            assert len(planned) == delivered + 2 + 3
+            assert [pending.started for pending in loader._pending] == [True] * 2 + [False] * 3
+
+
+def test_fetching_ahead_stops_at_its_bytes_but_never_at_nothing(cc: Path) -> None:
+    with ranks(config(("cc", cc), prefetch_batches=1, fetch_batches=50, fetch_bytes=0)) as [loader]:
+        for _ in range(4):
+            next(loader)
+            assert len(loader._pending) == 1
+    [feed] = loader._feeds
+    room = 3 * 8 * feed.sample_bytes  # batches of 8
+    with ranks(config(("cc", cc), prefetch_batches=1, fetch_batches=50, fetch_bytes=room)) as [loader]:
+        next(loader)
+        assert 3 <= len(loader._pending) <= 10
 
 
 def test_stats_say_where_the_time_went(cc: Path) -> None:
@@ -562,7 +574,7 @@ def test_stats_say_where_the_time_went(cc: Path) -> None:
 def test_the_queue_is_seen_full_when_the_consumer_is_slow_and_empty_when_it_is_fast(cc: Path) -> None:
     with ranks(config(("cc", cc), prefetch_batches=3)) as [loader]:
         batch = next(loader)
-        for pending in loader._pending:
+        for pending in list(loader._pending)[:3]:
             pending.done.result(20)
         next(loader)
         queue = loader.stats.snapshot().queue
@@ -582,7 +594,7 @@ def test_every_stage_counts_its_items(cc: Path) -> None:
             next(loader)
         times = loader.stats.snapshot().times
     assert [times[stage].items for stage in ("read", "encode", "decode", "collate", "wait")] == [32, 32, 32, 32, 4]
-    assert [times[stage].count for stage in ("read", "collate", "wait")] == [32, 4, 4]
+    assert [times[stage].count for stage in ("read", "encode", "collate", "wait")] == [4, 32, 4, 4]
 
 
 def test_an_empty_dataset_is_named_with_its_path(tmp_path: Path) -> None:

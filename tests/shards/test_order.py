@@ -12,7 +12,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from shards.blend import Blend
-from shards.order import MAX_SUBSTITUTES, Order, Sequential, default_window, permute
+from shards.order import MAX_SUBSTITUTES, NEVER, Order, Sequential, default_window, permute
 from shards.plan import Place, TrainingPlanner
 from shards.rng import hash64, name_hash
 
@@ -49,6 +49,39 @@ def test_random_access_equals_going_through(counts: list[int], shape: dict[str, 
     through = elements(order, np.arange(3 * n))
     asked = data.draw(st.lists(st.integers(0, 3 * n - 1), min_size=1, max_size=20))
     assert elements(make(counts, shape), np.array(asked)) == [through[p] for p in asked]
+
+
+@settings(max_examples=150, deadline=None)
+@given(COUNTS, SHAPE, st.data())
+def test_the_next_use_is_never_late_and_within_a_window_of_the_truth(
+    counts: list[int], shape: dict[str, int], data: st.DataObject
+) -> None:
+    order = make(counts, shape)
+    n = order.num_elements
+    here = data.draw(st.integers(0, 2 * n - 1))
+    ahead = order.at(here + np.arange(2 * n)).shard
+    expected = order.next_use(here)
+    for shard, count in enumerate(counts):
+        if not count:
+            assert expected[shard] == NEVER
+            continue
+        truth = int(np.flatnonzero(ahead == shard)[0])
+        assert expected[shard] <= truth
+        if expected[shard] > 0:
+            assert truth - expected[shard] < (order.window + 1) * order.streams
+    cut = data.draw(st.integers(0, order.streams))
+    parts = [order.next_use(here, slice(None, cut)), order.next_use(here, slice(cut, None))]
+    assert (np.minimum(*parts) == expected).all()
+
+
+@given(COUNTS, st.data())
+def test_the_next_use_in_an_evaluation_is_exact(counts: list[int], data: st.DataObject) -> None:
+    order = Sequential(counts, "demo")
+    here = data.draw(st.integers(0, order.num_elements - 1))
+    ahead = order.at(np.arange(here, order.num_elements)).shard.tolist()
+    assert order.next_use(here).tolist() == [
+        ahead.index(shard) if shard in ahead else NEVER for shard in range(len(counts))
+    ]
 
 
 @settings(max_examples=60, deadline=None)
@@ -185,7 +218,7 @@ def test_a_position_of_a_web_scale_dataset_costs_as_little_at_the_end_as_at_the_
         assert held - before < 10_000_000
         peaks.append(peak - before)
     assert max(peaks) < 20_000_000  # the sort of a new pass
-    assert 64 <= order.open_shards(WEB // 2) <= 64 * 6
+    assert 64 <= (order.next_use(WEB // 2) == 0).sum() <= 64 * 6
 
 
 def test_a_resumed_web_scale_run_plans_the_same_batches_with_as_little(web_scale: tuple[Order, int]) -> None:

@@ -71,6 +71,7 @@ def test_evaluation_leaves_a_bad_slot_bad_but_keeps_its_meta(folder: Path) -> No
 def test_the_last_slot_makes_the_batch_and_padding_copies_a_good_slot(folder: Path) -> None:
     worker, feed = make(folder, mode="eval")
     pending = pending_of(element_at(feed, 0), None)
+    worker.fetch(pending)
     worker.work(pending, 1)
     assert not pending.done.done()
     worker.work(pending, 0)
@@ -78,6 +79,7 @@ def test_the_last_slot_makes_the_batch_and_padding_copies_a_good_slot(folder: Pa
     assert batch is not None and batch.valid.tolist() == [True, False] and batch.dataset == "web"
     assert (batch.frames[0] == batch.frames[1]).all()
     only_padding = pending_of(None)
+    worker.fetch(only_padding)
     worker.work(only_padding, 0)
     filled = only_padding.done.result(0)
     assert filled is not None and (filled.frames[0] == batch.frames[0]).all()
@@ -86,6 +88,7 @@ def test_the_last_slot_makes_the_batch_and_padding_copies_a_good_slot(folder: Pa
 def test_padding_alone_looks_for_an_element_to_copy(folder: Path) -> None:
     worker, _ = make(folder, mode="eval")
     pending = pending_of(None)
+    worker.fetch(pending)
     worker.work(pending, 0)
     batch = pending.done.result(0)
     assert batch is not None and not batch.valid.any() and batch.failures == []
@@ -98,6 +101,7 @@ def test_of_several_errors_the_first_slot_speaks(folder: Path) -> None:
     worker, feed = make(folder, buggy)
     elements = [element_at(feed, p) for p in range(3)]
     pending = pending_of(*elements)
+    worker.fetch(pending)
     for number in (2, 0, 1):
         worker.work(pending, number)
     first = feed.reader.origin(elements[0].shard, elements[0].row)
@@ -113,6 +117,7 @@ def test_an_abandoned_batch_does_no_work_and_wakes_who_waits(folder: Path) -> No
     worker, feed = make(folder, never)
     pending = pending_of(element_at(feed, 0))
     pending.abandon()
+    worker.fetch(pending)
     worker.work(pending, 0)
     assert not pending.errors
     with pytest.raises(CancelledError):
