@@ -32,6 +32,8 @@ _WHOLE_SHARE = 0.75
 """From this share of a medium on all of it is fetched."""
 _REORDER = 3
 """Frames by which the decoder may be behind: to show the last ones of a GOP it reads into the next."""
+_KEY_FRAME_PART = 4
+"""A key frame is guessed to be at most this part of its GOP."""
 _HEADER_BYTES, _FRAME_HEADER_BYTES = 1 << 15, 16
 """Size of a container's tables, guessed: as much, and as much for every frame."""
 
@@ -100,9 +102,9 @@ class PartialMedium:
 
     def opening(self) -> list[Span]:
         """Where the demuxer will look first: the beginning with the first frame; the end, if the tables are there."""
-        first = self.key_frames.offsets[0]
+        first, second = self.key_frames.offsets[:2]
         tables = _HEADER_BYTES + _FRAME_HEADER_BYTES * self.key_frames.frames[-1]
-        spans = [(0, first + BLOCK)]
+        spans = [(0, first + max(BLOCK, (second - first) // _KEY_FRAME_PART))]
         if first < tables // 4:
             spans.append((self.size - tables, self.size))
         return merge_spans(spans, self.size)

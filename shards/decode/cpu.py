@@ -1,8 +1,9 @@
 """Decode clips on the CPU: FFmpeg (PyAV) for video, Pillow for pictures.
 
 Promises: the frames of the plan and no others, exact by number in presentation order; a frame that the plan repeats is
-decoded once. A video is decoded linearly from its start and no further than the last planned frame: seeking is faster
-on long videos, but lands on wrong frames in enough real files (MPEG-PS, open GOPs) that it needs an index first.
+decoded once. A video whose GOP table is known is decoded from the key frames before the planned frames, where that is
+known to give the same (seek.py); any other from its start, because seeking lands on wrong frames in enough real files
+(MPEG-PS, open GOPs). Decoding goes no further than the last planned frame.
 One codec thread; FFmpeg and Pillow release the GIL, so threads decode clips side by side.
 The rotation that a container or EXIF asks for is applied. Whatever is wrong with the bytes is a MediaError.
 """
