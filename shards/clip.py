@@ -10,7 +10,7 @@ repeats its one frame.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from pydantic import Field, model_validator
@@ -19,6 +19,9 @@ from shards.frozen import Frozen
 from shards.index import DatasetError
 from shards.media import MediaError
 from shards.sample import MediaFacts
+
+if TYPE_CHECKING:
+    from shards.partial import Media
 
 _MAX_ASPECT = 8
 """A picture longer than this many short sides is squashed to it: a 2x3000 strip must not become 256x384000."""
@@ -46,7 +49,7 @@ class ClipPlan:
 class EncodedClip:
     """What a task's encode makes of a sample: bytes still compressed, the plan, and the text as numbers."""
 
-    media: bytes
+    media: Media
     kind: str
     plan: ClipPlan
     arrays: dict[str, np.ndarray[Any, Any]]

@@ -63,6 +63,8 @@ _TAIL_BYTES = 1 << 20
 _PREFETCH_BYTES = 1 << 26
 _ROWS_KEPT = 1 << 19
 _GROUP_ROWS_KEPT = 1 << 17
+_KEY_FRAMES_KEPT = 1 << 22
+"""Of GOP tables, 16 bytes each."""
 
 
 class DatasetError(ValueError):
@@ -481,6 +483,28 @@ class ShardRows:
         return sample, number - int(self.first_element[sample])
 
 
+class _GopTables:
+    """The GOP tables of one shard as plain arrays."""
+
+    def __init__(self, table: pa.Table) -> None:
+        columns = [table.column(name).combine_chunks() for name in _KEY_FRAME_COLUMNS]
+        starts = [np.asarray(column.offsets) - column.offsets[0].as_py() for column in columns]
+        values = [column.flatten() for column in columns]
+        self._starts = starts[0]
+        whole = all(np.array_equal(starts[0], other) for other in starts[1:])
+        if not whole or any(len(value) != self._starts[-1] or value.null_count for value in values):
+            raise ValueError("has GOP tables with gaps")
+        self._values = [value.to_numpy(zero_copy_only=False).copy() for value in values]
+
+    def __len__(self) -> int:
+        return int(self._starts[-1])
+
+    def of(self, row: int) -> KeyFrames:
+        """The table of one sample."""
+        here = slice(self._starts[row], self._starts[row + 1])
+        return KeyFrames(*(value[here].tolist() for value in self._values))
+
+
 class Index:
     """The index of one dataset, read lazily. Made by `Index.open`."""
 
@@ -508,6 +532,7 @@ class Index:
         self._groups: OrderedDict[int, pa.Table] = OrderedDict()
         self._rows: OrderedDict[int, ShardRows] = OrderedDict()
         self._rows_held = 0
+        self._gops: OrderedDict[int, _GopTables] = OrderedDict()
         self._whole: tuple[int, pa.Table] | None = None
         self._lock = threading.Lock()
 
@@ -603,14 +628,23 @@ class Index:
         """Whether the index has GOP tables."""
         return set(_KEY_FRAME_COLUMNS) <= set(self._parquet.schema_arrow.names)
 
-    def key_frames(self, shard: int) -> list[KeyFrames]:
-        """The GOP tables of a shard's samples, read anew each time. Raises DatasetError when the index has none."""
+    def gop_table(self, shard: int, row: int) -> KeyFrames | None:
+        """The GOP table of one sample, None when the index has none. Those of the last used shards are kept."""
         if not self.has_key_frames:
-            raise DatasetError(f"{self.source.url}/{INDEX_FILE}: has no GOP tables; index the dataset with --media")
-        group, start = self._place(shard)
-        table = self._read_group(group, ["shard", *_KEY_FRAME_COLUMNS])
-        part = self._part(table, shard, start)
-        return list(map(KeyFrames, *(part.column(name).to_pylist() for name in _KEY_FRAME_COLUMNS)))
+            return None
+        with self._lock:
+            tables = self._gops.pop(shard, None)
+            if tables is None:
+                group, start = self._place(shard)
+                part = self._part(self._read_group(group, ["shard", *_KEY_FRAME_COLUMNS]), shard, start)
+                try:
+                    tables = _GopTables(part)
+                except ValueError as error:
+                    raise self._damaged(f"shard {shard}: {error}") from error
+            self._gops[shard] = tables
+            while len(self._gops) > 1 and sum(map(len, self._gops.values())) > _KEY_FRAMES_KEPT:
+                self._gops.popitem(last=False)
+        return tables.of(row)
 
     def _take_in(self, shard: int) -> ShardRows:
         rows = self._rows[shard] = self._load(shard)
