@@ -22,6 +22,7 @@ import os
 import threading
 import time
 from collections.abc import Iterable, Iterator
+from functools import partial
 
 from shards.cache import CachedShard, Reservation, ShardCache
 from shards.source import SourceError
@@ -239,11 +240,9 @@ class Downloads:
         assert reservation is not None
         error: Exception | None = None
         try:
-            data = list_.part_reader(wanted.name)(offset, length)
-            if len(data) != length:
-                list_.check_unchanged(wanted.name)
-                raise SourceError(f"the store gave {len(data)} of {length} bytes at {offset}")
-            self._write(reservation, offset, data)
+            list_.bring(wanted.name, offset, length, partial(self._write, reservation))
+            self.counts.add("parts")
+            self.counts.add("bytes", length)
         except Exception as failure:
             error = failure
         with self.changed:
@@ -264,13 +263,12 @@ class Downloads:
             self._settle(list_, wanted, "failed")
 
     def _write(self, reservation: Reservation, offset: int, data: bytes) -> None:
-        self.counts.add("parts")
-        self.counts.add("bytes", len(data))
         try:
             reservation.write(offset, data)
         except OSError as error:
             self.cache.full(error)
-            raise
+            # no OSError, which the source would take for one of the connection, and try again
+            raise RuntimeError(f"the cache's disk: {error}") from error
 
     def _is_right(self, list_: WantList, wanted: Wanted, reservation: Reservation) -> bool:
         """Whether it is what the index says; False with parts left to bring: once more. SourceError, DatasetError."""

@@ -21,7 +21,7 @@ from shards.cache import ShardCache
 from shards.cached_source import CachedSource
 from shards.downloads import Downloads
 from shards.remote import RemoteSource
-from shards.source import LocalSource, MissingFile, Source, SourceError
+from shards.source import LocalSource, MissingFile, Source, SourceError, open_source
 from tests.shards.conftest import REPOSITORY
 from tests.shards.far_folder import WAIT, FarFolder, write_shards
 from tests.shards.http_store import HttpStore
@@ -416,3 +416,26 @@ def test_close_does_not_wait_for_a_server_that_hangs(
     assert isinstance(errors[0], CancelledError)
     assert not [thread for thread in threading.enumerate() if thread.name == "shards-download"]
     assert os.listdir(tmp_path) == [".lock"]
+
+
+def test_shards_of_a_bucket_and_of_whatever_fsspec_knows_are_cached(
+    tmp_path: Path, s3_server: object, s3_login: Callable[[str, str], None]
+) -> None:
+    s3_login(s3_server.key, s3_server.secret)  # type: ignore[attr-defined]
+    import fsspec
+
+    known = write_shards(tmp_path / "far", 2, size=150_000)
+    for url in ("s3://bucket/cached", "memory://cached"):
+        files, prefix = fsspec.core.url_to_fs(url, skip_instance_cache=True)
+        for name in known:
+            files.pipe_file(f"{prefix}/{name}", (tmp_path / "far" / name).read_bytes())
+        remote = open_source(url)
+        assert isinstance(remote, RemoteSource)
+        downloads = Downloads(ShardCache(tmp_path / "cache", 10**6), part_bytes=40_000)
+        source = warm(CachedSource(remote, downloads, known))
+        for name, (size, _) in known.items():
+            assert source.read(name, 0, size) == (tmp_path / "far" / name).read_bytes()
+        counts, traffic = downloads.snapshot(), remote.traffic.snapshot()
+        assert (counts["hits"], counts["parts"], counts["bytes"]) == (2, 8, 300_001)
+        assert (traffic["part"], traffic["bytes"], traffic["range"], traffic["stat"]) == (8, 300_001, 0, 0)
+        downloads.close()
