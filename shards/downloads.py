@@ -105,14 +105,19 @@ class Downloads:
                 self._replace(list_, ())
                 self._lists = [other for other in self._lists if other is not list_]
 
-    def close(self) -> None:
-        """End the threads, remove unfinished parts, wake all who wait; calling it again does nothing."""
+    def close(self, wait: bool = True) -> None:
+        """End the threads, remove unfinished parts, wake all who wait; calling it again does nothing.
+
+        wait=False: have the threads do it when their requests end. It may run in a finalizer: anywhere, in any thread.
+        """
         if self._is_elsewhere:
             return
         with self.changed:
             self._closed = True
             self.changed.notify_all()
             threads, parts, lists = list(self._threads), list(self._parts), list(self._lists)
+        if not wait:
+            return
         for list_ in lists:
             list_.cancel()
         for part in parts:
@@ -179,12 +184,12 @@ class Downloads:
                 wanted.state, self._beginning = "busy", True
                 return list_, wanted, None
             self._threads.remove(threading.current_thread())
+            parts: list[Reservation] = []
             if not self._threads:
                 atexit.unregister(self.close)
-            dropped, self._dropped = self._dropped, []
-        for _, wanted in dropped:
-            if wanted.reservation is not None:
-                wanted.reservation.abandon()
+                parts, self._parts, self._dropped = list(self._parts), set(), []
+        for part in parts:
+            part.abandon()
         return None
 
     def _open(self, now: float) -> Iterator[tuple[tuple[float, int], WantList, Wanted]]:
