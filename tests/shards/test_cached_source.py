@@ -374,6 +374,43 @@ def test_a_process_that_is_killed_while_it_downloads_is_followed_by_one_that_fin
     assert counts["parts"] == 3 and not list(tmp_path.glob("*.part"))  # type: ignore[index]
 
 
+@pytest.mark.long
+def test_whenever_processes_are_killed_the_folder_holds_whole_shards_within_its_limit(
+    tmp_path: Path, store: tuple[HttpStore, dict[str, tuple[int, str]]]
+) -> None:
+    server, known = store
+    limit, draw = 160_000, np.random.default_rng(5)
+    for round_ in range(8):
+        children = [start(server, known, tmp_path, limit, seed, READ) for seed in range(3)]
+        try:
+            server.requests.clear()
+            server.faults.extend([503, "cut"] * 2)
+            for child in children:
+                assert child.stdout is not None and child.stdin is not None
+                assert child.stdout.readline() == "ready\n"
+                child.stdin.write("go\n")
+                child.stdin.flush()
+            pause, kill_at = threading.Event(), int(draw.integers(1, 40))
+            while len(server.requests) < kill_at and any(child.poll() is None for child in children):
+                pause.wait(0.002)
+            killed = children[round_ % 3]
+            killed.kill()
+            for child in children:
+                out = child.communicate(timeout=100)[0]
+                if child is not killed:
+                    ranges, digest, _, _ = json.loads(out)
+                    check_read(server, ranges, digest)
+        finally:
+            for child in children:
+                child.kill()
+                child.communicate()
+        assert sum(path.stat().st_size for path in tmp_path.iterdir()) <= limit
+        ShardCache(tmp_path, limit)
+        for path in tmp_path.glob("*.tar*"):
+            name = path.name[33:]
+            assert xxhash.xxh3_128_hexdigest(path.read_bytes()) == known[name][1]
+
+
 def test_a_server_that_cuts_and_refuses_costs_no_byte(
     tmp_path: Path, store: tuple[HttpStore, dict[str, tuple[int, str]]], monkeypatch: pytest.MonkeyPatch
 ) -> None:

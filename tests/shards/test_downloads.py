@@ -279,7 +279,10 @@ def test_a_shard_that_is_not_wanted_any_more_gives_its_room_back(tmp_path: Path,
     assert far.downloads().count("000000.tar") == 1 and parts(tmp_path) == []
 
 
-def test_close_while_downloads_hang_waits_for_nothing(tmp_path: Path, far: FarFolder, make: Make) -> None:
+def test_close_while_downloads_hang_does_not_wait_for_them(
+    tmp_path: Path, far: FarFolder, make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_GRACE_SECONDS", 0.01)
     source = make(6)
     far.gate.clear()
     source.want(sorted(source._list.shards))
