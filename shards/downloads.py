@@ -22,6 +22,7 @@ import os
 import threading
 import time
 from collections.abc import Iterable, Iterator
+from functools import partial
 
 from shards.cache import CachedShard, Reservation, ShardCache
 from shards.source import SourceError
@@ -104,14 +105,19 @@ class Downloads:
                 self._replace(list_, ())
                 self._lists = [other for other in self._lists if other is not list_]
 
-    def close(self) -> None:
-        """End the threads, remove unfinished parts, wake all who wait; calling it again does nothing."""
+    def close(self, wait: bool = True) -> None:
+        """End the threads, remove unfinished parts, wake all who wait; calling it again does nothing.
+
+        wait=False: have the threads do it when their requests end. It may run in a finalizer: anywhere, in any thread.
+        """
         if self._is_elsewhere:
             return
         with self.changed:
             self._closed = True
             self.changed.notify_all()
             threads, parts, lists = list(self._threads), list(self._parts), list(self._lists)
+        if not wait:
+            return
         for list_ in lists:
             list_.cancel()
         for part in parts:
@@ -178,12 +184,12 @@ class Downloads:
                 wanted.state, self._beginning = "busy", True
                 return list_, wanted, None
             self._threads.remove(threading.current_thread())
+            parts: list[Reservation] = []
             if not self._threads:
                 atexit.unregister(self.close)
-            dropped, self._dropped = self._dropped, []
-        for _, wanted in dropped:
-            if wanted.reservation is not None:
-                wanted.reservation.abandon()
+                parts, self._parts, self._dropped = list(self._parts), set(), []
+        for part in parts:
+            part.abandon()
         return None
 
     def _open(self, now: float) -> Iterator[tuple[tuple[float, int], WantList, Wanted]]:
@@ -239,11 +245,9 @@ class Downloads:
         assert reservation is not None
         error: Exception | None = None
         try:
-            data = list_.part_reader(wanted.name)(offset, length)
-            if len(data) != length:
-                list_.check_unchanged(wanted.name)
-                raise SourceError(f"the store gave {len(data)} of {length} bytes at {offset}")
-            self._write(reservation, offset, data)
+            list_.bring(wanted.name, offset, length, partial(self._write, reservation))
+            self.counts.add("parts")
+            self.counts.add("bytes", length)
         except Exception as failure:
             error = failure
         with self.changed:
@@ -264,13 +268,12 @@ class Downloads:
             self._settle(list_, wanted, "failed")
 
     def _write(self, reservation: Reservation, offset: int, data: bytes) -> None:
-        self.counts.add("parts")
-        self.counts.add("bytes", len(data))
         try:
             reservation.write(offset, data)
         except OSError as error:
             self.cache.full(error)
-            raise
+            # no OSError, which the source would take for one of the connection, and try again
+            raise RuntimeError(f"the cache's disk: {error}") from error
 
     def _is_right(self, list_: WantList, wanted: Wanted, reservation: Reservation) -> bool:
         """Whether it is what the index says; False with parts left to bring: once more. SourceError, DatasetError."""

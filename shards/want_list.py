@@ -12,7 +12,6 @@ import math
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Literal
 
 from shards.cache import CachedShard, Reservation, ShardCache, shard_identity
@@ -149,11 +148,18 @@ class WantList:
             self._stats.setdefault(name, stat)
         return said
 
-    def part_reader(self, name: str) -> Callable[[int, int], bytes]:
-        """Reads whole parts from the store."""
-        # counted as parts where the source counts
-        read: Callable[..., bytes] = self._remote.read
-        return partial(read, name, kind="part") if hasattr(self._remote, "traffic") else partial(read, name)
+    def bring(self, name: str, offset: int, length: int, write: Callable[[int, bytes], None]) -> None:
+        """Give a range of a shard to `write` (offset, bytes), piece by piece where the source can."""
+        fetch: Callable[..., int] | None = getattr(self._remote, "fetch", None)
+        if fetch is not None:
+            got = fetch(name, offset, length, write)
+        else:
+            data = self._remote.read(name, offset, length)
+            write(offset, data)
+            got = len(data)
+        if got != length:
+            self.check_unchanged(name)
+            raise SourceError(f"{self.url}/{name}: gave {got} of {length} bytes at {offset}")
 
     def cancel(self) -> None:
         """Give up the requests that are under way, where the source can."""
