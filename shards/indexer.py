@@ -24,7 +24,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass, field
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import unquote, urlsplit
 
@@ -398,7 +398,7 @@ def _look(source: Source, task: _Task) -> ShardSamples:
     if isinstance(source, LocalSource):
         path = os.path.join(source.url, task.name)
         return read_samples(scan(path), path, task.looks)
-    read, num_bytes, where = source.range_reader(task.name), task.expected.size, f"{source.url}/{task.name}"
+    read, num_bytes, where = partial(source.read, task.name), task.expected.size, f"{source.url}/{task.name}"
     if task.looks.checksums:
         return stream_samples(read, num_bytes, where, task.looks)
     return read_samples(scan_far(lambda length, offset: read(offset, length), num_bytes, where), "", task.looks)

@@ -200,17 +200,17 @@ def test_names_with_odd_characters_are_asked_for_as_they_are(store: HttpStore) -
 def test_the_first_batch_of_a_cold_dataset_takes_four_round_trips(
     store: HttpStore, tmp_path: Path, facts: MediaFacts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(index, "_MIN_GROUP_ROWS", 160)
+    monkeypatch.setattr(index, "_MIN_GROUP_ROWS", 600)
     monkeypatch.setattr(index, "_TAIL_BYTES", 1 << 16)
-    with DatasetWriter(tmp_path / "toy", "toy", samples_per_shard=160) as writer:
-        for i in range(3200):
+    with DatasetWriter(tmp_path / "toy", "toy", samples_per_shard=600) as writer:
+        for i in range(4800):
             writer.write(f"{i * 0x9E3779B97F4A7C15 % 2**64:x}", b"%d" % i, "mp4", [{"caption": "a"}], {}, facts)
     for file in (tmp_path / "toy").iterdir():
         store.files[f"/toy/{file.name}"] = file.read_bytes()
     assert len(store.files["/toy/index.parquet"]) > index._TAIL_BYTES
-    shards = list(range(20))  # each is a row group
+    shards = list(range(8))  # each is a row group
     # Nobody is answered before all of his round have asked, so each round must be asked for at once.
-    rounds = {"files": 4, "stats": 20, "row groups": 20, "elements": 20}
+    rounds = {"files": 4, "stats": 8, "row groups": 8, "elements": 8}
     gates = {name: threading.Barrier(count) for name, count in rounds.items()}
 
     def gate(method: str, path: str, range_: str) -> threading.Barrier:
