@@ -220,7 +220,7 @@ def test_names_with_odd_characters_are_asked_for_as_they_are(store: HttpStore) -
         assert RemoteSource(store.url).read(name, 1, 3) == DATA[1:4]
 
 
-def test_the_first_batch_of_a_cold_dataset_takes_four_round_trips(
+def test_the_first_batch_of_a_cold_dataset_takes_three_round_trips(
     store: HttpStore, tmp_path: Path, facts: MediaFacts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(index, "_MIN_GROUP_ROWS", 600)
@@ -233,12 +233,12 @@ def test_the_first_batch_of_a_cold_dataset_takes_four_round_trips(
     assert len(store.files["/toy/index.parquet"]) > index._TAIL_BYTES
     shards = list(range(8))  # each is a row group
     # Nobody is answered before all of his round have asked, so each round must be asked for at once.
-    rounds = {"files": 4, "stats": 8, "row groups": 8, "elements": 8}
+    rounds = {"files": 4, "row groups": 8, "elements": 8}
     gates = {name: threading.Barrier(count) for name, count in rounds.items()}
 
     def gate(method: str, path: str, range_: str) -> threading.Barrier:
         if path.endswith(".tar"):
-            return gates["stats" if method == "HEAD" else "elements"]
+            return gates["elements"]
         is_row_group = path.endswith("index.parquet") and re.match(r"bytes=\d", range_)
         return gates["row groups" if is_row_group else "files"]
 
