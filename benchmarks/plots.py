@@ -20,12 +20,12 @@ matplotlib.use("svg")
 import matplotlib.pyplot as plt
 
 PANELS = {
-    "read": ("samples_per_cpu_s", "local read: samples per CPU-second", True),
+    "read": ("samples_per_cpu_s", "local read: samples per CPU-second", False),
     "s3": ("link", "object store: share of 200 MB/s", False),
     "s3 first batch": ("round_trips", "1,000 cold shards: round trips to the first batch", False),
     "start": ("first_batch_s", "opening to the first batch, s", True),
     "resume": ("first_batch_s", "resume: state to the first batch, s", True),
-    "memory": ("added_mb", "private memory beyond the import, MB", False),
+    "memory": ("added_mb", "memory beyond the import, MB", False),
     "shuffle": ("shards_per_batch", "shards in a batch of 32", False),
 }
 """Benchmark -> (figure, title, logarithmic)."""
@@ -42,7 +42,7 @@ def main() -> None:
     for line in chosen.results.read_text().splitlines():
         result = json.loads(line)
         results[result["benchmark"]] = result
-    matplotlib.rcParams.update({"font.size": 7, "svg.fonttype": "none", "svg.hashsalt": "shards"})
+    matplotlib.rcParams.update({"font.size": 7, "svg.fonttype": "path", "svg.hashsalt": "shards"})
     there = [name for name in PANELS if name in results]
     if there:
         bars(chosen.out / "beside_peers.svg", [(results[name]["cases"], *PANELS[name]) for name in there])
