@@ -42,7 +42,7 @@ def main() -> None:
     for line in chosen.results.read_text().splitlines():
         result = json.loads(line)
         results[result["benchmark"]] = result
-    matplotlib.rcParams.update({"font.size": 7, "svg.fonttype": "path", "svg.hashsalt": "shards"})
+    matplotlib.rcParams.update({"font.size": 7, "svg.fonttype": "none", "svg.hashsalt": "shards"})
     there = [name for name in PANELS if name in results]
     if there:
         bars(chosen.out / "beside_peers.svg", [(results[name]["cases"], *PANELS[name]) for name in there])
