@@ -3,7 +3,7 @@
 
 PYTHON ?= python3
 WORKERS ?= 2
-# Where the demo puts its shards: a folder, or a URL prefix such as s3://bucket/demo.
+# Where the demo puts its shards: a folder, or the URL of a place in a bucket (docs/streaming.md).
 DATA :=
 
 VENV := .venv

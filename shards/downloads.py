@@ -31,6 +31,10 @@ from shards.want_list import State, Wanted, WantList
 PART_BYTES = 32 << 20
 _POLL_SECONDS = 0.05
 """Between two looks at a shard that another process brings."""
+_RANGES_FREE, _RANGES_SHARE = 64 << 20, 8
+"""Bytes that a cold start may read by range at once, and one for so many that were downloaded."""
+_RANGE_COSTS = 128 << 10
+"""Bytes that the least range counts as: a request takes as much of the processor, and of a connection's time."""
 _PATIENCE_SECONDS = 300.0
 """After which such a shard is read by range: the other process may be stopped, or hang."""
 _GRACE_SECONDS = 1.0
@@ -49,6 +53,10 @@ class Counts:
         with self._lock:
             self._counts[what] += count
 
+    def get(self, what: str) -> float:
+        with self._lock:
+            return self._counts[what]
+
     def snapshot(self) -> dict[str, float]:
         with self._lock:
             return dict(self._counts)
@@ -63,6 +71,7 @@ class Downloads:
         self.changed = threading.Condition()
         """Held while lists change; notified afterwards. Finalizers take it, so its holders must not wait for others."""
         self._connections, self._part_bytes = connections, part_bytes
+        self._ranged = 0
         self._lists: list[WantList] = []
         self._dropped: list[tuple[WantList, Wanted]] = []
         self._parts: set[Reservation] = set()
@@ -77,6 +86,15 @@ class Downloads:
         shards come (ranges_cold), for lack of room (ranges_no_room), for other reasons (ranges_other: the download
         failed, or nobody announced the shard); parts and bytes downloaded, evictions, seconds that readers waited."""
         return self.counts.snapshot() | {"evictions": self.cache.evictions}
+
+    def may_range(self) -> bool:
+        """Whether ranges of a cold start may be read on: they must not take the link from the shards they wait for."""
+        return self._ranged < _RANGES_FREE + self.counts.get("bytes") / _RANGES_SHARE
+
+    def note_range(self, num_bytes: int) -> None:
+        """Count a range of a cold start."""
+        with self.changed:
+            self._ranged += max(num_bytes, _RANGE_COSTS)
 
     def check(self) -> None:
         """Raise ValueError when nothing will come any more: after `close`, and in a fork without the threads."""

@@ -91,13 +91,19 @@ class RemoteSource:
     def stat(self, name: str) -> Stat:
         return self.stat_many([name])[0]
 
-    def stat_many(self, names: Sequence[str]) -> Stats:
+    def stat_many(self, names: Sequence[str], known: bool = False) -> Stats:
         for name in names:
             check_name(name)
         client = self._client()
-        return client.run(
-            _all([client.request("stat", self._shown(name), partial(client.store.stat, name)) for name in names])
+        said = client.said if known else {}
+        asked = [name for name in names if name not in said]
+        if not asked:
+            return [said[name] for name in names]
+        stats = client.run(
+            _all([client.request("stat", self._shown(name), partial(client.store.stat, name)) for name in asked])
         )
+        found = dict(zip(asked, stats, strict=True))
+        return [found.get(name) or said[name] for name in names]
 
     def read(self, name: str, offset: int = 0, length: int | None = None) -> bytes:
         client = self._client()
@@ -137,6 +143,8 @@ class RemoteSource:
         get = partial(client.store.get, name, offset, length)
         answer: Answer = await client.request("range", self._shown(name), get, num_bytes)
         client.traffic.add("bytes", len(answer.data))
+        if answer.size is not None:
+            client.said[name] = Stat(answer.size, answer.version)
         return answer.data
 
     async def _fetch(
@@ -184,6 +192,8 @@ class _Client:
             deadline = float(os.environ.get(DEADLINE_VARIABLE, DEADLINE_SECONDS))
         self.store, self._loop = open_store(address)
         self.traffic = Traffic()
+        self.said: dict[str, Stat] = {}
+        """Of each file, what came with the last range of it."""
         self.running: set[Future[Any]] = set()
         self._deadline = deadline
         self._slots = asyncio.Semaphore(CONNECTIONS)

@@ -262,7 +262,7 @@ class S3Store:
 
     async def list(self, page: str) -> tuple[Names, str]:
         more = {"ContinuationToken": page} if page else {}
-        with _s3_failures(self._bucket, "listing "):
+        with _s3_failures(self._bucket, ", while listing"):
             said = await self._call("list_objects_v2", Prefix=self._prefix, Delimiter="/", **more)
         found = said.get("Contents", [])
         if not found and not said.get("CommonPrefixes") and self._prefix and not page:
@@ -297,7 +297,8 @@ def _s3_failures(bucket: str, what: str = "") -> Iterator[None]:
     except exceptions.SSLError as error:
         raise _tls_failure(error) from error
     except (exceptions.ParamValidationError, exceptions.UnknownEndpointError, ValueError) as error:
-        raise Failure("refused", f"{type(error).__name__}: {error}", _S3_ADDRESS) from error
+        reason = " ".join(str(error).removeprefix("Parameter validation failed:").split())
+        raise Failure("refused", reason.partition(": Bucket name must")[0], _S3_ADDRESS) from error
     except (exceptions.BotoCoreError, exceptions.HTTPClientError, aiohttp.ClientError, OSError) as error:
         raise Failure("again", f"{type(error).__name__}: {error}") from error
 
@@ -313,7 +314,7 @@ def _client_failure(error: Any, bucket: str, what: str) -> Failure:
     about = error.response.get("ResponseMetadata", {})
     status, headers = int(about.get("HTTPStatusCode", 0)), about.get("HTTPHeaders", {})
     code = str(said.get("Code", status))
-    reason = f"{what}{code}: {said.get('Message', '')}".rstrip(": ")
+    reason = f"{code}: {said.get('Message') or ''}".rstrip(": ") + what
     region = said.get("Region") or headers.get("x-amz-bucket-region")
     if code in _S3_THROTTLED or status in (429, 503):
         return _status_failure(503, reason, "", headers.get("retry-after"))

@@ -142,9 +142,9 @@ class WantList:
             return None
         return shard
 
-    def stat_many(self, names: Sequence[str]) -> Stats:
+    def stat_many(self, names: Sequence[str], known: bool = False) -> Stats:
         """What the store says; remembered, to notice when it says something else."""
-        said = self._remote.stat_many(names)
+        said = self._remote.stat_many(names, known)
         for name, stat in zip(names, said, strict=True):
             self._stats.setdefault(name, stat)
         return said
