@@ -132,6 +132,7 @@ def test_an_error_of_the_store_is_kept() -> None:
         KeyFrames([0, 12], [0.5, 0.5], [48, 90]),
         KeyFrames([0, 12], [0.0, float("nan")], [48, 90]),
         KeyFrames([0, 12], [0.0, float("inf")], [48, 90]),
+        KeyFrames([0, 12], [0.0, 1e30], [48, 90]),
         KeyFrames([0, 12], [0.0, 0.5], [48, -1]),
         KeyFrames([0, 12], [0.0, 0.5], [48, 100]),
         KeyFrames([0, 12], [0.0, 0.5], [48, 48]),

@@ -144,6 +144,20 @@ def test_a_table_that_lies_gives_no_wrong_frame(name: str) -> None:
     check()
 
 
+@pytest.mark.parametrize("time", [-(2.0**30), -1.0, 3.98, 1e9])
+def test_times_that_are_far_off_are_found_out(time: float) -> None:
+    for name in ("h264", "vp9, hidden frames"):
+        data = shoot(SEEKABLE[name])
+        table = gop_table(data, SEEKABLE[name].ext)
+        at = 0 if time < 0 else -1
+        times = [*table.times]
+        times[at] = time
+        assert usable(table._replace(times=times), len(data))
+        number = table.frames[at] + 1
+        medium = Store(data).medium(table._replace(times=times))
+        assert alike(outcome(medium, plan_of(number)), outcome(data, plan_of(number)))
+
+
 def test_numbers_that_are_all_too_large_by_one_are_found_out() -> None:
     for name in ("h264", "h264 in mkv, open GOPs"):
         data = shoot(SEEKABLE[name])
