@@ -3,6 +3,8 @@
 
 PYTHON ?= python3
 WORKERS ?= 2
+# Where the demo puts its shards: a folder, or the URL of a place in a bucket (docs/streaming.md).
+DATA :=
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -22,7 +24,7 @@ unexport VIRTUAL_ENV CONDA_PREFIX PYTHONHOME PYTHONPATH PIP_TARGET PIP_PREFIX PI
 
 help:  ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
-	@echo "Variables: PYTHON=$(PYTHON)  WORKERS=$(WORKERS)"
+	@echo "Variables: PYTHON=$(PYTHON)  WORKERS=$(WORKERS)  DATA=$(DATA)"
 
 venv: $(INSTALLED)  ## make .venv (other targets do this by themselves)
 
@@ -36,7 +38,7 @@ $(INSTALLED): pyproject.toml constraints.txt
 	@touch $@
 
 demo: $(INSTALLED)  ## raw clips to answered questions: shards, training, evaluation, report
-	$(BIN)/python -m mcg.demo
+	$(BIN)/python -m mcg.demo $(if $(DATA),--data-dir '$(DATA)')
 
 lint: $(INSTALLED)  ## ruff: rules and formatting
 	$(BIN)/ruff check .

@@ -1,11 +1,13 @@
 """The demo: the whole path, small, in minutes on two CPU cores.
 
     make demo      or      python -m mcg.demo [--run-dir runs/demo] [--only data|pretrain|finetune|evaluate|report]
+    make demo DATA=s3://bucket/demo      or      python -m mcg.demo --data-dir s3://bucket/demo
 
 Raw clips and pictures of samples/ and rendered moving shapes become tar shards; a small MCG is pre-trained on them with
 DeepSpeed, fine-tuned to answer questions, and scored on clips it has never seen, also with controls that take the
 picture, the order or the direction of time away. Every part is a command a user could type, and is printed as such.
 Results: RUN_DIR/summary.json and RUN_DIR/report.html. Parts that are done already are kept unless --fresh.
+The shards may go to a bucket; everything else then streams from there (docs/streaming.md).
 """
 
 from __future__ import annotations
@@ -27,6 +29,8 @@ from rich.console import Console
 
 from mcg.controls import CONTROLS
 from mcg.report import write_report
+from shards.index import DATASET_FILE
+from shards.source import MissingFile, SourceError, open_source
 
 PARTS = ("data", "pretrain", "finetune", "evaluate", "report")
 SHAPES = {
@@ -37,6 +41,8 @@ SHAPES = {
     ("questions", "test"): 600,
 }
 """Clips to render, by text and split."""
+REAL = ("samples/cc3m", "samples/msrvtt_qa", "samples/webvid")
+"""Datasets of real clips and pictures."""
 
 _console = Console(stderr=True)
 
@@ -46,31 +52,33 @@ class Demo:
     """One demo folder, and what its parts took."""
 
     folder: Path
+    data: str
+    """Folder or URL prefix that holds the datasets."""
     seed: int
     overrides: list[str]
+    clip_share: float = 1.0
+    """Share of SHAPES that is rendered."""
     called: int = 0
     """Commands run so far."""
 
-    @property
-    def data(self) -> Path:
-        return self.folder / "data"
-
     def build_data(self) -> None:
         """Every dataset of the demo as shards; one that is there already is kept."""
-        for (text, split), clips in SHAPES.items():
-            options = ["--split", split, "--text", text, "--num-clips", str(clips), "--seed", str(self.seed)]
-            self._build("shapes", self.data / f"shapes-{text}" / split, options)
+        for (text, split), all_clips in SHAPES.items():
+            clips = str(max(1, round(all_clips * self.clip_share)))
+            options = ["--split", split, "--text", text, "--num-clips", clips, "--seed", str(self.seed)]
+            self._build("shapes", f"shapes-{text}/{split}", options)
         captions = ["--annotations", "samples/webvid/results_2M_train.csv", "--media", "samples"]
-        self._build("webvid", self.data / "samples" / "webvid", captions)
+        self._build("webvid", "samples/webvid", captions)
         pictures = ["--annotations", "samples/cc3m/cc3m.json", "--media", "samples"]
-        self._build("cc3m", self.data / "samples" / "cc3m", pictures)
+        self._build("cc3m", "samples/cc3m", pictures)
         questions = ["--annotations", "samples/msrvtt_qa/train.jsonl", "--media", "samples"]
         questions += ["--id-map", "samples/msrvtt_qa/video_id_to_file.json"]
-        self._build("msrvtt-qa", self.data / "samples" / "msrvtt_qa", questions)
+        self._build("msrvtt-qa", "samples/msrvtt_qa", questions)
 
-    def _build(self, name: str, out: Path, options: list[str]) -> None:
-        if not (out / "dataset.json").is_file():
-            self._call(["-m", "tools", "build", name, *options, "--out", str(out)])
+    def _build(self, name: str, folder: str, options: list[str]) -> None:
+        out = f"{self.data}/{folder}"
+        if DATASET_FILE not in _files(out):
+            self._call(["-m", "tools", "build", name, *options, "--out", out])
 
     def train(self, config: str, run_dir: Path) -> None:
         """One run of train.py; goes on where it stopped, and is kept where it is done."""
@@ -145,15 +153,16 @@ class Demo:
             summary,
             runs,
             read_lines(test / "predictions.jsonl"),
-            self.data / "shapes-questions" / "test",
+            f"{self.data}/shapes-questions/test",
         )
         return summary
 
     def _datasets(self) -> dict[str, dict[str, int]]:
         found = {}
-        for file in sorted(self.data.rglob("dataset.json")):
-            facts = json.loads(file.read_text())
-            name = str(file.parent.relative_to(self.data))
+        for name in sorted([*REAL, *(f"shapes-{text}/{split}" for text, split in SHAPES)]):
+            if DATASET_FILE not in _files(f"{self.data}/{name}"):
+                continue
+            facts = json.loads(open_source(f"{self.data}/{name}").read(DATASET_FILE))
             samples, quarantined = facts["num_samples"], facts["num_quarantined"]
             found[name] = {"rows": samples + quarantined, "samples": samples, "quarantined": quarantined}
         return found
@@ -162,6 +171,14 @@ class Demo:
 RUNS = {"pretrain": "pt", "finetune": "ft"}
 """Name in the summary -> folder of the run."""
 OPPOSITE = {"left": "right", "right": "left", "up": "down", "down": "up"}
+
+
+def _files(folder: str) -> list[str]:
+    """What is in a folder or under a URL prefix; nothing, where there is none."""
+    try:
+        return open_source(folder).list()
+    except MissingFile:
+        return []
 
 
 def opposite_share(predictions: list[dict[str, Any]]) -> float:
@@ -192,9 +209,13 @@ def _run_facts(lines: list[dict[str, Any]]) -> dict[str, Any]:
 
 def main(
     run_dir: Annotated[Path, typer.Option(help="Where data, checkpoints and results go.")] = Path("runs/demo"),
+    data_dir: Annotated[
+        str | None, typer.Option(help="Where the shards go instead: a folder or a URL prefix, e.g. s3://bucket/demo.")
+    ] = None,
     only: Annotated[str | None, typer.Option(help=f"Only one part: {', '.join(PARTS)}.")] = None,
-    fresh: Annotated[bool, typer.Option(help="Delete what an earlier demo left in the folder first.")] = False,
+    fresh: Annotated[bool, typer.Option(help="Delete RUN_DIR first, but not what is in another --data-dir.")] = False,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the rendered clips and of the training.")] = 0,
+    clip_share: Annotated[float, typer.Option(min=0.01, max=1.0, help="Share of the clips to render.")] = 1.0,
     override: Annotated[list[str] | None, typer.Option(help="a.b=c over both configs; may be repeated.")] = None,
 ) -> None:
     """Shards from raw media, pre-training, fine-tuning, scores on unseen clips, a report."""
@@ -205,7 +226,7 @@ def main(
     if fresh and run_dir.exists():
         shutil.rmtree(run_dir)
     run_dir.mkdir(parents=True, exist_ok=True)
-    demo = Demo(run_dir, seed, override or [])
+    demo = Demo(run_dir, (data_dir or str(run_dir / "data")).rstrip("/"), seed, override or [], clip_share)
     actions: dict[str, Callable[[], Any]] = {
         "data": demo.build_data,
         "pretrain": lambda: demo.train("configs/demo/pt.yaml", run_dir / "pt"),
@@ -218,6 +239,9 @@ def main(
                 demo.timed(part, action)
     except subprocess.CalledProcessError as error:
         _console.print(f"the demo stopped: {shlex.join(error.cmd)} ended with code {error.returncode}", style="red")
+        raise typer.Exit(1) from error
+    except SourceError as error:
+        _console.print(f"the demo stopped: {error}", style="red", markup=False)
         raise typer.Exit(1) from error
     if only in (None, "report"):
         _tell(demo.report(), run_dir)

@@ -76,16 +76,16 @@ def write_report(
     summary: dict[str, Any],
     runs: dict[str, list[dict[str, Any]]],
     predictions: list[dict[str, Any]],
-    dataset: Path,
+    dataset: str,
 ) -> None:
-    """Write the page. runs: lines of each run's log.jsonl; predictions: of the test split, which is `dataset`."""
+    """Write the page. runs: lines of each run's log.jsonl; predictions: of the test split; dataset: its URL."""
     controls = [name for name, value in summary["test"]["controls"].items() if isinstance(value, dict)]
     cards = _cards(predictions, dataset)
     page = PAGE.render(s=summary, controls=controls, runs=list(runs), plot=_plot(runs), cards=cards)
     file.write_text(page, encoding="utf-8")
 
 
-def _cards(predictions: list[dict[str, Any]], dataset: Path) -> list[dict[str, Any]]:
+def _cards(predictions: list[dict[str, Any]], dataset: str) -> list[dict[str, Any]]:
     """Evenly spaced predictions, each with its frames."""
     if not predictions:
         return []
@@ -94,13 +94,13 @@ def _cards(predictions: list[dict[str, Any]], dataset: Path) -> list[dict[str, A
     return [{**p, "right": p["prediction"] == p["answer"], "image": _png(frames[p["origin"]])} for p in chosen]
 
 
-def _frames(dataset: Path, origins: set[str]) -> dict[str, Any]:
+def _frames(dataset: str, origins: set[str]) -> dict[str, Any]:
     """Origin as text -> strip of six frames, uint8 (H, 6 W, 3)."""
     config = ClipConfig(num_frames=6, size=96)
     decode = open_decoder("cpu")
     found: dict[str, Any] = {}
     name = next(iter(origins)).partition("/")[0]
-    reader = Reader(name, str(dataset), "sample")
+    reader = Reader(name, dataset, "sample")
     unused = np.random.Generator(np.random.Philox(0))
     for shard, count in enumerate(reader.counts):
         for row in range(int(count)):

@@ -63,7 +63,7 @@ class CachedSource:
             wanted = self._list.wanted.get(name)
             if wanted is not None and wanted.state == "here":
                 wanted.state = "failed"
-        with suppress(SourceError, DatasetError):
+        with suppress(OSError, DatasetError):  # SourceError too
             shard = shard or self._list.find(name)
             if shard is not None:
                 self._downloads.cache.remove(self._list.identity(name), shard)
@@ -77,42 +77,48 @@ class CachedSource:
         return self._remote.list(suffix)
 
     def stat(self, name: str) -> Stat:
-        """Of a local copy: its size and identity, without asking the store."""
-        shard = self._local(name)
-        return self._list.stat(name) if shard is None else Stat(shard.size, self._list.identity(name)[:32])
+        return self.stat_many([name])[0]
 
     def stat_many(self, names: Sequence[str]) -> Stats:
-        here = {name for name in names if self._local(name) is not None}
-        stats = iter(self._remote.stat_many([name for name in names if name not in here]))
-        return [self.stat(name) if name in here else next(stats) for name in names]
+        """Of local copies: size and identity, without asking the store."""
+        copies = [self._local(name) for name in names]
+        far = [name for name, copy in zip(names, copies, strict=True) if copy is None]
+        said = iter(self._list.stat_many(far) if far else ())
+        return [
+            next(said) if copy is None else Stat(copy.size, self._list.identity(name)[:32])
+            for name, copy in zip(names, copies, strict=True)
+        ]
 
     def read(self, name: str, offset: int = 0, length: int | None = None) -> bytes:
         check_range(offset, length)
-        data = self._read_local(name, offset, length)
-        if data is None:
-            with self._by_range([name]):
-                data = self._remote.read(name, offset, length)
-        return data
+        copy = self._local(name)
+        if copy is not None:
+            start = max(0, copy.size + offset) if offset < 0 else offset
+            data = self._read_copy(name, copy, start, copy.size if length is None else length)
+            if data is not None:
+                self._downloads.counts.add("hits")
+                return data
+        with self._by_range([name]):
+            return self._remote.read(name, offset, length)
 
     def read_many(self, ranges: Sequence[Range]) -> Pieces:
-        pieces = [self._read_local(*range_) for range_ in ranges]
+        copies = {name: self._local(name) for name in dict.fromkeys(name for name, _, _ in ranges)}
+        pieces = [
+            None if (copy := copies[name]) is None else self._read_copy(name, copy, offset, length)
+            for name, offset, length in ranges
+        ]
         missing = [range_ for range_, piece in zip(ranges, pieces, strict=True) if piece is None]
+        self._downloads.counts.add("hits", len(ranges) - len(missing))
         if missing:
-            with self._by_range(name for name, _, _ in missing):
+            with self._by_range(name for name, _, length in missing if length):
                 fetched = iter(self._remote.read_many(missing))
         return [next(fetched) if piece is None else piece for piece in pieces]
 
-    def _read_local(self, name: str, offset: int, length: int | None) -> bytes | None:
-        """None: to be read by range."""
-        shard = self._local(name)
-        if shard is None:
-            return None
-        start = max(0, shard.size + offset) if offset < 0 else min(offset, shard.size)
-        wanted = shard.size - start if length is None else min(length, shard.size - start)
+    def _read_copy(self, name: str, copy: CachedShard, offset: int, length: int) -> bytes | None:
+        """None, and no copy any more, where the disk does not give what was put there."""
         try:
-            data = shard.read(start, wanted)
-            if len(data) == wanted:
-                self._downloads.counts.add("hits")
+            data = copy.read(offset, length)
+            if len(data) == length or len(data) == min(length, max(0, copy.size - offset)):
                 return data
             reason = "it was cut off"
         except OSError as error:

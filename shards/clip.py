@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
+from shards.frozen import Frozen
 from shards.index import DatasetError
 from shards.media import MediaError
 from shards.sample import MediaFacts
@@ -57,10 +58,8 @@ class EncodedClip:
     """Carried through untouched: question, answer, type, ids."""
 
 
-class ClipConfig(BaseModel):
+class ClipConfig(Frozen):
     """How clips are cut from media."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     num_frames: int = Field(ge=1, le=4096)
     """Frames of a clip."""

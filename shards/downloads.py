@@ -9,7 +9,8 @@ before and after.
 
 Threads start when a shard is wanted, so a fork before that is fine; later ones are refused. They end with `close`, with
 the process, and when the last source that wants something is dropped; unfinished parts are removed then.
-Gives up: cutting off requests under way. `close` waits a second for them, then their threads end by themselves.
+`close` gives up requests under way, those of readers too; with a source that cannot (`cancel`) it waits a second, and
+the threads end when their requests do.
 """
 
 from __future__ import annotations
@@ -65,6 +66,8 @@ class Downloads:
         self._dropped: list[tuple[WantList, Wanted]] = []
         self._parts: set[Reservation] = set()
         self._threads: list[threading.Thread] = []
+        self._beginning = False
+        """Whether a thread looks for a shard, or makes room for it."""
         self._pid: int | None = None
         self._closed = False
 
@@ -108,7 +111,9 @@ class Downloads:
         with self.changed:
             self._closed = True
             self.changed.notify_all()
-            threads, parts = list(self._threads), list(self._parts)
+            threads, parts, lists = list(self._threads), list(self._parts), list(self._lists)
+        for list_ in lists:
+            list_.cancel()
         for part in parts:
             part.abandon()
         end = time.monotonic() + _GRACE_SECONDS
@@ -148,27 +153,30 @@ class Downloads:
                     self._bring(list_, wanted, *part)
             except Exception as error:
                 self._settle(list_, wanted, "failed", error)
+            if part is None:
+                with self.changed:
+                    self._beginning = False
+                    self.changed.notify_all()
             del list_, wanted  # or a waiting thread would keep them alive
 
     def _next(self) -> tuple[WantList, Wanted, tuple[int, int] | None] | None:
         """Wait for work, the soonest first: a part, or a shard to begin with (None). None: end."""
         with self.changed:
             while self._lists and not self._closed:
-                if self._dropped:
+                if self._dropped and not self._beginning:
+                    self._beginning = True
                     return *self._dropped.pop(), None
                 now = time.monotonic()
                 soonest = min(self._open(now), key=lambda found: found[0], default=None)
                 if soonest is None:
-                    dues = [w.due for each in self._lists for w in each.wanted.values() if w.state == "elsewhere"]
-                    self.changed.wait(max(0.0, min(dues) - now) if dues else None)
+                    self.changed.wait(self._pause(now))
                     continue
                 _, list_, wanted = soonest
                 if wanted.parts:
                     wanted.in_flight += 1
                     return list_, wanted, wanted.parts.popleft()
-                else:
-                    wanted.state = "busy"
-                    return list_, wanted, None
+                wanted.state, self._beginning = "busy", True
+                return list_, wanted, None
             self._threads.remove(threading.current_thread())
             if not self._threads:
                 atexit.unregister(self.close)
@@ -183,9 +191,15 @@ class Downloads:
         for list_ in self._lists:
             for number, wanted in enumerate(list_.wanted.values()):
                 is_due = wanted.state == "queued" or (wanted.state == "elsewhere" and wanted.due <= now)
-                if is_due or wanted.parts:
+                # One at a time, or a shard could take the room of one that is needed sooner.
+                if wanted.parts or (is_due and not self._beginning):
                     yield (wanted.distance, number), list_, wanted
                     break
+
+    def _pause(self, now: float) -> float | None:
+        """Until it is time to look whether another process has brought something; None: there is no such thing."""
+        dues = [w.due for list_ in self._lists for w in list_.wanted.values() if w.state == "elsewhere"]
+        return max(0.0, min(dues) - now) if dues and not self._beginning else None
 
     def _begin(self, list_: WantList, wanted: Wanted) -> None:
         """Look for a shard; reserve room for it if it is not here."""
@@ -297,6 +311,9 @@ class Downloads:
         reservation, wanted.reservation = wanted.reservation, None
         if reservation is not None:
             reservation.abandon()  # does nothing to a shard that arrived
+        if error is not None and not wanted.is_dropped and not self._closed:
+            what = f"{type(error).__name__}: {error}"
+            _log.warning("%s/%s: not cached but read by range (%s)", list_.url, wanted.name, what)
         with self.changed:
             if reservation is not None:
                 self._parts.discard(reservation)
@@ -311,8 +328,6 @@ class Downloads:
                         other.state = state
             list_.warm_up()
             self.changed.notify_all()
-        if error is not None and not self._closed:
-            _log.warning("%s/%s: could not be cached, read by range: %s", list_.url, wanted.name, error)
 
 
 def divide(size: int, part_bytes: int) -> list[tuple[int, int]]:

@@ -296,6 +296,7 @@ class Reader:
         cuts = np.flatnonzero(np.diff(shard, prepend=-1)).tolist()
         parts = [(int(shard[a]), slice(a, b)) for a, b in zip(cuts, [*cuts[1:], len(shard)], strict=True)]
         self._check_shards([number for number, _ in parts])
+        self.index.prefetch(number for number, _ in parts)
         sample, due = np.empty(len(shard), np.int64), np.empty(len(shard), np.bool_)
         record: list[int | None] = []
         ranges: list[Ranges] = []

@@ -57,7 +57,7 @@ def bench(
     Exit codes: 0 fine, 1 samples that could not be used (or a dataset that is damaged), 2 wrong usage.
     """
     with output.one_line_errors(debug):
-        dataset = output.open_dataset(path)
+        dataset = output.open_dataset(path, "bench")
         if not dataset.index.dataset["num_samples"]:
             raise UsageError(f"{dataset.url}: has no samples to read")
         settings = {

@@ -93,7 +93,7 @@ def preview(
     Exit codes: 0 fine, 1 samples that cannot be shown (their cards say why), 2 wrong usage.
     """
     with output.one_line_errors(debug):
-        dataset = output.open_dataset(path)
+        dataset = output.open_dataset(path, "preview")
         cards = list(_cards(dataset, *_choose(dataset, samples, seed, first), jobs or output.num_cores()))
         bad = [card for card in cards if card["reason"]]
         drawn = "the first" if first else f"drawn with seed {seed}:"

@@ -1,6 +1,6 @@
 """The demo does what the README says: it learns to answer questions about clips that it has never seen.
 
-This is the real thing, at full size, so it takes about ten minutes on two cores.
+This is the real thing, at full size, so it takes about ten minutes on two cores; from a bucket it is run small.
 """
 
 from __future__ import annotations
@@ -8,12 +8,14 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from mcg.demo import opposite_share
+from mcg.demo import REAL, SHAPES, opposite_share
+from tests.servers.s3 import S3Server
 
 ROOT = Path(__file__).parents[2]
 
@@ -62,6 +64,37 @@ def test_nothing_is_lost_on_the_way(summary: dict[str, Any]) -> None:
     for name, counts in summary["datasets"].items():
         assert counts["rows"] == counts["samples"] + counts["quarantined"], name
     assert summary["pretrain"]["failed"] == summary["finetune"]["failed"] == 0
+
+
+SMALL = ("schedule.length.steps=4", "schedule.warmup.steps=2", "log.evaluate_every_steps=4", "data.train.batch_size=8")
+
+
+@pytest.mark.long
+@pytest.mark.timeout(900)
+def test_it_runs_from_a_bucket(rgw: S3Server, use_s3: Callable[..., None], tmp_path: Path) -> None:
+    use_s3(rgw)
+    overrides = [word for setting in SMALL for word in ("--override", setting)]
+    demo = ["--run-dir", str(tmp_path), "--data-dir", f"s3://{rgw.bucket}/demo/", "--clip-share", "0.02", *overrides]
+    done = call(*demo)
+    assert done.returncode == 0, done.stderr[-3000:]
+    summary = json.loads((tmp_path / "summary.json").read_text())
+    assert set(summary["datasets"]) == {*REAL, *(f"shapes-{text}/{split}" for text, split in SHAPES)}
+    assert summary["pretrain"]["steps"] == summary["finetune"]["steps"] == 4
+    assert summary["pretrain"]["failed"] == summary["finetune"]["failed"] == summary["test"]["num_failed"] == 0
+    assert (summary["test"]["num_scored"], summary["datasets"]["shapes-questions/test"]["samples"]) == (24, 12)
+    assert not list(tmp_path.rglob("*.tar")), "nothing of the data is kept on this machine"
+    again = call(*demo, "--only", "data")
+    assert again.returncode == 0 and "tools build" not in again.stderr, "what is in the bucket is not made again"
+
+
+def test_wrong_keys_of_a_bucket_stop_it_at_once(
+    s3_server: S3Server, s3_login: Callable[[str, str], None], tmp_path: Path
+) -> None:
+    s3_login(s3_server.key, "wrong")
+    done = call("--run-dir", str(tmp_path), "--data-dir", f"s3://{s3_server.bucket}/refused")
+    assert done.returncode == 1 and "Traceback" not in done.stderr
+    told = " ".join(done.stderr.split())
+    assert "the demo stopped: s3://bucket/refused/shapes-captions/train: access refused" in told
 
 
 def test_an_unknown_part_is_refused_with_the_known_ones() -> None:

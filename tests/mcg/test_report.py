@@ -59,7 +59,7 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> str:
             "controls": {"black": accuracy(0.125), "reversed_says_opposite": 0.5},
         },
     }
-    write_report(folder / "report.html", summary, {"finetune": lines}, predictions, folder / "test")
+    write_report(folder / "report.html", summary, {"finetune": lines}, predictions, str(folder / "test"))
     return (folder / "report.html").read_text(encoding="utf-8")
 
 

@@ -1,13 +1,10 @@
-"""Fixtures of the storage and decoding tests: clips whose frames tell their number, small datasets, an S3 server."""
+"""Fixtures of the storage and decoding tests: clips whose frames tell their number, small datasets."""
 
 from __future__ import annotations
 
 import io
-import json
 import os
-import urllib.request
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
@@ -119,55 +116,3 @@ def corpus() -> Path:
     if not (folder / "videos").is_dir():
         pytest.skip(f"no test corpus in {folder}; MCG_CORPUS names another place")
     return folder
-
-
-@dataclass(frozen=True)
-class S3Server:
-    endpoint: str
-    bucket: str
-    key: str
-    secret: str
-
-
-@pytest.fixture(scope="session")
-def s3_server() -> Iterator[S3Server]:
-    """A moto S3 server that checks keys; moto by default accepts any, so policies are turned on after making a user."""
-    boto3 = pytest.importorskip("boto3")
-    moto_server = pytest.importorskip("moto.server")
-    server = moto_server.ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    try:
-        host, port = server.get_host_and_port()
-        endpoint = f"http://{host}:{port}"
-        account = {"endpoint_url": endpoint, "region_name": "us-east-1"}
-        iam = boto3.client("iam", aws_access_key_id="root", aws_secret_access_key="root", **account)
-        iam.create_user(UserName="u")
-        key = iam.create_access_key(UserName="u")["AccessKey"]
-        statement = {"Effect": "Allow", "Action": "s3:*", "Resource": "*"}
-        policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
-        iam.put_user_policy(UserName="u", PolicyName="p", PolicyDocument=policy)
-        headers = {"Content-Type": "text/plain"}
-        url = f"{endpoint}/moto-api/reset-auth"
-        urllib.request.urlopen(urllib.request.Request(url, data=b"0", method="POST", headers=headers)).close()
-        key_id, secret = key["AccessKeyId"], key["SecretAccessKey"]
-        s3 = boto3.client("s3", aws_access_key_id=key_id, aws_secret_access_key=secret, **account)
-        s3.create_bucket(Bucket="bucket")
-        yield S3Server(endpoint, "bucket", key_id, secret)
-        urllib.request.urlopen(urllib.request.Request(url, data=b"inf", method="POST", headers=headers)).close()
-    finally:
-        server.stop()
-
-
-@pytest.fixture
-def s3_login(s3_server: S3Server, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, str], None]:
-    """s3_login(key, secret): use these from now on, as a user would, by environment variables."""
-
-    def login(key: str, secret: str) -> None:
-        for name in [name for name in os.environ if name.startswith("AWS_")]:
-            monkeypatch.delenv(name)
-        monkeypatch.setenv("AWS_ENDPOINT_URL", s3_server.endpoint)
-        monkeypatch.setenv("AWS_ACCESS_KEY_ID", key)
-        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", secret)
-        monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
-
-    return login

@@ -9,6 +9,7 @@ import sys
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
+from concurrent.futures import CancelledError
 from pathlib import Path
 
 import numpy as np
@@ -387,3 +388,31 @@ def test_a_server_that_cuts_and_refuses_costs_no_byte(
         assert source.read(name, 0, 110_000) == server.files[f"/data/{name}"]
     assert downloads.snapshot()["hits"] == 9
     downloads.close()
+
+
+def test_close_does_not_wait_for_a_server_that_hangs(
+    tmp_path: Path, store: tuple[HttpStore, dict[str, tuple[int, str]]]
+) -> None:
+    server, known = store
+    server.faults.extend(["hang"] * 5)
+    downloads = Downloads(ShardCache(tmp_path, 10**6), connections=4)
+    source = CachedSource(RemoteSource(f"{server.url}/data"), downloads, known)
+    source.want(sorted(known))
+    errors: list[BaseException] = []
+
+    def read() -> None:
+        try:
+            source.read("000008.tar", 0, 10)
+        except BaseException as error:
+            errors.append(error)
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    pause = threading.Event()
+    while len(server.requests) < 5:
+        pause.wait(0.01)
+    downloads.close()
+    reader.join(WAIT)
+    assert isinstance(errors[0], CancelledError)
+    assert not [thread for thread in threading.enumerate() if thread.name == "shards-download"]
+    assert os.listdir(tmp_path) == [".lock"]

@@ -195,7 +195,7 @@ def test_a_failed_download_is_said_and_leaves_no_part(
     source.want(["000000.tar", "000001.tar"])
     assert settled(source) == {"000000.tar": "failed", "000001.tar": "here"}
     assert parts(tmp_path) == []
-    assert "000000.tar: could not be cached, read by range: far://store/data/000000.tar: broken" in caplog.text
+    assert "000000.tar: not cached but read by range (SourceError: far://store/data/000000.tar: broken)" in caplog.text
 
 
 def test_a_disk_that_fills_while_a_part_is_written_means_reading_by_range(
@@ -230,9 +230,11 @@ def test_what_another_process_brings_is_waited_for_and_brought_by_one(
     sources = [make(), make(), make()]
     names = sorted(sources[0]._list.shards)
     far.gate.clear()
-    for source in sources:
+    sources[0].want(names)
+    for _ in range(4):
+        assert far.waiting.acquire(timeout=WAIT)
+    for source in sources[1:]:
         source.want(names)
-    for source in sources:
         until(source, lambda source=source: any(one.state == "elsewhere" for one in source._list.wanted.values()))
     far.gate.set()
     for source in sources:

@@ -1,0 +1,56 @@
+"""Servers that tests of several folders use: S3 that checks signatures, and a proxy that makes the way there bad."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from tests.servers.moto import moto_server
+from tests.servers.proxy import FaultProxy
+from tests.servers.rgw import INSTALL, missing_programs, rgw_server
+from tests.servers.s3 import S3Server
+
+
+@pytest.fixture(scope="session")
+def s3_server() -> Iterator[S3Server]:
+    """A moto S3 server."""
+    with moto_server() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def rgw() -> Iterator[S3Server]:
+    """A Ceph RGW; where its packages are not installed the tests are skipped, but not in continuous integration."""
+    missing = missing_programs()
+    if missing and not os.environ.get("MCG_REQUIRE_RGW"):
+        pytest.skip(f"no Ceph RGW here ({missing[0]} not found): {INSTALL}")
+    with rgw_server() as server:
+        yield server
+
+
+@pytest.fixture
+def use_s3(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """use_s3(server, endpoint=, key=, secret=): what the environment says from now on."""
+
+    def use(server: S3Server, **others: str) -> None:
+        for name in [name for name in os.environ if name.startswith("AWS_")]:
+            monkeypatch.delenv(name)
+        for name, value in server.environment(**others).items():
+            monkeypatch.setenv(name, value)
+
+    return use
+
+
+@pytest.fixture
+def s3_login(s3_server: S3Server, use_s3: Callable[..., None]) -> Callable[[str, str], None]:
+    """s3_login(key, secret): use these with the moto server from now on."""
+    return lambda key, secret: use_s3(s3_server, key=key, secret=secret)
+
+
+@pytest.fixture
+def proxy(s3_server: S3Server) -> Iterator[FaultProxy]:
+    """A proxy before the moto server that does nothing yet."""
+    with FaultProxy(s3_server.address) as running:
+        yield running
