@@ -29,6 +29,8 @@ GAP = 1 << 16
 """Ranges with at most this many bytes between them are fetched as one."""
 _WHOLE_SHARE = 0.75
 """From this share of a medium on all of it is fetched."""
+_BEFORE = 1 << 12
+"""Bytes before a key frame: a demuxer of Matroska goes to the head of the cluster that holds it."""
 _REORDER = 3
 """Frames by which the decoder may be behind: to show the last ones of a GOP it reads into the next."""
 _MAX_SECONDS = 1 << 31
@@ -120,7 +122,7 @@ class PartialMedium:
             after = bisect_right(starts, offsets[key])
             stop = starts[after] if after < len(starts) else self.size
             near_end = key + 1 < len(numbers) and numbers[key + 1] - frame <= _REORDER
-            spans.append((offsets[key], stop + near_end * BLOCK))
+            spans.append((offsets[key] - _BEFORE, stop + near_end * BLOCK))
         spans = merge_spans(spans, self.size)
         if sum(stop - start for start, stop in spans) < _WHOLE_SHARE * self.size:
             self._get(self._missing(spans))

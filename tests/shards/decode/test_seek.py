@@ -29,7 +29,7 @@ SAMPLES = sorted((REPOSITORY / "samples" / "videos").glob("*.*"))
 def _small_blocks() -> Iterator[None]:
     """The test videos are small: what is near or large is so too."""
     with pytest.MonkeyPatch.context() as patch:
-        for name, value in {"BLOCK": 700, "GAP": 0, "_WHOLE_SHARE": 2, "_HEADER_BYTES": 300}.items():
+        for name, value in {"BLOCK": 700, "GAP": 0, "_WHOLE_SHARE": 2, "_HEADER_BYTES": 300, "_BEFORE": 0}.items():
             patch.setattr(partial, name, value)
         yield
 
