@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from shards.clip import ClipConfig, ClipPlan, EncodedClip, plan_clip
     from shards.collate import Batch
-    from shards.config import DatasetConfig, LoaderConfig
+    from shards.config import CacheConfig, DatasetConfig, LoaderConfig
     from shards.cursor import CursorMismatch
     from shards.loader import Loader
     from shards.media import MediaError
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 _MODULES = {
     "Batch": "collate",
+    "CacheConfig": "config",
     "ClipConfig": "clip",
     "ClipPlan": "clip",
     "CursorMismatch": "cursor",
@@ -44,6 +45,7 @@ _MODULES = {
 
 __all__ = [
     "Batch",
+    "CacheConfig",
     "ClipConfig",
     "ClipPlan",
     "CursorMismatch",

@@ -13,8 +13,10 @@ import numpy as np
 
 from shards.config import DatasetConfig, LoaderConfig
 from shards.order import ElementOrder, Int64, Order, Sequential, default_window
+from shards.source import is_remote
 
 if TYPE_CHECKING:
+    from shards.downloads import Downloads
     from shards.reader import Reader
     from shards.selection import Selection
 
@@ -52,11 +54,16 @@ class Feed:
         return pass_ * self.config.repeat + copy, row
 
 
-def open_feed(dataset: DatasetConfig, config: LoaderConfig) -> Feed:
-    """Open a dataset as the loader config wants it ordered. Raises ValueError when it has no elements."""
+def open_feed(dataset: DatasetConfig, config: LoaderConfig, downloads: Downloads | None = None) -> Feed:
+    """Open a dataset as the loader config wants it ordered. Raises ValueError when it has no elements.
+
+    downloads: what brings shards into the cache, if the dataset is remote.
+    """
     from shards.selection import open_selection  # loads pyarrow
 
     reader = open_reader(dataset, config.verify)
+    if downloads is not None and is_remote(reader.source.url):
+        reader.read_through(downloads)
     selection = open_selection(dataset, reader.index)
     counts = np.asarray(reader.counts if selection is None else selection.counts, dtype=np.int64)
     if not counts.sum():
@@ -79,4 +86,4 @@ def open_feed(dataset: DatasetConfig, config: LoaderConfig) -> Feed:
 def open_reader(dataset: DatasetConfig, verify: Literal["once", "always", "never"] = "once") -> Reader:
     from shards.reader import Reader  # loads pyarrow
 
-    return Reader(dataset.name, dataset.path, dataset.elements, verify)
+    return Reader(dataset.name, dataset.path, dataset.elements, verify, dataset.partial_bytes)

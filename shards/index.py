@@ -9,7 +9,8 @@ may leave out what it did not look at: checksums (null), the number of records (
 `Index.open` reads dataset.json, shards.parquet and the footer of
 index.parquet, and refuses files that do not fit each other; rows are read a row group at a time (about 64k rows,
 always whole shards) when a shard is first asked for, and the last used shards are kept. Memory is O(shards) + a
-bounded number of rows. Threads may share an Index.
+bounded number of rows. Threads may share an Index. On a remote store `Index.open` takes one round trip (two where the
+footer has more than 1 MiB), and `prefetch` one for the rows of many shards.
 """
 
 from __future__ import annotations
@@ -17,8 +18,10 @@ from __future__ import annotations
 import json
 import threading
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple, overload
 
@@ -29,7 +32,7 @@ from numpy.typing import NDArray
 from shards.media import MEDIA_EXTENSIONS
 from shards.records import TEXT_EXTENSIONS
 from shards.sample import MediaFacts
-from shards.source import MissingFile, Source, SourceFile, check_name, is_remote, open_source
+from shards.source import MissingFile, SeekableFile, Source, Stat, check_name, is_remote, open_source
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -47,17 +50,29 @@ wants one row reads a whole one (8192 rows: 2 ms)."""
 MAX_MEDIA_BYTES = (1 << 31) - 1
 MAX_TEXT_BYTES = 1 << 24
 """Largest media member and largest json member that is written or read."""
+MAX_KEY_BYTES = 1024
+"""Longest key with its extensions, bytes of UTF-8; no other text of index.parquet is as long."""
 _MAX_DATASET_BYTES = 1 << 26
 _MAX_ROWS = 1 << 22
 _MAX_VALUES = 1 << 25
 """Rows of shards.parquet or of one row group of index.parquet, and values in one column of it: a few bytes of parquet
 may stand for billions of equal ones."""
+_MAX_SHARDS_BYTES = 1 << 30
+_TAIL_BYTES = 1 << 20
+"""Fetched of index.parquet before its size is known: the footer of up to 50 million rows, or all of a small index."""
+_PREFETCH_BYTES = 1 << 26
 _ROWS_KEPT = 1 << 19
 _GROUP_ROWS_KEPT = 1 << 17
+_KEY_FRAMES_KEPT = 1 << 22
+"""Of GOP tables, 16 bytes each."""
 
 
 class DatasetError(ValueError):
     """A dataset that is not there, not finished, or whose files do not fit each other; names file and remedy."""
+
+
+class WrongPlace(DatasetError):
+    """A place that cannot be meant: no dataset is there, or one that was not made for this."""
 
 
 class MemberRow(NamedTuple):
@@ -468,10 +483,34 @@ class ShardRows:
         return sample, number - int(self.first_element[sample])
 
 
+class _GopTables:
+    """The GOP tables of one shard as plain arrays."""
+
+    def __init__(self, table: pa.Table) -> None:
+        columns = [table.column(name).combine_chunks() for name in _KEY_FRAME_COLUMNS]
+        starts = [np.asarray(column.offsets) - column.offsets[0].as_py() for column in columns]
+        values = [column.flatten() for column in columns]
+        self._starts = starts[0]
+        whole = all(np.array_equal(starts[0], other) for other in starts[1:])
+        if not whole or any(len(value) != self._starts[-1] or value.null_count for value in values):
+            raise ValueError("has GOP tables with gaps")
+        self._values = [value.to_numpy(zero_copy_only=False).copy() for value in values]
+
+    def __len__(self) -> int:
+        return int(self._starts[-1])
+
+    def of(self, row: int) -> KeyFrames:
+        """The table of one sample."""
+        here = slice(self._starts[row], self._starts[row + 1])
+        return KeyFrames(*(value[here].tolist() for value in self._values))
+
+
 class Index:
     """The index of one dataset, read lazily. Made by `Index.open`."""
 
-    def __init__(self, source: Source, dataset: dict[str, Any], shards: ShardTable, parquet: Any) -> None:
+    def __init__(
+        self, source: Source, dataset: dict[str, Any], shards: ShardTable, parquet: Any, file: _IndexFile
+    ) -> None:
         self.source = source
         self.dataset = dataset
         """The content of dataset.json."""
@@ -482,7 +521,7 @@ class Index:
         self.verified: bool = dataset.get("verified", True)
         """Whether every member and shard has its checksum."""
         self.fingerprint: str = dataset["fingerprint"]
-        self._parquet = parquet
+        self._parquet, self._file = parquet, file
         # GOP tables are large and stay where they are.
         self._columns = [name for name in parquet.schema_arrow.names if name not in _KEY_FRAME_COLUMNS]
         group_rows = [parquet.metadata.row_group(i).num_rows for i in range(parquet.metadata.num_row_groups)]
@@ -493,6 +532,7 @@ class Index:
         self._groups: OrderedDict[int, pa.Table] = OrderedDict()
         self._rows: OrderedDict[int, ShardRows] = OrderedDict()
         self._rows_held = 0
+        self._gops: OrderedDict[int, _GopTables] = OrderedDict()
         self._whole: tuple[int, pa.Table] | None = None
         self._lock = threading.Lock()
 
@@ -502,11 +542,13 @@ class Index:
         import pyarrow as pa
         import pyarrow.parquet as pq
 
-        dataset = _read_dataset(source)
+        read_dataset, read_shards, stat_index, read_tail = _ask_for_files(source)
+        dataset = _read_dataset(source, read_dataset)
         try:
-            shards = _read_shards(source, dataset)
+            shards = _read_shards(source, dataset, read_shards())
+            file = _IndexFile(source, stat_index().size, read_tail())
             parquet = pq.ParquetFile(
-                SourceFile(source, INDEX_FILE),
+                file,
                 read_dictionary=["kind", "codec", "member_ext.list.element"],
                 pre_buffer=True,  # one ranged read per row group instead of one per column
             )
@@ -518,20 +560,34 @@ class Index:
             ) from error
         _check_counts(source, INDEX_FILE, parquet.metadata)
         _check_fit(source, dataset, shards, parquet)
-        return cls(source, dataset, shards, parquet)
+        file.forget_tail()
+        return cls(source, dataset, shards, parquet, file)
 
     def rows(self, shard: int) -> ShardRows:
         """The rows of a shard (0..S-1)."""
         with self._lock:
             rows = self._rows.get(shard)
-            if rows is not None:
-                self._rows.move_to_end(shard)
-                return rows
-            rows = self._rows[shard] = self._load(shard)
-            self._rows_held += len(rows)
-            while self._rows_held > _ROWS_KEPT and len(self._rows) > 1:
-                self._rows_held -= len(self._rows.popitem(last=False)[1])
+            if rows is None:
+                return self._take_in(shard)
+            self._rows.move_to_end(shard)
             return rows
+
+    def prefetch(self, shards: Iterable[int]) -> None:
+        """Load the rows of several shards; from a remote store the row groups come in one round trip for every 64 MiB.
+
+        For shards that are used next: no more rows are kept than otherwise. Does nothing where the index is local.
+        """
+        if not is_remote(self.source.url):
+            return
+        with self._lock:
+            for members, spans in self._batches(sorted(set(shards) - self._rows.keys())):
+                data = self.source.read_many([(INDEX_FILE, start, length) for start, length in spans])
+                self._file.pieces += [(start, piece) for (start, _), piece in zip(spans, data, strict=True)]
+                try:
+                    for shard in members:
+                        self._take_in(shard)
+                finally:
+                    del self._file.pieces[len(self._file.pieces) - len(spans) :]
 
     def columns(self, shard: int, names: Sequence[str]) -> pa.Table:
         """Some columns of the rows of one shard; keeps nothing."""
@@ -572,14 +628,30 @@ class Index:
         """Whether the index has GOP tables."""
         return set(_KEY_FRAME_COLUMNS) <= set(self._parquet.schema_arrow.names)
 
-    def key_frames(self, shard: int) -> list[KeyFrames]:
-        """The GOP tables of a shard's samples, read anew each time. Raises DatasetError when the index has none."""
+    def gop_table(self, shard: int, row: int) -> KeyFrames | None:
+        """The GOP table of one sample, None when the index has none. Those of the last used shards are kept."""
         if not self.has_key_frames:
-            raise DatasetError(f"{self.source.url}/{INDEX_FILE}: has no GOP tables; index the dataset with --media")
-        group, start = self._place(shard)
-        table = self._read_group(group, ["shard", *_KEY_FRAME_COLUMNS])
-        part = self._part(table, shard, start)
-        return list(map(KeyFrames, *(part.column(name).to_pylist() for name in _KEY_FRAME_COLUMNS)))
+            return None
+        with self._lock:
+            tables = self._gops.pop(shard, None)
+            if tables is None:
+                group, start = self._place(shard)
+                part = self._part(self._read_group(group, ["shard", *_KEY_FRAME_COLUMNS]), shard, start)
+                try:
+                    tables = _GopTables(part)
+                except ValueError as error:
+                    raise self._damaged(f"shard {shard}: {error}") from error
+            self._gops[shard] = tables
+            while len(self._gops) > 1 and sum(map(len, self._gops.values())) > _KEY_FRAMES_KEPT:
+                self._gops.popitem(last=False)
+        return tables.of(row)
+
+    def _take_in(self, shard: int) -> ShardRows:
+        rows = self._rows[shard] = self._load(shard)
+        self._rows_held += len(rows)
+        while self._rows_held > _ROWS_KEPT and len(self._rows) > 1:
+            self._rows_held -= len(self._rows.popitem(last=False)[1])
+        return rows
 
     def _load(self, shard: int) -> ShardRows:
         group, start = self._place(shard)
@@ -599,6 +671,35 @@ class Index:
             raise self._damaged(f"shard {shard} has {found} records, {SHARDS_FILE} says {expected}")
         return rows
 
+    def _batches(self, shards: Iterable[int]) -> Iterator[tuple[list[int], list[tuple[int, int]]]]:
+        """Shards with the (offset, length) of their row groups, as many as are fetched at once."""
+        members: list[int] = []
+        spans: dict[int, tuple[int, int]] = {}
+        for shard in shards:
+            group, _ = self._place(shard)
+            if group not in spans:
+                span = (0, 0) if group in self._groups else self._span(group)
+                if members and sum(length for _, length in spans.values()) + span[1] > _PREFETCH_BYTES:
+                    yield members, list(spans.values())
+                    members, spans = [], {}
+                spans[group] = span
+            members.append(shard)
+        if members:
+            yield members, list(spans.values())
+
+    def _span(self, group: int) -> tuple[int, int]:
+        """(offset, length) of what `_load` reads of a row group; (0, 0) where that makes no sense."""
+        if len(self._group_first) == 1:
+            return 0, 0
+        found = self._parquet.metadata.row_group(group)
+        wanted = set(self._columns)
+        columns = [found.column(i) for i in range(found.num_columns)]
+        columns = [column for column in columns if column.path_in_schema.partition(".")[0] in wanted]
+        starts = [min(c.data_page_offset, c.dictionary_page_offset or c.data_page_offset) for c in columns]
+        start = min(starts)
+        stop = max(at + column.total_compressed_size for at, column in zip(starts, columns, strict=True))
+        return (start, stop - start) if 0 <= start < stop <= self._file.num_bytes else (0, 0)
+
     def _read_group(self, group: int, columns: list[str] | None) -> pa.Table:
         import pyarrow as pa
 
@@ -606,8 +707,10 @@ class Index:
             empty = self._parquet.schema_arrow.empty_table()
             return empty if columns is None else empty.select(columns)
         try:
-            return self._parquet.read_row_group(group, columns=columns, use_threads=False)
-        except pa.ArrowException as error:
+            table = self._parquet.read_row_group(group, columns=columns, use_threads=False)
+            check_texts(table)
+            return table
+        except (pa.ArrowException, ValueError) as error:
             raise self._damaged(f"row group {group}: {error}") from error
 
     def _place(self, shard: int) -> tuple[int, int]:
@@ -628,15 +731,50 @@ class Index:
         return DatasetError(f"{self.source.url}/{INDEX_FILE}: {what}; {_REBUILD}")
 
 
+class _IndexFile(SeekableFile):
+    """index.parquet, with pieces of it that were fetched beforehand."""
+
+    def __init__(self, source: Source, num_bytes: int, tail: bytes) -> None:
+        super().__init__(num_bytes, f"{source.url}/{INDEX_FILE}")
+        self._source, self.num_bytes = source, num_bytes
+        self.pieces = [(num_bytes - len(tail), tail)]
+        """(offset, bytes)"""
+
+    def forget_tail(self) -> None:
+        """The footer was read; a small file was fetched whole and is kept."""
+        self.pieces = [(start, data) for start, data in self.pieces if not start]
+
+    def _get(self, offset: int, length: int) -> bytes:
+        for start, data in self.pieces:
+            if start <= offset and offset + length <= start + len(data):
+                return data[offset - start : offset - start + length]
+        return self._source.read(INDEX_FILE, offset, length)
+
+
+def _ask_for_files(
+    source: Source,
+) -> tuple[Callable[[], bytes], Callable[[], bytes], Callable[[], Stat], Callable[[], bytes]]:
+    """What gives dataset.json, shards.parquet, and size and tail of index.parquet; a remote store is asked for all
+    of it at once."""
+    dataset = partial(source.read, DATASET_FILE, 0, _MAX_DATASET_BYTES)
+    shards = partial(source.read, SHARDS_FILE, 0, _MAX_SHARDS_BYTES)
+    stat = partial(source.stat, INDEX_FILE)
+    if not is_remote(source.url):
+        return dataset, shards, stat, bytes
+    with ThreadPoolExecutor(4) as pool:
+        tail = pool.submit(source.read, INDEX_FILE, -_TAIL_BYTES)
+        return pool.submit(dataset).result, pool.submit(shards).result, pool.submit(stat).result, tail.result
+
+
 _REBUILD = "build the dataset again, or copy it again from where it is whole"
 
 
-def _read_dataset(source: Source) -> dict[str, Any]:
+def _read_dataset(source: Source, read: Callable[[], bytes]) -> dict[str, Any]:
     path = f"{source.url}/{DATASET_FILE}"
     try:
-        content = json.loads(source.read(DATASET_FILE, 0, _MAX_DATASET_BYTES))
+        content = json.loads(read())
     except MissingFile as error:
-        raise DatasetError(
+        raise WrongPlace(
             f"{path}: not found; either no dataset was built here, or its conversion was not finished "
             "(start the same build command again: it goes on where it stopped); tars made elsewhere need an index: "
             "python -m shards index"
@@ -669,10 +807,11 @@ def _read_dataset(source: Source) -> dict[str, Any]:
     return content
 
 
-def _read_shards(source: Source, dataset: dict[str, Any]) -> ShardTable:
+def _read_shards(source: Source, dataset: dict[str, Any], data: bytes) -> ShardTable:
+    import pyarrow as pa
     import pyarrow.parquet as pq
 
-    parquet = pq.ParquetFile(SourceFile(source, SHARDS_FILE))
+    parquet = pq.ParquetFile(pa.BufferReader(data))
     _check_counts(source, SHARDS_FILE, parquet.metadata)
     table = parquet.read(use_threads=False)
 
@@ -705,6 +844,22 @@ def _read_shards(source: Source, dataset: dict[str, Any]) -> ShardTable:
     if not np.array_equal(shards.first_row, first):
         _expect(source, SHARDS_FILE, "first_row", shards.first_row.tolist(), first.tolist())
     return shards
+
+
+def check_texts(table: pa.Table) -> None:
+    """Refuse texts that no index has (ValueError): one long one in a dictionary may stand for all rows."""
+    import pyarrow as pa
+
+    for name in {"key", "kind", "codec", "member_ext"}.intersection(table.column_names):
+        for array in table.column(name).chunks:
+            texts = array.values if pa.types.is_list(array.type) else array
+            texts = texts.dictionary if pa.types.is_dictionary(texts.type) else texts
+            if not pa.types.is_string(texts.type):
+                raise ValueError(f"{name} should hold texts, holds {array.type}")
+            ends = np.frombuffer(texts.buffers()[1] or b"", np.int32)[texts.offset :][: len(texts) + 1]
+            longest = int(np.diff(ends).max(initial=0))
+            if longest > MAX_KEY_BYTES:
+                raise ValueError(f"{name} holds a text of {longest} bytes, the limit is {MAX_KEY_BYTES}")
 
 
 def _check_counts(source: Source, file: str, metadata: Any) -> None:

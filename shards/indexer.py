@@ -10,8 +10,8 @@ Promises:
   the new one is put in place (publish.py). One run at a time in a local folder.
 - Shards are read by `jobs` processes, which die with the run.
 Gives up: noticing a tar that was changed while its size and time stayed the same (`verify` reads every byte), and tars
-in several folders (index each and blend them). A remote tar is copied to the temporary folder first, unless only
-headers are looked at: disk for one tar for each job.
+in several folders (index each and blend them). A remote tar is streamed once and never copied: memory is one medium and
+24 MiB for each job; where only headers are looked at, members of more than 4 MiB are jumped over.
 """
 
 from __future__ import annotations
@@ -19,39 +19,36 @@ from __future__ import annotations
 import fnmatch
 import json
 import os
-import tempfile
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, cast
+from functools import lru_cache, partial
+from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import unquote, urlsplit
 
 from shards import index
-from shards.index import DATASET_FILE, DatasetError, Index, ShardEntry
+from shards.index import DATASET_FILE, DatasetError, Index, ShardEntry, WrongPlace
 from shards.publish import Header, Piece, is_own, pieces_of, publish_index
-from shards.samples import Looks, read_samples
+from shards.samples import Looks, ShardSamples, read_samples, stream_samples
 from shards.source import (
     LocalSource,
     MissingFile,
     Source,
     SourceError,
-    SourceFile,
     Stat,
     check_name,
     is_remote,
     open_source,
 )
-from shards.tar import TarError, scan
+from shards.tar import TarError, scan, scan_far
 from shards.target import UNFINISHED, Target, open_target
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 _RUN_FILE = "indexing.json"
-_COPY_BYTES = 1 << 24
 
 
 class PatternError(ValueError):
@@ -117,6 +114,8 @@ def index_tars(
     target = open_target(root if out is None else normal_place(out))
     try:
         beside = target.url == root
+        if beside:
+            _check_whole(pattern, root)
         header = Header(name or _name_of(root), None if beside else root, looks.checksums, looks.media, {})
         return _Run(target, root, header, looks, jobs, strict, on_shard).run(names, pattern)
     finally:
@@ -140,6 +139,8 @@ def find_tars(pattern: str) -> tuple[str, list[str]]:
             "the datasets"
         )
     root = normal_place(folders.pop() or ("" if pattern.startswith("/") else "."))
+    if not is_remote(root) and not os.path.isdir(root):
+        raise PatternError(f"{pattern}: not found; there is no folder {root}, check the path")
     names = {path.rpartition("/")[2] for path in paths}
     globs = sorted(name for name in names if _is_glob(name))
     if globs:
@@ -151,6 +152,18 @@ def find_tars(pattern: str) -> tuple[str, list[str]]:
     if not names:
         raise PatternError(f"{pattern}: no tar found; check the path (names should end in .tar)")
     return root, sorted(names)
+
+
+def _check_whole(pattern: str, root: str) -> None:
+    """Refuse to put an index of one tar where that of the whole folder belongs. Raises PatternError."""
+    if not pattern.endswith(".tar") or _is_glob(pattern) or "{" in pattern:
+        return
+    others = len(open_source(root).list(".tar")) - 1
+    if others > 0:
+        raise PatternError(
+            f"{pattern}: is one tar of a folder with {others} more, and the index beside them is of all; to index all: "
+            f"python -m shards index {root}; this one alone: python -m shards index {pattern} --out FOLDER"
+        )
 
 
 class _Run:
@@ -170,22 +183,25 @@ class _Run:
         self._looks, self._jobs, self._strict = looks, max(1, jobs), strict
         self._on_shard = on_shard or (lambda done, total: None)
         self._damaged: dict[str, str] = {}
+        self._source = open_source(root)
 
     def run(self, names: Sequence[str], pattern: str) -> IndexReport:
         old = self._old_pieces()
         parts = self._take_up()
-        source = open_source(self._root)
         pieces: dict[str, Piece] = {}
         tasks: list[_Task] = []
+        good: list[str] = []
         for name in names:
             try:
                 check_name(name.encode().decode())  # a name that is not UTF-8 cannot stand in an index
-                state = source.stat(name)
+                good.append(name)
             except ValueError as error:
                 self._leave_out(ascii(name), f"{name!a} cannot be the name of a shard ({error}); rename it")
-                continue
-            except SourceError as error:
-                self._leave_out(name, str(error))
+        missing = 0
+        for name, state in zip(good, _stat_each(self._source, good), strict=True):
+            if isinstance(state, SourceError):
+                missing += isinstance(state, MissingFile)
+                self._leave_out(name, str(state))
                 continue
             known = next((p[name] for p in (old, parts) if name in p and _is_current(p[name], state)), None)
             if known is not None:
@@ -195,6 +211,8 @@ class _Run:
                 tasks.append(_Task(self._root, name, state, self._looks, part))
         num_known, gone = len(pieces), old.keys() - set(names)
         pieces.update(self._scan(tasks))
+        if missing == len(names):
+            raise PatternError(f"{pattern}: not found; names {missing} tars, and none of them is in {self._root}")
         if not pieces:
             reasons = "".join(f"\n  {reason}" for reason in list(self._damaged.values())[:5])
             raise DamagedShard(f"{pattern}: none of {len(names)} tars can be indexed:{reasons}")
@@ -211,7 +229,7 @@ class _Run:
         target = self._target
         files = target.list()
         if "conversion.json" in target.list_unfinished():
-            raise DatasetError(f"{target.url}: holds an unfinished conversion; finish it, it makes its own index")
+            raise WrongPlace(f"{target.url}: holds an unfinished conversion; finish it, it makes its own index")
         if DATASET_FILE not in files:
             return {}
         check_replaceable(target)
@@ -248,7 +266,7 @@ class _Run:
         total = len(tasks)
         # Not the source that looked at leftover parts: it may hold one open that is replaced now.
         unfinished = open_source(self._target.unfinished.url)
-        for done, (task, problem) in enumerate(_work(tasks, min(self._jobs, total)), start=1):
+        for done, (task, problem) in enumerate(_work(tasks, min(self._jobs, total), self._source), start=1):
             if problem is not None:
                 self._leave_out(task.name, problem)
             else:
@@ -292,26 +310,37 @@ def report(
 
 
 def check_replaceable(target: Target) -> None:
-    """Refuse to write over a dataset that was not made by indexing. Raises DatasetError."""
+    """Refuse to write over a dataset that was not made by indexing. Raises DatasetError, WrongPlace."""
     path = f"{target.url}/{DATASET_FILE}"
     try:
         content = json.loads(target.source.read(DATASET_FILE))
     except ValueError as error:
         raise DatasetError(f"{path}: not valid json ({error}); remove it to index these tars") from error
     if not isinstance(content, dict) or not is_own(content):
-        raise DatasetError(
+        raise WrongPlace(
             f"{path}: the tars here were written with an index of their own, which knows more; "
             "give another place with --out to index them there"
         )
 
 
+def _stat_each(source: Source, names: Sequence[str]) -> list[Stat | SourceError]:
+    """Of many files what the store says, or why it does not; in halves where one of them is to blame."""
+    try:
+        return [*source.stat_many(names)]
+    except SourceError as error:
+        if len(names) == 1:
+            return [error]
+        half = len(names) // 2
+        return _stat_each(source, names[:half]) + _stat_each(source, names[half:])
+
+
 # ---------------------------------------------------------------- one shard, in any process
 
 
-def _work(tasks: Sequence[_Task], jobs: int) -> Iterator[tuple[_Task, str | None]]:
-    """(task, problem or None) as they are done."""
+def _work(tasks: Sequence[_Task], jobs: int, source: Source) -> Iterator[tuple[_Task, str | None]]:
+    """(task, problem or None) as they are done. source: of the tars, for this process."""
     if jobs <= 1:
-        yield from ((task, _index_shard(task)) for task in tasks)
+        yield from ((task, _index_shard(task, source)) for task in tasks)
         return
     import multiprocessing
 
@@ -322,7 +351,7 @@ def _work(tasks: Sequence[_Task], jobs: int) -> Iterator[tuple[_Task, str | None
     try:
         while True:
             while len(running) < 2 * jobs and (task := next(waiting, None)) is not None:
-                running[pool.submit(_index_shard, task)] = task
+                running[pool.submit(_index_in_child, task)] = task
             if not running:
                 return
             done, _ = wait(running, return_when=FIRST_COMPLETED)
@@ -353,15 +382,22 @@ def _die_with_parent() -> None:
     threading.Thread(target=watch, daemon=True).start()
 
 
-def _index_shard(task: _Task) -> str | None:
+@lru_cache(maxsize=1)
+def _source_of_child(root: str) -> Source:
+    """One for all shards: a client takes a while to make."""
+    return open_source(root)
+
+
+def _index_in_child(task: _Task) -> str | None:
+    return _index_shard(task, _source_of_child(task.root))
+
+
+def _index_shard(task: _Task, source: Source) -> str | None:
     """Write the part file of one shard; returns what is wrong with the shard instead, if something is."""
     path = f"{task.root}/{task.name}"
     try:
-        source = open_source(task.root)
-        with _local(source, task) as local:
-            members = scan(cast("BinaryIO", SourceFile(source, task.name)) if local is None else local)
-            found = read_samples(members, local or "", task.looks)
-        now = open_source(task.root).stat(task.name)
+        found = _look(source, task)
+        now = source.stat(task.name)
     except TarError as error:
         return str(error)
     except OSError as error:
@@ -378,22 +414,14 @@ def _index_shard(task: _Task) -> str | None:
     return None
 
 
-@contextmanager
-def _local(source: Source, task: _Task) -> Iterator[str | None]:
-    """Path of the tar on this machine, of a copy if need be; None when a remote tar need not be read whole."""
+def _look(source: Source, task: _Task) -> ShardSamples:
     if isinstance(source, LocalSource):
-        yield os.path.join(source.url, task.name)
-    elif not task.looks.checksums:
-        yield None
-    else:
-        with tempfile.NamedTemporaryFile(prefix="shards-index-", suffix=".tar") as copy:
-            for offset in range(0, task.expected.size, _COPY_BYTES):
-                copy.write(source.read(task.name, offset, min(_COPY_BYTES, task.expected.size - offset)))
-            copy.flush()
-            try:
-                yield copy.name
-            except TarError as error:
-                raise TarError(str(error).replace(copy.name, f"{source.url}/{task.name}")) from error
+        path = os.path.join(source.url, task.name)
+        return read_samples(scan(path), path, task.looks)
+    read, num_bytes, where = partial(source.read, task.name), task.expected.size, f"{source.url}/{task.name}"
+    if task.looks.checksums:
+        return stream_samples(read, num_bytes, where, task.looks)
+    return read_samples(scan_far(lambda length, offset: read(offset, length), num_bytes, where), "", task.looks)
 
 
 def _part_name(shard: str) -> str:
@@ -414,18 +442,18 @@ def _read_part(unfinished: Source, name: str) -> Piece | None:
     """A part file; None if it is not whole (the machine stopped), it is then made again."""
     import pyarrow as pa
 
-    def open_part() -> Any:
-        return pa.ipc.open_file(SourceFile(unfinished, name))
+    def read_part() -> Any:
+        return pa.ipc.open_file(pa.BufferReader(unfinished.read(name))).read_all()
 
-    def about() -> Any:
-        return json.loads(open_part().schema.metadata[b"part"])
+    def about(part: Any) -> Any:
+        return json.loads(part.schema.metadata[b"part"])
 
     try:
-        entry, state, quarantined = about()
-        open_part().read_all()  # the rows too: blocks of zeros may follow a header that is whole
+        # With all rows: blocks of zeros may follow a header that is whole.
+        entry, state, quarantined = about(read_part())
     except (pa.ArrowException, OSError, KeyError, TypeError, ValueError):
         return None
-    return Piece(ShardEntry(*entry), state, len(quarantined), lambda: open_part().read_all(), lambda: about()[2])
+    return Piece(ShardEntry(*entry), state, len(quarantined), read_part, lambda: about(read_part())[2])
 
 
 # ---------------------------------------------------------------- places and files

@@ -21,31 +21,37 @@ from __future__ import annotations
 import logging
 import os
 import weakref
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from shards.blend import Blend
 from shards.collate import PADDING, Batch
 from shards.config import LoaderConfig
 from shards.cursor import VERSION, Cursor, combine_fingerprints
 from shards.decode import open_decoder
-from shards.feed import open_feed
+from shards.feed import Feed, open_feed
+from shards.lookahead import LookAhead
 from shards.plan import EvaluationPlanner, Place, Planner, TrainingPlanner
 from shards.pool import Pool
 from shards.quarantine import FailureBudget, Ledger, exhausted
+from shards.source import is_remote
 from shards.stats import Accounting, Stats
 from shards.worker import Encode, Pending, RngFactory, Worker
+
+if TYPE_CHECKING:
+    from shards.downloads import Downloads
 
 __all__ = ["Encode", "Loader", "RngFactory"]
 
 _logger = logging.getLogger(__name__)
 
-_FETCHING_THREADS = 1
-"""One reads from local disks as fast as several; pyarrow keeps memory for each thread that it worked in."""
+_LOCAL_THREADS, _REMOTE_THREADS = 1, 4
+"""That fetch batches: one reads from local disks as fast as several, and pyarrow keeps memory for each thread that it
+worked in; a store answers late, so that several batches are asked for before the first is here."""
 
 
 class Loader:
@@ -62,9 +68,10 @@ class Loader:
         if not 0 <= rank < world_size:
             raise ValueError(f"rank must lie in [0, {world_size}), found {rank}")
         self.config, self.rank, self.world_size = config, rank, world_size
-        self.stats = Stats()
         self._training = config.mode == "train"
-        self._feeds = [open_feed(dataset, config) for dataset in config.blend]
+        self._downloads = _open_downloads(config)
+        self._feeds = [open_feed(dataset, config, self._downloads) for dataset in config.blend]
+        self.stats = Stats(partial(_traffic, self._feeds, self._downloads))
         self._blend = Blend([dataset.weight for dataset in config.blend], config.unit)
         orders = [feed.order for feed in self._feeds]
         self._planner: Planner = (
@@ -81,11 +88,14 @@ class Loader:
         self._loaded = False
         self._pending: deque[Pending] = deque()
         self._pool = Pool(config.threads, f"shards-loader-rank{rank}")
-        self._fetching = Pool(_FETCHING_THREADS, f"shards-fetch-rank{rank}")
+        cached = any(feed.reader.cache is not None for feed in self._feeds)
+        self._look_ahead = LookAhead(config, self._feeds, rank, world_size) if cached else None
+        remote = any(is_remote(feed.reader.source.url) for feed in self._feeds)
+        self._fetching = Pool(_REMOTE_THREADS if remote else _LOCAL_THREADS, f"shards-fetch-rank{rank}")
         self._pools = (self._fetching, self._pool)
         # Runs when the loader is dropped. It must not wait: the collector may run it in one of the pool's own threads.
         # At the end of the process the pool stops by itself.
-        self._finalizer = weakref.finalize(self, _shut_down, self._pools, self._pending, wait=False)
+        self._finalizer = weakref.finalize(self, _shut_down, self._pools, self._downloads, self._pending, wait=False)
         self._finalizer.atexit = False
 
     @property
@@ -152,7 +162,7 @@ class Loader:
     def close(self) -> None:
         """Cancel what was made ahead and wait for the threads; calling it again does nothing."""
         if self._finalizer.detach() is not None:
-            _shut_down(self._pools, self._pending, wait=True)
+            _shut_down(self._pools, self._downloads, self._pending, wait=True)
 
     def __enter__(self) -> Loader:
         return self
@@ -181,6 +191,8 @@ class Loader:
         self._note_queue()
         with self.stats.waiting():
             try:
+                if self._look_ahead is not None:
+                    self._look_ahead.update(self._here)
                 self._plan_ahead(1)
                 if not self._pending:
                     return None
@@ -247,6 +259,8 @@ class Loader:
         self._pending.clear()
         self._here = self._ahead = place
         self._loaded = False
+        if self._look_ahead is not None:
+            self._look_ahead.restart()
 
     def _cursor(self, place: Place) -> Cursor:
         return Cursor(
@@ -270,11 +284,32 @@ def _start(pool: Pool, worker: Worker, pending: Pending) -> None:
         pool.submit(worker.work, pending, number)
 
 
-def _shut_down(pools: Sequence[Pool], pending: deque[Pending], wait: bool) -> None:
+def _open_downloads(config: LoaderConfig) -> Downloads | None:
+    if config.cache is None or not any(is_remote(dataset.path) for dataset in config.blend):
+        return None
+    from shards.cache import ShardCache
+    from shards.downloads import Downloads
+
+    cache = ShardCache(Path(config.cache.folder), config.cache.limit)
+    return Downloads(cache, config.cache.connections, config.cache.part_bytes)
+
+
+def _traffic(feeds: Sequence[Feed], downloads: Downloads | None) -> dict[str, float]:
+    counts: Counter[str] = Counter()
+    for feed in feeds:
+        counts.update(feed.reader.traffic())
+    if downloads is not None:
+        counts.update({f"cache_{name}": count for name, count in downloads.snapshot().items()})
+    return dict(counts)
+
+
+def _shut_down(pools: Sequence[Pool], downloads: Downloads | None, pending: deque[Pending], wait: bool) -> None:
     if any(pool.is_elsewhere for pool in pools):
         return  # in a fork; a lock may be held by a thread that stayed behind
     for batch in pending:
         batch.abandon()
     pending.clear()
+    if downloads is not None:
+        downloads.close()
     for pool in pools:
         pool.stop(wait)

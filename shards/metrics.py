@@ -60,6 +60,10 @@ def to_prometheus(snapshot: Snapshot, labels: Mapping[str, str | int] | None = N
         ("elapsed_seconds_total", "counter", "Wall seconds since the loader was made.", snapshot.elapsed),
     ):
         metric(f"shards_loader_{name}", kind, text, [("", {}, value)])
+    for name, value in snapshot.traffic.items():
+        metric(
+            f"shards_source_{name}_total", "counter", f"{name.replace('_', ' ')} of remote sources.", [("", {}, value)]
+        )
     return "\n".join(lines) + "\n"
 
 
@@ -90,6 +94,7 @@ def to_json_line(snapshot: Snapshot, labels: Mapping[str, str | int] | None = No
             "last_bytes": queue.last_bytes,
         },
         "elements": asdict(snapshot.accounting),
+        **({"source": snapshot.traffic} if snapshot.traffic else {}),
     }
     return json.dumps(content, ensure_ascii=True)
 

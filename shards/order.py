@@ -50,6 +50,7 @@ class ElementOrder(Protocol):
     """What a loader needs of an order."""
 
     num_elements: int
+    streams: int
 
     def at(self, positions: npt.ArrayLike, attempt: int = 0) -> Positions: ...
 
@@ -124,18 +125,18 @@ class Order:
         no element in them. O(S), for what fetches ahead and what makes room.
         """
         pass_, in_pass = divmod(position, self.num_elements)
-        piece_stream = self._piece_stream
-        reached = np.maximum(0, -(-(in_pass - np.arange(self.streams)) // self.streams))  # elements taken of each stream
+        # elements of each stream that were taken
+        taken = np.maximum(0, -(-(in_pass - np.arange(self.streams)) // self.streams))
         own = np.zeros(self.streams, np.bool_)
         own[streams] = True
         use = np.full(len(self._counts), NEVER, np.int64)
         for later in (0, 1):
             order, ends = self._pass(pass_ + later)
-            stream = piece_stream[order]
+            stream = self._piece_stream[order]
             first = ends - self._piece_size[order] - self._cuts[stream]
             _, begins, _ = self._windows(stream, first)
             _, low, size = self._windows(stream, first + self._piece_size[order] - 1)
-            now = reached[stream] if not later else np.zeros_like(stream)
+            now = taken[stream] if not later else np.zeros_like(stream)
             wait = np.maximum(0, begins - now) * self.streams
             wait += (self.num_elements - in_pass) if later else 0
             np.minimum.at(use, self._piece_shard[order], np.where(own[stream] & (now < low + size), wait, NEVER))
@@ -196,6 +197,7 @@ class Sequential:
     def __init__(self, counts: npt.ArrayLike, name: str) -> None:
         self._ends = np.cumsum(_checked_counts(counts, name))
         self._counts = np.diff(self._ends, prepend=0)
+        self.streams = 1
         self.num_elements = int(self._ends[-1])
 
     def at(self, positions: npt.ArrayLike, attempt: int = 0) -> Positions:

@@ -7,10 +7,15 @@ streams and C divides the batch), so that it reads few shards; a batch that cros
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import numpy.typing as npt
 
 from shards.order import Int64, distinct
+
+if TYPE_CHECKING:
+    from shards.config import LoaderConfig
 
 
 def deal(dataset: npt.ArrayLike, stream: npt.ArrayLike, world_size: int) -> list[Int64]:
@@ -29,6 +34,15 @@ def deal(dataset: npt.ArrayLike, stream: npt.ArrayLike, world_size: int) -> list
         spread[slots] = (np.arange(slots.size) + 0.5) / slots.size
     order = np.lexsort((np.arange(batch_size), dataset, spread))
     return np.split(order, world_size)
+
+
+def own_streams(config: LoaderConfig, streams: int, rank: int, world_size: int) -> slice | None:
+    """The streams of a dataset that `deal` gives to a rank in every batch; None where all ranks draw from all."""
+    whole = config.mode == "train" and (config.unit == "step" or len(config.blend) == 1)
+    if not whole or streams % world_size or config.batch_size % streams:
+        return None
+    share = streams // world_size
+    return slice(rank * share, (rank + 1) * share)
 
 
 def check_divisible(batch_size: int, world_size: int) -> None:

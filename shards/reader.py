@@ -10,7 +10,8 @@ Threads may share a Reader.
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple, cast
+from collections import Counter
+from typing import TYPE_CHECKING, Literal, NamedTuple, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -26,9 +27,11 @@ from shards.index import (
     ShardRows,
     member_checksum,
 )
+from shards.partial import Media, PartialMedium
+from shards.partial_reader import Part, PartialReader
 from shards.records import TextError, choose, parse
 from shards.sample import Origin, Sample, SampleError
-from shards.source import MissingFile, SourceError, open_source
+from shards.source import MissingFile, SourceError, is_remote, open_source
 
 _GAP = 1 << 16
 """Members of a sample are fetched in one read when at most this many foreign bytes lie between them."""
@@ -48,9 +51,14 @@ class Fetched(NamedTuple):
     sample: int
     record: int | None
     """None: to be drawn."""
-    media: memoryview | bytes
+    media: memoryview | bytes | PartialMedium
     json: memoryview | bytes | None
     txt: memoryview | bytes | None
+
+
+if TYPE_CHECKING:
+    from shards.cached_source import CachedSource
+    from shards.downloads import Downloads
 
 
 class _Spans(NamedTuple):
@@ -81,7 +89,10 @@ class Reader:
         url: str,
         elements: Literal["record", "sample"] = "record",
         verify: Literal["once", "always", "never"] = "once",
+        partial_bytes: int | None = None,
     ) -> None:
+        """partial_bytes: videos with a GOP table are given as PartialMedium, and remote ones that are larger than this
+        (bytes) fetched only as far as they are used, unless verify is "always". None: all media are bytes."""
         _let_malloc_keep(_KEPT_BY_MALLOC)
         if elements not in ("record", "sample"):
             raise ValueError(f"elements is {elements!r}, allowed are 'record' and 'sample'")
@@ -94,9 +105,32 @@ class Reader:
                 f"{url}: this index was made from headers only and does not know how many records its samples have; "
                 "index it again without --headers, or set elements: sample"
             )
+        self.cache: CachedSource | None = None
+        self.parts: PartialReader | None = None
+        if partial_bytes is not None and self.index.has_key_frames:
+            self.parts = PartialReader(self.index, self.source, partial_bytes, verify != "never")
         self._checked = bytearray(len(self.index.shards))
         self._verify = verify
         self._verified: dict[int, bytearray] = {}
+
+    def read_through(self, downloads: Downloads) -> None:
+        """Read from copies of whole shards in a cache, where they are or soon will be."""
+        from shards.cached_source import CachedSource
+
+        shards = self.index.shards
+        facts = zip(shards.names, zip(shards.bytes.tolist(), shards.checksums, strict=True), strict=True)
+        self.source = self.cache = CachedSource(self.source, downloads, dict(facts))
+
+    def traffic(self) -> dict[str, float]:
+        """What was asked of the store in this process: requests by kind, bytes, retries; empty for a local dataset."""
+        counts: Counter[str] = Counter()
+        for source in {id(source): source for source in (self.index.source, self.index.shard_source)}.values():
+            if is_remote(source.url):
+                from shards.remote import RemoteSource  # 60 ms, which local datasets do not pay
+
+                assert isinstance(source, RemoteSource)
+                counts.update(source.traffic.snapshot())
+        return dict(counts)
 
     @property
     def counts(self) -> NDArray[np.int64]:
@@ -139,7 +173,14 @@ class Reader:
             expected = "at least 1 is needed" if num_records < 0 else f"the index says {num_records}"
             raise SampleError(origin, f"json has {len(records)} records, {expected}")
         record = fetched.record if fetched.record is not None else int(draw.integers(len(records)))
-        return Sample(origin, bytes(fetched.media), rows.facts(fetched.sample), records[record], record, meta)
+        media: Media
+        if isinstance(fetched.media, PartialMedium):
+            media = fetched.media
+        else:
+            media = bytes(fetched.media)
+            if self.parts is not None:
+                media = self.parts.with_table(shard, fetched.sample, media)
+        return Sample(origin, media, rows.facts(fetched.sample), records[record], record, meta)
 
     def fetch(self, shards: npt.ArrayLike, rows: npt.ArrayLike) -> list[Fetched | SampleError]:
         """The verified bytes of elements number `rows` of `shards` (equally many), in their order.
@@ -155,11 +196,48 @@ class Reader:
         order = np.argsort(shard, kind="stable")
         shard, row = shard[order], row[order]
         spans = self._spans(shard, row)
-        data = self.source.read_many(list(zip(spans.name, spans.start, spans.length, strict=True)))
+        parts = self._begin_parts(shard, spans)
+        ranges = list(zip(spans.name, spans.start, spans.length, strict=True))
+        data = self.source.read_many([*ranges, *(range_ for part in parts.values() for range_ in part.ranges)])
+        cut = self._cut(shard, spans, data[: len(shard)])
+        self._take_parts(shard, spans, parts, data[len(shard) :], cut)
         result: list[Fetched | SampleError | None] = [None] * len(shard)
-        for slot, fetched in zip(order.tolist(), self._cut(shard, spans, data), strict=True):
+        for slot, fetched in zip(order.tolist(), cut, strict=True):
             result[slot] = fetched
         return cast("list[Fetched | SampleError]", result)
+
+    def _begin_parts(self, shard: NDArray[np.int64], spans: _Spans) -> dict[int, Part]:
+        """The elements that are fetched in parts; in spans nothing is left to read of them."""
+        if self.parts is None or self.cache is not None or self._verify == "always" or not is_remote(self.source.url):
+            return {}
+        parts = {}
+        for slot, (number, sample, odd) in enumerate(
+            zip(shard.tolist(), spans.sample.tolist(), spans.odd.tolist(), strict=True)
+        ):
+            part = None if odd else self.parts.begin(number, sample, spans.places[slot][3])
+            if part is not None:
+                parts[slot] = part
+                spans.length[slot], spans.due[slot] = 0, False
+        return parts
+
+    def _take_parts(
+        self,
+        shard: NDArray[np.int64],
+        spans: _Spans,
+        parts: dict[int, Part],
+        data: list[bytes],
+        cut: list[Fetched | SampleError],
+    ) -> None:
+        """Put the elements that were fetched in parts into their places."""
+        for slot, part in parts.items():
+            assert self.parts is not None
+            texts, damage = self.parts.take(part, data[: len(part.ranges)])
+            data = data[len(part.ranges) :]
+            sample = int(spans.sample[slot])
+            if damage is None:
+                cut[slot] = Fetched(sample, spans.record[slot], part.medium, texts.get("json"), texts.get("txt"))
+            else:
+                cut[slot] = SampleError(self._origin(int(shard[slot]), sample), damage)
 
     def _check_elements(self, shard: NDArray[np.int64], row: NDArray[np.int64]) -> None:
         there = (shard >= 0) & (shard < len(self.counts)) & (row >= 0)
@@ -218,6 +296,7 @@ class Reader:
         cuts = np.flatnonzero(np.diff(shard, prepend=-1)).tolist()
         parts = [(int(shard[a]), slice(a, b)) for a, b in zip(cuts, [*cuts[1:], len(shard)], strict=True)]
         self._check_shards([number for number, _ in parts])
+        self.index.prefetch(number for number, _ in parts)
         sample, due = np.empty(len(shard), np.int64), np.empty(len(shard), np.bool_)
         record: list[int | None] = []
         ranges: list[Ranges] = []
@@ -305,8 +384,13 @@ class Reader:
                 what = f"{len(data)} of {member.size} bytes of .{member.ext} at {member.offset}"
                 raise SourceError(f"{self.source.url}/{origin.shard}: gave only {what}")
         if self._is_due(shard, sample):
-            for member, data in zip(chosen, pieces, strict=True):
-                _check_sum(origin, member, data)
+            try:
+                for member, data in zip(chosen, pieces, strict=True):
+                    _check_sum(origin, member, data)
+            except SampleError:
+                if self.cache is None or not self.cache.forget(origin.shard):
+                    raise
+                return self._fetch_one(shard, sample, record)  # the copy was damaged; what the store has may be whole
             if self._verify == "once":
                 self._bits(shard)[sample >> 3] |= 1 << (sample & 7)
         texts = {member.ext: data for member, data in zip(chosen[1:], pieces[1:], strict=True)}

@@ -18,6 +18,7 @@ import random
 import threading
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from concurrent.futures import Future
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
@@ -109,6 +110,12 @@ class RemoteSource:
         client = self._client()
         return client.run(_all([self._read(client, *range_) for range_ in ranges]))
 
+    def cancel(self) -> None:
+        """Give up every request of this process that is under way: who waits for one gets a CancelledError."""
+        client = self._clients.get(os.getpid())
+        for future in list(client.running) if client else ():
+            future.cancel()
+
     async def _list(self, suffix: str) -> Names:
         client, names, page = self._client(), [], ""
         while True:
@@ -152,6 +159,7 @@ class _Client:
             deadline = float(os.environ.get(DEADLINE_VARIABLE, DEADLINE_SECONDS))
         self.store, self._loop = open_store(address)
         self.traffic = Traffic()
+        self.running: set[Future[Any]] = set()
         self._deadline = deadline
         self._slots = asyncio.Semaphore(CONNECTIONS)
         # Of its own: ranks must not wait equally long, and the numbers of the user's generator are the user's.
@@ -161,11 +169,14 @@ class _Client:
     def run(self, work: Coroutine[Any, Any, _T]) -> _T:
         """Wait for work that runs on the event loop; Ctrl-C cancels it."""
         future = asyncio.run_coroutine_threadsafe(work, self._loop)
+        self.running.add(future)
         try:
             return future.result()
         except BaseException:
             future.cancel()
             raise
+        finally:
+            self.running.discard(future)
 
     async def request(self, kind: Kind, url: str, ask: Callable[[], Awaitable[_T]], num_bytes: int = 0) -> _T:
         """Ask, again and again if need be. url: for errors. num_bytes: about how many the answer will have."""

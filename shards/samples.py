@@ -3,7 +3,8 @@
 Promises: a sample is what WebDataset makes of consecutive members with one key (the path up to the first dot of the
 basename; what follows, in lower case, is the extension). Every group of the tar becomes a row or a line of the
 quarantine with a reason; a member without a key is a group of its own. Nothing of a member is kept longer than it is
-looked at, so memory is one medium. With checksums every byte of the tar is read once, in order.
+looked at, so memory is one medium. With checksums every byte of the tar is read once, in order; from a store
+(`stream_samples`) headers and all.
 Quarantined are: members without a key, names that are no UTF-8, keys that come back after others (the first is kept),
 an extension twice in one sample, no medium or no text, members over the size limits, text that gives no record, and
 with `media` a medium that cannot be decoded.
@@ -12,20 +13,25 @@ with `media` a medium that cannot be decoded.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import islice
 from typing import Any, NamedTuple
 
-from shards.index import MAX_MEDIA_BYTES, MAX_TEXT_BYTES, KeyFrames, MemberRow, SampleRow
-from shards.media import VIDEO_EXTENSIONS, MediaError, probe_key_frames
+from shards.index import MAX_KEY_BYTES, MAX_MEDIA_BYTES, MAX_TEXT_BYTES, KeyFrames, MemberRow, SampleRow
+from shards.media import MEDIA_EXTENSIONS, VIDEO_EXTENSIONS, MediaError, probe_key_frames
 from shards.records import TEXT_EXTENSIONS, Chosen, TextError, choose, parse
 from shards.sample import MediaFacts
-from shards.tar import Member, TarError
+from shards.source import RangeReader
+from shards.tar import Member, TarError, walk
 
-MAX_KEY_BYTES = 1024
 MAX_MEMBERS = 256
-"""Longest key, bytes of UTF-8, and most members of a sample that is indexed."""
+"""Most members of a sample that is indexed."""
 _PIECE = 1 << 22
 """Bytes that are read at once where nothing has to be kept."""
+_STREAM_PIECE, _AHEAD = 1 << 23, 2
+"""Bytes of one request to a store, and how many are on their way while a piece is looked at."""
 
 
 class Looks(NamedTuple):
@@ -58,24 +64,35 @@ class _Group(NamedTuple):
     members: list[Member]
 
 
-def read_samples(members: list[Member], path: str, looks: Looks) -> ShardSamples:
+def read_samples(members: Iterable[Member], path: str, looks: Looks) -> ShardSamples:
     """Look at the samples of a local tar whose headers were scanned. Raises TarError when it is shorter than they say.
 
     members: from `tar.scan`. path: only opened when looks.checksums is set.
     """
-    groups = list(_groups(members))
+    with _Bytes(path) if looks.checksums else _NoBytes() as data:
+        return _look(members, data, looks)
+
+
+def stream_samples(read: RangeReader, num_bytes: int, where: str, looks: Looks) -> ShardSamples:
+    """The same, with checksums, for a tar that is far away: read once, from begin to end, with what follows already on
+    its way; nothing is put on disk. where: for errors. Raises TarError."""
+    with _Stream(read, num_bytes, where, looks) as data:
+        return _look(data.members(), data, looks)
+
+
+def _look(members: Iterable[Member], data: _Bytes | _NoBytes | _Stream, looks: Looks) -> ShardSamples:
     found = ShardSamples([], [], "")
     keys: set[str] = set()
-    with _Bytes(path) if looks.checksums else _NoBytes() as data:
-        for group in groups:
-            try:
-                found.rows.append(_row(group, keys, data, looks))
-            except (_Unusable, TextError, MediaError) as error:
-                line = {"key": group.key, "member": group.members[0].name, "reason": str(error)}
-                found.quarantined.append(line)
-        found = found._replace(checksum=data.finish())
-    assert found.num_groups == len(groups), path
-    return found
+    num_groups = 0
+    for group in _groups(members):
+        num_groups += 1
+        try:
+            found.rows.append(_row(group, keys, data, looks))
+        except (_Unusable, TextError, MediaError) as error:
+            line = {"key": group.key, "member": group.members[0].name, "reason": str(error)}
+            found.quarantined.append(line)
+    assert found.num_groups == num_groups
+    return found._replace(checksum=data.finish())
 
 
 def split_name(name: str) -> tuple[str, str] | None:
@@ -87,7 +104,7 @@ def split_name(name: str) -> tuple[str, str] | None:
     return folder + slash + stem, ext.lower()
 
 
-def _groups(members: list[Member]) -> Iterator[_Group]:
+def _groups(members: Iterable[Member]) -> Iterator[_Group]:
     group: _Group | None = None
     for member in members:
         parts = split_name(member.name)
@@ -109,7 +126,7 @@ class _Unusable(ValueError):
     """A group that gives no row; caught in this module."""
 
 
-def _row(group: _Group, keys: set[str], data: _Bytes | _NoBytes, looks: Looks) -> SampleRow:
+def _row(group: _Group, keys: set[str], data: _Bytes | _NoBytes | _Stream, looks: Looks) -> SampleRow:
     chosen = _check(group, keys)
     wanted = {number for number in chosen if number is not None}
     checksums: list[int | None] = []
@@ -127,8 +144,8 @@ def _row(group: _Group, keys: set[str], data: _Bytes | _NoBytes, looks: Looks) -
         if not num_records:
             raise _Unusable("json has an empty list of records")
     else:
-        # A txt holds one caption; what a json holds, only reading it can say.
-        num_records = -1 if chosen.txt is None else 1
+        # A txt holds one caption; a json may hold a list of records beside it, which only reading it can say.
+        num_records = 1 if chosen.json is None else -1
     if looks.media:
         facts, table = probe_key_frames(pieces[chosen.media], f"{group.key}.{ext}")
         key_frames = KeyFrames(*([getattr(frame, f) for frame in table] for f in ("number", "time", "offset")))
@@ -211,6 +228,97 @@ class _Bytes:
 
     def __exit__(self, *_: object) -> None:
         os.close(self._fd)
+
+
+class _Stream:
+    """A tar whose headers are found while its bytes pass by, once; of a sample, texts and medium are kept meanwhile.
+
+    A member is given out before its bytes are taken, so a sample has passed when the first member of the next is given
+    out, whose bytes are still to come.
+    """
+
+    def __init__(self, read: RangeReader, num_bytes: int, where: str, looks: Looks) -> None:
+        import xxhash
+
+        self._read, self._num_bytes, self._where, self._looks = read, num_bytes, where, looks
+        self._whole = xxhash.xxh3_128()
+        self._member = xxhash.xxh3_64
+        self._position = 0
+        self._piece = memoryview(b"")
+        self._pool = ThreadPoolExecutor(_AHEAD)
+        self._starts = iter(range(0, num_bytes, _STREAM_PIECE))
+        self._coming: deque[Future[bytes]] = deque()
+        self._key: str | None = None
+        self._kept: set[str] = set()
+        self._seen: dict[int, tuple[int, bytes]] = {}
+
+    def members(self) -> Iterator[Member]:
+        for member in walk(self._read_at, self._num_bytes, self._where):
+            yield member
+            self._pass(member)
+
+    def read(self, member: Member, keep: bool) -> tuple[int | None, bytes]:
+        """(checksum, bytes if they are to be kept) of a member of the sample that has passed."""
+        return self._seen[member.offset]
+
+    def finish(self) -> str:
+        """The checksum of the whole file."""
+        for _ in self._take(self._num_bytes):
+            pass
+        return str(self._whole.hexdigest())
+
+    def _pass(self, member: Member) -> None:
+        parts = split_name(member.name)
+        if parts is None:
+            return
+        key, ext = parts
+        if key != self._key:
+            self._key, self._kept, self._seen = key, set(), {}
+        # As `choose` has it: the first text of each kind, and the first medium.
+        is_medium = ext in MEDIA_EXTENSIONS
+        what, limit = ("medium", MAX_MEDIA_BYTES) if is_medium else (ext, MAX_TEXT_BYTES)
+        keep = what not in self._kept and member.size <= limit
+        keep = keep and (self._looks.media if is_medium else ext in TEXT_EXTENSIONS)
+        self._kept.add(what)
+        digest = self._member()
+        kept = []
+        for piece in self._take(member.offset + member.size):
+            digest.update(piece)
+            if keep:
+                kept.append(piece)
+        self._seen[member.offset] = digest.intdigest() & 0xFFFFFFFF, b"".join(kept)
+
+    def _read_at(self, length: int, offset: int) -> bytes:
+        assert offset >= self._position, self._where
+        for _ in self._take(offset):
+            pass
+        return b"".join(self._take(offset + length))
+
+    def _take(self, stop: int) -> Iterator[memoryview]:
+        """The bytes up to stop or the end of the file, hashed."""
+        stop = min(stop, self._num_bytes)
+        while self._position < stop:
+            if not self._piece:
+                self._piece = self._next_piece()
+            part = self._piece[: stop - self._position]
+            self._piece = self._piece[len(part) :]
+            self._position += len(part)
+            self._whole.update(part)
+            yield part
+
+    def _next_piece(self) -> memoryview:
+        for start in islice(self._starts, 1 + _AHEAD - len(self._coming)):
+            self._coming.append(self._pool.submit(self._read, start, min(_STREAM_PIECE, self._num_bytes - start)))
+        piece = self._coming.popleft().result()
+        if len(piece) < min(_STREAM_PIECE, self._num_bytes - self._position):
+            raise TarError(f"{self._where}: byte {self._position}: the file got shorter while it was read")
+        return memoryview(piece)
+
+    def __enter__(self) -> _Stream:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._pool.shutdown(cancel_futures=True)
 
 
 class _NoBytes:

@@ -13,7 +13,7 @@ import io
 import os
 import threading
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import NamedTuple, Protocol
 from urllib.parse import unquote, urlsplit
@@ -72,6 +72,8 @@ class Source(Protocol):
         """`read` of many ranges, at once where they are far away. Raises for the first that fails."""
 
 
+RangeReader = Callable[[int, int], bytes]
+"""(offset, length) -> bytes of one file, fewer only where it ends."""
 Range = tuple[str, int, int]
 """(name, offset, length)"""
 Stats = list[Stat]

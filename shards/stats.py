@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import accumulate
 
@@ -152,6 +152,8 @@ class Snapshot:
     queue: Queue = field(default_factory=Queue)
     elapsed: float = 0.0
     """Wall seconds since the loader was made, or of the interval."""
+    traffic: dict[str, float] = field(default_factory=dict)
+    """Counters of remote sources and of the cache, see docs/streaming.md; empty where all is local."""
 
     @property
     def seconds(self) -> dict[str, float]:
@@ -183,6 +185,7 @@ class Snapshot:
             accounting=self.accounting + later.accounting,
             queue=self.queue + later.queue,
             elapsed=self.elapsed + later.elapsed,
+            traffic={name: self.traffic.get(name, 0) + count for name, count in later.traffic.items()},
         )
 
     def __sub__(self, before: Snapshot) -> Snapshot:
@@ -192,6 +195,7 @@ class Snapshot:
             accounting=self.accounting - before.accounting,
             queue=self.queue - before.queue,
             elapsed=self.elapsed - before.elapsed,
+            traffic={name: count - before.traffic.get(name, 0) for name, count in self.traffic.items()},
         )
 
 
@@ -234,9 +238,10 @@ class Timer:
 
 
 class Stats:
-    """Counters that the threads of one loader share."""
+    """Counters that the threads of one loader share. traffic: reads those of its sources."""
 
-    def __init__(self) -> None:
+    def __init__(self, traffic: Callable[[], dict[str, float]] = dict) -> None:
+        self._traffic = traffic
         self._lock = threading.Lock()
         self._clocks = {stage: Clock() for stage in (*STAGES, WAIT)}
         self._started = time.perf_counter()
@@ -266,9 +271,10 @@ class Stats:
 
     def snapshot(self) -> Snapshot:
         times = {stage: clock.times() for stage, clock in self._clocks.items()}
+        traffic = self._traffic()
         with self._lock:
             elapsed = time.perf_counter() - self._started
-            return Snapshot(times, self._num_batches, self._accounting, self._queue, elapsed)
+            return Snapshot(times, self._num_batches, self._accounting, self._queue, elapsed, traffic)
 
     @property
     def accounting(self) -> Accounting:

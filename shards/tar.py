@@ -8,14 +8,14 @@ Gives up: compressed tars, and sparse files (their bytes do not lie in one piece
 Directories, links and devices are skipped. A member's name is returned as it stands: it is data, not a path to open.
 
 Each header says where the next one lies, so the chain is walked one by one, reading nothing but a size; plain headers
-are collected and checked many at a time with numpy. Whatever is not plain goes through `_step`, which alone decides
+are collected and checked many at a time with numpy. Whatever is not plain goes through `step`, which alone decides
 what is an error; the fast way never does.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
@@ -31,12 +31,14 @@ _BATCH = 1024
 _FEW = 32
 """Fewer headers than this are faster checked one by one."""
 _WINDOW = 1 << 22
-"""Bytes that are fetched at once from a file that is not on this machine."""
+_BEHIND_WINDOW = 1 << 16
+"""Bytes that are fetched at once from a file that is not on this machine: where members follow each other,
+and behind a larger one."""
 _REGULAR = (b"0", b"\0", b"7")
 _PLAIN_FILE, _PAX = ord("0"), ord("x")
 _COMPRESSED = {b"\x1f\x8b": "gzip", b"BZ": "bzip2", b"\xfd7": "xz", b"\x28\xb5": "zstd"}
 
-_ReadAt = Callable[[int, int], bytes]
+ReadAt = Callable[[int, int], bytes]
 """(length, offset) -> bytes, fewer only at the end of the file; os.pread without its first argument."""
 
 
@@ -55,40 +57,59 @@ class Member(NamedTuple):
 def scan(tar: str | Path | BinaryIO) -> list[Member]:
     """List the regular files of a tar in the order in which they are stored.
 
-    tar: a local path, or an open binary file that can seek (it is read in pieces of 4 MiB, jumping over what is
-    larger). Raises TarError, and OSError if it cannot be read.
+    tar: a local path, or an open binary file that can seek (read in pieces of up to 4 MiB). Raises TarError, and
+    OSError if it cannot be read.
     """
     if isinstance(tar, str | Path):
         fd = os.open(tar, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
         try:
             # A pread of one header costs less than copying what lies between two, and less than a page fault.
-            walk = _Walk(partial(os.pread, fd), os.fstat(fd).st_size, str(tar))
-            return walk.members()
+            return _Walk(partial(os.pread, fd), os.fstat(fd).st_size, str(tar)).members()
         finally:
             os.close(fd)
     length = tar.seek(0, os.SEEK_END)
-    return _Walk(_Window(tar).read, length, str(getattr(tar, "name", "tar"))).members()
+
+    def read_at(length: int, offset: int) -> bytes:
+        tar.seek(offset)
+        return tar.read(length)
+
+    return _Walk(_Window(read_at).read, length, str(getattr(tar, "name", "tar"))).members()
+
+
+def scan_far(read_at: ReadAt, length: int, where: str) -> list[Member]:
+    """The same for a file that is far away: every byte is asked for once at most. where: for errors."""
+    return list(walk(_Window(read_at).read, length, where))
+
+
+def walk(read_at: ReadAt, length: int, where: str) -> Iterator[Member]:
+    """`scan` for a file that is read once: members come as their headers do, and read_at is only ever asked to go on
+    from where it was. Slower than `scan` where the file is at hand. where: for errors."""
+    walk = _Walk(read_at, length, where)
+    while walk.step():
+        yield from walk.take_found()
 
 
 class _Window:
-    """Reads of a few bytes from an open file, fetched in large pieces."""
+    """Reads of a few bytes, fetched in large pieces."""
 
-    def __init__(self, file: BinaryIO) -> None:
-        self._file = file
+    def __init__(self, read_at: ReadAt) -> None:
+        self._read_at = read_at
         self._piece, self._start = b"", 0
+        self._size, self._last = _WINDOW, 0
 
     def read(self, length: int, offset: int) -> bytes:
         at = offset - self._start
+        jump, self._last = offset - self._last, offset
         if at < 0 or at + length > len(self._piece):
-            self._file.seek(offset)
-            self._piece, self._start, at = self._file.read(max(_WINDOW, length)), offset, 0
+            self._size = min(_WINDOW, 4 * self._size) if jump < _WINDOW else _BEHIND_WINDOW
+            self._piece, self._start, at = self._read_at(max(self._size, length), offset), offset, 0
         return self._piece[at : at + length]
 
 
 class _Walk:
     """One walk over a tar: what was found so far, and where it stands."""
 
-    def __init__(self, read_at: _ReadAt, length: int, where: str) -> None:
+    def __init__(self, read_at: ReadAt, length: int, where: str) -> None:
         self._read_at = read_at
         self._length = length
         self._where = where
@@ -101,7 +122,7 @@ class _Walk:
         while True:
             if not in_vain:
                 in_vain = self._run()
-            if not self._step():
+            if not self.step():
                 return self._found
             # Headers that were collected in vain are taken step by step: odd tars take twice the time, not more.
             in_vain = max(0, in_vain - 1)
@@ -139,7 +160,7 @@ class _Walk:
                 starts.append(position)
                 sizes.append(stored)
                 position += BLOCK + (size + 511 & ~511)
-        except (IndexError, ValueError):  # no header, no number, a malformed pax header: `_step` says what is wrong
+        except (IndexError, ValueError):  # no header, no number, a malformed pax header: `step` says what is wrong
             pass
         if sizes and sizes[-1] < 0:  # its member is not here
             return headers[:-1], starts[:-1], sizes[:-1]
@@ -172,7 +193,12 @@ class _Walk:
         self._found.extend(map(Member._make, rows))
         return taken
 
-    def _step(self) -> bool:
+    def take_found(self) -> list[Member]:
+        """What was found since the last call."""
+        found, self._found = self._found, []
+        return found
+
+    def step(self) -> bool:
         """Take one member, whatever its headers are; False behind the last one. Raises TarError."""
         read_at, length, where, position = self._read_at, self._length, self._where, self._position
         name: str | None = None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import threading
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -27,8 +27,8 @@ class HttpStore:
         self.requests: list[tuple[str, str, str | None]] = []
         """(method, path with query, range)"""
         self.most_at_once = 0
-        self.gate: threading.Barrier | None = None
-        """Requests wait until so many have come."""
+        self.gate: Callable[[str, str, str], threading.Barrier | None] = lambda method, path, range_: None
+        """Which requests wait until how many have come."""
         self.closing = threading.Event()
         self._now = 0
         self._lock = threading.Lock()
@@ -60,8 +60,9 @@ class HttpStore:
                     store.most_at_once = max(store.most_at_once, store._now)
                     fault = store.faults.popleft() if store.faults else None
                 try:
-                    if store.gate is not None:
-                        store.gate.wait(20)
+                    gate = store.gate(self.command, self.path, self.headers.get("Range", ""))
+                    if gate is not None:
+                        gate.wait(10)
                     self._answer(fault)
                 except (BrokenPipeError, ConnectionResetError):
                     self.close_connection = True

@@ -18,7 +18,7 @@ import pytest
 from shards import indexer
 from shards.clip import ClipConfig, EncodedClip, plan_clip
 from shards.config import DatasetConfig, LoaderConfig
-from shards.index import DatasetError, Index
+from shards.index import DatasetError, Index, WrongPlace
 from shards.indexer import DamagedShard, IndexReport, PatternError, find_tars, index_tars
 from shards.loader import Loader
 from shards.reader import Reader
@@ -34,6 +34,7 @@ from tests.shards.foreign_tars import (
     write_tar,
     write_webdataset_tar,
 )
+from tests.shards.http_store import HttpStore
 
 HEADERS, MEDIA = Looks(checksums=False), Looks(media=True)
 ROOT = Path(__file__).resolve().parents[2]
@@ -98,7 +99,7 @@ def test_the_loader_reads_what_other_tools_wrote(
 
 def test_our_own_tars_can_be_indexed_elsewhere(tmp_path: Path, build_dataset: Callable[..., str]) -> None:
     build_dataset(tmp_path / "toy")
-    with pytest.raises(DatasetError, match=r"were written with an index of their own.*--out"):
+    with pytest.raises(WrongPlace, match=r"were written with an index of their own.*--out"):
         index_tars(str(tmp_path / "toy"))
     index_tars(str(tmp_path / "toy"), str(tmp_path / "out"))
     ours, theirs = index_of(tmp_path / "toy"), index_of(tmp_path / "out")
@@ -139,6 +140,34 @@ def test_a_remote_folder_is_indexed_like_a_local_one(tars: Path) -> None:
     assert len(captions("memory://remote/cc")) == 12
     local = index_of(index_tars(str(tars), looks=Looks()).out)
     assert index_of("memory://remote/cc").fingerprint == local.fingerprint
+
+
+def test_bytes_of_remote_tars_are_read_once_and_for_headers_only_where_they_are(tmp_path: Path) -> None:
+    large = os.urandom(5 << 20)
+    members = [(f"{i}.{ext}", data) for i in range(4) for ext, data in (("mp4", large), ("txt", b"a"))]
+    raw = write_tar(tmp_path / "0.tar", members).read_bytes()
+    small = write_tar(tmp_path / "1.tar", img2dataset_files([f"{i:03d}" for i in range(20)])).read_bytes()
+    with HttpStore().running() as store:
+        store.files |= {"/far/0.tar": raw, "/far/1.tar": small}
+
+        def bytes_read(looks: Looks) -> dict[str, int]:
+            store.requests.clear()
+            out = tmp_path / f"index{looks.checksums}"
+            report = index_tars(f"{store.url}/far/{{0..1}}.tar", str(out), looks=looks)
+            assert (report.num_shards, report.num_samples, report.damaged) == (2, 24, {})
+            read = {"/far/0.tar": 0, "/far/1.tar": 0}
+            for method, path, range_ in store.requests:
+                if method == "GET":
+                    first, last = map(int, (range_ or "bytes=0-0").removeprefix("bytes=").split("-"))
+                    read[path] += min(last + 1, len(store.files[path])) - first
+            return read
+
+        assert bytes_read(Looks()) == {"/far/0.tar": len(raw), "/far/1.tar": len(small)}
+        read = bytes_read(HEADERS)
+        assert read["/far/1.tar"] <= len(small)
+        num_requests = sum((method, path) == ("GET", "/far/1.tar") for method, path, _ in store.requests)
+        assert num_requests <= 4, "small members are read through"
+        assert read["/far/0.tar"] < len(raw) / 3, "large ones are jumped over"
 
 
 # ------------------------------------------------------------ what an index may leave out
@@ -396,6 +425,9 @@ def test_patterns_name_tars_of_one_folder(tars: Path, monkeypatch: pytest.Monkey
         ("x/*/0.tar", "names several folders"),
         ("x/{0..3.tar", "braces do not close|not found"),
         ("nowhere", "nowhere: not found"),
+        ("nowhere/{0..3}.tar", "not found; there is no folder .*nowhere, check the path"),
+        ("cc/{7..9}.tar", "not found; names 3 tars, and none of them is in .*cc"),
+        ("cc/00001.tar", r"is one tar of a folder with 2 more, .* index /.*cc; this one alone: .* --out FOLDER"),
         ("cc/*.zip", "no tar found"),
     ],
 )
@@ -410,7 +442,7 @@ def test_patterns_that_name_nothing_of_use_are_refused(
 def test_an_unfinished_conversion_is_left_alone(tars: Path) -> None:
     (tars / "unfinished").mkdir()
     (tars / "unfinished" / "conversion.json").write_text("{}")
-    with pytest.raises(DatasetError, match="holds an unfinished conversion"):
+    with pytest.raises(WrongPlace, match="holds an unfinished conversion"):
         index_tars(str(tars))
     assert (tars / "unfinished" / "conversion.json").exists()
 

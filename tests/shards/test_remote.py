@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import pickle
+import re
 import socket
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from shards import remote, stores
+from shards import index, remote, stores
+from shards.reader import Reader
 from shards.remote import RemoteSource
+from shards.sample import MediaFacts
 from shards.source import CONNECTIONS, AccessDenied, MissingFile, SourceError, open_source
+from shards.writer import DatasetWriter
 from tests.shards.http_store import HttpStore
 
 DATA = bytes(range(256)) * 8
@@ -67,7 +72,8 @@ def test_many_ranges_at_once_are_those_that_were_asked_for(
 
 def test_many_requests_are_in_flight_at_once_but_not_more_than_allowed(store: HttpStore) -> None:
     source, stat = RemoteSource(f"{store.url}/data"), RemoteSource(f"{store.url}/data").stat("a.tar")
-    store.gate = threading.Barrier(CONNECTIONS)  # nobody is answered before so many have asked
+    gate = threading.Barrier(CONNECTIONS)  # nobody is answered before so many have asked
+    store.gate = lambda method, path, range_: gate
     found = source.read_many([("a.tar", i, 2) for i in range(2 * CONNECTIONS)])
     assert found == [DATA[i : i + 2] for i in range(2 * CONNECTIONS)]
     assert source.stat_many(["a.tar"] * CONNECTIONS) == [stat] * CONNECTIONS
@@ -186,3 +192,33 @@ def test_names_with_odd_characters_are_asked_for_as_they_are(store: HttpStore) -
     for name, path in {"a b": "a%20b", "a?b": "a%3Fb", "a#b": "a%23b", "ä": "%C3%A4", "a%20c": "a%20c"}.items():
         store.files[f"/{path}"] = DATA
         assert RemoteSource(store.url).read(name, 1, 3) == DATA[1:4]
+
+
+def test_the_first_batch_of_a_cold_dataset_takes_four_round_trips(
+    store: HttpStore, tmp_path: Path, facts: MediaFacts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(index, "_MIN_GROUP_ROWS", 160)
+    monkeypatch.setattr(index, "_TAIL_BYTES", 1 << 16)
+    with DatasetWriter(tmp_path / "toy", "toy", samples_per_shard=160) as writer:
+        for i in range(3200):
+            writer.write(f"{i * 0x9E3779B97F4A7C15 % 2**64:x}", b"%d" % i, "mp4", [{"caption": "a"}], {}, facts)
+    for file in (tmp_path / "toy").iterdir():
+        store.files[f"/toy/{file.name}"] = file.read_bytes()
+    assert len(store.files["/toy/index.parquet"]) > index._TAIL_BYTES
+    shards = list(range(20))  # each is a row group
+    # Nobody is answered before all of his round have asked, so each round must be asked for at once.
+    rounds = {"files": 4, "stats": 20, "row groups": 20, "elements": 20}
+    gates = {name: threading.Barrier(count) for name, count in rounds.items()}
+
+    def gate(method: str, path: str, range_: str) -> threading.Barrier:
+        if path.endswith(".tar"):
+            return gates["stats" if method == "HEAD" else "elements"]
+        is_row_group = path.endswith("index.parquet") and re.match(r"bytes=\d", range_)
+        return gates["row groups" if is_row_group else "files"]
+
+    store.gate = gate
+    reader = Reader("toy", f"{store.url}/toy")
+    fetched = reader.fetch(shards, [1] * len(shards))
+    assert len(store.requests) == sum(rounds.values())
+    local = Reader("toy", str(tmp_path / "toy")).fetch(shards, [1] * len(shards))
+    assert [bytes(a.media) for a in fetched] == [bytes(b.media) for b in local]

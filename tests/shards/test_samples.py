@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import tarfile
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -11,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from shards import samples
-from shards.samples import Looks, ShardSamples, read_samples, split_name
+from shards.samples import Looks, ShardSamples, read_samples, split_name, stream_samples
 from shards.tar import Member, TarError, scan
 from tests.shards.foreign_tars import CLIP, picture, write_tar
 
@@ -41,12 +43,21 @@ def test_a_row_has_members_checksums_and_records(tmp_path: Path) -> None:
 
 
 def test_headers_only_read_nothing_else(tmp_path: Path) -> None:
-    files = [("a.jpg", b"x"), ("a.json", JSON), ("b.jpg", b"x"), ("b.json", JSON), ("b.txt", b"x"), ("c.mp4", b"x")]
+    files = [("a.jpg", b"x"), ("a.json", JSON), ("b.jpg", b"x"), ("b.txt", b"x"), ("c.mp4", b"x")]
     path = write_tar(tmp_path / "a.tar", files)
     found = read_samples(scan(path), "/nowhere", Looks(checksums=False))
     assert [row.num_records for row in found.rows] == [-1, 1] and found.checksum == ""
     assert {member.checksum for row in found.rows for member in row.members} == {None}
     assert reasons(found) == {"c.mp4": "needs a medium and a json or txt, has mp4"}
+
+
+def test_headers_say_no_count_where_a_json_beside_the_txt_may_hold_a_list_of_records(tmp_path: Path) -> None:
+    two = b'{"records": [{"caption": "a"}, {"caption": "b"}]}'
+    path = write_tar(tmp_path / "a.tar", [("a.jpg", b"x"), ("a.json", two), ("a.txt", b"x")])
+    counts = [
+        read_samples(scan(path), str(path), Looks(checksums=looks)).rows[0].num_records for looks in (True, False)
+    ]
+    assert counts == [2, -1]
 
 
 def test_what_cannot_be_used_is_quarantined_with_the_reason(tmp_path: Path) -> None:
@@ -138,6 +149,57 @@ def test_every_member_is_accounted_for_once(tmp_path: Path, files: list[tuple[st
             groups.append(parts[0])
     assert found.num_groups == len(groups)
     assert sorted(row.key for row in found.rows) == sorted({row.key for row in found.rows})
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    files=st.lists(
+        st.tuples(names.filter(bool), st.sampled_from([b"", b"x", JSON, b"x" * 999, picture(0)])), max_size=9
+    ),
+    media=st.booleans(),
+    piece=st.sampled_from([700, 5000, 10**6]),
+    tar_format=st.sampled_from([tarfile.USTAR_FORMAT, tarfile.GNU_FORMAT, tarfile.PAX_FORMAT]),
+)
+def test_a_tar_that_is_streamed_gives_the_same_and_is_read_once(
+    tmp_path: Path, files: list[tuple[str, bytes]], media: bool, piece: int, tar_format: int
+) -> None:
+    path = write_tar(tmp_path / "a.tar", files, tar_format)
+    raw = path.read_bytes()
+    asked: list[tuple[int, int]] = []
+
+    def read(offset: int, length: int) -> bytes:
+        asked.append((offset, length))
+        return raw[offset : offset + length]
+
+    looks = Looks(media=media)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(samples, "_STREAM_PIECE", piece)
+        streamed = stream_samples(read, len(raw), "a.tar", looks)
+        assert streamed == read_samples(scan(path), str(path), looks)
+        assert sum(length for _, length in asked) == len(raw)
+        if not files:
+            return
+        cut = raw[: scan(path)[-1].offset]
+        with pytest.raises(TarError, match=r"far\.tar: .*cut off"):
+            stream_samples(lambda offset, length: cut[offset : offset + length], len(cut), "far.tar", looks)
+        with pytest.raises(TarError, match=r"far\.tar: byte \d+: the file got shorter while it was read"):
+            stream_samples(lambda offset, length: cut[offset : offset + length], len(raw), "far.tar", looks)
+
+
+def test_of_a_stream_no_more_than_a_sample_is_kept(tmp_path: Path) -> None:
+    files = [(f"{i:03d}.{ext}", b"x" * 1_000_000) for i in range(40) for ext in ("jpg", "png", "bin", "txt", "json")]
+    path = write_tar(tmp_path / "a.tar", files)
+    with path.open("rb") as file, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(samples, "_STREAM_PIECE", 100_000)
+        tracemalloc.start()
+        try:
+            found = stream_samples(
+                lambda offset, length: os.pread(file.fileno(), length, offset), path.stat().st_size, "a.tar", Looks()
+            )
+            _, peak = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+    assert found.num_groups == 40 and peak < 6_000_000
 
 
 def test_a_group_that_gives_no_row_says_why() -> None:

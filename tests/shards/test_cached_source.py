@@ -1,0 +1,418 @@
+"""What a cached source gives is what the store has: cold, warm, without room, damaged, replaced, in many processes."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import CancelledError
+from pathlib import Path
+
+import numpy as np
+import pytest
+import xxhash
+
+from shards import remote
+from shards.cache import ShardCache
+from shards.cached_source import CachedSource
+from shards.downloads import Downloads
+from shards.remote import RemoteSource
+from shards.source import LocalSource, MissingFile, Source, SourceError
+from tests.shards.conftest import REPOSITORY
+from tests.shards.far_folder import WAIT, FarFolder, write_shards
+from tests.shards.http_store import HttpStore
+
+Make = Callable[..., CachedSource]
+RANGES = [(0, None), (17, None), (-30, None), (-9000, None), (0, 0), (10, 25), (4990, 25), (5000, 5), (9000, 5)]
+
+
+@pytest.fixture
+def far(tmp_path: Path) -> Iterator[FarFolder]:
+    far = FarFolder(tmp_path / "far")
+    yield far
+    far.gate.set()
+
+
+@pytest.fixture
+def make(tmp_path: Path, far: FarFolder) -> Iterator[Make]:
+    """make(num_shards, limit, seed) -> a cached source, closed at the end."""
+    made = []
+
+    def make(num_shards: int = 3, limit: int = 10**6, seed: int = 0) -> CachedSource:
+        known = write_shards(tmp_path / "far", num_shards, seed=seed)
+        made.append(Downloads(ShardCache(tmp_path / "cache", limit)))
+        return CachedSource(far, made[-1], known)
+
+    yield make
+    far.gate.set()
+    for downloads in made:
+        downloads.close()
+
+
+def warm(source: CachedSource, *names: str) -> CachedSource:
+    """Want these, or all, and wait until none is on its way."""
+    source.want(names or sorted(source._list.shards))
+    with source._downloads.changed:
+        assert source._downloads.changed.wait_for(
+            lambda: not any(one.is_coming for one in source._list.wanted.values()), WAIT
+        )
+    return source
+
+
+def test_every_range_is_what_a_local_folder_gives_here_and_far(tmp_path: Path, make: Make) -> None:
+    source: Source = make()
+    local = LocalSource(str(tmp_path / "far"))
+    assert isinstance(source, CachedSource)
+    for state in ("far", "here"):
+        if state == "here":
+            warm(source)
+        for name in local.list():
+            for offset, length in RANGES:
+                assert source.read(name, offset, length) == local.read(name, offset, length)
+            with pytest.raises(ValueError, match="negative offset"):
+                source.read(name, -5, 2)
+    many = [(name, 7 * number, 100 + number) for number, name in enumerate(local.list() * 3)]
+    assert source.read_many(many) == local.read_many(many) and source.read_many([]) == []
+    assert source.list(".tar") == local.list(".tar") and source.url == "far://store/data"
+
+
+def test_what_is_here_costs_no_request_not_even_for_its_size(make: Make, far: FarFolder) -> None:
+    source = warm(make())
+    names = source.list()
+    far.log.clear()
+    assert [source.stat(name).size for name in names] == [5000, 5001, 5002]
+    assert [stat.size for stat in source.stat_many(names)] == [5000, 5001, 5002]
+    assert len({source.stat(name).version for name in names}) == 3
+    source.read_many([(name, 5, 10) for name in names])
+    assert far.log == [] and source._downloads.snapshot()["hits"] == 3
+
+
+def test_files_that_are_no_shards_are_read_from_the_store(tmp_path: Path, make: Make) -> None:
+    source = warm(make())
+    (tmp_path / "far" / "dataset.json").write_bytes(b"{}")
+    assert source.read("dataset.json") == b"{}" and source.stat("dataset.json").size == 2
+    assert source._downloads.snapshot()["ranges_other"] == 0
+    with pytest.raises(MissingFile, match="nothing"):
+        source.read("nothing")
+
+
+def test_cold_it_reads_by_range_and_warm_it_waits(make: Make, far: FarFolder) -> None:
+    source = make(4)
+    a, b, c, d = source.list()
+    far.gate.clear()
+    source.want([a, b])
+    expected = LocalSource(str(far._local.url)).read
+    assert source.read(b, 10, 20) == expected(b, 10, 20)  # although its download hangs
+    assert source.read_many([(a, 0, 5), (b, 1, 5), (d, 2, 5)]) == [
+        expected(a, 0, 5),
+        expected(b, 1, 5),
+        expected(d, 2, 5),
+    ]
+    assert source._downloads.snapshot()["ranges_cold"] == 3 and source._downloads.snapshot()["ranges_other"] == 1
+    far.gate.set()
+    warm(source, a, b)
+    far.gate.clear()
+    source.want([b, c, d])
+    far.log.clear()
+    got: list[bytes] = []
+    reader = threading.Thread(target=lambda: got.append(source.read(c, 10, 20)))
+    reader.start()
+    assert source.read(b, 3, 4) == expected(b, 3, 4)
+    far.gate.set()
+    reader.join(WAIT)
+    assert got == [expected(c, 10, 20)] and Counter(far.downloads()) == {c: 1, d: 1} and len(far.log) == 2
+    assert source._downloads.snapshot()["seconds_waited"] > 0
+
+
+def test_without_room_it_reads_by_range(make: Make, far: FarFolder) -> None:
+    source = warm(make(3, limit=5100))
+    a, b, c = source.list()
+    assert source.read(a, 5, 9) == far.read(a, 5, 9) and source.read(c, 5, 9) == far.read(c, 5, 9)
+    counts = source._downloads.snapshot()
+    assert (counts["hits"], counts["ranges_no_room"], counts["ranges_other"]) == (1, 1, 0)
+    assert warm(source, b, c).read(b, 5, 9) == far.read(b, 5, 9)
+    assert source._downloads.snapshot()["hits"] == 2
+
+
+def test_a_failed_download_reaches_the_reader_only_if_the_range_fails_too(make: Make, far: FarFolder) -> None:
+    source = make(2)
+    far.broken = {"000000.tar"}
+    warm(source)
+    assert source.read("000001.tar", 0, 9) == far.read("000001.tar", 0, 9)
+    for read in (lambda: source.read("000000.tar", 0, 9), lambda: source.read_many([("000000.tar", 0, 9)])):
+        with pytest.raises(SourceError, match=r"000000\.tar: broken") as caught:
+            read()
+        assert "its download into the cache had failed too: " in caught.value.__notes__[0]
+    far.broken = set()
+    assert source.read("000000.tar", 0, 9) == far.read("000000.tar", 0, 9)
+
+
+def test_a_damaged_copy_is_forgotten_and_the_store_read(tmp_path: Path, make: Make, far: FarFolder) -> None:
+    source = warm(make(2))
+    right = far.read("000000.tar", 100, 50)
+    (copy,) = (tmp_path / "cache").glob("*-000000.tar")
+    with open(copy, "r+b") as file:
+        file.seek(120)
+        file.write(bytes([right[20] ^ 1]))
+    assert source.read("000000.tar", 100, 50) != right
+    source.forget("000000.tar")
+    assert source.read("000000.tar", 100, 50) == right
+    assert not copy.exists()
+    warm(source, "000001.tar")
+    assert warm(source, "000000.tar").read("000000.tar", 100, 50) == right and copy.exists()
+    source.close()
+    assert source.read("000000.tar", 100, 50) == right  # nobody wants it, yet it is here
+    source.forget("000000.tar")
+    assert source.read("000000.tar", 100, 50) == right and not copy.exists()
+
+
+def test_a_copy_that_was_cut_off_or_whose_disk_fails_is_dropped_and_named(
+    tmp_path: Path, make: Make, far: FarFolder, caplog: pytest.LogCaptureFixture
+) -> None:
+    source = warm(make(2))
+    (copy,) = (tmp_path / "cache").glob("*-000000.tar")
+    os.truncate(copy, 1000)
+    assert source.read("000000.tar", 0, 900) == far.read("000000.tar", 0, 900)
+    assert source.read_many([("000000.tar", 900, 200)]) == [far.read("000000.tar", 900, 200)]
+    assert not copy.exists() and "000000.tar: its copy in " in caplog.text and "(it was cut off)" in caplog.text
+    os.close(source._list.here["000001.tar"].fd)
+    source._list.here["000001.tar"].fd = os.open("/proc/self/mem", os.O_RDONLY)  # reading its beginning is an I/O error
+    assert source.read("000001.tar", 0, 900) == far.read("000001.tar", 0, 900)
+    assert "(OSError: Input/output error)" in caplog.text
+
+
+def test_a_replaced_shard_is_not_read_from_the_old_copy(tmp_path: Path, make: Make, far: FarFolder) -> None:
+    """With checksums in the index, and without any."""
+    for seed in (1, 2):
+        source = warm(make(2, seed=seed))
+        assert source.read("000000.tar", 0, 9) == far.read("000000.tar", 0, 9)
+        assert source._downloads.snapshot()["hits"] == 1
+    for seed in (3, 4):
+        far.versions = dict.fromkeys(far.list(), f"ETag={seed}")
+        known = {name: (size, "") for name, (size, _) in write_shards(tmp_path / "far", 2, seed=seed).items()}
+        source = warm(CachedSource(far, source._downloads, known))
+        hits = source._downloads.snapshot()["hits"]
+        assert source.read("000000.tar", 0, 9) == far.read("000000.tar", 0, 9)
+        assert source._downloads.snapshot()["hits"] == hits + 1
+        source.close()
+    assert len(list((tmp_path / "cache").glob("*-000000.tar"))) == 4
+
+
+def test_two_datasets_whose_shards_have_the_same_names_keep_apart(tmp_path: Path, make: Make, far: FarFolder) -> None:
+    first = warm(make(3))
+    other = FarFolder(tmp_path / "other", "far://store/other")
+    second = CachedSource(other, first._downloads, write_shards(tmp_path / "other", 3, seed=5))
+    warm(second)
+    for name in first.list():
+        assert first.read(name, 0, 50) == far.read(name, 0, 50) != other.read(name, 0, 50) == second.read(name, 0, 50)
+    assert len(list((tmp_path / "cache").glob("*.tar"))) == 6
+
+
+def in_fork(use: Callable[[], object]) -> str:
+    read, write = os.pipe()
+    pid = os.fork()
+    if not pid:
+        try:
+            text = repr(use())
+        except Exception as error:
+            text = f"{type(error).__name__}: {error}"
+        os.write(write, text.encode())
+        os._exit(0)
+    os.close(write)
+    with open(read) as pipe:
+        text = pipe.read()
+    os.waitpid(pid, 0)
+    return text
+
+
+def test_a_fork_works_before_the_first_want_and_is_refused_afterwards(
+    tmp_path: Path, make: Make, far: FarFolder
+) -> None:
+    source = make(2)
+    assert in_fork(lambda: warm(source).read("000000.tar", 0, 9)) == repr(far.read("000000.tar", 0, 9))
+    warm(source)
+    assert "a fork of it: the threads stayed behind" in in_fork(lambda: source.read("000000.tar", 0, 9))
+    assert in_fork(lambda: (source.close(), source._downloads.close())) == "(None, None)"
+    assert source.read("000000.tar", 0, 9) == far.read("000000.tar", 0, 9)
+
+
+# ---------------------------------------------------------------- processes and a real server
+
+PROGRAM = """
+import json, random, sys
+from shards import remote
+from shards.cache import ShardCache
+from shards.cached_source import CachedSource
+from shards.downloads import Downloads
+from shards.source import open_source
+url, folder, limit, known, seed = *sys.argv[1:4], json.loads(sys.argv[4]), int(sys.argv[5])
+downloads = Downloads(ShardCache(folder, int(limit)), connections=3, part_bytes=40_000)
+source = CachedSource(open_source(url), downloads, {name: tuple(one) for name, one in known.items()})
+print("ready", flush=True)
+sys.stdin.readline()
+names = sorted(known)
+source.next_use = lambda name: names.index(name) - at
+"""
+READ = """
+import xxhash
+draw, ranges, digest = random.Random(seed), [], xxhash.xxh3_128()
+for at in range(len(names)):
+    source.want(names[at : at + 4])
+    for offset in (draw.randrange(known[names[at]][0]) for _ in range(5)):
+        ranges.append((names[at], offset, 100))
+        digest.update(source.read(*ranges[-1]))
+print(json.dumps([ranges, digest.hexdigest(), downloads.snapshot(), source._remote.traffic.snapshot()]), flush=True)
+downloads.close()
+"""
+
+
+@pytest.fixture
+def store() -> Iterator[tuple[HttpStore, dict[str, tuple[int, str]]]]:
+    """A server with 8 shards of one, and one of three parts."""
+    with HttpStore().running() as store:
+        known = {}
+        for number in range(9):
+            data = np.random.default_rng(number).bytes(110_000 if number == 4 else 30_000 + number)
+            store.files[f"/data/{number:06}.tar"] = data
+            known[f"{number:06}.tar"] = (len(data), xxhash.xxh3_128_hexdigest(data))
+        yield store, known
+
+
+def start(store: HttpStore, known: object, folder: Path, limit: int, seed: int, code: str) -> subprocess.Popen[str]:
+    child = subprocess.Popen(
+        [sys.executable, "-c", PROGRAM + code, f"{store.url}/data", folder, str(limit), json.dumps(known), str(seed)],
+        cwd=REPOSITORY,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert child.stdout is not None
+    return child
+
+
+def go(children: list[subprocess.Popen[str]]) -> list[list[object]]:
+    """Start them at once; what they print."""
+    for child in children:
+        assert child.stdout is not None and child.stdin is not None
+        assert child.stdout.readline() == "ready\n"
+    for child in children:
+        assert child.stdin is not None
+        child.stdin.write("go\n")
+        child.stdin.flush()
+    return [json.loads(child.communicate(timeout=60)[0]) for child in children]
+
+
+def large(store: HttpStore) -> Counter[tuple[str, str]]:
+    """The requests for whole shards and parts, as (path, range)."""
+    spans = [
+        (path, range_ or "", *map(int, (range_ or "").removeprefix("bytes=").split("-")))
+        for _, path, range_ in store.requests
+    ]
+    return Counter((path, range_) for path, range_, first, last in spans if last - first > 100)
+
+
+def check_read(store: HttpStore, ranges: list[tuple[str, int, int]], digest: str) -> None:
+    pieces = (store.files[f"/data/{name}"][offset : offset + length] for name, offset, length in ranges)
+    assert xxhash.xxh3_128_hexdigest(b"".join(pieces)) == digest
+
+
+def test_many_processes_bring_each_shard_once_and_read_what_the_store_has(
+    tmp_path: Path, store: tuple[HttpStore, dict[str, tuple[int, str]]]
+) -> None:
+    server, known = store
+    results = go([start(server, known, tmp_path, 10**6, seed, READ) for seed in range(3)])
+    for ranges, digest, _, _ in results:
+        check_read(server, ranges, digest)  # type: ignore[arg-type]
+    requests = large(server)
+    assert sum(requests.values()) == len(requests) == 8 + 3
+    assert not [method for method, _, _ in server.requests if method == "HEAD"]
+    assert sum(counts["parts"] for _, _, counts, _ in results) == 11  # type: ignore[index]
+    assert sum(traffic["part"] for _, _, _, traffic in results) == 11  # type: ignore[index]
+    # warm: another process asks the store for nothing
+    server.requests.clear()
+    ((ranges, digest, counts, _),) = go([start(server, known, tmp_path, 10**6, 9, READ)])
+    check_read(server, ranges, digest)  # type: ignore[arg-type]
+    assert server.requests == [] and counts["hits"] == 45  # type: ignore[index]
+
+
+def test_processes_that_share_too_small_a_cache_read_what_the_store_has(
+    tmp_path: Path, store: tuple[HttpStore, dict[str, tuple[int, str]]]
+) -> None:
+    server, known = store
+    for ranges, digest, _, _ in go([start(server, known, tmp_path, 130_000, seed, READ) for seed in range(3)]):
+        check_read(server, ranges, digest)  # type: ignore[arg-type]
+    assert sum(path.stat().st_size for path in tmp_path.iterdir()) <= 130_000
+
+
+def test_a_process_that_is_killed_while_it_downloads_is_followed_by_one_that_finishes(
+    tmp_path: Path, store: tuple[HttpStore, dict[str, tuple[int, str]]]
+) -> None:
+    server, known = store
+    name = "000004.tar"
+    known = {name: known[name]}
+    server.faults.extend(["hang"] * 3)
+    first = start(server, known, tmp_path, 10**6, 0, "at = 0\nsource.want(names)\nsys.stdin.read()\n")
+    assert first.stdout is not None and first.stdin is not None
+    try:
+        assert first.stdout.readline() == "ready\n"
+        first.stdin.write("go\n")
+        first.stdin.flush()
+        pause = threading.Event()
+        while len(server.requests) < 3:
+            pause.wait(0.01)
+    finally:
+        first.kill()
+        first.communicate()
+    (part,) = tmp_path.glob("*.part")
+    assert part.stat().st_size == 110_000
+    ((ranges, digest, counts, _),) = go([start(server, known, tmp_path, 10**6, 1, READ)])
+    check_read(server, ranges, digest)  # type: ignore[arg-type]
+    assert counts["parts"] == 3 and not list(tmp_path.glob("*.part"))  # type: ignore[index]
+
+
+def test_a_server_that_cuts_and_refuses_costs_no_byte(
+    tmp_path: Path, store: tuple[HttpStore, dict[str, tuple[int, str]]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(remote, "_FIRST_PAUSE", 0.001)
+    monkeypatch.setattr(remote, "_THROTTLED_PAUSE", 0.01)
+    server, known = store
+    server.faults.extend([503, "cut", "short", 500, "cut"] * 3)
+    downloads = Downloads(ShardCache(tmp_path, 10**6))
+    source = CachedSource(RemoteSource(f"{server.url}/data"), downloads, known)
+    warm(source)
+    for name in known:
+        assert source.read(name, 0, 110_000) == server.files[f"/data/{name}"]
+    assert downloads.snapshot()["hits"] == 9
+    downloads.close()
+
+
+def test_close_does_not_wait_for_a_server_that_hangs(
+    tmp_path: Path, store: tuple[HttpStore, dict[str, tuple[int, str]]]
+) -> None:
+    server, known = store
+    server.faults.extend(["hang"] * 5)
+    downloads = Downloads(ShardCache(tmp_path, 10**6), connections=4)
+    source = CachedSource(RemoteSource(f"{server.url}/data"), downloads, known)
+    source.want(sorted(known))
+    errors: list[BaseException] = []
+
+    def read() -> None:
+        try:
+            source.read("000008.tar", 0, 10)
+        except BaseException as error:
+            errors.append(error)
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    pause = threading.Event()
+    while len(server.requests) < 5:
+        pause.wait(0.01)
+    downloads.close()
+    reader.join(WAIT)
+    assert isinstance(errors[0], CancelledError)
+    assert not [thread for thread in threading.enumerate() if thread.name == "shards-download"]
+    assert os.listdir(tmp_path) == [".lock"]

@@ -1,0 +1,373 @@
+"""Threads that bring shards: order, parts, checks, other processes, and every way to end. The store is a folder."""
+
+from __future__ import annotations
+
+import gc
+import logging
+import os
+import threading
+import time
+import weakref
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from shards import downloads as module
+from shards.cache import Reservation, ShardCache
+from shards.cached_source import CachedSource
+from shards.downloads import Downloads, divide
+from shards.index import DatasetError
+from shards.source import SourceError
+from tests.shards.far_folder import WAIT, FarFolder, write_shards
+
+Make = Callable[..., CachedSource]
+
+
+@pytest.fixture
+def far(tmp_path: Path) -> Iterator[FarFolder]:
+    far = FarFolder(tmp_path / "far")
+    yield far
+    far.gate.set()
+
+
+@pytest.fixture
+def make(tmp_path: Path, far: FarFolder) -> Iterator[Make]:
+    """make(num_shards, limit, connections, part_bytes) -> a cached source, closed at the end."""
+    made = []
+
+    def make(num_shards: int = 6, limit: int = 10**6, connections: int = 4, part_bytes: int = 10**5) -> CachedSource:
+        known = write_shards(tmp_path / "far", num_shards)
+        made.append(Downloads(ShardCache(tmp_path / "cache", limit), connections, part_bytes))
+        return CachedSource(far, made[-1], known)
+
+    yield make
+    far.gate.set()
+    for downloads in made:
+        downloads.close()
+
+
+def until(source: CachedSource, holds: Callable[[], object]) -> None:
+    """Wait for a change of the source's state; a failure after WAIT seconds."""
+    changed = source._downloads.changed
+    with changed:
+        assert changed.wait_for(lambda: holds(), WAIT)
+
+
+def settled(source: CachedSource) -> dict[str, str]:
+    """Wait until nothing is on its way; what became of each."""
+    wanted = source._list.wanted
+    until(source, lambda: not any(one.is_coming for one in wanted.values()))
+    return {name: one.state for name, one in wanted.items()}
+
+
+def parts(tmp_path: Path) -> list[str]:
+    return [name for name in os.listdir(tmp_path / "cache") if name.endswith(".part")]
+
+
+def threads() -> list[threading.Thread]:
+    return [thread for thread in threading.enumerate() if thread.name == "shards-download"]
+
+
+def ended() -> bool:
+    for thread in threads():
+        thread.join(WAIT)
+    return not threads()
+
+
+def test_a_shard_of_up_to_two_parts_is_one_request() -> None:
+    assert divide(64, 32) == [(0, 64)] and divide(0, 32) == [(0, 0)]
+    assert divide(65, 32) == [(0, 32), (32, 32), (64, 1)]
+
+
+def test_shards_come_in_the_order_of_the_list_and_a_new_list_is_a_new_order(far: FarFolder, make: Make) -> None:
+    source = make(connections=1)
+    names = sorted(source._list.shards)
+    far.gate.clear()
+    source.want([names[3], names[0], names[1]])
+    assert far.waiting.acquire(timeout=WAIT)
+    source.want([names[5], names[1], names[3]])  # 3 is on its way and stays, 0 was not begun
+    far.gate.set()
+    assert settled(source) == {names[5]: "here", names[1]: "here", names[3]: "here"}
+    assert far.downloads() == [names[3], names[5], names[1]]
+
+
+def test_of_two_sources_the_shard_that_is_needed_sooner_comes_first(tmp_path: Path, far: FarFolder, make: Make) -> None:
+    first = make(connections=1)
+    other_far = FarFolder(tmp_path / "far", "far://store/other")
+    other_far.log = far.log
+    second = CachedSource(other_far, first._downloads, first._list.shards)
+    names = sorted(first._list.shards)
+    first.next_use = dict(zip(names, (0, 20, 40, 60, 80, 100), strict=True)).__getitem__
+    second.next_use = dict(zip(names, (10, 30, 1, 1, 1, 1), strict=True)).__getitem__
+    far.gate.clear()
+    first.want(names[:3])
+    assert far.waiting.acquire(timeout=WAIT)
+    second.want(names[:2])
+    far.gate.set()
+    assert set({**settled(first), **settled(second)}.values()) == {"here"}
+    assert far.downloads() == [names[0], names[0], names[1], names[1], names[2]]
+
+
+def test_a_large_shard_is_brought_in_parts_by_several_threads(far: FarFolder, make: Make) -> None:
+    source = make(1, part_bytes=1100, connections=3)
+    far.gate.clear()
+    source.want(["000000.tar"])
+    for _ in range(3):
+        assert far.waiting.acquire(timeout=WAIT)
+    far.gate.set()
+    assert settled(source) == {"000000.tar": "here"}
+    assert sorted(far.log) == [("read", "000000.tar", at, min(1100, 5000 - at)) for at in range(0, 5000, 1100)]
+    assert far.most_in_flight == 3
+    counts = source._downloads.snapshot()
+    assert (counts["parts"], counts["bytes"]) == (5, 5000)
+
+
+def test_a_shard_whose_checksum_differs_is_brought_once_more(far: FarFolder, make: Make) -> None:
+    source = make(1)
+    spoiled = []
+
+    def spoil(name: str, data: bytes) -> bytes:
+        if spoiled:
+            return data
+        spoiled.append(name)
+        return b"?" + data[1:]
+
+    far.spoil = spoil
+    source.want(["000000.tar"])
+    assert settled(source) == {"000000.tar": "here"} and len(far.downloads()) == 2
+
+
+def test_a_shard_that_is_damaged_in_the_store_is_not_cached_and_named(
+    tmp_path: Path, far: FarFolder, make: Make, caplog: pytest.LogCaptureFixture
+) -> None:
+    source = make(2)
+    with open(tmp_path / "far" / "000000.tar", "r+b") as file:
+        file.write(b"damage")
+    source.want(["000000.tar", "000001.tar"])
+    assert settled(source) == {"000000.tar": "failed", "000001.tar": "here"}
+    assert far.downloads().count("000000.tar") == 2 and len(os.listdir(tmp_path / "cache")) == 2
+    (warning,) = (record.getMessage() for record in caplog.records if record.levelno == logging.WARNING)
+    assert warning.startswith("far://store/data/000000.tar: has checksum ") and "shards verify" in warning
+    assert source.read("000000.tar", 1, 50) == far.read("000000.tar", 1, 50)
+
+
+def test_a_way_that_damages_bytes_is_named(far: FarFolder, make: Make, caplog: pytest.LogCaptureFixture) -> None:
+    source = make(1)
+    calls = iter(range(100))
+    far.spoil = lambda name, data: bytes([next(calls)]) + data[1:]
+    source.want(["000000.tar"])
+    assert settled(source) == {"000000.tar": "failed"}
+    assert "has other bytes each time it is downloaded" in caplog.text
+
+
+def test_a_shard_that_was_replaced_by_one_of_another_size_stops_the_run(
+    tmp_path: Path, far: FarFolder, make: Make
+) -> None:
+    source = make(2)
+    (tmp_path / "far" / "000000.tar").write_bytes(bytes(4000))
+    (tmp_path / "far" / "000001.tar").write_bytes(bytes(6000))
+    source.want(sorted(source._list.shards))
+    settled(source)
+    for name, size in (("000000.tar", 4000), ("000001.tar", 6000)):
+        with pytest.raises(DatasetError, match=rf"{name}: has {size} bytes, the index expects 500\d; the shard was"):
+            source.read(name, 0, 10)
+
+
+def test_without_checksum_a_shard_that_is_replaced_while_it_comes_stops_the_run(far: FarFolder, make: Make) -> None:
+    source = make(1)
+    source._list.shards = {"000000.tar": (5000, "")}
+    far.gate.clear()
+    source.want(["000000.tar"])
+    assert far.waiting.acquire(timeout=WAIT)
+    far.versions["000000.tar"] = "ETag=2"
+    far.gate.set()
+    settled(source)
+    with pytest.raises(DatasetError, match=r"was replaced while this run reads it \(ETag=1 before, ETag=2 now\)"):
+        source.read("000000.tar", 0, 10)
+
+
+def test_a_failed_download_is_said_and_leaves_no_part(
+    tmp_path: Path, far: FarFolder, make: Make, caplog: pytest.LogCaptureFixture
+) -> None:
+    source = make(2, part_bytes=1100)
+    far.broken = {"000000.tar"}
+    source.want(["000000.tar", "000001.tar"])
+    assert settled(source) == {"000000.tar": "failed", "000001.tar": "here"}
+    assert parts(tmp_path) == []
+    assert "000000.tar: not cached but read by range (SourceError: far://store/data/000000.tar: broken)" in caplog.text
+
+
+def test_a_disk_that_fills_while_a_part_is_written_means_reading_by_range(
+    far: FarFolder, make: Make, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def write(self: Reservation, offset: int, data: bytes) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Reservation, "write", write)
+    source = make(2)
+    names = sorted(source._list.shards)
+    source.want(names)
+    assert set(settled(source).values()) == {"failed"}
+    assert source.read(names[0], 5, 9) == far.read(names[0], 5, 9)
+    assert sum("takes no more shards" in message for message in caplog.messages) == 1
+
+
+def test_without_room_the_rest_of_the_list_waits_for_the_next_one(far: FarFolder, make: Make) -> None:
+    source = make(6, limit=15_100)
+    names = sorted(source._list.shards)
+    source.want(names)
+    assert list(settled(source).values()) == ["here"] * 3 + ["no room"] * 3
+    source.want(names[2:])  # the first two may go now
+    assert list(settled(source).values()) == ["here"] * 3 + ["no room"]
+    assert far.downloads() == names[:5] and source._downloads.snapshot()["evictions"] == 2
+
+
+def test_what_another_process_brings_is_waited_for_and_brought_by_one(
+    tmp_path: Path, far: FarFolder, make: Make
+) -> None:
+    """Two Downloads with caches of their own on one folder stand to each other as two processes do."""
+    sources = [make(), make(), make()]
+    names = sorted(sources[0]._list.shards)
+    far.gate.clear()
+    sources[0].want(names)
+    for _ in range(4):
+        assert far.waiting.acquire(timeout=WAIT)
+    for source in sources[1:]:
+        source.want(names)
+        until(source, lambda source=source: any(one.state == "elsewhere" for one in source._list.wanted.values()))
+    far.gate.set()
+    for source in sources:
+        assert set(settled(source).values()) == {"here"}
+    assert sorted(far.downloads()) == names
+    assert sum(source._downloads.snapshot()["parts"] for source in sources) == 6
+
+
+def test_what_another_process_gives_up_is_taken_over(far: FarFolder, make: Make) -> None:
+    first, second = make(1), make(1)
+    far.gate.clear()
+    first.want(["000000.tar"])
+    assert far.waiting.acquire(timeout=WAIT)
+    second.want(["000000.tar"])
+    until(second, lambda: second._list.wanted["000000.tar"].state == "elsewhere")
+    first.want([])
+    far.gate.set()
+    assert settled(second) == {"000000.tar": "here"}
+
+
+def test_a_process_that_hangs_with_a_part_is_not_waited_for_without_end(
+    far: FarFolder, make: Make, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(module, "_PATIENCE_SECONDS", 0.1)
+    first, second = make(1), make(1)
+    far.gate.clear()
+    first.want(["000000.tar"])
+    assert far.waiting.acquire(timeout=WAIT)
+    second.want(["000000.tar"])
+    assert settled(second) == {"000000.tar": "failed"}
+    assert "another process has been downloading it for 0 s" in caplog.text
+
+
+def test_a_shard_that_is_not_wanted_any_more_gives_its_room_back(tmp_path: Path, far: FarFolder, make: Make) -> None:
+    source = make(3, part_bytes=1100, connections=1)
+    far.gate.clear()
+    source.want(["000000.tar"])
+    assert far.waiting.acquire(timeout=WAIT)
+    source.want(["000001.tar"])
+    far.gate.set()
+    assert settled(source) == {"000001.tar": "here"}
+    assert far.downloads().count("000000.tar") == 1 and parts(tmp_path) == []
+
+
+def test_close_while_downloads_hang_waits_for_nothing(tmp_path: Path, far: FarFolder, make: Make) -> None:
+    source = make(6)
+    far.gate.clear()
+    source.want(sorted(source._list.shards))
+    for _ in range(4):
+        assert far.waiting.acquire(timeout=WAIT)
+    assert len(parts(tmp_path)) == 4
+    source._list.cold = False
+    failures: list[BaseException] = []
+
+    def read() -> None:
+        try:
+            source.read("000005.tar", 0, 10)
+        except ValueError as error:
+            failures.append(error)
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    source._downloads.close()
+    reader.join(WAIT)
+    assert not reader.is_alive() and str(failures[0]) == "this source is closed"
+    assert parts(tmp_path) == [] and len(threads()) == 4
+    source._downloads.close()
+    far.gate.set()
+    assert ended() and parts(tmp_path) == [] and len(os.listdir(tmp_path / "cache")) == 1
+    with pytest.raises(ValueError, match="this source is closed"):
+        source.want(["000000.tar"])
+
+
+def test_what_is_dropped_without_close_is_collected_and_its_threads_end(
+    tmp_path: Path, far: FarFolder, make: Make
+) -> None:
+    class Owner:
+        def __init__(self, source: CachedSource) -> None:
+            self.source = source
+            source.next_use = self.next_use
+
+        def next_use(self, name: str) -> float:
+            return float(name[:6])
+
+    known = write_shards(tmp_path / "far", 6)
+    owner = Owner(CachedSource(far, Downloads(ShardCache(tmp_path / "cache", 10**6)), known))
+    gone = weakref.ref(owner.source)
+    far.gate.clear()
+    owner.source.want(sorted(known))
+    for _ in range(4):
+        assert far.waiting.acquire(timeout=WAIT)
+    del owner
+    gc.collect()
+    assert gone() is None
+    far.gate.set()
+    assert ended() and parts(tmp_path) == []
+
+
+def test_threads_start_with_the_first_want_and_again_after_all_sources_left(far: FarFolder, make: Make) -> None:
+    source = make(connections=2)
+    assert threads() == []
+    source.want(["000000.tar"])
+    assert len(threads()) == 2
+    other = CachedSource(far, source._downloads, source._list.shards)
+    source.close()
+    assert ended()
+    other.want(["000001.tar"])
+    assert settled(other) == {"000001.tar": "here"} and len(threads()) == 2
+
+
+def test_nothing_depends_on_the_wall_clock(far: FarFolder, make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    hours = iter(range(0, 10**9, 3600))
+    monkeypatch.setattr(time, "time", lambda: 10**9 - next(hours))
+    first, second = make(), make()
+    names = sorted(first._list.shards)
+    first.want(names)
+    second.want(names)
+    assert set(settled(first).values()) == set(settled(second).values()) == {"here"}
+    assert sorted(far.downloads()) == names
+
+
+def test_an_error_of_the_folder_is_an_error_of_the_shard(
+    far: FarFolder, make: Make, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    source = make(1)
+
+    def find(identity: str) -> None:
+        raise OSError(24, "Too many open files")
+
+    monkeypatch.setattr(source._downloads.cache, "find", find)
+    source.want(["000000.tar"])
+    assert settled(source) == {"000000.tar": "failed"} and "Too many open files" in caplog.text
+    assert source.read("000000.tar", 0, 10) == far.read("000000.tar", 0, 10)
+    far.broken = {"000000.tar"}
+    with pytest.raises(SourceError, match="broken"):
+        source.read("000000.tar", 0, 10)
