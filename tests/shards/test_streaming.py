@@ -176,9 +176,7 @@ def test_a_line_that_does_not_get_better_ends_the_run_with_the_reason(
     with Loader(config(("toy", bucket), batch_size=BATCH), 0, 1, encode) as loader:
         next(loader)
         proxy.faults = Faults(rates={"503": 1.0})
-        with pytest.raises(
-            SourceError, match=r"(SlowDown|503).* tried \d+ times in \d+ s.*MCG_SOURCE_DEADLINE"
-        ) as raised:
+        with pytest.raises(SourceError, match=r"(SlowDown|503).* tried \d+ times in .*MCG_SOURCE_DEADLINE") as raised:
             for _ in range(PASS):
                 next(loader)
         state = loader.state_dict()
