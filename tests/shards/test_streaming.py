@@ -11,6 +11,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -71,10 +72,19 @@ def in_a_hurry(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(remote, "_THROTTLED_PAUSE", 0.02)
 
 
-def elements(path: str | Path, num_batches: int, between: Callable[[int], None] = lambda number: None) -> Seen:
-    """(shard and key, caption, drawn number, pixels) of every element of so many training batches."""
+def elements(
+    path: str | Path,
+    num_batches: int,
+    between: Callable[[int], None] = lambda number: None,
+    traffic: dict[str, float] | None = None,
+    **fields: Any,
+) -> Seen:
+    """(shard and key, caption, drawn number, pixels) of every element of so many training batches.
+
+    between: called with the number of each batch before it is asked for. traffic: is given what was counted.
+    """
     seen: Seen = []
-    with Loader(config(("toy", path), batch_size=BATCH), 0, 1, encode) as loader:
+    with Loader(config(("toy", path), batch_size=BATCH, **fields), 0, 1, encode) as loader:
         for number in range(num_batches):
             between(number)
             batch = next(loader)
@@ -82,6 +92,8 @@ def elements(path: str | Path, num_batches: int, between: Callable[[int], None] 
             for origin, meta, frames in zip(batch.origins, batch.meta, batch.frames, strict=True):
                 seen.append((str(origin), meta["caption"], meta["drawn"], frames.tobytes()))
         counts = loader.stats.accounting
+        if traffic is not None:
+            traffic.update(loader.stats.snapshot().traffic)
     assert (counts.planned, counts.delivered, counts.failed) == (num_batches * BATCH, num_batches * BATCH, 0)
     return seen
 
@@ -132,6 +144,23 @@ def test_a_bucket_gives_what_the_folder_gives(bucket: str, local: Path) -> None:
     assert elements(bucket, PASS) == elements(local, PASS)
 
 
+def test_through_a_cache_every_shard_is_asked_for_once(
+    bucket: str, local: Path, proxy: FaultProxy, tmp_path: Path
+) -> None:
+    cache = {"folder": str(tmp_path), "limit": 10**8}
+    expected = elements(local, 3 * PASS)
+    proxy.forget()
+    counted: dict[str, float] = {}
+    assert elements(bucket, 3 * PASS, cache=cache, traffic=counted) == expected
+    sizes = {file.name: file.stat().st_size for file in local.glob("*.tar")}
+    wholes = [entry for entry in proxy.log() if entry.sent == sizes.get(entry.path.rpartition("/")[2])]
+    assert len(wholes) == len(sizes) == counted["cache_parts"] and counted["cache_bytes"] == sum(sizes.values())
+    assert counted["cache_hits"] > 0 and counted["cache_ranges_no_room"] == counted["cache_ranges_other"] == 0
+    proxy.forget()
+    assert elements(bucket, PASS, cache=cache) == expected[: PASS * BATCH]
+    assert not [entry for entry in proxy.log() if entry.method == "GET" and entry.path.endswith(".tar")]
+
+
 # ---- a bad line
 
 
@@ -148,16 +177,36 @@ SLOW = {"hang": 0.03, "silent": 0.03, "drip": 0.03}
     ],
     ids=lambda rates: "+".join(rates),
 )
+@pytest.mark.parametrize("cached", [False, True], ids=["diskless", "cached"])
 def test_no_element_is_lost_or_repeated(
-    bucket: str, local: Path, proxy: FaultProxy, in_a_hurry: None, rates: dict[str, float]
+    bucket: str,
+    local: Path,
+    proxy: FaultProxy,
+    in_a_hurry: None,
+    rates: dict[str, float],
+    cached: bool,
+    tmp_path: Path,
 ) -> None:
     proxy.faults = Faults(rates=rates)
-    seen = elements(bucket, 2 * PASS)
+    # with a cache that all shards do not fit into, so that they are brought again and again
+    cache = {"folder": str(tmp_path), "limit": 120_000} if cached else None
+    seen = elements(bucket, 2 * PASS, cache=cache)
     assert seen == elements(local, 2 * PASS)
     first, second = ([(key, caption) for key, caption, _, _ in seen[i : i + ELEMENTS]] for i in (0, ELEMENTS))
     assert len(set(first)) == ELEMENTS and sorted(first) == sorted(second), "a pass has every element once"
     met = proxy.counters()["faults"]
     assert set(met) == set(rates), "or this test tested nothing"
+
+
+def test_what_a_line_damages_does_not_get_into_the_cache(
+    bucket: str, local: Path, proxy: FaultProxy, tmp_path: Path
+) -> None:
+    proxy.faults = Faults(rates={"flip": 1.0}, only=r"tar.* bytes=0-", at_most=3)
+    expected = elements(local, 3 * PASS)
+    assert elements(bucket, 3 * PASS, cache={"folder": str(tmp_path), "limit": 10**8}) == expected
+    assert proxy.counters()["faults"] == {"flip": 3}
+    kept = {file.read_bytes() for file in tmp_path.glob("*.tar")}
+    assert kept <= {file.read_bytes() for file in local.glob("*.tar")} and len(kept) >= 9
 
 
 def test_a_line_that_gets_better_is_waited_for(bucket: str, local: Path, proxy: FaultProxy, in_a_hurry: None) -> None:
@@ -201,7 +250,7 @@ def test_wrong_keys_are_told_at_once(
     with pytest.raises(AccessDenied, match=what):
         Loader(config(("toy", bucket)), 0, 1, encode)
     assert {entry.status for entry in proxy.log()} == {403}
-    assert len(proxy.log()) <= 6, "nothing is tried again"
+    assert len(proxy.log()) <= 12, "nothing is tried again"
 
 
 @pytest.mark.parametrize(
