@@ -1,9 +1,10 @@
 """A remote source whose shards are read from copies on this node's disk, where they are or will be in a moment.
 
 Promises: what is read is what the index describes, from wherever it comes. While the first wanted shards are on their
-way, what is not here yet is read by range at once; afterwards a wanted shard that is on its way is waited for. One
-whose download failed, or that found no room in the cache, is read by range, as is whatever nobody announced. A local
-copy that cannot be read is dropped. Files that are no shards of the index are read from the store.
+way, what is not here yet is read by range at once, up to a share of what is downloaded; afterwards a wanted shard that
+is on its way is waited for. One whose download failed, or that found no room in the cache, is read by range, as is
+whatever nobody announced. A local copy that cannot be read is dropped. Files that are no shards of the index are read
+from the store.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import logging
 import math
 import time
 import weakref
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 
 from shards.cache import CachedShard
@@ -79,11 +80,11 @@ class CachedSource:
     def stat(self, name: str) -> Stat:
         return self.stat_many([name])[0]
 
-    def stat_many(self, names: Sequence[str]) -> Stats:
+    def stat_many(self, names: Sequence[str], known: bool = False) -> Stats:
         """Of local copies: size and identity, without asking the store."""
         copies = [self._local(name) for name in names]
         far = [name for name, copy in zip(names, copies, strict=True) if copy is None]
-        said = iter(self._list.stat_many(far) if far else ())
+        said = iter(self._list.stat_many(far, known) if far else ())
         return [
             next(said) if copy is None else Stat(copy.size, self._list.identity(name)[:32])
             for name, copy in zip(names, copies, strict=True)
@@ -98,7 +99,7 @@ class CachedSource:
             if data is not None:
                 self._downloads.counts.add("hits")
                 return data
-        with self._by_range([name]):
+        with self._by_range([(name, length or 0)]):
             return self._remote.read(name, offset, length)
 
     def read_many(self, ranges: Sequence[Range]) -> Pieces:
@@ -110,7 +111,7 @@ class CachedSource:
         missing = [range_ for range_, piece in zip(ranges, pieces, strict=True) if piece is None]
         self._downloads.counts.add("hits", len(ranges) - len(missing))
         if missing:
-            with self._by_range(name for name, _, length in missing if length):
+            with self._by_range([(name, length) for name, _, length in missing if length]):
                 fetched = iter(self._remote.read_many(missing))
         return [next(fetched) if piece is None else piece for piece in pieces]
 
@@ -137,7 +138,7 @@ class CachedSource:
         shard = list_.here.get(name)
         if shard is not None or name not in list_.shards:
             return shard
-        if self._is_coming(name) and not list_.cold:
+        if self._is_worth_waiting(name):
             self._wait(name)
         wanted = list_.wanted.get(name)
         if wanted is not None and isinstance(wanted.error, DatasetError):
@@ -148,27 +149,30 @@ class CachedSource:
                 shard = list_.find(name)
         return shard
 
-    def _is_coming(self, name: str) -> bool:
+    def _is_worth_waiting(self, name: str) -> bool:
         wanted = self._list.wanted.get(name)
-        return wanted is not None and wanted.is_coming
+        return wanted is not None and wanted.is_coming and not (self._list.cold and self._downloads.may_range())
 
     def _wait(self, name: str) -> None:
         start = time.monotonic()
         with self._downloads.changed:
-            while self._is_coming(name) and not self._list.cold:
+            while self._is_worth_waiting(name):
                 self._downloads.changed.wait()
                 self._downloads.check()
         self._downloads.counts.add("seconds_waited", time.monotonic() - start)
 
     @contextmanager
-    def _by_range(self, names: Iterable[str]) -> Iterator[None]:
-        """Count ranges by their cause; an error also tells why there is no local copy."""
-        wanted = [self._list.wanted.get(name) for name in names if name in self._list.shards]
-        for one in wanted:
-            self._downloads.counts.add(_CAUSES.get(one.state if one else "", "ranges_cold"))
+    def _by_range(self, ranges: Sequence[tuple[str, int]]) -> Iterator[None]:
+        """Count ranges (shard, bytes) by their cause; an error also tells why there is no local copy."""
+        shards = [(self._list.wanted.get(name), length) for name, length in ranges if name in self._list.shards]
+        for one, length in shards:
+            cause = _CAUSES.get(one.state if one else "", "ranges_cold")
+            self._downloads.counts.add(cause)
+            if cause == "ranges_cold":
+                self._downloads.note_range(length)
         try:
             yield
         except SourceError as error:
-            for reason in dict.fromkeys(str(one.error) for one in wanted if one and one.error):
+            for reason in dict.fromkeys(str(one.error) for one, _ in shards if one and one.error):
                 error.add_note(f"its download into the cache had failed too: {reason}")
             raise

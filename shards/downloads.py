@@ -22,6 +22,7 @@ import os
 import threading
 import time
 from collections.abc import Iterable, Iterator
+from functools import partial
 
 from shards.cache import CachedShard, Reservation, ShardCache
 from shards.source import SourceError
@@ -30,6 +31,10 @@ from shards.want_list import State, Wanted, WantList
 PART_BYTES = 32 << 20
 _POLL_SECONDS = 0.05
 """Between two looks at a shard that another process brings."""
+_RANGES_FREE, _RANGES_SHARE = 64 << 20, 8
+"""Bytes that a cold start may read by range at once, and one for so many that were downloaded."""
+_RANGE_COSTS = 128 << 10
+"""Bytes that the least range counts as: a request takes as much of the processor, and of a connection's time."""
 _PATIENCE_SECONDS = 300.0
 """After which such a shard is read by range: the other process may be stopped, or hang."""
 _GRACE_SECONDS = 1.0
@@ -48,6 +53,10 @@ class Counts:
         with self._lock:
             self._counts[what] += count
 
+    def get(self, what: str) -> float:
+        with self._lock:
+            return self._counts[what]
+
     def snapshot(self) -> dict[str, float]:
         with self._lock:
             return dict(self._counts)
@@ -62,6 +71,7 @@ class Downloads:
         self.changed = threading.Condition()
         """Held while lists change; notified afterwards. Finalizers take it, so its holders must not wait for others."""
         self._connections, self._part_bytes = connections, part_bytes
+        self._ranged = 0
         self._lists: list[WantList] = []
         self._dropped: list[tuple[WantList, Wanted]] = []
         self._parts: set[Reservation] = set()
@@ -76,6 +86,15 @@ class Downloads:
         shards come (ranges_cold), for lack of room (ranges_no_room), for other reasons (ranges_other: the download
         failed, or nobody announced the shard); parts and bytes downloaded, evictions, seconds that readers waited."""
         return self.counts.snapshot() | {"evictions": self.cache.evictions}
+
+    def may_range(self) -> bool:
+        """Whether ranges of a cold start may be read on: they must not take the link from the shards they wait for."""
+        return self._ranged < _RANGES_FREE + self.counts.get("bytes") / _RANGES_SHARE
+
+    def note_range(self, num_bytes: int) -> None:
+        """Count a range of a cold start."""
+        with self.changed:
+            self._ranged += max(num_bytes, _RANGE_COSTS)
 
     def check(self) -> None:
         """Raise ValueError when nothing will come any more: after `close`, and in a fork without the threads."""
@@ -104,14 +123,19 @@ class Downloads:
                 self._replace(list_, ())
                 self._lists = [other for other in self._lists if other is not list_]
 
-    def close(self) -> None:
-        """End the threads, remove unfinished parts, wake all who wait; calling it again does nothing."""
+    def close(self, wait: bool = True) -> None:
+        """End the threads, remove unfinished parts, wake all who wait; calling it again does nothing.
+
+        wait=False: have the threads do it when their requests end. It may run in a finalizer: anywhere, in any thread.
+        """
         if self._is_elsewhere:
             return
         with self.changed:
             self._closed = True
             self.changed.notify_all()
             threads, parts, lists = list(self._threads), list(self._parts), list(self._lists)
+        if not wait:
+            return
         for list_ in lists:
             list_.cancel()
         for part in parts:
@@ -178,12 +202,12 @@ class Downloads:
                 wanted.state, self._beginning = "busy", True
                 return list_, wanted, None
             self._threads.remove(threading.current_thread())
+            parts: list[Reservation] = []
             if not self._threads:
                 atexit.unregister(self.close)
-            dropped, self._dropped = self._dropped, []
-        for _, wanted in dropped:
-            if wanted.reservation is not None:
-                wanted.reservation.abandon()
+                parts, self._parts, self._dropped = list(self._parts), set(), []
+        for part in parts:
+            part.abandon()
         return None
 
     def _open(self, now: float) -> Iterator[tuple[tuple[float, int], WantList, Wanted]]:
@@ -239,11 +263,9 @@ class Downloads:
         assert reservation is not None
         error: Exception | None = None
         try:
-            data = list_.part_reader(wanted.name)(offset, length)
-            if len(data) != length:
-                list_.check_unchanged(wanted.name)
-                raise SourceError(f"the store gave {len(data)} of {length} bytes at {offset}")
-            self._write(reservation, offset, data)
+            list_.bring(wanted.name, offset, length, partial(self._write, reservation))
+            self.counts.add("parts")
+            self.counts.add("bytes", length)
         except Exception as failure:
             error = failure
         with self.changed:
@@ -264,13 +286,12 @@ class Downloads:
             self._settle(list_, wanted, "failed")
 
     def _write(self, reservation: Reservation, offset: int, data: bytes) -> None:
-        self.counts.add("parts")
-        self.counts.add("bytes", len(data))
         try:
             reservation.write(offset, data)
         except OSError as error:
             self.cache.full(error)
-            raise
+            # no OSError, which the source would take for one of the connection, and try again
+            raise RuntimeError(f"the cache's disk: {error}") from error
 
     def _is_right(self, list_: WantList, wanted: Wanted, reservation: Reservation) -> bool:
         """Whether it is what the index says; False with parts left to bring: once more. SourceError, DatasetError."""

@@ -31,7 +31,7 @@ from shards.partial import Media, PartialMedium
 from shards.partial_reader import Part, PartialReader
 from shards.records import TextError, choose, parse
 from shards.sample import Origin, Sample, SampleError
-from shards.source import MissingFile, SourceError, is_remote, open_source
+from shards.source import MissingFile, Range, SourceError, is_remote, open_source
 
 _GAP = 1 << 16
 """Members of a sample are fetched in one read when at most this many foreign bytes lie between them."""
@@ -198,7 +198,10 @@ class Reader:
         spans = self._spans(shard, row)
         parts = self._begin_parts(shard, spans)
         ranges = list(zip(spans.name, spans.start, spans.length, strict=True))
-        data = self.source.read_many([*ranges, *(range_ for part in parts.values() for range_ in part.ranges)])
+        data = self._read_checked(
+            [number for number, _ in spans.parts],
+            [*ranges, *(range_ for part in parts.values() for range_ in part.ranges)],
+        )
         cut = self._cut(shard, spans, data[: len(shard)])
         self._take_parts(shard, spans, parts, data[len(shard) :], cut)
         result: list[Fetched | SampleError | None] = [None] * len(shard)
@@ -261,6 +264,16 @@ class Reader:
     def _origin(self, shard: int, sample: int) -> Origin:
         return Origin(self.name, self.index.shards.names[shard], self.index.rows(shard).keys[sample])
 
+    def _read_checked(self, shards: list[int], ranges: list[Range]) -> list[bytes]:
+        """Ranges of shards that are what the index knows: a store says so with the first range of each."""
+        try:
+            data = self.source.read_many(ranges)
+        except SourceError:
+            self._check_shards(shards)  # which has more to say
+            raise
+        self._check_shards(shards)
+        return data
+
     def _check_shards(self, shards: list[int]) -> None:
         """Once per shard: it is there and has the size that the index knows."""
         due = [shard for shard in shards if not self._checked[shard]]
@@ -268,7 +281,7 @@ class Reader:
             return
         names = [self.index.shards.names[shard] for shard in due]
         try:
-            sizes = [stat.size for stat in self.source.stat_many(names)]
+            sizes = [stat.size for stat in self.source.stat_many(names, known=True)]
         except MissingFile as error:
             missing = next((name for name in names if self._is_missing(name)), names[0])
             raise DatasetError(
@@ -295,7 +308,6 @@ class Reader:
         """What is to be read for elements that are sorted by shard."""
         cuts = np.flatnonzero(np.diff(shard, prepend=-1)).tolist()
         parts = [(int(shard[a]), slice(a, b)) for a, b in zip(cuts, [*cuts[1:], len(shard)], strict=True)]
-        self._check_shards([number for number, _ in parts])
         self.index.prefetch(number for number, _ in parts)
         sample, due = np.empty(len(shard), np.int64), np.empty(len(shard), np.bool_)
         record: list[int | None] = []

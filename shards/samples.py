@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
 from typing import Any, NamedTuple
@@ -23,7 +23,6 @@ from shards.index import MAX_KEY_BYTES, MAX_MEDIA_BYTES, MAX_TEXT_BYTES, KeyFram
 from shards.media import MEDIA_EXTENSIONS, VIDEO_EXTENSIONS, MediaError, probe_key_frames
 from shards.records import TEXT_EXTENSIONS, Chosen, TextError, choose, parse
 from shards.sample import MediaFacts
-from shards.source import RangeReader
 from shards.tar import Member, TarError, walk
 
 MAX_MEMBERS = 256
@@ -32,6 +31,10 @@ _PIECE = 1 << 22
 """Bytes that are read at once where nothing has to be kept."""
 _STREAM_PIECE, _AHEAD = 1 << 23, 2
 """Bytes of one request to a store, and how many are on their way while a piece is looked at."""
+
+
+ReadRange = Callable[[int, int], bytes]
+"""(offset, length) -> bytes of one file, fewer only where it ends."""
 
 
 class Looks(NamedTuple):
@@ -73,7 +76,7 @@ def read_samples(members: Iterable[Member], path: str, looks: Looks) -> ShardSam
         return _look(members, data, looks)
 
 
-def stream_samples(read: RangeReader, num_bytes: int, where: str, looks: Looks) -> ShardSamples:
+def stream_samples(read: ReadRange, num_bytes: int, where: str, looks: Looks) -> ShardSamples:
     """The same, with checksums, for a tar that is far away: read once, from begin to end, with what follows already on
     its way; nothing is put on disk. where: for errors. Raises TarError."""
     with _Stream(read, num_bytes, where, looks) as data:
@@ -237,7 +240,7 @@ class _Stream:
     out, whose bytes are still to come.
     """
 
-    def __init__(self, read: RangeReader, num_bytes: int, where: str, looks: Looks) -> None:
+    def __init__(self, read: ReadRange, num_bytes: int, where: str, looks: Looks) -> None:
         import xxhash
 
         self._read, self._num_bytes, self._where, self._looks = read, num_bytes, where, looks

@@ -12,7 +12,6 @@ import math
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Literal
 
 from shards.cache import CachedShard, Reservation, ShardCache, shard_identity
@@ -142,18 +141,25 @@ class WantList:
             return None
         return shard
 
-    def stat_many(self, names: Sequence[str]) -> Stats:
+    def stat_many(self, names: Sequence[str], known: bool = False) -> Stats:
         """What the store says; remembered, to notice when it says something else."""
-        said = self._remote.stat_many(names)
+        said = self._remote.stat_many(names, known)
         for name, stat in zip(names, said, strict=True):
             self._stats.setdefault(name, stat)
         return said
 
-    def part_reader(self, name: str) -> Callable[[int, int], bytes]:
-        """Reads whole parts from the store."""
-        # counted as parts where the source counts
-        read: Callable[..., bytes] = self._remote.read
-        return partial(read, name, kind="part") if hasattr(self._remote, "traffic") else partial(read, name)
+    def bring(self, name: str, offset: int, length: int, write: Callable[[int, bytes], None]) -> None:
+        """Give a range of a shard to `write` (offset, bytes), piece by piece where the source can."""
+        fetch: Callable[..., int] | None = getattr(self._remote, "fetch", None)
+        if fetch is not None:
+            got = fetch(name, offset, length, write)
+        else:
+            data = self._remote.read(name, offset, length)
+            write(offset, data)
+            got = len(data)
+        if got != length:
+            self.check_unchanged(name)
+            raise SourceError(f"{self.url}/{name}: gave {got} of {length} bytes at {offset}")
 
     def cancel(self) -> None:
         """Give up the requests that are under way, where the source can."""

@@ -101,7 +101,8 @@ class _Video:
         return self._frames(chain([first], ahead, packets), self._numbers[there[0]], ticks)
 
     def _doubt(self, time: float) -> float:
-        return float(np.spacing(np.float32(abs(time))))
+        with np.errstate(over="ignore"):  # a time beyond 32 bits gives nan, which nothing is near to
+            return float(np.spacing(np.float32(abs(time))))
 
     def _key_packet(self, packet: Packet | None, key: int) -> tuple[Packet, int]:
         """The packet and its time in ticks, if it is that of a key frame of the table."""

@@ -23,7 +23,8 @@ class HttpStore:
         self.files: dict[str, bytes] = {}
         self.faults: deque[int | str] = deque()
         self.headers: dict[str, str] = {}
-        """Sent with faults that are numbers."""
+        self.body = b""
+        """Both are sent with faults that are numbers."""
         self.requests: list[tuple[str, str, str | None]] = []
         """(method, path with query, range)"""
         self.most_at_once = 0
@@ -82,8 +83,10 @@ class HttpStore:
                     self.send_response(fault if isinstance(fault, int) else 404)
                     for name, value in store.headers.items():
                         self.send_header(name, value)
-                    self.send_header("Content-Length", "0")
+                    self.send_header("Content-Length", str(len(store.body)))
                     self.end_headers()
+                    if self.command != "HEAD":
+                        self.wfile.write(store.body)
                     return
                 version = f'"{hash(data) & 0xFFFFFFFF:08x}"'
                 size = len(data)

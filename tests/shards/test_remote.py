@@ -6,18 +6,21 @@ import pickle
 import re
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from shards import index, remote, stores
+from shards.index import DatasetError
 from shards.reader import Reader
 from shards.remote import RemoteSource
 from shards.sample import MediaFacts
 from shards.source import CONNECTIONS, AccessDenied, MissingFile, SourceError, open_source
+from shards.target import WriteError
 from shards.writer import DatasetWriter
 from tests.shards.http_store import HttpStore
 
@@ -55,7 +58,30 @@ def test_a_fault_that_passes_costs_no_byte(store: HttpStore, monkeypatch: pytest
     assert (counted["seconds_throttled"] > 0) == (fault in (429, 503))
 
 
-@settings(deadline=None, max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_a_large_range_comes_in_order_and_goes_on_where_it_was_cut(store: HttpStore) -> None:
+    source = RemoteSource(f"{store.url}/data")
+    store.faults.extend([503, "cut", "short", "cut"])
+    pieces: list[tuple[int, bytes]] = []
+    assert source.fetch("a.tar", 100, 1000, lambda at, data: pieces.append((at, data))) == 1000
+    assert b"".join(data for _, data in pieces) == DATA[100:1100]
+    assert [at for at, _ in pieces] == [100 + sum(len(data) for _, data in pieces[:n]) for n in range(len(pieces))]
+    assert [range_ for _, _, range_ in store.requests] == [
+        *["bytes=100-1099"] * 2,
+        *["bytes=600-1099"] * 2,
+        "bytes=850-1099",
+    ]
+    counted = source.traffic.snapshot()
+    assert (counted["part"], counted["range"], counted["bytes"]) == (5, 0, 1000)
+    assert source.fetch("a.tar", 2000, 500, lambda at, data: None) == 48
+
+    def full(at: int, data: bytes) -> None:
+        raise RuntimeError("no room")
+
+    with pytest.raises(RuntimeError, match="no room"):
+        source.fetch("a.tar", 0, 10, full)
+
+
+@settings(deadline=None, max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     ranges=st.lists(st.tuples(st.integers(0, 2100), st.integers(0, 300)), max_size=12),
     faults=st.lists(st.sampled_from([500, 503, "cut", "short"]), max_size=12),
@@ -194,25 +220,25 @@ def test_names_with_odd_characters_are_asked_for_as_they_are(store: HttpStore) -
         assert RemoteSource(store.url).read(name, 1, 3) == DATA[1:4]
 
 
-def test_the_first_batch_of_a_cold_dataset_takes_four_round_trips(
+def test_the_first_batch_of_a_cold_dataset_takes_three_round_trips(
     store: HttpStore, tmp_path: Path, facts: MediaFacts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(index, "_MIN_GROUP_ROWS", 160)
+    monkeypatch.setattr(index, "_MIN_GROUP_ROWS", 600)
     monkeypatch.setattr(index, "_TAIL_BYTES", 1 << 16)
-    with DatasetWriter(tmp_path / "toy", "toy", samples_per_shard=160) as writer:
-        for i in range(3200):
+    with DatasetWriter(tmp_path / "toy", "toy", samples_per_shard=600) as writer:
+        for i in range(4800):
             writer.write(f"{i * 0x9E3779B97F4A7C15 % 2**64:x}", b"%d" % i, "mp4", [{"caption": "a"}], {}, facts)
     for file in (tmp_path / "toy").iterdir():
         store.files[f"/toy/{file.name}"] = file.read_bytes()
     assert len(store.files["/toy/index.parquet"]) > index._TAIL_BYTES
-    shards = list(range(20))  # each is a row group
+    shards = list(range(8))  # each is a row group
     # Nobody is answered before all of his round have asked, so each round must be asked for at once.
-    rounds = {"files": 4, "stats": 20, "row groups": 20, "elements": 20}
+    rounds = {"files": 4, "row groups": 8, "elements": 8}
     gates = {name: threading.Barrier(count) for name, count in rounds.items()}
 
     def gate(method: str, path: str, range_: str) -> threading.Barrier:
         if path.endswith(".tar"):
-            return gates["stats" if method == "HEAD" else "elements"]
+            return gates["elements"]
         is_row_group = path.endswith("index.parquet") and re.match(r"bytes=\d", range_)
         return gates["row groups" if is_row_group else "files"]
 
@@ -222,3 +248,65 @@ def test_the_first_batch_of_a_cold_dataset_takes_four_round_trips(
     assert len(store.requests) == sum(rounds.values())
     local = Reader("toy", str(tmp_path / "toy")).fetch(shards, [1] * len(shards))
     assert [bytes(a.media) for a in fetched] == [bytes(b.media) for b in local]
+
+
+# ------------------------------------------------------------ datasets on a store that are not as they should be
+
+
+@pytest.fixture
+def far(store: HttpStore, tmp_path: Path, build_dataset: Callable[..., str]) -> str:
+    """URL of a dataset of 25 samples in 4 shards."""
+    build_dataset(tmp_path / "toy")
+    for file in (tmp_path / "toy").iterdir():
+        store.files[f"/toy/{file.name}"] = file.read_bytes()
+    return f"{store.url}/toy"
+
+
+@pytest.mark.parametrize(
+    ("lost", "match"),
+    [
+        ("dataset.json", r"dataset\.json: not found; either no dataset was built here, or its conversion was not fin"),
+        ("shards.parquet", r"shards\.parquet: not found.*; dataset\.json is there, so a file was lost: build the dat"),
+        ("index.parquet", r"index\.parquet: not found.*; dataset\.json is there, so a file was lost: build the data"),
+        ("000001.tar", r"000001\.tar: the index lists this shard, but it is not there; copy it again from where"),
+    ],
+)
+def test_a_half_written_dataset_names_what_is_missing(store: HttpStore, far: str, lost: str, match: str) -> None:
+    del store.files[f"/toy/{lost}"]
+    with pytest.raises(DatasetError, match=f"^{far}/{match}"):
+        Reader("toy", far).fetch(range(4), [0] * 4)
+
+
+def test_an_index_that_is_older_or_newer_than_the_shards_is_refused(
+    store: HttpStore, far: str, tmp_path: Path, build_dataset: Callable[..., str]
+) -> None:
+    build_dataset(tmp_path / "later", num_samples=80, samples_per_shard=20)
+    for new in ("000001.tar", "shards.parquet", "index.parquet", "dataset.json"):
+        before = store.files[f"/toy/{new}"]
+        store.files[f"/toy/{new}"] = (tmp_path / "later" / new).read_bytes()
+        with pytest.raises(DatasetError, match=rf"^{far}/.*; .*copy"):
+            Reader("toy", far).fetch(range(4), [0] * 4)
+        store.files[f"/toy/{new}"] = before
+    assert len(Reader("toy", far).fetch(range(4), [0] * 4)) == 4
+
+
+def test_a_dataset_of_another_name_is_not_written_over_one_in_a_bucket(
+    s3_server: Any, use_s3: Callable[..., None], build_dataset: Callable[..., str]
+) -> None:
+    use_s3(s3_server)
+    url = build_dataset(f"s3://{s3_server.bucket}/taken", num_samples=3)
+    before = RemoteSource(url).list()
+    with pytest.raises(DatasetError, match=rf"^{url}: holds a finished dataset already; choose another place"):
+        DatasetWriter(url, "another")
+    assert RemoteSource(url).list() == before
+    tars = RemoteSource(f"s3://{s3_server.bucket}/nothing")
+    with pytest.raises(MissingFile, match="nothing in the bucket begins with this"):
+        tars.list()
+
+
+def test_a_dataset_that_may_not_be_written_says_so(
+    s3_server: Any, use_s3: Callable[..., None], build_dataset: Callable[..., str]
+) -> None:
+    use_s3(s3_server, secret="wrong")
+    with pytest.raises(WriteError, match=rf"^s3://{s3_server.bucket}/new.*access refused \(SignatureDoesNotMatch"):
+        build_dataset(f"s3://{s3_server.bucket}/new")
