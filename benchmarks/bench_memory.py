@@ -1,19 +1,17 @@
 """How much memory does a loader take, ours and the peers, and does it grow?
 
-    PYTHONPATH=. python benchmarks/bench_memory.py [--rounds 3] [--batches 1000]
+    PYTHONPATH=. python benchmarks/bench_memory.py [--rounds 3] [--batches 900]
 
 16,000 samples of 20 KB, shuffled (buffers of 1,000 samples where a system has one: 20 MB each), batches of 32; two
-workers where a system has workers, else its threads. Private memory from smaps_rollup: `imported_mb` before anything
-is opened, `worker_mb` of one worker process, `added_mb` of all processes together beyond the import, after that many
-batches; `growth_mb` is the rise since a tenth of them. `benchmarks/loader_memory.py` compares ours with a trivial
-loader.
+workers where a system has workers, else its threads. Anonymous and shared memory of all processes together, what they
+share counted once and files in the page cache not at all: `imported_mb` before anything is opened, `added_mb` beyond
+that after that many batches, `growth_mb` the rise since a tenth of them; `worker_mb` is what one worker process has
+for itself. `benchmarks/loader_memory.py` compares ours with a trivial loader.
 """
 
 from __future__ import annotations
 
 from functools import partial
-from pathlib import Path
-from typing import Any
 
 import forms
 from harness import arguments, ask, beside, save_json
@@ -25,7 +23,7 @@ WORKERS = {"webdataset": 2, "mosaic": 2, "litdata": 2, "energon": 2}
 
 def main() -> None:
     options = arguments(__doc__, rounds=3, data="/tmp/mcg-peers-data/read")
-    options.add_argument("--batches", type=int, default=1000)
+    options.add_argument("--batches", type=int, default=900)
     chosen = options.parse_args()
     forms.make(chosen.data, SHARDS, PER_SHARD, MEDIA_BYTES, venvs=chosen.venvs)
     cases = {}
@@ -38,14 +36,8 @@ def main() -> None:
             batch=BATCH,
             stop_after=chosen.batches * BATCH,
         )
-        cases[system] = partial(_memory, system, asked, chosen.venvs)
+        cases[system] = partial(ask, forms.command(system, "memory", asked, chosen.venvs))
     save_json(chosen.json, beside("memory", cases, chosen.rounds))
-
-
-def _memory(system: str, options: Options, venvs: Path) -> dict[str, Any]:
-    answer = ask(forms.command(system, "memory", options, venvs))
-    answer["added_mb"] = answer.pop("all_mb") - answer["imported_mb"]
-    return answer
 
 
 if __name__ == "__main__":

@@ -221,37 +221,44 @@ def _peak_mb() -> float:
 
 
 def memory(load: Any, open_stream: Any, options: Options) -> Figures:
-    """Resident and private memory of all processes of the system after `stop_after` samples, and when it began."""
+    """Memory of all processes of the system after `stop_after` samples, beyond what importing took."""
     load()
-    before = _memory([os.getpid()])
+    before = _held([os.getpid()])
     stream = open_stream(options)
-    count, early = 0, {}
+    count, early = 0, 0.0
+    samples = iter(())
     while count < options.stop_after:
-        for _ in stream:
-            count += 1
-            if count == options.stop_after // 10:
-                early = _memory([os.getpid(), *children()])
-            if count >= options.stop_after:
-                break
+        try:
+            next(samples)
+        except StopIteration:
+            samples = iter(stream)
+            continue
+        count += 1
+        if count == options.stop_after // 10:
+            early = _held([os.getpid(), *children()])
     pids = children()
-    after = _memory([os.getpid(), *pids])
-    workers = [_memory([pid])["private_mb"] for pid in pids]
+    after = _held([os.getpid(), *pids])
+    workers = [_smaps(pid, "Private_Dirty") for pid in pids if "tracker" not in _command_line(pid)]
     return {
-        "imported_mb": before["private_mb"],
-        "main_added_mb": _memory([os.getpid()])["private_mb"] - before["private_mb"],
-        "all_mb": after["private_mb"],
+        "imported_mb": before,
+        "added_mb": after - before,
+        "growth_mb": after - early,
         "worker_mb": sum(workers) / len(workers) if workers else 0.0,
-        "growth_mb": after["private_mb"] - early["private_mb"],
     }
 
 
-def _memory(pids: list[int]) -> dict[str, float]:
-    total = 0
-    for pid in pids:
-        for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
-            if line.startswith("Private"):
-                total += int(line.split()[1])
-    return {"private_mb": total / 1e3}
+def _held(pids: list[int]) -> float:
+    """MB that processes hold together: what they share counts once, files in the page cache do not count."""
+    return sum(_smaps(pid, "Pss_Anon") + _smaps(pid, "Pss_Shmem") for pid in pids)
+
+
+def _smaps(pid: int, name: str) -> float:
+    found = re.search(rf"^{name}:\s+(\d+)", Path(f"/proc/{pid}/smaps_rollup").read_text(), re.MULTILINE)
+    return int(found[1]) / 1e3 if found else 0.0
+
+
+def _command_line(pid: int) -> str:
+    return Path(f"/proc/{pid}/cmdline").read_text()
 
 
 def children() -> list[int]:
@@ -357,7 +364,7 @@ class _Journal:
 
 def _kill_worker(options: Options, figures: Figures) -> None:
     figures["acted"] = True
-    found = [pid for pid in children() if "resource_tracker" not in Path(f"/proc/{pid}/cmdline").read_text()]
+    found = [pid for pid in children() if "resource_tracker" not in _command_line(pid)]
     figures["killed"] = len(found[:1])
     if not found:
         raise Unsupported("has no worker processes: it reads in threads of one process")
