@@ -221,7 +221,7 @@ def test_a_line_that_gets_better_is_waited_for(bucket: str, local: Path, proxy: 
 def test_a_line_that_does_not_get_better_ends_the_run_with_the_reason(
     bucket: str, proxy: FaultProxy, in_a_hurry: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("MCG_SOURCE_DEADLINE", "1")
+    monkeypatch.setenv("MCG_SOURCE_DEADLINE", "5")  # the first answer of a new client takes a second on a busy machine
     with Loader(config(("toy", bucket), batch_size=BATCH), 0, 1, encode) as loader:
         next(loader)
         proxy.faults = Faults(rates={"503": 1.0})
@@ -268,8 +268,8 @@ def test_access_that_ends_in_the_middle_ends_the_run(
         with pytest.raises(AccessDenied, match=message):
             for _ in range(PASS):
                 next(loader)
-        ahead = 1 + settings.prefetch_batches + settings.fetch_batches
-        assert len(proxy.log()) <= ahead * BATCH, "nothing is tried again"
+        refused = [(entry.path, entry.range) for entry in proxy.log() if entry.fault]
+        assert refused and len(refused) == len(set(refused)), "nothing is tried again"
         state = loader.state_dict()
     proxy.faults = Faults()
     with Loader(settings, 0, 1, encode) as resumed:  # with new credentials
