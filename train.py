@@ -5,7 +5,7 @@
     python train.py --config configs/demo/pt.yaml optim.lr=5e-4     one process; a.b=c overrides the file
 
 Killed or stopped at any moment, the same command goes on from the last checkpoint, and the loss curve is the same
-curve. SIGTERM saves a checkpoint and exits with code 75.
+curve. SIGTERM saves a checkpoint and exits with code 75; so does the end of the launcher, also by kill -9.
 """
 
 from __future__ import annotations

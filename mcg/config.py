@@ -9,10 +9,9 @@ otherwise.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from types import UnionType
-from typing import Annotated, Any, Self, Union, get_args, get_origin
+from typing import Any, Self
 
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
@@ -25,10 +24,9 @@ from mcg.model.mcg import MCGConfig
 from mcg.objectives import ObjectivesConfig
 from mcg.tasks import TaskConfig
 from shards.config import LoaderConfig
+from shards.frozen import ConfigError, explain
 
-
-class ConfigError(ValueError):
-    """A config that cannot be used; one line per fault."""
+__all__ = ["ConfigError", "DataConfig", "RunConfig", "load_config", "parse_config", "read_yaml"]
 
 
 class DataConfig(BaseModel):
@@ -161,68 +159,4 @@ def parse_config(values: dict[str, Any], path: str) -> RunConfig:
     try:
         return RunConfig.model_validate(values)
     except ValidationError as error:
-        faults = error.errors()
-        inner = {fault["loc"][:length] for fault in faults for length in range(len(fault["loc"]))}
-        # a list whose entries are at fault is counted as empty by pydantic, which is no fault of its own
-        told = [fault for fault in faults if fault["type"] != "too_short" or fault["loc"] not in inner]
-        raise ConfigError("\n".join(_explain(fault, path) for fault in told)) from error
-
-
-def _explain(fault: Any, path: str) -> str:
-    where, model = _walk(fault["loc"])
-    if fault["type"] == "extra_forbidden":
-        known = sorted(_fields(model)) if model else []
-        near = difflib.get_close_matches(str(fault["loc"][-1]), known, n=1, cutoff=0.5)
-        hint = f"did you mean '{near[0]}'?" if near else f"known fields: {', '.join(known)}"
-        return f"{path}: {where}: unknown field\n  {hint}"
-    if fault["type"] == "missing":
-        return f"{path}: {where}: missing, and it has no default"
-    if fault["type"] == "union_tag_invalid":
-        known, tag = fault["ctx"]["expected_tags"], fault["ctx"]["tag"]
-        return f"{path}: {where}.name: {tag!r} is unknown; choose one of {known}"
-    if fault["type"] == "union_tag_not_found":
-        return f"{path}: {where}.name: missing, and it has no default"
-    message = str(fault["msg"]).removeprefix("Value error, ")
-    found = fault["input"]
-    shown = "" if isinstance(found, dict | list | BaseModel) else f", found {found!r}"
-    return f"{path}: {where or 'config'}: {message}{shown}"
-
-
-def _walk(loc: Sequence[str | int]) -> tuple[str, Any]:
-    """(dotted path, model that the last name is looked up in); tags of unions are not part of the path."""
-    kind: Any = RunConfig
-    path = ""
-    model: Any = RunConfig
-    for step in loc:
-        if isinstance(step, int):
-            path += f"[{step}]"
-            kind = _models_in(kind)
-            continue
-        models = list(kind) if isinstance(kind, list) else _models_in(kind)
-        tagged = [m for m in models if "name" in m.model_fields and step in get_args(m.model_fields["name"].annotation)]
-        if len(models) > 1 and tagged:
-            kind = tagged
-            continue
-        model = models[0] if models else None
-        path += ("." if path else "") + step
-        kind = _models_in(model.model_fields[step].annotation) if model and step in model.model_fields else []
-    return path, model
-
-
-def _models_in(kind: Any) -> list[Any]:
-    """The pydantic models inside an annotation."""
-    if isinstance(kind, list):
-        return kind
-    return list(_flatten(kind))
-
-
-def _flatten(kind: Any) -> Iterator[Any]:
-    if isinstance(kind, type) and issubclass(kind, BaseModel):
-        yield kind
-    elif get_origin(kind) in (Union, UnionType, Annotated, tuple, list, dict):
-        for part in get_args(kind):
-            yield from _flatten(part)
-
-
-def _fields(model: Any) -> list[str]:
-    return list(model.model_fields)
+        raise ConfigError(explain(error, RunConfig, path)) from error

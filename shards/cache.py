@@ -21,9 +21,9 @@ import os
 import re
 import shutil
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
-from typing import Literal, NamedTuple
+from typing import Literal
 
 import xxhash
 
@@ -86,7 +86,7 @@ os.register_at_fork(after_in_child=_close_in_fork)
 
 
 class CachedShard(_File):
-    """A whole shard, open and locked: no process evicts it as long as this object lives."""
+    """A whole shard, open and locked: no process evicts it as long as this object lives, or until `release`."""
 
     def __init__(self, fd: int) -> None:
         super().__init__(fd)
@@ -98,6 +98,11 @@ class CachedShard(_File):
         while len(data) < length and (more := os.pread(self.fd, length - len(data), offset + len(data))):
             data += more  # one pread gives at most 2 GiB, and less when a signal arrives
         return data
+
+    def release(self) -> None:
+        """Let it be evicted; who is reading it just now can go on."""
+        if self.fd >= 0:
+            fcntl.flock(self.fd, fcntl.LOCK_UN)
 
 
 class Reservation(_File):
@@ -145,16 +150,6 @@ class Reservation(_File):
                     os.unlink(self._cache.path(self._identity) + _PART)
 
 
-class _Entry(NamedTuple):
-    name: str
-    size: int
-    opened: int
-
-    @property
-    def is_part(self) -> bool:
-        return self.name.endswith(_PART)
-
-
 class ShardCache:
     """The folder. It is made if it is not there; ValueError says why it cannot be used, and what to do."""
 
@@ -162,6 +157,7 @@ class ShardCache:
         """limit: bytes that its files may have together."""
         self.folder, self.limit = os.path.abspath(folder), limit
         self.evictions = 0
+        self._sizes: dict[str, int] = {}
         self._warned = False
         remedy = "set cache.folder to a writable folder on a local disk"
         try:
@@ -169,11 +165,11 @@ class ShardCache:
             self._check_locks()
             with self.locked():
                 self._sweep()
-                entries = self._entries()
+                there = sum(self._files().values())
         except OSError as error:
             reason = f"{type(error).__name__}: {error.strerror or error}"
             raise ValueError(f"the cache folder {self.folder} cannot be used ({reason}); {remedy}") from error
-        there, free = sum(entry.size for entry in entries), shutil.disk_usage(self.folder).free
+        free = shutil.disk_usage(self.folder).free
         if limit > there + free:
             raise ValueError(
                 f"the cache's limit is {limit:,} bytes, but {self.folder} has {there:,} bytes of shards and its disk "
@@ -277,55 +273,83 @@ class ShardCache:
             if _lock(other.fd, fcntl.LOCK_EX):
                 raise OSError("its file system ignores locks (flock)")
 
-    def _entries(self) -> list[_Entry]:
-        found = []
-        with os.scandir(self.folder) as entries:
-            for entry in entries:
-                if _OURS.match(entry.name):
+    def _files(self) -> dict[str, int]:
+        """Bytes of every file of ours. A look at all names, so 10,000 files take some milliseconds."""
+        found = {}
+        for name in os.listdir(self.folder):
+            if name[32:33] == "-" and _OURS.match(name):
+                size = self._sizes.get(name)  # whole shards stay as they are
+                if size is None:
                     with suppress(FileNotFoundError):
-                        stat = entry.stat(follow_symlinks=False)
-                        found.append(_Entry(entry.name, stat.st_size, stat.st_mtime_ns))
+                        size = os.stat(self.path(name)).st_size
+                if size is not None:
+                    found[name] = size
+        self._sizes = {name: size for name, size in found.items() if not _is_part(name)}
         return found
 
     def _sweep(self) -> None:
         """Remove the parts that killed processes left."""
-        for entry in self._entries():
-            if entry.is_part and self._seize(entry) is not None:
-                os.unlink(self.path(entry.name))
+        for name in filter(_is_part, self._files()):
+            if self._seize(name) is not None:
+                os.unlink(self.path(name))
 
     def _make_room(self, identity: str, size: int, next_use: NextUse) -> bool:
         """Evict what is needed last until `size` bytes fit; all that it takes, or nothing."""
-        entries = self._entries()
-        excess = sum(entry.size for entry in entries) + size - self.limit
+        files = self._files()
+        excess = sum(files.values()) + size - self.limit
         if excess <= 0:
             return True
         if size > self.limit:
             return False
         own = next_use(identity)
-        distance = {entry.name: math.inf if entry.is_part else next_use(entry.name) for entry in entries}
         seized = []
-        # Parts first: those that can be seized are of no use to anybody.
-        for entry in sorted(entries, key=lambda entry: (not entry.is_part, -distance[entry.name], entry.opened)):
-            if excess <= 0 or distance[entry.name] < own:
+        for name, distance in self._by_distance(files, next_use):
+            if excess <= 0 or distance < own:
                 break
-            file = self._seize(entry)
-            if file is not None and entry.size:
-                seized.append((entry, file))
-                excess -= entry.size
+            file = self._seize(name)
+            if file is not None and files[name]:
+                seized.append((name, file))
+                excess -= files[name]
         if excess > 0:
             return False
-        for entry, _ in seized:
-            os.unlink(self.path(entry.name))
-            self.evictions += not entry.is_part
+        for name, _ in seized:
+            os.unlink(self.path(name))
+            self.evictions += not _is_part(name)
         return True
 
-    def _seize(self, entry: _Entry) -> _File | None:
+    def _by_distance(self, names: Iterable[str], next_use: NextUse) -> Iterator[tuple[str, float]]:
+        """What is to go first, first: parts (those that can be seized are of no use to anybody), then what is needed
+        last; of what nobody speaks for that which was opened longest ago."""
+        shards = []
+        for name in names:
+            if _is_part(name):
+                yield name, math.inf
+            else:
+                shards.append((next_use(name), name))
+        unknown = [name for distance, name in shards if distance == math.inf]
+        for name in sorted(unknown, key=self._opened):
+            yield name, math.inf
+        for distance, name in sorted(shards, reverse=True):
+            if distance != math.inf:
+                yield name, distance
+
+    def _opened(self, name: str) -> int:
+        try:
+            return os.stat(self.path(name)).st_mtime_ns
+        except FileNotFoundError:
+            return 0
+
+    def _seize(self, name: str) -> _File | None:
         """The file, locked for its removal; None if a process holds it."""
         try:
-            file = _File(os.open(self.path(entry.name), os.O_RDONLY | os.O_CLOEXEC))
+            file = _File(os.open(self.path(name), os.O_RDONLY | os.O_CLOEXEC))
         except FileNotFoundError:
             return None
         return file if _lock(file.fd, fcntl.LOCK_EX) else None
+
+
+def _is_part(name: str) -> bool:
+    return name.endswith(_PART)
 
 
 def _lock(fd: int, kind: int) -> bool:

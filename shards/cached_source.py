@@ -1,9 +1,10 @@
 """A remote source whose shards are read from copies on this node's disk, where they are or will be in a moment.
 
 Promises: what is read is what the index describes, from wherever it comes. While the first wanted shards are on their
-way, what is not here yet is read by range at once; afterwards a wanted shard that is on its way is waited for. One
-whose download failed, or that found no room in the cache, is read by range, as is whatever nobody announced. A local
-copy that cannot be read is dropped. Files that are no shards of the index are read from the store.
+way, what is not here yet is read by range at once, up to a share of what is downloaded; afterwards a wanted shard that
+is on its way is waited for. One whose download failed, or that found no room in the cache, is read by range, as is
+whatever nobody announced. A local copy that cannot be read is dropped. Files that are no shards of the index are read
+from the store.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import logging
 import math
 import time
 import weakref
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 
 from shards.cache import CachedShard
@@ -63,7 +64,7 @@ class CachedSource:
             wanted = self._list.wanted.get(name)
             if wanted is not None and wanted.state == "here":
                 wanted.state = "failed"
-        with suppress(SourceError, DatasetError):
+        with suppress(OSError, DatasetError):  # SourceError too
             shard = shard or self._list.find(name)
             if shard is not None:
                 self._downloads.cache.remove(self._list.identity(name), shard)
@@ -77,42 +78,48 @@ class CachedSource:
         return self._remote.list(suffix)
 
     def stat(self, name: str) -> Stat:
-        """Of a local copy: its size and identity, without asking the store."""
-        shard = self._local(name)
-        return self._list.stat(name) if shard is None else Stat(shard.size, self._list.identity(name)[:32])
+        return self.stat_many([name])[0]
 
-    def stat_many(self, names: Sequence[str]) -> Stats:
-        here = {name for name in names if self._local(name) is not None}
-        stats = iter(self._remote.stat_many([name for name in names if name not in here]))
-        return [self.stat(name) if name in here else next(stats) for name in names]
+    def stat_many(self, names: Sequence[str], known: bool = False) -> Stats:
+        """Of local copies: size and identity, without asking the store."""
+        copies = [self._local(name) for name in names]
+        far = [name for name, copy in zip(names, copies, strict=True) if copy is None]
+        said = iter(self._list.stat_many(far, known) if far else ())
+        return [
+            next(said) if copy is None else Stat(copy.size, self._list.identity(name)[:32])
+            for name, copy in zip(names, copies, strict=True)
+        ]
 
     def read(self, name: str, offset: int = 0, length: int | None = None) -> bytes:
         check_range(offset, length)
-        data = self._read_local(name, offset, length)
-        if data is None:
-            with self._by_range([name]):
-                data = self._remote.read(name, offset, length)
-        return data
+        copy = self._local(name)
+        if copy is not None:
+            start = max(0, copy.size + offset) if offset < 0 else offset
+            data = self._read_copy(name, copy, start, copy.size if length is None else length)
+            if data is not None:
+                self._downloads.counts.add("hits")
+                return data
+        with self._by_range([(name, length or 0)]):
+            return self._remote.read(name, offset, length)
 
     def read_many(self, ranges: Sequence[Range]) -> Pieces:
-        pieces = [self._read_local(*range_) for range_ in ranges]
+        copies = {name: self._local(name) for name in dict.fromkeys(name for name, _, _ in ranges)}
+        pieces = [
+            None if (copy := copies[name]) is None else self._read_copy(name, copy, offset, length)
+            for name, offset, length in ranges
+        ]
         missing = [range_ for range_, piece in zip(ranges, pieces, strict=True) if piece is None]
+        self._downloads.counts.add("hits", len(ranges) - len(missing))
         if missing:
-            with self._by_range(name for name, _, _ in missing):
+            with self._by_range([(name, length) for name, _, length in missing if length]):
                 fetched = iter(self._remote.read_many(missing))
         return [next(fetched) if piece is None else piece for piece in pieces]
 
-    def _read_local(self, name: str, offset: int, length: int | None) -> bytes | None:
-        """None: to be read by range."""
-        shard = self._local(name)
-        if shard is None:
-            return None
-        start = max(0, shard.size + offset) if offset < 0 else min(offset, shard.size)
-        wanted = shard.size - start if length is None else min(length, shard.size - start)
+    def _read_copy(self, name: str, copy: CachedShard, offset: int, length: int) -> bytes | None:
+        """None, and no copy any more, where the disk does not give what was put there."""
         try:
-            data = shard.read(start, wanted)
-            if len(data) == wanted:
-                self._downloads.counts.add("hits")
+            data = copy.read(offset, length)
+            if len(data) == length or len(data) == min(length, max(0, copy.size - offset)):
                 return data
             reason = "it was cut off"
         except OSError as error:
@@ -131,7 +138,7 @@ class CachedSource:
         shard = list_.here.get(name)
         if shard is not None or name not in list_.shards:
             return shard
-        if self._is_coming(name) and not list_.cold:
+        if self._is_worth_waiting(name):
             self._wait(name)
         wanted = list_.wanted.get(name)
         if wanted is not None and isinstance(wanted.error, DatasetError):
@@ -142,27 +149,30 @@ class CachedSource:
                 shard = list_.find(name)
         return shard
 
-    def _is_coming(self, name: str) -> bool:
+    def _is_worth_waiting(self, name: str) -> bool:
         wanted = self._list.wanted.get(name)
-        return wanted is not None and wanted.is_coming
+        return wanted is not None and wanted.is_coming and not (self._list.cold and self._downloads.may_range())
 
     def _wait(self, name: str) -> None:
         start = time.monotonic()
         with self._downloads.changed:
-            while self._is_coming(name) and not self._list.cold:
+            while self._is_worth_waiting(name):
                 self._downloads.changed.wait()
                 self._downloads.check()
         self._downloads.counts.add("seconds_waited", time.monotonic() - start)
 
     @contextmanager
-    def _by_range(self, names: Iterable[str]) -> Iterator[None]:
-        """Count ranges by their cause; an error also tells why there is no local copy."""
-        wanted = [self._list.wanted.get(name) for name in names if name in self._list.shards]
-        for one in wanted:
-            self._downloads.counts.add(_CAUSES.get(one.state if one else "", "ranges_cold"))
+    def _by_range(self, ranges: Sequence[tuple[str, int]]) -> Iterator[None]:
+        """Count ranges (shard, bytes) by their cause; an error also tells why there is no local copy."""
+        shards = [(self._list.wanted.get(name), length) for name, length in ranges if name in self._list.shards]
+        for one, length in shards:
+            cause = _CAUSES.get(one.state if one else "", "ranges_cold")
+            self._downloads.counts.add(cause)
+            if cause == "ranges_cold":
+                self._downloads.note_range(length)
         try:
             yield
         except SourceError as error:
-            for reason in dict.fromkeys(str(one.error) for one in wanted if one and one.error):
+            for reason in dict.fromkeys(str(one.error) for one, _ in shards if one and one.error):
                 error.add_note(f"its download into the cache had failed too: {reason}")
             raise

@@ -10,14 +10,18 @@ repeats its one frame.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
+from shards.frozen import Frozen
 from shards.index import DatasetError
 from shards.media import MediaError
 from shards.sample import MediaFacts
+
+if TYPE_CHECKING:
+    from shards.partial import Media
 
 _MAX_ASPECT = 8
 """A picture longer than this many short sides is squashed to it: a 2x3000 strip must not become 256x384000."""
@@ -45,7 +49,7 @@ class ClipPlan:
 class EncodedClip:
     """What a task's encode makes of a sample: bytes still compressed, the plan, and the text as numbers."""
 
-    media: bytes
+    media: Media
     kind: str
     plan: ClipPlan
     arrays: dict[str, np.ndarray[Any, Any]]
@@ -54,10 +58,8 @@ class EncodedClip:
     """Carried through untouched: question, answer, type, ids."""
 
 
-class ClipConfig(BaseModel):
+class ClipConfig(Frozen):
     """How clips are cut from media."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     num_frames: int = Field(ge=1, le=4096)
     """Frames of a clip."""

@@ -8,18 +8,15 @@ from __future__ import annotations
 
 from typing import Literal, Self
 
-from pydantic import BaseModel, ByteSize, ConfigDict, Field, field_validator, model_validator
+from pydantic import ByteSize, Field, field_validator, model_validator
 
 from shards.blend import whole_weights
+from shards.frozen import Frozen
 from shards.partition import check_divisible
 from shards.where import parse_where
 
 
-class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
-
-
-class DatasetConfig(_Frozen):
+class DatasetConfig(Frozen):
     """One dataset of a blend."""
 
     name: str = Field(min_length=1, max_length=32, pattern=r"^[A-Za-z0-9._-]+$")
@@ -34,6 +31,9 @@ class DatasetConfig(_Frozen):
     """Times that one pass holds every element (order); training only."""
     where: str | None = None
     """Samples to use, by columns of the index, e.g. "duration >= 2 and kind == 'video'" (order); shards/where.py."""
+    partial_bytes: int | None = Field(default=4 << 20, ge=0)
+    """With GOP tables in the index decoding skips what a clip does not need, and of remote videos larger than this, in
+    bytes, only what it needs is fetched, unless verify is "always". None: read whole, decode from the first frame."""
     exclude: tuple[str, ...] = ()
     """JSON-lines files of {"shard", "key"} whose samples are left out (order); shards/exclusion.py."""
 
@@ -51,7 +51,7 @@ class DatasetConfig(_Frozen):
         return f"{self.name}{sample}" + (f"*{self.repeat}" if self.repeat > 1 else "")
 
 
-class CacheConfig(_Frozen):
+class CacheConfig(Frozen):
     """Whole shards of remote datasets as files on a disk of this node, shared by all its processes."""
 
     folder: str = Field(min_length=1)
@@ -64,7 +64,7 @@ class CacheConfig(_Frozen):
     """What one request asks for; a shard of up to two parts is one request."""
 
 
-class LoaderConfig(_Frozen):
+class LoaderConfig(Frozen):
     """One stream of batches, for training (endless, shuffled) or evaluation (one pass in order)."""
 
     blend: tuple[DatasetConfig, ...] = Field(min_length=1)

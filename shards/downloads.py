@@ -9,7 +9,8 @@ before and after.
 
 Threads start when a shard is wanted, so a fork before that is fine; later ones are refused. They end with `close`, with
 the process, and when the last source that wants something is dropped; unfinished parts are removed then.
-Gives up: cutting off requests under way. `close` waits a second for them, then their threads end by themselves.
+`close` gives up requests under way, those of readers too; with a source that cannot (`cancel`) it waits a second, and
+the threads end when their requests do.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ import os
 import threading
 import time
 from collections.abc import Iterable, Iterator
+from functools import partial
 
 from shards.cache import CachedShard, Reservation, ShardCache
 from shards.source import SourceError
@@ -29,6 +31,10 @@ from shards.want_list import State, Wanted, WantList
 PART_BYTES = 32 << 20
 _POLL_SECONDS = 0.05
 """Between two looks at a shard that another process brings."""
+_RANGES_FREE, _RANGES_SHARE = 64 << 20, 8
+"""Bytes that a cold start may read by range at once, and one for so many that were downloaded."""
+_RANGE_COSTS = 128 << 10
+"""Bytes that the least range counts as: a request takes as much of the processor, and of a connection's time."""
 _PATIENCE_SECONDS = 300.0
 """After which such a shard is read by range: the other process may be stopped, or hang."""
 _GRACE_SECONDS = 1.0
@@ -47,6 +53,10 @@ class Counts:
         with self._lock:
             self._counts[what] += count
 
+    def get(self, what: str) -> float:
+        with self._lock:
+            return self._counts[what]
+
     def snapshot(self) -> dict[str, float]:
         with self._lock:
             return dict(self._counts)
@@ -61,10 +71,13 @@ class Downloads:
         self.changed = threading.Condition()
         """Held while lists change; notified afterwards. Finalizers take it, so its holders must not wait for others."""
         self._connections, self._part_bytes = connections, part_bytes
+        self._ranged = 0
         self._lists: list[WantList] = []
         self._dropped: list[tuple[WantList, Wanted]] = []
         self._parts: set[Reservation] = set()
         self._threads: list[threading.Thread] = []
+        self._beginning = False
+        """Whether a thread looks for a shard, or makes room for it."""
         self._pid: int | None = None
         self._closed = False
 
@@ -73,6 +86,15 @@ class Downloads:
         shards come (ranges_cold), for lack of room (ranges_no_room), for other reasons (ranges_other: the download
         failed, or nobody announced the shard); parts and bytes downloaded, evictions, seconds that readers waited."""
         return self.counts.snapshot() | {"evictions": self.cache.evictions}
+
+    def may_range(self) -> bool:
+        """Whether ranges of a cold start may be read on: they must not take the link from the shards they wait for."""
+        return self._ranged < _RANGES_FREE + self.counts.get("bytes") / _RANGES_SHARE
+
+    def note_range(self, num_bytes: int) -> None:
+        """Count a range of a cold start."""
+        with self.changed:
+            self._ranged += max(num_bytes, _RANGE_COSTS)
 
     def check(self) -> None:
         """Raise ValueError when nothing will come any more: after `close`, and in a fork without the threads."""
@@ -101,14 +123,21 @@ class Downloads:
                 self._replace(list_, ())
                 self._lists = [other for other in self._lists if other is not list_]
 
-    def close(self) -> None:
-        """End the threads, remove unfinished parts, wake all who wait; calling it again does nothing."""
+    def close(self, wait: bool = True) -> None:
+        """End the threads, remove unfinished parts, wake all who wait; calling it again does nothing.
+
+        wait=False: have the threads do it when their requests end. It may run in a finalizer: anywhere, in any thread.
+        """
         if self._is_elsewhere:
             return
         with self.changed:
             self._closed = True
             self.changed.notify_all()
-            threads, parts = list(self._threads), list(self._parts)
+            threads, parts, lists = list(self._threads), list(self._parts), list(self._lists)
+        if not wait:
+            return
+        for list_ in lists:
+            list_.cancel()
         for part in parts:
             part.abandon()
         end = time.monotonic() + _GRACE_SECONDS
@@ -148,34 +177,37 @@ class Downloads:
                     self._bring(list_, wanted, *part)
             except Exception as error:
                 self._settle(list_, wanted, "failed", error)
+            if part is None:
+                with self.changed:
+                    self._beginning = False
+                    self.changed.notify_all()
             del list_, wanted  # or a waiting thread would keep them alive
 
     def _next(self) -> tuple[WantList, Wanted, tuple[int, int] | None] | None:
         """Wait for work, the soonest first: a part, or a shard to begin with (None). None: end."""
         with self.changed:
             while self._lists and not self._closed:
-                if self._dropped:
+                if self._dropped and not self._beginning:
+                    self._beginning = True
                     return *self._dropped.pop(), None
                 now = time.monotonic()
                 soonest = min(self._open(now), key=lambda found: found[0], default=None)
                 if soonest is None:
-                    dues = [w.due for each in self._lists for w in each.wanted.values() if w.state == "elsewhere"]
-                    self.changed.wait(max(0.0, min(dues) - now) if dues else None)
+                    self.changed.wait(self._pause(now))
                     continue
                 _, list_, wanted = soonest
                 if wanted.parts:
                     wanted.in_flight += 1
                     return list_, wanted, wanted.parts.popleft()
-                else:
-                    wanted.state = "busy"
-                    return list_, wanted, None
+                wanted.state, self._beginning = "busy", True
+                return list_, wanted, None
             self._threads.remove(threading.current_thread())
+            parts: list[Reservation] = []
             if not self._threads:
                 atexit.unregister(self.close)
-            dropped, self._dropped = self._dropped, []
-        for _, wanted in dropped:
-            if wanted.reservation is not None:
-                wanted.reservation.abandon()
+                parts, self._parts, self._dropped = list(self._parts), set(), []
+        for part in parts:
+            part.abandon()
         return None
 
     def _open(self, now: float) -> Iterator[tuple[tuple[float, int], WantList, Wanted]]:
@@ -183,9 +215,15 @@ class Downloads:
         for list_ in self._lists:
             for number, wanted in enumerate(list_.wanted.values()):
                 is_due = wanted.state == "queued" or (wanted.state == "elsewhere" and wanted.due <= now)
-                if is_due or wanted.parts:
+                # One at a time, or a shard could take the room of one that is needed sooner.
+                if wanted.parts or (is_due and not self._beginning):
                     yield (wanted.distance, number), list_, wanted
                     break
+
+    def _pause(self, now: float) -> float | None:
+        """Until it is time to look whether another process has brought something; None: there is no such thing."""
+        dues = [w.due for list_ in self._lists for w in list_.wanted.values() if w.state == "elsewhere"]
+        return max(0.0, min(dues) - now) if dues and not self._beginning else None
 
     def _begin(self, list_: WantList, wanted: Wanted) -> None:
         """Look for a shard; reserve room for it if it is not here."""
@@ -225,11 +263,9 @@ class Downloads:
         assert reservation is not None
         error: Exception | None = None
         try:
-            data = list_.part_reader(wanted.name)(offset, length)
-            if len(data) != length:
-                list_.check_unchanged(wanted.name)
-                raise SourceError(f"the store gave {len(data)} of {length} bytes at {offset}")
-            self._write(reservation, offset, data)
+            list_.bring(wanted.name, offset, length, partial(self._write, reservation))
+            self.counts.add("parts")
+            self.counts.add("bytes", length)
         except Exception as failure:
             error = failure
         with self.changed:
@@ -250,13 +286,12 @@ class Downloads:
             self._settle(list_, wanted, "failed")
 
     def _write(self, reservation: Reservation, offset: int, data: bytes) -> None:
-        self.counts.add("parts")
-        self.counts.add("bytes", len(data))
         try:
             reservation.write(offset, data)
         except OSError as error:
             self.cache.full(error)
-            raise
+            # no OSError, which the source would take for one of the connection, and try again
+            raise RuntimeError(f"the cache's disk: {error}") from error
 
     def _is_right(self, list_: WantList, wanted: Wanted, reservation: Reservation) -> bool:
         """Whether it is what the index says; False with parts left to bring: once more. SourceError, DatasetError."""
@@ -297,6 +332,9 @@ class Downloads:
         reservation, wanted.reservation = wanted.reservation, None
         if reservation is not None:
             reservation.abandon()  # does nothing to a shard that arrived
+        if error is not None and not wanted.is_dropped and not self._closed:
+            what = f"{type(error).__name__}: {error}"
+            _log.warning("%s/%s: not cached but read by range (%s)", list_.url, wanted.name, what)
         with self.changed:
             if reservation is not None:
                 self._parts.discard(reservation)
@@ -311,8 +349,6 @@ class Downloads:
                         other.state = state
             list_.warm_up()
             self.changed.notify_all()
-        if error is not None and not self._closed:
-            _log.warning("%s/%s: could not be cached, read by range: %s", list_.url, wanted.name, error)
 
 
 def divide(size: int, part_bytes: int) -> list[tuple[int, int]]:

@@ -86,4 +86,4 @@ def open_feed(dataset: DatasetConfig, config: LoaderConfig, downloads: Downloads
 def open_reader(dataset: DatasetConfig, verify: Literal["once", "always", "never"] = "once") -> Reader:
     from shards.reader import Reader  # loads pyarrow
 
-    return Reader(dataset.name, dataset.path, dataset.elements, verify)
+    return Reader(dataset.name, dataset.path, dataset.elements, verify, dataset.partial_bytes)

@@ -50,6 +50,8 @@ wants one row reads a whole one (8192 rows: 2 ms)."""
 MAX_MEDIA_BYTES = (1 << 31) - 1
 MAX_TEXT_BYTES = 1 << 24
 """Largest media member and largest json member that is written or read."""
+MAX_KEY_BYTES = 1024
+"""Longest key with its extensions, bytes of UTF-8; no other text of index.parquet is as long."""
 _MAX_DATASET_BYTES = 1 << 26
 _MAX_ROWS = 1 << 22
 _MAX_VALUES = 1 << 25
@@ -61,10 +63,16 @@ _TAIL_BYTES = 1 << 20
 _PREFETCH_BYTES = 1 << 26
 _ROWS_KEPT = 1 << 19
 _GROUP_ROWS_KEPT = 1 << 17
+_KEY_FRAMES_KEPT = 1 << 22
+"""Of GOP tables, 16 bytes each."""
 
 
 class DatasetError(ValueError):
     """A dataset that is not there, not finished, or whose files do not fit each other; names file and remedy."""
+
+
+class WrongPlace(DatasetError):
+    """A place that cannot be meant: no dataset is there, or one that was not made for this."""
 
 
 class MemberRow(NamedTuple):
@@ -475,6 +483,28 @@ class ShardRows:
         return sample, number - int(self.first_element[sample])
 
 
+class _GopTables:
+    """The GOP tables of one shard as plain arrays."""
+
+    def __init__(self, table: pa.Table) -> None:
+        columns = [table.column(name).combine_chunks() for name in _KEY_FRAME_COLUMNS]
+        starts = [np.asarray(column.offsets) - column.offsets[0].as_py() for column in columns]
+        values = [column.flatten() for column in columns]
+        self._starts = starts[0]
+        whole = all(np.array_equal(starts[0], other) for other in starts[1:])
+        if not whole or any(len(value) != self._starts[-1] or value.null_count for value in values):
+            raise ValueError("has GOP tables with gaps")
+        self._values = [value.to_numpy(zero_copy_only=False).copy() for value in values]
+
+    def __len__(self) -> int:
+        return int(self._starts[-1])
+
+    def of(self, row: int) -> KeyFrames:
+        """The table of one sample."""
+        here = slice(self._starts[row], self._starts[row + 1])
+        return KeyFrames(*(value[here].tolist() for value in self._values))
+
+
 class Index:
     """The index of one dataset, read lazily. Made by `Index.open`."""
 
@@ -502,6 +532,7 @@ class Index:
         self._groups: OrderedDict[int, pa.Table] = OrderedDict()
         self._rows: OrderedDict[int, ShardRows] = OrderedDict()
         self._rows_held = 0
+        self._gops: OrderedDict[int, _GopTables] = OrderedDict()
         self._whole: tuple[int, pa.Table] | None = None
         self._lock = threading.Lock()
 
@@ -597,14 +628,23 @@ class Index:
         """Whether the index has GOP tables."""
         return set(_KEY_FRAME_COLUMNS) <= set(self._parquet.schema_arrow.names)
 
-    def key_frames(self, shard: int) -> list[KeyFrames]:
-        """The GOP tables of a shard's samples, read anew each time. Raises DatasetError when the index has none."""
+    def gop_table(self, shard: int, row: int) -> KeyFrames | None:
+        """The GOP table of one sample, None when the index has none. Those of the last used shards are kept."""
         if not self.has_key_frames:
-            raise DatasetError(f"{self.source.url}/{INDEX_FILE}: has no GOP tables; index the dataset with --media")
-        group, start = self._place(shard)
-        table = self._read_group(group, ["shard", *_KEY_FRAME_COLUMNS])
-        part = self._part(table, shard, start)
-        return list(map(KeyFrames, *(part.column(name).to_pylist() for name in _KEY_FRAME_COLUMNS)))
+            return None
+        with self._lock:
+            tables = self._gops.pop(shard, None)
+            if tables is None:
+                group, start = self._place(shard)
+                part = self._part(self._read_group(group, ["shard", *_KEY_FRAME_COLUMNS]), shard, start)
+                try:
+                    tables = _GopTables(part)
+                except ValueError as error:
+                    raise self._damaged(f"shard {shard}: {error}") from error
+            self._gops[shard] = tables
+            while len(self._gops) > 1 and sum(map(len, self._gops.values())) > _KEY_FRAMES_KEPT:
+                self._gops.popitem(last=False)
+        return tables.of(row)
 
     def _take_in(self, shard: int) -> ShardRows:
         rows = self._rows[shard] = self._load(shard)
@@ -667,8 +707,10 @@ class Index:
             empty = self._parquet.schema_arrow.empty_table()
             return empty if columns is None else empty.select(columns)
         try:
-            return self._parquet.read_row_group(group, columns=columns, use_threads=False)
-        except pa.ArrowException as error:
+            table = self._parquet.read_row_group(group, columns=columns, use_threads=False)
+            check_texts(table)
+            return table
+        except (pa.ArrowException, ValueError) as error:
             raise self._damaged(f"row group {group}: {error}") from error
 
     def _place(self, shard: int) -> tuple[int, int]:
@@ -732,7 +774,7 @@ def _read_dataset(source: Source, read: Callable[[], bytes]) -> dict[str, Any]:
     try:
         content = json.loads(read())
     except MissingFile as error:
-        raise DatasetError(
+        raise WrongPlace(
             f"{path}: not found; either no dataset was built here, or its conversion was not finished "
             "(start the same build command again: it goes on where it stopped); tars made elsewhere need an index: "
             "python -m shards index"
@@ -802,6 +844,22 @@ def _read_shards(source: Source, dataset: dict[str, Any], data: bytes) -> ShardT
     if not np.array_equal(shards.first_row, first):
         _expect(source, SHARDS_FILE, "first_row", shards.first_row.tolist(), first.tolist())
     return shards
+
+
+def check_texts(table: pa.Table) -> None:
+    """Refuse texts that no index has (ValueError): one long one in a dictionary may stand for all rows."""
+    import pyarrow as pa
+
+    for name in {"key", "kind", "codec", "member_ext"}.intersection(table.column_names):
+        for array in table.column(name).chunks:
+            texts = array.values if pa.types.is_list(array.type) else array
+            texts = texts.dictionary if pa.types.is_dictionary(texts.type) else texts
+            if not pa.types.is_string(texts.type):
+                raise ValueError(f"{name} should hold texts, holds {array.type}")
+            ends = np.frombuffer(texts.buffers()[1] or b"", np.int32)[texts.offset :][: len(texts) + 1]
+            longest = int(np.diff(ends).max(initial=0))
+            if longest > MAX_KEY_BYTES:
+                raise ValueError(f"{name} holds a text of {longest} bytes, the limit is {MAX_KEY_BYTES}")
 
 
 def _check_counts(source: Source, file: str, metadata: Any) -> None:

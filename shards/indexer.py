@@ -29,7 +29,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import unquote, urlsplit
 
 from shards import index
-from shards.index import DATASET_FILE, DatasetError, Index, ShardEntry
+from shards.index import DATASET_FILE, DatasetError, Index, ShardEntry, WrongPlace
 from shards.publish import Header, Piece, is_own, pieces_of, publish_index
 from shards.samples import Looks, ShardSamples, read_samples, stream_samples
 from shards.source import (
@@ -114,6 +114,8 @@ def index_tars(
     target = open_target(root if out is None else normal_place(out))
     try:
         beside = target.url == root
+        if beside:
+            _check_whole(pattern, root)
         header = Header(name or _name_of(root), None if beside else root, looks.checksums, looks.media, {})
         return _Run(target, root, header, looks, jobs, strict, on_shard).run(names, pattern)
     finally:
@@ -137,6 +139,8 @@ def find_tars(pattern: str) -> tuple[str, list[str]]:
             "the datasets"
         )
     root = normal_place(folders.pop() or ("" if pattern.startswith("/") else "."))
+    if not is_remote(root) and not os.path.isdir(root):
+        raise PatternError(f"{pattern}: not found; there is no folder {root}, check the path")
     names = {path.rpartition("/")[2] for path in paths}
     globs = sorted(name for name in names if _is_glob(name))
     if globs:
@@ -148,6 +152,18 @@ def find_tars(pattern: str) -> tuple[str, list[str]]:
     if not names:
         raise PatternError(f"{pattern}: no tar found; check the path (names should end in .tar)")
     return root, sorted(names)
+
+
+def _check_whole(pattern: str, root: str) -> None:
+    """Refuse to put an index of one tar where that of the whole folder belongs. Raises PatternError."""
+    if not pattern.endswith(".tar") or _is_glob(pattern) or "{" in pattern:
+        return
+    others = len(open_source(root).list(".tar")) - 1
+    if others > 0:
+        raise PatternError(
+            f"{pattern}: is one tar of a folder with {others} more, and the index beside them is of all; to index all: "
+            f"python -m shards index {root}; this one alone: python -m shards index {pattern} --out FOLDER"
+        )
 
 
 class _Run:
@@ -181,8 +197,10 @@ class _Run:
                 good.append(name)
             except ValueError as error:
                 self._leave_out(ascii(name), f"{name!a} cannot be the name of a shard ({error}); rename it")
+        missing = 0
         for name, state in zip(good, _stat_each(self._source, good), strict=True):
             if isinstance(state, SourceError):
+                missing += isinstance(state, MissingFile)
                 self._leave_out(name, str(state))
                 continue
             known = next((p[name] for p in (old, parts) if name in p and _is_current(p[name], state)), None)
@@ -193,6 +211,8 @@ class _Run:
                 tasks.append(_Task(self._root, name, state, self._looks, part))
         num_known, gone = len(pieces), old.keys() - set(names)
         pieces.update(self._scan(tasks))
+        if missing == len(names):
+            raise PatternError(f"{pattern}: not found; names {missing} tars, and none of them is in {self._root}")
         if not pieces:
             reasons = "".join(f"\n  {reason}" for reason in list(self._damaged.values())[:5])
             raise DamagedShard(f"{pattern}: none of {len(names)} tars can be indexed:{reasons}")
@@ -209,7 +229,7 @@ class _Run:
         target = self._target
         files = target.list()
         if "conversion.json" in target.list_unfinished():
-            raise DatasetError(f"{target.url}: holds an unfinished conversion; finish it, it makes its own index")
+            raise WrongPlace(f"{target.url}: holds an unfinished conversion; finish it, it makes its own index")
         if DATASET_FILE not in files:
             return {}
         check_replaceable(target)
@@ -290,14 +310,14 @@ def report(
 
 
 def check_replaceable(target: Target) -> None:
-    """Refuse to write over a dataset that was not made by indexing. Raises DatasetError."""
+    """Refuse to write over a dataset that was not made by indexing. Raises DatasetError, WrongPlace."""
     path = f"{target.url}/{DATASET_FILE}"
     try:
         content = json.loads(target.source.read(DATASET_FILE))
     except ValueError as error:
         raise DatasetError(f"{path}: not valid json ({error}); remove it to index these tars") from error
     if not isinstance(content, dict) or not is_own(content):
-        raise DatasetError(
+        raise WrongPlace(
             f"{path}: the tars here were written with an index of their own, which knows more; "
             "give another place with --out to index them there"
         )

@@ -310,6 +310,6 @@ def _shut_down(pools: Sequence[Pool], downloads: Downloads | None, pending: dequ
         batch.abandon()
     pending.clear()
     if downloads is not None:
-        downloads.close()
+        downloads.close(wait)
     for pool in pools:
         pool.stop(wait)

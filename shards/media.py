@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from av.video.stream import VideoStream
     from PIL import Image
 
+    from shards.partial import PartialMedium
+
 VIDEO_EXTENSIONS = ("mp4", "webm", "mkv", "avi", "mov", "m4v", "mpg", "mpeg", "ts", "flv", "ogv", "ogg", "3gp", "wmv")
 IMAGE_EXTENSIONS = ("jpg", "jpeg", "png", "webp", "gif", "bmp", "tif", "tiff")
 MEDIA_EXTENSIONS = VIDEO_EXTENSIONS + IMAGE_EXTENSIONS
@@ -38,6 +40,11 @@ MAX_PIXELS = 80_000_000
 MAX_VIDEO_PIXELS = 36_000_000
 """Limit of a frame of a video, pixels; 8K has 35 million. A decoder may hold 17 of them."""
 
+_SEEKABLE = "mov,matroska"
+SEEKABLE_EXTENSIONS = ("mp4", "m4v", "mov", "3gp", "mkv", "webm")
+SEEKABLE_CODECS = ("h264", "hevc", "vp8", "vp9", "av1", "mpeg4")
+"""Formats that say where a frame lies, so that it is found without reading all before it, and codecs whose decoders
+give a frame for every packet; decode/seek.py says what else must be true."""
 _DEMUXERS = "mov,matroska,avi,mpegts,mpeg,mpegvideo,ogg,flv,gif,asf,mp3"
 _PICTURE_FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
 # What Pillow's plugins raise on bad bytes; a KeyError or TypeError would be our own mistake.
@@ -93,26 +100,32 @@ def probe_key_frames(data: bytes, name: str) -> tuple[MediaFacts, list[KeyFrame]
 
 
 @contextmanager
-def open_video(data: bytes) -> Iterator[tuple[InputContainer, VideoStream]]:
+def open_video(data: bytes | PartialMedium) -> Iterator[tuple[InputContainer, VideoStream]]:
     """Open a container in memory and choose its first real video stream, one codec thread.
 
-    Whatever goes wrong inside the block because of the data leaves it as MediaError.
+    Whatever goes wrong inside the block because of the data leaves it as MediaError. A PartialMedium is refused where
+    it would have to be read whole to be opened.
     """
     import av
     from av.container import InputContainer
 
     from shards.mp4 import check_sample_counts
+    from shards.partial import PartialMedium
 
+    partial = isinstance(data, PartialMedium)
+    file = data.open() if isinstance(data, PartialMedium) else io.BytesIO(data)
+    size = data.size if isinstance(data, PartialMedium) else len(data)
     try:
-        check_sample_counts(data)
+        check_sample_counts(file, whole=not partial)
     except ValueError as error:
         raise MediaError(f"not a video: {error}") from error
+    file.seek(0)
     with video_errors("not a video"):
         container = av.open(
-            io.BytesIO(data),
-            options={"format_whitelist": _DEMUXERS, "protocol_whitelist": "none"},
+            file,
+            options={"format_whitelist": _SEEKABLE if partial else _DEMUXERS, "protocol_whitelist": "none"},
             metadata_errors="replace",
-            buffer_size=min(max(len(data), 4096), 1 << 18),
+            buffer_size=min(max(size, 4096), 1 << 15 if partial else 1 << 18),
         )
     assert isinstance(container, InputContainer)
     with container, video_errors("damaged"):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from shards.index import DatasetError, Index
+from shards.index import DatasetError, Index, WrongPlace
 from shards.indexer import IndexReport, check_replaceable, normal_place, report
 from shards.publish import Header, Piece, is_own, pieces_of, publish_index
 from shards.source import open_source
@@ -18,7 +18,7 @@ from shards.target import open_target
 def merge(out: str, parts: Sequence[str], name: str | None = None) -> IndexReport:
     """Write the index of all shards of `parts` to `out`, which may be one of them or lie beside the tars.
 
-    Raises DatasetError, SourceError, WriteError.
+    Raises WrongPlace for parts that are not there or do not belong together; DatasetError, SourceError, WriteError.
     """
     places = [normal_place(part) for part in parts]
     opened = [Index.open(open_source(place)) for place in places]
@@ -29,7 +29,7 @@ def merge(out: str, parts: Sequence[str], name: str | None = None) -> IndexRepor
         for what in ("root", "checksums", "media"):
             first, other = getattr(headers[0], what), getattr(header, what)
             if first != other:
-                raise DatasetError(
+                raise WrongPlace(
                     f"{place}: {what} is {other!r}, but {first!r} in {places[0]}; merge parts of one dataset that "
                     "were indexed with the same options"
                 )
@@ -60,7 +60,7 @@ def merge(out: str, parts: Sequence[str], name: str | None = None) -> IndexRepor
 def _header(place: str, part: Index) -> Header:
     """The header of a part, its root spelled out."""
     if not is_own(part.dataset):
-        raise DatasetError(f"{place}: was not made by indexing; merge indexes that `python -m shards index` wrote")
+        raise WrongPlace(f"{place}: was not made by indexing; merge indexes that `python -m shards index` wrote")
     provenance = part.dataset["provenance"]
     root = part.dataset.get("root") or place
     return Header(part.dataset["name"], root, part.verified, bool(provenance.get("media")), provenance)

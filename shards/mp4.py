@@ -8,8 +8,10 @@ fragments claim together are bounded by the size of the file, generously (uncomp
 
 from __future__ import annotations
 
+import io
 import struct
 from collections.abc import Iterator
+from typing import Protocol
 
 MAX_FREE_SAMPLES = 1 << 22
 BYTES_PER_SAMPLE = 2
@@ -19,40 +21,84 @@ BYTES_PER_SAMPLE = 2
 _KNOWN = frozenset(b"ftyp styp moov moof mdat free skip wide udta pnot junk pict uuid prfl ediw sidx".split())
 # Where the number of samples stands, counted from the name of the box.
 _COUNT_AT = {b"stsz": 12, b"stz2": 12, b"trun": 8}
+_MATROSKA = b"\x1a\x45\xdf\xa3"
+_LONGEST = 16
+_PIECE = 1 << 20
 
 
-def check_sample_counts(data: bytes) -> None:
-    """Raise ValueError if an MP4 claims more samples than its size allows. Other formats pass."""
+class BinaryFile(Protocol):
+    """What is asked of a file."""
+
+    def seek(self, offset: int, whence: int = 0, /) -> int: ...
+
+    def read(self, size: int = -1, /) -> bytes: ...
+
+
+def check_sample_counts(file: bytes | BinaryFile, whole: bool = True) -> None:
+    """Raise ValueError if an MP4 claims more samples than its size allows. Other formats pass.
+
+    Reads all but the media data. whole: False is for files that are not to be read whole: of these only Matroska passes
+    unread, and an MP4 whose tables are spread over the file is refused (fragments).
+    """
+    file = io.BytesIO(file) if isinstance(file, bytes) else file
+    size = file.seek(0, io.SEEK_END)
+    head = _read(file, 0, 8)
+    if not whole and head.startswith(_MATROSKA):
+        return
+    if not whole and head[4:] not in _KNOWN:
+        raise ValueError("is neither MP4 nor Matroska")
     claimed = 0
-    for start, stop in _outside_media(data):
-        if data.find(b"cmvd", start, stop) >= 0:
-            raise ValueError("its header is compressed (cmov): not supported")
-        for name, offset in _COUNT_AT.items():
-            at = data.find(name, start, stop)
-            while at >= 0:
-                if at + offset + 4 <= stop:
-                    claimed += struct.unpack_from(">I", data, at + offset)[0]
-                at = data.find(name, at + 4, stop)
-    limit = MAX_FREE_SAMPLES + len(data) // BYTES_PER_SAMPLE
+    for start, stop in _outside_media(file, size):
+        for at in range(start, stop, _PIECE):
+            # A piece, and so much behind it that nothing that begins in it is cut.
+            data = _read(file, at, min(_PIECE + _LONGEST, stop - at))
+            if 0 <= data.find(b"cmvd") < _PIECE:
+                raise ValueError("its header is compressed (cmov): not supported")
+            if not whole and (data.find(b"mvex") >= 0 or data.find(b"moof") >= 0):
+                raise ValueError("its tables are fragmented")
+            claimed += _claims(data)
+    limit = MAX_FREE_SAMPLES + size // BYTES_PER_SAMPLE
     if claimed > limit:
-        raise ValueError(f"its tables claim {claimed} samples in {len(data)} bytes, the limit is {limit}")
+        raise ValueError(f"its tables claim {claimed} samples in {size} bytes, the limit is {limit}")
 
 
-def _outside_media(data: bytes) -> Iterator[tuple[int, int]]:
+def _claims(data: bytes) -> int:
+    """Samples that tables with names in the first piece of data claim."""
+    claimed = 0
+    for name, offset in _COUNT_AT.items():
+        at = data.find(name)
+        while 0 <= at < _PIECE:
+            if at + offset + 4 <= len(data):
+                claimed += struct.unpack_from(">I", data, at + offset)[0]
+            at = data.find(name, at + 4)
+    return claimed
+
+
+def _outside_media(file: BinaryFile, size: int) -> Iterator[tuple[int, int]]:
     """(start, stop) of all that is not inside an mdat box, nothing if this is no MP4. Where boxes end, all the rest."""
     at, known = 0, False
-    while at + 8 <= len(data):
-        size, name = struct.unpack_from(">I4s", data, at)
-        if size == 1 and at + 16 <= len(data):
-            size = struct.unpack_from(">Q", data, at + 8)[0]
-        elif size == 0:
-            size = len(data) - at
+    while at + 8 <= size:
+        head = _read(file, at, 16)
+        length, name = struct.unpack_from(">I4s", head)
+        if length == 1 and len(head) == 16:
+            length = struct.unpack_from(">Q", head, 8)[0]
+        elif length == 0:
+            length = size - at
         known = known or name in _KNOWN
-        if not known and (size < 8 or at + size > len(data)):
+        if not known and (length < 8 or at + length > size):
             return
-        if size < 8:
-            yield at, len(data)
+        if length < 8:
+            yield at, size
             return
         if name != b"mdat":
-            yield at, min(at + size, len(data))
-        at += size
+            yield at, min(at + length, size)
+        at += length
+
+
+def _read(file: BinaryFile, at: int, length: int) -> bytes:
+    """So many bytes, fewer only where the file ends."""
+    file.seek(at)
+    data = file.read(length)
+    while len(data) < length and (more := file.read(length - len(data))):
+        data += more
+    return data

@@ -1,9 +1,10 @@
 """Quarantine: the record of elements that could not be used, and how many of them a run bears.
 
 Promises: the ledger never changes the order. It may say that an element is known to be bad, so that it is not fetched
-again, only for failures that do not depend on a draw (`lasting`) and only while the dataset is the same
-(fingerprint). The budget counts what was handed to the consumer, so a run stops at the same batch whatever was
-prefetched. Both are per rank and start anew with the process.
+again, only for failures that do not depend on a draw (`lasting`) and that this process met itself: every process tries
+every element once, so a shard that was repaired is used from the next start on, whatever earlier ledgers say of it.
+The budget counts what was handed to the consumer, so a run stops at the same batch whatever was prefetched. Both are
+per rank and start anew with the process.
 """
 
 from __future__ import annotations
@@ -45,15 +46,15 @@ class TooManyFailures(RuntimeError):
 
 
 class Ledger:
-    """Failures of one rank, in memory and, with a path, appended to a JSON-lines file that a later run may read."""
+    """Failures of one rank, in memory and, with a path, appended to a JSON-lines file that outlives the process."""
 
     def __init__(self, path: Path | None = None, fingerprints: Mapping[str, str] | None = None) -> None:
-        """fingerprints: dataset name -> fingerprint; entries of the file under another fingerprint are left alone."""
+        """fingerprints: dataset name -> fingerprint; failures that the file has under it are not filed twice."""
         self.path = path
         self.last: deque[Failure] = deque(maxlen=_NUM_LAST)
         self._fingerprints = dict(fingerprints or {})
         self._known: dict[tuple[str, str, int], Failure] = {}
-        self._filed: set[tuple[str, str, int]] = set()
+        self._filed: set[tuple[Origin, int]] = set()
         self._counts: Counter[tuple[str, str]] = Counter()
         self._lock = threading.Lock()
         if path is not None and path.exists():
@@ -65,10 +66,8 @@ class Ledger:
         return bool(self._known)
 
     def known(self, origin: Origin, row: int) -> Failure | None:
-        """The lasting failure of this element, if there is one."""
-        failure = self._known.get((origin.dataset, origin.shard, row))
-        # the same number is another sample's where a run before this one counted records, and this one samples
-        return failure if failure is not None and failure.origin.key == origin.key else None
+        """The lasting failure of this element that this process met, if there is one."""
+        return self._known.get((origin.dataset, origin.shard, row))
 
     def remember(self, failure: Failure) -> None:
         """Let later attempts at this element be skipped; files nothing. May be called from any thread."""
@@ -82,7 +81,7 @@ class Ledger:
         for failure in failures:
             self.last.append(failure)
             self._counts[failure.origin.dataset, failure.stage] += 1
-            element = (failure.origin.dataset, failure.origin.shard, failure.row)
+            element = (failure.origin, failure.row)
             if failure.lasting and element in self._filed:
                 continue
             if failure.lasting:
@@ -123,16 +122,14 @@ class Ledger:
         for number, line in enumerate(data[:whole].split(b"\n")[:-1], start=1):
             try:
                 entry = json.loads(line)
-                origin = Origin(entry["dataset"], entry["shard"], entry["key"])
-                failure = Failure(origin, entry["reason"], int(entry["row"]), entry["stage"], bool(entry["lasting"]))
-                fingerprint = entry["fingerprint"]
+                origin = Origin(str(entry["dataset"]), str(entry["shard"]), str(entry["key"]))
+                row, lasting, fingerprint = int(entry["row"]), bool(entry["lasting"]), entry["fingerprint"]
             except (ValueError, KeyError, TypeError) as error:
                 raise ValueError(
                     f"{path}, line {number}: not a ledger entry ({error!r}); move the file away"
                 ) from error
-            if failure.lasting and self._fingerprints.get(origin.dataset) == fingerprint:
-                self.remember(failure)
-                self._filed.add((origin.dataset, origin.shard, failure.row))
+            if lasting and self._fingerprints.get(origin.dataset) == fingerprint:
+                self._filed.add((origin, row))
 
 
 @dataclass(frozen=True, slots=True)

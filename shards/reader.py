@@ -27,9 +27,11 @@ from shards.index import (
     ShardRows,
     member_checksum,
 )
+from shards.partial import Media, PartialMedium
+from shards.partial_reader import Part, PartialReader
 from shards.records import TextError, choose, parse
 from shards.sample import Origin, Sample, SampleError
-from shards.source import MissingFile, SourceError, is_remote, open_source
+from shards.source import MissingFile, Range, SourceError, is_remote, open_source
 
 _GAP = 1 << 16
 """Members of a sample are fetched in one read when at most this many foreign bytes lie between them."""
@@ -49,7 +51,7 @@ class Fetched(NamedTuple):
     sample: int
     record: int | None
     """None: to be drawn."""
-    media: memoryview | bytes
+    media: memoryview | bytes | PartialMedium
     json: memoryview | bytes | None
     txt: memoryview | bytes | None
 
@@ -87,7 +89,10 @@ class Reader:
         url: str,
         elements: Literal["record", "sample"] = "record",
         verify: Literal["once", "always", "never"] = "once",
+        partial_bytes: int | None = None,
     ) -> None:
+        """partial_bytes: videos with a GOP table are given as PartialMedium, and remote ones that are larger than this
+        (bytes) fetched only as far as they are used, unless verify is "always". None: all media are bytes."""
         _let_malloc_keep(_KEPT_BY_MALLOC)
         if elements not in ("record", "sample"):
             raise ValueError(f"elements is {elements!r}, allowed are 'record' and 'sample'")
@@ -101,6 +106,9 @@ class Reader:
                 "index it again without --headers, or set elements: sample"
             )
         self.cache: CachedSource | None = None
+        self.parts: PartialReader | None = None
+        if partial_bytes is not None and self.index.has_key_frames:
+            self.parts = PartialReader(self.index, self.source, partial_bytes, verify != "never")
         self._checked = bytearray(len(self.index.shards))
         self._verify = verify
         self._verified: dict[int, bytearray] = {}
@@ -165,7 +173,14 @@ class Reader:
             expected = "at least 1 is needed" if num_records < 0 else f"the index says {num_records}"
             raise SampleError(origin, f"json has {len(records)} records, {expected}")
         record = fetched.record if fetched.record is not None else int(draw.integers(len(records)))
-        return Sample(origin, bytes(fetched.media), rows.facts(fetched.sample), records[record], record, meta)
+        media: Media
+        if isinstance(fetched.media, PartialMedium):
+            media = fetched.media
+        else:
+            media = bytes(fetched.media)
+            if self.parts is not None:
+                media = self.parts.with_table(shard, fetched.sample, media)
+        return Sample(origin, media, rows.facts(fetched.sample), records[record], record, meta)
 
     def fetch(self, shards: npt.ArrayLike, rows: npt.ArrayLike) -> list[Fetched | SampleError]:
         """The verified bytes of elements number `rows` of `shards` (equally many), in their order.
@@ -181,11 +196,51 @@ class Reader:
         order = np.argsort(shard, kind="stable")
         shard, row = shard[order], row[order]
         spans = self._spans(shard, row)
-        data = self.source.read_many(list(zip(spans.name, spans.start, spans.length, strict=True)))
+        parts = self._begin_parts(shard, spans)
+        ranges = list(zip(spans.name, spans.start, spans.length, strict=True))
+        data = self._read_checked(
+            [number for number, _ in spans.parts],
+            [*ranges, *(range_ for part in parts.values() for range_ in part.ranges)],
+        )
+        cut = self._cut(shard, spans, data[: len(shard)])
+        self._take_parts(shard, spans, parts, data[len(shard) :], cut)
         result: list[Fetched | SampleError | None] = [None] * len(shard)
-        for slot, fetched in zip(order.tolist(), self._cut(shard, spans, data), strict=True):
+        for slot, fetched in zip(order.tolist(), cut, strict=True):
             result[slot] = fetched
         return cast("list[Fetched | SampleError]", result)
+
+    def _begin_parts(self, shard: NDArray[np.int64], spans: _Spans) -> dict[int, Part]:
+        """The elements that are fetched in parts; in spans nothing is left to read of them."""
+        if self.parts is None or self.cache is not None or self._verify == "always" or not is_remote(self.source.url):
+            return {}
+        parts = {}
+        for slot, (number, sample, odd) in enumerate(
+            zip(shard.tolist(), spans.sample.tolist(), spans.odd.tolist(), strict=True)
+        ):
+            part = None if odd else self.parts.begin(number, sample, spans.places[slot][3])
+            if part is not None:
+                parts[slot] = part
+                spans.length[slot], spans.due[slot] = 0, False
+        return parts
+
+    def _take_parts(
+        self,
+        shard: NDArray[np.int64],
+        spans: _Spans,
+        parts: dict[int, Part],
+        data: list[bytes],
+        cut: list[Fetched | SampleError],
+    ) -> None:
+        """Put the elements that were fetched in parts into their places."""
+        for slot, part in parts.items():
+            assert self.parts is not None
+            texts, damage = self.parts.take(part, data[: len(part.ranges)])
+            data = data[len(part.ranges) :]
+            sample = int(spans.sample[slot])
+            if damage is None:
+                cut[slot] = Fetched(sample, spans.record[slot], part.medium, texts.get("json"), texts.get("txt"))
+            else:
+                cut[slot] = SampleError(self._origin(int(shard[slot]), sample), damage)
 
     def _check_elements(self, shard: NDArray[np.int64], row: NDArray[np.int64]) -> None:
         there = (shard >= 0) & (shard < len(self.counts)) & (row >= 0)
@@ -209,6 +264,16 @@ class Reader:
     def _origin(self, shard: int, sample: int) -> Origin:
         return Origin(self.name, self.index.shards.names[shard], self.index.rows(shard).keys[sample])
 
+    def _read_checked(self, shards: list[int], ranges: list[Range]) -> list[bytes]:
+        """Ranges of shards that are what the index knows: a store says so with the first range of each."""
+        try:
+            data = self.source.read_many(ranges)
+        except SourceError:
+            self._check_shards(shards)  # which has more to say
+            raise
+        self._check_shards(shards)
+        return data
+
     def _check_shards(self, shards: list[int]) -> None:
         """Once per shard: it is there and has the size that the index knows."""
         due = [shard for shard in shards if not self._checked[shard]]
@@ -216,7 +281,7 @@ class Reader:
             return
         names = [self.index.shards.names[shard] for shard in due]
         try:
-            sizes = [stat.size for stat in self.source.stat_many(names)]
+            sizes = [stat.size for stat in self.source.stat_many(names, known=True)]
         except MissingFile as error:
             missing = next((name for name in names if self._is_missing(name)), names[0])
             raise DatasetError(
@@ -243,7 +308,6 @@ class Reader:
         """What is to be read for elements that are sorted by shard."""
         cuts = np.flatnonzero(np.diff(shard, prepend=-1)).tolist()
         parts = [(int(shard[a]), slice(a, b)) for a, b in zip(cuts, [*cuts[1:], len(shard)], strict=True)]
-        self._check_shards([number for number, _ in parts])
         self.index.prefetch(number for number, _ in parts)
         sample, due = np.empty(len(shard), np.int64), np.empty(len(shard), np.bool_)
         record: list[int | None] = []

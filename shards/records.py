@@ -1,7 +1,7 @@
 """What text records a sample has: one answer for samples of ours and for those made elsewhere.
 
-Promises: json is parsed with limits (no NaN, no endless digits or nesting), so hostile text gives records or a
-TextError with the reason, nothing else. The rules, in order:
+Promises: json is parsed with limits (no NaN, no infinity, no endless digits or nesting), so hostile text gives records
+or a TextError with the reason, nothing else. The rules, in order:
 - json is an object with a list of objects under "records": those are the records, the other fields are the meta (ours).
 - Else there is one record: the fields of the json object, and "caption" from the txt (stripped) where json gives none
   (img2dataset, video2dataset, webdataset). Its meta is empty: every field belongs to the record.
@@ -12,6 +12,7 @@ TextError with the reason, nothing else. The rules, in order:
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple, NoReturn
 
@@ -73,11 +74,8 @@ def parse(json_text: bytes | None, txt: bytes | None) -> Texts:
 
 
 def _load(text: bytes) -> dict[str, Any]:
-    def constant(name: str) -> NoReturn:
-        raise ValueError(f"{name} is no json")
-
     try:
-        content = json.loads(text, parse_constant=constant)
+        content = json.loads(text, parse_constant=_no_constant, parse_float=_finite)
     except (ValueError, RecursionError) as error:
         raise TextError(f"json cannot be read ({error})") from error
     if not isinstance(content, dict):
@@ -86,3 +84,14 @@ def _load(text: bytes) -> dict[str, Any]:
             f"it is a {type(content).__name__}"
         )
     return content
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no json")
+
+
+def _finite(digits: str) -> float:
+    number = float(digits)
+    if math.isinf(number):
+        raise ValueError(f"the number {digits[:40]} is beyond what a float holds")
+    return number

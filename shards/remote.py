@@ -19,6 +19,7 @@ import random
 import threading
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from concurrent.futures import Future
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
@@ -94,24 +95,40 @@ class RemoteSource:
     def stat(self, name: str) -> Stat:
         return self.stat_many([name])[0]
 
-    def stat_many(self, names: Sequence[str]) -> Stats:
+    def stat_many(self, names: Sequence[str], known: bool = False) -> Stats:
         for name in names:
             check_name(name)
         client = self._client()
-        return client.run(
-            _all([client.request("stat", self._shown(name), partial(client.store.stat, name)) for name in names])
+        said = client.said if known else {}
+        asked = [name for name in names if name not in said]
+        if not asked:
+            return [said[name] for name in names]
+        stats = client.run(
+            _all([client.request("stat", self._shown(name), partial(client.store.stat, name)) for name in asked])
         )
+        found = dict(zip(asked, stats, strict=True))
+        return [found.get(name) or said[name] for name in names]
 
-    def read(
-        self, name: str, offset: int = 0, length: int | None = None, kind: Literal["range", "part"] = "range"
-    ) -> bytes:
-        """kind: how it is counted; a part is a piece of a shard that is downloaded whole."""
+    def read(self, name: str, offset: int = 0, length: int | None = None) -> bytes:
         client = self._client()
-        return client.run(self._read(client, name, offset, length, kind))
+        return client.run(self._read(client, name, offset, length))
 
     def read_many(self, ranges: Sequence[Range]) -> Pieces:
         client = self._client()
         return client.run(_all([self._read(client, *range_) for range_ in ranges]))
+
+    def fetch(self, name: str, offset: int, length: int, write: Callable[[int, bytes], None]) -> int:
+        """A large range, given to `write` (offset in the file, bytes) in order while it comes, so that it need not fit
+        into memory; an attempt goes on where the last one stopped. Counted as a part. The number of bytes, fewer only
+        where the file ends. `write` runs on the event loop, and must not raise OSError."""
+        client = self._client()
+        return client.run(self._fetch(client, name, offset, length, write))
+
+    def cancel(self) -> None:
+        """Give up every request of this process that is under way: who waits for one gets a CancelledError."""
+        client = self._clients.get(os.getpid())
+        for future in list(client.running) if client else ():
+            future.cancel()
 
     async def _list(self, suffix: str) -> Names:
         client, names, page = self._client(), [], ""
@@ -121,16 +138,39 @@ class RemoteSource:
             if not page:
                 return sorted(names)
 
-    async def _read(self, client: _Client, name: str, offset: int, length: int | None, kind: Kind = "range") -> bytes:
+    async def _read(self, client: _Client, name: str, offset: int, length: int | None) -> bytes:
         check_name(name)
         check_range(offset, length)
         if length == 0:
             return b""
         num_bytes = length if length is not None else max(0, -offset)
         get = partial(client.store.get, name, offset, length)
-        answer: Answer = await client.request(kind, self._shown(name), get, num_bytes)
+        answer: Answer = await client.request("range", self._shown(name), get, num_bytes)
         client.traffic.add("bytes", len(answer.data))
+        if answer.size is not None:
+            client.said[name] = Stat(answer.size, answer.version)
         return answer.data
+
+    async def _fetch(
+        self, client: _Client, name: str, offset: int, length: int, write: Callable[[int, bytes], None]
+    ) -> int:
+        check_name(name)
+        got = 0
+
+        def take(data: bytes) -> None:
+            nonlocal got
+            write(offset + got, data)
+            got += len(data)
+            client.traffic.add("bytes", len(data))
+
+        async def ask() -> None:
+            if got < length:
+                answer = await client.store.get(name, offset + got, length - got, take)
+                if answer.data:
+                    take(answer.data)
+
+        await client.request("part", self._shown(name), ask, length)
+        return got
 
     def _shown(self, name: str) -> str:
         return f"{self.url}/{name}"
@@ -156,6 +196,9 @@ class _Client:
             deadline = float(os.environ.get(DEADLINE_VARIABLE, DEADLINE_SECONDS))
         self.store, self._loop = open_store(address)
         self.traffic = Traffic()
+        self.said: dict[str, Stat] = {}
+        """Of each file, what came with the last range of it."""
+        self.running: set[Future[Any]] = set()
         self._deadline = deadline
         self._slots = asyncio.Semaphore(CONNECTIONS)
         self._hedge = Hedge()
@@ -166,11 +209,14 @@ class _Client:
     def run(self, work: Coroutine[Any, Any, _T]) -> _T:
         """Wait for work that runs on the event loop; Ctrl-C cancels it."""
         future = asyncio.run_coroutine_threadsafe(work, self._loop)
+        self.running.add(future)
         try:
             return future.result()
         except BaseException:
             future.cancel()
             raise
+        finally:
+            self.running.discard(future)
 
     async def request(self, kind: Kind, url: str, ask: Callable[[], Awaitable[_T]], num_bytes: int = 0) -> _T:
         """Ask, again and again if need be. url: for errors. num_bytes: about how many the answer will have."""

@@ -9,7 +9,10 @@ Every sample carries its origin for life, and an error about a sample cannot be 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from shards.partial import Media
 
 _SHOWN_KEY = 256
 
@@ -67,7 +70,8 @@ class Sample:
     """One element as it comes from its shard: encoded bytes, facts, and the text record that was drawn or planned."""
 
     origin: Origin
-    media: bytes
+    media: Media
+    """Bytes, or a video of which only the bytes that a clip needs will be fetched; a task hands it on."""
     facts: MediaFacts
     record: dict[str, Any]
     """The text record of this element, e.g. {"caption": ...} or {"question": ..., "answer": ..., "type": ...}."""

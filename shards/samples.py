@@ -19,15 +19,14 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
 from typing import Any, NamedTuple
 
-from shards.index import MAX_MEDIA_BYTES, MAX_TEXT_BYTES, KeyFrames, MemberRow, SampleRow
+from shards.index import MAX_KEY_BYTES, MAX_MEDIA_BYTES, MAX_TEXT_BYTES, KeyFrames, MemberRow, SampleRow
 from shards.media import MEDIA_EXTENSIONS, VIDEO_EXTENSIONS, MediaError, probe_key_frames
 from shards.records import TEXT_EXTENSIONS, Chosen, TextError, choose, parse
 from shards.sample import MediaFacts
 from shards.tar import Member, TarError, walk
 
-MAX_KEY_BYTES = 1024
 MAX_MEMBERS = 256
-"""Longest key, bytes of UTF-8, and most members of a sample that is indexed."""
+"""Most members of a sample that is indexed."""
 _PIECE = 1 << 22
 """Bytes that are read at once where nothing has to be kept."""
 _STREAM_PIECE, _AHEAD = 1 << 23, 2
@@ -148,8 +147,8 @@ def _row(group: _Group, keys: set[str], data: _Bytes | _NoBytes | _Stream, looks
         if not num_records:
             raise _Unusable("json has an empty list of records")
     else:
-        # A txt holds one caption; what a json holds, only reading it can say.
-        num_records = -1 if chosen.txt is None else 1
+        # A txt holds one caption; a json may hold a list of records beside it, which only reading it can say.
+        num_records = 1 if chosen.json is None else -1
     if looks.media:
         facts, table = probe_key_frames(pieces[chosen.media], f"{group.key}.{ext}")
         key_frames = KeyFrames(*([getattr(frame, f) for frame in table] for f in ("number", "time", "offset")))

@@ -13,7 +13,7 @@ import io
 import os
 import threading
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import NamedTuple, Protocol
 from urllib.parse import unquote, urlsplit
@@ -59,8 +59,11 @@ class Source(Protocol):
     def stat(self, name: str) -> Stat:
         """Size and version of a file."""
 
-    def stat_many(self, names: Sequence[str]) -> Stats:
-        """`stat` of many files, at once where they are far away. Raises for the first that fails."""
+    def stat_many(self, names: Sequence[str], known: bool = False) -> Stats:
+        """`stat` of many files, at once where they are far away. Raises for the first that fails.
+
+        known: what the store said of a file when it was read will do.
+        """
 
     def read(self, name: str, offset: int = 0, length: int | None = None) -> bytes:
         """Bytes from offset on: length of them (None: all), fewer only where the file ends.
@@ -72,6 +75,8 @@ class Source(Protocol):
         """`read` of many ranges, at once where they are far away. Raises for the first that fails."""
 
 
+RangeReader = Callable[[int, int], bytes]
+"""(offset, length) -> bytes of one file, fewer only where it ends."""
 Range = tuple[str, int, int]
 """(name, offset, length)"""
 Stats = list[Stat]
@@ -126,7 +131,7 @@ class LocalSource:
             found = os.stat(os.path.join(self.url, name))
             return Stat(found.st_size, f"mtime_ns={found.st_mtime_ns}")
 
-    def stat_many(self, names: Sequence[str]) -> Stats:
+    def stat_many(self, names: Sequence[str], known: bool = False) -> Stats:
         return [self.stat(name) for name in names]
 
     def read(self, name: str, offset: int = 0, length: int | None = None) -> bytes:

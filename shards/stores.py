@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any, Literal, NamedTuple, Protocol
 from urllib.parse import urlsplit, urlunsplit
@@ -21,6 +21,7 @@ from shards.source import CONNECTIONS, Names, SourceError, Stat
 CONNECT_SECONDS, READ_SECONDS = 5.0, 20.0
 """Until a connection stands, and between two pieces of an answer."""
 
+_PIECE = 1 << 20
 _MAIN_SCHEMES = ("s3", "http", "https", "gs", "abfs", "hf", "oss", "sftp", "hdfs", "webhdfs", "memory", "file")
 _VERSION_FIELDS = (
     "ETag",
@@ -59,6 +60,9 @@ class _NoSize(Failure):
         super().__init__("refused", what, "ranges cannot be read: use another server")
 
 
+Write = Callable[[bytes], None]
+
+
 class Answer(NamedTuple):
     """Bytes, and what the store said about the whole file with them."""
 
@@ -72,8 +76,8 @@ class Store(Protocol):
     """One prefix of a store; each call is one request on the event loop of fsspec."""
 
     async def stat(self, name: str) -> Stat: ...
-    async def get(self, name: str, offset: int, length: int | None) -> Answer:
-        """Bytes as `Source.read` gives them."""
+    async def get(self, name: str, offset: int, length: int | None, write: Write | None = None) -> Answer:
+        """Bytes as `Source.read` gives them; where the store can, to `write` as they come, and not in the answer."""
 
     async def list(self, page: str) -> tuple[Names, str]:
         """(names, next page) of one page; the first one and the one behind the last are ""."""
@@ -159,9 +163,18 @@ def expected_body(
     return last + 1 - first, total
 
 
-def _check_body(data: bytes, num_bytes: int) -> bytes:
-    if num_bytes >= 0 and len(data) != num_bytes:
-        raise Failure("again", f"the connection was cut after {len(data)} of {num_bytes} bytes")
+async def _body(body: Any, num_bytes: int, write: Write | None) -> bytes:
+    """What `body.read` gives, which should be so many bytes; -1: nobody knows."""
+    data, got = b"", 0
+    if write is None:
+        data = await body.read()
+        got = len(data)
+    else:
+        while piece := await body.read(_PIECE):
+            write(piece)
+            got += len(piece)
+    if num_bytes >= 0 and got != num_bytes:
+        raise Failure("again", f"the connection was cut after {got} of {num_bytes} bytes")
     return data
 
 
@@ -232,7 +245,7 @@ class S3Store:
         answer = await self.get(name, 0, 1)
         return Stat(len(answer.data) if answer.size is None else answer.size, answer.version)
 
-    async def get(self, name: str, offset: int, length: int | None) -> Answer:
+    async def get(self, name: str, offset: int, length: int | None, write: Write | None = None) -> Answer:
         header = _range_header(offset, length)
         asked = {"Key": self._prefix + name} | ({} if header is None else {"Range": header})
         with _s3_failures(self._bucket):
@@ -244,7 +257,7 @@ class S3Store:
                 raise
             async with said["Body"] as body:
                 num_bytes, size = expected_body(offset, length, said.get("ContentRange"), said.get("ContentLength"))
-                data = _check_body(await body.read(), num_bytes)
+                data = await _body(body, num_bytes, write)
             return Answer(data, size, _version(said))
 
     async def list(self, page: str) -> tuple[Names, str]:
@@ -360,7 +373,7 @@ class HttpStore:
             raise _NoSize
         return Stat(int(size), _version(said.headers))
 
-    async def get(self, name: str, offset: int, length: int | None) -> Answer:
+    async def get(self, name: str, offset: int, length: int | None, write: Write | None = None) -> Answer:
         async with self._ask("GET", name, _range_header(offset, length)) as said:
             if said.status == 416:  # the range begins where the file ends
                 return Answer(b"", None, "")
@@ -371,7 +384,7 @@ class HttpStore:
             if said.status == 206 and content_range is None:
                 raise Failure("refused", "the server does not say which range it sends", "use another server")
             num_bytes, total = expected_body(offset, length, content_range, int(size) if size else None)
-            return Answer(_check_body(await said.read(), num_bytes), total, _version(said.headers))
+            return Answer(await _body(said.content, num_bytes, write), total, _version(said.headers))
 
     async def list(self, page: str) -> tuple[Names, str]:
         with _http_failures():
@@ -440,7 +453,7 @@ class AnyStore:
             raise Failure("missing", "it is a folder", "")
         return Stat(int(info["size"]), _version(info))
 
-    async def get(self, name: str, offset: int, length: int | None) -> Answer:
+    async def get(self, name: str, offset: int, length: int | None, write: Write | None = None) -> Answer:
         end = None if length is None else offset + length
         path = f"{self._prefix}/{name}"
         with _any_failures():

@@ -10,14 +10,13 @@ from __future__ import annotations
 import logging
 import math
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Literal
 
 from shards.cache import CachedShard, Reservation, ShardCache, shard_identity
 from shards.index import DatasetError
-from shards.source import Source, SourceError, Stat
+from shards.source import Source, SourceError, Stat, Stats
 
 _log = logging.getLogger(__name__)
 
@@ -96,7 +95,8 @@ class WantList:
         for wanted in dropped:
             wanted.state = "dropped"
             wanted.parts.clear()
-            self.here.pop(wanted.name, None)
+            if (shard := self.here.pop(wanted.name, None)) is not None:
+                shard.release()
         self.warm_up()
         return dropped
 
@@ -111,7 +111,7 @@ class WantList:
         if known is None:
             size, version = self.shards[name]
             if not version:
-                stat = self.stat(name)
+                (stat,) = self.stat_many([name])
                 self._check_size(name, stat)
                 version = stat.version
             if not version:
@@ -142,17 +142,30 @@ class WantList:
             return None
         return shard
 
-    def stat(self, name: str) -> Stat:
+    def stat_many(self, names: Sequence[str], known: bool = False) -> Stats:
         """What the store says; remembered, to notice when it says something else."""
-        stat = self._remote.stat(name)
-        self._stats.setdefault(name, stat)
-        return stat
+        said = self._remote.stat_many(names, known)
+        for name, stat in zip(names, said, strict=True):
+            self._stats.setdefault(name, stat)
+        return said
 
-    def part_reader(self, name: str) -> Callable[[int, int], bytes]:
-        """Reads whole parts from the store."""
-        # counted as parts where the source counts
-        read: Callable[..., bytes] = self._remote.read
-        return partial(read, name, kind="part") if hasattr(self._remote, "traffic") else partial(read, name)
+    def bring(self, name: str, offset: int, length: int, write: Callable[[int, bytes], None]) -> None:
+        """Give a range of a shard to `write` (offset, bytes), piece by piece where the source can."""
+        fetch: Callable[..., int] | None = getattr(self._remote, "fetch", None)
+        if fetch is not None:
+            got = fetch(name, offset, length, write)
+        else:
+            data = self._remote.read(name, offset, length)
+            write(offset, data)
+            got = len(data)
+        if got != length:
+            self.check_unchanged(name)
+            raise SourceError(f"{self.url}/{name}: gave {got} of {length} bytes at {offset}")
+
+    def cancel(self) -> None:
+        """Give up the requests that are under way, where the source can."""
+        cancel: Callable[[], None] = getattr(self._remote, "cancel", lambda: None)
+        cancel()
 
     def check_unchanged(self, name: str) -> None:
         """Raise DatasetError if the store says something else of a shard than it, or the index, said before."""

@@ -23,6 +23,7 @@ from shards.decode import Decoder
 from shards.feed import Feed
 from shards.media import MediaError
 from shards.order import MAX_SUBSTITUTES
+from shards.partial import PartialMedium
 from shards.plan import Element, Plan
 from shards.quarantine import Failure, Ledger
 from shards.rng import rng
@@ -114,7 +115,8 @@ class Pending:
 def _num_bytes(fetched: Fetched | SampleError | None) -> int:
     if fetched is None or isinstance(fetched, SampleError):
         return 0
-    return len(fetched.media) + len(fetched.json or b"") + len(fetched.txt or b"")
+    media = fetched.media.held if isinstance(fetched.media, PartialMedium) else len(fetched.media)
+    return media + len(fetched.json or b"") + len(fetched.txt or b"")
 
 
 class Worker:
@@ -238,6 +240,9 @@ class Worker:
                 stage = "encode"
                 clip = self._encode(sample, lambda purpose: draw(purpose, sample.record_index))
             stage, meta = "decode", clip.meta
+            if isinstance(clip.media, PartialMedium):
+                with self._stats.time("read", 0):
+                    clip.media.bring(clip.plan.frames)
             with self._stats.time("decode"):
                 frames = self._decode(clip.media, clip.kind, clip.plan)
         except (SampleError, MediaError) as error:

@@ -1,7 +1,8 @@
 """The command line of the tools: `python -m tools build NAME ...`.
 
-Exit codes: 0 done; 1 an error, in one line (with --debug as a traceback); 2 wrong usage; 3 done, but more rows were
-quarantined than --max-quarantined allows; 130 stopped by Ctrl-C (the same command goes on).
+Exit codes: 0 done; 1 an error, in one line (with --debug as a traceback); 2 wrong usage (an option that is not known,
+missing, or names what is not there); 3 done, but more rows were quarantined than --max-quarantined allows; 130 stopped
+by Ctrl-C (the same command goes on).
 """
 
 from __future__ import annotations
@@ -20,12 +21,12 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from tools.datasets import DATASETS, find_dataset
+from tools.rows import OptionError
 
 if TYPE_CHECKING:
     from tools.build import BuildReport
 
-TOO_MANY_QUARANTINED = 3
-STOPPED = 130
+FAILED, WRONG_USAGE, TOO_MANY_QUARANTINED, STOPPED = 1, 2, 3, 130
 MAX_DIGEST_BYTES = 1 << 30
 """Bytes of an annotation file above which only its size goes into the provenance, not its digest."""
 
@@ -109,10 +110,6 @@ def build(
     if max_quarantined is not None and report.num_quarantined > max_quarantined:
         _complain(f"{report.num_quarantined} rows were quarantined, --max-quarantined allows {max_quarantined}")
         raise typer.Exit(TOO_MANY_QUARANTINED)
-
-
-class OptionError(ValueError):
-    """An option that a dataset needs or does not take."""
 
 
 def _check_options(dataset: str, make_rows: Callable[..., Any], options: dict[str, Any]) -> None:
@@ -257,7 +254,7 @@ def _one_line_errors(debug: bool) -> Iterator[None]:
         expected = isinstance(error, (ValueError, OSError))
         text = re.sub(r"^\[Errno \d+\] ", "", " ".join(str(error).split("\n")))
         _complain(text if expected else f"{type(error).__name__}: {text}; this is a bug: --debug shows where")
-        raise typer.Exit(1) from None
+        raise typer.Exit(WRONG_USAGE if isinstance(error, OptionError) else FAILED) from None
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
 
-from tools.rows import MALFORMED, AnnotationError, BadRow
+from tools.rows import MALFORMED, AnnotationError, BadRow, OptionError
 
 PICKLES = {".pkl", ".pickle", ".p"}
 TABLES = (".csv", ".jsonl", ".parquet")
@@ -48,12 +48,12 @@ def check_file(path: Path) -> None:
     refuse_pickle(path)
     try:
         if path.is_dir():
-            raise AnnotationError(f"{path}: is a folder; --annotations wants the annotation file itself")
+            raise OptionError(f"{path}: is a folder; --annotations wants the annotation file itself")
         with open(path, "rb") as file:
             if not file.read(1):
                 raise AnnotationError(f"{path}: the file is empty; fetch it again")
     except FileNotFoundError:
-        raise AnnotationError(f"{path}: no such file; check --annotations") from None
+        raise OptionError(f"{path}: no such file; check --annotations") from None
     except OSError as error:
         raise AnnotationError(f"{path}: cannot be read: {error.strerror}; check its permissions") from error
 
@@ -215,7 +215,7 @@ def load_json(path: Path) -> Any:
     except AnnotationError:
         raise
     except FileNotFoundError:
-        raise AnnotationError(f"{path}: no such file") from None
+        raise OptionError(f"{path}: no such file") from None
     except (ValueError, RecursionError) as error:
         raise AnnotationError(f"{path}: not JSON ({error}); fetch or convert it again") from error
     except OSError as error:
@@ -228,9 +228,9 @@ def pick_split(path: Path, splits: dict[str, Any], split: str | None) -> dict[st
     if split is None and len(splits) == 1:
         split = next(iter(splits))
     if split is None:
-        raise AnnotationError(f"{path}: holds the splits {names}; say which with --split")
+        raise OptionError(f"{path}: holds the splits {names}; say which with --split")
     if split not in splits:
-        raise AnnotationError(f"{path}: has no split {split!r}; it holds {names or 'none'}")
+        raise OptionError(f"{path}: has no split {split!r}; it holds {names or 'none'}")
     texts = splits[split]
     if not isinstance(texts, dict):
         found = type(texts).__name__

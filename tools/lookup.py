@@ -15,7 +15,7 @@ from pathlib import Path, PurePosixPath
 from urllib.parse import unquote, urlsplit
 
 from tools.annotations import load_json
-from tools.rows import AnnotationError
+from tools.rows import AnnotationError, OptionError
 
 NOT_THERE = (errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG, errno.ELOOP, errno.EINVAL)
 """What the system says when no such file exists; any other failure is the machine's, and stops the build."""
@@ -31,7 +31,7 @@ class MediaFolder:
     def __init__(self, root: Path, extensions: Sequence[str], id_map: Path | None = None) -> None:
         if not root.is_dir():
             what = "is not a folder" if root.exists() else "no such folder"
-            raise AnnotationError(f"{root}: {what}; check --media")
+            raise OptionError(f"{root}: {what}; check --media")
         self.root = root
         self._extensions = tuple(extensions)
         self._taken_for: dict[str, int] = {}  # end of a path -> hash of the address that it was taken for

@@ -27,7 +27,11 @@ MAX_KEY_LENGTH = 80
 
 
 class AnnotationError(ValueError):
-    """An annotation file (or id map, or media folder) that cannot be used at all; names the file and the remedy."""
+    """Inputs (annotation file, id map, media folder) that cannot be used at all; names the file and the remedy."""
+
+
+class OptionError(AnnotationError):
+    """An option that cannot be meant as given: not known, missing, or with a file that is not there; exit code 2."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,7 @@ from torch import Tensor, nn
 
 from mcg import distributed
 from mcg.engine.config import EngineConfig
+from mcg.engine.launcher import end_with_launcher
 from mcg.engine.optim import OptimConfig, build_optimizer
 from mcg.engine.schedule import Schedule
 from mcg.tasks.task import to_tensors
@@ -34,6 +35,7 @@ class NonFiniteLoss(RuntimeError):
 
 def start_distributed() -> torch.device:
     """Join the other ranks (torchrun's or deepspeed's environment, else one process) and return this rank's device."""
+    end_with_launcher()
     if "RANK" not in os.environ:
         # port 0: the store takes a free one itself; one that was free a moment ago may be taken by now
         alone = {"RANK": 0, "WORLD_SIZE": 1, "LOCAL_RANK": 0, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": 0}

@@ -4,7 +4,8 @@ Promises: a path is a folder or any URL that fsspec knows; --json prints one JSO
 there; progress goes to stderr, and only to a terminal; text that comes from data is shown with its control characters
 spelled out.
 Exit codes: 0 fine; 1 problems found in the data; 2 wrong usage (bad path, no dataset, bad option); 3 a bug of ours
-(--debug shows where); 130 stopped by Ctrl-C. Messages go to stderr, in one line and never as a traceback.
+(--debug shows where); 130 stopped by Ctrl-C; output.py says which error is which. Messages go to stderr, in one line
+and never as a traceback.
 """
 
 from __future__ import annotations
@@ -24,7 +25,12 @@ app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions
 
 @app.callback()
 def shards() -> None:
-    """Look into datasets of tar shards, check them and measure them. Each verb's --help has an example."""
+    """Look into datasets of tar shards, check them and measure them. Each verb's --help has an example.
+
+    \b
+    Exit codes of all verbs: 0 fine, 1 problems in the data, 2 wrong usage, 3 a bug of ours (--debug shows where),
+    130 stopped.
+    """
 
 
 app.command("index")(index)

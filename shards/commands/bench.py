@@ -57,7 +57,7 @@ def bench(
     Exit codes: 0 fine, 1 samples that could not be used (or a dataset that is damaged), 2 wrong usage.
     """
     with output.one_line_errors(debug):
-        dataset = output.open_dataset(path)
+        dataset = output.open_dataset(path, "bench")
         if not dataset.index.dataset["num_samples"]:
             raise UsageError(f"{dataset.url}: has no samples to read")
         settings = {
@@ -177,11 +177,12 @@ def _streams(dataset: Dataset) -> int:
 def _neutral_encode(frames: int, size: int) -> Any:
     """An encode without a task: a clip of every medium, no text."""
     from shards.clip import ClipConfig, EncodedClip, plan_clip
+    from shards.partial import whole
 
     config = ClipConfig(num_frames=frames, size=size).for_evaluation()
 
     def encode(sample: Sample, rng: RngFactory) -> EncodedClip:
-        facts = sample.facts if sample.facts.width else _probe(sample.media)
+        facts = sample.facts if sample.facts.width else _probe(whole(sample.media))
         return EncodedClip(sample.media, facts.kind, plan_clip(facts, config, rng("clip")), {}, {})
 
     return encode

@@ -52,21 +52,25 @@ def ls(
       python -m shards ls data/webvid --limit 0 --lines > samples.jsonl
 
     \b
-    Exit codes: 0 fine, 1 the data is damaged (index, or a text of --records), 2 wrong usage.
+    Exit codes: 0 fine, 1 no key fits --key, or the data is damaged (index, or a text of --records), 2 wrong usage.
     """
     with output.one_line_errors(debug):
         if lines and as_json:
             raise UsageError("--lines prints an object per sample, --json one object in all: choose one")
-        dataset = output.open_dataset(path)
+        dataset = output.open_dataset(path, "ls")
         found = list_samples(dataset, shard, key, records)
         if lines:
-            unreadable = _print_lines(islice(found, limit or None))
+            unreadable, any_found = _print_lines(islice(found, limit or None))
         else:
             samples = list(islice(found, limit or None))
             more = bool(limit) and next(found, None) is not None
             head = {"dataset": dataset.name, "url": dataset.url, "num_samples": dataset.index.dataset["num_samples"]}
             output.emit({**head, "samples": samples, "more": more}, as_json, _table(head, samples, more))
-            unreadable = [sample for sample in samples if "error" in sample]
+            unreadable, any_found = [sample for sample in samples if "error" in sample], bool(samples)
+        if key is not None and not any_found:
+            where = f" in {shard}" if shard is not None else ""
+            output.complain(f"{dataset.url}: no sample of dataset {dataset.name!r} has a key like {key!r}{where}")
+            raise typer.Exit(output.PROBLEMS)
         if unreadable:
             first = unreadable[0]
             output.complain(f"{dataset.url}: {first['shard']}:{first['key']}: {first['error']}")
@@ -112,14 +116,16 @@ def _add_records(dataset: Dataset, sample: dict[str, Any]) -> None:
         sample["error"] = str(error)
 
 
-def _print_lines(samples: Iterator[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Print each sample as it comes; returns the first unreadable one, if there is one."""
+def _print_lines(samples: Iterator[dict[str, Any]]) -> tuple[list[dict[str, Any]], bool]:
+    """Print each sample as it comes; returns the first unreadable one, if there is one, and whether any came."""
     unreadable: list[dict[str, Any]] = []
+    any_found = False
     for sample in samples:
         typer.echo(output.json_line(sample))
+        any_found = True
         if "error" in sample and not unreadable:
             unreadable.append(sample)
-    return unreadable
+    return unreadable, any_found
 
 
 def _table(head: dict[str, Any], samples: list[dict[str, Any]], more: bool) -> RenderableType:

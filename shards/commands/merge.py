@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
 import typer
 
-from shards.commands.index import complaining, show
+from shards.commands import output
+from shards.commands.index import show
 
 
 def merge(
-    out: Annotated[str, typer.Argument(metavar="OUT", help="Folder or URL for the whole index.")],
-    parts: Annotated[list[str], typer.Argument(metavar="IN...", help="Folders or URLs of the parts.")],
-    name: Annotated[str | None, typer.Option(help="Name of the dataset; default: that of the first part.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of a table.")] = False,
+    out: str = typer.Argument(metavar="OUT", help="Folder or URL for the whole index."),
+    parts: list[str] = typer.Argument(metavar="IN...", help="Folders or URLs of the parts."),
+    name: str | None = typer.Option(None, help="Name of the dataset.  [default: that of the first part]"),
+    as_json: bool = output.JSON,
+    debug: bool = output.DEBUG,
 ) -> None:
     """Join indexes of parts of one dataset. No tar is read.
 
-    Example: python -m shards merge /data/cc12m /data/part1 /data/part2
+    \b
+    Example:
+      python -m shards merge data/cc12m data/part1 data/part2
+
+    \b
+    Exit codes: 0 fine, 1 a part is damaged or left tars out, or parts disagree about a shard, 2 wrong usage (a part
+    that is not there, or parts that do not belong together).
     """
     from shards.merge import merge as join
 
-    with complaining():
-        report = join(out, parts, name)
-    show(report, as_json)
+    with output.one_line_errors(debug):
+        show(join(out, parts, name), as_json)

@@ -1,4 +1,4 @@
-"""What the verbs share: opening a dataset, one object or table on stdout, progress and one-line errors on stderr.
+"""What the verbs share: opening a dataset, one object or table on stdout, progress, and which error is which exit code.
 
 Promises: data is hostile, so nothing of it reaches a terminal as an escape sequence or as markup, and what is no JSON
 (NaN, infinities) becomes null. Errors are one line that names the place and the remedy.
@@ -14,12 +14,13 @@ import unicodedata
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
 
-from shards.index import DATASET_FILE, DatasetError, Index
-from shards.source import AccessDenied, MissingFile, Source, SourceError, open_source
+from shards.index import DATASET_FILE, DatasetError, Index, WrongPlace
+from shards.source import AccessDenied, MissingFile, Source, SourceError, is_remote, open_source
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 PROBLEMS, WRONG_USAGE, BUG, STOPPED = 1, 2, 3, 130
 _WIDTH_OF_A_PIPE = 160
 """Columns of a table that is not shown on a terminal."""
+_NUM_NAMED = 8
+"""Datasets that a message names."""
 _JOINERS = "\u200c\u200d"
 
 PATH = typer.Argument(metavar="PATH", help="Folder or URL (s3://..., memory://...) that holds dataset.json.")
@@ -62,26 +65,51 @@ class Dataset:
         return self.index.verified
 
 
-def open_dataset(path: str) -> Dataset:
-    """Open the dataset at a path. Raises UsageError when there is none; DatasetError, SourceError as Index.open."""
+def open_dataset(path: str, verb: str = "stats") -> Dataset:
+    """Open the dataset at a path. Raises UsageError when there is none; DatasetError, SourceError as Index.open.
+
+    verb: the one that is running, for the command that the message gives.
+    """
     url = path.removesuffix(f"/{DATASET_FILE}")
     source = open_source(url)
     try:
         source.stat(DATASET_FILE)
     except MissingFile as error:
-        raise UsageError(_no_dataset(url, source)) from error
+        raise UsageError(_no_dataset(url, source, verb)) from error
     return Dataset(url, Index.open(source))
 
 
-def _no_dataset(url: str, source: Source) -> str:
+def _no_dataset(url: str, source: Source, verb: str) -> str:
+    """Why there is no dataset at a path, and what to type."""
+    folder, _, file = url.rpartition("/")
+    if file.endswith(".tar") and not os.path.isdir(url):
+        shard = f" --shard {file}" if verb == "ls" else ""
+        return f"{url}: is one shard, not a dataset; type: python -m shards {verb} {folder or '.'}{shard}"
     try:
         tars = len(source.list(".tar"))
     except SourceError:
         return f"{url}: no dataset here (no folder with this name holds a {DATASET_FILE}); check the path"
-    found = f"{tars} tars but no {DATASET_FILE}" if tars else f"neither {DATASET_FILE} nor tars"
+    if tars:
+        found = f"the folder holds {tars} tars but no {DATASET_FILE}"
+        return f"{url}: no dataset here, {found}; make the index of tars with: python -m shards index {url}"
+    below = _datasets_below(url)
+    if below:
+        more = f" and {len(below) - _NUM_NAMED} more" if len(below) > _NUM_NAMED else ""
+        names = ", ".join(below[:_NUM_NAMED])
+        command = f"python -m shards {verb} {below[0]}"
+        return f"{url}: no dataset here, but in folders below it: {names}{more}; type e.g.: {command}"
     return (
-        f"{url}: no dataset here, the folder holds {found}; make the index of tars with: python -m shards index {url}"
+        f"{url}: no dataset here, the folder holds neither {DATASET_FILE} nor tars; check the path, or make the index "
+        "of tars with: python -m shards index FOLDER_OF_TARS"
     )
+
+
+def _datasets_below(url: str) -> list[str]:
+    """Folders of this machine up to two levels below that hold a dataset; none of a URL, where looking takes long."""
+    if is_remote(url):
+        return []
+    found = (path for pattern in ("*", "*/*") for path in Path(url).glob(f"{pattern}/{DATASET_FILE}"))
+    return sorted(str(path.parent) for path in found)
 
 
 def emit(data: Mapping[str, Any], as_json: bool, table: RenderableType) -> None:
@@ -199,14 +227,12 @@ def _bar(columns: tuple[ProgressColumn, ...], total: int | None) -> Iterator[tup
 
 
 @contextmanager
-def one_line_errors(debug: bool) -> Iterator[None]:
-    """Turn whatever goes wrong inside into one line on stderr and an exit code."""
-    from shards.quarantine import TooManyFailures
-
+def one_line_errors(debug: bool, stopped: str = "stopped") -> Iterator[None]:
+    """Turn whatever goes wrong inside into one line on stderr and an exit code. stopped: what Ctrl-C is answered."""
     try:
         yield
     except KeyboardInterrupt:
-        complain("stopped")
+        complain(stopped)
         raise typer.Exit(STOPPED) from None
     except BrokenPipeError:
         raise  # typer ends quietly when the reader of a pipe has gone
@@ -216,12 +242,16 @@ def one_line_errors(debug: bool) -> Iterator[None]:
         if debug:
             raise
         code = _exit_code(error)
-        known = code != BUG or isinstance(error, TooManyFailures)
-        complain(str(error) if known else f"{type(error).__name__}: {error}; this is a bug: --debug shows where")
-        raise typer.Exit(PROBLEMS if isinstance(error, TooManyFailures) else code) from None
+        complain(str(error) if code != BUG else f"{type(error).__name__}: {error}; this is a bug: --debug shows where")
+        raise typer.Exit(code) from None
 
 
 def _exit_code(error: Exception) -> int:
-    if isinstance(error, UsageError | MissingFile | AccessDenied):
+    """What each kind of error is to a script; the first kind that fits counts."""
+    from shards.indexer import DamagedShard, PatternError
+    from shards.quarantine import TooManyFailures
+    from shards.target import WriteError
+
+    if isinstance(error, UsageError | PatternError | WrongPlace | WriteError | MissingFile | AccessDenied):
         return WRONG_USAGE
-    return PROBLEMS if isinstance(error, DatasetError | SourceError) else BUG
+    return PROBLEMS if isinstance(error, DatasetError | SourceError | DamagedShard | TooManyFailures) else BUG

@@ -23,6 +23,7 @@ from shards.commands import output
 from shards.commands.ls import describe_facts
 from shards.commands.output import Dataset, UsageError, human_bytes
 from shards.media import MEDIA_EXTENSIONS, MediaError, probe
+from shards.partial import whole
 from shards.rng import rng
 from shards.sample import MediaFacts, SampleError
 from shards.texts import TextError, read_records
@@ -92,7 +93,7 @@ def preview(
     Exit codes: 0 fine, 1 samples that cannot be shown (their cards say why), 2 wrong usage.
     """
     with output.one_line_errors(debug):
-        dataset = output.open_dataset(path)
+        dataset = output.open_dataset(path, "preview")
         cards = list(_cards(dataset, *_choose(dataset, samples, seed, first), jobs or output.num_cores()))
         bad = [card for card in cards if card["reason"]]
         drawn = "the first" if first else f"drawn with seed {seed}:"
@@ -153,8 +154,8 @@ def _card(dataset: Dataset, reader: Reader, shard: int, row: int) -> dict[str, A
         sample = reader.read(shard, row, np.random.default_rng(0))
         if not facts.width:
             ext = next(member.ext for member in members if member.ext in MEDIA_EXTENSIONS)
-            facts = probe(sample.media, f"x.{ext}")
-        card["frames"], card["images"] = _pictures(sample.media, facts)
+            facts = probe(whole(sample.media), f"x.{ext}")
+        card["frames"], card["images"] = _pictures(whole(sample.media), facts)
     except SampleError as error:
         card["reason"] = error.reason
     except (MediaError, ValueError, OSError) as error:

@@ -49,7 +49,7 @@ def stats(path: str = output.PATH, as_json: bool = output.JSON, debug: bool = ou
     Exit codes: 0 fine, 1 the index is damaged, 2 wrong usage.
     """
     with output.one_line_errors(debug):
-        dataset = output.open_dataset(path)
+        dataset = output.open_dataset(path, "stats")
         found = collect(dataset)
         output.emit(found, as_json, _tables(found))
 

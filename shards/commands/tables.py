@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shards.commands.output import Dataset
-from shards.index import INDEX_FILE, DatasetError
+from shards.index import INDEX_FILE, DatasetError, check_texts
 from shards.source import SourceFile
 
 if TYPE_CHECKING:
@@ -70,8 +70,10 @@ def _read(dataset: Dataset, parquet: Any, group: int, columns: Sequence[str]) ->
     import pyarrow as pa
 
     try:
-        return parquet.read_row_group(group, columns=list(columns), use_threads=False)
-    except (pa.ArrowException, OSError) as error:
+        table = parquet.read_row_group(group, columns=list(columns), use_threads=False)
+        check_texts(table)
+        return table
+    except (pa.ArrowException, ValueError, OSError) as error:
         if type(error).__module__.startswith("shards"):
             raise
         raise DatasetError(

@@ -61,7 +61,7 @@ def verify(
     with output.one_line_errors(debug):
         if quick and decode:
             raise UsageError("--quick reads no media, --decode needs them: choose one")
-        dataset = output.open_dataset(path)
+        dataset = output.open_dataset(path, "verify")
         result = verify_dataset(dataset, quick, decode, jobs or output.num_cores(), quarantine)
         output.emit(result.to_dict(), as_json, _tables(result))
         if result.num_problems:

@@ -13,8 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shards.clip import ClipPlan
+from shards.partial import Media
 
-Decoder: TypeAlias = Callable[[bytes, str, ClipPlan], NDArray[np.uint8]]
+Decoder: TypeAlias = Callable[[Media, str, ClipPlan], NDArray[np.uint8]]
 """(media, kind, plan) -> frames, uint8 (T, H, W, 3), RGB, contiguous. Raises MediaError."""
 
 

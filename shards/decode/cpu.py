@@ -1,8 +1,9 @@
 """Decode clips on the CPU: FFmpeg (PyAV) for video, Pillow for pictures.
 
 Promises: the frames of the plan and no others, exact by number in presentation order; a frame that the plan repeats is
-decoded once. A video is decoded linearly from its start and no further than the last planned frame: seeking is faster
-on long videos, but lands on wrong frames in enough real files (MPEG-PS, open GOPs) that it needs an index first.
+decoded once. A video whose GOP table is known is decoded from the key frames before the planned frames, where that is
+known to give the same (seek.py); any other from its start, because seeking lands on wrong frames in enough real files
+(MPEG-PS, open GOPs). Decoding goes no further than the last planned frame.
 One codec thread; FFmpeg and Pillow release the GIL, so threads decode clips side by side.
 The rotation that a container or EXIF asks for is applied. Whatever is wrong with the bytes is a MediaError.
 """
@@ -15,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shards.clip import ClipPlan
+from shards.decode.seek import NotAsIndexed, find_frames
 from shards.media import (
     MAX_VIDEO_PIXELS,
     MediaError,
@@ -27,17 +29,17 @@ from shards.media import (
     open_video,
     orientation,
 )
+from shards.partial import Media, whole
 
 if TYPE_CHECKING:
     from av import VideoFrame
-    from av.video.reformatter import VideoReformatter
     from PIL import Image
 
 _SHORT_FRAMES = 2
 _SHORT_SHARE = 0.02
 
 
-def decode(media: bytes, kind: str, plan: ClipPlan) -> NDArray[np.uint8]:
+def decode(media: Media, kind: str, plan: ClipPlan) -> NDArray[np.uint8]:
     """Decode a clip: uint8 (T, H, W, 3), RGB, contiguous, as plan.shape says.
 
     Containers promise a frame or two that never come. So, if a stream ends without an error and at most 2 frames or 2 %
@@ -48,22 +50,69 @@ def decode(media: bytes, kind: str, plan: ClipPlan) -> NDArray[np.uint8]:
     if kind == "video":
         return _decode_video(media, plan)
     if kind == "image":
-        return _decode_image(media, plan)
+        return _decode_image(whole(media), plan)
     raise ValueError(f"kind is {kind!r}, allowed are 'video' and 'image'")
 
 
-def _decode_video(media: bytes, plan: ClipPlan) -> NDArray[np.uint8]:
-    from av.error import FFmpegError
-    from av.video.reformatter import Interpolation, VideoReformatter
+def _decode_video(media: Media, plan: ClipPlan) -> NDArray[np.uint8]:
+    if isinstance(media, bytes):
+        return _decode_from_start(media, plan)
+    media.bring(plan.frames)
+    clip = _Clip(plan)
+    try:
+        for number, frame in find_frames(media, sorted(clip.slots)):
+            clip.take(number, frame)
+        return clip.frames
+    except (NotAsIndexed, MediaError):
+        # Whatever is odd, the linear way decides what the clip is, or what is wrong with it.
+        return _decode_from_start(media.whole(), plan)
+    finally:
+        if media.error is not None:
+            raise media.error
 
-    slots = _slots(plan.frames)
-    last = max(slots)
-    clip = np.empty(plan.shape, np.uint8)
-    reformatter = VideoReformatter()
-    interpolation = Interpolation.BICUBIC | Interpolation.ACCURATE_RND | Interpolation.BITEXACT
+
+class _Clip:
+    """The clip in the making: takes frames by their number."""
+
+    def __init__(self, plan: ClipPlan) -> None:
+        from av.video.reformatter import Interpolation, VideoReformatter
+
+        self._plan = plan
+        self._reformatter = VideoReformatter()
+        self._interpolation = Interpolation.BICUBIC | Interpolation.ACCURATE_RND | Interpolation.BITEXACT
+        self.frames = np.empty(plan.shape, np.uint8)
+        self.slots = _slots(plan.frames)
+        """The numbers that are missing -> their places."""
+        self.turn: Orientation | None = None
+
+    def take(self, number: int, frame: VideoFrame) -> None:
+        if self.turn is None:
+            self.turn = orientation(frame)
+        if number in self.slots:
+            self.frames[self.slots.pop(number)] = self._picture(frame, self.turn)
+
+    def fill(self, frame: VideoFrame) -> None:
+        """Let a frame stand for all that are missing."""
+        assert self.turn is not None
+        picture = self._picture(frame, self.turn)
+        for where in self.slots.values():
+            self.frames[where] = picture
+
+    def _picture(self, frame: VideoFrame, turn: Orientation) -> NDArray[np.uint8]:
+        """Scale and convert in one go, turn, crop."""
+        check_size(frame.width, frame.height, MAX_VIDEO_PIXELS)
+        height, width = self._plan.resize[::-1] if turn.swaps_sides else self._plan.resize
+        scaled = self._reformatter.reformat(frame, width, height, "rgb24", interpolation=self._interpolation, threads=1)
+        return _finish(scaled.to_ndarray().astype(np.uint8, copy=False), self._plan, turn)
+
+
+def _decode_from_start(media: bytes, plan: ClipPlan) -> NDArray[np.uint8]:
+    from av.error import FFmpegError
+
+    clip = _Clip(plan)
+    last = max(clip.slots)
     number = promised = 0
     newest = None
-    turn = Orientation()
     with open_video(media) as (container, stream):
         codec = stream.codec_context.codec.canonical_name
         packets = demux(container, stream)
@@ -73,26 +122,18 @@ def _decode_video(media: bytes, plan: ClipPlan) -> NDArray[np.uint8]:
                 frames = decode_packet(packet) if packet is not None else []
             except FFmpegError as error:
                 reason = f"decoding fails after {number} frames ({error.strerror})"
-                raise MediaError(f"frame {min(slots)} was planned but {reason}") from error
+                raise MediaError(f"frame {min(clip.slots)} was planned but {reason}") from error
             if packet is None:
                 break
             promised += gives_frame(packet, codec)
-            for frame in frames:
-                if newest is None:
-                    turn = orientation(frame)
-                newest = frame
-                if number in slots:
-                    clip[slots.pop(number)] = _reformat(reformatter, frame, plan, turn, interpolation)
+            for newest in frames[: last + 1 - number]:
+                clip.take(number, newest)
                 number += 1
-                if number > last:
-                    break
-        if slots:
-            _check_short(min(slots), number, max(promised, stream.frames))
+        if clip.slots:
+            _check_short(min(clip.slots), number, max(promised, stream.frames))
             assert newest is not None
-            picture = _reformat(reformatter, newest, plan, turn, interpolation)
-            for where in slots.values():
-                clip[where] = picture
-    return clip
+            clip.fill(newest)
+    return clip.frames
 
 
 def _slots(frames: tuple[int, ...]) -> dict[int, list[int]]:
@@ -112,16 +153,6 @@ def _check_short(planned: int, decoded: int, promised: int) -> None:
         raise MediaError(
             f"frame {planned} was planned but the stream ends after {decoded} frames (header said {promised})"
         )
-
-
-def _reformat(
-    reformatter: VideoReformatter, frame: VideoFrame, plan: ClipPlan, turn: Orientation, interpolation: int
-) -> NDArray[np.uint8]:
-    """Scale and convert in one go: (h, w, 3) before the turn is applied."""
-    check_size(frame.width, frame.height, MAX_VIDEO_PIXELS)
-    height, width = plan.resize[::-1] if turn.swaps_sides else plan.resize
-    scaled = reformatter.reformat(frame, width, height, "rgb24", interpolation=interpolation, threads=1)
-    return _finish(scaled.to_ndarray().astype(np.uint8, copy=False), plan, turn)
 
 
 def _finish(picture: NDArray[np.uint8], plan: ClipPlan, turn: Orientation) -> NDArray[np.uint8]:

@@ -64,9 +64,9 @@ class Runs:
     ) -> subprocess.CompletedProcess[str]:
         return call([*launcher, "train.py", *self.command(run_dir, *overrides, config=config)])
 
-    def start(self, run_dir: Path, *overrides: str) -> subprocess.Popen[str]:
+    def start(self, run_dir: Path, *overrides: str, launcher: Sequence[str] = PYTHON) -> subprocess.Popen[str]:
         """A run whose standard error is read by the caller."""
-        arguments = [*PYTHON, "train.py", *self.command(run_dir, *overrides)]
+        arguments = [*launcher, "train.py", *self.command(run_dir, *overrides)]
         return subprocess.Popen(arguments, cwd=ROOT, env=environment(), stderr=subprocess.PIPE, text=True)
 
     def evaluate(

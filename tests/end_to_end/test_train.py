@@ -6,6 +6,7 @@ One plain run belongs to every test run; the others are marked long, since a pro
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 from collections.abc import Callable, Sequence
@@ -69,14 +70,16 @@ def test_the_same_run_gives_the_same_losses(runs: Runs, whole: Path, tmp_path: P
     assert curve(tmp_path / "other") != curve(whole)
 
 
-def _interrupt(process: subprocess.Popen[str], after_step: int, number: int) -> int:
-    """Send a signal once a step is told of, and return the exit code."""
+def _interrupt(process: subprocess.Popen[str], after_step: int, number: int, child: bool = False) -> int:
+    """Send a signal to a process or its only child once a step is told of, wait until all below it have ended (nobody
+    holds their standard error open), and return the exit code."""
     assert process.stderr is not None
     told = []
     for line in process.stderr:
         told.append(line)
         if line.startswith(f"step {after_step}/"):
-            process.send_signal(number)
+            children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+            os.kill(int(children.read_text()) if child else process.pid, number)
             break
     process.communicate(timeout=120)
     assert told and told[-1].startswith(f"step {after_step}/"), "".join(told)
@@ -115,6 +118,22 @@ def test_a_killed_run_goes_on_from_its_last_checkpoint(runs: Runs, whole: Path, 
 
 def _torchrun() -> Sequence[str]:
     return TORCHRUN
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(
+    ("launcher", "child"), [(_torchrun, False), (deepspeed_launcher, False), (deepspeed_launcher, True)]
+)
+def test_ranks_whose_launcher_is_killed_save_and_end(
+    runs: Runs, tmp_path: Path, launcher: Callable[[], Sequence[str]], child: bool
+) -> None:
+    """deepspeed has two launchers: the command, and its child that starts the ranks."""
+    run = tmp_path / "run"
+    process = runs.start(run, "schedule.length.steps=1000", launcher=launcher())
+    _interrupt(process, 3, signal.SIGKILL, child)
+    stopped = find_checkpoint(run).step
+    assert 3 <= stopped < 1000
+    assert len(curve(run)) == stopped
 
 
 @pytest.mark.long

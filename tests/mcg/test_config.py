@@ -104,7 +104,7 @@ def test_a_word_that_is_no_override_is_named(word: str) -> None:
 def test_a_clip_that_the_model_is_not_made_for_is_refused(clip: str, vision: str) -> None:
     made_for = getattr(load_config(PRETRAIN).model.vision, vision)
     expected = f"task.clip.{clip} is {made_for + 1}, but model.vision is made for {made_for}; set both to the same"
-    assert _error(f"task.clip.{clip}={made_for + 1}") == f"{PRETRAIN}: config: {expected}"
+    assert _error(f"task.clip.{clip}={made_for + 1}") == f"{PRETRAIN}: {expected}"
 
 
 def test_every_fault_has_its_line() -> None:

@@ -41,7 +41,7 @@ class FarFolder:
         self.log.append(("stat", name, 0, 0))
         return Stat(self._local.stat(name).size, self.versions.get(name, "ETag=1"))
 
-    def stat_many(self, names: Sequence[str]) -> list[Stat]:
+    def stat_many(self, names: Sequence[str], known: bool = False) -> list[Stat]:
         return [self.stat(name) for name in names]
 
     def read(self, name: str, offset: int = 0, length: int | None = None) -> bytes:

@@ -175,6 +175,21 @@ def test_with_the_future_known_it_evicts_as_an_oracle_does(
         assert files(folder) == {name_of(number): sizes[number] for number in inside}
 
 
+def test_a_file_that_is_evicted_just_when_it_is_opened_is_not_here(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cache = ShardCache(tmp_path, 3000)
+    put(cache, name_of(1), bytes(1000))
+    flock = fcntl.flock
+
+    def evicted_first(fd: int, operation: int) -> None:
+        os.unlink(cache.path(name_of(1)))
+        flock(fd, operation)
+
+    monkeypatch.setattr(fcntl, "flock", evicted_first)
+    assert cache.find(name_of(1)) is None
+
+
 # ---------------------------------------------------------------- several processes
 
 
@@ -231,6 +246,17 @@ def test_what_another_process_holds_open_is_not_evicted(tmp_path: Path) -> None:
     assert set(files(tmp_path)) == {name_of(5)}
 
 
+def test_what_is_released_may_be_evicted_and_read_to_the_end(tmp_path: Path) -> None:
+    cache = ShardCache(tmp_path, 1000)
+    part = cache.reserve(name_of(1), 1000, never)
+    assert isinstance(part, Reservation)
+    part.write(0, b"x" * 1000)
+    shard = part.commit()
+    assert shard is not None and not put(cache, name_of(2), bytes(1000))
+    shard.release()
+    assert put(cache, name_of(2), bytes(1000)) and shard.read(990, 20) == b"x" * 10
+
+
 def test_the_part_of_a_killed_process_is_taken_over_and_never_served(tmp_path: Path) -> None:
     cache = ShardCache(tmp_path, 3000)
     with process(DOWNLOAD, tmp_path, name_of(1)) as child:
@@ -261,7 +287,7 @@ def test_the_part_of_a_killed_process_does_not_count_for_ever(tmp_path: Path, cl
 
 
 def test_a_fork_does_not_keep_the_locks_of_its_killed_parent(tmp_path: Path) -> None:
-    fork = DOWNLOAD.replace("sys.stdin.read()", "child = os.fork()\nprint(child, flush=True) if child else 0\n")
+    fork = DOWNLOAD.replace("sys.stdin.read()", "if not os.fork(): print(os.getpid(), flush=True)\n")
     fork += "import signal\nsignal.pause()\n"
     cache = ShardCache(tmp_path, 3000)
     put(cache, name_of(2), bytes(1000))

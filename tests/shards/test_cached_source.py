@@ -9,6 +9,7 @@ import sys
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
+from concurrent.futures import CancelledError
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +21,7 @@ from shards.cache import ShardCache
 from shards.cached_source import CachedSource
 from shards.downloads import Downloads
 from shards.remote import RemoteSource
-from shards.source import LocalSource, MissingFile, Source, SourceError
+from shards.source import LocalSource, MissingFile, Source, SourceError, open_source
 from tests.shards.conftest import REPOSITORY
 from tests.shards.far_folder import WAIT, FarFolder, write_shards
 from tests.shards.http_store import HttpStore
@@ -261,6 +262,8 @@ import xxhash
 draw, ranges, digest = random.Random(seed), [], xxhash.xxh3_128()
 for at in range(len(names)):
     source.want(names[at : at + 4])
+    with downloads.changed:
+        downloads.changed.wait_for(lambda: not source._list.cold)
     for offset in (draw.randrange(known[names[at]][0]) for _ in range(5)):
         ranges.append((names[at], offset, 100))
         digest.update(source.read(*ranges[-1]))
@@ -373,6 +376,43 @@ def test_a_process_that_is_killed_while_it_downloads_is_followed_by_one_that_fin
     assert counts["parts"] == 3 and not list(tmp_path.glob("*.part"))  # type: ignore[index]
 
 
+@pytest.mark.long
+def test_whenever_processes_are_killed_the_folder_holds_whole_shards_within_its_limit(
+    tmp_path: Path, store: tuple[HttpStore, dict[str, tuple[int, str]]]
+) -> None:
+    server, known = store
+    limit, draw = 160_000, np.random.default_rng(5)
+    for round_ in range(8):
+        children = [start(server, known, tmp_path, limit, seed, READ) for seed in range(3)]
+        try:
+            server.requests.clear()
+            server.faults.extend([503, "cut"] * 2)
+            for child in children:
+                assert child.stdout is not None and child.stdin is not None
+                assert child.stdout.readline() == "ready\n"
+                child.stdin.write("go\n")
+                child.stdin.flush()
+            pause, kill_at = threading.Event(), int(draw.integers(1, 40))
+            while len(server.requests) < kill_at and any(child.poll() is None for child in children):
+                pause.wait(0.002)
+            killed = children[round_ % 3]
+            killed.kill()
+            for child in children:
+                out = child.communicate(timeout=100)[0]
+                if child is not killed:
+                    ranges, digest, _, _ = json.loads(out)
+                    check_read(server, ranges, digest)
+        finally:
+            for child in children:
+                child.kill()
+                child.communicate()
+        assert sum(path.stat().st_size for path in tmp_path.iterdir()) <= limit
+        ShardCache(tmp_path, limit)
+        for path in tmp_path.glob("*.tar*"):
+            name = path.name[33:]
+            assert xxhash.xxh3_128_hexdigest(path.read_bytes()) == known[name][1]
+
+
 def test_a_server_that_cuts_and_refuses_costs_no_byte(
     tmp_path: Path, store: tuple[HttpStore, dict[str, tuple[int, str]]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -387,3 +427,54 @@ def test_a_server_that_cuts_and_refuses_costs_no_byte(
         assert source.read(name, 0, 110_000) == server.files[f"/data/{name}"]
     assert downloads.snapshot()["hits"] == 9
     downloads.close()
+
+
+def test_close_does_not_wait_for_a_server_that_hangs(
+    tmp_path: Path, store: tuple[HttpStore, dict[str, tuple[int, str]]]
+) -> None:
+    server, known = store
+    server.faults.extend(["hang"] * 5)
+    downloads = Downloads(ShardCache(tmp_path, 10**6), connections=4)
+    source = CachedSource(RemoteSource(f"{server.url}/data"), downloads, known)
+    source.want(sorted(known))
+    errors: list[BaseException] = []
+
+    def read() -> None:
+        try:
+            source.read("000008.tar", 0, 10)
+        except BaseException as error:
+            errors.append(error)
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    pause = threading.Event()
+    while len(server.requests) < 5:
+        pause.wait(0.01)
+    downloads.close()
+    reader.join(WAIT)
+    assert isinstance(errors[0], CancelledError)
+    assert not [thread for thread in threading.enumerate() if thread.name == "shards-download"]
+    assert os.listdir(tmp_path) == [".lock"]
+
+
+def test_shards_of_a_bucket_and_of_whatever_fsspec_knows_are_cached(
+    tmp_path: Path, s3_server: object, s3_login: Callable[[str, str], None]
+) -> None:
+    s3_login(s3_server.key, s3_server.secret)  # type: ignore[attr-defined]
+    import fsspec
+
+    known = write_shards(tmp_path / "far", 2, size=150_000)
+    for url in ("s3://bucket/cached", "memory://cached"):
+        files, prefix = fsspec.core.url_to_fs(url, skip_instance_cache=True)
+        for name in known:
+            files.pipe_file(f"{prefix}/{name}", (tmp_path / "far" / name).read_bytes())
+        remote = open_source(url)
+        assert isinstance(remote, RemoteSource)
+        downloads = Downloads(ShardCache(tmp_path / "cache", 10**6), part_bytes=40_000)
+        source = warm(CachedSource(remote, downloads, known))
+        for name, (size, _) in known.items():
+            assert source.read(name, 0, size) == (tmp_path / "far" / name).read_bytes()
+        counts, traffic = downloads.snapshot(), remote.traffic.snapshot()
+        assert (counts["hits"], counts["parts"], counts["bytes"]) == (2, 8, 300_001)
+        assert (traffic["part"], traffic["bytes"], traffic["range"], traffic["stat"]) == (8, 300_001, 0, 0)
+        downloads.close()

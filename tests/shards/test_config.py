@@ -8,6 +8,7 @@ import pytest
 from pydantic import ValidationError
 
 from shards.config import DatasetConfig, LoaderConfig
+from shards.frozen import ConfigError
 
 CC = {"name": "cc", "path": "data/cc"}
 
@@ -32,7 +33,7 @@ def test_every_field_says_what_it_means(model: type[DatasetConfig] | type[Loader
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({"wieght": 1}, "wieght"),
+        ({"thread": 1}, "LoaderConfig: thread: unknown field\\n  did you mean 'threads'?"),
         ({"blend": []}, "at least 1 item"),
         ({"blend": [CC, CC]}, r"dataset names must differ, found twice: \['cc'\]"),
         (
@@ -50,7 +51,7 @@ def test_every_field_says_what_it_means(model: type[DatasetConfig] | type[Loader
     ],
 )
 def test_what_cannot_be_meant_is_refused(fields: dict[str, Any], message: str) -> None:
-    with pytest.raises(ValidationError, match=message):
+    with pytest.raises(ConfigError, match=message):
         LoaderConfig.model_validate({"blend": [CC], "batch_size": 8} | fields)
 
 

@@ -195,7 +195,7 @@ def test_a_failed_download_is_said_and_leaves_no_part(
     source.want(["000000.tar", "000001.tar"])
     assert settled(source) == {"000000.tar": "failed", "000001.tar": "here"}
     assert parts(tmp_path) == []
-    assert "000000.tar: could not be cached, read by range: far://store/data/000000.tar: broken" in caplog.text
+    assert "000000.tar: not cached but read by range (SourceError: far://store/data/000000.tar: broken)" in caplog.text
 
 
 def test_a_disk_that_fills_while_a_part_is_written_means_reading_by_range(
@@ -230,9 +230,11 @@ def test_what_another_process_brings_is_waited_for_and_brought_by_one(
     sources = [make(), make(), make()]
     names = sorted(sources[0]._list.shards)
     far.gate.clear()
-    for source in sources:
+    sources[0].want(names)
+    for _ in range(4):
+        assert far.waiting.acquire(timeout=WAIT)
+    for source in sources[1:]:
         source.want(names)
-    for source in sources:
         until(source, lambda source=source: any(one.state == "elsewhere" for one in source._list.wanted.values()))
     far.gate.set()
     for source in sources:
@@ -277,7 +279,10 @@ def test_a_shard_that_is_not_wanted_any_more_gives_its_room_back(tmp_path: Path,
     assert far.downloads().count("000000.tar") == 1 and parts(tmp_path) == []
 
 
-def test_close_while_downloads_hang_waits_for_nothing(tmp_path: Path, far: FarFolder, make: Make) -> None:
+def test_close_while_downloads_hang_does_not_wait_for_them(
+    tmp_path: Path, far: FarFolder, make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_GRACE_SECONDS", 0.01)
     source = make(6)
     far.gate.clear()
     source.want(sorted(source._list.shards))
@@ -304,6 +309,18 @@ def test_close_while_downloads_hang_waits_for_nothing(tmp_path: Path, far: FarFo
     assert ended() and parts(tmp_path) == [] and len(os.listdir(tmp_path / "cache")) == 1
     with pytest.raises(ValueError, match="this source is closed"):
         source.want(["000000.tar"])
+
+
+def test_close_in_a_finalizer_leaves_the_end_to_the_threads(tmp_path: Path, far: FarFolder, make: Make) -> None:
+    source = make(1, part_bytes=1100, connections=2)
+    far.gate.clear()
+    source.want(["000000.tar"])
+    for _ in range(2):
+        assert far.waiting.acquire(timeout=WAIT)
+    with source._downloads.cache.locked(), source._downloads.changed:  # as the collector may find its thread
+        source._downloads.close(wait=False)
+    far.gate.set()
+    assert ended() and parts(tmp_path) == [] and len(far.downloads()) == 2
 
 
 def test_what_is_dropped_without_close_is_collected_and_its_threads_end(

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -280,15 +281,46 @@ def test_gop_tables_are_read_only_when_asked_for(tmp_path: Path) -> None:
     tables = [KeyFrames([0, 12], [0.25, 0.75], [48, 4096]), KeyFrames([], [], []), KeyFrames([0], [0.0], [-1])]
     rows = [sample(i)._replace(key_frames=table) for i, table in enumerate(tables)]
     source = save(tmp_path, [rows[:2], rows[2:]])
-    with pytest.raises(DatasetError, match=r"has no GOP tables; index the dataset with --media"):
-        Index.open(source).key_frames(0)
+    assert Index.open(source).gop_table(0, 0) is None
     parts = [index.rows_table(shard, part, True) for shard, part in enumerate((rows[:2], rows[2:]))]
     index.write_index(str(tmp_path / "index.parquet"), parts, key_frames=True)
     opened = Index.open(source)
-    assert opened.key_frames(0) == tables[:2] and opened.key_frames(1) == tables[2:]
+    assert [opened.gop_table(1, 0), opened.gop_table(0, 1), opened.gop_table(0, 0)] == tables[::-1]
     opened.rows(1)
     assert not {name for table in opened._groups.values() for name in table.column_names} & {"key_frame"}
     assert opened.table(1).column("key_frame").to_pylist() == [[0]]
+
+
+def test_gop_tables_of_the_last_used_shards_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tables = [KeyFrames([0, 12], [0.25, 0.75], [48, 4096 + i]) for i in range(3)]
+    parts = [[sample(i)._replace(key_frames=table)] for i, table in enumerate(tables)]
+    source = save(tmp_path, parts)
+    index.write_index(
+        str(tmp_path / "index.parquet"), [index.rows_table(i, part, True) for i, part in enumerate(parts)], 3, True
+    )
+    opened = Index.open(source)
+    reads: list[int] = []
+    read = opened._read_group
+    monkeypatch.setattr(opened, "_read_group", lambda group, columns: (reads.append(group), read(group, columns))[1])
+    monkeypatch.setattr(index, "_KEY_FRAMES_KEPT", 4)
+    for shard, num_reads in [(0, 1), (1, 2), (0, 2), (2, 3), (0, 3), (1, 4)]:
+        assert opened.gop_table(shard, 0) == tables[shard] and len(reads) == num_reads
+
+
+@pytest.mark.parametrize("column", ["key_frame", "key_frame_time", "key_frame_offset"])
+@pytest.mark.parametrize("values", [[[0, 12, 13], [0]], [[0, None], [0]], [[0], [0, 12]]])
+def test_gop_tables_with_gaps_are_damage(tmp_path: Path, column: str, values: list[list[int | None]]) -> None:
+    rows = [
+        sample(0)._replace(key_frames=KeyFrames([0, 12], [0.25, 0.75], [48, 4096])),
+        sample(1)._replace(key_frames=KeyFrames([0], [0.25], [48])),
+    ]
+    source = save(tmp_path, [rows])
+    table = index.rows_table(0, rows, True)
+    number = table.column_names.index(column)
+    table = table.set_column(number, table.schema.field(column), pa.array(values, table.schema.field(column).type))
+    pq.write_table(table, tmp_path / "index.parquet")
+    with pytest.raises(DatasetError, match=r"index\.parquet: shard 0: has GOP tables with gaps"):
+        Index.open(source).gop_table(0, 0)
 
 
 def test_a_small_index_has_small_row_groups_and_a_large_one_a_bounded_number(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ import pytest
 from shards import indexer
 from shards.clip import ClipConfig, EncodedClip, plan_clip
 from shards.config import DatasetConfig, LoaderConfig
-from shards.index import DatasetError, Index
+from shards.index import DatasetError, Index, WrongPlace
 from shards.indexer import DamagedShard, IndexReport, PatternError, find_tars, index_tars
 from shards.loader import Loader
 from shards.reader import Reader
@@ -99,7 +99,7 @@ def test_the_loader_reads_what_other_tools_wrote(
 
 def test_our_own_tars_can_be_indexed_elsewhere(tmp_path: Path, build_dataset: Callable[..., str]) -> None:
     build_dataset(tmp_path / "toy")
-    with pytest.raises(DatasetError, match=r"were written with an index of their own.*--out"):
+    with pytest.raises(WrongPlace, match=r"were written with an index of their own.*--out"):
         index_tars(str(tmp_path / "toy"))
     index_tars(str(tmp_path / "toy"), str(tmp_path / "out"))
     ours, theirs = index_of(tmp_path / "toy"), index_of(tmp_path / "out")
@@ -425,6 +425,9 @@ def test_patterns_name_tars_of_one_folder(tars: Path, monkeypatch: pytest.Monkey
         ("x/*/0.tar", "names several folders"),
         ("x/{0..3.tar", "braces do not close|not found"),
         ("nowhere", "nowhere: not found"),
+        ("nowhere/{0..3}.tar", "not found; there is no folder .*nowhere, check the path"),
+        ("cc/{7..9}.tar", "not found; names 3 tars, and none of them is in .*cc"),
+        ("cc/00001.tar", r"is one tar of a folder with 2 more, .* index /.*cc; this one alone: .* --out FOLDER"),
         ("cc/*.zip", "no tar found"),
     ],
 )
@@ -439,7 +442,7 @@ def test_patterns_that_name_nothing_of_use_are_refused(
 def test_an_unfinished_conversion_is_left_alone(tars: Path) -> None:
     (tars / "unfinished").mkdir()
     (tars / "unfinished" / "conversion.json").write_text("{}")
-    with pytest.raises(DatasetError, match="holds an unfinished conversion"):
+    with pytest.raises(WrongPlace, match="holds an unfinished conversion"):
         index_tars(str(tars))
     assert (tars / "unfinished" / "conversion.json").exists()
 

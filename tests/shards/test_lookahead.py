@@ -172,7 +172,7 @@ def test_ranks_of_one_node_bring_each_shard_once(folder: Path, store: HttpStore,
 
 def test_a_shard_that_was_replaced_in_the_store_stops_the_run(store: HttpStore, folder: Path, tmp_path: Path) -> None:
     for path in [path for path in store.files if path.endswith(".tar")]:
-        store.files[path] += bytes(512)
+        store.files[path] = bytes(512) + store.files[path]
     config = settings(store.url, cache={"folder": str(tmp_path), "limit": 2 * shard_bytes(folder)})
     with (
         Loader(config, 0, 1, encode) as loader,

@@ -17,7 +17,7 @@ def test_every_public_name_exists_and_is_listed() -> None:
 
 
 def test_an_unknown_name_is_answered_with_the_known_ones() -> None:
-    with pytest.raises(AttributeError, match="module 'shards' has no attribute 'Dataset'; it has Batch, ClipConfig"):
+    with pytest.raises(AttributeError, match="module 'shards' has no attribute 'Dataset'; it has Batch, CacheConfig"):
         _ = shards.Dataset
 
 

@@ -38,7 +38,7 @@ def test_pieces_are_numbered_in_their_order_and_come_back(tmp_path: Path) -> Non
     pieces = [piece("a.tar", [], [line]), piece("b.tar", [ROW, ROW], []), piece("c.tar", [ROW], [])]
     opened = publish(tmp_path, pieces)
     assert [len(opened.rows(shard)) for shard in range(3)] == [0, 2, 1]
-    assert opened.key_frames(1)[1] == ROW.key_frames and opened.dataset["num_quarantined"] == 1
+    assert opened.gop_table(1, 1) == ROW.key_frames and opened.dataset["num_quarantined"] == 1
     assert opened.shard_source.url == "/root/of/tars" and is_own(opened.dataset)
     again = pieces_of(opened)
     assert [(p.entry, p.state, p.num_quarantined) for p in again.values()] == [p[:3] for p in pieces]

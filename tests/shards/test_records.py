@@ -55,6 +55,9 @@ def test_a_foreign_sample_has_one_record_of_all_fields_and_the_caption(
         (b'{"records": 3}', b"caption", "a list of objects under 'records'"),
         (b'{"records": [3]}', b"caption", "a list of objects under 'records'"),
         (b'{"a": NaN}', b"caption", "NaN is no json"),
+        (b'{"a": [-Infinity]}', None, r"json cannot be read \(-Infinity is no json\)"),
+        (b'{"a": {"b": -1e999}}', None, r"json cannot be read \(the number -1e999 is beyond what a float holds\)"),
+        (b'{"records": [{"a": ' + b"9" * 400 + b".5}]}", None, r"the number 9{40} is beyond what a float holds"),
         (b'{"a": ' + b"9" * 9000 + b"}", None, "json cannot be read"),
         (b"[" * 300_000, None, "json cannot be read"),
     ],
@@ -72,6 +75,11 @@ def test_any_bytes_give_objects_or_a_reason(text: bytes | None, txt: bytes | Non
     except TextError:
         return
     assert all(isinstance(record, dict) for record in records) and isinstance(meta, dict)
+
+
+def test_numbers_stay_what_they_are() -> None:
+    text = b'{"a": 1.5, "b": 1e308, "c": 1e-999, "d": 123456789012345678901234567890}'
+    assert parse(text, None).records == [{"a": 1.5, "b": 1e308, "c": 0.0, "d": 123456789012345678901234567890}]
 
 
 def test_the_first_medium_and_the_texts_are_chosen_whatever_lies_around() -> None:

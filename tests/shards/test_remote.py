@@ -58,6 +58,29 @@ def test_a_fault_that_passes_costs_no_byte(store: HttpStore, monkeypatch: pytest
     assert (counted["seconds_throttled"] > 0) == (fault in (429, 503))
 
 
+def test_a_large_range_comes_in_order_and_goes_on_where_it_was_cut(store: HttpStore) -> None:
+    source = RemoteSource(f"{store.url}/data")
+    store.faults.extend([503, "cut", "short", "cut"])
+    pieces: list[tuple[int, bytes]] = []
+    assert source.fetch("a.tar", 100, 1000, lambda at, data: pieces.append((at, data))) == 1000
+    assert b"".join(data for _, data in pieces) == DATA[100:1100]
+    assert [at for at, _ in pieces] == [100 + sum(len(data) for _, data in pieces[:n]) for n in range(len(pieces))]
+    assert [range_ for _, _, range_ in store.requests] == [
+        *["bytes=100-1099"] * 2,
+        *["bytes=600-1099"] * 2,
+        "bytes=850-1099",
+    ]
+    counted = source.traffic.snapshot()
+    assert (counted["part"], counted["range"], counted["bytes"]) == (5, 0, 1000)
+    assert source.fetch("a.tar", 2000, 500, lambda at, data: None) == 48
+
+    def full(at: int, data: bytes) -> None:
+        raise RuntimeError("no room")
+
+    with pytest.raises(RuntimeError, match="no room"):
+        source.fetch("a.tar", 0, 10, full)
+
+
 @settings(deadline=None, max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     ranges=st.lists(st.tuples(st.integers(0, 2100), st.integers(0, 300)), max_size=12),
@@ -197,7 +220,7 @@ def test_names_with_odd_characters_are_asked_for_as_they_are(store: HttpStore) -
         assert RemoteSource(store.url).read(name, 1, 3) == DATA[1:4]
 
 
-def test_the_first_batch_of_a_cold_dataset_takes_four_round_trips(
+def test_the_first_batch_of_a_cold_dataset_takes_three_round_trips(
     store: HttpStore, tmp_path: Path, facts: MediaFacts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(index, "_MIN_GROUP_ROWS", 600)
@@ -210,12 +233,12 @@ def test_the_first_batch_of_a_cold_dataset_takes_four_round_trips(
     assert len(store.files["/toy/index.parquet"]) > index._TAIL_BYTES
     shards = list(range(8))  # each is a row group
     # Nobody is answered before all of his round have asked, so each round must be asked for at once.
-    rounds = {"files": 4, "stats": 8, "row groups": 8, "elements": 8}
+    rounds = {"files": 4, "row groups": 8, "elements": 8}
     gates = {name: threading.Barrier(count) for name, count in rounds.items()}
 
     def gate(method: str, path: str, range_: str) -> threading.Barrier:
         if path.endswith(".tar"):
-            return gates["stats" if method == "HEAD" else "elements"]
+            return gates["elements"]
         is_row_group = path.endswith("index.parquet") and re.match(r"bytes=\d", range_)
         return gates["row groups" if is_row_group else "files"]
 

@@ -28,7 +28,7 @@ from shards.tar import TarError, scan
 from tests.shards.mp4_bomb import mp4
 from tests.shards.small_dataset import FACTS, config, encode, picture, seen
 
-KEYS = ["../../escape", "/etc/passwd", "nul\0byte", "x" * 5000, "\x1b[2J\nred", "..", "", "C:\\windows", "a/../../b"]
+KEYS = ["../../escape", "/etc/passwd", "nul\0byte", "x" * 1024, "\x1b[2J\nred", "..", "", "C:\\windows", "a/../../b"]
 MAX_GROWTH = 200 << 20
 
 
@@ -97,7 +97,7 @@ def test_a_hostile_name_stays_on_one_line_of_ledger_and_message(tmp_path: Path) 
 def test_an_origin_is_shown_without_control_characters() -> None:
     assert str(Origin("d", "s.tar", "größe/1")) == "d/s.tar:größe/1"
     assert str(Origin("d", "s.tar", "\x1b[2J\n")) == r"d/s.tar:'\x1b[2J\n'"
-    assert str(Origin("d", "s.tar", "x" * 5000)) == "d/s.tar:" + "x" * 256 + "..."
+    assert str(Origin("d", "s.tar", "x" * 1024)) == "d/s.tar:" + "x" * 256 + "..."
 
 
 @pytest.mark.parametrize("name", ["../000000.tar", "/etc/passwd", "a/b.tar", "..", "nul\0.tar", ""])
@@ -243,6 +243,40 @@ def test_a_parquet_file_that_stands_for_billions_of_rows_is_refused(tmp_path: Pa
     del column
     with little_memory(), pytest.raises(DatasetError, match=rf"{file}: claims {rows} rows, the limit is {rows - 1}"):
         Reader("h", str(folder))
+
+
+@pytest.mark.parametrize("name", ["key", "codec", "kind", "member_ext"])
+def test_a_long_text_that_stands_in_every_row_of_an_index_is_refused(tmp_path: Path, name: str) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    from shards.commands.output import open_dataset
+    from shards.commands.tables import group_tables
+
+    folder = hostile_dataset(tmp_path / "h", ["k"], {})
+    table = pq.read_table(folder / "index.parquet")
+    long = "x" * (1 << 24 if name != "key" else 1025)
+    number = table.schema.get_field_index(name)
+    column = pa.array([[long, "json"] if name == "member_ext" else long], table.schema.field(number).type)
+    pq.write_table(table.set_column(number, table.schema.field(number), column), folder / "index.parquet")
+    assert (folder / "index.parquet").stat().st_size < 900_000
+    reason = rf"row group 0.*{name} holds a text of {len(long)} bytes, the limit is 1024"
+    with little_memory(), pytest.raises(DatasetError, match=reason):
+        Reader("h", str(folder)).index.rows(0)
+    with little_memory(), pytest.raises(DatasetError, match=reason):
+        next(group_tables(open_dataset(str(folder)), [name]))
+
+
+def test_an_index_with_numbers_for_texts_is_refused(tmp_path: Path) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    folder = hostile_dataset(tmp_path / "h", ["k"], {})
+    table = pq.read_table(folder / "index.parquet")
+    number = table.schema.get_field_index("key")
+    pq.write_table(table.set_column(number, "key", pa.array([7])), folder / "index.parquet")
+    with pytest.raises(DatasetError, match="row group 0: key should hold texts, holds int64"):
+        Reader("h", str(folder)).index.rows(0)
 
 
 @pytest.mark.parametrize(

@@ -43,12 +43,21 @@ def test_a_row_has_members_checksums_and_records(tmp_path: Path) -> None:
 
 
 def test_headers_only_read_nothing_else(tmp_path: Path) -> None:
-    files = [("a.jpg", b"x"), ("a.json", JSON), ("b.jpg", b"x"), ("b.json", JSON), ("b.txt", b"x"), ("c.mp4", b"x")]
+    files = [("a.jpg", b"x"), ("a.json", JSON), ("b.jpg", b"x"), ("b.txt", b"x"), ("c.mp4", b"x")]
     path = write_tar(tmp_path / "a.tar", files)
     found = read_samples(scan(path), "/nowhere", Looks(checksums=False))
     assert [row.num_records for row in found.rows] == [-1, 1] and found.checksum == ""
     assert {member.checksum for row in found.rows for member in row.members} == {None}
     assert reasons(found) == {"c.mp4": "needs a medium and a json or txt, has mp4"}
+
+
+def test_headers_say_no_count_where_a_json_beside_the_txt_may_hold_a_list_of_records(tmp_path: Path) -> None:
+    two = b'{"records": [{"caption": "a"}, {"caption": "b"}]}'
+    path = write_tar(tmp_path / "a.tar", [("a.jpg", b"x"), ("a.json", two), ("a.txt", b"x")])
+    counts = [
+        read_samples(scan(path), str(path), Looks(checksums=looks)).rows[0].num_records for looks in (True, False)
+    ]
+    assert counts == [2, -1]
 
 
 def test_what_cannot_be_used_is_quarantined_with_the_reason(tmp_path: Path) -> None:

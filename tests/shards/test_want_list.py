@@ -74,7 +74,7 @@ def test_a_store_that_answers_otherwise_than_before_is_noticed_with_checksums_to
     tmp_path: Path, far: FarFolder, cache: ShardCache
 ) -> None:
     list_ = make(far, cache, write_shards(tmp_path / "far", 1))
-    assert list_.stat("000000.tar") == Stat(5000, "ETag=1")
+    assert list_.stat_many(["000000.tar"]) == [Stat(5000, "ETag=1")]
     list_.check_unchanged("000000.tar")
     far.versions["000000.tar"] = "ETag=2"
     with pytest.raises(DatasetError, match="was replaced"):

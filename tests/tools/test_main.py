@@ -15,9 +15,9 @@ import pytest
 from click.testing import Result
 from typer.testing import CliRunner
 
-from tools.__main__ import OptionError, _check_options, app
+from tools.__main__ import _check_options, app
 from tools.datasets import DATASETS, webvid
-from tools.rows import BadRow, Row
+from tools.rows import BadRow, OptionError, Row
 
 ROOT = Path(__file__).resolve().parents[2]
 CUT_SHORT = """
@@ -111,25 +111,34 @@ def test_errors_are_one_line_that_names_the_thing_and_the_remedy(
     def on(annotations: Path) -> list[str | Path]:
         return ["webvid", "--annotations", annotations, "--media", samples, "--out", out]
 
-    cases: list[tuple[list[str | Path], str]] = [
-        ([*clips, "--out", tmp_path / "file/out"], f"{tmp_path}/file/out: cannot be written (Not a directory); a part"),
+    cases: list[tuple[list[str | Path], int, str]] = [
+        (
+            [*clips, "--out", tmp_path / "file/out"],
+            1,
+            f"{tmp_path}/file/out: cannot be written (Not a directory); a part",
+        ),
         (
             [*clips, "--out", out, "--num-clips", "3"],
+            2,
             "webvid takes no --num-clips; it takes --annotations, --media, --id-",
         ),
-        (["webvid", "--out", out], "webvid needs --annotations, --media; see python -m tools build --help"),
-        (["webvidd", "--out", out], "no dataset is called 'webvidd'; did you mean 'webvid'? known: cc3m, msrvtt_qa"),
-        (on(tmp_path / "train.pkl"), f"{tmp_path}/train.pkl: pickles are not read"),
-        (on(tmp_path / "no.csv"), f"{tmp_path}/no.csv: no such file; check --annotations"),
-        (on(tmp_path / "head.csv"), "head.csv: holds no rows; give"),
+        (["webvid", "--out", out], 2, "webvid needs --annotations, --media; see python -m tools build --help"),
+        (["webvidd", "--out", out], 2, "no dataset is called 'webvidd'; did you mean 'webvid'? known: cc3m, msrvtt_qa"),
+        (on(tmp_path / "train.pkl"), 1, f"{tmp_path}/train.pkl: pickles are not read"),
+        (on(tmp_path / "no.csv"), 2, f"{tmp_path}/no.csv: no such file; check --annotations"),
+        (on(tmp_path / "head.csv"), 1, "head.csv: holds no rows; give"),
         (
             [*clips[:3], "--media", tmp_path, "--out", tmp_path / "lost"],
+            1,
             "results_2M_train.csv: none of its 24 rows gave a sample, so there is no dataset; the first ones: media",
         ),
+        ([*clips[:3], "--media", tmp_path / "no", "--out", out], 2, f"{tmp_path}/no: no such folder; check --media"),
+        ([*clips, "--split", "train", "--out", out], 2, f"{clips[2]}: --split is for VIOLET's json"),
+        (["shapes", "--split", "tren", "--num-clips", "1", "--out", out], 2, "--split 'tren' is unknown; choose one"),
     ]
-    for arguments, message in cases:
+    for arguments, code, message in cases:
         result = invoke(*arguments)
-        assert result.exit_code == 1, arguments
+        assert result.exit_code == code, arguments
         assert result.stderr.splitlines()[-1].startswith(f"error: {message}"), result.stderr
         assert "Traceback" not in result.stderr and not result.stdout
         assert not out.exists()
@@ -137,7 +146,7 @@ def test_errors_are_one_line_that_names_the_thing_and_the_remedy(
 
 def test_a_process_reports_errors_by_exit_code_and_stderr(tmp_path: Path) -> None:
     unknown = command("msrvtt", "--out", tmp_path / "out")
-    assert (unknown.returncode, unknown.stdout) == (1, "")
+    assert (unknown.returncode, unknown.stdout) == (2, "")
     assert unknown.stderr.startswith("error: no dataset is called 'msrvtt'; did you mean 'msrvtt_qa'?")
     assert unknown.stderr.count("\n") == 1
     assert command("webvid").returncode == 2, "wrong usage"

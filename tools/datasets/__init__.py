@@ -10,7 +10,7 @@ import difflib
 from collections.abc import Callable, Iterator
 
 from tools.datasets import cc3m, msrvtt_qa, shapes, webvid
-from tools.rows import BadRow, Row
+from tools.rows import BadRow, OptionError, Row
 
 DATASETS: dict[str, Callable[..., Iterator[Row | BadRow]]] = {
     "cc3m": cc3m.rows,
@@ -21,7 +21,7 @@ DATASETS: dict[str, Callable[..., Iterator[Row | BadRow]]] = {
 }
 
 
-class UnknownDataset(ValueError):
+class UnknownDataset(OptionError):
     """A name that is not in DATASETS; the text lists those that are, and the nearest."""
 
 

@@ -31,6 +31,7 @@ from tools.rows import (
     AnnotationError,
     BadRow,
     CountedRows,
+    OptionError,
     Row,
     caption_records,
     make_key,
@@ -54,11 +55,11 @@ def rows(annotations: Path, media: Path, split: str | None = None) -> CountedRow
     if isinstance(texts, dict):
         check_file(media)
         if media.is_dir() or media.suffix.lower() != ".tsv":
-            raise AnnotationError(f"{media}: VIOLET's json goes with its images: --media IMAGES.tsv (id, tab, base64)")
+            raise OptionError(f"{media}: VIOLET's json goes with its images: --media IMAGES.tsv (id, tab, base64)")
         captions = pick_split(annotations, texts, split)
         return CountedRows(_violet_rows(annotations, media, captions), len(captions))
     if split is not None:
-        raise AnnotationError(f"{annotations}: --split is for VIOLET's json; this file is one split by itself")
+        raise OptionError(f"{annotations}: --split is for VIOLET's json; this file is one split by itself")
     folder = MediaFolder(media, IMAGE_EXTENSIONS)
     if texts is None:
         return CountedRows(_tsv_rows(annotations, folder), about_records(annotations))

@@ -27,7 +27,7 @@ from typing import Any
 import numpy as np
 
 from shards.rng import rng as addressed_rng
-from tools.rows import BadRow, CountedRows, Row
+from tools.rows import BadRow, CountedRows, OptionError, Row
 
 SIZE = 64
 """Height and width in pixels."""
@@ -80,13 +80,13 @@ class Scene:
 def rows(split: str, num_clips: int, text: str = "questions", seed: int = 0) -> Iterator[Row | BadRow]:
     """Rendered clips of moving coloured shapes, with captions or with questions (synthetic).
 
-    Raises ValueError for an unknown split or text, or num_clips below 1. Clips are rendered in one process per core.
+    Raises OptionError for an unknown split or text, or num_clips below 1. Clips are rendered in one process per core.
     """
     for name, value, known in (("--split", split, SPLITS), ("--text", text, TEXTS)):
         if value not in known:
-            raise ValueError(f"{name} {value!r} is unknown; choose one of {', '.join(known)}")
+            raise OptionError(f"{name} {value!r} is unknown; choose one of {', '.join(known)}")
     if num_clips < 1:
-        raise ValueError(f"--num-clips must be at least 1, found {num_clips}")
+        raise OptionError(f"--num-clips must be at least 1, found {num_clips}")
     return CountedRows(_rows(split, num_clips, text, seed), num_clips)
 
 

@@ -34,6 +34,7 @@ from tools.rows import (
     AnnotationError,
     BadRow,
     CountedRows,
+    OptionError,
     Row,
     caption_records,
     make_key,
@@ -57,7 +58,7 @@ def rows(annotations: Path, media: Path, id_map: Path | None = None, split: str 
         records = (Record(f"id {key!r}", {"videoid": key, "name": text}) for key, text in texts.items())
         return CountedRows((_row(record, annotations, folder) for record in records), len(texts))
     if split is not None:
-        raise AnnotationError(f"{annotations}: --split is for VIOLET's json; this file is one split by itself")
+        raise OptionError(f"{annotations}: --split is for VIOLET's json; this file is one split by itself")
     stream = table_records(annotations, REQUIRED, OPTIONAL)
     return CountedRows(_rows(stream, annotations, folder), about_records(annotations))
 

@@ -51,6 +51,22 @@ def test_damage_is_code_1_and_wrong_usage_code_2(tars: Path) -> None:
     assert "left out: " in done.stderr and "2.tar: ends at byte" in done.stderr
     done = run(tars, "--strict", "--headers")
     assert done.returncode == 1 and done.stderr.startswith("error: ") and "strict" in done.stderr
-    for arguments in ([tars / "nowhere"], [tars, "--headers", "--media"], [tars, "--unknown"]):
+    for arguments in ([tars / "nowhere"], [tars / "{7..9}.tar"], [tars, "--headers", "--media"], [tars, "--unknown"]):
         done = run(*arguments)
         assert done.returncode == 2 and done.stdout == "" and done.stderr
+    command = [sys.executable, "-m", "shards", "index", str(tars / "nowhere"), "--debug"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert "Traceback" in done.stderr and "PatternError" in done.stderr
+
+
+def test_one_tar_of_several_is_not_indexed_in_place_of_all(tars: Path, tmp_path: Path) -> None:
+    assert run(tars).returncode == 0
+    done = run(tars / "1.tar")
+    assert done.returncode == 2 and done.stderr == (
+        f"error: {tars}/1.tar: is one tar of a folder with 1 more, and the index beside them is of all; to index all: "
+        f"python -m shards index {tars}; this one alone: python -m shards index {tars}/1.tar --out FOLDER\n"
+    )
+    assert Index.open(open_source(tars)).dataset["num_shards"] == 2
+    assert run(tars / "1.tar", "--out", tmp_path / "one").returncode == 0
+    (tars / "0.tar").unlink()
+    assert run(tars / "1.tar").returncode == 0

@@ -54,13 +54,21 @@ def test_twenty_are_shown_unless_asked_for_all(tmp_path: Path, run_json: RunJson
         (["--shard", "00000[02].tar"], KEYS[:3] + KEYS[6:]),
         (["--key", "sk_*"], ["sk_coffee"]),
         (["--key", "sintel*", "--shard", "000001.tar"], ["sintel_alley"]),
-        (["--key", "nothing"], []),
     ],
 )
 def test_patterns_choose(built: Path, run_json: RunJson, options: list[str], expected: list[str]) -> None:
     code, found = run_json("ls", built, *options)
     assert code == 0
     assert [sample["key"] for sample in found["samples"]] == expected
+
+
+@pytest.mark.parametrize("options", [[], ["--lines"], ["--json"], ["--shard", "00000[01].tar"]])
+def test_a_key_that_nothing_has_is_told(built: Path, run: Callable[..., Result], options: list[str]) -> None:
+    result = run("ls", built, "--key", "[no]thing", *options)
+    where = " in 00000[01].tar" if "--shard" in options else ""
+    assert result.exit_code == 1
+    assert result.stderr == f"error: {built}: no sample of dataset 'toy' has a key like '[no]thing'{where}\n"
+    assert ("--json" in options) == (result.stdout.startswith('{"dataset": "toy"'))
 
 
 def test_an_unknown_shard_is_wrong_usage(built: Path, run: Callable[..., Result]) -> None:

@@ -16,20 +16,27 @@ from click.testing import Result
 
 from shards.commands import output
 from shards.commands.output import UsageError, human_bytes, json_line, one_line_errors, open_dataset, printable
-from shards.index import DatasetError
+from shards.index import DatasetError, WrongPlace
+from shards.indexer import DamagedShard, PatternError
 from shards.quarantine import TooManyFailures
-from shards.source import SourceError
+from shards.source import AccessDenied, MissingFile, SourceError
+from shards.target import WriteError
 
 ROOT = Path(__file__).resolve().parents[3]
 VERBS = ("verify", "ls", "stats", "preview", "bench")
 
 
-@pytest.mark.parametrize("verb", VERBS)
+@pytest.mark.parametrize("verb", [*VERBS, "index", "merge"])
 def test_help_teaches_with_an_example(run: Callable[..., Result], verb: str) -> None:
     result = run(verb, "--help")
     assert result.exit_code == 0
     assert f"python -m shards {verb} data/" in result.stdout and "Exit codes:" in result.stdout
-    assert "--json" in result.stdout
+    assert "--json" in result.stdout and "--debug" in result.stdout
+
+
+def test_the_help_of_all_says_the_exit_codes(run: Callable[..., Result]) -> None:
+    shown = run("--help").stdout
+    assert "0 fine, 1 problems in the data, 2 wrong usage, 3 a bug of ours" in shown
 
 
 @pytest.mark.parametrize("verb", VERBS)
@@ -44,6 +51,39 @@ def test_a_path_without_a_dataset_is_named_with_the_remedy(
     assert result.exit_code == 2
     assert "the folder holds 1 tars but no dataset.json; make the index" in result.stderr
     assert f"python -m shards index {tmp_path}" in result.stderr
+
+
+@pytest.mark.parametrize(("verb", "option"), [("ls", " --shard 000000.tar"), ("verify", ""), ("stats", "")])
+def test_one_shard_is_answered_with_what_to_type(
+    run: Callable[..., Result], built: Path, monkeypatch: pytest.MonkeyPatch, verb: str, option: str
+) -> None:
+    shard = built / "000000.tar"
+    assert run(verb, shard).stderr == (
+        f"error: {shard}: is one shard, not a dataset; type: python -m shards {verb} {built}{option}\n"
+    )
+    monkeypatch.chdir(built)
+    result = run(verb, "000000.tar")
+    assert result.exit_code == 2 and result.stderr.endswith(f"type: python -m shards {verb} .{option}\n")
+    assert run(verb, ".", *option.split()).exit_code == 0
+
+
+def test_one_shard_in_a_store_is_answered_likewise(run: Callable[..., Result], memory_url: str) -> None:
+    result = run("stats", f"{memory_url}/000000.tar")
+    assert result.exit_code == 2 and result.stderr.endswith(f"type: python -m shards stats {memory_url}\n")
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_a_folder_of_datasets_is_answered_with_their_names(
+    run: Callable[..., Result], dataset: Path, verb: str
+) -> None:
+    shutil.copytree(dataset, dataset.parent / "other" / "train")
+    (dataset.parent / "other" / "notes").mkdir()
+    result = run(verb, dataset.parent)
+    assert result.exit_code == 2 and not result.stdout
+    assert result.stderr == (
+        f"error: {dataset.parent}: no dataset here, but in folders below it: {dataset.parent}/other/train, {dataset}; "
+        f"type e.g.: python -m shards {verb} {dataset.parent}/other/train\n"
+    )
 
 
 @pytest.mark.parametrize("verb", VERBS)
@@ -72,7 +112,7 @@ def test_shards_may_lie_elsewhere_than_the_index(dataset: Path, tmp_path: Path) 
 
 def test_usage_errors_name_the_path(tmp_path: Path) -> None:
     with pytest.raises(
-        UsageError, match=r"neither dataset\.json nor tars; make the index of tars with: python -m shards"
+        UsageError, match=r"neither dataset\.json nor tars; check the path, or make the index of tars with: python -m"
     ):
         open_dataset(str(tmp_path))
 
@@ -81,6 +121,12 @@ def test_usage_errors_name_the_path(tmp_path: Path) -> None:
     ("error", "code", "message"),
     [
         (UsageError("no\nsuch thing"), 2, "error: no such thing\n"),
+        (PatternError("a/*.tar: no tar"), 2, "error: a/*.tar: no tar\n"),
+        (WrongPlace("b: not a part"), 2, "error: b: not a part\n"),
+        (WriteError("c: cannot be written"), 2, "error: c: cannot be written\n"),
+        (MissingFile("d: not found"), 2, "error: d: not found\n"),
+        (AccessDenied("e: refused"), 2, "error: e: refused\n"),
+        (DamagedShard("f.tar: torn"), 1, "error: f.tar: torn\n"),
         (DatasetError("x.parquet: torn"), 1, "error: x.parquet: torn\n"),
         (SourceError("x.tar: gone"), 1, "error: x.tar: gone\n"),
         (TooManyFailures("3 of 4"), 1, "error: 3 of 4\n"),

@@ -1,0 +1,144 @@
+"""This project's own loader, asked like the others.
+
+mode "fetch": `Reader.fetch` in the order of a training pass; otherwise the whole `Loader`, its decoder replaced by one
+that gives a single pixel where the others decode nothing either. Checksums are compared at every read, unless the
+mode ends with "no checksums".
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent.parent))
+
+from protocol import Options, Sample, Unsupported, main
+
+AT_ONCE = 1024
+
+
+def load() -> None:
+    import numpy  # noqa: F401
+    import pyarrow.compute
+    import pyarrow.parquet  # noqa: F401
+
+    from shards import Loader  # noqa: F401
+
+
+def open_stream(options: Options) -> Any:
+    if options.workers and options.mode != "threads":
+        raise Unsupported("has no worker processes: it reads in threads of one process")
+    return Fetching(options) if options.mode.startswith("fetch") else Loading(options)
+
+
+class Fetching:
+    def __init__(self, options: Options) -> None:
+        from shards.order import Order, default_window
+        from shards.reader import Reader
+
+        verify: Any = "never" if "no checksums" in options.mode else "always"
+        self._reader = Reader("bench", options.url, verify=verify)
+        counts = self._reader.counts
+        self._order = Order(counts, options.seed, "bench", 16, default_window(counts))
+        self._size = int(counts.sum())
+
+    def __iter__(self) -> Iterator[Sample]:
+        import numpy as np
+
+        for start in range(0, self._size, AT_ONCE):
+            at = self._order.at(np.arange(start, min(start + AT_ONCE, self._size)))
+            for fetched in self._reader.fetch(at.shard, at.row):
+                if isinstance(fetched, Exception):
+                    raise fetched
+                yield fetched.media, fetched.json
+
+
+class Loading:
+    def __init__(self, options: Options) -> None:
+        import numpy as np
+
+        import shards.loader
+        from shards import EncodedClip, Loader, LoaderConfig
+        from shards import Sample as OurSample
+        from shards.clip import ClipPlan
+
+        if not options.decode:
+            pixel = np.zeros((1, 1, 1, 3), np.uint8)
+            shards.loader.open_decoder = lambda name: lambda media, kind, plan: pixel  # type: ignore[assignment]
+        nothing = {"none": np.zeros(1, np.int8)}
+
+        def encode(sample: OurSample, rng: Any) -> EncodedClip:
+            size = (sample.facts.height, sample.facts.width)
+            plan = ClipPlan((0,), size, (0, 0, *size))
+            meta = {"medium": sample.media, "text": sample.record["caption"].encode()}
+            return EncodedClip(sample.media, sample.facts.kind, plan, nothing, meta)
+
+        settings: dict[str, Any] = {
+            "blend": [{"name": "bench", "path": options.url}],
+            "batch_size": options.batch,
+            "mode": "train" if options.shuffle else "eval",
+            "seed": options.seed,
+            "verify": "always",
+        }
+        if options.cache:
+            settings["cache"] = {
+                "folder": options.cache,
+                "limit": options.cache_bytes,
+                "connections": options.connections,
+            }
+        self._training = options.shuffle
+        self._loader = Loader(LoaderConfig.model_validate(settings), options.rank, options.world, encode)
+        self._size = self._loader.num_elements // options.world
+        self._done = 0
+        self._substituted = 0
+        if options.state:
+            self._loader.load_state_dict(json.loads(Path(options.state).read_text()))
+            passes, into, _ = self._loader.progress()["bench"]
+            assert not passes
+            self._done = into // options.world
+
+    def __iter__(self) -> Iterator[Sample]:
+        for batch in self._loader:  # endless in training
+            for failure in batch.failures:
+                print(f"skipped {failure.origin}: {failure.reason}", file=sys.stderr)
+            self._substituted += len({failure.row for failure in batch.failures})
+            for meta, valid in zip(batch.meta, batch.valid.tolist(), strict=True):
+                if valid and self._done < self._size:
+                    self._done += 1
+                    yield meta["medium"], meta["text"]
+            if self._training and self._done >= self._size:
+                break
+        self._done = 0
+
+    def save(self, path: str) -> None:
+        Path(path).write_text(json.dumps(self._loader.state_dict()))
+
+    def notes(self) -> dict[str, Any]:
+        accounting = self._loader.stats.accounting
+        found: dict[str, Any] = {"substituted": accounting.substituted, "failed": accounting.failed}
+        return found
+
+    def close(self) -> None:
+        self._loader.close()
+
+
+def convert(tars: list[str], out: str) -> None:
+    """An index beside links to the tars."""
+    import os
+    import subprocess
+
+    os.makedirs(out, exist_ok=True)
+    for tar in tars:
+        target = Path(out) / Path(tar).name
+        if not target.exists():
+            os.link(tar, target)
+    root = Path(__file__).resolve().parent.parent.parent
+    command = [sys.executable, "-m", "shards", "index", os.path.abspath(out), "--media"]
+    subprocess.run(command, check=True, cwd=root, stdout=sys.stderr)
+
+
+if __name__ == "__main__":
+    main(load, open_stream, convert)

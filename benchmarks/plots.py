@@ -1,0 +1,102 @@
+"""Bar charts of what the benchmarks beside the peers found, small enough for docs/.
+
+    PYTHONPATH=. python benchmarks/bench_read.py --json results.jsonl    # and the others, into one file
+    PYTHONPATH=. python benchmarks/plots.py results.jsonl --out docs
+
+Writes beside_peers.svg (a panel for each benchmark that is in the file, its last result) and faults.svg (the
+scorecard). Bars are medians, lines reach from the least to the greatest value; ours has its own colour.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+
+matplotlib.use("svg")
+import matplotlib.pyplot as plt
+
+PANELS = {
+    "read": ("samples_per_cpu_s", "local read: samples per CPU-second", True),
+    "s3": ("link", "object store: share of 200 MB/s", False),
+    "s3 first batch": ("round_trips", "1,000 cold shards: round trips to the first batch", False),
+    "start": ("first_batch_s", "opening to the first batch, s", True),
+    "resume": ("first_batch_s", "resume: state to the first batch, s", True),
+    "memory": ("added_mb", "private memory beyond the import, MB", False),
+    "shuffle": ("shards_per_batch", "shards in a batch of 32", False),
+}
+"""Benchmark -> (figure, title, logarithmic)."""
+OURS, OTHERS = "#1f6fb4", "#b8bec6"
+COLORS = {"pass": "#5aa469", "fail": "#d1495b", "n/a": "#e3e6ea", "broken": "#000000"}
+
+
+def main() -> None:
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument("results", type=Path)
+    options.add_argument("--out", type=Path, default=Path("docs"))
+    chosen = options.parse_args()
+    results = {}
+    for line in chosen.results.read_text().splitlines():
+        result = json.loads(line)
+        results[result["benchmark"]] = result
+    matplotlib.rcParams.update({"font.size": 7, "svg.fonttype": "none", "svg.hashsalt": "shards"})
+    there = [name for name in PANELS if name in results]
+    if there:
+        bars(chosen.out / "beside_peers.svg", [(results[name]["cases"], *PANELS[name]) for name in there])
+    if "faults" in results:
+        scorecard(chosen.out / "faults.svg", results["faults"]["faults"])
+
+
+def bars(path: Path, panels: list[tuple[dict[str, Any], str, str, bool]]) -> None:
+    """One panel below the other, as high as it has bars."""
+    heights = [len(cases) + 2 for cases, *_ in panels]
+    figure, axes = plt.subplots(
+        len(panels), 1, figsize=(6.5, 0.16 * sum(heights)), height_ratios=heights, squeeze=False, layout="constrained"
+    )
+    for axis, (cases, name, title, logarithmic) in zip(axes[:, 0], panels, strict=True):
+        labels = list(cases)
+        spreads = [cases[label][name] for label in labels]
+        medians = [spread["median"] for spread in spreads]
+        least = [max(0.0, spread["median"] - spread["least"]) for spread in spreads]
+        greatest = [max(0.0, spread["greatest"] - spread["median"]) for spread in spreads]
+        colors = [OURS if label.startswith("ours") else OTHERS for label in labels]
+        axis.barh(labels, medians, xerr=[least, greatest], color=colors, error_kw={"linewidth": 0.7})
+        for row, median in enumerate(medians):
+            axis.annotate(f" {median:.3g}", (median, row), va="center", xytext=(3, 0), textcoords="offset points")
+        if logarithmic:
+            axis.set_xscale("log")
+        axis.margins(x=0.12)
+        axis.invert_yaxis()
+        axis.set_title(title, loc="left", fontsize=8)
+        axis.spines[["top", "right"]].set_visible(False)
+    _save(figure, path)
+
+
+def scorecard(path: Path, faults: dict[str, dict[str, dict[str, str]]]) -> None:
+    """A square for each fault and system."""
+    systems = list(next(iter(faults.values())))
+    figure, axis = plt.subplots(figsize=(5.5, 0.2 * len(faults) + 0.5), layout="constrained")
+    for row, cells in enumerate(faults.values()):
+        for column, system in enumerate(systems):
+            result = cells[system]["result"]
+            axis.add_patch(plt.Rectangle((column - 0.47, row - 0.44), 0.94, 0.88, color=COLORS[result]))
+            axis.text(column, row, result, ha="center", va="center", color="#555" if result == "n/a" else "white")
+    axis.set_xticks(range(len(systems)), systems)
+    axis.set_yticks(range(len(faults)), list(faults))
+    axis.set(xlim=(-0.5, len(systems) - 0.5), ylim=(len(faults) - 0.5, -0.5))
+    axis.tick_params(length=0, top=True, labeltop=True, bottom=False, labelbottom=False)
+    axis.spines[:].set_visible(False)
+    _save(figure, path)
+
+
+def _save(figure: Any, path: Path) -> None:
+    figure.savefig(path, metadata={"Date": None})
+    plt.close(figure)
+    print(f"{path}: {path.stat().st_size / 1e3:.0f} KB")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,247 @@
+"""Seeking gives the frames of linear decoding, bit for bit, or stands back."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from shards import partial
+from shards.clip import ClipPlan
+from shards.decode.cpu import decode
+from shards.decode.seek import NotAsIndexed, find_frames
+from shards.index import KeyFrames
+from shards.media import MediaError, probe
+from shards.partial import FetchCounts, PartialMedium, usable
+from shards.source import SourceError
+from tests.shards.films import NUM_FRAMES, OTHERS, SEEKABLE, Store, gop_table, shoot
+
+REPOSITORY = Path(__file__).resolve().parents[3]
+SAMPLES = sorted((REPOSITORY / "samples" / "videos").glob("*.*"))
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _small_blocks() -> Iterator[None]:
+    """The test videos are small: what is near or large is so too."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in {"BLOCK": 700, "GAP": 0, "_WHOLE_SHARE": 2, "_HEADER_BYTES": 300, "_BEFORE": 0}.items():
+            patch.setattr(partial, name, value)
+        yield
+
+
+def plan_of(*frames: int) -> ClipPlan:
+    return ClipPlan(frames, (24, 32), (0, 0, 24, 32))
+
+
+def outcome(media: bytes | PartialMedium, plan: ClipPlan) -> np.ndarray | str:
+    try:
+        return decode(media, "video", plan)
+    except MediaError as error:
+        return str(error)
+
+
+def alike(one: np.ndarray | str, other: np.ndarray | str) -> bool:
+    return one == other if isinstance(one, str) or isinstance(other, str) else np.array_equal(one, other)
+
+
+FRAMES = st.lists(st.integers(0, NUM_FRAMES - 1), min_size=1, max_size=4)
+
+
+@pytest.mark.parametrize("name", SEEKABLE)
+def test_a_part_of_the_bytes_gives_the_same_frames(name: str) -> None:
+    film = SEEKABLE[name]
+    data = shoot(film)
+    table = gop_table(data, film.ext)
+    assert usable(table, len(data))
+
+    @settings(max_examples=12, deadline=None)
+    @given(frames=FRAMES)
+    def check(frames: list[int]) -> None:
+        store, counts = Store(data), FetchCounts()
+        clip = decode(store.medium(table, counts), "video", plan_of(*frames))
+        assert np.array_equal(clip, decode(data, "video", plan_of(*frames)))
+        assert not counts.snapshot()["whole"]
+
+    check()
+    for number in (*table.frames[1:3], *(number - 1 for number in table.frames[1:3])):
+        check.hypothesis.inner_test([number])  # the edges of GOPs
+
+
+@pytest.mark.parametrize("name", OTHERS)
+@settings(max_examples=6, deadline=None)
+@given(frames=FRAMES)
+def test_where_seeking_is_not_trusted_decoding_is_linear(name: str, frames: list[int]) -> None:
+    film = OTHERS[name]
+    data = shoot(film)
+    table = gop_table(data, film.ext)
+    assert alike(outcome(Store(data).medium(table), plan_of(*frames)), outcome(data, plan_of(*frames)))
+    if max(frames) >= table.frames[1]:
+        with pytest.raises((NotAsIndexed, MediaError)):
+            list(find_frames(Store(data).medium(table), sorted(set(frames))))
+
+
+def test_only_the_gops_of_the_clip_are_fetched() -> None:
+    film = SEEKABLE["h264"]
+    data = shoot(film, 600)
+    table = gop_table(data, film.ext)
+    store = Store(data)
+    decode(store.medium(table), "video", plan_of(75, 225, 375, 525))
+    assert sum(store.given) < 0.25 * len(data) and len(store.requests) <= 2
+    assert len(table.frames) == 50 and table.offsets[0] < 100  # the tables are behind the media
+
+
+def test_decoding_skips_what_the_clip_does_not_need(monkeypatch: pytest.MonkeyPatch) -> None:
+    from shards.decode import seek
+    from shards.media import decode_packet
+
+    data = shoot(SEEKABLE["h264"], 600)
+    packets: list[object] = []
+    monkeypatch.setattr(seek, "decode_packet", lambda packet: (packets.append(packet), decode_packet(packet))[1])
+    decode(PartialMedium.of_bytes(data, gop_table(data, "mp4")), "video", plan_of(61, 541))
+    assert len(packets) < 20
+
+
+# ------------------------------------------------------------ tables that lie
+
+
+@st.composite
+def lies(draw: st.DrawFn, table: KeyFrames, size: int) -> KeyFrames:
+    """A table with some entries changed, left out or moved by one place."""
+    columns = [list(column) for column in table]
+    for _ in range(draw(st.integers(1, 3))):
+        number = draw(st.integers(0, 2))
+        column = columns[number]
+        at = draw(st.integers(0, len(column) - 1))
+        step = draw(st.integers(-3, 3)) * (0.04 if number == 1 else 1)
+        far = draw(st.floats() if number == 1 else st.integers(-1 << 40, 1 << 40))
+        value = draw(st.sampled_from([column[at] + step, draw(st.sampled_from(column)), far, size - 1]))
+        if draw(st.booleans()):
+            column[at] = value
+        elif len(column) > 2:
+            for entries in columns if draw(st.booleans()) else [column]:
+                del entries[at : at + 1]
+    return KeyFrames(*columns)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "name", ["h264, open GOPs", "h264, variable rate", "h264 in mkv, open GOPs", "vp9, hidden frames"]
+)
+def test_a_table_that_lies_gives_no_wrong_frame(name: str) -> None:
+    film = SEEKABLE[name]
+    data = shoot(film)
+
+    @settings(max_examples=40, deadline=None)
+    @given(table=lies(gop_table(data, film.ext), len(data)), frames=FRAMES)
+    def check(table: KeyFrames, frames: list[int]) -> None:
+        if usable(table, len(data)):
+            assert alike(outcome(Store(data).medium(table), plan_of(*frames)), outcome(data, plan_of(*frames)))
+
+    check()
+
+
+@pytest.mark.parametrize("time", [-(2.0**30), -1.0, 3.98, 1e9])
+def test_times_that_are_far_off_are_found_out(time: float) -> None:
+    for name in ("h264", "vp9, hidden frames"):
+        data = shoot(SEEKABLE[name])
+        table = gop_table(data, SEEKABLE[name].ext)
+        at = 0 if time < 0 else -1
+        times = [*table.times]
+        times[at] = time
+        assert usable(table._replace(times=times), len(data))
+        number = table.frames[at] + 1
+        medium = Store(data).medium(table._replace(times=times))
+        assert alike(outcome(medium, plan_of(number)), outcome(data, plan_of(number)))
+
+
+def test_numbers_that_are_all_too_large_by_one_are_found_out() -> None:
+    for name in ("h264", "h264 in mkv, open GOPs"):
+        data = shoot(SEEKABLE[name])
+        table = gop_table(data, SEEKABLE[name].ext)
+        moved = table._replace(frames=[number + (number > 0) for number in table.frames])
+        with pytest.raises(NotAsIndexed, match=r"number of a key frame|frame rate"):
+            list(find_frames(Store(data).medium(moved), [50]))
+
+
+@pytest.mark.parametrize("name", ["hevc, open GOPs", "mpeg4"])
+def test_key_frames_that_are_none_are_found_out(name: str) -> None:
+    film = SEEKABLE[name]
+    data = shoot(film).replace(b"stss", b"free")  # without this table every frame passes for one
+    table = gop_table(data, film.ext)
+    assert len(table.frames) == NUM_FRAMES
+    for number in (5, 17, 50, 83):
+        medium = PartialMedium.of_bytes(data, table)
+        assert alike(outcome(medium, plan_of(number)), outcome(data, plan_of(number)))
+
+
+def test_a_frame_behind_the_end_is_the_same_error() -> None:
+    data = shoot(SEEKABLE["h264"])
+    with pytest.raises(MediaError, match=r"frame 500 was planned but the stream ends after 110 frames"):
+        decode(Store(data).medium(gop_table(data, "mp4")), "video", plan_of(3, 500))
+
+
+def test_a_damaged_part_that_is_needed_is_the_same_error() -> None:
+    film = SEEKABLE["vp8, hidden frames"]
+    table = gop_table(shoot(film), film.ext)
+    data = bytearray(shoot(film))
+    start = table.offsets[3] + 20
+    data[start : table.offsets[5]] = bytes(table.offsets[5] - start)
+    for frames in ((table.frames[3] + 5,), (2, table.frames[4])):
+        found = outcome(Store(bytes(data)).medium(table), plan_of(*frames))
+        assert alike(found, outcome(bytes(data), plan_of(*frames)))
+
+
+@pytest.mark.parametrize("request_number", range(3))
+def test_a_store_that_fails_is_no_fault_of_the_video(request_number: int) -> None:
+    data = shoot(SEEKABLE["vp9, hidden frames"], 300)
+    store = Store(data)
+    table = gop_table(data, "webm")
+
+    def fetch(spans: list[partial.Span]) -> list[bytes]:
+        if len(store.requests) == request_number:
+            raise SourceError("memory://x/000.tar: cannot be read")
+        return store.fetch([(start, min(stop, start + 400)) for start, stop in spans[:1]])
+
+    medium = PartialMedium(len(data), table, fetch)
+    medium.bring = lambda frames: None  # type: ignore[method-assign]
+    with pytest.raises(SourceError, match=re.escape("memory://x/000.tar: cannot be read")):
+        decode(medium, "video", plan_of(100, 250))
+
+
+# ------------------------------------------------------------ real files
+
+
+def compare(path: Path) -> int:
+    """Clips of one file, in part and whole; how many were not fetched whole in the end."""
+    data = path.read_bytes()
+    try:
+        num_frames = probe(data, path.name).num_frames
+    except MediaError:
+        return 0
+    table = gop_table(data, path.name.rsplit(".", 1)[-1].lower())
+    if not usable(table, len(data)):
+        return 0
+    rng = np.random.default_rng(0)
+    plans = [tuple((2 * i + 1) * num_frames // 8 for i in range(4)), (num_frames - 1,), (table.frames[1] - 1,)]
+    plans += [tuple(rng.integers(0, num_frames, 2).tolist()) for _ in range(2)]
+    counts = FetchCounts()
+    for frames in plans:
+        plan = plan_of(*frames)
+        assert alike(outcome(Store(data).medium(table, counts), plan), outcome(data, plan)), (path.name, frames)
+    return len(plans) - counts.snapshot()["whole"]
+
+
+@pytest.mark.skipif(not SAMPLES, reason="samples/videos is empty")
+def test_real_files_give_the_same_frames() -> None:
+    assert sum(map(compare, SAMPLES[::2])) > 5
+
+
+@pytest.mark.long
+@pytest.mark.timeout(1200)
+def test_every_file_of_the_corpus_gives_the_same_frames(corpus: Path) -> None:
+    paths = [path for folder in ("videos", "videos_odd") for path in sorted((corpus / folder).iterdir())]
+    assert sum(map(compare, paths)) > 200

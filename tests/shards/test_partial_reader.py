@@ -1,0 +1,131 @@
+"""Parts of elements come through the reader and the loader as if they were whole, and damage is told."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import fsspec
+import numpy as np
+import pytest
+
+from shards import partial
+from shards.clip import ClipPlan
+from shards.config import DatasetConfig, LoaderConfig
+from shards.decode.cpu import decode
+from shards.indexer import index_tars
+from shards.loader import Loader
+from shards.media import MediaError
+from shards.partial import Media, PartialMedium, whole
+from shards.reader import Reader
+from shards.sample import SampleError
+from shards.samples import Looks
+from shards.source import SourceError
+from tests.shards.films import SEEKABLE, Film, shoot
+from tests.shards.foreign_tars import picture, write_tar
+from tests.shards.test_indexer import encode
+
+FILMS = ("h264", "h264, tables in front", "h264 in mkv, open GOPs", "vp9, hidden frames")
+
+
+@pytest.fixture(scope="module")
+def films(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A local dataset with GOP tables: videos of 20 KB and more, a picture, and a video with one key frame."""
+
+    files = [("one.mp4", shoot(Film(options="preset=ultrafast g=500"), 60))]
+    files += [(f"f{i}.{SEEKABLE[name].ext}", shoot(SEEKABLE[name], 300)) for i, name in enumerate(FILMS)]
+    files += [("p.jpg", picture(0))]
+    folder = tmp_path_factory.mktemp("films")
+    both = [file for name, data in files for file in ((name, data), (name.split(".")[0] + ".txt", b"a caption"))]
+    write_tar(folder / "000.tar", both)
+    index_tars(str(folder), looks=Looks(media=True))
+    return folder
+
+
+@pytest.fixture
+def remote_films(films: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The same far away, with sizes that fit to such small videos."""
+    for name, value in {"BLOCK": 700, "GAP": 500, "_HEADER_BYTES": 300, "_BEFORE": 0}.items():
+        monkeypatch.setattr(partial, name, value)
+    url = f"memory://{films.name}"
+    fsspec.filesystem("memory").put(f"{films}/", f"/{films.name}/", recursive=True)
+    return url
+
+
+def frames_of(media: Media, *frames: int) -> np.ndarray:
+    return decode(media, "video", ClipPlan(frames, (24, 32), (0, 0, 24, 32)))
+
+
+def counts_of(reader: Reader) -> dict[str, int]:
+    return {} if reader.parts is None else reader.parts.counts.snapshot()
+
+
+def test_of_long_remote_videos_a_part_is_fetched(films: Path, remote_films: str) -> None:
+    remote, local = Reader("x", remote_films, partial_bytes=0), Reader("x", str(films))
+    draw = np.random.default_rng(0)
+    for number in range(1, 1 + len(FILMS)):
+        sample, expected = remote.read(0, number, draw), local.read(0, number, draw)
+        assert isinstance(sample.media, PartialMedium) and isinstance(expected.media, bytes)
+        assert (sample.record, sample.facts, sample.origin) == (expected.record, expected.facts, expected.origin)
+        for frames in ((40, 155), (299, 0)):
+            assert np.array_equal(frames_of(sample.media, *frames), frames_of(expected.media, *frames))
+        assert sample.media.whole() == expected.media
+    fresh = Reader("x", remote_films, partial_bytes=0)
+    frames_of(fresh.read(0, 1, draw).media, 40, 155)
+    counts = counts_of(fresh)
+    assert counts["media"] == 1 and counts["whole"] == 0 and counts["requests"] <= 6
+    assert counts["fetched_bytes"] < 0.35 * counts["bytes"]
+
+
+def test_what_is_small_or_has_no_use_for_it_is_read_whole(films: Path, remote_films: str) -> None:
+    draw = np.random.default_rng(0)
+    for opened in (
+        Reader("x", remote_films),
+        Reader("x", str(films)),
+        Reader("x", remote_films, verify="always", partial_bytes=0),
+        Reader("x", remote_films, partial_bytes=1 << 20),
+        Reader("x", str(films), partial_bytes=0),
+    ):
+        for number in range(1 + len(FILMS) + 1):
+            media = opened.read(0, number, draw).media
+            seeks = opened.parts is not None and number in range(1, 1 + len(FILMS))
+            assert isinstance(media, PartialMedium) == seeks
+            assert whole(media) == Reader("x", str(films)).read(0, number, draw).media
+        assert counts_of(opened).get("media", 0) == 0
+    assert isinstance(Reader("x", remote_films, partial_bytes=0).read(0, 0, draw).media, bytes)
+    assert isinstance(Reader("x", remote_films, partial_bytes=0).read(0, 5, draw).media, bytes)
+
+
+def test_damage_of_a_part_is_found_when_the_whole_is_read(films: Path, tmp_path: Path, remote_films: str) -> None:
+    row = Reader("x", str(films)).index.rows(0).members(1)
+    memory = fsspec.filesystem("memory")
+    tar = bytearray((films / "000.tar").read_bytes())
+    last = row[0].offset + row[0].size * 3 // 4
+    tar[last : last + 3000] = bytes(3000)
+    memory.pipe(f"/{films.name}/000.tar", bytes(tar))
+    draw = np.random.default_rng(0)
+    sample = Reader("x", remote_films, partial_bytes=0).read(0, 1, draw)
+    frames_of(sample.media, 40)  # elsewhere
+    with pytest.raises(MediaError, match=r"^\.mp4 is damaged: checksum [0-9a-f]{8}, the index expects [0-9a-f]{8}$"):
+        whole(sample.media)
+    tar[row[1].offset] ^= 1
+    memory.pipe(f"/{films.name}/000.tar", bytes(tar))
+    with pytest.raises(SampleError, match=r"x/000\.tar:f0: \.txt is damaged"):
+        Reader("x", remote_films, partial_bytes=0).read(0, 1, draw)
+
+
+def test_a_store_that_gives_less_is_named(remote_films: str) -> None:
+    cut = Reader("x", remote_films, partial_bytes=0)
+    read_many = cut.source.read_many
+    cut.source.read_many = lambda ranges: [data[:-1] for data in read_many(ranges)]  # type: ignore[method-assign]
+    with pytest.raises(SourceError, match=r"^memory://.*/000\.tar: gave only \d+ of \d+ bytes at \d+$"):
+        cut.read(0, 1, np.random.default_rng(0))
+
+
+def test_a_loader_gives_the_same_batches_from_parts(films: Path, remote_films: str) -> None:
+    batches = {}
+    for path, partial_bytes in ((str(films), None), (str(films), 0), (remote_films, 0)):
+        blend = (DatasetConfig(name="x", path=path, partial_bytes=partial_bytes),)
+        with Loader(LoaderConfig(blend=blend, batch_size=6, mode="eval"), 0, 1, encode) as loader:
+            batches[path, partial_bytes] = next(loader)
+    expected, *others = batches.values()
+    assert expected.valid.all() and all(np.array_equal(expected.frames, batch.frames) for batch in others)
