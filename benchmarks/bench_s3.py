@@ -71,6 +71,7 @@ def main() -> None:
             save_json(chosen.json, beside("s3", cases, chosen.rounds, ratios, shown))
         if chosen.skip != "first":
             cases = {system: partial(first, store, many, system, chosen.venvs) for system in systems}
+            cases["ours, no cache"] = partial(first, store, many, "ours", chosen.venvs, cached=False)
             save_json(chosen.json, beside("s3 first batch", cases, chosen.rounds))
 
 
@@ -100,13 +101,13 @@ def link(store: Store, folder: Path, system: str, size: str, venvs: Path) -> dic
     }
 
 
-def first(store: Store, folder: Path, system: str, venvs: Path) -> dict[str, Any]:
+def first(store: Store, folder: Path, system: str, venvs: Path, cached: bool = True) -> dict[str, Any]:
     """The first batch, near and far away."""
     store.behave(latency_s=0.0)
-    near = _ask(store, folder, system, "start", venvs)
+    near = _ask(store, folder, system, "start", venvs, cached)
     store.behave(latency_s=0.2)
     before = store.counted()
-    far = _ask(store, folder, system, "start", venvs)
+    far = _ask(store, folder, system, "start", venvs, cached)
     if "unsupported" in near or "unsupported" in far:
         return near if "unsupported" in near else far
     came = store.counted() - before
@@ -118,7 +119,7 @@ def first(store: Store, folder: Path, system: str, venvs: Path) -> dict[str, Any
     }
 
 
-def _ask(store: Store, folder: Path, system: str, verb: str, venvs: Path) -> dict[str, Any]:
+def _ask(store: Store, folder: Path, system: str, verb: str, venvs: Path, cached: bool = True) -> dict[str, Any]:
     work = Path(tempfile.mkdtemp(prefix="mcg-s3-", dir=folder.parent))
     try:
         url, env = forms.remote(folder, system, store, work)
@@ -128,7 +129,7 @@ def _ask(store: Store, folder: Path, system: str, verb: str, venvs: Path) -> dic
             index=str(folder / system),
             shuffle=system == "ours",  # its only order for training; the others stream their shards one by one
             batch=32,
-            cache=str(work / "cache") if system in CACHED else "",
+            cache=str(work / "cache") if cached and system in CACHED else "",
             connections=CONNECTIONS,
         )
         env["TMPDIR"] = str(work)
