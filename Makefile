@@ -3,8 +3,9 @@
 
 PYTHON ?= python3
 WORKERS ?= 2
-# Where the demo puts its shards: a folder, or the URL of a place in a bucket (docs/streaming.md).
+# Where the demo puts its shards, a folder or the URL of one; and the folder in which it caches those of a URL.
 DATA :=
+CACHE :=
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -24,7 +25,7 @@ unexport VIRTUAL_ENV CONDA_PREFIX PYTHONHOME PYTHONPATH PIP_TARGET PIP_PREFIX PI
 
 help:  ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
-	@echo "Variables: PYTHON=$(PYTHON)  WORKERS=$(WORKERS)  DATA=$(DATA)"
+	@echo "Variables: PYTHON=$(PYTHON)  WORKERS=$(WORKERS)  DATA=$(DATA)  CACHE=$(CACHE)"
 
 venv: $(INSTALLED)  ## make .venv (other targets do this by themselves)
 
@@ -38,7 +39,7 @@ $(INSTALLED): pyproject.toml constraints.txt
 	@touch $@
 
 demo: $(INSTALLED)  ## raw clips to answered questions: shards, training, evaluation, report
-	$(BIN)/python -m mcg.demo $(if $(DATA),--data-dir '$(DATA)')
+	$(BIN)/python -m mcg.demo $(if $(DATA),--data-dir '$(DATA)') $(if $(CACHE),--cache-dir '$(CACHE)')
 
 lint: $(INSTALLED)  ## ruff: rules and formatting
 	$(BIN)/ruff check .

@@ -41,6 +41,8 @@ SHAPES = {
     ("questions", "test"): 600,
 }
 """Clips to render, by text and split."""
+CACHE_LIMIT = "1GB"
+"""More than all of these take."""
 REAL = ("samples/cc3m", "samples/msrvtt_qa", "samples/webvid")
 """Datasets of real clips and pictures."""
 
@@ -58,6 +60,8 @@ class Demo:
     overrides: list[str]
     clip_share: float = 1.0
     """Share of SHAPES that is rendered."""
+    cache: Path | None = None
+    """Folder for shards from a bucket; None: samples are read from there one by one."""
     called: int = 0
     """Commands run so far."""
 
@@ -94,8 +98,12 @@ class Demo:
 
     def _settings(self, run_dir: Path) -> list[str]:
         settings = [f"vars.data={self.data}", f"run_dir={run_dir}", f"seed={self.seed}"]
+        splits = ["train", "val"]
         if run_dir.name == "ft":
             settings.append(f"init_from={self.folder / 'pt'}")
+            splits.append("test")
+        if self.cache is not None:
+            settings += [f"data.{split}.cache={{folder: {self.cache}, limit: {CACHE_LIMIT}}}" for split in splits]
         return settings + self.overrides
 
     def _call(self, arguments: list[str]) -> None:
@@ -215,6 +223,9 @@ def main(
     only: Annotated[str | None, typer.Option(help=f"Only one part: {', '.join(PARTS)}.")] = None,
     fresh: Annotated[bool, typer.Option(help="Delete RUN_DIR first, but not what is in another --data-dir.")] = False,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the rendered clips and of the training.")] = 0,
+    cache_dir: Annotated[
+        Path | None, typer.Option(help="Keep shards from a bucket here, on a local disk; without it none are kept.")
+    ] = None,
     clip_share: Annotated[float, typer.Option(min=0.01, max=1.0, help="Share of the clips to render.")] = 1.0,
     override: Annotated[list[str] | None, typer.Option(help="a.b=c over both configs; may be repeated.")] = None,
 ) -> None:
@@ -226,7 +237,7 @@ def main(
     if fresh and run_dir.exists():
         shutil.rmtree(run_dir)
     run_dir.mkdir(parents=True, exist_ok=True)
-    demo = Demo(run_dir, (data_dir or str(run_dir / "data")).rstrip("/"), seed, override or [], clip_share)
+    demo = Demo(run_dir, (data_dir or str(run_dir / "data")).rstrip("/"), seed, override or [], clip_share, cache_dir)
     actions: dict[str, Callable[[], Any]] = {
         "data": demo.build_data,
         "pretrain": lambda: demo.train("configs/demo/pt.yaml", run_dir / "pt"),

@@ -86,7 +86,7 @@ os.register_at_fork(after_in_child=_close_in_fork)
 
 
 class CachedShard(_File):
-    """A whole shard, open and locked: no process evicts it as long as this object lives."""
+    """A whole shard, open and locked: no process evicts it as long as this object lives, or until `release`."""
 
     def __init__(self, fd: int) -> None:
         super().__init__(fd)
@@ -98,6 +98,11 @@ class CachedShard(_File):
         while len(data) < length and (more := os.pread(self.fd, length - len(data), offset + len(data))):
             data += more  # one pread gives at most 2 GiB, and less when a signal arrives
         return data
+
+    def release(self) -> None:
+        """Let it be evicted; who is reading it just now can go on."""
+        if self.fd >= 0:
+            fcntl.flock(self.fd, fcntl.LOCK_UN)
 
 
 class Reservation(_File):

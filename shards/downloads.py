@@ -54,8 +54,8 @@ class Counts:
             self._counts[what] += count
 
     def get(self, what: str) -> float:
-        with self._lock:
-            return self._counts[what]
+        # Without the lock: who asks holds `Downloads.changed`, which a finalizer may want while its thread counts.
+        return self._counts[what]
 
     def snapshot(self) -> dict[str, float]:
         with self._lock:

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
 LOCAL_RANKS_VARIABLES = ("LOCAL_WORLD_SIZE", "LOCAL_SIZE")
 """Set by torchrun and by deepspeed: how many ranks share this node and its cache."""
-_LONGEST = 512
-"""Shards on one list; more would only be sorted again and again."""
+_LONGEST = 256
+"""Shards on one list beyond those in use; each holds a file open, of which many systems allow a process 1,024."""
 
 
 class _Needs(NamedTuple):

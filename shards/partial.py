@@ -11,7 +11,6 @@ A local video, all of whose bytes are there, may be a PartialMedium too: then th
 
 from __future__ import annotations
 
-import math
 import threading
 from bisect import bisect_right, insort
 from collections.abc import Callable, Iterable, Sequence
@@ -30,8 +29,12 @@ GAP = 1 << 16
 """Ranges with at most this many bytes between them are fetched as one."""
 _WHOLE_SHARE = 0.75
 """From this share of a medium on all of it is fetched."""
+_BEFORE = 1 << 12
+"""Bytes before a key frame: a demuxer of Matroska goes to the head of the cluster that holds it."""
 _REORDER = 3
 """Frames by which the decoder may be behind: to show the last ones of a GOP it reads into the next."""
+_MAX_SECONDS = 1 << 31
+"""More would not fit in the demuxers' clocks."""
 _KEY_FRAME_PART = 4
 """A key frame is guessed to be at most this part of its GOP."""
 _HEADER_BYTES, _FRAME_HEADER_BYTES = 1 << 15, 16
@@ -119,7 +122,7 @@ class PartialMedium:
             after = bisect_right(starts, offsets[key])
             stop = starts[after] if after < len(starts) else self.size
             near_end = key + 1 < len(numbers) and numbers[key + 1] - frame <= _REORDER
-            spans.append((offsets[key], stop + near_end * BLOCK))
+            spans.append((offsets[key] - _BEFORE, stop + near_end * BLOCK))
         spans = merge_spans(spans, self.size)
         if sum(stop - start for start, stop in spans) < _WHOLE_SHARE * self.size:
             self._get(self._missing(spans))
@@ -199,7 +202,7 @@ def usable(key_frames: KeyFrames | None, size: int) -> bool:
         numbers[0] == 0
         and all(a < b for a, b in pairwise(numbers))
         and all(a < b for a, b in pairwise(times))
-        and all(map(math.isfinite, times))
+        and all(abs(time) < _MAX_SECONDS for time in times)
         and min(offsets) >= 0
         and max(offsets) < size
         and len(set(offsets)) == len(offsets)

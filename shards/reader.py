@@ -268,7 +268,7 @@ class Reader:
         """Ranges of shards that are what the index knows: a store says so with the first range of each."""
         try:
             data = self.source.read_many(ranges)
-        except SourceError:
+        except MissingFile:
             self._check_shards(shards)  # which has more to say
             raise
         self._check_shards(shards)

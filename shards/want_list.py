@@ -95,7 +95,8 @@ class WantList:
         for wanted in dropped:
             wanted.state = "dropped"
             wanted.parts.clear()
-            self.here.pop(wanted.name, None)
+            if (shard := self.here.pop(wanted.name, None)) is not None:
+                shard.release()
         self.warm_up()
         return dropped
 

@@ -75,14 +75,15 @@ def test_it_runs_from_a_bucket(rgw: S3Server, use_s3: Callable[..., None], tmp_p
     use_s3(rgw)
     overrides = [word for setting in SMALL for word in ("--override", setting)]
     demo = ["--run-dir", str(tmp_path), "--data-dir", f"s3://{rgw.bucket}/demo/", "--clip-share", "0.02", *overrides]
-    done = call(*demo)
+    cache = tmp_path / "cache"
+    done = call(*demo, "--cache-dir", str(cache))
     assert done.returncode == 0, done.stderr[-3000:]
     summary = json.loads((tmp_path / "summary.json").read_text())
     assert set(summary["datasets"]) == {*REAL, *(f"shapes-{text}/{split}" for text, split in SHAPES)}
     assert summary["pretrain"]["steps"] == summary["finetune"]["steps"] == 4
     assert summary["pretrain"]["failed"] == summary["finetune"]["failed"] == summary["test"]["num_failed"] == 0
     assert (summary["test"]["num_scored"], summary["datasets"]["shapes-questions/test"]["samples"]) == (24, 12)
-    assert not list(tmp_path.rglob("*.tar")), "nothing of the data is kept on this machine"
+    assert {file.parent for file in tmp_path.rglob("*.tar")} == {cache}, "no other place of this machine has data"
     again = call(*demo, "--only", "data")
     assert again.returncode == 0 and "tools build" not in again.stderr, "what is in the bucket is not made again"
 

@@ -76,7 +76,7 @@ class Faults:
     rates: Mapping[str, float] = field(default_factory=dict)
     """Fault of KINDS -> share of the matching requests that meet it; they sum to 1 at most."""
     only: str = ""
-    """Requests that may meet a fault of `rates`: a regular expression that is searched in "METHOD /path?query"."""
+    """Requests that may meet a fault of `rates`: a regular expression, searched in "METHOD /path?query RANGE"."""
     at_most: int | None = None
     """Faults of `rates` after which there are no more; None: no end."""
     seed: int = 0
@@ -337,8 +337,8 @@ class _Connection:
         if path.startswith(_CONTROL):
             return self._control(method, path.removeprefix(_CONTROL), head)
         self.started = time.monotonic()
-        number, faults, fault = self.proxy.begin(f"{method} {path}")
         asked = head.fields.get("range", "")
+        number, faults, fault = self.proxy.begin(f"{method} {path} {asked}")
         self.request = Request(number, method, path, asked, 0, fault, 0, 0.0, self.number)
         self.status = self.sent = 0
         try:
@@ -539,7 +539,7 @@ def main() -> None:
     parser.add_argument("--max-connections", type=int, default=0, help="connections at once; 0: no limit")
     rate_help = f"share of the requests that meet a fault; may be repeated; {', '.join(KINDS)}"
     parser.add_argument("--rate", action="append", default=[], metavar="FAULT=SHARE", help=rate_help)
-    parser.add_argument("--only", default="", help='which requests: a pattern searched in "METHOD /path?query"')
+    parser.add_argument("--only", default="", help='which requests: a pattern searched in "METHOD /path?query RANGE"')
     parser.add_argument("--at-most", type=int, default=None, help="faults after which there are no more")
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args()

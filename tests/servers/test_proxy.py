@@ -248,6 +248,8 @@ def test_a_connection_too_many_is_turned_away(proxy: FaultProxy) -> None:
 def test_faults_are_for_the_requests_that_they_are_meant_for(proxy: FaultProxy) -> None:
     proxy.faults = Faults(rates={"404": 1.0}, only=r"^GET /b.*x=2")
     assert [get(proxy, f"/body?x={i}").status for i in range(4)] == [200, 200, 404, 200]
+    proxy.faults = Faults(rates={"404": 1.0}, only=r"bytes=7-")
+    assert [get(proxy, Range=f"bytes={i}-9").status for i in (6, 7, 8)] == [206, 404, 206]
 
 
 def test_the_same_requests_meet_the_same_faults_again(proxy: FaultProxy) -> None:

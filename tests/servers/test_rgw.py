@@ -60,6 +60,7 @@ def test_missing_programs_are_named_with_the_command_that_brings_them(monkeypatc
         pass
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
 def test_it_ends_with_the_process_that_started_it(rgw: S3Server, number: signal.Signals, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "tests.servers.rgw"]

@@ -54,7 +54,7 @@ def encode(sample: Sample, rng: RngFactory) -> EncodedClip:
     return EncodedClip(sample.media, sample.facts.kind, plan, {"codes": codes, "mask": np.ones_like(codes)}, meta)
 
 
-def config(*datasets: tuple[str, Path], batch_size: int = 8, **fields: Any) -> LoaderConfig:
+def config(*datasets: tuple[str, Path | str], batch_size: int = 8, **fields: Any) -> LoaderConfig:
     blend = tuple(DatasetConfig(name=name, path=str(path)) for name, path in datasets)
     return LoaderConfig.model_validate({"blend": blend, "batch_size": batch_size, "streams": 4, "window": 6} | fields)
 

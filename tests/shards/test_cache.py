@@ -246,6 +246,17 @@ def test_what_another_process_holds_open_is_not_evicted(tmp_path: Path) -> None:
     assert set(files(tmp_path)) == {name_of(5)}
 
 
+def test_what_is_released_may_be_evicted_and_read_to_the_end(tmp_path: Path) -> None:
+    cache = ShardCache(tmp_path, 1000)
+    part = cache.reserve(name_of(1), 1000, never)
+    assert isinstance(part, Reservation)
+    part.write(0, b"x" * 1000)
+    shard = part.commit()
+    assert shard is not None and not put(cache, name_of(2), bytes(1000))
+    shard.release()
+    assert put(cache, name_of(2), bytes(1000)) and shard.read(990, 20) == b"x" * 10
+
+
 def test_the_part_of_a_killed_process_is_taken_over_and_never_served(tmp_path: Path) -> None:
     cache = ShardCache(tmp_path, 3000)
     with process(DOWNLOAD, tmp_path, name_of(1)) as child:

@@ -262,6 +262,8 @@ import xxhash
 draw, ranges, digest = random.Random(seed), [], xxhash.xxh3_128()
 for at in range(len(names)):
     source.want(names[at : at + 4])
+    with downloads.changed:
+        downloads.changed.wait_for(lambda: not source._list.cold)
     for offset in (draw.randrange(known[names[at]][0]) for _ in range(5)):
         ranges.append((names[at], offset, 100))
         digest.update(source.read(*ranges[-1]))

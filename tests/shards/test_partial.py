@@ -63,7 +63,9 @@ def test_a_clip_is_brought_in_one_go() -> None:
     medium.bring([60, 70])
     medium.bring([60])
     tables = partial._HEADER_BYTES + 150 * partial._FRAME_HEADER_BYTES
-    assert store.requests == [[(0, 100 + (10 * BLOCK - 100) // 4), (10 * BLOCK, 20 * BLOCK), (SIZE - tables, SIZE)]]
+    assert store.requests == [
+        [(0, 100 + (10 * BLOCK - 100) // 4), (10 * BLOCK - partial._BEFORE, 20 * BLOCK), (SIZE - tables, SIZE)]
+    ]
     told = counts.snapshot()
     assert (told["media"], told["bytes"], told["whole"]) == (1, SIZE, 0)
     assert told["fetched_bytes"] == sum(store.given) < 0.4 * SIZE
@@ -78,7 +80,7 @@ def test_the_end_of_a_file_with_its_tables_in_front_is_left_alone() -> None:
 def test_a_frame_at_the_end_of_a_gop_brings_the_beginning_of_the_next() -> None:
     store = Store(DATA)
     store.medium(TABLE).bring([98])
-    assert (10 * BLOCK, 21 * BLOCK) in store.requests[0]
+    assert (10 * BLOCK - partial._BEFORE, 21 * BLOCK) in store.requests[0]
 
 
 def test_what_is_nearly_all_is_fetched_whole_and_checked() -> None:
@@ -132,6 +134,7 @@ def test_an_error_of_the_store_is_kept() -> None:
         KeyFrames([0, 12], [0.5, 0.5], [48, 90]),
         KeyFrames([0, 12], [0.0, float("nan")], [48, 90]),
         KeyFrames([0, 12], [0.0, float("inf")], [48, 90]),
+        KeyFrames([0, 12], [0.0, 1e30], [48, 90]),
         KeyFrames([0, 12], [0.0, 0.5], [48, -1]),
         KeyFrames([0, 12], [0.0, 0.5], [48, 100]),
         KeyFrames([0, 12], [0.0, 0.5], [48, 48]),

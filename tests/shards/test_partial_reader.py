@@ -44,7 +44,7 @@ def films(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def remote_films(films: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     """The same far away, with sizes that fit to such small videos."""
-    for name, value in {"BLOCK": 700, "GAP": 500, "_HEADER_BYTES": 300}.items():
+    for name, value in {"BLOCK": 700, "GAP": 500, "_HEADER_BYTES": 300, "_BEFORE": 0}.items():
         monkeypatch.setattr(partial, name, value)
     url = f"memory://{films.name}"
     fsspec.filesystem("memory").put(f"{films}/", f"/{films.name}/", recursive=True)

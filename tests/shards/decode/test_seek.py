@@ -29,7 +29,7 @@ SAMPLES = sorted((REPOSITORY / "samples" / "videos").glob("*.*"))
 def _small_blocks() -> Iterator[None]:
     """The test videos are small: what is near or large is so too."""
     with pytest.MonkeyPatch.context() as patch:
-        for name, value in {"BLOCK": 700, "GAP": 0, "_WHOLE_SHARE": 2, "_HEADER_BYTES": 300}.items():
+        for name, value in {"BLOCK": 700, "GAP": 0, "_WHOLE_SHARE": 2, "_HEADER_BYTES": 300, "_BEFORE": 0}.items():
             patch.setattr(partial, name, value)
         yield
 
@@ -142,6 +142,20 @@ def test_a_table_that_lies_gives_no_wrong_frame(name: str) -> None:
             assert alike(outcome(Store(data).medium(table), plan_of(*frames)), outcome(data, plan_of(*frames)))
 
     check()
+
+
+@pytest.mark.parametrize("time", [-(2.0**30), -1.0, 3.98, 1e9])
+def test_times_that_are_far_off_are_found_out(time: float) -> None:
+    for name in ("h264", "vp9, hidden frames"):
+        data = shoot(SEEKABLE[name])
+        table = gop_table(data, SEEKABLE[name].ext)
+        at = 0 if time < 0 else -1
+        times = [*table.times]
+        times[at] = time
+        assert usable(table._replace(times=times), len(data))
+        number = table.frames[at] + 1
+        medium = Store(data).medium(table._replace(times=times))
+        assert alike(outcome(medium, plan_of(number)), outcome(data, plan_of(number)))
 
 
 def test_numbers_that_are_all_too_large_by_one_are_found_out() -> None:
