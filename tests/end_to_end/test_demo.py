@@ -70,7 +70,7 @@ SMALL = ("schedule.length.steps=4", "schedule.warmup.steps=2", "log.evaluate_eve
 
 
 @pytest.mark.long
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(2400)
 def test_it_runs_from_a_bucket(rgw: S3Server, use_s3: Callable[..., None], tmp_path: Path) -> None:
     use_s3(rgw)
     overrides = [word for setting in SMALL for word in ("--override", setting)]
