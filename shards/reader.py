@@ -11,6 +11,7 @@ Threads may share a Reader.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Literal, NamedTuple, cast
 
 import numpy as np
@@ -144,7 +145,7 @@ class Reader:
 
     def origin(self, shard: int, row: int) -> Origin:
         """Where element number `row` of a shard comes from."""
-        return self._origin(shard, self._element(shard, row)[0])
+        return self.origin_of(shard, self._element(shard, row)[0])
 
     def read(self, shard: int, row: int, draw: np.random.Generator) -> Sample:
         """Fetch element number `row` of a shard and make a sample of it.
@@ -155,12 +156,14 @@ class Reader:
         (fetched,) = self.fetch([shard], [row])
         if isinstance(fetched, SampleError):
             raise fetched
-        return self.sample(shard, fetched, draw)
+        return self.sample(self.origin_of(shard, fetched.sample), shard, fetched, lambda: draw)
 
-    def sample(self, shard: int, fetched: Fetched, draw: np.random.Generator) -> Sample:
-        """Parse the texts of what was fetched, and choose its record. Raises SampleError."""
+    def sample(self, origin: Origin, shard: int, fetched: Fetched, draw: Callable[[], np.random.Generator]) -> Sample:
+        """Parse the texts of what was fetched, and choose its record, which is drawn if none was planned.
+
+        draw: makes the generator, which costs more than the rest. Raises SampleError.
+        """
         rows = self.index.rows(shard)
-        origin = self._origin(shard, fetched.sample)
         num_records = int(rows.num_records[fetched.sample])  # -1: not known
         if not num_records:
             raise SampleError(origin, "has no text record")
@@ -172,7 +175,7 @@ class Reader:
         if len(records) != num_records and (num_records >= 0 or not records):
             expected = "at least 1 is needed" if num_records < 0 else f"the index says {num_records}"
             raise SampleError(origin, f"json has {len(records)} records, {expected}")
-        record = fetched.record if fetched.record is not None else int(draw.integers(len(records)))
+        record = fetched.record if fetched.record is not None else int(draw().integers(len(records)))
         media: Media
         if isinstance(fetched.media, PartialMedium):
             media = fetched.media
@@ -240,7 +243,7 @@ class Reader:
             if damage is None:
                 cut[slot] = Fetched(sample, spans.record[slot], part.medium, texts.get("json"), texts.get("txt"))
             else:
-                cut[slot] = SampleError(self._origin(int(shard[slot]), sample), damage)
+                cut[slot] = SampleError(self.origin_of(int(shard[slot]), sample), damage)
 
     def _check_elements(self, shard: NDArray[np.int64], row: NDArray[np.int64]) -> None:
         there = (shard >= 0) & (shard < len(self.counts)) & (row >= 0)
@@ -261,7 +264,8 @@ class Reader:
         sample = np.searchsorted(rows.first_element, row, side="right") - 1
         return sample, (row - rows.first_element[sample]).tolist()
 
-    def _origin(self, shard: int, sample: int) -> Origin:
+    def origin_of(self, shard: int, sample: int) -> Origin:
+        """Where sample number `sample` of a shard comes from."""
         return Origin(self.name, self.index.shards.names[shard], self.index.rows(shard).keys[sample])
 
     def _read_checked(self, shards: list[int], ranges: list[Range]) -> list[bytes]:
@@ -381,7 +385,7 @@ class Reader:
 
     def _fetch_one(self, shard: int, sample: int, record: int | None) -> Fetched:
         """One sample by itself. Raises SampleError, SourceError."""
-        origin = self._origin(shard, sample)
+        origin = self.origin_of(shard, sample)
         chosen = _choose(self.index.rows(shard).members(sample), int(self.index.shards.bytes[shard]), origin)
         start = min(member.offset for member in chosen)
         length = max(member.offset + member.size for member in chosen) - start

@@ -75,7 +75,7 @@ def parse(json_text: bytes | None, txt: bytes | None) -> Texts:
 
 def _load(text: bytes) -> dict[str, Any]:
     try:
-        content = json.loads(text, parse_constant=_no_constant, parse_float=_finite)
+        content = _DECODER.decode(text.decode(json.detect_encoding(text), "surrogatepass"))
     except (ValueError, RecursionError) as error:
         raise TextError(f"json cannot be read ({error})") from error
     if not isinstance(content, dict):
@@ -95,3 +95,7 @@ def _finite(digits: str) -> float:
     if math.isinf(number):
         raise ValueError(f"the number {digits[:40]} is beyond what a float holds")
     return number
+
+
+_DECODER = json.JSONDecoder(parse_constant=_no_constant, parse_float=_finite)
+"""`json.loads` would make one for every text."""

@@ -12,6 +12,7 @@ import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -205,7 +206,7 @@ class Worker:
             failures.extend(slot.failures)
             if slot.frames is not None:
                 break
-        return replace(slot, failures=tuple(failures))
+        return replace(slot, failures=tuple(failures)) if failures else slot
 
     def _attempt(
         self,
@@ -218,7 +219,10 @@ class Worker:
     ) -> Slot:
         """Make one element a slot. Bad data becomes a slot without frames and with its failure."""
         pass_, row = feed.unrepeat(pass_, shard, row)
-        origin = feed.reader.origin(shard, row)
+        if fetched is None or isinstance(fetched, SampleError):
+            origin = feed.reader.origin(shard, row)
+        else:
+            origin = feed.reader.origin_of(shard, fetched.sample)
         known = self._ledger.known(origin, row)
         if known is not None:
             return Slot(origin, None, failures=(known,))
@@ -236,7 +240,7 @@ class Worker:
             if isinstance(fetched, SampleError):
                 raise fetched
             with self._stats.time("encode"):
-                sample = feed.reader.sample(shard, fetched, draw("record", _NO_RECORD))
+                sample = feed.reader.sample(origin, shard, fetched, partial(draw, "record", _NO_RECORD))
                 stage = "encode"
                 clip = self._encode(sample, lambda purpose: draw(purpose, sample.record_index))
             stage, meta = "decode", clip.meta
@@ -270,7 +274,7 @@ class Worker:
             name = None if number is None else self._feeds[number].name
             batch = collate(slots, self._config.pad_to_multiple, name, filler)
         # The batch has its own copy; what is left serves the accounting.
-        pending.slots = [replace(slot, frames=None, arrays={}) for slot in slots]
+        pending.slots = [Slot(slot.origin, None, failures=slot.failures) for slot in slots]
         pending.num_bytes = batch.frames.nbytes + sum(array.nbytes for array in batch.arrays.values())
         return batch
 
