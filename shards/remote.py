@@ -4,8 +4,7 @@ Promises: a request is tried again after an error that may pass, after 0.1 s, th
 at most, a random part of it), where a store is throttling after 1 s; the waiting requests keep their place among the 32
 in flight, so a store that is throttling is asked less. A request that hangs, or that brings less than 128 KiB a second,
 is given up and tried again. After `deadline` seconds a SourceError says how often it was tried and why it failed last.
-Small ranges that are slow to come are asked for again sooner (hedge.py). Missing files and refused access are raised at
-once. Bytes are those that were asked for, or there is an error.
+Missing files and refused access are raised at once. Bytes are those that were asked for, or there is an error.
 A client belongs to the process that uses it: a source may be opened before a fork, and counts anew in the child.
 Gives up: caching.
 """
@@ -23,7 +22,6 @@ from concurrent.futures import Future
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
-from shards.hedge import Hedge
 from shards.source import (
     CONNECTIONS,
     AccessDenied,
@@ -48,8 +46,6 @@ DEADLINE_VARIABLE = "MCG_SOURCE_DEADLINE"
 _FIRST_PAUSE, _THROTTLED_PAUSE, _LONGEST_PAUSE = 0.1, 1.0, 10.0
 _SLOWEST = 1 << 17
 """Bytes a second; a slower answer counts as one that hangs."""
-_HEDGED_BYTES = 1 << 20
-"""Ranges up to this size are asked for again where they are slow to come."""
 _WARN_AFTER = 5.0
 """Seconds that requests fail before a warning, and between two warnings of a source."""
 
@@ -201,7 +197,6 @@ class _Client:
         self.running: set[Future[Any]] = set()
         self._deadline = deadline
         self._slots = asyncio.Semaphore(CONNECTIONS)
-        self._hedge = Hedge()
         # Of its own: ranks must not wait equally long, and the numbers of the user's generator are the user's.
         self._random = random.Random()
         self._next_warning = 0.0
@@ -222,19 +217,15 @@ class _Client:
         """Ask, again and again if need be. url: for errors. num_bytes: about how many the answer will have."""
         from tenacity import AsyncRetrying, RetryError, retry_if_exception, stop_before_delay
 
-        is_small = kind == "range" and 0 < num_bytes <= _HEDGED_BYTES
         async with self._slots:
             start = time.monotonic()
 
-            async def send() -> _T:
-                self.traffic.add(kind)
-                return await ask()
-
             async def once() -> _T:
+                self.traffic.add(kind)
                 left = max(1.0, start + self._deadline - time.monotonic())
                 limit = min(left, CONNECT_SECONDS + READ_SECONDS + num_bytes / _SLOWEST)
                 try:
-                    return await asyncio.wait_for(self._hedge.first(send) if is_small else send(), limit)
+                    return await asyncio.wait_for(ask(), limit)
                 except TimeoutError as error:
                     raise Failure("again", f"no whole answer within {limit:.0f} s") from error
 
