@@ -28,7 +28,7 @@ from store import Store, serve
 
 LATENCY_S, BYTES_PER_S, CONNECTIONS = 0.05, 50e6, 4
 MEDIA_BYTES, SAMPLE_BYTES, PART_BYTES = 64_000, 65_536, 1 << 25
-SHARDS = {"5.4": (82, 72), "32": (500, 24), "64": (1000, 12)}
+SHARDS = {"5.4": (82, 288), "32": (500, 72), "64": (1000, 36)}
 """Megabytes -> (samples in a shard, shards)."""
 EVERYWHERE = ("ours", "spdl", "webdataset")
 CACHED = ("ours", "mosaic", "litdata")

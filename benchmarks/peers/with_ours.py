@@ -64,6 +64,7 @@ class Loading:
         from shards import EncodedClip, Loader, LoaderConfig
         from shards import Sample as OurSample
         from shards.clip import ClipPlan
+        from shards.source import open_source
 
         if not options.decode:
             pixel = np.zeros((1, 1, 1, 3), np.uint8)
@@ -84,6 +85,9 @@ class Loading:
             "verify": "always",
         }
         if options.cache:
+            # 12 shards in use: a shuffle over far more of them than they hold in memory, and room to fetch ahead
+            facts = json.loads(open_source(options.url).read("dataset.json"))
+            settings |= {"streams": 4, "window": max(1, 2 * facts["num_elements"] // facts["num_shards"])}
             settings["cache"] = {
                 "folder": options.cache,
                 "limit": options.cache_bytes,
