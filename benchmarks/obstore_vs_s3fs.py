@@ -2,7 +2,7 @@
 
     VENV/bin/python benchmarks/obstore_vs_s3fs.py        # VENV has obstore, s3fs, tenacity, rich; see docs/results.md
 
-Against a store on this machine (slow_store.py), each case in a fresh process: `parts`: 16 parts of 32 MiB over four
+Against a store on this machine (store.py), each case in a fresh process: `parts`: 16 parts of 32 MiB over four
 connections of 50 ms and 50 MB/s; `ranges`: 20 batches of 32 ranges of 20 kB at 50 ms; `loopback`: 32 parts of 32 MiB
 over four connections without latency or limit. CPU seconds are those of the client's process, imports not counted.
 """
@@ -13,20 +13,35 @@ import asyncio
 import os
 import statistics
 import sys
+import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from harness import compare, run_case, timed
-from slow_store import slow_store
+from store import serve
 
 Range = tuple[str, int, int]
 ReadMany = Callable[[Sequence[Range]], list[bytes]]
 PART = 1 << 25
-BIG = f"shard-{64 * PART}"
+BIG, SMALL = "big.tar", [f"{number:06}.tar" for number in range(32)]
+
+
+@contextmanager
+def slow_store(latency: str, bandwidth: str = "0") -> Iterator[str]:
+    """The address of a store with a shard of 2 GiB and 32 of 10 MB, all of zeros."""
+    with tempfile.TemporaryDirectory() as folder:
+        place = Path(folder) / "bucket" / "x"
+        place.mkdir(parents=True)
+        for name, size in {BIG: 64 * PART, **dict.fromkeys(SMALL, 10_000_000)}.items():
+            (place / name).touch()
+            os.truncate(place / name, size)  # takes no room on the disk
+        with serve(Path(folder), latency_s=float(latency), bytes_per_s=float(bandwidth)) as store:
+            yield store.url
 
 
 def open_ours(address: str) -> tuple[ReadMany, Callable[[Range], bytes]]:
@@ -66,7 +81,7 @@ def open_obstore(address: str) -> tuple[ReadMany, Callable[[Range], bytes]]:
 
 def parts(client: str, latency: str, bandwidth: str, count: str) -> dict[str, float]:
     numbers: dict[str, float] = {}
-    with slow_store(float(latency), float(bandwidth)) as address, ThreadPoolExecutor(4) as pool:
+    with slow_store(latency, bandwidth) as address, ThreadPoolExecutor(4) as pool:
         _, read = {"ours": open_ours, "obstore": open_obstore}[client](address)
         list(pool.map(read, [(BIG, 0, 10)] * 4))  # imports and connections
         with timed(numbers, "all"):
@@ -76,9 +91,9 @@ def parts(client: str, latency: str, bandwidth: str, count: str) -> dict[str, fl
 
 
 def ranges(client: str, latency: str, num_batches: str) -> dict[str, float]:
-    with slow_store(float(latency)) as address:
+    with slow_store(latency) as address:
         read_many, _ = {"ours": open_ours, "obstore": open_obstore}[client](address)
-        batch: list[Range] = [(f"shard{i}-10000000", 1000 * i, 20_000) for i in range(32)]
+        batch: list[Range] = [(name, 1000 * i, 20_000) for i, name in enumerate(SMALL)]
         read_many(batch)
         walls, cpu = [], time.process_time()
         for _ in range(int(num_batches)):
