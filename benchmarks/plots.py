@@ -64,8 +64,9 @@ def bars(path: Path, panels: list[tuple[dict[str, Any], str, str, bool]]) -> Non
         greatest = [max(0.0, spread["greatest"] - spread["median"]) for spread in spreads]
         colors = [OURS if label.startswith("ours") else OTHERS for label in labels]
         axis.barh(labels, medians, xerr=[least, greatest], color=colors, error_kw={"linewidth": 0.7})
-        for row, median in enumerate(medians):
-            axis.annotate(f" {median:.3g}", (median, row), va="center", xytext=(3, 0), textcoords="offset points")
+        for row, (median, more) in enumerate(zip(medians, greatest, strict=True)):
+            text = f" {median:,.0f}" if median >= 1000 else f" {median:.3g}"
+            axis.annotate(text, (median + more, row), va="center", xytext=(3, 0), textcoords="offset points")
         if logarithmic:
             axis.set_xscale("log")
         axis.margins(x=0.12)
