@@ -53,7 +53,7 @@ class LookAhead:
         owned = world_size > 1 and all(streams is not None for streams in self._streams)
         self._room = config.cache.limit // (local_ranks() if owned else 1)
         self._due: list[int] | None = None
-        """Position of each feed at which the lists are made anew; None before `start`."""
+        """Position of each feed at which the lists are made anew; None: begin as at the start."""
         self._check(self._needs((0,) * len(feeds)))
 
     def update(self, place: Place) -> None:
