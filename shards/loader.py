@@ -193,7 +193,7 @@ class Loader:
             try:
                 if self._look_ahead is not None:
                     self._look_ahead.update(self._here)
-                self._plan_ahead(1)
+                self._plan_ahead(1, 0)  # the first batch of all has the line to itself
                 if not self._pending:
                     return None
                 pending = self._pending[0]
@@ -204,7 +204,8 @@ class Loader:
         self._account(pending, batch)
         self._pending.popleft()
         self._here, self._loaded = pending.plan.after, False
-        self._plan_ahead(self.config.prefetch_batches)
+        ahead = self.config.prefetch_batches
+        self._plan_ahead(ahead, self.config.fetch_batches if ahead else 0)
         return batch
 
     def _note_queue(self) -> None:
@@ -212,10 +213,9 @@ class Loader:
         ready = sum(pending.done.done() for pending in made)
         self.stats.found(ready, len(made), sum(pending.num_bytes for pending in made))
 
-    def _plan_ahead(self, num_batches: int) -> None:
-        """Have the next num_batches made, and the bytes of some more fetched while there is room for them."""
-        num_fetched = num_batches + (self.config.fetch_batches if self.config.prefetch_batches else 0)
-        while len(self._pending) < num_fetched:
+    def _plan_ahead(self, num_batches: int, further: int) -> None:
+        """Have the next num_batches made, and the bytes of further ones fetched while there is room for them."""
+        while len(self._pending) < num_batches + further:
             waiting = sum(pending.encoded_bytes for pending in self._pending)
             if len(self._pending) >= num_batches and waiting > self.config.fetch_bytes:
                 break
