@@ -103,7 +103,7 @@ def is_remote(url: str) -> bool:
 
 def check_name(name: str) -> None:
     """Refuse what is not a plain file name (ValueError)."""
-    if not name or name in (".", "..") or any(c in "/\\\0" for c in name):
+    if not name or name in (".", "..") or "/" in name or "\\" in name or "\0" in name:
         raise ValueError(f"{name!r} is not a plain file name")
 
 
