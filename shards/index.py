@@ -152,10 +152,10 @@ class ShardTable:
     def __len__(self) -> int:
         return len(self.names)
 
-    def entries(self) -> Iterator[ShardEntry]:
-        """The same, shard by shard."""
+    def entries(self) -> Iterator[tuple[str, int, int, int, str]]:
+        """The same, shard by shard, as a ShardEntry has it."""
         columns = (self.num_samples.tolist(), self.num_elements.tolist(), self.bytes.tolist())
-        return map(ShardEntry, self.names, *columns, self.checksums)
+        return zip(self.names, *columns, self.checksums, strict=True)
 
 
 # ---------------------------------------------------------------- checksums and fingerprint
@@ -166,7 +166,7 @@ def member_checksum(data: bytes | memoryview) -> int:
     return xxhash.xxh3_64_intdigest(data) & 0xFFFFFFFF
 
 
-def fingerprint(shards: Iterable[ShardEntry]) -> str:
+def fingerprint(shards: Iterable[tuple[str, int, int, int, str]]) -> str:
     """32 hexadecimal digits over the names, counts, sizes and checksums of the shards, in order."""
     lines = (f"{name}\0{samples}\0{elements}\0{size}\0{digest}\n" for name, samples, elements, size, digest in shards)
     return xxhash.xxh3_128_hexdigest("".join(lines).encode())
