@@ -81,8 +81,8 @@ class CachedSource:
         return self.stat_many([name])[0]
 
     def stat_many(self, names: Sequence[str], known: bool = False) -> Stats:
-        """Of local copies: size and identity, without asking the store."""
-        copies = [self._local(name) for name in names]
+        """Of local copies: size and identity, without asking the store. known: nor is a copy waited for."""
+        copies = [self._list.here.get(name) if known else self._local(name) for name in names]
         far = [name for name, copy in zip(names, copies, strict=True) if copy is None]
         said = iter(self._list.stat_many(far, known) if far else ())
         return [

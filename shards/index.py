@@ -688,7 +688,7 @@ class Index:
             yield members, list(spans.values())
 
     def _span(self, group: int) -> tuple[int, int]:
-        """(offset, length) of what `_load` reads of a row group; (0, 0) where that makes no sense."""
+        """(offset, length) of what `_load` reads of a row group; (0, 0) where that is here, or makes no sense."""
         if len(self._group_first) == 1:
             return 0, 0
         found = self._parquet.metadata.row_group(group)
@@ -698,7 +698,8 @@ class Index:
         starts = [min(c.data_page_offset, c.dictionary_page_offset or c.data_page_offset) for c in columns]
         start = min(starts)
         stop = max(at + column.total_compressed_size for at, column in zip(starts, columns, strict=True))
-        return (start, stop - start) if 0 <= start < stop <= self._file.num_bytes else (0, 0)
+        is_wanted = 0 <= start < stop <= self._file.num_bytes and not self._file.has(start, stop - start)
+        return (start, stop - start) if is_wanted else (0, 0)
 
     def _read_group(self, group: int, columns: list[str] | None) -> pa.Table:
         import pyarrow as pa
@@ -743,6 +744,10 @@ class _IndexFile(SeekableFile):
     def forget_tail(self) -> None:
         """The footer was read; a small file was fetched whole and is kept."""
         self.pieces = [(start, data) for start, data in self.pieces if not start]
+
+    def has(self, offset: int, length: int) -> bool:
+        """Whether one piece holds all of a range."""
+        return any(start <= offset and offset + length <= start + len(data) for start, data in self.pieces)
 
     def _get(self, offset: int, length: int) -> bytes:
         for start, data in self.pieces:
