@@ -27,6 +27,8 @@ from typing import Literal
 
 import xxhash
 
+from shards.source import read_fully
+
 NextUse = Callable[[str], float]
 """identity -> how far away its next use is, in any unit; infinite: not known."""
 
@@ -94,10 +96,7 @@ class CachedShard(_File):
 
     def read(self, offset: int, length: int) -> bytes:
         """Bytes of it, fewer only where it ends. Raises OSError when the disk fails."""
-        data = os.pread(self.fd, length, offset)
-        while len(data) < length and (more := os.pread(self.fd, length - len(data), offset + len(data))):
-            data += more  # one pread gives at most 2 GiB, and less when a signal arrives
-        return data
+        return read_fully(self.fd, length, offset)
 
     def release(self) -> None:
         """Let it be evicted; who is reading it just now can go on."""

@@ -25,10 +25,13 @@ from collections.abc import Iterable, Iterator
 from functools import partial
 
 from shards.cache import CachedShard, Reservation, ShardCache
+from shards.counters import Counters
 from shards.source import SourceError
 from shards.want_list import State, Wanted, WantList
 
 PART_BYTES = 32 << 20
+COUNTS = ("hits", "ranges_cold", "ranges_no_room", "ranges_other", "parts", "bytes", "seconds_waited")
+"""What is counted; `Downloads.snapshot` says what each means."""
 _POLL_SECONDS = 0.05
 """Between two looks at a shard that another process brings."""
 _RANGES_FREE, _RANGES_SHARE = 64 << 20, 8
@@ -41,33 +44,12 @@ _GRACE_SECONDS = 1.0
 _log = logging.getLogger(__name__)
 
 
-class Counts:
-    """Thread-safe counters."""
-
-    def __init__(self) -> None:
-        names = ("hits", "ranges_cold", "ranges_no_room", "ranges_other", "parts", "bytes", "seconds_waited")
-        self._counts: dict[str, float] = dict.fromkeys(names, 0)
-        self._lock = threading.Lock()
-
-    def add(self, what: str, count: float = 1) -> None:
-        with self._lock:
-            self._counts[what] += count
-
-    def get(self, what: str) -> float:
-        # Without the lock: who asks holds `Downloads.changed`, which a finalizer may want while its thread counts.
-        return self._counts[what]
-
-    def snapshot(self) -> dict[str, float]:
-        with self._lock:
-            return dict(self._counts)
-
-
 class Downloads:
     """Shared by the cached sources of one process."""
 
     def __init__(self, cache: ShardCache, connections: int = 4, part_bytes: int = PART_BYTES) -> None:
         self.cache = cache
-        self.counts = Counts()
+        self.counts = Counters(*COUNTS)
         self.changed = threading.Condition()
         """Held while lists change; notified afterwards. Finalizers take it, so its holders must not wait for others."""
         self._connections, self._part_bytes = connections, part_bytes
@@ -89,6 +71,7 @@ class Downloads:
 
     def may_range(self) -> bool:
         """Whether ranges of a cold start may be read on: they must not take the link from the shards they wait for."""
+        # Counters.get, because who asks may hold `changed`, which a finalizer may want while its thread counts.
         return self._ranged < _RANGES_FREE + self.counts.get("bytes") / _RANGES_SHARE
 
     def note_range(self, num_bytes: int) -> None:

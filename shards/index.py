@@ -166,6 +166,22 @@ def member_checksum(data: bytes | memoryview) -> int:
     return xxhash.xxh3_64_intdigest(data) & 0xFFFFFFFF
 
 
+def damage(member: MemberRow, data: bytes | memoryview) -> str | None:
+    """Why these are not the bytes of a member; None when they are, or when nobody knows its checksum."""
+    if member.checksum is None or (found := member_checksum(data)) == member.checksum:
+        return None
+    return f".{member.ext} is damaged: checksum {found:08x}, the index expects {member.checksum:08x}"
+
+
+def check_shard_size(url: str, found: int, expected: int) -> None:
+    """Raise DatasetError when a shard has not as many bytes as the index says."""
+    if found != expected:
+        raise DatasetError(
+            f"{url}: has {found} bytes, the index expects {expected}; the shard was replaced or cut off, or the index "
+            "is older than it: copy shards and index together again"
+        )
+
+
 def fingerprint(shards: Iterable[tuple[str, int, int, int, str]]) -> str:
     """32 hexadecimal digits over the names, counts, sizes and checksums of the shards, in order."""
     lines = (f"{name}\0{samples}\0{elements}\0{size}\0{digest}\n" for name, samples, elements, size, digest in shards)

@@ -11,12 +11,12 @@ A local video, all of whose bytes are there, may be a PartialMedium too: then th
 
 from __future__ import annotations
 
-import threading
 from bisect import bisect_right, insort
 from collections.abc import Callable, Iterable, Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+from shards.counters import Counters
 from shards.source import SeekableFile
 
 if TYPE_CHECKING:
@@ -46,23 +46,9 @@ Fetch = Callable[[Sequence[Span]], list[bytes]]
 """Bytes of spans of a medium, all of them; raises SourceError."""
 
 
-class FetchCounts:
-    """What partial fetching did; threads may share one."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._counts = dict.fromkeys(("media", "bytes", "fetched_bytes", "requests", "whole"), 0)
-
-    def count(self, **more: int) -> None:
-        with self._lock:
-            for name, number in more.items():
-                self._counts[name] += number
-
-    def snapshot(self) -> dict[str, int]:
-        """media and bytes: what was asked for, with their sizes; fetched_bytes in requests; whole: media that were
-        fetched whole in the end."""
-        with self._lock:
-            return dict(self._counts)
+COUNTS = ("media", "bytes", "fetched_bytes", "requests", "whole")
+"""media and bytes: what was asked for, with their sizes; fetched_bytes in requests; whole: media that were fetched
+whole in the end."""
 
 
 class PartialMedium:
@@ -74,7 +60,7 @@ class PartialMedium:
         key_frames: KeyFrames,
         fetch: Fetch,
         check: Callable[[bytes], None] | None = None,
-        counts: FetchCounts | None = None,
+        counts: Counters | None = None,
     ) -> None:
         """size: bytes. check is given all of them, once they are all fetched; raises MediaError if they are damaged."""
         self.size = size
@@ -85,8 +71,9 @@ class PartialMedium:
         self._pieces: list[tuple[int, bytes]] = []
         self._is_whole = False
         self._block, self._read_to = BLOCK, -1
-        self._counts = counts or FetchCounts()
-        self._counts.count(media=1, bytes=size)
+        self._counts = counts or Counters(*COUNTS)
+        self._counts.add("media")
+        self._counts.add("bytes", size)
 
     def __len__(self) -> int:
         return self.size
@@ -133,7 +120,7 @@ class PartialMedium:
         """Take bytes that somebody else fetched together with other things."""
         for (start, _), piece in zip(spans, pieces, strict=True):
             insort(self._pieces, (start, piece), key=_start)
-        self._counts.count(fetched_bytes=sum(map(len, pieces)))
+        self._counts.add("fetched_bytes", sum(map(len, pieces)))
 
     def open(self) -> SeekableFile:
         """All of it as a file, for a demuxer."""
@@ -147,7 +134,7 @@ class PartialMedium:
         data = self._pieces[0][1]
         if not self._is_whole:
             self._is_whole = True
-            self._counts.count(whole=1)
+            self._counts.add("whole")
             if self._check is not None:
                 self._check(data)
         return data

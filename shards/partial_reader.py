@@ -11,9 +11,10 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from shards.index import Index, KeyFrames, MemberRow, member_checksum
+from shards.counters import Counters
+from shards.index import Index, KeyFrames, MemberRow, damage
 from shards.media import SEEKABLE_CODECS, SEEKABLE_EXTENSIONS, MediaError
-from shards.partial import FetchCounts, PartialMedium, Span, merge_spans, usable
+from shards.partial import COUNTS, PartialMedium, Span, merge_spans, usable
 from shards.records import TextError, choose
 from shards.source import Range, Source, SourceError
 
@@ -36,7 +37,7 @@ class PartialReader:
 
     def __init__(self, index: Index, source: Source, limit: int, verify: bool) -> None:
         """limit: size of the largest medium that is fetched whole, bytes. verify: whether checksums are compared."""
-        self.counts = FetchCounts()
+        self.counts = Counters(*COUNTS)
         self._index, self._source, self._limit, self._verify = index, source, limit, verify
 
     def begin(self, shard: int, sample: int, size: int) -> Part | None:
@@ -93,14 +94,12 @@ class PartialReader:
         return table if usable(table, medium.size) else None
 
     def _damage(self, member: MemberRow, data: bytes) -> str | None:
-        if not self._verify or member.checksum is None or (found := member_checksum(data)) == member.checksum:
-            return None
-        return f".{member.ext} is damaged: checksum {found:08x}, the index expects {member.checksum:08x}"
+        return damage(member, data) if self._verify else None
 
     def _ranges(self, name: str, spans: Sequence[Span]) -> list[Range]:
         """Neighbours in one request."""
         ranges = [(name, start, stop - start) for start, stop in merge_spans(spans, _FAR)]
-        self.counts.count(requests=len(ranges))
+        self.counts.add("requests", len(ranges))
         return ranges
 
     def _cut(self, ranges: Sequence[Range], answers: Sequence[bytes], spans: Sequence[Span]) -> list[bytes]:

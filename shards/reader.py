@@ -26,6 +26,8 @@ from shards.index import (
     MemberRow,
     Ranges,
     ShardRows,
+    check_shard_size,
+    damage,
     member_checksum,
 )
 from shards.partial import Media, PartialMedium
@@ -293,12 +295,7 @@ class Reader:
                 "copy it again from where the dataset is whole, or build the dataset again"
             ) from error
         for shard, name, found in zip(due, names, sizes, strict=True):
-            expected = int(self.index.shards.bytes[shard])
-            if found != expected:
-                raise DatasetError(
-                    f"{self.source.url}/{name}: has {found} bytes, the index expects {expected}; the shard was "
-                    "replaced or cut off, or the index is older than it: copy shards and index together again"
-                )
+            check_shard_size(f"{self.source.url}/{name}", found, int(self.index.shards.bytes[shard]))
             self._checked[shard] = 1
 
     def _is_missing(self, name: str) -> bool:
@@ -400,12 +397,11 @@ class Reader:
                 what = f"{len(data)} of {member.size} bytes of .{member.ext} at {member.offset}"
                 raise SourceError(f"{self.source.url}/{origin.shard}: gave only {what}")
         if self._is_due(shard, sample):
-            try:
-                for member, data in zip(chosen, pieces, strict=True):
-                    _check_sum(origin, member, data)
-            except SampleError:
+            damages = (damage(member, data) for member, data in zip(chosen, pieces, strict=True))
+            reason = next((reason for reason in damages if reason is not None), None)
+            if reason is not None:
                 if self.cache is None or not self.cache.forget(origin.shard):
-                    raise
+                    raise SampleError(origin, reason)
                 return self._fetch_one(shard, sample, record)  # the copy was damaged; what the store has may be whole
             if self._verify == "once":
                 self._bits(shard)[sample >> 3] |= 1 << (sample & 7)
@@ -432,16 +428,6 @@ class Reader:
             size = (int(self.index.shards.num_samples[shard]) + 7) // 8
             bits = self._verified.setdefault(shard, bytearray(size))
         return bits
-
-
-def _check_sum(origin: Origin, member: MemberRow, data: bytes) -> None:
-    if member.checksum is None:
-        return
-    found = member_checksum(data)
-    if found != member.checksum:
-        raise SampleError(
-            origin, f".{member.ext} is damaged: checksum {found:08x}, the index expects {member.checksum:08x}"
-        )
 
 
 def _choose(members: tuple[MemberRow, ...], shard_bytes: int, origin: Origin) -> list[MemberRow]:

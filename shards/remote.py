@@ -15,13 +15,13 @@ import asyncio
 import logging
 import os
 import random
-import threading
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from concurrent.futures import Future
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
+from shards.counters import Counters
 from shards.source import (
     CONNECTIONS,
     AccessDenied,
@@ -54,23 +54,8 @@ _T = TypeVar("_T")
 _log = logging.getLogger(__name__)
 
 
-class Traffic:
-    """What one source has asked for in this process; attempts count as requests."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._counts: dict[str, float] = dict.fromkeys(
-            ("stat", "list", "range", "part", "bytes", "retries", "seconds_throttled"), 0
-        )
-
-    def add(self, what: str, count: float = 1) -> None:
-        with self._lock:
-            self._counts[what] += count
-
-    def snapshot(self) -> dict[str, float]:
-        """Requests by kind (stat, list, range, part), bytes, retries, seconds_throttled."""
-        with self._lock:
-            return dict(self._counts)
+TRAFFIC = ("stat", "list", "range", "part", "bytes", "retries", "seconds_throttled")
+"""What a source counts in each process: requests by kind, attempts counted each, and what came of them."""
 
 
 class RemoteSource:
@@ -82,7 +67,7 @@ class RemoteSource:
         self._clients: dict[int, _Client] = {}
 
     @property
-    def traffic(self) -> Traffic:
+    def traffic(self) -> Counters:
         return self._client().traffic
 
     def list(self, suffix: str = "") -> Names:
@@ -111,7 +96,10 @@ class RemoteSource:
 
     def read_many(self, ranges: Sequence[Range]) -> Pieces:
         client = self._client()
-        return client.run(_all([self._read(client, *range_) for range_ in ranges]))
+        asked = list(dict.fromkeys(ranges))  # elements that are records of one sample want the same bytes
+        pieces = client.run(_all([self._read(client, *range_) for range_ in asked]))
+        found = dict(zip(asked, pieces, strict=True))
+        return [found[range_] for range_ in ranges]
 
     def fetch(self, name: str, offset: int, length: int, write: Callable[[int, bytes], None]) -> int:
         """A large range, given to `write` (offset in the file, bytes) in order while it comes, so that it need not fit
@@ -191,7 +179,7 @@ class _Client:
         if deadline is None:
             deadline = float(os.environ.get(DEADLINE_VARIABLE, DEADLINE_SECONDS))
         self.store, self._loop = open_store(address)
-        self.traffic = Traffic()
+        self.traffic = Counters(*TRAFFIC)
         self.said: dict[str, Stat] = {}
         """Of each file, what came with the last range of it."""
         self.running: set[Future[Any]] = set()

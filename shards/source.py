@@ -113,6 +113,18 @@ def check_range(offset: int, length: int | None) -> None:
         raise ValueError(f"offset {offset} with length {length}: a negative offset goes without a length")
 
 
+def read_fully(fd: int, length: int, offset: int) -> bytes:
+    """Bytes of an open file, fewer only where it ends; one pread gives at most 2 GiB, and less when a signal comes."""
+    data = os.pread(fd, length, offset)
+    if len(data) == length or not data:
+        return data
+    pieces, got = [data], len(data)
+    while got < length and (data := os.pread(fd, length - got, offset + got)):
+        pieces.append(data)
+        got += len(data)
+    return b"".join(pieces)
+
+
 class LocalSource:
     """A folder of this machine."""
 
@@ -143,15 +155,7 @@ class LocalSource:
                 size = os.fstat(file.fd).st_size
                 offset = max(0, size + offset) if offset < 0 else offset
                 length = max(0, size - offset)
-            data = os.pread(file.fd, length, offset)
-            if len(data) == length or not data:
-                return data
-            pieces = [data]  # one pread gives at most 2 GiB, and less when a signal arrives
-            while data:
-                got = sum(map(len, pieces))
-                data = os.pread(file.fd, length - got, offset + got) if got < length else b""
-                pieces.append(data)
-            return b"".join(pieces)
+            return read_fully(file.fd, length, offset)
 
     def read_many(self, ranges: Sequence[Range]) -> Pieces:
         pieces: Pieces = []

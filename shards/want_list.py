@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from shards.cache import CachedShard, Reservation, ShardCache, shard_identity
-from shards.index import DatasetError
+from shards.index import DatasetError, check_shard_size
 from shards.source import Source, SourceError, Stat, Stats
 
 _log = logging.getLogger(__name__)
@@ -178,9 +178,4 @@ class WantList:
             )
 
     def _check_size(self, name: str, stat: Stat) -> None:
-        size = self.shards[name][0]
-        if stat.size != size:
-            raise DatasetError(
-                f"{self.url}/{name}: has {stat.size} bytes, the index expects {size}; the shard was replaced or cut "
-                "off, or the index is older than it: copy shards and index together again"
-            )
+        check_shard_size(f"{self.url}/{name}", stat.size, self.shards[name][0])

@@ -362,6 +362,16 @@ class _Journal:
         self._file.write(f"{number} {zlib.crc32(bytes(medium)):08x}\n")
 
 
+def link_tars(tars: list[str], out: str) -> list[Path]:
+    """The tars in a folder of a system's own, which puts its files beside them."""
+    os.makedirs(out, exist_ok=True)
+    targets = [Path(out) / Path(tar).name for tar in tars]
+    for tar, target in zip(tars, targets, strict=True):
+        if not target.exists():
+            os.link(tar, target)
+    return targets
+
+
 def _kill_worker(options: Options, figures: Figures) -> None:
     figures["acted"] = True
     found = [pid for pid in children() if "resource_tracker" not in _command_line(pid)]

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from protocol import Options, Sample, Unsupported, main
+from protocol import Options, Sample, Unsupported, link_tars, main
 
 
 def load() -> None:
@@ -74,11 +73,7 @@ def convert(tars: list[str], out: str) -> None:
     """Index files beside (links to) the tars."""
     from wds2idx import IndexCreator
 
-    os.makedirs(out, exist_ok=True)
-    for tar in tars:
-        target = Path(out) / Path(tar).name
-        if not target.exists():
-            os.link(tar, target)
+    for target in link_tars(tars, out):
         with IndexCreator(str(target), str(target.with_suffix(".idx"))) as creator:
             creator.create_index()
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from protocol import Options, Sample, main
+from protocol import Options, Sample, link_tars, main
 
 
 def load() -> None:
@@ -90,11 +89,7 @@ def _task_encoder(options: Options) -> Any:
 
 def convert(tars: list[str], out: str) -> None:
     """Links to the tars, and what `energon prepare` adds."""
-    os.makedirs(out, exist_ok=True)
-    for tar in tars:
-        target = Path(out) / Path(tar).name
-        if not target.exists():
-            os.link(tar, target)
+    link_tars(tars, out)
     command = str(Path(sys.executable).with_name("energon"))
     options = ["--non-interactive", "--split-ratio", "1,0,0", "--sample-type", "CrudeWebdataset", "--num-workers", "2"]
     subprocess.run([command, "prepare", *options, out], check=True, stdout=sys.stderr)

@@ -15,7 +15,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent.parent))
 
-from protocol import Options, Sample, Unsupported, main
+from protocol import Options, Sample, Unsupported, link_tars, main
 
 AT_ONCE = 1024
 
@@ -134,11 +134,7 @@ def convert(tars: list[str], out: str) -> None:
     import os
     import subprocess
 
-    os.makedirs(out, exist_ok=True)
-    for tar in tars:
-        target = Path(out) / Path(tar).name
-        if not target.exists():
-            os.link(tar, target)
+    link_tars(tars, out)
     root = Path(__file__).resolve().parent.parent.parent
     command = [sys.executable, "-m", "shards", "index", os.path.abspath(out), "--media"]
     subprocess.run(command, check=True, cwd=root, stdout=sys.stderr)

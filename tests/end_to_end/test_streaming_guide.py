@@ -13,8 +13,8 @@ import pytest
 import yaml
 
 from shards import LoaderConfig
-from shards.downloads import Counts
-from shards.remote import Traffic
+from shards.downloads import COUNTS
+from shards.remote import TRAFFIC
 from tests.servers.s3 import S3Server
 
 ROOT = Path(__file__).parents[2]
@@ -46,5 +46,5 @@ def test_the_config_is_one() -> None:
 
 
 def test_every_counter_is_explained() -> None:
-    counters = [*Traffic().snapshot(), *(f"cache_{name}" for name in Counts().snapshot()), "cache_evictions"]
+    counters = [*TRAFFIC, *(f"cache_{name}" for name in COUNTS), "cache_evictions"]
     assert [name for name in counters if f'["{name}"]' not in GUIDE] == []

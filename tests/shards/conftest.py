@@ -11,7 +11,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from shards.cache import ShardCache
+from shards.cached_source import CachedSource
+from shards.downloads import Downloads
 from shards.sample import MediaFacts
+from tests.shards.far_folder import FarFolder, write_shards
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 _CONTAINERS = {"libx264": "mp4", "mpeg4": "mp4", "libvpx-vp9": "webm", "libvpx": "webm", "mjpeg": "avi"}
@@ -116,3 +120,29 @@ def corpus() -> Path:
     if not (folder / "videos").is_dir():
         pytest.skip(f"no test corpus in {folder}; MCG_CORPUS names another place")
     return folder
+
+
+@pytest.fixture
+def far(tmp_path: Path) -> Iterator[FarFolder]:
+    """A folder that plays a store."""
+    far = FarFolder(tmp_path / "far")
+    yield far
+    far.gate.set()
+
+
+@pytest.fixture
+def cached(tmp_path: Path, far: FarFolder) -> Iterator[Callable[..., CachedSource]]:
+    """cached(num_shards, limit, seed, connections, part_bytes) -> a source cached, closed at the end."""
+    made = []
+
+    def make(
+        num_shards: int, limit: int = 10**6, seed: int = 0, connections: int = 4, part_bytes: int = 10**5
+    ) -> CachedSource:
+        known = write_shards(tmp_path / "far", num_shards, seed=seed)
+        made.append(Downloads(ShardCache(tmp_path / "cache", limit), connections, part_bytes))
+        return CachedSource(far, made[-1], known)
+
+    yield make
+    far.gate.set()
+    for downloads in made:
+        downloads.close()

@@ -10,9 +10,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from shards.counters import Counters
 from shards.index import KeyFrames
 from shards.media import probe_key_frames
-from shards.partial import FetchCounts, PartialMedium, Span
+from shards.partial import PartialMedium, Span
 
 NUM_FRAMES, SIZE = 110, (48, 64)
 
@@ -113,5 +114,5 @@ class Store:
             self.given[start:stop] = b"\1" * (stop - start)
         return [self.data[start:stop] for start, stop in spans]
 
-    def medium(self, table: KeyFrames, counts: FetchCounts | None = None) -> PartialMedium:
+    def medium(self, table: KeyFrames, counts: Counters | None = None) -> PartialMedium:
         return PartialMedium(len(self.data), table, self.fetch, counts=counts)

@@ -30,29 +30,6 @@ Make = Callable[..., CachedSource]
 RANGES = [(0, None), (17, None), (-30, None), (-9000, None), (0, 0), (10, 25), (4990, 25), (5000, 5), (9000, 5)]
 
 
-@pytest.fixture
-def far(tmp_path: Path) -> Iterator[FarFolder]:
-    far = FarFolder(tmp_path / "far")
-    yield far
-    far.gate.set()
-
-
-@pytest.fixture
-def make(tmp_path: Path, far: FarFolder) -> Iterator[Make]:
-    """make(num_shards, limit, seed) -> a cached source, closed at the end."""
-    made = []
-
-    def make(num_shards: int = 3, limit: int = 10**6, seed: int = 0) -> CachedSource:
-        known = write_shards(tmp_path / "far", num_shards, seed=seed)
-        made.append(Downloads(ShardCache(tmp_path / "cache", limit)))
-        return CachedSource(far, made[-1], known)
-
-    yield make
-    far.gate.set()
-    for downloads in made:
-        downloads.close()
-
-
 def warm(source: CachedSource, *names: str) -> CachedSource:
     """Want these, or all, and wait until none is on its way."""
     source.want(names or sorted(source._list.shards))
@@ -63,8 +40,8 @@ def warm(source: CachedSource, *names: str) -> CachedSource:
     return source
 
 
-def test_every_range_is_what_a_local_folder_gives_here_and_far(tmp_path: Path, make: Make) -> None:
-    source: Source = make()
+def test_every_range_is_what_a_local_folder_gives_here_and_far(tmp_path: Path, cached: Make) -> None:
+    source: Source = cached(3)
     local = LocalSource(str(tmp_path / "far"))
     assert isinstance(source, CachedSource)
     for state in ("far", "here"):
@@ -80,8 +57,8 @@ def test_every_range_is_what_a_local_folder_gives_here_and_far(tmp_path: Path, m
     assert source.list(".tar") == local.list(".tar") and source.url == "far://store/data"
 
 
-def test_what_is_here_costs_no_request_not_even_for_its_size(make: Make, far: FarFolder) -> None:
-    source = warm(make())
+def test_what_is_here_costs_no_request_not_even_for_its_size(cached: Make, far: FarFolder) -> None:
+    source = warm(cached(3))
     names = source.list()
     far.log.clear()
     assert [source.stat(name).size for name in names] == [5000, 5001, 5002]
@@ -91,8 +68,8 @@ def test_what_is_here_costs_no_request_not_even_for_its_size(make: Make, far: Fa
     assert far.log == [] and source._downloads.snapshot()["hits"] == 3
 
 
-def test_files_that_are_no_shards_are_read_from_the_store(tmp_path: Path, make: Make) -> None:
-    source = warm(make())
+def test_files_that_are_no_shards_are_read_from_the_store(tmp_path: Path, cached: Make) -> None:
+    source = warm(cached(3))
     (tmp_path / "far" / "dataset.json").write_bytes(b"{}")
     assert source.read("dataset.json") == b"{}" and source.stat("dataset.json").size == 2
     assert source._downloads.snapshot()["ranges_other"] == 0
@@ -100,8 +77,8 @@ def test_files_that_are_no_shards_are_read_from_the_store(tmp_path: Path, make: 
         source.read("nothing")
 
 
-def test_cold_it_reads_by_range_and_warm_it_waits(make: Make, far: FarFolder) -> None:
-    source = make(4)
+def test_cold_it_reads_by_range_and_warm_it_waits(cached: Make, far: FarFolder) -> None:
+    source = cached(4)
     a, b, c, d = source.list()
     far.gate.clear()
     source.want([a, b])
@@ -128,8 +105,8 @@ def test_cold_it_reads_by_range_and_warm_it_waits(make: Make, far: FarFolder) ->
     assert source._downloads.snapshot()["seconds_waited"] > 0
 
 
-def test_without_room_it_reads_by_range(make: Make, far: FarFolder) -> None:
-    source = warm(make(3, limit=5100))
+def test_without_room_it_reads_by_range(cached: Make, far: FarFolder) -> None:
+    source = warm(cached(3, limit=5100))
     a, b, c = source.list()
     assert source.read(a, 5, 9) == far.read(a, 5, 9) and source.read(c, 5, 9) == far.read(c, 5, 9)
     counts = source._downloads.snapshot()
@@ -138,8 +115,8 @@ def test_without_room_it_reads_by_range(make: Make, far: FarFolder) -> None:
     assert source._downloads.snapshot()["hits"] == 2
 
 
-def test_a_failed_download_reaches_the_reader_only_if_the_range_fails_too(make: Make, far: FarFolder) -> None:
-    source = make(2)
+def test_a_failed_download_reaches_the_reader_only_if_the_range_fails_too(cached: Make, far: FarFolder) -> None:
+    source = cached(2)
     far.broken = {"000000.tar"}
     warm(source)
     assert source.read("000001.tar", 0, 9) == far.read("000001.tar", 0, 9)
@@ -151,8 +128,8 @@ def test_a_failed_download_reaches_the_reader_only_if_the_range_fails_too(make: 
     assert source.read("000000.tar", 0, 9) == far.read("000000.tar", 0, 9)
 
 
-def test_a_damaged_copy_is_forgotten_and_the_store_read(tmp_path: Path, make: Make, far: FarFolder) -> None:
-    source = warm(make(2))
+def test_a_damaged_copy_is_forgotten_and_the_store_read(tmp_path: Path, cached: Make, far: FarFolder) -> None:
+    source = warm(cached(2))
     right = far.read("000000.tar", 100, 50)
     (copy,) = (tmp_path / "cache").glob("*-000000.tar")
     with open(copy, "r+b") as file:
@@ -171,9 +148,9 @@ def test_a_damaged_copy_is_forgotten_and_the_store_read(tmp_path: Path, make: Ma
 
 
 def test_a_copy_that_was_cut_off_or_whose_disk_fails_is_dropped_and_named(
-    tmp_path: Path, make: Make, far: FarFolder, caplog: pytest.LogCaptureFixture
+    tmp_path: Path, cached: Make, far: FarFolder, caplog: pytest.LogCaptureFixture
 ) -> None:
-    source = warm(make(2))
+    source = warm(cached(2))
     (copy,) = (tmp_path / "cache").glob("*-000000.tar")
     os.truncate(copy, 1000)
     assert source.read("000000.tar", 0, 900) == far.read("000000.tar", 0, 900)
@@ -185,10 +162,10 @@ def test_a_copy_that_was_cut_off_or_whose_disk_fails_is_dropped_and_named(
     assert "(OSError: Input/output error)" in caplog.text
 
 
-def test_a_replaced_shard_is_not_read_from_the_old_copy(tmp_path: Path, make: Make, far: FarFolder) -> None:
+def test_a_replaced_shard_is_not_read_from_the_old_copy(tmp_path: Path, cached: Make, far: FarFolder) -> None:
     """With checksums in the index, and without any."""
     for seed in (1, 2):
-        source = warm(make(2, seed=seed))
+        source = warm(cached(2, seed=seed))
         assert source.read("000000.tar", 0, 9) == far.read("000000.tar", 0, 9)
         assert source._downloads.snapshot()["hits"] == 1
     for seed in (3, 4):
@@ -202,8 +179,8 @@ def test_a_replaced_shard_is_not_read_from_the_old_copy(tmp_path: Path, make: Ma
     assert len(list((tmp_path / "cache").glob("*-000000.tar"))) == 4
 
 
-def test_two_datasets_whose_shards_have_the_same_names_keep_apart(tmp_path: Path, make: Make, far: FarFolder) -> None:
-    first = warm(make(3))
+def test_two_datasets_whose_shards_have_the_same_names_keep_apart(tmp_path: Path, cached: Make, far: FarFolder) -> None:
+    first = warm(cached(3))
     other = FarFolder(tmp_path / "other", "far://store/other")
     second = CachedSource(other, first._downloads, write_shards(tmp_path / "other", 3, seed=5))
     warm(second)
@@ -230,9 +207,9 @@ def in_fork(use: Callable[[], object]) -> str:
 
 
 def test_a_fork_works_before_the_first_want_and_is_refused_afterwards(
-    tmp_path: Path, make: Make, far: FarFolder
+    tmp_path: Path, cached: Make, far: FarFolder
 ) -> None:
-    source = make(2)
+    source = cached(2)
     assert in_fork(lambda: warm(source).read("000000.tar", 0, 9)) == repr(far.read("000000.tar", 0, 9))
     warm(source)
     assert "a fork of it: the threads stayed behind" in in_fork(lambda: source.read("000000.tar", 0, 9))

@@ -8,7 +8,7 @@ import os
 import threading
 import time
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -22,29 +22,6 @@ from shards.source import SourceError
 from tests.shards.far_folder import WAIT, FarFolder, write_shards
 
 Make = Callable[..., CachedSource]
-
-
-@pytest.fixture
-def far(tmp_path: Path) -> Iterator[FarFolder]:
-    far = FarFolder(tmp_path / "far")
-    yield far
-    far.gate.set()
-
-
-@pytest.fixture
-def make(tmp_path: Path, far: FarFolder) -> Iterator[Make]:
-    """make(num_shards, limit, connections, part_bytes) -> a cached source, closed at the end."""
-    made = []
-
-    def make(num_shards: int = 6, limit: int = 10**6, connections: int = 4, part_bytes: int = 10**5) -> CachedSource:
-        known = write_shards(tmp_path / "far", num_shards)
-        made.append(Downloads(ShardCache(tmp_path / "cache", limit), connections, part_bytes))
-        return CachedSource(far, made[-1], known)
-
-    yield make
-    far.gate.set()
-    for downloads in made:
-        downloads.close()
 
 
 def until(source: CachedSource, holds: Callable[[], object]) -> None:
@@ -80,8 +57,8 @@ def test_a_shard_of_up_to_two_parts_is_one_request() -> None:
     assert divide(65, 32) == [(0, 32), (32, 32), (64, 1)]
 
 
-def test_shards_come_in_the_order_of_the_list_and_a_new_list_is_a_new_order(far: FarFolder, make: Make) -> None:
-    source = make(connections=1)
+def test_shards_come_in_the_order_of_the_list_and_a_new_list_is_a_new_order(far: FarFolder, cached: Make) -> None:
+    source = cached(6, connections=1)
     names = sorted(source._list.shards)
     far.gate.clear()
     source.want([names[3], names[0], names[1]])
@@ -92,8 +69,10 @@ def test_shards_come_in_the_order_of_the_list_and_a_new_list_is_a_new_order(far:
     assert far.downloads() == [names[3], names[5], names[1]]
 
 
-def test_of_two_sources_the_shard_that_is_needed_sooner_comes_first(tmp_path: Path, far: FarFolder, make: Make) -> None:
-    first = make(connections=1)
+def test_of_two_sources_the_shard_that_is_needed_sooner_comes_first(
+    tmp_path: Path, far: FarFolder, cached: Make
+) -> None:
+    first = cached(6, connections=1)
     other_far = FarFolder(tmp_path / "far", "far://store/other")
     other_far.log = far.log
     second = CachedSource(other_far, first._downloads, first._list.shards)
@@ -109,8 +88,8 @@ def test_of_two_sources_the_shard_that_is_needed_sooner_comes_first(tmp_path: Pa
     assert far.downloads() == [names[0], names[0], names[1], names[1], names[2]]
 
 
-def test_a_large_shard_is_brought_in_parts_by_several_threads(far: FarFolder, make: Make) -> None:
-    source = make(1, part_bytes=1100, connections=3)
+def test_a_large_shard_is_brought_in_parts_by_several_threads(far: FarFolder, cached: Make) -> None:
+    source = cached(1, part_bytes=1100, connections=3)
     far.gate.clear()
     source.want(["000000.tar"])
     for _ in range(3):
@@ -123,8 +102,8 @@ def test_a_large_shard_is_brought_in_parts_by_several_threads(far: FarFolder, ma
     assert (counts["parts"], counts["bytes"]) == (5, 5000)
 
 
-def test_a_shard_whose_checksum_differs_is_brought_once_more(far: FarFolder, make: Make) -> None:
-    source = make(1)
+def test_a_shard_whose_checksum_differs_is_brought_once_more(far: FarFolder, cached: Make) -> None:
+    source = cached(1)
     spoiled = []
 
     def spoil(name: str, data: bytes) -> bytes:
@@ -139,9 +118,9 @@ def test_a_shard_whose_checksum_differs_is_brought_once_more(far: FarFolder, mak
 
 
 def test_a_shard_that_is_damaged_in_the_store_is_not_cached_and_named(
-    tmp_path: Path, far: FarFolder, make: Make, caplog: pytest.LogCaptureFixture
+    tmp_path: Path, far: FarFolder, cached: Make, caplog: pytest.LogCaptureFixture
 ) -> None:
-    source = make(2)
+    source = cached(2)
     with open(tmp_path / "far" / "000000.tar", "r+b") as file:
         file.write(b"damage")
     source.want(["000000.tar", "000001.tar"])
@@ -152,8 +131,8 @@ def test_a_shard_that_is_damaged_in_the_store_is_not_cached_and_named(
     assert source.read("000000.tar", 1, 50) == far.read("000000.tar", 1, 50)
 
 
-def test_a_way_that_damages_bytes_is_named(far: FarFolder, make: Make, caplog: pytest.LogCaptureFixture) -> None:
-    source = make(1)
+def test_a_way_that_damages_bytes_is_named(far: FarFolder, cached: Make, caplog: pytest.LogCaptureFixture) -> None:
+    source = cached(1)
     calls = iter(range(100))
     far.spoil = lambda name, data: bytes([next(calls)]) + data[1:]
     source.want(["000000.tar"])
@@ -162,9 +141,9 @@ def test_a_way_that_damages_bytes_is_named(far: FarFolder, make: Make, caplog: p
 
 
 def test_a_shard_that_was_replaced_by_one_of_another_size_stops_the_run(
-    tmp_path: Path, far: FarFolder, make: Make
+    tmp_path: Path, far: FarFolder, cached: Make
 ) -> None:
-    source = make(2)
+    source = cached(2)
     (tmp_path / "far" / "000000.tar").write_bytes(bytes(4000))
     (tmp_path / "far" / "000001.tar").write_bytes(bytes(6000))
     source.want(sorted(source._list.shards))
@@ -174,8 +153,8 @@ def test_a_shard_that_was_replaced_by_one_of_another_size_stops_the_run(
             source.read(name, 0, 10)
 
 
-def test_without_checksum_a_shard_that_is_replaced_while_it_comes_stops_the_run(far: FarFolder, make: Make) -> None:
-    source = make(1)
+def test_without_checksum_a_shard_that_is_replaced_while_it_comes_stops_the_run(far: FarFolder, cached: Make) -> None:
+    source = cached(1)
     source._list.shards = {"000000.tar": (5000, "")}
     far.gate.clear()
     source.want(["000000.tar"])
@@ -188,9 +167,9 @@ def test_without_checksum_a_shard_that_is_replaced_while_it_comes_stops_the_run(
 
 
 def test_a_failed_download_is_said_and_leaves_no_part(
-    tmp_path: Path, far: FarFolder, make: Make, caplog: pytest.LogCaptureFixture
+    tmp_path: Path, far: FarFolder, cached: Make, caplog: pytest.LogCaptureFixture
 ) -> None:
-    source = make(2, part_bytes=1100)
+    source = cached(2, part_bytes=1100)
     far.broken = {"000000.tar"}
     source.want(["000000.tar", "000001.tar"])
     assert settled(source) == {"000000.tar": "failed", "000001.tar": "here"}
@@ -199,13 +178,13 @@ def test_a_failed_download_is_said_and_leaves_no_part(
 
 
 def test_a_disk_that_fills_while_a_part_is_written_means_reading_by_range(
-    far: FarFolder, make: Make, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    far: FarFolder, cached: Make, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def write(self: Reservation, offset: int, data: bytes) -> None:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(Reservation, "write", write)
-    source = make(2)
+    source = cached(2)
     names = sorted(source._list.shards)
     source.want(names)
     assert set(settled(source).values()) == {"failed"}
@@ -213,8 +192,8 @@ def test_a_disk_that_fills_while_a_part_is_written_means_reading_by_range(
     assert sum("takes no more shards" in message for message in caplog.messages) == 1
 
 
-def test_without_room_the_rest_of_the_list_waits_for_the_next_one(far: FarFolder, make: Make) -> None:
-    source = make(6, limit=15_100)
+def test_without_room_the_rest_of_the_list_waits_for_the_next_one(far: FarFolder, cached: Make) -> None:
+    source = cached(6, limit=15_100)
     names = sorted(source._list.shards)
     source.want(names)
     assert list(settled(source).values()) == ["here"] * 3 + ["no room"] * 3
@@ -224,10 +203,10 @@ def test_without_room_the_rest_of_the_list_waits_for_the_next_one(far: FarFolder
 
 
 def test_what_another_process_brings_is_waited_for_and_brought_by_one(
-    tmp_path: Path, far: FarFolder, make: Make
+    tmp_path: Path, far: FarFolder, cached: Make
 ) -> None:
     """Two Downloads with caches of their own on one folder stand to each other as two processes do."""
-    sources = [make(), make(), make()]
+    sources = [cached(6), cached(6), cached(6)]
     names = sorted(sources[0]._list.shards)
     far.gate.clear()
     sources[0].want(names)
@@ -243,8 +222,8 @@ def test_what_another_process_brings_is_waited_for_and_brought_by_one(
     assert sum(source._downloads.snapshot()["parts"] for source in sources) == 6
 
 
-def test_what_another_process_gives_up_is_taken_over(far: FarFolder, make: Make) -> None:
-    first, second = make(1), make(1)
+def test_what_another_process_gives_up_is_taken_over(far: FarFolder, cached: Make) -> None:
+    first, second = cached(1), cached(1)
     far.gate.clear()
     first.want(["000000.tar"])
     assert far.waiting.acquire(timeout=WAIT)
@@ -256,10 +235,10 @@ def test_what_another_process_gives_up_is_taken_over(far: FarFolder, make: Make)
 
 
 def test_a_process_that_hangs_with_a_part_is_not_waited_for_without_end(
-    far: FarFolder, make: Make, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    far: FarFolder, cached: Make, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(module, "_PATIENCE_SECONDS", 0.1)
-    first, second = make(1), make(1)
+    first, second = cached(1), cached(1)
     far.gate.clear()
     first.want(["000000.tar"])
     assert far.waiting.acquire(timeout=WAIT)
@@ -268,8 +247,8 @@ def test_a_process_that_hangs_with_a_part_is_not_waited_for_without_end(
     assert "another process has been downloading it for 0 s" in caplog.text
 
 
-def test_a_shard_that_is_not_wanted_any_more_gives_its_room_back(tmp_path: Path, far: FarFolder, make: Make) -> None:
-    source = make(3, part_bytes=1100, connections=1)
+def test_a_shard_that_is_not_wanted_any_more_gives_its_room_back(tmp_path: Path, far: FarFolder, cached: Make) -> None:
+    source = cached(3, part_bytes=1100, connections=1)
     far.gate.clear()
     source.want(["000000.tar"])
     assert far.waiting.acquire(timeout=WAIT)
@@ -280,10 +259,10 @@ def test_a_shard_that_is_not_wanted_any_more_gives_its_room_back(tmp_path: Path,
 
 
 def test_close_while_downloads_hang_does_not_wait_for_them(
-    tmp_path: Path, far: FarFolder, make: Make, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, far: FarFolder, cached: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "_GRACE_SECONDS", 0.01)
-    source = make(6)
+    source = cached(6)
     far.gate.clear()
     source.want(sorted(source._list.shards))
     for _ in range(4):
@@ -311,8 +290,8 @@ def test_close_while_downloads_hang_does_not_wait_for_them(
         source.want(["000000.tar"])
 
 
-def test_close_in_a_finalizer_leaves_the_end_to_the_threads(tmp_path: Path, far: FarFolder, make: Make) -> None:
-    source = make(1, part_bytes=1100, connections=2)
+def test_close_in_a_finalizer_leaves_the_end_to_the_threads(tmp_path: Path, far: FarFolder, cached: Make) -> None:
+    source = cached(1, part_bytes=1100, connections=2)
     far.gate.clear()
     source.want(["000000.tar"])
     for _ in range(2):
@@ -324,7 +303,7 @@ def test_close_in_a_finalizer_leaves_the_end_to_the_threads(tmp_path: Path, far:
 
 
 def test_what_is_dropped_without_close_is_collected_and_its_threads_end(
-    tmp_path: Path, far: FarFolder, make: Make
+    tmp_path: Path, far: FarFolder, cached: Make
 ) -> None:
     class Owner:
         def __init__(self, source: CachedSource) -> None:
@@ -348,8 +327,8 @@ def test_what_is_dropped_without_close_is_collected_and_its_threads_end(
     assert ended() and parts(tmp_path) == []
 
 
-def test_threads_start_with_the_first_want_and_again_after_all_sources_left(far: FarFolder, make: Make) -> None:
-    source = make(connections=2)
+def test_threads_start_with_the_first_want_and_again_after_all_sources_left(far: FarFolder, cached: Make) -> None:
+    source = cached(6, connections=2)
     assert threads() == []
     source.want(["000000.tar"])
     assert len(threads()) == 2
@@ -360,10 +339,10 @@ def test_threads_start_with_the_first_want_and_again_after_all_sources_left(far:
     assert settled(other) == {"000001.tar": "here"} and len(threads()) == 2
 
 
-def test_nothing_depends_on_the_wall_clock(far: FarFolder, make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nothing_depends_on_the_wall_clock(far: FarFolder, cached: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     hours = iter(range(0, 10**9, 3600))
     monkeypatch.setattr(time, "time", lambda: 10**9 - next(hours))
-    first, second = make(), make()
+    first, second = cached(6), cached(6)
     names = sorted(first._list.shards)
     first.want(names)
     second.want(names)
@@ -372,9 +351,9 @@ def test_nothing_depends_on_the_wall_clock(far: FarFolder, make: Make, monkeypat
 
 
 def test_an_error_of_the_folder_is_an_error_of_the_shard(
-    far: FarFolder, make: Make, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    far: FarFolder, cached: Make, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    source = make(1)
+    source = cached(1)
 
     def find(identity: str) -> None:
         raise OSError(24, "Too many open files")

@@ -9,9 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shards import partial
+from shards.counters import Counters
 from shards.index import KeyFrames
 from shards.media import MediaError
-from shards.partial import BLOCK, GAP, FetchCounts, PartialMedium, merge_spans, usable, whole
+from shards.partial import BLOCK, COUNTS, GAP, PartialMedium, merge_spans, usable, whole
 from tests.shards.films import Store
 
 SIZE = 40 * BLOCK
@@ -58,7 +59,7 @@ def test_reads_give_the_right_bytes_and_none_is_fetched_twice(steps: list[tuple[
 
 
 def test_a_clip_is_brought_in_one_go() -> None:
-    store, counts = Store(DATA), FetchCounts()
+    store, counts = Store(DATA), Counters(*COUNTS)
     medium = store.medium(TABLE, counts)
     medium.bring([60, 70])
     medium.bring([60])
@@ -85,7 +86,7 @@ def test_a_frame_at_the_end_of_a_gop_brings_the_beginning_of_the_next() -> None:
 
 def test_what_is_nearly_all_is_fetched_whole_and_checked() -> None:
     checked: list[bytes] = []
-    store, counts = Store(DATA), FetchCounts()
+    store, counts = Store(DATA), Counters(*COUNTS)
     medium = PartialMedium(SIZE, TABLE, store.fetch, checked.append, counts)
     medium.bring([10, 60, 120])
     assert store.requests == [[(0, SIZE)]] and checked == [DATA] and counts.snapshot()["whole"] == 1

@@ -81,6 +81,13 @@ def test_a_large_range_comes_in_order_and_goes_on_where_it_was_cut(store: HttpSt
         source.fetch("a.tar", 0, 10, full)
 
 
+def test_the_same_range_of_two_elements_is_asked_for_once(store: HttpStore) -> None:
+    source = RemoteSource(f"{store.url}/data")
+    ranges = [("a.tar", 3, 5), ("a.tar", 0, 2), ("a.tar", 3, 5)]
+    assert source.read_many(ranges) == [DATA[3:8], DATA[:2], DATA[3:8]]
+    assert len(store.requests) == 2
+
+
 @settings(deadline=None, max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     ranges=st.lists(st.tuples(st.integers(0, 2100), st.integers(0, 300)), max_size=12),

@@ -13,11 +13,12 @@ from hypothesis import strategies as st
 
 from shards import partial
 from shards.clip import ClipPlan
+from shards.counters import Counters
 from shards.decode.cpu import decode
 from shards.decode.seek import NotAsIndexed, find_frames
 from shards.index import KeyFrames
 from shards.media import MediaError, probe
-from shards.partial import FetchCounts, PartialMedium, usable
+from shards.partial import COUNTS, PartialMedium, usable
 from shards.source import SourceError
 from tests.shards.films import NUM_FRAMES, OTHERS, SEEKABLE, Store, gop_table, shoot
 
@@ -62,7 +63,7 @@ def test_a_part_of_the_bytes_gives_the_same_frames(name: str) -> None:
     @settings(max_examples=12, deadline=None)
     @given(frames=FRAMES)
     def check(frames: list[int]) -> None:
-        store, counts = Store(data), FetchCounts()
+        store, counts = Store(data), Counters(*COUNTS)
         clip = decode(store.medium(table, counts), "video", plan_of(*frames))
         assert np.array_equal(clip, decode(data, "video", plan_of(*frames)))
         assert not counts.snapshot()["whole"]
@@ -228,7 +229,7 @@ def compare(path: Path) -> int:
     rng = np.random.default_rng(0)
     plans = [tuple((2 * i + 1) * num_frames // 8 for i in range(4)), (num_frames - 1,), (table.frames[1] - 1,)]
     plans += [tuple(rng.integers(0, num_frames, 2).tolist()) for _ in range(2)]
-    counts = FetchCounts()
+    counts = Counters(*COUNTS)
     for frames in plans:
         plan = plan_of(*frames)
         assert alike(outcome(Store(data).medium(table, counts), plan), outcome(data, plan)), (path.name, frames)
