@@ -41,14 +41,15 @@ class TokenContrast:
 
     def __call__(self, states: States) -> Tensor:
         text, video = states.text, states.video
-        assert text.cls_attention_BL is not None and video.cls_attention_BP is not None
+        assert text.cls_attention_BL is not None and video.cls_attention_BTP is not None
+        attention_BP = video.cls_attention_BTP.mean(1)
         words = merge_words(text.states_BLD, text.cls_attention_BL, states["text_words"], text.mask_BL)
         return token_contrast_loss(
             states.model.project_text(words.states_BWD),
             words.mask_BW,
             clipped_weights(words.attention_BW, words.attention_BW > 0),
             states.model.project_video(video.tokens_BVD[:, 1:]),
-            clipped_weights(video.cls_attention_BP, torch.ones_like(video.cls_attention_BP, dtype=torch.bool)),
+            clipped_weights(attention_BP, torch.ones_like(attention_BP, dtype=torch.bool)),
             self.config.temperature,
         )
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 import torch
 from pydantic import ValidationError
 
+from mcg.model.bert import TextStates
 from mcg.model.mcg import MCG, PIXEL_MEAN, PIXEL_STD, MCGConfig
 from mcg.objectives import ObjectivesConfig
 from mcg.objectives.bundle import Bundle
@@ -23,8 +26,55 @@ def test_the_verbs_fit_together() -> None:
     answers = model.decode(INPUTS["answer_ids"], INPUTS["answer_mask"].bool(), fused)
     assert model.answer_logits(answers).shape == (4, 8, 50)
     assert model.token_logits(fused.states_BLD[:, 0]).shape == (4, 50)
-    ids = model.generate(fused, start_id=3, end_id=2, pad_id=0, num_beams=2, max_tokens=5)
+    ids, scores = model.generate(fused, start_id=3, end_id=2, pad_id=0, num_beams=2, max_tokens=5)
+    assert scores.shape == (4,) and (scores < 0).all()
     assert ids.shape[0] == 4 and ids.shape[1] <= 5 and (ids[:, 0] == 3).all()
+
+
+def test_answers_are_scored_against_the_row_of_the_memory_that_is_theirs() -> None:
+    model = make_model().eval()
+    text = model.encode_text(INPUTS["text_ids"], INPUTS["text_mask"].bool())
+    fused = model.fuse(text, model.encode_video(INPUTS["frames"]))
+    ids, mask, rows = INPUTS["answer_ids"], INPUTS["answer_mask"].bool(), torch.tensor([2, 0, 0, 1])
+    found = model.answer_log_likelihood(fused, ids, mask, rows)
+    for n, row in enumerate(rows.tolist()):
+        alone = model.answer_log_likelihood(fused, ids[n : n + 1], mask[n : n + 1], torch.tensor([row]))
+        torch.testing.assert_close(found[n : n + 1], alone)
+
+
+def test_the_first_token_is_as_probable_as_the_likelihood_says() -> None:
+    model = make_model().eval()
+    text = model.encode_text(INPUTS["text_ids"], INPUTS["text_mask"].bool())
+    first = model.first_token_log_probs(text, start_id=3)
+    assert first.shape == (4, 50)
+    torch.testing.assert_close(first.exp().sum(1), torch.ones(4))
+    ids = torch.tensor([[3, 7]])
+    found = model.answer_log_likelihood(text, ids, torch.ones_like(ids).bool(), torch.tensor([2]))
+    torch.testing.assert_close(found[0], first[2, 7])
+
+
+def test_heads_read_the_fused_cls() -> None:
+    model = make_model(matching_head=True, num_classes=7).eval()
+    states = torch.randn(3, 4, 16)
+    fused = TextStates(states, torch.ones(3, 4, dtype=torch.bool))
+    other = fused._replace(states_BLD=torch.cat([states[:, :1], torch.zeros(3, 3, 16)], 1))
+    assert model.match_logits(fused).shape == (3, 2) and model.classify(fused).shape == (3, 7)
+    torch.testing.assert_close(model.match_logits(fused), model.match_logits(other))
+    torch.testing.assert_close(model.classify(fused), model.classify(other))
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda model, states: model.match_logits(states), r"no head for matching; set model\.matching_head: true"),
+        (lambda model, states: model.classify(states), r"no classifier; set model\.num_classes to the length of the"),
+        (lambda model, states: model.first_token_log_probs(states, 3), r"no decoder; set model\.text\.num_decoder_lay"),
+    ],
+)
+def test_a_part_that_the_model_does_not_have_is_named(call: Callable[[MCG, TextStates], object], message: str) -> None:
+    model = make_model(text=text_config(num_decoder_layers=0))
+    with pytest.raises(ValueError, match=message):
+        call(model, TextStates(torch.zeros(1, 1, 16), torch.ones(1, 1, dtype=torch.bool)))
 
 
 def test_pixels_are_normalised_as_by_clip() -> None:

@@ -122,6 +122,7 @@ def test_the_objective_puts_the_parts_together() -> None:
     states = States(model, inputs, with_attention=True)
     found = TokenContrast(TokenContrastConfig(temperature=0.3))(states)
     text, video = states.text, states.video
+    attention_BP = video.cls_attention_BTP.mean(1)
     merged = merge_words(text.states_BLD, text.cls_attention_BL, inputs["text_words"], text.mask_BL)
     real = merged.mask_BW
     with torch.no_grad():
@@ -130,7 +131,7 @@ def test_the_objective_puts_the_parts_together() -> None:
             real,
             clipped_weights(merged.attention_BW, real),
             model.project_video(video.tokens_BVD[:, 1:]),
-            clipped_weights(video.cls_attention_BP, torch.ones_like(video.cls_attention_BP, dtype=torch.bool)),
+            clipped_weights(attention_BP, torch.ones_like(attention_BP, dtype=torch.bool)),
             0.3,
         )
     assert found.item() == pytest.approx(expected, rel=1e-4)
