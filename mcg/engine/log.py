@@ -8,6 +8,7 @@ by line.
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -62,9 +63,15 @@ class RunLog:
                 self._board.close()
 
     def say(self, text: str) -> None:
-        """A line on the screen."""
-        if self._on:
+        """A line on the screen. A screen that is gone costs a note in the log, not the run."""
+        if not self._on:
+            return
+        try:
             self.console.print(text, highlight=False, markup=False)
+        except OSError as error:
+            self.console.file = open(os.devnull, "w")  # noqa: SIM115  for as long as the process lives
+            self._file.write(json.dumps({"screen": f"nothing more is shown: {error.strerror}"}) + "\n")
+            self._file.flush()
 
     def step(
         self,

@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from torch import Tensor, nn
 from torch.nn import functional
 
+from mcg.compat import Compat
 from mcg.model.bert import Decoder, Generated, TextConfig, TextEncoder, TextStates
 from mcg.model.timesformer import TimeSformer, TimeSformerConfig, VideoStates
 
@@ -45,6 +46,18 @@ class MCGConfig(BaseModel):
     num_classes: int | None = Field(default=None, ge=2)
     """Entries of the list of answers that a classifier chooses from (ALPRO's QA); None: there is no classifier."""
 
+    compat: Compat = "corrected"
+    """Slips of the release, corrected or as released; follows the run's `compat`."""
+
+    def parts(self) -> dict[str, tuple[bool, str]]:
+        """Of each objective that needs a part of its own: whether the model has it, and the setting that adds it."""
+        return {
+            "masked_lm": (self.text.token_head != "none", "model.text.token_head: untied"),
+            "generation": (self.text.num_decoder_layers > 0, "model.text.num_decoder_layers"),
+            "matching": (self.matching_head, "model.matching_head: true"),
+            "classification": (self.num_classes is not None, "model.num_classes to the length of the answer list"),
+        }
+
     @model_validator(mode="after")
     def _widths_agree(self) -> MCGConfig:
         if self.vision.width != self.text.width:
@@ -61,6 +74,8 @@ class MCG(nn.Module):
     def __init__(self, config: MCGConfig, vocab_size: int) -> None:
         super().__init__()
         self.config = config
+        self.released = config.compat == "released"
+        """Whether slips of the release are kept: in `checkpoint_activations`, `encode_text` and the decoder's verbs."""
         self.vision = TimeSformer(config.vision)
         self.text = TextEncoder(config.text, vocab_size)
         self.decoder: Decoder | None = Decoder(config.text, vocab_size) if config.text.num_decoder_layers else None
@@ -79,7 +94,12 @@ class MCG(nn.Module):
         self.register_buffer("pixel_std", torch.tensor(PIXEL_STD).view(3, 1, 1) * 255, persistent=False)
 
     def checkpoint_activations(self, on: bool) -> None:
-        """Recompute the activations of each block in the backward pass instead of keeping them."""
+        """Recompute the activations of each block in the backward pass instead of keeping them. As released, the
+        attention and MLP matrices of all visual blocks are then not trained (facts/mcg_alpro.md 0.5)."""
+        if self.released:
+            for block in self.vision.blocks:
+                for part in (block.attn, block.temporal_attn, block.mlp):
+                    part.requires_grad_(not on)
         self.vision.activation_checkpointing = on
         self.text.activation_checkpointing = on
         if self.decoder is not None:
@@ -98,9 +118,12 @@ class MCG(nn.Module):
         pixels = (pixels - self.pixel_mean.float()) / self.pixel_std.float()
         return self.vision(pixels.to(self.vision_proj.weight.dtype), with_attention)
 
-    def encode_text(self, ids_BL: Tensor, mask_BL: Tensor, with_attention: bool = False) -> TextStates:
-        """ids_BL: int64; mask_BL: bool, True at real tokens."""
-        return self.text(ids_BL, mask_BL, with_attention)
+    def encode_text(
+        self, ids_BL: Tensor, mask_BL: Tensor, with_attention: bool = False, contrastive: bool = False
+    ) -> TextStates:
+        """ids_BL: int64; mask_BL: bool, True at real tokens. contrastive: for the space shared with videos, which as
+        released leaves the order of the tokens out (facts/mcg_alpro.md 6.2 M2)."""
+        return self.text(ids_BL, mask_BL, with_attention, positions=not (contrastive and self.released))
 
     def fuse(self, text: TextStates, video: VideoStates) -> TextStates:
         """Text that has seen the video, its [CLS] first: F = L + V tokens by concatenation, L by cross-attention."""
@@ -133,7 +156,7 @@ class MCG(nn.Module):
 
     def decode(self, ids_BA: Tensor, mask_BA: Tensor, memory: TextStates) -> Tensor:
         """Decoder states (B, A, D) of answers that start with [DEC]."""
-        return self._decoder()(ids_BA, mask_BA, memory)
+        return self._decoder()(ids_BA, mask_BA, self._visible(memory))
 
     def answer_logits(self, states_ND: Tensor) -> Tensor:
         """Next-token logits (N, K) of decoder states."""
@@ -152,7 +175,7 @@ class MCG(nn.Module):
     ) -> Generated:
         """Beam search over up to max_tokens ids, start_id included, with a score for each answer."""
         return self._decoder().generate(
-            memory,
+            self._visible(memory),
             start_id=start_id,
             end_id=end_id,
             pad_id=pad_id,
@@ -165,13 +188,17 @@ class MCG(nn.Module):
         """float32 (N,): log-likelihood of answer n, which starts with [DEC] and ends with [SEP], given row row_N[n]
         (int64) of the memory: the sum over its tokens after the first. The memory's rows are copied for their answers,
         so bound N."""
-        return self._decoder().log_likelihood(ids_NA, mask_NA, memory.rows(row_N))
+        return self._decoder().log_likelihood(ids_NA, mask_NA, self._visible(memory).rows(row_N))
 
     def first_token_log_probs(self, memory: TextStates, start_id: int) -> Tensor:
         """float32 (B, K): log-probability of each word piece as the first of an answer."""
         starts_B1 = torch.full((len(memory.states_BLD), 1), start_id, device=memory.states_BLD.device)
         states_B1D = self.decode(starts_B1, torch.ones_like(starts_B1, dtype=torch.bool), memory)
         return self.answer_logits(states_B1D[:, 0]).float().log_softmax(-1)
+
+    def _visible(self, memory: TextStates) -> TextStates:
+        """What the decoder attends to: real tokens; as released also the padding of questions (6.2 M8)."""
+        return memory._replace(mask_BL=torch.ones_like(memory.mask_BL)) if self.released else memory
 
     def _decoder(self) -> Decoder:
         if self.decoder is None:

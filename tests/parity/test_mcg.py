@@ -53,7 +53,7 @@ def _losses(states: States) -> tuple[Tensor, Tensor, Tensor]:
     model = states.model
     video = model.project_video(states.video.tokens_BVD[:, 0])
     text = model.project_text(states.text.states_BLD[:, 0])
-    token = TokenContrast(TokenContrastConfig())(states)
+    token = TokenContrast(TokenContrastConfig(padded_words=19))(states)
     return contrastive_loss(video, text, model.temperature), MaskedLM(MaskedLMConfig())(states), token
 
 

@@ -10,7 +10,8 @@ from pydantic import ValidationError
 
 from mcg.model.bert import TextStates
 from mcg.model.mcg import MCG, PIXEL_MEAN, PIXEL_STD, MCGConfig
-from mcg.objectives import ObjectivesConfig
+from mcg.model.timesformer import TimeSformerConfig
+from mcg.objectives import OBJECTIVES, ObjectivesConfig
 from mcg.objectives.bundle import Bundle
 from tests.mcg.small_model import make_inputs, make_model, text_config, vision_config
 
@@ -119,17 +120,19 @@ def test_the_defaults_are_mcg_base() -> None:
     assert sum(p.numel() for p in model.text.bert.parameters()) == pytest.approx(109e6, rel=0.01)
 
 
-def test_activation_checkpointing_changes_no_loss_and_no_gradient() -> None:
-    everything = {"contrastive": {}, "token_contrast": {}, "masked_lm": {}, "generation": {}}
+@pytest.mark.parametrize("text", [{}, {"num_fusion_layers": 1, "fusion": "cross_attention", "token_head": "tied"}])
+def test_activation_checkpointing_changes_no_loss_and_no_gradient(text: dict[str, object]) -> None:
+    everything = {name: {} for name in OBJECTIVES} | {"matching": {"negatives": "hardest"}}
     objectives = ObjectivesConfig.model_validate(everything).build()
-    dropping = {"vision": vision_config(drop_path=0.3), "text": text_config(dropout=0.2)}
+    dropping = {"vision": vision_config(drop_path=0.3), "text": text_config(dropout=0.2, **text)}
+    dropping |= {"matching_head": True, "num_classes": 5}
     bundle = Bundle(make_model(**dropping), objectives).train()
     results = []
     for on in (False, True):
         bundle.model.checkpoint_activations(on)
         bundle.zero_grad()
         torch.manual_seed(7)
-        losses = bundle(INPUTS)
+        losses = bundle({**INPUTS, "label": torch.tensor([0, 4, 2, 2])})
         losses["total"].backward()
         gradients = {name: p.grad for name, p in bundle.named_parameters()}
         results.append(({name: loss.item() for name, loss in losses.items()}, gradients))
@@ -139,3 +142,40 @@ def test_activation_checkpointing_changes_no_loss_and_no_gradient() -> None:
     for name, gradient in gradients.items():
         assert spared_gradients[name] is not None, name
         torch.testing.assert_close(spared_gradients[name], gradient, msg=name)
+
+
+def test_as_released_the_texts_of_the_contrasts_have_no_order() -> None:
+    ids, everything = torch.tensor([[1, 7, 8, 2], [1, 8, 7, 2]]), torch.ones(2, 4, dtype=torch.bool)
+    for compat, contrastive, same in (("released", True, True), ("released", False, False), ("corrected", True, False)):
+        model = make_model(compat=compat).eval()
+        first, second = model.encode_text(ids, everything, contrastive=contrastive).states_BLD[:, 0]
+        assert torch.allclose(first, second, atol=1e-5) == same, (compat, contrastive)
+
+
+def test_as_released_the_decoder_sees_the_padding_of_the_question() -> None:
+    states, mask = torch.randn(2, 5, 16), torch.tensor([[True] * 5, [True] * 3 + [False] * 2])
+    answers = {"start_id": 3, "end_id": 2, "pad_id": 0, "num_beams": 2, "max_tokens": 5}
+    ids, everything = torch.tensor([[3, 7, 2]] * 2), torch.ones(2, 3, dtype=torch.bool)
+    found = {}
+    for compat in ("released", "corrected"):
+        model = make_model(compat=compat).eval()
+        memory, unmasked = TextStates(states, mask), TextStates(states, torch.ones_like(mask))
+        plain = make_model().eval()
+        torch.testing.assert_close(model.generate(unmasked, **answers).scores_B, plain.generate(unmasked, **answers)[1])
+        found[compat] = model.decode(ids, everything, memory)
+        seen = unmasked if compat == "released" else memory
+        torch.testing.assert_close(found[compat], plain.decode(ids, everything, seen))
+        likelihood = model.answer_log_likelihood(memory, ids, everything, torch.arange(2))
+        torch.testing.assert_close(likelihood, plain.answer_log_likelihood(seen, ids, everything, torch.arange(2)))
+    assert (found["released"] - found["corrected"])[1].abs().max() > 1e-3
+
+
+@pytest.mark.parametrize("compat", ["corrected", "released"])
+def test_as_released_checkpointing_freezes_the_matrices_of_the_visual_blocks(compat: str) -> None:
+    with torch.device("meta"):
+        model = MCG(MCGConfig(vision=TimeSformerConfig(num_frames=16), compat=compat), vocab_size=30524)
+    model.checkpoint_activations(True)
+    trained = sum(p.numel() for p in model.vision.parameters() if p.requires_grad)
+    assert trained == (7_898_880 if compat == "released" else 121_264_896)  # facts/mcg_alpro.md 8.2
+    model.checkpoint_activations(False)
+    assert all(p.requires_grad for p in model.parameters())
