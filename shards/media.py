@@ -76,7 +76,11 @@ class KeyFrame(NamedTuple):
     time: float
     """Seconds on the clock of the stream, as start_time of the facts."""
     offset: int
-    """Byte of its packet in the file; -1 where the container does not say."""
+    """Byte of its packet in the file; -1 where the container does not say; TIME_MARK for a frame that is no key frame
+    and is listed for its time."""
+
+
+TIME_MARK = -2
 
 
 def probe(data: bytes, name: str) -> MediaFacts:
@@ -86,6 +90,13 @@ def probe(data: bytes, name: str) -> MediaFacts:
 
 def probe_key_frames(data: bytes, name: str) -> tuple[MediaFacts, list[KeyFrame]]:
     """The facts of a medium and its key frames in presentation order, found by demuxing; none for a picture."""
+    facts, table = probe_table(data, name)
+    return facts, [frame for frame in table if frame.offset != TIME_MARK]
+
+
+def probe_table(data: bytes, name: str) -> tuple[MediaFacts, list[KeyFrame]]:
+    """The same with what an index has besides in its GOP tables: time marks, where frames last unequally long
+    (shards/time_marks.py)."""
     ext = name.rsplit(".", 1)[-1].lower()
     if ext not in MEDIA_EXTENSIONS:
         raise MediaError(f"unknown extension {ext!r}; known: {', '.join(MEDIA_EXTENSIONS)}")
@@ -211,6 +222,8 @@ def orientation(frame: VideoFrame) -> Orientation:
 def _probe_video(data: bytes) -> tuple[MediaFacts, list[KeyFrame]]:
     from av.error import FFmpegError
 
+    from shards.time_marks import find_marks
+
     first: VideoFrame | None = None
     count = 0
     times: list[int] = []
@@ -251,8 +264,12 @@ def _probe_video(data: bytes) -> tuple[MediaFacts, list[KeyFrame]]:
         start = min(times) * tick if times else 0.0
         times.sort()
         # A frame's number is how many are shown before it.
-        key_frames = [KeyFrame(bisect_left(times, time), time * tick, offset) for time, offset in sorted(keys)]
-    return MediaFacts("video", codec, width, height, max(count, 1), fps, duration, start), key_frames
+        table = [KeyFrame(bisect_left(times, time), time * tick, offset) for time, offset in sorted(keys)]
+        if len(times) == count > 1:
+            seconds = [time * tick for time in times]
+            marks = find_marks(seconds, seconds[0] + duration, [frame.number for frame in table])
+            table = sorted([*table, *(KeyFrame(number, seconds[number], TIME_MARK) for number in marks)])
+    return MediaFacts("video", codec, width, height, max(count, 1), fps, duration, start), table
 
 
 # ---------------------------------------------------------------- pictures

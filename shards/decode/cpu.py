@@ -48,10 +48,16 @@ def decode(media: Media, kind: str, plan: ClipPlan) -> NDArray[np.uint8]:
     is missing beyond that, or lies behind a decoding error, raises MediaError with both numbers.
     A picture has frame 0 only.
     """
+    frames = apply_ops(_decode(media, kind, plan), plan.ops)
+    return np.repeat(frames, len(plan.frames), axis=0) if kind == "image" else frames
+
+
+def _decode(media: Media, kind: str, plan: ClipPlan) -> NDArray[np.uint8]:
+    """The frames without plan.ops; of a picture once."""
     if kind == "video":
-        return apply_ops(_decode_video(media, plan), plan.ops)
+        return _decode_video(media, plan)
     if kind == "image":
-        return np.repeat(apply_ops(_decode_image(whole(media), plan), plan.ops), len(plan.frames), axis=0)
+        return _decode_image(whole(media), plan)
     raise ValueError(f"kind is {kind!r}, allowed are 'video' and 'image'")
 
 
