@@ -46,6 +46,8 @@ SEEKABLE_CODECS = ("h264", "hevc", "vp8", "vp9", "av1", "mpeg4")
 """Formats that say where a frame lies, so that it is found without reading all before it, and codecs whose decoders
 give a frame for every packet; decode/seek.py says what else must be true."""
 _DEMUXERS = "mov,matroska,avi,mpegts,mpeg,mpegvideo,ogg,flv,gif,asf,mp3"
+_NO_PROBE = {"codec_whitelist": "none", "probesize": "32"}
+# FFmpeg then opens no decoder of its own (ours it does not ask) and reads no further than the first packet.
 _PICTURE_FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
 # What Pillow's plugins raise on bad bytes; a KeyError or TypeError would be our own mistake.
 _PILLOW_ERRORS = (OSError, SyntaxError, ValueError, EOFError, OverflowError, struct.error, zlib.error)
@@ -111,9 +113,11 @@ def probe_table(data: bytes, name: str) -> tuple[MediaFacts, list[KeyFrame]]:
 
 
 @contextmanager
-def open_video(data: bytes | PartialMedium) -> Iterator[tuple[InputContainer, VideoStream]]:
+def open_video(data: bytes | PartialMedium, probe: bool = True) -> Iterator[tuple[InputContainer, VideoStream]]:
     """Open a container in memory and choose its first real video stream, one codec thread.
 
+    probe: let FFmpeg decode a first frame to find out what the header does not say; False saves the time of that
+    frame, and streams that do not tell how far their frames are reordered may lose frames.
     Whatever goes wrong inside the block because of the data leaves it as MediaError. A PartialMedium is refused where
     it would have to be read whole to be opened.
     """
@@ -131,10 +135,11 @@ def open_video(data: bytes | PartialMedium) -> Iterator[tuple[InputContainer, Vi
     except ValueError as error:
         raise MediaError(f"not a video: {error}") from error
     file.seek(0)
+    options = {"format_whitelist": _SEEKABLE if partial else _DEMUXERS, "protocol_whitelist": "none"}
     with video_errors("not a video"):
         container = av.open(
             file,
-            options={"format_whitelist": _SEEKABLE if partial else _DEMUXERS, "protocol_whitelist": "none"},
+            options=options if probe else options | _NO_PROBE,
             metadata_errors="replace",
             buffer_size=min(max(size, 4096), 1 << 15 if partial else 1 << 18),
         )
