@@ -29,7 +29,7 @@ import numpy as np
 import xxhash
 from numpy.typing import NDArray
 
-from shards.media import MEDIA_EXTENSIONS
+from shards.media import MEDIA_EXTENSIONS, KeyFrame
 from shards.records import TEXT_EXTENSIONS
 from shards.sample import MediaFacts
 from shards.source import MissingFile, SeekableFile, Source, Stat, check_name, is_remote, open_source
@@ -95,6 +95,11 @@ class KeyFrames(NamedTuple):
     """Seconds on the clock of the stream, as start_time of the facts."""
     offsets: list[int]
     """Byte offset of the packet inside the member; -1 where the container does not say."""
+
+    @classmethod
+    def of(cls, found: Sequence[KeyFrame]) -> KeyFrames:
+        """What `probe_key_frames` found."""
+        return cls(*([getattr(frame, field) for frame in found] for field in KeyFrame._fields))
 
 
 class Ranges(NamedTuple):
