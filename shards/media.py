@@ -32,7 +32,9 @@ if TYPE_CHECKING:
 
 VIDEO_EXTENSIONS = ("mp4", "webm", "mkv", "avi", "mov", "m4v", "mpg", "mpeg", "ts", "flv", "ogv", "ogg", "3gp", "wmv")
 IMAGE_EXTENSIONS = ("jpg", "jpeg", "png", "webp", "gif", "bmp", "tif", "tiff")
-MEDIA_EXTENSIONS = VIDEO_EXTENSIONS + IMAGE_EXTENSIONS
+FRAMES_EXTENSIONS = ("zip",)
+"""Of frame samples, shards/frames.py."""
+MEDIA_EXTENSIONS = VIDEO_EXTENSIONS + IMAGE_EXTENSIONS + FRAMES_EXTENSIONS
 
 MAX_SIDE = 16384
 MAX_PIXELS = 80_000_000
@@ -85,13 +87,18 @@ class KeyFrame(NamedTuple):
 TIME_MARK = -2
 
 
+def kind_of(ext: str) -> str:
+    """What a medium with this extension is by its name: "video", "image" or "frames"."""
+    return "video" if ext in VIDEO_EXTENSIONS else "frames" if ext in FRAMES_EXTENSIONS else "image"
+
+
 def probe(data: bytes, name: str) -> MediaFacts:
-    """Read the facts of a medium. The extension of the file name says video or picture. Raises MediaError."""
+    """Read the facts of a medium. The extension of the file name says what kind it is. Raises MediaError."""
     return probe_key_frames(data, name)[0]
 
 
 def probe_key_frames(data: bytes, name: str) -> tuple[MediaFacts, list[KeyFrame]]:
-    """The facts of a medium and its key frames in presentation order, found by demuxing; none for a picture."""
+    """The facts of a medium and its key frames in presentation order, found by demuxing; none for pictures."""
     facts, table = probe_table(data, name)
     return facts, [frame for frame in table if frame.offset != TIME_MARK]
 
@@ -106,6 +113,10 @@ def probe_table(data: bytes, name: str) -> tuple[MediaFacts, list[KeyFrame]]:
         raise MediaError("is empty (0 bytes)")
     if ext in VIDEO_EXTENSIONS or (ext == "gif" and _is_animated(data)):
         return _probe_video(data)
+    if ext in FRAMES_EXTENSIONS:
+        from shards.frames import probe_frames
+
+        return probe_frames(data), []
     return _probe_image(data), []
 
 

@@ -57,7 +57,7 @@ class MediaFacts:
     """
 
     kind: str
-    """"video" or "image"."""
+    """"video", "image", or "frames": pictures of a video, shards/frames.py."""
     codec: str
     width: int
     height: int
