@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 from shards.counters import Counters
 from shards.source import SeekableFile
+from shards.stored import StoredFrames
 
 if TYPE_CHECKING:
     from shards.index import KeyFrames
@@ -171,12 +172,14 @@ class PartialMedium:
             self.add(spans, self._fetch(spans))
 
 
-Media = bytes | PartialMedium
+Media = bytes | PartialMedium | StoredFrames
 """A medium as it passes from the reader to a decoder."""
 
 
 def whole(media: Media) -> bytes:
     """All bytes of a medium, for whoever cannot do with a part. Raises SourceError, MediaError."""
+    if isinstance(media, StoredFrames):
+        raise TypeError("stored frames are no video or picture of which all bytes could be given")
     return media if isinstance(media, bytes) else media.whole()
 
 

@@ -35,6 +35,7 @@ from shards.partial_reader import Part, PartialReader
 from shards.records import TextError, choose, parse
 from shards.sample import Origin, Sample, SampleError
 from shards.source import MissingFile, Range, SourceError, is_remote, open_source
+from shards.stored import StoredFrames
 
 _GAP = 1 << 16
 """Members of a sample are fetched in one read when at most this many foreign bytes lie between them."""
@@ -54,7 +55,7 @@ class Fetched(NamedTuple):
     sample: int
     record: int | None
     """None: to be drawn."""
-    media: memoryview | bytes | PartialMedium
+    media: memoryview | bytes | PartialMedium | StoredFrames
     json: memoryview | bytes | None
     txt: memoryview | bytes | None
 
@@ -182,6 +183,7 @@ class Reader:
         if isinstance(fetched.media, PartialMedium):
             media = fetched.media
         else:
+            assert not isinstance(fetched.media, StoredFrames)
             media = bytes(fetched.media)
             if self.parts is not None:
                 media = self.parts.with_table(shard, fetched.sample, media)

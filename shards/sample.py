@@ -55,7 +55,7 @@ class MediaFacts:
     """
 
     kind: str
-    """"video" or "image"."""
+    """"video", "image", or "stored": frames that were decoded beforehand, of codec "raw" or "jpeg"."""
     codec: str
     width: int
     height: int

@@ -30,6 +30,7 @@ from shards.quarantine import Failure, Ledger
 from shards.rng import rng
 from shards.sample import Sample, SampleError
 from shards.stats import Stats
+from shards.stored import StoredFrames
 
 if TYPE_CHECKING:
     from shards.reader import Fetched
@@ -116,7 +117,7 @@ class Pending:
 def _num_bytes(fetched: Fetched | SampleError | None) -> int:
     if fetched is None or isinstance(fetched, SampleError):
         return 0
-    media = fetched.media.held if isinstance(fetched.media, PartialMedium) else len(fetched.media)
+    media = fetched.media.held if isinstance(fetched.media, PartialMedium | StoredFrames) else len(fetched.media)
     return media + len(fetched.json or b"") + len(fetched.txt or b"")
 
 

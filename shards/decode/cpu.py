@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from shards.clip import ClipPlan
 from shards.decode.seek import NotAsIndexed, find_frames
+from shards.decode.stored import decode_stored
 from shards.media import (
     MAX_VIDEO_PIXELS,
     MediaError,
@@ -29,7 +30,8 @@ from shards.media import (
     open_video,
     orientation,
 )
-from shards.partial import Media, whole
+from shards.partial import Media, PartialMedium, whole
+from shards.stored import StoredFrames
 
 if TYPE_CHECKING:
     from av import VideoFrame
@@ -47,6 +49,8 @@ def decode(media: Media, kind: str, plan: ClipPlan) -> NDArray[np.uint8]:
     is missing beyond that, or lies behind a decoding error, raises MediaError with both numbers.
     A picture has frame 0 only.
     """
+    if isinstance(media, StoredFrames):
+        return decode_stored(media, plan, _decode_image)
     if kind == "video":
         return _decode_video(media, plan)
     if kind == "image":
@@ -54,7 +58,7 @@ def decode(media: Media, kind: str, plan: ClipPlan) -> NDArray[np.uint8]:
     raise ValueError(f"kind is {kind!r}, allowed are 'video' and 'image'")
 
 
-def _decode_video(media: Media, plan: ClipPlan) -> NDArray[np.uint8]:
+def _decode_video(media: bytes | PartialMedium, plan: ClipPlan) -> NDArray[np.uint8]:
     if isinstance(media, bytes):
         return _decode_from_start(media, plan)
     media.bring(plan.frames)
