@@ -3,7 +3,7 @@
 YAML by OmegaConf (interpolation, `${oc.env:NAME}`, `a.b=c` overrides), validated by pydantic models that live beside
 their owners and forbid unknown fields. An error names the file, the dotted path, the value, what is allowed, and the
 nearest known name. `data.*.seed` follows the run's seed, and `data.val` and `data.test` are evaluations, unless said
-otherwise.
+otherwise; `compat` reaches every section that it changes (mcg/compat.py).
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from mcg.compat import Compat, spread_compat
 from mcg.engine.config import CheckpointConfig, EngineConfig, LogConfig
 from mcg.engine.optim import OptimConfig
 from mcg.engine.schedule import ScheduleConfig
@@ -63,6 +64,8 @@ class RunConfig(BaseModel):
     """Folder for checkpoints, logs and results."""
     seed: int = Field(default=0, ge=0, lt=2**32)
     """Seed of everything random: order, augmentation, masking, initialisation, dropout."""
+    compat: Compat = "corrected"
+    """The slips of the released code: corrected, or as released, to reproduce its numbers (mcg/compat.py)."""
     init_from: str | None = None
     """Weights to start from: a checkpoint folder or a run folder; optimiser and position start anew."""
     task: TaskConfig
@@ -87,7 +90,9 @@ class RunConfig(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _spread(cls, values: Any) -> Any:
-        """The run's seed and the evaluation mode reach the loaders that do not set their own."""
+        """compat reaches its sections; seed and evaluation mode reach the loaders that do not set their own."""
+        if isinstance(values, dict):
+            values = spread_compat(values)
         data = values.get("data") if isinstance(values, dict) else None
         if not isinstance(data, dict):
             return values
@@ -114,6 +119,14 @@ class RunConfig(BaseModel):
                 raise ValueError(
                     f"task.clip.{name} is {found}, but model.vision is made for {expected}; set both to the same"
                 )
+        return self
+
+    @model_validator(mode="after")
+    def _has_the_parts(self) -> Self:
+        for name, (present, remedy) in self.model.parts().items():
+            objective = getattr(self.objectives, name)
+            if objective is not None and objective.weight > 0 and not present:
+                raise ValueError(f"objectives.{name} needs a part that the model does not have; set {remedy}")
         return self
 
 

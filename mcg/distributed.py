@@ -53,6 +53,15 @@ def mean_over_ranks(values: Tensor) -> Tensor:
     return total / world_size()
 
 
+def largest(value: int, device: torch.device) -> int:
+    """The largest of the ranks' whole numbers."""
+    if world_size() == 1:
+        return value
+    shared = torch.tensor(value, device=device)
+    dist.all_reduce(shared, op=dist.ReduceOp.MAX)
+    return int(shared.item())
+
+
 def any_rank(flag: bool, device: torch.device) -> bool:
     """Whether the flag is set on any rank."""
     if world_size() == 1:

@@ -31,7 +31,7 @@ from numpy.typing import NDArray
 
 from shards.media import MEDIA_EXTENSIONS
 from shards.records import TEXT_EXTENSIONS
-from shards.sample import MediaFacts
+from shards.sample import FACT_NAMES, MediaFacts
 from shards.source import MissingFile, SeekableFile, Source, Stat, check_name, is_remote, open_source
 
 if TYPE_CHECKING:
@@ -233,7 +233,7 @@ def rows_table(shard: int, rows: Sequence[SampleRow], key_frames: bool = False) 
     }
     for field in MemberRow._fields:
         columns[f"member_{field}"] = [[getattr(member, field) for member in row.members] for row in rows]
-    for field in ("kind", "codec", "width", "height", "num_frames", "fps", "duration", "start_time"):
+    for field in FACT_NAMES:
         columns[field] = [getattr(fact, field) for fact in facts]
     for name, field in zip(_KEY_FRAME_COLUMNS, KeyFrames._fields, strict=True) if key_frames else ():
         columns[name] = [getattr(row.key_frames, field) if row.key_frames else [] for row in rows]

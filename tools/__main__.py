@@ -40,7 +40,7 @@ def tools() -> None:
 
 
 def _build_help() -> str:
-    known = "\n".join(f"  {name:<10} {_first_line(rows)}" for name, rows in sorted(DATASETS.items()))
+    known = "\n".join(f"  {name:<14} {_first_line(rows)}" for name, rows in sorted(DATASETS.items()))
     return f"""Turn annotations and media into a dataset of tar shards with an index.
 
 \b
@@ -75,9 +75,14 @@ def build(
     out: str = typer.Option(help="Folder or URL prefix (s3://...) for the dataset; one per split."),
     annotations: Path | None = typer.Option(None, help="The annotation file, as published."),
     media: Path | None = typer.Option(None, help="Folder under which the media lie (VIOLET's images: the .tsv)."),
-    id_map: Path | None = typer.Option(None, help='JSON {"id": "path under the media folder"}; goes before all rules.'),
+    answers: Path | None = typer.Option(
+        None, help="activitynet_qa: the *_a.json; nextqa_oe: add_reference_answer_test.json."
+    ),
+    id_map: Path | None = typer.Option(
+        None, help='JSON {"id": "path under the media folder"}; goes before all rules. msvd_qa: or youtube_mapping.txt.'
+    ),
     split: str | None = typer.Option(
-        None, help="Which split, where an annotation file holds several; for shapes always."
+        None, help="Which split, where an annotation file holds several; tgif_qa: train or val; for shapes always."
     ),
     num_clips: int | None = typer.Option(None, min=1, help="shapes: how many clips to render."),
     text: str | None = typer.Option(None, help="shapes: captions (to pre-train on) or questions."),
@@ -93,6 +98,7 @@ def build(
     given = {
         "annotations": annotations,
         "media": media,
+        "answers": answers,
         "id_map": id_map,
         "split": split,
         "num_clips": num_clips,

@@ -1,18 +1,22 @@
 """BERT in its three roles, built on `transformers`: text encoder, fusion of text with video, generating decoder.
 
-Text encoder and fusion run the same layers (facts/mcg_alpro.md 3.2): the text pass starts from token ids, the fusion
-pass from the concatenated states of text and video. The decoder is a second stack with causal self-attention that
-cross-attends to the fused states; its output layer is tied to its word embeddings. Attention is SDPA; the [CLS]
-attention that token-grained contrast weighs words by is computed for that one query row.
+The layers of one stack serve text and fusion. MCG as released runs all of them twice (facts/mcg_alpro.md 3.2): the
+text pass starts from token ids, the fusion pass from the states of text and video; ALPRO splits the stack, the first 6
+layers for text and the last 6 for fusion (facts 2.1; `num_fusion_layers`). Fusion is self-attention over text and video
+one after the other, as both are released, or, as MCG's figure draws it, text that cross-attends to the video
+(`fusion`). The decoder is a second stack with causal self-attention that cross-attends to the fused states; its output
+layer is tied to its word embeddings. Attention is SDPA; the [CLS] attention that token-grained contrast weighs words by
+is computed for that one query row.
 """
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 from torch import Tensor, nn
+from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 from transformers import BertConfig, BertLMHeadModel, BertModel, DynamicCache, EncoderDecoderCache
 from transformers.models.bert.modeling_bert import BertLMPredictionHead
@@ -26,17 +30,33 @@ class TextConfig(BaseModel):
     width: int = Field(default=768, gt=0)
     """Channels of a token; equals model.vision.width, since fusion concatenates the two."""
     num_layers: int = Field(default=12, gt=0)
-    """Layers of the encoder, run by the text pass and again by the fusion pass."""
+    """Layers of the encoder, of text and fusion together."""
+    num_fusion_layers: int | None = Field(default=None, gt=0)
+    """The last of them that are for fusion alone, 6 of 12 in ALPRO; None: both passes run all of them, as in MCG."""
+    fusion: Literal["concatenation", "cross_attention"] = "concatenation"
+    """Self-attention over [text ; video], as released, or text that cross-attends to the video (MCG's figure)."""
     num_heads: int = Field(default=12, gt=0)
     """Attention heads; must divide width."""
-    num_decoder_layers: int = Field(default=12, gt=0)
-    """Layers of the answer decoder."""
+    num_decoder_layers: int = Field(default=12, ge=0)
+    """Layers of the answer decoder; 0: there is none, and nothing can be generated."""
+    token_head: Literal["untied", "tied", "none"] = "untied"
+    """Output layer of masked-language modelling: with weights of its own (MCG), with those of the word embeddings
+    (ALPRO, BERT), or absent."""
     max_positions: int = Field(default=512, gt=1)
     """Longest text in tokens."""
     dropout: float = Field(default=0.1, ge=0, lt=1)
     """Dropout of hidden states and attention weights."""
     init_std: float = Field(default=0.02, gt=0)
     """Standard deviation of the initial weights. A narrow model from scratch wants about 1 / sqrt(width)."""
+
+    @model_validator(mode="after")
+    def _layers_for_both(self) -> TextConfig:
+        if self.num_fusion_layers is not None and self.num_fusion_layers >= self.num_layers:
+            raise ValueError(
+                f"num_fusion_layers {self.num_fusion_layers} leaves none of num_layers {self.num_layers} for text; "
+                "leave it out for layers that serve both"
+            )
+        return self
 
 
 class TextStates(NamedTuple):
@@ -47,9 +67,25 @@ class TextStates(NamedTuple):
     mask_BL: Tensor
     cls_attention_BL: Tensor | None = None
 
+    def rows(self, index_N: Tensor) -> TextStates:
+        """The samples index_N (int64), in that order, a sample any number of times."""
+        attention = self.cls_attention_BL
+        return TextStates(
+            self.states_BLD[index_N], self.mask_BL[index_N], None if attention is None else attention[index_N]
+        )
+
+
+class Generated(NamedTuple):
+    """ids_BA: int64, start included, padded. scores_B: float32, mean log-probability of an answer's tokens, the start
+    not counted and the end counted."""
+
+    ids_BA: Tensor
+    scores_B: Tensor
+
 
 def bert_config(config: TextConfig, vocab_size: int, decoder: bool) -> BertConfig:
     """The `transformers` configuration of either stack."""
+    attends = decoder or config.fusion == "cross_attention"
     return BertConfig(
         vocab_size=vocab_size,
         hidden_size=config.width,
@@ -61,8 +97,8 @@ def bert_config(config: TextConfig, vocab_size: int, decoder: bool) -> BertConfi
         attention_probs_dropout_prob=config.dropout,
         initializer_range=config.init_std,
         type_vocab_size=1,
-        is_decoder=decoder,
-        add_cross_attention=decoder,
+        is_decoder=attends,
+        add_cross_attention=attends,
         attn_implementation="sdpa",
     )
 
@@ -72,37 +108,64 @@ class TextEncoder(nn.Module):
 
     def __init__(self, config: TextConfig, vocab_size: int) -> None:
         super().__init__()
+        self.config = config
         self.bert: Any = BertModel(bert_config(config, vocab_size, decoder=False), add_pooling_layer=False)
-        self.predictions = BertLMPredictionHead(self.bert.config)
-        self.predictions.bias = self.predictions.decoder.bias  # untied, one of the two is never trained
+        split = config.num_layers - (config.num_fusion_layers or config.num_layers)
+        layers = list(self.bert.encoder.layer)
+        self._text_layers, self._fusion_layers = slice(0, split or None), slice(split, None)
+        if config.fusion == "cross_attention":
+            for layer in layers[:split]:  # they never see the video
+                del layer.crossattention
+        self.predictions: Any = None
+        if config.token_head != "none":
+            self.predictions = BertLMPredictionHead(self.bert.config)
+            self.predictions.bias = self.predictions.decoder.bias  # untied, one of the two is never trained
+        if config.token_head == "tied":
+            self.predictions.decoder.weight = self.bert.embeddings.word_embeddings.weight
         self.activation_checkpointing = False
 
-    def forward(self, ids_BL: Tensor, mask_BL: Tensor, with_attention: bool = False) -> TextStates:
-        """ids_BL: int64 token ids; mask_BL: bool, True at real tokens."""
-        states_BLD = self.bert.embeddings(input_ids=ids_BL)
-        return self._layers(states_BLD, mask_BL, with_attention)
+    def forward(
+        self, ids_BL: Tensor, mask_BL: Tensor, with_attention: bool = False, positions: bool = True
+    ) -> TextStates:
+        """ids_BL: int64 token ids; mask_BL: bool, True at real tokens. positions: False puts every token at place 0,
+        a slip of the release (facts/mcg_alpro.md 6.2 M2)."""
+        places = None if positions else torch.zeros_like(ids_BL)
+        states_BLD = self.bert.embeddings(input_ids=ids_BL, position_ids=places)
+        return self._run(self._text_layers, states_BLD, mask_BL, with_attention)
 
     def fuse(self, text: TextStates, video_BVD: Tensor) -> TextStates:
-        """Self-attention over [text ; video]: F = L + V tokens, text first."""
+        """By concatenation: self-attention over [text ; video], F = L + V tokens, text first. By cross-attention: the
+        text's F = L tokens, each of which attends to the video's."""
+        if self.config.fusion == "cross_attention":
+            return self._run(self._fusion_layers, text.states_BLD, text.mask_BL, False, video_BVD)
         states_BFD = torch.cat([text.states_BLD, video_BVD], 1)
         seen_BV = torch.ones(video_BVD.shape[:2], dtype=torch.bool, device=video_BVD.device)
-        return self._layers(states_BFD, torch.cat([text.mask_BL, seen_BV], 1), False)
+        return self._run(self._fusion_layers, states_BFD, torch.cat([text.mask_BL, seen_BV], 1), False)
 
     def token_logits(self, states_ND: Tensor) -> Tensor:
-        """Vocabulary logits of masked-language modelling: (N, K)."""
+        """Vocabulary logits of masked-language modelling: (N, K). Raises ValueError without a head for it."""
+        if self.predictions is None:
+            raise ValueError("this model has no head for masked words; set model.text.token_head to untied or tied")
         return self.predictions(states_ND)
 
-    def _layers(self, states_BLD: Tensor, mask_BL: Tensor, with_attention: bool) -> TextStates:
-        attendable = mask_BL[:, None, None, :]
-        layers = self.bert.encoder.layer
+    def _run(
+        self,
+        chosen: slice,
+        states_BLD: Tensor,
+        mask_BL: Tensor,
+        with_attention: bool,
+        video_BVD: Tensor | None = None,
+    ) -> TextStates:
+        layers = self.bert.encoder.layer[chosen]
+        given: Any = {"attention_mask": mask_BL[:, None, None, :], "encoder_hidden_states": video_BVD}
         attention = None
-        for layer in layers:
-            if with_attention and layer is layers[-1]:
+        for number, layer in enumerate(layers):
+            if with_attention and number == len(layers) - 1:
                 attention = _cls_attention(layer, states_BLD, mask_BL)
             if self.activation_checkpointing and self.training:
-                states_BLD = checkpoint(layer, states_BLD, attention_mask=attendable, use_reentrant=False)
+                states_BLD = checkpoint(layer, states_BLD, use_reentrant=False, **given)
             else:
-                states_BLD = layer(states_BLD, attention_mask=attendable)
+                states_BLD = layer(states_BLD, **given)
         return TextStates(states_BLD, mask_BL, attention)
 
 
@@ -145,15 +208,34 @@ class Decoder(nn.Module):
         """Next-token logits (N, K) of decoder states."""
         return self.bert.cls(states_ND)
 
+    def log_likelihood(self, ids_NA: Tensor, mask_NA: Tensor, memory: TextStates) -> Tensor:
+        """float32 (N,): sum over the real tokens of ids_NA after the first of the log-probability of the token, given
+        those before it and its row of the memory."""
+        states_NAD = self(ids_NA[:, :-1], mask_NA[:, :-1], memory)
+        real_NA = mask_NA[:, 1:].bool()  # the vocabulary is wide: padding must not pay for it
+        losses = functional.cross_entropy(
+            self.token_logits(states_NAD[real_NA]).float(), ids_NA[:, 1:][real_NA], reduction="none"
+        )
+        return -losses.new_zeros(real_NA.shape).masked_scatter(real_NA, losses).sum(1)
+
     @torch.no_grad()
     def generate(
-        self, memory: TextStates, *, start_id: int, end_id: int, pad_id: int, num_beams: int, max_tokens: int
-    ) -> Tensor:
-        """Beam search from start_id to end_id: ids (B, up to max_tokens), start included, padded with pad_id."""
+        self,
+        memory: TextStates,
+        *,
+        start_id: int,
+        end_id: int,
+        pad_id: int,
+        num_beams: int,
+        max_tokens: int,
+        min_tokens: int = 1,
+    ) -> Generated:
+        """Beam search from start_id to end_id: up to max_tokens ids, start included; at least min_tokens of them come
+        before end_id, start included. Scores are divided by length (length penalty 1)."""
         starts = torch.full((len(memory.states_BLD), 1), start_id, device=memory.states_BLD.device)
         # by ZeRO 3, under which all ranks must call the layers equally often
         partitioned = hasattr(next(self.parameters()), "ds_id")
-        return self.bert.generate(
+        found = self.bert.generate(
             input_ids=starts,
             attention_mask=torch.ones_like(starts),
             encoder_hidden_states=memory.states_BLD,
@@ -161,9 +243,21 @@ class Decoder(nn.Module):
             past_key_values=EncoderDecoderCache(DynamicCache(), DynamicCache()),
             num_beams=num_beams,
             do_sample=False,
+            length_penalty=1.0,
             max_length=max_tokens,
+            min_length=min_tokens,
             bos_token_id=start_id,
             eos_token_id=end_id,
             pad_token_id=pad_id,
             synced_gpus=partitioned,
+            return_dict_in_generate=True,
+            output_scores=True,
         )
+        ids_BA = found.sequences
+        if num_beams > 1:
+            return Generated(ids_BA, found.sequences_scores.float())
+        logits_BAK = torch.stack(found.scores, 1).float()
+        chosen_BA = logits_BAK.log_softmax(-1).gather(2, ids_BA[:, 1:, None]).squeeze(2)
+        ended_BA = (ids_BA[:, 1:] == end_id).cumsum(1) - (ids_BA[:, 1:] == end_id).long() > 0
+        kept_BA = chosen_BA.masked_fill(ended_BA, 0)
+        return Generated(ids_BA, kept_BA.sum(1) / (~ended_BA).sum(1))

@@ -50,11 +50,16 @@ class TimeSformerConfig(BaseModel):
 
 
 class VideoStates(NamedTuple):
-    """tokens_BVD: [CLS] and patch states averaged over time. cls_attention_BP: attention of the last block's [CLS] to
-    each patch, averaged over heads and over the sample's frames, detached; None unless asked for."""
+    """tokens_BVD: [CLS] and patch states averaged over time. cls_attention_BTP: attention of the last block's [CLS] to
+    each patch of each frame, averaged over heads, detached; None unless asked for."""
 
     tokens_BVD: Tensor
-    cls_attention_BP: Tensor | None
+    cls_attention_BTP: Tensor | None = None
+
+    def rows(self, index_N: Tensor) -> VideoStates:
+        """The samples index_N (int64), in that order, a sample any number of times."""
+        attention = self.cls_attention_BTP
+        return VideoStates(self.tokens_BVD[index_N], None if attention is None else attention[index_N])
 
 
 class Attention(nn.Module):
@@ -122,10 +127,10 @@ class Block(nn.Module):
 
     @torch.no_grad()
     def cls_attention(self, cls_BD: Tensor, patches_BPTD: Tensor) -> Tensor:
-        """Spatial attention of [CLS] to the patches, mean over heads and frames: (B, P). Same inputs as forward."""
+        """Spatial attention of [CLS] to the patches, mean over heads: (B, T, P). Same inputs as forward."""
         B, P, T, _ = patches_BPTD.shape
         frames = self.norm1(self.spatial_input(cls_BD, self.temporal(patches_BPTD)))
-        return self.attn.first_row(frames)[:, 1:].view(B, T, P).mean(1)
+        return self.attn.first_row(frames)[:, 1:].view(B, T, P)
 
 
 class TimeSformer(nn.Module):
@@ -169,14 +174,22 @@ class TimeSformer(nn.Module):
                 nn.init.zeros_(parameter)
 
     def forward(self, pixels_BTCHW: Tensor, with_attention: bool = False) -> VideoStates:
-        """pixels_BTCHW: normalised floats."""
-        B, T = pixels_BTCHW.shape[:2]
-        size = self.config.image_size
-        expected = (self.config.num_frames, 3, size, size)
-        if tuple(pixels_BTCHW.shape[1:]) != expected:
+        """pixels_BTCHW: normalised floats, T frames or a multiple: clips one after the other, whose states are averaged
+        token by token."""
+        B, frames = pixels_BTCHW.shape[:2]
+        T, size = self.config.num_frames, self.config.image_size
+        if not frames or frames % T or tuple(pixels_BTCHW.shape[2:]) != (3, size, size):
             raise ValueError(
-                f"the visual encoder expects clips of (frames, 3, height, width) = {expected}, "
-                f"found {tuple(pixels_BTCHW.shape[1:])}; set task.clip and model.vision to the same sizes"
+                f"the visual encoder expects clips of (frames, 3, height, width) = {(T, 3, size, size)}, "
+                f"found {tuple(pixels_BTCHW.shape[1:])}; set task.clip and model.vision to the same sizes (several "
+                "clips in a row have a multiple of the frames)"
+            )
+        if frames > T:
+            clips = self(pixels_BTCHW.reshape(-1, T, 3, size, size), with_attention)
+            attention = clips.cls_attention_BTP
+            return VideoStates(
+                clips.tokens_BVD.unflatten(0, (B, -1)).mean(1),
+                None if attention is None else attention.reshape(B, frames, -1),
             )
         patches = self.patch_embed(pixels_BTCHW.flatten(0, 1)) + self.pos_embed[:, 1:]
         D = patches.shape[-1]

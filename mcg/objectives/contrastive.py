@@ -35,9 +35,7 @@ class Contrastive:
         self.config = config
 
     def __call__(self, states: States) -> Tensor:
-        video_BE = states.model.project_video(states.video.tokens_BVD[:, 0])
-        text_BE = states.model.project_text(states.text.states_BLD[:, 0])
-        return contrastive_loss(video_BE, text_BE, states.model.temperature)
+        return contrastive_loss(states.video_features, states.text_features, states.model.temperature)
 
 
 def contrastive_loss(video_BE: Tensor, text_BE: Tensor, temperature: Tensor) -> Tensor:

@@ -44,6 +44,24 @@ class States:
         return self.model.encode_text(self["text_ids"], self["text_mask"].bool(), self._with_attention)
 
     @cached_property
+    def contrastive_text(self) -> TextStates:
+        """The text pass that both contrasts read: `text`, unless the model makes another one for them."""
+        if not self.model.released:
+            return self.text
+        mask = self["text_mask"].bool()
+        return self.model.encode_text(self["text_ids"], mask, self._with_attention, contrastive=True)
+
+    @cached_property
+    def video_features(self) -> Tensor:
+        """Unit vectors (B, E) of the videos in the contrastive space."""
+        return self.model.project_video(self.video.tokens_BVD[:, 0])
+
+    @cached_property
+    def text_features(self) -> Tensor:
+        """Unit vectors (B, E) of the texts in the contrastive space."""
+        return self.model.project_text(self.contrastive_text.states_BLD[:, 0])
+
+    @cached_property
     def fused(self) -> TextStates:
         """Fusion of text and video."""
         return self.model.fuse(self.text, self.video)

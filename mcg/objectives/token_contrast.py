@@ -3,9 +3,10 @@
 Word side: a word attends over the patches (temperature 0.1), and must tell its own attended vector from those of the
 other words. Patch side: the same with the roles swapped. Words and patches count by how much [CLS] attends to them.
 
-Two slips of the release are corrected: a word is weighed by its own attention, not by its neighbour's, and patch
-weights are those of the sample itself, averaged over its frames (golden/README.md). Word pieces are merged into words
-by one scatter-add instead of a Python loop with `.item()` per token.
+Slips of the release that are corrected: a word is weighed by its own attention, not by its neighbour's; patch weights
+are those of the sample itself, averaged over its frames (golden/README.md); and padded words stand in no softmax, so
+that a sample's loss does not depend on how long the others of its batch are (`padded_words` puts them back). Word
+pieces are merged into words by one scatter-add instead of a Python loop with `.item()` per token.
 """
 
 from __future__ import annotations
@@ -29,27 +30,40 @@ class TokenContrastConfig(BaseModel):
     """Factor of this loss in the sum."""
     temperature: float = Field(default=0.1, gt=0)
     """Divisor of every similarity."""
+    padded_words: int | None = Field(default=None, gt=0)
+    """Words that every text has in the softmax denominators of the word side, padding included, as released: 29, one
+    less than its text length. None: its own words only."""
 
 
 class TokenContrast:
-    """Scalar, mean over the samples of this rank; no sample sees another."""
+    """Scalar, mean over the samples of this rank; no sample sees another. released: with the weights of other words and
+    patches, as released (facts/mcg_alpro.md 3.3, bugs i and ii)."""
 
     needs_attention = True
 
-    def __init__(self, config: TokenContrastConfig) -> None:
+    def __init__(self, config: TokenContrastConfig, released: bool = False) -> None:
         self.config = config
+        self._released = released
 
     def __call__(self, states: States) -> Tensor:
-        text, video = states.text, states.video
-        assert text.cls_attention_BL is not None and video.cls_attention_BP is not None
-        words = merge_words(text.states_BLD, text.cls_attention_BL, states["text_words"], text.mask_BL)
+        text, video = states.contrastive_text, states.video
+        assert text.cls_attention_BL is not None and video.cls_attention_BTP is not None
+        word_attention, patch_attention = text.cls_attention_BL, video.cls_attention_BTP.mean(1)
+        if self._released:
+            word_attention = functional.pad(word_attention[:, 1:], (0, 1))
+            patch_attention = video.cls_attention_BTP.flatten(0, 1)[: len(patch_attention)]
+        words = merge_words(text.states_BLD, word_attention, states["text_words"], text.mask_BL)
+        num_words = self.config.padded_words
+        if num_words is not None:
+            words = padded(words, num_words)
         return token_contrast_loss(
             states.model.project_text(words.states_BWD),
             words.mask_BW,
             clipped_weights(words.attention_BW, words.attention_BW > 0),
             states.model.project_video(video.tokens_BVD[:, 1:]),
-            clipped_weights(video.cls_attention_BP, torch.ones_like(video.cls_attention_BP, dtype=torch.bool)),
+            clipped_weights(patch_attention, torch.ones_like(patch_attention, dtype=torch.bool)),
             self.config.temperature,
+            padding_counts=num_words is not None,
         )
 
 
@@ -76,6 +90,22 @@ def merge_words(states_BLD: Tensor, attention_BL: Tensor, words_BL: Tensor, mask
     return Words(states[:, 1:], attention[:, 1:], count[:, 1:] > 0)
 
 
+def padded(words: Words, num_words: int) -> Words:
+    """The same words among exactly num_words, padding included. Raises ValueError where a text has more."""
+    W = words.mask_BW.shape[1]
+    if words.mask_BW[:, num_words:].any():
+        raise ValueError(
+            f"objectives.token_contrast.padded_words is {num_words}, and a text has {int(words.mask_BW.sum(1).max())} "
+            "words; set it to task.max_text_tokens - 1"
+        )
+    more = max(0, num_words - W)
+    return Words(
+        functional.pad(words.states_BWD, (0, 0, 0, more))[:, :num_words],
+        functional.pad(words.attention_BW, (0, more))[:, :num_words],
+        functional.pad(words.mask_BW, (0, more))[:, :num_words],
+    )
+
+
 def clipped_weights(attention_BN: Tensor, counts_BN: Tensor) -> Tensor:
     """Clip each row's entries where counts_BN to their 10 % and 90 % quantiles, and divide by the row's sum."""
     attention_BN = attention_BN.detach().float()
@@ -83,7 +113,7 @@ def clipped_weights(attention_BN: Tensor, counts_BN: Tensor) -> Tensor:
     low = torch.nanquantile(chosen, 0.1, dim=1, keepdim=True)
     high = torch.nanquantile(chosen, 0.9, dim=1, keepdim=True)
     clipped = torch.where(counts_BN, attention_BN.clamp(low, high), 0)
-    return clipped / clipped.sum(1, keepdim=True)
+    return clipped / clipped.sum(1, keepdim=True).clamp(min=1e-12)  # all zero stays so
 
 
 def token_contrast_loss(
@@ -93,13 +123,19 @@ def token_contrast_loss(
     patches_BPE: Tensor,
     patch_weights_BP: Tensor,
     temperature: float,
+    padding_counts: bool = False,
 ) -> Tensor:
-    """words_BWE, patches_BPE: unit vectors; weights sum to 1 per sample. Padded words stay in the softmax denominators
-    of the word side, as released, and are masked out of the patch side's attention."""
+    """words_BWE, patches_BPE: unit vectors; weights sum to 1 per sample. Padded words are masked out of the patch
+    side's attention, and of the word side's softmax denominators unless padding_counts."""
     words_BWE, patches_BPE = words_BWE.float(), patches_BPE.float()
     similar_BWP = words_BWE @ patches_BPE.transpose(1, 2) / temperature
     seen_by_words_BWE = functional.normalize(similar_BWP.softmax(-1) @ patches_BPE, dim=-1)
     word_logits = words_BWE @ seen_by_words_BWE.transpose(1, 2) / temperature
+    if not padding_counts:
+        # a padded word keeps itself, so that its loss is 0 and not nan
+        itself = torch.eye(word_mask_BW.shape[1], dtype=torch.bool, device=word_mask_BW.device)
+        counts_BWW = (word_mask_BW[:, :, None] & word_mask_BW[:, None]) | itself
+        word_logits = word_logits.masked_fill(~counts_BWW, float("-inf"))
     masked_BPW = similar_BWP.transpose(1, 2).masked_fill(~word_mask_BW[:, None], float("-inf"))
     seen_by_patches_BPE = masked_BPW.softmax(-1) @ words_BWE  # not re-normalised, as released
     patch_logits = patches_BPE @ seen_by_patches_BPE.transpose(1, 2) / temperature

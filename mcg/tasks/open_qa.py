@@ -77,7 +77,7 @@ class OpenQA(Task):
 
     def predict(self, model: MCG, batch: Batch, inputs: dict[str, Tensor]) -> list[dict[str, Any]]:
         text = model.encode_text(inputs["text_ids"], inputs["text_mask"].bool())
-        ids_BA = model.generate(
+        answers = model.generate(
             model.fuse(text, model.encode_video(inputs["frames"])),
             start_id=self.codec.dec,
             end_id=self.codec.sep,
@@ -87,7 +87,7 @@ class OpenQA(Task):
         )
         return [
             {**meta, "prediction": self.codec.decode(ids), "origin": str(origin)}
-            for meta, origin, ids in zip(batch.meta, batch.origins, ids_BA.cpu().numpy(), strict=True)
+            for meta, origin, ids in zip(batch.meta, batch.origins, answers.ids_BA.cpu().numpy(), strict=True)
         ]
 
     def score(self, predictions: list[dict[str, Any]], failures: list[dict[str, str]]) -> Scores:

@@ -65,7 +65,7 @@ class Pretrain(Task):
 
     def predict(self, model: MCG, batch: Batch, inputs: dict[str, Tensor]) -> list[dict[str, Any]]:
         video = model.project_video(model.encode_video(inputs["frames"]).tokens_BVD[:, 0])
-        states = model.encode_text(inputs["text_ids"], inputs["text_mask"].bool()).states_BLD
+        states = model.encode_text(inputs["text_ids"], inputs["text_mask"].bool(), contrastive=True).states_BLD
         text = model.project_text(states[:, 0])
         return [
             {"caption": meta.get("caption"), "origin": str(origin), "video": v, "text": t}

@@ -14,6 +14,7 @@ import torch
 from pydantic import BaseModel, ConfigDict
 from torch import Tensor
 
+from mcg.compat import Compat
 from mcg.model.mcg import MCG
 from mcg.text import TextCodec
 from shards import Batch, EncodedClip, Sample
@@ -32,6 +33,8 @@ class ClipTaskConfig(BaseModel):
     """Frames in evaluation; None means those of training, sampled uniformly, without flips and random crops."""
     vocabulary: str | None = None
     """vocab.txt or a folder with one; None takes the installed package's."""
+    compat: Compat = "corrected"
+    """Slips of the release, corrected or as released; follows the run's `compat`."""
 
 
 @dataclass(frozen=True)

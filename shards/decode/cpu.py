@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shards.clip import ClipPlan
+from shards.decode.augment import apply_ops
 from shards.decode.seek import NotAsIndexed, find_frames
 from shards.decode.stored import decode_stored
 from shards.media import (
@@ -52,9 +53,9 @@ def decode(media: Media, kind: str, plan: ClipPlan) -> NDArray[np.uint8]:
     if isinstance(media, StoredFrames):
         return decode_stored(media, plan, _decode_image)
     if kind == "video":
-        return _decode_video(media, plan)
+        return apply_ops(_decode_video(media, plan), plan.ops)
     if kind == "image":
-        return _decode_image(whole(media), plan)
+        return np.repeat(apply_ops(_decode_image(whole(media), plan), plan.ops), len(plan.frames), axis=0)
     raise ValueError(f"kind is {kind!r}, allowed are 'video' and 'image'")
 
 
@@ -170,6 +171,7 @@ def _finish(picture: NDArray[np.uint8], plan: ClipPlan, turn: Orientation) -> ND
 
 
 def _decode_image(media: bytes, plan: ClipPlan) -> NDArray[np.uint8]:
+    """The one frame, (1, H, W, 3)."""
     from PIL import Image
 
     wrong = [number for number in plan.frames if number != 0]
@@ -181,7 +183,7 @@ def _decode_image(media: bytes, plan: ClipPlan) -> NDArray[np.uint8]:
         image.draft(None, (2 * width, 2 * height))
         rgb = _to_rgb(image)
         scaled = rgb.resize((width, height), Image.Resampling.BICUBIC, reducing_gap=3.0)
-    return np.repeat(_finish(np.asarray(scaled), plan, turn)[None], len(plan.frames), axis=0)
+    return _finish(np.asarray(scaled), plan, turn)[None]
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:

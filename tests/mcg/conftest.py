@@ -1,12 +1,14 @@
-"""Two real ranks of one machine, run once: what the tests of losses and of distributed compare with one process."""
+"""What tests of several folders of mcg need: two real ranks run once, the real WordNet, published annotations."""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 import torch.multiprocessing
 
+from mcg.wordnet import WordNet, WordNetError, find_wordnet
 from tests.mcg.two_ranks import run_both, run_one
 
 
@@ -16,4 +18,26 @@ def two_ranks(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("two_ranks")
     torch.multiprocessing.spawn(run_both, args=(str(folder),), nprocs=2)
     run_one(str(folder))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def wordnet() -> WordNet:
+    """The real WordNet; where none is installed the tests are skipped, but not in continuous integration."""
+    try:
+        folder = find_wordnet()
+    except WordNetError as error:
+        if os.environ.get("MCG_REQUIRE_WORDNET"):
+            raise
+        pytest.skip(str(error))
+    return WordNet(folder)
+
+
+@pytest.fixture(scope="session")
+def annotations() -> Path:
+    """The folder of published annotation files: MCG_ANNOTATIONS, or ../shared/annotations beside the repository."""
+    beside = Path(__file__).resolve().parents[3] / "shared" / "annotations"
+    folder = Path(os.environ.get("MCG_ANNOTATIONS", beside))
+    if not folder.is_dir():
+        pytest.skip(f"no published annotations in {folder}; MCG_ANNOTATIONS names another place")
     return folder

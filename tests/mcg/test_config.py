@@ -78,7 +78,8 @@ def test_command_in_the_head_starts_this_config(file: str) -> None:
         ("task.clip.num_frame=9", "task.clip.num_frame: unknown field\n  did you mean 'num_frames'?"),
         (
             "objectives.qqq.weight=1",
-            "objectives.qqq: unknown field\n  known fields: contrastive, generation, masked_lm, token_contrast",
+            "objectives.qqq: unknown field\n  known fields: "
+            "classification, compat, contrastive, generation, masked_lm, matching, token_contrast",
         ),
         (
             "optim.lr=fast",
@@ -152,6 +153,21 @@ def test_seed_and_mode_reach_the_loaders_that_do_not_set_their_own() -> None:
     assert config.data.val is not None
     assert (config.data.train.seed, config.data.val.seed) == (5, 9)
     assert (config.data.train.mode, config.data.val.mode) == ("train", "eval")
+
+
+@pytest.mark.parametrize(
+    ("objective", "missing", "remedy"),
+    [
+        ("matching", "model.matching_head=false", "model.matching_head: true"),
+        ("classification", "model.num_classes=null", "model.num_classes to the length of the answer list"),
+        ("masked_lm", "model.text.token_head=none", "model.text.token_head: untied"),
+        ("generation", "model.text.num_decoder_layers=0", "model.text.num_decoder_layers"),
+    ],
+)
+def test_an_objective_without_its_part_of_the_model_is_refused(objective: str, missing: str, remedy: str) -> None:
+    error = _error(f"objectives.{objective}.weight=1", missing)
+    assert error == f"{PRETRAIN}: objectives.{objective} needs a part that the model does not have; set {remedy}"
+    load_config(PRETRAIN, [f"objectives.{objective}.weight=0", missing, "objectives.generation.weight=0"])
 
 
 def test_a_config_survives_being_written_into_a_checkpoint() -> None:

@@ -17,6 +17,7 @@ def test_two_ranks_share_what_they_have(two_ranks: Path) -> None:
             "world_size": 2,
             "objects": ["of 0", "of 1", "of 1"],
             "mean": [1.5, 10.0],
+            "largest": 3,
             "any_none": False,
             "any_one": True,
             "gathered": [[0.0, 10.0], [1.0, 11.0]],
@@ -30,4 +31,5 @@ def test_one_process_needs_no_group() -> None:
     assert distributed.gather_with_gradient(x) is x
     assert distributed.gather_objects([1, 2]) == [1, 2]
     assert distributed.mean_over_ranks(x) is x
+    assert distributed.largest(3, x.device) == 3
     assert distributed.any_rank(True, x.device) and not distributed.any_rank(False, x.device)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import torch
 import torch.distributed as dist
@@ -13,8 +14,11 @@ from torch import Tensor
 
 from mcg import distributed
 from mcg.objectives.contrastive import contrastive_loss
+from mcg.objectives.generation import Generation, GenerationConfig
 from mcg.objectives.masked_lm import MaskedLM, MaskedLMConfig
+from mcg.objectives.matching import Matching, MatchingConfig
 from mcg.objectives.states import States
+from mcg.objectives.token_contrast import TokenContrast, TokenContrastConfig
 from tests.mcg.small_model import make_inputs, make_model
 
 
@@ -29,6 +33,7 @@ def run_both(rank: int, folder: str) -> None:
             "world_size": distributed.world_size(),
             "objects": distributed.gather_objects([f"of {rank}"] * (rank + 1)),
             "mean": distributed.mean_over_ranks(torch.tensor([1.0 + rank, 10.0])).tolist(),
+            "largest": distributed.largest(3 - rank, torch.device("cpu")),
             "any_none": distributed.any_rank(False, torch.device("cpu")),
             "any_one": distributed.any_rank(rank == 1, torch.device("cpu")),
             "gathered": distributed.gather_with_gradient(torch.tensor([[rank, rank + 10.0]])).tolist(),
@@ -45,7 +50,7 @@ def run_one(folder: str) -> None:
 
 
 def _save(file: Path, part: slice) -> None:
-    save_file({**_contrastive(part), **_masked_lm(part)}, file)
+    save_file({**_contrastive(part), **_of_objectives(part)}, file)
 
 
 def _contrastive(part: slice) -> dict[str, Tensor]:
@@ -68,13 +73,28 @@ def _unit(features: Tensor) -> Tensor:
     return torch.nn.functional.normalize(features, dim=-1)
 
 
-def _masked_lm(part: slice) -> dict[str, Tensor]:
-    """Loss and gradients; the second half has more masked places than the first."""
+def _of_objectives(part: slice) -> dict[str, Tensor]:
+    """Loss and gradients of each objective; the second half has more masked places than the first, shorter texts, and,
+    as a rank's part of a batch, less padding."""
     inputs = make_inputs(8)
     inputs["masked_kept"][5:, 2] = 1
-    model = make_model()
-    loss = MaskedLM(MaskedLMConfig())(States(model, {name: array[part] for name, array in inputs.items()}, False))
-    loss.backward()
-    gradients = {f"masked_lm gradient {n}": p.grad for n, p in model.named_parameters() if p.grad is not None}
-    gradients.pop("masked_lm gradient text.predictions.decoder.bias", None)  # tied, so it is there already
-    return {"masked_lm": loss.detach(), **gradients}
+    inputs["text_mask"][4:, 6:] = 0
+    own = {name: array[part] for name, array in inputs.items()}
+    longest = int(own["text_mask"].sum(1).max())
+    own = {n: a[:, :longest] if n.startswith(("text_", "masked_")) else a for n, a in own.items()}
+    model = make_model(matching_head=True)
+    objectives: dict[str, Any] = {
+        "masked_lm": MaskedLM(MaskedLMConfig()),
+        "token_contrast": TokenContrast(TokenContrastConfig()),
+        "matching": Matching(MatchingConfig(negatives="hardest")),
+        "generation": Generation(GenerationConfig()),
+    }
+    found: dict[str, Tensor] = {}
+    for name, objective in objectives.items():
+        model.zero_grad()
+        loss = objective(States(model, own, objective.needs_attention))
+        loss.backward()
+        trained = {n: p.grad for n, p in model.named_parameters() if p.grad is not None}
+        found |= {f"{name} gradient {n}": gradient.clone() for n, gradient in trained.items()}
+        found[name] = loss.detach()
+    return found

@@ -7,6 +7,7 @@ The weights follow a rule instead of a file. Only what our model has is mapped; 
 from __future__ import annotations
 
 import json
+import os
 import zlib
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ from mcg.model.bert import TextConfig
 from mcg.model.mcg import MCG, MCGConfig
 from mcg.model.timesformer import TimeSformerConfig
 
-GOLDEN = Path(__file__).resolve().parents[3] / "shared" / "golden"
+GOLDEN = Path(os.environ.get("GOLDEN") or Path(__file__).resolve().parents[3] / "shared" / "golden")
 _RENAMED = (
     ("visual_encoder.model.", "vision."),
     ("text_encoder.cls.predictions.", "text.predictions."),

@@ -53,7 +53,7 @@ def _losses(states: States) -> tuple[Tensor, Tensor, Tensor]:
     model = states.model
     video = model.project_video(states.video.tokens_BVD[:, 0])
     text = model.project_text(states.text.states_BLD[:, 0])
-    token = TokenContrast(TokenContrastConfig())(states)
+    token = TokenContrast(TokenContrastConfig(padded_words=19))(states)
     return contrastive_loss(video, text, model.temperature), MaskedLM(MaskedLMConfig())(states), token
 
 
@@ -110,8 +110,12 @@ def test_answers_and_their_loss_are_the_released_ones(answering: Case) -> None:
     _close(fused.states_BLD, given["fused"])
     # the release lets its decoder attend to the padding of questions, ours does not
     memory = fused._replace(mask_BL=torch.ones_like(fused.mask_BL))
-    ids = model.generate(memory, start_id=30522, end_id=102, pad_id=0, num_beams=3, max_tokens=10)
+    ids, scores = model.generate(memory, start_id=30522, end_id=102, pad_id=0, num_beams=3, max_tokens=10)
     assert torch.equal(ids, given["generated"])
+    # the release divides the sum of log-probabilities by the number of tokens with [DEC], without [SEP]
+    ended = ((ids == 102).cumsum(1) > 0).sum(1)
+    length = ids.shape[1] - (ended - 1).clamp(min=0)  # of [DEC] to [SEP]
+    _close(scores * (length - 1) / (length - ended.clamp(max=1)), given["generated_scores"])
     codec = TextCodec()
     assert [codec.decode(line.numpy()) for line in ids] == facts["predictions"]
     states = States(model, {"answer_ids": given["answer_ids"], "answer_mask": given["answer_mask"]}, False)

@@ -124,7 +124,7 @@ def test_facts_without_frames_or_size_are_media_errors(facts: MediaFacts) -> Non
         ({"num_frames": 0}, "num_frames"),
         ({"size": 0}, "size"),
         ({"flip": 1.5}, "flip"),
-        ({"sampling": "middle"}, "'uniform', 'random' or 'headtail'"),
+        ({"sampling": "middle"}, "'segment', 'fps', 'fps_middle' or 'released_uniform'"),
         ({"frames": 4}, "ClipConfig: frames: unknown field\\n  did you mean 'num_frames'"),
     ],
 )

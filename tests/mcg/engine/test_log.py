@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +69,21 @@ def test_what_a_run_says_is_not_markup(tmp_path: Path, capsys: pytest.CaptureFix
     with RunLog(tmp_path, LogConfig(), 10, 0) as log:
         log.say("from [bold]runs/[a]")
     assert "from [bold]runs/[a]" in capsys.readouterr().err
+
+
+def test_a_screen_that_is_gone_does_not_end_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    reading, writing = os.pipe()
+    screen = os.fdopen(writing, "w", buffering=1)
+    monkeypatch.setattr("sys.stderr", screen)
+    with RunLog(tmp_path, LogConfig(), total_steps=3, first_step=0) as log:
+        log.say("read")
+        os.close(reading)
+        log.say("lost")
+        log.say("not tried again")
+    assert _lines(tmp_path) == [{"screen": "is gone (broken pipe); nothing more is shown"}]
+    monkeypatch.undo()
+    with pytest.raises(BrokenPipeError):
+        screen.close()  # what was lost is still in its buffer
 
 
 def test_tensorboard_events_are_written_where_asked_for(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+from pydantic import ValidationError
 from torch import Tensor
 
 from mcg.model.bert import Decoder, TextEncoder, TextStates
@@ -67,6 +68,66 @@ def test_fusion_runs_the_same_layers_over_text_then_video() -> None:
     fused = encoder.fuse(text, video)
     torch.testing.assert_close(fused.states_BLD, states)
     assert torch.equal(fused.mask_BL, mask)
+
+
+def test_split_layers_are_text_first_and_fusion_last() -> None:
+    encoder, video = _encoder(num_layers=3, num_fusion_layers=2), torch.randn(4, 5, 16)
+    text = encoder(IDS, MASK, with_attention=True)
+    states = encoder.bert.embeddings(input_ids=IDS)
+    layers = encoder.bert.encoder.layer
+    torch.testing.assert_close(text.states_BLD, layers[0](states, attention_mask=MASK[:, None, None]))
+    torch.testing.assert_close(text.cls_attention_BL.sum(1), torch.ones(4))
+    fused = encoder.fuse(text, video)
+    states = torch.cat([text.states_BLD, video], 1)
+    for layer in layers[1:]:
+        states = layer(states, attention_mask=fused.mask_BL[:, None, None])
+    torch.testing.assert_close(fused.states_BLD, states)
+
+
+def test_a_split_that_leaves_no_text_layer_is_refused() -> None:
+    with pytest.raises(ValidationError, match=r"num_fusion_layers 2 leaves none of num_layers 2 for text"):
+        text_config(num_fusion_layers=2)
+
+
+@pytest.mark.parametrize("split", [None, 1])
+def test_fusion_by_cross_attention_gives_text_that_has_seen_the_video(split: int | None) -> None:
+    encoder = _encoder(fusion="cross_attention", num_fusion_layers=split)
+    video = torch.randn(4, 5, 16)
+    text = encoder(IDS, MASK)
+    fused = encoder.fuse(text, video)
+    assert fused.states_BLD.shape == (4, 8, 16) and torch.equal(fused.mask_BL, MASK)
+    assert (encoder.fuse(text, video + 1).states_BLD - fused.states_BLD).abs().max() > 0.01
+    torch.testing.assert_close(encoder(IDS, MASK).states_BLD, text.states_BLD)
+    alone = encoder.fuse(TextStates(text.states_BLD[:1, :3], MASK[:1, :3]), video[:1])
+    if not MASK[0, 3:].any():
+        torch.testing.assert_close(alone.states_BLD[0], fused.states_BLD[0, :3])
+    with_cross = [hasattr(layer, "crossattention") for layer in encoder.bert.encoder.layer]
+    assert with_cross == ([True, True] if split is None else [False, True])
+    fused.states_BLD.square().sum().backward()
+    trained = {n for n, p in encoder.bert.named_parameters() if p.grad is not None}
+    assert trained == {n for n, _ in encoder.bert.named_parameters()}
+
+
+def test_text_sees_both_ways_also_where_fusion_is_by_cross_attention() -> None:
+    encoder, everything = _encoder(fusion="cross_attention"), torch.ones(1, 4, dtype=torch.bool)
+    states = encoder(torch.tensor([[1, 7, 8, 2]]), everything).states_BLD[:, 0]
+    other = encoder(torch.tensor([[1, 7, 9, 2]]), everything).states_BLD[:, 0]
+    assert (states - other).abs().max() > 0.01
+
+
+def test_the_head_for_masked_words_is_its_own_tied_or_absent() -> None:
+    tied = _encoder(token_head="tied")
+    assert tied.predictions.decoder.weight is tied.bert.embeddings.word_embeddings.weight
+    assert _encoder().predictions.decoder.weight is not _encoder().bert.embeddings.word_embeddings.weight
+    with pytest.raises(ValueError, match=r"no head for masked words; set model\.text\.token_head to untied or tied"):
+        _encoder(token_head="none").token_logits(torch.zeros(1, 16))
+
+
+def test_without_positions_the_order_of_words_does_not_matter() -> None:
+    encoder, everything = _encoder(), torch.ones(1, 4, dtype=torch.bool)
+    states = encoder(torch.tensor([[1, 7, 8, 2]]), everything, positions=False).states_BLD[:, 0]
+    swapped = encoder(torch.tensor([[1, 8, 7, 2]]), everything, positions=False).states_BLD[:, 0]
+    torch.testing.assert_close(states, swapped)
 
 
 def test_the_order_of_words_matters() -> None:
@@ -134,7 +195,7 @@ def test_one_beam_is_the_greedy_choice_step_by_step(seed: int) -> None:
         logits = decoder.token_logits(decoder(ids, torch.ones_like(ids), memory)[:, -1])
         chosen = logits.argmax(-1).masked_fill((ids == 2).any(1), 0)
         ids = torch.cat([ids, chosen[:, None]], 1)
-    found = decoder.generate(memory, start_id=3, end_id=2, pad_id=0, num_beams=1, max_tokens=9)
+    found = decoder.generate(memory, start_id=3, end_id=2, pad_id=0, num_beams=1, max_tokens=9).ids_BA
     assert found.dtype == torch.int64
     assert torch.equal(found, ids[:, : found.shape[1]])
     assert not ids[:, found.shape[1] :].any()
@@ -150,17 +211,54 @@ def test_more_beams_find_an_answer_at_least_as_probable() -> None:
 
     with torch.no_grad():
         decoder.bert.cls.predictions.bias[2] = -1e4  # no early end, so all answers are of one length
-        greedy = score(decoder.generate(memory, num_beams=1, **options))
-        wide = score(decoder.generate(memory, num_beams=VOCABULARY // 2, **options))
+        greedy = score(decoder.generate(memory, num_beams=1, **options).ids_BA)
+        wide = score(decoder.generate(memory, num_beams=VOCABULARY // 2, **options).ids_BA)
     assert (wide >= greedy - 1e-4).all()
+
+
+def test_log_likelihood_is_the_sum_over_an_answers_own_tokens() -> None:
+    decoder, memory = _decoder(), _memory()
+    ids = IDS.clone()
+    ids[:, 0] = 3
+    found = decoder.log_likelihood(ids, MASK, memory)
+    assert found.shape == (4,) and found.dtype == torch.float32
+    for i in range(4):
+        length = int(MASK[i].sum())
+        alone = ids[i : i + 1, :length]
+        states = decoder(alone[:, :-1], torch.ones_like(alone[:, :-1]), memory.rows(torch.tensor([i])))
+        expected = decoder.token_logits(states).log_softmax(-1).gather(2, alone[:, 1:, None]).sum()
+        torch.testing.assert_close(found[i], expected)
+
+
+@pytest.mark.parametrize("num_beams", [1, 3])
+def test_the_score_of_an_answer_is_its_mean_log_probability(num_beams: int) -> None:
+    decoder, memory = _decoder(), _memory()
+    torch.nn.init.normal_(decoder.bert.cls.predictions.bias, std=0.5, generator=torch.Generator().manual_seed(1))
+    with torch.no_grad():
+        decoder.bert.cls.predictions.bias[2] += 2.0  # so that answers end at several lengths
+    found = decoder.generate(memory, start_id=3, end_id=2, pad_id=0, num_beams=num_beams, max_tokens=9)
+    ids = found.ids_BA
+    ended = ((ids == 2).cumsum(1) - (ids == 2).long()) > 0
+    with torch.no_grad():
+        total = decoder.log_likelihood(ids, ~ended, memory)
+    torch.testing.assert_close(found.scores_B, total / (~ended).sum(1).sub(1))
+
+
+def test_an_answer_does_not_end_before_its_least_length() -> None:
+    decoder, memory = _decoder(), _memory()
+    with torch.no_grad():
+        decoder.bert.cls.predictions.bias[2] = 50.0
+    options = {"start_id": 3, "end_id": 2, "pad_id": 0, "num_beams": 2, "max_tokens": 7}
+    assert decoder.generate(memory, **options).ids_BA.shape[1] == 2
+    assert decoder.generate(memory, min_tokens=4, **options).ids_BA.shape[1] == 5
 
 
 def test_generation_does_not_depend_on_who_else_is_in_the_batch() -> None:
     decoder, memory = _decoder(), _memory()
     options = {"start_id": 3, "end_id": 2, "pad_id": 0, "num_beams": 3, "max_tokens": 7}
-    together = decoder.generate(memory, **options)
+    together = decoder.generate(memory, **options).ids_BA
     for i in range(4):
-        alone = decoder.generate(TextStates(memory.states_BLD[i : i + 1], memory.mask_BL[i : i + 1]), **options)[0]
+        alone = decoder.generate(memory.rows(torch.tensor([i])), **options).ids_BA[0]
         assert torch.equal(alone, together[i, : len(alone)]) and not together[i, len(alone) :].any()
 
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 import torch
 from pydantic import ValidationError
 
+from mcg.model.bert import TextStates
 from mcg.model.mcg import MCG, PIXEL_MEAN, PIXEL_STD, MCGConfig
-from mcg.objectives import ObjectivesConfig
+from mcg.model.timesformer import TimeSformerConfig
+from mcg.objectives import OBJECTIVES, ObjectivesConfig
 from mcg.objectives.bundle import Bundle
 from tests.mcg.small_model import make_inputs, make_model, text_config, vision_config
 
@@ -23,8 +27,55 @@ def test_the_verbs_fit_together() -> None:
     answers = model.decode(INPUTS["answer_ids"], INPUTS["answer_mask"].bool(), fused)
     assert model.answer_logits(answers).shape == (4, 8, 50)
     assert model.token_logits(fused.states_BLD[:, 0]).shape == (4, 50)
-    ids = model.generate(fused, start_id=3, end_id=2, pad_id=0, num_beams=2, max_tokens=5)
+    ids, scores = model.generate(fused, start_id=3, end_id=2, pad_id=0, num_beams=2, max_tokens=5)
+    assert scores.shape == (4,) and (scores < 0).all()
     assert ids.shape[0] == 4 and ids.shape[1] <= 5 and (ids[:, 0] == 3).all()
+
+
+def test_answers_are_scored_against_the_row_of_the_memory_that_is_theirs() -> None:
+    model = make_model().eval()
+    text = model.encode_text(INPUTS["text_ids"], INPUTS["text_mask"].bool())
+    fused = model.fuse(text, model.encode_video(INPUTS["frames"]))
+    ids, mask, rows = INPUTS["answer_ids"], INPUTS["answer_mask"].bool(), torch.tensor([2, 0, 0, 1])
+    found = model.answer_log_likelihood(fused, ids, mask, rows)
+    for n, row in enumerate(rows.tolist()):
+        alone = model.answer_log_likelihood(fused, ids[n : n + 1], mask[n : n + 1], torch.tensor([row]))
+        torch.testing.assert_close(found[n : n + 1], alone)
+
+
+def test_the_first_token_is_as_probable_as_the_likelihood_says() -> None:
+    model = make_model().eval()
+    text = model.encode_text(INPUTS["text_ids"], INPUTS["text_mask"].bool())
+    first = model.first_token_log_probs(text, start_id=3)
+    assert first.shape == (4, 50)
+    torch.testing.assert_close(first.exp().sum(1), torch.ones(4))
+    ids = torch.tensor([[3, 7]])
+    found = model.answer_log_likelihood(text, ids, torch.ones_like(ids).bool(), torch.tensor([2]))
+    torch.testing.assert_close(found[0], first[2, 7])
+
+
+def test_heads_read_the_fused_cls() -> None:
+    model = make_model(matching_head=True, num_classes=7).eval()
+    states = torch.randn(3, 4, 16)
+    fused = TextStates(states, torch.ones(3, 4, dtype=torch.bool))
+    other = fused._replace(states_BLD=torch.cat([states[:, :1], torch.zeros(3, 3, 16)], 1))
+    assert model.match_logits(fused).shape == (3, 2) and model.classify(fused).shape == (3, 7)
+    torch.testing.assert_close(model.match_logits(fused), model.match_logits(other))
+    torch.testing.assert_close(model.classify(fused), model.classify(other))
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda model, states: model.match_logits(states), r"no head for matching; set model\.matching_head: true"),
+        (lambda model, states: model.classify(states), r"no classifier; set model\.num_classes to the length of the"),
+        (lambda model, states: model.first_token_log_probs(states, 3), r"no decoder; set model\.text\.num_decoder_lay"),
+    ],
+)
+def test_a_part_that_the_model_does_not_have_is_named(call: Callable[[MCG, TextStates], object], message: str) -> None:
+    model = make_model(text=text_config(num_decoder_layers=0))
+    with pytest.raises(ValueError, match=message):
+        call(model, TextStates(torch.zeros(1, 1, 16), torch.ones(1, 1, dtype=torch.bool)))
 
 
 def test_pixels_are_normalised_as_by_clip() -> None:
@@ -69,17 +120,19 @@ def test_the_defaults_are_mcg_base() -> None:
     assert sum(p.numel() for p in model.text.bert.parameters()) == pytest.approx(109e6, rel=0.01)
 
 
-def test_activation_checkpointing_changes_no_loss_and_no_gradient() -> None:
-    everything = {"contrastive": {}, "token_contrast": {}, "masked_lm": {}, "generation": {}}
+@pytest.mark.parametrize("text", [{}, {"num_fusion_layers": 1, "fusion": "cross_attention", "token_head": "tied"}])
+def test_activation_checkpointing_changes_no_loss_and_no_gradient(text: dict[str, object]) -> None:
+    everything = {name: {} for name in OBJECTIVES} | {"matching": {"negatives": "hardest"}}
     objectives = ObjectivesConfig.model_validate(everything).build()
-    dropping = {"vision": vision_config(drop_path=0.3), "text": text_config(dropout=0.2)}
+    dropping = {"vision": vision_config(drop_path=0.3), "text": text_config(dropout=0.2, **text)}
+    dropping |= {"matching_head": True, "num_classes": 5}
     bundle = Bundle(make_model(**dropping), objectives).train()
     results = []
     for on in (False, True):
         bundle.model.checkpoint_activations(on)
         bundle.zero_grad()
         torch.manual_seed(7)
-        losses = bundle(INPUTS)
+        losses = bundle({**INPUTS, "label": torch.tensor([0, 4, 2, 2])})
         losses["total"].backward()
         gradients = {name: p.grad for name, p in bundle.named_parameters()}
         results.append(({name: loss.item() for name, loss in losses.items()}, gradients))
@@ -89,3 +142,40 @@ def test_activation_checkpointing_changes_no_loss_and_no_gradient() -> None:
     for name, gradient in gradients.items():
         assert spared_gradients[name] is not None, name
         torch.testing.assert_close(spared_gradients[name], gradient, msg=name)
+
+
+def test_as_released_the_texts_of_the_contrasts_have_no_order() -> None:
+    ids, everything = torch.tensor([[1, 7, 8, 2], [1, 8, 7, 2]]), torch.ones(2, 4, dtype=torch.bool)
+    for compat, contrastive, same in (("released", True, True), ("released", False, False), ("corrected", True, False)):
+        model = make_model(compat=compat).eval()
+        first, second = model.encode_text(ids, everything, contrastive=contrastive).states_BLD[:, 0]
+        assert torch.allclose(first, second, atol=1e-5) == same, (compat, contrastive)
+
+
+def test_as_released_the_decoder_sees_the_padding_of_the_question() -> None:
+    states, mask = torch.randn(2, 5, 16), torch.tensor([[True] * 5, [True] * 3 + [False] * 2])
+    answers = {"start_id": 3, "end_id": 2, "pad_id": 0, "num_beams": 2, "max_tokens": 5}
+    ids, everything = torch.tensor([[3, 7, 2]] * 2), torch.ones(2, 3, dtype=torch.bool)
+    found = {}
+    for compat in ("released", "corrected"):
+        model = make_model(compat=compat).eval()
+        memory, unmasked = TextStates(states, mask), TextStates(states, torch.ones_like(mask))
+        plain = make_model().eval()
+        torch.testing.assert_close(model.generate(unmasked, **answers).scores_B, plain.generate(unmasked, **answers)[1])
+        found[compat] = model.decode(ids, everything, memory)
+        seen = unmasked if compat == "released" else memory
+        torch.testing.assert_close(found[compat], plain.decode(ids, everything, seen))
+        likelihood = model.answer_log_likelihood(memory, ids, everything, torch.arange(2))
+        torch.testing.assert_close(likelihood, plain.answer_log_likelihood(seen, ids, everything, torch.arange(2)))
+    assert (found["released"] - found["corrected"])[1].abs().max() > 1e-3
+
+
+@pytest.mark.parametrize("compat", ["corrected", "released"])
+def test_as_released_checkpointing_freezes_the_matrices_of_the_visual_blocks(compat: str) -> None:
+    with torch.device("meta"):
+        model = MCG(MCGConfig(vision=TimeSformerConfig(num_frames=16), compat=compat), vocab_size=30524)
+    model.checkpoint_activations(True)
+    trained = sum(p.numel() for p in model.vision.parameters() if p.requires_grad)
+    assert trained == (7_898_880 if compat == "released" else 121_264_896)  # facts/mcg_alpro.md 8.2
+    model.checkpoint_activations(False)
+    assert all(p.requires_grad for p in model.parameters())

@@ -9,24 +9,27 @@ from mcg.objectives import OBJECTIVES, ObjectivesConfig
 from mcg.objectives.bundle import Bundle
 from tests.mcg.small_model import make_inputs, make_model
 
-INPUTS = make_inputs()
+INPUTS = {**make_inputs(), "label": torch.tensor([0, 4, 2, 2])}
 
 
 def _losses(**weights: float) -> dict[str, torch.Tensor]:
-    config = ObjectivesConfig.model_validate({name: {"weight": weight} for name, weight in weights.items()})
-    return Bundle(make_model().eval(), config.build())(INPUTS)
+    chosen: dict[str, dict[str, object]] = {name: {"weight": weight} for name, weight in weights.items()}
+    chosen.get("matching", {}).update(negatives="hardest")
+    model = make_model(matching_head=True, num_classes=5).eval()
+    return Bundle(model, ObjectivesConfig.model_validate(chosen).build())(INPUTS)
 
 
 def test_losses_are_named_and_summed_by_weight() -> None:
-    losses = _losses(contrastive=2.0, masked_lm=0.5, token_contrast=0.25, generation=1.0)
+    weights = dict(zip(OBJECTIVES, (2.0, 0.5, 0.25, 1.0, 0.75, 3.0), strict=True))
+    losses = _losses(**weights)
     assert list(losses) == [*OBJECTIVES, "total"]
-    expected = 2 * losses["contrastive"] + 0.5 * losses["masked_lm"] + 0.25 * losses["token_contrast"]
-    torch.testing.assert_close(losses["total"], expected + losses["generation"])
+    expected = sum(weight * losses[name] for name, weight in weights.items())
+    torch.testing.assert_close(losses["total"], expected)
     assert all(loss.shape == () for loss in losses.values())
 
 
 def test_an_objective_gives_the_same_loss_alone_as_in_company() -> None:
-    together = _losses(contrastive=1.0, masked_lm=1.0, token_contrast=1.0, generation=1.0)
+    together = _losses(**dict.fromkeys(OBJECTIVES, 1.0))
     for name in OBJECTIVES:
         torch.testing.assert_close(_losses(**{name: 1.0})[name], together[name])
 

@@ -28,8 +28,8 @@ def test_a_pass_runs_once_and_only_when_it_is_needed() -> None:
 
 def test_attention_is_computed_where_it_is_asked_for() -> None:
     states = States(make_model(), INPUTS, with_attention=True)
-    assert states.text.cls_attention_BL is not None and states.video.cls_attention_BP is not None
-    assert States(make_model(), INPUTS, with_attention=False).video.cls_attention_BP is None
+    assert states.text.cls_attention_BL is not None and states.video.cls_attention_BTP is not None
+    assert States(make_model(), INPUTS, with_attention=False).video.cls_attention_BTP is None
 
 
 def test_an_answer_is_written_from_the_prompt_where_there_is_one() -> None:

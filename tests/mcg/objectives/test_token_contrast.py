@@ -6,12 +6,14 @@ tests/parity compares it with the released code's values.
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from safetensors.torch import load_file
 from torch import Tensor
 from torch.nn import functional
 
@@ -75,17 +77,26 @@ def _softmax(logits: list[float]) -> list[float]:
     return [p / sum(powers) for p in powers]
 
 
-def _literal(words: Tensor, real: Tensor, alpha: Tensor, patches: Tensor, beta: Tensor, temperature: float) -> float:
+def _literal(
+    words: Tensor,
+    real: Tensor,
+    alpha: Tensor,
+    patches: Tensor,
+    beta: Tensor,
+    temperature: float,
+    padding_counts: bool = False,
+) -> float:
     """Facts 3.3, one sample after the other."""
     total = 0.0
     for b in range(len(words)):
         w, p = words[b].double(), patches[b].double()
+        chosen = [i for i in range(len(w)) if real[b, i]]
         seen = []
         for i in range(len(w)):
             share = _softmax([float(w[i] @ p[k]) / temperature for k in range(len(p))])
             seen.append(functional.normalize(sum((s * p[k] for k, s in enumerate(share)), torch.zeros(1)), dim=0))
-        total += _two_way(w, torch.stack(seen), alpha[b].tolist(), temperature)
-        chosen = [i for i in range(len(w)) if real[b, i]]
+        rows = list(range(len(w))) if padding_counts else chosen
+        total += _two_way(w[rows], torch.stack(seen)[rows], alpha[b][rows].tolist(), temperature)
         seen = []
         for k in range(len(p)):
             share = _softmax([float(p[k] @ w[i]) / temperature for i in chosen])
@@ -104,8 +115,9 @@ def _two_way(own: Tensor, seen: Tensor, weights: list[float], temperature: float
     return loss
 
 
+@pytest.mark.parametrize("padding_counts", [False, True])
 @pytest.mark.parametrize("temperature", [0.1, 1.0])
-def test_the_loss_equals_the_literal_one(temperature: float) -> None:
+def test_the_loss_equals_the_literal_one(temperature: float, padding_counts: bool) -> None:
     g = torch.Generator().manual_seed(0)
     words = functional.normalize(torch.randn(3, 6, 4, generator=g), dim=-1)
     patches = functional.normalize(torch.randn(3, 5, 4, generator=g), dim=-1)
@@ -113,8 +125,9 @@ def test_the_loss_equals_the_literal_one(temperature: float) -> None:
     words[~real] = words[1, 5].clone()  # padding projects to one vector
     alpha = clipped_weights(torch.rand(3, 6, generator=g), real)
     beta = clipped_weights(torch.rand(3, 5, generator=g), torch.ones(3, 5, dtype=torch.bool))
-    found = token_contrast_loss(words, real, alpha, patches, beta, temperature)
-    assert found.item() == pytest.approx(_literal(words, real, alpha, patches, beta, temperature), rel=1e-5)
+    found = token_contrast_loss(words, real, alpha, patches, beta, temperature, padding_counts)
+    expected = _literal(words, real, alpha, patches, beta, temperature, padding_counts)
+    assert found.item() == pytest.approx(expected, rel=1e-5)
 
 
 def test_the_objective_puts_the_parts_together() -> None:
@@ -122,6 +135,7 @@ def test_the_objective_puts_the_parts_together() -> None:
     states = States(model, inputs, with_attention=True)
     found = TokenContrast(TokenContrastConfig(temperature=0.3))(states)
     text, video = states.text, states.video
+    attention_BP = video.cls_attention_BTP.mean(1)
     merged = merge_words(text.states_BLD, text.cls_attention_BL, inputs["text_words"], text.mask_BL)
     real = merged.mask_BW
     with torch.no_grad():
@@ -130,7 +144,7 @@ def test_the_objective_puts_the_parts_together() -> None:
             real,
             clipped_weights(merged.attention_BW, real),
             model.project_video(video.tokens_BVD[:, 1:]),
-            clipped_weights(video.cls_attention_BP, torch.ones_like(video.cls_attention_BP, dtype=torch.bool)),
+            clipped_weights(attention_BP, torch.ones_like(attention_BP, dtype=torch.bool)),
             0.3,
         )
     assert found.item() == pytest.approx(expected, rel=1e-4)
@@ -148,3 +162,56 @@ def test_no_sample_sees_another() -> None:
 def test_the_weights_carry_no_gradient() -> None:
     attention = torch.rand(2, 4, requires_grad=True)
     assert not clipped_weights(attention, torch.ones(2, 4, dtype=torch.bool)).requires_grad
+
+
+def _wider(inputs: dict[str, Tensor], more: int) -> dict[str, Tensor]:
+    return {n: functional.pad(a, (0, more)) if n.startswith("text_") else a for n, a in inputs.items()}
+
+
+def test_a_loss_and_its_gradient_do_not_depend_on_the_padding_of_the_batch() -> None:
+    model, inputs = make_model().eval(), make_inputs()
+    for config in (TokenContrastConfig(), TokenContrastConfig(padded_words=9)):
+        results = []
+        for more in (0, 5):
+            model.zero_grad()
+            loss = TokenContrast(config)(States(model, _wider(inputs, more), True))
+            loss.backward()
+            results.append((loss.detach(), model.text_proj.weight.grad.clone()))
+        torch.testing.assert_close(results[0], results[1], rtol=1e-5, atol=1e-6)
+        assert results[0][1].isfinite().all()
+
+
+def test_more_words_than_padding_allows_are_refused() -> None:
+    states = States(make_model().eval(), make_inputs(), True)
+    with pytest.raises(ValueError, match=r"padded_words is 1, and a text has \d+ words; set it to task"):
+        TokenContrast(TokenContrastConfig(padded_words=1))(states)
+
+
+def test_as_released_words_and_patches_have_the_weights_of_others() -> None:
+    model, inputs = make_model().eval(), make_inputs()
+    states = States(model, inputs, True)
+    own = TokenContrast(TokenContrastConfig(padded_words=7))(states)
+    released = TokenContrast(TokenContrastConfig(padded_words=7), released=True)(states)
+    text, video = states.text, states.video
+    shifted = torch.cat([text.cls_attention_BL[:, 1:], torch.zeros(4, 1)], 1)
+    merged = merge_words(text.states_BLD, shifted, inputs["text_words"], text.mask_BL)
+    with torch.no_grad():
+        expected = _literal(
+            model.project_text(merged.states_BWD),
+            merged.mask_BW,
+            clipped_weights(merged.attention_BW, merged.attention_BW > 0),
+            model.project_video(video.tokens_BVD[:, 1:]),
+            clipped_weights(video.cls_attention_BTP.flatten(0, 1)[:4], torch.ones(4, 4, dtype=torch.bool)),
+            0.1,
+            padding_counts=True,
+        )
+    assert released.item() == pytest.approx(expected, rel=1e-4)
+    assert abs(released.item() - own.item()) > 1e-4
+
+
+def test_two_ranks_have_the_loss_and_gradient_of_one_process(two_ranks: Path) -> None:
+    one, ranks = load_file(two_ranks / "one.safetensors"), [load_file(two_ranks / f"{r}.safetensors") for r in (0, 1)]
+    names = [name for name in one if name.startswith("token_contrast")]
+    assert len(names) > 20
+    for name in names:
+        torch.testing.assert_close((ranks[0][name] + ranks[1][name]) / 2, one[name], rtol=1e-4, atol=1e-6, msg=name)

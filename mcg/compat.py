@@ -1,0 +1,41 @@
+"""Slips of the releases: corrected by default, and brought back together by one key, `compat: released`.
+
+The key stands at the top of a config and reaches the model, the objectives, the task and the optimiser as the seed
+reaches the loaders. It is for reproducing published numbers and for continuing runs of the released code. What it
+changes (facts/mcg_alpro.md sections 0, 4.2, 4.5 and 6; docs/mcg.md has the table with reasons):
+
+    A2   weight decay is configured but never reaches the optimiser               optim.weight_decay becomes 0
+    A9   with activation checkpointing the attention and MLP matrices of all      their gradients are off
+         visual blocks get no gradient
+    M2   the texts of both contrasts are encoded with every token at place 0      MCG.encode_text(contrastive=True)
+    M3   patches are weighed by the attention of other frames and samples         objectives.token_contrast
+    M4   words are weighed by the attention of the token after them               objectives.token_contrast
+    M8   the decoder attends to the padding of questions                          MCG.decode, generate
+    0.8  evaluation samples frames at whole-number strides                        task.evaluation_clip.sampling
+    0.7  brightness, contrast and sharpness do nothing, shears never flip         task.clip.randaugment
+    M9   WUPS@0.9 has the threshold 9 where there are no further references       the task's metric
+
+Slips that only a fixed environment has (fp16 optimiser files, equal seeds on all ranks, duplicates of the sampler, the
+local rank as the place of a positive, silently replaced samples) are not brought back.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+Compat = Literal["corrected", "released"]
+
+
+def spread_compat(values: dict[str, Any]) -> dict[str, Any]:
+    """A config tree in which `compat` has reached the sections that it changes. Sections that are not mappings are left
+    for the validator to refuse."""
+    if "compat" not in values:
+        return values
+    values = dict(values)
+    for name in ("model", "objectives", "task"):
+        section = values.get(name, {})
+        if isinstance(section, dict):
+            values[name] = {"compat": values["compat"], **section}
+    if values["compat"] == "released" and isinstance(values.get("optim", {}), dict):
+        values["optim"] = {**values.get("optim", {}), "weight_decay": 0.0}
+    return values

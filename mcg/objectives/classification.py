@@ -1,0 +1,33 @@
+"""Classification: the right one of a list of answers, from the fused [CLS] (ALPRO's QA; facts/mcg_alpro.md 2.5)."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict, Field
+from torch import Tensor
+from torch.nn import functional
+
+from mcg.objectives.states import States
+
+
+class ClassificationConfig(BaseModel):
+    """Classification of answers."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    weight: float = Field(default=1.0, ge=0)
+    """Factor of this loss in the sum."""
+    label_smoothing: float = Field(default=0.0, ge=0, lt=1)
+    """Share of the probability that is spread evenly over the classes."""
+
+
+class Classification:
+    """Scalar, mean over the samples of this rank. The task gives `label`, int64 (B,): places in the list."""
+
+    needs_attention = False
+
+    def __init__(self, config: ClassificationConfig) -> None:
+        self.config = config
+
+    def __call__(self, states: States) -> Tensor:
+        logits_BK = states.model.classify(states.fused).float()
+        return functional.cross_entropy(logits_BK, states["label"], label_smoothing=self.config.label_smoothing)
