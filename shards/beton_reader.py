@@ -68,8 +68,8 @@ class BetonIndex:
         first = values["frame_0"]
         codec = "raw" if first["mode"] == RAW else "jpeg"
         size = int(first["width"]), int(first["height"])
-        times = (float(values[name]) for name in ("fps", "duration", "start_time"))
-        return MediaFacts("stored", codec, *size, int(values["num_frames"]), *times)
+        fps, duration, start_time = (float(values[name]) for name in ("fps", "duration", "start_time"))
+        return MediaFacts("stored", codec, *size, int(values["num_frames"]), fps, duration, start_time)
 
     def columns(self, shard: int, names: Sequence[str]) -> pa.Table:
         """Some columns of the samples of one shard, by the names that index.parquet has."""

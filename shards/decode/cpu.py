@@ -51,7 +51,7 @@ def decode(media: Media, kind: str, plan: ClipPlan) -> NDArray[np.uint8]:
     A picture has frame 0 only.
     """
     if isinstance(media, StoredFrames):
-        return decode_stored(media, plan, _decode_image)
+        return apply_ops(decode_stored(media, plan, _decode_image), plan.ops)
     if kind == "video":
         return apply_ops(_decode_video(media, plan), plan.ops)
     if kind == "image":
