@@ -20,12 +20,12 @@ from numpy.typing import NDArray
 
 from shards.beton import RAW, Beton
 from shards.index import DatasetError, ShardTable
+from shards.mapped import MappedFrames, Picture
 from shards.media import MediaError
 from shards.reader import Fetched
 from shards.records import TextError, Texts, parse
 from shards.sample import MediaFacts, Origin, Sample, SampleError
 from shards.source import is_remote
-from shards.stored import Picture, StoredFrames
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -162,7 +162,7 @@ class BetonReader:
 
     def sample(self, origin: Origin, shard: int, fetched: Fetched, draw: Callable[[], np.random.Generator]) -> Sample:
         """Parse the text, and choose the record, which is drawn if none was planned. Raises SampleError."""
-        assert fetched.json is not None and isinstance(fetched.media, StoredFrames)
+        assert fetched.json is not None and isinstance(fetched.media, MappedFrames)
         row = self._row(shard, fetched.sample)
         num_records = int(self.file.rows["num_records"][row])
         if not num_records:
@@ -185,7 +185,7 @@ class BetonReader:
                 return SampleError(self.origin_of(shard, sample), damage)
             self._verified[row, -1] = True
         num_frames, size = int(self.file.rows["num_frames"][row]), int(self.file.frame_bytes[row])
-        frames = StoredFrames(num_frames, partial(self._picture, row), size)
+        frames = MappedFrames(num_frames, partial(self._picture, row), size)
         return Fetched(sample, record, frames, self.file.text(row), None)
 
     def _picture(self, row: int, number: int) -> Picture:

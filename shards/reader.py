@@ -32,12 +32,12 @@ from shards.index import (
     damage,
     member_checksum,
 )
+from shards.mapped import MappedFrames
 from shards.partial import Media, PartialMedium
 from shards.partial_reader import Part, PartialReader
 from shards.records import TextError, choose, parse
 from shards.sample import Origin, Sample, SampleError
 from shards.source import MissingFile, Range, SourceError, is_remote, open_source
-from shards.stored import StoredFrames
 
 _GAP = 1 << 16
 """Members of a sample are fetched in one read when at most this many foreign bytes lie between them."""
@@ -57,7 +57,7 @@ class Fetched(NamedTuple):
     sample: int
     record: int | None
     """None: to be drawn."""
-    media: memoryview | bytes | PartialMedium | StoredFrames
+    media: memoryview | bytes | PartialMedium | MappedFrames
     json: memoryview | bytes | None
     txt: memoryview | bytes | None
 
@@ -186,7 +186,7 @@ class Reader:
         if isinstance(fetched.media, PartialMedium):
             media = fetched.media
         else:
-            assert not isinstance(fetched.media, StoredFrames)
+            assert not isinstance(fetched.media, MappedFrames)
             media = bytes(fetched.media)
             if self.parts is not None:
                 media = self.parts.with_table(shard, fetched.sample, media)

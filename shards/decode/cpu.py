@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 
 from shards.clip import ClipPlan
 from shards.decode.augment import apply_ops
+from shards.decode.mapped import decode_mapped
 from shards.decode.seek import NotAsIndexed, find_frames
-from shards.decode.stored import decode_stored
+from shards.mapped import MappedFrames
 from shards.media import (
     MAX_VIDEO_PIXELS,
     MediaError,
@@ -32,7 +33,6 @@ from shards.media import (
     orientation,
 )
 from shards.partial import Media, PartialMedium, whole
-from shards.stored import StoredFrames
 
 if TYPE_CHECKING:
     from av import VideoFrame
@@ -50,8 +50,8 @@ def decode(media: Media, kind: str, plan: ClipPlan) -> NDArray[np.uint8]:
     is missing beyond that, or lies behind a decoding error, raises MediaError with both numbers.
     A picture has frame 0 only.
     """
-    if isinstance(media, StoredFrames):
-        return apply_ops(decode_stored(media, plan, _decode_image), plan.ops)
+    if isinstance(media, MappedFrames):
+        return apply_ops(decode_mapped(media, plan, _decode_image), plan.ops)
     if kind == "video":
         return apply_ops(_decode_video(media, plan), plan.ops)
     if kind == "image":

@@ -13,20 +13,20 @@ from PIL import Image
 
 from shards.clip import ClipPlan
 from shards.decode.cpu import decode
+from shards.mapped import MappedFrames
 from shards.media import MediaError
-from shards.stored import StoredFrames
 from tests.shards.small_beton import jpeg
 
 FRAMES = np.random.default_rng(0).integers(0, 256, (5, 12, 20, 3), np.uint8)
 
 
-def raw(frames: np.ndarray = FRAMES) -> StoredFrames:
-    return StoredFrames(len(frames), frames.__getitem__, frames.nbytes)
+def raw(frames: np.ndarray = FRAMES) -> MappedFrames:
+    return MappedFrames(len(frames), frames.__getitem__, frames.nbytes)
 
 
-def jpegs(frames: np.ndarray) -> StoredFrames:
+def jpegs(frames: np.ndarray) -> MappedFrames:
     pictures = [jpeg(frame) for frame in frames]
-    return StoredFrames(len(frames), pictures.__getitem__, sum(map(len, pictures)))
+    return MappedFrames(len(frames), pictures.__getitem__, sum(map(len, pictures)))
 
 
 @settings(deadline=None)
@@ -65,7 +65,7 @@ def test_a_frame_that_is_planned_again_is_read_once() -> None:
         asked.append(number)
         return FRAMES[number]
 
-    decode(StoredFrames(5, get, 0), "stored", ClipPlan((2, 2, 0, 2), (12, 20), (0, 0, 12, 20)))
+    decode(MappedFrames(5, get, 0), "stored", ClipPlan((2, 2, 0, 2), (12, 20), (0, 0, 12, 20)))
     assert sorted(asked) == [0, 2]
 
 
@@ -77,4 +77,4 @@ def test_a_frame_that_is_not_stored_is_bad_data(number: int) -> None:
 
 def test_a_picture_that_is_none_is_bad_data() -> None:
     with pytest.raises(MediaError, match="not a picture"):
-        decode(StoredFrames(1, lambda number: b"nothing", 7), "stored", ClipPlan((0,), (4, 4), (0, 0, 4, 4)))
+        decode(MappedFrames(1, lambda number: b"nothing", 7), "stored", ClipPlan((0,), (4, 4), (0, 0, 4, 4)))

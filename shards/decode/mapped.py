@@ -12,12 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shards.clip import ClipPlan
+from shards.mapped import MappedFrames
 from shards.media import MediaError
-from shards.stored import StoredFrames
 
 
-def decode_stored(
-    media: StoredFrames, plan: ClipPlan, decode_picture: Callable[[bytes, ClipPlan], NDArray[np.uint8]]
+def decode_mapped(
+    media: MappedFrames, plan: ClipPlan, decode_picture: Callable[[bytes, ClipPlan], NDArray[np.uint8]]
 ) -> NDArray[np.uint8]:
     """Decode a clip: uint8 (T, H, W, 3), RGB. decode_picture: (bytes, plan of frame 0) -> (1, H, W, 3).
 

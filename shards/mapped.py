@@ -17,7 +17,7 @@ Picture = NDArray[np.uint8] | bytes
 
 
 @dataclass(frozen=True, slots=True)
-class StoredFrames:
+class MappedFrames:
     """The medium of a sample whose facts say kind "stored"."""
 
     num_frames: int
@@ -32,4 +32,4 @@ class StoredFrames:
         return self.size
 
     def __reduce__(self) -> Any:
-        raise TypeError("StoredFrames are a view of an open file and cannot be sent to another process")
+        raise TypeError("MappedFrames are a view of an open file and cannot be sent to another process")
