@@ -22,7 +22,9 @@ class DatasetConfig(Frozen):
     name: str = Field(min_length=1, max_length=32, pattern=r"^[A-Za-z0-9._-]+$")
     """Name in batches, errors and logs, up to 32 letters, digits and . _ - (order)"""
     path: str = Field(min_length=1)
-    """Folder or URL prefix that holds the shards and dataset.json."""
+    """Folder or URL prefix that holds the shards and dataset.json; for ffcv the .beton file, on a local disk."""
+    source: Literal["shards", "ffcv"] = "shards"
+    """Shards, or the stored frames of a small dataset in one file that python -m tools export-ffcv wrote."""
     weight: float = Field(default=1, gt=0, allow_inf_nan=False)
     """Share of turns in the blend; fractions are rounded to a total of 1000 (order); training only."""
     elements: Literal["record", "sample"] = "record"
@@ -43,6 +45,12 @@ class DatasetConfig(Frozen):
         if where is not None:
             parse_where(where)
         return where
+
+    @model_validator(mode="after")
+    def _check_source(self) -> Self:
+        if self.source == "shards" and self.path.endswith(".beton"):
+            raise ValueError(f"path {self.path} is a .beton file, which source: ffcv reads")
+        return self
 
     @property
     def label(self) -> str:

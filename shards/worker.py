@@ -22,6 +22,7 @@ from shards.collate import PADDING, Batch, Slot, collate
 from shards.config import LoaderConfig
 from shards.decode import Decoder
 from shards.feed import Feed
+from shards.mapped import MappedFrames
 from shards.media import MediaError
 from shards.order import MAX_SUBSTITUTES
 from shards.partial import PartialMedium
@@ -116,7 +117,7 @@ class Pending:
 def _num_bytes(fetched: Fetched | SampleError | None) -> int:
     if fetched is None or isinstance(fetched, SampleError):
         return 0
-    media = fetched.media.held if isinstance(fetched.media, PartialMedium) else len(fetched.media)
+    media = fetched.media.held if isinstance(fetched.media, PartialMedium | MappedFrames) else len(fetched.media)
     return media + len(fetched.json or b"") + len(fetched.txt or b"")
 
 

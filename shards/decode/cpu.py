@@ -18,8 +18,10 @@ from numpy.typing import NDArray
 
 from shards.clip import ClipPlan
 from shards.decode.augment import apply_ops
+from shards.decode.mapped import decode_mapped
 from shards.decode.seek import NotAsIndexed, find_frames
 from shards.frames import StoredFrames
+from shards.mapped import MappedFrames
 from shards.media import (
     MAX_VIDEO_PIXELS,
     MediaError,
@@ -32,7 +34,7 @@ from shards.media import (
     open_video,
     orientation,
 )
-from shards.partial import Media, whole
+from shards.partial import Media, PartialMedium, whole
 
 if TYPE_CHECKING:
     from av import VideoFrame
@@ -56,6 +58,8 @@ def decode(media: Media, kind: str, plan: ClipPlan) -> NDArray[np.uint8]:
 
 def _decode(media: Media, kind: str, plan: ClipPlan) -> NDArray[np.uint8]:
     """The frames without plan.ops; of a picture once."""
+    if isinstance(media, MappedFrames):
+        return decode_mapped(media, plan, _decode_image)
     if kind == "video":
         return _decode_video(media, plan)
     if kind == "image":
@@ -65,7 +69,7 @@ def _decode(media: Media, kind: str, plan: ClipPlan) -> NDArray[np.uint8]:
     raise ValueError(f"kind is {kind!r}, allowed are 'video', 'image' and 'frames'")
 
 
-def _decode_video(media: Media, plan: ClipPlan) -> NDArray[np.uint8]:
+def _decode_video(media: bytes | PartialMedium, plan: ClipPlan) -> NDArray[np.uint8]:
     if isinstance(media, bytes):
         return _decode_from_start(media, plan)
     media.bring(plan.frames)
