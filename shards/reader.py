@@ -12,6 +12,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Literal, NamedTuple, cast
 
 import numpy as np
@@ -30,6 +32,7 @@ from shards.index import (
     damage,
     member_checksum,
 )
+from shards.mapped import MappedFrames
 from shards.partial import Media, PartialMedium
 from shards.partial_reader import Part, PartialReader
 from shards.records import TextError, choose, parse
@@ -54,7 +57,7 @@ class Fetched(NamedTuple):
     sample: int
     record: int | None
     """None: to be drawn."""
-    media: memoryview | bytes | PartialMedium
+    media: memoryview | bytes | PartialMedium | MappedFrames
     json: memoryview | bytes | None
     txt: memoryview | bytes | None
 
@@ -110,7 +113,8 @@ class Reader:
             )
         self.cache: CachedSource | None = None
         self.parts: PartialReader | None = None
-        if partial_bytes is not None and self.index.has_key_frames:
+        self._has_key_frames = self.index.has_key_frames
+        if partial_bytes is not None and self._has_key_frames:
             self.parts = PartialReader(self.index, self.source, partial_bytes, verify != "never")
         self._checked = bytearray(len(self.index.shards))
         self._verify = verify
@@ -182,10 +186,14 @@ class Reader:
         if isinstance(fetched.media, PartialMedium):
             media = fetched.media
         else:
+            assert not isinstance(fetched.media, MappedFrames)
             media = bytes(fetched.media)
             if self.parts is not None:
                 media = self.parts.with_table(shard, fetched.sample, media)
-        return Sample(origin, media, rows.facts(fetched.sample), records[record], record, meta)
+        facts = rows.facts(fetched.sample)
+        if self._has_key_frames:
+            facts = replace(facts, look_up_key_frames=partial(self.index.gop_table, shard, fetched.sample))
+        return Sample(origin, media, facts, records[record], record, meta)
 
     def fetch(self, shards: npt.ArrayLike, rows: npt.ArrayLike) -> list[Fetched | SampleError]:
         """The verified bytes of elements number `rows` of `shards` (equally many), in their order.

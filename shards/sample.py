@@ -8,10 +8,12 @@ Every sample carries its origin for life, and an error about a sample cannot be 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from shards.index import KeyFrames
     from shards.partial import Media
 
 _SHOWN_KEY = 256
@@ -55,7 +57,8 @@ class MediaFacts:
     """
 
     kind: str
-    """"video" or "image"."""
+    """"video", "image", "frames": pictures of a video (shards/frames.py), or "stored": frames of an FFCV file, of codec
+    "raw" or "jpeg" (shards/beton.py)."""
     codec: str
     width: int
     height: int
@@ -63,6 +66,17 @@ class MediaFacts:
     fps: float = 0.0
     duration: float = 0.0
     start_time: float = 0.0
+    look_up_key_frames: Callable[[], KeyFrames | None] | None = field(default=None, compare=False, repr=False)
+    """Reads the GOP table from the index, which costs more than the rest; None where there is no index to ask."""
+
+    @property
+    def key_frames(self) -> KeyFrames | None:
+        """The GOP table, looked up each time; None where the index has none."""
+        return None if self.look_up_key_frames is None else self.look_up_key_frames()
+
+
+FACT_NAMES = ("kind", "codec", "width", "height", "num_frames", "fps", "duration", "start_time")
+"""The facts that the index holds in columns of these names."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,7 @@ from shards.decode import Decoder
 from shards.index import MAX_MEDIA_BYTES, MAX_TEXT_BYTES
 from shards.media import MEDIA_EXTENSIONS, MediaError, probe
 from shards.records import TEXT_EXTENSIONS, TextError, parse
-from shards.sample import MediaFacts
+from shards.sample import FACT_NAMES, MediaFacts
 from shards.source import LocalSource, MissingFile, SeekableFile, Source, SourceError
 from shards.tar import TarError
 
@@ -34,10 +34,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     import xxhash
 
-COLUMNS = (
-    *("key", "member_ext", "member_offset", "member_size", "member_checksum", "num_records"),
-    *("kind", "codec", "width", "height", "num_frames", "fps", "duration", "start_time"),
-)
+COLUMNS = ("key", "member_ext", "member_offset", "member_size", "member_checksum", "num_records", *FACT_NAMES)
 """Columns of index.parquet that a check needs."""
 CHUNK = 1 << 23
 """Bytes read at a time."""
@@ -94,7 +91,7 @@ class ShardMembers:
 
         self.keys: list[str] = table.column("key").to_pylist()
         self.num_records: list[int] = table.column("num_records").to_pylist()
-        self._facts = {name: table.column(name) for name in MediaFacts.__slots__}
+        self._facts = {name: table.column(name) for name in FACT_NAMES}
         lengths = [
             np.asarray(table.column(f"member_{name}").combine_chunks().value_lengths().fill_null(0), np.int64)
             for name in ("ext", "offset", "size")

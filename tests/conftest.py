@@ -1,9 +1,12 @@
-"""Servers that tests of several folders use: S3 that checks signatures, and a proxy that makes the way there bad."""
+"""What tests of several folders use: servers (S3 that checks signatures, a proxy that makes the way there bad), and the
+larger test data that lies beside the repository on some machines."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -30,6 +33,18 @@ def rgw() -> Iterator[S3Server]:
         yield server
 
 
+@pytest.fixture(scope="session")
+def ffcv() -> Any:
+    """The ffcv package; where it is not installed the tests are skipped, but not in continuous integration."""
+    try:
+        import ffcv
+    except ImportError as error:
+        if os.environ.get("MCG_REQUIRE_FFCV"):
+            raise
+        pytest.skip(f"no ffcv here ({error}): apt-get install libopencv-dev libturbojpeg0-dev pkg-config; make ffcv")
+    return ffcv
+
+
 @pytest.fixture
 def use_s3(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     """use_s3(server, endpoint=, key=, secret=): what the environment says from now on."""
@@ -54,3 +69,22 @@ def proxy(s3_server: S3Server) -> Iterator[FaultProxy]:
     """A proxy before the moto server that does nothing yet."""
     with FaultProxy(s3_server.address) as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def corpus() -> Path:
+    """Real clips and pictures, with annotations in the public sets' true forms: MCG_CORPUS, or ../shared/corpus."""
+    return _beside("MCG_CORPUS", "corpus")
+
+
+@pytest.fixture(scope="session")
+def published() -> Path:
+    """Annotation files as their authors published them: MCG_ANNOTATIONS, or ../shared/annotations."""
+    return _beside("MCG_ANNOTATIONS", "annotations")
+
+
+def _beside(variable: str, name: str) -> Path:
+    folder = Path(os.environ.get(variable, Path(__file__).resolve().parents[2] / "shared" / name))
+    if not folder.is_dir():
+        pytest.skip(f"no {folder}: these tests run only beside the larger test data; {variable} names another place")
+    return folder

@@ -95,9 +95,14 @@ def table_records(path: Path, required: Columns, optional: Columns) -> Iterator[
 
 
 def csv_records(path: Path, required: Columns) -> Iterator[Record | BadRow]:
-    """Records of a csv with a header line: RFC 4180 quoting, so captions may hold commas, quotes and newlines."""
+    """Records of a csv with a header line: RFC 4180 quoting, so captions may hold commas, quotes and newlines.
+
+    A header with tabs means a file separated by tabs, whatever its name.
+    """
     with _open_text(path, newline="") as file:
-        lines = _csv_lines(path, file)
+        delimiter = "\t" if "\t" in file.readline() else ","
+        file.seek(0)
+        lines = _csv_lines(path, file, delimiter)
         header: list[str] = []
         for first in lines:
             if isinstance(first, BadRow):
@@ -117,7 +122,7 @@ def csv_records(path: Path, required: Columns) -> Iterator[Record | BadRow]:
                 yield Record(place, dict(zip(header, fields, strict=True)))
 
 
-def _csv_lines(path: Path, file: TextIO) -> Iterator[tuple[str, list[str]] | BadRow]:
+def _csv_lines(path: Path, file: TextIO, delimiter: str) -> Iterator[tuple[str, list[str]] | BadRow]:
     """(place, fields) per record. Broken quoting: report the first physical line, go on with the second."""
     again: deque[str] = deque()
     taken: list[str] = []
@@ -131,7 +136,7 @@ def _csv_lines(path: Path, file: TextIO) -> Iterator[tuple[str, list[str]] | Bad
             yield line
 
     done = 0  # physical lines that are dealt with
-    reader = csv.reader(feed(), strict=True)
+    reader = csv.reader(feed(), delimiter=delimiter, strict=True)
     while True:
         place = f"line {done + 1}"
         try:
@@ -144,7 +149,7 @@ def _csv_lines(path: Path, file: TextIO) -> Iterator[tuple[str, list[str]] | Bad
             again.extendleft(reversed(taken[1:]))
             taken.clear()
             done += 1
-            reader = csv.reader(feed(), strict=True)
+            reader = csv.reader(feed(), delimiter=delimiter, strict=True)
             continue
         done += len(taken)
         taken.clear()

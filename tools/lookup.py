@@ -10,7 +10,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote, urlsplit
 
@@ -26,9 +26,9 @@ class MediaNotFound(ValueError):
 
 
 class MediaFolder:
-    """A folder of media, with an optional id map (a JSON object {id: path under the folder})."""
+    """A folder of media, with an optional id map: a JSON object {id: path under the folder} or a file with one."""
 
-    def __init__(self, root: Path, extensions: Sequence[str], id_map: Path | None = None) -> None:
+    def __init__(self, root: Path, extensions: Sequence[str], id_map: Path | Mapping[str, str] | None = None) -> None:
         if not root.is_dir():
             what = "is not a folder" if root.exists() else "no such folder"
             raise OptionError(f"{root}: {what}; check --media")
@@ -36,7 +36,9 @@ class MediaFolder:
         self._extensions = tuple(extensions)
         self._taken_for: dict[str, int] = {}  # end of a path -> hash of the address that it was taken for
         self._id_map: dict[str, str] = {}
-        if id_map is not None:
+        if isinstance(id_map, Mapping):
+            self._id_map = dict(id_map)
+        elif id_map is not None:
             values = load_json(id_map)
             if not isinstance(values, dict) or not all(isinstance(value, str) for value in values.values()):
                 raise AnnotationError(f'{id_map}: expected a JSON object {{"id": "path under the media folder", ...}}')

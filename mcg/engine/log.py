@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -35,7 +36,7 @@ class RunLog:
         folder.mkdir(parents=True, exist_ok=True)
         _drop_lines_from(folder / "log.jsonl", first_step)
         self._file = (folder / "log.jsonl").open("a")
-        self.console = Console(stderr=True)
+        self.console = _Screen(self._note_lost_screen)
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
         self._progress = Progress(
             *columns, TimeRemainingColumn(), console=self.console, disable=not self.console.is_terminal
@@ -63,15 +64,13 @@ class RunLog:
                 self._board.close()
 
     def say(self, text: str) -> None:
-        """A line on the screen. A screen that is gone costs a note in the log, not the run."""
-        if not self._on:
-            return
-        try:
+        """A line on the screen."""
+        if self._on:
             self.console.print(text, highlight=False, markup=False)
-        except OSError as error:
-            self.console.file = open(os.devnull, "w")  # noqa: SIM115  for as long as the process lives
-            self._file.write(json.dumps({"screen": f"nothing more is shown: {error.strerror}"}) + "\n")
-            self._file.flush()
+
+    def _note_lost_screen(self) -> None:
+        self._file.write(json.dumps({"screen": "is gone (broken pipe); nothing more is shown"}) + "\n")
+        self._file.flush()
 
     def step(
         self,
@@ -119,6 +118,18 @@ class RunLog:
             self._file.write(json.dumps({"step": step, "split": split, "metrics": metrics}) + "\n")
             self._file.flush()
             self.say(f"{split} at step {step}: {json.dumps(metrics)}")
+
+
+class _Screen(Console):
+    """stderr, whose end is not the end of a run: rich's own answer to a broken pipe is to leave the process."""
+
+    def __init__(self, on_loss: Callable[[], None]) -> None:
+        super().__init__(stderr=True)
+        self._on_loss = on_loss
+
+    def on_broken_pipe(self) -> None:
+        self.file = open(os.devnull, "w")  # noqa: SIM115  for as long as the process lives
+        self._on_loss()
 
 
 def _drop_lines_from(file: Path, first_step: int) -> None:

@@ -25,7 +25,7 @@ from shards.commands.output import Dataset, UsageError, human_bytes
 from shards.media import MEDIA_EXTENSIONS, MediaError, probe
 from shards.partial import whole
 from shards.rng import rng
-from shards.sample import MediaFacts, SampleError
+from shards.sample import FACT_NAMES, MediaFacts, SampleError
 from shards.texts import TextError, read_records
 
 if TYPE_CHECKING:
@@ -160,7 +160,7 @@ def _card(dataset: Dataset, reader: Reader, shard: int, row: int) -> dict[str, A
         card["reason"] = error.reason
     except (MediaError, ValueError, OSError) as error:
         card["reason"] = str(error)
-    card["facts"] = describe_facts({name: getattr(facts, name) for name in facts.__slots__})
+    card["facts"] = describe_facts({name: getattr(facts, name) for name in FACT_NAMES})
     try:
         places = [(member.ext, member.offset, member.size) for member in members]
         records = read_records(dataset.shards, card["shard"], places)

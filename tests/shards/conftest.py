@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
 from collections.abc import Callable, Iterator
 from functools import lru_cache
 from pathlib import Path
@@ -17,9 +16,9 @@ from shards.downloads import Downloads
 from shards.sample import MediaFacts
 from tests.shards.far_folder import FarFolder, write_shards
 
-REPOSITORY = Path(__file__).resolve().parents[2]
 _CONTAINERS = {"libx264": "mp4", "mpeg4": "mp4", "libvpx-vp9": "webm", "libvpx": "webm", "mjpeg": "avi"}
 NUMBER_BITS = 8
+REPOSITORY = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -111,15 +110,6 @@ def build_dataset() -> Callable[..., str]:
         return str(url)
 
     return build
-
-
-@pytest.fixture(scope="session")
-def corpus() -> Path:
-    """The folder of the large test corpus: MCG_CORPUS, or ../shared/corpus beside the repository."""
-    folder = Path(os.environ.get("MCG_CORPUS", REPOSITORY.parent / "shared" / "corpus"))
-    if not (folder / "videos").is_dir():
-        pytest.skip(f"no test corpus in {folder}; MCG_CORPUS names another place")
-    return folder
 
 
 @pytest.fixture

@@ -1,8 +1,9 @@
-"""Where the tools' tests find real annotations: samples/ in the repository, and shared/ beside it where it exists."""
+"""Where the tools' tests find real annotations, and how they write small ones."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import pytest
@@ -14,18 +15,6 @@ ROOT = Path(__file__).resolve().parents[2]
 def samples() -> Path:
     """The repository's small real corpus."""
     return ROOT / "samples"
-
-
-@pytest.fixture
-def corpus() -> Path:
-    """The larger corpus with annotations in the public sets' true forms."""
-    return _beside("corpus")
-
-
-@pytest.fixture
-def published() -> Path:
-    """Annotation files as their authors published them."""
-    return _beside("annotations")
 
 
 @pytest.fixture
@@ -41,8 +30,14 @@ def text_file(tmp_path: Path) -> Callable[[str, str | bytes], Path]:
     return write
 
 
-def _beside(name: str) -> Path:
-    path = ROOT.parent / "shared" / name
-    if not path.is_dir():
-        pytest.skip(f"no {path}: the tests over the larger corpus run only where it lies beside the repository")
-    return path
+@pytest.fixture
+def one_for_all(tmp_path: Path) -> Callable[[Iterable[str]], tuple[Path, Path]]:
+    """A media folder of one file, and an id map that gives it to every id: the sets are large, and empty files slow."""
+
+    def make(identifiers: Iterable[str]) -> tuple[Path, Path]:
+        (tmp_path / "all").mkdir()
+        (tmp_path / "all/one.mp4").touch()
+        (tmp_path / "all.json").write_text(json.dumps(dict.fromkeys(identifiers, "one.mp4")))
+        return tmp_path / "all", tmp_path / "all.json"
+
+    return make

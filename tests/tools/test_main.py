@@ -123,7 +123,11 @@ def test_errors_are_one_line_that_names_the_thing_and_the_remedy(
             "webvid takes no --num-clips; it takes --annotations, --media, --id-",
         ),
         (["webvid", "--out", out], 2, "webvid needs --annotations, --media; see python -m tools build --help"),
-        (["webvidd", "--out", out], 2, "no dataset is called 'webvidd'; did you mean 'webvid'? known: cc3m, msrvtt_qa"),
+        (
+            ["webvidd", "--out", out],
+            2,
+            "no dataset is called 'webvidd'; did you mean 'webvid'? known: activitynet_qa, cc3m",
+        ),
         (on(tmp_path / "train.pkl"), 1, f"{tmp_path}/train.pkl: pickles are not read"),
         (on(tmp_path / "no.csv"), 2, f"{tmp_path}/no.csv: no such file; check --annotations"),
         (on(tmp_path / "head.csv"), 1, "head.csv: holds no rows; give"),

@@ -9,14 +9,28 @@ from __future__ import annotations
 import difflib
 from collections.abc import Callable, Iterator
 
-from tools.datasets import cc3m, msrvtt_qa, shapes, webvid
+from tools.datasets import (
+    activitynet_qa,
+    cc3m,
+    msrvtt_qa,
+    msvd_qa,
+    nextqa,
+    nextqa_oe,
+    shapes,
+    tgif_qa,
+    webvid,
+)
 from tools.rows import BadRow, OptionError, Row
 
 DATASETS: dict[str, Callable[..., Iterator[Row | BadRow]]] = {
+    "activitynet_qa": activitynet_qa.rows,
     "cc3m": cc3m.rows,
     "msrvtt_qa": msrvtt_qa.rows,
-    "msvd_qa": msrvtt_qa.rows,
+    "msvd_qa": msvd_qa.rows,
+    "nextqa": nextqa.rows,
+    "nextqa_oe": nextqa_oe.rows,
     "shapes": shapes.rows,
+    "tgif_qa": tgif_qa.rows,
     "webvid": webvid.rows,
 }
 

@@ -80,7 +80,7 @@ def test_a_screen_that_is_gone_does_not_end_the_run(tmp_path: Path, monkeypatch:
         os.close(reading)
         log.say("lost")
         log.say("not tried again")
-    assert _lines(tmp_path) == [{"screen": "nothing more is shown: Broken pipe"}]
+    assert _lines(tmp_path) == [{"screen": "is gone (broken pipe); nothing more is shown"}]
     monkeypatch.undo()
     with pytest.raises(BrokenPipeError):
         screen.close()  # what was lost is still in its buffer

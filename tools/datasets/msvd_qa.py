@@ -1,0 +1,48 @@
+"""MSVD-QA: one YouTube clip with all its questions, from the forms that go round.
+
+- .json list of {"question", "answer", "id", "video_id": number} (the authors' train_qa.json; fanchenyou/HME-VideoQA).
+- .jsonl, .json object and .csv as MSRVTT-QA has them (ALPRO, MCG; boheumd/MA-LMM; doc-doc/HQGA).
+
+The clips are the .avi files of YouTubeClips, named by YouTube's id and seconds (-4wsuPCjDBc_5_15.avi); a file that
+numbers its videos needs --id-map youtube_mapping.txt, as published: "-4wsuPCjDBc_5_15 vid1" per line. Without it video
+1 is looked up as vid1.EXT and 1.EXT.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from shards.media import VIDEO_EXTENSIONS
+from tools.annotations import check_file, tsv_lines
+from tools.datasets.msrvtt_qa import REQUIRED, SUFFIXES, read
+from tools.lookup import MediaFolder
+from tools.questions import question_records, question_rows
+from tools.rows import AnnotationError, CountedRows
+
+EXTENSIONS = ("avi", *(extension for extension in VIDEO_EXTENSIONS if extension != "avi"))
+
+
+def rows(annotations: Path, media: Path, id_map: Path | None = None) -> CountedRows:
+    """MSVD-QA: .json, .jsonl or .csv; --media YouTubeClips --id-map youtube_mapping.txt; one sample per video."""
+    check_file(annotations)
+    is_mapping = id_map is not None and id_map.suffix.lower() == ".txt"
+    folder = MediaFolder(media, EXTENSIONS, youtube_mapping(id_map) if id_map and is_mapping else id_map)
+    return question_rows(question_records(annotations, REQUIRED, SUFFIXES), annotations, folder, read, _names)
+
+
+def youtube_mapping(path: Path) -> dict[str, str]:
+    """{"vid1": file name without extension} of youtube_mapping.txt. Raises AnnotationError with file and line."""
+    names: dict[str, str] = {}
+    for number, fields in tsv_lines(path):
+        words = " ".join(fields).split()
+        if not words:
+            continue
+        if len(words) != 2 or words[1] in names:
+            what = "a video that stands twice" if len(words) == 2 else f"{len(words)} words"
+            raise AnnotationError(f'{path} line {number}: {what}; expected "NAME vid1" per line, each video once')
+        names[words[1]] = words[0]
+    return names
+
+
+def _names(video: str) -> tuple[str, ...]:
+    return (f"vid{video}", video) if video.isdigit() else (video,)

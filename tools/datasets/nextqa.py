@@ -1,0 +1,71 @@
+"""NExT-QA, multiple choice: one video with all its questions, five choices each, from the forms that go round.
+
+- .csv with video,frame_count,width,height,question,answer,qid,type,a0,a1,a2,a3,a4; answer is the number of the choice
+  (the authors' release, doc-doc/NExT-QA).
+- the same with video_id and the text of the choice as answer (doc-doc/NExT-GQA).
+- .json list of {"video_id", "question", "answer": "0", "qid", "type", "options": [5 texts]} (ecoxial2007/LGVA_VideoQA).
+
+Videos lie in VidOR's folders: --id-map map_vid_vidorID.json, as published, says which ("0101/2909445186"). Without it a
+video is looked up as ID.EXT. The id of a question is VIDEO_QID, as the official results file writes it. The types are
+those of the authors: CW CH (causal: why, how), TN TC TP (temporal: next, current, previous), DC DL DO (descriptive:
+count, location, other).
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from shards.media import VIDEO_EXTENSIONS
+from tools.annotations import Columns, Record, check_file
+from tools.lookup import MediaFolder
+from tools.questions import (
+    BadLine,
+    Question,
+    question_records,
+    question_rows,
+    read_choices,
+    read_id,
+    read_text,
+    right_choice,
+)
+from tools.rows import CountedRows
+
+VIDEO = ("video", "video_id")
+REQUIRED: Columns = {name: (name,) for name in ("question", "answer", "qid", "type")} | {"video": VIDEO}
+CHOICES = ("a0", "a1", "a2", "a3", "a4")
+
+
+def rows(annotations: Path, media: Path, id_map: Path | None = None) -> CountedRows:
+    """NExT-QA multiple choice: .csv (or LGVA's .json), --id-map map_vid_vidorID.json; one sample per video."""
+    check_file(annotations)
+    required = REQUIRED | {name: (name,) for name in CHOICES}
+    folder = MediaFolder(media, VIDEO_EXTENSIONS, id_map)
+    return question_rows(question_records(annotations, required), annotations, folder, _read)
+
+
+def question_id(record: Record) -> str:
+    """VIDEO_QID: unique in a split, where qid alone counts within a video."""
+    return f"{read_id(record, VIDEO)}_{read_id(record, ('qid',))}"
+
+
+def _read(record: Record) -> Question:
+    choices = _choices(record)
+    index = right_choice(record, choices)
+    return Question(
+        read_id(record, VIDEO),
+        read_text(record, "question"),
+        choices[index],
+        type=read_id(record, ("type",)),
+        id=question_id(record),
+        choices=choices,
+        answer_index=index,
+    )
+
+
+def _choices(record: Record) -> tuple[str | None, ...]:
+    options = record.values.get("options")
+    if options is None:
+        return read_choices(record, CHOICES)
+    if not isinstance(options, list) or len(options) != len(CHOICES):
+        raise BadLine(f"options must be a list of {len(CHOICES)} texts, found {str(options)[:60]}")
+    return read_choices(Record(record.place, dict(zip(CHOICES, options, strict=True))), CHOICES)

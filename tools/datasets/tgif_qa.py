@@ -1,0 +1,108 @@
+"""TGIF-QA: one GIF with all its questions: frame questions, and the three tasks about repetition and order.
+
+The authors' release (YunseokJANG/tgif-qa) has files Train_*_question.csv and Test_*_question.csv, separated by tabs:
+
+- frameqa: gif_name, question, answer (a word), type, vid_id, key, description.
+- count: gif_name, question, answer (a number), vid_id, key.
+- action, transition: gif_name, question, a1 to a5, answer (number of the choice, from 0), vid_id, key.
+
+Also read: HQGA's frameqa with commas, video,width,height,question,answer,qid (doc-doc/HQGA), whose videos are the keys
+of the release and whose types are inferred (right for 13,689 of the 13,691 published ones); VIOLET's json with splits
+of {"video", "question", "option_0" to "option_4", "answer"} (tsujuifu/pytorch_violet).
+
+A GIF is looked up as NAME.gif, then with a video's extension. The release has no val split: --split train and --split
+val divide a file's GIFs nine to one, by a hash of the name, so that no GIF is in both.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+
+from shards.media import VIDEO_EXTENSIONS
+from tools.annotations import Columns, Record, check_file, load_json
+from tools.lookup import MediaFolder
+from tools.questions import (
+    BadLine,
+    Question,
+    json_entries,
+    question_records,
+    question_rows,
+    read_choices,
+    read_id,
+    read_text,
+    right_choice,
+)
+from tools.rows import AnnotationError, BadRow, CountedRows, OptionError
+
+VIDEO = ("gif_name", "video")
+QUESTION_ID = ("vid_id", "qid")
+REQUIRED: Columns = {"gif_name": VIDEO, "question": ("question",), "answer": ("answer",), "id": QUESTION_ID}
+TYPES = ("object", "number", "color", "location")
+"""Of frame questions, by the number in the column `type`."""
+CHOICES = (tuple(f"a{n}" for n in range(1, 6)), tuple(f"option_{n}" for n in range(5)))
+VAL_SHARE = 10
+"""One GIF of so many goes to val."""
+
+
+def rows(annotations: Path, media: Path, id_map: Path | None = None, split: str | None = None) -> CountedRows:
+    """TGIF-QA: *_frameqa_question.csv (or count, action, transition), --media gifs; --split train or val of Train_*."""
+    check_file(annotations)
+    folder = MediaFolder(media, ("gif", *VIDEO_EXTENSIONS), id_map)
+    if annotations.suffix.lower() == ".json":
+        records = _violet(annotations, split)
+    else:
+        records = _divided(question_records(annotations, REQUIRED, (".csv",)), annotations, split)
+    return question_rows(records, annotations, folder, _read)
+
+
+def _violet(annotations: Path, split: str | None) -> Iterator[Record | BadRow]:
+    splits = load_json(annotations)
+    if not isinstance(splits, dict) or not splits:
+        raise AnnotationError(f'{annotations}: expected VIOLET\'s {{"train": [questions]}}, found none of it')
+    if split not in splits:
+        raise OptionError(f"{annotations}: holds the splits {', '.join(splits)}; say which with --split")
+    return json_entries(annotations, splits[split], f"{split} ")
+
+
+def _divided(records: Iterator[Record | BadRow], annotations: Path, split: str | None) -> Iterator[Record | BadRow]:
+    if split not in (None, "train", "val"):
+        raise OptionError(f"{annotations}: --split {split!r}: choose train or val, or leave it out for the whole file")
+    for record in records:
+        video = "" if isinstance(record, BadRow) else str(record.value(VIDEO)).strip()
+        digest = hashlib.blake2b(video.encode("utf-8", "surrogatepass"), digest_size=8).digest()
+        is_val = bool(video) and int.from_bytes(digest) % VAL_SHARE == 0
+        if split is None or is_val == (split == "val"):
+            yield record
+
+
+def _read(record: Record) -> Question:
+    video, question = read_id(record, VIDEO), read_text(record, "question")
+    names = next((names for names in CHOICES if names[0] in record.values), None)
+    identifier = record.place if record.value(QUESTION_ID) is None else read_id(record, QUESTION_ID)
+    if names is None:
+        return Question(
+            video, question, read_text(record, "answer"), _type(record, question or "", identifier), identifier
+        )
+    choices = read_choices(record, names)
+    index = right_choice(record, choices)
+    is_transition = identifier.startswith("TRANS") or {"before", "after"} & set((question or "").lower().split())
+    kind = "transition" if is_transition else "action"
+    return Question(video, question, choices[index], kind, identifier, choices, index)
+
+
+def _type(record: Record, question: str, identifier: str) -> str:
+    number = record.values.get("type")
+    if number is not None:
+        if number not in ("0", "1", "2", "3"):
+            raise BadLine(f"type must be a number, 0 to {len(TYPES) - 1}, found {str(number)[:40]!r}")
+        return TYPES[int(number)]
+    if identifier.startswith("COUNT"):
+        return "count"
+    words = question.lower().split()
+    if words[:1] == ["how"]:
+        return "number"
+    if words[:1] == ["where"]:
+        return "location"
+    return "color" if "color" in words else "object"

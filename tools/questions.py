@@ -1,0 +1,199 @@
+"""Rows of question sets: one sample per video, with all its questions; shared by the files of tools/datasets/.
+
+A dataset says how one record reads (`Read`) and under which names its videos lie; the rest is the same for all. The
+questions of a video need not stand together: a first pass groups them (these sets are small), and a sample stands
+where its video came first. A record that cannot be read is a row of the quarantine where it stood; a question or
+answer without text is dropped beside good ones of its video, and said in the sample's json. Texts are kept verbatim.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tools.annotations import Columns, Record, csv_records, jsonl_records, load_json
+from tools.lookup import MediaFolder, MediaNotFound
+from tools.rows import MALFORMED, NO_MEDIA, NO_TEXT, AnnotationError, BadRow, CountedRows, Row, make_key, text_flaw
+
+
+class BadLine(ValueError):
+    """A record that cannot be read as a question; the text says what is wrong with it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What one record asks; the texts may still be None or empty."""
+
+    video: str
+    question: str | None
+    answer: str | None
+    type: str
+    id: str
+    choices: tuple[str | None, ...] = ()
+    """Of multiple choice; `answer` is the one at answer_index."""
+    answer_index: int = 0
+    more_answers: tuple[str, ...] = ()
+    """Further answers that count as right."""
+
+    def flaw(self) -> str:
+        """Why it cannot be asked, or "" if it can."""
+        named = [("question", self.question), ("answer", self.answer)]
+        named += [(f"choice {number}", choice) for number, choice in enumerate(self.choices)]
+        flaws = ((name, text_flaw(text)) for name, text in named)
+        return next((f"{name} {flaw}" for name, flaw in flaws if flaw), "")
+
+    def record(self) -> dict[str, Any]:
+        """The text record of a sample."""
+        record: dict[str, Any] = {"question": self.question, "answer": self.answer, "type": self.type, "id": self.id}
+        if self.choices:
+            record |= {"choices": list(self.choices), "answer_index": self.answer_index}
+        if self.more_answers:
+            record["answers"] = [self.answer, *self.more_answers]
+        return record
+
+
+Read = Callable[[Record], Question]
+"""How a record of a dataset reads. Raises BadLine."""
+
+
+def question_records(
+    path: Path, required: Columns, suffixes: Sequence[str] = (".csv", ".json")
+) -> Iterator[Record | BadRow]:
+    """Records and BadRows of a .jsonl, a .csv (commas or tabs), or a .json with a list or an object of questions."""
+    suffix = path.suffix.lower()
+    if suffix not in suffixes:
+        raise AnnotationError(f"{path}: cannot tell the form; convert it to one of {', '.join(suffixes)}")
+    if suffix == ".jsonl":
+        return jsonl_records(path)
+    if suffix == ".csv":
+        return csv_records(path, required)
+    return json_entries(path, load_json(path))
+
+
+def json_entries(path: Path, entries: Any, within: str = "") -> Iterator[Record | BadRow]:
+    """Records of a list or object of questions; places are "entry 3" (of a list), "entry 'key'" (of an object)."""
+    if isinstance(entries, dict):
+        return (_entry(path, f"{within}entry {key!r}", entry) for key, entry in entries.items())
+    if isinstance(entries, list):
+        return (_entry(path, f"{within}entry {number}", entry) for number, entry in enumerate(entries, 1))
+    raise AnnotationError(f"{path}: expected a list or object of questions, found {type(entries).__name__}")
+
+
+def _entry(path: Path, place: str, entry: Any) -> Record | BadRow:
+    if isinstance(entry, dict):
+        return Record(place, entry)
+    return BadRow.at(place, path, MALFORMED, f"expected an object with a question, found {type(entry).__name__}")
+
+
+# ---------------------------------------------------------------- reading a record
+
+
+def read_id(record: Record, spellings: tuple[str, ...]) -> str:
+    """An identifier: a text or a whole number. Raises BadLine."""
+    value = record.value(spellings)
+    if isinstance(value, bool) or not isinstance(value, (str, int)) or not str(value).strip():
+        raise BadLine(f"no {spellings[0]}; it has {', '.join(record.values) or 'no fields'}")
+    return str(value).strip()
+
+
+def read_text(record: Record, name: str) -> str | None:
+    """A text, or None where the file says null. Raises BadLine where the field is missing or something else."""
+    if name not in record.values:
+        raise BadLine(f"no {name!r}; it has {', '.join(record.values) or 'no fields'}")
+    value = record.values[name]
+    if value is not None and not isinstance(value, str):
+        found = f"{type(value).__name__} {str(value)[:40]}"
+        hint = "; labels are not answers: give the file with answer texts" if name == "answer" else ""
+        raise BadLine(f"{name} must be a text, found {found}{hint}")
+    return value
+
+
+def read_choices(record: Record, names: Sequence[str]) -> tuple[str | None, ...]:
+    """The choices of a question, each in a field of its own. Raises BadLine."""
+    return tuple(read_text(record, name) for name in names)
+
+
+def right_choice(record: Record, choices: Sequence[str | None]) -> int:
+    """Which choice the field "answer" means: its number, counted from 0, or its text. Raises BadLine."""
+    answer = record.values.get("answer")
+    if isinstance(answer, int) and not isinstance(answer, bool):
+        index = answer
+    elif isinstance(answer, str) and re.fullmatch(r"\s*[0-9]{1,3}\s*", answer):
+        index = int(answer)
+    elif isinstance(answer, str) and list(choices).count(answer) == 1:
+        index = list(choices).index(answer)
+    else:
+        raise BadLine(f"answer {str(answer)[:40]!r} is neither the number of a choice nor the text of just one of them")
+    if not 0 <= index < len(choices):
+        raise BadLine(f"answer {index} is not the number of a choice, 0 to {len(choices) - 1}")
+    return index
+
+
+# ---------------------------------------------------------------- grouping by video
+
+
+@dataclass(slots=True)
+class _Asked:
+    """What one video is asked: the place of the first question, the good ones, and why others were left out."""
+
+    place: str
+    records: list[dict[str, Any]] = field(default_factory=list)
+    dropped: list[str] = field(default_factory=list)
+
+
+def question_rows(
+    records: Iterable[Record | BadRow],
+    annotations: Path,
+    folder: MediaFolder,
+    read: Read,
+    names: Callable[[str], Sequence[str]] = lambda video: (video,),
+) -> CountedRows:
+    """A row per video and per bad record, in the order of the file.
+
+    names: of a video's id, those under which the id map and the media folder may have it (paths without extension).
+    """
+    grouped = _group(records, annotations, read)
+    return CountedRows((_row(entry, annotations, folder, names) for entry in grouped), len(grouped))
+
+
+def _group(records: Iterable[Record | BadRow], annotations: Path, read: Read) -> list[BadRow | tuple[str, _Asked]]:
+    grouped: list[BadRow | tuple[str, _Asked]] = []
+    videos: dict[str, _Asked] = {}
+    for record in records:
+        if isinstance(record, BadRow):
+            grouped.append(record)
+            continue
+        try:
+            question = read(record)
+        except BadLine as flaw:
+            grouped.append(BadRow.at(record.place, annotations, MALFORMED, str(flaw)))
+            continue
+        if question.video not in videos:
+            videos[question.video] = _Asked(record.place)
+            grouped.append((question.video, videos[question.video]))
+        asked, flaw_of_text = videos[question.video], question.flaw()
+        if flaw_of_text:
+            asked.dropped.append(f"{record.place}: {flaw_of_text}")
+        else:
+            asked.records.append(question.record())
+    return grouped
+
+
+def _row(
+    entry: BadRow | tuple[str, _Asked], annotations: Path, folder: MediaFolder, names: Callable[[str], Sequence[str]]
+) -> Row | BadRow:
+    if isinstance(entry, BadRow):
+        return entry
+    video, asked = entry
+    if not asked.records:
+        what = f"video {video!r} has no usable question ({'; '.join(asked.dropped)}); correct it or accept the loss"
+        return BadRow.at(asked.place, annotations, NO_TEXT, what)
+    try:
+        path = folder.find(names(video), names(video))
+    except MediaNotFound as error:
+        what = f"video {video!r} with {len(asked.records)} question(s): {error}"
+        return BadRow.at(asked.place, annotations, NO_MEDIA, what)
+    return Row(asked.place, make_key(video), tuple(asked.records), {"id": video}, path, dropped=tuple(asked.dropped))
