@@ -87,6 +87,7 @@ def run(config: RunConfig) -> int:
         written = config.model_dump(mode="json")
         with RunLog(run_dir, config.log, schedule.total_steps, engine.step) as log:
             log.say(f"{task.name}: {begin}; steps {engine.step} to {schedule.total_steps}, {world} process(es)")
+            log.say(f"decode: {loader.decoder}")
             while engine.step < schedule.total_steps:
                 # ---- one step -------------------------------------------------------------------------------------
                 started, before = time.perf_counter(), loader.stats.snapshot()

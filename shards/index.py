@@ -29,7 +29,7 @@ import numpy as np
 import xxhash
 from numpy.typing import NDArray
 
-from shards.media import MEDIA_EXTENSIONS, TIME_MARK
+from shards.media import MEDIA_EXTENSIONS, TIME_MARK, KeyFrame
 from shards.records import TEXT_EXTENSIONS
 from shards.sample import FACT_NAMES, MediaFacts
 from shards.source import MissingFile, SeekableFile, Source, Stat, check_name, is_remote, open_source
@@ -106,6 +106,11 @@ class KeyFrames(NamedTuple):
             return self
         kept = [row for row in zip(*self, strict=True) if row[2] != TIME_MARK]
         return KeyFrames(*(list(column) for column in zip(*kept, strict=True))) if kept else KeyFrames([], [], [])
+
+    @classmethod
+    def of(cls, found: Sequence[KeyFrame]) -> KeyFrames:
+        """What `probe_table` or `probe_key_frames` found."""
+        return cls(*([getattr(frame, field) for frame in found] for field in KeyFrame._fields))
 
 
 class Ranges(NamedTuple):
