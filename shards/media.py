@@ -32,7 +32,9 @@ if TYPE_CHECKING:
 
 VIDEO_EXTENSIONS = ("mp4", "webm", "mkv", "avi", "mov", "m4v", "mpg", "mpeg", "ts", "flv", "ogv", "ogg", "3gp", "wmv")
 IMAGE_EXTENSIONS = ("jpg", "jpeg", "png", "webp", "gif", "bmp", "tif", "tiff")
-MEDIA_EXTENSIONS = VIDEO_EXTENSIONS + IMAGE_EXTENSIONS
+FRAMES_EXTENSIONS = ("zip",)
+"""Of frame samples, shards/frames.py."""
+MEDIA_EXTENSIONS = VIDEO_EXTENSIONS + IMAGE_EXTENSIONS + FRAMES_EXTENSIONS
 
 MAX_SIDE = 16384
 MAX_PIXELS = 80_000_000
@@ -78,16 +80,32 @@ class KeyFrame(NamedTuple):
     time: float
     """Seconds on the clock of the stream, as start_time of the facts."""
     offset: int
-    """Byte of its packet in the file; -1 where the container does not say."""
+    """Byte of its packet in the file; -1 where the container does not say; TIME_MARK for a frame that is no key frame
+    and is listed for its time."""
+
+
+TIME_MARK = -2
+
+
+def kind_of(ext: str) -> str:
+    """What a medium with this extension is by its name: "video", "image" or "frames"."""
+    return "video" if ext in VIDEO_EXTENSIONS else "frames" if ext in FRAMES_EXTENSIONS else "image"
 
 
 def probe(data: bytes, name: str) -> MediaFacts:
-    """Read the facts of a medium. The extension of the file name says video or picture. Raises MediaError."""
+    """Read the facts of a medium. The extension of the file name says what kind it is. Raises MediaError."""
     return probe_key_frames(data, name)[0]
 
 
 def probe_key_frames(data: bytes, name: str) -> tuple[MediaFacts, list[KeyFrame]]:
-    """The facts of a medium and its key frames in presentation order, found by demuxing; none for a picture."""
+    """The facts of a medium and its key frames in presentation order, found by demuxing; none for pictures."""
+    facts, table = probe_table(data, name)
+    return facts, [frame for frame in table if frame.offset != TIME_MARK]
+
+
+def probe_table(data: bytes, name: str) -> tuple[MediaFacts, list[KeyFrame]]:
+    """The same with what an index has besides in its GOP tables: time marks, where frames last unequally long
+    (shards/time_marks.py)."""
     ext = name.rsplit(".", 1)[-1].lower()
     if ext not in MEDIA_EXTENSIONS:
         raise MediaError(f"unknown extension {ext!r}; known: {', '.join(MEDIA_EXTENSIONS)}")
@@ -95,6 +113,10 @@ def probe_key_frames(data: bytes, name: str) -> tuple[MediaFacts, list[KeyFrame]
         raise MediaError("is empty (0 bytes)")
     if ext in VIDEO_EXTENSIONS or (ext == "gif" and _is_animated(data)):
         return _probe_video(data)
+    if ext in FRAMES_EXTENSIONS:
+        from shards.frames import probe_frames
+
+        return probe_frames(data), []
     return _probe_image(data), []
 
 
@@ -217,6 +239,8 @@ def orientation(frame: VideoFrame) -> Orientation:
 def _probe_video(data: bytes) -> tuple[MediaFacts, list[KeyFrame]]:
     from av.error import FFmpegError
 
+    from shards.time_marks import find_marks
+
     first: VideoFrame | None = None
     count = 0
     times: list[int] = []
@@ -257,8 +281,12 @@ def _probe_video(data: bytes) -> tuple[MediaFacts, list[KeyFrame]]:
         start = min(times) * tick if times else 0.0
         times.sort()
         # A frame's number is how many are shown before it.
-        key_frames = [KeyFrame(bisect_left(times, time), time * tick, offset) for time, offset in sorted(keys)]
-    return MediaFacts("video", codec, width, height, max(count, 1), fps, duration, start), key_frames
+        table = [KeyFrame(bisect_left(times, time), time * tick, offset) for time, offset in sorted(keys)]
+        if len(times) == count > 1:
+            seconds = [time * tick for time in times]
+            marks = find_marks(seconds, seconds[0] + duration, [frame.number for frame in table])
+            table = sorted([*table, *(KeyFrame(number, seconds[number], TIME_MARK) for number in marks)])
+    return MediaFacts("video", codec, width, height, max(count, 1), fps, duration, start), table
 
 
 # ---------------------------------------------------------------- pictures

@@ -17,6 +17,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from shards.counters import Counters
+from shards.mapped import MappedFrames
 from shards.source import SeekableFile
 
 if TYPE_CHECKING:
@@ -173,12 +174,14 @@ class PartialMedium:
             self.add(spans, self._fetch(spans))
 
 
-Media = bytes | PartialMedium
+Media = bytes | PartialMedium | MappedFrames
 """A medium as it passes from the reader to a decoder."""
 
 
 def whole(media: Media) -> bytes:
     """All bytes of a medium, for whoever cannot do with a part. Raises SourceError, MediaError."""
+    if isinstance(media, MappedFrames):
+        raise TypeError("stored frames are no video or picture of which all bytes could be given")
     return media if isinstance(media, bytes) else media.whole()
 
 

@@ -91,6 +91,7 @@ class PartialReader:
         if codec not in SEEKABLE_CODECS or medium.ext not in SEEKABLE_EXTENSIONS:
             return None
         table = self._index.gop_table(shard, sample)
+        table = None if table is None else table.without_marks()
         return table if usable(table, medium.size) else None
 
     def _damage(self, member: MemberRow, data: bytes) -> str | None:
