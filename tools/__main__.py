@@ -26,6 +26,7 @@ from tools.rows import OptionError
 
 if TYPE_CHECKING:
     from tools.build import BuildReport
+    from tools.export_ffcv import ExportReport
     from tools.media import Profile
     from tools.transcode import TranscodeReport
 
@@ -175,6 +176,50 @@ def _find_profile(name: str | None, changes: dict[str, Any]) -> Profile | None:
     return find_profile(name, **changes)
 
 
+@app.command("export-ffcv")
+def export_ffcv(
+    source: str = typer.Argument(metavar="SRC", help="Folder or URL prefix of a dataset of shards."),
+    out: str = typer.Argument(metavar="OUT.beton", help="The file to write; must not be there yet."),
+    num_frames: int = typer.Option(min=1, max=4096, help="Frames of each sample, evenly spread; fewer if it is short."),
+    short_side: int = typer.Option(min=16, max=4096, help="Pixels of the short side; frames are never enlarged."),
+    mode: str = typer.Option("raw", help="raw: pixels as they are decoded; jpg: about a tenth of the bytes."),
+    quality: int = typer.Option(90, min=1, max=100, help="Of the JPEGs."),
+    where: str | None = typer.Option(None, help='Samples to take, e.g. "duration >= 2"; as in a dataset\'s config.'),
+    exclude: list[str] | None = typer.Option(None, help="JSON-lines of samples to leave out; may be given repeatedly."),
+    jobs: int = typer.Option(2, min=1, help="Threads that read and decode."),
+    max_quarantined: int | None = typer.Option(None, min=0, help="Exit with 3 above so many failed samples."),
+    as_json: bool = typer.Option(False, "--json", help="Print the summary as one JSON object instead of a table."),
+    debug: bool = typer.Option(False, help="Show the traceback of an error."),
+) -> None:
+    """Write the frames of a small dataset into one FFCV file, which `source: ffcv` reads; docs/ffcv.md.
+
+    OUT.beton.quarantine.jsonl lists what was left out or failed. Exit codes are those of build.
+    """
+    with _one_line_errors(debug, "stopped; nothing was written"):
+        from tools.export_ffcv import MODES, export
+
+        if mode not in MODES:
+            raise OptionError(f"--mode {mode} is not known; choose one of {', '.join(MODES)}")
+        with _progress("samples") as on_sample:
+            report = export(
+                source,
+                out,
+                num_frames=num_frames,
+                short_side=short_side,
+                mode=MODES[mode],
+                quality=quality,
+                where=where,
+                exclude=exclude or (),
+                num_threads=jobs,
+                on_sample=on_sample,
+            )
+    if as_json:
+        print(json.dumps(report.to_dict()))
+    else:
+        _print_export(report)
+    _check_quarantined("samples", report.num_failed, max_quarantined)
+
+
 def _check_options(dataset: str, make_rows: Callable[..., Any], options: dict[str, Any]) -> None:
     parameters = inspect.signature(make_rows).parameters
     required = [name for name, parameter in parameters.items() if parameter.default is parameter.empty]
@@ -252,8 +297,11 @@ def _digest(path: Path) -> str | None:
 
 
 @contextmanager
-def _progress(what: str, total: int | None) -> Iterator[Callable[[int, int], None]]:
-    """A bar on stderr: rows or samples done of about so many, those quarantined, time left."""
+def _progress(what: str, total: int | None = None) -> Iterator[Callable[..., None]]:
+    """A bar on stderr: rows or samples done of about so many, those quarantined, time left.
+
+    Its function takes (done, quarantined), and a total when that is known later.
+    """
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -267,8 +315,8 @@ def _progress(what: str, total: int | None) -> Iterator[Callable[[int, int], Non
     with Progress(*columns, console=Console(stderr=True)) as progress:
         task = progress.add_task(what, total=total, quarantined=0)
 
-        def on_row(done: int, quarantined: int) -> None:
-            progress.update(task, completed=done, quarantined=quarantined)
+        def on_row(done: int, quarantined: int, total: int | None = None) -> None:
+            progress.update(task, completed=done, quarantined=quarantined, total=total)
 
         yield on_row
         progress.update(task, total=progress.tasks[task].completed)
@@ -439,6 +487,24 @@ def _print_examples(heading: str, examples: list[str], count: int) -> None:
         Console().print(Text(f"{heading}:{lines}{more}"), soft_wrap=True)
 
 
+def _print_export(report: ExportReport) -> None:
+    rows = [
+        ("samples in", f"{report.samples_in:,}"),
+        ("samples written", f"{report.samples:,}"),
+        ("quarantined", f"{report.num_quarantined:,}"),
+    ]
+    rows += [(f"  {stage}", f"{count:,}") for stage, count in report.quarantined.items()]
+    rows += [
+        ("records", f"{report.records:,}"),
+        (f"frames ({report.mode})", f"{report.frames:,}"),
+        ("bytes", f"{report.bytes:,}"),
+        ("seconds", f"{report.seconds:.1f}"),
+    ]
+    _print_rows(f"{report.name} -> {report.out}", rows)
+    listed = f"failed (all in {report.out}.quarantine.jsonl)"
+    _print_examples(listed, report.quarantine_examples, report.num_quarantined)
+
+
 def _printable(text: str) -> str:
     return text.encode("utf-8", "backslashreplace").decode()
 
@@ -448,11 +514,13 @@ def _complain(message: str) -> None:
 
 
 @contextmanager
-def _one_line_errors(debug: bool) -> Iterator[None]:
+def _one_line_errors(
+    debug: bool, stopped: str = "stopped; finished shards stay, the same command goes on after them"
+) -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        _complain("stopped; finished shards stay, the same command goes on after them")
+        _complain(stopped)
         raise typer.Exit(STOPPED) from None
     except Exception as error:
         if debug:

@@ -23,7 +23,7 @@ from itertools import chain, islice
 from typing import Any
 
 from shards.index import MAX_MEDIA_BYTES, KeyFrames
-from shards.media import MEDIA_EXTENSIONS, MediaError, probe_key_frames
+from shards.media import MEDIA_EXTENSIONS, MediaError, probe_table
 from shards.sample import MediaFacts
 from shards.source import open_source
 from shards.writer import QUARANTINE_FILE, DatasetWriter, DuplicateKey, SampleRefused, WriteSummary
@@ -196,7 +196,7 @@ def _load(row: Row, source: str, profile: Profile | None) -> _Loaded | BadRow:
         return bad("is empty; fetch it again, or accept the loss")
     try:
         if profile is None:
-            facts, found = probe_key_frames(media, f"{row.key}.{row.extension}")
+            facts, found = probe_table(media, f"{row.key}.{row.extension}")
             return _Loaded(media, row.extension, facts, KeyFrames.of(found))
         made = transcode(media, row.extension, profile)
         return _Loaded(made.media, made.ext, made.facts, made.key_frames)

@@ -46,7 +46,7 @@ from shards.media import (
     open_image,
     open_video,
     orientation,
-    probe_key_frames,
+    probe_table,
 )
 from shards.partial import Media, PartialMedium, usable
 from shards.sample import MediaFacts
@@ -194,20 +194,20 @@ def describe(name: str, profile: Profile) -> dict[str, Any]:
 
 def transcode(data: bytes, ext: str, profile: Profile) -> Transcoded:
     """Make one medium (with this extension) what the profile says. Raises MediaError."""
-    facts, table = probe_key_frames(data, f"x.{ext}")
+    facts, table = probe_table(data, f"x.{ext}")
     if facts.kind == "video" and isinstance(profile, VideoProfile):
         media, frames = _make_video(data, facts.duration, profile)
         ext = "mp4"
     elif facts.kind == "video":
         assert isinstance(profile, FramesProfile)
-        media, frames = _make_frames(data, facts, KeyFrames.of(table), profile)
+        media, frames = _make_frames(data, facts, KeyFrames.of(table).without_marks(), profile)
         ext = "zip"
     else:
         smaller = _make_picture(data, profile) if facts.kind == "image" else None
         if smaller is None:
             return Transcoded(data, ext, facts, KeyFrames.of(table), tuple(range(facts.num_frames)))
         media, frames, ext = smaller, [0], "jpg"
-    facts, table = probe_key_frames(media, f"x.{ext}")
+    facts, table = probe_table(media, f"x.{ext}")
     return Transcoded(media, ext, facts, KeyFrames.of(table), tuple(frames))
 
 

@@ -24,7 +24,6 @@ import numpy as np
 
 from shards.index import Index
 from shards.media import MEDIA_EXTENSIONS, MediaError
-from shards.partial import PartialMedium
 from shards.reader import Fetched, Reader
 from shards.records import TEXT_EXTENSIONS, TextError, parse
 from shards.sample import Origin, SampleError
@@ -259,5 +258,5 @@ def _medium(reader: Reader, number: int) -> Medium:
 
 
 def _bytes(fetched: Fetched) -> bytes:
-    assert not isinstance(fetched.media, PartialMedium), "media in parts were not asked for"
+    assert isinstance(fetched.media, bytes | memoryview), "media were asked for as bytes"
     return bytes(fetched.media)

@@ -18,8 +18,10 @@ from numpy.typing import NDArray
 
 from shards.clip import ClipPlan
 from shards.decode.augment import apply_ops
+from shards.decode.mapped import decode_mapped
 from shards.decode.seek import NotAsIndexed, find_frames
 from shards.frames import StoredFrames
+from shards.mapped import MappedFrames
 from shards.media import (
     MAX_VIDEO_PIXELS,
     MediaError,
@@ -32,7 +34,7 @@ from shards.media import (
     open_video,
     orientation,
 )
-from shards.partial import Media, whole
+from shards.partial import Media, PartialMedium, whole
 
 if TYPE_CHECKING:
     from av import VideoFrame
@@ -50,16 +52,24 @@ def decode(media: Media, kind: str, plan: ClipPlan) -> NDArray[np.uint8]:
     is missing beyond that, or lies behind a decoding error, raises MediaError with both numbers.
     A picture has frame 0 only.
     """
+    frames = apply_ops(_decode(media, kind, plan), plan.ops)
+    return np.repeat(frames, len(plan.frames), axis=0) if kind == "image" else frames
+
+
+def _decode(media: Media, kind: str, plan: ClipPlan) -> NDArray[np.uint8]:
+    """The frames without plan.ops; of a picture once."""
+    if isinstance(media, MappedFrames):
+        return decode_mapped(media, plan, _decode_image)
     if kind == "video":
-        return apply_ops(_decode_video(media, plan), plan.ops)
+        return _decode_video(media, plan)
     if kind == "image":
-        return np.repeat(apply_ops(_decode_image(whole(media), plan), plan.ops), len(plan.frames), axis=0)
+        return _decode_image(whole(media), plan)
     if kind == "frames":
-        return apply_ops(_decode_frames(whole(media), plan), plan.ops)
+        return _decode_frames(whole(media), plan)
     raise ValueError(f"kind is {kind!r}, allowed are 'video', 'image' and 'frames'")
 
 
-def _decode_video(media: Media, plan: ClipPlan) -> NDArray[np.uint8]:
+def _decode_video(media: bytes | PartialMedium, plan: ClipPlan) -> NDArray[np.uint8]:
     if isinstance(media, bytes):
         return _decode_from_start(media, plan)
     media.bring(plan.frames)
