@@ -17,9 +17,8 @@ Snapping moves each planned frame to the nearest key frame of the GOP table, of 
 So its time is off by at most half of the GOP that holds it; in the last GOP, behind which there is no key frame, by at
 most all of it. A video in which fewer than two key frames are known stays exact.
 
-Times: the GOP table says when each key frame is shown; in between, and where there is no table, frames count as equally
-long. So in a video with a variable rate a frame of an "fps" window is exact at key frames, and off between two of them
-by what their mean rate is off.
+Times: the GOP table says when key frames are shown, and of a video with a variable rate also others (time_marks.py), so
+that times are right to half of a mean frame. Without a table all frames count as equally long.
 """
 
 from __future__ import annotations
@@ -265,8 +264,8 @@ def _windows(facts: MediaFacts, config: ClipConfig, fps: float, rng: np.random.G
 def _frames_at(times: NDArray[np.float64], facts: MediaFacts, duration: float) -> NDArray[np.int64]:
     """The frames that are on the screen so many seconds after the first."""
     table = facts.key_frames
-    keys = [] if table is None else _sound(table, facts)
-    inside = [(time - facts.start_time, float(number)) for number, time in keys if number > 0]
+    known = zip(table.frames, table.times, strict=True) if table is not None and _is_sound(table, facts) else ()
+    inside = [(time - facts.start_time, float(number)) for number, time in known if number > 0]
     inside = [(time, number) for time, number in inside if 0 < time < duration]
     shown, numbers = zip((0.0, 0.0), *inside, (duration, float(facts.num_frames)), strict=True)
     found = np.interp(times, shown, numbers) + _BORDER
@@ -281,8 +280,8 @@ def _snap(frames: tuple[int, ...], facts: MediaFacts) -> tuple[int, ...]:
             "snap needs to know where the key frames are, but the index has no GOP tables; index the dataset again "
             "with --media (python -m shards index PATH --media), build it again, or set snap: false"
         )
-    keys = np.array([number for number, _ in _sound(table, facts)])
-    if len(keys) < 2:
+    keys = np.array(table.without_marks().frames)
+    if len(keys) < 2 or not _is_sound(table, facts):
         return frames
     wanted = np.array(frames)
     behind = np.searchsorted(keys, wanted).clip(1, len(keys) - 1)
@@ -290,13 +289,11 @@ def _snap(frames: tuple[int, ...], facts: MediaFacts) -> tuple[int, ...]:
     return tuple(np.where(wanted - before <= after - wanted, before, after).tolist())
 
 
-def _sound(table: KeyFrames, facts: MediaFacts) -> list[tuple[int, float]]:
-    """Numbers and times of the key frames; none if they make no sense."""
-    keys = list(zip(table.frames, table.times, strict=False))
-    rising = all(a[0] < b[0] and a[1] < b[1] for a, b in pairwise(keys))
-    if not keys or not rising or keys[0][0] < 0 or keys[-1][0] >= facts.num_frames or not math.isfinite(keys[-1][1]):
-        return []
-    return keys
+def _is_sound(table: KeyFrames, facts: MediaFacts) -> bool:
+    """Whether numbers and times make sense."""
+    frames, times = table.frames, table.times
+    rising = len(frames) == len(times) > 0 and all(a < b for a, b in (*pairwise(frames), *pairwise(times)))
+    return rising and 0 <= frames[0] <= frames[-1] < facts.num_frames and all(map(math.isfinite, times))
 
 
 # ---------------------------------------------------------------- pixels

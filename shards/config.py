@@ -90,9 +90,9 @@ class LoaderConfig(Frozen):
     window: int | None = Field(default=None, ge=1)
     """Elements inside which a stream is shuffled (order); None means four mean shards of each dataset."""
     threads: int = Field(default=2, ge=1, le=256)
-    """Threads of this rank that read and decode."""
+    """Threads of this rank that read and decode; with DALI on a GPU each has a decoding session of its own there."""
     prefetch_batches: int = Field(default=2, ge=0, le=64)
-    """Batches made ahead of the one in use; each is held decoded in memory."""
+    """Batches made ahead of the one in use; each is held decoded, in memory or on the GPU that decodes."""
     fetch_batches: int = Field(default=2, ge=0, le=4096)
     """Batches more whose bytes are fetched ahead, still encoded, unless prefetch_batches is 0."""
     fetch_bytes: int = Field(default=256 << 20, ge=0)
@@ -100,7 +100,8 @@ class LoaderConfig(Frozen):
     cache: CacheConfig | None = None
     """Where shards of remote datasets are kept; null: none are, and every sample is read from the store by itself."""
     decode: Literal["auto", "cpu", "dali"] = "auto"
-    """Decode backend."""
+    """What decodes: the CPU, or DALI on the GPU (extra dali); auto takes DALI where a GPU is, and says why. Without a
+    GPU dali means DALI's CPU operators, which are there for tests (docs/gpu.md)."""
     verify: Literal["once", "always", "never"] = "once"
     """When a member's checksum is compared: at its first read in this process, at every read, or not at all."""
     pad_to_multiple: int = Field(default=8, ge=1)

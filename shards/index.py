@@ -29,7 +29,7 @@ import numpy as np
 import xxhash
 from numpy.typing import NDArray
 
-from shards.media import MEDIA_EXTENSIONS
+from shards.media import MEDIA_EXTENSIONS, TIME_MARK, KeyFrame
 from shards.records import TEXT_EXTENSIONS
 from shards.sample import FACT_NAMES, MediaFacts
 from shards.source import MissingFile, SeekableFile, Source, Stat, check_name, is_remote, open_source
@@ -87,14 +87,30 @@ class MemberRow(NamedTuple):
 
 
 class KeyFrames(NamedTuple):
-    """The GOP table of a video: where decoding can start."""
+    """The GOP table of a video: where decoding can start.
+
+    In a video whose frames last unequally long it also lists time marks, which are no key frames
+    (shards/time_marks.py).
+    """
 
     frames: list[int]
     """Frame numbers in presentation order."""
     times: list[float]
     """Seconds on the clock of the stream, as start_time of the facts."""
     offsets: list[int]
-    """Byte offset of the packet inside the member; -1 where the container does not say."""
+    """Byte offset of the packet inside the member; -1 where the container does not say; TIME_MARK: see above."""
+
+    def without_marks(self) -> KeyFrames:
+        """The key frames only."""
+        if TIME_MARK not in self.offsets:
+            return self
+        kept = [row for row in zip(*self, strict=True) if row[2] != TIME_MARK]
+        return KeyFrames(*(list(column) for column in zip(*kept, strict=True))) if kept else KeyFrames([], [], [])
+
+    @classmethod
+    def of(cls, found: Sequence[KeyFrame]) -> KeyFrames:
+        """What `probe_table` or `probe_key_frames` found."""
+        return cls(*([getattr(frame, field) for frame in found] for field in KeyFrame._fields))
 
 
 class Ranges(NamedTuple):

@@ -32,7 +32,9 @@ if TYPE_CHECKING:
 
 VIDEO_EXTENSIONS = ("mp4", "webm", "mkv", "avi", "mov", "m4v", "mpg", "mpeg", "ts", "flv", "ogv", "ogg", "3gp", "wmv")
 IMAGE_EXTENSIONS = ("jpg", "jpeg", "png", "webp", "gif", "bmp", "tif", "tiff")
-MEDIA_EXTENSIONS = VIDEO_EXTENSIONS + IMAGE_EXTENSIONS
+FRAMES_EXTENSIONS = ("zip",)
+"""Of frame samples, shards/frames.py."""
+MEDIA_EXTENSIONS = VIDEO_EXTENSIONS + IMAGE_EXTENSIONS + FRAMES_EXTENSIONS
 
 MAX_SIDE = 16384
 MAX_PIXELS = 80_000_000
@@ -46,6 +48,8 @@ SEEKABLE_CODECS = ("h264", "hevc", "vp8", "vp9", "av1", "mpeg4")
 """Formats that say where a frame lies, so that it is found without reading all before it, and codecs whose decoders
 give a frame for every packet; decode/seek.py says what else must be true."""
 _DEMUXERS = "mov,matroska,avi,mpegts,mpeg,mpegvideo,ogg,flv,gif,asf,mp3"
+_NO_PROBE = {"codec_whitelist": "none", "probesize": "32"}
+# FFmpeg then opens no decoder of its own (ours it does not ask) and reads no further than the first packet.
 _PICTURE_FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
 # What Pillow's plugins raise on bad bytes; a KeyError or TypeError would be our own mistake.
 _PILLOW_ERRORS = (OSError, SyntaxError, ValueError, EOFError, OverflowError, struct.error, zlib.error)
@@ -76,16 +80,32 @@ class KeyFrame(NamedTuple):
     time: float
     """Seconds on the clock of the stream, as start_time of the facts."""
     offset: int
-    """Byte of its packet in the file; -1 where the container does not say."""
+    """Byte of its packet in the file; -1 where the container does not say; TIME_MARK for a frame that is no key frame
+    and is listed for its time."""
+
+
+TIME_MARK = -2
+
+
+def kind_of(ext: str) -> str:
+    """What a medium with this extension is by its name: "video", "image" or "frames"."""
+    return "video" if ext in VIDEO_EXTENSIONS else "frames" if ext in FRAMES_EXTENSIONS else "image"
 
 
 def probe(data: bytes, name: str) -> MediaFacts:
-    """Read the facts of a medium. The extension of the file name says video or picture. Raises MediaError."""
+    """Read the facts of a medium. The extension of the file name says what kind it is. Raises MediaError."""
     return probe_key_frames(data, name)[0]
 
 
 def probe_key_frames(data: bytes, name: str) -> tuple[MediaFacts, list[KeyFrame]]:
-    """The facts of a medium and its key frames in presentation order, found by demuxing; none for a picture."""
+    """The facts of a medium and its key frames in presentation order, found by demuxing; none for pictures."""
+    facts, table = probe_table(data, name)
+    return facts, [frame for frame in table if frame.offset != TIME_MARK]
+
+
+def probe_table(data: bytes, name: str) -> tuple[MediaFacts, list[KeyFrame]]:
+    """The same with what an index has besides in its GOP tables: time marks, where frames last unequally long
+    (shards/time_marks.py)."""
     ext = name.rsplit(".", 1)[-1].lower()
     if ext not in MEDIA_EXTENSIONS:
         raise MediaError(f"unknown extension {ext!r}; known: {', '.join(MEDIA_EXTENSIONS)}")
@@ -93,6 +113,10 @@ def probe_key_frames(data: bytes, name: str) -> tuple[MediaFacts, list[KeyFrame]
         raise MediaError("is empty (0 bytes)")
     if ext in VIDEO_EXTENSIONS or (ext == "gif" and _is_animated(data)):
         return _probe_video(data)
+    if ext in FRAMES_EXTENSIONS:
+        from shards.frames import probe_frames
+
+        return probe_frames(data), []
     return _probe_image(data), []
 
 
@@ -100,9 +124,11 @@ def probe_key_frames(data: bytes, name: str) -> tuple[MediaFacts, list[KeyFrame]
 
 
 @contextmanager
-def open_video(data: bytes | PartialMedium) -> Iterator[tuple[InputContainer, VideoStream]]:
+def open_video(data: bytes | PartialMedium, probe: bool = True) -> Iterator[tuple[InputContainer, VideoStream]]:
     """Open a container in memory and choose its first real video stream, one codec thread.
 
+    probe: let FFmpeg decode a first frame to find out what the header does not say; False saves the time of that
+    frame, and streams that do not tell how far their frames are reordered may lose frames.
     Whatever goes wrong inside the block because of the data leaves it as MediaError. A PartialMedium is refused where
     it would have to be read whole to be opened.
     """
@@ -120,10 +146,11 @@ def open_video(data: bytes | PartialMedium) -> Iterator[tuple[InputContainer, Vi
     except ValueError as error:
         raise MediaError(f"not a video: {error}") from error
     file.seek(0)
+    options = {"format_whitelist": _SEEKABLE if partial else _DEMUXERS, "protocol_whitelist": "none"}
     with video_errors("not a video"):
         container = av.open(
             file,
-            options={"format_whitelist": _SEEKABLE if partial else _DEMUXERS, "protocol_whitelist": "none"},
+            options=options if probe else options | _NO_PROBE,
             metadata_errors="replace",
             buffer_size=min(max(size, 4096), 1 << 15 if partial else 1 << 18),
         )
@@ -211,6 +238,8 @@ def orientation(frame: VideoFrame) -> Orientation:
 def _probe_video(data: bytes) -> tuple[MediaFacts, list[KeyFrame]]:
     from av.error import FFmpegError
 
+    from shards.time_marks import find_marks
+
     first: VideoFrame | None = None
     count = 0
     times: list[int] = []
@@ -251,8 +280,12 @@ def _probe_video(data: bytes) -> tuple[MediaFacts, list[KeyFrame]]:
         start = min(times) * tick if times else 0.0
         times.sort()
         # A frame's number is how many are shown before it.
-        key_frames = [KeyFrame(bisect_left(times, time), time * tick, offset) for time, offset in sorted(keys)]
-    return MediaFacts("video", codec, width, height, max(count, 1), fps, duration, start), key_frames
+        table = [KeyFrame(bisect_left(times, time), time * tick, offset) for time, offset in sorted(keys)]
+        if len(times) == count > 1:
+            seconds = [time * tick for time in times]
+            marks = find_marks(seconds, seconds[0] + duration, [frame.number for frame in table])
+            table = sorted([*table, *(KeyFrame(number, seconds[number], TIME_MARK) for number in marks)])
+    return MediaFacts("video", codec, width, height, max(count, 1), fps, duration, start), table
 
 
 # ---------------------------------------------------------------- pictures

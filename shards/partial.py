@@ -102,6 +102,8 @@ class PartialMedium:
 
     def bring(self, frames: Iterable[int]) -> None:
         """Fetch at once what decoding these frames will read, as far as it is not here."""
+        if self._is_whole:
+            return
         numbers, _, offsets = self.key_frames
         starts = sorted(offsets)
         spans = self.opening()
@@ -184,8 +186,8 @@ def whole(media: Media) -> bytes:
 
 
 def usable(key_frames: KeyFrames | None, size: int) -> bool:
-    """Whether a GOP table makes sense for a medium of this size and is of use: it has more than one key frame."""
-    if key_frames is None or len(key_frames.frames) < 2 or len({len(column) for column in key_frames}) != 1:
+    """Whether a GOP table makes sense for a medium of this size."""
+    if key_frames is None or len(key_frames.frames) < 1 or len({len(column) for column in key_frames}) != 1:
         return False
     numbers, times, offsets = key_frames
     return (

@@ -46,7 +46,7 @@ class PartialReader:
             return None
         found = self._medium_and_texts(shard, sample)
         table = self._table(shard, sample, found[0]) if found else None
-        if not found or table is None:
+        if not found or table is None or len(table.frames) < 2:  # a single GOP has no parts
             return None
         name, (row, *texts) = self._index.shards.names[shard], found
 
@@ -91,6 +91,7 @@ class PartialReader:
         if codec not in SEEKABLE_CODECS or medium.ext not in SEEKABLE_EXTENSIONS:
             return None
         table = self._index.gop_table(shard, sample)
+        table = None if table is None else table.without_marks()
         return table if usable(table, medium.size) else None
 
     def _damage(self, member: MemberRow, data: bytes) -> str | None:

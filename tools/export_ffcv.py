@@ -30,7 +30,7 @@ from shards.beton import MAX_FRAMES, FieldKind, checksum, fields, row_type
 from shards.beton_reader import BetonReader
 from shards.clip import ClipConfig, ClipPlan, plan_clip
 from shards.config import DatasetConfig
-from shards.decode import Decoder, open_decoder
+from shards.decode.cpu import decode
 from shards.index import MAX_TEXT_BYTES, WrongPlace
 from shards.media import MediaError
 from shards.reader import Fetched, Reader
@@ -217,7 +217,6 @@ class _Source:
         self.name = self._reader.name = str(self._index.dataset["name"])
         self._num_frames, self._short_side = num_frames, short_side
         self._selection = self._select(where, exclude)
-        self._decode: Decoder = open_decoder("cpu")
         self.num_samples = int(self._index.shards.num_samples.sum())
 
     def _select(self, where: str | None, exclude: Sequence[str]) -> Selection | None:
@@ -307,7 +306,7 @@ class _Source:
         try:
             plan = self._plan(facts)
             media = bytes(fetched.media) if isinstance(fetched.media, memoryview) else fetched.media
-            frames = self._decode(media, facts.kind, plan)
+            frames = decode(media, facts.kind, plan)
         except MediaError as error:
             return _Failure(origin, "decode", str(error))
         times = [facts.start_time + number / facts.fps if facts.fps else facts.start_time for number in plan.frames]

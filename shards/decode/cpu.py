@@ -1,4 +1,4 @@
-"""Decode clips on the CPU: FFmpeg (PyAV) for video, Pillow for pictures.
+"""Decode clips on the CPU: FFmpeg (PyAV) for video, Pillow for pictures and frame samples.
 
 Promises: the frames of the plan and no others, exact by number in presentation order; a frame that the plan repeats is
 decoded once. A video whose GOP table is known is decoded from the key frames before the planned frames, where that is
@@ -10,6 +10,7 @@ The rotation that a container or EXIF asks for is applied. Whatever is wrong wit
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,6 +20,7 @@ from shards.clip import ClipPlan
 from shards.decode.augment import apply_ops
 from shards.decode.mapped import decode_mapped
 from shards.decode.seek import NotAsIndexed, find_frames
+from shards.frames import StoredFrames
 from shards.mapped import MappedFrames
 from shards.media import (
     MAX_VIDEO_PIXELS,
@@ -50,13 +52,21 @@ def decode(media: Media, kind: str, plan: ClipPlan) -> NDArray[np.uint8]:
     is missing beyond that, or lies behind a decoding error, raises MediaError with both numbers.
     A picture has frame 0 only.
     """
+    frames = apply_ops(_decode(media, kind, plan), plan.ops)
+    return np.repeat(frames, len(plan.frames), axis=0) if kind == "image" else frames
+
+
+def _decode(media: Media, kind: str, plan: ClipPlan) -> NDArray[np.uint8]:
+    """The frames without plan.ops; of a picture once."""
     if isinstance(media, MappedFrames):
-        return apply_ops(decode_mapped(media, plan, _decode_image), plan.ops)
+        return decode_mapped(media, plan, _decode_image)
     if kind == "video":
-        return apply_ops(_decode_video(media, plan), plan.ops)
+        return _decode_video(media, plan)
     if kind == "image":
-        return np.repeat(apply_ops(_decode_image(whole(media), plan), plan.ops), len(plan.frames), axis=0)
-    raise ValueError(f"kind is {kind!r}, allowed are 'video' and 'image'")
+        return _decode_image(whole(media), plan)
+    if kind == "frames":
+        return _decode_frames(whole(media), plan)
+    raise ValueError(f"kind is {kind!r}, allowed are 'video', 'image' and 'frames'")
 
 
 def _decode_video(media: bytes | PartialMedium, plan: ClipPlan) -> NDArray[np.uint8]:
@@ -168,6 +178,14 @@ def _finish(picture: NDArray[np.uint8], plan: ClipPlan, turn: Orientation) -> ND
     top, left, height, width = plan.crop
     picture = picture[top : top + height, left : left + width]
     return picture[:, ::-1] if plan.flip else picture
+
+
+def _decode_frames(media: bytes, plan: ClipPlan) -> NDArray[np.uint8]:
+    """Pictures of a video: each planned one by the decoder of still images."""
+    stored, frames = StoredFrames(media), np.empty(plan.shape, np.uint8)
+    for number, where in _slots(plan.frames).items():
+        frames[where] = _decode_image(stored.picture(number), replace(plan, frames=(0,)))
+    return frames
 
 
 def _decode_image(media: bytes, plan: ClipPlan) -> NDArray[np.uint8]:

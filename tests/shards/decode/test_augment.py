@@ -6,6 +6,8 @@ import io
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
 from typing import get_args
 
 import numpy as np
@@ -16,10 +18,12 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image, ImageEnhance
 
-from shards.clip import ClipPlan
+from shards.clip import ClipConfig, ClipPlan
 from shards.decode.augment import apply_ops
 from shards.decode.cpu import decode
 from shards.randaugment import Op, OpName
+from shards.reader import Reader
+from tests.shards.film_dataset import NUM_SAMPLES, load, write_films
 
 ENHANCE = {
     "brightness": ImageEnhance.Brightness,
@@ -152,6 +156,38 @@ def test_the_cpu_decoder_ends_with_the_operations(make_clip: Callable[..., bytes
     found = decode(picture.getvalue(), "image", ClipPlan(*place, ops=tuple(OPS)))
     assert found.shape == (3, 40, 50, 3)
     np.testing.assert_array_equal(found, expected)
+
+
+@pytest.fixture(scope="module")
+def films(tmp_path_factory: pytest.TempPathFactory, make_clip: Callable[..., bytes]) -> Path:
+    return write_films(tmp_path_factory.mktemp("films"), make_clip)
+
+
+def test_augmentation_comes_out_of_the_loader(films: Path) -> None:
+    """The same pixels as when the operations are done by hand; of a picture with a treatment of its own too."""
+    boxes = {"fit": "random_resized_crop", "randaugment": {"num_ops": 3, "level": 9}}
+    pictures = {"fit": "random_resized_crop", "flip": 1, "randaugment": {"space": "image", "level": 7, "num_ops": 4}}
+    clip = ClipConfig(num_frames=4, size=64, flip=0.5, pictures=pictures, **boxes)  # type: ignore[arg-type]
+    reader = Reader("films", str(films))
+    draw = np.random.default_rng(0)
+    media = {sample.record["caption"]: sample for sample in (reader.read(0, row, draw) for row in range(NUM_SAMPLES))}
+    num_changed = 0
+    for name, (plan, frames) in load(films, clip).items():
+        bare = decode(media[name].media, media[name].facts.kind, replace(plan, ops=()))
+        np.testing.assert_array_equal(frames, apply_ops(bare, plan.ops))
+        num_changed += bool((frames != bare).any())
+    assert num_changed >= NUM_SAMPLES - 2
+
+
+def test_level_five_changes_pixels_and_its_released_form_may_not(films: Path) -> None:
+    """Brightness, contrast and sharpness, which do nothing as released."""
+    for seed in range(3):
+        for released in (False, True):
+            ops = {"num_ops": 10, "level": 5, "released": released}
+            clip = ClipConfig(num_frames=2, size=64, randaugment=ops)  # type: ignore[arg-type]
+            names = {op.name for op in load(films, clip, seed=seed)["110"][0].ops}
+            assert len(names) == (6 if released else 9)
+            assert {"brightness", "contrast", "sharpness"} <= names or released
 
 
 def test_without_operations_torch_stays_away() -> None:

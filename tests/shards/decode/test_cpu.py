@@ -186,7 +186,7 @@ def test_bytes_that_are_no_medium_are_media_errors(kind: str, data: bytes) -> No
 @pytest.mark.parametrize(
     ("kind", "frames", "message"),
     [
-        ("audio", (0,), "kind is 'audio', allowed are 'video' and 'image'"),
+        ("audio", (0,), "kind is 'audio', allowed are 'video', 'image' and 'frames'"),
         ("video", (), "asks for no frame"),
         ("video", (-1,), "asks for frame -1"),
         ("image", (1,), "a picture has frame 0 only"),

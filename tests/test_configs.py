@@ -1,0 +1,176 @@
+"""Every config loads, says in its head how it is run and what to expect, is as large as the facts say, and trains.
+
+At full size a model is built on the meta device, which holds no numbers; for the two steps the same config is made
+small by overrides, on rendered clips that lie where its data would.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from collections import deque
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from mcg.config import RunConfig, load_config, read_yaml
+from mcg.model.mcg import MCG
+from mcg.objectives.bundle import Bundle
+from shards.media import probe
+from shards.writer import DatasetWriter
+from tests.end_to_end.small_runs import environment
+from tools.datasets import shapes
+from tools.rows import Row
+
+ROOT = Path(__file__).resolve().parents[1]
+CONFIGS = sorted(str(path.relative_to(ROOT)) for path in (ROOT / "configs").rglob("*.yaml"))
+FULL_SIZE = [name for name in CONFIGS if not name.startswith("configs/demo/")]
+HEAD = ("command", "hardware", "memory", "hours", "result")
+TYPES = 768
+"""Weights of the one row of token types that our BERT has and MCG's has not, per stack of layers."""
+PROJECTIONS = 2 * 196_864 + 1
+VISION, TEXT, DECODER, TOKEN_HEAD = 121_264_896, 108_891_648, 137_881_148, 24_065_084
+"""Facts 8.1 and 8.2: visual encoder of 16 frames, without its unused head; MCG's BERT; decoder; untied output layer."""
+PARAMETERS = {
+    "configs/pt.yaml": 254_606_141 + TYPES,  # facts 8.2, MCG pre-training, "really used"
+    "configs/ft_msrvtt_qa.yaml": 368_037_692 + 2 * TYPES + PROJECTIONS,  # facts 8.2, MCG QA, "really used"
+    "configs/ft_msvd_qa.yaml": 368_037_692 - 8 * 768 + 2 * TYPES + PROJECTIONS,
+    "configs/ft_nextqa_oe.yaml": 368_037_692 + 2 * TYPES + PROJECTIONS,
+    "configs/ft_activitynet_qa.yaml": 368_037_692 + 2 * TYPES + PROJECTIONS,
+    "configs/ft_tgif_frame.yaml": 368_037_692 - 8 * 768 + 2 * TYPES + PROJECTIONS,
+}
+SMALL = (
+    "init_from=null",
+    "schedule.length.passes=null",
+    "schedule.length.steps=2",
+    "task.clip.num_frames=2",
+    "task.clip.size=32",
+    "model.vision.num_frames=2",
+    "model.vision.image_size=32",
+    "model.vision.depth=1",
+    "model.vision.width=32",
+    "model.vision.num_heads=2",
+    "model.text.width=32",
+    "model.text.num_heads=2",
+    "model.contrastive_width=16",
+    "engine.threads=1",
+    "data.train.threads=1",
+    "data.train.batch_size=4",
+)
+
+
+def head(name: str) -> dict[str, str]:
+    """The fields of a config's first comment; a field goes on over lines that are indented further."""
+    found: dict[str, str] = {}
+    field = ""
+    for line in (ROOT / name).read_text().splitlines():
+        if not line.startswith("#"):
+            break
+        named = re.match(r"# (\w+): +(.*)", line)
+        if named:
+            field = named[1]
+            found[field] = named[2]
+        elif field and line.startswith("#           "):
+            found[field] += " " + line[1:].strip()
+        else:
+            field = ""
+    return found
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_a_config_loads_and_its_head_says_how_it_is_run(name: str) -> None:
+    config, told = load_config(ROOT / name), head(name)
+    assert [field for field in HEAD if not told.get(field)] == []
+    words = told["command"].split()
+    assert words[-3:] == ["train.py", "--config", name] and words[0] in ("python", "deepspeed")
+    hours = float(told["hours"].split()[0])
+    assert hours > 0 and ("estimated" in told["hours"] or name.startswith("configs/demo/"))
+    assert config.run_dir.startswith("runs/")
+
+
+@pytest.mark.parametrize("name", FULL_SIZE)
+def test_the_head_names_the_source_of_the_result(name: str) -> None:
+    told = head(name)["result"]
+    assert "facts" in told or "[P]" in told, told
+
+
+@pytest.mark.parametrize("name", FULL_SIZE)
+def test_at_full_size_a_model_has_the_parameters_of_the_facts(name: str) -> None:
+    config = load_config(ROOT / name)
+    with torch.device("meta"):
+        model = MCG(config.model, 30522 + 2)
+        Bundle(model, config.objectives.build())
+    assert sum(parameter.numel() for parameter in model.parameters()) == PARAMETERS[name]
+
+
+@pytest.fixture(scope="module")
+def small_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """captions/ and questions/, of six rendered clips each; a question has choices too."""
+    folder = tmp_path_factory.mktemp("data")
+    for text in shapes.TEXTS:
+        with DatasetWriter(str(folder / text), text, 3) as writer:
+            for row in shapes.rows(split="train", num_clips=6, text=text, seed=0):
+                assert isinstance(row, Row) and row.media is not None
+                records = [_with_choices(record) for record in row.records]
+                writer.write(row.key, row.media, row.ext, records, row.meta, probe(row.media, f"{row.key}.{row.ext}"))
+            writer.close()
+    return folder
+
+
+def _with_choices(record: dict[str, Any]) -> dict[str, Any]:
+    if "question" not in record:
+        return record
+    others = deque(["red", "circle", "left", "two", record["answer"]])
+    others.rotate(len(record["question"]))
+    return {**record, "choices": list(others), "answer_index": others.index(record["answer"])}
+
+
+@pytest.fixture(scope="module")
+def runs(small_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    """Config -> what went wrong in two steps of it, all in one process of their own."""
+    folder = tmp_path_factory.mktemp("runs")
+    told = {}
+    for name in CONFIGS:
+        run = folder / name.replace("/", "-").removesuffix(".yaml")
+        config = load_config(ROOT / name)
+        text = "captions" if config.task.name == "pretrain" else "questions"
+        for path in _data_paths(config):
+            (run / "data" / path).parent.mkdir(parents=True, exist_ok=True)
+            (run / "data" / path).symlink_to(small_data / text)
+        told[name] = (str(ROOT / name), [*_small(name, config), f"vars.data={run / 'data'}", f"run_dir={run / 'run'}"])
+    (folder / "runs.json").write_text(json.dumps(told))
+    words = [sys.executable, "-m", "tests.two_steps", str(folder / "runs.json")]
+    done = subprocess.run(words, cwd=ROOT, env=environment(), capture_output=True, text=True, timeout=600, check=False)
+    lines = [json.loads(line) for line in done.stdout.splitlines() if line.startswith('{"name"')]
+    yield {line["name"]: line["error"] for line in lines} | ({} if lines else {"": done.stderr})
+
+
+def _data_paths(config: RunConfig) -> set[str]:
+    """Paths of the datasets below ${vars.data}."""
+    loaders = (config.data.train, config.data.val, config.data.test)
+    below = f"{config.vars['data']}/"
+    return {dataset.path.removeprefix(below) for loader in loaders if loader for dataset in loader.blend}
+
+
+def _small(name: str, config: RunConfig) -> list[str]:
+    """Overrides that keep the kinds of parts and make each small."""
+    tree = read_yaml(ROOT / name)
+    more = ["task.clip.resize=36"] if config.task.clip.resize else []
+    layers = {"num_layers": 2, "num_decoder_layers": min(1, config.model.text.num_decoder_layers)}
+    if config.model.text.num_fusion_layers:
+        layers["num_fusion_layers"] = 1
+    more += [f"model.text.{field}={number}" for field, number in layers.items()]
+    more += [
+        f"data.{split}.{field}" for split in ("val", "test") if split in tree["data"] for field in ("batch_size=4",)
+    ]
+    return [*SMALL, *more]
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_a_config_trains_two_steps_at_reduced_size(runs: dict[str, str], name: str) -> None:
+    assert runs.get(name, runs.get("", "no word of it")) == ""
