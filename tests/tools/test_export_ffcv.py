@@ -257,7 +257,7 @@ def test_wrong_usage_is_told_in_one_line(shards: Path, exported: Path, tmp_path:
     assert "choose one of raw, jpg" in told(2, shards, tmp_path / "x.beton", *SIZE, "--mode", "png")
     assert "did you mean" in told(1, shards, tmp_path / "x.beton", *SIZE, "--where", "widht > 3")
     told(2, shards, tmp_path / "x.beton", "--short-side", "96")
-    assert "1 samples failed" in told(3, shards, tmp_path / "x.beton", *SIZE, "--max-quarantined", "0")
+    assert "1 samples were quarantined" in told(3, shards, tmp_path / "x.beton", *SIZE, "--max-quarantined", "0")
     assert (tmp_path / "x.beton").exists()
 
 
