@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shards.clip import ClipPlan
+from shards.decode.mirror import mirrored
 from shards.mapped import MappedFrames
 from shards.media import MediaError
 
@@ -48,4 +49,4 @@ def _finish(picture: NDArray[np.uint8], plan: ClipPlan) -> NDArray[np.uint8]:
         box = (left * right, top * down, (left + width) * right, (top + height) * down)
         scaled = Image.fromarray(picture).resize((width, height), Image.Resampling.BICUBIC, box, reducing_gap=3.0)
         picture = np.asarray(scaled)
-    return picture[:, ::-1] if plan.flip else picture
+    return mirrored(picture) if plan.flip else picture
