@@ -20,7 +20,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 unexport VIRTUAL_ENV CONDA_PREFIX PYTHONHOME PYTHONPATH PIP_TARGET PIP_PREFIX PIP_USER PIP_PYTHON PIP_CONSTRAINT \
 	UV_SYSTEM_PYTHON UV_PYTHON UV_TARGET UV_PREFIX UV_CONSTRAINT UV_OVERRIDE UV_EXCLUDE UV_RESOLUTION UV_WORKING_DIR
 
-.PHONY: help venv demo test test-all lint typecheck pins clean
+.PHONY: help venv ffcv demo test test-all lint typecheck pins clean
 .DEFAULT_GOAL := help
 
 help:  ## show this list
@@ -37,6 +37,13 @@ $(INSTALLED): pyproject.toml constraints.txt
 	$(BIN)/uv pip install --python $(BIN)/python --constraint constraints.txt --build-constraint constraints.txt \
 		--editable '.[dev]'
 	@touch $@
+
+# What writes .beton files (docs/ffcv.md); reading them needs none of it.
+ffcv: $(INSTALLED)  ## add ffcv to .venv, built here against OpenCV and libjpeg-turbo
+	@pkg-config --exists opencv4 libturbojpeg || { echo "ffcv is built against system libraries; on Debian or Ubuntu:" \
+		"apt-get install -y --no-install-recommends libopencv-dev libturbojpeg0-dev pkg-config g++" >&2; exit 1; }
+	$(BIN)/uv pip install --python $(BIN)/python --constraint constraints.txt --build-constraint constraints.txt \
+		--editable '.[dev,ffcv]'
 
 demo: $(INSTALLED)  ## raw clips to answered questions: shards, training, evaluation, report
 	$(BIN)/python -m mcg.demo $(if $(DATA),--data-dir '$(DATA)') $(if $(CACHE),--cache-dir '$(CACHE)')

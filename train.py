@@ -22,6 +22,7 @@ import typer
 
 from mcg import distributed
 from mcg.config import ConfigError, RunConfig, load_config
+from mcg.convert.init import initialise
 from mcg.engine.checkpoint import CheckpointError, find_checkpoint, latest_checkpoint, load_weights, save_checkpoint
 from mcg.engine.deepspeed import Engine, NonFiniteLoss, start_distributed, stop_distributed
 from mcg.engine.log import RunLog
@@ -58,15 +59,17 @@ def run(config: RunConfig) -> int:
         elements_per_step = config.data.train.batch_size * accumulation
         schedule = Schedule(config.schedule, elements_per_step, loader.num_elements)
 
-        # Decide how to begin. The order is important: 1. this run's own checkpoint, 2. weights of another, 3. scratch.
+        # Decide how to begin: 1. this run's own checkpoint, or 2. weights of another run, then released ones over them.
         checkpoint = latest_checkpoint(run_dir)
         begin = "from scratch"
         if checkpoint is not None:
             load_weights(model, checkpoint.folder)  # refuses another model's; the engine's state replaces them
-        elif config.init_from is not None:
-            weights = find_checkpoint(config.init_from)
-            missing = load_weights(model, weights.folder)
-            begin = f"from the weights of {weights.folder}" + (f", {len(missing)} fresh" if missing else "")
+        else:
+            if config.init_from is not None:
+                weights = find_checkpoint(config.init_from)
+                missing = load_weights(model, weights.folder)
+                begin = f"from the weights of {weights.folder}" + (f", {len(missing)} fresh" if missing else "")
+            begin = ", then ".join([begin, *initialise(model, task.codec.size, config.init)])
         bundle = Bundle(model, config.objectives.build())
         engine = Engine(
             bundle, config.engine, config.optim, schedule, config.data.train.batch_size, config.seed, device
@@ -84,6 +87,7 @@ def run(config: RunConfig) -> int:
         written = config.model_dump(mode="json")
         with RunLog(run_dir, config.log, schedule.total_steps, engine.step) as log:
             log.say(f"{task.name}: {begin}; steps {engine.step} to {schedule.total_steps}, {world} process(es)")
+            log.say(f"decode: {loader.decoder}")
             while engine.step < schedule.total_steps:
                 # ---- one step -------------------------------------------------------------------------------------
                 started, before = time.perf_counter(), loader.stats.snapshot()

@@ -25,6 +25,11 @@ PACKAGES = {
     "energon": ["megatron-energon==7.4.1", TORCH, "boto3"],
     "spdl": ["spdl==0.8.0", "pillow"],
     "dali": ["nvidia-dali-cuda120==2.4.0", "numpy"],
+    # decoders; torchcodec finds FFmpeg's libraries in the system (bench_decode.py)
+    "torchcodec": ["torchcodec==0.13.0", TORCH, "numpy"],
+    "decord": ["decord==0.6.0", "numpy"],
+    "energon-av": ["megatron-energon[av_decode]==7.4.1", TORCH],
+    "pyav": ["av==18.1.0", "numpy"],
 }
 
 

@@ -18,6 +18,7 @@ from omegaconf.errors import OmegaConfBaseException
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from mcg.compat import Compat, spread_compat
+from mcg.convert.init import InitSource
 from mcg.engine.config import CheckpointConfig, EngineConfig, LogConfig
 from mcg.engine.optim import OptimConfig
 from mcg.engine.schedule import ScheduleConfig
@@ -68,6 +69,8 @@ class RunConfig(BaseModel):
     """The slips of the released code: corrected, or as released, to reproduce its numbers (mcg/compat.py)."""
     init_from: str | None = None
     """Weights to start from: a checkpoint folder or a run folder; optimiser and position start anew."""
+    init: tuple[InitSource, ...] = ()
+    """Released weights to start from, one after the other, over those of init_from."""
     task: TaskConfig
     """What the data is used for."""
     model: MCGConfig

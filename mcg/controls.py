@@ -10,26 +10,39 @@ from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
+import torch
 
 from shards import Origin
+from shards.decode import Frames
 from shards.rng import rng
 
 CONTROLS = ("none", "black", "shuffled", "reversed")
-Frames = npt.NDArray[np.uint8]
 
 
 def apply_control(frames_BTHWC: Frames, origins: Sequence[Origin], control: str, seed: int) -> Frames:
-    """The clips under a control, same shape. A clip's shuffle depends on (seed, origin) alone. Raises ValueError."""
+    """The clips under a control, same shape, on the same device. A clip's shuffle depends on (seed, origin) alone.
+
+    Raises ValueError.
+    """
     if control == "none":
         return frames_BTHWC
     if control == "black":
-        return np.zeros_like(frames_BTHWC)
+        return frames_BTHWC * 0
+    num_clips, num_frames = frames_BTHWC.shape[:2]
     if control == "reversed":
-        return np.ascontiguousarray(frames_BTHWC[:, ::-1])
+        return _choose(frames_BTHWC, np.tile(np.arange(num_frames)[::-1], (num_clips, 1)))
     if control == "shuffled":
-        orders = [_shuffle(frames_BTHWC.shape[1], origin, seed) for origin in origins]
-        return np.stack([clip[order] for clip, order in zip(frames_BTHWC, orders, strict=True)])
+        return _choose(frames_BTHWC, np.stack([_shuffle(num_frames, origin, seed) for origin in origins]))
     raise ValueError(f"control {control!r} is unknown; choose one of {', '.join(CONTROLS)}")
+
+
+def _choose(frames_BTHWC: Frames, order_BT: npt.NDArray[np.int64]) -> Frames:
+    """The frames of each clip in an order of its own."""
+    clips = np.arange(len(order_BT))[:, None]
+    if isinstance(frames_BTHWC, np.ndarray):
+        return frames_BTHWC[clips, order_BT]
+    device = frames_BTHWC.device
+    return frames_BTHWC[torch.from_numpy(clips).to(device), torch.from_numpy(order_BT).to(device)]
 
 
 def _shuffle(num_frames: int, origin: Origin, seed: int) -> npt.NDArray[np.int64]:

@@ -1,21 +1,27 @@
-"""Collate: decoded slots of one rank -> one batch of numpy arrays.
+"""Collate: decoded slots of one rank -> one batch of numpy arrays, or with its frames on the GPU that decoded them.
 
 Promises: frames are stacked, arrays padded with zeros on the right to one length (masks are arrays like any other, so
 padding is masked by the task's own zeros); whatever does not fit together is refused with the origins of both slots. A
 slot without frames becomes a copy of a good one with `valid` False, so that a model always sees well-formed numbers.
+Frames on a GPU are stacked there, on a stream of their own that is done before the batch is handed over.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from functools import cache
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
+from shards.decode import Frames
 from shards.quarantine import Failure
 from shards.sample import Origin
+
+if TYPE_CHECKING:
+    import torch
 
 PADDING = Origin("", "", "padding")
 """The origin of slots that only fill up the last batch of an evaluation."""
@@ -26,8 +32,8 @@ class Slot:
     """One slot of a batch: a decoded element, or the failure of one (frames None), or padding (origin PADDING)."""
 
     origin: Origin
-    frames: npt.NDArray[np.uint8] | None
-    """(T, H, W, 3) uint8 RGB."""
+    frames: Frames | None
+    """(T, H, W, 3) uint8 RGB, an array or a tensor."""
     arrays: dict[str, npt.NDArray[Any]] = field(default_factory=dict)
     meta: dict[str, Any] = field(default_factory=dict)
     failures: tuple[Failure, ...] = ()
@@ -38,8 +44,9 @@ class Slot:
 class Batch:
     """One rank's part of a global batch; B is the rank's number of slots."""
 
-    frames: npt.NDArray[np.uint8]
-    """(B, T, H, W, 3) uint8 RGB."""
+    frames: Frames
+    """(B, T, H, W, 3) uint8 RGB: a numpy array, or with DALI on a GPU a torch tensor there, complete, and safe to
+    use on the CUDA stream that was current when the batch was asked for (on another one: `Tensor.record_stream`)."""
     arrays: dict[str, npt.NDArray[Any]]
     """Each (B, L), padded with zeros on the right."""
     meta: list[dict[str, Any]]
@@ -71,7 +78,7 @@ def collate(
     for slot in shown:
         _check_like(slot, good)
     return Batch(
-        frames=np.stack([slot.frames for slot in shown if slot.frames is not None]),
+        frames=_stack([slot.frames for slot in shown if slot.frames is not None]),
         arrays={name: _pad([slot.arrays[name] for slot in shown], pad_to_multiple) for name in good.arrays},
         meta=[slot.meta for slot in slots],
         origins=[slot.origin for slot in slots],
@@ -79,6 +86,29 @@ def collate(
         dataset=dataset,
         failures=[failure for slot in slots for failure in slot.failures],
     )
+
+
+def _stack(clips: Sequence[Frames]) -> Frames:
+    if isinstance(clips[0], np.ndarray):
+        return np.stack([clip for clip in clips if isinstance(clip, np.ndarray)])
+    import torch
+
+    tensors = [clip for clip in clips if isinstance(clip, torch.Tensor)]
+    if not tensors[0].is_cuda:
+        return torch.stack(tensors)
+    stream = _stream(tensors[0].device)
+    with torch.cuda.stream(stream):
+        stacked = torch.stack(tensors)
+    stream.synchronize()  # the clips, whose memory is DALI's, may go now
+    return stacked
+
+
+@cache
+def _stream(device: torch.device) -> torch.cuda.Stream:
+    """One for all batches: torch keeps the memory of each stream apart."""
+    import torch
+
+    return torch.cuda.Stream(device)
 
 
 def _pad(arrays: Sequence[npt.NDArray[Any]], multiple: int) -> npt.NDArray[Any]:
@@ -90,12 +120,19 @@ def _pad(arrays: Sequence[npt.NDArray[Any]], multiple: int) -> npt.NDArray[Any]:
     return padded
 
 
+def _form(frames: Frames) -> str:
+    """Shape, dtype and, of a tensor, where it is."""
+    place = "" if isinstance(frames, np.ndarray) else f" tensor on {frames.device}"
+    return f"{tuple(frames.shape)} {str(frames.dtype).removeprefix('torch.')}{place}"
+
+
 def _check_like(slot: Slot, good: Slot) -> None:
     assert slot.frames is not None and good.frames is not None
-    if slot.frames.shape != good.frames.shape or slot.frames.dtype != np.uint8:
+    mine, other = _form(slot.frames), _form(good.frames)
+    if mine != other or "uint8" not in mine.split():
         raise ValueError(
-            f"clips of one batch must have one shape and dtype uint8: {slot.origin} has {slot.frames.shape} "
-            f"{slot.frames.dtype}, {good.origin} has {good.frames.shape} {good.frames.dtype}"
+            f"clips of one batch must have one shape, dtype uint8 and one place: {slot.origin} has {mine}, "
+            f"{good.origin} has {other}"
         )
     kinds = [{name: array.dtype.str for name, array in s.arrays.items()} for s in (slot, good)]
     if kinds[0] != kinds[1]:

@@ -22,7 +22,9 @@ class DatasetConfig(Frozen):
     name: str = Field(min_length=1, max_length=32, pattern=r"^[A-Za-z0-9._-]+$")
     """Name in batches, errors and logs, up to 32 letters, digits and . _ - (order)"""
     path: str = Field(min_length=1)
-    """Folder or URL prefix that holds the shards and dataset.json."""
+    """Folder or URL prefix that holds the shards and dataset.json; for ffcv the .beton file, on a local disk."""
+    source: Literal["shards", "ffcv"] = "shards"
+    """Shards, or the stored frames of a small dataset in one file that python -m tools export-ffcv wrote."""
     weight: float = Field(default=1, gt=0, allow_inf_nan=False)
     """Share of turns in the blend; fractions are rounded to a total of 1000 (order); training only."""
     elements: Literal["record", "sample"] = "record"
@@ -43,6 +45,12 @@ class DatasetConfig(Frozen):
         if where is not None:
             parse_where(where)
         return where
+
+    @model_validator(mode="after")
+    def _check_source(self) -> Self:
+        if self.source == "shards" and self.path.endswith(".beton"):
+            raise ValueError(f"path {self.path} is a .beton file, which source: ffcv reads")
+        return self
 
     @property
     def label(self) -> str:
@@ -82,9 +90,9 @@ class LoaderConfig(Frozen):
     window: int | None = Field(default=None, ge=1)
     """Elements inside which a stream is shuffled (order); None means four mean shards of each dataset."""
     threads: int = Field(default=2, ge=1, le=256)
-    """Threads of this rank that read and decode."""
+    """Threads of this rank that read and decode; with DALI on a GPU each has a decoding session of its own there."""
     prefetch_batches: int = Field(default=2, ge=0, le=64)
-    """Batches made ahead of the one in use; each is held decoded in memory."""
+    """Batches made ahead of the one in use; each is held decoded, in memory or on the GPU that decodes."""
     fetch_batches: int = Field(default=2, ge=0, le=4096)
     """Batches more whose bytes are fetched ahead, still encoded, unless prefetch_batches is 0."""
     fetch_bytes: int = Field(default=256 << 20, ge=0)
@@ -92,7 +100,8 @@ class LoaderConfig(Frozen):
     cache: CacheConfig | None = None
     """Where shards of remote datasets are kept; null: none are, and every sample is read from the store by itself."""
     decode: Literal["auto", "cpu", "dali"] = "auto"
-    """Decode backend."""
+    """What decodes: the CPU, or DALI on the GPU (extra dali); auto takes DALI where a GPU is, and says why. Without a
+    GPU dali means DALI's CPU operators, which are there for tests (docs/gpu.md)."""
     verify: Literal["once", "always", "never"] = "once"
     """When a member's checksum is compared: at its first read in this process, at every read, or not at all."""
     pad_to_multiple: int = Field(default=8, ge=1)

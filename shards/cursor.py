@@ -1,8 +1,8 @@
-"""The cursor: a loader's whole position as a few named numbers, at most 200 bytes + 100 per dataset as compact JSON.
+"""The cursor: a loader's whole position as a few named numbers, at most 230 bytes + 90 per dataset as compact JSON.
 
 Promises: because the order is a function, (q, positions) is all there is to save; a cursor that belongs to another
-order is refused, and the message names the field and both values. The batch size and the world size are carried along
-only to log a change: nothing is computed from them.
+order is refused, and the message names the field and both values. The batch size, the world size and the decoder are
+carried along only to log a change: nothing is computed from them.
 """
 
 from __future__ import annotations
@@ -43,6 +43,8 @@ class Cursor:
     positions: tuple[int, ...]
     batch_size: int
     world_size: int
+    decoder: str = ""
+    """The decode backend ("cpu", "dali-cuda", "dali-cpu"); "": not known, the cursor is older than the field."""
 
     def to_dict(self) -> dict[str, Any]:
         """Plain numbers, strings and lists; json and OmegaConf take it as it is."""
@@ -55,7 +57,7 @@ class Cursor:
         if version != VERSION:
             raise CursorMismatch(_message("version", version, VERSION))
         expected, found = {f.name for f in fields(cls)}, set(saved)
-        if expected != found:
+        if expected - {"decoder"} != found - {"decoder"}:
             raise CursorMismatch(
                 f"not a cursor of version {VERSION}: missing fields {sorted(expected - found)}, "
                 f"unknown fields {sorted(found - expected)}"

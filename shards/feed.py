@@ -7,18 +7,51 @@ element within one pass draw as if each were in a pass of its own. An empty data
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, Protocol
 
 import numpy as np
+import numpy.typing as npt
 
 from shards.config import DatasetConfig, LoaderConfig
 from shards.order import ElementOrder, Int64, Order, Sequential, default_window
 from shards.source import is_remote
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from shards.cached_source import CachedSource
     from shards.downloads import Downloads
-    from shards.reader import Reader
-    from shards.selection import Selection
+    from shards.reader import Fetched
+    from shards.sample import Origin, Sample, SampleError
+    from shards.selection import Located, Selection, SelectionIndex
+
+
+class SampleReader(Protocol):
+    """What a loader needs of whatever holds samples; `Reader` and `BetonReader` say more. For any number of threads."""
+
+    @property
+    def index(self) -> SelectionIndex: ...
+    @property
+    def source(self) -> Located:
+        """Where the samples lie."""
+
+    @property
+    def cache(self) -> CachedSource | None: ...
+    @property
+    def counts(self) -> Int64:
+        """(S,) elements of each shard."""
+
+    @property
+    def fingerprint(self) -> str:
+        """Says which samples these are; the cursor and the ledger keep it."""
+
+    def traffic(self) -> dict[str, float]: ...
+    def origin(self, shard: int, row: int) -> Origin: ...
+    def origin_of(self, shard: int, sample: int) -> Origin: ...
+    def fetch(self, shards: npt.ArrayLike, rows: npt.ArrayLike) -> list[Fetched | SampleError]: ...
+    def sample(
+        self, origin: Origin, shard: int, fetched: Fetched, draw: Callable[[], np.random.Generator]
+    ) -> Sample: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +59,7 @@ class Feed:
     """One opened dataset."""
 
     config: DatasetConfig
-    reader: Reader
+    reader: SampleReader
     order: ElementOrder
     window: int
     """Elements."""
@@ -35,7 +68,7 @@ class Feed:
     selection: Selection | None = None
     """None: every sample is used."""
     sample_bytes: int = 0
-    """Bytes of the shards by the number of samples: what a sample may be expected to take."""
+    """Bytes to fetch by the number of samples: what a sample may be expected to take."""
 
     @property
     def name(self) -> str:
@@ -61,9 +94,7 @@ def open_feed(dataset: DatasetConfig, config: LoaderConfig, downloads: Downloads
     """
     from shards.selection import open_selection  # loads pyarrow
 
-    reader = open_reader(dataset, config.verify)
-    if downloads is not None and is_remote(reader.source.url):
-        reader.read_through(downloads)
+    reader = open_reader(dataset, config.verify, downloads)
     selection = open_selection(dataset, reader.index)
     counts = np.asarray(reader.counts if selection is None else selection.counts, dtype=np.int64)
     if not counts.sum():
@@ -83,7 +114,17 @@ def open_feed(dataset: DatasetConfig, config: LoaderConfig, downloads: Downloads
     return Feed(dataset, reader, order, window, counts, selection, sample_bytes)
 
 
-def open_reader(dataset: DatasetConfig, verify: Literal["once", "always", "never"] = "once") -> Reader:
+def open_reader(
+    dataset: DatasetConfig, verify: Literal["once", "always", "never"] = "once", downloads: Downloads | None = None
+) -> SampleReader:
+    """What reads the samples of a dataset, if it is remote through the cache of these downloads."""
+    if dataset.source == "ffcv":
+        from shards.beton_reader import BetonReader
+
+        return BetonReader(dataset.name, dataset.path, dataset.elements, verify)
     from shards.reader import Reader  # loads pyarrow
 
-    return Reader(dataset.name, dataset.path, dataset.elements, verify, dataset.partial_bytes)
+    reader = Reader(dataset.name, dataset.path, dataset.elements, verify, dataset.partial_bytes)
+    if downloads is not None and is_remote(reader.source.url):
+        reader.read_through(downloads)
+    return reader

@@ -8,7 +8,7 @@ last batch padded and masked; nothing is substituted. Only bad data (SampleError
 exception comes out of `next` with the origin it belongs to, and the loader still stands before that batch.
 
 It starts no process and leaves no file: whatever ends its process ends all of it. A fork may use a loader that gave
-no batch yet; one in use is refused there.
+no batch yet; one in use is refused there, and so does CUDA refuse one that decodes on a GPU.
 
 Gives up: worker processes (reading and decoding release the GIL, so threads do), and sharing bytes between ranks.
 
@@ -28,11 +28,13 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
+import numpy as np
+
 from shards.blend import Blend
 from shards.collate import PADDING, Batch
 from shards.config import LoaderConfig
 from shards.cursor import VERSION, Cursor, combine_fingerprints
-from shards.decode import open_decoder
+from shards.decode import open_backend
 from shards.feed import Feed, open_feed
 from shards.lookahead import LookAhead
 from shards.plan import EvaluationPlanner, Place, Planner, TrainingPlanner
@@ -81,7 +83,8 @@ class Loader:
         )
         self._ledger = Ledger(ledger_path, {feed.name: feed.reader.fingerprint for feed in self._feeds})
         self._budget = FailureBudget(config.max_failures, config.max_failure_rate, config.probation)
-        self._worker = Worker(config, self._feeds, encode, open_decoder(config.decode), self._ledger, self.stats)
+        self._backend = open_backend(config.decode, self.stats.count_decoded)
+        self._worker = Worker(config, self._feeds, encode, self._backend.decode, self._ledger, self.stats)
         self._start = Place(0, (0,) * len(self._feeds))
         self._here = self._start  # before the next batch to hand over
         self._ahead = self._start  # before the next batch to plan
@@ -109,6 +112,11 @@ class Loader:
         if self._training:
             raise ValueError("num_batches: training has no end; use num_elements and batch_size")
         return -(-self.num_elements // self.config.batch_size)
+
+    @property
+    def decoder(self) -> str:
+        """What decodes here and why it was taken, for a log."""
+        return f"{self._backend.name}, because {self._backend.reason}"
 
     @property
     def closed(self) -> bool:
@@ -156,6 +164,14 @@ class Loader:
         for name in ("batch_size", "world_size"):
             if getattr(saved, name) != getattr(own, name):
                 _logger.info("resumed with %s %s, saved with %s", name, getattr(own, name), getattr(saved, name))
+        if saved.decoder and saved.decoder != own.decoder:
+            _logger.warning(
+                "resumed with decoder %s (%s), saved with %s: the same frames, but their values differ a little "
+                "(colour conversion, interpolation); set decode to keep one decoder",
+                own.decoder,
+                self._backend.reason,
+                saved.decoder,
+            )
         self._go_to(Place(saved.q, saved.positions))
         self._loaded = True
 
@@ -202,6 +218,8 @@ class Loader:
                 self._go_to(self._here)
                 raise
         self._account(pending, batch)
+        assert batch is not None  # or accounting has raised
+        _use_here(batch)
         self._pending.popleft()
         self._here, self._loaded = pending.plan.after, False
         ahead = self.config.prefetch_batches
@@ -276,7 +294,16 @@ class Loader:
             positions=place.positions,
             batch_size=self.config.batch_size,
             world_size=self.world_size,
+            decoder=self._backend.name,
         )
+
+
+def _use_here(batch: Batch) -> None:
+    """Tell torch that the consumer's stream uses a batch on the GPU, so that its memory is not given away too early."""
+    if not isinstance(batch.frames, np.ndarray) and batch.frames.is_cuda:
+        import torch
+
+        batch.frames.record_stream(torch.cuda.current_stream(batch.frames.device))
 
 
 def _start(pool: Pool, worker: Worker, pending: Pending) -> None:

@@ -32,7 +32,9 @@ if TYPE_CHECKING:
 
 VIDEO_EXTENSIONS = ("mp4", "webm", "mkv", "avi", "mov", "m4v", "mpg", "mpeg", "ts", "flv", "ogv", "ogg", "3gp", "wmv")
 IMAGE_EXTENSIONS = ("jpg", "jpeg", "png", "webp", "gif", "bmp", "tif", "tiff")
-MEDIA_EXTENSIONS = VIDEO_EXTENSIONS + IMAGE_EXTENSIONS
+FRAMES_EXTENSIONS = ("zip",)
+"""Of frame samples, shards/frames.py."""
+MEDIA_EXTENSIONS = VIDEO_EXTENSIONS + IMAGE_EXTENSIONS + FRAMES_EXTENSIONS
 
 MAX_SIDE = 16384
 MAX_PIXELS = 80_000_000
@@ -46,6 +48,8 @@ SEEKABLE_CODECS = ("h264", "hevc", "vp8", "vp9", "av1", "mpeg4")
 """Formats that say where a frame lies, so that it is found without reading all before it, and codecs whose decoders
 give a frame for every packet; decode/seek.py says what else must be true."""
 _DEMUXERS = "mov,matroska,avi,mpegts,mpeg,mpegvideo,ogg,flv,gif,asf,mp3"
+_NO_PROBE = {"codec_whitelist": "none", "probesize": "32"}
+# FFmpeg then opens no decoder of its own (ours it does not ask) and reads no further than the first packet.
 _PICTURE_FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
 # What Pillow's plugins raise on bad bytes; a KeyError or TypeError would be our own mistake.
 _PILLOW_ERRORS = (OSError, SyntaxError, ValueError, EOFError, OverflowError, struct.error, zlib.error)
@@ -83,13 +87,18 @@ class KeyFrame(NamedTuple):
 TIME_MARK = -2
 
 
+def kind_of(ext: str) -> str:
+    """What a medium with this extension is by its name: "video", "image" or "frames"."""
+    return "video" if ext in VIDEO_EXTENSIONS else "frames" if ext in FRAMES_EXTENSIONS else "image"
+
+
 def probe(data: bytes, name: str) -> MediaFacts:
-    """Read the facts of a medium. The extension of the file name says video or picture. Raises MediaError."""
+    """Read the facts of a medium. The extension of the file name says what kind it is. Raises MediaError."""
     return probe_key_frames(data, name)[0]
 
 
 def probe_key_frames(data: bytes, name: str) -> tuple[MediaFacts, list[KeyFrame]]:
-    """The facts of a medium and its key frames in presentation order, found by demuxing; none for a picture."""
+    """The facts of a medium and its key frames in presentation order, found by demuxing; none for pictures."""
     facts, table = probe_table(data, name)
     return facts, [frame for frame in table if frame.offset != TIME_MARK]
 
@@ -104,6 +113,10 @@ def probe_table(data: bytes, name: str) -> tuple[MediaFacts, list[KeyFrame]]:
         raise MediaError("is empty (0 bytes)")
     if ext in VIDEO_EXTENSIONS or (ext == "gif" and _is_animated(data)):
         return _probe_video(data)
+    if ext in FRAMES_EXTENSIONS:
+        from shards.frames import probe_frames
+
+        return probe_frames(data), []
     return _probe_image(data), []
 
 
@@ -111,9 +124,11 @@ def probe_table(data: bytes, name: str) -> tuple[MediaFacts, list[KeyFrame]]:
 
 
 @contextmanager
-def open_video(data: bytes | PartialMedium) -> Iterator[tuple[InputContainer, VideoStream]]:
-    """Open a container in memory and choose its first real video stream, one codec thread.
+def open_video(data: bytes | PartialMedium, probe: bool = True) -> Iterator[tuple[InputContainer, VideoStream]]:
+    """Open a container in memory and choose its default video stream (else the first), one codec thread.
 
+    probe: let FFmpeg decode a first frame to find out what the header does not say; False saves the time of that
+    frame, and streams that do not tell how far their frames are reordered may lose frames.
     Whatever goes wrong inside the block because of the data leaves it as MediaError. A PartialMedium is refused where
     it would have to be read whole to be opened.
     """
@@ -131,10 +146,11 @@ def open_video(data: bytes | PartialMedium) -> Iterator[tuple[InputContainer, Vi
     except ValueError as error:
         raise MediaError(f"not a video: {error}") from error
     file.seek(0)
+    options = {"format_whitelist": _SEEKABLE if partial else _DEMUXERS, "protocol_whitelist": "none"}
     with video_errors("not a video"):
         container = av.open(
             file,
-            options={"format_whitelist": _SEEKABLE if partial else _DEMUXERS, "protocol_whitelist": "none"},
+            options=options if probe else options | _NO_PROBE,
             metadata_errors="replace",
             buffer_size=min(max(size, 4096), 1 << 15 if partial else 1 << 18),
         )
@@ -143,7 +159,8 @@ def open_video(data: bytes | PartialMedium) -> Iterator[tuple[InputContainer, Vi
         streams = [s for s in container.streams.video if not s.disposition & s.disposition.attached_pic]
         if not streams:
             raise MediaError("no video stream")
-        stream = streams[0]
+        # The track that players show: the first that is marked as default, as most are that are alone.
+        stream = next((s for s in streams if s.disposition & s.disposition.default), streams[0])
         if stream.codec_context is None:
             raise MediaError("this FFmpeg has no decoder for the video stream")
         check_size(stream.codec_context.width, stream.codec_context.height, MAX_VIDEO_PIXELS)
@@ -290,7 +307,9 @@ def open_image(data: bytes) -> Iterator[tuple[Image.Image, Orientation]]:
             yield image, _EXIF_TURNS.get(image.getexif().get(_EXIF_ORIENTATION, 1), Orientation())
     except MediaError:
         raise
-    except (*_PILLOW_ERRORS, *bomb) as error:
+    except bomb as error:  # Pillow's own limit, above ours
+        raise MediaError(f"its pixels are too many: {error}") from error
+    except _PILLOW_ERRORS as error:
         text = "cannot identify it" if "cannot identify" in str(error) else f"{type(error).__name__}: {error}"
         raise MediaError(f"not a picture, or damaged: {text}") from error
 

@@ -19,7 +19,7 @@ from typing import Any
 from shards.stats import Snapshot
 
 _LABEL = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
-_TAKEN = ("stage", "outcome", "le")
+_TAKEN = ("stage", "outcome", "le", "by", "reason")
 _OUTCOMES = ("planned", "delivered", "failed", "substituted", "padded")
 _QUANTILES = {"p50": 0.5, "p90": 0.9, "p99": 0.99}
 
@@ -60,6 +60,10 @@ def to_prometheus(snapshot: Snapshot, labels: Mapping[str, str | int] | None = N
         ("elapsed_seconds_total", "counter", "Wall seconds since the loader was made.", snapshot.elapsed),
     ):
         metric(f"shards_loader_{name}", kind, text, [("", {}, value)])
+    if snapshot.decoded:
+        clips = (("", _way(way), count) for way, count in snapshot.decoded.items())
+        text = "Clips by what decoded them and, where the CPU stood in for DALI, why."
+        metric("shards_loader_decoded_total", "counter", text, clips)
     for name, value in snapshot.traffic.items():
         metric(
             f"shards_source_{name}_total", "counter", f"{name.replace('_', ' ')} of remote sources.", [("", {}, value)]
@@ -94,6 +98,7 @@ def to_json_line(snapshot: Snapshot, labels: Mapping[str, str | int] | None = No
             "last_bytes": queue.last_bytes,
         },
         "elements": asdict(snapshot.accounting),
+        **({"decoded": snapshot.decoded} if snapshot.decoded else {}),
         **({"source": snapshot.traffic} if snapshot.traffic else {}),
     }
     return json.dumps(content, ensure_ascii=True)
@@ -118,6 +123,11 @@ def _histograms(snapshot: Snapshot) -> Iterable[tuple[str, dict[str, str], float
         yield "_bucket", of_stage | {"le": "+Inf"}, times.count
         yield "_sum", of_stage, times.seconds
         yield "_count", of_stage, times.count
+
+
+def _way(way: str) -> dict[str, str]:
+    by, _, reason = way.partition(": ")
+    return {"by": by, "reason": reason}
 
 
 def _labels(labels: Mapping[str, str]) -> str:

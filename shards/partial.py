@@ -17,6 +17,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from shards.counters import Counters
+from shards.mapped import MappedFrames
 from shards.source import SeekableFile
 
 if TYPE_CHECKING:
@@ -101,6 +102,8 @@ class PartialMedium:
 
     def bring(self, frames: Iterable[int]) -> None:
         """Fetch at once what decoding these frames will read, as far as it is not here."""
+        if self._is_whole:
+            return
         numbers, _, offsets = self.key_frames
         starts = sorted(offsets)
         spans = self.opening()
@@ -171,18 +174,20 @@ class PartialMedium:
             self.add(spans, self._fetch(spans))
 
 
-Media = bytes | PartialMedium
+Media = bytes | PartialMedium | MappedFrames
 """A medium as it passes from the reader to a decoder."""
 
 
 def whole(media: Media) -> bytes:
     """All bytes of a medium, for whoever cannot do with a part. Raises SourceError, MediaError."""
+    if isinstance(media, MappedFrames):
+        raise TypeError("stored frames are no video or picture of which all bytes could be given")
     return media if isinstance(media, bytes) else media.whole()
 
 
 def usable(key_frames: KeyFrames | None, size: int) -> bool:
-    """Whether a GOP table makes sense for a medium of this size and is of use: it has more than one key frame."""
-    if key_frames is None or len(key_frames.frames) < 2 or len({len(column) for column in key_frames}) != 1:
+    """Whether a GOP table makes sense for a medium of this size."""
+    if key_frames is None or len(key_frames.frames) < 1 or len({len(column) for column in key_frames}) != 1:
         return False
     numbers, times, offsets = key_frames
     return (

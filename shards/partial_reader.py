@@ -46,7 +46,7 @@ class PartialReader:
             return None
         found = self._medium_and_texts(shard, sample)
         table = self._table(shard, sample, found[0]) if found else None
-        if not found or table is None:
+        if not found or table is None or len(table.frames) < 2:  # a single GOP has no parts
             return None
         name, (row, *texts) = self._index.shards.names[shard], found
 

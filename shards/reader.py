@@ -32,6 +32,7 @@ from shards.index import (
     damage,
     member_checksum,
 )
+from shards.mapped import MappedFrames
 from shards.partial import Media, PartialMedium
 from shards.partial_reader import Part, PartialReader
 from shards.records import TextError, choose, parse
@@ -56,7 +57,7 @@ class Fetched(NamedTuple):
     sample: int
     record: int | None
     """None: to be drawn."""
-    media: memoryview | bytes | PartialMedium
+    media: memoryview | bytes | PartialMedium | MappedFrames
     json: memoryview | bytes | None
     txt: memoryview | bytes | None
 
@@ -185,6 +186,7 @@ class Reader:
         if isinstance(fetched.media, PartialMedium):
             media = fetched.media
         else:
+            assert not isinstance(fetched.media, MappedFrames)
             media = bytes(fetched.media)
             if self.parts is not None:
                 media = self.parts.with_table(shard, fetched.sample, media)

@@ -57,7 +57,8 @@ class MediaFacts:
     """
 
     kind: str
-    """"video" or "image"."""
+    """"video", "image", "frames": pictures of a video (shards/frames.py), or "stored": frames of an FFCV file, of codec
+    "raw" or "jpeg" (shards/beton.py)."""
     codec: str
     width: int
     height: int

@@ -20,7 +20,7 @@ from itertools import islice
 from typing import Any, NamedTuple
 
 from shards.index import MAX_KEY_BYTES, MAX_MEDIA_BYTES, MAX_TEXT_BYTES, KeyFrames, MemberRow, SampleRow
-from shards.media import MEDIA_EXTENSIONS, VIDEO_EXTENSIONS, MediaError, probe_table
+from shards.media import MEDIA_EXTENSIONS, MediaError, kind_of, probe_table
 from shards.records import TEXT_EXTENSIONS, Chosen, TextError, choose, parse
 from shards.sample import MediaFacts
 from shards.tar import Member, TarError, walk
@@ -141,7 +141,7 @@ def _row(group: _Group, keys: set[str], data: _Bytes | _NoBytes | _Stream, looks
         if keep:
             pieces[number] = piece
     ext = group.extensions[chosen.media]
-    facts, key_frames = MediaFacts("video" if ext in VIDEO_EXTENSIONS else "image", "", 0, 0, 0), None
+    facts, key_frames = MediaFacts(kind_of(ext), "", 0, 0, 0), None
     if looks.checksums:
         num_records = len(parse(*(None if number is None else pieces[number] for number in chosen[1:])).records)
         if not num_records:
@@ -151,7 +151,7 @@ def _row(group: _Group, keys: set[str], data: _Bytes | _NoBytes | _Stream, looks
         num_records = 1 if chosen.json is None else -1
     if looks.media:
         facts, table = probe_table(pieces[chosen.media], f"{group.key}.{ext}")
-        key_frames = KeyFrames(*([getattr(frame, f) for frame in table] for f in ("number", "time", "offset")))
+        key_frames = KeyFrames.of(table)
     rows = zip(group.extensions, group.members, checksums, strict=True)
     members = tuple(MemberRow(ext, member.offset, member.size, checksum) for ext, member, checksum in rows)
     assert group.key is not None

@@ -18,16 +18,16 @@ import tempfile
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 
 import numpy as np
 
 from shards.config import DatasetConfig
 from shards.exclusion import Exclusions, read_exclusions
-from shards.index import DatasetError, Index
+from shards.index import DatasetError, ShardTable
 from shards.media import MEDIA_EXTENSIONS
 from shards.order import Int64
 from shards.where import STRINGS, Mask, Where, parse_where
@@ -38,6 +38,31 @@ if TYPE_CHECKING:
 _logger = logging.getLogger(__name__)
 _ROWS_KEPT = 1 << 21  # 16 bytes each
 _SECONDS_BETWEEN_WORDS = 10.0
+
+
+class Located(Protocol):
+    """Whatever lies at a place."""
+
+    @property
+    def url(self) -> str: ...
+
+
+class SelectionIndex(Protocol):
+    """What a selection needs to know of a dataset; `Index` says more."""
+
+    @property
+    def source(self) -> Located: ...
+    @property
+    def dataset(self) -> Mapping[str, Any]:
+        """With the name of the dataset."""
+
+    @property
+    def shards(self) -> ShardTable: ...
+    @property
+    def fingerprint(self) -> str: ...
+    def layout_digest(self) -> str: ...
+    def columns(self, shard: int, names: Sequence[str]) -> pa.Table: ...
+    def scan(self, names: Sequence[str]) -> Iterator[tuple[int, int, pa.Table]]: ...
 
 
 class _ShardLookup(NamedTuple):
@@ -53,7 +78,7 @@ class Selection:
     def __init__(
         self,
         name: str,
-        index: Index,
+        index: SelectionIndex,
         where: Where | None,
         exclusions: Exclusions,
         elements: Literal["record", "sample"],
@@ -180,7 +205,7 @@ class Selection:
         return f"{where}: {what} leaves none of {total} samples; each part alone leaves:{alone}"
 
 
-def open_selection(config: DatasetConfig, index: Index) -> Selection | None:
+def open_selection(config: DatasetConfig, index: SelectionIndex) -> Selection | None:
     """What a dataset's config selects; None when it takes everything."""
     if config.where is None and not config.exclude:
         return None
@@ -235,7 +260,7 @@ def _cache_folder() -> Path:
     return Path(base) / "mcg-streams" / "selections"
 
 
-def _read_cache(file: Path, index: Index) -> Int64 | None:
+def _read_cache(file: Path, index: SelectionIndex) -> Int64 | None:
     """The counts, when they are there and whole: an array of numpy's, then 16 bytes XXH3_128 of it."""
     import xxhash
 

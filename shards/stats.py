@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import accumulate
@@ -154,6 +155,8 @@ class Snapshot:
     """Wall seconds since the loader was made, or of the interval."""
     traffic: dict[str, float] = field(default_factory=dict)
     """Counters of remote sources and of the cache, see docs/streaming.md; empty where all is local."""
+    decoded: dict[str, int] = field(default_factory=dict)
+    """Clips by the way they went, "dali" or "cpu: REASON", see docs/gpu.md; empty where the CPU decodes all."""
 
     @property
     def seconds(self) -> dict[str, float]:
@@ -186,6 +189,7 @@ class Snapshot:
             queue=self.queue + later.queue,
             elapsed=self.elapsed + later.elapsed,
             traffic={name: self.traffic.get(name, 0) + count for name, count in later.traffic.items()},
+            decoded=dict(Counter(self.decoded) + Counter(later.decoded)),
         )
 
     def __sub__(self, before: Snapshot) -> Snapshot:
@@ -196,6 +200,7 @@ class Snapshot:
             queue=self.queue - before.queue,
             elapsed=self.elapsed - before.elapsed,
             traffic={name: count - before.traffic.get(name, 0) for name, count in self.traffic.items()},
+            decoded=dict(Counter(self.decoded) - Counter(before.decoded)),
         )
 
 
@@ -248,6 +253,7 @@ class Stats:
         self._num_batches = 0
         self._accounting = Accounting()
         self._queue = Queue()
+        self._decoded: Counter[str] = Counter()
 
     def time(self, stage: str, items: int = 1) -> Timer:
         """Add the time of a block to a stage that works on this many items at once."""
@@ -262,6 +268,11 @@ class Stats:
         with self._lock:
             self._queue += Queue(1, ready, int(ready == 0), ready, batches, num_bytes)
 
+    def count_decoded(self, way: str) -> None:
+        """Count a clip by the way it went: "dali", or "cpu: REASON"."""
+        with self._lock:
+            self._decoded[way] += 1
+
     def hand_over(self, counts: Accounting) -> Accounting:
         """Count one batch; returns the new totals."""
         with self._lock:
@@ -274,7 +285,8 @@ class Stats:
         traffic = self._traffic()
         with self._lock:
             elapsed = time.perf_counter() - self._started
-            return Snapshot(times, self._num_batches, self._accounting, self._queue, elapsed, traffic)
+            decoded = dict(self._decoded)
+            return Snapshot(times, self._num_batches, self._accounting, self._queue, elapsed, traffic, decoded)
 
     @property
     def accounting(self) -> Accounting:

@@ -22,6 +22,7 @@ from shards.collate import PADDING, Batch, Slot, collate
 from shards.config import LoaderConfig
 from shards.decode import Decoder
 from shards.feed import Feed
+from shards.mapped import MappedFrames
 from shards.media import MediaError
 from shards.order import MAX_SUBSTITUTES
 from shards.partial import PartialMedium
@@ -116,7 +117,7 @@ class Pending:
 def _num_bytes(fetched: Fetched | SampleError | None) -> int:
     if fetched is None or isinstance(fetched, SampleError):
         return 0
-    media = fetched.media.held if isinstance(fetched.media, PartialMedium) else len(fetched.media)
+    media = fetched.media.held if isinstance(fetched.media, PartialMedium | MappedFrames) else len(fetched.media)
     return media + len(fetched.json or b"") + len(fetched.txt or b"")
 
 
@@ -178,7 +179,7 @@ class Worker:
             element, fetched = pending.plan.elements[number], pending.take(number)
             encoded_bytes = _num_bytes(fetched)
             slot = pending.slots[number] = Slot(PADDING, None) if element is None else self.slot(element, fetched)
-            num_bytes = 0 if slot.frames is None else slot.frames.nbytes
+            num_bytes = 0 if slot.frames is None else int(slot.frames.nbytes)
         except BaseException as error:
             pending.errors[number] = error
         if not pending.finished_one(encoded_bytes, num_bytes) or not pending.done.set_running_or_notify_cancel():
@@ -275,7 +276,7 @@ class Worker:
             batch = collate(slots, self._config.pad_to_multiple, name, filler)
         # The batch has its own copy; what is left serves the accounting.
         pending.slots = [Slot(slot.origin, None, failures=slot.failures) for slot in slots]
-        pending.num_bytes = batch.frames.nbytes + sum(array.nbytes for array in batch.arrays.values())
+        pending.num_bytes = int(batch.frames.nbytes) + sum(array.nbytes for array in batch.arrays.values())
         return batch
 
     def _find_filler(self, slots: Sequence[Slot]) -> Slot:

@@ -28,7 +28,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from shards import index, tar
-from shards.index import DatasetError, MemberRow, SampleRow, ShardEntry
+from shards.index import DatasetError, KeyFrames, MemberRow, SampleRow, ShardEntry
 from shards.media import MEDIA_EXTENSIONS
 from shards.sample import MediaFacts
 from shards.source import SourceFile
@@ -89,7 +89,9 @@ class DatasetWriter:
         samples_per_shard: int = 1000,
         max_shard_bytes: int = 1 << 30,
         provenance: Mapping[str, Any] | None = None,
+        key_frames: bool = False,
     ) -> None:
+        """key_frames: whether the index has GOP tables."""
         if samples_per_shard < 1 or max_shard_bytes < 1:
             raise ValueError(
                 f"samples_per_shard {samples_per_shard} and max_shard_bytes {max_shard_bytes} must be positive"
@@ -103,7 +105,9 @@ class DatasetWriter:
             "max_shard_bytes": max_shard_bytes,
             # Through json, so that what is compared at a resume is what was stored.
             "provenance": json.loads(json.dumps(dict(provenance or {}), allow_nan=False)),
+            **({"key_frames": True} if key_frames else {}),
         }
+        self._key_frames = key_frames
         self._parts: list[_Part] = []
         self._pending_quarantine: list[dict[str, Any]] = []
         self._shard: _OpenShard | None = None
@@ -127,8 +131,12 @@ class DatasetWriter:
         records: Sequence[Mapping[str, Any]],
         meta: Mapping[str, Any],
         facts: MediaFacts,
+        key_frames: KeyFrames | None = None,
     ) -> None:
-        """Add one sample: KEY.EXT and KEY.json. Raises SampleRefused, DuplicateKey, WriteError."""
+        """Add one sample: KEY.EXT and KEY.json. key_frames: its GOP table, where the index has them.
+
+        Raises SampleRefused, DuplicateKey, WriteError.
+        """
         self._check_open()
         members = {"json": _text(key, records, meta), ext: media}
         _check_key(key)
@@ -141,7 +149,7 @@ class DatasetWriter:
         with self._breaking():
             if self._shard is None:
                 self._shard = _OpenShard(self._target.scratch(f"{self._next_number():06d}.tar"))
-            self._shard.add(key, members, len(records), facts, size)
+            self._shard.add(key, members, SampleRow(key, (), len(records), facts, key_frames), size)
         self._shard_of_key[place] = self._next_number()
         self.rows_done += 1
         if len(self._shard.rows) >= self._samples_per_shard:
@@ -174,7 +182,9 @@ class DatasetWriter:
             assert summary.num_rows == summary.num_samples + summary.num_quarantined, summary
             target = self._target
             tables = (self._read_part(number) for number in range(len(shards)))
-            target.produce(index.INDEX_FILE, lambda path: index.write_index(path, tables, summary.num_samples))
+            target.produce(
+                index.INDEX_FILE, lambda path: index.write_index(path, tables, summary.num_samples, self._key_frames)
+            )
             target.produce(index.SHARDS_FILE, lambda path: index.write_shards(path, shards))
             lines = "".join(json.dumps(line, ensure_ascii=True) + "\n" for line in quarantined)
             target.put(QUARANTINE_FILE, lines.encode())
@@ -281,7 +291,9 @@ class DatasetWriter:
             part = _Part(entry, self.rows_done, self._pending_quarantine)
             self._target.publish(shard.path, name)
             # The part file is the commit: a shard without one is written again by the next attempt, to the same bytes.
-            table = index.rows_table(number, rows).replace_schema_metadata({"part": part.to_metadata()})
+            table = index.rows_table(number, rows, self._key_frames).replace_schema_metadata(
+                {"part": part.to_metadata()}
+            )
             self._target.produce(f"{UNFINISHED}/{number:06d}.parquet", lambda path: _write_part(path, table))
         self._parts.append(part)
         self._shard, self._pending_quarantine = None, []
@@ -394,14 +406,14 @@ class _OpenShard:
         self.rows: list[SampleRow] = []
         self.num_bytes = 2 * tar.BLOCK
 
-    def add(self, key: str, members: Mapping[str, bytes], num_records: int, facts: MediaFacts, size: int) -> None:
+    def add(self, key: str, members: Mapping[str, bytes], row: SampleRow, size: int) -> None:
         with naming(self.path):
             self._tar.write({"__key__": key, **members})
         # Offsets are filled in by finish(), from the tar itself.
         rows = tuple(
             MemberRow(ext, 0, len(members[ext]), index.member_checksum(members[ext])) for ext in sorted(members)
         )
-        self.rows.append(SampleRow(key, rows, num_records, facts))
+        self.rows.append(row._replace(members=rows))
         self.num_bytes += size
 
     def finish(self, name: str) -> tuple[list[SampleRow], ShardEntry]:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -30,6 +31,18 @@ def rgw() -> Iterator[S3Server]:
         pytest.skip(f"no Ceph RGW here ({missing[0]} not found): {INSTALL}")
     with rgw_server() as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def ffcv() -> Any:
+    """The ffcv package; where it is not installed the tests are skipped, but not in continuous integration."""
+    try:
+        import ffcv
+    except ImportError as error:
+        if os.environ.get("MCG_REQUIRE_FFCV"):
+            raise
+        pytest.skip(f"no ffcv here ({error}): apt-get install libopencv-dev libturbojpeg0-dev pkg-config; make ffcv")
+    return ffcv
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ samples + quarantined is checked against the writer's own counts; a row costs at
 a build), while a fault of the machine (disk, mount) always does. A killed build goes on after its last finished shard:
 the rows before are parsed again, but neither read nor probed. Order is that of the rows; reading and probing run a few
 rows ahead in threads, so memory holds about LOOK_AHEAD media per thread.
-Gives up: no transcoding; media are stored as they come.
+Media are stored as they come, byte for byte, or as a media profile makes them (tools/media.py); with GOP tables.
 """
 
 from __future__ import annotations
@@ -18,14 +18,16 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from itertools import chain, islice
 from typing import Any
 
-from shards.index import MAX_MEDIA_BYTES
-from shards.media import MEDIA_EXTENSIONS, MediaError, probe
+from shards.index import MAX_MEDIA_BYTES, KeyFrames
+from shards.media import MEDIA_EXTENSIONS, MediaError, probe_table
 from shards.sample import MediaFacts
 from shards.source import open_source
 from shards.writer import QUARANTINE_FILE, DatasetWriter, DuplicateKey, SampleRefused, WriteSummary
+from tools.media import Profile, transcode
 from tools.rows import BAD_MEDIA, DUPLICATE, MALFORMED, BadRow, Row
 
 LOOK_AHEAD = 2
@@ -78,11 +80,13 @@ def build(
     provenance: Mapping[str, Any] | None = None,
     limit: int | None = None,
     num_threads: int = 2,
+    profile: Profile | None = None,
     on_row: Callable[[int, int], None] | None = None,
 ) -> BuildReport:
     """Write `rows` (drawn lazily, in order) to the folder or URL prefix `out`, or go on with a killed build.
 
     source: what the rows come from, e.g. the annotation file's name, for reasons. limit: take the first rows only.
+    profile: what to make of media, None: nothing; the caller says it in the provenance.
     on_row(rows done, of them quarantined in this run) is called after each row.
     Raises BuildError; WriteError and DatasetError from the writer; OSError for a fault of the machine. After an
     error the finished shards stay, and the same call goes on from there.
@@ -96,12 +100,13 @@ def build(
     if first is None:
         raise BuildError(f"{source}: holds no rows; give the annotation file of a split that has some")
     incoming = _tally_dropped(chain([first], incoming), report)
+    load = partial(_load, source=source, profile=profile)
     pool = ThreadPoolExecutor(num_threads, thread_name_prefix="probe")
     try:
-        with DatasetWriter(out, name, samples_per_shard, provenance=provenance) as writer:
+        with DatasetWriter(out, name, samples_per_shard, provenance=provenance, key_frames=True) as writer:
             report.rows_resumed = _skip(incoming, writer.rows_done, out, source)
             quarantined: list[BadRow] = []
-            for item in _load_ahead(incoming, source, pool, LOOK_AHEAD * num_threads):
+            for item in _load_ahead(incoming, load, pool, LOOK_AHEAD * num_threads):
                 bad = item if isinstance(item, BadRow) else _write(writer, *item, source)
                 if bad is not None:
                     writer.quarantine(bad.record_id, bad.reason)
@@ -126,7 +131,9 @@ def build(
 @dataclass(frozen=True, slots=True)
 class _Loaded:
     media: bytes
+    ext: str
     facts: MediaFacts
+    key_frames: KeyFrames
 
 
 def _tally_dropped(rows: Iterator[Row | BadRow], report: BuildReport) -> Iterator[Row | BadRow]:
@@ -148,12 +155,12 @@ def _skip(rows: Iterator[Row | BadRow], count: int, out: str, source: str) -> in
 
 
 def _load_ahead(
-    rows: Iterator[Row | BadRow], source: str, pool: ThreadPoolExecutor, ahead: int
+    rows: Iterator[Row | BadRow], load: Callable[[Row], _Loaded | BadRow], pool: ThreadPoolExecutor, ahead: int
 ) -> Iterator[tuple[Row, _Loaded] | BadRow]:
     """Rows in order, each with its medium read and probed, or what is wrong with it; `ahead` of them under way."""
     waiting: deque[BadRow | tuple[Row, Future[_Loaded | BadRow]]] = deque()
     for row in rows:
-        waiting.append(row if isinstance(row, BadRow) else (row, pool.submit(_load, row, source)))
+        waiting.append(row if isinstance(row, BadRow) else (row, pool.submit(load, row)))
         if len(waiting) > ahead:
             yield _loaded(waiting.popleft())
     while waiting:
@@ -168,8 +175,8 @@ def _loaded(item: BadRow | tuple[Row, Future[_Loaded | BadRow]]) -> tuple[Row, _
     return loaded if isinstance(loaded, BadRow) else (row, loaded)
 
 
-def _load(row: Row, source: str) -> _Loaded | BadRow:
-    """Read and probe one medium; runs in a thread."""
+def _load(row: Row, source: str, profile: Profile | None) -> _Loaded | BadRow:
+    """Read one medium, make of it what the profile says, and probe it; runs in a thread."""
     what = row.media_path if row.media_path is not None else f"the {row.extension} given with it"
 
     def bad(why: str) -> BadRow:
@@ -188,7 +195,11 @@ def _load(row: Row, source: str) -> _Loaded | BadRow:
     if not media:
         return bad("is empty; fetch it again, or accept the loss")
     try:
-        return _Loaded(media, probe(media, f"{row.key}.{row.extension}"))
+        if profile is None:
+            facts, found = probe_table(media, f"{row.key}.{row.extension}")
+            return _Loaded(media, row.extension, facts, KeyFrames.of(found))
+        made = transcode(media, row.extension, profile)
+        return _Loaded(made.media, made.ext, made.facts, made.key_frames)
     except MediaError as error:
         return bad(f"{error}; fetch it again, or accept the loss")
 
@@ -202,7 +213,7 @@ def _read(path: str) -> bytes | None:
 def _write(writer: DatasetWriter, row: Row, loaded: _Loaded, source: str) -> BadRow | None:
     meta = {**row.meta, "dropped_records": list(row.dropped)} if row.dropped else row.meta
     try:
-        writer.write(row.key, loaded.media, row.extension, row.records, meta, loaded.facts)
+        writer.write(row.key, loaded.media, loaded.ext, row.records, meta, loaded.facts, loaded.key_frames)
     except DuplicateKey as error:
         what = f"{error}; it stands for id {str(row.meta.get('id', row.key))!r}: remove or rename one of the two"
         return BadRow.at(row.record_id, source, DUPLICATE, what)

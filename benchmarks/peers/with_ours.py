@@ -64,11 +64,13 @@ class Loading:
         from shards import EncodedClip, Loader, LoaderConfig
         from shards import Sample as OurSample
         from shards.clip import ClipPlan
+        from shards.decode import Backend
         from shards.source import open_source
 
         if not options.decode:
             pixel = np.zeros((1, 1, 1, 3), np.uint8)
-            shards.loader.open_decoder = lambda name: lambda media, kind, plan: pixel  # type: ignore[assignment]
+            free = Backend("free", lambda media, kind, plan: pixel)
+            shards.loader.open_backend = lambda name, count: free  # type: ignore[assignment]
         nothing = {"none": np.zeros(1, np.int8)}
 
         def encode(sample: OurSample, rng: Any) -> EncodedClip:

@@ -15,7 +15,8 @@ from pydantic import BaseModel, ConfigDict
 from torch import Tensor
 
 from mcg.compat import Compat
-from mcg.model.mcg import MCG
+from mcg.model.mcg import MCG, MCGConfig
+from mcg.submission import Submission
 from mcg.text import TextCodec
 from shards import Batch, EncodedClip, Sample
 from shards.clip import ClipConfig
@@ -45,6 +46,8 @@ class Scores:
     metrics: dict[str, Any]
     predictions: list[dict[str, Any]] = field(default_factory=list)
     failures: list[dict[str, Any]] = field(default_factory=list)
+    headline: tuple[str, float] | None = None
+    """Path in `metrics` and value of the number that selects a checkpoint; more is better."""
 
 
 class Task(ABC):
@@ -69,12 +72,20 @@ class Task(ABC):
     def example(self, sample: Sample, rng: RngFactory, clip: ClipConfig, training: bool) -> EncodedClip:
         """Bytes, a clip plan, and the text as arrays. Draws only from rng(purpose). Raises SampleError."""
 
+    def check_model(self, model: MCGConfig) -> None:
+        """Raise ValueError where a model lacks what this task asks of it."""
+        return
+
+    def submission(self, scores: Scores) -> Submission | None:
+        """The predictions in the form that results of this dataset are handed in; None where there is no such form."""
+        return None
+
     @abstractmethod
     def predict(self, model: MCG, batch: Batch, inputs: dict[str, Tensor]) -> list[dict[str, Any]]:
         """One JSON-able dict per slot of the batch; slots that are not valid are dropped by the caller."""
 
     @abstractmethod
-    def score(self, predictions: list[dict[str, Any]], failures: list[dict[str, str]]) -> Scores:
+    def score(self, predictions: list[dict[str, Any]], failures: list[dict[str, Any]]) -> Scores:
         """Metrics over the predictions of all ranks in order; failures are counted as wrong."""
 
 
@@ -85,6 +96,10 @@ def text_of(record: dict[str, Any], name: str) -> str:
 
 
 def to_tensors(batch: Batch, device: torch.device) -> dict[str, Tensor]:
-    """Frames and arrays of a batch on a device."""
-    arrays = {"frames": batch.frames, **batch.arrays}
-    return {name: torch.from_numpy(array).to(device, non_blocking=True) for name, array in arrays.items()}
+    """Frames and arrays of a batch on a device; what is there already is not copied."""
+    tensors = {name: torch.as_tensor(array) for name, array in {"frames": batch.frames, **batch.arrays}.items()}
+    moved = {name: tensor.to(device, non_blocking=True) for name, tensor in tensors.items()}
+    if moved["frames"].is_cuda:
+        # Frames of a loader on the GPU were made on another stream: their memory must outlive what this one does.
+        moved["frames"].record_stream(torch.cuda.current_stream(device))
+    return moved

@@ -1,4 +1,4 @@
-"""Decode clips on the CPU: FFmpeg (PyAV) for video, Pillow for pictures.
+"""Decode clips on the CPU: FFmpeg (PyAV) for video, Pillow for pictures and frame samples.
 
 Promises: the frames of the plan and no others, exact by number in presentation order; a frame that the plan repeats is
 decoded once. A video whose GOP table is known is decoded from the key frames before the planned frames, where that is
@@ -10,6 +10,7 @@ The rotation that a container or EXIF asks for is applied. Whatever is wrong wit
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,7 +18,11 @@ from numpy.typing import NDArray
 
 from shards.clip import ClipPlan
 from shards.decode.augment import apply_ops
+from shards.decode.mapped import decode_mapped
+from shards.decode.mirror import mirrored
 from shards.decode.seek import NotAsIndexed, find_frames
+from shards.frames import StoredFrames
+from shards.mapped import MappedFrames
 from shards.media import (
     MAX_VIDEO_PIXELS,
     MediaError,
@@ -30,7 +35,7 @@ from shards.media import (
     open_video,
     orientation,
 )
-from shards.partial import Media, whole
+from shards.partial import Media, PartialMedium, whole
 
 if TYPE_CHECKING:
     from av import VideoFrame
@@ -54,14 +59,18 @@ def decode(media: Media, kind: str, plan: ClipPlan) -> NDArray[np.uint8]:
 
 def _decode(media: Media, kind: str, plan: ClipPlan) -> NDArray[np.uint8]:
     """The frames without plan.ops; of a picture once."""
+    if isinstance(media, MappedFrames):
+        return decode_mapped(media, plan, _decode_image)
     if kind == "video":
         return _decode_video(media, plan)
     if kind == "image":
         return _decode_image(whole(media), plan)
-    raise ValueError(f"kind is {kind!r}, allowed are 'video' and 'image'")
+    if kind == "frames":
+        return _decode_frames(whole(media), plan)
+    raise ValueError(f"kind is {kind!r}, allowed are 'video', 'image' and 'frames'")
 
 
-def _decode_video(media: Media, plan: ClipPlan) -> NDArray[np.uint8]:
+def _decode_video(media: bytes | PartialMedium, plan: ClipPlan) -> NDArray[np.uint8]:
     if isinstance(media, bytes):
         return _decode_from_start(media, plan)
     media.bring(plan.frames)
@@ -163,13 +172,21 @@ def _check_short(planned: int, decoded: int, promised: int) -> None:
 
 
 def _finish(picture: NDArray[np.uint8], plan: ClipPlan, turn: Orientation) -> NDArray[np.uint8]:
-    """Turn a scaled picture upright, cut the crop, mirror: a view (h, w, 3)."""
+    """Turn a scaled picture upright, cut the crop, mirror: (h, w, 3), perhaps a view."""
     if turn.mirror:
         picture = picture[:, ::-1]
     picture = np.rot90(picture, turn.quarter_turns)
     top, left, height, width = plan.crop
     picture = picture[top : top + height, left : left + width]
-    return picture[:, ::-1] if plan.flip else picture
+    return mirrored(picture) if plan.flip else picture
+
+
+def _decode_frames(media: bytes, plan: ClipPlan) -> NDArray[np.uint8]:
+    """Pictures of a video: each planned one by the decoder of still images."""
+    stored, frames = StoredFrames(media), np.empty(plan.shape, np.uint8)
+    for number, where in _slots(plan.frames).items():
+        frames[where] = _decode_image(stored.picture(number), replace(plan, frames=(0,)))
+    return frames
 
 
 def _decode_image(media: bytes, plan: ClipPlan) -> NDArray[np.uint8]:

@@ -23,6 +23,7 @@ CURSOR = Cursor(
     positions=(288, 96),
     batch_size=32,
     world_size=8,
+    decoder="cpu",
 )
 
 
@@ -31,7 +32,7 @@ def test_a_cursor_survives_json() -> None:
 
 
 @pytest.mark.parametrize("num_datasets", [1, 2, 30])
-def test_a_cursor_is_at_most_200_bytes_and_100_per_dataset(num_datasets: int) -> None:
+def test_a_cursor_is_at_most_230_bytes_and_90_per_dataset(num_datasets: int) -> None:
     large = Cursor(
         version=1,
         seed=2**32 - 1,
@@ -45,8 +46,9 @@ def test_a_cursor_is_at_most_200_bytes_and_100_per_dataset(num_datasets: int) ->
         positions=(10**14,) * num_datasets,
         batch_size=10**6,
         world_size=10_000,
+        decoder="dali-cuda",
     )
-    assert large.json_bytes() <= 200 + 100 * num_datasets
+    assert large.json_bytes() <= 230 + 90 * num_datasets
 
 
 @pytest.mark.parametrize(
@@ -80,8 +82,14 @@ def test_another_order_is_refused_by_the_name_of_the_field(field: str, value: An
         CURSOR.check(replace(CURSOR, **{field: value}))
 
 
-def test_another_batch_size_world_size_or_place_is_accepted() -> None:
-    CURSOR.check(replace(CURSOR, batch_size=64, world_size=2, q=99, positions=(1, 1)))
+def test_another_batch_size_world_size_decoder_or_place_is_accepted() -> None:
+    CURSOR.check(replace(CURSOR, batch_size=64, world_size=2, decoder="dali-cuda", q=99, positions=(1, 1)))
+
+
+def test_a_cursor_saved_before_it_knew_the_decoder_is_accepted() -> None:
+    saved = CURSOR.to_dict()
+    del saved["decoder"]
+    assert Cursor.from_dict(saved) == replace(CURSOR, decoder="")
 
 
 def test_a_saved_dict_of_another_version_or_shape_is_refused() -> None:

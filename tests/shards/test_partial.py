@@ -128,7 +128,6 @@ def test_an_error_of_the_store_is_kept() -> None:
     [
         None,
         KeyFrames([], [], []),
-        KeyFrames([0], [0.0], [48]),
         KeyFrames([0, 12], [0.0, 0.5], [48]),
         KeyFrames([3, 12], [0.0, 0.5], [48, 90]),
         KeyFrames([0, 12, 12], [0.0, 0.5, 0.6], [48, 90, 95]),
@@ -141,9 +140,9 @@ def test_an_error_of_the_store_is_kept() -> None:
         KeyFrames([0, 12], [0.0, 0.5], [48, 48]),
     ],
 )
-def test_tables_without_sense_or_use_are_not_used(table: KeyFrames | None) -> None:
+def test_tables_without_sense_are_not_used(table: KeyFrames | None) -> None:
     assert not usable(table, 100)
-    assert usable(KeyFrames([0, 12], [0.0, 0.5], [48, 90]), 100)
+    assert usable(KeyFrames([0, 12], [0.0, 0.5], [48, 90]), 100) and usable(KeyFrames([0], [0.0], [48]), 100)
 
 
 def test_offsets_need_not_rise() -> None:

@@ -83,7 +83,7 @@ def test_where_seeking_is_not_trusted_decoding_is_linear(name: str, frames: list
     assert alike(outcome(Store(data).medium(table), plan_of(*frames)), outcome(data, plan_of(*frames)))
     if max(frames) >= table.frames[1]:
         with pytest.raises((NotAsIndexed, MediaError)):
-            list(find_frames(Store(data).medium(table), sorted(set(frames))))
+            list(find_frames(Store(data).medium(table), [max(frames)]))
 
 
 def test_only_the_gops_of_the_clip_are_fetched() -> None:
@@ -224,7 +224,7 @@ def compare(path: Path) -> int:
     except MediaError:
         return 0
     table = gop_table(data, path.name.rsplit(".", 1)[-1].lower())
-    if not usable(table, len(data)):
+    if not usable(table, len(data)) or len(table.frames) < 2:
         return 0
     rng = np.random.default_rng(0)
     plans = [tuple((2 * i + 1) * num_frames // 8 for i in range(4)), (num_frames - 1,), (table.frames[1] - 1,)]

@@ -1,0 +1,70 @@
+"""Convert a released checkpoint into one of ours.
+
+    python -m mcg.convert model_base_14M.pth converted/blip
+    python -m mcg.convert alpro_msrvtt_qa.pt converted/qa --config configs/ft_msrvtt_qa_alpro.yaml
+    python -m mcg.convert vit_base_patch16_224.augreg_in21k_ft_in1k converted/vit
+
+SRC is a file, a folder of Hugging Face, or a known name; DST becomes a folder that `init_from` reads. Without --config
+the model is the one that the checkpoint was made for. Prints what became of every key, as a table or, with --json, as
+one JSON object. Exit code 1 and one line for what cannot be read, does not fit, or (unless --lenient) has keys that are
+not accounted for.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from mcg.config import ConfigError, load_config
+from mcg.convert import FAMILIES
+from mcg.convert.convert import convert, detect, summary
+from mcg.convert.locate import locate
+from mcg.convert.output import write_checkpoint
+from mcg.convert.reading import read_checkpoint
+from mcg.convert.report import table
+from mcg.convert.rules import ConvertError
+from mcg.text import TextCodec
+
+
+def main(
+    source: Annotated[str, typer.Argument(metavar="SRC", help="A file, a folder of Hugging Face, or a known name.")],
+    out: Annotated[Path, typer.Argument(metavar="DST", help="Folder to make.")],
+    kind: Annotated[str, typer.Option(help=f"One of {', '.join(FAMILIES)}; auto tells it by the keys.")] = "auto",
+    config: Annotated[Path | None, typer.Option(help="A config whose model the weights are for.")] = None,
+    lenient: Annotated[bool, typer.Option(help="Go on where keys are unexpected or missing.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the account as JSON.")] = False,
+    overrides: Annotated[list[str] | None, typer.Argument(help="a.b=c, over the config file.")] = None,
+) -> None:
+    """Convert a released checkpoint into one of ours."""
+    try:
+        if kind != "auto" and kind not in FAMILIES:
+            raise ConvertError(f"--kind {kind!r}: choose auto or one of {', '.join(FAMILIES)}")
+        if overrides and config is None:
+            raise ConvertError("overrides need --config")
+        released = read_checkpoint(locate(source))
+        family = detect(released) if kind == "auto" else FAMILIES[kind]
+        run = None if config is None else load_config(config, overrides or [])
+        size = TextCodec(None if run is None else run.task.vocabulary).size
+        try:
+            conversion = convert(released.state, family, None if run is None else run.model, size)
+        except ConvertError as error:
+            raise ConvertError(f"{released.file}: {error}") from error
+        if as_json:
+            typer.echo(json.dumps(summary(conversion)))
+        else:
+            Console(width=160 if not Console().is_terminal else None).print(table(conversion))
+        if not lenient:
+            conversion.check(str(released.file))
+        folder = write_checkpoint(conversion, released, out)
+    except (ConvertError, ConfigError, OSError) as error:
+        typer.echo(f"error: {error}", err=True)
+        raise typer.Exit(1) from error
+    typer.echo(f"{folder}: {len(conversion.state)} weights", err=True)
+
+
+if __name__ == "__main__":
+    typer.run(main)

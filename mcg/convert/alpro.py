@@ -1,0 +1,35 @@
+"""ALPRO (salesforce/ALPRO) and its port in LAVIS: pre-training, prompter, retrieval and QA (facts/mcg_alpro.md 2, 8.3).
+
+The model that is made for it has 6 layers of text and 6 of fusion, and no decoder. LAVIS strips `bert.` from the names
+of the text encoder, as ALPRO's QA does, and keeps the weights under `model`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+
+from mcg.convert.rules import POSITION_IDS, Family, Fill, Rule
+from mcg.convert.timesformer import visual_rules
+
+ALPRO = Family(
+    name="alpro",
+    title="ALPRO",
+    signs=(r"visual_encoder\.model\..+", r"text_encoder\.(?:bert\.)?embeddings\.token_type_embeddings\.weight"),
+    rules=(
+        Rule(r"prompter\..+", reason="the prompter: the frozen teacher of entity prompting"),
+        Rule(r"(?:video|image)_prompt_feat", reason="features of the prompts: computed, not learned"),
+        Rule(r"mpm_head\..+", reason="the head of entity prompting, an objective that we do not have"),
+        *visual_rules(r"visual_encoder\.model\."),
+        Rule(r"(temp|(?:vision_proj|text_proj|itm_head)\.(?:weight|bias)|classifier\.[02]\.(?:weight|bias))", (r"\1",)),
+        Rule(r"text_encoder\.(?:bert\.)?embeddings\.position_ids", reason=POSITION_IDS),
+        Rule(r"text_encoder\.(?:bert\.)?pooler\..+", reason="never used: [CLS] is read as it is"),
+        Rule(r"text_encoder\.(?:bert\.)?((?:embeddings|encoder)\..+)", (r"text.bert.\1",)),
+        Rule(r"text_encoder\.cls\.predictions\.(.+)", (r"text.predictions.\1",)),
+    ),
+    needs=("vision.", "text.bert.", "vision_proj.", "text_proj.", "temp"),
+    fills=(Fill(r"text\..*\.crossattention\..+", "fresh", "ALPRO fuses by concatenation"),),
+    token_head="tied",
+    split_layers=True,
+)
+
+LAVIS_ALPRO = dataclasses.replace(ALPRO, name="lavis_alpro", title="ALPRO of LAVIS", wrapper="model")

@@ -1,0 +1,43 @@
+"""BERT of Hugging Face, e.g. bert-base-uncased: text encoder, head for masked words, and the decoder's own layers.
+
+The decoder's cross-attention stays as it is drawn, as BLIP's did when it began. Norms may bear their old names (gamma,
+beta). Vocabulary and token types: see resize.py.
+"""
+
+from __future__ import annotations
+
+from mcg.convert.rules import POSITION_IDS, Family, Fill, Rule
+
+_BOTH = (r"text.bert.\1", r"decoder.bert.bert.\1")
+_HEADS = (r"text.predictions.\1", r"decoder.bert.cls.predictions.\1")
+
+BERT = Family(
+    name="bert",
+    title="BERT of Hugging Face",
+    signs=(
+        r"(?:bert\.)?embeddings\.word_embeddings\.weight",
+        r"(?:bert\.)?encoder\.layer\.0\.attention\.self\.query\.weight",
+    ),
+    rules=(
+        Rule(r"(?:bert\.)?embeddings\.(?:position_ids|token_type_ids)", reason=POSITION_IDS),
+        Rule(r"(?:bert\.)?pooler\..+|cls\.seq_relationship\..+", reason="next-sentence prediction: not in our model"),
+        *(
+            rule
+            for old, new in (("gamma", "weight"), ("beta", "bias"))
+            for rule in (
+                Rule(rf"(?:bert\.)?((?:embeddings|encoder)\..*LayerNorm)\.{old}", tuple(f"{t}.{new}" for t in _BOTH)),
+                Rule(rf"cls\.predictions\.(.*LayerNorm)\.{old}", tuple(f"{t}.{new}" for t in _HEADS)),
+            )
+        ),
+        Rule(r"(?:bert\.)?((?:embeddings|encoder)\..+)", _BOTH),
+        Rule(r"cls\.predictions\.(.+)", _HEADS),
+    ),
+    needs=("text.bert.",),
+    fills=(
+        Fill(r"decoder\..*\.crossattention\..+", "fresh", "BERT attends to nothing but its text"),
+        Fill(r"text\..*\.crossattention\..+", "fresh", "BERT attends to nothing but its text"),
+        Fill(r"decoder\.bert\.cls\.predictions\..+", "fresh", "this BERT was saved without its head"),
+    ),
+    token_head="tied",
+    known=(("bert-base-uncased", "google-bert/bert-base-uncased", "model.safetensors"),),
+)

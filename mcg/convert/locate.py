@@ -1,0 +1,42 @@
+"""Where pretrained weights lie: a local path, or a known name that is looked up on this machine. Nothing is downloaded.
+
+A known name (`bert-base-uncased`) is found in the cache of Hugging Face, or, where it has no repository there, in the
+cache of torch hub. What is not found is told with the command that fetches it and the place where it is looked for.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from huggingface_hub import constants, try_to_load_from_cache
+
+from mcg.convert import FAMILIES
+from mcg.convert.rules import ConvertError
+
+KNOWN = {name: (place, file) for family in FAMILIES.values() for name, place, file in family.known}
+
+
+def locate(path: str) -> Path:
+    """The file or folder at a path, or of a known name. Raises ConvertError with the remedy."""
+    given = Path(path).expanduser()
+    if given.exists():
+        return given
+    if path not in KNOWN:
+        raise ConvertError(f"{path}: no such file or folder, nor a known name; known names: {', '.join(KNOWN)}")
+    place, file = KNOWN[path]
+    if not place.startswith("https://"):
+        found = try_to_load_from_cache(place, file)
+        if isinstance(found, str):
+            return Path(found)
+        raise ConvertError(
+            f"{path}: not on this machine, and nothing is downloaded here. Fetch it with `hf download {place} {file}` "
+            f"(it goes to {constants.HF_HUB_CACHE}; copy that folder to a machine without network), or give the path "
+            f"of the {file} of https://huggingface.co/{place}"
+        )
+    kept = Path(torch.hub.get_dir()) / "checkpoints" / file
+    if kept.is_file():
+        return kept
+    raise ConvertError(
+        f"{path}: not on this machine, and nothing is downloaded here. Put {place} at {kept}, or give its path"
+    )

@@ -1,0 +1,74 @@
+"""What a rule of conversion says, and what a family of checkpoints is made of.
+
+A rule takes the keys that its regular expression matches in full. They become the weights that it names (`\\1` stands
+for the first group), or, where it names none, they are dropped for the reason it gives. The first rule that matches a
+key decides.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Literal
+
+
+class ConvertError(ValueError):
+    """A checkpoint that cannot be read, is not what was expected, or does not fit the model."""
+
+
+@dataclass(frozen=True)
+class Rule:
+    """source: keys, as a regular expression; targets: our names for each of them; reason: why they are dropped."""
+
+    source: str
+    targets: tuple[str, ...] = ()
+    reason: str = ""
+
+    def apply(self, key: str) -> tuple[str, ...] | None:
+        """Our names for a key, () if it is dropped, None if the rule is about other keys."""
+        match = re.fullmatch(self.source, key)
+        return None if match is None else tuple(match.expand(target) for target in self.targets)
+
+
+@dataclass(frozen=True)
+class Fill:
+    """Weights that the family never has: target, our names as a regular expression, start at zero or stay as they are
+    drawn; reason: why that is right."""
+
+    target: str
+    value: Literal["zeros", "fresh"]
+    reason: str
+
+
+@dataclass(frozen=True)
+class Family:
+    """Checkpoints of one kind."""
+
+    name: str
+    """What `--kind` and `kind:` say."""
+    title: str
+    """What it is, in words."""
+    signs: tuple[str, ...]
+    """Regular expressions, each of which matches a key of every such checkpoint, and not of those further down."""
+    rules: tuple[Rule, ...]
+    needs: tuple[str, ...]
+    """Beginnings of our names: a checkpoint without any of these is not whole."""
+    fills: tuple[Fill, ...] = ()
+    wrapper: str | None = None
+    """The entry of the file that holds the weights, where that tells the kind."""
+    token_head: Literal["untied", "tied"] = "untied"
+    """Of the model that is made for it: whether the head for masked words shares the word embeddings."""
+    split_layers: bool = False
+    """Of the model that is made for it: whether the second half of the text layers is for fusion alone."""
+    known: tuple[tuple[str, str, str], ...] = ()
+    """(name, place, file): checkpoints that can be asked for by name. place: a Hugging Face repository, or a URL."""
+
+    def fits(self, keys: Collection[str], wrapper: str | None) -> bool:
+        """Whether a checkpoint with these keys is of this kind."""
+        if self.wrapper is not None and self.wrapper != wrapper:
+            return False
+        return all(any(re.fullmatch(sign, key) for key in keys) for sign in self.signs)
+
+
+POSITION_IDS = "numbers 0, 1, 2, ...: not a weight"

@@ -1,0 +1,217 @@
+"""Decode clips with NVIDIA DALI: encoded bytes in, the planned frames out, on the GPU or with DALI's CPU operators.
+
+Promises: the frames of the plan and no others, scaled, cropped and mirrored inside the pipeline, uint8; values as the
+CPU decoder's up to colour conversion and interpolation (tests/shards/decode/test_dali.py states how near). What DALI
+would not do right, or refuses, goes to the CPU decoder: one clip, counted by reason, moved to the same device.
+One pipeline of batch size 1 for each thread and kind of medium, made at the thread's first clip: as many NVDEC sessions
+as the loader has threads, and one bad clip costs no other. Every number of a plan is an argument of the run, so one
+pipeline serves all plans. `run` releases the interpreter's lock. Nothing is kept between clips.
+Frames are handed to torch or numpy without a copy: with DALI's dynamic executor an output is valid as long as somebody
+holds it (docstring of TensorGPU.__dlpack__; the other executors overwrite it).
+Gives up: partial fetch, since DALI is given whole videos; and repairs: a stream that ends early is the CPU's.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from shards.clip import ClipPlan
+from shards.decode import Count, Frames
+from shards.decode.augment import apply_ops
+from shards.decode.cpu import decode as decode_on_cpu
+from shards.decode.remux import Unsuitable, remux
+from shards.media import MediaError, Orientation, open_image
+from shards.partial import Media, whole
+
+if TYPE_CHECKING:
+    from nvidia.dali import Pipeline
+
+_logger = logging.getLogger(__name__)
+
+_PICTURES = ("JPEG", "PNG", "BMP", "WEBP")
+_JPEG_END = b"\xff\xd9"
+_JPEG_TAIL = 1 << 10
+"""Bytes at the end of a JPEG file among which its end marker must be; others may be cut, which DALI would not say."""
+
+
+class Dali:
+    """A decoder, see shards/decode/__init__.py; may be called in any number of threads."""
+
+    def __init__(self, device: int | None, count: Count) -> None:
+        """device: number of a CUDA device, None for the CPU operators."""
+        self._device, self._count = device, count
+        self._local = threading.local()
+        self._told: set[str] = set()
+
+    def __call__(self, media: Media, kind: str, plan: ClipPlan) -> Frames:
+        """Decode a clip. Raises MediaError, SourceError."""
+        with self._stream():
+            try:
+                frames = self._decode(media, kind, plan)
+            except Unsuitable as unsuitable:
+                self._note(unsuitable)
+                return self._to_device(decode_on_cpu(media, kind, plan))
+        self._count("dali")
+        return frames
+
+    def _decode(self, media: Media, kind: str, plan: ClipPlan) -> Frames:
+        if not plan.frames or min(plan.frames) < 0:
+            raise Unsuitable("plan")
+        if kind == "video":
+            video = remux(whole(media), plan.frames, self._device is not None)
+            inputs = {"frames": np.array(video.frames, np.int32), "colour": _matrix(*video.colour)}
+            return _apply(self._run("video", video.data, plan, inputs), plan)
+        if kind == "image" and set(plan.frames) == {0}:
+            data = whole(media)
+            check_picture(data)
+            picture = _apply(self._run("image", data, plan, {})[None], plan)
+            if isinstance(picture, np.ndarray):
+                return np.repeat(picture, len(plan.frames), axis=0)
+            return picture.repeat(len(plan.frames), 1, 1, 1)
+        raise Unsuitable("kind", kind)
+
+    def _run(self, kind: str, data: bytes, plan: ClipPlan, inputs: dict[str, npt.NDArray[Any]]) -> Frames:
+        pipelines: dict[str, Pipeline] = self._local.__dict__.setdefault("pipelines", {})
+        pipeline = pipelines.get(kind)
+        if pipeline is None:
+            pipeline = pipelines[kind] = make_pipeline(kind, self._device)
+        (height, width), (top, left, crop_height, crop_width) = plan.resize, plan.crop
+        inputs |= {
+            "encoded": np.frombuffer(data, np.uint8),
+            "size": np.array((crop_height, crop_width), np.float32),
+            "start": np.array((top / height, left / width), np.float32),
+            "stop": np.array(((top + crop_height) / height, (left + crop_width) / width), np.float32),
+            "mirror": np.array(plan.flip, np.int32),
+        }
+        try:
+            (output,) = pipeline.run(**{name: [value] for name, value in inputs.items()})
+        except RuntimeError as error:
+            del pipelines[kind]  # DALI calls it no longer valid
+            raise Unsuitable("refused", _what_dali_says(error)) from error
+        if self._device is None:
+            frames: Frames = np.from_dlpack(output[0]).astype(np.uint8, copy=False)
+        else:
+            import torch
+
+            frames = torch.from_dlpack(output[0])
+        expected = plan.shape if kind == "video" else plan.shape[1:]
+        if tuple(frames.shape) != expected:
+            raise Unsuitable("refused", f"DALI gave {tuple(frames.shape)} instead of {expected}")
+        return frames
+
+    @contextmanager
+    def _stream(self) -> Iterator[None]:
+        """What torch does in here goes to a CUDA stream of this thread, and is done at the end of the block.
+
+        On the default stream it would wait for the training step, and the step for it.
+        """
+        if self._device is None:
+            yield
+            return
+        import torch
+
+        stream = getattr(self._local, "stream", None)
+        if stream is None:
+            stream = self._local.stream = torch.cuda.Stream(self._device)
+        with torch.cuda.stream(stream):
+            yield
+            stream.synchronize()
+
+    def _to_device(self, frames: Frames) -> Frames:
+        if self._device is None:
+            return frames
+        import torch
+
+        return torch.as_tensor(frames).to(f"cuda:{self._device}")
+
+    def _note(self, unsuitable: Unsuitable) -> None:
+        self._count(f"cpu: {unsuitable.reason}")
+        level = logging.DEBUG if unsuitable.reason in self._told else logging.INFO
+        self._told.add(unsuitable.reason)
+        _logger.log(level, "decoded on the CPU instead of by DALI: %s (the first for this reason is told)", unsuitable)
+
+
+def make_pipeline(kind: str, device: int | None) -> Pipeline:
+    """A pipeline for clips of one kind, built. Its inputs are the numbers of a plan, all for one sample."""
+    from nvidia.dali import Pipeline, fn, types
+
+    decoder = "cpu" if device is None else "mixed"
+    pipeline = Pipeline(batch_size=1, num_threads=1, device_id=device, prefetch_queue_depth=1, exec_dynamic=True)
+    with pipeline:
+
+        def argument(name: str, dtype: Any, ndim: int) -> Any:
+            return fn.external_source(name=name, dtype=dtype, ndim=ndim)
+
+        encoded = argument("encoded", types.UINT8, 1)
+        # affine: threads of DALI would be tied to CPU cores, those of all pipelines to the same ones.
+        if kind == "video":
+            frames = argument("frames", types.INT32, 1)
+            # pad_mode: a frame that is not there is an error, not a black one.
+            output = fn.decoders.video(encoded, device=decoder, frames=frames, pad_mode="none", affine=False)
+        else:
+            output = fn.decoders.image(
+                encoded, device=decoder, output_type=types.RGB, jpeg_fancy_upsampling=True, affine=False
+            )
+        # Only the crop is computed: the part of the frame that becomes the crop, scaled to its size.
+        output = fn.resize(
+            output,
+            size=argument("size", types.FLOAT, 1),
+            roi_start=argument("start", types.FLOAT, 1),
+            roi_end=argument("stop", types.FLOAT, 1),
+            roi_relative=True,
+            interp_type=types.INTERP_CUBIC,  # as both CPU decoders
+            antialias=True,
+        )
+        if kind == "video":
+            output = fn.coord_transform(output, M=argument("colour", types.FLOAT, 2), dtype=types.UINT8)
+        pipeline.set_outputs(fn.flip(output, horizontal=argument("mirror", types.INT32, 0)))
+    pipeline.build()
+    return pipeline
+
+
+def _apply(frames: Frames, plan: ClipPlan) -> Frames:
+    """RandAugment, on the device that has the frames."""
+    if isinstance(frames, np.ndarray):
+        return apply_ops(frames, plan.ops)
+    return apply_ops(frames, plan.ops)
+
+
+def check_picture(data: bytes) -> None:
+    """Raise Unsuitable for a picture that DALI shows otherwise than Pillow does, or that is not whole."""
+    try:
+        with open_image(data) as (image, turn):
+            plain = image.mode in ("RGB", "L") and not image.has_transparency_data
+            if image.format not in _PICTURES or getattr(image, "n_frames", 1) > 1:
+                raise Unsuitable("codec", str(image.format))
+            if not plain or image.info.get("adobe_transform") == 0:
+                raise Unsuitable("pixel format", image.mode)
+            if turn != Orientation():
+                raise Unsuitable("rotation")
+            if image.format == "JPEG" and _JPEG_END not in data[-_JPEG_TAIL:]:
+                raise Unsuitable("damaged", "the JPEG file has no end")
+    except MediaError as error:
+        raise Unsuitable("damaged", str(error)) from error
+
+
+def _matrix(red: float, blue: float) -> npt.NDArray[np.float32]:
+    """What makes RGB of RGB that was computed as if YCbCr were BT.601; red, blue: their true shares in luma."""
+    wrong = _to_ycbcr(0.299, 0.114)
+    return np.asarray(np.linalg.inv(_to_ycbcr(red, blue)) @ wrong, np.float32)
+
+
+def _to_ycbcr(red: float, blue: float) -> npt.NDArray[np.float64]:
+    luma = np.array((red, 1 - red - blue, blue))
+    return np.stack((luma, ((0, 0, 1) - luma) / (2 - 2 * blue), ((1, 0, 0) - luma) / (2 - 2 * red)))
+
+
+def _what_dali_says(error: RuntimeError) -> str:
+    """The reason out of a message that is mostly about the pipeline."""
+    text = str(error)
+    return text.partition("encountered:")[2].partition("C++ context")[0].strip() or text.strip()

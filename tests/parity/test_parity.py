@@ -1,0 +1,130 @@
+"""`make parity`: with released weights our models give the released outputs, losses, gradients and answers.
+
+Every case in $GOLDEN (default ../shared/golden) is a test. Each of its output tensors is compared: max |a - b| <= 1e-4
+max |b|, token ids equal. A case of a kind that is not implemented here is skipped with that reason, never passed.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import Tensor
+
+from mcg.convert import FAMILIES
+from mcg.convert.rules import Family
+from mcg.objectives.contrastive import Contrastive, ContrastiveConfig
+from mcg.objectives.generation import Generation, GenerationConfig
+from mcg.objectives.masked_lm import MaskedLM, MaskedLMConfig
+from mcg.objectives.states import States
+from mcg.objectives.token_contrast import TokenContrast, TokenContrastConfig, merge_words
+from mcg.text import TextCodec
+from tests.parity.released import GOLDEN, Case, case_names, compare, read_case, released_mcg
+
+SEP = 102
+
+
+def _pretrain(case: Case) -> None:
+    given, facts = case.given, case.facts
+    model, codec = released_mcg(case), TextCodec()
+    labels, ids = given["mlm_labels"], given["input_ids"]
+    L = ids.shape[1]
+    words = torch.stack([torch.from_numpy(codec.words(line.numpy())) for line in ids])
+    inputs = {
+        "text_ids": ids,
+        "text_mask": given["attention_mask"],
+        "text_words": words,
+        "masked_ids": given["mlm_input_ids"],
+        "masked_kept": ((labels != -100) & (given["mlm_input_ids"] == ids)).long(),
+    }
+    states = States(model, inputs, with_attention=True)
+    # the reference has normalised pixels, so the video pass is run by hand
+    states.video = model.vision(given["pixel_values"], with_attention=True)
+    losses = {
+        "vtc_loss": Contrastive(ContrastiveConfig())(states),
+        "mlm_loss": MaskedLM(MaskedLMConfig())(states),
+        "mcl_loss": TokenContrast(TokenContrastConfig(padded_words=L - 1))(states),
+    }
+    torch.stack(list(losses.values())).sum().backward()
+    assert states.text.cls_attention_BL is not None
+    merged = merge_words(states.text.states_BLD, states.text.cls_attention_BL, words, states.text.mask_BL)
+    word_states = merged.states_BWD
+    logits = model.token_logits(states.masked_fused.states_BLD[:, :L][labels != -100])
+    first = given["mlm_logits_first_masked"]
+    outputs = {
+        **losses,
+        "mcl_loss_as_released": TokenContrast(TokenContrastConfig(padded_words=L - 1), released=True)(states),
+        "video_embeds": states.video.tokens_BVD,
+        "video_feat": states.video_features,
+        "text_feat": states.text_features,
+        "mlm_logits_first_masked": logits[: len(first)],
+        "word_attention": merged.attention_BW,
+        "word_embeds": torch.cat([given["word_embeds"][:, :1], word_states], 1),  # the reference keeps [CLS]
+    }
+    _compare_all(case, outputs, set(inputs) | {"input_ids", "attention_mask", "mlm_input_ids", "mlm_labels"})
+    compare("text_feat of [CLS]", states.text.states_BLD[:, 0], given["word_embeds"][:, 0])
+    _compare_gradients(facts["grad_norm"], model, FAMILIES["mcg"])
+
+
+def _qa(case: Case) -> None:
+    given = case.given
+    model = released_mcg(case, compat="released")  # the released decoder attends to the padding of questions
+    with torch.no_grad():
+        video = model.vision(given["pixel_values"])
+        text = model.encode_text(given["question_ids"], given["question_mask"].bool())
+        memory = model.fuse(text, video)
+        found = model.generate(memory, start_id=30522, end_id=SEP, pad_id=0, num_beams=3, max_tokens=10)
+        states = States(model, {"answer_ids": given["answer_ids"], "answer_mask": given["answer_mask"]}, False)
+        states.answer_memory = memory
+        loss = Generation(GenerationConfig(label_smoothing=0.1))(states)
+    outputs = {
+        "video_embeds": video.tokens_BVD,
+        "fused": memory.states_BLD,
+        "generated": found.ids_BA,
+        "generated_scores": _released_scores(found.ids_BA, found.scores_B),
+        "loss": loss,
+    }
+    _compare_all(case, outputs, {"question_ids", "question_mask", "answer_ids", "answer_mask", "answer_targets"})
+    assert [TextCodec().decode(line.numpy()) for line in found.ids_BA] == case.facts["predictions"]
+
+
+def _released_scores(ids_BA: Tensor, scores_B: Tensor) -> Tensor:
+    """Ours are means over the tokens after [DEC]; the release divides by the tokens before [SEP], [DEC] counted."""
+    after_end_BA = (ids_BA == SEP).cumsum(1) - (ids_BA == SEP).long() > 0
+    length_B = (~after_end_BA).sum(1)
+    ended_B = (ids_BA == SEP).any(1).long()
+    return scores_B * (length_B - 1) / (length_B - ended_B)
+
+
+def _compare_all(case: Case, outputs: dict[str, Tensor], inputs: set[str]) -> None:
+    left_out = set(case.given) - set(outputs) - inputs - {"pixel_values"}
+    assert not left_out, f"{case.name}: not compared: {sorted(left_out)}"
+    for name, found in outputs.items():
+        compare(name, found.detach(), case.given[name])
+
+
+def _compare_gradients(expected: dict[str, float], model: torch.nn.Module, family: Family) -> None:
+    """Norms of all gradients by released key; those that are zero but for rounding are compared with the largest."""
+    largest = max(expected.values())
+    for key, norm in expected.items():
+        names = next(names for rule in family.rules if (names := rule.apply(key)) is not None)
+        gradient = model.get_parameter(names[0]).grad
+        assert gradient is not None, key
+        difference = abs(float(gradient.norm()) - norm)
+        assert difference <= 1e-4 * max(norm, 1e-3 * largest), f"gradient of {key}: {float(gradient.norm())}, {norm}"
+
+
+CHECKS: dict[str, Callable[[Case], None]] = {"mcg_pretrain": _pretrain, "mcg_qa": _qa}
+"""By kind: the name of a case without its last word."""
+
+
+@pytest.mark.parametrize("name", case_names() or [None])
+def test_case(name: str | None) -> None:
+    if name is None:
+        pytest.skip(f"no reference values in {GOLDEN}; they lie beside the repository, $GOLDEN names another folder")
+    kind = re.sub(r"_[^_]+$", "", name)
+    if kind not in CHECKS:
+        pytest.skip(f"{name}: kind {kind} is not implemented, so nothing was compared; implemented: {sorted(CHECKS)}")
+    CHECKS[kind](read_case(name))

@@ -1,0 +1,434 @@
+"""DALI shows what the CPU decoder shows, within stated tolerances; what it cannot is left to that, and counted.
+
+Without a GPU these tests use DALI's CPU operators (VP8, VP9, MJPEG, pictures); with one they take all codecs as well.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+import subprocess
+import sys
+import threading
+from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+pytest.importorskip("nvidia.dali", reason="NVIDIA DALI is not installed (extra dali)")
+
+from shards.clip import ClipPlan, EncodedClip
+from shards.config import LoaderConfig
+from shards.decode.cpu import decode
+from shards.decode.dali import Dali, check_picture, make_pipeline
+from shards.decode.remux import Unsuitable
+from shards.loader import Loader
+from shards.media import MediaError, probe
+from shards.metrics import to_json_line, to_prometheus
+from shards.randaugment import Op
+from shards.sample import Sample
+from shards.worker import RngFactory
+from shards.writer import DatasetWriter
+from tests.shards.decode.twins import MEDIA, compare, difference, is_video, on_cpu, wrong_numbers
+
+GPU = torch.cuda.current_device() if torch.cuda.is_available() else None
+DEVICES = [None] if GPU is None else [None, GPU]
+HERE = {"vp8", "vp9", "mjpeg", "jpeg", "png", "webp"}
+EVERYWHERE = HERE | {"h264", "hevc", "av1", "mpeg4"}
+# Without a GPU: what DALI takes there, and one that it does not.
+SHOWN = [
+    path
+    for path in MEDIA
+    if GPU is not None or path.suffix in (".webm", ".jpg", ".png", ".webp") or "2.mp4" in path.name
+]
+SHOWN += [path for path in MEDIA if "mjpeg" in path.name]
+SIZE = (64, 96)
+REPOSITORY = Path(__file__).resolve().parents[3]
+
+
+class Counted:
+    """A decoder and the ways that its clips went."""
+
+    def __init__(self, device: int | None) -> None:
+        self.ways: Counter[str] = Counter()
+        self.codecs = HERE if device is None else EVERYWHERE
+        self.decode = Dali(device, lambda way: self.ways.update([way]))
+
+
+@pytest.fixture(params=DEVICES, ids=lambda device: "cpu" if device is None else "gpu")
+def dali(request: pytest.FixtureRequest) -> Counted:
+    return Counted(request.param)
+
+
+def whole(*frames: int, size: tuple[int, int] = SIZE, flip: bool = False) -> ClipPlan:
+    return ClipPlan(frames, size, (0, 0, *size), flip)
+
+
+# ------------------------------------------------------------ parity
+
+
+@pytest.mark.parametrize("path", SHOWN, ids=lambda path: path.name)
+def test_it_shows_what_its_twin_shows(dali: Counted, path: Path) -> None:
+    codec, found = compare(path, dali.decode, decode)
+    if dali.ways["dali"]:
+        assert codec in dali.codecs and all(apart.within(codec) for apart in found), (codec, found)
+    else:
+        assert all(apart == (0, 0) for apart in found)
+
+
+def test_it_decodes_what_it_says_it_can(dali: Counted) -> None:
+    done = set()
+    for path in SHOWN:
+        facts = probe(path.read_bytes(), path.name)
+        before = dali.ways["dali"]
+        dali.decode(path.read_bytes(), facts.kind, whole(0))
+        if dali.ways["dali"] > before:
+            done.add(facts.codec)
+    assert done == dali.codecs
+
+
+@pytest.mark.parametrize("path", [path for path in SHOWN if is_video(path)], ids=lambda path: path.name)
+def test_it_shows_the_frames_that_were_asked_for(dali: Counted, path: Path) -> None:
+    assert not wrong_numbers(path, dali.decode, decode)
+
+
+@pytest.mark.parametrize("codec", ["libvpx-vp9", "libvpx", "mjpeg"])
+def test_frames_come_by_number_in_any_order_repeated_or_not(
+    dali: Counted, make_clip: Callable[..., bytes], read_number: Callable[[np.ndarray], int], codec: str
+) -> None:
+    frames = (37, 0, 12, 12, 39, 1, 0)
+    clip = dali.decode(make_clip(40, SIZE, codec), "video", whole(*frames))
+    assert tuple(clip.shape) == (7, *SIZE, 3) and dali.ways == {"dali": 1}
+    assert tuple(map(read_number, on_cpu(clip))) == frames
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    frames=st.lists(st.integers(0, 39), min_size=1, max_size=5),
+    top=st.integers(0, 60),
+    left=st.integers(0, 90),
+    height=st.integers(1, 40),
+    width=st.integers(1, 40),
+    flip=st.booleans(),
+)
+def test_any_plan_is_met(
+    make_clip: Callable[..., bytes], frames: list[int], top: int, left: int, height: int, width: int, flip: bool
+) -> None:
+    media = make_clip(40, SIZE, "libvpx-vp9")
+    plan = ClipPlan(tuple(frames), (100, 130), (top, left, height, width), flip)
+    ours, theirs = DECODE(media, "video", plan), decode(media, "video", plan)
+    assert ours.shape == plan.shape and ours.dtype == np.uint8
+    assert difference(ours, theirs).mean < 4
+
+
+def test_randaugment_is_done_as_by_the_cpu_decoder(dali: Counted, make_clip: Callable[..., bytes]) -> None:
+    media, picture = make_clip(5, SIZE, "libvpx-vp9"), next(path for path in MEDIA if path.suffix == ".jpg")
+    plan = ClipPlan((0, 0), SIZE, (0, 0, *SIZE), False, (Op("contrast", 1.5), Op("translate_x", 9.0)))
+    for data, kind in ((media, "video"), (picture.read_bytes(), "image")):
+        ours, theirs = dali.decode(data, kind, plan), decode(data, kind, plan)
+        assert difference(ours, theirs).mean < 4 and dali.ways.total() == dali.ways["dali"]
+
+
+DECODE = Dali(None, lambda way: None)
+
+
+@lru_cache
+def _colours(space: int) -> bytes:
+    """A VP9 video of saturated colours that says which colour space it is in."""
+    buffer = io.BytesIO()
+    rng = np.random.default_rng(0)
+    picture = np.kron(rng.integers(40, 216, (4, 6, 3)), np.ones((16, 16, 1))).astype(np.uint8)
+    with av.open(buffer, "w", format="webm") as container:
+        stream = container.add_stream(
+            "libvpx-vp9", rate=25, options={"cpu-used": "8", "deadline": "realtime", "crf": "5"}
+        )
+        stream.height, stream.width, stream.pix_fmt = 64, 96, "yuv420p"
+        stream.codec_context.colorspace = space
+        for _ in range(3):
+            frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
+            frame = frame.reformat(format="yuv420p", dst_colorspace=space)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize("space", [1, 5, 9])
+def test_colours_are_those_of_the_stream(dali: Counted, space: int) -> None:
+    plan = whole(0)
+    ours, theirs = dali.decode(_colours(space), "video", plan), decode(_colours(space), "video", plan)
+    assert dali.ways == {"dali": 1}
+    bias = np.abs((on_cpu(ours) - on_cpu(theirs)).mean(axis=(0, 1, 2)))
+    assert difference(ours, theirs).mean < 3 and bias.max() < 3
+
+
+# ------------------------------------------------------------ the CPU decoder stands in
+
+
+@pytest.mark.parametrize(
+    ("reason", "options"),
+    [
+        ("codec", {"codec": "libx264"}),
+        ("short", {"codec": "libvpx-vp9", "num_frames": 10}),
+    ],
+)
+def test_what_it_is_not_given_is_counted_by_reason(
+    make_clip: Callable[..., bytes], reason: str, options: dict[str, object]
+) -> None:
+    dali = Counted(None)
+    media = make_clip(**({"num_frames": 11} | options))
+    plan = whole(0, 10)
+    try:
+        frames = dali.decode(media, "video", plan)
+    except MediaError as error:
+        with pytest.raises(MediaError, match="header said 10"):
+            decode(media, "video", plan)
+        assert "frame 10 was planned" in str(error)
+    else:
+        assert np.array_equal(on_cpu(frames), decode(media, "video", plan))
+    assert dali.ways == {f"cpu: {reason}": 1}
+
+
+def test_a_cut_video_is_not_shown_shorter(dali: Counted, make_clip: Callable[..., bytes]) -> None:
+    media = make_clip(40, SIZE, "libvpx-vp9")
+    cut = media[: len(media) // 2]
+    with pytest.raises(MediaError, match="frame 39 was planned but"):
+        dali.decode(cut, "video", whole(0, 39))
+    assert tuple(dali.decode(cut, "video", whole(0, 1)).shape) == (2, *SIZE, 3)
+    assert dali.ways["dali"] + dali.ways.total() <= 3
+
+
+def test_after_a_refusal_the_next_clip_is_decoded(dali: Counted, make_clip: Callable[..., bytes]) -> None:
+    media = make_clip(40, SIZE, "libvpx-vp9")
+    at = len(media) // 3
+    torn = media[:at] + bytes(400) + media[at + 400 :]
+    for _ in range(2):
+        try:
+            dali.decode(torn, "video", whole(0, 39))
+        except MediaError as error:
+            assert "frame" in str(error)
+        assert dali.decode(media, "video", whole(39)).shape[0] == 1
+    assert dali.ways["dali"] >= 2
+
+
+def _jpeg(mode: str = "RGB", **options: object) -> bytes:
+    buffer = io.BytesIO()
+    Image.new(mode, (32, 24), 100).save(buffer, "JPEG", **options)
+    return buffer.getvalue()
+
+
+def test_pictures_that_are_shown_otherwise_are_turned_away() -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    check_picture(_jpeg())
+    check_picture(_jpeg("L"))
+    for data, reason in (
+        (_jpeg("CMYK"), "pixel format: CMYK"),
+        (_jpeg(exif=exif), "rotation"),
+        (_jpeg()[:-3], "damaged: the JPEG file has no end"),
+        (b"<html>", "damaged: not a picture"),
+    ):
+        with pytest.raises(Unsuitable, match=reason):
+            check_picture(data)
+
+
+def test_a_picture_is_shown_as_often_as_planned(dali: Counted) -> None:
+    path = next(path for path in MEDIA if path.suffix == ".jpg")
+    clip = dali.decode(path.read_bytes(), "image", ClipPlan((0, 0, 0), (50, 60), (5, 5, 40, 40), True))
+    assert tuple(clip.shape) == (3, 40, 40, 3) and bool((clip[0] == clip[2]).all()) and dali.ways == {"dali": 1}
+
+
+def test_all_frames_are_of_one_kind_whatever_decoded_them(dali: Counted, make_clip: Callable[..., bytes]) -> None:
+    plan = whole(0, 1)
+    clips = [dali.decode(make_clip(3, SIZE, codec, rotation), "video", plan) for codec, rotation in CLIPS]
+    assert len({type(clip) for clip in clips}) == 1
+    assert len({str(getattr(clip, "device", "")) for clip in clips}) == 1
+
+
+CLIPS = (("libvpx-vp9", 0), ("libx264", 180), ("libvpx", 0))
+
+
+# ------------------------------------------------------------ threads and memory
+
+
+def test_frames_stay_what_they_were_when_the_pipeline_runs_again(
+    dali: Counted, make_clip: Callable[..., bytes]
+) -> None:
+    media = make_clip(40, SIZE, "libvpx-vp9")
+    first = dali.decode(media, "video", whole(1, 2))
+    before = on_cpu(first).copy()
+    for number in range(10):
+        dali.decode(media, "video", whole(number + 20, 3))
+    assert np.array_equal(on_cpu(first), before)
+
+
+def test_frames_are_not_copied_on_their_way_out(make_clip: Callable[..., bytes]) -> None:
+    frames = DECODE(make_clip(5, SIZE, "libvpx-vp9"), "video", whole(0))
+    assert isinstance(frames, np.ndarray) and frames.base is not None and frames.flags.c_contiguous
+
+
+def test_threads_decode_side_by_side_with_pipelines_of_their_own(
+    dali: Counted, make_clip: Callable[..., bytes]
+) -> None:
+    media = make_clip(40, SIZE, "libvpx-vp9")
+    alone = on_cpu(dali.decode(media, "video", whole(7, 30)))
+    barrier = threading.Barrier(3)
+
+    def work(_: int) -> bool:
+        barrier.wait()
+        return all(np.array_equal(on_cpu(dali.decode(media, "video", whole(7, 30))), alone) for _ in range(5))
+
+    with ThreadPoolExecutor(3) as pool:
+        assert all(pool.map(work, range(3)))
+
+
+def test_the_interpreter_is_free_while_dali_runs() -> None:
+    """Counted, not timed: another thread goes on while one run lasts."""
+    path = next(path for path in MEDIA if path.name == "bbb_burrow.webm")
+    pipeline = make_pipeline("video", None)
+    inputs = {
+        "encoded": np.frombuffer(path.read_bytes(), np.uint8),
+        "frames": np.arange(0, 150, dtype=np.int32),
+        "size": np.array((64, 64), np.float32),
+        "start": np.zeros(2, np.float32),
+        "stop": np.ones(2, np.float32),
+        "colour": np.eye(3, dtype=np.float32),
+        "mirror": np.array(0, np.int32),
+    }
+    pause, turns, done = threading.Event(), 0, threading.Event()
+
+    def turn() -> None:
+        nonlocal turns
+        while not done.is_set():
+            pause.wait(1e-3)
+            turns += 1
+
+    # Nobody is asked to give the lock away: the other thread has turns when `run` lets go of it, and then only.
+    interval, _ = sys.getswitchinterval(), sys.setswitchinterval(60)
+    other = threading.Thread(target=turn)
+    other.start()
+    try:
+        before = turns
+        pipeline.run(**{name: [value] for name, value in inputs.items()})
+        during = turns - before
+    finally:
+        done.set()
+        sys.setswitchinterval(interval)
+        other.join()
+    assert during >= 1
+
+
+# ------------------------------------------------------------ in a loader
+
+
+@pytest.fixture(scope="module")
+def mixed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """VP9, H.264 and a picture by turns, twelve samples; one is no video at all."""
+    folder = tmp_path_factory.mktemp("mixed")
+    names = ("sintel_oldman.webm", "tree_window.mp4", "sl_flower.jpg", "bbb_grass.webm")
+    media = [(path.suffix[1:], path.read_bytes()) for name in names for path in MEDIA if path.name == name]
+    with DatasetWriter(folder, "mixed", samples_per_shard=4) as writer:
+        for number in range(12):
+            ext, data = media[number % 4]
+            facts = probe(data, f"x.{ext}")
+            if number == 8:
+                data = b"no video"
+            writer.write(f"{number:03d}", data, ext, [{"caption": str(number)}], {"number": number}, facts)
+    return folder
+
+
+def _encode(sample: Sample, rng: RngFactory) -> EncodedClip:
+    frames = (0, 5) if sample.facts.kind == "video" else (0, 0)
+    flip = bool(rng("flip").random() < 0.5)
+    plan = ClipPlan(frames, (40, 60), (4, 10, 32, 32), flip)
+    return EncodedClip(sample.media, sample.facts.kind, plan, {}, {"number": sample.meta["number"]})
+
+
+def _settings(folder: Path, decode: str, **more: object) -> LoaderConfig:
+    fields = {"blend": [{"name": "mixed", "path": str(folder)}], "batch_size": 4, "decode": decode, "streams": 1}
+    return LoaderConfig.model_validate(fields | {"max_failure_rate": None} | more)
+
+
+def test_a_loader_gives_the_same_batches_as_with_the_cpu_decoder(mixed: Path) -> None:
+    batches = {}
+    for name in ("cpu", "dali"):
+        with Loader(_settings(mixed, name), 0, 1, _encode) as loader:
+            batches[name] = [next(loader) for _ in range(6)]
+            snapshot = loader.stats.snapshot()
+            assert loader.state_dict()["decoder"] == (
+                "cpu" if name == "cpu" else "dali-cpu" if GPU is None else "dali-cuda"
+            )
+            assert loader.quarantined() == {"mixed": {"decode": 2}}
+    for ours, theirs in zip(batches["dali"], batches["cpu"], strict=True):
+        assert ours.meta == theirs.meta and ours.origins == theirs.origins
+        assert difference(ours.frames, theirs.frames).mean < 3
+        assert (str(getattr(ours.frames, "device", "cpu")) != "cpu") == (GPU is not None)
+        assert ours.frames.nbytes == theirs.frames.nbytes
+    ways = snapshot.decoded
+    assert ways["dali"] >= 12 and ways["cpu: damaged"] >= 2 and ("cpu: codec" in ways) == (GPU is None)
+    assert snapshot.queue.last_bytes > 0
+    text = to_prometheus(snapshot)
+    assert f'shards_loader_decoded_total{{by="dali",reason=""}} {ways["dali"]}' in text
+    assert f'shards_loader_decoded_total{{by="cpu",reason="damaged"}} {ways["cpu: damaged"]}' in text
+    assert json.loads(to_json_line(snapshot))["decoded"] == ways
+
+
+def test_evaluation_masks_what_failed(mixed: Path) -> None:
+    with Loader(_settings(mixed, "dali", mode="eval", batch_size=5), 0, 1, _encode) as loader:
+        batches = list(loader)
+    assert [batch.valid.tolist() for batch in batches] == [
+        [True] * 5,
+        [True] * 3 + [False, True],
+        [True] * 2 + [False] * 3,
+    ]
+    assert len({type(batch.frames) for batch in batches}) == 1
+
+
+def test_a_resume_under_another_decoder_is_told(mixed: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with Loader(_settings(mixed, "cpu"), 0, 1, _encode) as loader:
+        next(loader)
+        state = loader.state_dict()
+        rest = next(loader).meta
+    with Loader(_settings(mixed, "dali"), 0, 1, _encode) as loader, caplog.at_level(logging.WARNING, "shards.loader"):
+        loader.load_state_dict(state)
+        assert next(loader).meta == rest
+        own = loader.state_dict()["decoder"]
+    assert len(caplog.messages) == 1 and caplog.messages[0].startswith(f"resumed with decoder {own} (")
+    assert "saved with cpu: the same frames, but their values differ a little" in caplog.messages[0]
+
+
+def test_a_loader_left_early_ends_its_process_cleanly(mixed: Path) -> None:
+    script = (
+        "import sys; from tests.shards.decode.test_dali import Loader, Path, _encode, _settings\n"
+        "loader = Loader(_settings(Path(sys.argv[1]), 'dali'), 0, 1, _encode)\n"
+        "print(next(loader).frames.shape)\n"
+    )
+    command = [sys.executable, "-c", script, str(mixed)]
+    done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0 and "(4, 2, 32, 32, 3)" in done.stdout.replace(
+        "torch.Size([4, 2, 32, 32, 3])", str((4, 2, 32, 32, 3))
+    )
+
+
+def test_hostile_containers_do_not_end_the_process(corpus: Path) -> None:
+    """Each of these once wrote past DALI's buffers, in a process of its own."""
+    names = [path for path in (corpus / "videos_odd").iterdir() if "bipbop_short" in path.name or "resol" in path.name]
+    assert len(names) >= 3
+    script = (
+        "import sys; from pathlib import Path; from shards.clip import ClipPlan; from shards.decode.dali import Dali\n"
+        "decode, plan = Dali(None, print), ClipPlan((0, 9), (48, 64), (0, 0, 48, 64))\n"
+        "for name in sys.argv[1:]: decode(Path(name).read_bytes(), 'video', plan)\n"
+    )
+    command = [sys.executable, "-c", script, *map(str, names)]
+    done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    assert all(line.startswith("cpu: ") for line in done.stdout.splitlines())

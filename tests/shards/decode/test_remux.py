@@ -1,0 +1,225 @@
+"""A remuxed video shows what linear decoding shows, under the same numbers; what DALI gets wrong is turned away."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from shards.clip import ClipPlan
+from shards.decode.cpu import decode
+from shards.decode.remux import GPU_CODECS, Unsuitable, _sequence_headers, _vp9_size, _vp9_sizes, remux
+from shards.media import demux, open_video, probe
+from tests.shards.decode.twins import MEDIA, is_video
+from tests.shards.films import NUM_FRAMES, OTHERS, SEEKABLE, Film, shoot
+
+SIZE = (24, 32)
+
+
+def show(data: bytes, *frames: int) -> np.ndarray:
+    return decode(data, "video", ClipPlan(frames, SIZE, (0, 0, *SIZE)))
+
+
+FILMS = SEEKABLE | OTHERS
+KEPT_FROM_DALI = {
+    "h264, 4:4:4": "pixel format",
+    "h264, GOPs of 3": "",
+    "rolling refresh": "",
+}
+
+
+@pytest.mark.parametrize("name", [name for name in FILMS if not KEPT_FROM_DALI.get(name)])
+def test_a_remuxed_video_has_the_same_frames_under_the_same_numbers(name: str) -> None:
+    data = shoot(FILMS[name])
+    wanted = (0, 1, 37, NUM_FRAMES - 1, 60, 60)
+    if name == "mpeg4":  # whose GOPs are open: two frames before each key frame are stored behind it
+        wanted = (0, 3, 36, NUM_FRAMES - 1, 60, 60)
+    remuxed = remux(data, wanted, True)
+    assert np.array_equal(show(remuxed.data, *remuxed.frames), show(data, *wanted))
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    name=st.sampled_from(["h264, open GOPs", "hevc, open GOPs", "mpeg4", "vp9, hidden frames", "av1"]),
+    wanted=st.lists(st.integers(0, NUM_FRAMES - 1), min_size=1, max_size=4),
+)
+def test_any_plan_finds_its_frames_or_is_turned_away_for_an_open_gop(name: str, wanted: list[int]) -> None:
+    data = shoot(FILMS[name])
+    try:
+        remuxed = remux(data, wanted, True)
+    except Unsuitable as unsuitable:
+        assert unsuitable.reason == "open GOP" and name in ("hevc, open GOPs", "mpeg4")
+        return
+    assert np.array_equal(show(remuxed.data, *remuxed.frames), show(data, *wanted))
+
+
+@pytest.mark.parametrize("path", [path for path in MEDIA if is_video(path)], ids=lambda path: path.name)
+def test_real_videos_keep_their_frames_and_their_size(path: Path) -> None:
+    data = path.read_bytes()
+    facts = probe(data, path.name)
+    wanted = (0, facts.num_frames // 3)
+    try:
+        remuxed = remux(data, wanted, True)
+    except Unsuitable as unsuitable:
+        reasons = ("codec", "pixel format", "rotation", "odd size", "hidden frames", "time stamps")
+        assert unsuitable.reason in reasons and (facts.codec not in GPU_CODECS) == (unsuitable.reason == "codec")
+        return
+    again = probe(remuxed.data, "x.mkv")
+    assert (again.codec, again.width, again.height) == (facts.codec, facts.width, facts.height)
+    if facts.codec != "mpeg4":  # FFmpeg calculates otherwise for AVI files that name XviD
+        assert np.array_equal(show(remuxed.data, *remuxed.frames), show(data, *wanted))
+
+
+@pytest.mark.parametrize("name", [name for name, reason in KEPT_FROM_DALI.items() if reason])
+def test_what_a_gpu_would_show_wrong_is_turned_away(name: str) -> None:
+    with pytest.raises(Unsuitable, match=KEPT_FROM_DALI[name]):
+        remux(shoot(FILMS[name]), (0,), True)
+
+
+def test_frames_that_are_never_shown_are_not_counted_as_dali_would(make_clip: Callable[..., bytes]) -> None:
+    data = make_clip(5, codec="libvpx")
+    with open_video(data) as (container, stream):
+        packets = [bytes(packet) for packet in demux(container, stream) if packet.size]
+    hidden = bytes((packets[3][0] & ~0x10, *packets[3][1:]))
+    with pytest.raises(Unsuitable, match="hidden frames"):
+        remux(data.replace(packets[3], hidden), (0,), False)
+
+
+def test_a_rotated_video_is_turned_away(make_clip: Callable[..., bytes]) -> None:
+    with pytest.raises(Unsuitable, match="rotation"):
+        remux(make_clip(3, rotation=90), (0,), True)
+
+
+def test_odd_sizes_are_turned_away_on_a_gpu_only(make_clip: Callable[..., bytes]) -> None:
+    data = make_clip(3, (33, 47), "libvpx-vp9")
+    with pytest.raises(Unsuitable, match="odd size: 47x33"):
+        remux(data, (0,), True)
+    assert remux(data, (0,), False).frames == (0,)
+
+
+def test_a_frame_behind_the_end_is_not_asked_for(make_clip: Callable[..., bytes]) -> None:
+    data = make_clip(40, codec="libvpx-vp9")
+    with pytest.raises(Unsuitable, match="short: frame 40 of 40"):
+        remux(data, (0, 40), False)
+    with pytest.raises(Unsuitable, match=r"short: frame 39 of \d+|damaged"):
+        remux(data[: len(data) // 2], (0, 39), False)
+
+
+def test_codecs_of_the_cpu_operators_are_fewer() -> None:
+    with pytest.raises(Unsuitable, match="codec: h264"):
+        remux(shoot(Film(options="preset=ultrafast")), (0,), False)
+
+
+def test_bytes_that_are_no_video_are_unsuitable() -> None:
+    for data in (b"", b"<html>", bytes(5000)):
+        with pytest.raises(Unsuitable, match="damaged: not a video"):
+            remux(data, (0,), True)
+
+
+# ------------------------------------------------------------ sizes that change
+
+
+def _join(first: bytes, second: bytes, form: str) -> bytes:
+    """One stream with the packets of two videos."""
+    buffer = io.BytesIO()
+    with av.open(buffer, "w", format=form) as out:
+        copy, number = None, 0
+        for data in (first, second):
+            with av.open(io.BytesIO(data)) as container:
+                stream = container.streams.video[0]
+                copy = copy or out.add_stream_from_template(stream, opaque=True)
+                for packet in container.demux(stream):
+                    if packet.size:
+                        packet.stream, packet.pts, packet.dts = copy, number * 40, number * 40
+                        packet.time_base = copy.time_base
+                        out.mux(packet)
+                        number += 1
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize(("codec", "form"), [("libvpx", "webm"), ("libvpx-vp9", "webm"), ("mjpeg", "avi")])
+def test_a_stream_that_changes_its_size_is_turned_away(make_clip: Callable[..., bytes], codec: str, form: str) -> None:
+    first, second = make_clip(5, (64, 96), codec), make_clip(5, (128, 192), codec)
+    with pytest.raises(Unsuitable, match=r"size: changes from \(96, 64\) to \(192, 128\)"):
+        remux(_join(first, second, form), (0,), False)
+
+
+def test_a_stream_that_changes_its_headers_is_turned_away() -> None:
+    film = Film(ext="ts", options="preset=ultrafast bf=0")
+    first, second = (shoot(film, 5, size) for size in ((64, 96), (128, 192)))
+    assert remux(_join(first, first, "avi"), (0, 9), True).frames == (0, 9)
+    with pytest.raises(Unsuitable, match="size: the stream's headers change"):
+        remux(_join(first, second, "avi"), (0,), True)
+
+
+def test_a_container_that_lies_about_the_size_is_turned_away(make_clip: Callable[..., bytes]) -> None:
+    data = make_clip(5, (64, 96), "libvpx")
+    at = data.index(b"\xb0\x81\x60")  # PixelWidth, one byte: 96
+    with pytest.raises(Unsuitable, match=r"size: the container says 48x64, the first frame is \(96, 64\)"):
+        remux(data[: at + 2] + b"\x30" + data[at + 3 :], (0,), False)
+
+
+def _bits(*fields: tuple[int, int]) -> bytes:
+    """(value, number of bits) one after the other, zeros behind."""
+    text = "".join(f"{value:0{count}b}" for value, count in fields)
+    return int(text.ljust(8 * 32, "0"), 2).to_bytes(32, "big")
+
+
+_SIZE_BITS = ((640 - 1, 16), (360 - 1, 16))
+
+
+@pytest.mark.parametrize(
+    ("header", "size"),
+    [
+        (((2, 2), (0, 2), (0, 1), (0, 1), (1, 1), (0, 1), (0x498342, 24), (2, 3), (0, 1), *_SIZE_BITS), (640, 360)),
+        # a larger bit depth (profile 2)
+        (
+            ((2, 2), (1, 2), (0, 1), (0, 1), (1, 1), (0, 1), (0x498342, 24), (0, 1), (2, 3), (0, 1), *_SIZE_BITS),
+            (640, 360),
+        ),
+        # intra only
+        (
+            ((2, 2), (0, 2), (0, 1), (1, 1), (0, 1), (0, 1), (1, 1), (0, 2), (0x498342, 24), (1, 8), *_SIZE_BITS),
+            (640, 360),
+        ),
+        # from three references, none of which has its size
+        (((2, 2), (0, 2), (0, 1), (1, 1), (1, 1), (0, 1), (0, 2), (1, 8), (0, 12), (0, 3), *_SIZE_BITS), (640, 360)),
+        # as large as the second reference
+        (((2, 2), (0, 2), (0, 1), (1, 1), (1, 1), (0, 1), (0, 2), (1, 8), (0, 12), (1, 2), *_SIZE_BITS), None),
+        # shows an earlier frame
+        (((2, 2), (0, 2), (1, 1), (0, 3)), None),
+    ],
+)
+def test_the_size_in_a_vp9_header(header: tuple[tuple[int, int], ...], size: tuple[int, int] | None) -> None:
+    assert _vp9_size(_bits(*header)) == size
+
+
+def test_every_frame_of_a_vp9_packet_is_looked_at() -> None:
+    shown = _bits((2, 2), (0, 2), (0, 1), (0, 1), (1, 1), (0, 1), (0x498342, 24), (2, 3), (0, 1), *_SIZE_BITS)
+    marker = 0b110_00_001  # two frames, one byte for the size of each
+    packet = shown + shown + bytes((marker, 32, 32, marker))
+    assert _vp9_sizes(packet) == [(640, 360)] * 2
+    with pytest.raises(ValueError, match="not a VP9 frame"):
+        _vp9_sizes(bytes(20))
+    with pytest.raises(ValueError, match="the header is cut off"):
+        _vp9_sizes(shown[:5])
+
+
+def test_headers_are_found_among_units_with_their_lengths_in_front() -> None:
+    units = (b"\x67sps", b"\x68pps", b"\x65slice", b"\x67")
+    packet = b"".join(len(unit).to_bytes(2, "big") + unit for unit in units)
+    assert list(_sequence_headers(packet, "h264", 2)) == [b"\x67sps", b"\x67"]
+    assert list(_sequence_headers(b"\0\0\0\x03\x42\x01x", "hevc", 4)) == [b"\x42\x01x"]
+    assert list(_sequence_headers(packet[:3], "h264", 2)) == [b"\x67"]
+
+
+@pytest.fixture(autouse=True)
+def _quiet() -> Iterator[None]:
+    av.logging.set_level(av.logging.PANIC)
+    yield

@@ -1,0 +1,212 @@
+"""Every config loads, says in its head how it is run and what to expect, is as large as the facts say, and trains.
+
+At full size a model is built on the meta device, which holds no numbers; for the two steps the same config is made
+small by overrides, on rendered clips that lie where its data would.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from collections import deque
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from mcg.config import RunConfig, load_config, read_yaml
+from mcg.model.mcg import MCG
+from mcg.objectives.bundle import Bundle
+from shards.media import probe
+from shards.writer import DatasetWriter
+from tests.end_to_end.small_runs import environment
+from tests.mcg.small_wordnet import write_wordnet
+from tools.datasets import shapes
+from tools.rows import Row
+
+ROOT = Path(__file__).resolve().parents[1]
+CONFIGS = sorted(str(path.relative_to(ROOT)) for path in (ROOT / "configs").rglob("*.yaml"))
+FULL_SIZE = [name for name in CONFIGS if not name.startswith("configs/demo/")]
+HEAD = ("command", "hardware", "memory", "hours", "result")
+TYPES = 768
+"""Weights of the one row of token types that our BERT has and MCG's has not, per stack of layers."""
+PROJECTIONS = 2 * 196_864 + 1
+UNUSED_OF_ALPRO = 307_600 + 1_538
+"""Facts 8.1: the visual encoder's 400-way head, and the head for matching, which QA does not run."""
+A100_FLOPS, UTILISATION = 312e12, 0.35
+"""bf16, dense; and what a run is taken to reach of it."""
+PARAMETERS = {
+    "configs/pt.yaml": 254_606_141 + TYPES,  # facts 8.2, MCG pre-training, "really used"
+    "configs/ft_msrvtt_qa.yaml": 368_037_692 + 2 * TYPES + PROJECTIONS,  # facts 8.2, MCG QA, "really used"
+    "configs/ft_msvd_qa.yaml": 368_037_692 - 8 * 768 + 2 * TYPES + PROJECTIONS,
+    "configs/ft_nextqa_oe.yaml": 368_037_692 + 2 * TYPES + PROJECTIONS,
+    "configs/ft_activitynet_qa.yaml": 368_037_692 + 2 * TYPES + PROJECTIONS,
+    "configs/ft_tgif_frame.yaml": 368_037_692 - 8 * 768 + 2 * TYPES + PROJECTIONS,
+    "configs/ft_nextqa_mc.yaml": 368_037_692 + 2 * TYPES + PROJECTIONS,
+    "configs/alpro/ft_msrvtt_qa.yaml": 234_346_095 - UNUSED_OF_ALPRO + TYPES,  # facts 8.2, ALPRO QA
+    "configs/alpro/ft_msvd_qa.yaml": 235_764_746 - UNUSED_OF_ALPRO + TYPES,
+}
+SMALL = (
+    "init_from=null",
+    "init=[]",
+    "schedule.length.passes=null",
+    "schedule.length.steps=2",
+    "task.clip.num_frames=2",
+    "task.clip.size=32",
+    "model.vision.num_frames=2",
+    "model.vision.image_size=32",
+    "model.vision.depth=1",
+    "model.vision.width=32",
+    "model.vision.num_heads=2",
+    "model.text.width=32",
+    "model.text.num_heads=2",
+    "model.contrastive_width=16",
+    "engine.threads=1",
+    "data.train.threads=1",
+    "data.train.batch_size=4",
+)
+
+
+def head(name: str) -> dict[str, str]:
+    """The fields of a config's first comment; a field goes on over lines that are indented further."""
+    found: dict[str, str] = {}
+    field = ""
+    for line in (ROOT / name).read_text().splitlines():
+        if not line.startswith("#"):
+            break
+        named = re.match(r"# (\w+): +(.*)", line)
+        if named:
+            field = named[1]
+            found[field] = named[2]
+        elif field and line.startswith("#           "):
+            found[field] += " " + line[1:].strip()
+        else:
+            field = ""
+    return found
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_a_config_loads_and_its_head_says_how_it_is_run(name: str) -> None:
+    config, told = load_config(ROOT / name), head(name)
+    assert [field for field in HEAD if not told.get(field)] == []
+    words = told["command"].split()
+    assert words[-3:] == ["train.py", "--config", name] and words[0] in ("python", "deepspeed")
+    hours = float(told["hours"].split()[0])
+    assert hours > 0 and ("estimated" in told["hours"] or name.startswith("configs/demo/"))
+    assert config.run_dir.startswith("runs/")
+
+
+@pytest.mark.parametrize("name", FULL_SIZE)
+def test_the_hours_follow_from_the_operations_that_the_head_counts(name: str) -> None:
+    told = head(name)
+    found = re.search(
+        r"estimated: (\d) x (\d+) GFLOP .*?([\d.,]+)( M)? (?:samples|questions), (\d+) passes", told["hours"]
+    )
+    assert found, told["hours"]
+    times, gflop, count, passes = int(found[1]), int(found[2]), float(found[3].replace(",", "")), int(found[5])
+    operations = times * gflop * 1e9 * count * (1e6 if found[4] else 1) * passes
+    num_gpus = int(told["hardware"].split()[0])
+    config = load_config(ROOT / name)
+    assert (times, passes) == (4 if config.engine.activation_checkpointing else 3, config.schedule.length.passes)
+    hours = operations / (num_gpus * UTILISATION * A100_FLOPS) / 3600
+    assert float(told["hours"].split()[0]) == pytest.approx(hours, rel=0.25)
+
+
+@pytest.mark.parametrize("name", FULL_SIZE)
+def test_the_head_names_the_source_of_the_result(name: str) -> None:
+    told = head(name)["result"]
+    assert "facts" in told or "[P]" in told, told
+
+
+@pytest.mark.parametrize("name", FULL_SIZE)
+def test_at_full_size_a_model_has_the_parameters_of_the_facts(name: str) -> None:
+    config = load_config(ROOT / name)
+    with torch.device("meta"):
+        model = MCG(config.model, 30522 + 2)
+        Bundle(model, config.objectives.build())
+    assert sum(parameter.numel() for parameter in model.parameters()) == PARAMETERS[name]
+
+
+@pytest.fixture(scope="module")
+def small_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """captions/ and questions/, of six rendered clips each; a question has choices too."""
+    folder = tmp_path_factory.mktemp("data")
+    for text in shapes.TEXTS:
+        with DatasetWriter(str(folder / text), text, 3) as writer:
+            for row in shapes.rows(split="train", num_clips=6, text=text, seed=0):
+                assert isinstance(row, Row) and row.media is not None
+                records = [_with_choices(record) for record in row.records]
+                writer.write(row.key, row.media, row.ext, records, row.meta, probe(row.media, f"{row.key}.{row.ext}"))
+            writer.close()
+    return folder
+
+
+def _with_choices(record: dict[str, Any]) -> dict[str, Any]:
+    if "question" not in record:
+        return record
+    others = deque(["red", "circle", "left", "two", record["answer"]])
+    others.rotate(len(record["question"]))
+    return {**record, "choices": list(others), "answer_index": others.index(record["answer"])}
+
+
+@pytest.fixture(scope="module")
+def runs(small_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    """Config -> what went wrong in two steps of it, all in one process of their own."""
+    folder = tmp_path_factory.mktemp("runs")
+    told, wordnet = {}, write_wordnet(folder / "wordnet")
+    for name in CONFIGS:
+        run = folder / name.replace("/", "-").removesuffix(".yaml")
+        config = load_config(ROOT / name)
+        text = "captions" if config.task.name == "pretrain" else "questions"
+        for path in _data_paths(config):
+            (run / "data" / path).parent.mkdir(parents=True, exist_ok=True)
+            (run / "data" / path).symlink_to(small_data / text)
+        told[name] = (
+            str(ROOT / name),
+            [
+                *_small(name, config, small_data / "questions", wordnet),
+                f"vars.data={run / 'data'}",
+                f"run_dir={run / 'run'}",
+            ],
+        )
+    (folder / "runs.json").write_text(json.dumps(told))
+    words = [sys.executable, "-m", "tests.two_steps", str(folder / "runs.json")]
+    done = subprocess.run(words, cwd=ROOT, env=environment(), capture_output=True, text=True, timeout=600, check=False)
+    lines = [json.loads(line) for line in done.stdout.splitlines() if line.startswith('{"name"')]
+    yield {line["name"]: line["error"] for line in lines} | ({} if lines else {"": done.stderr})
+
+
+def _data_paths(config: RunConfig) -> set[str]:
+    """Paths of the datasets below ${vars.data}."""
+    loaders = (config.data.train, config.data.val, config.data.test)
+    below = f"{config.vars['data']}/"
+    return {dataset.path.removeprefix(below) for loader in loaders if loader for dataset in loader.blend}
+
+
+def _small(name: str, config: RunConfig, answers: Path, wordnet: Path) -> list[str]:
+    """Overrides that keep the kinds of parts and make each small."""
+    tree = read_yaml(ROOT / name)
+    more = ["task.clip.resize=36"] if config.task.clip.resize else []
+    if config.model.num_classes:
+        more += ["model.num_classes=64", f"task.answer_list={answers}"]
+    if tree["task"].get("metric") == "wups":
+        more.append(f"task.wordnet={wordnet}")
+    layers = {"num_layers": 2, "num_decoder_layers": min(1, config.model.text.num_decoder_layers)}
+    if config.model.text.num_fusion_layers:
+        layers["num_fusion_layers"] = 1
+    more += [f"model.text.{field}={number}" for field, number in layers.items()]
+    more += [
+        f"data.{split}.{field}" for split in ("val", "test") if split in tree["data"] for field in ("batch_size=4",)
+    ]
+    return [*SMALL, *more]
+
+
+@pytest.mark.long
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("name", CONFIGS)
+def test_a_config_trains_two_steps_at_reduced_size(runs: dict[str, str], name: str) -> None:
+    assert runs.get(name, runs.get("", "no word of it")) == ""

@@ -1,0 +1,287 @@
+"""Exports: the file holds what the decoder gives for the shards; accounts, refusals, and nothing half-written."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from click.testing import Result
+from typer.testing import CliRunner
+
+from shards.beton import _KINDS, ALLOCATION, DESCRIPTOR, HEADER, VERSION, Beton, fields, row_type
+from shards.clip import ClipConfig, EncodedClip, plan_clip
+from shards.config import LoaderConfig
+from shards.loader import Loader
+from shards.media import probe
+from shards.sample import MediaFacts, Sample
+from shards.worker import RngFactory
+from shards.writer import DatasetWriter
+from tools.__main__ import app
+from tools.export_ffcv import ExportError, NoFfcv, export
+
+ROOT = Path(__file__).resolve().parents[2]
+pytestmark = pytest.mark.usefixtures("ffcv")
+BROKEN = MediaFacts("video", "h264", 320, 180, 50, 25.0, 2.0)
+
+
+@pytest.fixture(scope="module")
+def shards(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Four videos of samples/, a picture, and a video that cannot be decoded, in shards of 2."""
+    folder = tmp_path_factory.mktemp("shards") / "toy"
+    picture = sorted((ROOT / "samples/images").glob("*.jpg"))[0]
+    with DatasetWriter(folder, "toy", samples_per_shard=2) as writer:
+        for number, path in enumerate([*smallest_videos(), picture]):
+            media, ext = path.read_bytes(), path.suffix[1:]
+            records = [{"caption": f"{number}-{record}"} for record in range(1 + number % 2)]
+            writer.write(f"v{number}", media, ext, records, {"number": number}, probe(media, path.name))
+        writer.write("bad", b"no video", "mp4", [{"caption": "x"}], {}, BROKEN)
+    return folder
+
+
+def smallest_videos() -> list[Path]:
+    return sorted((ROOT / "samples/videos").iterdir(), key=lambda path: path.stat().st_size)[:4]
+
+
+def invoke(*arguments: str | Path) -> Result:
+    words = ["export-ffcv", *map(str, arguments)]
+    return CliRunner().invoke(app, words)
+
+
+SIZE = ["--num-frames", "6", "--short-side", "96"]
+
+
+@pytest.fixture(scope="module", params=["raw", "jpg"])
+def exported(request: pytest.FixtureRequest, shards: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("out") / f"{request.param}.beton"
+    result = invoke(shards, out, *SIZE, "--mode", request.param, "--json", "--max-quarantined", "1")
+    assert result.exit_code == 0, result.output
+    report = json.loads(result.stdout)
+    assert (report["samples_in"], report["samples"], report["num_quarantined"]) == (6, 5, 1)
+    assert (report["records"], report["frames"], report["quarantined"]) == (7, 25, {"decode": 1})
+    assert report["bytes"] == out.stat().st_size
+    return out
+
+
+def loader(path: Path, config: ClipConfig, **fields: Any) -> Loader:
+    def encode(sample: Sample, rng: RngFactory) -> EncodedClip:
+        plan = plan_clip(sample.facts, config, rng("clip"))
+        return EncodedClip(sample.media, sample.facts.kind, plan, {}, {"record": sample.record, **sample.meta})
+
+    source = "ffcv" if path.suffix == ".beton" else "shards"
+    dataset = {"name": "toy", "path": str(path), "source": source}
+    settings = {"blend": [dataset], "batch_size": 2, "mode": "eval", "streams": 2, **fields}
+    return Loader(LoaderConfig.model_validate(settings), 0, 1, encode)
+
+
+def clips(batches: Loader) -> dict[str, np.ndarray]:
+    """What is told of an element -> its frames."""
+    return {
+        json.dumps(meta): frames
+        for batch in batches
+        for frames, meta, is_valid in zip(batch.frames, batch.meta, batch.valid, strict=True)
+        if is_valid
+    }
+
+
+def test_a_loader_gives_the_frames_that_the_decoder_gives_for_the_shards(shards: Path, exported: Path) -> None:
+    config = ClipConfig(num_frames=6, size=96, fit="center_crop")
+    with loader(shards, config) as original, loader(exported, config) as stored:
+        expected, found = clips(original), clips(stored)
+    assert found.keys() == expected.keys() and len(found) == 7
+    for meta, frames in found.items():
+        if exported.stem == "raw":
+            np.testing.assert_array_equal(frames, expected[meta])
+        else:  # of JPEG at quality 90, with colours at half the size
+            assert np.abs(frames.astype(int) - expected[meta]).mean() < 5
+
+
+def test_the_facts_are_those_of_the_stored_frames(shards: Path, exported: Path) -> None:
+    from shards.beton_reader import BetonReader
+    from shards.reader import Reader
+
+    stored, original = BetonReader("toy", str(exported), "sample"), Reader("toy", str(shards), "sample")
+    for shard, row, beton_row in ((0, 0, 0), (1, 1, 3)):
+        was, now = original.index.rows(shard).facts(row), stored.index.facts(beton_row)
+        assert (now.kind, now.num_frames, min(now.width, now.height)) == ("stored", 6, 96)
+        assert now.duration == was.duration and now.fps == pytest.approx(was.fps * 6 / was.num_frames)
+        times = json.loads(stored.file.text(beton_row))["times"]
+        middles = [(2 * i + 1) * was.num_frames // 12 / was.fps + was.start_time for i in range(6)]
+        assert times == pytest.approx(middles) and now.start_time == times[0]
+    picture = stored.index.facts(4)
+    assert (picture.num_frames, picture.fps) == (1, 0.0)
+    assert stored.index.shards.names == original.index.shards.names
+
+
+def test_what_failed_is_filed_as_an_exclusion_list(shards: Path, exported: Path) -> None:
+    listed = Path(f"{exported}.quarantine.jsonl")
+    (line,) = map(json.loads, listed.read_text().splitlines())
+    where = {name: line[name] for name in ("dataset", "shard", "key", "stage")}
+    assert where == {"dataset": "toy", "shard": "000002.tar", "key": "bad", "stage": "decode"}
+    config = ClipConfig(num_frames=6, size=96, fit="center_crop")
+    dataset = {"name": "toy", "path": str(shards), "exclude": [str(listed)]}
+    with loader(shards, config, blend=[dataset]) as rest:
+        assert rest.num_elements == 7
+
+
+def test_what_is_left_out_counts_as_quarantined(shards: Path, tmp_path: Path) -> None:
+    excluded = tmp_path / "list.jsonl"
+    excluded.write_text('{"key": "v0"}\n')
+    report = export(
+        str(shards),
+        str(tmp_path / "x.beton"),
+        num_frames=1,
+        short_side=32,
+        where="kind == 'video'",
+        exclude=[str(excluded)],
+    )
+    assert report.quarantined == {"selection": 2, "decode": 1} and report.samples == 3
+    assert (report.num_quarantined, report.num_failed) == (3, 1)
+    lines = [json.loads(line) for line in (tmp_path / "x.beton.quarantine.jsonl").read_text().splitlines()]
+    assert [line["key"] for line in lines] == ["v0", "v4", "bad"]
+
+
+def test_frames_are_never_enlarged(shards: Path, tmp_path: Path) -> None:
+    export(str(shards), str(tmp_path / "x.beton"), num_frames=1, short_side=4000)
+    place = Beton(str(tmp_path / "x.beton")).rows["frame_0"][0]
+    video = smallest_videos()[0]
+    facts = probe(video.read_bytes(), video.name)
+    assert (place["width"], place["height"]) == (facts.width, facts.height)
+
+
+def test_the_same_export_gives_the_same_bytes(shards: Path, exported: Path, tmp_path: Path) -> None:
+    assert invoke(shards, tmp_path / "y.beton", *SIZE, "--mode", exported.stem, "--jobs", "3").exit_code == 0
+    assert (tmp_path / "y.beton").read_bytes() == exported.read_bytes()
+
+
+# ---------------------------------------------------------------- ffcv itself
+
+
+def test_the_layout_is_that_of_ffcv() -> None:
+    from ffcv.fields import BytesField, FloatField, IntField, JSONField, RGBImageField
+    from ffcv.types import (
+        ALLOC_TABLE_TYPE,
+        CURRENT_VERSION,
+        TYPE_ID_HANDLER,
+        FieldDescType,
+        HeaderType,
+        get_metadata_type,
+    )
+
+    kinds = {"float": FloatField, "int": IntField, "picture": RGBImageField, "bytes": BytesField, "json": JSONField}
+    assert {name: TYPE_ID_HANDLER[number] for name, (number, _) in _KINDS.items()} == kinds
+    assert (HeaderType, ALLOC_TABLE_TYPE, CURRENT_VERSION) == (HEADER, ALLOCATION, VERSION)
+    places = [(DESCRIPTOR.fields[name][1], DESCRIPTOR[name].itemsize) for name in DESCRIPTOR.names]
+    assert places == [(FieldDescType.fields[name][1], FieldDescType[name].itemsize) for name in FieldDescType.names]
+    ours, theirs = row_type(3), get_metadata_type([kinds[kind]() for kind in fields(3).values()])
+    assert ours.itemsize == theirs.itemsize
+    assert [ours.fields[name] for name in ours.names] == [theirs.fields[name] for name in theirs.names]
+
+
+def test_ffcv_reads_the_file(exported: Path) -> None:
+    from ffcv.reader import Reader
+
+    theirs, ours = Reader(str(exported)), Beton(str(exported))
+    assert (theirs.num_samples, len(theirs.handlers)) == (5, len(fields(6)))
+    for ffcv_name, name in zip(theirs.metadata.dtype.names, fields(6), strict=True):
+        np.testing.assert_array_equal(theirs.metadata[ffcv_name], ours.rows[name])
+    assert len(theirs.alloc_table) == 5 * 8
+
+
+# ---------------------------------------------------------------- the end of a process
+
+LEAVE_EARLY = """
+import sys
+sys.path.insert(0, {root!r})
+from pathlib import Path
+from tests.tools.test_export_ffcv import ClipConfig, loader
+batches = loader(Path({path!r}), ClipConfig(num_frames=2, size=64, fit="random_crop"), mode="train", threads=4)
+for number, batch in enumerate(batches):
+    if number == 2:
+        break
+assert not {{"ffcv", "numba", "cv2", "torch"}} & set(sys.modules), "reading needs none of them"
+print("left")
+"""
+
+
+def test_a_loop_that_is_left_early_ends_its_process_cleanly(exported: Path) -> None:
+    script = LEAVE_EARLY.format(root=str(ROOT), path=str(exported))
+    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout) == (0, "left\n"), done.stderr
+
+
+@pytest.mark.long  # another process imports ffcv
+def test_an_export_that_was_killed_leaves_no_file_and_can_be_started_again(shards: Path, tmp_path: Path) -> None:
+    script = (
+        "import sys, tools.export_ffcv as e\n"
+        "def wait(*_):\n    print('one', flush=True); sys.stdin.read()\n"
+        f"e.export({str(shards)!r}, {str(tmp_path / 'x.beton')!r}, num_frames=6, short_side=96, on_sample=wait)\n"
+    )
+    words = [sys.executable, "-c", script]
+    with subprocess.Popen(words, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None and process.stdout.readline() == "one\n"
+        with pytest.raises(ExportError, match=r"x\.beton: another process is writing it"):
+            export(str(shards), str(tmp_path / "x.beton"), num_frames=6, short_side=96)
+        process.kill()
+    assert not (tmp_path / "x.beton").exists()
+    export(str(shards), str(tmp_path / "x.beton"), num_frames=6, short_side=96)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["x.beton", "x.beton.quarantine.jsonl"]
+
+
+def test_an_error_leaves_nothing(shards: Path, tmp_path: Path) -> None:
+    def fail(*_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    with pytest.raises(OSError, match="No space left"):
+        export(str(shards), str(tmp_path / "x.beton"), num_frames=6, short_side=96, on_sample=fail)
+    assert not list(tmp_path.iterdir())
+
+
+# ---------------------------------------------------------------- refusals
+
+
+def test_wrong_usage_is_told_in_one_line(shards: Path, exported: Path, tmp_path: Path) -> None:
+    def told(code: int, *arguments: str | Path) -> str:
+        result = invoke(*arguments)
+        assert result.exit_code == code, result.output
+        return result.stderr
+
+    assert "is there already; remove it" in told(2, shards, exported, *SIZE)
+    assert "no dataset was built here" in told(2, tmp_path, tmp_path / "x.beton", *SIZE)
+    assert "there is no folder" in told(2, shards, tmp_path / "no/x.beton", *SIZE)
+    assert "should end with .beton" in told(2, shards, tmp_path / "x", *SIZE)
+    assert "choose one of raw, jpg" in told(2, shards, tmp_path / "x.beton", *SIZE, "--mode", "png")
+    assert "did you mean" in told(1, shards, tmp_path / "x.beton", *SIZE, "--where", "widht > 3")
+    told(2, shards, tmp_path / "x.beton", "--short-side", "96")
+    assert "1 samples were quarantined" in told(3, shards, tmp_path / "x.beton", *SIZE, "--max-quarantined", "0")
+    assert (tmp_path / "x.beton").exists()
+
+
+def test_nothing_usable_is_an_error_with_the_first_reasons(tmp_path: Path) -> None:
+    with DatasetWriter(tmp_path / "toy", "toy") as writer:
+        writer.write("bad", b"no video", "mp4", [{"caption": "x"}], {}, BROKEN)
+    with pytest.raises(ExportError, match=r"none of 1 samples can be exported; toy/000000\.tar:bad: not a video"):
+        export(str(tmp_path / "toy"), str(tmp_path / "x.beton"), num_frames=6, short_side=96)
+    assert not (tmp_path / "x.beton").exists()
+
+
+def test_frames_that_no_disk_or_page_holds_are_refused_before_decoding(tmp_path: Path) -> None:
+    facts = MediaFacts("video", "h264", 4000, 4000, 4000, 25.0, 160.0)
+    with DatasetWriter(tmp_path / "toy", "toy") as writer:
+        writer.write("v", b"no video", "mp4", [{"caption": "x"}], {}, facts)
+    with pytest.raises(ExportError, match=r"the frames take 192\.0 GB, the disk has .* GB left; use --mode jpg"):
+        export(str(tmp_path / "toy"), str(tmp_path / "x.beton"), num_frames=4000, short_side=4000)
+    with pytest.raises(ExportError, match=r"one sample takes up to 2400.* bytes, and a page has at most 2147483648"):
+        export(str(tmp_path / "toy"), str(tmp_path / "x.beton"), num_frames=4000, short_side=4000, mode="jpg")
+
+
+def test_without_ffcv_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch, shards: Path, tmp_path: Path) -> None:
+    for name in [name for name in sys.modules if name.partition(".")[0] == "ffcv"]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "ffcv", None)
+    with pytest.raises(NoFfcv, match=r"apt-get install libopencv-dev libturbojpeg0-dev pkg-config g\+\+, then pip"):
+        export(str(shards), str(tmp_path / "x.beton"), num_frames=6, short_side=96)

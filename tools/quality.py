@@ -1,0 +1,177 @@
+"""What transcoding did to media: how near the pictures are to the source, and how fast both decode.
+
+Promises: PSNR and SSIM are those of FFmpeg's filters, of luma, between what our decoder gives for a frame of the
+source, scaled to the size of the output, and what it gives for that frame of the output; so they tell the loss by
+coding, not that by scaling. Decoding is timed in seconds of the CPU, one clip after the other, the two of a pair taking
+turns, as the loader does it: with the GOP table where it is of use.
+Not measured: NVDEC.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from fractions import Fraction
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shards.clip import ClipConfig, ClipPlan, plan_clip
+from shards.index import KeyFrames
+from shards.media import SEEKABLE_CODECS, SEEKABLE_EXTENSIONS, probe_key_frames
+from shards.partial import Media, PartialMedium, usable
+from shards.sample import MediaFacts
+from tools.media import Profile, frame_times
+
+FRAMES_COMPARED = 4
+"""Of each video."""
+CLIP = ClipConfig(num_frames=4, size=224)
+"""What is decoded to be timed."""
+_PEAK = 255.0
+
+
+class Medium(NamedTuple):
+    """A medium as it is stored."""
+
+    data: bytes
+    ext: str
+
+
+@dataclass(frozen=True, slots=True)
+class Quality:
+    """Figures over some media and what was made of them."""
+
+    media: int
+    frames: int
+    """That were compared."""
+    psnr_db: float | None
+    """Of the mean squared error over all frames; None: they are equal."""
+    ssim: float
+    """Mean over all frames."""
+    worst_ssim: float
+    """Of one frame."""
+    bytes_before: int
+    bytes_after: int
+    clips_per_s_before: float
+    """4 frames at 224x224 each, per second of one CPU core."""
+    clips_per_s_after: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """For --json."""
+        return asdict(self)
+
+
+def measure(pairs: Iterable[tuple[Medium, Medium]], profile: Profile) -> Quality | None:
+    """Compare media with what the profile made of them; None where there are none. Raises MediaError."""
+    errors: list[tuple[float, float]] = []
+    seconds, sizes = np.zeros(2), np.zeros(2, np.int64)
+    count = 0
+    for before, after in pairs:
+        count += 1
+        sizes += len(before.data), len(after.data)
+        errors += _compare(before, after, profile)
+        seconds += _time((before, after))
+    if not count:
+        return None
+    mse, ssim = np.array(errors).T
+    mean = float(mse.mean())
+    rates = count / seconds
+    return Quality(
+        media=count,
+        frames=len(errors),
+        psnr_db=10 * math.log10(_PEAK**2 / mean) if mean else None,
+        ssim=float(ssim.mean()),
+        worst_ssim=float(ssim.min()),
+        bytes_before=int(sizes[0]),
+        bytes_after=int(sizes[1]),
+        clips_per_s_before=float(rates[0]),
+        clips_per_s_after=float(rates[1]),
+    )
+
+
+def errors_of_frames(frames: NDArray[np.uint8], reference: NDArray[np.uint8]) -> list[tuple[float, float]]:
+    """(mean squared error, SSIM) of the luma of each frame; both uint8 (T, H, W, 3), RGB."""
+    import av
+    from av.error import FFmpegError
+    from av.filter import Graph
+    from av.video.format import VideoFormat
+
+    clock, rgb = Fraction(1, 25), VideoFormat("rgb24")
+    _, height, width, _ = frames.shape
+    graph = Graph()
+    sources = [graph.add_buffer(width=width, height=height, format=rgb, time_base=clock) for _ in range(2)]
+    filters = [graph.add("ssim"), graph.add("psnr")]
+    sinks = [graph.add("buffersink") for _ in filters]
+    for side, source in enumerate(sources):
+        planes, both = graph.add("format", "pix_fmts=yuv444p"), graph.add("split")
+        source.link_to(planes)
+        planes.link_to(both)
+        for number, filter_ in enumerate(filters):
+            both.link_to(filter_, number, side)
+    for filter_, sink in zip(filters, sinks, strict=True):
+        filter_.link_to(sink)
+    graph.configure()
+    for number, pair in enumerate(zip(frames, reference, strict=True)):
+        for source, picture in zip(sources, pair, strict=True):
+            frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), "rgb24")
+            frame.pts, frame.time_base = number, clock
+            source.push(frame)
+    for source in sources:
+        source.push(None)
+    found: list[list[float]] = [[], []]
+    for values, sink, name in zip(found, sinks, ("lavfi.ssim.Y", "lavfi.psnr.mse.y"), strict=True):
+        try:
+            while True:
+                values.append(float(sink.pull().metadata[name]))
+        except FFmpegError:  # there are no more
+            pass
+    assert len(found[0]) == len(found[1]) == len(frames), found
+    return list(zip(found[1], found[0], strict=True))
+
+
+def _compare(before: Medium, after: Medium, profile: Profile) -> list[tuple[float, float]]:
+    from shards.decode.cpu import decode
+
+    facts, media = _open(after)
+    source_facts, source = _open(before)
+    numbers = sorted({(2 * i + 1) * facts.num_frames // (2 * FRAMES_COMPARED) for i in range(FRAMES_COMPARED)})
+    of_source: Sequence[int] = numbers
+    if source_facts.kind == "video" and facts.kind in ("video", "frames"):
+        times = frame_times(before.data)
+        kept = profile.keep(times) if times else [0]
+        of_source = [kept[number] for number in numbers]
+    size = (facts.height, facts.width)
+
+    def plan(frames: Sequence[int]) -> ClipPlan:
+        return ClipPlan(tuple(frames), size, (0, 0, *size))
+
+    return errors_of_frames(
+        decode(media, facts.kind, plan(numbers)), decode(source, source_facts.kind, plan(of_source))
+    )
+
+
+def _time(pair: tuple[Medium, Medium]) -> list[float]:
+    """CPU seconds of a clip of each, the better of two."""
+    from shards.decode.cpu import decode
+
+    opened = [_open(medium) for medium in pair]
+    best = [math.inf, math.inf]
+    for _ in range(2):
+        for side, (facts, media) in enumerate(opened):
+            config = CLIP if facts.kind != "image" else CLIP.model_copy(update={"num_frames": 1})
+            plan = plan_clip(facts, config, np.random.default_rng(0))
+            begin = time.thread_time()
+            decode(media, facts.kind, plan)
+            best[side] = min(best[side], time.thread_time() - begin)
+    return best
+
+
+def _open(medium: Medium) -> tuple[MediaFacts, Media]:
+    """Its facts, and the medium as the loader hands it to a decoder."""
+    facts, found = probe_key_frames(medium.data, f"x.{medium.ext}")
+    table = KeyFrames.of(found)
+    seekable = facts.codec in SEEKABLE_CODECS and medium.ext in SEEKABLE_EXTENSIONS and usable(table, len(medium.data))
+    return facts, PartialMedium.of_bytes(medium.data, table) if seekable else medium.data
