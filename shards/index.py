@@ -63,6 +63,8 @@ _TAIL_BYTES = 1 << 20
 _PREFETCH_BYTES = 1 << 26
 _ROWS_KEPT = 1 << 19
 _GROUP_ROWS_KEPT = 1 << 17
+_MAX_GROUP_KEY_FRAMES = 1 << 22
+"""A row group is closed before the shard that would take it over so many key frames."""
 _KEY_FRAMES_KEPT = 1 << 22
 """Of GOP tables, 16 bytes each."""
 
@@ -291,15 +293,22 @@ def write_index(path: str, tables: Iterable[pa.Table], num_rows: int | None = No
         write_statistics=["shard", "num_records", "width", "height", "num_frames", "fps", "duration"],
     ) as writer:
         pending: list[pa.Table] = []
-        count = 0
+        count = values = 0
         for table in tables:
-            if pending and count + table.num_rows > group_rows:
+            more = _num_key_frames(table) if key_frames else 0
+            if pending and (count + table.num_rows > group_rows or values + more > _MAX_GROUP_KEY_FRAMES):
                 writer.write_table(pa.concat_tables(pending), row_group_size=count)
-                pending, count = [], 0
+                pending, count, values = [], 0, 0
             pending.append(table)
-            count += table.num_rows
+            count, values = count + table.num_rows, values + more
         if count:
             writer.write_table(pa.concat_tables(pending), row_group_size=count)
+
+
+def _num_key_frames(table: pa.Table) -> int:
+    """Of all samples of a shard."""
+    columns = table.column(_KEY_FRAME_COLUMNS[0]).chunks
+    return sum(int(chunk.offsets[-1].as_py() - chunk.offsets[0].as_py()) for chunk in columns if len(chunk))
 
 
 def write_shards(

@@ -31,7 +31,7 @@ class ClipTaskConfig(BaseModel):
     clip: ClipConfig
     """Frames of a clip in training."""
     evaluation_clip: ClipConfig | None = None
-    """Frames in evaluation; None means those of training, sampled uniformly, without flips and random crops."""
+    """Frames in evaluation; None means those of training without chance (ClipConfig.for_evaluation)."""
     vocabulary: str | None = None
     """vocab.txt or a folder with one; None takes the installed package's."""
     compat: Compat = "corrected"

@@ -104,6 +104,18 @@ def test_row_groups_end_on_shard_boundaries_and_are_read_when_asked_for(
     assert groups == [2, 4]
 
 
+def test_row_groups_hold_a_bounded_number_of_key_frames(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(index, "_MAX_GROUP_KEY_FRAMES", 30)
+    path = tmp_path / "index.parquet"
+    tables = []
+    for number, count in enumerate((10, 0, 15, 5, 1, 40, 40, 3)):
+        keys = KeyFrames(list(range(count)), [0.5 * i for i in range(count)], list(range(count)))
+        tables.append(index.rows_table(number, [sample(number)._replace(key_frames=keys)], True))
+    index.write_index(str(path), tables, key_frames=True)
+    metadata = pq.ParquetFile(path).metadata
+    assert [metadata.row_group(i).num_rows for i in range(metadata.num_row_groups)] == [4, 1, 1, 1, 1]
+
+
 def test_the_cache_of_rows_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(index, "_ROWS_KEPT", 100)
     opened = Index.open(save(tmp_path, [[sample(40 * s + i) for i in range(40)] for s in range(10)]))

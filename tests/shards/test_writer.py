@@ -16,9 +16,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from shards.index import DatasetError
+from shards.index import DatasetError, Index, KeyFrames
 from shards.reader import Reader
 from shards.sample import MediaFacts
+from shards.source import open_source
 from shards.writer import DatasetWriter, DuplicateKey, SampleRefused, WriteError, WriteSummary
 
 FACTS = MediaFacts("video", "h264", 320, 240, 75, 25.0, 3.0)
@@ -39,7 +40,8 @@ def convert(out: str | Path, step: Callable[[int], None] = lambda row: None, **c
                 continue
             media = np.random.default_rng(row).bytes(300 * (1 + row % 9))
             try:
-                writer.write(key, media, "mp4", [{"caption": f"{row} ü"}] * (1 + row % 2), {"row": row}, FACTS)
+                table = KeyFrames([0, row + 1], [0.0, 0.5], [48, 300]) if changes.get("key_frames") else None
+                writer.write(key, media, "mp4", [{"caption": f"{row} ü"}] * (1 + row % 2), {"row": row}, FACTS, table)
             except DuplicateKey as error:
                 writer.quarantine(f"record {row}", str(error))
         return writer.close()
@@ -214,9 +216,29 @@ def test_an_exception_keeps_finished_shards_and_resumes(tmp_path: Path, uninterr
     assert contents(tmp_path / "toy") == uninterrupted
 
 
+def test_gop_tables_are_kept_and_come_through_a_resume(tmp_path: Path) -> None:
+    def fail(row: int) -> None:
+        if row == 40:
+            raise KeyboardInterrupt
+
+    convert(tmp_path / "whole", key_frames=True)
+    with pytest.raises(KeyboardInterrupt):
+        convert(tmp_path / "toy", fail, key_frames=True)
+    convert(tmp_path / "toy", key_frames=True)
+    assert contents(tmp_path / "toy") == contents(tmp_path / "whole")
+    opened = Index.open(open_source(tmp_path / "toy"))
+    assert opened.gop_table(1, 0) is not None
+    for shard, count in enumerate(opened.shards.num_samples.tolist()):
+        for row in range(count):
+            number = int(opened.rows(shard).keys[row][1:])
+            table = opened.gop_table(shard, row)
+            assert table is not None and table.frames[1] >= number + 1 and table.offsets == [48, 300]
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
+        ({"key_frames": True}, "with key_frames = None, this one has True"),
         ({"samples_per_shard": 11}, "samples_per_shard = 10, this one has 11"),
         ({"provenance": {**PROVENANCE, "tool": 2}}, r"provenance\.tool = 1, this one has 2"),
         ({"provenance": {"tool": 1}}, r"provenance\.annotations\.file = 'a\.json', this one has none"),
