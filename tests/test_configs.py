@@ -25,7 +25,7 @@ from shards.media import probe
 from shards.writer import DatasetWriter
 from tests.end_to_end.small_runs import environment
 from tests.mcg.small_wordnet import write_wordnet
-from tests.small_configs import ROOT
+from tests.small_configs import ROOT, shrink
 from tools.datasets import shapes
 from tools.rows import Row
 
