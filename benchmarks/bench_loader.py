@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from clips import NUM_FRAMES, SIZE, make, read_plan, unpack
+from clips import NUM_FRAMES, SIZE, make, read_plan
 from harness import arguments, ask, beside, run_case, save_json
 
 SETS = {"gop60": 96, "transcoded": 384, "pictures": 1536}
@@ -52,9 +52,11 @@ def write_dataset(clips: Path, folder: Path, num_samples: int) -> None:
 
 
 def _media(clips: Path) -> list[tuple[str, bytes]]:
+    from shards.frames import StoredFrames
+
     if clips.name == "pictures":
-        packed = sorted((clips.parent / "frames").glob("*.jpgs"))
-        return [("jpg", picture) for path in packed for picture in unpack(path.read_bytes())]
+        packed = [StoredFrames(path.read_bytes()) for path in sorted((clips.parent / "frames").glob("*.zip"))]
+        return [("jpg", frames.picture(number)) for frames in packed for number in range(len(frames))]
     return [(name.rpartition(".")[2], (clips / name).read_bytes()) for name in read_plan(clips)]
 
 

@@ -7,8 +7,8 @@ gives, so that a fast system that gives other frames is found out.
 Footage: the H.264 clips of the test corpus (MCG_CORPUS, or ../shared/corpus beside the repository), else those of
 samples/videos. `corpus` are these clips as they are. The other sets are 10 s at 25 frames per second, 640x360, without
 sound, made of the longest of them (played to and fro where they are shorter): H.264 with a key frame every 250, 60 and
-30 frames, VP9 with one every 128 (libvpx's default); and of those with GOP 250 `transcoded` (short side 256, a key
-frame every 8 frames) and `frames` (the planned frames as JPEG, short side 256).
+30 frames, VP9 with one every 128 (libvpx's default); and of those with GOP 250 what `tools transcode` makes of them:
+`transcoded` (profile h264_256), `tenth` (h264_256_tenth) and `frames` (frames_8: the planned frames as JPEG).
 """
 
 from __future__ import annotations
@@ -34,8 +34,9 @@ VIDEOS: dict[str, tuple[str, str, dict[str, str], tuple[int, int]]] = {
     "gop30": ("mp4", "libx264", X264 | {"g": "30", "keyint_min": "30"}, (WIDE, HIGH)),
     "vp9": ("webm", "libvpx-vp9", {"deadline": "good", "cpu-used": "5", "crf": "33", "b": "0"}, (WIDE, HIGH)),
 }
-SETS = ("corpus", *VIDEOS, "transcoded", "frames")
-_JPEG_QUALITY = 90
+PROFILES = {"transcoded": "h264_256", "tenth": "h264_256_tenth", "frames": "frames_8"}
+"""Sets that `tools transcode` makes of gop250, and its profiles."""
+SETS = ("corpus", *VIDEOS, *PROFILES)
 
 
 def make(folder: Path, names: Sequence[str] = SETS) -> None:
@@ -48,10 +49,8 @@ def make(folder: Path, names: Sequence[str] = SETS) -> None:
         if name == "corpus":
             for path in _footage():
                 (place / path.name).write_bytes(path.read_bytes())
-        elif name == "transcoded":
-            _transcode(folder / "gop250", place)
-        elif name == "frames":
-            _unpack(folder / "gop250", place)
+        elif name in PROFILES:
+            _transcode(folder / "gop250", place, PROFILES[name])
         else:
             longest = sorted(_footage(), key=_seconds)[-NUM_CLIPS:]
             ext, codec, options, size = VIDEOS[name]
@@ -121,36 +120,12 @@ def _encode(path: Path, pictures: list[Any], codec: str, options: dict[str, str]
     path.write_bytes(buffer.getvalue())
 
 
-def _transcode(originals: Path, place: Path) -> None:
-    size = (round(256 * WIDE / HIGH / 2) * 2, 256)
-    options = {"preset": "medium", "crf": "23", "g": "8", "keyint_min": "8", "sc_threshold": "0", "bf": "2"}
+def _transcode(originals: Path, place: Path, profile: str) -> None:
+    from tools.media import PROFILES, transcode
+
     for path in sorted(originals.glob("*.mp4")):
-        _encode(place / path.name, list(_pictures(path, size)), "libx264", options, size)
-
-
-def _unpack(originals: Path, place: Path) -> None:
-    """NUM_FRAMES JPEGs of short side 256 for each clip, in a file one behind the other with a table of sizes."""
-    from shards.media import probe
-
-    size = (round(256 * WIDE / HIGH), 256)
-    for path in sorted(originals.glob("*.mp4")):
-        data = path.read_bytes()
-        wanted = set(_middles(probe(data, path.name).num_frames))
-        images = []
-        for number, frame in enumerate(_pictures(path, size)):
-            if number in wanted:
-                buffer = io.BytesIO()
-                frame.to_image().save(buffer, "JPEG", quality=_JPEG_QUALITY)
-                images.append(buffer.getvalue())
-        sizes = np.array([len(images), *map(len, images)], "<u4")
-        (place / f"{path.stem}.jpgs").write_bytes(sizes.tobytes() + b"".join(images))
-
-
-def unpack(data: bytes) -> list[bytes]:
-    """The pictures of a file of the set `frames`."""
-    (count,) = np.frombuffer(data, "<u4", 1)
-    stops = np.frombuffer(data, "<u4", count, 4).cumsum() + 4 * (count + 1)
-    return [data[start:stop] for start, stop in zip([4 * (count + 1), *stops], stops, strict=False)]
+        made = transcode(path.read_bytes(), "mp4", PROFILES[profile])
+        (place / f"{path.stem}.{made.ext}").write_bytes(made.media)
 
 
 def _middles(have: int) -> list[int]:
@@ -160,18 +135,13 @@ def _middles(have: int) -> list[int]:
 def _write_plan(place: Path) -> None:
     from shards.clip import ClipPlan
     from shards.decode.cpu import decode
-    from shards.media import probe_key_frames
+    from shards.media import kind_of, probe_key_frames
 
     plan: dict[str, Any] = {}
     truth: dict[str, np.ndarray] = {}
     whole = (0, 0, SIZE, SIZE)
     for path in sorted(place.iterdir()):
         data = path.read_bytes()
-        if path.suffix == ".jpgs":
-            plan[path.name] = {"frames": list(range(NUM_FRAMES))}
-            pictures = [decode(one, "image", ClipPlan((0,), whole[2:], whole)) for one in unpack(data)]
-            truth[path.name] = thumbnails(np.concatenate(pictures))
-            continue
         facts, keys = probe_key_frames(data, path.name)
         frames = _middles(facts.num_frames)
         plan[path.name] = {
@@ -183,7 +153,8 @@ def _write_plan(place: Path) -> None:
                 "offsets": [key.offset for key in keys],
             },
         }
-        truth[path.name] = thumbnails(decode(data, "video", ClipPlan(tuple(frames), whole[2:], whole)))
+        kind = kind_of(path.suffix[1:])
+        truth[path.name] = thumbnails(decode(data, kind, ClipPlan(tuple(frames), whole[2:], whole)))
     np.savez(place / "truth.npz", **truth)
     (place / "plan.json").write_text(json.dumps(plan))
 

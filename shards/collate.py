@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from functools import cache
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +19,9 @@ import numpy.typing as npt
 from shards.decode import Frames
 from shards.quarantine import Failure
 from shards.sample import Origin
+
+if TYPE_CHECKING:
+    import torch
 
 PADDING = Origin("", "", "padding")
 """The origin of slots that only fill up the last batch of an evaluation."""
@@ -92,11 +96,19 @@ def _stack(clips: Sequence[Frames]) -> Frames:
     tensors = [clip for clip in clips if isinstance(clip, torch.Tensor)]
     if not tensors[0].is_cuda:
         return torch.stack(tensors)
-    stream = torch.cuda.Stream(tensors[0].device)
+    stream = _stream(tensors[0].device)
     with torch.cuda.stream(stream):
         stacked = torch.stack(tensors)
     stream.synchronize()  # the clips, whose memory is DALI's, may go now
     return stacked
+
+
+@cache
+def _stream(device: torch.device) -> torch.cuda.Stream:
+    """One for all batches: torch keeps the memory of each stream apart."""
+    import torch
+
+    return torch.cuda.Stream(device)
 
 
 def _pad(arrays: Sequence[npt.NDArray[Any]], multiple: int) -> npt.NDArray[Any]:

@@ -125,7 +125,7 @@ def probe_table(data: bytes, name: str) -> tuple[MediaFacts, list[KeyFrame]]:
 
 @contextmanager
 def open_video(data: bytes | PartialMedium, probe: bool = True) -> Iterator[tuple[InputContainer, VideoStream]]:
-    """Open a container in memory and choose its first real video stream, one codec thread.
+    """Open a container in memory and choose its default video stream (else the first), one codec thread.
 
     probe: let FFmpeg decode a first frame to find out what the header does not say; False saves the time of that
     frame, and streams that do not tell how far their frames are reordered may lose frames.
@@ -159,7 +159,8 @@ def open_video(data: bytes | PartialMedium, probe: bool = True) -> Iterator[tupl
         streams = [s for s in container.streams.video if not s.disposition & s.disposition.attached_pic]
         if not streams:
             raise MediaError("no video stream")
-        stream = streams[0]
+        # The track that players show: the first that is marked as default, as most are that are alone.
+        stream = next((s for s in streams if s.disposition & s.disposition.default), streams[0])
         if stream.codec_context is None:
             raise MediaError("this FFmpeg has no decoder for the video stream")
         check_size(stream.codec_context.width, stream.codec_context.height, MAX_VIDEO_PIXELS)
@@ -306,7 +307,9 @@ def open_image(data: bytes) -> Iterator[tuple[Image.Image, Orientation]]:
             yield image, _EXIF_TURNS.get(image.getexif().get(_EXIF_ORIENTATION, 1), Orientation())
     except MediaError:
         raise
-    except (*_PILLOW_ERRORS, *bomb) as error:
+    except bomb as error:  # Pillow's own limit, above ours
+        raise MediaError(f"its pixels are too many: {error}") from error
+    except _PILLOW_ERRORS as error:
         text = "cannot identify it" if "cannot identify" in str(error) else f"{type(error).__name__}: {error}"
         raise MediaError(f"not a picture, or damaged: {text}") from error
 

@@ -24,6 +24,7 @@ from mcg.objectives.bundle import Bundle
 from shards.media import probe
 from shards.writer import DatasetWriter
 from tests.end_to_end.small_runs import environment
+from tests.mcg.small_wordnet import write_wordnet
 from tools.datasets import shapes
 from tools.rows import Row
 
@@ -34,8 +35,10 @@ HEAD = ("command", "hardware", "memory", "hours", "result")
 TYPES = 768
 """Weights of the one row of token types that our BERT has and MCG's has not, per stack of layers."""
 PROJECTIONS = 2 * 196_864 + 1
-VISION, TEXT, DECODER, TOKEN_HEAD = 121_264_896, 108_891_648, 137_881_148, 24_065_084
-"""Facts 8.1 and 8.2: visual encoder of 16 frames, without its unused head; MCG's BERT; decoder; untied output layer."""
+UNUSED_OF_ALPRO = 307_600 + 1_538
+"""Facts 8.1: the visual encoder's 400-way head, and the head for matching, which QA does not run."""
+A100_FLOPS, UTILISATION = 312e12, 0.35
+"""bf16, dense; and what a run is taken to reach of it."""
 PARAMETERS = {
     "configs/pt.yaml": 254_606_141 + TYPES,  # facts 8.2, MCG pre-training, "really used"
     "configs/ft_msrvtt_qa.yaml": 368_037_692 + 2 * TYPES + PROJECTIONS,  # facts 8.2, MCG QA, "really used"
@@ -43,9 +46,13 @@ PARAMETERS = {
     "configs/ft_nextqa_oe.yaml": 368_037_692 + 2 * TYPES + PROJECTIONS,
     "configs/ft_activitynet_qa.yaml": 368_037_692 + 2 * TYPES + PROJECTIONS,
     "configs/ft_tgif_frame.yaml": 368_037_692 - 8 * 768 + 2 * TYPES + PROJECTIONS,
+    "configs/ft_nextqa_mc.yaml": 368_037_692 + 2 * TYPES + PROJECTIONS,
+    "configs/alpro/ft_msrvtt_qa.yaml": 234_346_095 - UNUSED_OF_ALPRO + TYPES,  # facts 8.2, ALPRO QA
+    "configs/alpro/ft_msvd_qa.yaml": 235_764_746 - UNUSED_OF_ALPRO + TYPES,
 }
 SMALL = (
     "init_from=null",
+    "init=[]",
     "schedule.length.passes=null",
     "schedule.length.steps=2",
     "task.clip.num_frames=2",
@@ -94,6 +101,22 @@ def test_a_config_loads_and_its_head_says_how_it_is_run(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", FULL_SIZE)
+def test_the_hours_follow_from_the_operations_that_the_head_counts(name: str) -> None:
+    told = head(name)
+    found = re.search(
+        r"estimated: (\d) x (\d+) GFLOP .*?([\d.,]+)( M)? (?:samples|questions), (\d+) passes", told["hours"]
+    )
+    assert found, told["hours"]
+    times, gflop, count, passes = int(found[1]), int(found[2]), float(found[3].replace(",", "")), int(found[5])
+    operations = times * gflop * 1e9 * count * (1e6 if found[4] else 1) * passes
+    num_gpus = int(told["hardware"].split()[0])
+    config = load_config(ROOT / name)
+    assert (times, passes) == (4 if config.engine.activation_checkpointing else 3, config.schedule.length.passes)
+    hours = operations / (num_gpus * UTILISATION * A100_FLOPS) / 3600
+    assert float(told["hours"].split()[0]) == pytest.approx(hours, rel=0.25)
+
+
+@pytest.mark.parametrize("name", FULL_SIZE)
 def test_the_head_names_the_source_of_the_result(name: str) -> None:
     told = head(name)["result"]
     assert "facts" in told or "[P]" in told, told
@@ -134,7 +157,7 @@ def _with_choices(record: dict[str, Any]) -> dict[str, Any]:
 def runs(small_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
     """Config -> what went wrong in two steps of it, all in one process of their own."""
     folder = tmp_path_factory.mktemp("runs")
-    told = {}
+    told, wordnet = {}, write_wordnet(folder / "wordnet")
     for name in CONFIGS:
         run = folder / name.replace("/", "-").removesuffix(".yaml")
         config = load_config(ROOT / name)
@@ -142,7 +165,14 @@ def runs(small_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator
         for path in _data_paths(config):
             (run / "data" / path).parent.mkdir(parents=True, exist_ok=True)
             (run / "data" / path).symlink_to(small_data / text)
-        told[name] = (str(ROOT / name), [*_small(name, config), f"vars.data={run / 'data'}", f"run_dir={run / 'run'}"])
+        told[name] = (
+            str(ROOT / name),
+            [
+                *_small(name, config, small_data / "questions", wordnet),
+                f"vars.data={run / 'data'}",
+                f"run_dir={run / 'run'}",
+            ],
+        )
     (folder / "runs.json").write_text(json.dumps(told))
     words = [sys.executable, "-m", "tests.two_steps", str(folder / "runs.json")]
     done = subprocess.run(words, cwd=ROOT, env=environment(), capture_output=True, text=True, timeout=600, check=False)
@@ -157,10 +187,14 @@ def _data_paths(config: RunConfig) -> set[str]:
     return {dataset.path.removeprefix(below) for loader in loaders if loader for dataset in loader.blend}
 
 
-def _small(name: str, config: RunConfig) -> list[str]:
+def _small(name: str, config: RunConfig, answers: Path, wordnet: Path) -> list[str]:
     """Overrides that keep the kinds of parts and make each small."""
     tree = read_yaml(ROOT / name)
     more = ["task.clip.resize=36"] if config.task.clip.resize else []
+    if config.model.num_classes:
+        more += ["model.num_classes=64", f"task.answer_list={answers}"]
+    if tree["task"].get("metric") == "wups":
+        more.append(f"task.wordnet={wordnet}")
     layers = {"num_layers": 2, "num_decoder_layers": min(1, config.model.text.num_decoder_layers)}
     if config.model.text.num_fusion_layers:
         layers["num_fusion_layers"] = 1
@@ -171,6 +205,8 @@ def _small(name: str, config: RunConfig) -> list[str]:
     return [*SMALL, *more]
 
 
+@pytest.mark.long
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("name", CONFIGS)
 def test_a_config_trains_two_steps_at_reduced_size(runs: dict[str, str], name: str) -> None:
     assert runs.get(name, runs.get("", "no word of it")) == ""

@@ -34,7 +34,7 @@ from shards.decode.cpu import decode
 from shards.index import MAX_TEXT_BYTES, WrongPlace
 from shards.media import MediaError
 from shards.reader import Fetched, Reader
-from shards.records import TextError, parse
+from shards.records import TEXT_EXTENSIONS, TextError, parse
 from shards.rng import rng
 from shards.sample import MediaFacts, Origin, SampleError
 from shards.selection import Selection, open_selection
@@ -48,10 +48,10 @@ NUM_EXAMPLES = 5
 _NAME = "export"
 _MIN_PAGE, _MAX_PAGE = 1 << 21, 1 << 31
 """Bytes of a page, as ffcv allows them; a sample lies in one page."""
-_SAMPLES_PER_PAGE = 4
-"""At least, so that what is left over at the end of pages stays little."""
-_TEXT_BYTES = 1 << 16
-"""Of a sample, as far as pages are made for it."""
+_SAMPLES_PER_PAGE = {"raw": 4, "jpg": 1}
+"""At their largest, so that what is left over at the end of pages stays little; JPEGs are a tenth of it."""
+_OWN_TEXT, _MOST_ESCAPED = 1 << 17, 6
+"""Bytes of text that are added to a sample's own, and to which one of its bytes may grow."""
 _JPEG_HEADER = 1 << 10
 """Bytes of a JPEG of nothing."""
 _NO_FRAME = np.zeros((1, 1, 3), np.uint8)
@@ -122,7 +122,7 @@ def export(
     report = ExportReport(source.name, out, mode, num_frames, short_side)
     with _aside(out) as (part, quarantine_part, handle):
         largest = source.survey(shutil.disk_usage(os.path.dirname(part)).free if mode == "raw" else None)
-        page = _page_bytes(largest)
+        page = _page_bytes(largest, _SAMPLES_PER_PAGE[mode])
         with (
             open(quarantine_part, "w", encoding="ascii") as lines,
             _Writer(part, num_frames, source.num_samples, page, mode, quality) as writer,
@@ -226,14 +226,17 @@ class _Source:
         return open_selection(config, self._index)
 
     def survey(self, free: int | None) -> int:
-        """Bytes of the largest sample's frames. free: bytes that there are for them all."""
+        """Bytes that a sample takes at most. free: bytes that there are for all frames."""
         largest = total = 0
         for shard, row, _ in self._rows(left_out=False):
+            rows = self._index.rows(shard)
             try:
-                num_bytes = int(np.prod(self._plan(self._index.rows(shard).facts(row)).shape))
+                num_bytes = int(np.prod(self._plan(rows.facts(row)).shape))
             except MediaError:
                 continue  # will be met again
-            largest, total = max(largest, num_bytes), total + num_bytes
+            text = sum(member.size for member in rows.members(row) if member.ext in TEXT_EXTENSIONS)
+            largest = max(largest, _most_bytes(num_bytes, self._num_frames, _MOST_ESCAPED * text + _OWN_TEXT))
+            total += num_bytes
         if free is not None and total > free:
             raise ExportError(
                 f"the frames take {total / 1e9:.1f} GB, the disk has {free / 1e9:.1f} GB left; use --mode jpg, fewer "
@@ -350,15 +353,20 @@ def _import_ffcv() -> Any:
     return SimpleNamespace(kinds=kinds, memory_allocator=memory_allocator, writer=writer)
 
 
-def _page_bytes(largest: int) -> int:
-    """Size of a page for frames of at most so many bytes: a power of two."""
-    for num_samples in (_SAMPLES_PER_PAGE, 1):
-        page = max(_MIN_PAGE, 1 << (num_samples * (largest + _TEXT_BYTES)).bit_length())
+def _most_bytes(frames: int, num_frames: int, text: int) -> int:
+    """What a sample takes at most, as pixels or JPEG, with frames and text of so many bytes."""
+    return frames + frames // 4 + _JPEG_HEADER * num_frames + text
+
+
+def _page_bytes(largest: int, num_samples: int) -> int:
+    """Size of a page for samples of at most so many bytes, so many of them if that can be: a power of two."""
+    for wanted in (num_samples * largest, largest):
+        page = max(_MIN_PAGE, 1 << (wanted - 1).bit_length())
         if page <= _MAX_PAGE:
             return page
     raise ExportError(
-        f"the frames of one sample take {largest} bytes, and a page has at most {_MAX_PAGE}; take fewer frames or a "
-        "smaller side"
+        f"one sample takes up to {largest} bytes, and a page has at most {_MAX_PAGE}; take fewer frames or a smaller "
+        "side"
     )
 
 
@@ -410,9 +418,8 @@ class _Writer:
         """Append a sample; says why if it cannot be."""
         key = np.frombuffer(ready.origin.key.encode(), np.uint8)
         text = len(json.dumps(ready.text)) + 1
-        needed = ready.frames.nbytes + ready.frames.nbytes // 4 + _JPEG_HEADER * self._num_frames + key.size + text
-        limit = min(self._page_bytes, MAX_TEXT_BYTES)
-        if text > limit or needed > self._page_bytes:
+        needed = _most_bytes(ready.frames.nbytes, self._num_frames, key.size + text)
+        if text > MAX_TEXT_BYTES or needed > self._page_bytes:
             return _Failure(ready.origin, "write", f"frames take {ready.frames.nbytes} bytes, text {text}: too many")
         if ready.origin.shard not in self._names[-1:]:
             self._names.append(ready.origin.shard)

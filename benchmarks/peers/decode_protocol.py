@@ -7,6 +7,7 @@ One codec thread, and the threads of torch are one.
 
 The first pass, which is not timed, compares the frames with those that decoding from the start gives: `wrong` counts
 clips with a frame whose small picture differs by more than filters explain, `failed` clips that raise.
+With "judge" for the seconds it tells of each clip whether its frames are right (decoder_choice.py).
 """
 
 from __future__ import annotations
@@ -35,9 +36,13 @@ class Unsupported(Exception):
 
 def main(load: Callable[[], None], open_decoder: Callable[[str], DecodeClip]) -> None:
     """Decode a set over and over, whole passes, for some seconds."""
-    folder, mode, seconds = Path(sys.argv[1]), sys.argv[2], float(sys.argv[3])
+    folder, mode, seconds = Path(sys.argv[1]), sys.argv[2], sys.argv[3]
+    if seconds == "judge":
+        load()
+        _judge(open_decoder(mode), folder)
+        return
     try:
-        print("\n" + json.dumps(_measure(load, open_decoder(mode), folder, mode, seconds)), flush=True)
+        print("\n" + json.dumps(_measure(load, open_decoder(mode), folder, mode, float(seconds))), flush=True)
     except Unsupported as reason:
         print("\n" + json.dumps({"unsupported": str(reason)}), flush=True)
 
@@ -81,6 +86,35 @@ def _measure(load: Any, decode: DecodeClip, folder: Path, mode: str, seconds: fl
         "failed": failed,
         "import_s": imported,
     }
+
+
+def _judge(decode: DecodeClip, folder: Path) -> None:
+    """Print a line for each clip: right, wrong or refused, and why."""
+    plan = json.loads((folder / "plan.json").read_text())
+    truth = np.load(folder / "truth.npz")
+    for name, clip in plan.items():
+        verdict, why = "right", ""
+        try:
+            small = gray(decode((folder / name).read_bytes(), clip))
+        except Exception as error:
+            verdict, why = "refused", f"{type(error).__name__}: {error}"[:200]
+        else:
+            known = truth[name] if name in truth else np.zeros((0, 1, 1), np.float32)
+            for number, picture in zip(clip["frames"], small, strict=True):
+                if not len(known):
+                    verdict, why = "wrong", "gives a frame of what cannot be decoded"
+                    break
+                far = np.abs(known - picture).mean(axis=(1, 2))
+                if far[min(number, len(far) - 1)] > max(far.min() + 0.3, 1.1 * far.min()):
+                    verdict, why = "wrong", f"frame {number} looks like frame {int(far.argmin())}"
+                    break
+        print(json.dumps({"name": name, "verdict": verdict, "why": why}), flush=True)
+
+
+def gray(frames: np.ndarray) -> np.ndarray:
+    """frames: uint8 (T, SIZE, SIZE, 3) -> float32 (T, 16, 16)."""
+    side = SIZE // 16
+    return frames.reshape(len(frames), 16, side, 16, side, 3).mean(axis=(2, 4, 5), dtype=np.float32)
 
 
 def snap(clip: Clip) -> list[int]:

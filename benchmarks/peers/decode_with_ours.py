@@ -31,21 +31,16 @@ def open_decoder(mode: str) -> DecodeClip:
     from shards.partial import PartialMedium, usable
 
     def video(data: bytes, clip: Clip) -> np.ndarray:
-        table = KeyFrames(**clip["key_frames"])
+        table = KeyFrames(**clip["key_frames"]) if "key_frames" in clip else None
         with_table = "linear" not in mode and usable(table, len(data))
         media = PartialMedium.of_bytes(data, table) if with_table else data
         return decode_clip(media, "video", ClipPlan(tuple(clip["frames"]), (SIZE, SIZE), WHOLE))
 
     def pictures(data: bytes, clip: Clip) -> np.ndarray:
-        from clips import unpack
-
-        plan = ClipPlan((0,), (SIZE, SIZE), WHOLE)
-        stored = unpack(data)
-        return np.concatenate([decode_clip(stored[number], "image", plan) for number in clip["frames"]])
+        return decode_clip(data, "frames", ClipPlan(tuple(clip["frames"]), (SIZE, SIZE), WHOLE))
 
     return pictures if "frames" in mode else video
 
 
 if __name__ == "__main__":
-    sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
     main(load, open_decoder)

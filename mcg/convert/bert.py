@@ -32,7 +32,7 @@ BERT = Family(
         Rule(r"(?:bert\.)?((?:embeddings|encoder)\..+)", _BOTH),
         Rule(r"cls\.predictions\.(.+)", _HEADS),
     ),
-    needs=("text.",),
+    needs=("text.bert.",),
     fills=(
         Fill(r"decoder\..*\.crossattention\..+", "fresh", "BERT attends to nothing but its text"),
         Fill(r"text\..*\.crossattention\..+", "fresh", "BERT attends to nothing but its text"),

@@ -27,14 +27,16 @@ from mcg.model.mcg import MCG, MCGConfig
 Status = Literal["used", "dropped", "missing", "unexpected"]
 Part = Literal["vision", "text", "decoder", "heads"]
 _PARTS: tuple[tuple[str, Part, str], ...] = (
-    (r"vision(?:_proj)?\..+", "vision", "no visual encoder"),
+    (r"vision\..+", "vision", "no visual encoder"),
+    (r"vision_proj\..+", "vision", "no projection of videos"),
     (r"text\.predictions\..+", "text", "no head for masked words (model.text.token_head)"),
     (
         r"text\.bert\.encoder\.layer\.\d+\.crossattention\..+",
         "text",
         "no cross-attention in its fusion (model.text.fusion)",
     ),
-    (r"text(?:_proj)?\..+", "text", "no text encoder"),
+    (r"text\..+", "text", "no text encoder"),
+    (r"text_proj\..+", "text", "no projection of texts"),
     (r"decoder\..+", "decoder", "no decoder (model.text.num_decoder_layers)"),
     (r"itm_head\..+", "heads", "no head for matching (model.matching_head)"),
     (r"classifier\..+", "heads", "no classifier (model.num_classes)"),
@@ -92,14 +94,11 @@ def detect(released: Released) -> Family:
         if family.fits(released.state, released.wrapper):
             return family
     some = ", ".join(list(released.state)[:3])
-    ours = (
-        " It looks like a checkpoint of ours: give its folder to init_from."
-        if "vision.cls_token" in released.state
-        else ""
-    )
+    ours = "vision.cls_token" in released.state
+    remedy = " It looks like one of ours: give its folder to init_from." if ours else ""
     raise ConvertError(
         f"{released.file}: of no known kind ({len(released.state)} keys, e.g. {some}); known kinds: "
-        f"{', '.join(FAMILIES)}.{ours}"
+        f"{', '.join(FAMILIES)}.{remedy}"
     )
 
 

@@ -20,12 +20,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from mcg.metrics.bootstrap import interval
 from mcg.wordnet import WordNet
 
 THRESHOLDS = (0.0, 0.9)
 """Those that are reported: WUPS@0 and WUPS@0.9."""
-OFFICIAL = ("CW", "CH", "C", "TN", "TC", "T", "DB", "DC", "DL", "DO", "D")
-"""Columns of NExT-OE's table: types, and each group after its own; the last is "all"."""
+OFFICIAL = ("CW", "CH", "C", "TN", "TC", "T", "DB", "DC", "DL", "DO", "D", "all")
+"""Columns of NExT-OE's table: types, and each group after its own."""
+GROUPS = {"C": ("CW", "CH"), "T": ("TN", "TP", "TC"), "D": ("DB", "DC", "DL", "DO")}
+"""Causal, temporal and descriptive question types."""
 EXACT_TYPES = ("DB", "DC")
 """Question types that are compared as text."""
 _LINES = (
@@ -51,14 +54,16 @@ class Wups:
         self._wordnet = wordnet
         self._similarity = cache(self._compare)
 
-    def score(self, prediction: str, references: Sequence[str], kind: str = "") -> tuple[float, ...]:
-        """The best score of a prediction over the references, at each of THRESHOLDS. kind: NExT-QA's question type."""
+    def score(
+        self, prediction: str, references: Sequence[str], kind: str = "", thresholds: Sequence[float] = THRESHOLDS
+    ) -> tuple[float, ...]:
+        """The best score of a prediction over the references, at each threshold. kind: NExT-QA's question type."""
         given, expected = self.content(prediction), [self.content(reference) for reference in references]
         if kind in EXACT_TYPES:
-            return (float(given in expected),) * len(THRESHOLDS)
+            return (float(given in expected),) * len(thresholds)
         return tuple(
             max(min(self._one_way(given, ref, limit), self._one_way(ref, given, limit)) for ref in expected)
-            for limit in THRESHOLDS
+            for limit in thresholds
         )
 
     def content(self, text: str) -> tuple[str, ...]:
@@ -84,44 +89,43 @@ class Wups:
         return float(np.prod(similar)) if similar else 0.0
 
     def _at(self, word: str, other: str, threshold: float) -> float:
+        if word == other:
+            return 1.0
         similarity = self._similarity(word, other)
         return similarity if similarity >= threshold else 0.1 * similarity
 
     def _compare(self, word: str, other: str) -> float:
-        if word == other:
-            return 1.0
         one, two = self._wordnet.first_synset(word), self._wordnet.first_synset(other)
         return self._wordnet.similarity(one, two) if one is not None and two is not None else 0.0
 
 
 def wups_table(scores_NT: Scores, types: Sequence[str]) -> dict[str, Any]:
-    """{"wups0": {"overall": mean, "by_type", "by_group", "official"}, "wups9": ...} from the scores at THRESHOLDS.
+    """{"wups0": {...}, "wups9": {...}} from the scores at THRESHOLDS; each holds "overall", "interval", "by_type",
+    "by_group", "counts" and "intervals" of types and groups, and "official".
 
-    Means in [0, 1]. by_type keeps the types of the records; "official" is the line that NExT-OE's script prints, x 100,
-    in which TN holds the questions of TP too. A group is a type's first letter: C causal, T temporal, D descriptive.
-    Raises ValueError where there is nothing to score.
+    Means in [0, 1], intervals of 95 % (mcg/metrics/bootstrap.py). by_type keeps the types of the records; "official" is
+    the line that NExT-OE's script prints, x 100, in which TN holds the questions of TP too. The groups are C causal, T
+    temporal, D descriptive. Raises ValueError where there is nothing to score.
     """
     if scores_NT.shape != (len(types), len(THRESHOLDS)) or not types:
         raise ValueError(f"WUPS needs {len(types)} > 0 rows of {len(THRESHOLDS)} scores, found {scores_NT.shape}")
-    return {
-        f"wups{round(10 * limit)}": _one_table(scores_NT[:, number], types) for number, limit in enumerate(THRESHOLDS)
-    }
+    return {f"wups{round(10 * at)}": _one_table(scores_NT[:, number], types) for number, at in enumerate(THRESHOLDS)}
 
 
 def _one_table(scores: Scores, types: Sequence[str]) -> dict[str, Any]:
-    merged = ["TN" if kind == "TP" else kind for kind in types]
-    by_group = _means(scores, [kind[:1] for kind in types])
-    by_merged = _means(scores, merged)
-    official = {column: (by_group if len(column) == 1 else by_merged).get(column) for column in OFFICIAL}
-    official["all"] = float(scores.mean())
+    array = np.asarray(types)
+    held = {name: scores[array == name] for name in sorted(set(types))}
+    groups = {group: scores[np.isin(array, kinds)] for group, kinds in GROUPS.items()}
+    groups = {group: members for group, members in groups.items() if len(members)}
+    merged = {"TN": scores[np.isin(array, ("TN", "TP"))]}
+    columns = {**held, **merged, **groups, "all": scores}
+    official = {column: columns[column] for column in OFFICIAL if len(columns.get(column, ()))}
     return {
-        "overall": official["all"],
-        "by_type": _means(scores, types),
-        "by_group": by_group,
-        "official": {column: None if mean is None else round(100 * mean, 2) for column, mean in official.items()},
+        "overall": float(scores.mean()),
+        "interval": list(interval(scores, "all")),
+        "by_type": {name: float(members.mean()) for name, members in held.items()},
+        "by_group": {name: float(members.mean()) for name, members in groups.items()},
+        "counts": {name: len(members) for name, members in {**held, **groups}.items()},
+        "intervals": {name: list(interval(members, name)) for name, members in {**held, **groups}.items()},
+        "official": {name: round(100 * float(members.mean()), 2) for name, members in official.items()},
     }
-
-
-def _means(scores: Scores, names: Sequence[str]) -> dict[str, float]:
-    array = np.asarray(names)
-    return {name: float(scores[array == name].mean()) for name in sorted(set(names))}

@@ -229,9 +229,11 @@ class Decoder(nn.Module):
         num_beams: int,
         max_tokens: int,
         min_tokens: int = 1,
+        num_answers: int = 1,
     ) -> Generated:
         """Beam search from start_id to end_id: up to max_tokens ids, start included; at least min_tokens of them come
-        before end_id, start included. Scores are divided by length (length penalty 1)."""
+        before end_id, start included. Scores are divided by length (length penalty 1). The num_answers <= num_beams
+        best ones of a sample follow each other, best first."""
         starts = torch.full((len(memory.states_BLD), 1), start_id, device=memory.states_BLD.device)
         # by ZeRO 3, under which all ranks must call the layers equally often
         partitioned = hasattr(next(self.parameters()), "ds_id")
@@ -242,6 +244,7 @@ class Decoder(nn.Module):
             encoder_attention_mask=memory.mask_BL.long(),
             past_key_values=EncoderDecoderCache(DynamicCache(), DynamicCache()),
             num_beams=num_beams,
+            num_return_sequences=num_answers,
             do_sample=False,
             length_penalty=1.0,
             max_length=max_tokens,

@@ -172,8 +172,10 @@ class MCG(nn.Module):
         num_beams: int,
         max_tokens: int,
         min_tokens: int = 1,
+        num_answers: int = 1,
     ) -> Generated:
-        """Beam search over up to max_tokens ids, start_id included, with a score for each answer."""
+        """Beam search over up to max_tokens ids, start_id included, with a score for each answer; the num_answers best
+        ones of each sample, one after the other."""
         return self._decoder().generate(
             self._visible(memory),
             start_id=start_id,
@@ -182,6 +184,7 @@ class MCG(nn.Module):
             num_beams=num_beams,
             max_tokens=max_tokens,
             min_tokens=min_tokens,
+            num_answers=num_answers,
         )
 
     def answer_log_likelihood(self, memory: TextStates, ids_NA: Tensor, mask_NA: Tensor, row_N: Tensor) -> Tensor:

@@ -21,7 +21,8 @@ class ClassificationConfig(BaseModel):
 
 
 class Classification:
-    """Scalar, mean over the samples of this rank. The task gives `label`, int64 (B,): places in the list."""
+    """Scalar, mean over the samples of this rank. The task gives `label`, int64 (B, L), whose first column holds places
+    in the list; a sample with the label -100, whose answer is not in the list, adds nothing to the sum."""
 
     needs_attention = False
 
@@ -30,4 +31,6 @@ class Classification:
 
     def __call__(self, states: States) -> Tensor:
         logits_BK = states.model.classify(states.fused).float()
-        return functional.cross_entropy(logits_BK, states["label"], label_smoothing=self.config.label_smoothing)
+        label_B = states["label"][:, 0]  # the loader pads whatever a task gives to (B, L)
+        smoothing = self.config.label_smoothing
+        return functional.cross_entropy(logits_BK, label_B, label_smoothing=smoothing, reduction="sum") / len(label_B)

@@ -72,12 +72,14 @@ class Pretrain(Task):
             for meta, origin, v, t in zip(batch.meta, batch.origins, video.tolist(), text.tolist(), strict=True)
         ]
 
-    def score(self, predictions: list[dict[str, Any]], failures: list[dict[str, str]]) -> Scores:
+    def score(self, predictions: list[dict[str, Any]], failures: list[dict[str, Any]]) -> Scores:
         video = np.array([p.pop("video") for p in predictions], np.float32)
         text = np.array([p.pop("text") for p in predictions], np.float32)
         captions = [str(p["caption"]) for p in predictions]
         metrics = recall(video, text, captions, ranks=(1, 5, 10), num_failed=len(failures))
-        return Scores({**metrics, "num_scored": len(predictions), "num_failed": len(failures)}, predictions, failures)
+        mean = float(np.mean([share for direction in metrics.values() for share in direction.values()]))
+        metrics = {**metrics, "mean_recall": mean, "num_scored": len(predictions), "num_failed": len(failures)}
+        return Scores(metrics, predictions, failures, ("mean_recall", mean))
 
 
 def mask_pieces(ids: Ids, share: float, codec: TextCodec, rng: np.random.Generator) -> tuple[Ids, Ids]:

@@ -15,7 +15,8 @@ from pydantic import BaseModel, ConfigDict
 from torch import Tensor
 
 from mcg.compat import Compat
-from mcg.model.mcg import MCG
+from mcg.model.mcg import MCG, MCGConfig
+from mcg.submission import Submission
 from mcg.text import TextCodec
 from shards import Batch, EncodedClip, Sample
 from shards.clip import ClipConfig
@@ -30,7 +31,7 @@ class ClipTaskConfig(BaseModel):
     clip: ClipConfig
     """Frames of a clip in training."""
     evaluation_clip: ClipConfig | None = None
-    """Frames in evaluation; None means those of training, sampled uniformly, without flips and random crops."""
+    """Frames in evaluation; None means those of training without chance (ClipConfig.for_evaluation)."""
     vocabulary: str | None = None
     """vocab.txt or a folder with one; None takes the installed package's."""
     compat: Compat = "corrected"
@@ -45,6 +46,8 @@ class Scores:
     metrics: dict[str, Any]
     predictions: list[dict[str, Any]] = field(default_factory=list)
     failures: list[dict[str, Any]] = field(default_factory=list)
+    headline: tuple[str, float] | None = None
+    """Path in `metrics` and value of the number that selects a checkpoint; more is better."""
 
 
 class Task(ABC):
@@ -69,12 +72,20 @@ class Task(ABC):
     def example(self, sample: Sample, rng: RngFactory, clip: ClipConfig, training: bool) -> EncodedClip:
         """Bytes, a clip plan, and the text as arrays. Draws only from rng(purpose). Raises SampleError."""
 
+    def check_model(self, model: MCGConfig) -> None:
+        """Raise ValueError where a model lacks what this task asks of it."""
+        return
+
+    def submission(self, scores: Scores) -> Submission | None:
+        """The predictions in the form that results of this dataset are handed in; None where there is no such form."""
+        return None
+
     @abstractmethod
     def predict(self, model: MCG, batch: Batch, inputs: dict[str, Tensor]) -> list[dict[str, Any]]:
         """One JSON-able dict per slot of the batch; slots that are not valid are dropped by the caller."""
 
     @abstractmethod
-    def score(self, predictions: list[dict[str, Any]], failures: list[dict[str, str]]) -> Scores:
+    def score(self, predictions: list[dict[str, Any]], failures: list[dict[str, Any]]) -> Scores:
         """Metrics over the predictions of all ranks in order; failures are counted as wrong."""
 
 

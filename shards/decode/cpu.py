@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from shards.clip import ClipPlan
 from shards.decode.augment import apply_ops
 from shards.decode.mapped import decode_mapped
+from shards.decode.mirror import mirrored
 from shards.decode.seek import NotAsIndexed, find_frames
 from shards.frames import StoredFrames
 from shards.mapped import MappedFrames
@@ -171,13 +172,13 @@ def _check_short(planned: int, decoded: int, promised: int) -> None:
 
 
 def _finish(picture: NDArray[np.uint8], plan: ClipPlan, turn: Orientation) -> NDArray[np.uint8]:
-    """Turn a scaled picture upright, cut the crop, mirror: a view (h, w, 3)."""
+    """Turn a scaled picture upright, cut the crop, mirror: (h, w, 3), perhaps a view."""
     if turn.mirror:
         picture = picture[:, ::-1]
     picture = np.rot90(picture, turn.quarter_turns)
     top, left, height, width = plan.crop
     picture = picture[top : top + height, left : left + width]
-    return picture[:, ::-1] if plan.flip else picture
+    return mirrored(picture) if plan.flip else picture
 
 
 def _decode_frames(media: bytes, plan: ClipPlan) -> NDArray[np.uint8]:

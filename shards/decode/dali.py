@@ -15,6 +15,8 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,6 +24,7 @@ import numpy.typing as npt
 
 from shards.clip import ClipPlan
 from shards.decode import Count, Frames
+from shards.decode.augment import apply_ops
 from shards.decode.cpu import decode as decode_on_cpu
 from shards.decode.remux import Unsuitable, remux
 from shards.media import MediaError, Orientation, open_image
@@ -49,11 +52,12 @@ class Dali:
 
     def __call__(self, media: Media, kind: str, plan: ClipPlan) -> Frames:
         """Decode a clip. Raises MediaError, SourceError."""
-        try:
-            frames = self._decode(media, kind, plan)
-        except Unsuitable as unsuitable:
-            self._note(unsuitable)
-            return self._to_device(decode_on_cpu(media, kind, plan))
+        with self._stream():
+            try:
+                frames = self._decode(media, kind, plan)
+            except Unsuitable as unsuitable:
+                self._note(unsuitable)
+                return self._to_device(decode_on_cpu(media, kind, plan))
         self._count("dali")
         return frames
 
@@ -63,18 +67,18 @@ class Dali:
         if kind == "video":
             video = remux(whole(media), plan.frames, self._device is not None)
             inputs = {"frames": np.array(video.frames, np.int32), "colour": _matrix(*video.colour)}
-            return self._run("video", video.data, plan, inputs)
+            return _apply(self._run("video", video.data, plan, inputs), plan)
         if kind == "image" and set(plan.frames) == {0}:
             data = whole(media)
             check_picture(data)
-            picture = self._run("image", data, plan, {})[None]
+            picture = _apply(self._run("image", data, plan, {})[None], plan)
             if isinstance(picture, np.ndarray):
                 return np.repeat(picture, len(plan.frames), axis=0)
             return picture.repeat(len(plan.frames), 1, 1, 1)
         raise Unsuitable("kind", kind)
 
     def _run(self, kind: str, data: bytes, plan: ClipPlan, inputs: dict[str, npt.NDArray[Any]]) -> Frames:
-        pipelines: dict[str, Pipeline] = self._local.__dict__
+        pipelines: dict[str, Pipeline] = self._local.__dict__.setdefault("pipelines", {})
         pipeline = pipelines.get(kind)
         if pipeline is None:
             pipeline = pipelines[kind] = make_pipeline(kind, self._device)
@@ -101,6 +105,24 @@ class Dali:
         if tuple(frames.shape) != expected:
             raise Unsuitable("refused", f"DALI gave {tuple(frames.shape)} instead of {expected}")
         return frames
+
+    @contextmanager
+    def _stream(self) -> Iterator[None]:
+        """What torch does in here goes to a CUDA stream of this thread, and is done at the end of the block.
+
+        On the default stream it would wait for the training step, and the step for it.
+        """
+        if self._device is None:
+            yield
+            return
+        import torch
+
+        stream = getattr(self._local, "stream", None)
+        if stream is None:
+            stream = self._local.stream = torch.cuda.Stream(self._device)
+        with torch.cuda.stream(stream):
+            yield
+            stream.synchronize()
 
     def _to_device(self, frames: Frames) -> Frames:
         if self._device is None:
@@ -152,6 +174,13 @@ def make_pipeline(kind: str, device: int | None) -> Pipeline:
         pipeline.set_outputs(fn.flip(output, horizontal=argument("mirror", types.INT32, 0)))
     pipeline.build()
     return pipeline
+
+
+def _apply(frames: Frames, plan: ClipPlan) -> Frames:
+    """RandAugment, on the device that has the frames."""
+    if isinstance(frames, np.ndarray):
+        return apply_ops(frames, plan.ops)
+    return apply_ops(frames, plan.ops)
 
 
 def check_picture(data: bytes) -> None:

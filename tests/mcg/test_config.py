@@ -87,7 +87,10 @@ def test_command_in_the_head_starts_this_config(file: str) -> None:
         ),
         ("engine.zero_stage=7", "engine.zero_stage: Input should be 0, 1, 2 or 3, found 7"),
         ("data.train.blend=[{name: a}]", "data.train.blend[0].path: missing, and it has no default"),
-        ("task.name=pretrian", "task.name: 'pretrian' is unknown; choose one of 'pretrain', 'open_qa'"),
+        (
+            "task.name=pretrian",
+            "task.name: 'pretrian' is unknown; choose one of 'pretrain', 'open_qa', 'multiple_choice'",
+        ),
         ("data.val.mode=train", "data: val.mode must be eval, found 'train'; leave it out"),
         ("run_dir=${vars.nope}", "Interpolation key 'vars.nope' not found full_key: run_dir object_type=dict"),
     ],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 
 from mcg.controls import CONTROLS, apply_control
 from shards import Origin
@@ -45,6 +46,14 @@ def test_a_shuffle_depends_on_seed_and_origin_alone() -> None:
 def test_one_frame_bears_every_control() -> None:
     for control in CONTROLS:
         assert apply_control(FRAMES[:, :1], ORIGINS, control, 0).shape == (4, 1, 2, 2, 3)
+
+
+@pytest.mark.parametrize("control", CONTROLS)
+def test_a_tensor_is_treated_as_an_array(control: str) -> None:
+    shown = apply_control(torch.from_numpy(FRAMES), ORIGINS, control, 3)
+    expected = apply_control(FRAMES, ORIGINS, control, 3)
+    assert isinstance(shown, torch.Tensor) and isinstance(expected, np.ndarray)
+    assert shown.dtype == torch.uint8 and np.array_equal(shown.numpy(), expected)
 
 
 def test_an_unknown_control_lists_the_known() -> None:

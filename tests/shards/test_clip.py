@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from omegaconf import OmegaConf
 
 from shards.clip import ClipConfig, ClipPlan, FrameConfig, plan_clip
 from shards.frozen import ConfigError
@@ -456,6 +459,17 @@ def test_facts_without_frames_or_size_are_media_errors(facts: MediaFacts) -> Non
 def test_configs_that_make_no_sense_are_refused(config: dict[str, object], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         ClipConfig(**{"num_frames": 4, "size": 64, **config})  # type: ignore[arg-type]
+
+
+def test_the_examples_of_the_documentation_are_allowed() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "clips.md").read_text(encoding="utf-8")
+    examples = re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)
+    assert len(examples) == 4
+    for example in examples:
+        config = ClipConfig.model_validate(OmegaConf.to_container(OmegaConf.create(example)))
+        plan_clip(video(100, keys=[0, 50]), config, np.random.default_rng(0))
+    for name in (*ClipConfig.model_fields, *SAMPLINGS, *FITS):
+        assert f"`{name}`" in text
 
 
 @pytest.mark.parametrize("kind", ["video", "image"])

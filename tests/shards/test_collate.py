@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from shards.collate import PADDING, Slot, collate
 from shards.quarantine import Failure
@@ -24,6 +26,14 @@ def test_frames_are_stacked_and_text_is_padded_to_a_multiple() -> None:
     assert batch.arrays["ids"].tolist() == [[1, 2, 3, 0, 0, 0, 0, 0], [1, 2, 3, 4, 5, 0, 0, 0]]
     assert batch.valid.tolist() == [True, True] and batch.dataset == "cc" and len(batch) == 2
     assert [m["number"] for m in batch.meta] == [1, 2] and [o.key for o in batch.origins] == ["1", "2"]
+
+
+def test_tensors_are_stacked_to_a_tensor_and_do_not_mix_with_arrays() -> None:
+    slots = [replace(slot(number), frames=torch.full((1, 2, 2, 3), number, dtype=torch.uint8)) for number in (1, 2)]
+    frames = collate(slots, pad_to_multiple=4).frames
+    assert isinstance(frames, torch.Tensor) and frames.shape == (2, 1, 2, 2, 3) and frames[1].max() == 2
+    with pytest.raises(ValueError, match=r"one place: cc/0.tar:3 has .* uint8, cc/0.tar:1 has .* uint8 tensor on cpu"):
+        collate([slots[0], slot(3)], pad_to_multiple=4)
 
 
 def test_empty_text_still_has_one_column() -> None:

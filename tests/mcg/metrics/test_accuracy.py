@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mcg.metrics.accuracy import accuracy, commonest_answer_accuracy
+from mcg.metrics.accuracy import accuracy, commonest_answer_accuracy, wilson
 
 ANSWERED = st.lists(
     st.tuples(st.sampled_from("abc"), st.sampled_from("abc"), st.sampled_from(["color", "count"])), min_size=1
@@ -15,7 +15,29 @@ ANSWERED = st.lists(
 
 def test_shares_by_eye() -> None:
     found = accuracy(["red", "two", "red", "one"], ["red", "two", "blue", "two"], ["color", "count", "color", "count"])
-    assert found == {"overall": 0.5, "by_type": {"color": 0.5, "count": 0.5}, "counts": {"color": 2, "count": 2}}
+    assert (found["overall"], found["by_type"]) == (0.5, {"color": 0.5, "count": 0.5})
+    assert found["counts"] == {"color": 2, "count": 2} and "by_group" not in found
+
+
+def test_groups_hold_the_questions_of_their_types() -> None:
+    groups = {"both": ("color", "count"), "rest": ("count", "where"), "none": ("who",)}
+    found = accuracy(["a", "b", "c"], ["a", "b", "x"], ["color", "count", "where"], groups)
+    assert found["by_group"] == {"both": 1.0, "rest": 0.5}
+    assert found["counts"] == {"color": 1, "count": 1, "where": 1, "both": 2, "rest": 2}
+
+
+@pytest.mark.parametrize(
+    ("right", "count", "low", "high"),
+    [(0, 10, 0.0, 0.2775), (5, 10, 0.2366, 0.7634), (10, 10, 0.7225, 1.0), (421, 1000, 0.3907, 0.4519)],
+)
+def test_intervals_are_wilsons(right: int, count: int, low: float, high: float) -> None:
+    assert wilson(right, count) == pytest.approx((low, high), abs=1e-4)
+
+
+@given(st.integers(1, 2000).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))))
+def test_an_interval_holds_its_share_and_stays_within_bounds(numbers: tuple[int, int]) -> None:
+    low, high = wilson(*numbers)
+    assert 0 <= low <= numbers[0] / numbers[1] + 1e-12 and numbers[0] / numbers[1] - 1e-12 <= high <= 1
 
 
 def test_the_commonest_answer_of_each_type_by_eye() -> None:

@@ -86,7 +86,10 @@ def test_the_table_holds_types_groups_and_the_official_line() -> None:
     assert table["wups0"]["by_type"] == {"DB": 1.0, "TC": 0.5, "TN": 1.0, "TP": 0.0}
     assert table["wups0"]["by_group"] == {"D": 1.0, "T": 0.5}
     official = table["wups0"]["official"]
-    assert official["TN"] == 50.0 and official["T"] == 50.0 and official["CW"] is None and official["all"] == 62.5
+    assert official["TN"] == 50.0 and official["T"] == 50.0 and "CW" not in official and official["all"] == 62.5
+    assert table["wups0"]["counts"] == {"DB": 1, "TC": 1, "TN": 1, "TP": 1, "D": 1, "T": 3}
+    low, high = table["wups0"]["interval"]
+    assert 0 <= low < 0.625 < high <= 1
 
 
 @pytest.mark.parametrize("shape", [(0, 2), (3, 2), (2, 1)])

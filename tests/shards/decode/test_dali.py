@@ -6,6 +6,8 @@ Without a GPU these tests use DALI's CPU operators (VP8, VP9, MJPEG, pictures); 
 from __future__ import annotations
 
 import io
+import json
+import logging
 import subprocess
 import sys
 import threading
@@ -25,11 +27,18 @@ from PIL import Image
 
 pytest.importorskip("nvidia.dali", reason="NVIDIA DALI is not installed (extra dali)")
 
-from shards.clip import ClipPlan
+from shards.clip import ClipPlan, EncodedClip
+from shards.config import LoaderConfig
 from shards.decode.cpu import decode
 from shards.decode.dali import Dali, check_picture, make_pipeline
 from shards.decode.remux import Unsuitable
+from shards.loader import Loader
 from shards.media import MediaError, probe
+from shards.metrics import to_json_line, to_prometheus
+from shards.randaugment import Op
+from shards.sample import Sample
+from shards.worker import RngFactory
+from shards.writer import DatasetWriter
 from tests.shards.decode.twins import MEDIA, compare, difference, is_video, on_cpu, wrong_numbers
 
 GPU = torch.cuda.current_device() if torch.cuda.is_available() else None
@@ -120,6 +129,14 @@ def test_any_plan_is_met(
     ours, theirs = DECODE(media, "video", plan), decode(media, "video", plan)
     assert ours.shape == plan.shape and ours.dtype == np.uint8
     assert difference(ours, theirs).mean < 4
+
+
+def test_randaugment_is_done_as_by_the_cpu_decoder(dali: Counted, make_clip: Callable[..., bytes]) -> None:
+    media, picture = make_clip(5, SIZE, "libvpx-vp9"), next(path for path in MEDIA if path.suffix == ".jpg")
+    plan = ClipPlan((0, 0), SIZE, (0, 0, *SIZE), False, (Op("contrast", 1.5), Op("translate_x", 9.0)))
+    for data, kind in ((media, "video"), (picture.read_bytes(), "image")):
+        ours, theirs = dali.decode(data, kind, plan), decode(data, kind, plan)
+        assert difference(ours, theirs).mean < 4 and dali.ways.total() == dali.ways["dali"]
 
 
 DECODE = Dali(None, lambda way: None)
@@ -308,6 +325,98 @@ def test_the_interpreter_is_free_while_dali_runs() -> None:
         sys.setswitchinterval(interval)
         other.join()
     assert during >= 1
+
+
+# ------------------------------------------------------------ in a loader
+
+
+@pytest.fixture(scope="module")
+def mixed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """VP9, H.264 and a picture by turns, twelve samples; one is no video at all."""
+    folder = tmp_path_factory.mktemp("mixed")
+    names = ("sintel_oldman.webm", "tree_window.mp4", "sl_flower.jpg", "bbb_grass.webm")
+    media = [(path.suffix[1:], path.read_bytes()) for name in names for path in MEDIA if path.name == name]
+    with DatasetWriter(folder, "mixed", samples_per_shard=4) as writer:
+        for number in range(12):
+            ext, data = media[number % 4]
+            facts = probe(data, f"x.{ext}")
+            if number == 8:
+                data = b"no video"
+            writer.write(f"{number:03d}", data, ext, [{"caption": str(number)}], {"number": number}, facts)
+    return folder
+
+
+def _encode(sample: Sample, rng: RngFactory) -> EncodedClip:
+    frames = (0, 5) if sample.facts.kind == "video" else (0, 0)
+    flip = bool(rng("flip").random() < 0.5)
+    plan = ClipPlan(frames, (40, 60), (4, 10, 32, 32), flip)
+    return EncodedClip(sample.media, sample.facts.kind, plan, {}, {"number": sample.meta["number"]})
+
+
+def _settings(folder: Path, decode: str, **more: object) -> LoaderConfig:
+    fields = {"blend": [{"name": "mixed", "path": str(folder)}], "batch_size": 4, "decode": decode, "streams": 1}
+    return LoaderConfig.model_validate(fields | {"max_failure_rate": None} | more)
+
+
+def test_a_loader_gives_the_same_batches_as_with_the_cpu_decoder(mixed: Path) -> None:
+    batches = {}
+    for name in ("cpu", "dali"):
+        with Loader(_settings(mixed, name), 0, 1, _encode) as loader:
+            batches[name] = [next(loader) for _ in range(6)]
+            snapshot = loader.stats.snapshot()
+            assert loader.state_dict()["decoder"] == (
+                "cpu" if name == "cpu" else "dali-cpu" if GPU is None else "dali-cuda"
+            )
+            assert loader.quarantined() == {"mixed": {"decode": 2}}
+    for ours, theirs in zip(batches["dali"], batches["cpu"], strict=True):
+        assert ours.meta == theirs.meta and ours.origins == theirs.origins
+        assert difference(ours.frames, theirs.frames).mean < 3
+        assert (str(getattr(ours.frames, "device", "cpu")) != "cpu") == (GPU is not None)
+        assert ours.frames.nbytes == theirs.frames.nbytes
+    ways = snapshot.decoded
+    assert ways["dali"] >= 12 and ways["cpu: damaged"] >= 2 and ("cpu: codec" in ways) == (GPU is None)
+    assert snapshot.queue.last_bytes > 0
+    text = to_prometheus(snapshot)
+    assert f'shards_loader_decoded_total{{by="dali",reason=""}} {ways["dali"]}' in text
+    assert f'shards_loader_decoded_total{{by="cpu",reason="damaged"}} {ways["cpu: damaged"]}' in text
+    assert json.loads(to_json_line(snapshot))["decoded"] == ways
+
+
+def test_evaluation_masks_what_failed(mixed: Path) -> None:
+    with Loader(_settings(mixed, "dali", mode="eval", batch_size=5), 0, 1, _encode) as loader:
+        batches = list(loader)
+    assert [batch.valid.tolist() for batch in batches] == [
+        [True] * 5,
+        [True] * 3 + [False, True],
+        [True] * 2 + [False] * 3,
+    ]
+    assert len({type(batch.frames) for batch in batches}) == 1
+
+
+def test_a_resume_under_another_decoder_is_told(mixed: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with Loader(_settings(mixed, "cpu"), 0, 1, _encode) as loader:
+        next(loader)
+        state = loader.state_dict()
+        rest = next(loader).meta
+    with Loader(_settings(mixed, "dali"), 0, 1, _encode) as loader, caplog.at_level(logging.WARNING, "shards.loader"):
+        loader.load_state_dict(state)
+        assert next(loader).meta == rest
+        own = loader.state_dict()["decoder"]
+    assert len(caplog.messages) == 1 and caplog.messages[0].startswith(f"resumed with decoder {own} (")
+    assert "saved with cpu: the same frames, but their values differ a little" in caplog.messages[0]
+
+
+def test_a_loader_left_early_ends_its_process_cleanly(mixed: Path) -> None:
+    script = (
+        "import sys; from tests.shards.decode.test_dali import Loader, Path, _encode, _settings\n"
+        "loader = Loader(_settings(Path(sys.argv[1]), 'dali'), 0, 1, _encode)\n"
+        "print(next(loader).frames.shape)\n"
+    )
+    command = [sys.executable, "-c", script, str(mixed)]
+    done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0 and "(4, 2, 32, 32, 3)" in done.stdout.replace(
+        "torch.Size([4, 2, 32, 32, 3])", str((4, 2, 32, 32, 3))
+    )
 
 
 def test_hostile_containers_do_not_end_the_process(corpus: Path) -> None:

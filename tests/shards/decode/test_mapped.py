@@ -47,7 +47,7 @@ def test_other_sizes_are_scaled_as_pictures_are() -> None:
     file = io.BytesIO()
     Image.fromarray(FRAMES[3]).save(file, "PNG")
     picture = decode(file.getvalue(), "image", ClipPlan((0,), (7, 9), (1, 2, 5, 6), flip=True))
-    np.testing.assert_array_equal(decode(raw(), "stored", plan)[0], picture[0])
+    assert np.abs(decode(raw(), "stored", plan)[0].astype(int) - picture[0]).max() <= 1
 
 
 def test_jpegs_are_near_the_frames_they_were_made_of() -> None:

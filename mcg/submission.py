@@ -1,0 +1,88 @@
+"""Predictions in the forms that question sets publish for results, as JSON and as CSV.
+
+    question_list   [{"question_id", "answer"}]                    ActivityNet-QA, and the others as ALPRO and MCG do
+    nextqa_oe       {video: {qid: answer}}                         NExT-OE; ids are VIDEO_QID
+    nextqa          {VIDEO_QID: {"prediction": n, "answer": n}}    NExT-QA, multiple choice; n counts from 0
+
+The CSV holds the same rows with a header: question_id,answer; video,qid,answer; question_id,prediction,answer. A failed
+question stands there with the answer "" or the choice -1, because the official scripts expect every question.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+FormName = Literal["question_list", "nextqa_oe", "nextqa"]
+Row = dict[str, Any]
+
+
+class SubmissionError(ValueError):
+    """Predictions that do not fit the form they are to be written in."""
+
+
+class Submission(NamedTuple):
+    """content: what the JSON file holds; columns and rows: the CSV."""
+
+    content: Any
+    columns: tuple[str, ...]
+    rows: list[tuple[Any, ...]]
+
+
+def _question_list(answered: Sequence[Row]) -> Submission:
+    rows = [(row["id"], row["prediction"]) for row in answered]
+    content = [{"question_id": identifier, "answer": answer} for identifier, answer in rows]
+    return Submission(content, ("question_id", "answer"), rows)
+
+
+def _nextqa_oe(answered: Sequence[Row]) -> Submission:
+    rows = [(*_video_and_qid(row["id"]), row["prediction"]) for row in answered]
+    content: dict[str, dict[str, str]] = {}
+    for video, qid, answer in rows:
+        content.setdefault(video, {})[qid] = answer
+    return Submission(content, ("video", "qid", "answer"), rows)
+
+
+def _nextqa(answered: Sequence[Row]) -> Submission:
+    rows = [(row["id"], row["prediction_index"], row.get("answer_index", -1)) for row in answered]
+    content = {identifier: {"prediction": given, "answer": answer} for identifier, given, answer in rows}
+    return Submission(content, ("question_id", "prediction", "answer"), rows)
+
+
+FORMS: dict[str, Callable[[Sequence[Row]], Submission]] = {
+    "question_list": _question_list,
+    "nextqa_oe": _nextqa_oe,
+    "nextqa": _nextqa,
+}
+
+
+def submission(predictions: Sequence[Row], failures: Sequence[Row], form: str) -> Submission:
+    """Put predictions into a form. Failures without an id, whose records could not be read, are left out; of questions
+    with one id (NExT-OE's train has three such pairs) the JSON object holds the last, the CSV all. Raises
+    SubmissionError."""
+    if form not in FORMS:
+        raise SubmissionError(f"form {form!r} is unknown; choose one of {', '.join(FORMS)}")
+    failed = [{"prediction": "", "prediction_index": -1, **failure} for failure in failures if failure.get("id")]
+    return FORMS[form]([*predictions, *failed])
+
+
+def write_submission(made: Submission, folder: Path) -> None:
+    """Write submission.json and submission.csv."""
+    (folder / "submission.json").write_text(json.dumps(made.content, indent=1, ensure_ascii=False) + "\n", "utf-8")
+    with open(folder / "submission.csv", "w", encoding="utf-8", newline="") as file:
+        lines = csv.writer(file, lineterminator="\n")
+        lines.writerow(made.columns)
+        lines.writerows(made.rows)
+
+
+def _video_and_qid(identifier: str) -> tuple[str, str]:
+    video, line, qid = identifier.rpartition("_")
+    if not line or not video or not qid:
+        raise SubmissionError(
+            f"question id {identifier!r}: NExT-OE's form needs VIDEO_QID; build the dataset anew from its published "
+            "files, or set task.submission: question_list"
+        )
+    return video, qid

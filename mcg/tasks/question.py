@@ -1,0 +1,82 @@
+"""What the question tasks share: a record's question as ids, a batch's clips encoded once each, tallies by type.
+
+Questions about one clip stand together in an evaluation. Their clips are decoded for each, but encoded once: slots of
+the same origin whose frames are equal share one pass of the visual encoder.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from mcg.model.bert import TextStates
+from mcg.model.mcg import MCG
+from mcg.model.timesformer import VideoStates
+from mcg.tasks.task import text_of
+from shards import Origin, Sample, SampleError
+
+FAILED_TYPE = "failed"
+"""Type of questions whose record could not be read."""
+
+
+def question_meta(sample: Sample, needed: Sequence[str]) -> dict[str, Any]:
+    """question, answer, type and id of a record, and its further right answers where it has any. Raises SampleError
+    naming the record where one of the `needed` fields has no text."""
+    record = sample.record
+    missing = [name for name in needed if not text_of(record, name)]
+    if missing:
+        raise SampleError(
+            sample.origin, f"record {sample.record_index}: no {' and no '.join(missing)} in {sorted(record)}"
+        )
+    meta: dict[str, Any] = {
+        "question": text_of(record, "question"),
+        "answer": text_of(record, "answer"),
+        "type": text_of(record, "type") or "all",
+        "id": text_of(record, "id") or f"{sample.origin}#{sample.record_index}",
+    }
+    answers = record.get("answers")
+    if answers is not None:
+        if not isinstance(answers, list) or not all(isinstance(answer, str) and answer.strip() for answer in answers):
+            raise SampleError(
+                sample.origin,
+                f"record {sample.record_index}: answers must be a list of texts, found {str(answers)[:60]}",
+            )
+        meta["answers"] = [answer.strip() for answer in answers]
+    return meta
+
+
+def same_clips(origins: Sequence[Origin], frames_BTHWC: Tensor) -> list[int]:
+    """Of each slot the first slot that shows the same clip: same origin and equal frames; B numbers."""
+    first: dict[Origin, int] = {}
+    candidate = [first.setdefault(origin, slot) for slot, origin in enumerate(origins)]
+    if len(first) == len(origins):
+        return candidate
+    # a later plan of the same video differs from the first, and so is a clip of its own
+    equal = (frames_BTHWC == frames_BTHWC[candidate]).flatten(1).all(1).tolist()
+    return [other if same else slot for slot, (other, same) in enumerate(zip(candidate, equal, strict=True))]
+
+
+def fuse_questions(model: MCG, origins: Sequence[Origin], inputs: dict[str, Tensor]) -> TextStates:
+    """Questions fused with their clips, each different clip encoded once; B rows."""
+    owner = same_clips(origins, inputs["frames"])
+    slots = sorted(set(owner))
+    video = model.encode_video(inputs["frames"][slots] if len(slots) < len(owner) else inputs["frames"])
+    if len(slots) < len(owner):
+        place = {slot: number for number, slot in enumerate(slots)}
+        rows = torch.tensor([place[slot] for slot in owner], device=inputs["frames"].device)
+        video = VideoStates(video.tokens_BVD[rows])
+    return model.fuse(model.encode_text(inputs["text_ids"], inputs["text_mask"].bool()), video)
+
+
+def asked_types(predictions: Sequence[dict[str, Any]], failures: Sequence[dict[str, Any]]) -> list[str]:
+    """Types of all questions, the failed ones last."""
+    return [str(asked.get("type", FAILED_TYPE)) for asked in [*predictions, *failures]]
+
+
+def ones(ids: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """A mask for ids of which none is padding."""
+    return np.ones(len(ids), np.int64)

@@ -1,0 +1,54 @@
+"""ALPRO and its LAVIS port: 6+6 layers, tied head, classifier; what entity prompting needs is dropped by name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from mcg.convert.convert import detect
+from mcg.convert.reading import Released
+from tests.mcg.convert import layouts
+from tests.mcg.convert.layouts import SMALL, draw
+from tests.mcg.convert.small_conversions import converted, loaded
+
+
+def test_retrieval_becomes_split_layers_with_a_tied_head_and_a_matching_head() -> None:
+    state = draw(layouts.alpro_retrieval(SMALL))
+    conversion = converted(state, "alpro")
+    text = conversion.config.text
+    assert (text.num_layers, text.num_fusion_layers, text.token_head, text.num_decoder_layers) == (2, 1, "tied", 0)
+    model = loaded(conversion)
+    assert model.itm_head is not None and torch.equal(model.itm_head.weight, state["itm_head.weight"])
+    words = model.text.bert.embeddings.word_embeddings.weight
+    assert torch.equal(words[:30522], state["text_encoder.bert.embeddings.word_embeddings.weight"])
+    assert torch.equal(words[30522], words[101]) and torch.equal(words[30523], words[101])
+    assert model.text.predictions.decoder.weight is words
+    types = state["text_encoder.bert.embeddings.token_type_embeddings.weight"]
+    assert torch.equal(model.text.bert.embeddings.token_type_embeddings.weight, types[:1])
+
+
+def test_pretraining_leaves_prompter_and_entity_head() -> None:
+    conversion = converted(draw(layouts.alpro_pretrain(SMALL, entities=3)), "alpro")
+    dropped = {e.key: e.note for e in conversion.entries if e.status == "dropped"}
+    assert dropped["mpm_head.0.weight"].startswith("the head of entity prompting")
+    assert sum(key.startswith("prompter.") for key in dropped) == len(layouts.alpro_prompter(SMALL, 3))
+
+
+def test_qa_brings_its_classifier() -> None:
+    conversion = converted(draw(layouts.alpro_qa(SMALL, classes=7)), "alpro")
+    model = loaded(conversion)
+    assert conversion.config.num_classes == 7 and conversion.config.text.token_head == "none"
+    text = model.encode_text(torch.tensor([[101, 7, 102]]), torch.ones(1, 3, dtype=torch.bool))
+    assert model.classify(text).shape == (1, 7)
+
+
+@pytest.mark.parametrize("shapes", [layouts.alpro_retrieval, lambda s: layouts.alpro_qa(s, 7)])
+def test_lavis_has_the_same_without_bert_in_the_names(shapes: object) -> None:
+    state = draw(shapes(SMALL))  # type: ignore[operator]
+    lavis = {key.replace("text_encoder.bert.", "text_encoder."): tensor for key, tensor in state.items()}
+    assert detect(Released(Path("a"), lavis, "model")).name == "lavis_alpro"
+    assert detect(Released(Path("a"), state, None)).name == "alpro"
+    found, expected = converted(lavis, "lavis_alpro").state, converted(state, "alpro").state
+    assert set(found) == set(expected) and all(torch.equal(found[name], expected[name]) for name in found)

@@ -1,0 +1,52 @@
+"""The model that a checkpoint was made for, from names and shapes; sizes that differ are named by their config key."""
+
+from __future__ import annotations
+
+import pytest
+
+from mcg.convert import FAMILIES
+from mcg.convert.derive import compare_sizes, derive_config
+from mcg.convert.rules import ConvertError
+from tests.mcg.convert import layouts
+from tests.mcg.convert.layouts import SMALL, Sizes, draw
+from tests.mcg.convert.small_conversions import converted, small_config
+
+
+def test_sizes_are_read_from_the_shapes() -> None:
+    sizes = Sizes(width=128, depth=3, layers=4, frames=8, places=10, positions=40, projected=32)
+    config = converted(draw(layouts.alpro_retrieval(sizes)), "alpro").config
+    vision, text = config.vision, config.text
+    assert (vision.width, vision.num_heads, vision.depth, vision.num_frames, vision.image_size) == (128, 2, 3, 8, 48)
+    assert (text.num_layers, text.num_fusion_layers, text.max_positions, config.contrastive_width) == (4, 2, 40, 32)
+
+
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        (
+            small_config(Sizes(**{**SMALL.__dict__, "width": 128})),
+            r"of width 64, and model\.vision\.width is 128",
+        ),
+        (
+            small_config(Sizes(**{**SMALL.__dict__, "depth": 3})),
+            r"of depth 2, and model\.vision\.depth is 3",
+        ),
+        (small_config(text={"num_layers": 5}), r"of layers 2, and model\.text\.num_layers is 5"),
+    ],
+)
+def test_another_size_is_named_by_its_key(config: object, message: str) -> None:
+    with pytest.raises(ConvertError, match=message):
+        converted(draw(layouts.alpro_retrieval(SMALL)), "alpro", config)  # type: ignore[arg-type]
+
+
+def test_a_width_that_does_not_tell_the_heads_asks_for_a_config() -> None:
+    with pytest.raises(ConvertError, match=r"96 channels do not tell the number of heads; give --config"):
+        derive_config(FAMILIES["timm_vit"], {"vision.cls_token": (1, 1, 96)})
+
+
+def test_shapes_of_nothing_are_refused() -> None:
+    with pytest.raises(ConvertError, match=r"neither a visual encoder nor a text encoder in it"):
+        derive_config(FAMILIES["bert"], {})
+    with pytest.raises(ConvertError, match=r"shapes that no model has"):
+        derive_config(FAMILIES["timm_vit"], {"vision.cls_token": (1, 1, 0)})
+    compare_sizes({}, small_config())

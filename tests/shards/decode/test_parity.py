@@ -1,0 +1,123 @@
+"""Every frame that plain linear decoding gives, our decoder gives bit for bit, with and without GOP table.
+
+The reference is PyAV as its documentation shows it, without anything of ours but the scaler's flags.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from shards.clip import ClipPlan
+from shards.decode.cpu import decode
+from shards.decode.seek import NotAsIndexed, find_frames
+from shards.media import MediaError, probe
+from shards.partial import Media, PartialMedium, usable
+from tests.shards.films import gop_table
+
+REPOSITORY = Path(__file__).resolve().parents[3]
+SAMPLES = sorted((REPOSITORY / "samples" / "videos").glob("*.*"))
+AT_ONCE = 200 << 20
+"""Bytes of decoded frames that a plan may ask for."""
+TRAPS = (
+    "videos/bbb_angry.ts",
+    "videos/city_night.mpg",
+    "videos/hello_screencast.mpg",
+    "videos/tos_hall2.mpg",
+    "videos/puck_slide.avi",
+    "videos/hello_screencast_theora.ogg",
+    "videos/horror_bw.ogv",
+    "videos/cockatoo.mp4",
+    "videos_odd/cockatoo_yuv444_seek_trap.mp4",
+    "videos_odd/odd_size_333x187_yuv444.mp4",
+    "videos_odd/big_time_offset.mp4",
+    "videos_odd/negative_start.mkv",
+    "videos_odd/firefox_start_at_47721s.mp4",
+    "videos_odd/cut_mid_gop.mp4",
+    "videos_odd/firefox_bipbop-no-edts.mp4",
+)
+"""What corpus/README.md warns of: seeks that land late or give green frames, clocks that start late or below zero."""
+
+
+def reference(path: Path, size: tuple[int, int]) -> Iterator[np.ndarray]:
+    """The upright frames, RGB, until the end or an error. size: (height, width)."""
+    import av
+    from av.video.reformatter import Interpolation
+
+    flags = Interpolation.BICUBIC | Interpolation.ACCURATE_RND | Interpolation.BITEXACT
+    with av.open(str(path)) as container:
+        stream = container.streams.video[0]
+        stream.codec_context.thread_count = 1
+        try:
+            for frame in container.decode(stream):
+                turns = frame.rotation // 90
+                height, width = size if turns % 2 == 0 else size[::-1]
+                picture = frame.reformat(width, height, "rgb24", interpolation=flags, threads=1).to_ndarray()
+                yield np.rot90(picture, turns)
+        except (av.error.FFmpegError, IndexError):  # hello_screencast_theora.ogg; PyAV at the end of some TS
+            return
+
+
+def digest(picture: np.ndarray) -> int:
+    return zlib.crc32(np.ascontiguousarray(picture))
+
+
+def ours(media: Media, size: tuple[int, int], numbers: Sequence[int]) -> list[int]:
+    """Checksums of these frames at native size."""
+    at_once = max(1, AT_ONCE // (3 * size[0] * size[1]))
+    found: list[int] = []
+    for first in range(0, len(numbers), at_once):
+        plan = ClipPlan(tuple(numbers[first : first + at_once]), size, (0, 0, *size))
+        found += map(digest, decode(media, "video", plan))
+    return found
+
+
+def compare(path: Path, step: int) -> bool:
+    """Compare every step-th frame, and the last; whether the GOP table was of use."""
+    data = path.read_bytes()
+    facts = probe(data, path.name)
+    size = (facts.height, facts.width)
+    expected = [digest(picture) for picture in reference(path, size)]
+    assert abs(facts.num_frames - len(expected)) <= 2 or "ogg" in path.name or "ogv" in path.name, path.name
+    numbers = sorted({*range(step // 2, len(expected), step), len(expected) - 1})
+    wanted = [expected[number] for number in numbers]
+    assert ours(data, size, numbers) == wanted, path.name
+    table = gop_table(data, path.name.rsplit(".", 1)[-1].lower())
+    if not usable(table, len(data)):
+        return False
+    medium = PartialMedium.of_bytes(data, table)
+    assert ours(medium, size, numbers) == wanted, path.name
+    # One by one and backwards: each is found from a key frame of its own.
+    some = numbers[:: -max(1, len(numbers) // 12)]
+    assert [ours(medium, size, [number])[0] for number in some] == [expected[number] for number in some], path.name
+    try:
+        return len(list(find_frames(medium, [numbers[-1]]))) > 0
+    except (NotAsIndexed, MediaError):
+        return False
+
+
+@pytest.mark.skipif(not SAMPLES, reason="samples/videos is empty")
+def test_samples_give_the_frames_of_linear_decoding() -> None:
+    some = [path for path in SAMPLES[::2] if path.stat().st_size < 250_000]
+    assert sum(compare(path, 29) for path in some) >= len(some) // 2
+
+
+@pytest.mark.parametrize("name", TRAPS)
+def test_traps_come_out_right(corpus: Path, name: str) -> None:
+    path = corpus / name
+    if not path.exists():
+        pytest.skip(f"this corpus has no {name}")
+    compare(path, 37)
+
+
+@pytest.mark.long
+@pytest.mark.timeout(1800)
+def test_every_frame_of_every_clip_of_the_corpus_is_that_of_linear_decoding(corpus: Path) -> None:
+    paths = sorted((corpus / "videos").iterdir())
+    assert len(paths) >= 167
+    seeking = sum(compare(path, 1) for path in paths)
+    assert seeking > 0.7 * len(paths)
