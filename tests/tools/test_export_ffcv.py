@@ -192,6 +192,32 @@ def test_ffcv_reads_the_file(exported: Path) -> None:
     assert len(theirs.alloc_table) == 5 * 8
 
 
+THEIRS = """
+import sys
+sys.path.insert(0, {root!r})
+from ffcv.loader import Loader, OrderOption
+from ffcv.reader import Reader
+from shards.beton import Beton
+wanted = ["frame_0", "frame_5", "fps"]
+pipelines = {{name: None for name in Reader({path!r}).field_names if name not in wanted}}
+order = OrderOption.SEQUENTIAL
+batches = Loader({path!r}, batch_size=1, num_workers=1, order=order, os_cache=True, pipelines=pipelines)
+(fps, first, last), = [[field.numpy() for field in batch] for batch in batches]
+ours = Beton({path!r})
+assert (first[0] == ours.frame(0, 0)).all() and (last[0] == ours.frame(0, 5)).all() and fps[0] == ours.rows["fps"][0]
+print("same")
+"""
+
+
+@pytest.mark.long  # it compiles its loops
+def test_the_loader_of_ffcv_gives_the_same_frames(shards: Path, tmp_path: Path) -> None:
+    path = tmp_path / "one.beton"
+    export(str(shards), str(path), num_frames=6, short_side=96, where="key == 'v0'")
+    script = THEIRS.format(root=str(ROOT), path=str(path))
+    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, timeout=110)
+    assert (done.returncode, done.stdout) == (0, "same\n"), done.stderr
+
+
 # ---------------------------------------------------------------- the end of a process
 
 LEAVE_EARLY = """
