@@ -125,7 +125,7 @@ def _figures(clips: int, wall: float, cpu: float) -> dict[str, float]:
 
 def main() -> None:
     chosen = arguments(__doc__, rounds=5, data="/tmp/mcg-peers-data/decode").parse_args()
-    make(chosen.data)
+    make(chosen.data, ("gop250", "gop60", "transcoded", "frames"))
     figure = "clips_per_cpu_s"
     for name, num_samples in SETS.items():
         folder = chosen.data.parent / "decode-shards" / name
