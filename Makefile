@@ -20,7 +20,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 unexport VIRTUAL_ENV CONDA_PREFIX PYTHONHOME PYTHONPATH PIP_TARGET PIP_PREFIX PIP_USER PIP_PYTHON PIP_CONSTRAINT \
 	UV_SYSTEM_PYTHON UV_PYTHON UV_TARGET UV_PREFIX UV_CONSTRAINT UV_OVERRIDE UV_EXCLUDE UV_RESOLUTION UV_WORKING_DIR
 
-.PHONY: help venv ffcv demo test test-all lint typecheck pins clean
+.PHONY: help venv ffcv demo parity test test-all lint typecheck pins clean
 .DEFAULT_GOAL := help
 
 help:  ## show this list
@@ -63,6 +63,10 @@ test: lint typecheck  ## lint, types, and every test of up to seconds
 
 test-all: lint typecheck  ## the same with the long tests
 	$(PYTEST)
+
+# Every case of the reference values in $$GOLDEN (default ../shared/golden); what is skipped is told with the reason.
+parity: $(INSTALLED)  ## our models with released weights give the released values
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/parity -v -rs
 
 pins: $(INSTALLED)  ## rewrite constraints.txt with the newest versions that fit pyproject.toml
 	@head -n 4 constraints.txt > $(VENV)/constraints.head
