@@ -78,7 +78,7 @@ def collate(
     for slot in shown:
         _check_like(slot, good)
     return Batch(
-        frames=_stack([slot.frames for slot in shown if slot.frames is not None]),
+        frames=stack([slot.frames for slot in shown if slot.frames is not None]),
         arrays={name: _pad([slot.arrays[name] for slot in shown], pad_to_multiple) for name in good.arrays},
         meta=[slot.meta for slot in slots],
         origins=[slot.origin for slot in slots],
@@ -88,7 +88,8 @@ def collate(
     )
 
 
-def _stack(clips: Sequence[Frames]) -> Frames:
+def stack(clips: Sequence[Frames]) -> Frames:
+    """Frames one upon the other, where they are; on a GPU by a stream of its own, and done when this returns."""
     if isinstance(clips[0], np.ndarray):
         return np.stack([clip for clip in clips if isinstance(clip, np.ndarray)])
     import torch

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -23,10 +23,13 @@ import numpy as np
 import numpy.typing as npt
 
 from shards.clip import ClipPlan
+from shards.collate import stack
 from shards.decode import Count, Frames
 from shards.decode.augment import apply_ops
 from shards.decode.cpu import decode as decode_on_cpu
 from shards.decode.remux import Unsuitable, remux
+from shards.frames import StoredFrames
+from shards.mapped import MappedFrames
 from shards.media import MediaError, Orientation, open_image
 from shards.partial import Media, whole
 
@@ -62,6 +65,8 @@ class Dali:
         return frames
 
     def _decode(self, media: Media, kind: str, plan: ClipPlan) -> Frames:
+        if isinstance(media, MappedFrames):
+            raise Unsuitable("kind", "frames in memory")
         if not plan.frames or min(plan.frames) < 0:
             raise Unsuitable("plan")
         if kind == "video":
@@ -75,6 +80,12 @@ class Dali:
             if isinstance(picture, np.ndarray):
                 return np.repeat(picture, len(plan.frames), axis=0)
             return picture.repeat(len(plan.frames), 1, 1, 1)
+        if kind == "frames":
+            pictures = _stored_pictures(whole(media), plan.frames)
+            for one in pictures.values():
+                check_picture(one)
+            shown = {number: self._run("image", one, plan, {}) for number, one in pictures.items()}
+            return _apply(stack([shown[number] for number in plan.frames]), plan)
         raise Unsuitable("kind", kind)
 
     def _run(self, kind: str, data: bytes, plan: ClipPlan, inputs: dict[str, npt.NDArray[Any]]) -> Frames:
@@ -181,6 +192,14 @@ def _apply(frames: Frames, plan: ClipPlan) -> Frames:
     if isinstance(frames, np.ndarray):
         return apply_ops(frames, plan.ops)
     return apply_ops(frames, plan.ops)
+
+
+def _stored_pictures(data: bytes, numbers: Sequence[int]) -> dict[int, bytes]:
+    try:
+        stored = StoredFrames(data)
+        return {number: stored.picture(number) for number in numbers}
+    except MediaError as error:
+        raise Unsuitable("damaged", str(error)) from error
 
 
 def check_picture(data: bytes) -> None:

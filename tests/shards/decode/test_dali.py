@@ -32,6 +32,7 @@ from shards.config import LoaderConfig
 from shards.decode.cpu import decode
 from shards.decode.dali import Dali, check_picture, make_pipeline
 from shards.decode.remux import Unsuitable
+from shards.frames import pack_frames
 from shards.loader import Loader
 from shards.media import MediaError, probe
 from shards.metrics import to_json_line, to_prometheus
@@ -245,6 +246,17 @@ def test_a_picture_is_shown_as_often_as_planned(dali: Counted) -> None:
     path = next(path for path in MEDIA if path.suffix == ".jpg")
     clip = dali.decode(path.read_bytes(), "image", ClipPlan((0, 0, 0), (50, 60), (5, 5, 40, 40), True))
     assert tuple(clip.shape) == (3, 40, 40, 3) and bool((clip[0] == clip[2]).all()) and dali.ways == {"dali": 1}
+
+
+def test_stored_frames_are_pictures_by_number(dali: Counted) -> None:
+    paths = [path for path in MEDIA if path.suffix == ".jpg"][:3]
+    media = pack_frames([path.read_bytes() for path in paths], "jpg", 1.0, 3.0, (0.0, 1.0, 2.0))
+    plan = ClipPlan((2, 0, 0), (50, 60), (5, 5, 40, 40), True)
+    ours, theirs = dali.decode(media, "frames", plan), decode(media, "frames", plan)
+    assert dali.ways == {"dali": 1} and tuple(ours.shape) == (3, 40, 40, 3)
+    assert difference(ours, theirs).mean < 3
+    with pytest.raises(MediaError, match="frame 3 was planned but 3 are stored"):
+        dali.decode(media, "frames", ClipPlan((3,), (50, 60), (5, 5, 40, 40)))
 
 
 def test_all_frames_are_of_one_kind_whatever_decoded_them(dali: Counted, make_clip: Callable[..., bytes]) -> None:
