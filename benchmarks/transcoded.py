@@ -8,7 +8,7 @@ them once. A case decodes from each file clips of 4 frames at 224x224, one rando
 same draws in every case), by our CPU decoder with the GOP table of the index, as the loader does: one thread, one
 process. `vs original` are clips per second of the CPU over those of the originals; size is that of all files over that
 of the originals; PSNR and SSIM are of luma, at equal size, over 4 frames of each file (tools/quality.py).
---sweep: the options of the default profile one by one instead: GOP, quality, preset, tune.
+--sweep: the options of the default profile one by one instead: GOP, quality, preset, B frames, tune.
 """
 
 from __future__ import annotations
@@ -39,6 +39,7 @@ SWEEP: dict[str, tuple[dict[str, Any], dict[str, str]]] = {
     **{f"GOP {gop}": ({"gop": gop}, {}) for gop in (1, 2, 4, 16, 32)},
     **{f"crf {quality}": ({"quality": quality}, {}) for quality in (20, 26)},
     **{f"preset {preset}": ({}, {"preset": preset}) for preset in ("veryfast", "slow")},
+    **{f"{number} B frames": ({}, {"bf": number}) for number in ("0", "1", "3")},
     "no tune": ({}, {"tune": ""}),
 }
 """label -> (fields of the profile, options of the encoder; "": not set)."""

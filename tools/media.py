@@ -333,7 +333,7 @@ class _Writer:
         self._first: int | None = None
         self._last = -1
         self._held: Packet | None = None
-        """The newest packet: how long it lasts is known when the next one comes."""
+        """The newest packet, which may be the last."""
         self._out = io.BytesIO()
         with _encoding(profile, width, height):
             container = av.open(
@@ -385,6 +385,7 @@ class _Writer:
         with _encoding(self._profile, self._video.width, self._video.height):
             self._mux(self._video.encode(None))
             if self._held is not None:
+                # Of the last packet the MP4 notes how long it lasts; of the others, when the next one comes.
                 self._held.duration = max(1, round(Fraction(duration) / self._clock) - self._last)
                 self._container.mux(self._held)
             self._container.close()
@@ -393,8 +394,6 @@ class _Writer:
     def _mux(self, packets: Sequence[Packet]) -> None:
         for packet in packets:
             if self._held is not None:
-                assert packet.pts is not None and self._held.pts is not None
-                self._held.duration = packet.pts - self._held.pts
                 self._container.mux(self._held)
             self._held = packet
 
@@ -452,6 +451,7 @@ def _options(profile: VideoProfile) -> dict[str, str]:
     if profile.codec == "h264":
         # fastdecode (no arithmetic coding, no deblocking) halves the time of decoding for 9 % more bytes
         # (benchmarks/bench_decode.py, set forms).
+        # B frames would save bytes and time, but x264 gives other bytes from run to run with them.
         fixed = {"preset": "medium", "tune": "fastdecode", "bf": "0", "sc_threshold": "0"}
         # mbtree reads memory that nobody wrote where a width is no multiple of 128: other bytes every hundredth time.
         # Without it files are 3 % larger.
