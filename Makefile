@@ -20,7 +20,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 unexport VIRTUAL_ENV CONDA_PREFIX PYTHONHOME PYTHONPATH PIP_TARGET PIP_PREFIX PIP_USER PIP_PYTHON PIP_CONSTRAINT \
 	UV_SYSTEM_PYTHON UV_PYTHON UV_TARGET UV_PREFIX UV_CONSTRAINT UV_OVERRIDE UV_EXCLUDE UV_RESOLUTION UV_WORKING_DIR
 
-.PHONY: help venv ffcv demo test test-all lint typecheck gpu-check pins clean
+.PHONY: help venv ffcv demo parity test test-all lint typecheck gpu-check pins clean
 .DEFAULT_GOAL := help
 
 help:  ## show this list
@@ -68,6 +68,10 @@ test-all: lint typecheck  ## the same with the long tests
 gpu-check:  ## everything that needs a GPU, in one go of less than 8 minutes
 	PYTHONPATH='.$(if $(PYTHONPATH),:$(PYTHONPATH))' $(if $(wildcard $(BIN)/python),$(BIN)/python,$(PYTHON)) \
 		benchmarks/gpu_check.py --out '$(or $(OUT),runs/gpu-check)'
+
+# Every case of the reference values in $$GOLDEN (default ../shared/golden); what is skipped is told with the reason.
+parity: $(INSTALLED)  ## our models with released weights give the released values
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/parity -v -rs
 
 pins: $(INSTALLED)  ## rewrite constraints.txt with the newest versions that fit pyproject.toml
 	@head -n 4 constraints.txt > $(VENV)/constraints.head

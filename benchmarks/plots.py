@@ -32,11 +32,9 @@ PANELS = {
 """Benchmark -> (figure, title, logarithmic)."""
 DECODING = {
     "decode corpus": ("clips_per_cpu_s", "97 H.264 clips of the corpus: clips per CPU-second", False),
-    "decode gop250": ("clips_per_cpu_s", "H.264, 640x360, 10 s, GOP 250", False),
-    "decode gop60": ("clips_per_cpu_s", "the same, GOP 60", False),
-    "decode gop30": ("clips_per_cpu_s", "the same, GOP 30", False),
-    "decode vp9": ("clips_per_cpu_s", "the same, VP9", False),
-    "decode forms": ("clips_per_cpu_s", "forms of storage: clips per CPU-second", False),
+    "decode gop60": ("clips_per_cpu_s", "H.264, 640x360, 10 s, a key frame every 60 frames", False),
+    "decode vp9": ("clips_per_cpu_s", "VP9, 640x360, 10 s", False),
+    "decode forms": ("clips_per_cpu_s", "forms of storage", False),
 }
 """The same, of decoding.svg."""
 OURS, OTHERS = "#1f6fb4", "#b8bec6"
@@ -56,7 +54,9 @@ def main() -> None:
     for file, panels in (("beside_peers.svg", PANELS), ("decoding.svg", DECODING)):
         there = [name for name in panels if name in results]
         if there:
-            bars(chosen.out / file, [(results[name]["cases"], *panels[name]) for name in there])
+            # At key frames some sets are ten times as fast; the panel of the forms tells it.
+            shown = {n: {k: v for k, v in results[n]["cases"].items() if k != "ours, snapped"} for n in there}
+            bars(chosen.out / file, [(shown[name], *panels[name]) for name in there])
     if "faults" in results:
         scorecard(chosen.out / "faults.svg", results["faults"]["faults"])
 

@@ -11,8 +11,8 @@ changes (facts/mcg_alpro.md sections 0, 4.2, 4.5 and 6; docs/mcg.md has the tabl
     M3   patches are weighed by the attention of other frames and samples         objectives.token_contrast
     M4   words are weighed by the attention of the token after them               objectives.token_contrast
     M8   the decoder attends to the padding of questions                          MCG.decode, generate
-    0.8  evaluation samples frames at whole-number strides                        task.evaluation_clip.sampling
-    0.7  brightness, contrast and sharpness do nothing, shears never flip         task.clip.randaugment
+    0.8  evaluation samples frames at whole-number strides                        tasks: uniform is released_uniform
+    0.7  brightness, contrast and sharpness do nothing, shears never flip         randaugment.released becomes true
     M9   WUPS@0.9 has the threshold 9 where there are no further references       the task's metric
 
 Slips that only a fixed environment has (fp16 optimiser files, equal seeds on all ranks, duplicates of the sampler, the
@@ -36,6 +36,19 @@ def spread_compat(values: dict[str, Any]) -> dict[str, Any]:
         section = values.get(name, {})
         if isinstance(section, dict):
             values[name] = {"compat": values["compat"], **section}
-    if values["compat"] == "released" and isinstance(values.get("optim", {}), dict):
-        values["optim"] = {**values.get("optim", {}), "weight_decay": 0.0}
+    if values["compat"] == "released":
+        if isinstance(values.get("optim", {}), dict):
+            values["optim"] = {**values.get("optim", {}), "weight_decay": 0.0}
+        if isinstance(values.get("task"), dict):
+            values["task"] = _released_augmentation(values["task"])
     return values
+
+
+def _released_augmentation(tree: dict[str, Any]) -> dict[str, Any]:
+    """The same with `released: true` in every RandAugment."""
+    made: dict[str, Any] = {}
+    for name, value in tree.items():
+        if isinstance(value, dict):
+            value = {**value, "released": True} if name == "randaugment" else _released_augmentation(value)
+        made[name] = value
+    return made

@@ -1,7 +1,8 @@
 """BERT of Hugging Face, e.g. bert-base-uncased: text encoder, head for masked words, and the decoder's own layers.
 
-The decoder's cross-attention stays as it is drawn, as BLIP's did when it began. Norms may bear their old names (gamma,
-beta). Vocabulary and token types: see resize.py.
+The decoder's cross-attention stays as it is drawn, as BLIP's did when it began. BERT's head shares the word embeddings,
+which its files hold once; a head of ours with weights of its own starts as their copy. Norms may bear their old names
+(gamma, beta). Vocabulary and token types: see resize.py.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ BERT = Family(
                 Rule(rf"cls\.predictions\.(.*LayerNorm)\.{old}", tuple(f"{t}.{new}" for t in _HEADS)),
             )
         ),
+        Rule(r"(?:bert\.)?(embeddings\.word_embeddings\.weight)", (*_BOTH, "text.predictions.decoder.weight")),
         Rule(r"(?:bert\.)?((?:embeddings|encoder)\..+)", _BOTH),
         Rule(r"cls\.predictions\.(.+)", _HEADS),
     ),
@@ -36,7 +38,7 @@ BERT = Family(
     fills=(
         Fill(r"decoder\..*\.crossattention\..+", "fresh", "BERT attends to nothing but its text"),
         Fill(r"text\..*\.crossattention\..+", "fresh", "BERT attends to nothing but its text"),
-        Fill(r"decoder\.bert\.cls\.predictions\..+", "fresh", "this BERT was saved without its head"),
+        Fill(r"(?:text|decoder\.bert\.cls)\.predictions\..+", "fresh", "this BERT was saved without its head"),
     ),
     token_head="tied",
     known=(("bert-base-uncased", "google-bert/bert-base-uncased", "model.safetensors"),),

@@ -142,6 +142,8 @@ def convert(
         for name in kept:
             weight = same[name]
             made, note = fit(weight, _checked(key, tensor), own[weight])
+            if sources.get(weight) == key:
+                continue  # two of its names are one weight in this model
             if weight in sources:
                 _compare(key, sources[weight], made, given[weight])
                 notes.append(f"the same weight as {sources[weight]}")

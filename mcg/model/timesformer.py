@@ -71,20 +71,18 @@ class Attention(nn.Module):
         self.qkv = nn.Linear(width, 3 * width)
         self.proj = nn.Linear(width, width)
 
-    def forward(self, x_NLD: Tensor) -> Tensor:
+    def forward(self, x_NLD: Tensor, with_row: bool = False) -> tuple[Tensor, Tensor | None]:
+        """The attended x; and, with_row, the attention weights of token 0 to all tokens, averaged over heads, detached:
+        (N, L)."""
         N, L, D = x_NLD.shape
         q, k, v = self.qkv(x_NLD).view(N, L, 3, self.num_heads, D // self.num_heads).permute(2, 0, 3, 1, 4)
         out_NHLd = functional.scaled_dot_product_attention(q, k, v)
-        return self.proj(out_NHLd.transpose(1, 2).reshape(N, L, D))
-
-    def first_row(self, x_NLD: Tensor) -> Tensor:
-        """Attention weights of token 0 to all tokens, averaged over heads: (N, L)."""
-        N, L, D = x_NLD.shape
-        # by calling the layer, not by slicing its weight, which ZeRO 3 holds only while the layer runs
-        q_NLHd, k_NLHd, _ = self.qkv(x_NLD).view(N, L, 3, self.num_heads, -1).unbind(2)
-        q_NHd = q_NLHd[:, 0]
-        logits_NHL = torch.einsum("nhd,nlhd->nhl", q_NHd, k_NLHd) * (D // self.num_heads) ** -0.5
-        return logits_NHL.softmax(-1).mean(1)
+        row_NL = None
+        if with_row:
+            with torch.no_grad():
+                logits_NHL = (k @ q[:, :, 0, :, None]).squeeze(3) * (D // self.num_heads) ** -0.5
+                row_NL = logits_NHL.softmax(-1).mean(1)
+        return self.proj(out_NHLd.transpose(1, 2).reshape(N, L, D)), row_NL
 
 
 class Block(nn.Module):
@@ -104,7 +102,7 @@ class Block(nn.Module):
 
     def temporal(self, patches_BPTD: Tensor) -> Tensor:
         B, P, T, D = patches_BPTD.shape
-        attended = self.temporal_attn(self.temporal_norm1(patches_BPTD.reshape(B * P, T, D)))
+        attended, _ = self.temporal_attn(self.temporal_norm1(patches_BPTD.reshape(B * P, T, D)))
         # stochastic depth sits before temporal_fc, as in the public code
         return patches_BPTD + self.temporal_fc(self.drop_path(attended)).view(B, P, T, D)
 
@@ -114,23 +112,21 @@ class Block(nn.Module):
         cls = cls_BD[:, None, None].expand(B, T, 1, D)
         return torch.cat([cls, patches_BPTD.transpose(1, 2)], 2).reshape(B * T, 1 + P, D)
 
-    def forward(self, cls_BD: Tensor, patches_BPTD: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(
+        self, cls_BD: Tensor, patches_BPTD: Tensor, with_attention: bool = False
+    ) -> tuple[Tensor, Tensor, Tensor | None]:
+        """[CLS], patches, and the spatial attention of [CLS] to the patches, mean over heads: (B, T, P)."""
         B, P, T, D = patches_BPTD.shape
         patches_BPTD = self.temporal(patches_BPTD)
         frames = self.spatial_input(cls_BD, patches_BPTD)
-        update = self.drop_path(self.attn(self.norm1(frames))).view(B, T, 1 + P, D)
+        attended, row = self.attn(self.norm1(frames), with_attention)
+        update = self.drop_path(attended).view(B, T, 1 + P, D)
         cls_BD = cls_BD + update[:, :, 0].mean(1)
         patches_BPTD = patches_BPTD + update[:, :, 1:].transpose(1, 2)
         tokens = torch.cat([cls_BD[:, None], patches_BPTD.reshape(B, P * T, D)], 1)
         tokens = tokens + self.drop_path(self.mlp(self.norm2(tokens)))
-        return tokens[:, 0], tokens[:, 1:].view(B, P, T, D)
-
-    @torch.no_grad()
-    def cls_attention(self, cls_BD: Tensor, patches_BPTD: Tensor) -> Tensor:
-        """Spatial attention of [CLS] to the patches, mean over heads: (B, T, P). Same inputs as forward."""
-        B, P, T, _ = patches_BPTD.shape
-        frames = self.norm1(self.spatial_input(cls_BD, self.temporal(patches_BPTD)))
-        return self.attn.first_row(frames)[:, 1:].view(B, T, P)
+        attention = None if row is None else row[:, 1:].reshape(B, T, P)
+        return tokens[:, 0], tokens[:, 1:].view(B, P, T, D), attention
 
 
 class TimeSformer(nn.Module):
@@ -197,12 +193,11 @@ class TimeSformer(nn.Module):
         cls_BD = (self.cls_token[:, 0] + self.pos_embed[:, 0]).expand(B, D)
         attention = None
         for block in self.blocks:
-            if with_attention and block is self.blocks[-1]:
-                attention = block.cls_attention(cls_BD, patches_BPTD)  # type: ignore[operator]
+            asked = with_attention and block is self.blocks[-1]
             if self.activation_checkpointing and self.training:
-                cls_BD, patches_BPTD = checkpoint(block, cls_BD, patches_BPTD, use_reentrant=False)
+                cls_BD, patches_BPTD, attention = checkpoint(block, cls_BD, patches_BPTD, asked, use_reentrant=False)
             else:
-                cls_BD, patches_BPTD = block(cls_BD, patches_BPTD)
+                cls_BD, patches_BPTD, attention = block(cls_BD, patches_BPTD, asked)
         # the final norm acts on every token before the mean over time, as released
         tokens = torch.cat([self.norm(cls_BD)[:, None], self.norm(patches_BPTD).mean(2)], 1)
         return VideoStates(tokens, attention)

@@ -59,10 +59,17 @@ class Task(ABC):
         self.codec = TextCodec(config.vocabulary)
         self._training_clip = config.clip
         self._evaluation_clip = config.evaluation_clip or config.clip.for_evaluation()
+        if config.compat == "released" and self._evaluation_clip.sampling == "uniform":
+            self._evaluation_clip = self._evaluation_clip.model_copy(update={"sampling": "released_uniform"})
 
     def encode(self, sample: Sample, rng: RngFactory) -> EncodedClip:
         """An example for training. Raises SampleError for a record that cannot be used."""
         return self.example(sample, rng, self._training_clip, training=True)
+
+    @property
+    def evaluation_clip(self) -> ClipConfig:
+        """How clips are cut in evaluation."""
+        return self._evaluation_clip
 
     def encode_for_evaluation(self, sample: Sample, rng: RngFactory) -> EncodedClip:
         """The same without chance in what the model sees."""

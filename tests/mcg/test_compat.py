@@ -6,6 +6,7 @@ import pytest
 
 from mcg.compat import spread_compat
 from mcg.config import ConfigError, load_config
+from mcg.tasks.pretrain import Pretrain
 
 PRETRAIN = "configs/demo/pt.yaml"
 
@@ -21,6 +22,22 @@ def test_the_key_reaches_model_objectives_task_and_optimiser() -> None:
     sections = (config, config.model, config.objectives, config.task)
     assert {section.compat for section in sections} == {"released"}
     assert config.optim.weight_decay == 0.0 and config.optim.lr == 5e-4
+
+
+def test_the_key_reaches_augmentation_wherever_it_is() -> None:
+    augment = "{num_ops: 2, level: 5}"
+    words = [f"task.clip.randaugment={augment}", f"task.clip.pictures={{randaugment: {augment}}}"]
+    for compat in ("released", "corrected"):
+        clip = load_config(PRETRAIN, [*words, f"compat={compat}"]).task.clip
+        assert clip.randaugment is not None and clip.pictures is not None and clip.pictures.randaugment is not None
+        assert {clip.randaugment.released, clip.pictures.randaugment.released} == {compat == "released"}
+
+
+@pytest.mark.parametrize("own", [[], ["task.evaluation_clip={num_frames: 4, size: 64}"]])
+def test_as_released_evaluation_samples_at_whole_strides(own: list[str]) -> None:
+    for compat, sampling in (("released", "released_uniform"), ("corrected", "uniform")):
+        config = load_config(PRETRAIN, [*own, f"compat={compat}", "task.clip.sampling=headtail"])
+        assert Pretrain(config.task)._evaluation_clip.sampling == sampling  # type: ignore[arg-type]
 
 
 def test_a_section_may_differ() -> None:

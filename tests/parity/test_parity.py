@@ -15,13 +15,14 @@ from torch import Tensor
 
 from mcg.convert import FAMILIES
 from mcg.convert.rules import Family
+from mcg.objectives.classification import Classification, ClassificationConfig
 from mcg.objectives.contrastive import Contrastive, ContrastiveConfig
 from mcg.objectives.generation import Generation, GenerationConfig
 from mcg.objectives.masked_lm import MaskedLM, MaskedLMConfig
 from mcg.objectives.states import States
 from mcg.objectives.token_contrast import TokenContrast, TokenContrastConfig, merge_words
 from mcg.text import TextCodec
-from tests.parity.released import GOLDEN, Case, case_names, compare, read_case, released_mcg
+from tests.parity.released import GOLDEN, Case, case_names, compare, read_case, released_mcg, released_model
 
 SEP = 102
 
@@ -90,6 +91,22 @@ def _qa(case: Case) -> None:
     assert [TextCodec().decode(line.numpy()) for line in found.ids_BA] == case.facts["predictions"]
 
 
+def _alpro_qa(case: Case) -> None:
+    given = case.given
+    text = {"num_fusion_layers": case.facts["config"]["layers"] // 2, "num_decoder_layers": 0, "token_head": "none"}
+    heads = {"matching_head": True, "num_classes": case.facts["config"]["num_labels"]}
+    model = released_model(case, "alpro", text, vocab_size=30522, **heads)
+    inputs = {"text_ids": given["input_ids"], "text_mask": given["attention_mask"], "label": given["labels"]}
+    with torch.no_grad():
+        states = States(model, inputs, with_attention=False)
+        states.video = model.vision(given["pixel_values"])
+        outputs = {
+            "logits": model.classify(states.fused),
+            "loss": Classification(ClassificationConfig())(states),
+        }
+    _compare_all(case, outputs, {"input_ids", "attention_mask", "labels"})
+
+
 def _released_scores(ids_BA: Tensor, scores_B: Tensor) -> Tensor:
     """Ours are means over the tokens after [DEC]; the release divides by the tokens before [SEP], [DEC] counted."""
     after_end_BA = (ids_BA == SEP).cumsum(1) - (ids_BA == SEP).long() > 0
@@ -116,7 +133,7 @@ def _compare_gradients(expected: dict[str, float], model: torch.nn.Module, famil
         assert difference <= 1e-4 * max(norm, 1e-3 * largest), f"gradient of {key}: {float(gradient.norm())}, {norm}"
 
 
-CHECKS: dict[str, Callable[[Case], None]] = {"mcg_pretrain": _pretrain, "mcg_qa": _qa}
+CHECKS: dict[str, Callable[[Case], None]] = {"mcg_pretrain": _pretrain, "mcg_qa": _qa, "alpro_qa": _alpro_qa}
 """By kind: the name of a case without its last word."""
 
 

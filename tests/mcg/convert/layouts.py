@@ -133,7 +133,7 @@ def blip(s: Sizes) -> Shapes:
 
 def hugging_face_bert(s: Sizes, old_names: bool = True) -> Shapes:
     found = bert("bert.", s, types=True, cross=False, position_ids=False) | token_head("cls.predictions", s)
-    del found["cls.predictions.decoder.bias"]
+    del found["cls.predictions.decoder.bias"], found["cls.predictions.decoder.weight"]  # shared, so held once
     found |= linear("bert.pooler.dense", s.width, s.width) | linear("cls.seq_relationship", 2, s.width)
     if not old_names:
         return found

@@ -46,7 +46,17 @@ def test_norms_may_have_their_old_names(old_names: bool) -> None:
     assert len(fresh) == 20 and not any("crossattention" in name for name in conversion.state)
 
 
+def test_a_head_with_weights_of_its_own_starts_as_the_word_embeddings() -> None:
+    state = draw(layouts.hugging_face_bert(SMALL))
+    model = loaded(converted(state, "bert", small_config()))
+    assert model.config.text.token_head == "untied"
+    words = state["bert.embeddings.word_embeddings.weight"]
+    assert torch.equal(model.text.predictions.decoder.weight[:30522], words)
+    assert model.text.predictions.decoder.weight is not model.text.bert.embeddings.word_embeddings.weight
+    assert torch.equal(model.text.predictions.bias[:30522], state["cls.predictions.bias"])
+
+
 def test_a_headless_bert_without_prefix_is_enough() -> None:
     state = draw(layouts.bert("", SMALL, types=True, cross=False))
     conversion = converted(state, "bert", small_config())
-    assert "fresh: BERT of Hugging Face has none" in {entry.note for entry in conversion.entries}
+    assert "fresh: this BERT was saved without its head" in {entry.note for entry in conversion.entries}

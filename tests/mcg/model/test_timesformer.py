@@ -97,16 +97,20 @@ def test_one_row_of_attention_equals_that_row_of_all() -> None:
             weights = (q[n, :, part] @ k[n, :, part].T / 8**0.5).softmax(-1)
             naive[n] += weights[0] / 2
             out[n, :, part] = weights @ v[n, :, part]
-    torch.testing.assert_close(attention.first_row(x), naive)
-    torch.testing.assert_close(attention(x), attention.proj(out))
+    found, row = attention(x, with_row=True)
+    torch.testing.assert_close(row, naive)
+    torch.testing.assert_close(found, attention.proj(out))
+    assert attention(x)[1] is None
 
 
 def test_cls_attention_is_that_of_the_last_block_over_the_samples_own_frames() -> None:
     model, clip = _make(), _clip()
     rows: list[Tensor] = []
     last = model.blocks[-1].attn
-    last.register_forward_hook(lambda module, given, _: rows.append(module.first_row(given[0])))
+    hook = last.register_forward_pre_hook(lambda _, given: rows.append(given[0]))
     found = model(clip, with_attention=True).cls_attention_BTP
+    hook.remove()
+    rows[0] = last(rows[0], with_row=True)[1]
     torch.testing.assert_close(found, rows[0].view(3, 2, 5)[:, :, 1:])
     assert not found.requires_grad
 
