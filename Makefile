@@ -20,7 +20,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 unexport VIRTUAL_ENV CONDA_PREFIX PYTHONHOME PYTHONPATH PIP_TARGET PIP_PREFIX PIP_USER PIP_PYTHON PIP_CONSTRAINT \
 	UV_SYSTEM_PYTHON UV_PYTHON UV_TARGET UV_PREFIX UV_CONSTRAINT UV_OVERRIDE UV_EXCLUDE UV_RESOLUTION UV_WORKING_DIR
 
-.PHONY: help venv ffcv demo parity test test-all lint typecheck pins clean
+.PHONY: help venv ffcv demo parity test test-all lint typecheck gpu-check pins clean
 .DEFAULT_GOAL := help
 
 help:  ## show this list
@@ -63,6 +63,11 @@ test: lint typecheck  ## lint, types, and every test of up to seconds
 
 test-all: lint typecheck  ## the same with the long tests
 	$(PYTEST)
+
+# On a machine that has torch and what was carried to it, and no network, nothing is installed: docs/gpu.md.
+gpu-check:  ## everything that needs a GPU, in one go of less than 8 minutes
+	PYTHONPATH='.$(if $(PYTHONPATH),:$(PYTHONPATH))' $(if $(wildcard $(BIN)/python),$(BIN)/python,$(PYTHON)) \
+		benchmarks/gpu_check.py --out '$(or $(OUT),runs/gpu-check)'
 
 # Every case of the reference values in $$GOLDEN (default ../shared/golden); what is skipped is told with the reason.
 parity: $(INSTALLED)  ## our models with released weights give the released values

@@ -23,6 +23,7 @@ import typer
 from mcg import distributed
 from mcg.config import ConfigError, RunConfig, load_config
 from mcg.convert.init import initialise
+from mcg.engine.best import BestSoFar
 from mcg.engine.checkpoint import CheckpointError, find_checkpoint, latest_checkpoint, load_weights, save_checkpoint
 from mcg.engine.deepspeed import Engine, NonFiniteLoss, start_distributed, stop_distributed
 from mcg.engine.log import RunLog
@@ -50,6 +51,7 @@ def run(config: RunConfig) -> int:
     stop = _note_sigterm()
 
     task: Task = TASKS[config.task.name](config.task)
+    task.check_model(config.model)
     model = MCG(config.model, task.codec.size)
     model.checkpoint_activations(config.engine.activation_checkpointing)
     run_dir, accumulation = Path(config.run_dir), config.engine.accumulation_steps
@@ -63,11 +65,11 @@ def run(config: RunConfig) -> int:
         checkpoint = latest_checkpoint(run_dir)
         begin = "from scratch"
         if checkpoint is not None:
-            load_weights(model, checkpoint.folder)  # refuses another model's; the engine's state replaces them
+            load_weights(model, checkpoint.folder, task.codec)  # refuses another's; the engine's state replaces them
         else:
             if config.init_from is not None:
                 weights = find_checkpoint(config.init_from)
-                missing = load_weights(model, weights.folder)
+                missing = load_weights(model, weights.folder, task.codec)
                 begin = f"from the weights of {weights.folder}" + (f", {len(missing)} fresh" if missing else "")
             begin = ", then ".join([begin, *initialise(model, task.codec.size, config.init)])
         bundle = Bundle(model, config.objectives.build())
@@ -84,7 +86,8 @@ def run(config: RunConfig) -> int:
             return 0
         batches, accounting = iter(loader), RunAccounting(loader, distributed.gather_objects)
         first_step = engine.step
-        written = config.model_dump(mode="json")
+        written, vocabulary = config.model_dump(mode="json"), task.codec.fingerprint
+        best = BestSoFar(run_dir, written, vocabulary)
         with RunLog(run_dir, config.log, schedule.total_steps, engine.step) as log:
             log.say(f"{task.name}: {begin}; steps {engine.step} to {schedule.total_steps}, {world} process(es)")
             log.say(f"decode: {loader.decoder}")
@@ -101,11 +104,13 @@ def run(config: RunConfig) -> int:
                 if config.data.val is not None and (last or _due(engine.step, config.log.evaluate_every_steps)):
                     scores = evaluate(task, engine.bundle.model, config.data.val, device)
                     log.scores(engine.step, "val", scores.metrics)
+                    if best.consider(engine, loader.state_dict(), scores.headline):
+                        log.say(f"step {engine.step} is the best so far: {best.name} {best.value:.4f} on val")
                     if last and rank == 0:
-                        write_scores(scores, run_dir / "evaluation" / "val")
+                        write_scores(scores, run_dir / "evaluation" / "val", task.submission(scores))
                 stopping = distributed.any_rank(stop(), device)
                 if last or stopping or _due(engine.step, config.checkpoint.every_steps):
-                    save_checkpoint(run_dir, engine, loader.state_dict(), written, config.checkpoint.keep)
+                    save_checkpoint(run_dir, engine, loader.state_dict(), written, config.checkpoint.keep, vocabulary)
                 if stopping and not last:
                     log.say(f"stopped by SIGTERM after step {engine.step}; the same command goes on from there")
                     return STOPPED

@@ -56,7 +56,8 @@ def main() -> None:
     options.add_argument("--sets", nargs="*", default=["corpus", "gop250", "gop60", "gop30", "vp9", "forms"])
     options.add_argument("--seconds", type=float, default=2.0, help="least time of a measurement")
     chosen = options.parse_args()
-    make(chosen.data)
+    formats = {folder for folder, _ in FORMS.values()} if "forms" in chosen.sets else set()
+    make(chosen.data, [name for name in SETS if name in {*chosen.sets, *formats, "gop250"}])
     figure = "clips_per_cpu_s"
 
     def command(script: str, environment: str, folder: str, mode: str) -> list[str]:

@@ -64,10 +64,12 @@ def loader(folder: str, decoder: str) -> dict[str, float]:
     """One pass. decoder: "cpu" or "free"."""
     import shards.loader
     from shards import EncodedClip, Loader, LoaderConfig
+    from shards.decode import Backend
 
     if decoder == "free":
         nothing = np.zeros((NUM_FRAMES, SIZE, SIZE, 3), np.uint8)
-        shards.loader.open_decoder = lambda name: lambda media, kind, plan: nothing[: len(plan.frames)]  # type: ignore[assignment]
+        free = Backend("free", lambda media, kind, plan: nothing[: len(plan.frames)])
+        shards.loader.open_backend = lambda name, count: free  # type: ignore[assignment]
     config, tokens = _config(folder), {"ids": np.zeros(8, np.int64)}
 
     def encode(sample: Any, rng: Any) -> EncodedClip:
@@ -76,7 +78,7 @@ def loader(folder: str, decoder: str) -> dict[str, float]:
         return EncodedClip(sample.media, sample.facts.kind, plan_clip(sample.facts, config, rng("clip")), tokens, {})
 
     blend = [{"name": "bench", "path": folder}]
-    settings = {"blend": blend, "batch_size": BATCH, "threads": THREADS, "verify": "always"}
+    settings = {"blend": blend, "batch_size": BATCH, "threads": THREADS, "verify": "always", "decode": "cpu"}
     with Loader(LoaderConfig.model_validate(settings), 0, 1, encode) as opened:
         batches = iter(opened)
         next(batches)  # imports, and the beginning of what is fetched ahead
@@ -125,7 +127,7 @@ def _figures(clips: int, wall: float, cpu: float) -> dict[str, float]:
 
 def main() -> None:
     chosen = arguments(__doc__, rounds=5, data="/tmp/mcg-peers-data/decode").parse_args()
-    make(chosen.data)
+    make(chosen.data, ("gop250", "gop60", "transcoded", "frames"))
     figure = "clips_per_cpu_s"
     for name, num_samples in SETS.items():
         folder = chosen.data.parent / "decode-shards" / name

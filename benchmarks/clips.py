@@ -16,7 +16,7 @@ from __future__ import annotations
 import io
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -39,9 +39,9 @@ PROFILES = {"transcoded": "h264_256", "tenth": "h264_256_tenth", "frames": "fram
 SETS = ("corpus", *VIDEOS, *PROFILES)
 
 
-def make(folder: Path) -> None:
+def make(folder: Path, names: Sequence[str] = SETS) -> None:
     """Make the sets that are missing."""
-    for name in SETS:
+    for name in names:
         place = folder / name
         if (place / "plan.json").exists():
             continue

@@ -1,10 +1,13 @@
 """Score a task on a split: every element once, on any number of ranks, failures counted as wrong.
 
     python -m mcg.evaluate --config configs/demo/ft_qa.yaml --checkpoint runs/demo/ft --split test
+    python -m mcg.evaluate --config ... --checkpoint runs/demo/ft --select best       the best one by the val split
     torchrun --nproc-per-node 2 -m mcg.evaluate ...
 
-Writes OUT/metrics.json, OUT/predictions.jsonl and, where elements failed, OUT/failures.jsonl, and prints the metrics.
-Training uses the same function.
+Writes OUT/metrics.json, OUT/predictions.jsonl, where elements failed OUT/failures.jsonl, and for question sets
+OUT/submission.json and .csv in the set's own form; prints a table by question type and the metrics. Training uses the
+same function. The test split is for one scoring, of the checkpoint that val has selected: RUN_DIR/evaluation/
+test_scorings.jsonl notes each one, and a second needs --again.
 """
 
 from __future__ import annotations
@@ -12,18 +15,22 @@ from __future__ import annotations
 import dataclasses
 import json
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
 import torch
 import typer
+from rich.console import Console
 
 from mcg import distributed
 from mcg.config import ConfigError, load_config
 from mcg.controls import CONTROLS, apply_control
-from mcg.engine.checkpoint import CheckpointError, find_checkpoint, load_weights
+from mcg.engine.checkpoint import Checkpoint, CheckpointError, find_checkpoint, load_weights
 from mcg.engine.deepspeed import start_distributed, stop_distributed
 from mcg.model.mcg import MCG
+from mcg.score_table import score_table
+from mcg.submission import Submission, write_submission
 from mcg.tasks import TASKS
 from mcg.tasks.task import Scores, Task, to_tensors
 from shards import Loader, LoaderConfig, TooManyFailures
@@ -62,9 +69,12 @@ def evaluate(task: Task, model: MCG, config: LoaderConfig, device: torch.device,
     return task.score(predictions, failures)
 
 
-def write_scores(scores: Scores, out: Path) -> None:
-    """metrics.json and predictions.jsonl in a folder, and failures.jsonl where there are any."""
+def write_scores(scores: Scores, out: Path, made: Submission | None = None) -> None:
+    """metrics.json and predictions.jsonl in a folder, failures.jsonl where there are any, and a submission if one is
+    given."""
     out.mkdir(parents=True, exist_ok=True)
+    if made is not None:
+        write_submission(made, out)
     (out / "metrics.json").write_text(json.dumps(scores.metrics, indent=1) + "\n")
     for name, lines in (("predictions", scores.predictions), ("failures", scores.failures)):
         file = out / f"{name}.jsonl"
@@ -78,13 +88,15 @@ def main(
     config: Annotated[Path, typer.Option(help="The config file that the checkpoint was trained with.")],
     checkpoint: Annotated[Path, typer.Option(help="A checkpoint folder, or a run folder (its latest is taken).")],
     split: Annotated[str, typer.Option(help="Which of data.train, data.val, data.test: val or test.")] = "test",
+    select: Annotated[str, typer.Option(help="Which checkpoint of a run folder: latest or best (by val).")] = "latest",
+    again: Annotated[bool, typer.Option(help="Score the test split although this run has scored it before.")] = False,
     control: Annotated[list[str] | None, typer.Option(help=f"One or more of: {', '.join(CONTROLS)}.")] = None,
     out: Annotated[Path | None, typer.Option(help="Folder for the results; default RUN_DIR/evaluation/SPLIT.")] = None,
     overrides: Annotated[list[str] | None, typer.Argument(help="a.b=c, over the config file.")] = None,
 ) -> None:
     """Score a checkpoint on a split; controls other than none take something away from the clips."""
     try:
-        _run(config, checkpoint, split, control or ["none"], out, overrides or [])
+        _run(config, checkpoint, split, control or ["none"], out, overrides or [], select, again)
     except (ConfigError, CheckpointError, TooManyFailures, OSError, ValueError) as error:
         print(f"error: {error}", file=sys.stderr)
         raise typer.Exit(1) from error
@@ -93,7 +105,14 @@ def main(
 
 
 def _run(
-    config_path: Path, checkpoint_path: Path, split: str, controls: list[str], out: Path | None, overrides: list[str]
+    config_path: Path,
+    checkpoint_path: Path,
+    split: str,
+    controls: list[str],
+    out: Path | None,
+    overrides: list[str],
+    select: str = "latest",
+    again: bool = False,
 ) -> None:
     config = load_config(config_path, overrides)
     if split not in ("val", "test"):
@@ -104,13 +123,23 @@ def _run(
     loader: LoaderConfig | None = getattr(config.data, split)
     if loader is None:
         raise ValueError(f"{config_path}: data.{split} is missing, so there is nothing to score")
-    checkpoint = find_checkpoint(checkpoint_path)
+    if select not in ("latest", "best"):
+        raise ValueError(f"--select {select!r}: choose latest or best")
+    scorings = Path(config.run_dir) / "evaluation" / "test_scorings.jsonl"
+    if split == "test" and scorings.is_file() and not again:
+        last = json.loads(scorings.read_text().splitlines()[-1])
+        raise ValueError(
+            f"{scorings}: this run's test split was scored already, at {last['time']} with {last['checkpoint']}; "
+            "choose checkpoints by --split val, or say --again"
+        )
+    checkpoint = find_checkpoint(checkpoint_path, "best" if select == "best" else "latest")
     device = start_distributed()
     if config.engine.threads is not None:
         torch.set_num_threads(config.engine.threads)
     task: Task = TASKS[config.task.name](config.task)
+    task.check_model(config.model)
     model = MCG(config.model, task.codec.size)
-    missing = load_weights(model, checkpoint.folder)
+    missing = load_weights(model, checkpoint.folder, task.codec)
     if missing:
         raise CheckpointError(f"{checkpoint.folder}: lacks {len(missing)} weights of this model, e.g. {missing[0]}")
     model.to(device)
@@ -118,8 +147,29 @@ def _run(
     for control in controls:
         scores = evaluate(task, model, loader, device, control)
         if distributed.rank() == 0:
-            write_scores(scores, folder if control == "none" else folder / control)
+            made = task.submission(scores) if control == "none" else None
+            write_scores(scores, folder if control == "none" else folder / control, made)
+            table = score_table(scores.metrics, f"{checkpoint.folder} on {split}, control {control}")
+            if table is not None:
+                Console(stderr=True).print(table)
             print(json.dumps({"split": split, "step": checkpoint.step, "control": control, **scores.metrics}))
+            if split == "test":
+                _note_scoring(scorings, checkpoint, control, folder, scores)
+
+
+def _note_scoring(file: Path, checkpoint: Checkpoint, control: str, out: Path, scores: Scores) -> None:
+    """Add a line to the record of scorings of the test split."""
+    line = {
+        "time": datetime.now(UTC).isoformat(timespec="seconds"),
+        "checkpoint": str(checkpoint.folder),
+        "step": checkpoint.step,
+        "control": control,
+        "out": str(out),
+        "headline": scores.headline,
+    }
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with open(file, "a") as lines:
+        lines.write(json.dumps(line) + "\n")
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ other.
 
 from __future__ import annotations
 
+import hashlib
 from importlib import metadata
 from pathlib import Path
 
@@ -48,6 +49,7 @@ class TextCodec:
 
     def __init__(self, vocabulary: str | None = None) -> None:
         file = find_vocabulary(vocabulary)
+        self.file = file
         self._tokenizer: Tokenizer = BertWordPieceTokenizer(str(file), lowercase=True)._tokenizer
         words = self._tokenizer.get_vocab(with_added_tokens=False)
         missing = [token for token in ("[PAD]", "[CLS]", "[SEP]", "[MASK]") if token not in words]
@@ -56,6 +58,9 @@ class TextCodec:
         if max(words.values()) >= len(words):
             raise ValueError(f"{file}: not a BERT vocabulary, it has {len(words)} different entries in more lines")
         self._tokenizer.encode_special_tokens = True
+        in_order = "\n".join(sorted(words, key=words.__getitem__))
+        self.fingerprint = hashlib.blake2b(in_order.encode(), digest_size=8).hexdigest()
+        """Says which word pieces these are; 16 hexadecimal digits."""
         self.num_words = len(words)
         """Entries of the vocabulary file; 30522 for bert-base-uncased."""
         self.pad, self.cls, self.sep, self.mask = (words[t] for t in ("[PAD]", "[CLS]", "[SEP]", "[MASK]"))

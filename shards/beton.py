@@ -127,11 +127,8 @@ class Beton:
         """(n,) bytes of the frames of each sample."""
 
     def key(self, row: int) -> str:
-        """The key of a sample. Raises DatasetError."""
-        try:
-            return self._read(self.rows["key"][row]).tobytes().decode()
-        except UnicodeDecodeError as error:
-            raise self._damaged(f"the key of row {row} is no UTF-8") from error
+        """The key of a sample; bytes that are no UTF-8 stand in it as \\xff."""
+        return self._read(self.rows["key"][row]).tobytes().decode(errors="backslashreplace")
 
     def text(self, row: int) -> bytes:
         """The json of a sample, without the zero byte that ends it in the file."""

@@ -87,12 +87,15 @@ class EncodedClip:
 class FrameConfig(Frozen):
     """What is done to all frames of a clip alike."""
 
-    fit: Literal["squash", "center_crop", "random_crop", "random_resized_crop"] = "squash"
-    """"squash": the whole picture, aspect lost. "center_crop" and "random_crop" keep the aspect and cut a square.
-    "random_resized_crop": a random box of the picture (crop_area, crop_aspect) becomes the square; in evaluation it is
-    center_crop."""
+    fit: Literal[
+        "squash", "center_crop", "random_crop", "squash_center_crop", "squash_random_crop", "random_resized_crop"
+    ] = "squash"
+    """"squash": the whole picture, aspect lost. "center_crop" and "random_crop" keep the aspect and cut a square; with
+    "squash_" they cut it from a square picture, aspect lost. "random_resized_crop": a random box of the picture
+    (crop_area, crop_aspect) becomes the square; in evaluation it is center_crop. The other random crops are their
+    center crops then."""
     resize: int | None = Field(default=None, ge=1, le=8192)
-    """Short side before center_crop and random_crop, pixels; None means size."""
+    """Short side before the center and random crops, pixels; None means size."""
     crop_area: tuple[float, float] | None = None
     """Smallest and largest share of the picture that random_resized_crop cuts; None means 0.2 to 1."""
     crop_aspect: tuple[float, float] | None = None
@@ -121,7 +124,11 @@ class FrameConfig(Frozen):
         return self
 
     def _without_chance(self) -> dict[str, Any]:
-        fit = "center_crop" if self.fit.startswith("random") else self.fit
+        fit = {
+            "random_crop": "center_crop",
+            "random_resized_crop": "center_crop",
+            "squash_random_crop": "squash_center_crop",
+        }.get(self.fit, self.fit)
         return {"fit": fit, "flip": 0.0, "crop_area": None, "crop_aspect": None, "randaugment": None}
 
 
@@ -307,10 +314,12 @@ def _place(
         return (size, size), 0, 0
     if config.fit == "random_resized_crop":
         resize = _box(facts, config, size, rng)
+    elif config.fit.startswith("squash"):
+        resize = (config.resize or size,) * 2
     else:
         resize = _keep_aspect(facts, config.resize or size)
     spare = (resize[0] - size, resize[1] - size)
-    if config.fit == "center_crop":
+    if config.fit.endswith("center_crop"):
         return resize, spare[0] // 2, spare[1] // 2
     return resize, int(rng.integers(spare[0] + 1)), int(rng.integers(spare[1] + 1))
 

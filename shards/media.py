@@ -16,7 +16,7 @@ import io
 import struct
 import zlib
 from bisect import bisect_left
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple, cast
 
@@ -114,9 +114,10 @@ def probe_table(data: bytes, name: str) -> tuple[MediaFacts, list[KeyFrame]]:
     if ext in VIDEO_EXTENSIONS or (ext == "gif" and _is_animated(data)):
         return _probe_video(data)
     if ext in FRAMES_EXTENSIONS:
-        from shards.frames import probe_frames
+        from shards.frames import StoredFrames, probe_frames
 
-        return probe_frames(data), []
+        facts = probe_frames(data)
+        return facts, _with_marks([], StoredFrames(data).times, facts.duration)
     return _probe_image(data), []
 
 
@@ -239,8 +240,6 @@ def orientation(frame: VideoFrame) -> Orientation:
 def _probe_video(data: bytes) -> tuple[MediaFacts, list[KeyFrame]]:
     from av.error import FFmpegError
 
-    from shards.time_marks import find_marks
-
     first: VideoFrame | None = None
     count = 0
     times: list[int] = []
@@ -283,10 +282,23 @@ def _probe_video(data: bytes) -> tuple[MediaFacts, list[KeyFrame]]:
         # A frame's number is how many are shown before it.
         table = [KeyFrame(bisect_left(times, time), time * tick, offset) for time, offset in sorted(keys)]
         if len(times) == count > 1:
-            seconds = [time * tick for time in times]
-            marks = find_marks(seconds, seconds[0] + duration, [frame.number for frame in table])
-            table = sorted([*table, *(KeyFrame(number, seconds[number], TIME_MARK) for number in marks)])
+            table = _with_marks(table, [time * tick for time in times], duration)
     return MediaFacts("video", codec, width, height, max(count, 1), fps, duration, start), table
+
+
+def _with_marks(key_frames: list[KeyFrame], times: Sequence[float], duration: float) -> list[KeyFrame]:
+    """Key frames and time marks in order. times: of all frames, in order, seconds."""
+    import numpy as np
+
+    from shards.time_marks import find_marks
+
+    if not 0 < duration < float("inf"):
+        return key_frames
+    # an index holds times as float32, and each of them only once
+    by_time = {float(np.float32(frame.time)): frame for frame in key_frames}
+    for number in find_marks(times, times[0] + duration, [frame.number for frame in key_frames]):
+        by_time.setdefault(float(np.float32(times[number])), KeyFrame(number, times[number], TIME_MARK))
+    return sorted([*key_frames, *(frame for frame in by_time.values() if frame.offset == TIME_MARK)])
 
 
 # ---------------------------------------------------------------- pictures

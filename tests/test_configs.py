@@ -18,17 +18,17 @@ from typing import Any
 import pytest
 import torch
 
-from mcg.config import RunConfig, load_config, read_yaml
+from mcg.config import RunConfig, load_config
 from mcg.model.mcg import MCG
 from mcg.objectives.bundle import Bundle
 from shards.media import probe
 from shards.writer import DatasetWriter
 from tests.end_to_end.small_runs import environment
 from tests.mcg.small_wordnet import write_wordnet
+from tests.small_configs import ROOT, shrink
 from tools.datasets import shapes
 from tools.rows import Row
 
-ROOT = Path(__file__).resolve().parents[1]
 CONFIGS = sorted(str(path.relative_to(ROOT)) for path in (ROOT / "configs").rglob("*.yaml"))
 FULL_SIZE = [name for name in CONFIGS if not name.startswith("configs/demo/")]
 HEAD = ("command", "hardware", "memory", "hours", "result")
@@ -50,25 +50,6 @@ PARAMETERS = {
     "configs/alpro/ft_msrvtt_qa.yaml": 234_346_095 - UNUSED_OF_ALPRO + TYPES,  # facts 8.2, ALPRO QA
     "configs/alpro/ft_msvd_qa.yaml": 235_764_746 - UNUSED_OF_ALPRO + TYPES,
 }
-SMALL = (
-    "init_from=null",
-    "init=[]",
-    "schedule.length.passes=null",
-    "schedule.length.steps=2",
-    "task.clip.num_frames=2",
-    "task.clip.size=32",
-    "model.vision.num_frames=2",
-    "model.vision.image_size=32",
-    "model.vision.depth=1",
-    "model.vision.width=32",
-    "model.vision.num_heads=2",
-    "model.text.width=32",
-    "model.text.num_heads=2",
-    "model.contrastive_width=16",
-    "engine.threads=1",
-    "data.train.threads=1",
-    "data.train.batch_size=4",
-)
 
 
 def head(name: str) -> dict[str, str]:
@@ -168,7 +149,7 @@ def runs(small_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator
         told[name] = (
             str(ROOT / name),
             [
-                *_small(name, config, small_data / "questions", wordnet),
+                *shrink(name, small_data / "questions", wordnet),
                 f"vars.data={run / 'data'}",
                 f"run_dir={run / 'run'}",
             ],
@@ -185,24 +166,6 @@ def _data_paths(config: RunConfig) -> set[str]:
     loaders = (config.data.train, config.data.val, config.data.test)
     below = f"{config.vars['data']}/"
     return {dataset.path.removeprefix(below) for loader in loaders if loader for dataset in loader.blend}
-
-
-def _small(name: str, config: RunConfig, answers: Path, wordnet: Path) -> list[str]:
-    """Overrides that keep the kinds of parts and make each small."""
-    tree = read_yaml(ROOT / name)
-    more = ["task.clip.resize=36"] if config.task.clip.resize else []
-    if config.model.num_classes:
-        more += ["model.num_classes=64", f"task.answer_list={answers}"]
-    if tree["task"].get("metric") == "wups":
-        more.append(f"task.wordnet={wordnet}")
-    layers = {"num_layers": 2, "num_decoder_layers": min(1, config.model.text.num_decoder_layers)}
-    if config.model.text.num_fusion_layers:
-        layers["num_fusion_layers"] = 1
-    more += [f"model.text.{field}={number}" for field, number in layers.items()]
-    more += [
-        f"data.{split}.{field}" for split in ("val", "test") if split in tree["data"] for field in ("batch_size=4",)
-    ]
-    return [*SMALL, *more]
 
 
 @pytest.mark.long

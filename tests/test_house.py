@@ -21,7 +21,7 @@ PACKAGES = ("shards", "mcg", "tools")
 TESTED_ELSEWHERE = {
     "mcg/demo.py": "tests/end_to_end/test_demo.py",
 }
-MAY_PRINT = ("train.py", "tools/", "benchmarks/", "mcg/demo.py", "mcg/evaluate.py")
+MAY_PRINT = ("train.py", "tools/", "benchmarks/", "mcg/demo.py", "mcg/evaluate.py", "mcg/answer.py")
 HEAVY = {"torch", "torchvision", "boto3", "botocore", "s3fs", "av", "webdataset", "PIL", "nvidia", "transformers"}
 SETUP_FILES = ("pyproject.toml", "constraints.txt", "Makefile", ".ci/run", ".ci/check_system.sh")
 

@@ -44,6 +44,9 @@ NUM_FRAMES = typer.Option(None, min=1, help="frames_...: pictures of each video.
 PICTURE = typer.Option(None, help="frames_...: jpeg or webp.")
 PICTURE_QUALITY = typer.Option(None, min=1, help="JPEG quality of pictures in the dataset, 1 to 100.")
 
+PROFILE_FIELDS = ("short_side", "fps", "every", "gop", "codec", "quality", "num_frames", "picture", "picture_quality")
+"""Options that change a field of a media profile (tools/media.py)."""
+
 app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False, no_args_is_help=True)
 
 
@@ -68,6 +71,8 @@ Examples:
       --media samples --out data/samples/cc3m
   python -m tools build msrvtt_qa --annotations samples/msrvtt_qa/train.jsonl \\
       --id-map samples/msrvtt_qa/video_id_to_file.json --media samples --out data/samples/msrvtt_qa/train
+  python -m tools build webvid --annotations samples/webvid/results_2M_train.csv \\
+      --media samples --media-profile h264_256 --out data/samples/webvid_256
   python -m tools build shapes --split train --num-clips 2000 --seed 0 --out data/shapes/train
 
 Every row ends as a sample, or in OUT/quarantine.jsonl with file, line, reason and remedy. A build that was killed goes
@@ -84,6 +89,7 @@ def _first_line(function: Callable[..., Any]) -> str:
 
 @app.command(help=_build_help())
 def build(
+    context: typer.Context,
     dataset: str = typer.Argument(metavar="NAME", help="One of the datasets above."),
     out: str = typer.Option(help="Folder or URL prefix (s3://...) for the dataset; one per split."),
     annotations: Path | None = typer.Option(None, help="The annotation file, as published."),
@@ -130,19 +136,8 @@ def build(
         "text": text,
         "seed": seed,
     }
-    changes = {
-        "short_side": short_side,
-        "fps": fps,
-        "every": every,
-        "gop": gop,
-        "codec": codec,
-        "quality": quality,
-        "num_frames": num_frames,
-        "picture": picture,
-        "picture_quality": picture_quality,
-    }
     with _one_line_errors(debug):
-        profile = _find_profile(media_profile, changes)
+        profile = _find_profile(media_profile, context)
         dataset, make_rows = find_dataset(dataset)
         options = {option: value for option, value in given.items() if value is not None}
         _check_options(dataset, make_rows, options)
@@ -162,8 +157,9 @@ def _check_quarantined(what: str, num_quarantined: int, allowed: int | None) -> 
         raise typer.Exit(TOO_MANY_QUARANTINED)
 
 
-def _find_profile(name: str | None, changes: dict[str, Any]) -> Profile | None:
+def _find_profile(name: str | None, context: typer.Context) -> Profile | None:
     """The media profile that the options describe; None: media stay as they are. Raises OptionError."""
+    changes = {field: context.params[field] for field in PROFILE_FIELDS}
     given = [_flag(option) for option, value in changes.items() if value is not None]
     if name is None and given:
         raise OptionError(f"{', '.join(given)}: say with --media-profile what to make of media")
@@ -347,6 +343,7 @@ Exit codes: 0 done, 1 error, 2 wrong usage, 3 done but more quarantined than --m
 
 @app.command(help=TRANSCODE_HELP)
 def transcode(
+    context: typer.Context,
     source: str = typer.Argument(metavar="SRC", help="Folder or URL of a dataset (other tars: shards index first)."),
     out: str = typer.Argument(metavar="OUT", help="Folder or URL prefix (s3://...) for the new one."),
     profile_name: str = typer.Option("h264_256", "--profile", help="One of the profiles above."),
@@ -368,19 +365,8 @@ def transcode(
     as_json: bool = typer.Option(False, "--json", help="Print the summary as one JSON object instead of a table."),
     debug: bool = typer.Option(False, help="Show the traceback of an error."),
 ) -> None:
-    changes = {
-        "short_side": short_side,
-        "fps": fps,
-        "every": every,
-        "gop": gop,
-        "codec": codec,
-        "quality": quality,
-        "num_frames": num_frames,
-        "picture": picture,
-        "picture_quality": picture_quality,
-    }
     with _one_line_errors(debug):
-        profile = _find_profile(profile_name, changes)
+        profile = _find_profile(profile_name, context)
         assert profile is not None
         from shards.commands.output import num_cores
         from shards.index import Index, WrongPlace

@@ -1,9 +1,10 @@
 """Write the frames of a dataset of shards into one FFCV file (.beton), which `source: ffcv` reads; docs/ffcv.md.
 
-Promises: samples in = samples written + quarantined, checked against what a second look at the file finds; what was
-left out by `where` or `exclude` counts as quarantined, and all of it stands in OUT.quarantine.jsonl, which is an
-exclusion list. The file appears whole or not at all. Frames are those that the CPU decoder gives for a uniform clip:
-N of them, the middles of N equal parts (all, if there are fewer), with a short side of at most S pixels.
+Promises: samples in = samples written + quarantined, checked against what a reader finds in the file, every checksum
+compared; what was left out by `where` or `exclude` counts as quarantined, and all of that stands in
+OUT.quarantine.jsonl, which is an exclusion list. The file appears whole or not at all. Frames are those that the CPU
+decoder gives for a uniform clip: N of them, the middles of N equal parts (all, if there are fewer), with a short side
+of at most S pixels.
 One process writes, through the pieces of ffcv's DatasetWriter: its own way forks workers, and waits for ever for one
 that died of a full disk. Reading and decoding run ahead in threads. Gives up: a killed export begins anew.
 """
@@ -31,6 +32,8 @@ from shards.beton_reader import BetonReader
 from shards.clip import ClipConfig, ClipPlan, plan_clip
 from shards.config import DatasetConfig
 from shards.decode.cpu import decode
+from shards.exclusion import ExclusionError
+from shards.frozen import ConfigError
 from shards.index import MAX_TEXT_BYTES, WrongPlace
 from shards.media import MediaError
 from shards.reader import Fetched, Reader
@@ -46,8 +49,8 @@ LOOK_AHEAD = 2
 """Samples per thread that are decoded before their turn to be written."""
 NUM_EXAMPLES = 5
 _NAME = "export"
-_MIN_PAGE, _MAX_PAGE = 1 << 21, 1 << 31
-"""Bytes of a page, as ffcv allows them; a sample lies in one page."""
+_MIN_PAGE, _MAX_PAGE = 1 << 21, 1 << 30
+"""Bytes of a page; a sample lies in one. ffcv allows up to 2^31, but Linux writes less than that at once."""
 _SAMPLES_PER_PAGE = {"raw": 4, "jpg": 1}
 """At their largest, so that what is left over at the end of pages stays little; JPEGs are a tenth of it."""
 _OWN_TEXT, _MOST_ESCAPED = 1 << 17, 6
@@ -220,10 +223,13 @@ class _Source:
         self.num_samples = int(self._index.shards.num_samples.sum())
 
     def _select(self, where: str | None, exclude: Sequence[str]) -> Selection | None:
-        config = DatasetConfig(
-            name=_NAME, path=self._index.source.url, elements="sample", where=where, exclude=tuple(exclude)
-        )
-        return open_selection(config, self._index)
+        try:
+            config = DatasetConfig(
+                name=_NAME, path=self._index.source.url, elements="sample", where=where, exclude=tuple(exclude)
+            )
+            return open_selection(config, self._index)
+        except (ConfigError, ExclusionError) as error:
+            raise OptionError(str(error)) from error
 
     def survey(self, free: int | None) -> int:
         """Bytes that a sample takes at most. free: bytes that there are for all frames."""
@@ -461,3 +467,9 @@ def _check_accounts(report: ExportReport, source: _Source, part: str, writer: _W
             f"with {writer.num_records} records were written, {report.num_quarantined} quarantined; the file holds "
             f"{report.samples} with {report.records}; report a bug"
         )
+    for row in range(found.file.num_samples):
+        numbers = range(int(found.file.rows["num_frames"][row]))
+        damages = (found.file.text_damage(row), *(found.file.frame_damage(row, number) for number in numbers))
+        damage = next((damage for damage in damages if damage is not None), None)
+        if damage is not None:
+            raise ExportError(f"{report.out}: what was written of {found.file.key(row)} cannot be read back: {damage}")

@@ -65,6 +65,11 @@ _MAX_TICKS = 1_000_000
 _MPEG_CLOCK = Fraction(1, 90_000)
 
 
+_NOMINAL_FPS = 25
+"""What the rate control of x264 and x265 is told, whatever the rate: they spend more on frames that are shown longer,
+but a model looks at each for as long as at any other."""
+
+
 class _Codec(NamedTuple):
     encoder: str
     quality: int
@@ -328,7 +333,7 @@ class _Writer:
         self._first: int | None = None
         self._last = -1
         self._held: Packet | None = None
-        """The newest packet: how long it lasts is known when the next one comes."""
+        """The newest packet, which may be the last."""
         self._out = io.BytesIO()
         with _encoding(profile, width, height):
             container = av.open(
@@ -380,6 +385,7 @@ class _Writer:
         with _encoding(self._profile, self._video.width, self._video.height):
             self._mux(self._video.encode(None))
             if self._held is not None:
+                # Of the last packet the MP4 notes how long it lasts; of the others, when the next one comes.
                 self._held.duration = max(1, round(Fraction(duration) / self._clock) - self._last)
                 self._container.mux(self._held)
             self._container.close()
@@ -388,8 +394,6 @@ class _Writer:
     def _mux(self, packets: Sequence[Packet]) -> None:
         for packet in packets:
             if self._held is not None:
-                assert packet.pts is not None and self._held.pts is not None
-                self._held.duration = packet.pts - self._held.pts
                 self._container.mux(self._held)
             self._held = packet
 
@@ -447,12 +451,15 @@ def _options(profile: VideoProfile) -> dict[str, str]:
     if profile.codec == "h264":
         # fastdecode (no arithmetic coding, no deblocking) halves the time of decoding for 9 % more bytes
         # (benchmarks/bench_decode.py, set forms).
+        # B frames would save bytes and time, but x264 gives other bytes from run to run with them.
         fixed = {"preset": "medium", "tune": "fastdecode", "bf": "0", "sc_threshold": "0"}
-        fixed["x264-params"] = "threads=1:lookahead-threads=1"
+        # mbtree reads memory that nobody wrote where a width is no multiple of 128: other bytes every hundredth time.
+        # Without it files are 3 % larger.
+        fixed["x264-params"] = f"threads=1:lookahead-threads=1:mbtree=0:force-cfr=1:fps={_NOMINAL_FPS}/1"
         return {**fixed, "crf": quality, "g": gop, "keyint_min": gop}
     if profile.codec == "hevc":
         fixed = {"preset": "medium", "crf": quality}
-        lone = "pools=none:frame-threads=1:wpp=0:log-level=none:info=0"
+        lone = f"pools=none:frame-threads=1:wpp=0:log-level=none:info=0:fps={_NOMINAL_FPS}"
         return {**fixed, "x265-params": f"keyint={gop}:min-keyint={gop}:scenecut=0:open-gop=0:bframes=0:{lone}"}
     return {"preset": "8", "crf": quality, "g": gop, "svtav1-params": "lp=1:scd=0:pred-struct=1"}
 

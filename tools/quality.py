@@ -135,8 +135,8 @@ def errors_of_frames(frames: NDArray[np.uint8], reference: NDArray[np.uint8]) ->
 def _compare(before: Medium, after: Medium, profile: Profile) -> list[tuple[float, float]]:
     from shards.decode.cpu import decode
 
-    facts, media = _open(after)
-    source_facts, source = _open(before)
+    facts, media = open_medium(after)
+    source_facts, source = open_medium(before)
     numbers = sorted({(2 * i + 1) * facts.num_frames // (2 * FRAMES_COMPARED) for i in range(FRAMES_COMPARED)})
     of_source: Sequence[int] = numbers
     if source_facts.kind == "video" and facts.kind in ("video", "frames"):
@@ -157,7 +157,7 @@ def _time(pair: tuple[Medium, Medium]) -> list[float]:
     """CPU seconds of a clip of each, the better of two."""
     from shards.decode.cpu import decode
 
-    opened = [_open(medium) for medium in pair]
+    opened = [open_medium(medium) for medium in pair]
     best = [math.inf, math.inf]
     for _ in range(2):
         for side, (facts, media) in enumerate(opened):
@@ -169,7 +169,7 @@ def _time(pair: tuple[Medium, Medium]) -> list[float]:
     return best
 
 
-def _open(medium: Medium) -> tuple[MediaFacts, Media]:
+def open_medium(medium: Medium) -> tuple[MediaFacts, Media]:
     """Its facts, and the medium as the loader hands it to a decoder."""
     facts, found = probe_key_frames(medium.data, f"x.{medium.ext}")
     table = KeyFrames.of(found)

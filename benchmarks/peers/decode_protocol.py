@@ -61,13 +61,14 @@ def _measure(load: Any, decode: DecodeClip, folder: Path, mode: str, seconds: fl
     for (data, clip), name in zip(clips, plan, strict=True):
         try:
             frames = decode(data, clip)
+            if frames.shape != (len(clip["frames"]), SIZE, SIZE, 3):
+                raise ValueError(f"gives frames of shape {frames.shape}")
         except Unsupported:
             raise
         except Exception as error:
             failed += 1
             print(f"{name}: {type(error).__name__}: {error}", file=sys.stderr)
             continue
-        assert frames.shape == (len(clip["frames"]), SIZE, SIZE, 3), frames.shape
         if "snapped" not in mode and _far(frames, truth[name]):
             wrong += 1
             print(f"{name}: wrong frames", file=sys.stderr)

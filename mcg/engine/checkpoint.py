@@ -4,6 +4,9 @@ A checkpoint is a folder RUN/checkpoints/step-000600 with `model.safetensors` (w
 `init_from` read), `state/` (DeepSpeed's files of all ranks) and `checkpoint.json` (step, loader cursor, the run's
 config, versions). It is written aside and renamed when every rank is done; RUN/checkpoints/latest names it last.
 Killing a run at any moment leaves the previous checkpoint in charge.
+
+RUN/checkpoints/best names the weights that scored best on the val split, in a folder best-000500 of the same shape
+without `state/`: to evaluate, to answer with and to start from, not to go on from.
 """
 
 from __future__ import annotations
@@ -13,7 +16,7 @@ import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from safetensors import SafetensorError
@@ -21,6 +24,7 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from mcg import distributed
+from mcg.text import TextCodec
 
 FORMAT = 1
 
@@ -37,31 +41,55 @@ class Checkpoint:
     step: int
     cursor: dict[str, Any]
     config: dict[str, Any]
+    vocabulary: str | None = None
+    """Fingerprint of the vocabulary that it was trained with; None in converted weights and older checkpoints."""
+    scored: tuple[str, float] | None = None
+    """Of a best one: which number of the val split, and its value."""
 
 
-def find_checkpoint(path: str | Path) -> Checkpoint:
-    """The checkpoint at a checkpoint folder, or the latest one of a run folder. Raises CheckpointError."""
+def find_checkpoint(path: str | Path, select: Literal["latest", "best"] = "latest") -> Checkpoint:
+    """The checkpoint at a checkpoint folder, or the latest or best one of a run folder. Raises CheckpointError."""
     folder = Path(path)
     if not (folder / "checkpoint.json").is_file():
-        latest = latest_checkpoint(folder)
-        if latest is None:
+        found = _pointed_at(folder, select)
+        if found is None:
+            hint = "; only a run that scores data.val has a best one, take the latest" if select == "best" else ""
             raise CheckpointError(
                 f"{folder}: no checkpoint there; expected a folder with checkpoint.json, or a run folder with "
-                "checkpoints/latest"
+                f"checkpoints/{select}{hint}"
             )
-        return latest
+        return found
     try:
         facts = json.loads((folder / "checkpoint.json").read_text())
         if facts["format"] != FORMAT:
             raise CheckpointError(f"{folder}: checkpoint format {facts['format']}, this version reads {FORMAT}")
-        return Checkpoint(folder, int(facts["step"]), facts["cursor"], facts["config"])
-    except (OSError, KeyError, TypeError, json.JSONDecodeError) as error:
+        scored = facts.get("scored")
+        return Checkpoint(
+            folder,
+            int(facts["step"]),
+            facts["cursor"],
+            facts["config"],
+            facts.get("vocabulary"),
+            None if scored is None else (str(scored[0]), float(scored[1])),
+        )
+    except CheckpointError:
+        raise
+    except (OSError, LookupError, TypeError, ValueError) as error:
         raise CheckpointError(f"{folder / 'checkpoint.json'}: not readable: {error!r}") from error
 
 
 def latest_checkpoint(run_dir: str | Path) -> Checkpoint | None:
     """The checkpoint that RUN/checkpoints/latest names; None for a run that has none yet."""
-    pointer = Path(run_dir) / "checkpoints" / "latest"
+    return _pointed_at(Path(run_dir), "latest")
+
+
+def best_checkpoint(run_dir: str | Path) -> Checkpoint | None:
+    """The checkpoint that RUN/checkpoints/best names; None for a run that has scored no val split."""
+    return _pointed_at(Path(run_dir), "best")
+
+
+def _pointed_at(run_dir: Path, pointer_name: str) -> Checkpoint | None:
+    pointer = run_dir / "checkpoints" / pointer_name
     if not pointer.is_file():
         return None
     name = pointer.read_text().strip()
@@ -74,20 +102,55 @@ def latest_checkpoint(run_dir: str | Path) -> Checkpoint | None:
 
 
 def save_checkpoint(
-    run_dir: str | Path, engine: Any, cursor: dict[str, Any], config: dict[str, Any], keep: int
+    run_dir: str | Path,
+    engine: Any,
+    cursor: dict[str, Any],
+    config: dict[str, Any],
+    keep: int,
+    vocabulary: str | None = None,
 ) -> Path:
     """Save on all ranks together; returns the finished folder. Older ones beyond `keep` are removed afterwards."""
-    root = Path(run_dir) / "checkpoints"
-    name = f"step-{engine.step:06d}"
+    facts = {"cursor": cursor, "config": config, "vocabulary": vocabulary}
+    final = _save(Path(run_dir) / "checkpoints", "step", engine, facts, "latest")
+    if distributed.rank() == 0:
+        for old in _older(final.parent, engine.step)[:-keep]:
+            shutil.rmtree(old)
+    distributed.barrier()
+    return final
+
+
+def save_best(
+    run_dir: str | Path,
+    engine: Any,
+    cursor: dict[str, Any],
+    config: dict[str, Any],
+    scored: tuple[str, float],
+    vocabulary: str | None = None,
+) -> Path:
+    """Save the weights alone as the best so far, on all ranks together; the one before is removed afterwards."""
+    facts = {"cursor": cursor, "config": config, "vocabulary": vocabulary, "scored": list(scored)}
+    final = _save(Path(run_dir) / "checkpoints", "best", engine, facts, "best")
+    if distributed.rank() == 0:
+        for old in final.parent.glob("best-*"):
+            if old != final:
+                shutil.rmtree(old)
+    distributed.barrier()
+    return final
+
+
+def _save(root: Path, kind: str, engine: Any, facts: dict[str, Any], pointer_name: str) -> Path:
+    """Write a folder KIND-STEP aside, rename it when every rank is done, and point at it."""
+    name = f"{kind}-{engine.step:06d}"
     aside, final = root / f".{name}", root / name
     first = distributed.rank() == 0
     if first:
         root.mkdir(parents=True, exist_ok=True)
-        for leftover in root.glob(".step-*"):
+        for leftover in root.glob(f".{kind}-*"):
             shutil.rmtree(leftover)
         aside.mkdir()
     distributed.barrier()
-    engine.save(aside)
+    if kind == "step":
+        engine.save(aside)
     weights = engine.model_state()
     if first:
         # tied weights share memory, which safetensors refuses: keep one name of each; loading ties them again
@@ -96,8 +159,7 @@ def save_checkpoint(
         facts = {
             "format": FORMAT,
             "step": engine.step,
-            "cursor": cursor,
-            "config": config,
+            **facts,
             "torch": torch.__version__,
             "world_size": distributed.world_size(),
         }
@@ -107,11 +169,9 @@ def save_checkpoint(
         if final.exists():
             shutil.rmtree(final)
         os.replace(aside, final)
-        pointer = root / ".latest"
+        pointer = root / f".{pointer_name}"
         pointer.write_text(name + "\n")
-        os.replace(pointer, root / "latest")
-        for old in _older(root, engine.step)[:-keep]:
-            shutil.rmtree(old)
+        os.replace(pointer, root / pointer_name)
     distributed.barrier()
     return final
 
@@ -122,9 +182,16 @@ def _older(root: Path, step: int) -> list[Path]:
     return [folder for number, folder in sorted(numbered) if number <= step]
 
 
-def load_weights(model: nn.Module, folder: Path) -> list[str]:
+def load_weights(model: nn.Module, folder: Path, codec: TextCodec | None = None) -> list[str]:
     """Load model.safetensors of a checkpoint into a model; the names of parameters that the file does not have (a task
-    may add parts) are returned. Raises CheckpointError when shapes or names show that it is another model's."""
+    may add parts) are returned. Raises CheckpointError when shapes or names show that it is another model's, or where
+    it was trained with other word pieces than the codec's: its embeddings would mean other words."""
+    vocabulary = None if codec is None else find_checkpoint(folder).vocabulary
+    if codec is not None and vocabulary not in (None, codec.fingerprint):
+        raise CheckpointError(
+            f"{folder}: trained with another vocabulary (fingerprint {vocabulary}) than {codec.file} "
+            f"({codec.fingerprint}); set task.vocabulary to the vocab.txt that it was trained with"
+        )
     file = folder / "model.safetensors"
     try:
         state = load_file(file)
@@ -139,9 +206,14 @@ def load_weights(model: nn.Module, folder: Path) -> list[str]:
     ]
     if unknown or shapes:
         first = (shapes or [f"{unknown[0]} is unknown here"])[0]
+        words = [name for name in own if name.endswith("word_embeddings.weight") and name in state]
+        here, there = (tuple(t[words[0]].shape) if words else () for t in (own, state))
+        remedy = "model.* as in the checkpoint's config"
+        if here[1:] == there[1:] and here[:1] != there[:1]:
+            first, remedy = f"{first}, which is the size of the vocabulary", "task.vocabulary to the checkpoint's"
         raise CheckpointError(
             f"{file}: weights of another model: {first} ({len(shapes)} shapes and {len(unknown)} names differ); set "
-            "model.* as in the checkpoint's config"
+            f"{remedy}"
         )
     have = {own[name].data_ptr() for name in state}
     model.load_state_dict(state, strict=False)

@@ -117,7 +117,16 @@ class RunLog:
         if self._on:
             self._file.write(json.dumps({"step": step, "split": split, "metrics": metrics}) + "\n")
             self._file.flush()
-            self.say(f"{split} at step {step}: {json.dumps(metrics)}")
+            self.say(f"{split} at step {step}: {json.dumps(_brief(metrics))}")
+
+
+def _brief(metrics: dict[str, Any]) -> dict[str, Any]:
+    """Metrics without the lists and counts that belong to a table."""
+    return {
+        name: _brief(value) if isinstance(value, dict) else value
+        for name, value in metrics.items()
+        if name not in ("interval", "intervals", "counts", "official")
+    }
 
 
 class _Screen(Console):

@@ -66,6 +66,11 @@ class Task(ABC):
         """An example for training. Raises SampleError for a record that cannot be used."""
         return self.example(sample, rng, self._training_clip, training=True)
 
+    @property
+    def evaluation_clip(self) -> ClipConfig:
+        """How clips are cut in evaluation."""
+        return self._evaluation_clip
+
     def encode_for_evaluation(self, sample: Sample, rng: RngFactory) -> EncodedClip:
         """The same without chance in what the model sees."""
         return self.example(sample, rng, self._evaluation_clip, training=False)

@@ -85,6 +85,8 @@ def _no_dataset(url: str, source: Source, verb: str) -> str:
     if file.endswith(".tar") and not os.path.isdir(url):
         shard = f" --shard {file}" if verb == "ls" else ""
         return f"{url}: is one shard, not a dataset; type: python -m shards {verb} {folder or '.'}{shard}"
+    if file.endswith(".beton"):
+        return f"{url}: is a file of stored frames, not a dataset of shards; source: ffcv reads and checks it"
     try:
         tars = len(source.list(".tar"))
     except SourceError:

@@ -72,7 +72,7 @@ class Runs:
     def evaluate(
         self, run_dir: Path, out: Path, *overrides: str, config: str = "pretrain", launcher: Sequence[str] = PYTHON
     ) -> subprocess.CompletedProcess[str]:
-        options = ["--checkpoint", str(run_dir), "--out", str(out)]
+        options = ["--checkpoint", str(run_dir), "--out", str(out), "--again"]
         return call([*launcher, "-m", "mcg.evaluate", *options, *self.command(run_dir, *overrides, config=config)])
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import sys
 from collections.abc import Callable
@@ -11,7 +12,9 @@ from typing import Any
 
 import pytest
 
-from tests.end_to_end.small_runs import QUESTIONS, Runs, call
+from tests.end_to_end.small_runs import call
+from tests.mcg.small_wordnet import write_wordnet
+from tests.small_configs import shrink
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(600)]
 
@@ -23,6 +26,10 @@ class QuestionSet:
     options: Callable[[Path, Path, str], list[str | Path]]
     """(annotations of this set, media folder, split)."""
     num_questions: tuple[int, int]
+    config: str
+    num_submitted: Callable[[Any], int] = len
+    """Questions in a submission."""
+    metrics: tuple[str, ...] = ("accuracy",)
     media: str = "videos"
 
 
@@ -55,13 +62,19 @@ def _tgif(notes: Path, media: Path, split: str) -> list[str | Path]:
     return ["--annotations", notes / f"{split.title()}_frameqa_question.csv", "--media", notes / "gifs"]
 
 
+def _by_video(submitted: Any) -> int:
+    return sum(len(answers) for answers in submitted.values())
+
+
 SETS = {
-    "msrvtt_qa": QuestionSet(_msrvtt, (127, 30)),
-    "msvd_qa": QuestionSet(_msvd, (127, 30)),
-    "nextqa": QuestionSet(_nextqa, (18, 9), media="vidor"),
-    "nextqa_oe": QuestionSet(_nextqa_oe, (18, 9), media="vidor"),
-    "activitynet_qa": QuestionSet(_activitynet, (81, 81)),
-    "tgif_qa": QuestionSet(_tgif, (26, 26)),
+    "msrvtt_qa": QuestionSet(_msrvtt, (127, 30), "configs/ft_msrvtt_qa.yaml"),
+    "msvd_qa": QuestionSet(_msvd, (127, 30), "configs/ft_msvd_qa.yaml"),
+    "nextqa": QuestionSet(_nextqa, (18, 9), "configs/ft_nextqa_mc.yaml", media="vidor"),
+    "nextqa_oe": QuestionSet(
+        _nextqa_oe, (18, 9), "configs/ft_nextqa_oe.yaml", _by_video, ("wups0", "wups9", "accuracy"), "vidor"
+    ),
+    "activitynet_qa": QuestionSet(_activitynet, (81, 81), "configs/ft_activitynet_qa.yaml"),
+    "tgif_qa": QuestionSet(_tgif, (26, 26), "configs/ft_tgif_frame.yaml"),
 }
 
 
@@ -77,25 +90,32 @@ def media(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, P
 
 @pytest.mark.parametrize("name", SETS)
 def test_from_published_files_to_a_submission(name: str, corpus: Path, media: dict[str, Path], tmp_path: Path) -> None:
-    given, built = SETS[name], {}
-    for split in ("train", "test"):
+    """With the very config of the set, made small."""
+    given, data = SETS[name], tmp_path / "data" / name
+    for split, num_questions in zip(("train", "test"), given.num_questions, strict=True):
         options = given.options(corpus / "annotations" / name, media[given.media], split)
-        out = tmp_path / "data" / name / split
-        done = call([sys.executable, "-m", "tools", "build", name, *map(str, options), "--out", str(out), "--json"])
+        build = [sys.executable, "-m", "tools", "build", name, *map(str, options), "--out", str(data / split), "--json"]
+        done = call(build)
         assert done.returncode == 0, done.stderr
-        built[split] = json.loads(done.stdout)
-        assert built[split]["num_quarantined"] == built[split]["records_dropped"] == 0
-    assert (built["train"]["records"], built["test"]["records"]) == given.num_questions
+        told = json.loads(done.stdout)
+        assert (told["records"], told["num_quarantined"], told["records_dropped"]) == (num_questions, 0, 0)
+    (data / "val").symlink_to(data / "test")
 
-    (tmp_path / "questions.yaml").write_text(QUESTIONS)
-    runs = Runs(tmp_path / "data", tmp_path)
-    splits = [
-        f"data.{split}.blend=[{{name: {name}-{split}, path: {tmp_path / 'data' / name / split}}}]"
-        for split in ("train", "test")
-    ]
-    trained = runs.train(tmp_path / "run", *splits, config="questions")
+    overrides = shrink(given.config, data / "train", write_wordnet(tmp_path / "wordnet"), steps=4)
+    command = ["--config", given.config, *overrides, f"vars.data={data.parent}", f"run_dir={tmp_path / 'run'}"]
+    trained = call([sys.executable, "train.py", *command])
     assert trained.returncode == 0, trained.stderr
-    scored = runs.evaluate(tmp_path / "run", tmp_path / "out", *splits, config="questions")
+    out = tmp_path / "out"
+    told_where = ["--checkpoint", str(tmp_path / "run"), "--split", "test", "--out", str(out)]
+    scored = call([sys.executable, "-m", "mcg.evaluate", *told_where, *command])
     assert scored.returncode == 0, scored.stderr
-    metrics: dict[str, Any] = json.loads((tmp_path / "out/metrics.json").read_text())
-    assert (metrics["num_scored"], metrics["num_failed"]) == (given.num_questions[1], 0)
+
+    metrics = json.loads((out / "metrics.json").read_text())
+    num_questions = given.num_questions[1]
+    assert (metrics["num_scored"], metrics["num_failed"]) == (num_questions, 0)
+    assert set(given.metrics) <= set(metrics)
+    assert sum(metrics["accuracy"]["counts"][kind] for kind in metrics["accuracy"]["by_type"]) == num_questions
+    submitted = json.loads((out / "submission.json").read_text())
+    assert given.num_submitted(submitted) == num_questions
+    with open(out / "submission.csv", newline="") as file:
+        assert len(list(csv.reader(file))) == 1 + num_questions

@@ -1,13 +1,16 @@
-"""What tests of several folders of mcg need: two real ranks run once, the real WordNet, published annotations."""
+"""What tests of several folders of mcg need: two real ranks run once, a process group, WordNet, annotations."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import torch
 import torch.multiprocessing
 
+from mcg.engine.deepspeed import start_distributed, stop_distributed
 from mcg.wordnet import WordNet, WordNetError, find_wordnet
 from tests.mcg.two_ranks import run_both, run_one
 
@@ -19,6 +22,16 @@ def two_ranks(tmp_path_factory: pytest.TempPathFactory) -> Path:
     torch.multiprocessing.spawn(run_both, args=(str(folder),), nprocs=2)
     run_one(str(folder))
     return folder
+
+
+@pytest.fixture(scope="session")
+def device() -> Iterator[torch.device]:
+    """The process group that DeepSpeed needs even for one process, joined once; the environment is put back after."""
+    before = dict(os.environ)
+    yield start_distributed()
+    stop_distributed()
+    os.environ.clear()
+    os.environ.update(before)
 
 
 @pytest.fixture(scope="session")

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,6 +16,7 @@ from mcg.engine.checkpoint import CheckpointError
 from mcg.evaluate import _run, evaluate, write_scores
 from mcg.model.mcg import MCG
 from mcg.tasks.task import Scores
+from tests.mcg.small_checkpoint import run_config, write_checkpoint
 from tests.mcg.small_model import make_model
 from tests.mcg.small_questions import COLORS, loader_config, make_task, write_questions
 
@@ -118,3 +121,80 @@ def test_wrong_command_lines_are_named(config: Path, tmp_path: Path) -> None:
         _run(config, tmp_path, "val", ["none"], None, [])
     with pytest.raises(CheckpointError, match="no checkpoint there"):
         _run(config, tmp_path, "test", ["none"], None, [])
+    with pytest.raises(ValueError, match="--select 'newest': choose latest or best"):
+        _run(config, tmp_path, "test", ["none"], None, [], select="newest")
+
+
+def test_questions_about_one_clip_encode_it_once(questions: Path, model: MCG, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[int] = []
+    encode_video = model.encode_video
+    monkeypatch.setattr(model, "encode_video", lambda frames: seen.append(len(frames)) or encode_video(frames))
+    evaluate(TASK, model, loader_config(questions, 10), CPU)
+    assert seen == [7]
+
+
+# ------------------------------------------------------------ whole scorings of a checkpoint
+
+
+@pytest.fixture
+def run(tmp_path: Path, questions: Path, device: torch.device) -> tuple[Path, Path]:
+    """(config file, run folder) of a model that was not trained."""
+    split = {"batch_size": 4, "blend": [{"name": "gray", "path": str(questions)}]}
+    config = run_config(tmp_path / "run", data={"train": split, "val": split, "test": split})
+    file = tmp_path / "config.yaml"
+    file.write_text(json.dumps(config.model_dump(mode="json", exclude_none=True)))
+    return file, write_checkpoint(config)
+
+
+def test_a_scoring_leaves_metrics_table_and_submission(
+    run: tuple[Path, Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    config, folder = run
+    _run(config, folder, "val", ["none", "black"], None, [])
+    out = folder / "evaluation" / "val"
+    metrics = json.loads((out / "metrics.json").read_text())
+    assert metrics["num_scored"] == 10 and len(metrics["accuracy"]["interval"]) == 2
+    submitted = json.loads((out / "submission.json").read_text())
+    predictions = [json.loads(line) for line in (out / "predictions.jsonl").read_text().splitlines()]
+    assert {s["question_id"]: s["answer"] for s in submitted} == {p["id"]: p["prediction"] for p in predictions}
+    assert len((out / "submission.csv").read_text().splitlines()) == 11
+    assert (out / "black" / "metrics.json").is_file() and not (out / "black" / "submission.json").exists()
+    printed = capsys.readouterr()
+    assert [line["control"] for line in _lines(printed.out)] == ["none", "black"]
+    assert "kind0" in printed.err and "questions" in printed.err
+
+
+def test_the_test_split_is_scored_once(run: tuple[Path, Path], tmp_path: Path) -> None:
+    config, folder = run
+    _run(config, folder, "test", ["none", "black"], tmp_path / "out", [])
+    record = folder / "evaluation" / "test_scorings.jsonl"
+    lines = [json.loads(line) for line in record.read_text().splitlines()]
+    assert [line["control"] for line in lines] == ["none", "black"]
+    assert lines[0]["headline"][0] == "accuracy.overall" and lines[0]["checkpoint"].endswith("step-000001")
+    message = (
+        r"test_scorings\.jsonl: this run's test split was scored already, at .* with .*step-000001; choose .* --again"
+    )
+    with pytest.raises(ValueError, match=message):
+        _run(config, folder, "test", ["none"], tmp_path / "elsewhere", [])
+    _run(config, folder, "val", ["none"], None, [])
+    _run(config, folder, "test", ["none"], tmp_path / "elsewhere", [], again=True)
+    assert len(record.read_text().splitlines()) == 3
+
+
+def test_the_best_checkpoint_is_scored_where_it_is_asked_for(
+    run: tuple[Path, Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    config, folder = run
+    with pytest.raises(CheckpointError, match="with checkpoints/best; only a run that scores"):
+        _run(config, folder, "val", ["none"], None, [], select="best")
+    shutil.copytree(folder / "checkpoints" / "step-000001", folder / "checkpoints" / "best-000007")
+    facts = folder / "checkpoints" / "best-000007" / "checkpoint.json"
+    facts.write_text(json.dumps({**json.loads(facts.read_text()), "step": 7}))
+    (folder / "checkpoints" / "best").write_text("best-000007\n")
+    _run(config, folder, "val", ["none"], None, [], select="best")
+    assert [line["step"] for line in _lines(capsys.readouterr().out)] == [7]
+
+
+def _lines(printed: str) -> list[dict[str, Any]]:
+    """The lines that are JSON; DeepSpeed writes others."""
+    return [json.loads(line) for line in printed.splitlines() if line.startswith("{")]

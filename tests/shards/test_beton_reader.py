@@ -184,6 +184,16 @@ def test_a_damaged_sample_costs_itself(tmp_path: Path, mode: int, what: str, sta
         assert loader.stats.accounting.substituted >= 1
 
 
+def test_a_damaged_key_costs_its_sample_too(tmp_path: Path) -> None:
+    path = write_beton(tmp_path / "x.beton", numbered(3))
+    content = bytearray(path.read_bytes())
+    content[int(Beton(str(path)).rows["key"][1]["ptr"])] = 0xFF
+    path.unlink()
+    path.write_bytes(content)
+    bad, good = BetonReader("toy", str(path), "sample").fetch([0, 0], [1, 2])
+    assert isinstance(bad, SampleError) and bad.origin.key == "\\xff1" and not isinstance(good, SampleError)
+
+
 def test_checksums_are_compared_once_or_always_or_never(tmp_path: Path) -> None:
     path = write_beton(tmp_path / "x.beton", numbered(2))
     readers = {verify: BetonReader("toy", str(path), "sample", verify) for verify in ("once", "always", "never")}

@@ -22,7 +22,7 @@ from shards.sample import MediaFacts
 
 SAMPLINGS = ("uniform", "random", "headtail", "segment", "fps", "fps_middle", "released_uniform")
 BY_NUMBER = ("uniform", "random", "headtail", "segment")
-FITS = ("squash", "center_crop", "random_crop", "random_resized_crop")
+FITS = ("squash", "center_crop", "random_crop", "squash_center_crop", "squash_random_crop", "random_resized_crop")
 FPS = 25.0
 
 
@@ -59,7 +59,7 @@ facts_ = st.builds(
 def treatments(draw: st.DrawFn, size: int) -> dict[str, Any]:
     fit = draw(st.sampled_from(FITS))
     made: dict[str, Any] = {"fit": fit, "flip": draw(st.sampled_from([0, 0.5, 1]))}
-    if fit in ("center_crop", "random_crop"):
+    if fit.endswith(("center_crop", "random_crop")):
         made["resize"] = draw(st.none() | st.integers(size, 2 * size))
     if fit == "random_resized_crop":
         made["crop_area"] = draw(st.none() | st.tuples(st.floats(0.02, 0.3), st.floats(0.3, 1)))
@@ -361,6 +361,15 @@ def test_crops_keep_the_aspect() -> None:
     assert plan(video(width=1080, height=1920), fit="center_crop", resize=90).resize == (160, 90)
     crops = {plan(video(), seed, fit="random_crop", resize=66).crop[:2] for seed in range(300)}
     assert {top for top, _ in crops} == {0, 1, 2} and {left for _, left in crops} == set(range(25))
+
+
+def test_a_crop_of_the_squashed_picture_has_room_both_ways() -> None:
+    config = {"fit": "squash_random_crop", "resize": 66}
+    made = [plan(video(width=1920, height=1080), seed, **config) for seed in range(300)]
+    assert {one.resize for one in made} == {(66, 66)}
+    assert {one.crop for one in made} == {(top, left, 64, 64) for top in range(3) for left in range(3)}
+    still = ClipConfig(num_frames=4, size=64, **config).for_evaluation()
+    assert plan_clip(video(), still, np.random.default_rng(0)).crop == (1, 1, 64, 64)
 
 
 def test_a_strip_is_squashed_before_it_becomes_huge() -> None:

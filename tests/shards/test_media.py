@@ -118,6 +118,33 @@ def test_a_vector_picture_that_could_run_a_program_is_refused() -> None:
         probe(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 10 10\n%%EndComments\n", "x.jpg")
 
 
+@pytest.mark.parametrize(("default", "width"), [((), 32), ((0,), 32), ((1,), 48), ((0, 1), 32)])
+def test_of_several_videos_the_default_one_is_taken(default: tuple[int, ...], width: int) -> None:
+    import av
+    from av.stream import Disposition
+
+    buffer = io.BytesIO()
+    with av.open(buffer, "w", format="matroska", options={"default_mode": "infer_no_subs"}) as container:
+        streams = [container.add_stream("mpeg4", rate=25) for _ in range(2)]
+        for number, (stream, side) in enumerate(zip(streams, (32, 48), strict=True)):
+            stream.width, stream.height, stream.pix_fmt = side, 32, "yuv420p"
+            stream.disposition = Disposition.default if number in default else Disposition(0)
+        for _ in range(3):
+            for stream in streams:
+                frame = av.VideoFrame(stream.width, 32, "yuv420p")
+                container.mux(stream.encode(frame))
+        for stream in streams:
+            container.mux(stream.encode(None))
+    assert probe(buffer.getvalue(), "x.mkv").width == width
+
+
+def test_opening_without_a_probe_decodes_nothing(make_clip: Callable[..., bytes]) -> None:
+    for probing, pixels in ((True, "yuv420p"), (False, None)):
+        with open_video(make_clip(40), probe=probing) as (container, stream):
+            assert stream.codec_context.pix_fmt == pixels
+            assert sum(1 for _ in container.decode(stream)) == 40
+
+
 def test_a_cover_picture_is_no_video() -> None:
     import av
 

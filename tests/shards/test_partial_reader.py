@@ -14,7 +14,7 @@ from shards.config import DatasetConfig, LoaderConfig
 from shards.decode.cpu import decode
 from shards.indexer import index_tars
 from shards.loader import Loader
-from shards.media import MediaError
+from shards.media import TIME_MARK, MediaError
 from shards.partial import Media, PartialMedium, whole
 from shards.reader import Reader
 from shards.sample import SampleError
@@ -130,3 +130,14 @@ def test_a_loader_gives_the_same_batches_from_parts(films: Path, remote_films: s
             batches[path, partial_bytes] = next(loader)
     expected, *others = batches.values()
     assert expected.valid.all() and all(np.array_equal(expected.frames, batch.frames) for batch in others)
+
+
+def test_time_marks_of_a_variable_rate_are_for_plans_and_not_for_seeking(tmp_path: Path) -> None:
+    film = shoot(SEEKABLE["h264, variable rate"], 300)
+    write_tar(tmp_path / "000.tar", [("v.mp4", film), ("v.txt", b"a caption")])
+    index_tars(str(tmp_path), looks=Looks(media=True))
+    sample = Reader("x", str(tmp_path), partial_bytes=0).read(0, 0, np.random.default_rng(0))
+    table = sample.facts.key_frames
+    assert table is not None and TIME_MARK in table.offsets
+    assert isinstance(sample.media, PartialMedium) and sample.media.key_frames == table.without_marks()
+    assert np.array_equal(frames_of(sample.media, 40, 155, 299), frames_of(film, 40, 155, 299))

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import io
+
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
-from shards.media import TIME_MARK, probe_key_frames, probe_table
+from shards.frames import pack_frames
+from shards.media import TIME_MARK, KeyFrame, _with_marks, probe_key_frames, probe_table
 from shards.time_marks import MAX_MARKS, find_marks
 from tests.shards.films import SEEKABLE, shoot
 
@@ -61,3 +65,23 @@ def test_a_probe_lists_marks_beside_key_frames_only_where_the_rate_is_variable()
     assert any(frame.offset == TIME_MARK for frame in table)
     assert [frame.number for frame in table] == sorted({frame.number for frame in table})
     assert [frame.time for frame in table] == sorted({frame.time for frame in table})
+
+
+def test_frames_shown_at_one_time_do_not_spoil_a_table() -> None:
+    """Two of a clock so coarse that an index cannot tell them apart."""
+    start = 40000.0
+    times = [start + time for time in (0, 0.0001, 0.0002, 3.0, 3.0001, 3.0002, 6.0, 6.04, 6.08)]
+    table = _with_marks([KeyFrame(0, start, 48)], times, 6.12)
+    shown = [np.float32(frame.time) for frame in table]
+    assert len(table) > 2 and shown == sorted(set(shown))
+    assert _with_marks(table[:1], times, 0.0) == table[:1]
+
+
+def test_frame_samples_have_marks_too() -> None:
+    picture = io.BytesIO()
+    Image.new("RGB", (8, 8)).save(picture, "JPEG")
+    for times, marked in (((0.0, 1.0, 2.0, 3.0), False), ((0.0, 0.1, 3.0, 3.1), True)):
+        data = pack_frames([picture.getvalue()] * 4, "jpg", 1.0, 4.0, times)
+        facts, table = probe_table(data, "x.zip")
+        assert facts.num_frames == 4 and bool(table) == marked
+        assert all(frame.offset == TIME_MARK for frame in table)

@@ -46,6 +46,16 @@ def test_csv_places_are_the_first_line_of_each_record(text_file: Write) -> None:
     ]
 
 
+def test_a_csv_may_be_separated_by_tabs(text_file: Write) -> None:
+    path = text_file("a.csv", 'id\tname\r\n1\tone, two\r\n2\tsay "no"\r\n3\r\n')
+    one, two, bad = csv_records(path, COLUMNS)
+    assert one == Record("line 2", {"id": "1", "name": "one, two"})
+    assert two == Record("line 3", {"id": "2", "name": 'say "no"'})
+    assert isinstance(bad, BadRow) and bad.reason.startswith(
+        "malformed line: a.csv line 4: 1 columns, the header has 2"
+    )
+
+
 def test_an_unclosed_quote_costs_its_own_line_only(text_file: Write) -> None:
     path = text_file("a.csv", 'id,name\n1,"open\n2,fine\n3,"also fine, too"\n4,last\n')
     bad, *good = csv_records(path, COLUMNS)

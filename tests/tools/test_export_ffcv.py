@@ -192,6 +192,32 @@ def test_ffcv_reads_the_file(exported: Path) -> None:
     assert len(theirs.alloc_table) == 5 * 8
 
 
+THEIRS = """
+import sys
+sys.path.insert(0, {root!r})
+from ffcv.loader import Loader, OrderOption
+from ffcv.reader import Reader
+from shards.beton import Beton
+wanted = ["frame_0", "frame_5", "fps"]
+pipelines = {{name: None for name in Reader({path!r}).field_names if name not in wanted}}
+order = OrderOption.SEQUENTIAL
+batches = Loader({path!r}, batch_size=1, num_workers=1, order=order, os_cache=True, pipelines=pipelines)
+(fps, first, last), = [[field.numpy() for field in batch] for batch in batches]
+ours = Beton({path!r})
+assert (first[0] == ours.frame(0, 0)).all() and (last[0] == ours.frame(0, 5)).all() and fps[0] == ours.rows["fps"][0]
+print("same")
+"""
+
+
+@pytest.mark.long  # it compiles its loops
+def test_the_loader_of_ffcv_gives_the_same_frames(shards: Path, tmp_path: Path) -> None:
+    path = tmp_path / "one.beton"
+    export(str(shards), str(path), num_frames=6, short_side=96, where="key == 'v0'")
+    script = THEIRS.format(root=str(ROOT), path=str(path))
+    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, timeout=110)
+    assert (done.returncode, done.stdout) == (0, "same\n"), done.stderr
+
+
 # ---------------------------------------------------------------- the end of a process
 
 LEAVE_EARLY = """
@@ -255,10 +281,30 @@ def test_wrong_usage_is_told_in_one_line(shards: Path, exported: Path, tmp_path:
     assert "there is no folder" in told(2, shards, tmp_path / "no/x.beton", *SIZE)
     assert "should end with .beton" in told(2, shards, tmp_path / "x", *SIZE)
     assert "choose one of raw, jpg" in told(2, shards, tmp_path / "x.beton", *SIZE, "--mode", "png")
-    assert "did you mean" in told(1, shards, tmp_path / "x.beton", *SIZE, "--where", "widht > 3")
+    assert "did you mean" in told(2, shards, tmp_path / "x.beton", *SIZE, "--where", "widht > 3")
+    assert "no such file" in told(2, shards, tmp_path / "x.beton", *SIZE, "--exclude", "nowhere.jsonl")
     told(2, shards, tmp_path / "x.beton", "--short-side", "96")
     assert "1 samples were quarantined" in told(3, shards, tmp_path / "x.beton", *SIZE, "--max-quarantined", "0")
     assert (tmp_path / "x.beton").exists()
+
+
+def test_a_disk_that_writes_something_else_is_found_out(
+    shards: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from ffcv.writer import DatasetWriter as Theirs
+
+    finalize = Theirs.finalize
+
+    def change_a_byte(self: Any, allocations: Any) -> None:
+        finalize(self, allocations)
+        with open(self.fname, "r+b") as file:
+            file.seek(allocations[-1][1])
+            file.write(b"\xaa\x55\xaa\x55")
+
+    monkeypatch.setattr(Theirs, "finalize", change_a_byte)
+    with pytest.raises(ExportError, match=r"what was written of v\d cannot be read back: stored frame 0 is damaged"):
+        export(str(shards), str(tmp_path / "x.beton"), num_frames=1, short_side=96)
+    assert not list(tmp_path.iterdir())
 
 
 def test_nothing_usable_is_an_error_with_the_first_reasons(tmp_path: Path) -> None:
@@ -275,7 +321,7 @@ def test_frames_that_no_disk_or_page_holds_are_refused_before_decoding(tmp_path:
         writer.write("v", b"no video", "mp4", [{"caption": "x"}], {}, facts)
     with pytest.raises(ExportError, match=r"the frames take 192\.0 GB, the disk has .* GB left; use --mode jpg"):
         export(str(tmp_path / "toy"), str(tmp_path / "x.beton"), num_frames=4000, short_side=4000)
-    with pytest.raises(ExportError, match=r"one sample takes up to 2400.* bytes, and a page has at most 2147483648"):
+    with pytest.raises(ExportError, match=r"one sample takes up to 2400.* bytes, and a page has at most 1073741824"):
         export(str(tmp_path / "toy"), str(tmp_path / "x.beton"), num_frames=4000, short_side=4000, mode="jpg")
 
 

@@ -15,8 +15,9 @@ import pytest
 from click.testing import Result
 from typer.testing import CliRunner
 
-from tools.__main__ import _check_options, app
+from tools.__main__ import PROFILE_FIELDS, _check_options, app
 from tools.datasets import DATASETS, webvid
+from tools.media import PROFILES
 from tools.rows import BadRow, OptionError, Row
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -211,3 +212,90 @@ def test_help_teaches_with_examples_whose_files_are_there() -> None:
         assert name in {*DATASETS, "shapes"}
         for option in ("--annotations", "--media", "--id-map"):
             assert option not in options or (ROOT / options[option]).exists(), example
+
+
+# ------------------------------------------------------------ media profiles
+
+
+def transcoded(*arguments: str | Path) -> Result:
+    return CliRunner().invoke(app, ["transcode", *map(str, arguments)])
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The first three clips of the samples as a dataset."""
+    out = tmp_path_factory.mktemp("built") / "webvid"
+    arguments = ["--annotations", ROOT / "samples/webvid/results_2M_train.csv", "--media", ROOT / "samples"]
+    assert invoke("webvid", *arguments, "--limit", "3", "--out", out).exit_code == 0
+    return out
+
+
+CHEAP = ("--every", "20", "--short-side", "32")
+
+
+def test_building_with_a_profile_gives_the_shards_of_building_and_transcoding(
+    built: Path, clips: list[str], tmp_path: Path
+) -> None:
+    at_once = invoke(*clips, "--limit", "3", "--media-profile", "h264_256", *CHEAP, "--out", tmp_path / "a")
+    assert at_once.exit_code == 0, at_once.stderr
+    later = transcoded(built, tmp_path / "b", "--profile", "h264_256", *CHEAP, "--json")
+    assert later.exit_code == 0, later.stderr
+    for name in ("000000.tar", "index.parquet", "shards.parquet"):
+        assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
+    said = [json.loads((tmp_path / place / "dataset.json").read_text())["provenance"] for place in "ab"]
+    assert said[0]["media_profile"] == said[1]["profile"] == json.loads(later.stdout)["profile"]
+    assert said[0]["media_profile"].items() >= {"name": "h264_256", "every": 20, "short_side": 32}.items()
+
+
+def test_the_summary_of_a_transcoding_tells_sizes_quality_and_speed(built: Path, tmp_path: Path) -> None:
+    result = transcoded(built, tmp_path / "out", "--profile", "frames_8", "--num-frames", "2", "--compare", "2")
+    assert result.exit_code == 0, result.stderr
+    table = dict(re.findall(r"│ +([A-Za-z0-9 ,/()]+?) +│ +(\S.*?) │", result.stdout))
+    assert table["samples in"] == table["samples"] == "3" and table["samples quarantined"] == "0"
+    before, after = (int(table[f"bytes of media {when}"].split()[0].replace(",", "")) for when in ("before", "after"))
+    assert after < before and table["bytes of media after"].endswith(f"({after / before:.2f}x)")
+    assert "of 2 samples, 4 frames" in result.stdout
+    assert float(table["PSNR, luma, at equal size"].removesuffix(" dB")) > 30
+    assert re.fullmatch(r"0\.\d{4} \(0\.\d{4}\)", table["SSIM, mean (worst)"])
+    assert re.fullmatch(r"[\d.]+ \([\d.]+x\)", table["clips/s after"])
+
+
+def test_errors_of_profiles_are_one_line(built: Path, clips: list[str], tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    cases: list[tuple[Result, int, str]] = [
+        (transcoded(built, out, "--profile", "h266"), 2, "no media profile is called 'h266'; known: h264_256, "),
+        (transcoded(built, out, "--num-frames", "8"), 2, "profile h264_256 takes no --num-frames; it takes --short-"),
+        (transcoded(built, out, "--quality", "60"), 2, "profile h264_256: quality 60 is beyond 51"),
+        (transcoded(tmp_path, out), 2, f"{tmp_path}/dataset.json: not found; either no dataset was built here, or"),
+        (invoke(*clips, "--out", out, "--gop", "4"), 2, "--gop: say with --media-profile what to make of media"),
+        (invoke(*clips, "--out", out, "--media-profile", "x"), 2, "no media profile is called 'x'; known: h264_256"),
+    ]
+    for result, code, message in cases:
+        assert result.exit_code == code, result.output
+        assert result.stderr.splitlines()[-1].startswith(f"error: {message}"), result.stderr
+    assert not out.exists()
+    assert transcoded(built, built).exit_code == 1
+
+
+def test_too_many_quarantined_samples_are_told_by_the_exit_code(built: Path, tmp_path: Path) -> None:
+    tar = built / "000000.tar"
+    (tmp_path / "spoilt").mkdir()
+    for path in built.iterdir():
+        (tmp_path / "spoilt" / path.name).write_bytes(path.read_bytes())
+    data = bytearray(tar.read_bytes())
+    data[200_000] ^= 1
+    (tmp_path / "spoilt/000000.tar").write_bytes(data)
+    arguments = (tmp_path / "spoilt", tmp_path / "out", *CHEAP, "--max-quarantined", "0", "--compare", "0")
+    result = transcoded(*arguments)
+    assert result.exit_code == 3, result.output
+    assert "error: 1 samples were quarantined, --max-quarantined allows 0" in result.stderr
+    assert f"quarantined (all in {tmp_path}/out/quarantine.jsonl):\n  damaged sample: 000000.tar" in result.stdout
+
+
+def test_the_help_of_transcode_names_every_profile_and_every_field() -> None:
+    text = CliRunner().invoke(app, ["transcode", "--help"]).stdout
+    for name in PROFILES:
+        assert name in text
+    assert set(PROFILE_FIELDS) == {field for profile in PROFILES.values() for field in type(profile).model_fields}
+    for field in PROFILE_FIELDS:
+        assert f"--{field.replace('_', '-')} " in text

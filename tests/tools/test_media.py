@@ -121,6 +121,13 @@ def test_the_same_bytes_come_each_time_and_in_threads(codec: str) -> None:
         assert all(made == first for made in pool.map(lambda _: transcode(data, "mp4", profile), range(3)))
 
 
+def test_h264_of_a_narrow_video_is_the_same_at_the_hundredth_time() -> None:
+    """x264's macroblock tree is not, at a width that is no multiple of 128."""
+    clip = video(12, (72, 96))
+    profile = VideoProfile(short_side=48, gop=4)
+    assert len({transcode(clip, "mp4", profile).media for _ in range(300)}) == 1
+
+
 @pytest.mark.parametrize(
     "name", ["h264, open GOPs", "h264, 4:4:4", "hevc in mkv", "vp9, hidden frames", "mpeg4", "av1"]
 )

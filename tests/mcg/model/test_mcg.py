@@ -132,7 +132,7 @@ def test_activation_checkpointing_changes_no_loss_and_no_gradient(text: dict[str
         bundle.model.checkpoint_activations(on)
         bundle.zero_grad()
         torch.manual_seed(7)
-        losses = bundle({**INPUTS, "label": torch.tensor([0, 4, 2, 2])})
+        losses = bundle({**INPUTS, "label": torch.tensor([[0], [4], [2], [2]])})
         losses["total"].backward()
         gradients = {name: p.grad for name, p in bundle.named_parameters()}
         results.append(({name: loss.item() for name, loss in losses.items()}, gradients))

@@ -9,7 +9,7 @@ from mcg.objectives import OBJECTIVES, ObjectivesConfig
 from mcg.objectives.bundle import Bundle
 from tests.mcg.small_model import make_inputs, make_model
 
-INPUTS = {**make_inputs(), "label": torch.tensor([0, 4, 2, 2])}
+INPUTS = {**make_inputs(), "label": torch.tensor([[0], [4], [2], [2]])}
 
 
 def _losses(**weights: float) -> dict[str, torch.Tensor]:

@@ -67,6 +67,12 @@ def test_one_shard_is_answered_with_what_to_type(
     assert run(verb, ".", *option.split()).exit_code == 0
 
 
+def test_a_file_of_stored_frames_is_answered_with_what_reads_it(run: Callable[..., Result], tmp_path: Path) -> None:
+    (tmp_path / "x.beton").write_bytes(b"")
+    result = run("stats", tmp_path / "x.beton")
+    assert result.exit_code == 2 and "is a file of stored frames" in result.stderr and "source: ffcv" in result.stderr
+
+
 def test_one_shard_in_a_store_is_answered_likewise(run: Callable[..., Result], memory_url: str) -> None:
     result = run("stats", f"{memory_url}/000000.tar")
     assert result.exit_code == 2 and result.stderr.endswith(f"type: python -m shards stats {memory_url}\n")

@@ -13,6 +13,7 @@ from typing import get_args
 import numpy as np
 import pytest
 import torch
+import torchvision.transforms.v2  # noqa: F401 - takes seconds when seen first, which are no test's
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray

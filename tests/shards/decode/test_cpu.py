@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import struct
+import zlib
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -238,6 +240,19 @@ def test_gray_pictures_become_gray_rgb(mode: str, form: str) -> None:
         image = Image.new("L", (40, 20), 200 if mode != "1" else 255).convert(mode)
     clip = decode(as_file(image, form), "image", whole(0, size=(10, 10)))
     assert np.abs(clip.astype(int) - (255 if mode == "1" else 200)).max() <= 2
+
+
+@pytest.mark.parametrize(("colour_type", "channels"), [(0, 1), (2, 3), (4, 2), (6, 4)])
+def test_of_sixteen_bits_the_upper_eight_are_shown(colour_type: int, channels: int) -> None:
+    row = b"\0" + struct.pack(">H", 51_400) * (8 * channels)  # 200 * 257; nearly opaque where there is an alpha
+    head = struct.pack(">IIBBBBB", 8, 8, 16, colour_type, 0, 0, 0)
+    chunks = ((b"IHDR", head), (b"IDAT", zlib.compress(8 * row)), (b"IEND", b""))
+    data = b"\x89PNG\r\n\x1a\n"
+    for name, body in chunks:
+        data += struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
+    expected = 200 if channels in (1, 3) else round(255 - 55 * 200 / 255)  # on white
+    clip = decode(data, "image", whole(0, size=(8, 8)))
+    assert np.abs(clip.astype(int) - expected).max() <= 1
 
 
 @pytest.mark.parametrize("mode", ["RGBA", "LA", "P"])

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from av import Packet, VideoFrame
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -104,7 +105,27 @@ def test_decoding_skips_what_the_clip_does_not_need(monkeypatch: pytest.MonkeyPa
     packets: list[object] = []
     monkeypatch.setattr(seek, "decode_packet", lambda packet: (packets.append(packet), decode_packet(packet))[1])
     decode(PartialMedium.of_bytes(data, gop_table(data, "mp4")), "video", plan_of(61, 541))
-    assert len(packets) < 20
+    assert len(packets) <= 9  # frame 0; two key frames, the frames behind them, and what these refer to
+
+
+def test_pictures_that_no_other_refers_to_are_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    from shards.decode import seek
+    from shards.media import decode_packet
+
+    data = shoot(SEEKABLE["h264"])  # two of three are such pictures
+    fed: list[object] = []
+    shown: list[object] = []
+
+    def counting(packet: Packet) -> list[VideoFrame]:
+        fed.append(packet)
+        shown.extend(frames := decode_packet(packet))
+        return frames
+
+    monkeypatch.setattr(seek, "decode_packet", counting)
+    medium = PartialMedium.of_bytes(data, gop_table(data, "mp4"))
+    clip = decode(medium, "video", plan_of(11, 34))
+    assert len(fed) >= 20 and len(shown) < 0.6 * len(fed)
+    assert np.array_equal(clip, decode(data, "video", plan_of(11, 34)))
 
 
 # ------------------------------------------------------------ tables that lie

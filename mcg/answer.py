@@ -1,0 +1,228 @@
+"""Ask a trained model about a video.
+
+    python -m mcg.answer --checkpoint runs/ft_msrvtt_qa --video clip.mp4 --question "what is the man doing?"
+    python -m mcg.answer --checkpoint runs/ft_nextqa_mc --video clip.mp4 --question "why?" --choice "to eat" ...
+
+Prints the answers with their scores as a table, or with --json as a line of JSON per question. From Python:
+
+    from mcg.answer import Answerer
+
+    answerer = Answerer.load("runs/ft_msrvtt_qa")
+    for candidate in answerer.ask("clip.mp4", "what is the man doing?"):
+        print(candidate.answer, candidate.score)
+
+The checkpoint says how it was trained, and with that the clip is planned, decoded and asked about as in evaluation. A
+converted release says only what model it is: --config names the file of its task. A picture is a video of one frame.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import torch
+import typer
+from rich.console import Console
+from rich.table import Table
+from torch import Tensor
+
+from mcg.config import ConfigError, RunConfig, load_config, parse_config
+from mcg.engine.checkpoint import CheckpointError, find_checkpoint, load_weights
+from mcg.model.bert import TextStates
+from mcg.model.mcg import MCG
+from mcg.tasks import TASKS
+from mcg.tasks.multiple_choice import MultipleChoice
+from mcg.tasks.open_qa import OpenQA, likelihoods, pad_answers
+from shards.clip import plan_clip
+from shards.decode import Frames, open_backend
+from shards.index import KeyFrames
+from shards.media import MediaError, probe_table
+from shards.rng import rng
+
+__all__ = ["Answerer", "Candidate"]
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """An answer and its score, more being better. Generated: mean log-probability of a word piece. Of a list or of
+    choices: the log-likelihood, or the probability of the class (mcg/tasks/)."""
+
+    answer: str
+    score: float
+
+
+class Answerer:
+    """A model that answers questions about videos. Not to be shared between threads."""
+
+    def __init__(self, task: OpenQA | MultipleChoice, model: MCG, device: torch.device) -> None:
+        self.task, self.model, self.device = task, model.eval().to(device), device
+        self._decode = open_backend("cpu").decode  # one clip at a time: a GPU would wait for its decoder to start
+
+    @classmethod
+    def load(
+        cls,
+        checkpoint: str | Path,
+        *,
+        config: str | Path | None = None,
+        select: Literal["latest", "best"] = "latest",
+        overrides: Sequence[str] = (),
+        device: str | torch.device | None = None,
+    ) -> Answerer:
+        """The model of a checkpoint or run folder, by its own config unless another is given; on the GPU where there is
+        one. Raises CheckpointError, ConfigError, ValueError for a task that answers no questions."""
+        found = find_checkpoint(checkpoint, select)
+        settings = _settings(found.config, str(found.folder / "checkpoint.json"), config, overrides)
+        if settings.task.name not in ("open_qa", "multiple_choice"):
+            raise ValueError(
+                f"{found.folder}: its task is {settings.task.name!r}, which answers no questions; name a checkpoint "
+                "that was fine-tuned with open_qa or multiple_choice, or the config of such a task"
+            )
+        task = TASKS[settings.task.name](settings.task)
+        task.check_model(settings.model)
+        model = MCG(settings.model, task.codec.size)
+        missing = load_weights(model, found.folder, task.codec)
+        if missing:
+            raise CheckpointError(f"{found.folder}: lacks {len(missing)} weights of this model, e.g. {missing[0]}")
+        where = device or ("cuda" if torch.cuda.is_available() else "cpu")
+        return cls(task, model, torch.device(where))
+
+    def ask(
+        self, video: str | Path, question: str, *, choices: Sequence[str] = (), num_candidates: int = 5
+    ) -> list[Candidate]:
+        """Up to num_candidates answers to a question, best first; of `choices`, where some are given, all of them.
+
+        Raises ValueError, MediaError.
+        """
+        return self.ask_all(video, [question], choices=choices, num_candidates=num_candidates)[0]
+
+    def ask_all(
+        self, video: str | Path, questions: Sequence[str], *, choices: Sequence[str] = (), num_candidates: int = 5
+    ) -> list[list[Candidate]]:
+        """The same for several questions about one video, which is encoded once."""
+        self._check(questions, choices, num_candidates)
+        coded = [self.codec.encode(q, self.task.config.max_question_tokens, first=self.codec.enc) for q in questions]
+        ids_BL, mask_BL = (part.to(self.device) for part in pad_answers(coded))
+        frames = torch.as_tensor(self.clip(video)).to(self.device)
+        with torch.inference_mode():
+            states = self.model.encode_video(frames[None])
+            states = states._replace(tokens_BVD=states.tokens_BVD.expand(len(coded), -1, -1))
+            fused = self.model.fuse(self.model.encode_text(ids_BL, mask_BL.bool()), states)
+            if choices:
+                return self._choose(fused, choices)
+            assert isinstance(self.task, OpenQA)
+            best = self.task.best_answers(self.model, fused, num_candidates)
+        return [[Candidate(answer, score) for answer, score in answers] for answers in best]
+
+    @property
+    def codec(self) -> Any:
+        return self.task.codec
+
+    def clip(self, video: str | Path) -> Frames:
+        """The frames that the model sees of a file, uint8 (T, H, W, 3). Raises MediaError that names the file."""
+        file = Path(video)
+        try:
+            data = file.read_bytes()
+            facts, table = probe_table(data, file.name)
+            facts = replace(facts, look_up_key_frames=lambda: KeyFrames.of(table))
+            plan = plan_clip(facts, self.task.evaluation_clip, rng(0, "", 0, "", file.name, 0, 0, "clip"))
+            return self._decode(data, facts.kind, plan)
+        except OSError as error:
+            raise MediaError(f"{file}: not readable: {error.strerror or error}") from error
+        except MediaError as error:
+            raise MediaError(f"{file}: {error}") from error
+
+    def _check(self, questions: Sequence[str], choices: Sequence[str], num_candidates: int) -> None:
+        empty = [number for number, question in enumerate(questions) if not question.strip()]
+        if not questions or empty:
+            raise ValueError(f"question number {empty[0]} is empty" if empty else "no question was asked")
+        if num_candidates < 1:
+            raise ValueError(f"num_candidates must be 1 or more, found {num_candidates}")
+        if isinstance(self.task, MultipleChoice) and not choices:
+            raise ValueError("this model chooses among answers: give it choices (--choice, once for each)")
+        longest = self.task.config.max_answer_tokens - 2
+        for choice in choices:
+            pieces = self.codec.num_pieces(choice)
+            if not 0 < pieces <= longest:
+                raise ValueError(
+                    f"choice {choice!r} has {pieces} word pieces, 1 to {longest} fit task.max_answer_tokens"
+                )
+
+    def _choose(self, fused: TextStates, choices: Sequence[str]) -> list[list[Candidate]]:
+        longest = self.task.config.max_answer_tokens
+        coded = pad_answers([self.codec.encode(choice, longest, first=self.codec.dec) for choice in choices])
+        ids_NA, mask_NA = (part.to(self.device) for part in coded)
+        B, N = len(fused.states_BLD), len(choices)
+        row = torch.arange(B, device=self.device).repeat_interleave(N)
+        scores: Tensor = likelihoods(self.model, fused, ids_NA.repeat(B, 1), mask_NA.repeat(B, 1), row).view(B, N)
+        if isinstance(self.task, MultipleChoice) and self.task.config.likelihood == "mean":
+            scores = scores / (mask_NA.sum(1) - 1)
+        return [
+            sorted(
+                (Candidate(choice, score) for choice, score in zip(choices, row_scores, strict=True)),
+                key=lambda candidate: -candidate.score,
+            )
+            for row_scores in scores.tolist()
+        ]
+
+
+def _settings(saved: dict[str, Any], where: str, config: str | Path | None, overrides: Sequence[str]) -> RunConfig:
+    """The config to answer by: the checkpoint's own, or a file's."""
+    if config is not None:
+        return load_config(config, overrides)
+    if "task" not in saved:
+        raise ConfigError(
+            f"{where}: says what model it is but not how it is asked, as converted weights do; name the config of its "
+            "task (--config configs/ft_msrvtt_qa.yaml)"
+        )
+    return parse_config(saved, where)
+
+
+def main(
+    checkpoint: Annotated[Path, typer.Option(help="A checkpoint folder, or a run folder.")],
+    video: Annotated[Path, typer.Option(help="A video or picture file.")],
+    question: Annotated[list[str], typer.Option(help="What to ask; may be repeated.")],
+    choice: Annotated[list[str] | None, typer.Option(help="An answer to choose from; may be repeated.")] = None,
+    num_candidates: Annotated[int, typer.Option(min=1, help="Answers to show.")] = 5,
+    config: Annotated[Path | None, typer.Option(help="A config file, where the checkpoint has none of a task.")] = None,
+    select: Annotated[str, typer.Option(help="Which checkpoint of a run folder: latest or best (by val).")] = "latest",
+    device: Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1; default: the GPU where there is one.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="A line of JSON per question.")] = False,
+    overrides: Annotated[list[str] | None, typer.Argument(help="a.b=c, over the file of --config.")] = None,
+) -> None:
+    """Answer questions about a video."""
+    try:
+        if select not in ("latest", "best"):
+            raise ValueError(f"--select {select!r}: choose latest or best")
+        answerer = Answerer.load(
+            checkpoint,
+            config=config,
+            select="best" if select == "best" else "latest",
+            overrides=overrides or [],
+            device=device,
+        )
+        answers = answerer.ask_all(video, question, choices=choice or (), num_candidates=num_candidates)
+    except (ConfigError, CheckpointError, MediaError, OSError, RuntimeError, ValueError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        raise typer.Exit(1) from error
+    for asked, candidates in zip(question, answers, strict=True):
+        if as_json:
+            print(json.dumps({"question": asked, "candidates": [asdict(c) for c in candidates]}, ensure_ascii=False))
+        else:
+            _print_table(asked, candidates)
+
+
+def _print_table(question: str, candidates: Sequence[Candidate]) -> None:
+    table = Table(title=question, title_justify="left")
+    table.add_column("answer")
+    table.add_column("score", justify="right")
+    for candidate in candidates:
+        table.add_row(candidate.answer, f"{candidate.score:.4f}")
+    Console().print(table)
+
+
+if __name__ == "__main__":
+    typer.run(main)

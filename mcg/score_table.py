@@ -1,0 +1,56 @@
+"""Scores as a table for the screen: a row for each question type and group, in percent, with 95 % intervals."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rich.table import Table
+
+_METRICS = {"accuracy": "accuracy %", "wups0": "WUPS@0", "wups9": "WUPS@0.9"}
+
+
+def score_table(metrics: dict[str, Any], title: str) -> Table | None:
+    """The table of a question task's metrics; None for metrics of another shape."""
+    shown = [name for name in _METRICS if isinstance(metrics.get(name), dict) and "by_type" in metrics[name]]
+    if not shown:
+        return None
+    baseline = metrics.get("baseline", {})
+    table = Table(title=title, title_justify="left", caption=_caption(metrics), caption_justify="left")
+    table.add_column("type")
+    table.add_column("questions", justify="right")
+    for name in shown:
+        table.add_column(_METRICS[name], justify="right")
+    if baseline:
+        table.add_column("baseline %", justify="right")
+    kinds = dict.fromkeys(kind for name in shown for kind in metrics[name]["by_type"])
+    groups = dict.fromkeys(group for name in shown for group in metrics[name].get("by_group", {}))
+    for number, names in enumerate((kinds, groups)):
+        for kind in names:
+            cells = [_cell(metrics[name], kind) for name in shown]
+            counts = [metrics[name]["counts"][kind] for name in shown if kind in metrics[name]["counts"]]
+            by_type = baseline.get("by_type", {})
+            cells += ([_percent(by_type[kind])] if kind in by_type else [""]) if baseline else []
+            table.add_row(kind, str(counts[0]), *cells, style="italic" if number else None)
+        table.add_section()
+    whole = [_shown(metrics[name]["overall"], metrics[name].get("interval")) for name in shown]
+    questions = metrics["num_scored"] + metrics["num_failed"]
+    table.add_row("all", str(questions), *whole, *([_percent(baseline["overall"])] if baseline else []), style="bold")
+    return table
+
+
+def _caption(metrics: dict[str, Any]) -> str:
+    failed = metrics["num_failed"]
+    return f"{failed} failed, counted as wrong: failures.jsonl" if failed else "none failed"
+
+
+def _cell(scores: dict[str, Any], kind: str) -> str:
+    value = scores["by_type"].get(kind, scores.get("by_group", {}).get(kind))
+    return "" if value is None else _shown(value, scores.get("intervals", {}).get(kind))
+
+
+def _shown(value: float, bounds: list[float] | None) -> str:
+    return _percent(value) + (f"  [{_percent(bounds[0])}, {_percent(bounds[1])}]" if bounds else "")
+
+
+def _percent(value: float) -> str:
+    return f"{100 * value:.2f}"

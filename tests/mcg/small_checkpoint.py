@@ -1,0 +1,54 @@
+"""A checkpoint folder of a small question model, written without training."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from safetensors.torch import save_file
+
+from mcg.config import RunConfig
+from mcg.engine.checkpoint import FORMAT
+from mcg.model.mcg import MCG
+from mcg.tasks import TASKS
+
+TASK: dict[str, Any] = {"name": "open_qa", "clip": {"num_frames": 2, "size": 32}, "max_answer_tokens": 5}
+
+
+def run_config(run_dir: Path, **fields: Any) -> RunConfig:
+    """A run of the smallest model that fits the package's vocabulary."""
+    vision = {"image_size": 32, "num_frames": 2, "width": 16, "depth": 1, "num_heads": 2, "init_std": 0.3}
+    text = {"width": 16, "num_layers": 1, "num_heads": 2, "num_decoder_layers": 1, "max_positions": 32, "init_std": 0.3}
+    settings: dict[str, Any] = {
+        "run_dir": str(run_dir),
+        "task": TASK,
+        "model": {"vision": vision, "text": text, "contrastive_width": 8},
+        "objectives": {"generation": {}},
+        "data": {"train": {"batch_size": 4, "blend": [{"name": "gray", "path": "nowhere"}]}},
+        "schedule": {"length": {"steps": 1}},
+    }
+    return RunConfig.model_validate(settings | fields)
+
+
+def write_checkpoint(run_config: RunConfig, name: str = "step-000001", **facts: Any) -> Path:
+    """RUN/checkpoints/NAME with fresh weights, which RUN/checkpoints/latest names; the run folder. facts: over those of
+    checkpoint.json."""
+    task = TASKS[run_config.task.name](run_config.task)
+    run = Path(run_config.run_dir)
+    folder = run / "checkpoints" / name
+    folder.mkdir(parents=True)
+    state = MCG(run_config.model, task.codec.size).state_dict()
+    unique = {tensor.data_ptr(): (key, tensor) for key, tensor in reversed(list(state.items()))}
+    save_file({key: tensor.contiguous() for key, tensor in unique.values()}, folder / "model.safetensors")
+    written = {
+        "format": FORMAT,
+        "step": 1,
+        "cursor": {},
+        "config": run_config.model_dump(mode="json"),
+        "vocabulary": task.codec.fingerprint,
+        **facts,
+    }
+    (folder / "checkpoint.json").write_text(json.dumps(written))
+    (folder.parent / "latest").write_text(name + "\n")
+    return run

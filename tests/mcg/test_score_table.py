@@ -1,0 +1,50 @@
+"""The table of scores: a row for each type and group, what is not a question task's left alone."""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+from rich.console import Console
+
+from mcg.metrics.accuracy import accuracy, commonest_answer_accuracy
+from mcg.metrics.wups import wups_table
+from mcg.score_table import score_table
+
+
+def _print(metrics: dict[str, object]) -> str:
+    table = score_table(metrics, "run on val")
+    assert table is not None
+    out = io.StringIO()
+    Console(file=out, width=160).print(table)
+    return out.getvalue()
+
+
+def test_types_groups_and_the_whole_are_shown() -> None:
+    given, answers, types = ["a", "b", "c", "<failed>"], ["a", "x", "c", "d"], ["CW", "CH", "TN", "failed"]
+    metrics = {
+        "accuracy": accuracy(given, answers, types, {"causal": ["CW", "CH"]}),
+        "baseline": commonest_answer_accuracy(answers, types),
+        "num_scored": 3,
+        "num_failed": 1,
+        **wups_table(np.array([[1.0, 1.0], [0.5, 0.05], [1.0, 1.0], [0.0, 0.0]]), types),
+    }
+    text = _print(metrics)
+    for expected in ("run on val", "accuracy %", "WUPS@0.9", "CW", "causal", "failed", "50.00", "62.50", "1 failed,"):
+        assert expected in text, expected
+    assert len([line for line in text.splitlines() if " 4 " in line]) == 1  # all four questions in the last row
+
+
+def test_multiple_choice_has_no_baseline_by_type() -> None:
+    metrics = {
+        "accuracy": accuracy(["1", "2"], ["1", "1"], ["CW", "TN"]),
+        "baseline": {"overall": 0.2},
+        "num_scored": 2,
+        "num_failed": 0,
+    }
+    text = _print(metrics)
+    assert "20.00" in text and "none failed" in text
+
+
+def test_scores_of_another_shape_have_no_table() -> None:
+    assert score_table({"mean_recall": 0.5, "text_to_video": {"R1": 0.5}}, "t") is None

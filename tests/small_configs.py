@@ -1,0 +1,52 @@
+"""The configs of the repository made small, to run in seconds on a CPU: overrides that keep the kinds of parts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from mcg.config import load_config, read_yaml
+
+ROOT = Path(__file__).resolve().parents[1]
+_SMALL = (
+    "init_from=null",
+    "init=[]",
+    "schedule.length.passes=null",
+    "task.clip.num_frames=2",
+    "task.clip.size=32",
+    "model.vision.num_frames=2",
+    "model.vision.image_size=32",
+    "model.vision.depth=1",
+    "model.vision.width=32",
+    "model.vision.num_heads=2",
+    "model.text.width=32",
+    "model.text.num_heads=2",
+    "model.contrastive_width=16",
+    "engine.threads=1",
+    "data.train.threads=1",
+    "data.train.batch_size=4",
+)
+
+
+def shrink(name: str, answers: Path, wordnet: Path, steps: int = 2) -> list[str]:
+    """Overrides for a run of `steps` steps with batches of 4, from scratch, of a config under the repository's root.
+
+    answers: a dataset whose answers a classifier chooses from; wordnet: a folder with WordNet's files.
+    """
+    config, tree = load_config(ROOT / name), read_yaml(ROOT / name)
+    layers = {"num_layers": 2, "num_decoder_layers": min(1, config.model.text.num_decoder_layers)}
+    if config.model.text.num_fusion_layers:
+        layers["num_fusion_layers"] = 1
+    splits = [split for split in ("val", "test") if split in tree["data"]]
+    overrides = [
+        *_SMALL,
+        f"schedule.length.steps={steps}",
+        *(f"model.text.{field}={number}" for field, number in layers.items()),
+        *(f"data.{split}.{setting}" for split in splits for setting in ("batch_size=4", "threads=1")),
+    ]
+    if config.task.clip.resize:
+        overrides.append("task.clip.resize=36")
+    if config.model.num_classes:
+        overrides += ["model.num_classes=64", f"task.answer_list={answers}"]
+    if tree["task"].get("metric") == "wups":
+        overrides.append(f"task.wordnet={wordnet}")
+    return overrides

@@ -1,0 +1,66 @@
+"""docs/mcg.md is true: its commands are understood as written, and its counts are those of the published files."""
+
+from __future__ import annotations
+
+import inspect
+import re
+import shlex
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from mcg.config import load_config
+from tools.datasets import find_dataset
+
+ROOT = Path(__file__).resolve().parents[1]
+GUIDE = (ROOT / "docs" / "mcg.md").read_text()
+CONVERTED = "runs/alpro/released"
+COMMANDS = [
+    command
+    for fence in re.findall(r"^```sh\n(.*?)^```", GUIDE, re.MULTILINE | re.DOTALL)
+    for command in fence.replace("\\\n", " ").splitlines()
+    if command.strip()
+]
+
+
+def options(words: list[str]) -> dict[str, str]:
+    return {word[2:].replace("-", "_"): value for word, value in pairwise(words) if word.startswith("--")}
+
+
+@pytest.mark.parametrize("command", [c for c in COMMANDS if "-m tools build" in c])
+def test_a_dataset_is_built_where_a_config_looks_for_it(command: str) -> None:
+    words = shlex.split(command)
+    assert words[:4] == ["python", "-m", "tools", "build"]
+    name, rows = find_dataset(words[4])
+    given = options(words)
+    out = given.pop("out")
+    parameters = inspect.signature(rows).parameters
+    assert set(given) <= set(parameters)
+    assert {n for n, p in parameters.items() if p.default is p.empty} <= set(given)
+    paths = re.findall(r"\$\{vars\.data\}/([\w/]+)", "".join(p.read_text() for p in (ROOT / "configs").rglob("*.yaml")))
+    assert out.removeprefix("data/") in paths and name in out
+
+
+def test_every_dataset_of_a_config_has_its_command() -> None:
+    built = {options(shlex.split(command)).get("out") for command in COMMANDS}
+    for path in (ROOT / "configs").rglob("*.yaml"):
+        if "demo" in path.parts:
+            continue
+        config = load_config(path)
+        for loader in (config.data.train, config.data.val, config.data.test):
+            assert loader is None or {dataset.path for dataset in loader.blend} <= built, path
+
+
+@pytest.mark.parametrize("command", [c for c in COMMANDS if "--config" in c])
+def test_a_run_names_a_config_and_its_own_folder(command: str) -> None:
+    given = options(shlex.split(command))
+    words = shlex.split(command)
+    overrides = [word for word in words if re.match(r"[\w.]+=", word)]
+    config = load_config(ROOT / given["config"], overrides)
+    assert given.get("checkpoint", config.run_dir) in (config.run_dir, CONVERTED)
+
+
+def test_every_config_is_mentioned() -> None:
+    names = {str(path.relative_to(ROOT / "configs").with_suffix("")) for path in (ROOT / "configs").rglob("*.yaml")}
+    assert [name for name in names if not name.startswith("demo/") and name not in GUIDE] == []
