@@ -129,16 +129,18 @@ def token_contrast_loss(
     side's attention, and of the word side's softmax denominators unless padding_counts."""
     words_BWE, patches_BPE = words_BWE.float(), patches_BPE.float()
     similar_BWP = words_BWE @ patches_BPE.transpose(1, 2) / temperature
-    seen_by_words_BWE = functional.normalize(similar_BWP.softmax(-1) @ patches_BPE, dim=-1)
-    word_logits = words_BWE @ seen_by_words_BWE.transpose(1, 2) / temperature
+    # the products of words and attended patches are taken over what is alike already, P or W wide instead of E
+    share_BWP = similar_BWP.softmax(-1)
+    length_BW = (share_BWP @ patches_BPE).norm(dim=-1).clamp(min=1e-12)  # the attended vector is normalised
+    word_logits = similar_BWP @ share_BWP.transpose(1, 2) / length_BW[:, None]
     if not padding_counts:
         # a padded word keeps itself, so that its loss is 0 and not nan
         itself = torch.eye(word_mask_BW.shape[1], dtype=torch.bool, device=word_mask_BW.device)
         counts_BWW = (word_mask_BW[:, :, None] & word_mask_BW[:, None]) | itself
         word_logits = word_logits.masked_fill(~counts_BWW, float("-inf"))
     masked_BPW = similar_BWP.transpose(1, 2).masked_fill(~word_mask_BW[:, None], float("-inf"))
-    seen_by_patches_BPE = masked_BPW.softmax(-1) @ words_BWE  # not re-normalised, as released
-    patch_logits = patches_BPE @ seen_by_patches_BPE.transpose(1, 2) / temperature
+    # here the attended vector is not normalised, as released
+    patch_logits = (masked_BPW.softmax(-1) @ similar_BWP).transpose(1, 2)
     return _matched(word_logits, word_weights_BW) + _matched(patch_logits, patch_weights_BP)
 
 

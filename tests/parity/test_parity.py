@@ -96,7 +96,7 @@ def _alpro_qa(case: Case) -> None:
     text = {"num_fusion_layers": case.facts["config"]["layers"] // 2, "num_decoder_layers": 0, "token_head": "none"}
     heads = {"matching_head": True, "num_classes": case.facts["config"]["num_labels"]}
     model = released_model(case, "alpro", text, vocab_size=30522, **heads)
-    inputs = {"text_ids": given["input_ids"], "text_mask": given["attention_mask"], "label": given["labels"]}
+    inputs = {"text_ids": given["input_ids"], "text_mask": given["attention_mask"], "label": given["labels"][:, None]}
     with torch.no_grad():
         states = States(model, inputs, with_attention=False)
         states.video = model.vision(given["pixel_values"])
