@@ -114,24 +114,25 @@ def test_at_full_size_a_model_has_the_parameters_of_the_facts(name: str) -> None
 
 @pytest.fixture(scope="module")
 def small_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """captions/ and questions/, of six rendered clips each; a question has choices too."""
+    """captions/ and questions/, of six rendered clips each; questions as NExT-QA has them."""
     folder = tmp_path_factory.mktemp("data")
     for text in shapes.TEXTS:
         with DatasetWriter(str(folder / text), text, 3) as writer:
             for row in shapes.rows(split="train", num_clips=6, text=text, seed=0):
                 assert isinstance(row, Row) and row.media is not None
-                records = [_with_choices(record) for record in row.records]
+                records = [_as_nextqa(record, f"{row.key}_{qid}") for qid, record in enumerate(row.records)]
                 writer.write(row.key, row.media, row.ext, records, row.meta, probe(row.media, f"{row.key}.{row.ext}"))
             writer.close()
     return folder
 
 
-def _with_choices(record: dict[str, Any]) -> dict[str, Any]:
+def _as_nextqa(record: dict[str, Any], identifier: str) -> dict[str, Any]:
+    """A question with an id of NExT-QA's form and with choices; a caption as it is."""
     if "question" not in record:
         return record
     others = deque(["red", "circle", "left", "two", record["answer"]])
     others.rotate(len(record["question"]))
-    return {**record, "choices": list(others), "answer_index": others.index(record["answer"])}
+    return {**record, "id": identifier, "choices": list(others), "answer_index": others.index(record["answer"])}
 
 
 @pytest.fixture(scope="module")

@@ -36,6 +36,7 @@ def test_from_training_to_a_submission_and_an_answer(way: str, tmp_path: Path) -
     split = {"batch_size": 3, "blend": [{"name": "gray", "path": str(data)}]}
     settings = run_config(
         tmp_path / "run",
+        num_classes=4 if way == "classification" else None,  # one more than there are answers
         task=task,
         data={"train": split, "val": split, "test": split},
         objectives={"classification" if way == "classification" else "generation": {}},
@@ -43,8 +44,6 @@ def test_from_training_to_a_submission_and_an_answer(way: str, tmp_path: Path) -
         log={"evaluate_every_steps": 2},
         engine={"threads": 1},
     ).model_dump(mode="json", exclude_none=True)
-    if way == "classification":
-        settings["model"]["num_classes"] = 4
     file = tmp_path / "config.yaml"
     file.write_text(json.dumps(settings))
 

@@ -16,14 +16,14 @@ from mcg.tasks import TASKS
 TASK: dict[str, Any] = {"name": "open_qa", "clip": {"num_frames": 2, "size": 32}, "max_answer_tokens": 5}
 
 
-def run_config(run_dir: Path, **fields: Any) -> RunConfig:
+def run_config(run_dir: Path, num_classes: int | None = None, **fields: Any) -> RunConfig:
     """A run of the smallest model that fits the package's vocabulary."""
     vision = {"image_size": 32, "num_frames": 2, "width": 16, "depth": 1, "num_heads": 2, "init_std": 0.3}
     text = {"width": 16, "num_layers": 1, "num_heads": 2, "num_decoder_layers": 1, "max_positions": 32, "init_std": 0.3}
     settings: dict[str, Any] = {
         "run_dir": str(run_dir),
         "task": TASK,
-        "model": {"vision": vision, "text": text, "contrastive_width": 8},
+        "model": {"vision": vision, "text": text, "contrastive_width": 8, "num_classes": num_classes},
         "objectives": {"generation": {}},
         "data": {"train": {"batch_size": 4, "blend": [{"name": "gray", "path": "nowhere"}]}},
         "schedule": {"length": {"steps": 1}},
