@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tools.__main__ import PROFILE_FIELDS
+from tools.commands.profiles import PROFILE_FIELDS
 from tools.media import CODECS, PROFILES, FramesProfile
 
 ROOT = Path(__file__).parents[2]

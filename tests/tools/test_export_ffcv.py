@@ -10,8 +10,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from click.testing import Result
-from typer.testing import CliRunner
 
 from shards.beton import _KINDS, ALLOCATION, DESCRIPTOR, HEADER, VERSION, Beton, fields, row_type
 from shards.clip import ClipConfig, EncodedClip, plan_clip
@@ -21,7 +19,7 @@ from shards.media import probe
 from shards.sample import MediaFacts, Sample
 from shards.worker import RngFactory
 from shards.writer import DatasetWriter
-from tools.__main__ import app
+from tests.tools.commands.command_line import invoke
 from tools.export_ffcv import ExportError, NoFfcv, export
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -29,10 +27,8 @@ pytestmark = pytest.mark.usefixtures("ffcv")
 BROKEN = MediaFacts("video", "h264", 320, 180, 50, 25.0, 2.0)
 
 
-@pytest.fixture(scope="module")
-def shards(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def write_shards(folder: Path) -> Path:
     """Four videos of samples/, a picture, and a video that cannot be decoded, in shards of 2."""
-    folder = tmp_path_factory.mktemp("shards") / "toy"
     picture = sorted((ROOT / "samples/images").glob("*.jpg"))[0]
     with DatasetWriter(folder, "toy", samples_per_shard=2) as writer:
         for number, path in enumerate([*smallest_videos(), picture]):
@@ -43,13 +39,13 @@ def shards(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="module")
+def shards(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_shards(tmp_path_factory.mktemp("shards") / "toy")
+
+
 def smallest_videos() -> list[Path]:
     return sorted((ROOT / "samples/videos").iterdir(), key=lambda path: path.stat().st_size)[:4]
-
-
-def invoke(*arguments: str | Path) -> Result:
-    words = ["export-ffcv", *map(str, arguments)]
-    return CliRunner().invoke(app, words)
 
 
 SIZE = ["--num-frames", "6", "--short-side", "96"]
@@ -58,7 +54,7 @@ SIZE = ["--num-frames", "6", "--short-side", "96"]
 @pytest.fixture(scope="module", params=["raw", "jpg"])
 def exported(request: pytest.FixtureRequest, shards: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("out") / f"{request.param}.beton"
-    result = invoke(shards, out, *SIZE, "--mode", request.param, "--json", "--max-quarantined", "1")
+    result = invoke("export-ffcv", shards, out, *SIZE, "--mode", request.param, "--json", "--max-quarantined", "1")
     assert result.exit_code == 0, result.output
     report = json.loads(result.stdout)
     assert (report["samples_in"], report["samples"], report["num_quarantined"]) == (6, 5, 1)
@@ -154,7 +150,10 @@ def test_frames_are_never_enlarged(shards: Path, tmp_path: Path) -> None:
 
 
 def test_the_same_export_gives_the_same_bytes(shards: Path, exported: Path, tmp_path: Path) -> None:
-    assert invoke(shards, tmp_path / "y.beton", *SIZE, "--mode", exported.stem, "--jobs", "3").exit_code == 0
+    assert (
+        invoke("export-ffcv", shards, tmp_path / "y.beton", *SIZE, "--mode", exported.stem, "--jobs", "3").exit_code
+        == 0
+    )
     assert (tmp_path / "y.beton").read_bytes() == exported.read_bytes()
 
 
@@ -268,24 +267,6 @@ def test_an_error_leaves_nothing(shards: Path, tmp_path: Path) -> None:
 
 
 # ---------------------------------------------------------------- refusals
-
-
-def test_wrong_usage_is_told_in_one_line(shards: Path, exported: Path, tmp_path: Path) -> None:
-    def told(code: int, *arguments: str | Path) -> str:
-        result = invoke(*arguments)
-        assert result.exit_code == code, result.output
-        return result.stderr
-
-    assert "is there already; remove it" in told(2, shards, exported, *SIZE)
-    assert "no dataset was built here" in told(2, tmp_path, tmp_path / "x.beton", *SIZE)
-    assert "there is no folder" in told(2, shards, tmp_path / "no/x.beton", *SIZE)
-    assert "should end with .beton" in told(2, shards, tmp_path / "x", *SIZE)
-    assert "choose one of raw, jpg" in told(2, shards, tmp_path / "x.beton", *SIZE, "--mode", "png")
-    assert "did you mean" in told(2, shards, tmp_path / "x.beton", *SIZE, "--where", "widht > 3")
-    assert "no such file" in told(2, shards, tmp_path / "x.beton", *SIZE, "--exclude", "nowhere.jsonl")
-    told(2, shards, tmp_path / "x.beton", "--short-side", "96")
-    assert "1 samples were quarantined" in told(3, shards, tmp_path / "x.beton", *SIZE, "--max-quarantined", "0")
-    assert (tmp_path / "x.beton").exists()
 
 
 def test_a_disk_that_writes_something_else_is_found_out(

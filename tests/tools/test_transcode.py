@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -33,10 +31,8 @@ SMALL = VideoProfile(short_side=48, gop=4)
 CLIPS = [video(12 + number, (72, 96)) for number in range(3)]
 
 
-@pytest.fixture(scope="session")
-def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def write_source(folder: Path) -> Path:
     """Ten samples in shards of three: clips, a picture, one that cannot be decoded, with one or two captions each."""
-    folder = tmp_path_factory.mktemp("transcode") / "source"
     picture = (ROOT / "samples/images/sk_rocket.png").read_bytes()
     with DatasetWriter(folder, "clips", samples_per_shard=3) as writer:
         for number in range(10):
@@ -46,6 +42,11 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
             records = [{"caption": f"{record} of {number}, naïve"} for record in range(1 + number % 2)]
             writer.write(f"k{number:02d}", media, ext, records, {"id": number, "from": {"page": number}}, facts)
     return folder
+
+
+@pytest.fixture(scope="session")
+def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_source(tmp_path_factory.mktemp("transcode") / "source")
 
 
 def run(source: Path | str, out: Path | str, profile: Profile = SMALL, **options: Any) -> TranscodeReport:
@@ -137,45 +138,6 @@ def test_a_run_that_was_cut_short_goes_on_to_the_same_bytes(
     assert report.samples_resumed == 10 - len(worked) == {1: 0, 4: 4, 8: 4}[stop_after]
     same = {"samples_resumed": 0, "seconds": 0, "out": "", "quality": None}
     assert replace(report, **same) == replace(whole, **same)
-
-
-KILLED = """
-import sys
-from tools import transcode
-really = transcode._write
-
-def write(writer, made):
-    if made.origin.key == "k06":
-        print("six samples are written", flush=True)
-        sys.stdin.read()
-    return really(writer, made)
-
-transcode._write = write
-from tools.__main__ import app
-app()
-"""
-
-
-@pytest.mark.long
-def test_a_killed_run_goes_on_with_the_same_command_to_the_same_bytes(source: Path, tmp_path: Path) -> None:
-    options = ["--short-side", "48", "--gop", "4", "--samples-per-shard", "4", "--compare", "0"]
-    arguments = ["transcode", str(source), str(tmp_path / "out"), *options]
-    process = subprocess.Popen(
-        [sys.executable, "-c", KILLED, *arguments], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    )
-    assert process.stdout is not None
-    assert process.stdout.readline() == "six samples are written\n"
-    process.kill()
-    process.communicate()
-    assert [path.name for path in sorted((tmp_path / "out").glob("*.tar"))] == ["000000.tar"]
-    words = [sys.executable, "-m", "tools", *arguments, "--json"]
-    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, timeout=100)
-    assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout)["samples_resumed"] == 4
-    run_like = transcode_dataset(
-        str(source), str(tmp_path / "whole"), "h264_256", SMALL, samples_per_shard=4, compared=0, num_threads=1
-    )
-    assert run_like.quality is None and files(tmp_path / "out") == files(tmp_path / "whole")
 
 
 def test_another_profile_or_source_does_not_go_on_in_the_same_place(source: Path, tmp_path: Path) -> None:

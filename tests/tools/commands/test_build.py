@@ -1,0 +1,161 @@
+"""`python -m tools build`: one-line errors with the remedy, help, summary, and a killed process that goes on."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.tools.commands.command_line import ROOT, command, invoke
+from tools.commands.build import _check_options
+from tools.datasets import DATASETS
+from tools.rows import OptionError
+
+CUT_SHORT = """
+import sys
+from pathlib import Path
+from tools.datasets import DATASETS, webvid
+
+def rows(annotations: Path, media: Path):
+    for number, row in enumerate(webvid.rows(annotations, media)):
+        if number == 12:
+            print("twelve rows are out", flush=True)
+            sys.stdin.read()
+        yield row
+
+DATASETS["webvid"] = rows
+from tools.commands import app
+app()
+"""
+
+
+def test_a_killed_build_goes_on_with_the_same_command_to_the_same_bytes(clips: list[str], tmp_path: Path) -> None:
+    arguments = [*clips, "--samples-per-shard", "2", "--out"]
+    out, whole = tmp_path / "out", tmp_path / "whole"
+    words = [sys.executable, "-c", CUT_SHORT, "build", *arguments, str(out)]
+    process = subprocess.Popen(
+        words, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "twelve rows are out\n"
+    process.kill()
+    process.communicate()
+    assert not (out / "dataset.json").exists()
+
+    done = command("build", *arguments, out, "--json")
+    assert (done.returncode, done.stdout.count("\n")) == (0, 1), done.stderr
+    report = json.loads(done.stdout)
+    assert (report["rows_in"], report["rows_resumed"], report["samples"], report["shards"]) == (24, 8, 24, 12)
+
+    assert invoke("build", *arguments, whole).exit_code == 0
+    assert {p.name: p.read_bytes() for p in out.iterdir()} == {p.name: p.read_bytes() for p in whole.iterdir()}
+
+    again = invoke("build", *arguments, out)
+    assert again.exit_code == 1
+    assert again.stderr.splitlines()[-1] == (
+        f"error: {out}: holds a finished dataset already; choose another place, or delete it to build it again"
+    )
+
+
+def test_the_summary_says_what_became_of_every_row(samples: Path, tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    lines = (samples / "webvid/results_2M_train.csv").read_text().splitlines()
+    path.write_text("\n".join([*lines[:3], ",x,x,x,no id", "7,x,x,x,[no] media", lines[1]]) + "\n")
+    arguments = ["webvid", "--annotations", path, "--media", samples, "--out"]
+    result = invoke("build", *arguments, tmp_path / "out", "--max-quarantined", "3")
+    assert result.exit_code == 0, result.stderr
+    table = dict(re.findall(r"│ +([a-z ]+?) +│ +([\d,.]+) │", result.stdout))
+    assert table.items() >= {"rows in": "5", "samples": "2", "rows quarantined": "3", "records dropped": "0"}.items()
+    assert table.items() >= {"malformed line": "1", "media not found": "1", "duplicate key": "1"}.items()
+    assert "media not found: a.csv line 5: video '7': no file under" in result.stdout
+    assert f"quarantined (all in {tmp_path}/out/quarantine.jsonl):" in result.stdout
+
+    too_many = invoke("build", *arguments, tmp_path / "again", "--max-quarantined", "2", "--json")
+    assert too_many.exit_code == 3
+    assert "error: 3 rows were quarantined, --max-quarantined allows 2" in too_many.stderr
+    assert json.loads(too_many.stdout)["num_quarantined"] == 3
+    assert (tmp_path / "again/dataset.json").exists()
+
+
+def test_errors_are_one_line_that_names_the_thing_and_the_remedy(
+    samples: Path, clips: list[str], tmp_path: Path
+) -> None:
+    (tmp_path / "file").touch()
+    (tmp_path / "train.pkl").write_bytes(b"\x80\x04.")
+    (tmp_path / "head.csv").write_text("videoid,name\n")
+    out = tmp_path / "out"
+
+    def on(annotations: Path) -> list[str | Path]:
+        return ["webvid", "--annotations", annotations, "--media", samples, "--out", out]
+
+    cases: list[tuple[list[str | Path], int, str]] = [
+        (
+            [*clips, "--out", tmp_path / "file/out"],
+            1,
+            f"{tmp_path}/file/out: cannot be written (Not a directory); a part",
+        ),
+        (
+            [*clips, "--out", out, "--num-clips", "3"],
+            2,
+            "webvid takes no --num-clips; it takes --annotations, --media, --id-",
+        ),
+        (["webvid", "--out", out], 2, "webvid needs --annotations, --media; see python -m tools build --help"),
+        (
+            ["webvidd", "--out", out],
+            2,
+            "no dataset is called 'webvidd'; did you mean 'webvid'? known: activitynet_qa, cc3m",
+        ),
+        (on(tmp_path / "train.pkl"), 1, f"{tmp_path}/train.pkl: pickles are not read"),
+        (on(tmp_path / "no.csv"), 2, f"{tmp_path}/no.csv: no such file; check --annotations"),
+        (on(tmp_path / "head.csv"), 1, "head.csv: holds no rows; give"),
+        (
+            [*clips[:3], "--media", tmp_path, "--out", tmp_path / "lost"],
+            1,
+            "results_2M_train.csv: none of its 24 rows gave a sample, so there is no dataset; the first ones: media",
+        ),
+        ([*clips[:3], "--media", tmp_path / "no", "--out", out], 2, f"{tmp_path}/no: no such folder; check --media"),
+        ([*clips, "--split", "train", "--out", out], 2, f"{clips[2]}: --split is for VIOLET's json"),
+        (["shapes", "--split", "tren", "--num-clips", "1", "--out", out], 2, "--split 'tren' is unknown; choose one"),
+    ]
+    for arguments, code, message in cases:
+        result = invoke("build", *arguments)
+        assert result.exit_code == code, arguments
+        assert result.stderr.splitlines()[-1].startswith(f"error: {message}"), result.stderr
+        assert "Traceback" not in result.stderr and not result.stdout
+        assert not out.exists()
+
+
+def test_options_are_checked_against_what_a_dataset_takes() -> None:
+    def rows(split: str, seed: int = 0) -> None: ...
+
+    _check_options("shapes", rows, {"split": "train"})
+    with pytest.raises(OptionError, match=r"shapes needs --split; see"):
+        _check_options("shapes", rows, {"seed": 1})
+    with pytest.raises(OptionError, match=r"shapes takes no --id-map; it takes --split, --seed"):
+        _check_options("shapes", rows, {"split": "train", "id_map": Path("x")})
+
+
+def test_every_parameter_of_every_dataset_is_an_option_of_the_command() -> None:
+    text = invoke("build", "--help").stdout
+    for name, rows in DATASETS.items():
+        assert re.search(rf"^ +{name} ", text, re.MULTILINE), name
+        for parameter in inspect.signature(rows).parameters:
+            assert f"--{parameter.replace('_', '-')} " in text, (name, parameter)
+
+
+def test_help_teaches_with_examples_whose_files_are_there() -> None:
+    text = invoke("build", "--help").stdout
+    examples = re.findall(r"python -m tools build ((?:.*\\\n)*.*)", text)
+    assert len(examples) >= 4
+    for example in examples:
+        name, *words = example.replace("\\\n", " ").split()
+        options: dict[str, Any] = dict(zip(words[::2], words[1::2], strict=True))
+        assert name in {*DATASETS, "shapes"}
+        for option in ("--annotations", "--media", "--id-map"):
+            assert option not in options or (ROOT / options[option]).exists(), example

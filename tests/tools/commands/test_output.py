@@ -1,0 +1,47 @@
+"""What every verb does alike: exit codes and one-line errors; shown with build."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.tools.commands.command_line import command, invoke
+from tools.datasets import DATASETS, webvid
+from tools.rows import BadRow, Row
+
+
+def test_a_process_reports_errors_by_exit_code_and_stderr(tmp_path: Path) -> None:
+    unknown = command("build", "msrvtt", "--out", tmp_path / "out")
+    assert (unknown.returncode, unknown.stdout) == (2, "")
+    assert unknown.stderr.startswith("error: no dataset is called 'msrvtt'; did you mean 'msrvtt_qa'?")
+    assert unknown.stderr.count("\n") == 1
+    assert command("build", "webvid").returncode == 2, "wrong usage"
+
+
+def test_debug_shows_the_traceback(tmp_path: Path) -> None:
+    result = invoke("build", "nothing", "--out", tmp_path / "out", "--debug")
+    assert "no dataset is called 'nothing'" in str(result.exception)
+
+
+def test_interrupting_says_how_to_go_on(monkeypatch: pytest.MonkeyPatch, clips: list[str], tmp_path: Path) -> None:
+    def rows(annotations: Path, media: Path) -> Iterator[Row | BadRow]:
+        yield from list(webvid.rows(annotations, media))[:8]
+        raise KeyboardInterrupt
+
+    monkeypatch.setitem(DATASETS, "webvid", rows)
+    result = invoke("build", *clips, "--out", tmp_path / "out", "--samples-per-shard", "2")
+    assert result.exit_code == 130
+    assert "error: stopped; finished shards stay, the same command goes on after them" in result.stderr
+    assert len(list((tmp_path / "out").glob("*.tar"))) == 2
+
+
+def test_a_bug_is_called_a_bug(monkeypatch: pytest.MonkeyPatch, clips: list[str], tmp_path: Path) -> None:
+    def rows(annotations: Path, media: Path) -> Iterator[Row]:
+        raise ZeroDivisionError("oops")
+
+    monkeypatch.setitem(DATASETS, "webvid", rows)
+    result = invoke("build", *clips, "--out", tmp_path / "out")
+    assert result.exit_code == 1
+    assert result.stderr.splitlines()[-1] == "error: ZeroDivisionError: oops; this is a bug: --debug shows where"

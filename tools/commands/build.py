@@ -1,0 +1,217 @@
+"""`python -m tools build NAME`: annotations and media become a dataset of shards; tools/build.py does the work.
+
+Promises: options are checked against what the dataset takes before anything is read, and the inputs are filed in the
+provenance, so that a build cannot go on with others.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import json
+import operator
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from tools.commands import output, profiles
+from tools.datasets import DATASETS, find_dataset
+from tools.rows import OptionError
+
+if TYPE_CHECKING:
+    from tools.build import BuildReport
+    from tools.media import Profile
+
+MAX_DIGEST_BYTES = 1 << 30
+"""Bytes of an annotation file above which only its size goes into the provenance, not its digest."""
+
+
+def build_help() -> str:
+    """The help of the verb, with a line for each dataset."""
+    known = "\n".join(f"  {name:<14} {_first_line(rows)}" for name, rows in sorted(DATASETS.items()))
+    return f"""Turn annotations and media into a dataset of tar shards with an index.
+
+\b
+Datasets (NAME):
+{known}
+
+\b
+Examples:
+  python -m tools build webvid --annotations samples/webvid/results_2M_train.csv \\
+      --media samples --out data/samples/webvid
+  python -m tools build cc3m --annotations samples/cc3m/Train_GCC-training.tsv \\
+      --media samples --out data/samples/cc3m
+  python -m tools build msrvtt_qa --annotations samples/msrvtt_qa/train.jsonl \\
+      --id-map samples/msrvtt_qa/video_id_to_file.json --media samples --out data/samples/msrvtt_qa/train
+  python -m tools build webvid --annotations samples/webvid/results_2M_train.csv \\
+      --media samples --media-profile h264_256 --out data/samples/webvid_256
+  python -m tools build shapes --split train --num-clips 2000 --seed 0 --out data/shapes/train
+
+Every row ends as a sample, or in OUT/quarantine.jsonl with file, line, reason and remedy. A build that was killed goes
+on when the same command is given again. Start with --limit 100 into a folder of its own to see whether media are found.
+
+\b
+Exit codes: 0 done, 1 error, 2 wrong usage, 3 done but more rows quarantined than --max-quarantined, 130 stopped.
+"""
+
+
+def _first_line(function: Callable[..., Any]) -> str:
+    return (inspect.getdoc(function) or "").partition("\n")[0]
+
+
+def build(
+    context: typer.Context,
+    dataset: str = typer.Argument(metavar="NAME", help="One of the datasets above."),
+    out: str = typer.Option(help="Folder or URL prefix (s3://...) for the dataset; one per split."),
+    annotations: Path | None = typer.Option(None, help="The annotation file, as published."),
+    media: Path | None = typer.Option(None, help="Folder under which the media lie (VIOLET's images: the .tsv)."),
+    answers: Path | None = typer.Option(
+        None, help="activitynet_qa: the *_a.json; nextqa_oe: add_reference_answer_test.json."
+    ),
+    id_map: Path | None = typer.Option(
+        None, help='JSON {"id": "path under the media folder"}; goes before all rules. msvd_qa: or youtube_mapping.txt.'
+    ),
+    split: str | None = typer.Option(
+        None, help="Which split, where an annotation file holds several; tgif_qa: train or val; for shapes always."
+    ),
+    num_clips: int | None = typer.Option(None, min=1, help="shapes: how many clips to render."),
+    text: str | None = typer.Option(None, help="shapes: captions (to pre-train on) or questions."),
+    seed: int | None = typer.Option(None, min=0, help="shapes: the seed of the clips."),
+    name: str | None = typer.Option(None, help="The dataset's name in origins and logs.  [default: NAME]"),
+    samples_per_shard: int = typer.Option(1000, min=1, help="Samples in a tar."),
+    limit: int | None = typer.Option(None, min=1, help="Take only the first so many rows."),
+    media_profile: str | None = typer.Option(
+        None, help="What to make of media (see transcode --help); they stay as they are by default."
+    ),
+    short_side: int | None = profiles.SHORT_SIDE,
+    fps: float | None = profiles.FPS,
+    every: int | None = profiles.EVERY,
+    gop: int | None = profiles.GOP,
+    codec: str | None = profiles.CODEC,
+    quality: int | None = profiles.QUALITY,
+    num_frames: int | None = profiles.NUM_FRAMES,
+    picture: str | None = profiles.PICTURE,
+    picture_quality: int | None = profiles.PICTURE_QUALITY,
+    threads: int = typer.Option(2, min=1, help="Threads that read, probe and transcode media."),
+    max_quarantined: int | None = typer.Option(None, min=0, help="Exit with 3 above so many quarantined rows."),
+    as_json: bool = output.JSON,
+    debug: bool = output.DEBUG,
+) -> None:
+    given = {
+        "annotations": annotations,
+        "media": media,
+        "answers": answers,
+        "id_map": id_map,
+        "split": split,
+        "num_clips": num_clips,
+        "text": text,
+        "seed": seed,
+    }
+    with output.one_line_errors(debug):
+        profile = profiles.find_profile(media_profile, context)
+        dataset, make_rows = find_dataset(dataset)
+        options = {option: value for option, value in given.items() if value is not None}
+        _check_options(dataset, make_rows, options)
+        report = _run(
+            dataset, make_rows, options, out, name or dataset, samples_per_shard, limit, threads, media_profile, profile
+        )
+    if as_json:
+        print(json.dumps(report.to_dict()))
+    else:
+        _print_table(report)
+    output.check_quarantined("rows", report.num_quarantined, max_quarantined)
+
+
+def _check_options(dataset: str, make_rows: Callable[..., Any], options: dict[str, Any]) -> None:
+    parameters = inspect.signature(make_rows).parameters
+    required = [name for name, parameter in parameters.items() if parameter.default is parameter.empty]
+    missing = [output.flag(name) for name in required if name not in options]
+    if missing:
+        raise OptionError(f"{dataset} needs {', '.join(missing)}; see python -m tools build --help")
+    surplus = [output.flag(name) for name in options if name not in parameters]
+    if surplus:
+        takes = ", ".join(map(output.flag, parameters))
+        raise OptionError(f"{dataset} takes no {', '.join(surplus)}; it takes {takes}")
+
+
+def _run(
+    dataset: str,
+    make_rows: Callable[..., Iterator[Any]],
+    options: dict[str, Any],
+    out: str,
+    name: str,
+    samples_per_shard: int,
+    limit: int | None,
+    threads: int,
+    media_profile: str | None,
+    profile: Profile | None,
+) -> BuildReport:
+    from tools.build import build as build_dataset
+
+    rows = make_rows(**options)
+    annotations = options.get("annotations")
+    source = annotations.name if annotations is not None else dataset
+    total = operator.length_hint(rows, 0) or options.get("num_clips")
+    if limit is not None:
+        total = min(limit, total or limit)
+    with output.progress("rows", total) as on_row:
+        return build_dataset(
+            rows,
+            out,
+            name,
+            source,
+            samples_per_shard=samples_per_shard,
+            provenance=_provenance(dataset, options, limit, media_profile, profile),
+            limit=limit,
+            num_threads=threads,
+            profile=profile,
+            on_row=on_row,
+        )
+
+
+def _provenance(
+    dataset: str, options: dict[str, Any], limit: int | None, media_profile: str | None, profile: Profile | None
+) -> dict[str, Any]:
+    """What decides which rows come, so that a build cannot go on with other inputs; files by content, not by path."""
+    files = {
+        name: {"file": path.name, "bytes": path.stat().st_size, "sha256": _digest(path)}
+        for name, path in options.items()
+        if isinstance(path, Path) and path.is_file()
+    }
+    plain = {name: value for name, value in options.items() if not isinstance(value, Path)}
+    made = {}
+    if media_profile is not None and profile is not None:
+        from tools.media import describe
+
+        made = {"media_profile": describe(media_profile, profile)}
+    return {"tool": "tools build", "dataset": dataset, **files, **plain, "limit": limit, **made}
+
+
+def _digest(path: Path) -> str | None:
+    if path.stat().st_size > MAX_DIGEST_BYTES:
+        return None
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _print_table(report: BuildReport) -> None:
+    rows = [("rows in", f"{report.rows_in:,}")]
+    if report.rows_resumed:
+        rows.append(("  of an earlier run", f"{report.rows_resumed:,}"))
+    rows += [("samples", f"{report.samples:,}"), ("rows quarantined", f"{report.num_quarantined:,}")]
+    rows += [(f"  {reason}", f"{count:,}") for reason, count in report.quarantined.items()]
+    rows += [
+        ("records", f"{report.records:,}"),
+        ("records dropped", f"{report.records_dropped:,}"),
+        ("shards", f"{report.shards:,}"),
+        ("bytes", f"{report.bytes:,}"),
+        ("seconds", f"{report.seconds:.1f}"),
+    ]
+    output.print_rows(f"{report.name} -> {report.out}", rows)
+    output.print_examples(
+        f"quarantined (all in {report.out}/quarantine.jsonl)", report.quarantine_examples, report.num_quarantined
+    )
+    dropped = "records dropped (each also in its sample's json)"
+    output.print_examples(dropped, report.dropped_examples, report.records_dropped)

@@ -1,0 +1,46 @@
+"""The options that change a media profile, which build and transcode share, and the profile that they describe.
+
+Promises: an option that the profile has no field for, or a value that it cannot take, is an OptionError. Profiles
+themselves are in tools/media.py.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import typer
+
+from tools.commands.output import flag
+from tools.rows import OptionError
+
+if TYPE_CHECKING:
+    from tools.media import Profile
+
+SHORT_SIDE = typer.Option(None, min=16, help="Short side of frames, pixels; smaller media keep their own.")
+FPS = typer.Option(None, help="Keep at most so many frames per second of a video.")
+EVERY = typer.Option(None, min=1, help="Keep one of so many frames of a video.")
+GOP = typer.Option(None, min=1, help="Frames from one key frame to the next.")
+CODEC = typer.Option(None, help="h264, hevc or av1.")
+QUALITY = typer.Option(None, min=0, help="Videos: constant rate factor, less is better; frames_...: 1 to 100.")
+NUM_FRAMES = typer.Option(None, min=1, help="frames_...: pictures of each video.")
+PICTURE = typer.Option(None, help="frames_...: jpeg or webp.")
+PICTURE_QUALITY = typer.Option(None, min=1, help="JPEG quality of pictures in the dataset, 1 to 100.")
+
+PROFILE_FIELDS = ("short_side", "fps", "every", "gop", "codec", "quality", "num_frames", "picture", "picture_quality")
+"""Options that change a field of a media profile (tools/media.py)."""
+
+
+def find_profile(name: str | None, context: typer.Context) -> Profile | None:
+    """The media profile that the options describe; None: media stay as they are. Raises OptionError."""
+    changes = {field: context.params[field] for field in PROFILE_FIELDS}
+    given = [flag(option) for option, value in changes.items() if value is not None]
+    if name is None and given:
+        raise OptionError(f"{', '.join(given)}: say with --media-profile what to make of media")
+    if name is None:
+        return None
+    # The encoder of AV1 would write a page to stderr for every video.
+    os.environ.setdefault("SVT_LOG", "1")
+    from tools import media
+
+    return media.find_profile(name, **changes)
