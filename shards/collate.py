@@ -64,9 +64,15 @@ class Batch:
 
 
 def collate(
-    slots: Sequence[Slot], pad_to_multiple: int, dataset: str | None = None, filler: Slot | None = None
+    slots: Sequence[Slot],
+    pad_to_multiple: int,
+    dataset: str | None = None,
+    filler: Slot | None = None,
+    placed: npt.NDArray[np.uint8] | None = None,
 ) -> Batch:
     """Stack slots. Slots without frames take those of `filler`, or of the first good slot.
+
+    placed: (B, T, H, W, 3), an array in which the frames of those slots that have some lie already; it is the batch's.
 
     Raises ValueError when shapes, array names or dtypes differ, when an array is not one-dimensional, or when there is
     neither a good slot nor a filler.
@@ -77,8 +83,13 @@ def collate(
     shown = [slot if slot.frames is not None else good for slot in slots]
     for slot in shown:
         _check_like(slot, good)
+    if placed is not None:
+        assert isinstance(good.frames, np.ndarray)
+        for number, slot in enumerate(slots):
+            if slot.frames is None:
+                placed[number] = good.frames
     return Batch(
-        frames=stack([slot.frames for slot in shown if slot.frames is not None]),
+        frames=stack([s.frames for s in shown if s.frames is not None]) if placed is None else placed,
         arrays={name: _pad([slot.arrays[name] for slot in shown], pad_to_multiple) for name in good.arrays},
         meta=[slot.meta for slot in slots],
         origins=[slot.origin for slot in slots],

@@ -16,11 +16,12 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from shards.clip import EncodedClip
 from shards.collate import PADDING, Batch, Slot, collate
 from shards.config import LoaderConfig
-from shards.decode import Decoder
+from shards.decode import Decoder, Frames
 from shards.feed import Feed
 from shards.mapped import MappedFrames
 from shards.media import MediaError
@@ -62,6 +63,8 @@ class Pending:
     """Bytes that were fetched and are not decoded yet; before they are fetched, how many are expected."""
     num_bytes: int = 0
     """Decoded bytes that it holds."""
+    placed: NDArray[np.uint8] | None = None
+    """The frames of the batch, (B, T, H, W, 3), where arrays of that form are put as they come; see `place`."""
     _left: int = field(init=False)
     _start: Callable[[], None] | None = None
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -99,6 +102,19 @@ class Pending:
         assert self.fetched is not None
         fetched, self.fetched[number] = self.fetched[number], None
         return fetched
+
+    def place(self, number: int, frames: Frames) -> Frames:
+        """Put a clip where it lies in the batch, and return it there: its own memory is free for the next clip at once,
+        and the kernel need not give new memory for each. A tensor, or a clip of another form than the first, stays."""
+        if not isinstance(frames, np.ndarray) or frames.dtype != np.uint8:
+            return frames
+        with self._lock:
+            if self.placed is None:
+                self.placed = np.empty((len(self.slots), *frames.shape), np.uint8)
+        if self.placed.shape[1:] != frames.shape:
+            return frames
+        self.placed[number] = frames
+        return self.placed[number]
 
     def finished_one(self, encoded_bytes: int, num_bytes: int) -> bool:
         """Note that a slot is done: what it no longer holds encoded, and holds decoded. True for the last one."""
@@ -178,8 +194,11 @@ class Worker:
         try:
             element, fetched = pending.plan.elements[number], pending.take(number)
             encoded_bytes = _num_bytes(fetched)
-            slot = pending.slots[number] = Slot(PADDING, None) if element is None else self.slot(element, fetched)
-            num_bytes = 0 if slot.frames is None else int(slot.frames.nbytes)
+            slot = Slot(PADDING, None) if element is None else self.slot(element, fetched)
+            if slot.frames is not None:
+                num_bytes = int(slot.frames.nbytes)
+                slot = replace(slot, frames=pending.place(number, slot.frames))
+            pending.slots[number] = slot
         except BaseException as error:
             pending.errors[number] = error
         if not pending.finished_one(encoded_bytes, num_bytes) or not pending.done.set_running_or_notify_cancel():
@@ -273,19 +292,19 @@ class Worker:
         number = pending.plan.dataset
         with self._stats.time("collate", len(slots)):
             name = None if number is None else self._feeds[number].name
-            batch = collate(slots, self._config.pad_to_multiple, name, filler)
-        # The batch has its own copy; what is left serves the accounting.
+            batch = collate(slots, self._config.pad_to_multiple, name, filler, pending.placed)
+        # The batch has the frames; what is left serves the accounting.
         pending.slots = [Slot(slot.origin, None, failures=slot.failures) for slot in slots]
         pending.num_bytes = int(batch.frames.nbytes) + sum(array.nbytes for array in batch.arrays.values())
         return batch
 
     def _find_filler(self, slots: Sequence[Slot]) -> Slot:
         """Any good slot, to give failed slots and padding of an evaluation their shape; its numbers are masked."""
-        found = next((slot for slot in slots if slot.frames is not None), self._filler)
-        if found is None:
-            found = self._first_good()
-        self._filler = found
-        return found
+        found = next((slot for slot in slots if slot.frames is not None), None)
+        if found is not None and isinstance(found.frames, np.ndarray):
+            found = replace(found, frames=found.frames.copy())  # or it would hold its whole batch
+        self._filler = found or self._filler or self._first_good()
+        return self._filler
 
     def _first_good(self) -> Slot:
         tries = 0

@@ -56,6 +56,16 @@ def test_failed_slots_and_padding_are_masked_copies_of_a_good_one() -> None:
     assert batch.origins == [failure.origin, Origin("cc", "0.tar", "2"), PADDING]
 
 
+def test_frames_that_lie_in_the_batch_already_stay_and_the_gaps_are_filled() -> None:
+    placed = np.zeros((3, 1, 2, 2, 3), np.uint8)
+    placed[1] = 7
+    there = replace(slot(7), frames=placed[1])
+    batch = collate([Slot(PADDING, None), there, Slot(PADDING, None)], 8, placed=placed)
+    assert batch.frames is placed and (placed == 7).all() and batch.valid.tolist() == [False, True, False]
+    with pytest.raises(ValueError, match="one shape"):
+        collate([slot(1, shape=(2, 2, 2, 3)), there, there], 8, placed=placed)
+
+
 def test_a_batch_of_padding_only_takes_the_filler() -> None:
     batch = collate([Slot(PADDING, None)] * 2, pad_to_multiple=1, filler=slot(7))
     assert not batch.valid.any() and (batch.frames == 7).all()

@@ -5,7 +5,9 @@ from __future__ import annotations
 from concurrent.futures import CancelledError
 from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
 
 from shards.clip import EncodedClip
 from shards.decode import open_decoder
@@ -83,6 +85,17 @@ def test_the_last_slot_makes_the_batch_and_padding_copies_a_good_slot(folder: Pa
     worker.work(only_padding, 0)
     filled = only_padding.done.result(0)
     assert filled is not None and (filled.frames[0] == batch.frames[0]).all()
+
+
+def test_clips_are_put_into_the_batch_as_they_come_whatever_comes_first() -> None:
+    pending = pending_of(None, None, None)
+    first, odd = np.full((2, 4, 4, 3), 1, np.uint8), np.full((1, 4, 4, 3), 2, np.uint8)
+    there = pending.place(2, first)
+    assert isinstance(there, np.ndarray) and there.base is pending.placed and (there == 1).all()
+    assert pending.place(0, odd) is odd
+    assert pending.place(0, first.astype(np.int16)).dtype == np.int16
+    tensor = torch.zeros(2, 4, 4, 3, dtype=torch.uint8)
+    assert pending.place(1, tensor) is tensor and pending.placed.shape == (3, 2, 4, 4, 3)
 
 
 def test_padding_alone_looks_for_an_element_to_copy(folder: Path) -> None:
