@@ -52,10 +52,10 @@ def write_dataset(clips: Path, folder: Path, num_samples: int) -> None:
 
 
 def _media(clips: Path) -> list[tuple[str, bytes]]:
-    from shards.frames import StoredFrames
+    from shards.frames import FramePictures
 
     if clips.name == "pictures":
-        packed = [StoredFrames(path.read_bytes()) for path in sorted((clips.parent / "frames").glob("*.zip"))]
+        packed = [FramePictures(path.read_bytes()) for path in sorted((clips.parent / "frames").glob("*.zip"))]
         return [("jpg", frames.picture(number)) for frames in packed for number in range(len(frames))]
     return [(name.rpartition(".")[2], (clips / name).read_bytes()) for name in read_plan(clips)]
 

@@ -14,8 +14,9 @@ num_frames by the same rule; with "fps" the C windows are spread over the whole 
 holds the C * num_frames frames one clip after the other, with one crop, flip and RandAugment for all of them.
 
 Snapping moves each planned frame to the nearest key frame of the GOP table, of two equally near ones to the earlier.
-So its time is off by at most half of the GOP that holds it; in the last GOP, behind which there is no key frame, by at
-most all of it. A video in which fewer than two key frames are known stays exact.
+So it is off by at most half the frames of the GOP that holds it, which is half the time where the rate is constant; in
+the last GOP, behind which there is no key frame, by at most all of it. A video in which fewer than two key frames are
+known stays exact.
 
 Times: the GOP table says when key frames are shown, and of a video with a variable rate also others (time_marks.py), so
 that times are right to half of a mean frame. Without a table all frames count as equally long.

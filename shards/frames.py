@@ -56,7 +56,7 @@ def pack_frames(pictures: Sequence[bytes], ext: str, fps: float, duration: float
     return out.getvalue()
 
 
-class StoredFrames:
+class FramePictures:
     """The pictures of a frame sample, in order. Raises MediaError."""
 
     def __init__(self, data: bytes) -> None:
@@ -80,6 +80,8 @@ class StoredFrames:
                 raise _not_frames(
                     f"holds {entry.filename[:40]!r} beside others; expected 00000.jpg or .webp and on, and {_FACTS}"
                 )
+        if sum(entry.file_size for entry in entries) > len(data):
+            raise _not_frames("its pictures lie in one another")
         self._entries = [numbered[number] for number in sorted(numbered)]
         if not 1 <= len(self._entries) <= MAX_FRAMES or facts is None or facts.file_size > _MAX_FACTS_BYTES:
             found = f"{len(self._entries)} and {f'one of {facts.file_size}' if facts else 'none'}"
@@ -106,7 +108,7 @@ class StoredFrames:
 
 def probe_frames(data: bytes) -> MediaFacts:
     """The facts of a frame sample; all pictures are opened, the first is decoded. Raises MediaError."""
-    frames = StoredFrames(data)
+    frames = FramePictures(data)
     facts: MediaFacts | None = None
     for number in range(len(frames)):
         with open_image(frames.picture(number)) as (image, turn):

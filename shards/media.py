@@ -114,10 +114,10 @@ def probe_table(data: bytes, name: str) -> tuple[MediaFacts, list[KeyFrame]]:
     if ext in VIDEO_EXTENSIONS or (ext == "gif" and _is_animated(data)):
         return _probe_video(data)
     if ext in FRAMES_EXTENSIONS:
-        from shards.frames import StoredFrames, probe_frames
+        from shards.frames import FramePictures, probe_frames
 
         facts = probe_frames(data)
-        return facts, _with_marks([], StoredFrames(data).times, facts.duration)
+        return facts, _with_marks([], FramePictures(data).times, facts.duration)
     return _probe_image(data), []
 
 

@@ -98,7 +98,7 @@ class VideoProfile(Frozen):
     """Constant rate factor, 0 (best) to 51, AV1 to 63; None: 23 for H.264, 26 for HEVC, 35 for AV1."""
     gop: int = Field(default=8, ge=1, le=600)
     """Frames from one key frame to the next."""
-    fps: float | None = Field(default=None, gt=0, le=240)
+    fps: float | None = Field(default=None, ge=0.01, le=240)
     """At most so many frames per second are kept, the first of each 1/fps seconds; None: all."""
     every: int = Field(default=1, ge=1, le=1000)
     """One of so many frames is kept: 10 gives the tenth of the frame rate that ALPRO advises."""
@@ -190,11 +190,12 @@ def find_profile(name: str, **changes: Any) -> Profile:
 def describe(name: str, profile: Profile) -> dict[str, Any]:
     """What the provenance of a dataset says of its media: with this, and the inputs, the same bytes come again."""
     import av
+    import PIL
 
     fields = profile.model_dump()
     if profile.quality is None:
         fields["quality"] = _quality(profile)
-    return {"name": name, **fields, "pyav": av.__version__}
+    return {"name": name, **fields, "pyav": av.__version__, "pillow": PIL.__version__}
 
 
 def transcode(data: bytes, ext: str, profile: Profile) -> Transcoded:
@@ -517,7 +518,7 @@ def _make_frames(data: bytes, facts: MediaFacts, table: KeyFrames, profile: Fram
     from shards.decode.cpu import decode
 
     times = frame_times(data)
-    numbers = profile.keep(times) if len(times) == facts.num_frames else profile.keep(range(facts.num_frames))
+    numbers = profile.keep(range(facts.num_frames))
     width, height = fit(facts.width, facts.height, profile.short_side, even=False)
     media: Media = PartialMedium.of_bytes(data, table) if usable(table, len(data)) else data
     clip = decode(media, "video", ClipPlan(tuple(numbers), (height, width), (0, 0, height, width)))

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from shards.clip import ClipConfig, ClipPlan, plan_clip
 from shards.index import KeyFrames
-from shards.media import SEEKABLE_CODECS, SEEKABLE_EXTENSIONS, probe_key_frames
+from shards.media import SEEKABLE_CODECS, SEEKABLE_EXTENSIONS, MediaError, probe_key_frames
 from shards.partial import Media, PartialMedium, usable
 from shards.sample import MediaFacts
 from tools.media import Profile, frame_times
@@ -45,6 +45,8 @@ class Quality:
     """Figures over some media and what was made of them."""
 
     media: int
+    damaged: int
+    """Media beside them that could not be compared, because a frame does not decode."""
     frames: int
     """That were compared."""
     psnr_db: float | None
@@ -65,15 +67,23 @@ class Quality:
 
 
 def measure(pairs: Iterable[tuple[Medium, Medium]], profile: Profile) -> Quality | None:
-    """Compare media with what the profile made of them; None where there are none. Raises MediaError."""
+    """Compare media with what the profile made of them; None where there are none.
+
+    Of a damaged medium other frames may be asked for than the profile kept; those that cannot be decoded are counted.
+    """
     errors: list[tuple[float, float]] = []
     seconds, sizes = np.zeros(2), np.zeros(2, np.int64)
-    count = 0
+    count = num_damaged = 0
     for before, after in pairs:
+        try:
+            found, took = _compare(before, after, profile), _time((before, after))
+        except MediaError:
+            num_damaged += 1
+            continue
         count += 1
         sizes += len(before.data), len(after.data)
-        errors += _compare(before, after, profile)
-        seconds += _time((before, after))
+        errors += found
+        seconds += took
     if not count:
         return None
     mse, ssim = np.array(errors).T
@@ -81,6 +91,7 @@ def measure(pairs: Iterable[tuple[Medium, Medium]], profile: Profile) -> Quality
     rates = count / seconds
     return Quality(
         media=count,
+        damaged=num_damaged,
         frames=len(errors),
         psnr_db=10 * math.log10(_PEAK**2 / mean) if mean else None,
         ssim=float(ssim.mean()),

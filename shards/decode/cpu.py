@@ -21,7 +21,7 @@ from shards.decode.augment import apply_ops
 from shards.decode.mapped import decode_mapped
 from shards.decode.mirror import mirrored
 from shards.decode.seek import NotAsIndexed, find_frames
-from shards.frames import StoredFrames
+from shards.frames import FramePictures
 from shards.mapped import MappedFrames
 from shards.media import (
     MAX_VIDEO_PIXELS,
@@ -78,6 +78,8 @@ def _decode_video(media: bytes | PartialMedium, plan: ClipPlan) -> NDArray[np.ui
     try:
         for number, frame in find_frames(media, sorted(clip.slots)):
             clip.take(number, frame)
+        if clip.slots:
+            raise NotAsIndexed(f"frame {min(clip.slots)} did not come")
         return clip.frames
     except (NotAsIndexed, MediaError):
         # Whatever is odd, the linear way decides what the clip is, or what is wrong with it.
@@ -183,7 +185,7 @@ def _finish(picture: NDArray[np.uint8], plan: ClipPlan, turn: Orientation) -> ND
 
 def _decode_frames(media: bytes, plan: ClipPlan) -> NDArray[np.uint8]:
     """Pictures of a video: each planned one by the decoder of still images."""
-    stored, frames = StoredFrames(media), np.empty(plan.shape, np.uint8)
+    stored, frames = FramePictures(media), np.empty(plan.shape, np.uint8)
     for number, where in _slots(plan.frames).items():
         frames[where] = _decode_image(stored.picture(number), replace(plan, frames=(0,)))
     return frames

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -23,12 +24,11 @@ import numpy as np
 import numpy.typing as npt
 
 from shards.clip import ClipPlan
-from shards.collate import stack
 from shards.decode import Count, Frames
 from shards.decode.augment import apply_ops
 from shards.decode.cpu import decode as decode_on_cpu
 from shards.decode.remux import Unsuitable, remux
-from shards.frames import StoredFrames
+from shards.frames import FramePictures
 from shards.mapped import MappedFrames
 from shards.media import MediaError, Orientation, open_image
 from shards.partial import Media, whole
@@ -44,6 +44,10 @@ _JPEG_TAIL = 1 << 10
 """Bytes at the end of a JPEG file among which its end marker must be; others may be cut, which DALI would not say."""
 
 
+_WARNED = frozenset(10**power for power in range(10))
+"""Numbers of refused clips at which a warning is due."""
+
+
 class Dali:
     """A decoder, see shards/decode/__init__.py; may be called in any number of threads."""
 
@@ -51,7 +55,7 @@ class Dali:
         """device: number of a CUDA device, None for the CPU operators."""
         self._device, self._count = device, count
         self._local = threading.local()
-        self._told: set[str] = set()
+        self._told: Counter[str] = Counter()
 
     def __call__(self, media: Media, kind: str, plan: ClipPlan) -> Frames:
         """Decode a clip. Raises MediaError, SourceError."""
@@ -85,7 +89,7 @@ class Dali:
             for one in pictures.values():
                 check_picture(one)
             shown = {number: self._run("image", one, plan, {}) for number, one in pictures.items()}
-            return _apply(stack([shown[number] for number in plan.frames]), plan)
+            return _apply(_stack([shown[number] for number in plan.frames]), plan)
         raise Unsuitable("kind", kind)
 
     def _run(self, kind: str, data: bytes, plan: ClipPlan, inputs: dict[str, npt.NDArray[Any]]) -> Frames:
@@ -112,6 +116,7 @@ class Dali:
             import torch
 
             frames = torch.from_dlpack(output[0])
+            self._held().append(frames)
         expected = plan.shape if kind == "video" else plan.shape[1:]
         if tuple(frames.shape) != expected:
             raise Unsuitable("refused", f"DALI gave {tuple(frames.shape)} instead of {expected}")
@@ -121,7 +126,8 @@ class Dali:
     def _stream(self) -> Iterator[None]:
         """What torch does in here goes to a CUDA stream of this thread, and is done at the end of the block.
 
-        On the default stream it would wait for the training step, and the step for it.
+        On the default stream it would wait for the training step, and the step for it. What came from DALI is held
+        until then: DALI knows nothing of torch's streams, and would write into memory that is still to be read.
         """
         if self._device is None:
             yield
@@ -132,8 +138,15 @@ class Dali:
         if stream is None:
             stream = self._local.stream = torch.cuda.Stream(self._device)
         with torch.cuda.stream(stream):
-            yield
-            stream.synchronize()
+            try:
+                yield
+            finally:
+                stream.synchronize()
+                self._held().clear()
+
+    def _held(self) -> list[Frames]:
+        held: list[Frames] = self._local.__dict__.setdefault("held", [])
+        return held
 
     def _to_device(self, frames: Frames) -> Frames:
         if self._device is None:
@@ -144,9 +157,14 @@ class Dali:
 
     def _note(self, unsuitable: Unsuitable) -> None:
         self._count(f"cpu: {unsuitable.reason}")
-        level = logging.DEBUG if unsuitable.reason in self._told else logging.INFO
-        self._told.add(unsuitable.reason)
-        _logger.log(level, "decoded on the CPU instead of by DALI: %s (the first for this reason is told)", unsuitable)
+        self._told[unsuitable.reason] += 1
+        count = self._told[unsuitable.reason]
+        # What DALI refuses may be its own trouble (no memory left, a broken device), which must not go on in silence.
+        if unsuitable.reason == "refused" and count in _WARNED:
+            _logger.warning("DALI refused %d clip(s), which the CPU decodes instead; the last: %s", count, unsuitable)
+        else:
+            level = logging.INFO if count == 1 else logging.DEBUG
+            _logger.log(level, "decoded on the CPU instead of by DALI: %s (the first for a reason is told)", unsuitable)
 
 
 def make_pipeline(kind: str, device: int | None) -> Pipeline:
@@ -187,6 +205,15 @@ def make_pipeline(kind: str, device: int | None) -> Pipeline:
     return pipeline
 
 
+def _stack(pictures: Sequence[Frames]) -> Frames:
+    """On the stream in use."""
+    if isinstance(pictures[0], np.ndarray):
+        return np.stack([one for one in pictures if isinstance(one, np.ndarray)])
+    import torch
+
+    return torch.stack([one for one in pictures if isinstance(one, torch.Tensor)])
+
+
 def _apply(frames: Frames, plan: ClipPlan) -> Frames:
     """RandAugment, on the device that has the frames."""
     if isinstance(frames, np.ndarray):
@@ -196,7 +223,7 @@ def _apply(frames: Frames, plan: ClipPlan) -> Frames:
 
 def _stored_pictures(data: bytes, numbers: Sequence[int]) -> dict[int, bytes]:
     try:
-        stored = StoredFrames(data)
+        stored = FramePictures(data)
         return {number: stored.picture(number) for number in numbers}
     except MediaError as error:
         raise Unsuitable("damaged", str(error)) from error

@@ -6,8 +6,8 @@ frame of an open GOP. So the packets are demuxed here, checked, and put into a M
 are the frame numbers; no picture but the first is decoded. 1 to 3 ms for a clip of 300 frames.
 Promises: a remuxed video has the frames that linear decoding on the CPU gives, under the same numbers, as far as its
 packets tell; all have one size, the container's. Every other one is Unsuitable; the CPU decoder decides what it is.
-Not seen here: damage inside packets. A decoder that hides it (NVDEC does) shows damaged frames; the checksums of the
-index are there for that.
+Not seen here: AV1 frames whose size differs from their sequence's (frame_size_override), and damage inside packets. A
+decoder that hides it (NVDEC does) shows damaged frames; the checksums of the index are there for that.
 """
 
 from __future__ import annotations
@@ -181,7 +181,8 @@ def _number(
                 key = place
             elif whole[place] < whole[key]:
                 leading.add(place)
-    if leading & {place for place, number in enumerate(whole) if number in set(planned)}:
+    wanted = set(planned)
+    if any(whole[place] in wanted for place in leading):
         raise Unsuitable("open GOP", "a planned frame is shown before the key frame that it follows")
     kept = [place for place in range(len(packets)) if place not in leading]
     ranks = _ranks([whole[place] for place in kept])

@@ -20,7 +20,7 @@ promises are taken.
 
 from __future__ import annotations
 
-from bisect import bisect_right, insort
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from heapq import heappop, heappush
 from itertools import chain
@@ -202,7 +202,10 @@ class _Video:
                 if packet.pts is None:
                     raise NotAsIndexed("a packet has no time")
                 if packet.pts >= ticks:
-                    insort(times, packet.pts)
+                    at = bisect_left(times, packet.pts)
+                    if times[at : at + 1] == [packet.pts]:
+                        raise NotAsIndexed("two packets have one time")
+                    times.insert(at, packet.pts)
             if len(times) > rank and self._is_settled(packet, times, rank):
                 return needed, times
         if len(times) <= rank:

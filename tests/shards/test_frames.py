@@ -21,7 +21,7 @@ from typer.testing import CliRunner
 from shards.clip import ClipConfig, ClipPlan, EncodedClip, plan_clip
 from shards.commands import app
 from shards.decode.cpu import decode
-from shards.frames import MAX_FRAMES, StoredFrames, pack_frames, probe_frames
+from shards.frames import MAX_FRAMES, FramePictures, pack_frames, probe_frames
 from shards.indexer import index_tars
 from shards.loader import Loader
 from shards.media import MediaError, probe, probe_key_frames
@@ -64,7 +64,7 @@ def facts_json(count: int = 1, **changes: object) -> tuple[str, bytes]:
 
 
 def test_pictures_come_back_one_by_one_with_their_times() -> None:
-    frames = StoredFrames(PACKED)
+    frames = FramePictures(PACKED)
     assert len(frames) == COUNT and [frames.picture(number) for number in range(COUNT)] == PICTURES
     assert (frames.fps, frames.duration, frames.times) == (2.0, 3.0, TIMES)
     with zipfile.ZipFile(io.BytesIO(PACKED)) as archive:
@@ -113,6 +113,18 @@ def end_of(data: bytes, **changes: int) -> bytes:
 ONE = ("00000.jpg", PICTURES[0])
 
 
+def nested() -> bytes:
+    """Two entries, the first of which reaches over the second."""
+    data = bytearray(zipped(ONE, ("00001.jpg", PICTURES[1]), facts_json(2)))
+    start = data.index(b"PK\1\2")
+    size = len(PICTURES[0]) + 30 + len("00001.jpg") + len(PICTURES[1])
+    for at in (18, 22):
+        data[at : at + 4] = struct.pack("<L", size)
+    for at in (start + 20, start + 24):
+        data[at : at + 4] = struct.pack("<L", size)
+    return bytes(data)
+
+
 @pytest.mark.parametrize(
     ("data", "reason"),
     [
@@ -133,6 +145,7 @@ ONE = ("00000.jpg", PICTURES[0])
         (zipped(ONE, ("facts.json", b"[" * 9000)), r"facts\.json cannot be read \(RecursionError"),
         (zipped(ONE, ("facts.json", b"{}")), r"facts\.json cannot be read \(KeyError"),
         (zipped(ONE, ("facts.json", b" " * (1 << 18) + facts_json()[1])), "found 1 and one of 26"),
+        (nested(), "its pictures lie in one another"),
         (end_of(PACKED, entries=MAX_FRAMES + 2), "claims 4098 entries"),
         (end_of(PACKED, size=1 << 31), "its end claims 7 entries in 2147483648 bytes"),
         (end_of(PACKED, start=5), "at byte 5 of"),
@@ -141,7 +154,7 @@ ONE = ("00000.jpg", PICTURES[0])
 )
 def test_hostile_zips_are_refused_with_a_reason(data: bytes, reason: str) -> None:
     with pytest.raises(MediaError, match=f"not a frame sample: .*{reason}"):
-        StoredFrames(data)
+        FramePictures(data)
 
 
 def test_an_encrypted_picture_is_refused() -> None:
@@ -176,7 +189,7 @@ def test_damage_gives_the_same_pictures_or_a_media_error(data: st.DataObject) ->
     if data.draw(st.booleans()):
         del damaged[data.draw(st.integers(0, len(PACKED))) :]
     try:
-        frames = StoredFrames(bytes(damaged))
+        frames = FramePictures(bytes(damaged))
         found = [frames.picture(number) for number in range(len(frames))]
     except MediaError as error:
         assert str(error).startswith(("not a frame sample", "frame "))
@@ -188,7 +201,7 @@ def test_damage_gives_the_same_pictures_or_a_media_error(data: st.DataObject) ->
 @given(data=st.binary(max_size=200), end=st.booleans())
 def test_any_bytes_give_frames_or_a_media_error(data: bytes, end: bool) -> None:
     try:
-        StoredFrames(data + (PACKED[-22:] if end else b""))
+        FramePictures(data + (PACKED[-22:] if end else b""))
     except MediaError as error:
         assert str(error)
 

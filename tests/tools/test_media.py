@@ -17,7 +17,7 @@ from PIL import Image
 
 from shards.clip import ClipConfig, ClipPlan, plan_clip
 from shards.decode.cpu import decode
-from shards.frames import StoredFrames
+from shards.frames import FramePictures
 from shards.media import MediaError, decode_packet, demux, open_video, probe
 from tests.shards.films import SEEKABLE, Film, shoot
 from tools.media import (
@@ -260,7 +260,7 @@ def test_a_frames_profile_stores_pictures_of_the_planned_frames(picture: str, ex
     made = transcode(data, "mp4", FramesProfile(num_frames=5, short_side=48, picture=picture, quality=95))
     assert (made.ext, made.facts.kind, made.facts.codec, made.facts.num_frames) == ("zip", "frames", picture, 5)
     assert made.frames == (4, 12, 20, 28, 36)
-    stored = StoredFrames(made.media)
+    stored = FramePictures(made.media)
     assert stored.times == pytest.approx([number / 25 for number in made.frames]) and stored.duration == 1.6
     assert made.facts.fps == pytest.approx(5 / 1.6)
     assert Image.open(io.BytesIO(stored.picture(0))).size == (64, 48) and not made.key_frames.frames

@@ -55,6 +55,17 @@ def _plan(*frames: int) -> object:
     return ClipPlan(frames, (48, 64), (0, 0, 48, 64))
 
 
+def test_a_damaged_medium_costs_the_report_only_itself() -> None:
+    data = video(60)
+    damaged = data[: data.index(b"mdat") + 200] + bytes(len(data) // 2)
+    profile = FramesProfile(num_frames=6, short_side=48, quality=95)
+    made = transcode(data, "mp4", profile)
+    after = Medium(made.media, made.ext)
+    found = measure([(Medium(damaged, "mp4"), after), (Medium(data, "mp4"), after)], profile)
+    assert found is not None and (found.media, found.damaged) == (1, 1)
+    assert measure([(Medium(damaged, "mp4"), after)], profile) is None
+
+
 def test_lower_quality_is_told() -> None:
     data = shoot(Film(options="preset=ultrafast g=12"))
     figures = []

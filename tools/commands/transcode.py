@@ -111,7 +111,7 @@ def _print_transcoded(report: TranscodeReport) -> None:
         psnr = "equal" if found.psnr_db is None else f"{found.psnr_db:.1f} dB"
         ratio = found.clips_per_s_after / found.clips_per_s_before
         rows += [
-            (f"of {found.media} samples, {found.frames} frames", ""),
+            (f"of {found.media} samples, {found.frames} frames", f"{found.damaged} damaged" if found.damaged else ""),
             ("  PSNR, luma, at equal size", psnr),
             ("  SSIM, mean (worst)", f"{found.ssim:.4f} ({found.worst_ssim:.4f})"),
             ("  clips/s before, one core", f"{found.clips_per_s_before:.1f}"),

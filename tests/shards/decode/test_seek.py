@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import re
 from collections.abc import Iterator
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 from av import Packet, VideoFrame
@@ -164,6 +166,35 @@ def test_a_table_that_lies_gives_no_wrong_frame(name: str) -> None:
             assert alike(outcome(Store(data).medium(table), plan_of(*frames)), outcome(data, plan_of(*frames)))
 
     check()
+
+
+@pytest.mark.parametrize("frames", [(5, 6), (6,), (5,), (9,)])
+def test_two_frames_at_one_time_are_told_apart(frames: tuple[int, ...]) -> None:
+    data = _twice_the_same_time(5)
+    table = gop_table(data, "mp4")
+    assert usable(table, len(data)) and len(table.frames) == 3
+    clip = decode(PartialMedium.of_bytes(data, table), "video", plan_of(*frames))
+    assert np.array_equal(clip, decode(data, "video", plan_of(*frames)))
+    assert len({int(frame.mean()) for frame in clip}) == len(frames)
+
+
+def _twice_the_same_time(number: int) -> bytes:
+    """30 frames of rising brightness, a key frame every 10; the frame behind this one is shown at the same time."""
+    out = io.BytesIO()
+    with av.open(out, "w", format="mp4") as container:
+        stream = container.add_stream("libx264", rate=25, options={"g": "10", "bf": "0", "sc_threshold": "0"})
+        assert isinstance(stream, av.VideoStream)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        packets = []
+        for at in range(30):
+            packets += stream.encode(VideoFrame.from_ndarray(np.full((48, 64, 3), 8 * at, np.uint8), "rgb24"))
+        packets += stream.encode(None)
+        tick = packets[1].dts - packets[0].dts
+        for at, packet in enumerate(packets):
+            packet.pts = (at - (at == number + 1)) * tick
+            packet.dts = (at - 1) * tick
+            container.mux(packet)
+    return out.getvalue()
 
 
 @pytest.mark.parametrize("time", [-(2.0**30), -1.0, 3.98, 1e9])
