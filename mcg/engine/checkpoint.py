@@ -182,10 +182,9 @@ def _older(root: Path, step: int) -> list[Path]:
     return [folder for number, folder in sorted(numbered) if number <= step]
 
 
-def load_weights(model: nn.Module, folder: Path, codec: TextCodec | None = None) -> list[str]:
-    """Load model.safetensors of a checkpoint into a model; the names of parameters that the file does not have (a task
-    may add parts) are returned. Raises CheckpointError when shapes or names show that it is another model's, or where
-    it was trained with other word pieces than the codec's: its embeddings would mean other words."""
+def read_weights(folder: Path, codec: TextCodec | None = None) -> dict[str, torch.Tensor]:
+    """model.safetensors of a checkpoint. Raises CheckpointError where it is not readable, or was trained with other
+    word pieces than the codec's: its embeddings would mean other words."""
     vocabulary = None if codec is None else find_checkpoint(folder).vocabulary
     if codec is not None and vocabulary not in (None, codec.fingerprint):
         raise CheckpointError(
@@ -194,9 +193,16 @@ def load_weights(model: nn.Module, folder: Path, codec: TextCodec | None = None)
         )
     file = folder / "model.safetensors"
     try:
-        state = load_file(file)
+        return load_file(file)
     except (OSError, SafetensorError) as error:
         raise CheckpointError(f"{file}: not readable: {error}") from error
+
+
+def load_weights(model: nn.Module, folder: Path, codec: TextCodec | None = None) -> list[str]:
+    """Load model.safetensors of a checkpoint into a model; the names of parameters that the file does not have (a task
+    may add parts) are returned. Raises CheckpointError as read_weights does, and when shapes or names show that it is
+    another model's."""
+    state, file = read_weights(folder, codec), folder / "model.safetensors"
     own = model.state_dict()
     unknown = sorted(set(state) - set(own))
     shapes = [
