@@ -101,6 +101,11 @@ def test_the_hours_follow_from_the_operations_that_the_head_counts(name: str) ->
 
 
 @pytest.mark.parametrize("name", FULL_SIZE)
+def test_a_long_run_saves_on_the_way(name: str) -> None:
+    assert load_config(ROOT / name).checkpoint.every_steps is not None
+
+
+@pytest.mark.parametrize("name", FULL_SIZE)
 def test_the_head_names_the_source_of_the_result(name: str) -> None:
     told = head(name)["result"]
     assert "facts" in told or "[P]" in told, told
