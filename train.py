@@ -23,6 +23,7 @@ import typer
 from mcg import distributed
 from mcg.config import ConfigError, RunConfig, load_config
 from mcg.convert.init import initialise
+from mcg.convert.start import start_from
 from mcg.engine.best import BestSoFar
 from mcg.engine.checkpoint import CheckpointError, find_checkpoint, latest_checkpoint, load_weights, save_checkpoint
 from mcg.engine.deepspeed import Engine, NonFiniteLoss, start_distributed, stop_distributed
@@ -68,9 +69,7 @@ def run(config: RunConfig) -> int:
             load_weights(model, checkpoint.folder, task.codec)  # refuses another's; the engine's state replaces them
         else:
             if config.init_from is not None:
-                weights = find_checkpoint(config.init_from)
-                missing = load_weights(model, weights.folder, task.codec)
-                begin = f"from the weights of {weights.folder}" + (f", {len(missing)} fresh" if missing else "")
+                begin = f"from {start_from(model, find_checkpoint(config.init_from), task.codec)}"
             begin = ", then ".join([begin, *initialise(model, task.codec.size, config.init)])
         bundle = Bundle(model, config.objectives.build())
         engine = Engine(
@@ -87,7 +86,7 @@ def run(config: RunConfig) -> int:
         batches, accounting = iter(loader), RunAccounting(loader, distributed.gather_objects)
         first_step = engine.step
         written, vocabulary = config.model_dump(mode="json"), task.codec.fingerprint
-        best = BestSoFar(run_dir, written, vocabulary)
+        best = BestSoFar(run_dir, written, vocabulary, engine.step)
         with RunLog(run_dir, config.log, schedule.total_steps, engine.step) as log:
             log.say(f"{task.name}: {begin}; steps {engine.step} to {schedule.total_steps}, {world} process(es)")
             log.say(f"decode: {loader.decoder}")

@@ -8,12 +8,9 @@ from mcg.config import load_config, read_yaml
 
 ROOT = Path(__file__).resolve().parents[1]
 _SMALL = (
-    "init_from=null",
     "init=[]",
     "schedule.length.passes=null",
-    "task.clip.num_frames=2",
     "task.clip.size=32",
-    "model.vision.num_frames=2",
     "model.vision.image_size=32",
     "model.vision.depth=1",
     "model.vision.width=32",
@@ -27,8 +24,11 @@ _SMALL = (
 )
 
 
-def shrink(name: str, answers: Path, wordnet: Path, steps: int = 2) -> list[str]:
-    """Overrides for a run of `steps` steps with batches of 4, from scratch, of a config under the repository's root.
+def shrink(
+    name: str, answers: Path, wordnet: Path, steps: int = 2, num_frames: int = 2, init_from: Path | None = None
+) -> list[str]:
+    """Overrides for a run of `steps` steps with batches of 4 of a config under the repository's root, from scratch or
+    from another run.
 
     answers: a dataset whose answers a classifier chooses from; wordnet: a folder with WordNet's files.
     """
@@ -39,6 +39,9 @@ def shrink(name: str, answers: Path, wordnet: Path, steps: int = 2) -> list[str]
     splits = [split for split in ("val", "test") if split in tree["data"]]
     overrides = [
         *_SMALL,
+        f"init_from={init_from or 'null'}",
+        f"task.clip.num_frames={num_frames}",
+        f"model.vision.num_frames={num_frames}",
         f"schedule.length.steps={steps}",
         *(f"model.text.{field}={number}" for field, number in layers.items()),
         *(f"data.{split}.{setting}" for split in splits for setting in ("batch_size=4", "threads=1")),

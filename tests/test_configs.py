@@ -31,6 +31,9 @@ from tools.rows import Row
 
 CONFIGS = sorted(str(path.relative_to(ROOT)) for path in (ROOT / "configs").rglob("*.yaml"))
 FULL_SIZE = [name for name in CONFIGS if not name.startswith("configs/demo/")]
+FROM_PT = [
+    name for name in CONFIGS if load_config(ROOT / name).init_from == load_config(ROOT / "configs/pt.yaml").run_dir
+]
 HEAD = ("command", "hardware", "memory", "hours", "result")
 TYPES = 768
 """Weights of the one row of token types that our BERT has and MCG's has not, per stack of layers."""
@@ -98,6 +101,11 @@ def test_the_hours_follow_from_the_operations_that_the_head_counts(name: str) ->
 
 
 @pytest.mark.parametrize("name", FULL_SIZE)
+def test_a_long_run_saves_on_the_way(name: str) -> None:
+    assert load_config(ROOT / name).checkpoint.every_steps is not None
+
+
+@pytest.mark.parametrize("name", FULL_SIZE)
 def test_the_head_names_the_source_of_the_result(name: str) -> None:
     told = head(name)["result"]
     assert "facts" in told or "[P]" in told, told
@@ -140,21 +148,21 @@ def runs(small_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     """Config -> what went wrong in two steps of it, all in one process of their own."""
     folder = tmp_path_factory.mktemp("runs")
     told, wordnet = {}, write_wordnet(folder / "wordnet")
-    for name in CONFIGS:
-        run = folder / name.replace("/", "-").removesuffix(".yaml")
+
+    def add(label: str, name: str, **options: Any) -> Path:
+        run = folder / label.replace("/", "-").removesuffix(".yaml")
         config = load_config(ROOT / name)
         text = "captions" if config.task.name == "pretrain" else "questions"
         for path in _data_paths(config):
             (run / "data" / path).parent.mkdir(parents=True, exist_ok=True)
             (run / "data" / path).symlink_to(small_data / text)
-        told[name] = (
-            str(ROOT / name),
-            [
-                *shrink(name, small_data / "questions", wordnet),
-                f"vars.data={run / 'data'}",
-                f"run_dir={run / 'run'}",
-            ],
-        )
+        overrides = shrink(name, small_data / "questions", wordnet, **options)
+        told[label] = (str(ROOT / name), [*overrides, f"vars.data={run / 'data'}", f"run_dir={run / 'run'}"])
+        return run / "run"
+
+    made = {name: add(name, name) for name in CONFIGS}
+    for name in FROM_PT:
+        add(f"{name} from pt", name, num_frames=4, init_from=made["configs/pt.yaml"])
     (folder / "runs.json").write_text(json.dumps(told))
     words = [sys.executable, "-m", "tests.two_steps", str(folder / "runs.json")]
     done = subprocess.run(words, cwd=ROOT, env=environment(), capture_output=True, text=True, timeout=600, check=False)
@@ -174,3 +182,15 @@ def _data_paths(config: RunConfig) -> set[str]:
 @pytest.mark.parametrize("name", CONFIGS)
 def test_a_config_trains_two_steps_at_reduced_size(runs: dict[str, str], name: str) -> None:
     assert runs.get(name, runs.get("", "no word of it")) == ""
+
+
+@pytest.mark.long
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("name", FROM_PT)
+def test_a_question_config_starts_from_pre_training(runs: dict[str, str], name: str) -> None:
+    """With more frames than pt.yaml, and without its head for masked words, as at full size."""
+    assert runs.get(f"{name} from pt", runs.get("", "no word of it")) == ""
+
+
+def test_question_configs_start_from_pre_training() -> None:
+    assert len(FROM_PT) == len(list((ROOT / "configs").glob("ft_*.yaml")))

@@ -1,7 +1,8 @@
 """Which weights of a run are the best so far by the val split, kept apart and named.
 
 The number is the task's headline (`Scores.headline`); more is better, and of equal ones the earlier is kept. Rank 0
-decides for all, because RUN may not be on a disk that all ranks see.
+decides for all, because RUN may not be on a disk that all ranks see. A best one from a later step than the run goes on
+from is of a run that was given up: nothing is compared with it, and a run from scratch removes it.
 """
 
 from __future__ import annotations
@@ -10,16 +11,16 @@ from pathlib import Path
 from typing import Any
 
 from mcg import distributed
-from mcg.engine.checkpoint import best_checkpoint, save_best
+from mcg.engine.checkpoint import best_checkpoint, remove_best, save_best
 
 
 class BestSoFar:
     """The best of a run, also of what was scored before it was resumed. `name` and `value` are None until then."""
 
-    def __init__(self, run_dir: Path, config: dict[str, Any], vocabulary: str | None = None) -> None:
+    def __init__(self, run_dir: Path, config: dict[str, Any], vocabulary: str | None = None, step: int = 0) -> None:
+        """step: where the run stands; 0: it begins from scratch."""
         self._run_dir, self._config, self._vocabulary = run_dir, config, vocabulary
-        before = best_checkpoint(run_dir) if distributed.rank() == 0 else None
-        known = [None if before is None else before.scored] if distributed.rank() == 0 else []
+        known = [_scored_before(run_dir, step)] if distributed.rank() == 0 else []
         self.name: str | None = None
         self.value: float | None = None
         scored = distributed.gather_objects(known)[0]
@@ -38,3 +39,12 @@ class BestSoFar:
             self.name, self.value = headline
             return True
         return False
+
+
+def _scored_before(run_dir: Path, step: int) -> tuple[str, float] | None:
+    """What the best one scored, if it is of this run."""
+    if step == 0:
+        remove_best(run_dir)
+        return None
+    before = best_checkpoint(run_dir)
+    return None if before is None or before.step > step else before.scored

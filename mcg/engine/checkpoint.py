@@ -138,6 +138,14 @@ def save_best(
     return final
 
 
+def remove_best(run_dir: str | Path) -> None:
+    """Remove the best checkpoint of a run folder, if there is one; for one rank."""
+    root = Path(run_dir) / "checkpoints"
+    (root / "best").unlink(missing_ok=True)  # first: killed in between, nothing is named that is not whole
+    for folder in root.glob("best-*"):
+        shutil.rmtree(folder)
+
+
 def _save(root: Path, kind: str, engine: Any, facts: dict[str, Any], pointer_name: str) -> Path:
     """Write a folder KIND-STEP aside, rename it when every rank is done, and point at it."""
     name = f"{kind}-{engine.step:06d}"
@@ -182,10 +190,9 @@ def _older(root: Path, step: int) -> list[Path]:
     return [folder for number, folder in sorted(numbered) if number <= step]
 
 
-def load_weights(model: nn.Module, folder: Path, codec: TextCodec | None = None) -> list[str]:
-    """Load model.safetensors of a checkpoint into a model; the names of parameters that the file does not have (a task
-    may add parts) are returned. Raises CheckpointError when shapes or names show that it is another model's, or where
-    it was trained with other word pieces than the codec's: its embeddings would mean other words."""
+def read_weights(folder: Path, codec: TextCodec | None = None) -> dict[str, torch.Tensor]:
+    """model.safetensors of a checkpoint. Raises CheckpointError where it is not readable, or was trained with other
+    word pieces than the codec's: its embeddings would mean other words."""
     vocabulary = None if codec is None else find_checkpoint(folder).vocabulary
     if codec is not None and vocabulary not in (None, codec.fingerprint):
         raise CheckpointError(
@@ -194,9 +201,16 @@ def load_weights(model: nn.Module, folder: Path, codec: TextCodec | None = None)
         )
     file = folder / "model.safetensors"
     try:
-        state = load_file(file)
+        return load_file(file)
     except (OSError, SafetensorError) as error:
         raise CheckpointError(f"{file}: not readable: {error}") from error
+
+
+def load_weights(model: nn.Module, folder: Path, codec: TextCodec | None = None) -> list[str]:
+    """Load model.safetensors of a checkpoint into a model; the names of parameters that the file does not have (a task
+    may add parts) are returned. Raises CheckpointError as read_weights does, and when shapes or names show that it is
+    another model's."""
+    state, file = read_weights(folder, codec), folder / "model.safetensors"
     own = model.state_dict()
     unknown = sorted(set(state) - set(own))
     shapes = [

@@ -234,7 +234,7 @@ def test_a_missing_split_is_named(runs: Runs, tmp_path: Path) -> None:
 def test_another_models_checkpoint_is_refused(runs: Runs, whole: Path, tmp_path: Path) -> None:
     wider = ("model.vision.width=64", "model.text.width=64")
     fresh = runs.train(tmp_path / "fresh", f"init_from={whole}", *wider)
-    assert "weights of another model" in _error(fresh)
+    assert "weights of another model: a checkpoint of width 32, and model.vision.width is 64" in _error(fresh)
     scored = runs.evaluate(whole, tmp_path / "out", *wider)
     assert "weights of another model" in _error(scored)
     resumed = runs.train(whole, "schedule.length.steps=20", *wider)

@@ -53,12 +53,28 @@ def test_a_resumed_run_remembers_and_the_latest_is_another_matter(tmp_path: Path
     save_checkpoint(tmp_path, engine, CURSOR, {}, keep=1)
     engine.step = 8
     save_checkpoint(tmp_path, engine, CURSOR, {}, keep=1)
-    again = BestSoFar(tmp_path, {})
+    again = BestSoFar(tmp_path, {}, step=8)
     assert (again.name, again.value) == ("accuracy.overall", 0.5)
     assert not _consider(again, engine, 8, 0.5)
     assert _folders(tmp_path) == ["best-000004", "step-000008"]
     assert find_checkpoint(tmp_path).step == 8 and find_checkpoint(tmp_path, "best").step == 4
     assert _consider(again, engine, 10, 0.1, name="wups0.overall")  # another number cannot be compared
+
+
+def test_a_run_from_scratch_removes_the_best_of_one_that_was_given_up(tmp_path: Path, engine: Engine) -> None:
+    _consider(BestSoFar(tmp_path, {}), engine, 4, 0.9)
+    anew = BestSoFar(tmp_path, {})
+    assert anew.value is None and best_checkpoint(tmp_path) is None and _folders(tmp_path) == []
+    assert _consider(anew, engine, 2, 0.1)
+    assert _folders(tmp_path) == ["best-000002"]
+
+
+def test_a_best_of_a_later_step_than_the_resumed_one_is_not_compared_with(tmp_path: Path, engine: Engine) -> None:
+    _consider(BestSoFar(tmp_path, {}), engine, 4, 0.9)
+    back = BestSoFar(tmp_path, {}, step=3)
+    assert back.value is None and _folders(tmp_path) == ["best-000004"]
+    assert _consider(back, engine, 6, 0.1)
+    assert _folders(tmp_path) == ["best-000006"]
 
 
 def test_a_task_without_a_headline_has_no_best(tmp_path: Path, engine: Engine) -> None:

@@ -1,0 +1,54 @@
+"""`init_from`: the weights of another run as the start of this one, whose model may have other parts and sizes.
+
+A part that this model lacks is left out, a part that the other lacks stays as it was drawn, and the few sizes that may
+differ are fitted (resize.py): pre-training with 4 frames and a head for masked words starts a model for questions with
+16 frames and a decoder. Every other difference is refused. To go on with a run, to score it and to answer with it,
+`load_weights` asks for the very same model.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from mcg.convert.convert import Conversion, convert
+from mcg.convert.rules import ConvertError, Family, Rule
+from mcg.engine.checkpoint import Checkpoint, read_weights
+from mcg.model.mcg import MCG
+from mcg.text import TextCodec
+
+_OURS = Family(
+    name="ours",
+    title="a run of ours",
+    signs=(r"vision\..+",),
+    rules=(Rule(r"(.+)", (r"\1",)),),
+    needs=(),
+)
+
+
+def start_from(model: MCG, checkpoint: Checkpoint, codec: TextCodec) -> str:
+    """Put the weights of a checkpoint into a model; returns a line about them. Raises CheckpointError, ConvertError."""
+    state = read_weights(checkpoint.folder, codec)
+    try:
+        conversion = convert(state, _OURS, model.config, codec.size)
+    except ConvertError as error:
+        raise ConvertError(f"{checkpoint.folder}: weights of another model: {error}") from error
+    unknown = [entry.key for entry in conversion.entries if entry.status == "unexpected"]
+    if unknown:
+        raise ConvertError(
+            f"{checkpoint.folder}: weights of another model: {unknown[0]} is unknown here ({len(unknown)} such names); "
+            "set model.* as in the checkpoint's config"
+        )
+    model.load_state_dict(conversion.state, strict=False)
+    return ", ".join([f"the weights of {checkpoint.folder}", *_differences(conversion)])
+
+
+def _differences(conversion: Conversion) -> list[str]:
+    """What is not as it was there, in words."""
+    entries = conversion.entries
+    left_out = Counter(entry.note for entry in entries if entry.status == "dropped" and not entry.ours)
+    fresh = [entry.key for entry in entries if entry.status == "missing"]
+    return [
+        *(f"{count} left out ({reason})" for reason, count in left_out.items()),
+        *(f"{entry.key} fitted ({entry.note})" for entry in entries if entry.status == "used" and entry.note),
+        *([f"{len(fresh)} fresh (e.g. {fresh[0]})"] if fresh else []),
+    ]
