@@ -2,12 +2,14 @@
 
 The key stands at the top of a config and reaches the model, the objectives, the task and the optimiser as the seed
 reaches the loaders. It is for reproducing published numbers and for continuing runs of the released code. What it
-changes (facts/mcg_alpro.md sections 0, 4.2, 4.5 and 6; docs/mcg.md has the table with reasons):
+changes (facts/mcg_alpro.md sections 0, 4.2, 4.5 and 6; docs/mcg.md has the table with reasons); those of MCG alone
+begin with M, the others are ALPRO's too:
 
     A2   weight decay is configured but never reaches the optimiser               optim.weight_decay becomes 0
     A9   with activation checkpointing the attention and MLP matrices of all      their gradients are off
          visual blocks get no gradient
-    M2   the texts of both contrasts are encoded with every token at place 0      MCG.encode_text(contrastive=True)
+    M2   the texts of both contrasts are encoded with every token at place 0      MCG.encode_text(contrastive=True),
+                                                                                  not where num_fusion_layers splits
     M3   patches are weighed by the attention of other frames and samples         objectives.token_contrast
     M4   words are weighed by the attention of the token after them               objectives.token_contrast
     M8   the decoder attends to the padding of questions                          MCG.decode, generate
