@@ -34,9 +34,9 @@ from mcg.config import ConfigError, RunConfig, load_config, parse_config
 from mcg.engine.checkpoint import CheckpointError, find_checkpoint, load_weights
 from mcg.model.bert import TextStates
 from mcg.model.mcg import MCG
-from mcg.tasks import TASKS
+from mcg.tasks import TASKS, TaskConfig
 from mcg.tasks.multiple_choice import MultipleChoice
-from mcg.tasks.open_qa import OpenQA, likelihoods, pad_answers
+from mcg.tasks.open_qa import OpenQA, OpenQAConfig, likelihoods, pad_answers
 from shards.clip import plan_clip
 from shards.decode import Frames, open_backend
 from shards.index import KeyFrames
@@ -81,7 +81,7 @@ class Answerer:
                 f"{found.folder}: its task is {settings.task.name!r}, which answers no questions; name a checkpoint "
                 "that was fine-tuned with open_qa or multiple_choice, or the config of such a task"
             )
-        task = TASKS[settings.task.name](settings.task)
+        task = TASKS[settings.task.name](_unscored(settings.task))
         task.check_model(settings.model)
         model = MCG(settings.model, task.codec.size)
         missing = load_weights(model, found.folder, task.codec)
@@ -179,6 +179,11 @@ def _settings(saved: dict[str, Any], where: str, config: str | Path | None, over
             "task (--config configs/ft_msrvtt_qa.yaml)"
         )
     return parse_config(saved, where)
+
+
+def _unscored(task: TaskConfig) -> TaskConfig:
+    """A task that only answers: nothing is scored, so WordNet is not needed."""
+    return task.model_copy(update={"metric": "accuracy"}) if isinstance(task, OpenQAConfig) else task
 
 
 def main(

@@ -76,6 +76,9 @@ class MCG(nn.Module):
         self.config = config
         self.released = config.compat == "released"
         """Whether slips of the release are kept: in `checkpoint_activations`, `encode_text` and the decoder's verbs."""
+        self.contrast_without_order = self.released and config.text.num_fusion_layers is None
+        """Whether texts are encoded for the contrasts with every token at place 0: a slip of MCG (M2), whose one stack
+        serves text and fusion. A split model is ALPRO's, which has no such slip."""
         self.vision = TimeSformer(config.vision)
         self.text = TextEncoder(config.text, vocab_size)
         self.decoder: Decoder | None = Decoder(config.text, vocab_size) if config.text.num_decoder_layers else None
@@ -121,9 +124,9 @@ class MCG(nn.Module):
     def encode_text(
         self, ids_BL: Tensor, mask_BL: Tensor, with_attention: bool = False, contrastive: bool = False
     ) -> TextStates:
-        """ids_BL: int64; mask_BL: bool, True at real tokens. contrastive: for the space shared with videos, which as
-        released leaves the order of the tokens out (facts/mcg_alpro.md 6.2 M2)."""
-        return self.text(ids_BL, mask_BL, with_attention, positions=not (contrastive and self.released))
+        """ids_BL: int64; mask_BL: bool, True at real tokens. contrastive: for the space shared with videos, which MCG
+        as released reads without the order of the tokens (facts/mcg_alpro.md 6.2 M2)."""
+        return self.text(ids_BL, mask_BL, with_attention, positions=not (contrastive and self.contrast_without_order))
 
     def fuse(self, text: TextStates, video: VideoStates) -> TextStates:
         """Text that has seen the video, its [CLS] first: F = L + V tokens by concatenation, L by cross-attention."""

@@ -46,7 +46,7 @@ class States:
     @cached_property
     def contrastive_text(self) -> TextStates:
         """The text pass that both contrasts read: `text`, unless the model makes another one for them."""
-        if not self.model.released:
+        if not self.model.contrast_without_order:
             return self.text
         mask = self["text_mask"].bool()
         return self.model.encode_text(self["text_ids"], mask, self._with_attention, contrastive=True)

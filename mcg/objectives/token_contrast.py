@@ -31,8 +31,8 @@ class TokenContrastConfig(BaseModel):
     temperature: float = Field(default=0.1, gt=0)
     """Divisor of every similarity."""
     padded_words: int | None = Field(default=None, gt=0)
-    """Words that every text has in the softmax denominators of the word side, padding included, as released: 29, one
-    less than its text length. None: its own words only."""
+    """Words that every text has in the softmax denominators of the word side, padding included, as released: one less
+    than task.max_text_tokens, which is what `compat: released` sets. None: its own words only."""
 
 
 class TokenContrast:
@@ -139,7 +139,7 @@ def token_contrast_loss(
         counts_BWW = (word_mask_BW[:, :, None] & word_mask_BW[:, None]) | itself
         word_logits = word_logits.masked_fill(~counts_BWW, float("-inf"))
     masked_BPW = similar_BWP.transpose(1, 2).masked_fill(~word_mask_BW[:, None], float("-inf"))
-    # here the attended vector is not normalised, as released
+    # here the attended vector is not normalised, as released (facts/mcg_alpro.md 6.2 M4): the reference values have it
     patch_logits = (masked_BPW.softmax(-1) @ similar_BWP).transpose(1, 2)
     return _matched(word_logits, word_weights_BW) + _matched(patch_logits, patch_weights_BP)
 

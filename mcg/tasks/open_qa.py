@@ -85,13 +85,15 @@ class OpenQAConfig(ClipTaskConfig):
 
 
 class OpenQA(Task):
-    """See the module."""
+    """See the module. Raises WordNetError where the metric needs WordNet and there is none."""
 
     name = "open_qa"
 
     def __init__(self, config: OpenQAConfig) -> None:
         super().__init__(config)
         self.config = config
+        if config.metric == "wups":
+            find_wordnet(config.wordnet)  # missing, it is told before the first step and not after a pass over val
         listed = config.answer_list is not None and config.answering != "generation"
         self.answers = read_answers(str(config.answer_list), config.num_answers) if listed else ()
         self._label = {answer: number for number, answer in enumerate(self.answers)}

@@ -93,6 +93,13 @@ def test_a_multiple_choice_model_wants_choices(tmp_path: Path) -> None:
         asked.ask(VIDEO, QUESTION)
 
 
+def test_answering_needs_no_wordnet(tmp_path: Path) -> None:
+    trained = run_config(tmp_path / "run").model_dump(mode="json")
+    trained["task"] |= {"metric": "wups", "wordnet": str(tmp_path / "nowhere")}
+    asked = Answerer.load(write_checkpoint(run_config(tmp_path / "run"), config=trained), device="cpu")
+    assert asked.ask(VIDEO, QUESTION)
+
+
 # ------------------------------------------------------------ what is wrong is named
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from mcg.compat import spread_compat
 from mcg.config import ConfigError, load_config
-from mcg.tasks.pretrain import Pretrain
+from mcg.tasks.pretrain import Pretrain, PretrainConfig
 
 PRETRAIN = "configs/demo/pt.yaml"
 
@@ -38,6 +38,23 @@ def test_as_released_evaluation_samples_at_whole_strides(own: list[str]) -> None
     for compat, sampling in (("released", "released_uniform"), ("corrected", "uniform")):
         config = load_config(PRETRAIN, [*own, f"compat={compat}", "task.clip.sampling=headtail"])
         assert Pretrain(config.task)._evaluation_clip.sampling == sampling  # type: ignore[arg-type]
+
+
+def test_as_released_padded_words_count_in_token_contrast() -> None:
+    def padded_words(*words: str) -> int | None:
+        contrast = load_config(PRETRAIN, [*words]).objectives.token_contrast
+        assert contrast is not None
+        return contrast.padded_words
+
+    longest = load_config(PRETRAIN).task.max_text_tokens  # type: ignore[union-attr]
+    assert padded_words() is None and padded_words("compat=released") == longest - 1
+    assert padded_words("compat=released", "task.max_text_tokens=24") == 23
+    assert padded_words("compat=released", "objectives.token_contrast.padded_words=40") == 40
+    assert padded_words("compat=released", "objectives.compat=corrected") is None
+    objectives = {"token_contrast": {}}
+    values = {"compat": "released", "task": {"name": "pretrain"}, "objectives": objectives}
+    default = PretrainConfig.model_fields["max_text_tokens"].default
+    assert spread_compat(values)["objectives"]["token_contrast"] == {"padded_words": default - 1}
 
 
 def test_a_section_may_differ() -> None:

@@ -152,6 +152,13 @@ def test_as_released_the_texts_of_the_contrasts_have_no_order() -> None:
         assert torch.allclose(first, second, atol=1e-5) == same, (compat, contrastive)
 
 
+def test_the_contrasts_of_a_split_model_keep_the_order_since_alpro_has_no_such_slip() -> None:
+    ids, everything = torch.tensor([[1, 7, 8, 2], [1, 8, 7, 2]]), torch.ones(2, 4, dtype=torch.bool)
+    model = make_model(compat="released", text=text_config(num_fusion_layers=1, num_decoder_layers=0)).eval()
+    contrastive, plain = (model.encode_text(ids, everything, contrastive=c).states_BLD for c in (True, False))
+    assert torch.equal(contrastive, plain) and not torch.allclose(plain[0, 0], plain[1, 0], atol=1e-5)
+
+
 def test_as_released_the_decoder_sees_the_padding_of_the_question() -> None:
     states, mask = torch.randn(2, 5, 16), torch.tensor([[True] * 5, [True] * 3 + [False] * 2])
     answers = {"start_id": 3, "end_id": 2, "pad_id": 0, "num_beams": 2, "max_tokens": 5}

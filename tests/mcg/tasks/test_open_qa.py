@@ -16,6 +16,7 @@ from mcg.model.mcg import MCG
 from mcg.tasks.answer_list import AnswerListError
 from mcg.tasks.open_qa import NOT_IN_LIST, OpenQA, OpenQAConfig
 from mcg.text import TextCodec
+from mcg.wordnet import WordNetError
 from shards import MediaFacts, Origin, Sample, SampleError
 from shards.media import MediaError
 from tests.mcg.small_model import make_inputs, make_model, model_config, text_config
@@ -272,6 +273,12 @@ def test_wups_is_the_headline_where_it_is_the_metric(tmp_path: Path) -> None:
     assert scores.metrics["wups9"]["overall"] == pytest.approx((2 / 30 + 1) / 3)
     assert scores.metrics["accuracy"]["overall"] == 0.0
     assert scores.predictions[0]["wups0"] == pytest.approx(2 / 3)
+
+
+def test_missing_wordnet_is_told_when_the_task_is_made(tmp_path: Path) -> None:
+    with pytest.raises(WordNetError, match=r"no WordNet in .*nowhere, and WUPS needs it: install it"):
+        _task(metric="wups", wordnet=str(tmp_path / "nowhere"))
+    assert _task(wordnet=str(tmp_path / "nowhere")).score([_prediction("CH", "dog", "dog")], []).metrics["accuracy"]
 
 
 def test_wups_takes_the_best_reference_and_the_releases_threshold_where_there_is_one(tmp_path: Path) -> None:
