@@ -33,7 +33,7 @@ from mcg.evaluate import evaluate, write_scores
 from mcg.model.mcg import MCG
 from mcg.objectives.bundle import Bundle
 from mcg.tasks import TASKS
-from mcg.tasks.task import Task
+from mcg.tasks.task import Scores, Task
 from shards import Loader, TooManyFailures
 from shards.accounting import RunAccounting
 from shards.rng import hash64
@@ -100,19 +100,22 @@ def run(config: RunConfig) -> int:
                 accounting.after_step()
                 # ---- evaluate, save, stop ---------------------------------------------------------------------------
                 last = engine.step == schedule.total_steps
+                scores: Scores | None = None
                 if config.data.val is not None and (last or _due(engine.step, config.log.evaluate_every_steps)):
                     scores = evaluate(task, engine.bundle.model, config.data.val, device)
                     log.scores(engine.step, "val", scores.metrics)
                     if best.consider(engine, loader.state_dict(), scores.headline):
                         log.say(f"step {engine.step} is the best so far: {best.name} {best.value:.4f} on val")
-                    if last and rank == 0:
-                        write_scores(scores, run_dir / "evaluation" / "val", task.submission(scores))
                 stopping = distributed.any_rank(stop(), device)
                 if last or stopping or _due(engine.step, config.checkpoint.every_steps):
                     save_checkpoint(run_dir, engine, loader.state_dict(), written, config.checkpoint.keep, vocabulary)
                 if stopping and not last:
                     log.say(f"stopped by SIGTERM after step {engine.step}; the same command goes on from there")
                     return STOPPED
+                if scores is not None:
+                    made = task.submission(scores)  # on every rank: where the form does not fit, all end, and at once
+                    if last and rank == 0:
+                        write_scores(scores, run_dir / "evaluation" / "val", made)
             total = accounting.finish()
             elements = total.elements
             log.say(f"done: {elements.delivered} elements delivered, {elements.substituted} substituted; {run_dir}")

@@ -94,7 +94,9 @@ class Demo:
         run_dir = self.folder / "ft"
         controls = [word for control in CONTROLS for word in ("--control", control)]
         command = ["-m", "mcg.evaluate", "--config", "configs/demo/ft_qa.yaml", "--checkpoint", str(run_dir)]
-        self._call([*command, "--split", "test", "--again", *controls, *self._settings(run_dir)])
+        # the latest, whose scores the documents tell
+        chosen = ["--split", "test", "--select", "latest", "--again"]
+        self._call([*command, *chosen, *controls, *self._settings(run_dir)])
 
     def _settings(self, run_dir: Path) -> list[str]:
         settings = [f"vars.data={self.data}", f"run_dir={run_dir}", f"seed={self.seed}"]

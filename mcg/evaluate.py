@@ -1,13 +1,13 @@
 """Score a task on a split: every element once, on any number of ranks, failures counted as wrong.
 
     python -m mcg.evaluate --config configs/demo/ft_qa.yaml --checkpoint runs/demo/ft --split test
-    python -m mcg.evaluate --config ... --checkpoint runs/demo/ft --select best       the best one by the val split
+    python -m mcg.evaluate --config ... --checkpoint runs/demo/ft --select latest     instead of the best by val
     torchrun --nproc-per-node 2 -m mcg.evaluate ...
 
 Writes OUT/metrics.json, OUT/predictions.jsonl, where elements failed OUT/failures.jsonl, and for question sets
 OUT/submission.json and .csv in the set's own form; prints a table by question type and the metrics. Training uses the
-same function. The test split is for one scoring, of the checkpoint that val has selected: RUN_DIR/evaluation/
-test_scorings.jsonl notes each one, and a second needs --again.
+same function. The test split is for one scoring, of the checkpoint that val has selected: of a run folder the best one
+is taken, where there is one, and a second scoring needs --again (mcg/scoring_record.py).
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ from __future__ import annotations
 import dataclasses
 import json
 import sys
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -26,13 +25,15 @@ from rich.console import Console
 from mcg import distributed
 from mcg.config import ConfigError, load_config
 from mcg.controls import CONTROLS, apply_control
-from mcg.engine.checkpoint import Checkpoint, CheckpointError, find_checkpoint, load_weights
+from mcg.engine.checkpoint import Checkpoint, CheckpointError, best_checkpoint, find_checkpoint
 from mcg.engine.deepspeed import start_distributed, stop_distributed
 from mcg.model.mcg import MCG
 from mcg.score_table import score_table
+from mcg.scoring_record import check_unscored, note_scoring, record_of
 from mcg.submission import Submission, write_submission
 from mcg.tasks import TASKS
 from mcg.tasks.task import Scores, Task, to_tensors
+from mcg.trained import trained_model
 from shards import Loader, LoaderConfig, TooManyFailures
 from shards.accounting import RunAccounting
 from shards.collate import PADDING
@@ -86,9 +87,12 @@ def write_scores(scores: Scores, out: Path, made: Submission | None = None) -> N
 
 def main(
     config: Annotated[Path, typer.Option(help="The config file that the checkpoint was trained with.")],
-    checkpoint: Annotated[Path, typer.Option(help="A checkpoint folder, or a run folder (its latest is taken).")],
+    checkpoint: Annotated[Path, typer.Option(help="A checkpoint folder, or a run folder.")],
     split: Annotated[str, typer.Option(help="Which of data.train, data.val, data.test: val or test.")] = "test",
-    select: Annotated[str, typer.Option(help="Which checkpoint of a run folder: latest or best (by val).")] = "latest",
+    select: Annotated[
+        str | None,
+        typer.Option(help="Which checkpoint of a run folder: latest, or best (by val), which is what test takes."),
+    ] = None,
     again: Annotated[bool, typer.Option(help="Score the test split although this run has scored it before.")] = False,
     control: Annotated[list[str] | None, typer.Option(help=f"One or more of: {', '.join(CONTROLS)}.")] = None,
     out: Annotated[Path | None, typer.Option(help="Folder for the results; default RUN_DIR/evaluation/SPLIT.")] = None,
@@ -111,7 +115,7 @@ def _run(
     controls: list[str],
     out: Path | None,
     overrides: list[str],
-    select: str = "latest",
+    select: str | None = None,
     again: bool = False,
 ) -> None:
     config = load_config(config_path, overrides)
@@ -123,53 +127,41 @@ def _run(
     loader: LoaderConfig | None = getattr(config.data, split)
     if loader is None:
         raise ValueError(f"{config_path}: data.{split} is missing, so there is nothing to score")
-    if select not in ("latest", "best"):
-        raise ValueError(f"--select {select!r}: choose latest or best")
-    scorings = Path(config.run_dir) / "evaluation" / "test_scorings.jsonl"
-    if split == "test" and scorings.is_file() and not again:
-        last = json.loads(scorings.read_text().splitlines()[-1])
-        raise ValueError(
-            f"{scorings}: this run's test split was scored already, at {last['time']} with {last['checkpoint']}; "
-            "choose checkpoints by --split val, or say --again"
-        )
-    checkpoint = find_checkpoint(checkpoint_path, "best" if select == "best" else "latest")
+    checkpoint, which = _chosen(checkpoint_path, select, split)
+    record = record_of(checkpoint)
+    if split == "test" and not again:
+        check_unscored(record)
     device = start_distributed()
     if config.engine.threads is not None:
         torch.set_num_threads(config.engine.threads)
     task: Task = TASKS[config.task.name](config.task)
-    task.check_model(config.model)
-    model = MCG(config.model, task.codec.size)
-    missing = load_weights(model, checkpoint.folder, task.codec)
-    if missing:
-        raise CheckpointError(f"{checkpoint.folder}: lacks {len(missing)} weights of this model, e.g. {missing[0]}")
+    model = trained_model(checkpoint, task, config.model)
+    if distributed.rank() == 0:
+        print(f"{checkpoint.folder}: {which}, step {checkpoint.step}", file=sys.stderr)
     model.to(device)
     folder = out or Path(config.run_dir) / "evaluation" / split
     for control in controls:
         scores = evaluate(task, model, loader, device, control)
+        made = task.submission(scores) if control == "none" else None  # on every rank, so that all end if it fails
         if distributed.rank() == 0:
-            made = task.submission(scores) if control == "none" else None
             write_scores(scores, folder if control == "none" else folder / control, made)
             table = score_table(scores.metrics, f"{checkpoint.folder} on {split}, control {control}")
             if table is not None:
                 Console(stderr=True).print(table)
             print(json.dumps({"split": split, "step": checkpoint.step, "control": control, **scores.metrics}))
             if split == "test":
-                _note_scoring(scorings, checkpoint, control, folder, scores)
+                note_scoring(record, checkpoint, control, folder, scores)
 
 
-def _note_scoring(file: Path, checkpoint: Checkpoint, control: str, out: Path, scores: Scores) -> None:
-    """Add a line to the record of scorings of the test split."""
-    line = {
-        "time": datetime.now(UTC).isoformat(timespec="seconds"),
-        "checkpoint": str(checkpoint.folder),
-        "step": checkpoint.step,
-        "control": control,
-        "out": str(out),
-        "headline": scores.headline,
-    }
-    file.parent.mkdir(parents=True, exist_ok=True)
-    with open(file, "a") as lines:
-        lines.write(json.dumps(line) + "\n")
+def _chosen(path: Path, select: str | None, split: str) -> tuple[Checkpoint, str]:
+    """The checkpoint to score, and which one it is in words. Raises CheckpointError, ValueError."""
+    if select not in (None, "latest", "best"):
+        raise ValueError(f"--select {select!r}: choose latest or best")
+    if (path / "checkpoint.json").is_file():
+        return find_checkpoint(path), "the checkpoint that was named"
+    if select == "best" or (select is None and split == "test" and best_checkpoint(path) is not None):
+        return find_checkpoint(path, "best"), "the best by val"
+    return find_checkpoint(path), "the latest"
 
 
 if __name__ == "__main__":

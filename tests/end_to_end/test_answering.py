@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
+from mcg.engine.checkpoint import find_checkpoint
 from shards import DatasetWriter
-from tests.end_to_end.small_runs import call
+from tests.end_to_end.small_runs import TORCHRUN, call
 from tests.mcg.small_checkpoint import TASK, run_config
 from tests.mcg.small_questions import COLORS, write_questions
 from tests.shards.small_dataset import FACTS, picture
@@ -70,3 +71,20 @@ def test_from_training_to_a_submission_and_an_answer(way: str, tmp_path: Path) -
     assert asked.returncode == 0, asked.stderr
     candidates = json.loads(asked.stdout)["candidates"]
     assert candidates and (way == "generation" or {c["answer"] for c in candidates} == set(COLORS))
+
+
+def test_predictions_that_do_not_fit_the_form_end_every_rank_after_saving(tmp_path: Path) -> None:
+    data = write_questions(tmp_path / "data")  # with ids that are not VIDEO_QID
+    split = {"batch_size": 4, "blend": [{"name": "gray", "path": str(data)}]}
+    settings = run_config(
+        tmp_path / "run",
+        task={**TASK, "submission": "nextqa_oe"},
+        data={"train": split, "val": split},
+        schedule={"length": {"steps": 2}},
+        engine={"threads": 1},
+    ).model_dump(mode="json", exclude_none=True)
+    (tmp_path / "config.yaml").write_text(json.dumps(settings))
+    done = call([*TORCHRUN, "train.py", "--config", str(tmp_path / "config.yaml")])
+    assert done.returncode == 1
+    assert done.stderr.count("NExT-OE's form needs VIDEO_QID") == 2, done.stderr
+    assert find_checkpoint(tmp_path / "run").step == 2

@@ -181,18 +181,62 @@ def test_the_test_split_is_scored_once(run: tuple[Path, Path], tmp_path: Path) -
     assert len(record.read_text().splitlines()) == 3
 
 
-def test_the_best_checkpoint_is_scored_where_it_is_asked_for(
+def test_the_record_is_of_the_weights_and_not_of_the_config(run: tuple[Path, Path], tmp_path: Path) -> None:
+    config, folder = run
+    _run(config, folder, "test", ["none"], tmp_path / "out", [])
+    converted = tmp_path / "converted"
+    shutil.copytree(folder / "checkpoints" / "step-000001", converted)
+    _run(config, converted, "test", ["black"], tmp_path / "out", [])
+    _run(config, converted, "test", ["none"], tmp_path / "out", [])
+    assert len((converted / "test_scorings.jsonl").read_text().splitlines()) == 2
+    for checkpoint in (converted, folder / "checkpoints" / "step-000001"):
+        with pytest.raises(ValueError, match="was scored already"):
+            _run(config, checkpoint, "test", ["none"], tmp_path / "out", [f"run_dir={tmp_path / 'other'}"])
+
+
+def _add_best(folder: Path) -> None:
+    """A best checkpoint of step 7 beside the latest one of step 1."""
+    shutil.copytree(folder / "checkpoints" / "step-000001", folder / "checkpoints" / "best-000007")
+    facts = folder / "checkpoints" / "best-000007" / "checkpoint.json"
+    facts.write_text(json.dumps({**json.loads(facts.read_text()), "step": 7}))
+    (folder / "checkpoints" / "best").write_text("best-000007\n")
+
+
+@pytest.mark.parametrize(
+    ("split", "select", "named", "step", "said"),
+    [
+        ("test", None, "", 7, "best-000007: the best by val, step 7"),
+        ("test", "latest", "", 1, "step-000001: the latest, step 1"),
+        ("test", None, "checkpoints/step-000001", 1, "step-000001: the checkpoint that was named, step 1"),
+        ("val", None, "", 1, "step-000001: the latest, step 1"),
+        ("val", "best", "", 7, "best-000007: the best by val, step 7"),
+    ],
+)
+def test_test_takes_what_val_has_selected_and_says_so(
+    run: tuple[Path, Path],
+    capsys: pytest.CaptureFixture[str],
+    split: str,
+    select: str | None,
+    named: str,
+    step: int,
+    said: str,
+) -> None:
+    config, folder = run
+    _add_best(folder)
+    _run(config, folder / named, split, ["none"], None, [], select=select)
+    printed = capsys.readouterr()
+    assert [line["step"] for line in _lines(printed.out)] == [step]
+    assert said in printed.err
+
+
+def test_without_a_best_checkpoint_the_latest_is_scored(
     run: tuple[Path, Path], capsys: pytest.CaptureFixture[str]
 ) -> None:
     config, folder = run
     with pytest.raises(CheckpointError, match="with checkpoints/best; only a run that scores"):
         _run(config, folder, "val", ["none"], None, [], select="best")
-    shutil.copytree(folder / "checkpoints" / "step-000001", folder / "checkpoints" / "best-000007")
-    facts = folder / "checkpoints" / "best-000007" / "checkpoint.json"
-    facts.write_text(json.dumps({**json.loads(facts.read_text()), "step": 7}))
-    (folder / "checkpoints" / "best").write_text("best-000007\n")
-    _run(config, folder, "val", ["none"], None, [], select="best")
-    assert [line["step"] for line in _lines(capsys.readouterr().out)] == [7]
+    _run(config, folder, "test", ["none"], None, [])
+    assert "step-000001: the latest, step 1" in capsys.readouterr().err
 
 
 def _lines(printed: str) -> list[dict[str, Any]]:
