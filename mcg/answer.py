@@ -28,6 +28,7 @@ import torch
 import typer
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 from torch import Tensor
 
 from mcg.config import ConfigError, RunConfig, load_config, parse_config
@@ -48,8 +49,9 @@ __all__ = ["Answerer", "Candidate"]
 
 @dataclass(frozen=True)
 class Candidate:
-    """An answer and its score, more being better. Generated: mean log-probability of a word piece. Of a list or of
-    choices: the log-likelihood, or the probability of the class (mcg/tasks/)."""
+    """An answer and its score, more being better. Generated: mean log-probability of a word piece. Of a list: the
+    log-likelihood, or the probability of the class. Of choices: the log-likelihood, which the task multiple_choice
+    divides by the number of word pieces unless its `likelihood` is sum (mcg/tasks/)."""
 
     answer: str
     score: float
@@ -173,6 +175,11 @@ def _settings(saved: dict[str, Any], where: str, config: str | Path | None, over
     """The config to answer by: the checkpoint's own, or a file's."""
     if config is not None:
         return load_config(config, overrides)
+    if overrides:
+        raise ConfigError(
+            f"{overrides[0]!r}: overrides change the file of --config, and none is given; name the config of the run "
+            "(--config configs/ft_msrvtt_qa.yaml)"
+        )
     if "task" not in saved:
         raise ConfigError(
             f"{where}: says what model it is but not how it is asked, as converted weights do; name the config of its "
@@ -191,7 +198,9 @@ def main(
     video: Annotated[Path, typer.Option(help="A video or picture file.")],
     question: Annotated[list[str], typer.Option(help="What to ask; may be repeated.")],
     choice: Annotated[list[str] | None, typer.Option(help="An answer to choose from; may be repeated.")] = None,
-    num_candidates: Annotated[int, typer.Option(min=1, help="Answers to show.")] = 5,
+    num_candidates: Annotated[
+        int, typer.Option(min=1, help="Answers to show; written ones: task.num_beams at most.")
+    ] = 5,
     config: Annotated[Path | None, typer.Option(help="A config file, where the checkpoint has none of a task.")] = None,
     select: Annotated[str, typer.Option(help="Which checkpoint of a run folder: latest or best (by val).")] = "latest",
     device: Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1; default: the GPU where there is one.")] = None,
@@ -221,11 +230,11 @@ def main(
 
 
 def _print_table(question: str, candidates: Sequence[Candidate]) -> None:
-    table = Table(title=question, title_justify="left")
-    table.add_column("answer")
+    table = Table(title=Text(question, "table.title"), title_justify="left")
+    table.add_column("answer")  # Text: what is asked and answered is no markup
     table.add_column("score", justify="right")
     for candidate in candidates:
-        table.add_row(candidate.answer, f"{candidate.score:.4f}")
+        table.add_row(Text(candidate.answer), f"{candidate.score:.4f}")
     Console().print(table)
 
 

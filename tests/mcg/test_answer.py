@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -197,3 +199,32 @@ def test_the_command_prints_json_or_a_table(run: Path, answerer: Answerer) -> No
     assert failed.exit_code == 1 and failed.stderr.startswith("error: nope.mp4: not readable")
     failed = _call(*common, "--select", "newest")
     assert failed.exit_code == 1 and "--select 'newest': choose latest or best" in failed.stderr
+
+
+def test_what_is_asked_and_answered_is_no_markup(run: Path) -> None:
+    words = ["--checkpoint", str(run), "--video", str(VIDEO), "--device", "cpu", "--question", "what is [red]it[/b]?"]
+    done = _call(*words, "--choice", "[/]", "--choice", "[b]")
+    assert done.exit_code == 0, done.exception
+    assert all(text in done.stdout for text in ("what is [red]it[/b]?", "[/]", "[b]"))
+
+
+def test_overrides_without_a_config_are_refused(run: Path) -> None:
+    done = _call("--checkpoint", str(run), "--video", str(VIDEO), "--question", QUESTION, "task.num_beams=5")
+    assert done.exit_code == 1 and "'task.num_beams=5': overrides change the file of --config" in done.stderr
+
+
+README = (ROOT / "README.md").read_text()
+
+
+@pytest.mark.parametrize("line", [line for line in README.splitlines() if line.startswith("python -m mcg.answer ")])
+def test_the_readme_asks_as_the_command_understands(line: str) -> None:
+    command = typer.Typer()
+    command.command()(main)
+    words = shlex.split(line)[3:]
+    asked = typer.main.get_command(command).make_context("answer", list(words)).params
+    assert (ROOT / asked["video"]).is_file() and asked["question"] and not asked["overrides"]
+
+
+def test_the_readmes_example_asks_about_a_file_that_exists() -> None:
+    videos = re.findall(r'answerer\.ask\("([^"]+)"', README)
+    assert videos and all((ROOT / video).is_file() for video in videos)

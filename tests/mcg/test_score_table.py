@@ -46,5 +46,19 @@ def test_multiple_choice_has_no_baseline_by_type() -> None:
     assert "20.00" in text and "none failed" in text
 
 
+def test_names_are_no_markup() -> None:
+    metrics = {
+        "accuracy": accuracy(["1", "2"], ["1", "1"], ["[/b]", "[red]"], {"[i]": ["[red]"]}),
+        "baseline": {"overall": 0.2},
+        "num_scored": 2,
+        "num_failed": 0,
+    }
+    table = score_table(metrics, "[/run]")
+    assert table is not None
+    out = io.StringIO()
+    Console(file=out, width=160).print(table)
+    assert all(name in out.getvalue() for name in ("[/run]", "[/b]", "[red]", "[i]"))
+
+
 def test_scores_of_another_shape_have_no_table() -> None:
     assert score_table({"mean_recall": 0.5, "text_to_video": {"R1": 0.5}}, "t") is None
