@@ -61,6 +61,15 @@ def test_a_run_names_a_config_and_its_own_folder(command: str) -> None:
     assert given.get("checkpoint", config.run_dir) in (config.run_dir, CONVERTED)
 
 
+def test_every_file_that_a_config_needs_has_its_place() -> None:
+    copied = {f"{words[2]}{Path(words[1]).name}" for words in map(str.split, COMMANDS) if words[0] == "cp"}
+    for path in (ROOT / "configs").rglob("*.yaml"):
+        config = load_config(path)
+        assert [source.path for source in config.init if f"`{source.path}`" not in GUIDE] == [], path
+        answers = getattr(config.task, "answer_list", None)
+        assert answers is None or answers in copied, path
+
+
 def test_every_config_is_mentioned() -> None:
     names = {str(path.relative_to(ROOT / "configs").with_suffix("")) for path in (ROOT / "configs").rglob("*.yaml")}
     assert [name for name in names if not name.startswith("demo/") and name not in GUIDE] == []

@@ -1,7 +1,7 @@
 """Convert a released checkpoint into one of ours.
 
     python -m mcg.convert model_base_14M.pth converted/blip
-    python -m mcg.convert alpro_msrvtt_qa.pt converted/qa --config configs/ft_msrvtt_qa_alpro.yaml
+    python -m mcg.convert alpro_msrvtt_qa.pt converted/qa --config configs/alpro/ft_msrvtt_qa.yaml
     python -m mcg.convert vit_base_patch16_224.augreg_in21k_ft_in1k converted/vit
 
 SRC is a file, a folder of Hugging Face, or a known name; DST becomes a folder that `init_from` reads. Without --config
