@@ -32,12 +32,13 @@ from rich.text import Text
 from torch import Tensor
 
 from mcg.config import ConfigError, RunConfig, load_config, parse_config
-from mcg.engine.checkpoint import CheckpointError, find_checkpoint, load_weights
+from mcg.engine.checkpoint import CheckpointError, find_checkpoint
 from mcg.model.bert import TextStates
 from mcg.model.mcg import MCG
 from mcg.tasks import TASKS, TaskConfig
 from mcg.tasks.multiple_choice import MultipleChoice
 from mcg.tasks.open_qa import OpenQA, OpenQAConfig, likelihoods, pad_answers
+from mcg.trained import trained_model
 from shards.clip import plan_clip
 from shards.decode import Frames, open_backend
 from shards.index import KeyFrames
@@ -84,11 +85,7 @@ class Answerer:
                 "that was fine-tuned with open_qa or multiple_choice, or the config of such a task"
             )
         task = TASKS[settings.task.name](_unscored(settings.task))
-        task.check_model(settings.model)
-        model = MCG(settings.model, task.codec.size)
-        missing = load_weights(model, found.folder, task.codec)
-        if missing:
-            raise CheckpointError(f"{found.folder}: lacks {len(missing)} weights of this model, e.g. {missing[0]}")
+        model = trained_model(found, task, settings.model)
         where = device or ("cuda" if torch.cuda.is_available() else "cpu")
         return cls(task, model, torch.device(where))
 

@@ -42,6 +42,8 @@ MAX_PIXELS = 80_000_000
 MAX_VIDEO_PIXELS = 36_000_000
 """Limit of a frame of a video, pixels; 8K has 35 million. A decoder may hold 17 of them."""
 
+_SHORT_FRAMES, _SHORT_SHARE = 2, 0.02
+
 _SEEKABLE = "mov,matroska"
 SEEKABLE_EXTENSIONS = ("mp4", "m4v", "mov", "3gp", "mkv", "webm")
 SEEKABLE_CODECS = ("h264", "hevc", "vp8", "vp9", "av1", "mpeg4")
@@ -59,6 +61,11 @@ _MAX_FPS = 1000.0
 
 class MediaError(ValueError):
     """Bytes that cannot be used as a video or picture; the message is the reason."""
+
+
+def tolerated_loss(promised: int) -> int:
+    """Frames that a stream may end too early: containers promise a frame or two that never come."""
+    return max(_SHORT_FRAMES, int(_SHORT_SHARE * promised))
 
 
 class Orientation(NamedTuple):

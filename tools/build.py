@@ -14,9 +14,9 @@ import errno
 import json
 import os
 import time
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from itertools import chain, islice
@@ -27,11 +27,10 @@ from shards.media import MEDIA_EXTENSIONS, MediaError, probe_table
 from shards.sample import MediaFacts
 from shards.source import open_source
 from shards.writer import QUARANTINE_FILE, DatasetWriter, DuplicateKey, SampleRefused, WriteSummary
+from tools.ahead import LOOK_AHEAD, done, in_order
 from tools.media import Profile, transcode
 from tools.rows import BAD_MEDIA, DUPLICATE, MALFORMED, BadRow, Row
 
-LOOK_AHEAD = 2
-"""Media per thread that are read before their turn to be written."""
 NUM_EXAMPLES = 20
 """Dropped records and quarantined rows that a report quotes; all of them stand in the dataset."""
 FAULTS_OF_THE_FILE = (errno.ENOENT, errno.EACCES, errno.EPERM, errno.EISDIR, errno.ENOTDIR, errno.ELOOP)
@@ -158,21 +157,12 @@ def _load_ahead(
     rows: Iterator[Row | BadRow], load: Callable[[Row], _Loaded | BadRow], pool: ThreadPoolExecutor, ahead: int
 ) -> Iterator[tuple[Row, _Loaded] | BadRow]:
     """Rows in order, each with its medium read and probed, or what is wrong with it; `ahead` of them under way."""
-    waiting: deque[BadRow | tuple[Row, Future[_Loaded | BadRow]]] = deque()
-    for row in rows:
-        waiting.append(row if isinstance(row, BadRow) else (row, pool.submit(load, row)))
-        if len(waiting) > ahead:
-            yield _loaded(waiting.popleft())
-    while waiting:
-        yield _loaded(waiting.popleft())
 
+    def work(row: Row) -> tuple[Row, _Loaded] | BadRow:
+        loaded = load(row)
+        return loaded if isinstance(loaded, BadRow) else (row, loaded)
 
-def _loaded(item: BadRow | tuple[Row, Future[_Loaded | BadRow]]) -> tuple[Row, _Loaded] | BadRow:
-    if isinstance(item, BadRow):
-        return item
-    row, future = item
-    loaded = future.result()
-    return loaded if isinstance(loaded, BadRow) else (row, loaded)
+    return in_order((done(row) if isinstance(row, BadRow) else pool.submit(work, row) for row in rows), ahead)
 
 
 def _load(row: Row, source: str, profile: Profile | None) -> _Loaded | BadRow:

@@ -16,7 +16,6 @@ import json
 import os
 import shutil
 import time
-from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
@@ -41,12 +40,11 @@ from shards.records import TEXT_EXTENSIONS, TextError, parse
 from shards.rng import rng
 from shards.sample import MediaFacts, Origin, SampleError
 from shards.selection import Selection, open_selection
+from tools.ahead import LOOK_AHEAD, done, in_order
 from tools.rows import OptionError
 
 Mode = Literal["raw", "jpg"]
 MODES: dict[str, Mode] = {"raw": "raw", "jpg": "jpg"}
-LOOK_AHEAD = 2
-"""Samples per thread that are decoded before their turn to be written."""
 NUM_EXAMPLES = 5
 _NAME = "export"
 _MIN_PAGE, _MAX_PAGE = 1 << 21, 1 << 30
@@ -253,24 +251,22 @@ class _Source:
     def ready(self, num_threads: int) -> Iterator[_Ready | _Failure]:
         """All samples, decoded; those that cannot be, or are left out, with the reason."""
         ahead = LOOK_AHEAD * num_threads
-        waiting: deque[Future[_Ready | _Failure] | _Failure] = deque()
         pool = ThreadPoolExecutor(num_threads, "export")
         try:
-            for chunk in self._chunks(ahead):
-                chosen = [(shard, row) for shard, row, is_kept in chunk if is_kept]
-                fetched = iter(self._reader.fetch(*zip(*chosen, strict=True)) if chosen else ())
-                for shard, row, is_kept in chunk:
-                    if is_kept:
-                        waiting.append(pool.submit(self._prepare, shard, next(fetched)))
-                    else:
-                        origin = self._reader.origin_of(shard, row)
-                        waiting.append(_Failure(origin, "selection", "left out by where or exclude"))
-                while len(waiting) > ahead:
-                    yield _result(waiting.popleft())
-            while waiting:
-                yield _result(waiting.popleft())
+            yield from in_order(self._begun(pool, ahead), ahead)
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
+
+    def _begun(self, pool: ThreadPoolExecutor, ahead: int) -> Iterator[Future[_Ready | _Failure]]:
+        for chunk in self._chunks(ahead):
+            chosen = [(shard, row) for shard, row, is_kept in chunk if is_kept]
+            fetched = iter(self._reader.fetch(*zip(*chosen, strict=True)) if chosen else ())
+            for shard, row, is_kept in chunk:
+                if is_kept:
+                    yield pool.submit(self._prepare, shard, next(fetched))
+                else:
+                    origin = self._reader.origin_of(shard, row)
+                    yield done(_Failure(origin, "selection", "left out by where or exclude"))
 
     def _rows(self, left_out: bool = True) -> Iterator[tuple[int, int, bool]]:
         """(shard, row, whether it is selected)."""
@@ -337,10 +333,6 @@ class _Source:
             "meta": texts.meta,
         }
         return _Ready(origin, shard, stored, frames, len(texts.records), text)
-
-
-def _result(item: Future[_Ready | _Failure] | _Failure) -> _Ready | _Failure:
-    return item if isinstance(item, _Failure) else item.result()
 
 
 # ---------------------------------------------------------------- writing

@@ -47,6 +47,7 @@ from shards.media import (
     open_video,
     orientation,
     probe_table,
+    tolerated_loss,
 )
 from shards.partial import Media, PartialMedium, usable
 from shards.sample import MediaFacts
@@ -59,7 +60,6 @@ if TYPE_CHECKING:
 
 KEPT_SHARE = 0.9
 """A picture stays as it is unless the JPEG has at most this share of its bytes."""
-_SHORT_FRAMES, _SHORT_SHARE = 2, 0.02
 _MAX_TICKS = 1_000_000
 """Finest clock of a video that is kept, ticks per second; a finer one becomes that of MPEG."""
 _MPEG_CLOCK = Fraction(1, 90_000)
@@ -274,7 +274,7 @@ def _make_video(data: bytes, duration: float, profile: VideoProfile) -> tuple[by
             numbers.append(number)
     if writer is None:
         raise MediaError("no frame can be decoded")
-    if len(times) - decoded > max(_SHORT_FRAMES, int(_SHORT_SHARE * len(times))):
+    if len(times) - decoded > tolerated_loss(len(times)):
         raise MediaError(f"the stream ends after {decoded} frames (header said {len(times)})")
     return writer.finish(duration), numbers
 

@@ -13,9 +13,9 @@ from __future__ import annotations
 
 import json
 import time
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from itertools import islice
 from typing import Any
@@ -29,7 +29,8 @@ from shards.records import TEXT_EXTENSIONS, TextError, parse
 from shards.sample import Origin, SampleError
 from shards.source import open_source
 from shards.writer import QUARANTINE_FILE, DatasetWriter, DuplicateKey, SampleRefused
-from tools.build import LOOK_AHEAD, NUM_EXAMPLES, BuildError
+from tools.ahead import LOOK_AHEAD, in_order
+from tools.build import NUM_EXAMPLES, BuildError
 from tools.media import Profile, Transcoded, describe, transcode
 from tools.quality import Medium, Quality, measure
 from tools.rows import BAD_MEDIA, DUPLICATE, MALFORMED
@@ -162,13 +163,7 @@ def _make_ahead(
     reader: Reader, places: Iterator[tuple[int, int]], profile: Profile, pool: ThreadPoolExecutor, ahead: int
 ) -> Iterator[_Made]:
     """Samples in order; `ahead` of them under way."""
-    waiting: deque[Future[_Made]] = deque()
-    for shard, row in places:
-        waiting.append(pool.submit(_make, reader, shard, row, profile))
-        if len(waiting) > ahead:
-            yield waiting.popleft().result()
-    while waiting:
-        yield waiting.popleft().result()
+    return in_order((pool.submit(_make, reader, shard, row, profile) for shard, row in places), ahead)
 
 
 def _make(reader: Reader, shard: int, row: int, profile: Profile) -> _Made:

@@ -34,15 +34,13 @@ from shards.media import (
     open_image,
     open_video,
     orientation,
+    tolerated_loss,
 )
 from shards.partial import Media, PartialMedium, whole
 
 if TYPE_CHECKING:
     from av import VideoFrame
     from PIL import Image
-
-_SHORT_FRAMES = 2
-_SHORT_SHARE = 0.02
 
 
 def decode(media: Media, kind: str, plan: ClipPlan) -> NDArray[np.uint8]:
@@ -166,8 +164,7 @@ def _slots(frames: tuple[int, ...]) -> dict[int, list[int]]:
 
 
 def _check_short(planned: int, decoded: int, promised: int) -> None:
-    tolerated = max(_SHORT_FRAMES, int(_SHORT_SHARE * promised))
-    if decoded == 0 or planned >= promised or promised - decoded > tolerated:
+    if decoded == 0 or planned >= promised or promised - decoded > tolerated_loss(promised):
         raise MediaError(
             f"frame {planned} was planned but the stream ends after {decoded} frames (header said {promised})"
         )
