@@ -8,12 +8,18 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 
 from tests.servers.moto import moto_server
 from tests.servers.proxy import FaultProxy
 from tests.servers.rgw import INSTALL, missing_programs, rgw_server
 from tests.servers.s3 import S3Server
+
+# No example is too slow: a busy machine is no failure. Where CI is set, Hypothesis takes the same examples every time.
+usual = hypothesis.settings.get_profile("ci" if os.environ.get("CI") else "default")
+hypothesis.settings.register_profile("tests", usual, deadline=None)
+hypothesis.settings.load_profile("tests")
 
 
 @pytest.fixture(scope="session")

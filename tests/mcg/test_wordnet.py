@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from mcg.wordnet import WordNet, WordNetError, find_wordnet
@@ -54,7 +54,6 @@ def test_a_verb_resembles_a_noun_but_no_noun_a_verb(small: WordNet) -> None:
 WORDS = st.sampled_from([word for name in ("noun", "verb") for word, _ in SYNSETS[name]])
 
 
-@settings(deadline=None)
 @given(WORDS, WORDS)
 def test_similarity_is_a_share_and_full_for_oneself_alone(small: WordNet, one: str, other: str) -> None:
     found = _similarity(small, one, other)

@@ -260,7 +260,7 @@ def test_the_same_requests_meet_the_same_faults_again(proxy: FaultProxy) -> None
     assert seen[0] == seen[1] and {206, 404, 503} == set(seen[0])
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(seed=st.integers(0, 2**32), weights=st.lists(st.integers(1, 9), min_size=1, max_size=len(KINDS)))
 def test_shares_are_as_told(seed: int, weights: list[int]) -> None:
     rates = {kind: weight / 150 for kind, weight in zip(KINDS, weights, strict=False)}

@@ -21,7 +21,7 @@ from shards.beton import (
 from shards.index import DatasetError, WrongPlace
 from tests.shards.small_beton import numbered, write_beton
 
-HOSTILE = settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+HOSTILE = settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 @pytest.fixture(scope="module")

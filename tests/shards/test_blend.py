@@ -14,7 +14,7 @@ from shards.blend import Blend, cycle, whole_weights
 WEIGHTS = st.lists(st.integers(1, 60), min_size=1, max_size=7)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(WEIGHTS)
 def test_every_dataset_stays_within_one_turn_of_its_share(weights: list[int]) -> None:
     turns = cycle(weights)
@@ -31,7 +31,7 @@ def test_the_cycle_never_changes() -> None:
     assert cycle([3, 2, 1]).tolist() == [0, 1, 0, 2, 1, 0]
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(WEIGHTS, st.integers(2, 4))
 def test_a_common_factor_changes_nothing(weights: list[int], factor: int) -> None:
     assert cycle([w * factor for w in weights]).tolist() == cycle(weights).tolist() * factor
@@ -64,7 +64,7 @@ def test_an_unknown_unit_is_refused() -> None:
         Blend([1], "batch")  # type: ignore[arg-type]
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(WEIGHTS, st.lists(st.integers(1, 40), min_size=1, max_size=12))
 def test_mixed_slots_do_not_depend_on_the_batch_size(weights: list[int], batches: list[int]) -> None:
     """unit "sample": cut the sequence of slots as you like, it stays the same sequence, and positions have no gap."""
@@ -82,7 +82,7 @@ def test_mixed_slots_do_not_depend_on_the_batch_size(weights: list[int], batches
         assert whole_position[whole_dataset == d].tolist() == list(range(whole_next[d]))
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(WEIGHTS, st.integers(1, 16), st.integers(1, 40))
 def test_homogeneous_batches_take_one_turn_each(weights: list[int], batch_size: int, steps: int) -> None:
     blend = Blend(weights, "step")

@@ -135,7 +135,7 @@ def test_of_files_that_nobody_speaks_for_the_one_opened_longest_ago_goes(tmp_pat
     assert put(cache, name_of(5), bytes(1000))
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(
     accesses=st.lists(st.integers(0, 9), min_size=1, max_size=40),
     sizes=st.lists(st.integers(1, 40), min_size=10, max_size=10),

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from omegaconf import OmegaConf
 
@@ -87,7 +87,6 @@ def clips_of(made: ClipPlan, config: ClipConfig) -> list[list[int]]:
     return np.array(made.frames).reshape(config.num_clips, config.num_frames).tolist()
 
 
-@settings(deadline=None)
 @given(facts_, configs(), st.booleans(), st.integers(0, 2**32))
 def test_every_plan_can_be_executed(facts: MediaFacts, config: ClipConfig, snap: bool, seed: int) -> None:
     if snap and facts.key_frames is not None:
@@ -104,7 +103,6 @@ def test_every_plan_can_be_executed(facts: MediaFacts, config: ClipConfig, snap:
     assert bool(made.ops) <= (config.randaugment is not None)
 
 
-@settings(deadline=None)
 @given(facts_, configs(), st.integers(0, 2**32), st.integers(0, 2**32))
 def test_evaluation_draws_nothing(facts: MediaFacts, config: ClipConfig, one: int, other: int) -> None:
     config = config.for_evaluation()
@@ -233,7 +231,6 @@ def test_at_the_rate_of_the_video_every_frame_is_taken_and_above_it_frames_repea
         }
 
 
-@settings(deadline=None)
 @given(st.lists(st.floats(0.01, 2), min_size=2, max_size=60), st.integers(1, 8), st.floats(0.3, 20), st.integers(0, 99))
 def test_frames_of_unequal_length_are_found_by_their_times(
     lengths: list[float], want: int, fps: float, seed: int
@@ -292,7 +289,6 @@ def test_time_marks_tell_times_and_are_no_key_frames() -> None:
     assert plan(facts, sampling="fps_middle", fps=2, num_frames=2).frames == (45, 47)  # after 1.75 s and 2.25 s
 
 
-@settings(deadline=None)
 @given(
     st.integers(2, 3000),
     st.lists(st.integers(0, 2999), unique=True, min_size=2, max_size=30).map(sorted),

@@ -178,7 +178,7 @@ def test_what_does_not_belong_together_is_not_packed() -> None:
         pack_frames(PICTURES, "jpg", 2.0, 3.0, TIMES[1:])
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(data=st.data())
 def test_damage_gives_the_same_pictures_or_a_media_error(data: st.DataObject) -> None:
     damaged = bytearray(PACKED)
@@ -197,7 +197,7 @@ def test_damage_gives_the_same_pictures_or_a_media_error(data: st.DataObject) ->
         assert set(found) <= set(PICTURES)
 
 
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 @given(data=st.binary(max_size=200), end=st.booleans())
 def test_any_bytes_give_frames_or_a_media_error(data: bytes, end: bool) -> None:
     try:

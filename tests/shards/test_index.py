@@ -65,7 +65,7 @@ def sample(i: int, records: int = 1) -> SampleRow:
     return SampleRow(f"{i:09d}", members, records, MediaFacts("video", "h264", 320, 240, 250 + i % 9, 25.0, 10.0, 0.0))
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.lists(rows_, min_size=1, max_size=5), min_size=1, max_size=6), st.integers(1, 8))
 def test_gives_back_what_was_written(
     tmp_path_factory: pytest.TempPathFactory, shards: list[list[SampleRow]], group_rows: int

@@ -20,7 +20,8 @@ from tests.shards.conftest import REPOSITORY
 from tests.shards.small_dataset import config, encode, sequence, write_dataset
 
 PROGRAM = """
-import atexit, os, sys, time
+import atexit, os, signal, sys, time
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell starts what it puts into the background without it
 from pathlib import Path
 from shards import Loader
 from tests.shards.small_dataset import config, encode, seen

@@ -122,7 +122,7 @@ def test_a_loader_that_did_nothing_yet_has_all_metrics() -> None:
     assert parse(to_prometheus(Stats().snapshot())).keys() == parse(to_prometheus(busy())).keys()
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(value=st.text(st.characters(exclude_categories=["Cs"])))
 def test_any_label_value_is_escaped(value: str) -> None:
     families = parse(to_prometheus(Stats().snapshot(), {"run": value}))

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from shards.mp4 import BYTES_PER_SAMPLE, MAX_FREE_SAMPLES, check_sample_counts
@@ -58,7 +58,6 @@ def test_media_data_is_not_taken_for_tables() -> None:
     check_sample_counts(box(b"ftyp", b"isom") + box(b"mdat", b"stsz" + b"\xff" * 100) + box(b"moov", bytes(8)))
 
 
-@settings(deadline=None)
 @given(data=st.binary(max_size=200))
 def test_any_bytes_pass_or_are_refused_with_a_reason(data: bytes) -> None:
     for file in (data, box(b"ftyp", b"isom") + data, b"\x1a\x45\xdf\xa3" + data + b"stsz" + b"\xff" * 50):

@@ -52,7 +52,7 @@ def order_of(d: Dataset) -> Order:
     return Order([len(shard) for shard in d.shards], d.seed, d.name, d.streams, d.window)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(datasets(1, largest=2000), st.data())
 def test_every_position_and_substitute_is_the_oracles(made: list[Dataset], data: st.DataObject) -> None:
     [oracle] = made
@@ -68,7 +68,7 @@ def test_every_position_and_substitute_is_the_oracles(made: list[Dataset], data:
             assert at.stream.tolist() == [e[3] for e in expected]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.integers(1, 3).flatmap(datasets), STEPS, st.sampled_from(["step", "sample"]), st.data())
 def test_batches_are_the_oracles_while_ranks_and_batch_change(
     made: list[Dataset], steps: list[tuple[int, int]], unit: Any, data: st.DataObject
@@ -90,7 +90,7 @@ def test_batches_are_the_oracles_while_ranks_and_batch_change(
                 assert (e.pass_, e.shard, e.row) == made[e.dataset].at(e.position)[:3]
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.integers(1, 3).flatmap(datasets), st.integers(1, 4), st.integers(1, 24), st.booleans(), st.data())
 def test_the_blend_stays_within_one_batch_of_its_shares_and_passes_are_whole(
     made: list[Dataset], world: int, share: int, by_step: bool, data: st.DataObject
@@ -118,7 +118,7 @@ def test_the_blend_stays_within_one_batch_of_its_shares_and_passes_are_whole(
             assert sorted(at[1:] for at in seen[d] if at[0] == pass_) == every
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.integers(1, 3).flatmap(datasets), STEPS)
 def test_an_evaluation_is_exact_while_ranks_and_batch_change(made: list[Dataset], steps: list[tuple[int, int]]) -> None:
     orders: list[ElementOrder] = [Sequential([len(s) for s in d.shards], d.name) for d in made]
@@ -226,7 +226,7 @@ def handed_over(batch: Any, case: Case) -> list[tuple[str, int, int]]:
     return found
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=12)
 @given(st.data())
 def test_a_training_run_is_the_oracles_through_stops_failures_and_other_worlds(
     folders: list[Path], tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
@@ -263,7 +263,7 @@ def test_a_training_run_is_the_oracles_through_stops_failures_and_other_worlds(
             assert (state["q"], state["positions"]) == (run.q, run.positions)
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=8)
 @given(st.data(), st.sampled_from([1, 2, 3]), st.integers(1, 9))
 def test_an_evaluation_is_the_oracles_with_failures_told_and_padding_masked(
     folders: list[Path], tmp_path_factory: pytest.TempPathFactory, data: st.DataObject, world: int, share: int

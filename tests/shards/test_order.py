@@ -31,7 +31,7 @@ def elements(order: Order, positions: np.ndarray, attempt: int = 0) -> list[tupl
     return list(zip(at.shard.tolist(), at.row.tolist(), strict=True))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(COUNTS, SHAPE, st.integers(0, 3))
 def test_every_pass_holds_every_element_once(counts: list[int], shape: dict[str, int], pass_: int) -> None:
     order = make(counts, shape)
@@ -41,7 +41,7 @@ def test_every_pass_holds_every_element_once(counts: list[int], shape: dict[str,
     assert set(order.at(pass_ * n + np.arange(n)).pass_.tolist()) == {pass_}
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(COUNTS, SHAPE, st.data())
 def test_random_access_equals_going_through(counts: list[int], shape: dict[str, int], data: st.DataObject) -> None:
     order = make(counts, shape)
@@ -51,7 +51,7 @@ def test_random_access_equals_going_through(counts: list[int], shape: dict[str, 
     assert elements(make(counts, shape), np.array(asked)) == [through[p] for p in asked]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(COUNTS, SHAPE, st.data())
 def test_the_next_use_is_never_late_and_within_a_window_of_the_truth(
     counts: list[int], shape: dict[str, int], data: st.DataObject
@@ -84,7 +84,7 @@ def test_the_next_use_in_an_evaluation_is_exact(counts: list[int], data: st.Data
     ]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(COUNTS, SHAPE)
 def test_streams_are_equal_within_one_element_and_keep_their_elements(counts: list[int], shape: dict[str, int]) -> None:
     order = make(counts, shape)
@@ -106,7 +106,7 @@ ROOMY_SHAPE = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(ROOMY, ROOMY_SHAPE, st.integers(1, 8))
 def test_substitutes_come_from_the_same_window_where_it_is_not_small(
     counts: list[int], shape: dict[str, int], attempt: int
@@ -124,7 +124,7 @@ def test_substitutes_come_from_the_same_window_where_it_is_not_small(
     assert all(np.array_equal(a[normal], b) for a, b in zip(substitutes, twins, strict=True))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(COUNTS.filter(lambda counts: sum(counts) > 1), SHAPE, st.integers(0, 2))
 def test_small_windows_have_as_many_different_substitutes_as_there_are_elements(
     counts: list[int], shape: dict[str, int], pass_: int
@@ -165,7 +165,7 @@ def test_the_substitutes_never_change() -> None:
     assert elements(order, np.arange(150, 154), attempt=1) == [(1, 20), (1, 361), (0, 191), (1, 50)]
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(COUNTS, SHAPE)
 def test_another_seed_name_or_pass_is_another_order(counts: list[int], shape: dict[str, int]) -> None:
     order = make(counts, shape)
@@ -177,7 +177,7 @@ def test_another_seed_name_or_pass_is_another_order(counts: list[int], shape: di
     assert first != elements(Order(counts, shape["seed"], "other", shape["streams"], shape["window"]), np.arange(n))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.integers(1, 400), st.integers(0, 2**64 - 1))
 def test_permute_is_a_bijection(size: int, key: int) -> None:
     result = permute(np.arange(size), np.full(size, size), np.full(size, key, dtype=np.uint64))
@@ -282,7 +282,7 @@ def test_position_and_shard_are_uncorrelated_over_seeds(num_shards: int) -> None
     assert abs(np.mean(correlations)) < 0.05
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(COUNTS)
 def test_sequential_goes_through_the_shards_in_order(counts: list[int]) -> None:
     order = Sequential(counts, "eval")

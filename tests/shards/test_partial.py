@@ -22,7 +22,6 @@ TABLE = KeyFrames([0, 50, 100, 150], [0.0, 2.0, 4.0, 6.0], [100, 10 * BLOCK, 20 
 SPANS = st.lists(st.tuples(st.integers(-50, 400), st.integers(-50, 400)), max_size=12)
 
 
-@settings(deadline=None)
 @given(spans=SPANS, gap=st.integers(0, 40))
 def test_merged_spans_are_the_same_bytes_and_small_gaps(spans: list[tuple[int, int]], gap: int) -> None:
     merged = merge_spans(spans, 300, gap)
@@ -33,7 +32,7 @@ def test_merged_spans_are_the_same_bytes_and_small_gaps(spans: list[tuple[int, i
     assert all({start, stop - 1} <= wanted for start, stop in merged)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(
     steps=st.lists(
         st.one_of(

@@ -11,7 +11,7 @@ from shards.order import Order
 from shards.partition import deal
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 9)), min_size=24, max_size=24))
 def test_the_ranks_together_are_the_same_list_for_every_world_size(slots: list[tuple[int, int]]) -> None:
     dataset, stream = np.array(slots).T

@@ -28,7 +28,7 @@ def plan_training(
     return [element for element in elements if element is not None], plans[0].after
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(COUNTS, STEPS, st.sampled_from(["step", "sample"]), st.data())
 def test_world_and_batch_may_change_at_every_step(
     counts: list[list[int]], steps: list[tuple[int, int]], unit: Unit, data: st.DataObject
@@ -49,7 +49,7 @@ def test_world_and_batch_may_change_at_every_step(
         assert sorted(positions) == list(range(reached))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(COUNTS, st.sampled_from([1, 2, 3, 4]), st.integers(1, 5))
 def test_evaluation_is_each_element_once_in_order_on_any_world(
     counts: list[list[int]], world_size: int, share: int

@@ -67,7 +67,7 @@ def test_text_that_is_none_is_refused_with_the_reason(text: bytes | None, txt: b
         parse(text, txt)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.none() | st.binary(max_size=30) | values.map(as_json), st.none() | st.binary(max_size=20))
 def test_any_bytes_give_objects_or_a_reason(text: bytes | None, txt: bytes | None) -> None:
     try:

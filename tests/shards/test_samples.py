@@ -135,7 +135,7 @@ names = (
 )
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.tuples(names.filter(bool), st.sampled_from([b"", b"x", JSON])), max_size=12))
 def test_every_member_is_accounted_for_once(tmp_path: Path, files: list[tuple[str, bytes]]) -> None:
     path = write_tar(tmp_path / "a.tar", files, tarfile.USTAR_FORMAT)
@@ -151,7 +151,7 @@ def test_every_member_is_accounted_for_once(tmp_path: Path, files: list[tuple[st
     assert sorted(row.key for row in found.rows) == sorted({row.key for row in found.rows})
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     files=st.lists(
         st.tuples(names.filter(bool), st.sampled_from([b"", b"x", JSON, b"x" * 999, picture(0)])), max_size=9

@@ -98,7 +98,7 @@ def test_the_samples_are_those_that_the_expression_says(toy: Path, where: str, r
     assert select(toy, where).num_samples == len(kept)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.sets(st.integers(0, NUM_SAMPLES - 1), max_size=NUM_SAMPLES - 1), st.booleans(), st.sampled_from([0, 9]))
 def test_excluded_samples_are_gone_and_rows_are_those_of_the_whole_shard(
     toy: Path, tmp_path_factory: pytest.TempPathFactory, out: set[int], by_record: bool, least: int

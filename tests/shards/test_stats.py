@@ -6,7 +6,7 @@ import math
 import threading
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from shards.stats import STAGES, WAIT, Accounting, AccountingError, Clock, Queue, Snapshot, Stats, Times
@@ -113,7 +113,6 @@ def clocked(nanoseconds: list[int]) -> Times:
 DURATIONS = st.lists(st.integers(0, 1 << 45), min_size=1, max_size=60)
 
 
-@settings(deadline=None)
 @given(values=DURATIONS, share=st.floats(0, 1))
 def test_a_quantile_is_right_to_six_percent(values: list[int], share: float) -> None:
     times = clocked(values)
@@ -124,14 +123,12 @@ def test_a_quantile_is_right_to_six_percent(values: list[int], share: float) -> 
     assert math.isclose(times.seconds, sum(values) / 1e9)
 
 
-@settings(deadline=None)
 @given(values=DURATIONS)
 def test_octaves_count_what_took_less(values: list[int]) -> None:
     for border, runs in clocked(values).octaves():
         assert runs == sum(value < round(border * 1e9) for value in values)
 
 
-@settings(deadline=None)
 @given(first=DURATIONS, second=DURATIONS)
 def test_times_of_an_interval_are_those_noted_in_it(first: list[int], second: list[int]) -> None:
     whole, before, after = clocked(first + second), clocked(first), clocked(second)

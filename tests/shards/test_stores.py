@@ -179,15 +179,16 @@ def test_listing_goes_through_all_pages(bucket: str, s3_server: Any) -> None:
 
 
 @pytest.fixture
-def answers(use_s3: Callable[..., None], s3_server: Any) -> Iterator[Callable[..., None]]:
-    """answers(status, code, message, **headers): what an S3 server says to everything from now on."""
+def answers(use_s3: Callable[..., None], s3_server: Any) -> Iterator[Callable[..., HttpStore]]:
+    """answers(status, code, inside, times, **headers): what an S3 server says to so many requests from now on."""
     with HttpStore().running() as store:
         use_s3(s3_server, endpoint=store.url)
 
-        def say(status: int, code: str, inside: str = "", **headers: str) -> None:
-            store.faults.extend([status] * 1000)
+        def say(status: int, code: str, inside: str = "", times: int = 1000, **headers: str) -> HttpStore:
+            store.faults.extend([status] * times)
             store.headers = {"Content-Type": "application/xml"} | {k.replace("_", "-"): v for k, v in headers.items()}
             store.body = f"<Error><Code>{code}</Code><Message>m</Message>{inside}</Error>".encode()
+            return store
 
         yield say
 
@@ -201,7 +202,7 @@ def answers(use_s3: Callable[..., None], s3_server: Any) -> Iterator[Callable[..
     ],
 )
 def test_a_bucket_of_another_region_names_the_region(
-    answers: Callable[..., None], status: int, code: str, inside: str, headers: dict[str, str]
+    answers: Callable[..., HttpStore], status: int, code: str, inside: str, headers: dict[str, str]
 ) -> None:
     answers(status, code, inside, **headers)
     says("s3://b/x", SourceError, "the bucket b lies in region eu-west-1: set AWS_DEFAULT_REGION=eu-west-1")
@@ -216,7 +217,9 @@ def test_a_bucket_of_another_region_names_the_region(
         (403, "AccessDenied", "the bucket's policy does not allow this, or the file is not there"),
     ],
 )
-def test_what_will_not_pass_is_said_at_once(answers: Callable[..., None], status: int, code: str, match: str) -> None:
+def test_what_will_not_pass_is_said_at_once(
+    answers: Callable[..., HttpStore], status: int, code: str, match: str
+) -> None:
     answers(status, code)
     says("s3://b/x", AccessDenied, match)
 
@@ -230,10 +233,22 @@ def test_what_will_not_pass_is_said_at_once(answers: Callable[..., None], status
         (500, "InternalError", False),
     ],
 )
-def test_what_may_pass_is_tried_again(answers: Callable[..., None], status: int, code: str, throttled: bool) -> None:
-    answers(status, code)
-    source = RemoteSource("s3://b/x", 3)
-    with pytest.raises(SourceError, match=rf"^s3://b/x/a\.tar: cannot be read \({code}: m\), tried \d+ times in \d+ s"):
-        source.read("a.tar", 0, 5)
+def test_what_may_pass_is_tried_again(
+    answers: Callable[..., HttpStore], status: int, code: str, throttled: bool
+) -> None:
+    answers(status, code, times=2).files["/b/x/a.tar"] = b"0123456789"
+    source = RemoteSource("s3://b/x")
+    assert source.read("a.tar", 0, 5) == b"01234"
     counted = source.traffic.snapshot()
-    assert counted["retries"] >= 1 and (counted["seconds_throttled"] > 0) == throttled
+    assert counted["retries"] == 2 and (counted["seconds_throttled"] > 0) == throttled
+
+
+def test_what_does_not_pass_is_said_with_the_reason_and_the_attempts(answers: Callable[..., HttpStore]) -> None:
+    answers(503, "SlowDown", times=2).files["/b/x/a.tar"] = b"0123456789"
+    assert RemoteSource("s3://b/x").read("a.tar", 0, 5) == b"01234"  # the first client takes its time on a busy machine
+    answers(503, "SlowDown")
+    with pytest.raises(
+        SourceError, match=r"^s3://b/x/a\.tar: cannot be read \(.*\), tried \d+ times in \d+ s"
+    ) as raised:
+        RemoteSource("s3://b/x", 3).read("a.tar", 0, 5)
+    assert "(SlowDown: m)" in str(raised.value) or "(no whole answer within" in str(raised.value)

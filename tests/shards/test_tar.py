@@ -36,7 +36,7 @@ def expected(data: bytes) -> list[Member]:
         return [Member(info.name, info.offset_data, info.size) for info in tar if info.isreg()]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     st.lists(st.tuples(st.lists(names, min_size=1, max_size=6), st.binary(max_size=1500)), max_size=6),
     st.sampled_from(["gnu", "pax"]),
@@ -108,7 +108,7 @@ def test_compressed_tars_are_named_as_such(tmp_path: Path) -> None:
         scan(path)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.data())
 def test_damage_gives_tar_error_or_members_inside_the_file(data: st.DataObject) -> None:
     raw = bytearray(
@@ -169,7 +169,7 @@ def webdataset_tar(files: list[tuple[str, bytes]], mtime: float | None) -> bytes
     return buffer.getvalue()
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(
     st.lists(st.tuples(st.lists(names, min_size=1, max_size=4), st.binary(max_size=1100)), max_size=25),
     st.sampled_from(["gnu", "pax"]),

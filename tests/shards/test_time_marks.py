@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -24,7 +24,6 @@ def off(times: list[float], end: float, known: list[int]) -> float:
     )
 
 
-@settings(deadline=None)
 @given(st.lists(st.floats(0.001, 5), min_size=1, max_size=200), st.lists(st.integers(0, 199), max_size=5))
 def test_all_times_follow_from_the_marks_to_half_a_frame(lengths: list[float], keys: list[int]) -> None:
     clock = np.cumsum([3.0, *lengths]).tolist()

@@ -95,7 +95,7 @@ def test_headers_that_do_not_fit_into_memory_are_read_again(folder: Path, monkey
     assert not check(folder).problems
 
 
-@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(at=st.integers(0, 10**9), bit=st.integers(0, 7), chunk=st.sampled_from([600, 4096, 1 << 20]))
 def test_any_flipped_bit_is_found_and_spoils_only_what_it_hits(
     folder: Path, monkeypatch: pytest.MonkeyPatch, at: int, bit: int, chunk: int

@@ -147,7 +147,7 @@ TRUTH = st.recursive(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(TRUTH)
 def test_many_samples_at_once_are_judged_as_python_judges_one(text: str) -> None:
     rows = [

@@ -83,7 +83,7 @@ def test_a_row_with_other_columns_is_reported_and_skipped(text_file: Write) -> N
     assert third == Record("line 4", {"id": "3", "name": "ok"})
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(st.lists(st.tuples(st.text(min_size=1), st.text()), max_size=20))
 def test_whatever_the_csv_module_writes_is_read_back(
     tmp_path_factory: pytest.TempPathFactory, cells: list[tuple[str, str]]
@@ -98,7 +98,7 @@ def test_whatever_the_csv_module_writes_is_read_back(
     assert len(records) == len(cells)
 
 
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 @given(st.lists(st.text(alphabet='ab",', max_size=8), max_size=12))
 def test_csv_of_any_shape_is_read_to_its_end(tmp_path_factory: pytest.TempPathFactory, lines: list[str]) -> None:
     path = tmp_path_factory.mktemp("csv") / "a.csv"

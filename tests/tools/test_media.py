@@ -170,7 +170,6 @@ def test_a_fixed_rate_drops_frames_and_never_repeats_one() -> None:
     assert transcode(video(10), "mp4", VideoProfile(fps=60)).frames == tuple(range(10))
 
 
-@settings(deadline=None)
 @given(gaps=st.lists(st.floats(0.001, 3), max_size=60), begin=st.floats(-5000, 5000), fps=st.floats(0.1, 60))
 def test_a_fixed_rate_takes_the_first_frame_of_each_slot(gaps: list[float], begin: float, fps: float) -> None:
     times = begin + np.cumsum([0.0, *gaps])
@@ -316,7 +315,7 @@ def test_damage_is_a_media_error_with_a_reason() -> None:
         transcode(bytes(damaged), "avi", SMALL)
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(data=st.data())
 def test_whatever_the_bytes_are_the_answer_is_a_medium_or_a_media_error(data: st.DataObject) -> None:
     damaged = bytearray(_WHOLE)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tools.annotations import Record
@@ -45,7 +45,6 @@ _lines = st.one_of(
 )
 
 
-@settings(deadline=None)
 @given(st.lists(_lines, max_size=12))
 def test_every_record_ends_in_one_place(media: Path, asked: list[dict[str, Any]]) -> None:
     """Good questions in a sample, dropped ones beside them, bad lines and lost videos as rows of their own."""

@@ -24,7 +24,7 @@ KEYS = sorted(STATE)
 SHAPES = {key: tensor.to("meta") for key, tensor in STATE.items()}
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(
     gone=st.sets(st.sampled_from(KEYS), max_size=5),
     more=st.sets(st.sampled_from(["extra", "visual_encoder.model.extra", "text_encoder.cls.extra.weight"])),

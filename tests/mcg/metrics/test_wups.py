@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from mcg.metrics.wups import STOP_WORDS, Wups, wups_table
@@ -67,7 +67,6 @@ def test_the_form_of_a_word_says_its_part_of_speech(small: Wups) -> None:
 ANSWERS = st.lists(st.sampled_from(["dog", "cats", "poodle", "run", "playing", "town", "unicorn", "the"])).map(" ".join)
 
 
-@settings(deadline=None)
 @given(ANSWERS, ANSWERS, ANSWERS)
 def test_scores_are_shares_symmetric_in_the_answers_and_never_fall_with_references(
     small: Wups, one: str, other: str, third: str

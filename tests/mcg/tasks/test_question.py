@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from mcg.tasks.question import asked_types, fuse_questions, ones, question_meta, same_clips
@@ -19,7 +19,6 @@ def _origins(keys: str) -> list[Origin]:
     return [Origin("d", "s.tar", key) for key in keys]
 
 
-@settings(deadline=None)
 @given(st.lists(st.tuples(st.sampled_from("ab"), st.integers(0, 1)), min_size=1, max_size=8))
 def test_a_clip_is_shared_by_equal_frames_of_one_origin_only(slots: list[tuple[str, int]]) -> None:
     frames = torch.tensor([shade for _, shade in slots], dtype=torch.uint8).view(-1, 1, 1, 1, 1).expand(-1, 2, 3, 3, 3)

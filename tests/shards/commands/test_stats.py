@@ -65,7 +65,7 @@ def test_what_the_index_does_not_know_is_counted(dataset: Path, run_json: RunJso
     assert "samples without media facts" in run("stats", dataset).stdout
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(values=st.lists(st.integers(0, 10**12), min_size=1, max_size=200), percent=st.sampled_from([1, 50, 90, 99]))
 def test_percentiles_are_exact_for_few_and_close_for_many(values: list[int], percent: int) -> None:
     exact = sorted(values)[max(0, -(-len(values) * percent // 100) - 1)]

@@ -117,7 +117,7 @@ ops_ = st.lists(
 )
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(ops_, st.integers(1, 3), st.integers(2, 20))
 def test_arrays_and_tensors_give_the_same(ops: list[Op], num_frames: int, size: int) -> None:
     frames = clip(num_frames, size)

@@ -48,7 +48,7 @@ def test_frames_come_by_number_in_any_order_repeated_or_not(
     assert tuple(map(read_number, clip)) == frames
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(frames=st.lists(st.integers(0, 39), min_size=1, max_size=6))
 def test_any_plan_inside_the_video_is_met(
     make_clip: Callable[..., bytes], read_number: Callable[[np.ndarray], int], frames: list[int]

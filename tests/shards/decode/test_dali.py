@@ -113,7 +113,7 @@ def test_frames_come_by_number_in_any_order_repeated_or_not(
     assert tuple(map(read_number, on_cpu(clip))) == frames
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     frames=st.lists(st.integers(0, 39), min_size=1, max_size=5),
     top=st.integers(0, 60),

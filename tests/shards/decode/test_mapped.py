@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -29,7 +29,6 @@ def jpegs(frames: np.ndarray) -> MappedFrames:
     return MappedFrames(len(frames), pictures.__getitem__, sum(map(len, pictures)))
 
 
-@settings(deadline=None)
 @given(data=st.data(), flip=st.booleans())
 def test_a_frame_of_the_planned_size_is_copied_bit_for_bit(data: Any, flip: bool) -> None:
     numbers = tuple(data.draw(st.lists(st.integers(0, 4), min_size=1, max_size=6)))

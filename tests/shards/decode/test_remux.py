@@ -44,7 +44,7 @@ def test_a_remuxed_video_has_the_same_frames_under_the_same_numbers(name: str) -
     assert np.array_equal(show(remuxed.data, *remuxed.frames), show(data, *wanted))
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     name=st.sampled_from(["h264, open GOPs", "hevc, open GOPs", "mpeg4", "vp9, hidden frames", "av1"]),
     wanted=st.lists(st.integers(0, NUM_FRAMES - 1), min_size=1, max_size=4),

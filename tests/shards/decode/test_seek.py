@@ -63,7 +63,7 @@ def test_a_part_of_the_bytes_gives_the_same_frames(name: str) -> None:
     table = gop_table(data, film.ext)
     assert usable(table, len(data))
 
-    @settings(max_examples=12, deadline=None)
+    @settings(max_examples=12)
     @given(frames=FRAMES)
     def check(frames: list[int]) -> None:
         store, counts = Store(data), Counters(*COUNTS)
@@ -77,7 +77,7 @@ def test_a_part_of_the_bytes_gives_the_same_frames(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", OTHERS)
-@settings(max_examples=6, deadline=None)
+@settings(max_examples=6)
 @given(frames=FRAMES)
 def test_where_seeking_is_not_trusted_decoding_is_linear(name: str, frames: list[int]) -> None:
     film = OTHERS[name]
@@ -159,7 +159,7 @@ def test_a_table_that_lies_gives_no_wrong_frame(name: str) -> None:
     film = SEEKABLE[name]
     data = shoot(film)
 
-    @settings(max_examples=40, deadline=None)
+    @settings(max_examples=40)
     @given(table=lies(gop_table(data, film.ext), len(data)), frames=FRAMES)
     def check(table: KeyFrames, frames: list[int]) -> None:
         if usable(table, len(data)):
