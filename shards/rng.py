@@ -17,18 +17,20 @@ import numpy.typing as npt
 
 UInt64 = npt.NDArray[np.uint64]
 _MASK = (1 << 64) - 1
+_STEP = np.uint64(0x9E3779B97F4A7C15)
+_FACTORS = (np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB))
+_SHIFTS = (np.uint64(30), np.uint64(27), np.uint64(31))
 
 
 def mix(x: npt.ArrayLike) -> UInt64:
     """splitmix64: a bijection of 64-bit words whose output bits depend on all input bits. Keeps the shape."""
-    word = _words(x).copy()
-    with np.errstate(over="ignore"):
-        word += np.uint64(0x9E3779B97F4A7C15)
-        word ^= word >> np.uint64(30)
-        word *= np.uint64(0xBF58476D1CE4E5B9)
-        word ^= word >> np.uint64(27)
-        word *= np.uint64(0x94D049BB133111EB)
-        word ^= word >> np.uint64(31)
+    word = _words(x)
+    word += _STEP  # in place numpy wraps around without a warning, also where it has no dimension
+    word ^= word >> _SHIFTS[0]
+    word *= _FACTORS[0]
+    word ^= word >> _SHIFTS[1]
+    word *= _FACTORS[1]
+    word ^= word >> _SHIFTS[2]
     return word
 
 
@@ -66,6 +68,7 @@ def rng(
 
 
 def _words(x: Any) -> UInt64:
+    """A new array."""
     if isinstance(x, int):
         return np.array(x & _MASK, dtype=np.uint64)
     return np.asarray(x).astype(np.uint64)
