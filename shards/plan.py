@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
@@ -25,8 +25,7 @@ class Place:
     positions: tuple[int, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Element:
+class Element(NamedTuple):
     """A planned element: number of its dataset, position there, and where the order says that it lies."""
 
     dataset: int
@@ -74,7 +73,7 @@ class TrainingPlanner:
             at[:, here] = self._orders[d].at(position[here])
         slots = deal(dataset, stream, self._world_size)[self._rank]
         fields = (dataset[slots], position[slots], pass_[slots], shard[slots], row[slots])
-        elements = [Element(*numbers) for numbers in zip(*(f.tolist() for f in fields), strict=True)]
+        elements = list(map(Element._make, zip(*(f.tolist() for f in fields), strict=True)))
         return Plan(elements, _common(dataset), Place(q, tuple(positions)))
 
 

@@ -52,14 +52,14 @@ _KEPT_BY_MALLOC = 1 << 25
 
 
 class Fetched(NamedTuple):
-    """The verified bytes of one element; views into what was read in one piece."""
+    """The verified bytes of one element; the medium perhaps a view into what was read in one piece."""
 
     sample: int
     record: int | None
     """None: to be drawn."""
     media: memoryview | bytes | PartialMedium | MappedFrames
-    json: memoryview | bytes | None
-    txt: memoryview | bytes | None
+    json: bytes | None
+    txt: bytes | None
 
 
 if TYPE_CHECKING:
@@ -174,8 +174,7 @@ class Reader:
         if not num_records:
             raise SampleError(origin, "has no text record")
         try:
-            texts = (None if text is None else bytes(text) for text in (fetched.json, fetched.txt))
-            records, meta = parse(*texts)
+            records, meta = parse(fetched.json, fetched.txt)
         except TextError as error:
             raise SampleError(origin, str(error)) from error
         if len(records) != num_records and (num_records >= 0 or not records):
@@ -318,15 +317,16 @@ class Reader:
         cuts = np.flatnonzero(np.diff(shard, prepend=-1)).tolist()
         parts = [(int(shard[a]), slice(a, b)) for a, b in zip(cuts, [*cuts[1:], len(shard)], strict=True)]
         self.index.prefetch(number for number, _ in parts)
-        sample, due = np.empty(len(shard), np.int64), np.empty(len(shard), np.bool_)
+        sample = np.empty(len(shard), np.int64)
         record: list[int | None] = []
+        due: list[bool] = []
         ranges: list[Ranges] = []
         for number, part in parts:
             rows = self.index.rows(number)
             sample[part], records = self._locate(rows, row[part])
             record += records
             ranges.append(rows.ranges(sample[part]))
-            due[part] = self._are_due(number, sample[part])
+            due += self._are_due(number, sample[part].tolist())
         whole = Ranges(*(np.concatenate(arrays, axis=-1) for arrays in zip(*ranges, strict=True)))
         offset, size, there = whole.offset, whole.size, whole.size >= 0
         start = np.where(there, offset, _FAR).min(0)
@@ -361,10 +361,9 @@ class Reader:
                 result.append(self._fetch_odd(number, sample, record))
                 continue
             m_at, j_at, t_at, m_size, j_size, t_size, m_sum, j_sum, t_sum = place
-            view = memoryview(piece)
-            media = view[m_at : m_at + m_size]
-            json = view[j_at : j_at + j_size] if j_size >= 0 else None
-            txt = view[t_at : t_at + t_size] if t_size >= 0 else None
+            media = memoryview(piece)[m_at : m_at + m_size]
+            json = piece[j_at : j_at + j_size] if j_size >= 0 else None
+            txt = piece[t_at : t_at + t_size] if t_size >= 0 else None
             if due and (
                 member_checksum(media) != m_sum
                 or (json is not None and member_checksum(json) != j_sum)
@@ -372,13 +371,9 @@ class Reader:
             ):
                 result.append(self._fetch_odd(number, sample, record))
                 continue
+            if due:
+                self._note_verified(number, sample)
             result.append(Fetched(sample, record, media, json, txt))
-        if self._verify == "once":
-            good = spans.due & [isinstance(fetched, Fetched) for fetched in result]
-            for number, part in spans.parts:
-                bits = np.frombuffer(self._bits(number), np.uint8)
-                verified = spans.sample[part][good[part]]
-                np.bitwise_or.at(bits, verified >> 3, np.uint8(1) << (verified & 7).astype(np.uint8))
         return result
 
     def _fetch_odd(self, shard: int, sample: int, record: int | None) -> Fetched | SampleError:
@@ -404,29 +399,27 @@ class Reader:
                 # The shard is large enough, so this is the store's fault and not the sample's.
                 what = f"{len(data)} of {member.size} bytes of .{member.ext} at {member.offset}"
                 raise SourceError(f"{self.source.url}/{origin.shard}: gave only {what}")
-        if self._is_due(shard, sample):
+        if self._are_due(shard, [sample])[0]:
             damages = (damage(member, data) for member, data in zip(chosen, pieces, strict=True))
             reason = next((reason for reason in damages if reason is not None), None)
             if reason is not None:
                 if self.cache is None or not self.cache.forget(origin.shard):
                     raise SampleError(origin, reason)
                 return self._fetch_one(shard, sample, record)  # the copy was damaged; what the store has may be whole
-            if self._verify == "once":
-                self._bits(shard)[sample >> 3] |= 1 << (sample & 7)
+            self._note_verified(shard, sample)
         texts = {member.ext: data for member, data in zip(chosen[1:], pieces[1:], strict=True)}
         return Fetched(sample, record, pieces[0], texts.get("json"), texts.get("txt"))
 
-    def _is_due(self, shard: int, sample: int) -> bool:
-        """Whether the checksums of a sample are to be compared."""
+    def _are_due(self, shard: int, samples: list[int]) -> list[bool]:
+        """Whether the checksums of some samples are to be compared."""
         if self._verify != "once":
-            return self._verify == "always"
-        return not self._bits(shard)[sample >> 3] >> (sample & 7) & 1
+            return [self._verify == "always"] * len(samples)
+        bits = self._bits(shard)
+        return [not bits[sample >> 3] >> (sample & 7) & 1 for sample in samples]
 
-    def _are_due(self, shard: int, sample: NDArray[np.int64]) -> NDArray[np.bool_]:
-        if self._verify != "once":
-            return np.full(len(sample), self._verify == "always")
-        bits = np.frombuffer(self._bits(shard), np.uint8)
-        return np.asarray((bits[sample >> 3] >> (sample & 7).astype(np.uint8)) & 1 == 0)
+    def _note_verified(self, shard: int, sample: int) -> None:
+        if self._verify == "once":
+            self._bits(shard)[sample >> 3] |= 1 << (sample & 7)
 
     def _bits(self, shard: int) -> bytearray:
         """Who of a shard was verified, a bit each. Two threads at one byte may lose one; then that sample is verified
