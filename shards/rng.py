@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from numpy.random.bit_generator import ISeedSequence
 
 UInt64 = npt.NDArray[np.uint64]
 _MASK = (1 << 64) - 1
@@ -64,7 +65,18 @@ def rng(
     """
     address = json.dumps([int(seed), dataset, int(pass_), shard, key, int(record), int(attempt), purpose])
     digest = hashlib.blake2b(address.encode(), digest_size=16).digest()
-    return np.random.Generator(np.random.Philox(key=int.from_bytes(digest, "little")))
+    # numpy takes any ISeedSequence here, its stub only its own
+    return np.random.Generator(np.random.Philox(_Key(digest)))  # type: ignore[arg-type]
+
+
+class _Key(ISeedSequence):
+    """Gives Philox its key as `Philox(key=...)` does, which asks the system for a seed before: four times the time."""
+
+    def __init__(self, digest: bytes) -> None:
+        self._digest = digest
+
+    def generate_state(self, n_words: int, dtype: Any = np.uint32) -> npt.NDArray[Any]:
+        return np.frombuffer(self._digest, np.dtype(dtype).newbyteorder("<"), n_words)
 
 
 def _words(x: Any) -> UInt64:

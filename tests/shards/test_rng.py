@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+import pickle
 from typing import Any
 
 import numpy as np
@@ -44,6 +47,18 @@ def test_hash_takes_arrays_and_scalars_alike() -> None:
 
 def test_one_address_gives_one_generator() -> None:
     assert rng(**ADDRESS).random() == rng(**ADDRESS).random()
+
+
+def test_the_generator_is_philox_with_the_hash_of_the_address_as_its_key() -> None:
+    """Another stream would change the augmentation of every run there ever was."""
+    address = json.dumps(list(ADDRESS.values())).encode()
+    key = int.from_bytes(hashlib.blake2b(address, digest_size=16).digest(), "little")
+    published = np.random.Generator(np.random.Philox(key=key))
+    generator = rng(**ADDRESS)
+    assert str(generator.bit_generator.state) == str(published.bit_generator.state)
+    copy = pickle.loads(pickle.dumps(generator))
+    draws = [g.integers(0, 7, 100).tolist() for g in (published, generator, copy)]
+    assert draws[0] == draws[1] == draws[2]
 
 
 @pytest.mark.parametrize("part", list(ADDRESS))
