@@ -383,8 +383,8 @@ class Reader:
         except SampleError as error:
             return error
 
-    def _fetch_one(self, shard: int, sample: int, record: int | None) -> Fetched:
-        """One sample by itself. Raises SampleError, SourceError."""
+    def _fetch_one(self, shard: int, sample: int, record: int | None, again: bool = False) -> Fetched:
+        """One sample by itself. again: it was found damaged before. Raises SampleError, SourceError."""
         origin = self.origin_of(shard, sample)
         chosen = _choose(self.index.rows(shard).members(sample), int(self.index.shards.bytes[shard]), origin)
         start = min(member.offset for member in chosen)
@@ -403,9 +403,10 @@ class Reader:
             damages = (damage(member, data) for member, data in zip(chosen, pieces, strict=True))
             reason = next((reason for reason in damages if reason is not None), None)
             if reason is not None:
-                if self.cache is None or not self.cache.forget(origin.shard):
+                # If a copy was damaged, what the store has may be whole; of threads that meet it one drops the copy.
+                if self.cache is None or (not self.cache.forget(origin.shard) and again):
                     raise SampleError(origin, reason)
-                return self._fetch_one(shard, sample, record)  # the copy was damaged; what the store has may be whole
+                return self._fetch_one(shard, sample, record, again=True)
             self._note_verified(shard, sample)
         texts = {member.ext: data for member, data in zip(chosen[1:], pieces[1:], strict=True)}
         return Fetched(sample, record, pieces[0], texts.get("json"), texts.get("txt"))

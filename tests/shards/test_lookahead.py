@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from shards.cached_source import CachedSource
 from shards.config import DatasetConfig, LoaderConfig
 from shards.index import Index
 from shards.loader import Loader
@@ -134,7 +135,13 @@ def test_a_run_stopped_anywhere_goes_on_the_same_with_another_cache(
     assert found == expected
 
 
-def test_a_copy_that_is_damaged_on_the_disk_costs_no_sample(folder: Path, store: HttpStore, tmp_path: Path) -> None:
+@pytest.mark.parametrize("dropped_by", ["this thread", "another thread first"])
+def test_a_copy_that_is_damaged_on_the_disk_costs_no_sample(
+    folder: Path, store: HttpStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, dropped_by: str
+) -> None:
+    if dropped_by == "another thread first":
+        drop = CachedSource.forget
+        monkeypatch.setattr(CachedSource, "forget", lambda source, name: drop(source, name) and drop(source, name))
     expected = batches(settings(folder), 40)
     cached = settings(store.url, cache={"folder": str(tmp_path), "limit": 2 * shard_bytes(folder)}, verify="always")
     with Loader(cached, 0, 1, encode) as loader:
