@@ -307,8 +307,8 @@ def _use_here(batch: Batch) -> None:
 
 
 def _start(pool: Pool, worker: Worker, pending: Pending) -> None:
-    for number in range(len(pending.plan.elements)):
-        pool.submit(worker.work, pending, number)
+    for numbers in pending.by_sample():
+        pool.submit(worker.work, pending, *numbers)
 
 
 def _open_downloads(config: LoaderConfig) -> Downloads | None:
