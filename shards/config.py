@@ -35,7 +35,8 @@ class DatasetConfig(Frozen):
     """Samples to use, by columns of the index, e.g. "duration >= 2 and kind == 'video'" (order); shards/where.py."""
     partial_bytes: int | None = Field(default=4 << 20, ge=0)
     """With GOP tables in the index decoding skips what a clip does not need, and of remote videos larger than this, in
-    bytes, only what it needs is fetched, unless verify is "always". None: read whole, decode from the first frame."""
+    bytes, only what it needs is fetched, unless verify is "always" or DALI decodes. None: read whole, decode from the
+    first frame."""
     exclude: tuple[str, ...] = ()
     """JSON-lines files of {"shard", "key"} whose samples are left out (order); shards/exclusion.py."""
 

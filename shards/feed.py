@@ -87,14 +87,16 @@ class Feed:
         return pass_ * self.config.repeat + copy, row
 
 
-def open_feed(dataset: DatasetConfig, config: LoaderConfig, downloads: Downloads | None = None) -> Feed:
+def open_feed(
+    dataset: DatasetConfig, config: LoaderConfig, downloads: Downloads | None = None, parts: bool = True
+) -> Feed:
     """Open a dataset as the loader config wants it ordered. Raises ValueError when it has no elements.
 
-    downloads: what brings shards into the cache, if the dataset is remote.
+    downloads: what brings shards into the cache, if the dataset is remote. parts: see `open_reader`.
     """
     from shards.selection import open_selection  # loads pyarrow
 
-    reader = open_reader(dataset, config.verify, downloads)
+    reader = open_reader(dataset, config.verify, downloads, parts)
     selection = open_selection(dataset, reader.index)
     counts = np.asarray(reader.counts if selection is None else selection.counts, dtype=np.int64)
     if not counts.sum():
@@ -115,16 +117,26 @@ def open_feed(dataset: DatasetConfig, config: LoaderConfig, downloads: Downloads
 
 
 def open_reader(
-    dataset: DatasetConfig, verify: Literal["once", "always", "never"] = "once", downloads: Downloads | None = None
+    dataset: DatasetConfig,
+    verify: Literal["once", "always", "never"] = "once",
+    downloads: Downloads | None = None,
+    parts: bool = True,
 ) -> SampleReader:
-    """What reads the samples of a dataset, if it is remote through the cache of these downloads."""
+    """What reads the samples of a dataset, if it is remote through the cache of these downloads.
+
+    parts: whether of large remote videos only parts may be fetched at first, as `partial_bytes` says.
+    """
     if dataset.source == "ffcv":
         from shards.beton_reader import BetonReader
 
         return BetonReader(dataset.name, dataset.path, dataset.elements, verify)
-    from shards.reader import Reader  # loads pyarrow
+    from shards.index import MAX_MEDIA_BYTES  # loads pyarrow
+    from shards.reader import Reader
 
-    reader = Reader(dataset.name, dataset.path, dataset.elements, verify, dataset.partial_bytes)
+    partial_bytes = dataset.partial_bytes
+    if partial_bytes is not None and not parts:
+        partial_bytes = MAX_MEDIA_BYTES  # none is larger, and the GOP tables still save decoding
+    reader = Reader(dataset.name, dataset.path, dataset.elements, verify, partial_bytes)
     if downloads is not None and is_remote(reader.source.url):
         reader.read_through(downloads)
     return reader

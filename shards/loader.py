@@ -72,8 +72,9 @@ class Loader:
         self.config, self.rank, self.world_size = config, rank, world_size
         self._training = config.mode == "train"
         self._downloads = _open_downloads(config)
-        self._feeds = [open_feed(dataset, config, self._downloads) for dataset in config.blend]
-        self.stats = Stats(partial(_traffic, self._feeds, self._downloads))
+        self._backend = open_backend(config.decode, lambda way: stats.count_decoded(way))
+        self._feeds = [open_feed(dataset, config, self._downloads, self._backend.parts) for dataset in config.blend]
+        stats = self.stats = Stats(partial(_traffic, self._feeds, self._downloads))
         self._blend = Blend([dataset.weight for dataset in config.blend], config.unit)
         orders = [feed.order for feed in self._feeds]
         self._planner: Planner = (
@@ -83,7 +84,6 @@ class Loader:
         )
         self._ledger = Ledger(ledger_path, {feed.name: feed.reader.fingerprint for feed in self._feeds})
         self._budget = FailureBudget(config.max_failures, config.max_failure_rate, config.probation)
-        self._backend = open_backend(config.decode, self.stats.count_decoded)
         self._worker = Worker(config, self._feeds, encode, self._backend.decode, self._ledger, self.stats)
         self._start = Place(0, (0,) * len(self._feeds))
         self._here = self._start  # before the next batch to hand over
@@ -307,8 +307,8 @@ def _use_here(batch: Batch) -> None:
 
 
 def _start(pool: Pool, worker: Worker, pending: Pending) -> None:
-    for number in range(len(pending.plan.elements)):
-        pool.submit(worker.work, pending, number)
+    for numbers in pending.by_sample():
+        pool.submit(worker.work, pending, *numbers)
 
 
 def _open_downloads(config: LoaderConfig) -> Downloads | None:

@@ -3,6 +3,8 @@
 Promises: a slot is a function of (seed, element) alone. Bad data (SampleError, MediaError) becomes a failure and, in
 training, the first good one of eight substitutes takes the slot; any other exception reaches whoever waits for the
 batch, with a note of the origin. It knows no loader, so that a dropped loader is collected while threads still work.
+The slots of a batch for which one sample was fetched (questions about one video) are one thread's, one after the other:
+as long as their clips are equal, they are decoded once. Nothing of it is kept for the next batch.
 """
 
 from __future__ import annotations
@@ -18,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from shards.clip import EncodedClip
+from shards.clip import ClipPlan, EncodedClip
 from shards.collate import PADDING, Batch, Slot, collate
 from shards.config import LoaderConfig
 from shards.decode import Decoder, Frames
@@ -30,7 +32,7 @@ from shards.partial import PartialMedium
 from shards.plan import Element, Plan
 from shards.quarantine import Failure, Ledger
 from shards.rng import rng
-from shards.sample import Sample, SampleError
+from shards.sample import Origin, Sample, SampleError
 from shards.stats import Stats
 
 if TYPE_CHECKING:
@@ -97,6 +99,17 @@ class Pending:
         if start is not None:
             start()
 
+    def by_sample(self) -> list[list[int]]:
+        """The numbers of its slots; those together for which the same sample was fetched."""
+        assert self.fetched is not None
+        groups: dict[tuple[int, ...], list[int]] = {}
+        for number, (element, fetched) in enumerate(zip(self.plan.elements, self.fetched, strict=True)):
+            sample: tuple[int, ...] = (number,)  # one that has none is alone
+            if element is not None and fetched is not None and not isinstance(fetched, SampleError):
+                sample = (element.dataset, element.shard, fetched.sample)
+            groups.setdefault(sample, []).append(number)
+        return list(groups.values())
+
     def take(self, number: int) -> Fetched | SampleError | None:
         """What was fetched for a slot; this was the only reference to it."""
         assert self.fetched is not None
@@ -135,6 +148,17 @@ def _num_bytes(fetched: Fetched | SampleError | None) -> int:
         return 0
     media = fetched.media.held if isinstance(fetched.media, PartialMedium | MappedFrames) else len(fetched.media)
     return media + len(fetched.json or b"") + len(fetched.txt or b"")
+
+
+@dataclass(slots=True)
+class _LastClip:
+    """What was decoded last for slots that one thread fills one after the other."""
+
+    asked: tuple[Origin, str, ClipPlan] | None = None
+    """Of which sample, kind and plan; None: nothing that another slot may have."""
+    frames: Frames | None = None
+    failure: str = ""
+    """Why there are none."""
 
 
 class Worker:
@@ -186,15 +210,21 @@ class Worker:
                 fetched[number] = one
         return fetched
 
-    def work(self, pending: Pending, number: int) -> None:
-        """Fill one slot; whoever fills the last one makes the batch. Exceptions go to whoever waits for the batch."""
-        if pending.abandoned:
-            return
+    def work(self, pending: Pending, *numbers: int) -> None:
+        """Fill slots, equal clips of one sample from one decoding; whoever fills the last slot makes the batch.
+        Exceptions go to whoever waits for the batch."""
+        last = _LastClip()
+        for number in numbers:
+            if pending.abandoned:
+                return
+            self._fill(pending, number, last)
+
+    def _fill(self, pending: Pending, number: int, last: _LastClip) -> None:
         encoded_bytes = num_bytes = 0
         try:
             element, fetched = pending.plan.elements[number], pending.take(number)
             encoded_bytes = _num_bytes(fetched)
-            slot = Slot(PADDING, None) if element is None else self.slot(element, fetched)
+            slot = Slot(PADDING, None) if element is None else self.slot(element, fetched, last)
             if slot.frames is not None:
                 num_bytes = int(slot.frames.nbytes)
                 slot = replace(slot, frames=pending.place(number, slot.frames))
@@ -210,10 +240,12 @@ class Worker:
         except BaseException as error:
             pending.done.set_exception(error)
 
-    def slot(self, element: Element, fetched: Fetched | SampleError | None = None) -> Slot:
+    def slot(
+        self, element: Element, fetched: Fetched | SampleError | None = None, last: _LastClip | None = None
+    ) -> Slot:
         """Deliver an element, in training its first good substitute; frames None when nothing could be delivered.
 
-        fetched: what `Reader.fetch` gave for it; None: it is read here.
+        fetched: what `Reader.fetch` gave for it; None: it is read here. last: shared by the slots of its sample.
         """
         feed = self._feeds[element.dataset]
         failures: list[Failure] = []
@@ -222,7 +254,7 @@ class Worker:
             if attempt:
                 at = feed.order.at([element.position], attempt)
                 shard, row, fetched = int(at.shard[0]), int(at.row[0]), None
-            slot = self._attempt(feed, element.pass_, shard, row, attempt, fetched)
+            slot = self._attempt(feed, element.pass_, shard, row, attempt, fetched, last)
             failures.extend(slot.failures)
             if slot.frames is not None:
                 break
@@ -236,6 +268,7 @@ class Worker:
         row: int,
         attempt: int,
         fetched: Fetched | SampleError | None = None,
+        last: _LastClip | None = None,
     ) -> Slot:
         """Make one element a slot. Bad data becomes a slot without frames and with its failure."""
         pass_, row = feed.unrepeat(pass_, shard, row)
@@ -264,11 +297,7 @@ class Worker:
                 stage = "encode"
                 clip = self._encode(sample, lambda purpose: draw(purpose, sample.record_index))
             stage, meta = "decode", clip.meta
-            if isinstance(clip.media, PartialMedium):
-                with self._stats.time("read", 0):
-                    clip.media.bring(clip.plan.frames)
-            with self._stats.time("decode"):
-                frames = self._decode(clip.media, clip.kind, clip.plan)
+            frames = self._frames(sample, clip, last or _LastClip())
         except (SampleError, MediaError) as error:
             reason = error.reason if isinstance(error, SampleError) else str(error)
             # Reading a planned record draws nothing, so it fails in every pass; another plan of a video may succeed.
@@ -281,6 +310,25 @@ class Worker:
             error.add_note(f"while the loader was at {stage} of {where}")
             raise
         return Slot(origin, frames, clip.arrays, clip.meta)
+
+    def _frames(self, sample: Sample, clip: EncodedClip, last: _LastClip) -> Frames:
+        """Decode a clip, unless it is the last one again. Raises MediaError, and for the last one again the same."""
+        # A task may hand on other bytes than those of the sample; what these are, the origin does not say.
+        asked = (sample.origin, clip.kind, clip.plan) if clip.media is sample.media else None
+        if asked is None or asked != last.asked:
+            last.asked = last.frames = None  # the memory is for the next clip
+            try:
+                if isinstance(clip.media, PartialMedium):
+                    with self._stats.time("read", 0):
+                        clip.media.bring(clip.plan.frames)
+                with self._stats.time("decode"):
+                    last.frames = self._decode(clip.media, clip.kind, clip.plan)
+            except MediaError as error:
+                last.failure = str(error)
+            last.asked = asked
+        if last.frames is None:
+            raise MediaError(last.failure)
+        return last.frames
 
     def _collate(self, pending: Pending) -> Batch | None:
         slots = [slot for slot in pending.slots if slot is not None]

@@ -1,7 +1,7 @@
 """What the question tasks share: a record's question as ids, a batch's clips encoded once each, tallies by type.
 
-Questions about one clip stand together in an evaluation. Their clips are decoded for each, but encoded once: slots of
-the same origin whose frames are equal share one pass of the visual encoder.
+Questions about one clip stand together in an evaluation. In a batch the loader decodes their clip once, and it is
+encoded once: slots of the same origin whose frames are equal share one pass of the visual encoder.
 """
 
 from __future__ import annotations

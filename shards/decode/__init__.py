@@ -47,6 +47,8 @@ class Backend(NamedTuple):
     decode: Decoder
     reason: str = "the configuration says so"
     """Why it was taken."""
+    parts: bool = True
+    """Whether it decodes a video of which only some bytes are there; DALI is given whole ones."""
 
 
 class NoDecoder(RuntimeError):
@@ -93,10 +95,10 @@ def _dali(count: Count) -> Backend:
 
     no_gpu = _why_no_gpu()
     if no_gpu is not None:
-        return Backend("dali-cpu", Dali(None, count), f"the configuration says dali, and {no_gpu}")
+        return Backend("dali-cpu", Dali(None, count), f"the configuration says dali, and {no_gpu}", parts=False)
     import torch
 
-    return Backend("dali-cuda", Dali(torch.cuda.current_device(), count))
+    return Backend("dali-cuda", Dali(torch.cuda.current_device(), count), parts=False)
 
 
 def _auto(count: Count) -> Backend:

@@ -608,8 +608,9 @@ def test_the_queue_is_seen_full_when_the_consumer_is_slow_and_empty_when_it_is_f
     assert (queue.asked, queue.empty, queue.last_batches, queue.last_bytes) == (3, 3, 0, 0)
 
 
-def test_every_stage_counts_its_items(cc: Path) -> None:
-    with ranks(config(("cc", cc), prefetch_batches=0)) as [loader]:
+def test_every_stage_counts_its_items(tmp_path: Path) -> None:
+    folder = write_dataset(tmp_path / "many", "many", 40, records_of=(1,))
+    with ranks(config(("many", folder), prefetch_batches=0)) as [loader]:
         for _ in range(4):
             next(loader)
         times = loader.stats.snapshot().times

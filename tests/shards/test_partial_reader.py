@@ -7,6 +7,7 @@ from pathlib import Path
 import fsspec
 import numpy as np
 import pytest
+import torch
 
 from shards import partial
 from shards.clip import ClipPlan
@@ -22,6 +23,7 @@ from shards.samples import Looks
 from shards.source import SourceError
 from tests.shards.films import SEEKABLE, Film, shoot
 from tests.shards.foreign_tars import picture, write_tar
+from tests.shards.http_store import HttpStore
 from tests.shards.test_indexer import encode
 
 FILMS = ("h264", "h264, tables in front", "h264 in mkv, open GOPs", "vp9, hidden frames")
@@ -130,6 +132,25 @@ def test_a_loader_gives_the_same_batches_from_parts(films: Path, remote_films: s
             batches[path, partial_bytes] = next(loader)
     expected, *others = batches.values()
     assert expected.valid.all() and all(np.array_equal(expected.frames, batch.frames) for batch in others)
+
+
+def test_dali_has_whole_videos_fetched_with_the_batch(films: Path, remote_films: str) -> None:
+    """It takes no parts: what was fetched of them first would be requests more for the same bytes."""
+    pytest.importorskip("nvidia.dali", reason="NVIDIA DALI is not installed (extra dali)")
+    asked, frames = {}, {}
+    with HttpStore().running() as store:
+        store.files = {f"/films/{file.name}": file.read_bytes() for file in films.iterdir()}
+        for decode, partial_bytes in (("cpu", 0), ("dali", 0), ("dali", None)):
+            blend = [{"name": "x", "path": f"{store.url}/films", "partial_bytes": partial_bytes}]
+            fields = {"blend": blend, "batch_size": 6, "mode": "eval", "decode": decode}
+            store.requests.clear()
+            with Loader(LoaderConfig.model_validate(fields), 0, 1, encode) as loader:
+                frames[decode, partial_bytes] = torch.as_tensor(next(loader).frames).cpu()
+            ranges = (range_ or "" for method, path, range_ in store.requests if path == "/films/000.tar")
+            asked[decode, partial_bytes] = sorted(ranges)
+    assert asked["dali", 0] == asked["dali", None] and len(asked["cpu", 0]) > len(asked["dali", 0])
+    assert len(set(asked["dali", 0])) == len(asked["dali", 0]) <= 6
+    assert torch.equal(frames["dali", 0], frames["dali", None])
 
 
 def test_time_marks_of_a_variable_rate_are_for_plans_and_not_for_seeking(tmp_path: Path) -> None:

@@ -135,3 +135,27 @@ def test_an_abandoned_batch_does_no_work_and_wakes_who_waits(folder: Path) -> No
     assert not pending.errors
     with pytest.raises(CancelledError):
         pending.done.result(0)
+
+
+def test_a_batch_that_is_abandoned_between_slots_of_a_sample_is_left_there(folder: Path) -> None:
+    encoded = []
+
+    def last(sample: Sample, rng: RngFactory) -> EncodedClip:
+        encoded.append(sample.origin)
+        pending.abandon()
+        return encode(sample, rng)
+
+    worker, feed = make(folder, last)
+    pending = pending_of(element_at(feed, 0), element_at(feed, 0))
+    worker.fetch(pending)
+    assert pending.by_sample() == [[0, 1]]
+    worker.work(pending, 0, 1)
+    assert len(encoded) == 1
+
+
+def test_slots_of_one_sample_stand_together_and_those_without_one_alone(folder: Path) -> None:
+    worker, feed = make(folder, mode="eval")
+    first, second = element_at(feed, 0), element_at(feed, 1)
+    pending = pending_of(first, second, None, first, None)
+    worker.fetch(pending)
+    assert pending.by_sample() == [[0, 3], [1], [2], [4]]
