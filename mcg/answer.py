@@ -38,6 +38,7 @@ from mcg.model.mcg import MCG
 from mcg.tasks import TASKS, TaskConfig
 from mcg.tasks.multiple_choice import MultipleChoice
 from mcg.tasks.open_qa import OpenQA, OpenQAConfig, likelihoods, pad_answers
+from mcg.tasks.question import question_arrays
 from mcg.trained import trained_model
 from shards.clip import plan_clip
 from shards.decode import Frames, open_backend
@@ -103,7 +104,8 @@ class Answerer:
     ) -> list[list[Candidate]]:
         """The same for several questions about one video, which is encoded once."""
         self._check(questions, choices, num_candidates)
-        coded = [self.codec.encode(q, self.task.config.max_question_tokens, first=self.codec.enc) for q in questions]
+        longest = self.task.config.max_question_tokens
+        coded = [question_arrays(question, self.codec, longest)["text_ids"] for question in questions]
         ids_BL, mask_BL = (part.to(self.device) for part in pad_answers(coded))
         frames = torch.as_tensor(self.clip(video)).to(self.device)
         with torch.inference_mode():
@@ -156,15 +158,14 @@ class Answerer:
         ids_NA, mask_NA = (part.to(self.device) for part in coded)
         B, N = len(fused.states_BLD), len(choices)
         row = torch.arange(B, device=self.device).repeat_interleave(N)
-        scores: Tensor = likelihoods(self.model, fused, ids_NA.repeat(B, 1), mask_NA.repeat(B, 1), row).view(B, N)
-        if isinstance(self.task, MultipleChoice) and self.task.config.likelihood == "mean":
-            scores = scores / (mask_NA.sum(1) - 1)
+        score = self.task.choice_scores if isinstance(self.task, MultipleChoice) else likelihoods
+        scores_N: Tensor = score(self.model, fused, ids_NA.repeat(B, 1), mask_NA.repeat(B, 1), row)
         return [
             sorted(
                 (Candidate(choice, score) for choice, score in zip(choices, row_scores, strict=True)),
                 key=lambda candidate: -candidate.score,
             )
-            for row_scores in scores.tolist()
+            for row_scores in scores_N.view(B, N).tolist()
         ]
 
 

@@ -2,8 +2,9 @@
 
 Promises: ranks come from the launcher's environment, or a single process is set up without one (no mpi4py); one call is
 one optimiser step; a loss that is not finite stops the run before the update, on every rank, naming step, objective and
-the origins of the batch; random numbers inside the model (dropout, drop path) are addressed by (seed, step, rank), so
-that a resumed run draws what an uninterrupted one draws; state is loaded without running pickled code.
+the origins of the batch; random numbers are addressed, so that a resumed run draws what an uninterrupted one draws: of
+the model (dropout, drop path) by (seed, step, micro-batch, rank), of the objectives by a seed that is a function of
+(seed, step, micro-batch) and the same on all ranks; state is loaded without running pickled code.
 """
 
 from __future__ import annotations
@@ -64,7 +65,8 @@ def stop_distributed() -> None:
 
 
 class Engine:
-    """Trains a bundle (its forward returns named losses with their weighted sum as "total")."""
+    """Trains a bundle (its forward takes inputs and a seed, and returns named losses with their weighted sum as
+    "total")."""
 
     def __init__(
         self,
@@ -109,7 +111,7 @@ class Engine:
         for number, batch in enumerate(batches):
             address = hash64(self._seed, self.step, number, distributed.rank())
             torch.manual_seed(int(address) >> 1)
-            losses = self._engine(to_tensors(batch, self.device))
+            losses = self._engine(to_tensors(batch, self.device), int(hash64(self._seed, self.step, number)))
             self._check_finite(losses, batch)
             self._engine.backward(losses["total"])
             if self.config.zero_stage == 0:  # without ZeRO, DeepSpeed clips in fp32 and does not tell the norm

@@ -25,11 +25,11 @@ class Bundle(nn.Module):
         self.model = model
         self._objectives = objectives
 
-    def forward(self, inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """inputs: frames (B, T, H, W, 3) uint8 and the task's arrays. Returns each loss by name, and their weighted
-        sum as "total"; scalars."""
+    def forward(self, inputs: Mapping[str, Tensor], seed: int) -> dict[str, Tensor]:
+        """inputs: frames (B, T, H, W, 3) uint8 and the task's arrays. seed: of what objectives draw, the same on all
+        ranks. Returns each loss by name, and their weighted sum as "total"; scalars."""
         with_attention = any(objective.needs_attention for objective in self._objectives.values())
-        states = States(self.model, inputs, with_attention)
+        states = States(self.model, inputs, with_attention, seed)
         losses = {name: objective(states) for name, objective in self._objectives.items()}
         weighted = [self._objectives[name].config.weight * loss for name, loss in losses.items()]
         return {**losses, "total": torch.stack(weighted).sum()}

@@ -6,8 +6,9 @@ negatives are hard: the more alike video and text are in the contrastive space, 
 
 They come from the whole global batch (ALPRO takes those of its own GPU, so its loss depends on how a batch is spread),
 with exact gradients through the states that travelled. That gathers the states of the global batch, V + L tokens of D
-channels each: 0.7 MB a sample in fp32 at base size. `hardest` gives the same loss at any number of ranks; draws are as
-dropout's, from the generator that the engine seeds by (seed, step, micro-batch, rank).
+channels each: 0.7 MB a sample in fp32 at base size. What is drawn is a function of (seed, step, micro-batch, numbers of
+both samples in the global batch), so a global batch has one loss at any number of ranks. A micro-batch of
+`accumulation_steps` is a global batch by itself, as for the contrast: its negatives are its own.
 Gives up: two samples with the same caption are negatives of each other, as released.
 """
 
@@ -15,6 +16,7 @@ from __future__ import annotations
 
 from typing import Literal
 
+import numpy as np
 import torch
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
@@ -24,6 +26,7 @@ from mcg import distributed
 from mcg.model.bert import TextStates
 from mcg.model.timesformer import VideoStates
 from mcg.objectives.states import States
+from shards.rng import UInt64, hash64, name_hash
 
 
 class MatchingConfig(BaseModel):
@@ -65,16 +68,23 @@ class Matching:
         B, G = len(video_BE), len(video_GE)
         if G < 2:
             raise ValueError("objectives.matching needs a global batch of two samples or more; raise data.*.batch_size")
-        own_B = torch.arange(B, device=video_BE.device) + B * distributed.rank()
+        own_B = np.arange(B) + B * distributed.rank()
         chosen = []
-        for query_BE, key_GE in ((video_BE, text_GE), (text_BE, video_GE)):
+        for side, (query_BE, key_GE) in enumerate(((video_BE, text_GE), (text_BE, video_GE))):
             logits_BG = query_BE @ key_GE.T / states.model.temperature
-            logits_BG[torch.arange(B, device=own_B.device), own_B] = float("-inf")
-            if self.config.negatives == "hardest":
-                chosen.append(logits_BG.argmax(1))
-            else:
-                chosen.append(torch.multinomial(logits_BG.softmax(1), 1)[:, 0])
+            logits_BG[range(B), own_B] = float("-inf")
+            if self.config.negatives == "sampled":
+                address = hash64(states.seed, name_hash("matching"), side, own_B[:, None], np.arange(G))
+                logits_BG = logits_BG + _gumbel(address).to(logits_BG.device)
+            chosen.append(logits_BG.argmax(1))
         return chosen[0], chosen[1]
+
+
+def _gumbel(words: UInt64) -> Tensor:
+    """Standard Gumbel numbers, float64, of random words. The place of the largest of logits + Gumbel numbers has the
+    probabilities of the logits' softmax (Gumbel-max), and one of logit -inf is never it."""
+    uniform = ((words >> np.uint64(12)) + 0.5) * 2.0**-52  # within (0, 1), both ends excluded
+    return torch.from_numpy(-np.log(-np.log(uniform)))
 
 
 def _gather_texts(text: TextStates) -> TextStates:

@@ -19,9 +19,12 @@ from mcg.model.timesformer import VideoStates
 class States:
     """Lazy states of one batch. `inputs` holds frames (B, T, H, W, 3) and the arrays of the task, as tensors."""
 
-    def __init__(self, model: MCG, inputs: Mapping[str, Tensor], with_attention: bool) -> None:
+    def __init__(self, model: MCG, inputs: Mapping[str, Tensor], with_attention: bool, seed: int = 0) -> None:
         self.model = model
         self.inputs = inputs
+        self.seed = seed
+        """Of what an objective draws: the batch's own, and the same on all ranks. A draw is addressed by it, the
+        objective's name and the sample's number in the global batch (shards/rng.py), not by the rank."""
         self._with_attention = with_attention
 
     def __getitem__(self, name: str) -> Tensor:

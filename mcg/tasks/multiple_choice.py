@@ -14,10 +14,11 @@ from pydantic import Field
 from torch import Tensor
 
 from mcg.metrics.accuracy import accuracy
+from mcg.model.bert import TextStates
 from mcg.model.mcg import MCG, MCGConfig
 from mcg.submission import FormName, Submission, submission
 from mcg.tasks.open_qa import likelihoods
-from mcg.tasks.question import asked_types, fuse_questions, ones, question_meta
+from mcg.tasks.question import asked_types, fuse_questions, ones, question_arrays, question_meta
 from mcg.tasks.task import ClipTaskConfig, Scores, Task
 from shards import Batch, EncodedClip, Sample, SampleError
 from shards.clip import ClipConfig, plan_clip
@@ -67,8 +68,7 @@ class MultipleChoice(Task):
                 f"record {sample.record_index}: the answer {choices[right]!r} has {pieces} word pieces, "
                 f"1 to {longest - 2} fit task.max_answer_tokens",
             )
-        ids = self.codec.encode(meta["question"], self.config.max_question_tokens, first=self.codec.enc)
-        arrays = {"text_ids": ids, "text_mask": ones(ids)}
+        arrays = question_arrays(meta["question"], self.codec, self.config.max_question_tokens)
         coded = [self.codec.encode(choice, longest, first=self.codec.dec) for choice in choices]
         if training:
             arrays |= {"answer_ids": coded[right], "answer_mask": ones(coded[right])}
@@ -110,10 +110,7 @@ class MultipleChoice(Task):
         at_A = ids_NA.new_tensor(range(A))
         mask_NA = (at_A < tokens_N[:, None]).long()
         row_N = ids_NA.new_tensor(range(B)).repeat_interleave(N)
-        scores_N = likelihoods(model, fused, ids_NA, mask_NA, row_N)
-        if self.config.likelihood == "mean":
-            scores_N = scores_N / (tokens_N - 1)  # the first token is given
-        scores = scores_N.view(B, N)
+        scores = self.choice_scores(model, fused, ids_NA, mask_NA, row_N).view(B, N)
         return [
             {
                 **meta,
@@ -128,6 +125,11 @@ class MultipleChoice(Task):
                 batch.meta, batch.origins, scores.argmax(1).tolist(), scores.tolist(), strict=True
             )
         ]
+
+    def choice_scores(self, model: MCG, fused: TextStates, ids_NA: Tensor, mask_NA: Tensor, row_N: Tensor) -> Tensor:
+        """float32 (N,): how well choice n answers question row_N[n] of the fused ones, by `likelihood`."""
+        scores_N = likelihoods(model, fused, ids_NA, mask_NA, row_N)
+        return scores_N / (mask_NA.sum(1) - 1) if self.config.likelihood == "mean" else scores_N  # the first is given
 
     def score(self, predictions: list[dict[str, Any]], failures: list[dict[str, Any]]) -> Scores:
         given = [str(p["prediction_index"]) for p in predictions] + ["<failed>"] * len(failures)

@@ -29,7 +29,7 @@ from mcg.model.bert import TextStates
 from mcg.model.mcg import MCG, MCGConfig
 from mcg.submission import FormName, Submission, submission
 from mcg.tasks.answer_list import AnswerListError, read_answers
-from mcg.tasks.question import asked_types, fuse_questions, ones, question_meta
+from mcg.tasks.question import asked_types, fuse_questions, ones, question_arrays, question_meta
 from mcg.tasks.task import ClipTaskConfig, Scores, Task
 from mcg.wordnet import WordNet, find_wordnet
 from shards import Batch, EncodedClip, Sample, SampleError
@@ -120,7 +120,7 @@ class OpenQA(Task):
                 f"record {sample.record_index}: the answer {meta['answer']!r} has {pieces} word pieces, "
                 f"1 to {self.config.max_answer_tokens - 2} fit task.max_answer_tokens",
             )
-        arrays = self.question_arrays(meta["question"])
+        arrays = question_arrays(meta["question"], self.codec, self.config.max_question_tokens)
         if self.config.answering == "classification":
             arrays["label"] = np.array([self._label.get(meta["answer"], NOT_IN_LIST)])
         else:
@@ -128,11 +128,6 @@ class OpenQA(Task):
             arrays |= {"answer_ids": answer_ids, "answer_mask": ones(answer_ids)}
         plan = plan_clip(sample.facts, clip, rng("clip"))
         return EncodedClip(sample.media, sample.facts.kind, plan, arrays, meta)
-
-    def question_arrays(self, question: str) -> dict[str, np.ndarray[Any, Any]]:
-        """A question as the model reads it: ids and mask, int64 (L,)."""
-        ids = self.codec.encode(question, self.config.max_question_tokens, first=self.codec.enc)
-        return {"text_ids": ids, "text_mask": ones(ids)}
 
     def predict(self, model: MCG, batch: Batch, inputs: dict[str, Tensor]) -> list[dict[str, Any]]:
         best = self.best_answers(model, fuse_questions(model, batch.origins, inputs), 1)

@@ -17,6 +17,7 @@ from mcg.model.bert import TextStates
 from mcg.model.mcg import MCG
 from mcg.model.timesformer import VideoStates
 from mcg.tasks.task import text_of
+from mcg.text import Ids, TextCodec
 from shards import Origin, Sample, SampleError
 
 FAILED_TYPE = "failed"
@@ -47,6 +48,12 @@ def question_meta(sample: Sample, needed: Sequence[str]) -> dict[str, Any]:
             )
         meta["answers"] = [answer.strip() for answer in answers]
     return meta
+
+
+def question_arrays(question: str, codec: TextCodec, max_tokens: int) -> dict[str, Ids]:
+    """A question as the model reads it, [ENC] first: ids and mask, int64 (L,), cut to max_tokens."""
+    ids = codec.encode(question, max_tokens, first=codec.enc)
+    return {"text_ids": ids, "text_mask": ones(ids)}
 
 
 def same_clips(origins: Sequence[Origin], frames_BTHWC: Tensor) -> list[int]:

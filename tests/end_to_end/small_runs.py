@@ -22,6 +22,7 @@ model:
   vision: {image_size: 32, num_frames: 2, width: 32, depth: 1, num_heads: 2, drop_path: 0.0, temporal_identity: false}
   text: {width: 32, num_layers: 1, num_heads: 2, num_decoder_layers: 1, max_positions: 32, dropout: 0.0}
   contrastive_width: 16
+  matching_head: true
 optim: {lr: 1.0e-3}
 engine: {threads: 1}
 log: {every_steps: 1}
@@ -30,7 +31,7 @@ vars: {data: nowhere}
 PRETRAIN = f"""
 run_dir: nowhere
 task: {{name: pretrain, clip: {{num_frames: 2, size: 32, sampling: random, flip: 0.5}}}}
-objectives: {{contrastive: {{}}, token_contrast: {{}}, masked_lm: {{}}, generation: {{}}}}
+objectives: {{contrastive: {{}}, token_contrast: {{}}, masked_lm: {{}}, matching: {{}}, generation: {{}}}}
 data:
   train: {{batch_size: 8, pad_to_multiple: 32, streams: 2, blend: [{{name: shapes, path: "${{vars.data}}/captions"}}]}}
   val: {{batch_size: 8, blend: [{{name: shapes-val, path: "${{vars.data}}/captions"}}]}}

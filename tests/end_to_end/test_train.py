@@ -29,7 +29,7 @@ ACCOUNTING = {
     "padded": 0,
     "quarantine": {},
 }
-LOSSES = ("contrastive", "token_contrast", "masked_lm", "generation", "total")
+LOSSES = ("contrastive", "token_contrast", "masked_lm", "matching", "generation", "total")
 
 
 @pytest.fixture(scope="module")

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+import torch.multiprocessing
 
 from mcg.controls import CONTROLS
 from mcg.engine.checkpoint import CheckpointError
@@ -19,6 +20,7 @@ from mcg.tasks.task import Scores
 from tests.mcg.small_checkpoint import run_config, write_checkpoint
 from tests.mcg.small_model import make_model
 from tests.mcg.small_questions import COLORS, loader_config, make_task, write_questions
+from tests.mcg.zero3_ranks import answer_alone, answer_in_parts, write_data
 
 CPU = torch.device("cpu")
 TASK = make_task()
@@ -131,6 +133,28 @@ def test_questions_about_one_clip_encode_it_once(questions: Path, model: MCG, mo
     monkeypatch.setattr(model, "encode_video", lambda frames: seen.append(len(frames)) or encode_video(frames))
     evaluate(TASK, model, loader_config(questions, 10), CPU)
     assert seen == [7]
+
+
+@pytest.mark.long
+@pytest.mark.timeout(600)
+def test_two_ranks_that_share_the_weights_answer_as_one_process_does(tmp_path: Path) -> None:
+    write_data(tmp_path)
+    expected = answer_alone(tmp_path)
+    torch.multiprocessing.spawn(answer_in_parts, args=(str(tmp_path),), nprocs=2)
+    for rank in (0, 1):
+        found = json.loads((tmp_path / f"{rank}.json").read_text())
+        assert found["whole"] == [0, 0]  # every weight was gathered, and let go
+        assert set(found["answers"]) == set(expected)
+        for name, answers in expected.items():
+            assert set(found["answers"][name]) == set(answers) and len(answers) == 10
+            for number, answer in answers.items():
+                other = found["answers"][name][number]
+                scores = {key: other.pop(key) for key in ("score", "scores") if key in other}
+                assert scores == {key: pytest.approx(answer[key], rel=1e-4) for key in scores} and scores
+                assert other == {key: value for key, value in answer.items() if key not in scores}, (name, number)
+    for written in ("beam search", "greedy"):  # one rank has to write on for the other
+        lengths = [len(answer["prediction"]) for answer in expected[written].values()]
+        assert max(lengths[:4]) != max(lengths[4:8])
 
 
 # ------------------------------------------------------------ whole scorings of a checkpoint

@@ -50,7 +50,7 @@ def run_one(folder: str) -> None:
 
 
 def _save(file: Path, part: slice) -> None:
-    save_file({**_contrastive(part), **_of_objectives(part)}, file)
+    save_file({**_contrastive(part), **_of_objectives(part), "drawn": _drawn_negatives(part)}, file)
 
 
 def _contrastive(part: slice) -> dict[str, Tensor]:
@@ -73,26 +73,40 @@ def _unit(features: Tensor) -> Tensor:
     return torch.nn.functional.normalize(features, dim=-1)
 
 
-def _of_objectives(part: slice) -> dict[str, Tensor]:
-    """Loss and gradients of each objective; the second half has more masked places than the first, shorter texts, and,
-    as a rank's part of a batch, less padding."""
+def _inputs(part: slice) -> dict[str, Tensor]:
+    """The second half has more masked places than the first, shorter texts, and, as a rank's part of a batch, less
+    padding."""
     inputs = make_inputs(8)
     inputs["masked_kept"][5:, 2] = 1
     inputs["text_mask"][4:, 6:] = 0
     own = {name: array[part] for name, array in inputs.items()}
     longest = int(own["text_mask"].sum(1).max())
-    own = {n: a[:, :longest] if n.startswith(("text_", "masked_")) else a for n, a in own.items()}
-    model = make_model(matching_head=True)
+    return {n: a[:, :longest] if n.startswith(("text_", "masked_")) else a for n, a in own.items()}
+
+
+def _drawn_negatives(part: slice) -> Tensor:
+    """Numbers (100, 2, B) of what matching draws for this part under each of 100 seeds."""
+    states, objective = States(make_model(matching_head=True), _inputs(part), False), Matching(MatchingConfig())
+    drawn = []
+    for states.seed in range(100):
+        drawn.append(torch.stack(objective._negatives(states)))
+    return torch.stack(drawn)
+
+
+def _of_objectives(part: slice) -> dict[str, Tensor]:
+    """Loss and gradients of each objective."""
+    own, model = _inputs(part), make_model(matching_head=True)
     objectives: dict[str, Any] = {
         "masked_lm": MaskedLM(MaskedLMConfig()),
         "token_contrast": TokenContrast(TokenContrastConfig()),
-        "matching": Matching(MatchingConfig(negatives="hardest")),
+        "matching hardest": Matching(MatchingConfig(negatives="hardest")),
+        "matching sampled": Matching(MatchingConfig(negatives="sampled")),
         "generation": Generation(GenerationConfig()),
     }
     found: dict[str, Tensor] = {}
     for name, objective in objectives.items():
         model.zero_grad()
-        loss = objective(States(model, own, objective.needs_attention))
+        loss = objective(States(model, own, objective.needs_attention, seed=3))
         loss.backward()
         trained = {n: p.grad for n, p in model.named_parameters() if p.grad is not None}
         found |= {f"{name} gradient {n}": gradient.clone() for n, gradient in trained.items()}

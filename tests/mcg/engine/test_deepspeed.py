@@ -13,8 +13,11 @@ import torch
 
 from mcg.engine.deepspeed import Engine, NonFiniteLoss, start_distributed
 from mcg.engine.optim import build_optimizer
+from mcg.objectives import ObjectivesConfig
+from mcg.objectives.bundle import Bundle
 from mcg.tasks.task import to_tensors
 from tests.mcg.engine.small_engine import OPTIM, make_batch, make_bundle, make_engine, make_schedule, weights
+from tests.mcg.small_model import make_model
 
 
 def _run(engine: Engine, steps: int, first: int = 0) -> list[dict[str, float]]:
@@ -36,7 +39,7 @@ def test_steps_are_those_of_plain_adamw(device: torch.device, fields: dict[str, 
         found = engine.train_step([make_batch(step)])
         optimizer.param_groups[0]["lr"] = optimizer.param_groups[1]["lr"] = OPTIM.lr * schedule.factor(step)
         optimizer.zero_grad()
-        losses = bundle(to_tensors(make_batch(step), device))
+        losses = bundle(to_tensors(make_batch(step), device), seed=0)
         losses["total"].backward()
         norm = torch.nn.utils.clip_grad_norm_(bundle.parameters(), 0.5)
         optimizer.step()
@@ -52,7 +55,7 @@ def test_accumulation_averages_its_batches(device: torch.device) -> None:
     engine = make_engine(device, bundle=make_bundle(dropout=0.0), accumulation_steps=2, zero_stage=0)
     bundle = make_bundle(dropout=0.0).to(device)
     batches = [make_batch(0), make_batch(1)]
-    losses = [bundle(to_tensors(batch, device))["total"] for batch in batches]
+    losses = [bundle(to_tensors(batch, device), seed=0)["total"] for batch in batches]
     mean = torch.stack(losses).mean()
     mean.backward()
     norm = torch.nn.utils.clip_grad_norm_(bundle.parameters(), 1e9)
@@ -75,6 +78,23 @@ def test_dropout_is_addressed_by_seed_and_step(device: torch.device) -> None:
     engine = make_engine(device, bundle=make_bundle(seed=0), seed=1)
     assert _run(engine, 1)[0]["total"] != curves[0][0]["total"]
     engine.close()
+
+
+def test_objectives_draw_by_a_seed_of_their_batch_that_all_ranks_have(
+    device: torch.device, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seeds: dict[int, list[int]] = {}
+    for rank in (0, 1):
+        bundle = Bundle(make_model(), ObjectivesConfig.model_validate({"generation": {}}).build())
+        engine = make_engine(device, bundle=bundle, accumulation_steps=2)
+        monkeypatch.setattr("mcg.distributed.rank", lambda rank=rank: rank)
+        given = seeds.setdefault(rank, [])
+        engine.bundle.register_forward_pre_hook(lambda _, arguments, given=given: given.append(arguments[1]))
+        for _ in range(2):
+            engine.train_step([make_batch(0)] * 2)
+        engine.close()
+        monkeypatch.undo()
+    assert seeds[0] == seeds[1] and len(set(seeds[0])) == 4
 
 
 def test_a_loss_that_is_not_finite_stops_before_the_update(device: torch.device) -> None:

@@ -13,10 +13,9 @@ INPUTS = {**make_inputs(), "label": torch.tensor([[0], [4], [2], [2]])}
 
 
 def _losses(**weights: float) -> dict[str, torch.Tensor]:
-    chosen: dict[str, dict[str, object]] = {name: {"weight": weight} for name, weight in weights.items()}
-    chosen.get("matching", {}).update(negatives="hardest")
+    chosen = {name: {"weight": weight} for name, weight in weights.items()}
     model = make_model(matching_head=True, num_classes=5).eval()
-    return Bundle(model, ObjectivesConfig.model_validate(chosen).build())(INPUTS)
+    return Bundle(model, ObjectivesConfig.model_validate(chosen).build())(INPUTS, seed=0)
 
 
 def test_losses_are_named_and_summed_by_weight() -> None:

@@ -1,0 +1,124 @@
+"""What two ranks answer, each of which holds half of the weights (ZeRO 3), and one process that holds them all.
+
+ZeRO 3 leaves small weights whole and keeps for a while what it has gathered: of a small model next to nothing travels.
+Here it gathers every weight for every pass of its layer, as it does with a large one.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+import torch
+import torch.distributed as dist
+
+from mcg.engine import deepspeed
+from mcg.engine.config import EngineConfig
+from mcg.engine.deepspeed import Engine, start_distributed
+from mcg.evaluate import evaluate
+from mcg.model.mcg import MCG
+from mcg.objectives import ObjectivesConfig
+from mcg.objectives.bundle import Bundle
+from mcg.tasks.multiple_choice import MultipleChoice, MultipleChoiceConfig
+from mcg.tasks.task import Task
+from shards import DatasetWriter
+from tests.mcg.engine.small_engine import OPTIM, make_schedule
+from tests.mcg.small_model import make_model
+from tests.mcg.small_questions import loader_config, make_task
+from tests.shards.small_dataset import FACTS, picture
+
+NOTHING_KEPT = {
+    "stage3_param_persistence_threshold": 0,
+    "stage3_max_live_parameters": 0,
+    "stage3_max_reuse_distance": 0,
+    "stage3_prefetch_bucket_size": 0,
+}
+BATCH_SIZE = 8
+
+
+def write_data(folder: Path) -> None:
+    """7 clips with 10 questions of several lengths. Of the second of two batches the first rank has two questions and
+    padding, the second rank padding only."""
+    with DatasetWriter(folder / "questions", "gray", samples_per_shard=3) as writer:
+        for i in range(7):
+            asked = [
+                {
+                    "question": f"what color is number {r}" + " or so" * (3 * i % 7),
+                    "answer": "red",
+                    "answer_index": 0,
+                    "choices": ["red", "a green one", "blue"],
+                    "type": "color",
+                    "id": f"{i}.{r}",
+                }
+                for r in range(1 + i % 2)
+            ]
+            writer.write(f"{i:04d}", picture(30 * i), "png", asked, {}, FACTS)
+    (folder / "answers.json").write_text(json.dumps(["red", "green", "a blue one", "brown dog", "no one", "two"]))
+
+
+def _tasks(folder: Path) -> dict[str, Task]:
+    """Every way to an answer that passes the decoder."""
+    choice = {"name": "multiple_choice", "clip": {"num_frames": 2, "size": 32}, "num_choices": 3}
+    ranking = {"answering": "ranking", "answer_list": str(folder / "answers.json"), "num_candidates": 4}
+    return {
+        "beam search": make_task(max_answer_tokens=12),
+        "greedy": make_task(max_answer_tokens=12, num_beams=1),
+        "ranking": make_task(max_answer_tokens=6, **ranking),
+        "multiple choice": MultipleChoice(MultipleChoiceConfig.model_validate(choice)),
+    }
+
+
+def _model(task: Task) -> MCG:
+    """Ends some answers early and others not."""
+    model = make_model(vocab_size=task.codec.size)
+    assert model.decoder is not None
+    with torch.no_grad():
+        model.decoder.bert.cls.predictions.bias[task.codec.sep] = 6.0
+    return model
+
+
+def _answers(folder: Path, tasks: dict[str, Task], model: MCG) -> dict[str, Any]:
+    """Of each task the predictions by question."""
+    split, cpu = loader_config(folder / "questions", BATCH_SIZE), torch.device("cpu")
+    return {name: {p["id"]: p for p in evaluate(task, model, split, cpu).predictions} for name, task in tasks.items()}
+
+
+def _num_whole(engine: Engine) -> int:
+    return sum(parameter.numel() for parameter in engine.bundle.parameters())
+
+
+def answer_alone(folder: Path) -> dict[str, Any]:
+    """In this process."""
+    tasks = _tasks(folder)
+    return _answers(folder, tasks, _model(next(iter(tasks.values()))))
+
+
+def answer_in_parts(rank: int, folder: str) -> None:
+    """One of two ranks; the meeting point is a file, so no port is taken. Writes FOLDER/RANK.json: the answers, and how
+    many weights the rank holds whole before and after."""
+    os.environ |= {"RANK": str(rank), "WORLD_SIZE": "2", "LOCAL_RANK": str(rank)}
+    meeting = f"file://{folder}/meeting"
+    dist.init_process_group("gloo", init_method=meeting, rank=rank, world_size=2, timeout=timedelta(seconds=120))
+    try:
+        device, tasks = start_distributed(), _tasks(Path(folder))
+        usual = deepspeed._deepspeed_config
+
+        def settings(*given: Any) -> dict[str, Any]:
+            made = usual(*given)
+            made["zero_optimization"] |= NOTHING_KEPT
+            return made
+
+        with patch.object(deepspeed, "_deepspeed_config", settings):
+            model = _model(next(iter(tasks.values())))
+            bundle = Bundle(model, ObjectivesConfig.model_validate({"generation": {}}).build())
+            engine = Engine(bundle, EngineConfig(zero_stage=3), OPTIM, make_schedule(), BATCH_SIZE, 0, device)
+        whole = [_num_whole(engine)]
+        found = _answers(Path(folder), tasks, engine.bundle.model)
+        whole.append(_num_whole(engine))
+        (Path(folder) / f"{rank}.json").write_text(json.dumps({"whole": whole, "answers": found}))
+    finally:
+        dist.destroy_process_group()
