@@ -14,7 +14,7 @@ from shards.cache import ShardCache
 from shards.cached_source import CachedSource
 from shards.downloads import Downloads
 from shards.sample import MediaFacts
-from tests.shards.far_folder import FarFolder, write_shards
+from tests.shards.far_folder import FarFolder, download_threads_ended, write_shards
 
 _CONTAINERS = {"libx264": "mp4", "mpeg4": "mp4", "libvpx-vp9": "webm", "libvpx": "webm", "mjpeg": "avi"}
 NUMBER_BITS = 8
@@ -136,3 +136,4 @@ def cached(tmp_path: Path, far: FarFolder) -> Iterator[Callable[..., CachedSourc
     far.gate.set()
     for downloads in made:
         downloads.close()
+    assert download_threads_ended()
