@@ -81,7 +81,7 @@ def _interrupt(process: subprocess.Popen[str], after_step: int, number: int, chi
             children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
             os.kill(int(children.read_text()) if child else process.pid, number)
             break
-    process.communicate(timeout=120)
+    process.communicate(timeout=300)
     assert told and told[-1].startswith(f"step {after_step}/"), "".join(told)
     return process.returncode
 

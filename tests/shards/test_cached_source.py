@@ -287,7 +287,7 @@ def go(children: list[subprocess.Popen[str]]) -> list[list[object]]:
         assert child.stdin is not None
         child.stdin.write("go\n")
         child.stdin.flush()
-    return [json.loads(child.communicate(timeout=100)[0]) for child in children]
+    return [json.loads(child.communicate(timeout=250)[0]) for child in children]
 
 
 def large(store: HttpStore) -> Counter[tuple[str, str]]:
@@ -380,7 +380,7 @@ def test_whenever_processes_are_killed_the_folder_holds_whole_shards_within_its_
             killed = children[round_ % 3]
             killed.kill()
             for child in children:
-                out = child.communicate(timeout=100)[0]
+                out = child.communicate(timeout=250)[0]
                 if child is not killed:
                     ranges, digest, _, _ = json.loads(out)
                     check_read(server, ranges, digest)

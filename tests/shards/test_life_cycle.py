@@ -127,7 +127,7 @@ def test_a_process_ends_at_once_and_leaves_nothing(
 ) -> None:
     program = HELD + PROGRAM.replace("time.sleep(0.01)", "ending.wait()") + ending
     with started(cc, tmp_path, program) as run:
-        out, errors = run.process.communicate(timeout=100)
+        out, errors = run.process.communicate(timeout=250)
         assert run.process.returncode == code and error in errors
         assert bool(error) == bool(errors), errors
         assert run.left() == ([], set())
@@ -142,7 +142,7 @@ def test_a_signal_ends_it_and_leaves_nothing(cc: Path, tmp_path: Path, number: s
         assert run.line()[0] == "ready"
         assert psutil.Process(run.process.pid).num_threads() > 2
         run.process.send_signal(number)
-        _, errors = run.process.communicate(timeout=100)
+        _, errors = run.process.communicate(timeout=250)
         assert run.process.returncode == -number
         assert ("KeyboardInterrupt" in errors) == (number == signal.SIGINT)
         assert run.left() == ([], set())
@@ -153,7 +153,7 @@ def test_a_handler_of_sigterm_may_leave_the_loop_in_an_orderly_way(cc: Path, tmp
     with started(cc, tmp_path, handler + PROGRAM + FOREVER) as run:
         assert run.line()[0] == "ready"
         run.process.terminate()
-        _, errors = run.process.communicate(timeout=100)
+        _, errors = run.process.communicate(timeout=250)
         assert (run.process.returncode, errors) == (75, "")
         assert run.left() == ([], set())
 
@@ -170,7 +170,7 @@ def test_a_rank_does_not_outlive_a_launcher_that_is_killed_while_it_feeds_it(cc:
         _, child = run.line()
         assert sorted(session(run.process.pid)) == sorted([run.process.pid, int(child)])
         run.process.kill()
-        run.process.wait(100)
+        run.process.wait(250)
         until, pause = time.monotonic() + 60, threading.Event()
         while session(run.process.pid) and time.monotonic() < until:
             pause.wait(0.01)
@@ -220,7 +220,7 @@ loader.close()
 """
     )
     with started(cc, tmp_path, code) as run:
-        out, errors = run.process.communicate(timeout=100)
+        out, errors = run.process.communicate(timeout=250)
         assert (run.process.returncode, errors) == (0, "")
         lines = [line for line in out.splitlines() if not line.startswith("encoded")]
         assert run.left() == ([], set())

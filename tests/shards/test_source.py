@@ -164,7 +164,7 @@ def test_s3_reads_also_after_a_fork(s3_server: object, s3_login: Callable[[str, 
     answer = context.SimpleQueue()
     child = context.Process(target=_read_in_child, args=(source, answer))
     child.start()
-    child.join(100)
+    child.join(250)
     assert child.exitcode == 0 and answer.get() == b"hello"
     with pytest.raises(MissingFile, match=r"nothing\.bin: not found"):
         source.read("nothing.bin")

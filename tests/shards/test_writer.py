@@ -72,7 +72,7 @@ def in_child(work: Callable[[], None]) -> int:
     """Run in a forked process; returns its exit code, minus the signal when it was killed."""
     child = fork.Process(target=work)
     child.start()
-    child.join(100)
+    child.join(250)
     assert child.exitcode is not None
     return child.exitcode
 
