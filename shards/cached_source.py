@@ -57,7 +57,7 @@ class CachedSource:
         """
         self._downloads.want(self._list, [(self.next_use(name), name) for name in names])
 
-    def forget(self, name: str) -> bool:
+    def forget(self, name: str) -> None:
         """Drop the local copy, which may be damaged, if there is one: the shard is read by range while it is wanted."""
         with self._downloads.changed:
             shard = self._list.here.pop(name, None)
@@ -68,7 +68,6 @@ class CachedSource:
             shard = shard or self._list.find(name)
             if shard is not None:
                 self._downloads.cache.remove(self._list.identity(name), shard)
-        return shard is not None
 
     def close(self) -> None:
         """Want nothing more. The threads end with the last source that wants something."""

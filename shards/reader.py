@@ -37,7 +37,7 @@ from shards.partial import Media, PartialMedium
 from shards.partial_reader import Part, PartialReader
 from shards.records import TextError, choose, parse
 from shards.sample import Origin, Sample, SampleError
-from shards.source import MissingFile, Range, SourceError, is_remote, open_source
+from shards.source import MissingFile, Range, Source, SourceError, is_remote, open_source
 
 _GAP = 1 << 16
 """Members of a sample are fetched in one read when at most this many foreign bytes lie between them."""
@@ -383,16 +383,17 @@ class Reader:
         except SampleError as error:
             return error
 
-    def _fetch_one(self, shard: int, sample: int, record: int | None, again: bool = False) -> Fetched:
-        """One sample by itself. again: it was found damaged before. Raises SampleError, SourceError."""
+    def _fetch_one(self, shard: int, sample: int, record: int | None, source: Source | None = None) -> Fetched:
+        """One sample by itself; source: None, or the store behind the cache. Raises SampleError, SourceError."""
         origin = self.origin_of(shard, sample)
+        source = source or self.source
         chosen = _choose(self.index.rows(shard).members(sample), int(self.index.shards.bytes[shard]), origin)
         start = min(member.offset for member in chosen)
         length = max(member.offset + member.size for member in chosen) - start
         if length > sum(member.size for member in chosen) + _GAP:
-            pieces = [self.source.read(origin.shard, member.offset, member.size) for member in chosen]
+            pieces = [source.read(origin.shard, member.offset, member.size) for member in chosen]
         else:
-            span = self.source.read(origin.shard, start, length)
+            span = source.read(origin.shard, start, length)
             pieces = [span[member.offset - start :][: member.size] for member in chosen]
         for member, data in zip(chosen, pieces, strict=True):
             if len(data) != member.size:
@@ -403,10 +404,11 @@ class Reader:
             damages = (damage(member, data) for member, data in zip(chosen, pieces, strict=True))
             reason = next((reason for reason in damages if reason is not None), None)
             if reason is not None:
-                # If a copy was damaged, what the store has may be whole; of threads that meet it one drops the copy.
-                if self.cache is None or (not self.cache.forget(origin.shard) and again):
+                if self.cache is None or source is not self.cache:
                     raise SampleError(origin, reason)
-                return self._fetch_one(shard, sample, record, again=True)
+                # It may have been a damaged copy, which another thread may have dropped since: the store has the word.
+                self.cache.forget(origin.shard)
+                return self._fetch_one(shard, sample, record, self.index.shard_source)
             self._note_verified(shard, sample)
         texts = {member.ext: data for member, data in zip(chosen[1:], pieces[1:], strict=True)}
         return Fetched(sample, record, pieces[0], texts.get("json"), texts.get("txt"))

@@ -25,7 +25,7 @@ from tests.mcg.small_model import make_inputs, make_model
 def run_both(rank: int, folder: str) -> None:
     """One of two ranks; the meeting point is a file, so no port is taken."""
     meeting = f"file://{folder}/meeting"
-    dist.init_process_group("gloo", init_method=meeting, rank=rank, world_size=2, timeout=timedelta(seconds=60))
+    dist.init_process_group("gloo", init_method=meeting, rank=rank, world_size=2, timeout=timedelta(seconds=250))
     try:
         _save(Path(folder) / f"{rank}.safetensors", slice(4 * rank, 4 * rank + 4))
         facts = {

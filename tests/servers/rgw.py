@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import base64
 import os
+import random
 import shutil
 import signal
 import socket
@@ -31,7 +32,7 @@ INSTALL = "apt-get install --no-install-recommends radosgw ceph-mon ceph-osd"
 """What brings all programs on Debian and Ubuntu."""
 PROGRAMS = ("radosgw", "ceph-mon", "ceph-osd", "ceph", "monmaptool", "radosgw-admin", "setpriv")
 KEY, SECRET, BUCKET = "DEMOKEY", "demo-secret", "bucket"
-_START_SECONDS = 60
+_START_SECONDS = 100
 """A program that takes longer than this is broken."""
 
 # A monitor gathers changes for a second before it agrees on them with others; there are no others here, and a start
@@ -173,9 +174,13 @@ def _keyring_entry(name: str, caps: dict[str, str]) -> str:
 
 
 def _free_ports(count: int) -> list[int]:
-    with ExitStack() as stack:
-        held = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(count)]
-        return [one.getsockname()[1] for one in held]
+    """Below those that the kernel hands out (32768 and more), or a connection might take one before its daemon does."""
+    found: list[int] = []
+    while len(found) < count:
+        port = random.SystemRandom().randrange(30_000, 32_768)
+        with suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            found += [port] if port not in found else []
+    return found
 
 
 def main() -> None:
@@ -189,7 +194,8 @@ def main() -> None:
             for name, value in server.environment().items():
                 print(f"export {name}={value}")
             print(f"# the bucket is s3://{server.bucket}; end with Ctrl-C", flush=True)
-            signal.pause()
+            while True:
+                time.sleep(0.5)
     except KeyboardInterrupt:
         pass
     except RgwError as error:

@@ -22,6 +22,8 @@ from tests.servers.s3 import S3Server
 
 ROOT = Path(__file__).parents[2]
 BODY = bytes(range(256)) * 400
+WAIT = 60
+"""Seconds after which what does not come is taken for lost, not for late."""
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -94,7 +96,7 @@ class Answer:
 
 
 def connect(proxy: FaultProxy) -> http.client.HTTPConnection:
-    return http.client.HTTPConnection("127.0.0.1", proxy.port, timeout=30)
+    return http.client.HTTPConnection("127.0.0.1", proxy.port, timeout=WAIT)
 
 
 def ask(
@@ -103,6 +105,13 @@ def ask(
     connection.request(method, path, body, headers)
     response = connection.getresponse()
     return Answer(response, response.read())
+
+
+def until(holds: Callable[[], object]) -> None:
+    end = time.monotonic() + WAIT
+    while not holds():
+        assert time.monotonic() < end
+        time.sleep(0.01)
 
 
 def get(proxy: FaultProxy, path: str = "/body", **headers: str) -> Answer:
@@ -190,9 +199,12 @@ def test_a_reset_connection_gives_no_answer(proxy: FaultProxy) -> None:
 @pytest.mark.parametrize(("kind", "status"), [("silent", 0), ("hang", 200)])
 def test_a_hanging_connection_lasts_until_the_client_leaves(proxy: FaultProxy, kind: str, status: int) -> None:
     proxy.faults = Faults(rates={kind: 1.0}, at_most=1)
-    connection = http.client.HTTPConnection("127.0.0.1", proxy.port, timeout=0.3)
+    connection = connect(proxy)
+    connection.request("GET", "/body")
+    until(proxy.log)
+    connection.sock.settimeout(0.3)
     with pytest.raises(TimeoutError):
-        ask(connection, "GET", "/body")
+        connection.getresponse().read()
     assert proxy.counters()["faults"] == {kind: 1}
     connection.close()
     assert get(proxy).body == BODY
@@ -203,11 +215,10 @@ def test_a_hanging_connection_lasts_until_the_client_leaves(proxy: FaultProxy, k
 def test_closing_ends_what_hangs(address: tuple[str, int]) -> None:
     with FaultProxy(address, Faults(rates={"hang": 1.0})) as proxy, ThreadPoolExecutor() as pool:
         waiting = pool.submit(get, proxy)
-        while not proxy.log():
-            time.sleep(0.01)
+        until(proxy.log)
         proxy.close()
         with pytest.raises((http.client.HTTPException, ConnectionError)):
-            waiting.result(timeout=30)
+            waiting.result(timeout=WAIT)
 
 
 def test_a_flipped_bit_is_one_bit(proxy: FaultProxy) -> None:
@@ -242,6 +253,7 @@ def test_a_connection_too_many_is_turned_away(proxy: FaultProxy) -> None:
     first, second = connect(proxy), connect(proxy)
     assert ask(first, "GET", "/body").status == 200
     assert ask(second, "GET", "/body").status == 503
+    until(lambda: proxy.counters()["open_connections"] == 1)
     assert ask(first, "GET", "/body").status == 200
 
 
@@ -288,7 +300,7 @@ def test_as_a_program_it_tells_its_port_and_is_changed_from_outside(address: tup
         assert process.stdout is not None
         port = int(process.stdout.readline())
         try:
-            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=WAIT)
             assert ask(connection, "GET", "/body").status == 404
             assert ask(connection, "PUT", "/-proxy/faults", b'{"rates": {"flop": 1}}').status == 400
             assert ask(connection, "PUT", "/-proxy/faults", b'{"rates": {"503": 1}, "at_most": 1}').status == 200
@@ -301,7 +313,7 @@ def test_as_a_program_it_tells_its_port_and_is_changed_from_outside(address: tup
             assert json.loads(ask(connection, "GET", "/-proxy/").body)["requests"] == 0
         finally:
             process.terminate()
-        assert process.wait(30) == 0
+        assert process.wait(WAIT) == 0
 
 
 def test_as_a_program_it_ends_with_the_process_that_started_it(address: tuple[str, int]) -> None:
@@ -313,7 +325,4 @@ print(proxy.pid, proxy.stdout.readline(), flush=True)
 """
     done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
     pid = done.stdout.split()[0]
-    until = time.monotonic() + 60
-    while Path(f"/proc/{pid}/exe").exists() and time.monotonic() < until:
-        time.sleep(0.05)
-    assert not Path(f"/proc/{pid}/exe").exists()
+    until(lambda: not Path(f"/proc/{pid}/exe").exists())

@@ -11,7 +11,8 @@ import xxhash
 
 from shards.source import LocalSource, SourceError, Stat
 
-WAIT = 30.0
+WAIT = 60.0
+"""Seconds after which what does not come is taken for lost, not for late."""
 
 
 class FarFolder:
@@ -66,6 +67,14 @@ class FarFolder:
     def downloads(self) -> list[str]:
         """Names of the shards whose large ranges were asked for, in order."""
         return [name for verb, name, _, length in self.log if verb == "read" and not 0 <= length <= self._small]
+
+
+def download_threads_ended() -> bool:
+    """Wait for the threads that bring shards, of which `Downloads.close` takes leave after a second."""
+    threads = [thread for thread in threading.enumerate() if thread.name == "shards-download"]
+    for thread in threads:
+        thread.join(WAIT)
+    return not any(thread.is_alive() for thread in threads)
 
 
 def write_shards(folder: Path, num_shards: int, size: int = 5000, seed: int = 0) -> dict[str, tuple[int, str]]:

@@ -11,6 +11,8 @@ from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import urlsplit
 
+from tests.shards.far_folder import WAIT
+
 
 class HttpStore:
     """Files by path. faults: what the next requests get instead of an answer; when it is empty, all is well.
@@ -63,7 +65,7 @@ class HttpStore:
                 try:
                     gate = store.gate(self.command, self.path, self.headers.get("Range", ""))
                     if gate is not None:
-                        gate.wait(10)
+                        gate.wait(WAIT)
                     self._answer(fault)
                 except (BrokenPipeError, ConnectionResetError):
                     self.close_connection = True
@@ -76,7 +78,7 @@ class HttpStore:
             def _answer(self, fault: int | str | None) -> None:
                 data = store.files.get(urlsplit(self.path).path)
                 if fault == "hang":
-                    store.closing.wait(20)
+                    store.closing.wait()
                     self.close_connection = True
                     return
                 if isinstance(fault, int) or data is None:

@@ -17,6 +17,7 @@ from shards.loader import Loader
 from shards.sample import MediaFacts, Sample
 from shards.worker import RngFactory
 from shards.writer import DatasetWriter
+from tests.shards.far_folder import WAIT
 
 SIDE = 4
 FACTS = MediaFacts(kind="image", codec="png", width=SIDE, height=SIDE, num_frames=1)
@@ -67,3 +68,14 @@ def seen(batch: Batch) -> list[tuple[str, int]]:
 def sequence(loaders: Sequence[Loader], num_batches: int) -> list[list[tuple[str, int]]]:
     """What `num_batches` global batches hold, the ranks concatenated."""
     return [[pair for loader in loaders for pair in seen(next(loader))] for _ in range(num_batches)]
+
+
+def wait_for_shards(loader: Loader) -> None:
+    """Wait until all that a loader with a cache wants has come or failed: a shard of which everything was read by range
+    in time would not be brought, or be dropped on its way and brought again in the next pass."""
+    downloads = loader._downloads
+    assert downloads is not None
+    with downloads.changed:
+        assert downloads.changed.wait_for(
+            lambda: not any(one.is_coming for wants in downloads._lists for one in wants.wanted.values()), WAIT
+        )

@@ -23,7 +23,7 @@ from shards.downloads import Downloads
 from shards.remote import RemoteSource
 from shards.source import LocalSource, MissingFile, Source, SourceError, open_source
 from tests.shards.conftest import REPOSITORY
-from tests.shards.far_folder import WAIT, FarFolder, write_shards
+from tests.shards.far_folder import WAIT, FarFolder, download_threads_ended, write_shards
 from tests.shards.http_store import HttpStore
 
 Make = Callable[..., CachedSource]
@@ -77,7 +77,9 @@ def test_files_that_are_no_shards_are_read_from_the_store(tmp_path: Path, cached
         source.read("nothing")
 
 
-def test_cold_it_reads_by_range_and_warm_it_waits(cached: Make, far: FarFolder) -> None:
+def test_cold_it_reads_by_range_and_warm_it_waits(
+    cached: Make, far: FarFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
     source = cached(4)
     a, b, c, d = source.list()
     far.gate.clear()
@@ -93,11 +95,14 @@ def test_cold_it_reads_by_range_and_warm_it_waits(cached: Make, far: FarFolder) 
     far.gate.set()
     warm(source, a, b)
     far.gate.clear()
-    source.want([b, c, d])
     far.log.clear()
+    source.want([b, c, d])
     got: list[bytes] = []
+    waits, wait = threading.Event(), source._wait
+    monkeypatch.setattr(source, "_wait", lambda name: waits.set() or wait(name))
     reader = threading.Thread(target=lambda: got.append(source.read(c, 10, 20)))
     reader.start()
+    assert waits.wait(WAIT)
     assert source.read(b, 3, 4) == expected(b, 3, 4)
     far.gate.set()
     reader.join(WAIT)
@@ -282,7 +287,7 @@ def go(children: list[subprocess.Popen[str]]) -> list[list[object]]:
         assert child.stdin is not None
         child.stdin.write("go\n")
         child.stdin.flush()
-    return [json.loads(child.communicate(timeout=60)[0]) for child in children]
+    return [json.loads(child.communicate(timeout=250)[0]) for child in children]
 
 
 def large(store: HttpStore) -> Counter[tuple[str, str]]:
@@ -375,7 +380,7 @@ def test_whenever_processes_are_killed_the_folder_holds_whole_shards_within_its_
             killed = children[round_ % 3]
             killed.kill()
             for child in children:
-                out = child.communicate(timeout=100)[0]
+                out = child.communicate(timeout=250)[0]
                 if child is not killed:
                     ranges, digest, _, _ = json.loads(out)
                     check_read(server, ranges, digest)
@@ -430,7 +435,7 @@ def test_close_does_not_wait_for_a_server_that_hangs(
     downloads.close()
     reader.join(WAIT)
     assert isinstance(errors[0], CancelledError)
-    assert not [thread for thread in threading.enumerate() if thread.name == "shards-download"]
+    assert download_threads_ended()
     assert os.listdir(tmp_path) == [".lock"]
 
 

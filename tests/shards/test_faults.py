@@ -253,7 +253,7 @@ def run_ranks(settings: LoaderConfig, world: int, state: dict[str, Any] | None, 
     for process in ranks:
         process.start()
     for process in ranks:
-        process.join(100)
+        process.join(250)
     lines = [[json.loads(line) for line in file.read_text().splitlines()] for file in files]
     return [[process.exitcode, *steps] for process, steps in zip(ranks, lines, strict=True)]
 

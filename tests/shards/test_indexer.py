@@ -379,7 +379,7 @@ def test_a_killed_run_goes_on_with_the_shards_that_are_left_and_leaves_no_proces
         [sys.executable, str(script), str(tars), str(jobs)], env=environment, stderr=subprocess.PIPE, process_group=0
     )
     # The pipe ends when the last process that holds it is gone.
-    _, errors = run.communicate(timeout=60)
+    _, errors = run.communicate(timeout=250)
     assert run.returncode == -signal.SIGKILL, errors
     assert not (tars / "dataset.json").exists() and len(os.listdir(tars / "unfinished")) >= 3
     report = index_tars(str(tars))

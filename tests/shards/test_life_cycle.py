@@ -8,8 +8,9 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psutil
@@ -91,9 +92,23 @@ def started(cc: Path, folder: Path, code: str) -> Iterator[Run]:
         yield run
     finally:
         for pid in session(run.process.pid):
-            os.kill(pid, signal.SIGKILL)
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
         run.process.kill()
         run.process.communicate()
+
+
+HELD = """
+import threading
+from shards.pool import Pool
+ending, really_stop = threading.Event(), Pool.stop
+def stop(self, wait=True):
+    really_stop(self, wait=False)
+    if "loader" in self._name:
+        ending.set()  # what had begun may end, now that nothing more may begin
+    really_stop(self, wait)
+Pool.stop = stop
+"""
 
 
 @pytest.mark.parametrize(
@@ -110,15 +125,15 @@ def started(cc: Path, folder: Path, code: str) -> Iterator[Run]:
 def test_a_process_ends_at_once_and_leaves_nothing(
     cc: Path, tmp_path: Path, ending: str, code: int, error: str
 ) -> None:
-    program = PROGRAM + "at_end = len(encoded)\natexit.register(lambda: print('at end', at_end))\n" + ending
+    program = HELD + PROGRAM.replace("time.sleep(0.01)", "ending.wait()") + ending
     with started(cc, tmp_path, program) as run:
-        out, errors = run.process.communicate(timeout=100)
+        out, errors = run.process.communicate(timeout=250)
         assert run.process.returncode == code and error in errors
         assert bool(error) == bool(errors), errors
         assert run.left() == ([], set())
-    encoded = {words[0]: int(words[-1]) for words in (line.split() for line in out.splitlines())}
-    # 512 elements were planned ahead; those that had not begun were not worth waiting for.
-    assert encoded["encoded"] <= encoded["at"] + 2
+    # The first batch has 8, and two threads have begun with one each of the 512 elements that are planned ahead: the
+    # others are not worth waiting for.
+    assert out.startswith("encoded ") and 8 <= int(out.split()[1]) <= 10
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
@@ -127,7 +142,7 @@ def test_a_signal_ends_it_and_leaves_nothing(cc: Path, tmp_path: Path, number: s
         assert run.line()[0] == "ready"
         assert psutil.Process(run.process.pid).num_threads() > 2
         run.process.send_signal(number)
-        _, errors = run.process.communicate(timeout=100)
+        _, errors = run.process.communicate(timeout=250)
         assert run.process.returncode == -number
         assert ("KeyboardInterrupt" in errors) == (number == signal.SIGINT)
         assert run.left() == ([], set())
@@ -138,7 +153,7 @@ def test_a_handler_of_sigterm_may_leave_the_loop_in_an_orderly_way(cc: Path, tmp
     with started(cc, tmp_path, handler + PROGRAM + FOREVER) as run:
         assert run.line()[0] == "ready"
         run.process.terminate()
-        _, errors = run.process.communicate(timeout=100)
+        _, errors = run.process.communicate(timeout=250)
         assert (run.process.returncode, errors) == (75, "")
         assert run.left() == ([], set())
 
@@ -155,8 +170,10 @@ def test_a_rank_does_not_outlive_a_launcher_that_is_killed_while_it_feeds_it(cc:
         _, child = run.line()
         assert sorted(session(run.process.pid)) == sorted([run.process.pid, int(child)])
         run.process.kill()
-        run.process.wait(100)
-        psutil.wait_procs([psutil.Process(int(child))] if psutil.pid_exists(int(child)) else [], timeout=60)
+        run.process.wait(250)
+        until, pause = time.monotonic() + 60, threading.Event()
+        while session(run.process.pid) and time.monotonic() < until:
+            pause.wait(0.01)
         assert run.left() == ([], set())
 
 
@@ -203,7 +220,7 @@ loader.close()
 """
     )
     with started(cc, tmp_path, code) as run:
-        out, errors = run.process.communicate(timeout=100)
+        out, errors = run.process.communicate(timeout=250)
         assert (run.process.returncode, errors) == (0, "")
         lines = [line for line in out.splitlines() if not line.startswith("encoded")]
         assert run.left() == ([], set())

@@ -4,20 +4,26 @@ from __future__ import annotations
 
 import re
 import shutil
+import threading
 from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from shards.cache import ShardCache
 from shards.cached_source import CachedSource
 from shards.config import DatasetConfig, LoaderConfig
+from shards.downloads import Downloads
 from shards.index import Index
 from shards.loader import Loader
+from shards.reader import Fetched, Reader
 from shards.source import open_source
+from tests.shards.far_folder import WAIT, download_threads_ended
 from tests.shards.http_store import HttpStore
-from tests.shards.small_dataset import encode, seen, sequence, write_dataset
+from tests.shards.small_dataset import encode, seen, sequence, wait_for_shards, write_dataset
 
 BATCH = 8
 
@@ -55,6 +61,17 @@ def batches(config: LoaderConfig, number: int, world_size: int = 1) -> list[list
     finally:
         for loader in loaders:
             loader.close()
+        assert download_threads_ended()
+
+
+def patient(loaders: list[Loader], number: int) -> list[list[tuple[str, int]]]:
+    """The batches of a run that waits after each for its shards: only then is it no chance which are brought."""
+    found = []
+    for _ in range(number):
+        found += sequence(loaders, 1)
+        for loader in loaders:
+            wait_for_shards(loader)
+    return found
 
 
 def downloads(store: HttpStore) -> Counter[str]:
@@ -77,8 +94,6 @@ def test_batches_through_a_cache_are_those_from_a_folder(
     cached = settings(store.url, cache={"folder": str(tmp_path), "limit": limit})
     assert batches(cached, 60) == expected
     assert sum(file.stat().st_size for file in tmp_path.glob("*-*")) <= limit
-    if share > 1:
-        assert downloads(store).most_common(1)[0][1] == 1
     assert not list(tmp_path.glob("*.part"))
 
 
@@ -86,20 +101,13 @@ def test_batches_without_a_cache_are_those_from_a_folder(folder: Path, store: Ht
     assert batches(settings(store.url), 30) == batches(settings(folder), 30)
 
 
-def test_a_second_run_finds_the_shards_and_asks_for_none(folder: Path, store: HttpStore, tmp_path: Path) -> None:
+def test_with_room_each_shard_comes_once_and_a_second_run_finds_all(
+    folder: Path, store: HttpStore, tmp_path: Path
+) -> None:
     cached = settings(store.url, cache={"folder": str(tmp_path), "limit": 2 * shard_bytes(folder)})
-    expected = []
     with Loader(cached, 0, 1, encode) as loader:
-        downloads = loader._downloads
-        assert downloads is not None
-
-        def all_came() -> bool:
-            return not any(one.is_coming for wants in downloads._lists for one in wants.wanted.values())
-
-        for _ in range(40):
-            expected += sequence([loader], 1)
-            with downloads.changed:  # or a shard that was read by range in time would never come
-                assert downloads.changed.wait_for(all_came, 20)
+        expected = patient([loader], 40)
+    assert set(downloads(store).values()) == {1}
     store.requests.clear()
     with Loader(cached, 0, 1, encode) as loader:
         assert sequence([loader], 40) == expected
@@ -135,13 +143,7 @@ def test_a_run_stopped_anywhere_goes_on_the_same_with_another_cache(
     assert found == expected
 
 
-@pytest.mark.parametrize("dropped_by", ["this thread", "another thread first"])
-def test_a_copy_that_is_damaged_on_the_disk_costs_no_sample(
-    folder: Path, store: HttpStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, dropped_by: str
-) -> None:
-    if dropped_by == "another thread first":
-        drop = CachedSource.forget
-        monkeypatch.setattr(CachedSource, "forget", lambda source, name: drop(source, name) and drop(source, name))
+def test_a_copy_that_is_damaged_on_the_disk_costs_no_sample(folder: Path, store: HttpStore, tmp_path: Path) -> None:
     expected = batches(settings(folder), 40)
     cached = settings(store.url, cache={"folder": str(tmp_path), "limit": 2 * shard_bytes(folder)}, verify="always")
     with Loader(cached, 0, 1, encode) as loader:
@@ -152,6 +154,34 @@ def test_a_copy_that_is_damaged_on_the_disk_costs_no_sample(
         found += sequence([loader], 30)
         assert loader.stats.accounting.failed == 0
     assert found == expected
+
+
+def test_a_damaged_copy_that_several_threads_find_at_once_costs_no_sample(
+    folder: Path, store: HttpStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each has read the copy before the first of them drops it."""
+    reader, downloads = Reader("cc", f"{store.url}/cc"), Downloads(ShardCache(tmp_path, 10**8))
+    reader.read_through(downloads)
+    assert reader.cache is not None
+    reader.cache.want(reader.index.shards.names[:1])
+    with downloads.changed:
+        assert downloads.changed.wait_for(lambda: reader.cache and reader.cache._list.here, WAIT)
+    [copy] = tmp_path.glob("*.tar")
+    with copy.open("r+b") as damaged:
+        damaged.write(b"\xff" * copy.stat().st_size)
+    all_have_read, one_by_one, forget = threading.Barrier(4), threading.Lock(), CachedSource.forget
+
+    def forget_together(source: CachedSource, name: str) -> None:
+        all_have_read.wait(WAIT)
+        with one_by_one:
+            forget(source, name)
+
+    monkeypatch.setattr(CachedSource, "forget", forget_together)
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(lambda row: reader.fetch([0], [row])[0], range(4)))
+    downloads.close()
+    assert [type(one) for one in found] == [Fetched] * 4
+    assert not copy.exists()
 
 
 def test_a_cache_that_cannot_hold_what_is_in_use_is_refused(folder: Path, store: HttpStore, tmp_path: Path) -> None:
@@ -168,7 +198,7 @@ def test_ranks_that_own_streams_bring_their_own_shards(folder: Path, store: Http
     for rank in range(2):
         room = {"folder": str(tmp_path / str(rank)), "limit": 2 * shard_bytes(folder)}
         loaders.append(Loader(settings(store.url, ("cc",), cache=room), rank, 2, encode))
-    assert sequence(loaders, 20) == expected
+    assert patient(loaders, 20) == expected
     for loader in loaders:
         loader.close()
     twice = [path for path, count in downloads(store).items() if count > 1]
@@ -176,9 +206,14 @@ def test_ranks_that_own_streams_bring_their_own_shards(folder: Path, store: Http
 
 
 def test_ranks_of_one_node_bring_each_shard_once(folder: Path, store: HttpStore, tmp_path: Path) -> None:
+    expected = batches(settings(folder), 30)
     room = {"folder": str(tmp_path), "limit": 2 * shard_bytes(folder)}
-    assert batches(settings(store.url, cache=room), 30, 2) == batches(settings(folder), 30)
-    assert downloads(store) and max(downloads(store).values()) == 1
+    with (
+        Loader(settings(store.url, cache=room), 0, 2, encode) as first,
+        Loader(settings(store.url, cache=room), 1, 2, encode) as second,
+    ):
+        assert patient([first, second], 30) == expected
+    assert set(downloads(store).values()) == {1}
 
 
 def test_a_shard_that_was_replaced_in_the_store_stops_the_run(store: HttpStore, folder: Path, tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import threading
 import weakref
 
 from shards.pool import Pool
+from tests.shards.far_folder import WAIT
 
 
 def names(pool: str) -> list[str]:
@@ -18,7 +19,7 @@ def test_work_is_done_in_order_with_its_arguments() -> None:
     for number in range(20):
         pool.submit(done.append, number)
     pool.submit(finished.set)
-    assert finished.wait(20)
+    assert finished.wait(WAIT)
     pool.stop()
     assert done == list(range(20))
 
@@ -40,13 +41,13 @@ def test_stop_waits_for_what_has_begun_and_drops_the_rest() -> None:
 
     def work() -> None:
         begun.set()
-        assert release.wait(20)
+        assert release.wait(WAIT)
         done.append("begun")
 
     pool.submit(work)
     for _ in range(5):
         pool.submit(done.append, "more")
-    assert begun.wait(20)
+    assert begun.wait(WAIT)
     pool.stop(wait=False)
     release.set()
     pool.stop()
@@ -63,6 +64,6 @@ def test_an_idle_thread_keeps_nothing_of_its_last_work_alive() -> None:
     pool.submit(lambda _: None, thing)
     del thing
     pool.submit(finished.set)
-    assert finished.wait(20)
+    assert finished.wait(WAIT)
     assert gone() is None
     pool.stop()

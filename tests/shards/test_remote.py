@@ -54,7 +54,11 @@ def test_a_fault_that_passes_costs_no_byte(store: HttpStore, monkeypatch: pytest
     store.faults.extend([fault, fault])
     assert source.read("a.tar", 100, 50) == DATA[100:150]
     counted = source.traffic.snapshot()
-    assert counted["range"] == len(store.requests) == 3 and counted["retries"] == 2 and counted["bytes"] == 50
+    assert counted["range"] == counted["retries"] + 1 and counted["bytes"] == 50
+    if fault in ("hang", "drip"):  # a good answer may take longer than that too, and is then asked for again
+        assert counted["retries"] >= 2
+    else:
+        assert len(store.requests) == counted["range"] == 3
     assert (counted["seconds_throttled"] > 0) == (fault in (429, 503))
 
 
@@ -158,23 +162,24 @@ def test_one_of_many_that_fails_is_named_and_the_rest_is_dropped(store: HttpStor
     assert source.read("a.tar", 0, 5) == DATA[:5]
 
 
-def test_after_the_deadline_the_error_says_how_often_and_why(store: HttpStore) -> None:
+def test_after_the_deadline_the_error_says_how_often_and_why(store: HttpStore, attempts_take_100_s: None) -> None:
     store.faults.extend([500] * 1000)
-    with pytest.raises(SourceError, match=r"/data/a\.tar: cannot be read \(HTTP 500 .*\), tried \d+ times in \d+ s"):
-        RemoteSource(f"{store.url}/data", deadline=2).read("a.tar", 0, 5)
-    assert len(store.requests) > 1
+    with pytest.raises(SourceError, match=r"/data/a\.tar: cannot be read \(HTTP 500 .*\), tried 3 times in 300 s"):
+        RemoteSource(f"{store.url}/data", deadline=250).read("a.tar", 0, 5)
+    assert len(store.requests) == 3
 
 
-def test_nobody_answers_at_an_address(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(remote, "_WARN_AFTER", 0.05)
+def test_nobody_answers_at_an_address(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch, attempts_take_100_s: None
+) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))  # bound, but nobody listens
         url = f"http://127.0.0.1:{taken.getsockname()[1]}"
-        monkeypatch.setenv("MCG_SOURCE_DEADLINE", "2")
-        with pytest.raises(SourceError, match=r"a\.tar: cannot be read \(.*127\.0\.0\.1.*tried \d+ times.*MCG_SOURCE"):
+        monkeypatch.setenv("MCG_SOURCE_DEADLINE", "150")
+        with pytest.raises(SourceError, match=r"a\.tar: cannot be read \(.*127\.0\.0\.1.*tried 2 times.*MCG_SOURCE"):
             open_source(url).read("a.tar", 0, 5)
-    assert "trying again for up to" in caplog.text, "who waits is told"
-    with pytest.raises(SourceError, match=r"tried \d+ times"):
+    assert "trying again for up to 50 s" in caplog.text, "who waits is told"
+    with pytest.raises(SourceError, match=r"tried 2 times"):
         open_source("http://no-such-host.invalid/x").stat("a.tar")
 
 
@@ -201,10 +206,9 @@ def test_a_server_that_ignores_ranges_is_refused(store: HttpStore, offset: int) 
 
 
 def test_signatures_and_passwords_go_with_requests_and_never_into_messages(
-    store: HttpStore, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+    store: HttpStore, caplog: pytest.LogCaptureFixture, attempts_take_100_s: None
 ) -> None:
-    monkeypatch.setattr(remote, "_WARN_AFTER", 0.0)
-    source = RemoteSource(f"{store.url.replace('://', '://me:HIDDEN@')}/data?sig=HIDDEN", deadline=2)
+    source = RemoteSource(f"{store.url.replace('://', '://me:HIDDEN@')}/data?sig=HIDDEN", deadline=150)
     assert source.read("a.tar", 0, 5) == DATA[:5]
     assert store.requests[-1][1] == "/data/a.tar?sig=HIDDEN"
     assert pickle.loads(pickle.dumps(source)).read("a.tar", 0, 5) == DATA[:5]
@@ -218,7 +222,7 @@ def test_signatures_and_passwords_go_with_requests_and_never_into_messages(
         while seen is not None:
             assert "HIDDEN" not in str(seen)
             seen = seen.__cause__
-    assert "HIDDEN" not in caplog.text
+    assert "trying again" in caplog.text and "HIDDEN" not in caplog.text
 
 
 def test_names_with_odd_characters_are_asked_for_as_they_are(store: HttpStore) -> None:

@@ -10,22 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shards.stats import STAGES, WAIT, Accounting, AccountingError, Clock, Queue, Snapshot, Stats, Times
-
-
-class FakeTime:
-    """The module `time` as shards.stats uses it, whose clock moves only when the test moves it."""
-
-    def __init__(self) -> None:
-        self.nanoseconds = 10**12
-
-    def pass_by(self, seconds: float) -> None:
-        self.nanoseconds += round(seconds * 1e9)
-
-    def perf_counter_ns(self) -> int:
-        return self.nanoseconds
-
-    def perf_counter(self) -> float:
-        return self.nanoseconds / 1e9
+from tests.shards.fake_time import FakeTime
 
 
 @pytest.fixture

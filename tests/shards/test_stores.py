@@ -137,13 +137,11 @@ def test_an_endpoint_that_speaks_plain_http_is_told(bucket: str, s3_server: Any,
 
 
 def test_an_endpoint_that_nobody_answers_at_is_tried_until_the_deadline(
-    bucket: str, s3_server: Any, use_s3: Callable[..., None]
+    bucket: str, s3_server: Any, use_s3: Callable[..., None], attempts_take_100_s: None
 ) -> None:
     use_s3(s3_server, endpoint="http://127.0.0.1:9")
-    match = (
-        r"cannot be read \(EndpointConnectionError: .*127\.0\.0\.1:9.*\), tried \d+ times in \d+ s; check the address"
-    )
-    says(bucket, SourceError, match, READS, deadline=5)  # making a client takes a second on a busy machine
+    match = r"cannot be read \(EndpointConnectionError: .*127\.0\.0\.1:9.*\), tried 2 times in 200 s; check the address"
+    says(bucket, SourceError, match, READS, deadline=150)
 
 
 @pytest.mark.parametrize(("action", "asks"), [("s3:GetObject", READS), ("s3:ListBucket", ASKS[2:])])
@@ -243,12 +241,10 @@ def test_what_may_pass_is_tried_again(
     assert counted["retries"] == 2 and (counted["seconds_throttled"] > 0) == throttled
 
 
-def test_what_does_not_pass_is_said_with_the_reason_and_the_attempts(answers: Callable[..., HttpStore]) -> None:
-    answers(503, "SlowDown", times=2).files["/b/x/a.tar"] = b"0123456789"
-    assert RemoteSource("s3://b/x").read("a.tar", 0, 5) == b"01234"  # the first client takes its time on a busy machine
+def test_what_does_not_pass_is_said_with_the_reason_and_the_attempts(
+    answers: Callable[..., HttpStore], attempts_take_100_s: None
+) -> None:
     answers(503, "SlowDown")
-    with pytest.raises(
-        SourceError, match=r"^s3://b/x/a\.tar: cannot be read \(.*\), tried \d+ times in \d+ s"
-    ) as raised:
-        RemoteSource("s3://b/x", 3).read("a.tar", 0, 5)
-    assert "(SlowDown: m)" in str(raised.value) or "(no whole answer within" in str(raised.value)
+    match = r"^s3://b/x/a\.tar: cannot be read \(SlowDown: m\), tried 3 times in 300 s"
+    with pytest.raises(SourceError, match=match):
+        RemoteSource("s3://b/x", 250).read("a.tar", 0, 5)

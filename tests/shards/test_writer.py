@@ -72,7 +72,7 @@ def in_child(work: Callable[[], None]) -> int:
     """Run in a forked process; returns its exit code, minus the signal when it was killed."""
     child = fork.Process(target=work)
     child.start()
-    child.join(60)
+    child.join(250)
     assert child.exitcode is not None
     return child.exitcode
 
@@ -187,9 +187,14 @@ def test_killed_from_outside_at_any_time_then_resumed(
     parent, child = fork.Pipe()
 
     def work(pipe: Connection) -> None:
-        convert(tmp_path / "toy", lambda row: pipe.send(row))
+        def tell(row: int) -> None:
+            pipe.send(row)
+            if row == NUM_ROWS - 1:
+                pipe.recv()  # or it might be done before it is killed
 
-    process = fork.Process(target=work, args=(child,))
+        convert(tmp_path / "toy", tell)
+
+    process = fork.Process(target=work, args=(child,), daemon=True)
     process.start()
     while parent.recv() < rows:
         pass
@@ -299,7 +304,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     if mounted.returncode:
         pytest.skip("mounting a small disk is not permitted here")
     yield disk
-    subprocess.run(["umount", str(disk)], check=True)
+    subprocess.run(["umount", "-l", str(disk)], check=True)
 
 
 def write_many(out: Path, num: int) -> WriteSummary:

@@ -213,7 +213,7 @@ def test_the_loader_of_ffcv_gives_the_same_frames(shards: Path, tmp_path: Path) 
     path = tmp_path / "one.beton"
     export(str(shards), str(path), num_frames=6, short_side=96, where="key == 'v0'")
     script = THEIRS.format(root=str(ROOT), path=str(path))
-    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, timeout=110)
+    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, timeout=250)
     assert (done.returncode, done.stdout) == (0, "same\n"), done.stderr
 
 
@@ -235,7 +235,7 @@ print("left")
 
 def test_a_loop_that_is_left_early_ends_its_process_cleanly(exported: Path) -> None:
     script = LEAVE_EARLY.format(root=str(ROOT), path=str(exported))
-    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, timeout=250)
     assert (done.returncode, done.stdout) == (0, "left\n"), done.stderr
 
 

@@ -20,7 +20,7 @@ from tests.end_to_end.small_runs import environment
 
 ROOT = Path(__file__).resolve().parents[3]
 RANK = """
-import json, os, signal, sys, threading
+import json, os, signal, sys, threading, time
 from mcg.engine.launcher import end_with_launcher
 
 def stop(*_):
@@ -31,7 +31,7 @@ signal.signal(signal.SIGTERM, stop)
 end_with_launcher()
 print(json.dumps([os.getpid(), os.getppid(), [thread.name for thread in threading.enumerate()]]), flush=True)
 while True:
-    signal.pause()
+    time.sleep(0.05)  # signal.pause would miss a signal that comes just before it
 """
 STARTER = "import subprocess, sys; subprocess.run([sys.executable, *sys.argv[1:]])"
 

@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parents[3]
 
 def run(*arguments: object) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "shards", "index", *map(str, arguments)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=250)
     assert "Traceback" not in done.stderr
     return done
 
@@ -55,7 +55,7 @@ def test_damage_is_code_1_and_wrong_usage_code_2(tars: Path) -> None:
         done = run(*arguments)
         assert done.returncode == 2 and done.stdout == "" and done.stderr
     command = [sys.executable, "-m", "shards", "index", str(tars / "nowhere"), "--debug"]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=250)
     assert "Traceback" in done.stderr and "PatternError" in done.stderr
 
 

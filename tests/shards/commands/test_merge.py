@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parents[3]
 
 def run(*arguments: object) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "shards", "merge", *map(str, arguments)]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60)
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=250)
 
 
 def test_parts_become_one_index(tmp_path: Path) -> None:

@@ -196,7 +196,7 @@ def test_the_verbs_run_as_a_process_and_load_no_torch(dataset: Path) -> None:
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=100,
+        timeout=250,
     )
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["num_samples"] == 8
@@ -208,7 +208,7 @@ def test_a_reader_that_goes_away_ends_the_listing_quietly(dataset: Path) -> None
     read, write = os.pipe()
     os.close(read)
     command = [sys.executable, "-m", "shards", "ls", str(dataset), "--lines"]
-    done = subprocess.run(command, cwd=ROOT, stdout=write, stderr=subprocess.PIPE, text=True, timeout=100)
+    done = subprocess.run(command, cwd=ROOT, stdout=write, stderr=subprocess.PIPE, text=True, timeout=250)
     os.close(write)
     assert done.returncode == 1 and "Traceback" not in done.stderr
 

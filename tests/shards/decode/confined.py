@@ -18,12 +18,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-SECONDS = 20
+SECONDS = 60
 MEMORY = 4 << 30
 ROOT = Path(__file__).resolve().parents[3]
 
 
-def outcomes(*arguments: str, limit_s: float = 110) -> list[dict[str, Any]]:
+def outcomes(*arguments: str, limit_s: float = 250) -> list[dict[str, Any]]:
     """What a child says. Raises AssertionError with its last words when it crashes, hangs or is killed."""
     env = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
     done = subprocess.run(

@@ -22,4 +22,4 @@ def invoke(verb: str, *arguments: str | Path) -> Result:
 
 def command(verb: str, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
     words = [sys.executable, "-m", "tools", verb, *map(str, arguments)]
-    return subprocess.run(words, cwd=ROOT, capture_output=True, text=True, timeout=100)
+    return subprocess.run(words, cwd=ROOT, capture_output=True, text=True, timeout=250)

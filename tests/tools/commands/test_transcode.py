@@ -48,7 +48,7 @@ def test_a_killed_run_goes_on_with_the_same_command_to_the_same_bytes(tmp_path: 
     process.communicate()
     assert [path.name for path in sorted((tmp_path / "out").glob("*.tar"))] == ["000000.tar"]
     words = [sys.executable, "-m", "tools", *arguments, "--json"]
-    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, timeout=100)
+    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, timeout=250)
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["samples_resumed"] == 4
     run_like = transcode_dataset(
