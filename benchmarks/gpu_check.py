@@ -163,7 +163,7 @@ def _native(*frames: int) -> ClipPlan:
 
 def _films(num_frames: int, size: tuple[int, int]) -> dict[str, bytes]:
     """Those that their encoders make in this size."""
-    from av.error import FFmpegError
+    from av import FFmpegError
 
     films = {}
     for name, film in SEEKABLE.items():

@@ -183,7 +183,7 @@ def open_video(data: bytes | PartialMedium, probe: bool = True) -> Iterator[tupl
 @contextmanager
 def video_errors(what: str) -> Iterator[None]:
     """Turn what FFmpeg says about bad data into MediaError."""
-    from av.error import FFmpegError
+    from av import FFmpegError
 
     try:
         yield
@@ -245,7 +245,7 @@ def orientation(frame: VideoFrame) -> Orientation:
 
 
 def _probe_video(data: bytes) -> tuple[MediaFacts, list[KeyFrame]]:
-    from av.error import FFmpegError
+    from av import FFmpegError
 
     first: VideoFrame | None = None
     count = 0

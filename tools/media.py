@@ -222,7 +222,7 @@ def frame_times(data: bytes) -> list[float]:
 
     Frames without a time follow the last one at the average rate. Raises MediaError.
     """
-    from av.error import FFmpegError
+    from av import FFmpegError
 
     times: list[int] = []
     count = 0
@@ -281,7 +281,7 @@ def _make_video(data: bytes, duration: float, profile: VideoProfile) -> tuple[by
 
 def _decode(container: InputContainer, stream: VideoStream) -> Iterator[VideoFrame]:
     """All frames, in presentation order; of a file that was cut off those before the cut. Raises MediaError."""
-    from av.error import FFmpegError
+    from av import FFmpegError
 
     packets = demux(container, stream)
     count = 0
@@ -475,7 +475,7 @@ def _quality(profile: Profile) -> int:
 
 @contextmanager
 def _encoding(profile: VideoProfile, width: int, height: int) -> Iterator[None]:
-    from av.error import FFmpegError
+    from av import FFmpegError
 
     try:
         yield
@@ -484,7 +484,7 @@ def _encoding(profile: VideoProfile, width: int, height: int) -> Iterator[None]:
 
 
 def _check_encoder(codec: str) -> None:
-    from av.codec import Codec
+    from av import Codec
 
     try:
         Codec(CODECS[codec].encoder, "w")

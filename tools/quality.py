@@ -106,7 +106,7 @@ def measure(pairs: Iterable[tuple[Medium, Medium]], profile: Profile) -> Quality
 def errors_of_frames(frames: NDArray[np.uint8], reference: NDArray[np.uint8]) -> list[tuple[float, float]]:
     """(mean squared error, SSIM) of the luma of each frame; both uint8 (T, H, W, 3), RGB."""
     import av
-    from av.error import FFmpegError
+    from av import FFmpegError
     from av.filter import Graph
     from av.video.format import VideoFormat
 

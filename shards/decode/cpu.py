@@ -91,6 +91,7 @@ class _Clip:
     """The clip in the making: takes frames by their number."""
 
     def __init__(self, plan: ClipPlan) -> None:
+        import av  # noqa: F401  # before its module, or threads that come first at the same time find it half made
         from av.video.reformatter import Interpolation, VideoReformatter
 
         self._plan = plan
@@ -123,7 +124,7 @@ class _Clip:
 
 
 def _decode_from_start(media: bytes, plan: ClipPlan) -> NDArray[np.uint8]:
-    from av.error import FFmpegError
+    from av import FFmpegError
 
     clip = _Clip(plan)
     last = max(clip.slots)

@@ -135,7 +135,7 @@ def _check_headers(packets: list[Packet], codec: str, stream: VideoStream, size:
         if headers:
             raise Unsuitable("size", "the stream's headers are not the container's")
         return packets
-    from av.bitstream import BitStreamFilterContext
+    from av import BitStreamFilterContext
 
     extract = BitStreamFilterContext("extract_extradata", stream)
     checked: list[Packet] = []
@@ -201,7 +201,7 @@ def _ranks(times: Sequence[int | None]) -> list[int]:
 
 def _write(packets: list[Packet], ranks: list[int], stream: VideoStream, size: tuple[int, int]) -> bytes:
     import av
-    from av.error import FFmpegError
+    from av import FFmpegError
 
     buffer = io.BytesIO()
     try:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import struct
+import subprocess
+import sys
 import zlib
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -54,6 +56,31 @@ def test_any_plan_inside_the_video_is_met(
     make_clip: Callable[..., bytes], read_number: Callable[[np.ndarray], int], frames: list[int]
 ) -> None:
     assert list(map(read_number, decode(make_clip(40), "video", whole(*frames)))) == frames
+
+
+def test_threads_that_are_the_first_to_need_ffmpeg_may_come_at_once() -> None:
+    code = """
+import sys, threading
+from shards.clip import ClipPlan
+from shards.decode.cpu import _Clip
+from shards.media import video_errors
+together, done = threading.Barrier(2), []
+def begin_to_decode():
+    together.wait()
+    _Clip(ClipPlan((0,), (2, 2), (0, 0, 2, 2), False))
+    done.append("decode")
+def begin_to_open():
+    together.wait()
+    with video_errors("x"):
+        done.append("open")
+threads = [threading.Thread(target=work) for work in (begin_to_decode, begin_to_open)]
+for thread in threads: thread.start()
+for thread in threads: thread.join()
+sys.exit(len(done) != 2)
+"""
+    for _ in range(3):  # they meet in the middle of importing av, which goes wrong where one began with a module of it
+        run = subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, capture_output=True, text=True)
+        assert run.returncode == 0, run.stderr
 
 
 def test_scaling_keeps_the_picture(make_clip: Callable[..., bytes], read_number: Callable[[np.ndarray], int]) -> None:
