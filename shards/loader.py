@@ -72,9 +72,10 @@ class Loader:
         self.config, self.rank, self.world_size = config, rank, world_size
         self._training = config.mode == "train"
         self._downloads = _open_downloads(config)
-        self._backend = open_backend(config.decode, lambda way: stats.count_decoded(way))
-        self._feeds = [open_feed(dataset, config, self._downloads, self._backend.parts) for dataset in config.blend]
-        stats = self.stats = Stats(partial(_traffic, self._feeds, self._downloads))
+        self._feeds: list[Feed] = []
+        self.stats = Stats(partial(_traffic, self._feeds, self._downloads))
+        self._backend = open_backend(config.decode, self.stats.count_decoded)
+        self._feeds += [open_feed(dataset, config, self._downloads, self._backend.parts) for dataset in config.blend]
         self._blend = Blend([dataset.weight for dataset in config.blend], config.unit)
         orders = [feed.order for feed in self._feeds]
         self._planner: Planner = (
