@@ -131,7 +131,7 @@ def test_a_process_ends_at_once_and_leaves_nothing(
         assert run.process.returncode == code and error in errors
         assert bool(error) == bool(errors), errors
         assert run.left() == ([], set())
-    # The first batch has 8, and two threads have each begun with one sample (3 records, of two passes at most) of the 512
+    # The first batch has 8, and two threads have each begun with one sample (3 records, of two passes at most) of 512
     # elements that are planned ahead: the others are not worth waiting for.
     assert out.startswith("encoded ") and 8 <= int(out.split()[1]) <= 8 + 2 * 6
 
