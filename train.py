@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import json
 import signal
-import sys
 import time
 from pathlib import Path
 from typing import Annotated, Any
@@ -36,6 +35,7 @@ from mcg.tasks import TASKS
 from mcg.tasks.task import Scores, Task
 from shards import Loader, TooManyFailures
 from shards.accounting import RunAccounting
+from shards.printing import complain, guard_terminal, say
 from shards.rng import hash64
 
 STOPPED = 75
@@ -81,7 +81,7 @@ def run(config: RunConfig) -> int:
             begin = f"from {checkpoint.folder}"
 
         if engine.step >= schedule.total_steps:
-            print(f"{run_dir} is done: step {engine.step} of {schedule.total_steps}; use another run_dir to train anew")
+            say(f"{run_dir} is done: step {engine.step} of {schedule.total_steps}; use another run_dir to train anew")
             return 0
         batches, accounting = iter(loader), RunAccounting(loader, distributed.gather_objects)
         first_step = engine.step
@@ -145,7 +145,7 @@ def main(
     try:
         code = run(load_config(config, overrides or []))
     except (ConfigError, CheckpointError, NonFiniteLoss, TooManyFailures, ValueError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
+        complain(error)
         code = 1
     finally:
         stop_distributed()
@@ -153,4 +153,5 @@ def main(
 
 
 if __name__ == "__main__":
+    guard_terminal()
     typer.run(main)

@@ -17,8 +17,6 @@ converted release says only what model it is: --config names the file of its tas
 
 from __future__ import annotations
 
-import json
-import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -28,7 +26,6 @@ import torch
 import typer
 from rich.console import Console
 from rich.table import Table
-from rich.text import Text
 from torch import Tensor
 
 from mcg.config import ConfigError, RunConfig, load_config, parse_config
@@ -44,6 +41,7 @@ from shards.clip import plan_clip
 from shards.decode import Frames, open_backend
 from shards.index import KeyFrames
 from shards.media import MediaError, probe_table
+from shards.printing import cell, complain, guard_terminal, say_json
 from shards.rng import rng
 
 __all__ = ["Answerer", "Candidate"]
@@ -218,23 +216,24 @@ def main(
         )
         answers = answerer.ask_all(video, question, choices=choice or (), num_candidates=num_candidates)
     except (ConfigError, CheckpointError, MediaError, OSError, RuntimeError, ValueError) as error:
-        print(f"error: {error}", file=sys.stderr)
+        complain(error)
         raise typer.Exit(1) from error
     for asked, candidates in zip(question, answers, strict=True):
         if as_json:
-            print(json.dumps({"question": asked, "candidates": [asdict(c) for c in candidates]}, ensure_ascii=False))
+            say_json({"question": asked, "candidates": [asdict(c) for c in candidates]})
         else:
             _print_table(asked, candidates)
 
 
 def _print_table(question: str, candidates: Sequence[Candidate]) -> None:
-    table = Table(title=Text(question, "table.title"), title_justify="left")
-    table.add_column("answer")  # Text: what is asked and answered is no markup
+    table = Table(title=cell(question), title_justify="left")
+    table.add_column("answer")
     table.add_column("score", justify="right")
     for candidate in candidates:
-        table.add_row(Text(candidate.answer), f"{candidate.score:.4f}")
+        table.add_row(cell(candidate.answer), f"{candidate.score:.4f}")
     Console().print(table)
 
 
 if __name__ == "__main__":
+    guard_terminal()
     typer.run(main)

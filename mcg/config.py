@@ -161,7 +161,7 @@ def read_yaml(path: str | Path, overrides: Sequence[str] = ()) -> dict[str, Any]
     except ConfigError:
         raise
     except (OmegaConfBaseException, ValueError, TypeError, OSError) as error:
-        raise ConfigError(f"{path}: {' '.join(str(error).split())}") from error
+        raise ConfigError(f"{path}: {error}") from error
     except Exception as error:  # YAML parser errors share no base class with OmegaConf's
         if type(error).__module__.startswith("yaml"):
             raise ConfigError(f"{path}: not valid YAML: {error}") from error
@@ -175,4 +175,4 @@ def parse_config(values: dict[str, Any], path: str) -> RunConfig:
     try:
         return RunConfig.model_validate(values)
     except ValidationError as error:
-        raise ConfigError(explain(error, RunConfig, path)) from error
+        raise ConfigError(*explain(error, RunConfig, path)) from error

@@ -30,6 +30,7 @@ from rich.console import Console
 from mcg.controls import CONTROLS
 from mcg.report import write_report
 from shards.index import DATASET_FILE
+from shards.printing import cell, guard_terminal, say
 from shards.source import MissingFile, SourceError, open_source
 
 PARTS = ("data", "pretrain", "finetune", "evaluate", "report")
@@ -111,7 +112,7 @@ class Demo:
     def _call(self, arguments: list[str]) -> None:
         self.called += 1
         _console.rule()
-        _console.print("$ python " + shlex.join(arguments), highlight=False, markup=False, style="bold")
+        _console.print(cell("$ python " + shlex.join(arguments)), style="bold")
         code = subprocess.run([sys.executable, *arguments], check=False).returncode
         if code:
             raise subprocess.CalledProcessError(code, ["python", *arguments])
@@ -251,10 +252,11 @@ def main(
             if only in (None, part):
                 demo.timed(part, action)
     except subprocess.CalledProcessError as error:
-        _console.print(f"the demo stopped: {shlex.join(error.cmd)} ended with code {error.returncode}", style="red")
+        what = f"the demo stopped: {shlex.join(error.cmd)} ended with code {error.returncode}"
+        _console.print(cell(what), style="red")
         raise typer.Exit(1) from error
     except SourceError as error:
-        _console.print(f"the demo stopped: {error}", style="red", markup=False)
+        _console.print(cell(f"the demo stopped: {error}"), style="red")
         raise typer.Exit(1) from error
     if only in (None, "report"):
         _tell(demo.report(), run_dir)
@@ -265,10 +267,11 @@ def _tell(summary: dict[str, Any], run_dir: Path) -> None:
     _console.rule()
     kinds = "  ".join(f"{kind} {share:.2f}" for kind, share in test["accuracy"]["by_type"].items())
     _console.print(f"accuracy on {test['num_scored']} questions about unseen clips: {test['accuracy']['overall']:.3f}")
-    _console.print(f"  by type: {kinds}")
+    _console.print(cell(f"  by type: {kinds}"))
     _console.print(f"  always the commonest answer of the type: {test['baseline']['overall']:.3f}")
-    print(f"results: {run_dir / 'summary.json'}  and, to look at, {run_dir / 'report.html'}")
+    say(f"results: {run_dir / 'summary.json'}  and, to look at, {run_dir / 'report.html'}")
 
 
 if __name__ == "__main__":
+    guard_terminal()
     typer.run(main)

@@ -37,6 +37,7 @@ from mcg.trained import trained_model
 from shards import Loader, LoaderConfig, TooManyFailures
 from shards.accounting import RunAccounting
 from shards.collate import PADDING
+from shards.printing import complain, guard_terminal, say, say_json
 from shards.stats import AccountingError
 
 
@@ -102,7 +103,7 @@ def main(
     try:
         _run(config, checkpoint, split, control or ["none"], out, overrides or [], select, again)
     except (ConfigError, CheckpointError, TooManyFailures, OSError, ValueError) as error:
-        print(f"error: {error}", file=sys.stderr)
+        complain(error)
         raise typer.Exit(1) from error
     finally:
         stop_distributed()
@@ -137,7 +138,7 @@ def _run(
     task: Task = TASKS[config.task.name](config.task)
     model = trained_model(checkpoint, task, config.model)
     if distributed.rank() == 0:
-        print(f"{checkpoint.folder}: {which}, step {checkpoint.step}", file=sys.stderr)
+        say(f"{checkpoint.folder}: {which}, step {checkpoint.step}", sys.stderr)
     model.to(device)
     folder = out or Path(config.run_dir) / "evaluation" / split
     for control in controls:
@@ -148,7 +149,7 @@ def _run(
             table = score_table(scores.metrics, f"{checkpoint.folder} on {split}, control {control}")
             if table is not None:
                 Console(stderr=True).print(table)
-            print(json.dumps({"split": split, "step": checkpoint.step, "control": control, **scores.metrics}))
+            say_json({"split": split, "step": checkpoint.step, "control": control, **scores.metrics})
             if split == "test":
                 note_scoring(record, checkpoint, control, folder, scores)
 
@@ -165,4 +166,5 @@ def _chosen(path: Path, select: str | None, split: str) -> tuple[Checkpoint, str
 
 
 if __name__ == "__main__":
+    guard_terminal()
     typer.run(main)

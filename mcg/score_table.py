@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from rich.table import Table
-from rich.text import Text
+
+from shards.printing import cell
 
 _METRICS = {"accuracy": "accuracy %", "wups0": "WUPS@0", "wups9": "WUPS@0.9"}
 
@@ -17,8 +18,7 @@ def score_table(metrics: dict[str, Any], title: str) -> Table | None:
         return None
     baseline = metrics.get("baseline", {})
     caption = _caption(metrics)
-    # Text: names are no markup
-    table = Table(title=Text(title, "table.title"), title_justify="left", caption=caption, caption_justify="left")
+    table = Table(title=cell(title), title_justify="left", caption=caption, caption_justify="left")
     table.add_column("type")
     table.add_column("questions", justify="right")
     for name in shown:
@@ -33,7 +33,7 @@ def score_table(metrics: dict[str, Any], title: str) -> Table | None:
             counts = [metrics[name]["counts"][kind] for name in shown if kind in metrics[name]["counts"]]
             by_type = baseline.get("by_type", {})
             cells += ([_percent(by_type[kind])] if kind in by_type else [""]) if baseline else []
-            table.add_row(Text(kind), str(counts[0]), *cells, style="italic" if number else None)
+            table.add_row(cell(kind), str(counts[0]), *cells, style="italic" if number else None)
         table.add_section()
     whole = [_shown(metrics[name]["overall"], metrics[name].get("interval")) for name in shown]
     questions = metrics["num_scored"] + metrics["num_failed"]

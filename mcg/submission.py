@@ -16,11 +16,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
+from shards.printing import PrintableError
+
 FormName = Literal["question_list", "nextqa_oe", "nextqa"]
 Row = dict[str, Any]
 
 
-class SubmissionError(ValueError):
+class SubmissionError(PrintableError, ValueError):
     """Predictions that do not fit the form they are to be written in."""
 
 

@@ -12,6 +12,8 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
+from shards.printing import PrintableError
+
 NAMES = {"n": "noun", "v": "verb", "a": "adj", "r": "adv"}
 """Part of speech -> ending of its files, in the order in which the senses of a word are listed."""
 ENDINGS: dict[str, Sequence[tuple[str, str]]] = {
@@ -42,7 +44,7 @@ ROOT: Synset = ("", 0)
 """Above everything that has no hypernym, where verbs, adjectives and adverbs are compared; WordNet itself has none."""
 
 
-class WordNetError(ValueError):
+class WordNetError(PrintableError, ValueError):
     """WordNet's files are missing or damaged."""
 
 

@@ -15,7 +15,6 @@ It knows nothing of stores, threads and loaders; threads may share it, and so ma
 from __future__ import annotations
 
 import fcntl
-import logging
 import math
 import os
 import re
@@ -27,6 +26,7 @@ from typing import Literal
 
 import xxhash
 
+from shards.printing import logger
 from shards.source import read_fully
 
 NextUse = Callable[[str], float]
@@ -36,7 +36,7 @@ _OURS = re.compile(r"[0-9a-f]{32}-")
 _PART = ".part"
 _LOCK = ".lock"
 _PIECE = 1 << 22
-_log = logging.getLogger(__name__)
+_log = logger(__name__)
 
 
 def shard_identity(url: str, name: str, size: int, version: str) -> str:

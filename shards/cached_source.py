@@ -9,7 +9,6 @@ from the store.
 
 from __future__ import annotations
 
-import logging
 import math
 import time
 import weakref
@@ -19,12 +18,13 @@ from contextlib import contextmanager, suppress
 from shards.cache import CachedShard
 from shards.downloads import Downloads
 from shards.index import DatasetError
+from shards.printing import logger
 from shards.source import Names, Pieces, Range, Source, SourceError, Stat, Stats, check_range
 from shards.want_list import WantList
 
 _CAUSES = {"": "ranges_other", "failed": "ranges_other", "no room": "ranges_no_room"}
 """What a range read counts as, by the state of its shard ("": nobody announced it)."""
-_log = logging.getLogger(__name__)
+_log = logger(__name__)
 
 
 class CachedSource:

@@ -13,12 +13,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
+from shards.printing import PrintableError
+
 VERSION = 1
 
 _REFUSED = ("version", "seed", "fingerprint", "streams", "window", "datasets", "weights", "unit")
 
 
-class CursorMismatch(ValueError):
+class CursorMismatch(PrintableError, ValueError):
     """A saved position that does not belong to this data or this order."""
 
 

@@ -16,7 +16,6 @@ the threads end when their requests do.
 from __future__ import annotations
 
 import atexit
-import logging
 import math
 import os
 import threading
@@ -26,6 +25,7 @@ from functools import partial
 
 from shards.cache import CachedShard, Reservation, ShardCache
 from shards.counters import Counters
+from shards.printing import logger
 from shards.source import SourceError
 from shards.want_list import State, Wanted, WantList
 
@@ -41,7 +41,7 @@ _RANGE_COSTS = 128 << 10
 _PATIENCE_SECONDS = 300.0
 """After which such a shard is read by range: the other process may be stopped, or hang."""
 _GRACE_SECONDS = 1.0
-_log = logging.getLogger(__name__)
+_log = logger(__name__)
 
 
 class Downloads:

@@ -10,22 +10,22 @@ to is a moving list: copy it first.
 from __future__ import annotations
 
 import json
-import logging
 from collections.abc import Collection, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from shards.printing import PrintableError, logger
 from shards.source import MissingFile, open_source
 from shards.where import Mask
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-_logger = logging.getLogger(__name__)
+_logger = logger(__name__)
 
 
-class ExclusionError(ValueError):
+class ExclusionError(PrintableError, ValueError):
     """A line that does not name a sample."""
 
 

@@ -13,8 +13,10 @@ from typing import Annotated, Any, Self, Union, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from shards.printing import PrintableError
 
-class ConfigError(ValueError):
+
+class ConfigError(PrintableError, ValueError):
     """A config that cannot be used; one line per fault."""
 
 
@@ -27,7 +29,7 @@ class Frozen(BaseModel):
         try:
             super().__init__(**values)
         except ValidationError as error:
-            raise ConfigError(explain(error, type(self), type(self).__name__)) from error
+            raise ConfigError(*explain(error, type(self), type(self).__name__)) from error
 
     # pydantic's own mark for an __init__ that only validates: inside another model it is not called, so that the outer
     # one tells the fault with the whole path
@@ -38,10 +40,10 @@ class Frozen(BaseModel):
         try:
             return super().model_validate(obj, **options)
         except ValidationError as error:
-            raise ConfigError(explain(error, cls, cls.__name__)) from error
+            raise ConfigError(*explain(error, cls, cls.__name__)) from error
 
 
-def explain(error: ValidationError, model: type[BaseModel], place: str) -> str:
+def explain(error: ValidationError, model: type[BaseModel], place: str) -> list[str]:
     """What is wrong with a config of this model, a line per fault (a misspelt name has a second one with the hint).
 
     place: what each line begins with, a file or the name of the model.
@@ -50,28 +52,28 @@ def explain(error: ValidationError, model: type[BaseModel], place: str) -> str:
     inner = {fault["loc"][:length] for fault in faults for length in range(len(fault["loc"]))}
     # a list whose entries are at fault is counted as empty by pydantic, which is no fault of its own
     told = [fault for fault in faults if fault["type"] != "too_short" or fault["loc"] not in inner]
-    return "\n".join(_explain(fault, model, place) for fault in told)
+    return [line for fault in told for line in _explain(fault, model, place)]
 
 
-def _explain(fault: Any, root: type[BaseModel], place: str) -> str:
+def _explain(fault: Any, root: type[BaseModel], place: str) -> list[str]:
     where, model = _walk(fault["loc"], root)
     at = f"{place}: {where}" if where else place
     if fault["type"] == "extra_forbidden":
         known = sorted(model.model_fields) if model else []
         near = difflib.get_close_matches(str(fault["loc"][-1]), known, n=1, cutoff=0.5)
         hint = f"did you mean '{near[0]}'?" if near else f"known fields: {', '.join(known)}"
-        return f"{at}: unknown field\n  {hint}"
+        return [f"{at}: unknown field", f"  {hint}"]
     if fault["type"] == "missing":
-        return f"{at}: missing, and it has no default"
+        return [f"{at}: missing, and it has no default"]
     if fault["type"] == "union_tag_invalid":
         known, tag = fault["ctx"]["expected_tags"], fault["ctx"]["tag"]
-        return f"{at}.name: {tag!r} is unknown; choose one of {known}"
+        return [f"{at}.name: {tag!r} is unknown; choose one of {known}"]
     if fault["type"] == "union_tag_not_found":
-        return f"{at}.name: missing, and it has no default"
+        return [f"{at}.name: missing, and it has no default"]
     message = str(fault["msg"]).removeprefix("Value error, ")
     found = fault["input"]
     shown = "" if isinstance(found, dict | list | BaseModel) else f", found {found!r}"
-    return f"{at}: {message}{shown}"
+    return [f"{at}: {message}{shown}"]
 
 
 def _walk(loc: Sequence[str | int], root: type[BaseModel]) -> tuple[str, Any]:

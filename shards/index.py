@@ -30,6 +30,7 @@ import xxhash
 from numpy.typing import NDArray
 
 from shards.media import MEDIA_EXTENSIONS, TIME_MARK, KeyFrame
+from shards.printing import PrintableError
 from shards.records import TEXT_EXTENSIONS
 from shards.sample import FACT_NAMES, MediaFacts
 from shards.source import MissingFile, SeekableFile, Source, Stat, check_name, is_remote, open_source
@@ -69,7 +70,7 @@ _KEY_FRAMES_KEPT = 1 << 22
 """Of GOP tables, 16 bytes each."""
 
 
-class DatasetError(ValueError):
+class DatasetError(PrintableError, ValueError):
     """A dataset that is not there, not finished, or whose files do not fit each other; names file and remedy."""
 
 

@@ -30,6 +30,7 @@ from urllib.parse import unquote, urlsplit
 
 from shards import index
 from shards.index import DATASET_FILE, DatasetError, Index, ShardEntry, WrongPlace
+from shards.printing import PrintableError
 from shards.publish import Header, Piece, is_own, pieces_of, publish_index
 from shards.samples import Looks, ShardSamples, read_samples, stream_samples
 from shards.source import (
@@ -51,11 +52,11 @@ if TYPE_CHECKING:
 _RUN_FILE = "indexing.json"
 
 
-class PatternError(ValueError):
+class PatternError(PrintableError, ValueError):
     """A pattern that names no tars of one dataset."""
 
 
-class DamagedShard(ValueError):
+class DamagedShard(PrintableError, ValueError):
     """A tar that cannot be indexed, in a run that is to stop then."""
 
 
@@ -214,8 +215,10 @@ class _Run:
         if missing == len(names):
             raise PatternError(f"{pattern}: not found; names {missing} tars, and none of them is in {self._root}")
         if not pieces:
-            reasons = "".join(f"\n  {reason}" for reason in list(self._damaged.values())[:5])
-            raise DamagedShard(f"{pattern}: none of {len(names)} tars can be indexed:{reasons}")
+            raise DamagedShard(
+                f"{pattern}: none of {len(names)} tars can be indexed:",
+                *(f"  {reason}" for reason in list(self._damaged.values())[:5]),
+            )
         in_order = [pieces[name] for name in sorted(pieces)]
         provenance = {"pattern": pattern, "left_out": dict(sorted(self._damaged.items()))}
         publish_index(self._target, self._header._replace(provenance=provenance), in_order)

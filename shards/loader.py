@@ -18,7 +18,6 @@ Gives up: worker processes (reading and decoding release the GIL, so threads do)
 
 from __future__ import annotations
 
-import logging
 import os
 import weakref
 from collections import Counter, deque
@@ -39,6 +38,7 @@ from shards.feed import Feed, open_feed
 from shards.lookahead import LookAhead
 from shards.plan import EvaluationPlanner, Place, Planner, TrainingPlanner
 from shards.pool import Pool
+from shards.printing import logger
 from shards.quarantine import FailureBudget, Ledger, exhausted
 from shards.source import is_remote
 from shards.stats import Accounting, Stats
@@ -49,7 +49,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Encode", "Loader", "RngFactory"]
 
-_logger = logging.getLogger(__name__)
+_logger = logger(__name__)
 
 _LOCAL_THREADS, _REMOTE_THREADS = 1, 4
 """That fetch batches: one reads from local disks as fast as several, and pyarrow keeps memory for each thread that it

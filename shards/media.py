@@ -20,6 +20,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple, cast
 
+from shards.printing import PrintableError
 from shards.sample import MediaFacts
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ _EXIF_ORIENTATION = 0x0112
 _MAX_FPS = 1000.0
 
 
-class MediaError(ValueError):
+class MediaError(PrintableError, ValueError):
     """Bytes that cannot be used as a video or picture; the message is the reason."""
 
 

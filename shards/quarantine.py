@@ -10,7 +10,6 @@ per rank and start anew with the process.
 from __future__ import annotations
 
 import json
-import logging
 import threading
 from collections import Counter, deque
 from collections.abc import Iterable, Mapping
@@ -18,10 +17,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from shards.printing import PrintableError, logger, one_line
 from shards.sample import Origin
 
-_logger = logging.getLogger(__name__)
+_logger = logger(__name__)
 _NUM_LAST = 5
+_LONGEST = 1000
+"""Characters of a failure in a message."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,10 +40,10 @@ class Failure:
     """True when it would fail in every pass: nothing random was involved."""
 
     def __str__(self) -> str:
-        return f"{self.origin}: {self.reason}"
+        return one_line(f"{self.origin}: {self.reason}", _LONGEST)
 
 
-class TooManyFailures(RuntimeError):
+class TooManyFailures(PrintableError, RuntimeError):
     """The run met more unusable elements than its budget bears."""
 
 
@@ -143,28 +145,29 @@ class FailureBudget:
     def check(self, failed: int, tried: int, ledger: Ledger) -> None:
         """Raise TooManyFailures when `failed` of `tried` elements are more than allowed."""
         if self.max_count is not None and failed > self.max_count:
-            raise TooManyFailures(_message(failed, tried, f"max_failures {self.max_count}", ledger))
+            raise TooManyFailures(*_message(failed, tried, f"max_failures {self.max_count}", ledger))
         if self.max_rate is not None and tried >= self.probation and failed > self.max_rate * tried:
-            raise TooManyFailures(_message(failed, tried, f"max_failure_rate {self.max_rate:g}", ledger))
+            raise TooManyFailures(*_message(failed, tried, f"max_failure_rate {self.max_rate:g}", ledger))
 
 
 def exhausted(failures: Iterable[Failure], ledger: Ledger) -> TooManyFailures:
     """The error for a planned element that failed together with all its substitutes."""
     failures = list(failures)
-    reasons = "".join(f"\n  {text}" for text in dict.fromkeys(str(failure) for failure in failures))
+    reasons = dict.fromkeys(f"  {failure}" for failure in failures)
     return TooManyFailures(
         f"{failures[0].origin}: this element and its {len(failures) - 1} substitutes, all from around one place of the "
         "order, could not be used; take the bad samples out of the dataset, or start anew with a larger window; "
-        f"all failures are in {_where(ledger)}; here:{reasons}"
+        f"all failures are in {_where(ledger)}; here:",
+        *reasons,
     )
 
 
-def _message(failed: int, tried: int, limit: str, ledger: Ledger) -> str:
-    reasons = "".join(f"\n  {failure}" for failure in ledger.last)
-    return (
+def _message(failed: int, tried: int, limit: str, ledger: Ledger) -> list[str]:
+    what = (
         f"{failed} of {tried} elements tried on this rank could not be used, more than {limit} allows; "
-        f"look into the data, or raise the limit; all failures are in {_where(ledger)}; the last:{reasons}"
+        f"look into the data, or raise the limit; all failures are in {_where(ledger)}; the last:"
     )
+    return [what, *(f"  {failure}" for failure in ledger.last)]
 
 
 def _where(ledger: Ledger) -> str:

@@ -17,11 +17,12 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple, NoReturn
 
 from shards.media import MEDIA_EXTENSIONS
+from shards.printing import PrintableError
 
 TEXT_EXTENSIONS = ("json", "txt")
 
 
-class TextError(ValueError):
+class TextError(PrintableError, ValueError):
     """Text members that give no record; the message is the reason."""
 
 

@@ -12,7 +12,6 @@ Gives up: caching.
 from __future__ import annotations
 
 import asyncio
-import logging
 import os
 import random
 import time
@@ -22,6 +21,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from shards.counters import Counters
+from shards.printing import logger
 from shards.source import (
     CONNECTIONS,
     AccessDenied,
@@ -51,7 +51,7 @@ _WARN_AFTER = 5.0
 
 Kind = Literal["stat", "list", "range", "part"]
 _T = TypeVar("_T")
-_log = logging.getLogger(__name__)
+_log = logger(__name__)
 
 
 TRAFFIC = ("stat", "list", "range", "part", "bytes", "retries", "seconds_throttled")

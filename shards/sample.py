@@ -12,6 +12,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from shards.printing import PrintableError, printable
+
 if TYPE_CHECKING:
     from shards.index import KeyFrames
     from shards.partial import Media
@@ -30,10 +32,10 @@ class Origin:
     def __str__(self) -> str:
         # Keys come from the data: they must not reach a terminal as control characters, nor fill a log.
         key = self.key if len(self.key) <= _SHOWN_KEY else self.key[:_SHOWN_KEY] + "..."
-        return f"{self.dataset}/{self.shard}:{key if key.isprintable() else ascii(key)}"
+        return printable(f"{self.dataset}/{self.shard}:{key}")
 
 
-class SampleError(ValueError):
+class SampleError(PrintableError, ValueError):
     """A sample that cannot be used, for a reason that lies in its data (undecodable, malformed, checksum).
 
     Such a sample is quarantined, and in training replaced by a deterministic substitute. A programming error or an

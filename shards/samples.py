@@ -21,6 +21,7 @@ from typing import Any, NamedTuple
 
 from shards.index import MAX_KEY_BYTES, MAX_MEDIA_BYTES, MAX_TEXT_BYTES, KeyFrames, MemberRow, SampleRow
 from shards.media import MEDIA_EXTENSIONS, MediaError, kind_of, probe_table
+from shards.printing import PrintableError
 from shards.records import TEXT_EXTENSIONS, Chosen, TextError, choose, parse
 from shards.sample import MediaFacts
 from shards.tar import Member, TarError, walk
@@ -125,7 +126,7 @@ def _groups(members: Iterable[Member]) -> Iterator[_Group]:
         yield group
 
 
-class _Unusable(ValueError):
+class _Unusable(PrintableError, ValueError):
     """A group that gives no row; caught in this module."""
 
 

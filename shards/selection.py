@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import io
 import json
-import logging
 import os
 import tempfile
 import threading
@@ -30,12 +29,13 @@ from shards.exclusion import Exclusions, read_exclusions
 from shards.index import DatasetError, ShardTable
 from shards.media import MEDIA_EXTENSIONS
 from shards.order import Int64
+from shards.printing import logger
 from shards.where import STRINGS, Mask, Where, parse_where
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-_logger = logging.getLogger(__name__)
+_logger = logger(__name__)
 _ROWS_KEPT = 1 << 21  # 16 bytes each
 _SECONDS_BETWEEN_WORDS = 10.0
 
@@ -198,11 +198,11 @@ class Selection:
         for first, stop, table in self._index.scan(self._physical):
             for what, mask in self._masks(table, first, stop):
                 left[what] = left.get(what, 0) + int(mask.sum())
-        alone = "".join(f"\n  {what}: {count}" for what, count in left.items())
+        alone = ", ".join(f"{what}: {count}" for what, count in left.items())
         what = f"where {self._where.text!r}" if self._where is not None else "exclude"
         total = int(self._index.shards.num_samples.sum())
         where = f"dataset {self._name!r} at {self._index.source.url}"
-        return f"{where}: {what} leaves none of {total} samples; each part alone leaves:{alone}"
+        return f"{where}: {what} leaves none of {total} samples; each part alone leaves: {alone}"
 
 
 def open_selection(config: DatasetConfig, index: SelectionIndex) -> Selection | None:

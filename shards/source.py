@@ -18,6 +18,8 @@ from contextlib import contextmanager
 from typing import NamedTuple, Protocol
 from urllib.parse import unquote, urlsplit
 
+from shards.printing import PrintableError
+
 Names = list[str]
 CONNECTIONS = 32
 """Requests that one remote source has in flight at most."""
@@ -26,7 +28,7 @@ _FILES_OPEN = 128
 """Local files that one source keeps open."""
 
 
-class SourceError(OSError):
+class SourceError(PrintableError, OSError):
     """Bytes that could not be had, for a reason that lies with the store and not with the data."""
 
 

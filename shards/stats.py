@@ -17,6 +17,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import accumulate
 
+from shards.printing import PrintableError
+
 STAGES = ("read", "encode", "decode", "collate")
 """What the threads do; one of these is to blame when the consumer waits."""
 WAIT = "wait"
@@ -26,7 +28,7 @@ _FIRST_BITS, _LAST_BITS = 10, 40  # 2**10 ns = 1 microsecond; 2**40 ns = 18 minu
 _NUM_BUCKETS = ((_LAST_BITS - _FIRST_BITS) << _SUB_BITS) + 2
 
 
-class AccountingError(AssertionError):
+class AccountingError(PrintableError, AssertionError):
     """Elements were lost or counted twice: a bug of the loader."""
 
 

@@ -16,6 +16,7 @@ from contextlib import asynccontextmanager, contextmanager
 from typing import Any, Literal, NamedTuple, Protocol
 from urllib.parse import urlsplit, urlunsplit
 
+from shards.printing import PrintableError
 from shards.source import CONNECTIONS, Names, SourceError, Stat
 
 CONNECT_SECONDS, READ_SECONDS = 5.0, 20.0
@@ -36,7 +37,7 @@ _VERSION_FIELDS = (
 )
 
 
-class Failure(Exception):
+class Failure(PrintableError):
     """A request that gave nothing."""
 
     def __init__(

@@ -23,6 +23,8 @@ from typing import BinaryIO, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from shards.printing import PrintableError
+
 BLOCK = 512
 _MAX_HEADER_DATA = 1 << 20
 """Bytes that a long name or a pax header may have; real ones have a few hundred."""
@@ -42,7 +44,7 @@ ReadAt = Callable[[int, int], bytes]
 """(length, offset) -> bytes, fewer only at the end of the file; os.pread without its first argument."""
 
 
-class TarError(ValueError):
+class TarError(PrintableError, ValueError):
     """A tar that is not whole or not understood; the message names the file and the byte where it went wrong."""
 
 

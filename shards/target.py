@@ -19,12 +19,13 @@ from typing import Protocol
 from urllib.parse import unquote, urlsplit
 
 from shards.index import DatasetError
+from shards.printing import PrintableError
 from shards.source import AccessDenied, MissingFile, Source, is_remote, open_source
 
 UNFINISHED = "unfinished"
 
 
-class WriteError(OSError):
+class WriteError(PrintableError, OSError):
     """Output that could not be written (disk full, no permission, store refuses); names path and remedy."""
 
 

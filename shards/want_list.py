@@ -7,7 +7,6 @@ as DatasetError. The fields change under the lock of the `Downloads` whose threa
 
 from __future__ import annotations
 
-import logging
 import math
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -16,9 +15,10 @@ from typing import Literal
 
 from shards.cache import CachedShard, Reservation, ShardCache, shard_identity
 from shards.index import DatasetError, check_shard_size
+from shards.printing import logger
 from shards.source import Source, SourceError, Stat, Stats
 
-_log = logging.getLogger(__name__)
+_log = logger(__name__)
 
 State = Literal["queued", "busy", "elsewhere", "here", "no room", "failed", "dropped"]
 """busy: a thread looks for it, or its parts are brought; elsewhere: another process brings it; dropped: not wanted any

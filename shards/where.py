@@ -21,6 +21,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from shards.printing import PrintableError
+
 Mask = NDArray[np.bool_]
 Kind = Literal["number", "string", "truth"]
 
@@ -56,7 +58,7 @@ _COMPARE_STRINGS: dict[type[ast.cmpop], str] = {
 }
 
 
-class WhereError(ValueError):
+class WhereError(PrintableError, ValueError):
     """An expression that cannot be meant; the text says which part and what is allowed."""
 
 

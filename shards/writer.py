@@ -30,6 +30,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 from shards import index, tar
 from shards.index import DatasetError, KeyFrames, MemberRow, SampleRow, ShardEntry
 from shards.media import MEDIA_EXTENSIONS
+from shards.printing import PrintableError
 from shards.sample import MediaFacts
 from shards.source import SourceFile
 from shards.target import UNFINISHED, Target, WriteError, naming, open_target
@@ -52,7 +53,7 @@ _MAX_NAME_BYTES = 100
 """What the name field of a tar header holds."""
 
 
-class SampleRefused(ValueError):
+class SampleRefused(PrintableError, ValueError):
     """A sample that does not belong into a dataset: bad key, unknown extension, text that is no json. Quarantine it."""
 
 

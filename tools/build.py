@@ -24,6 +24,7 @@ from typing import Any
 
 from shards.index import MAX_MEDIA_BYTES, KeyFrames
 from shards.media import MEDIA_EXTENSIONS, MediaError, probe_table
+from shards.printing import PrintableError
 from shards.sample import MediaFacts
 from shards.source import open_source
 from shards.writer import QUARANTINE_FILE, DatasetWriter, DuplicateKey, SampleRefused, WriteSummary
@@ -37,7 +38,7 @@ FAULTS_OF_THE_FILE = (errno.ENOENT, errno.EACCES, errno.EPERM, errno.EISDIR, err
 """Failures to read that are the file's own; any other is the machine's and stops the build."""
 
 
-class BuildError(ValueError):
+class BuildError(PrintableError, ValueError):
     """A build that gives no dataset: nothing usable, inputs that changed under it, accounts that do not add up."""
 
 

@@ -35,6 +35,7 @@ from shards.exclusion import ExclusionError
 from shards.frozen import ConfigError
 from shards.index import MAX_TEXT_BYTES, WrongPlace
 from shards.media import MediaError
+from shards.printing import PrintableError
 from shards.reader import Fetched, Reader
 from shards.records import TEXT_EXTENSIONS, TextError, parse
 from shards.rng import rng
@@ -59,11 +60,11 @@ _NO_FRAME = np.zeros((1, 1, 3), np.uint8)
 """Stands where a sample has fewer frames than others."""
 
 
-class ExportError(ValueError):
+class ExportError(PrintableError, ValueError):
     """An export that gives no file: nothing usable, no room, accounts that do not add up."""
 
 
-class NoFfcv(ValueError):
+class NoFfcv(PrintableError, ValueError):
     """ffcv is not installed, or its libraries are not."""
 
 

@@ -14,6 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote, urlsplit
 
+from shards.printing import PrintableError
 from tools.annotations import load_json
 from tools.rows import AnnotationError, OptionError
 
@@ -21,7 +22,7 @@ NOT_THERE = (errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG, errno.ELOOP, errno
 """What the system says when no such file exists; any other failure is the machine's, and stops the build."""
 
 
-class MediaNotFound(ValueError):
+class MediaNotFound(PrintableError, ValueError):
     """No file for a row; the text says what was looked for and what to do."""
 
 

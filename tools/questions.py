@@ -14,12 +14,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from shards.printing import PrintableError
 from tools.annotations import Columns, Record, csv_records, jsonl_records, load_json
 from tools.lookup import MediaFolder, MediaNotFound
 from tools.rows import MALFORMED, NO_MEDIA, NO_TEXT, AnnotationError, BadRow, CountedRows, Row, make_key, text_flaw
 
 
-class BadLine(ValueError):
+class BadLine(PrintableError, ValueError):
     """A record that cannot be read as a question; the text says what is wrong with it."""
 
 

@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from shards.printing import PrintableError
+
 MALFORMED = "malformed line"
 NO_TEXT = "no usable text"
 NO_MEDIA = "media not found"
@@ -26,7 +28,7 @@ MAX_KEY_LENGTH = 80
 """Characters; leaves room for the member's extension in the 100 bytes of a plain tar header."""
 
 
-class AnnotationError(ValueError):
+class AnnotationError(PrintableError, ValueError):
     """Inputs (annotation file, id map, media folder) that cannot be used at all; names the file and the remedy."""
 
 

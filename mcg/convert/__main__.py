@@ -12,7 +12,7 @@ not accounted for.
 
 from __future__ import annotations
 
-import json
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -28,6 +28,7 @@ from mcg.convert.reading import read_checkpoint
 from mcg.convert.report import table
 from mcg.convert.rules import ConvertError
 from mcg.text import TextCodec
+from shards.printing import complain, guard_terminal, say, say_json
 
 
 def main(
@@ -54,17 +55,18 @@ def main(
         except ConvertError as error:
             raise ConvertError(f"{released.file}: {error}") from error
         if as_json:
-            typer.echo(json.dumps(summary(conversion)))
+            say_json(summary(conversion))
         else:
             Console(width=160 if not Console().is_terminal else None).print(table(conversion))
         if not lenient:
             conversion.check(str(released.file))
         folder = write_checkpoint(conversion, released, out)
     except (ConvertError, ConfigError, OSError) as error:
-        typer.echo(f"error: {error}", err=True)
+        complain(error)
         raise typer.Exit(1) from error
-    typer.echo(f"{folder}: {len(conversion.state)} weights", err=True)
+    say(f"{folder}: {len(conversion.state)} weights", sys.stderr)
 
 
 if __name__ == "__main__":
+    guard_terminal()
     typer.run(main)

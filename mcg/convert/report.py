@@ -6,8 +6,10 @@ import re
 from collections.abc import Iterable
 
 from rich.table import Table
+from rich.text import Text
 
 from mcg.convert.convert import Conversion, Entry
+from shards.printing import cell
 
 _ORDER = ("unexpected", "missing", "dropped", "used")
 _STYLES = {"unexpected": "red", "missing": "yellow", "dropped": "dim", "used": "green"}
@@ -22,10 +24,11 @@ def table(conversion: Conversion) -> Table:
     for group in _grouped(conversion.entries):
         first = group[0]
         style = "red" if first.is_fault else _STYLES[first.status]
-        ours = "\n".join(_with_range(names) for names in zip(*(entry.ours for entry in group), strict=True))
+        ours = Text("\n").join(cell(_with_range(names)) for names in zip(*(entry.ours for entry in group), strict=True))
         key = _with_range([entry.key for entry in group])
         shape = " x ".join(map(str, first.shape)) or "scalar"
-        made.add_row(f"[{style}]{first.status}", str(len(group)), _plain(key), _plain(ours), shape, _plain(first.note))
+        status = Text(first.status, style)
+        made.add_row(status, str(len(group)), cell(key), ours, shape, cell(first.note))
     return made
 
 
@@ -55,8 +58,3 @@ def _with_range(names: Iterable[str]) -> str:
         return f".{low}" if low == high else f".{{{low}..{high}}}"
 
     return re.sub(r"\.\d+(?=\.)", told, names[0])
-
-
-def _plain(text: str) -> str:
-    """Text that rich does not read as markup."""
-    return text.replace("[", "\\[")

@@ -12,8 +12,10 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Literal
 
+from shards.printing import PrintableError
 
-class ConvertError(ValueError):
+
+class ConvertError(PrintableError, ValueError):
     """A checkpoint that cannot be read, is not what was expected, or does not fit the model."""
 
 

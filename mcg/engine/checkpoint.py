@@ -25,11 +25,12 @@ from torch import nn
 
 from mcg import distributed
 from mcg.text import TextCodec
+from shards.printing import PrintableError
 
 FORMAT = 1
 
 
-class CheckpointError(ValueError):
+class CheckpointError(PrintableError, ValueError):
     """A checkpoint that is missing, broken, or of another model or run."""
 
 

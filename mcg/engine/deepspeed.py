@@ -27,10 +27,11 @@ from mcg.engine.optim import OptimConfig, build_optimizer
 from mcg.engine.schedule import Schedule
 from mcg.tasks.task import to_tensors
 from shards import Batch
+from shards.printing import PrintableError
 from shards.rng import hash64
 
 
-class NonFiniteLoss(RuntimeError):
+class NonFiniteLoss(PrintableError, RuntimeError):
     """A loss became nan or inf; the weights are those before the step."""
 
 

@@ -10,14 +10,15 @@ launchers that end their ranks themselves (mpirun, srun); systems other than Lin
 
 from __future__ import annotations
 
-import logging
 import os
 import select
 import signal
 import threading
 from pathlib import Path
 
-_logger = logging.getLogger(__name__)
+from shards.printing import logger
+
+_logger = logger(__name__)
 _SET_BY_LAUNCHERS = ("CROSS_RANK", "TORCHELASTIC_RUN_ID")
 _PROGRAMS = ("deepspeed", "deepspeed.pt", "ds", "torchrun")
 _MODULES = ("deepspeed.launcher.runner", "deepspeed.launcher.launch", "torch.distributed.run")

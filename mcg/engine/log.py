@@ -20,6 +20,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from mcg import distributed
 from mcg.engine.config import LogConfig
 from shards.metrics import to_prometheus, write_metrics
+from shards.printing import cell
 from shards.stats import Snapshot
 
 
@@ -66,7 +67,7 @@ class RunLog:
     def say(self, text: str) -> None:
         """A line on the screen."""
         if self._on:
-            self.console.print(text, highlight=False, markup=False)
+            self.console.print(cell(text))
 
     def _note_lost_screen(self) -> None:
         self._file.write(json.dumps({"screen": "is gone (broken pipe); nothing more is shown"}) + "\n")

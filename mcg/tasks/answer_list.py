@@ -19,6 +19,7 @@ import numpy as np
 
 from mcg.tasks.task import text_of
 from shards.index import MAX_TEXT_BYTES, Index
+from shards.printing import PrintableError
 from shards.records import TextError, parse
 from shards.source import is_remote, open_source
 
@@ -26,7 +27,7 @@ _JSON = 1
 """Place of the json member in an index's ranges."""
 
 
-class AnswerListError(ValueError):
+class AnswerListError(PrintableError, ValueError):
     """A list of answers that is missing or cannot be used."""
 
 

@@ -17,7 +17,8 @@ import numpy as np
 import typer
 
 from shards.commands import output
-from shards.commands.output import Dataset, UsageError, cell
+from shards.commands.output import Dataset, UsageError
+from shards.printing import cell, complain
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -79,7 +80,7 @@ def bench(
         failed = reader["failed"] + (loader["failed"] if loader else 0)
         if failed:
             reason = reader["reason"] or (loader["reason"] if loader else "")
-            output.complain(f"{dataset.url}: {failed} samples could not be used, the first: {reason}")
+            complain(f"{dataset.url}: {failed} samples could not be used, the first: {reason}")
             raise typer.Exit(output.PROBLEMS)
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
 import typer
 
 from shards.commands import output
-from shards.commands.output import cell
+from shards.printing import cell, say
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -56,9 +57,9 @@ def show(report: IndexReport, as_json: bool) -> None:
     """Print what was done, and leave with code 1 when tars were left out."""
     output.emit(report.to_dict(), as_json, _table(report))
     for reason in list(report.damaged.values())[:_NUM_SHOWN]:
-        typer.echo(f"left out: {output.printable(reason)}", err=True)
+        say(f"left out: {reason}", sys.stderr)
     if len(report.damaged) > _NUM_SHOWN:
-        typer.echo(f"left out: {len(report.damaged) - _NUM_SHOWN} more, see provenance in dataset.json", err=True)
+        say(f"left out: {len(report.damaged) - _NUM_SHOWN} more, see provenance in dataset.json", sys.stderr)
     if report.damaged:
         raise typer.Exit(output.PROBLEMS)
 

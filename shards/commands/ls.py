@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from shards.commands import output
-from shards.commands.output import Dataset, UsageError, cell, human_bytes
+from shards.commands.output import Dataset, UsageError, human_bytes
 from shards.commands.tables import shard_tables
+from shards.printing import cell, complain, printable, say_json
 from shards.texts import TextError, read_records
 
 if TYPE_CHECKING:
@@ -69,11 +70,11 @@ def ls(
             unreadable, any_found = [sample for sample in samples if "error" in sample], bool(samples)
         if key is not None and not any_found:
             where = f" in {shard}" if shard is not None else ""
-            output.complain(f"{dataset.url}: no sample of dataset {dataset.name!r} has a key like {key!r}{where}")
+            complain(f"{dataset.url}: no sample of dataset {dataset.name!r} has a key like {key!r}{where}")
             raise typer.Exit(output.PROBLEMS)
         if unreadable:
             first = unreadable[0]
-            output.complain(f"{dataset.url}: {first['shard']}:{first['key']}: {first['error']}")
+            complain(f"{dataset.url}: {first['shard']}:{first['key']}: {first['error']}")
             raise typer.Exit(output.PROBLEMS)
 
 
@@ -121,7 +122,7 @@ def _print_lines(samples: Iterator[dict[str, Any]]) -> tuple[list[dict[str, Any]
     unreadable: list[dict[str, Any]] = []
     any_found = False
     for sample in samples:
-        typer.echo(output.json_line(sample))
+        say_json(sample)
         any_found = True
         if "error" in sample and not unreadable:
             unreadable.append(sample)
@@ -162,7 +163,7 @@ def _text(sample: dict[str, Any]) -> str:
         return f"cannot be read: {sample['error']}"
     shown = [describe_record(record) for record in sample["records"][:_RECORDS_SHOWN]]
     more = len(sample["records"]) - len(shown)
-    return "\n".join(output.printable(text, _TEXT_SHOWN) for text in shown) + (f"\n+ {more} more" if more else "")
+    return "\n".join(printable(text, _TEXT_SHOWN) for text in shown) + (f"\n+ {more} more" if more else "")
 
 
 def describe_record(record: dict[str, Any]) -> str:

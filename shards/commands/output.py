@@ -6,11 +6,9 @@ Promises: data is hostile, so nothing of it reaches a terminal as an escape sequ
 
 from __future__ import annotations
 
-import json
 import math
 import os
 import sys
-import unicodedata
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,26 +18,25 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from shards.index import DATASET_FILE, DatasetError, Index, WrongPlace
+from shards.printing import PrintableError, complain, one_line, say_json
 from shards.source import AccessDenied, MissingFile, Source, SourceError, is_remote, open_source
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
     from rich.progress import Progress, ProgressColumn, TaskID
-    from rich.text import Text
 
 PROBLEMS, WRONG_USAGE, BUG, STOPPED = 1, 2, 3, 130
 _WIDTH_OF_A_PIPE = 160
 """Columns of a table that is not shown on a terminal."""
 _NUM_NAMED = 8
 """Datasets that a message names."""
-_JOINERS = "\u200c\u200d"
 
 PATH = typer.Argument(metavar="PATH", help="Folder or URL (s3://..., memory://...) that holds dataset.json.")
 JSON = typer.Option(False, "--json", help="Print one JSON object instead of tables.")
 DEBUG = typer.Option(False, "--debug", help="Show the traceback of an error.")
 
 
-class UsageError(ValueError):
+class UsageError(PrintableError, ValueError):
     """A path or option that cannot be meant as given; exit code 2."""
 
 
@@ -117,24 +114,9 @@ def _datasets_below(url: str) -> list[str]:
 def emit(data: Mapping[str, Any], as_json: bool, table: RenderableType) -> None:
     """Print the result: data as one JSON object, or the table."""
     if as_json:
-        typer.echo(json_line(data))
+        say_json(data)
     else:
         console().print(table)
-
-
-def json_line(data: Any) -> str:
-    """One line of JSON in ASCII: data may hold lone surrogates, which no encoding takes."""
-    return json.dumps(_finite(data), allow_nan=False)
-
-
-def _finite(value: Any) -> Any:
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, Mapping):
-        return {key: _finite(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(item) for item in value]
-    return value
 
 
 def console() -> Console:
@@ -142,36 +124,6 @@ def console() -> Console:
     from rich.console import Console
 
     return Console(width=None if sys.stdout.isatty() else _WIDTH_OF_A_PIPE, highlight=False)
-
-
-def complain(message: str) -> None:
-    """One line on stderr."""
-    typer.echo(printable(f"error: {' '.join(message.split())}"), err=True)
-
-
-def printable(text: str, limit: int | None = None) -> str:
-    """Text from data, safe for a terminal: control characters and lone surrogates spelled out, cut to `limit`."""
-    if limit is not None and len(text) > limit:
-        text = text[: limit - 1] + "…"
-    if text.isprintable():
-        return text
-    return "".join(character if _is_harmless(character) else _spelled(character) for character in text)
-
-
-def _is_harmless(character: str) -> bool:
-    # Joiners belong to the spelling of words and emoji; other formatting characters can reverse a line.
-    return character.isprintable() or unicodedata.category(character) in ("Zs", "Co", "Cn") or character in _JOINERS
-
-
-def _spelled(character: str) -> str:
-    return character.encode("unicode_escape").decode("ascii")
-
-
-def cell(text: object, limit: int | None = None) -> Text:
-    """Text from data as a table cell: never read as markup."""
-    from rich.text import Text
-
-    return Text(printable(str(text), limit))
 
 
 def human_bytes(number: float) -> str:
@@ -244,7 +196,8 @@ def one_line_errors(debug: bool, stopped: str = "stopped") -> Iterator[None]:
         if debug:
             raise
         code = _exit_code(error)
-        complain(str(error) if code != BUG else f"{type(error).__name__}: {error}; this is a bug: --debug shows where")
+        text = one_line(str(error))
+        complain(text if code != BUG else f"{type(error).__name__}: {text}; this is a bug: --debug shows where")
         raise typer.Exit(code) from None
 
 

@@ -24,6 +24,7 @@ from shards.commands.ls import describe_facts
 from shards.commands.output import Dataset, UsageError, human_bytes
 from shards.media import MEDIA_EXTENSIONS, MediaError, probe
 from shards.partial import whole
+from shards.printing import cell, complain, printable
 from shards.rng import rng
 from shards.sample import FACT_NAMES, MediaFacts, SampleError
 from shards.texts import TextError, read_records
@@ -103,11 +104,11 @@ def preview(
         shown = [{name: card[name] for name in ("shard", "key", "reason")} for card in cards]
         data = {"dataset": dataset.name, "url": dataset.url, "file": str(file), "num_bad": len(bad), "samples": shown}
         size = human_bytes(file.stat().st_size)
-        output.emit(data, as_json, output.cell(f"{file}: {len(cards)} samples, {len(bad)} bad, {size}"))
+        output.emit(data, as_json, cell(f"{file}: {len(cards)} samples, {len(bad)} bad, {size}"))
         if bad:
             where = f"{dataset.url}: {bad[0]['shard']}:{bad[0]['key']}"
             more = f" (the first of {len(bad)} that cannot be shown)" if len(bad) > 1 else ""
-            output.complain(f"{where}: {bad[0]['reason']}{more}")
+            complain(f"{where}: {bad[0]['reason']}{more}")
             raise typer.Exit(output.PROBLEMS)
 
 
@@ -179,7 +180,7 @@ def _fields(record: dict[str, Any]) -> list[dict[str, str]]:
 
 
 def _text(value: object) -> str:
-    return output.printable(" ".join(str(value).splitlines()), _TEXT_SHOWN)
+    return printable(" ".join(str(value).splitlines()), _TEXT_SHOWN)
 
 
 def _pictures(media: bytes, facts: MediaFacts) -> tuple[tuple[int, ...], list[str]]:

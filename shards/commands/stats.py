@@ -17,8 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shards.commands import output
-from shards.commands.output import Dataset, cell, human_bytes
+from shards.commands.output import Dataset, human_bytes
 from shards.commands.tables import group_tables
+from shards.printing import cell
 
 if TYPE_CHECKING:
     import pyarrow as pa

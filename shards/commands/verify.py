@@ -21,8 +21,9 @@ from typing import TYPE_CHECKING, Any, TextIO
 import typer
 
 from shards.commands import output
-from shards.commands.output import Dataset, UsageError, cell, human_bytes
+from shards.commands.output import Dataset, UsageError, human_bytes
 from shards.commands.tables import shard_tables
+from shards.printing import cell, complain, json_line
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -68,7 +69,7 @@ def verify(
             first = result.problems[0]
             where = first.shard + (f":{first.key}" if first.key is not None else "")
             more = f" (the first of {result.num_problems} problems)" if result.num_problems > 1 else ""
-            output.complain(f"{dataset.url}: {where}: {first.reason}{more}")
+            complain(f"{dataset.url}: {where}: {first.reason}{more}")
             raise typer.Exit(output.PROBLEMS)
 
 
@@ -119,7 +120,7 @@ def verify_dataset(dataset: Dataset, quick: bool, decode: bool, jobs: int, quara
         for report in _reports(dataset, quick, decode, jobs, advance):
             result.add(report)
             if lines is not None:
-                lines.writelines(output.json_line(entry) + "\n" for entry in bad_samples(report))
+                lines.writelines(json_line(entry) + "\n" for entry in bad_samples(report))
     result.seconds = round(time.perf_counter() - start, 3)
     return result
 

@@ -14,7 +14,6 @@ The setting `dali` means dali-cuda where torch sees a CUDA device, else dali-cpu
 from __future__ import annotations
 
 import ctypes
-import logging
 from collections.abc import Callable
 from functools import cache
 from importlib.util import find_spec
@@ -25,11 +24,12 @@ from numpy.typing import NDArray
 
 from shards.clip import ClipPlan
 from shards.partial import Media
+from shards.printing import PrintableError, logger
 
 if TYPE_CHECKING:
     import torch
 
-_logger = logging.getLogger(__name__)
+_logger = logger(__name__)
 
 Frames: TypeAlias = Union[NDArray[np.uint8], "torch.Tensor"]
 """A clip, uint8 (T, H, W, 3), RGB, contiguous: a numpy array, or a tensor on the device that the backend decodes on."""
@@ -51,7 +51,7 @@ class Backend(NamedTuple):
     """Whether it decodes a video of which only some bytes are there; DALI is given whole ones."""
 
 
-class NoDecoder(RuntimeError):
+class NoDecoder(PrintableError, RuntimeError):
     """A decode backend that was asked for cannot run here; the message says what to install or to set."""
 
 

@@ -32,11 +32,12 @@ from shards.frames import FramePictures
 from shards.mapped import MappedFrames
 from shards.media import MediaError, Orientation, open_image
 from shards.partial import Media, whole
+from shards.printing import logger
 
 if TYPE_CHECKING:
     from nvidia.dali import Pipeline
 
-_logger = logging.getLogger(__name__)
+_logger = logger(__name__)
 
 _PICTURES = ("JPEG", "PNG", "BMP", "WEBP")
 _JPEG_END = b"\xff\xd9"

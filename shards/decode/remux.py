@@ -18,6 +18,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, NamedTuple
 
 from shards.media import MediaError, Orientation, decode_packet, demux, gives_frame, open_video, orientation
+from shards.printing import PrintableError
 
 if TYPE_CHECKING:
     from av import Packet, VideoFrame
@@ -40,7 +41,7 @@ COLOURS = {**dict.fromkeys(_BT601, (0.299, 0.114)), 1: (0.2126, 0.0722), 9: (0.2
 """Shares of red and blue in luma, by the number of the colour space; 2, unspecified, is taken for BT.601 by FFmpeg."""
 
 
-class Unsuitable(Exception):
+class Unsuitable(PrintableError):
     """A medium that is left to the CPU decoder: `reason` is one of a few words that are counted, the text says more."""
 
     def __init__(self, reason: str, detail: str = "") -> None:

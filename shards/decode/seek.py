@@ -30,6 +30,7 @@ import numpy as np
 
 from shards.media import SEEKABLE_CODECS, decode_packet, demux, gives_frame, open_video, video_errors
 from shards.partial import PartialMedium
+from shards.printing import PrintableError
 
 if TYPE_CHECKING:
     from av import Packet, VideoFrame
@@ -44,7 +45,7 @@ _MAX_REORDER = 16
 """H.264 and HEVC: at most so many pictures are decoded before one that is shown before them."""
 
 
-class NotAsIndexed(Exception):
+class NotAsIndexed(PrintableError):
     """A video in which seeking cannot be trusted."""
 
 

@@ -54,7 +54,7 @@ def test_inside_another_model_the_fault_has_the_whole_path() -> None:
     with pytest.raises(ValidationError) as caught:
         Outer.model_validate({"train": {"blend": [CC | {"wieght": 2}], "batch_size": 8}})
     told = explain(caught.value, Outer, "run.yaml")
-    assert told == "run.yaml: train.blend[0].wieght: unknown field\n  did you mean 'weight'?"
+    assert told == ["run.yaml: train.blend[0].wieght: unknown field", "  did you mean 'weight'?"]
 
 
 def test_a_dataset_that_was_made_before_goes_into_a_loader_config() -> None:

@@ -150,7 +150,7 @@ def test_a_selection_of_nothing_says_what_each_part_leaves(toy: Path, tmp_path: 
         selected(toy, where="width >= 200 and kind == 'vido' and duration > 1", exclude=(str(out),))
     text = str(raised.value)
     assert text.startswith(f"dataset 'cc' at {toy}: where \"width >= 200 and kind == 'vido' and duration > 1\" leaves")
-    assert text.endswith("\n  width >= 200: 15\n  kind == 'vido': 0\n  duration > 1: 20\n  exclude (1 samples): 22")
+    assert text.endswith(": width >= 200: 15, kind == 'vido': 0, duration > 1: 20, exclude (1 samples): 22")
 
 
 def test_nothing_selected_means_no_selection(toy: Path) -> None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import inspect
-import json
 import operator
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from shards.printing import say_json
 from tools.commands import output, profiles
 from tools.datasets import DATASETS, find_dataset
 from tools.rows import OptionError
@@ -118,7 +118,7 @@ def build(
             dataset, make_rows, options, out, name or dataset, samples_per_shard, limit, threads, media_profile, profile
         )
     if as_json:
-        print(json.dumps(report.to_dict()))
+        say_json(report.to_dict())
     else:
         _print_table(report)
     output.check_quarantined("rows", report.num_quarantined, max_quarantined)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING
 
 import typer
 
+from shards.printing import say_json
 from tools.commands import output
 from tools.rows import OptionError
 
@@ -51,7 +51,7 @@ def export_ffcv(
                 on_sample=on_sample,
             )
     if as_json:
-        print(json.dumps(report.to_dict()))
+        say_json(report.to_dict())
     else:
         _print_export(report)
     output.check_quarantined("samples", report.num_failed, max_quarantined)

@@ -6,12 +6,12 @@ Promises: errors are one line on stderr, tracebacks only with --debug; the bar g
 from __future__ import annotations
 
 import re
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import typer
 
+from shards.printing import cell, complain, one_line, printable
 from tools.rows import OptionError
 
 FAILED, WRONG_USAGE, TOO_MANY_QUARANTINED, STOPPED = 1, 2, 3, 130
@@ -56,11 +56,11 @@ def print_rows(title: str, rows: list[tuple[str, str]]) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    table = Table(title=title, title_justify="left", show_header=False)
+    table = Table(title=cell(title), title_justify="left", show_header=False)
     table.add_column()
     table.add_column(justify="right")
     for row in rows:
-        table.add_row(*row)
+        table.add_row(*map(cell, row))
     Console().print(table)
 
 
@@ -71,7 +71,7 @@ def print_examples(heading: str, examples: list[str], count: int) -> None:
 
     if examples:
         more = f"\n  ... and {count - 5} more" if count > 5 else ""
-        lines = "".join(f"\n  {_printable(example)}" for example in examples[:5])
+        lines = "".join(f"\n  {printable(example)}" for example in examples[:5])
         Console().print(Text(f"{heading}:{lines}{more}"), soft_wrap=True)
 
 
@@ -80,15 +80,6 @@ def check_quarantined(what: str, num_quarantined: int, allowed: int | None) -> N
     if allowed is not None and num_quarantined > allowed:
         complain(f"{num_quarantined} {what} were quarantined, --max-quarantined allows {allowed}")
         raise typer.Exit(TOO_MANY_QUARANTINED)
-
-
-def _printable(text: str) -> str:
-    return text.encode("utf-8", "backslashreplace").decode()
-
-
-def complain(message: str) -> None:
-    """One line on stderr."""
-    print(_printable(f"error: {message}"), file=sys.stderr)
 
 
 @contextmanager
@@ -105,6 +96,6 @@ def one_line_errors(
         if debug:
             raise
         expected = isinstance(error, (ValueError, OSError))
-        text = re.sub(r"^\[Errno \d+\] ", "", " ".join(str(error).split("\n")))
+        text = re.sub(r"^\[Errno \d+\] ", "", one_line(str(error)))
         complain(text if expected else f"{type(error).__name__}: {text}; this is a bug: --debug shows where")
         raise typer.Exit(WRONG_USAGE if isinstance(error, OptionError) else FAILED) from None

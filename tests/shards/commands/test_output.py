@@ -15,7 +15,7 @@ import typer
 from click.testing import Result
 
 from shards.commands import output
-from shards.commands.output import UsageError, human_bytes, json_line, one_line_errors, open_dataset, printable
+from shards.commands.output import UsageError, human_bytes, one_line_errors, open_dataset
 from shards.index import DatasetError, WrongPlace
 from shards.indexer import DamagedShard, PatternError
 from shards.quarantine import TooManyFailures
@@ -152,34 +152,6 @@ def test_errors_are_one_line_and_an_exit_code(
 def test_debug_lets_the_error_through() -> None:
     with pytest.raises(KeyError, match="oops"), one_line_errors(debug=True):
         raise KeyError("oops")
-
-
-@pytest.mark.parametrize(
-    ("text", "shown"),
-    [
-        ("plain", "plain"),
-        ("größe 猫 👩\u200d🚀", "größe 猫 👩\u200d🚀"),
-        ("\x1b[31mred", "\\x1b[31mred"),
-        ("a\r\nb\x00", "a\\r\\nb\\x00"),
-        ("\u202eevil", "\\u202eevil"),
-        ("\ud800", "\\ud800"),
-    ],
-)
-def test_text_from_data_cannot_steer_a_terminal(text: str, shown: str) -> None:
-    assert printable(text) == shown
-    assert printable(text).encode()
-
-
-def test_long_text_is_cut() -> None:
-    assert printable("x" * 50, 10) == "xxxxxxxxx…"
-
-
-def test_json_takes_what_json_does_not_know() -> None:
-    assert json.loads(json_line({"a": float("nan"), "b": [float("inf")], "c": "\ud800"})) == {
-        "a": None,
-        "b": [None],
-        "c": "\ud800",
-    }
 
 
 @pytest.mark.parametrize(
