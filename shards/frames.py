@@ -20,7 +20,8 @@ import zipfile
 from collections.abc import Sequence
 from itertools import pairwise
 
-from shards.media import MediaError, open_image
+from shards.media import MediaError
+from shards.picture import open_image
 from shards.sample import MediaFacts
 
 MAX_FRAMES = 4096

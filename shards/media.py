@@ -13,8 +13,6 @@ Not caught here: damage behind the first frame; decode finds it.
 from __future__ import annotations
 
 import io
-import struct
-import zlib
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -27,7 +25,6 @@ if TYPE_CHECKING:
     from av import Packet, VideoFrame
     from av.container import InputContainer
     from av.video.stream import VideoStream
-    from PIL import Image
 
     from shards.partial import PartialMedium
 
@@ -53,10 +50,6 @@ give a frame for every packet; decode/seek.py says what else must be true."""
 _DEMUXERS = "mov,matroska,avi,mpegts,mpeg,mpegvideo,ogg,flv,gif,asf,mp3"
 _NO_PROBE = {"codec_whitelist": "none", "probesize": "32"}
 # FFmpeg then opens no decoder of its own (ours it does not ask) and reads no further than the first packet.
-_PICTURE_FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
-# What Pillow's plugins raise on bad bytes; a KeyError or TypeError would be our own mistake.
-_PILLOW_ERRORS = (OSError, SyntaxError, ValueError, EOFError, OverflowError, struct.error, zlib.error)
-_EXIF_ORIENTATION = 0x0112
 _MAX_FPS = 1000.0
 
 
@@ -119,14 +112,16 @@ def probe_table(data: bytes, name: str) -> tuple[MediaFacts, list[KeyFrame]]:
         raise MediaError(f"unknown extension {ext!r}; known: {', '.join(MEDIA_EXTENSIONS)}")
     if not data:
         raise MediaError("is empty (0 bytes)")
-    if ext in VIDEO_EXTENSIONS or (ext == "gif" and _is_animated(data)):
+    from shards.picture import is_animated, probe_image
+
+    if ext in VIDEO_EXTENSIONS or (ext == "gif" and is_animated(data)):
         return _probe_video(data)
     if ext in FRAMES_EXTENSIONS:
         from shards.frames import FramePictures, probe_frames
 
         facts = probe_frames(data)
         return facts, _with_marks([], FramePictures(data).times, facts.duration)
-    return _probe_image(data), []
+    return probe_image(data), []
 
 
 # ---------------------------------------------------------------- video
@@ -307,52 +302,3 @@ def _with_marks(key_frames: list[KeyFrame], times: Sequence[float], duration: fl
     for number in find_marks(times, times[0] + duration, [frame.number for frame in key_frames]):
         by_time.setdefault(float(np.float32(times[number])), KeyFrame(number, times[number], TIME_MARK))
     return sorted([*key_frames, *(frame for frame in by_time.values() if frame.offset == TIME_MARK)])
-
-
-# ---------------------------------------------------------------- pictures
-
-
-@contextmanager
-def open_image(data: bytes) -> Iterator[tuple[Image.Image, Orientation]]:
-    """Open a picture in memory, not yet decoded, with the turn that its EXIF asks for.
-
-    Whatever goes wrong inside the block because of the data leaves it as MediaError.
-    """
-    from PIL import Image
-
-    bomb = (Image.DecompressionBombError, Image.DecompressionBombWarning)
-    try:
-        with Image.open(io.BytesIO(data), formats=_PICTURE_FORMATS) as image:
-            check_size(*image.size)
-            yield image, _EXIF_TURNS.get(image.getexif().get(_EXIF_ORIENTATION, 1), Orientation())
-    except MediaError:
-        raise
-    except bomb as error:  # Pillow's own limit, above ours
-        raise MediaError(f"its pixels are too many: {error}") from error
-    except _PILLOW_ERRORS as error:
-        text = "cannot identify it" if "cannot identify" in str(error) else f"{type(error).__name__}: {error}"
-        raise MediaError(f"not a picture, or damaged: {text}") from error
-
-
-_EXIF_TURNS = {
-    2: Orientation(True, 0),
-    3: Orientation(False, 2),
-    4: Orientation(True, 2),
-    5: Orientation(True, 1),
-    6: Orientation(False, 3),
-    7: Orientation(True, 3),
-    8: Orientation(False, 1),
-}
-
-
-def _probe_image(data: bytes) -> MediaFacts:
-    with open_image(data) as (image, turn):
-        codec = (image.format or "").lower()
-        width, height = image.size[::-1] if turn.swaps_sides else image.size
-        image.load()
-    return MediaFacts("image", codec, width, height, 1)
-
-
-def _is_animated(data: bytes) -> bool:
-    with open_image(data) as (image, _):
-        return getattr(image, "n_frames", 1) > 1

@@ -43,13 +43,13 @@ from shards.media import (
     decode_packet,
     demux,
     gives_frame,
-    open_image,
     open_video,
     orientation,
     probe_table,
     tolerated_loss,
 )
 from shards.partial import Media, PartialMedium, usable
+from shards.picture import open_image
 from shards.sample import MediaFacts
 from tools.rows import OptionError
 

@@ -31,16 +31,15 @@ from shards.media import (
     decode_packet,
     demux,
     gives_frame,
-    open_image,
     open_video,
     orientation,
     tolerated_loss,
 )
 from shards.partial import Media, PartialMedium, whole
+from shards.picture import open_image, to_rgb
 
 if TYPE_CHECKING:
     from av import VideoFrame
-    from PIL import Image
 
 
 def decode(media: Media, kind: str, plan: ClipPlan) -> NDArray[np.uint8]:
@@ -200,23 +199,6 @@ def _decode_image(media: bytes, plan: ClipPlan) -> NDArray[np.uint8]:
         height, width = plan.resize[::-1] if turn.swaps_sides else plan.resize
         # JPEG only: decode at 1/2, 1/4 or 1/8 where that still leaves twice the wanted size for a clean resize.
         image.draft(None, (2 * width, 2 * height))
-        rgb = _to_rgb(image)
+        rgb = to_rgb(image)
         scaled = rgb.resize((width, height), Image.Resampling.BICUBIC, reducing_gap=3.0)
     return _finish(np.asarray(scaled), plan, turn)[None]
-
-
-def _to_rgb(image: Image.Image) -> Image.Image:
-    """8 bit RGB; what is transparent becomes white."""
-    from PIL import Image
-
-    if image.mode in ("I", "F") or image.mode.startswith("I;16"):
-        values = np.asarray(image)
-        if image.mode == "F":
-            raise MediaError("a picture of floating point numbers has no known white")
-        # 16 bits, whatever the container of the numbers: Pillow before 11 opened 16 bit PNG as "I".
-        return Image.fromarray((values.clip(0, 65535) >> 8).astype(np.uint8)).convert("RGB")
-    if image.has_transparency_data:
-        colours = image.convert("RGBA")
-        white = Image.new("RGBA", colours.size, (255, 255, 255, 255))
-        return Image.alpha_composite(white, colours).convert("RGB")
-    return image.convert("RGB")

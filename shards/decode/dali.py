@@ -30,8 +30,9 @@ from shards.decode.cpu import decode as decode_on_cpu
 from shards.decode.remux import Unsuitable, remux
 from shards.frames import FramePictures
 from shards.mapped import MappedFrames
-from shards.media import MediaError, Orientation, open_image
+from shards.media import MediaError, Orientation
 from shards.partial import Media, whole
+from shards.picture import open_image
 from shards.printing import logger
 
 if TYPE_CHECKING:
