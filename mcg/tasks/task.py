@@ -58,9 +58,10 @@ class Task(ABC):
     def __init__(self, config: ClipTaskConfig) -> None:
         self.codec = TextCodec(config.vocabulary)
         self._training_clip = config.clip
-        self._evaluation_clip = config.evaluation_clip or config.clip.for_evaluation()
-        if config.compat == "released" and self._evaluation_clip.sampling == "uniform":
-            self._evaluation_clip = self._evaluation_clip.model_copy(update={"sampling": "released_uniform"})
+        derived = config.clip.for_evaluation()
+        if config.compat == "released" and derived.sampling == "uniform":
+            derived = derived.model_copy(update={"sampling": "released_uniform"})
+        self._evaluation_clip = config.evaluation_clip or derived
 
     def encode(self, sample: Sample, rng: RngFactory) -> EncodedClip:
         """An example for training. Raises SampleError for a record that cannot be used."""

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from mcg.compat import spread_compat
-from mcg.config import ConfigError, load_config
+from mcg.config import ConfigError, load_config, parse_config
 from mcg.tasks.pretrain import Pretrain, PretrainConfig
 
 PRETRAIN = "configs/demo/pt.yaml"
@@ -18,10 +20,60 @@ def test_slips_are_corrected_unless_said_otherwise() -> None:
 
 
 def test_the_key_reaches_model_objectives_task_and_optimiser() -> None:
-    config = load_config(PRETRAIN, ["compat=released"])
+    config = load_config("configs/pt.yaml", ["compat=released"])
     sections = (config, config.model, config.objectives, config.task)
     assert {section.compat for section in sections} == {"released"}
-    assert config.optim.weight_decay == 0.0 and config.optim.lr == 5e-4
+    assert config.optim.weight_decay == 0.0 and config.optim.lr == 1e-4
+
+
+@pytest.mark.parametrize("compat", ["released", "corrected"])
+@pytest.mark.parametrize(
+    ("written", "value"),
+    [
+        ("optim.weight_decay", 0.02),
+        ("objectives.token_contrast.padded_words", 7),
+        ("task.clip.randaugment.released", False),
+        ("task.clip.randaugment.released", True),
+        ("task.clip.pictures.randaugment.released", False),
+        ("task.evaluation_clip.sampling", "uniform"),
+        ("task.evaluation_clip.sampling", "segment"),
+        ("model.compat", "corrected"),
+        ("objectives.compat", "corrected"),
+        ("task.compat", "released"),
+        ("data.train.seed", 77),
+        ("data.val.seed", 78),
+    ],
+)
+def test_what_is_written_stands_whatever_is_spread(compat: str, written: str, value: object) -> None:
+    augment = "{num_ops: 2, level: 5}"
+    words = [
+        f"task.clip.randaugment={augment}",
+        f"task.clip.pictures={{randaugment: {augment}}}",
+        "task.evaluation_clip={num_frames: 4, size: 64}",
+    ]
+    found: Any = load_config(PRETRAIN, [*words, "seed=5", f"compat={compat}", f"{written}={value}"])
+    for name in written.split("."):
+        found = getattr(found, name)
+    assert found == value
+
+
+def test_the_clip_of_evaluation_samples_as_it_says() -> None:
+    words = ["compat=released", "task.evaluation_clip={num_frames: 4, size: 64, sampling: uniform}"]
+    assert Pretrain(load_config(PRETRAIN, words).task).evaluation_clip.sampling == "uniform"  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("own", ["released", "corrected"])
+def test_a_section_that_differs_is_filled_in_by_its_own_key(own: str) -> None:
+    other = {"released": "corrected", "corrected": "released"}[own]
+    words = ["task.clip.randaugment={num_ops: 2, level: 5}", f"compat={other}", f"task.compat={own}"]
+    clip = load_config(PRETRAIN, words).task.clip
+    assert clip.randaugment is not None and clip.randaugment.released == (own == "released")
+
+
+def test_a_stored_config_means_the_same_when_it_is_read_again() -> None:
+    words = ["compat=released", "task.evaluation_clip={num_frames: 4, size: 64}"]
+    config = load_config("configs/demo/pt.yaml", words)
+    assert parse_config(config.model_dump(mode="json"), "stored") == config
 
 
 def test_the_key_reaches_augmentation_wherever_it_is() -> None:
