@@ -4,10 +4,10 @@
     python -m mcg.convert alpro_msrvtt_qa.pt converted/qa --config configs/alpro/ft_msrvtt_qa.yaml
     python -m mcg.convert vit_base_patch16_224.augreg_in21k_ft_in1k converted/vit
 
-SRC is a file, a folder of Hugging Face, or a known name; DST becomes a folder that `init_from` reads. Without --config
-the model is the one that the checkpoint was made for. Prints what became of every key, as a table or, with --json, as
-one JSON object. Exit code 1 and one line for what cannot be read, does not fit, or (unless --lenient) has keys that are
-not accounted for.
+SRC is a file, a folder of Hugging Face or of DeepSpeed, or a known name; DST becomes a folder that `init_from` reads.
+Without --config the model is the one that the checkpoint was made for. Prints what became of every key, as a table
+or, with --json, as one JSON object. Exit code 1 and one line for what cannot be read, does not fit, or (unless
+--lenient) has keys that are not accounted for.
 """
 
 from __future__ import annotations
@@ -32,7 +32,9 @@ from shards.printing import complain, guard_terminal, say, say_json
 
 
 def main(
-    source: Annotated[str, typer.Argument(metavar="SRC", help="A file, a folder of Hugging Face, or a known name.")],
+    source: Annotated[
+        str, typer.Argument(metavar="SRC", help="A file, a folder of Hugging Face or DeepSpeed, or a known name.")
+    ],
     out: Annotated[Path, typer.Argument(metavar="DST", help="Folder to make.")],
     kind: Annotated[str, typer.Option(help=f"One of {', '.join(FAMILIES)}; auto tells it by the keys.")] = "auto",
     config: Annotated[Path | None, typer.Option(help="A config whose model the weights are for.")] = None,
@@ -52,6 +54,7 @@ def main(
         size = TextCodec(None if run is None else run.task.vocabulary).size
         try:
             conversion = convert(released.state, family, None if run is None else run.model, size)
+            conversion = conversion.noting(released.beside)
         except ConvertError as error:
             raise ConvertError(f"{released.file}: {error}") from error
         if as_json:

@@ -8,9 +8,10 @@ and equal where two keys are one weight.
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections import Counter
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -75,6 +76,11 @@ class Conversion:
         """Keys by status."""
         found = Counter(entry.status for entry in self.entries)
         return {status: found[status] for status in ("used", "dropped", "missing", "unexpected")}
+
+    def noting(self, beside: Mapping[str, str]) -> Conversion:
+        """The same with what stood among the weights and is none, by name: it is dropped."""
+        noted = (Entry(key, "dropped", (), note=f"no weight: {kind}") for key, kind in beside.items())
+        return dataclasses.replace(self, entries=(*self.entries, *noted))
 
     def check(self, where: str) -> None:
         """Raises ConvertError if a key is unexpected or missing without a reason."""

@@ -27,7 +27,7 @@ class InitSource(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
     path: str = Field(min_length=1)
-    """A file, a folder of Hugging Face, or a known name (bert-base-uncased) that is looked up in the local caches."""
+    """A file, a folder of Hugging Face or DeepSpeed, or a known name (bert-base-uncased), looked up in local caches."""
     kind: Kind = "auto"
     """Family of the checkpoint; auto tells it by its keys."""
     parts: tuple[Part, ...] | None = Field(default=None, min_length=1)

@@ -39,12 +39,9 @@ def write_checkpoint(conversion: Conversion, released: Released, out: str | Path
             "torch": torch.__version__,
             "world_size": 1,
         }
-        source = {
-            "file": str(released.file),
-            "bytes": released.file.stat().st_size,
-            "sha256": released.sha256(),
-            "entry": released.wrapper,
-        }
+        files = released.sources()
+        one = files[0] if len(files) == 1 else {"file": str(released.file), "files": files}
+        source = {**one, "entry": released.wrapper, "beside": released.beside}
         versions = {"torch": torch.__version__, "safetensors": safetensors.__version__}
         account = {"source": source, **summary(conversion), "vocabulary": conversion.vocab_size, "versions": versions}
         (aside / "conversion.json").write_text(json.dumps(account, indent=1) + "\n")

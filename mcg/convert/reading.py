@@ -1,98 +1,146 @@
-"""Reading checkpoints that someone else wrote: tensors by name, and nothing is run.
+"""Checkpoints that someone else wrote, in the forms that people have: tensors by name, and nothing is run.
 
-torch.load only with weights_only=True, safetensors otherwise. A file is mapped, not copied, where its format allows, so
-what no rule takes costs no memory. Refused with the file and the reason: pickled code, broken and empty files, entries
-that are no tensors, and tensors that claim more elements than their file has bytes.
+A file of torch or safetensors; a folder of Hugging Face, whole or in several files with an index; a folder of
+DeepSpeed, or the one above it with `latest`. The weights may lie under entries (`model`, `state_dict`, one in another),
+beside an epoch, settings and optimiser state, and under the prefixes of wrappers (rules.plain_key). A file is mapped,
+not copied, where its format allows, so what no rule takes costs no memory. Refused with the file and the reason:
+pickled code, broken and empty files, and tensors that claim more elements than their files have bytes.
 """
 
 from __future__ import annotations
 
 import hashlib
-import zipfile
+import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor
 
 from mcg.convert.rules import ConvertError
+from mcg.convert.torch_file import read_file
+from mcg.convert.zero import is_deepspeed, named_by_latest, read_deepspeed
 
-WRAPPERS = ("model", "model_state", "model_state_dict", "state_dict", "module")
-"""Entries under which files keep the weights, beside optimiser and settings."""
-_IN_FOLDER = ("model.safetensors", "pytorch_model.bin")
+WRAPPERS = ("model", "model_state", "model_state_dict", "state_dict", "module", "net", "network", "weights", "params")
+"""Entries under which files keep the weights, beside optimiser and settings; the first that is there counts."""
+_DEPTH = 4
+"""Entries in one another that are looked into."""
+_WHOLE = ("model.safetensors", "pytorch_model.bin")
+_INDEX = ".index.json"
+_MAX_INDEX_BYTES = 64 << 20
 
 
 @dataclass(frozen=True)
 class Released:
-    """Weights as they came. wrapper: the entry of the file that held them, None for the whole of it."""
+    """Weights as they came."""
 
     file: Path
+    """The file, or the folder of several."""
     state: dict[str, Tensor]
     wrapper: str | None
+    """The entry that held them, a.b for one in another; None for the whole of the file."""
+    files: tuple[Path, ...] = ()
+    beside: dict[str, str] = field(default_factory=dict)
+    """What stood among and beside the weights and is none, by name: what it is."""
 
-    def sha256(self) -> str:
-        """Of the file."""
-        with self.file.open("rb") as stream:
-            return hashlib.file_digest(stream, "sha256").hexdigest()
+    def sources(self) -> list[dict[str, Any]]:
+        """Name, size and SHA-256 of every file that was read."""
+        return [{"file": str(f), "bytes": f.stat().st_size, "sha256": _sha256(f)} for f in self.files]
 
 
 def read_checkpoint(path: str | Path) -> Released:
-    """The weights in a file, or in a folder of Hugging Face. Raises ConvertError."""
-    file = Path(path).expanduser()
-    if file.is_dir():
-        if (file / "checkpoint.json").is_file():
-            raise ConvertError(f"{file}: a checkpoint of ours already; give it to init_from")
-        found = [file / name for name in _IN_FOLDER if (file / name).is_file()]
-        if not found:
-            raise ConvertError(f"{file}: no weights there; expected {' or '.join(_IN_FOLDER)}")
-        file = found[0]
-    if not file.is_file():
-        raise ConvertError(f"{file}: no such file")
-    state, wrapper = _unwrap(_read(file), file)
-    size = file.stat().st_size
-    for key, tensor in state.items():
-        if not isinstance(key, str) or not isinstance(tensor, Tensor):
-            raise ConvertError(f"{file}: {key!r} is {_kind(tensor)}; expected a tensor under each name")
+    """The weights in a file, or in a folder of Hugging Face or DeepSpeed. Raises ConvertError."""
+    place = Path(path).expanduser()
+    content, files = _read(place)
+    state, wrapper, beside = _unwrap(content, place)
+    size = sum(file.stat().st_size for file in files)
+    weights = {key: tensor for key, tensor in state.items() if isinstance(key, str) and isinstance(tensor, Tensor)}
+    beside |= {str(key): _kind(value) for key, value in state.items() if key not in weights}
+    for key, tensor in weights.items():
         if tensor.numel() > size:  # a broadcast view: a few bytes that claim to be terabytes
-            raise ConvertError(f"{file}: {key} claims {tensor.numel()} elements, the file has {size} bytes")
-    if not state:
-        raise ConvertError(f"{file}: holds no weights")
-    return Released(file, state, wrapper)
+            raise ConvertError(f"{place}: {key} claims {tensor.numel()} elements, the file has {size} bytes")
+    if not weights:
+        found = ", ".join(f"{name}: {kind}" for name, kind in list(beside.items())[:5])
+        raise ConvertError(f"{place}: holds no weights" + (f", only {found}" if found else ""))
+    return Released(files[0] if len(files) == 1 else place, weights, wrapper, files, beside)
 
 
-def _read(file: Path) -> Any:
-    if file.suffix == ".safetensors":
-        try:
-            return load_file(file)
-        except (OSError, SafetensorError) as error:
-            raise ConvertError(f"{file}: not readable as safetensors: {error}") from error
-    mapped = zipfile.is_zipfile(file)  # torch maps only its newer format
+def _read(place: Path) -> tuple[Any, tuple[Path, ...]]:
+    if place.is_file() and place.name.endswith(_INDEX):
+        return _read_indexed(place)
+    if not place.is_dir():
+        return read_file(place), (place,)
+    if (place / "checkpoint.json").is_file():
+        raise ConvertError(f"{place}: a checkpoint of ours already; give it to init_from")
+    for name in _WHOLE:
+        if (place / name).is_file():
+            return read_file(place / name), (place / name,)
+        if (place / (name + _INDEX)).is_file():
+            return _read_indexed(place / (name + _INDEX))
+    step = named_by_latest(place) or place
+    if is_deepspeed(step):
+        return read_deepspeed(step)
+    there = ", ".join(sorted(path.name for path in place.iterdir())[:5]) or "nothing"
+    raise ConvertError(
+        f"{place}: no weights there, it holds {there}; expected {' or '.join(_WHOLE)} (or their {_INDEX[1:]}), or a "
+        "checkpoint of DeepSpeed"
+    )
+
+
+def _read_indexed(index: Path) -> tuple[dict[str, Any], tuple[Path, ...]]:
+    """Weights in several files, as the index beside them says."""
     try:
-        return torch.load(file, map_location="cpu", weights_only=True, mmap=mapped)
-    except (
-        Exception
-    ) as error:  # its readers raise what they meet: UnpicklingError, RuntimeError, EOFError, KeyError, ...
-        first = (str(error).strip() or repr(error)).splitlines()[0]
-        if type(error).__name__ == "UnpicklingError":
-            raise ConvertError(
-                f"{file}: no file of plain weights, or it holds pickled code, which is not run: {first}"
-            ) from error
-        raise ConvertError(f"{file}: not readable as a file of torch: {first}") from error
+        if index.stat().st_size > _MAX_INDEX_BYTES:
+            raise ValueError(f"has more than {_MAX_INDEX_BYTES} bytes")
+        names = json.loads(index.read_bytes())["weight_map"]
+        file_of = {str(key): str(name) for key, name in names.items()}
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
+        raise ConvertError(f"{index}: not an index of weights ({str(error)[:200]}); fetch it again") from error
+    state: dict[str, Any] = {}
+    files = []
+    for name in sorted(set(file_of.values())):
+        if "/" in name or "\\" in name or name in ("", ".", ".."):
+            raise ConvertError(f"{index}: names {name[:80]!r}, which is not a file beside it; fetch the index again")
+        if not (index.parent / name).is_file():
+            raise ConvertError(f"{index}: names {name}, which is not beside it; fetch all of the files")
+        content = read_file(index.parent / name)
+        if not isinstance(content, Mapping):
+            raise ConvertError(f"{index.parent / name}: holds {_kind(content)}; expected weights by name")
+        state |= {key: value for key, value in content.items() if file_of.get(key, name) == name}
+        files.append(index.parent / name)
+    lacking = sorted(file_of.keys() - state.keys())
+    if lacking:
+        raise ConvertError(
+            f"{index}: {lacking[0]} is not in {file_of[lacking[0]]} ({len(lacking)} such keys): the files are not of "
+            "one checkpoint; fetch them again"
+        )
+    return state, tuple(files)
 
 
-def _unwrap(content: Any, file: Path) -> tuple[dict[str, Any], str | None]:
-    if not isinstance(content, Mapping):
-        raise ConvertError(f"{file}: holds {_kind(content)}; expected weights by name")
-    for wrapper in WRAPPERS:
-        inner = content.get(wrapper)
-        if isinstance(inner, Mapping):
-            return dict(inner), wrapper
-    return dict(content), None
+def _unwrap(content: Any, place: Path) -> tuple[dict[Any, Any], str | None, dict[str, str]]:
+    """(the entries of the mapping that holds the weights, where it lay, what stood beside it)."""
+    path: list[str] = []
+    beside: dict[str, str] = {}
+    while True:
+        if not isinstance(content, Mapping):
+            raise ConvertError(f"{place}: holds {_kind(content)}; expected weights by name")
+        name = next((name for name in WRAPPERS if isinstance(content.get(name), Mapping)), None)
+        if name is None or len(path) == _DEPTH:
+            return dict(content), ".".join(path) or None, beside
+        prefix = "".join(f"{step}." for step in path)
+        beside |= {f"{prefix}{key}": _kind(value) for key, value in content.items() if key != name}
+        path.append(name)
+        content = content[name]
 
 
 def _kind(value: Any) -> str:
-    return f"a {type(value).__name__}"
+    kind = type(value).__name__
+    if kind == "SettingsObject":
+        return "an object of settings"
+    return f"{'an' if kind[0] in 'aeiouAEIOU' else 'a'} {kind}"
+
+
+def _sha256(file: Path) -> str:
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -1,8 +1,8 @@
 """What a rule of conversion says, and what a family of checkpoints is made of.
 
-A rule takes the keys that its regular expression matches in full. They become the weights that it names (`\\1` stands
-for the first group), or, where it names none, they are dropped for the reason it gives. The first rule that matches a
-key decides.
+A rule takes the keys that its regular expression matches in full, without the prefixes of wrappers. They become the
+weights that it names (`\\1` stands for the first group), or, where it names none, they are dropped for the reason it
+gives. The first rule that matches a key decides.
 """
 
 from __future__ import annotations
@@ -19,6 +19,15 @@ class ConvertError(PrintableError, ValueError):
     """A checkpoint that cannot be read, is not what was expected, or does not fit the model."""
 
 
+_WRAPPED = re.compile(r"^(?:(?:module|model|_orig_mod|_forward_module|_fsdp_wrapped_module)\.)+")
+_COMPILED = re.compile(r"(?<=\.)(?:_orig_mod|_fsdp_wrapped_module|_checkpoint_wrapped_module)\.")
+
+
+def plain_key(key: str) -> str:
+    """A key without what wrappers put in front of it (DDP, Lightning, torch.compile, FSDP), or in the middle of it."""
+    return _COMPILED.sub("", _WRAPPED.sub("", key))
+
+
 @dataclass(frozen=True)
 class Rule:
     """source: keys, as a regular expression; targets: our names for each of them; reason: why they are dropped."""
@@ -29,7 +38,7 @@ class Rule:
 
     def apply(self, key: str) -> tuple[str, ...] | None:
         """Our names for a key, () if it is dropped, None if the rule is about other keys."""
-        match = re.fullmatch(self.source, key)
+        match = re.fullmatch(self.source, plain_key(key))
         return None if match is None else tuple(match.expand(target) for target in self.targets)
 
 
@@ -68,9 +77,10 @@ class Family:
 
     def fits(self, keys: Collection[str], wrapper: str | None) -> bool:
         """Whether a checkpoint with these keys is of this kind."""
-        if self.wrapper is not None and self.wrapper != wrapper:
+        if self.wrapper is not None and self.wrapper != (wrapper or "").rpartition(".")[2]:
             return False
-        return all(any(re.fullmatch(sign, key) for key in keys) for sign in self.signs)
+        plain = {plain_key(key) for key in keys}
+        return all(any(re.fullmatch(sign, key) for key in plain) for sign in self.signs)
 
 
 POSITION_IDS = "numbers 0, 1, 2, ...: not a weight"

@@ -24,6 +24,7 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from mcg import distributed
+from mcg.strange_files import strange_kind
 from mcg.text import TextCodec
 from shards.printing import PrintableError
 
@@ -75,8 +76,9 @@ def find_checkpoint(path: str | Path, select: Literal["latest", "best"] = "lates
         )
     except CheckpointError:
         raise
-    except (OSError, LookupError, TypeError, ValueError) as error:
-        raise CheckpointError(f"{folder / 'checkpoint.json'}: not readable: {error!r}") from error
+    except (OSError, LookupError, TypeError, ValueError, RecursionError) as error:
+        file = folder / "checkpoint.json"
+        raise CheckpointError(f"{file}: not readable: {_why(file, error, is_json=True)}") from error
 
 
 def latest_checkpoint(run_dir: str | Path) -> Checkpoint | None:
@@ -204,7 +206,12 @@ def read_weights(folder: Path, codec: TextCodec | None = None) -> dict[str, torc
     try:
         return load_file(file)
     except (OSError, SafetensorError) as error:
-        raise CheckpointError(f"{file}: not readable: {error}") from error
+        raise CheckpointError(f"{file}: not readable: {_why(file, error)}") from error
+
+
+def _why(file: Path, error: Exception, is_json: bool = False) -> str:
+    kind = strange_kind(file, is_json)
+    return f"{error!r}; copy the checkpoint again"[:1000] if kind is None else f"it is {kind}"
 
 
 def load_weights(model: nn.Module, folder: Path, codec: TextCodec | None = None) -> list[str]:

@@ -11,8 +11,10 @@ import numpy as np
 import pytest
 import torch
 import torch.multiprocessing
+from safetensors.torch import load_file
 
 from mcg.controls import CONTROLS
+from mcg.convert.reading import read_checkpoint
 from mcg.engine.checkpoint import CheckpointError
 from mcg.evaluate import _run, evaluate, write_scores
 from mcg.model.mcg import MCG
@@ -155,6 +157,9 @@ def test_two_ranks_that_share_the_weights_answer_as_one_process_does(tmp_path: P
     for written in ("beam search", "greedy"):  # one rank has to write on for the other
         lengths = [len(answer["prediction"]) for answer in expected[written].values()]
         assert max(lengths[:4]) != max(lengths[4:8])
+    spread, whole = read_checkpoint(tmp_path / "spread" / "state").state, load_file(tmp_path / "whole.safetensors")
+    assert {name.removeprefix("model.") for name in spread} == set(whole)
+    assert all(torch.equal(spread[f"model.{name}"], tensor) for name, tensor in whole.items())
 
 
 # ------------------------------------------------------------ whole scorings of a checkpoint

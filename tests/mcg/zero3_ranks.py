@@ -15,6 +15,7 @@ from unittest.mock import patch
 
 import torch
 import torch.distributed as dist
+from safetensors.torch import save_file
 
 from mcg.engine import deepspeed
 from mcg.engine.config import EngineConfig
@@ -99,7 +100,7 @@ def answer_alone(folder: Path) -> dict[str, Any]:
 
 def answer_in_parts(rank: int, folder: str) -> None:
     """One of two ranks; the meeting point is a file, so no port is taken. Writes FOLDER/RANK.json: the answers, and how
-    many weights the rank holds whole before and after."""
+    many weights the rank holds whole before and after; FOLDER/spread, DeepSpeed's checkpoint; and the weights whole."""
     os.environ |= {"RANK": str(rank), "WORLD_SIZE": "2", "LOCAL_RANK": str(rank)}
     meeting = f"file://{folder}/meeting"
     dist.init_process_group("gloo", init_method=meeting, rank=rank, world_size=2, timeout=timedelta(seconds=120))
@@ -120,5 +121,9 @@ def answer_in_parts(rank: int, folder: str) -> None:
         found = _answers(Path(folder), tasks, engine.bundle.model)
         whole.append(_num_whole(engine))
         (Path(folder) / f"{rank}.json").write_text(json.dumps({"whole": whole, "answers": found}))
+        engine.save(Path(folder) / "spread")
+        state = engine.model_state()
+        if rank == 0:
+            save_file({name: tensor.clone() for name, tensor in state.items()}, Path(folder) / "whole.safetensors")
     finally:
         dist.destroy_process_group()

@@ -1,27 +1,48 @@
-"""Rules and families as data: first match, whole keys, signs."""
+"""Keys are known whatever wrapper has put its name before them."""
 
 from __future__ import annotations
 
-import re
+import pytest
+import torch
 
-from mcg.convert import FAMILIES
-from mcg.convert.rules import Rule
+from mcg.convert.convert import convert, detect
+from mcg.convert.reading import read_checkpoint
+from mcg.convert.rules import plain_key
+from tests.mcg.convert import layouts
+from tests.mcg.convert.layouts import SMALL, draw
+from tests.mcg.convert.small_conversions import VOCABULARY
 
-
-def test_a_rule_takes_whole_keys_and_names_every_target() -> None:
-    rule = Rule(r"old\.(\d+)\.(.+)", (r"a.\1.\2", r"b.\1.\2"))
-    assert rule.apply("old.3.weight") == ("a.3.weight", "b.3.weight")
-    assert rule.apply("very.old.3.weight") is None and Rule(r"old.*", reason="why").apply("old.3") == ()
-
-
-def test_every_rule_that_drops_gives_its_reason_and_no_other_does() -> None:
-    for family in FAMILIES.values():
-        for rule in family.rules:
-            re.compile(rule.source)
-            assert bool(rule.reason) != bool(rule.targets), (family.name, rule.source)
+LAYOUTS = {
+    "alpro": draw(layouts.alpro_qa(SMALL, classes=7)),
+    "bert": draw(layouts.hugging_face_bert(SMALL)),
+}
+PREFIXES = ["module.", "model.", "_orig_mod.", "module._orig_mod.", "_orig_mod.module.model.", "_forward_module."]
 
 
-def test_a_family_wants_all_its_signs_and_its_wrapper() -> None:
-    lavis = FAMILIES["lavis_alpro"]
-    keys = ["visual_encoder.model.cls_token", "text_encoder.embeddings.token_type_embeddings.weight"]
-    assert lavis.fits(keys, "model") and not lavis.fits(keys, None) and not lavis.fits(keys[:1], "model")
+@pytest.mark.parametrize("prefix", PREFIXES)
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_a_prefix_changes_nothing_but_the_names_in_the_account(tmp_path: object, layout: str, prefix: str) -> None:
+    state = LAYOUTS[layout]
+    torch.save({"model": {f"{prefix}{key}": tensor for key, tensor in state.items()}}, f"{tmp_path}/a.pth")
+    torch.save({"model": state}, f"{tmp_path}/plain.pth")
+    made, plain = (read_checkpoint(f"{tmp_path}/{name}.pth") for name in ("a", "plain"))
+    family = detect(made)
+    assert family is detect(plain)
+    ours, expected = (convert(released.state, family, None, VOCABULARY) for released in (made, plain))
+    assert ours.state.keys() == expected.state.keys() and ours.counts() == expected.counts()
+    assert all(torch.equal(ours.state[name], expected.state[name]) for name in ours.state)
+    assert {entry.key for entry in ours.entries if entry.status in ("used", "dropped")} == set(made.state)
+
+
+@pytest.mark.parametrize(
+    ("key", "plain"),
+    [
+        ("visual_encoder.model.blocks.0.norm1.weight", "visual_encoder.model.blocks.0.norm1.weight"),
+        ("visual_encoder._orig_mod.model.x", "visual_encoder.model.x"),
+        ("encoder.layer.3._checkpoint_wrapped_module.output", "encoder.layer.3.output"),
+        ("modules.x", "modules.x"),
+        ("module.modules.x", "modules.x"),
+    ],
+)
+def test_only_wrappers_are_taken_off(key: str, plain: str) -> None:
+    assert plain_key(key) == plain
