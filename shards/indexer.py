@@ -19,9 +19,8 @@ from __future__ import annotations
 import fnmatch
 import json
 import os
-import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass, field
 from functools import lru_cache, partial
@@ -31,6 +30,7 @@ from urllib.parse import unquote, urlsplit
 from shards import index
 from shards.index import DATASET_FILE, DatasetError, Index, ShardEntry, WrongPlace
 from shards.printing import PrintableError
+from shards.processes import end_unguarded_import, process_pool
 from shards.publish import Header, Piece, is_own, pieces_of, publish_index
 from shards.samples import Looks, ShardSamples, read_samples, stream_samples
 from shards.source import (
@@ -107,10 +107,12 @@ def index_tars(
 
     name: of the dataset (None: of the folder). on_shard(shards done, shards to do) is called after each shard.
     Raises PatternError, DamagedShard (only if strict), DatasetError when `out` holds something else, WriteError,
-    SourceError. After an error the finished shards stay for the next run.
+    SourceError, CannotStart. After an error the finished shards stay for the next run.
     """
     if looks.media and not looks.checksums:
         raise PatternError("media facts need the bytes of the media: leave out --headers, or --media")
+    if jobs > 1:
+        end_unguarded_import()
     root, names = find_tars(pattern)
     target = open_target(root if out is None else normal_place(out))
     try:
@@ -345,44 +347,25 @@ def _work(tasks: Sequence[_Task], jobs: int, source: Source) -> Iterator[tuple[_
     if jobs <= 1:
         yield from ((task, _index_shard(task, source)) for task in tasks)
         return
-    import multiprocessing
-
     waiting = iter(tasks)
     running: dict[Future[str | None], _Task] = {}
-    # Processes of their own, not forked: the parent may have threads, and clients must not be shared.
-    pool = ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn"), initializer=_die_with_parent)
     try:
-        while True:
-            while len(running) < 2 * jobs and (task := next(waiting, None)) is not None:
-                running[pool.submit(_index_in_child, task)] = task
-            if not running:
-                return
-            done, _ = wait(running, return_when=FIRST_COMPLETED)
-            for future in done:
-                yield running[future], future.result()
-                del running[future]
+        with process_pool(jobs) as pool:
+            while True:
+                while len(running) < 2 * jobs and (task := next(waiting, None)) is not None:
+                    running[pool.submit(_index_in_child, task)] = task
+                if not running:
+                    return
+                done, _ = wait(running, return_when=FIRST_COMPLETED)
+                for future in done:
+                    yield running[future], future.result()
+                    del running[future]
     except BrokenProcessPool as error:
         names = ", ".join(sorted(task.name for task in running.values()))
         raise DamagedShard(
             f"a process died while it read one of {names} (out of memory, or a medium that crashes its decoder); "
             "run it again with --jobs 1 to see which"
         ) from error
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
-
-
-def _die_with_parent() -> None:
-    """Leave at once when the process that wants the results is gone, however it went."""
-    import multiprocessing
-
-    parent = multiprocessing.parent_process()
-    assert parent is not None
-
-    def watch() -> None:
-        parent.join()
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
 
 
 @lru_cache(maxsize=1)

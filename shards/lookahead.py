@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shards.config import LoaderConfig
+from shards.environment import number_from_environment
 from shards.order import NEVER, Int64
 from shards.partition import own_streams
 from shards.plan import Place
@@ -137,5 +138,5 @@ class _NextUse:
 
 def local_ranks() -> int:
     """Ranks of this node, as the launcher says; 1 without one."""
-    found = next((os.environ[name] for name in LOCAL_RANKS_VARIABLES if os.environ.get(name)), "1")
-    return max(1, int(found))
+    name = next((name for name in LOCAL_RANKS_VARIABLES if os.environ.get(name)), LOCAL_RANKS_VARIABLES[0])
+    return max(1, int(number_from_environment(name, 1, "ranks")))

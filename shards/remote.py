@@ -21,6 +21,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from shards.counters import Counters
+from shards.environment import number_from_environment
 from shards.printing import logger
 from shards.source import (
     CONNECTIONS,
@@ -177,7 +178,7 @@ class _Client:
 
     def __init__(self, address: str, deadline: float | None) -> None:
         if deadline is None:
-            deadline = float(os.environ.get(DEADLINE_VARIABLE, DEADLINE_SECONDS))
+            deadline = number_from_environment(DEADLINE_VARIABLE, DEADLINE_SECONDS, "seconds")
         self.store, self._loop = open_store(address)
         self.traffic = Counters(*TRAFFIC)
         self.said: dict[str, Stat] = {}

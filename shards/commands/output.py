@@ -203,10 +203,13 @@ def one_line_errors(debug: bool, stopped: str = "stopped") -> Iterator[None]:
 
 def _exit_code(error: Exception) -> int:
     """What each kind of error is to a script; the first kind that fits counts."""
+    from shards.frozen import ConfigError
     from shards.indexer import DamagedShard, PatternError
     from shards.quarantine import TooManyFailures
     from shards.target import WriteError
 
-    if isinstance(error, UsageError | PatternError | WrongPlace | WriteError | MissingFile | AccessDenied):
+    if isinstance(
+        error, UsageError | ConfigError | PatternError | WrongPlace | WriteError | MissingFile | AccessDenied
+    ):
         return WRONG_USAGE
     return PROBLEMS if isinstance(error, DatasetError | SourceError | DamagedShard | TooManyFailures) else BUG

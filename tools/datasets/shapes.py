@@ -15,10 +15,8 @@ about 1/4 or less.
 from __future__ import annotations
 
 import io
-import multiprocessing
 import os
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import partial
@@ -26,6 +24,7 @@ from typing import Any
 
 import numpy as np
 
+from shards.processes import process_pool
 from shards.rng import rng as addressed_rng
 from tools.rows import BadRow, CountedRows, OptionError, Row
 
@@ -91,8 +90,7 @@ def rows(split: str, num_clips: int, text: str = "questions", seed: int = 0) -> 
 
 
 def _rows(split: str, num_clips: int, text: str, seed: int) -> Iterator[Row]:
-    # spawn, not fork: the driver already runs threads that probe media
-    with ProcessPoolExecutor(os.cpu_count(), multiprocessing.get_context("spawn")) as pool:
+    with process_pool(os.cpu_count() or 1) as pool:
         yield from pool.map(partial(make_row, seed, split, text), range(num_clips), chunksize=32)
 
 
