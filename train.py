@@ -20,12 +20,13 @@ import torch
 import typer
 
 from mcg import distributed
-from mcg.config import ConfigError, RunConfig, load_config
+from mcg.command import one_line_errors
+from mcg.config import RunConfig, load_config
 from mcg.convert.init import initialise
 from mcg.convert.start import start_from
 from mcg.engine.best import BestSoFar
-from mcg.engine.checkpoint import CheckpointError, find_checkpoint, latest_checkpoint, load_weights, save_checkpoint
-from mcg.engine.deepspeed import Engine, NonFiniteLoss, start_distributed, stop_distributed
+from mcg.engine.checkpoint import find_checkpoint, latest_checkpoint, load_weights, save_checkpoint
+from mcg.engine.deepspeed import Engine, start_distributed, stop_distributed
 from mcg.engine.log import RunLog
 from mcg.engine.schedule import Schedule
 from mcg.evaluate import evaluate, write_scores
@@ -33,9 +34,9 @@ from mcg.model.mcg import MCG
 from mcg.objectives.bundle import Bundle
 from mcg.tasks import TASKS
 from mcg.tasks.task import Scores, Task
-from shards import Loader, TooManyFailures
+from shards import Loader
 from shards.accounting import RunAccounting
-from shards.printing import complain, guard_terminal, say
+from shards.printing import guard_terminal, say
 from shards.rng import hash64
 
 STOPPED = 75
@@ -143,10 +144,8 @@ def main(
 ) -> None:
     """Train as a config says, from where the run stands."""
     try:
-        code = run(load_config(config, overrides or []))
-    except (ConfigError, CheckpointError, NonFiniteLoss, TooManyFailures, ValueError, OSError) as error:
-        complain(error)
-        code = 1
+        with one_line_errors("stopped; the same command goes on from the last checkpoint"):
+            code = run(load_config(config, overrides or []))
     finally:
         stop_distributed()
     raise SystemExit(code)

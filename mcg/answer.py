@@ -28,8 +28,9 @@ from rich.console import Console
 from rich.table import Table
 from torch import Tensor
 
+from mcg.command import one_line_errors
 from mcg.config import ConfigError, RunConfig, load_config, parse_config
-from mcg.engine.checkpoint import CheckpointError, find_checkpoint
+from mcg.engine.checkpoint import find_checkpoint
 from mcg.model.bert import TextStates
 from mcg.model.mcg import MCG
 from mcg.tasks import TASKS, TaskConfig
@@ -41,7 +42,7 @@ from shards.clip import plan_clip
 from shards.decode import Frames, open_backend
 from shards.index import KeyFrames
 from shards.media import MediaError, probe_table
-from shards.printing import cell, complain, guard_terminal, say_json
+from shards.printing import cell, guard_terminal, say_json
 from shards.rng import rng
 
 __all__ = ["Answerer", "Candidate"]
@@ -204,7 +205,8 @@ def main(
     overrides: Annotated[list[str] | None, typer.Argument(help="a.b=c, over the file of --config.")] = None,
 ) -> None:
     """Answer questions about a video."""
-    try:
+    # RuntimeError: what torch says of a device that is not there
+    with one_line_errors(also=(RuntimeError,)):
         if select not in ("latest", "best"):
             raise ValueError(f"--select {select!r}: choose latest or best")
         answerer = Answerer.load(
@@ -215,9 +217,6 @@ def main(
             device=device,
         )
         answers = answerer.ask_all(video, question, choices=choice or (), num_candidates=num_candidates)
-    except (ConfigError, CheckpointError, MediaError, OSError, RuntimeError, ValueError) as error:
-        complain(error)
-        raise typer.Exit(1) from error
     for asked, candidates in zip(question, answers, strict=True):
         if as_json:
             say_json({"question": asked, "candidates": [asdict(c) for c in candidates]})

@@ -27,11 +27,12 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
+from mcg.command import one_line_errors
 from mcg.controls import CONTROLS
 from mcg.report import write_report
 from shards.index import DATASET_FILE
 from shards.printing import cell, guard_terminal, say
-from shards.source import MissingFile, SourceError, open_source
+from shards.source import MissingFile, open_source
 
 PARTS = ("data", "pretrain", "finetune", "evaluate", "report")
 SHAPES = {
@@ -247,19 +248,17 @@ def main(
         "finetune": lambda: demo.train("configs/demo/ft_qa.yaml", run_dir / "ft"),
         "evaluate": demo.evaluate,
     }
-    try:
-        for part, action in actions.items():
-            if only in (None, part):
-                demo.timed(part, action)
-    except subprocess.CalledProcessError as error:
-        what = f"the demo stopped: {shlex.join(error.cmd)} ended with code {error.returncode}"
-        _console.print(cell(what), style="red")
-        raise typer.Exit(1) from error
-    except SourceError as error:
-        _console.print(cell(f"the demo stopped: {error}"), style="red")
-        raise typer.Exit(1) from error
-    if only in (None, "report"):
-        _tell(demo.report(), run_dir)
+    with one_line_errors("the demo stopped; the same command goes on where it was"):
+        try:
+            for part, action in actions.items():
+                if only in (None, part):
+                    demo.timed(part, action)
+        except subprocess.CalledProcessError as error:
+            what = f"the demo stopped: {shlex.join(error.cmd)} ended with code {error.returncode}"
+            _console.print(cell(what), style="red")
+            raise typer.Exit(1) from error
+        if only in (None, "report"):
+            _tell(demo.report(), run_dir)
 
 
 def _tell(summary: dict[str, Any], run_dir: Path) -> None:

@@ -23,9 +23,10 @@ import typer
 from rich.console import Console
 
 from mcg import distributed
-from mcg.config import ConfigError, load_config
+from mcg.command import one_line_errors
+from mcg.config import load_config
 from mcg.controls import CONTROLS, apply_control
-from mcg.engine.checkpoint import Checkpoint, CheckpointError, best_checkpoint, find_checkpoint
+from mcg.engine.checkpoint import Checkpoint, best_checkpoint, find_checkpoint
 from mcg.engine.deepspeed import start_distributed, stop_distributed
 from mcg.model.mcg import MCG
 from mcg.score_table import score_table
@@ -34,10 +35,10 @@ from mcg.submission import Submission, write_submission
 from mcg.tasks import TASKS
 from mcg.tasks.task import Scores, Task, to_tensors
 from mcg.trained import trained_model
-from shards import Loader, LoaderConfig, TooManyFailures
+from shards import Loader, LoaderConfig
 from shards.accounting import RunAccounting
 from shards.collate import PADDING
-from shards.printing import complain, guard_terminal, say, say_json
+from shards.printing import guard_terminal, say, say_json
 from shards.stats import AccountingError
 
 
@@ -101,10 +102,8 @@ def main(
 ) -> None:
     """Score a checkpoint on a split; controls other than none take something away from the clips."""
     try:
-        _run(config, checkpoint, split, control or ["none"], out, overrides or [], select, again)
-    except (ConfigError, CheckpointError, TooManyFailures, OSError, ValueError) as error:
-        complain(error)
-        raise typer.Exit(1) from error
+        with one_line_errors():
+            _run(config, checkpoint, split, control or ["none"], out, overrides or [], select, again)
     finally:
         stop_distributed()
 

@@ -19,7 +19,8 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from mcg.config import ConfigError, load_config
+from mcg.command import one_line_errors
+from mcg.config import load_config
 from mcg.convert import FAMILIES
 from mcg.convert.convert import convert, detect, summary
 from mcg.convert.locate import locate
@@ -28,7 +29,7 @@ from mcg.convert.reading import read_checkpoint
 from mcg.convert.report import table
 from mcg.convert.rules import ConvertError
 from mcg.text import TextCodec
-from shards.printing import complain, guard_terminal, say, say_json
+from shards.printing import guard_terminal, say, say_json
 
 
 def main(
@@ -43,7 +44,7 @@ def main(
     overrides: Annotated[list[str] | None, typer.Argument(help="a.b=c, over the config file.")] = None,
 ) -> None:
     """Convert a released checkpoint into one of ours."""
-    try:
+    with one_line_errors():
         if kind != "auto" and kind not in FAMILIES:
             raise ConvertError(f"--kind {kind!r}: choose auto or one of {', '.join(FAMILIES)}")
         if overrides and config is None:
@@ -64,9 +65,6 @@ def main(
         if not lenient:
             conversion.check(str(released.file))
         folder = write_checkpoint(conversion, released, out)
-    except (ConvertError, ConfigError, OSError) as error:
-        complain(error)
-        raise typer.Exit(1) from error
     say(f"{folder}: {len(conversion.state)} weights", sys.stderr)
 
 

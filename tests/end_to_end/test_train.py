@@ -121,6 +121,14 @@ def test_a_killed_run_goes_on_from_its_last_checkpoint(runs: Runs, whole: Path, 
     assert kept == ["step-000014", "step-000016"]
 
 
+@pytest.mark.long
+def test_ctrl_c_ends_a_run_without_a_traceback(runs: Runs, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    process = runs.start(run, "checkpoint.every_steps=2", launcher=_held(5))
+    assert _interrupt(process, 5, signal.SIGINT) == 130
+    assert find_checkpoint(run).step == 4
+
+
 def _torchrun() -> Sequence[str]:
     return TORCHRUN
 

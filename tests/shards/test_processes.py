@@ -7,10 +7,11 @@ import subprocess
 import sys
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
-from shards.processes import process_pool
+from shards.processes import CannotStart, process_pool
 from tests.shards.foreign_tars import img2dataset_files, write_tar
 
 PROGRAM = """
@@ -45,3 +46,15 @@ def test_a_program_without_the_guard_is_told_what_to_do(tmp_path: Path) -> None:
 def test_a_process_that_dies_at_work_is_another_matter() -> None:
     with pytest.raises(BrokenProcessPool), process_pool(1) as pool:
         pool.submit(os._exit, 3).result()
+
+
+def test_processes_that_cannot_import_their_program_are_told_apart(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = ModuleType("__main__")
+    program.__file__ = str(tmp_path / "program.py")
+    Path(program.__file__).write_text("raise SystemExit(1)\n")
+    monkeypatch.setitem(sys.modules, "__main__", program)
+    match = r"could not import the program that started them; put its code under if __name__ == "
+    with pytest.raises(CannotStart, match=match), process_pool(1) as pool:
+        pool.submit(os.getpid).result()
