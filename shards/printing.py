@@ -4,6 +4,7 @@ Promises: names, keys, ids, texts and messages of libraries come from data, and 
 through here moves a cursor, ends a line, reverses it or hides in it: control characters, escapes, line ends,
 bidirectional and invisible characters, tags and lone surrogates are spelled out (`\\x1b`, `\\u202e`). A line has at
 most LONGEST_LINE characters, cut in the middle, so that the place at its beginning and the remedy at its end stay.
+Nor does a line show a secret: see redact.py.
 """
 
 from __future__ import annotations
@@ -20,11 +21,15 @@ import warnings
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, TextIO
 
+from shards.redact import scrub
+
 if TYPE_CHECKING:
     from rich.text import Text
 
 LONGEST_LINE = 2000
 """Characters of a line of an error or a log."""
+_MOST_READ = 20
+"""Times a line's length that is looked at before it is cut: a cut through an address may leave half of a secret."""
 _LINE_ENDS = re.compile("[ \t]*[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]+\\s*")
 _JOINERS = "\u200c\u200d"
 _STYLES = "\ufe0e\ufe0f"
@@ -45,10 +50,10 @@ def printable(text: str, limit: int | None = None) -> str:
 
 
 def one_line(text: str, limit: int = LONGEST_LINE) -> str:
-    """A message as one printable line: its line ends become spaces, the middle of a long one goes."""
-    if len(text) > limit:  # before the rest, which would take its time over megabytes
-        text = _without_middle(text, limit)
-    line = printable(_LINE_ENDS.sub(" ", text).rstrip())
+    """A message as one printable line without secrets: its line ends become spaces, the middle of a long one goes."""
+    if len(text) > _MOST_READ * limit:  # before the rest, which would take its time over megabytes
+        text = _without_middle(text, _MOST_READ * limit)
+    line = printable(scrub(_LINE_ENDS.sub(" ", text)).rstrip())
     return line if len(line) <= limit else _without_middle(line, limit)
 
 

@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 from shards.counters import Counters
 from shards.environment import number_from_environment
 from shards.printing import logger
+from shards.redact import shown
 from shards.source import (
     CONNECTIONS,
     AccessDenied,
@@ -36,7 +37,7 @@ from shards.source import (
     check_name,
     check_range,
 )
-from shards.stores import CONNECT_SECONDS, READ_SECONDS, Answer, Failure, open_store, shown
+from shards.stores import CONNECT_SECONDS, READ_SECONDS, Answer, Failure, open_store
 
 if TYPE_CHECKING:
     from tenacity import RetryCallState

@@ -14,9 +14,10 @@ import re
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any, Literal, NamedTuple, Protocol
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import urlsplit
 
 from shards.printing import PrintableError
+from shards.redact import scrub, shown
 from shards.source import CONNECTIONS, Names, SourceError, Stat
 
 CONNECT_SECONDS, READ_SECONDS = 5.0, 20.0
@@ -50,7 +51,7 @@ class Failure(PrintableError):
         super().__init__(reason)
         self.kind = kind
         """again: may pass; throttled: passes if the store is asked less; the others do not pass by themselves."""
-        self.reason, self.remedy = without_secrets(reason), remedy
+        self.reason, self.remedy = scrub(reason), remedy
         self.pause = pause
         """Seconds that the store wants to be left alone."""
 
@@ -106,25 +107,12 @@ def open_filesystem(url: str, **options: Any) -> tuple[Any, str]:
         raise SourceError(f"{shown(url)}: {scheme}:// needs a package that is not installed ({error})") from error
     except ValueError as error:
         if "not known" not in str(error):
-            raise SourceError(f"{shown(url)}: not a URL that can be opened ({without_secrets(str(error))})") from error
+            raise SourceError(f"{shown(url)}: not a URL that can be opened ({scrub(str(error))})") from error
         known = ", ".join(_MAIN_SCHEMES)
         raise SourceError(
             f"{shown(url)}: no kind of URL begins with {scheme}://; known are {known} and what else fsspec knows"
         ) from error
     return files, prefix.rstrip("/")
-
-
-def shown(url: str) -> str:
-    """A URL as it may be shown: without a password and without the query of a signed one."""
-    if "::" in url or not url.startswith(("http://", "https://")):
-        return url
-    parts = urlsplit(url)
-    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
-
-
-def without_secrets(text: str) -> str:
-    """The same for every URL in a text."""
-    return re.sub(r"(https?://)(?:[^\s/'\"]*@)?([^\s?'\"]*)(?:\?[^\s'\"]*)?", r"\1\2", text)
 
 
 # ---------------------------------------------------------------- ranges

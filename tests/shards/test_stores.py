@@ -10,7 +10,7 @@ import pytest
 
 from shards.remote import RemoteSource
 from shards.source import AccessDenied, MissingFile, Names, SourceError, open_source
-from shards.stores import Failure, expected_body, open_filesystem, shown, without_secrets
+from shards.stores import Failure, expected_body, open_filesystem
 from tests.shards.http_store import HttpStore
 
 
@@ -22,13 +22,6 @@ def test_an_unknown_kind_of_url_is_named_with_those_that_are_known() -> None:
 def test_a_missing_package_is_named() -> None:
     with pytest.raises(SourceError, match=r"gs://x/y: gs:// needs a package that is not installed \(.*gcsfs"):
         open_filesystem("gs://x/y")
-
-
-def test_what_is_shown_of_a_url() -> None:
-    assert shown("https://me:pw@host:1/a/b?sig=x") == "https://host:1/a/b"
-    assert shown("s3://bucket/a") == "s3://bucket/a"
-    text = "403, url='https://me:pw@host/a?X-Amz-Signature=x' and \"http://b/c?d\" or http://e"
-    assert without_secrets(text) == "403, url='https://host/a' and \"http://b/c\" or http://e"
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,129 @@
+"""What may be shown of an address, and of a text that may hold one: the only place that decides.
+
+Promises: no user, password, query or fragment of an address is in what `shown` gives, whatever its scheme and however
+it is chained, also where it is malformed: what could be a part of a password is left out (`***`). `scrub` does the same
+for every address in a text, such as the message of a library, for headers and parameters that carry a signature, for
+the secret parts of the addresses that it is given, however a library spells them, and for values that `hide` was told.
+Every message goes through it (printing.py). What is left, scheme, host, port and path, stays readable.
+Gives up: secrets in the path of an address, which look like folders.
+"""
+
+from __future__ import annotations
+
+import base64
+import re
+from urllib.parse import quote, quote_plus, unquote, unquote_plus
+
+HIDDEN = "***"
+
+_SCHEME = r"(?:[A-Za-z][A-Za-z0-9+.-]*:/{2,}|(?:https?|s3a?|gs|gcs|az|abfss?):/)"
+"""Two slashes; one is a slip, of which nothing may be shown either."""
+_LAYER = re.compile(rf"({_SCHEME})(.*)", re.IGNORECASE | re.DOTALL)
+_CHAIN = re.compile(r"::(?=[A-Za-z][A-Za-z0-9+.-]*(?:://|::|$))")
+_AUTHORITY = re.compile(r"(?:\[[^\[\]]*\]|[^:\[\]]*)(?::\d*)?")
+_PARAMETERS = re.compile(r";[^/;=]*=[^/]*")
+_IN_TEXT = re.compile(rf"{_SCHEME}(?:\S{{0,999}}@)?[^\s'\"<>]*", re.IGNORECASE)
+_PUNCTUATION = ".,:;)]}>"
+_SIGNED = re.compile(
+    r"\b(x-amz-(?:signature|credential|security-token)|x-goog-(?:signature|credential)|awsaccesskeyid|googleaccessid"
+    r"|aws_secret_access_key|aws_session_token|access_?key(?:_?id)?|secret(?:_?key)?|signature|credential|sig|token"
+    r"|pass(?:word|wd)?)(=|['\"]?:\s*['\"])[^\s&,;'\"]+",
+    re.IGNORECASE,
+)
+_HEADER = re.compile(
+    r"\b(authorization['\"]?\s*[:=]\s*['\"]?(?:(?:basic|bearer|aws4-hmac-sha256)\s+)?)\S+", re.IGNORECASE
+)
+_QUERY = re.compile(r"([?&][\w.%-]+=)[^\s&'\"<>]+")
+"""Of an address whose beginning was not seen as one, as where it has a space."""
+_LONGEST = 2000
+"""Characters of an address that are looked at for users."""
+_SHORTEST = 4
+"""Characters of what is replaced wherever it stands: less is found in any word."""
+_hidden: dict[str, str] = {}
+
+
+def shown(address: str) -> str:
+    """An address as it may be shown."""
+    return "::".join(_shown_layer(layer) for layer in _CHAIN.split(address))
+
+
+def scrub(text: str, *addresses: str) -> str:
+    """A text as it may be shown. addresses: those that it may speak of, in whatever spelling."""
+    for secret in sorted({s for address in addresses for s in _secrets(address)}, key=len, reverse=True):
+        text = text.replace(secret, HIDDEN)
+    for value, name in _hidden.items():
+        text = text.replace(value, name)
+    if ":/" in text:
+        text = _IN_TEXT.sub(_shown_in_text, text)
+    if "=" in text or ":" in text:
+        text = _QUERY.sub(rf"\1{HIDDEN}", text)
+        text = _HEADER.sub(rf"\1{HIDDEN}", _SIGNED.sub(rf"\1\2{HIDDEN}", text))
+    return text
+
+
+def hide(value: str, name: str) -> None:
+    """Let no message of this process show a value: its name stands there instead."""
+    if len(value) >= _SHORTEST:
+        _hidden[value] = name
+        _hidden.update({form: name for form in (quote(value), quote(value, safe=""), quote_plus(value))})
+        longest_first = sorted(_hidden.items(), key=lambda known: -len(known[0]))
+        _hidden.clear()
+        _hidden.update(longest_first)
+
+
+def _shown_layer(layer: str) -> str:
+    found = _LAYER.fullmatch(layer)
+    if found is None:
+        return layer  # a path, or the name of a file system
+    scheme, rest = found[1], found[2]
+    before, tail = _cut(rest)
+    authority, slash, path = before.partition("/")
+    host = authority.rpartition("@")[2]
+    is_odd = _AUTHORITY.fullmatch(host) is None
+    at = before.rfind("@")
+    if "@" in authority or is_odd:
+        # A raw "/", "?", "#" or "@" in a password moves the end of the host; the last "@" is behind every password.
+        at = rest.rfind("@")
+        if not is_odd and at < len(authority):
+            return scheme + host + slash + _PARAMETERS.sub("", path)
+        return f"{scheme}{HIDDEN}" + (f"@{_cut(rest[at + 1 :])[0]}" if at >= 0 else slash + path)
+    if at >= 0 and ":" in before[:at]:
+        return f"{scheme}{HIDDEN}@{before[at + 1 :]}"
+    if not slash and ":" in authority and "@" in tail:
+        return f"{scheme}{HIDDEN}@{_cut(tail.rpartition('@')[2])[0]}"
+    return scheme + authority + slash + _PARAMETERS.sub("", path)
+
+
+def _cut(rest: str) -> tuple[str, str]:
+    """(up to the query or fragment, that)."""
+    end = re.search(r"[?#]", rest)
+    return (rest, "") if end is None else (rest[: end.start()], rest[end.start() :])
+
+
+def _shown_in_text(found: re.Match[str]) -> str:
+    address = found[0].rstrip(_PUNCTUATION)
+    return shown(address) + found[0][len(address) :]
+
+
+def _secrets(address: str) -> set[str]:
+    """What must not be seen of an address, in every spelling that a library may give it."""
+    raw: list[str] = []
+    for layer in _CHAIN.split(address):
+        found = _LAYER.fullmatch(layer)
+        if found is None:
+            continue
+        for end in re.finditer("@", found[2][:_LONGEST]):  # any may end the password, where it holds raw ones
+            user = found[2][: end.start()]
+            name, _, password = user.partition(":")
+            plain = f"{unquote(name)}:{unquote(password)}".encode()
+            raw += [user, name, password, base64.b64encode(plain).decode() if password else ""]
+        query = _cut(found[2])[1][1:]
+        raw += [query, *query.split("#")]
+        for pair in re.split("[&;?#]", query):
+            name, _, value = pair.partition("=")
+            raw += [pair, value if len(value) >= 2 * _SHORTEST or _SIGNED.match(f"{name}={value}") else ""]
+    found_forms = set()
+    for secret in raw:
+        forms = (secret, unquote(secret), unquote_plus(secret))
+        found_forms |= {*forms, *(quote(form, safe="") for form in forms), *(quote(form) for form in forms)}
+    return {form for form in found_forms if len(form) >= _SHORTEST}
