@@ -22,6 +22,7 @@ from shards.beton import RAW, Beton
 from shards.index import DatasetError, ShardTable
 from shards.mapped import MappedFrames, Picture
 from shards.media import MediaError
+from shards.members import UNWRITTEN
 from shards.reader import Fetched
 from shards.records import TextError, Texts, parse
 from shards.sample import MediaFacts, Origin, Sample, SampleError
@@ -46,6 +47,7 @@ class BetonIndex:
         self.source = Place(file.path)
         self.dataset = {"name": dataset_name}
         self.fingerprint = file.digest
+        self.rules = UNWRITTEN
         self._file = file
         shard, records = file.rows["shard"], file.rows["num_records"]
         count = len(shard_names)
@@ -168,7 +170,7 @@ class BetonReader:
         if not num_records:
             raise SampleError(origin, "has no text record")
         try:
-            records, content = _parse(bytes(fetched.json))
+            records, content, _ = _parse(bytes(fetched.json))
         except TextError as error:
             raise SampleError(origin, str(error)) from error
         if len(records) != num_records:
@@ -240,7 +242,7 @@ class BetonReader:
 
 def _parse(text: bytes) -> Texts:
     """Records and the rest of a sample's json. Raises TextError."""
-    texts = parse(text, None)
+    texts = parse(text, None, UNWRITTEN)
     for name, kind in _TEXT_FIELDS.items():
         if not isinstance(texts.meta.get(name), kind):
             raise TextError(f"json should have {name!r} of type {kind.__name__}")

@@ -12,11 +12,12 @@ from pydantic import ByteSize, Field, field_validator, model_validator
 
 from shards.blend import whole_weights
 from shards.frozen import Frozen
+from shards.members import MemberSettings
 from shards.partition import check_divisible
 from shards.where import parse_where
 
 
-class DatasetConfig(Frozen):
+class DatasetConfig(MemberSettings):
     """One dataset of a blend."""
 
     name: str = Field(min_length=1, max_length=32, pattern=r"^[A-Za-z0-9._-]+$")
@@ -51,6 +52,8 @@ class DatasetConfig(Frozen):
     def _check_source(self) -> Self:
         if self.source == "shards" and self.path.endswith(".beton"):
             raise ValueError(f"path {self.path} is a .beton file, which source: ffcv reads")
+        if self.source == "ffcv" and self.given():
+            raise ValueError(f"{', '.join(self.given())} is about members of shards; a .beton file has none")
         return self
 
     @property

@@ -136,7 +136,7 @@ def open_reader(
     partial_bytes = dataset.partial_bytes
     if partial_bytes is not None and not parts:
         partial_bytes = MAX_MEDIA_BYTES  # none is larger, and the GOP tables still save decoding
-    reader = Reader(dataset.name, dataset.path, dataset.elements, verify, partial_bytes)
+    reader = Reader(dataset.name, dataset.path, dataset.elements, verify, partial_bytes, dataset)
     if downloads is not None and is_remote(reader.source.url):
         reader.read_through(downloads)
     return reader

@@ -29,9 +29,10 @@ import numpy as np
 import xxhash
 from numpy.typing import NDArray
 
-from shards.media import MEDIA_EXTENSIONS, TIME_MARK, KeyFrame
+from shards.frozen import ConfigError
+from shards.media import TIME_MARK, KeyFrame
+from shards.members import UNWRITTEN, MemberRules, MemberSettings, first_members
 from shards.printing import PrintableError
-from shards.records import TEXT_EXTENSIONS
 from shards.sample import FACT_NAMES, MediaFacts
 from shards.source import MissingFile, SeekableFile, Source, Stat, check_name, is_remote, open_source
 
@@ -117,7 +118,7 @@ class KeyFrames(NamedTuple):
 
 
 class Ranges(NamedTuple):
-    """Which bytes n samples are read from: int64 (3, n), of medium, json and txt in this order.
+    """Which bytes n samples are read from: int64 (3, n), of medium, json and other text (`Chosen`) in this order.
 
     size is -1 where there is no such member, -2 where it makes no sense. has_checksums: bool (n,), whether those of all
     that are there are known; has_some: of at least one.
@@ -345,8 +346,9 @@ def dataset_json(
     provenance: dict[str, Any],
     root: str | None = None,
     verified: bool = True,
+    rules: MemberRules | None = None,
 ) -> bytes:
-    """The bytes of dataset.json. root: where the shards lie, if not beside it."""
+    """The bytes of dataset.json. root: where the shards lie, if not beside it. rules: None for tars of our own."""
     counts = np.array([shard.num_elements for shard in shards], np.int64)
     content = {
         "format_version": FORMAT_VERSION,
@@ -357,6 +359,7 @@ def dataset_json(
         "num_elements": _total(counts),
         "num_quarantined": num_quarantined,
         "verified": verified,
+        **({} if rules is None else {"members": rules.model_dump(mode="json")}),
         "fingerprint": fingerprint(shards),
         "provenance": provenance,
     }
@@ -416,7 +419,7 @@ def _flat(lists: pa.ListArray) -> pa.Array:
 class ShardRows:
     """The rows of one shard, compact: plain arrays, nothing of the row group they came from is kept alive."""
 
-    def __init__(self, table: pa.Table, verified: bool = True) -> None:
+    def __init__(self, table: pa.Table, verified: bool = True, rules: MemberRules = UNWRITTEN) -> None:
         def column(name: str) -> pa.Array:
             return table.column(name).combine_chunks()
 
@@ -453,8 +456,8 @@ class ShardRows:
         lengths = {len(self._ext), len(self._offset), len(self._size), len(self._checksum)}
         if lengths != {int(starts[-1])}:
             raise ValueError("has member columns of different lengths")
-        wanted = (MEDIA_EXTENSIONS, *zip(TEXT_EXTENSIONS))
-        self._first = _compact(np.stack([self._first_of(extensions) for extensions in wanted]))
+        chosen = [first_members(self._ext_names, self._ext, self._starts, ranks) for ranks in rules.ranks]
+        self._chosen = _compact(np.stack(chosen))
         kind, codec = column("kind"), column("codec")
         self._kinds: list[str] = kind.dictionary.to_pylist()
         self._codecs: list[str] = codec.dictionary.to_pylist()
@@ -479,7 +482,7 @@ class ShardRows:
 
     def ranges(self, rows: NDArray[np.int64]) -> Ranges:
         """Where the members that are read lie, of many samples at once."""
-        first = self._first[:, rows].astype(np.int64)
+        first = self._chosen[:, rows].astype(np.int64)
         there = first >= 0
         if not len(self._ext):
             first = np.full_like(first, -1)
@@ -497,14 +500,14 @@ class ShardRows:
             np.asarray(pick(self._has_checksum, False).any(0)),
         )
 
-    def _first_of(self, extensions: Iterable[str]) -> NDArray[np.int64]:
-        """The number of each sample's first member with one of these extensions; -1 where it has none."""
-        wanted = set(extensions)
-        ids = [number for number, ext in enumerate(self._ext_names) if ext in wanted]
-        found = np.flatnonzero(np.isin(self._ext, ids))[::-1]
-        first = np.full(len(self), -1, np.int64)
-        first[np.searchsorted(self._starts, found, side="right") - 1] = found  # of several the first is written last
-        return first
+    def medium(self, row: int) -> MemberRow | None:
+        """The medium of one sample; None where the rules find none."""
+        at = int(self._chosen[0, row])
+        return self.members(row)[at - int(self._starts[row])] if at >= 0 else None
+
+    def text_bytes(self, row: int) -> int:
+        """Size of the texts of one sample together."""
+        return sum(int(self._size[at]) for at in self._chosen[1:, row].tolist() if at >= 0)
 
     def facts(self, row: int) -> MediaFacts:
         """The media facts of one sample."""
@@ -563,6 +566,8 @@ class Index:
         self.verified: bool = dataset.get("verified", True)
         """Whether every member and shard has its checksum."""
         self.fingerprint: str = dataset["fingerprint"]
+        self.rules = _read_rules(source, dataset)
+        """Which members of a sample are read; `set_members` changes what can be changed."""
         self._parquet, self._file = parquet, file
         # GOP tables are large and stay where they are.
         self._columns = [name for name in parquet.schema_arrow.names if name not in _KEY_FRAME_COLUMNS]
@@ -604,6 +609,10 @@ class Index:
         _check_fit(source, dataset, shards, parquet)
         file.forget_tail()
         return cls(source, dataset, shards, parquet, file)
+
+    def set_members(self, settings: MemberSettings) -> None:
+        """Read the members that a config wants, before the first rows are. Raises ConfigError."""
+        self.rules = self.rules.with_settings(settings, self.shard_source.url)
 
     def rows(self, shard: int) -> ShardRows:
         """The rows of a shard (0..S-1)."""
@@ -705,7 +714,7 @@ class Index:
             self._groups.popitem(last=False)
         part = self._part(table, shard, start)
         try:
-            rows = ShardRows(part, self.verified)
+            rows = ShardRows(part, self.verified, self.rules)
         except (ValueError, TypeError) as error:
             raise self._damaged(f"shard {shard}: {error}") from error
         found, expected = _total(rows.num_records), self.shards.num_elements[shard]
@@ -852,6 +861,15 @@ def _read_dataset(source: Source, read: Callable[[], bytes]) -> dict[str, Any]:
             "index the tars again"
         )
     return content
+
+
+def _read_rules(source: Source, dataset: dict[str, Any]) -> MemberRules:
+    if "members" not in dataset:
+        return UNWRITTEN
+    try:
+        return MemberRules.model_validate(dataset["members"])
+    except ConfigError as error:
+        raise DatasetError(f"{source.url}/{DATASET_FILE}: members: {error}; {_REBUILD}") from error
 
 
 def _read_shards(source: Source, dataset: dict[str, Any], data: bytes) -> ShardTable:

@@ -119,7 +119,7 @@ def index_tars(
         beside = target.url == root
         if beside:
             _check_whole(pattern, root)
-        header = Header(name or _name_of(root), None if beside else root, looks.checksums, looks.media, {})
+        header = Header(name or _name_of(root), None if beside else root, looks.checksums, looks.media, {}, looks.rules)
         return _Run(target, root, header, looks, jobs, strict, on_shard).run(names, pattern)
     finally:
         target.release()
@@ -242,14 +242,16 @@ class _Run:
             opened = Index.open(target.source)
             provenance = opened.dataset["provenance"]
             same = (provenance["headers"], provenance["media"]) == (not self._looks.checksums, self._looks.media)
-            return pieces_of(opened) if same and opened.dataset.get("root") == self._header.root else {}
+            same = same and opened.rules == self._looks.rules and opened.dataset.get("root") == self._header.root
+            return pieces_of(opened) if same else {}
         except (DatasetError, KeyError):
             return {}  # stopped while the index was put in place; every tar is looked at again
 
     def _take_up(self) -> dict[str, Piece]:
         """The shards that a run before this one finished, if it looked at the same things at the same place."""
         target = self._target
-        settings = {"root": self._root, **self._looks._asdict(), "format_version": index.FORMAT_VERSION}
+        looks = {**self._looks._asdict(), "rules": self._looks.rules.model_dump(mode="json")}
+        settings = {"root": self._root, **looks, "format_version": index.FORMAT_VERSION}
         leftover = target.list_unfinished()
         try:
             before = json.loads(target.unfinished.read(_RUN_FILE)) if _RUN_FILE in leftover else None

@@ -90,6 +90,7 @@ TIME_MARK = -2
 
 def kind_of(ext: str) -> str:
     """What a medium with this extension is by its name: "video", "image" or "frames"."""
+    ext = ext.rpartition(".")[2]
     return "video" if ext in VIDEO_EXTENSIONS else "frames" if ext in FRAMES_EXTENSIONS else "image"
 
 

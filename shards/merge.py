@@ -26,7 +26,7 @@ def merge(out: str, parts: Sequence[str], name: str | None = None) -> IndexRepor
     pieces: dict[str, Piece] = {}
     damaged: dict[str, str] = {}
     for place, part, header in zip(places, opened, headers, strict=True):
-        for what in ("root", "checksums", "media"):
+        for what in ("root", "checksums", "media", "rules"):
             first, other = getattr(headers[0], what), getattr(header, what)
             if first != other:
                 raise WrongPlace(
@@ -63,4 +63,4 @@ def _header(place: str, part: Index) -> Header:
         raise WrongPlace(f"{place}: was not made by indexing; merge indexes that `python -m shards index` wrote")
     provenance = part.dataset["provenance"]
     root = part.dataset.get("root") or place
-    return Header(part.dataset["name"], root, part.verified, bool(provenance.get("media")), provenance)
+    return Header(part.dataset["name"], root, part.verified, bool(provenance.get("media")), provenance, part.rules)

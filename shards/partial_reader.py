@@ -14,8 +14,8 @@ from typing import NamedTuple
 from shards.counters import Counters
 from shards.index import Index, KeyFrames, MemberRow, damage
 from shards.media import SEEKABLE_CODECS, SEEKABLE_EXTENSIONS, MediaError
+from shards.members import MemberError, choose, suffix
 from shards.partial import COUNTS, PartialMedium, Span, merge_spans, usable
-from shards.records import TextError, choose
 from shards.source import Range, Source, SourceError
 
 _FAR = 1 << 62
@@ -25,7 +25,8 @@ class Part(NamedTuple):
     """An element that is fetched in parts."""
 
     medium: PartialMedium
-    texts: list[MemberRow]
+    texts: list[MemberRow | None]
+    """json and other text."""
     spans: list[Span]
     """In the shard: of the texts, then what is fetched of the medium at first."""
     ranges: list[Range]
@@ -45,10 +46,11 @@ class PartialReader:
         if size <= self._limit:
             return None
         found = self._medium_and_texts(shard, sample)
-        table = self._table(shard, sample, found[0]) if found else None
-        if not found or table is None or len(table.frames) < 2:  # a single GOP has no parts
+        row = found[0] if found else None
+        table = self._table(shard, sample, row) if row else None
+        if row is None or table is None or len(table.frames) < 2:  # a single GOP has no parts
             return None
-        name, (row, *texts) = self._index.shards.names[shard], found
+        name, texts = self._index.shards.names[shard], found[1:]
 
         def fetch(spans: Sequence[Span]) -> list[bytes]:
             spans = [(row.offset + start, row.offset + stop) for start, stop in spans]
@@ -60,35 +62,37 @@ class PartialReader:
                 raise MediaError(damage)
 
         medium = PartialMedium(row.size, table, fetch, check, self.counts)
-        spans = [(text.offset, text.offset + text.size) for text in texts]
+        spans = [(text.offset, text.offset + text.size) for text in texts if text is not None]
         spans += [(row.offset + start, row.offset + stop) for start, stop in medium.opening()]
         return Part(medium, texts, spans, self._ranges(name, spans))
 
-    def take(self, part: Part, answers: Sequence[bytes]) -> tuple[dict[str, bytes], str | None]:
-        """Give a medium what came for it; returns the texts by extension, and what is wrong with them."""
-        pieces = self._cut(part.ranges, answers, part.spans)
-        part.medium.add(part.medium.opening(), pieces[len(part.texts) :])
-        texts = list(zip(part.texts, pieces, strict=False))
-        damages = (self._damage(member, data) for member, data in texts)
-        return {member.ext: data for member, data in texts}, next(filter(None, damages), None)
+    def take(self, part: Part, answers: Sequence[bytes]) -> tuple[list[bytes | None], str | None]:
+        """Give a medium what came for it; returns json and other text, and what is wrong with them."""
+        pieces = iter(self._cut(part.ranges, answers, part.spans))
+        texts = [None if member is None else next(pieces) for member in part.texts]
+        part.medium.add(part.medium.opening(), list(pieces))
+        both = zip(part.texts, texts, strict=True)
+        damages = (self._damage(member, data) for member, data in both if member is not None and data is not None)
+        return texts, next(filter(None, damages), None)
 
     def with_table(self, shard: int, sample: int, data: bytes) -> bytes | PartialMedium:
         """A medium that was read whole, with its GOP table where seeking in it is trusted."""
         found = self._medium_and_texts(shard, sample)
-        table = self._table(shard, sample, found[0]) if found else None
+        row = found[0] if found else None
+        table = self._table(shard, sample, row) if row else None
         return data if table is None else PartialMedium.of_bytes(data, table)
 
-    def _medium_and_texts(self, shard: int, sample: int) -> list[MemberRow]:
+    def _medium_and_texts(self, shard: int, sample: int) -> list[MemberRow | None]:
         members = self._index.rows(shard).members(sample)
         try:
-            numbers = choose([member.ext for member in members])
-        except TextError:
+            numbers = choose([member.ext for member in members], self._index.rules)
+        except MemberError:
             return []
-        return [members[number] for number in numbers if number is not None]
+        return [None if number is None else members[number] for number in numbers]
 
     def _table(self, shard: int, sample: int, medium: MemberRow) -> KeyFrames | None:
         codec = self._index.rows(shard).facts(sample).codec
-        if codec not in SEEKABLE_CODECS or medium.ext not in SEEKABLE_EXTENSIONS:
+        if codec not in SEEKABLE_CODECS or suffix(medium.ext) not in SEEKABLE_EXTENSIONS:
             return None
         table = self._index.gop_table(shard, sample)
         table = None if table is None else table.without_marks()

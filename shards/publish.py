@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from shards import index
 from shards.index import DATASET_FILE, INDEX_FILE, SHARDS_FILE, DatasetError, Index, ShardEntry
+from shards.members import UNWRITTEN, MemberRules
 from shards.source import MissingFile, Source
 from shards.target import Target
 from shards.writer import QUARANTINE_FILE
@@ -45,6 +46,7 @@ class Header(NamedTuple):
     checksums: bool
     media: bool
     provenance: dict[str, Any]
+    rules: MemberRules = UNWRITTEN
 
 
 def publish_index(target: Target, header: Header, pieces: Sequence[Piece]) -> None:
@@ -62,7 +64,7 @@ def publish_index(target: Target, header: Header, pieces: Sequence[Piece]) -> No
     staged = {name: target.stage(name, write) for name, write in steps.items()}
     provenance = {"tool": TOOL, "headers": not header.checksums, "media": header.media, **header.provenance}
     content = index.dataset_json(
-        header.name, entries, sum(num_quarantined), provenance, header.root, verified=header.checksums
+        header.name, entries, sum(num_quarantined), provenance, header.root, header.checksums, header.rules
     )
     for name, path in staged.items():
         target.publish(path, name)

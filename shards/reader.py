@@ -33,9 +33,10 @@ from shards.index import (
     member_checksum,
 )
 from shards.mapped import MappedFrames
+from shards.members import UNWRITTEN, Chosen, MemberError, MemberRules, MemberSettings, choose
 from shards.partial import Media, PartialMedium
 from shards.partial_reader import Part, PartialReader
-from shards.records import TextError, choose, parse
+from shards.records import TextError, parse
 from shards.sample import Origin, Sample, SampleError
 from shards.source import MissingFile, Range, Source, SourceError, is_remote, open_source
 
@@ -96,15 +97,22 @@ class Reader:
         elements: Literal["record", "sample"] = "record",
         verify: Literal["once", "always", "never"] = "once",
         partial_bytes: int | None = None,
+        settings: MemberSettings = MemberSettings(),  # noqa: B008 - immutable
     ) -> None:
         """partial_bytes: videos with a GOP table are given as PartialMedium, and remote ones that are larger than this
-        (bytes) fetched only as far as they are used, unless verify is "always". None: all media are bytes."""
+        (bytes) fetched only as far as they are used, unless verify is "always". None: all media are bytes.
+        settings: which members are read, where not as the index says."""
         _let_malloc_keep(_KEPT_BY_MALLOC)
         if elements not in ("record", "sample"):
             raise ValueError(f"elements is {elements!r}, allowed are 'record' and 'sample'")
         self.name = dataset_name
         self.elements = elements
         self.index = Index.open(open_source(url))
+        indexed = self.index.rules
+        self.index.set_members(settings)
+        self.rules = self.index.rules
+        self._counts_fit = self.rules == indexed
+        """Whether the index counted the records that these rules give."""
         self.source = self.index.shard_source
         if elements == "record" and (self.index.shards.num_elements < 0).any():
             raise DatasetError(
@@ -174,12 +182,14 @@ class Reader:
         if not num_records:
             raise SampleError(origin, "has no text record")
         try:
-            records, meta = parse(fetched.json, fetched.txt)
+            records, meta, _ = parse(fetched.json, fetched.txt, self.rules)
         except TextError as error:
             raise SampleError(origin, str(error)) from error
+        if self.elements == "sample" and not self._counts_fit:
+            num_records = -1
         if len(records) != num_records and (num_records >= 0 or not records):
             expected = "at least 1 is needed" if num_records < 0 else f"the index says {num_records}"
-            raise SampleError(origin, f"json has {len(records)} records, {expected}")
+            raise SampleError(origin, f"json has {len(records)} records, {expected}{self._how_to_count()}")
         record = fetched.record if fetched.record is not None else int(draw().integers(len(records)))
         media: Media
         if isinstance(fetched.media, PartialMedium):
@@ -193,6 +203,11 @@ class Reader:
         if self._has_key_frames:
             facts = replace(facts, look_up_key_frames=partial(self.index.gop_table, shard, fetched.sample))
         return Sample(origin, media, facts, records[record], record, meta)
+
+    def _how_to_count(self) -> str:
+        if self.rules == UNWRITTEN or not self._counts_fit:
+            return f"; index the tars again: python -m shards index {self.source.url} {self.rules.options()}".rstrip()
+        return ""
 
     def fetch(self, shards: npt.ArrayLike, rows: npt.ArrayLike) -> list[Fetched | SampleError]:
         """The verified bytes of elements number `rows` of `shards` (equally many), in their order.
@@ -250,7 +265,7 @@ class Reader:
             data = data[len(part.ranges) :]
             sample = int(spans.sample[slot])
             if damage is None:
-                cut[slot] = Fetched(sample, spans.record[slot], part.medium, texts.get("json"), texts.get("txt"))
+                cut[slot] = Fetched(sample, spans.record[slot], part.medium, *texts)
             else:
                 cut[slot] = SampleError(self.origin_of(int(shard[slot]), sample), damage)
 
@@ -387,7 +402,9 @@ class Reader:
         """One sample by itself; source: None, or the store behind the cache. Raises SampleError, SourceError."""
         origin = self.origin_of(shard, sample)
         source = source or self.source
-        chosen = _choose(self.index.rows(shard).members(sample), int(self.index.shards.bytes[shard]), origin)
+        members = self.index.rows(shard).members(sample)
+        numbers = _choose(members, self.rules, int(self.index.shards.bytes[shard]), origin)
+        chosen = [members[number] for number in numbers if number is not None]
         start = min(member.offset for member in chosen)
         length = max(member.offset + member.size for member in chosen) - start
         if length > sum(member.size for member in chosen) + _GAP:
@@ -410,8 +427,8 @@ class Reader:
                 self.cache.forget(origin.shard)
                 return self._fetch_one(shard, sample, record, self.index.shard_source)
             self._note_verified(shard, sample)
-        texts = {member.ext: data for member, data in zip(chosen[1:], pieces[1:], strict=True)}
-        return Fetched(sample, record, pieces[0], texts.get("json"), texts.get("txt"))
+        texts = iter(pieces[1:])
+        return Fetched(sample, record, pieces[0], *(None if number is None else next(texts) for number in numbers[1:]))
 
     def _are_due(self, shard: int, samples: list[int]) -> list[bool]:
         """Whether the checksums of some samples are to be compared."""
@@ -434,20 +451,22 @@ class Reader:
         return bits
 
 
-def _choose(members: tuple[MemberRow, ...], shard_bytes: int, origin: Origin) -> list[MemberRow]:
-    """The medium, then the texts there are."""
+def _choose(members: tuple[MemberRow, ...], rules: MemberRules, shard_bytes: int, origin: Origin) -> Chosen:
+    """The medium and the texts there are, of sizes and places that make sense. Raises SampleError."""
     try:
-        numbers = choose([member.ext for member in members])
-    except TextError as error:
+        numbers = choose([member.ext for member in members], rules)
+    except MemberError as error:
         raise SampleError(origin, str(error)) from error
-    chosen = [members[number] for number in numbers if number is not None]
-    for member, limit in zip(chosen, (MAX_MEDIA_BYTES, MAX_TEXT_BYTES, MAX_TEXT_BYTES), strict=False):
+    for number, limit in zip(numbers, (MAX_MEDIA_BYTES, MAX_TEXT_BYTES, MAX_TEXT_BYTES), strict=True):
+        if number is None:
+            continue
+        member = members[number]
         if not 0 <= member.size <= limit:
             raise SampleError(origin, f".{member.ext} has {member.size} bytes, the limit is {limit}")
         stop = member.offset + member.size
         if member.offset < 0 or stop > shard_bytes:
             raise SampleError(origin, f".{member.ext} should be bytes {member.offset} to {stop} of {shard_bytes}")
-    return chosen
+    return numbers
 
 
 def _let_malloc_keep(num_bytes: int) -> None:

@@ -1,28 +1,42 @@
 """What text records a sample has: one answer for samples of ours and for those made elsewhere.
 
-Promises: json is parsed with limits (no NaN, no infinity, no endless digits or nesting), so hostile text gives records
-or a TextError with the reason, nothing else. The rules, in order:
+Promises: json is parsed with limits (no endless digits or nesting), so hostile text gives records or a TextError with
+the reason, nothing else; no record holds NaN or an infinity. The rules, in order:
 - json is an object with a list of objects under "records": those are the records, the other fields are the meta (ours).
-- Else there is one record: the fields of the json object, and "caption" from the txt (stripped) where json gives none
-  (img2dataset, video2dataset, webdataset). Its meta is empty: every field belongs to the record.
-- No field and no caption: the sample has no text.
-"records" that is no list of objects is damage and never foreign text: it would train on what the writer did not mean.
+- Else the text is looked for (`MemberRules.text_field`): "caption" of the json, the txt (stripped), "captions", "text",
+  "conversations". One text is one record: the fields of the json and "caption". A list of texts is as many records, and
+  so is one of objects with a caption; turns of a conversation are records with question, answer and caption (the
+  answer). The meta is empty: every field belongs to the records.
+- Without any of these a json with a "question" is one record; else the sample has no text.
+What stands where a text should and is none (a number, an object, NaN) is a TextError: it would train on its spelling.
+NaN elsewhere becomes null and is noted. "records" that is no list of objects is damage and never foreign text.
 """
 
 from __future__ import annotations
 
+import codecs
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator
 from typing import Any, NamedTuple, NoReturn
 
-from shards.media import MEDIA_EXTENSIONS
-from shards.printing import PrintableError
+from shards.conversation import as_turns, exchanges
+from shards.members import MemberError, MemberRules
 
-TEXT_EXTENSIONS = ("json", "txt")
+_TXT = None
+_DEFAULT_FIELDS = ("caption", _TXT, "captions", "text", "conversations")
+_TEXT_NAMES = ("caption", "question")
+"""Fields that hold the text of a record of ours."""
+_MARKS = (
+    (codecs.BOM_UTF32_LE, "utf-32"),  # before UTF-16, whose mark is the beginning of it
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+_NUM_NAMED = 12
 
 
-class TextError(PrintableError, ValueError):
+class TextError(MemberError):
     """Text members that give no record; the message is the reason."""
 
 
@@ -32,71 +46,224 @@ class Texts(NamedTuple):
     records: list[dict[str, Any]]
     meta: dict[str, Any]
     """What the json says about the sample as a whole."""
+    notes: tuple[str, ...] = ()
+    """What was passed over."""
 
 
-class Chosen(NamedTuple):
-    """Numbers of the members of a sample that are read; the others are listed in the index and left alone."""
-
-    media: int
-    json: int | None
-    txt: int | None
-
-
-def choose(extensions: Sequence[str]) -> Chosen:
-    """Say which members of a sample are its medium and its texts, the first of each. Raises TextError."""
-    media = next((i for i, ext in enumerate(extensions) if ext in MEDIA_EXTENSIONS), None)
-    text = [next((i for i, found in enumerate(extensions) if found == ext), None) for ext in TEXT_EXTENSIONS]
-    if media is None or text == [None, None]:
-        found = ", ".join(extensions) or "nothing"
-        raise TextError(f"needs a medium and a json or txt, has {found[:200]}")
-    return Chosen(media, *text)
-
-
-def parse(json_text: bytes | None, txt: bytes | None) -> Texts:
-    """Find the records of a sample from its json and txt members (None: it has none). Raises TextError."""
+def parse(json_text: bytes | None, txt: bytes | None, rules: MemberRules = MemberRules()) -> Texts:  # noqa: B008
+    """Find the records of a sample from its json and other text (None: it has none). Raises TextError."""
     content: dict[str, Any] = {}
+    finite = True
     if json_text is not None:
-        content = _load(json_text)
-        if "records" in content:
-            records = content.pop("records")
-            if not isinstance(records, list) or not all(isinstance(record, dict) for record in records):
-                raise TextError("json should be an object with a list of objects under 'records'")
-            return Texts(records, content)
-    if txt is not None and content.get("caption") is None:
-        try:
-            caption = txt.decode("utf-8-sig").strip()
-        except UnicodeDecodeError as error:
-            raise TextError(f"txt is not utf-8 ({error})") from error
-        if caption:
-            content["caption"] = caption
-    if not content:
-        raise TextError("has no text: neither a field in json nor a caption in txt")
-    return Texts([content], {})
-
-
-def _load(text: bytes) -> dict[str, Any]:
+        content, finite = _load(json_text, rules)
+    if "records" in content:
+        records = _own_records(content.pop("records"), finite, rules)
+    else:
+        records, content = _found_records(content, txt, rules), {}
+    if finite:
+        return Texts(records, content)
     try:
-        content = _DECODER.decode(text.decode(json.detect_encoding(text), "surrogatepass"))
+        records, content = [_without_nan(record) for record in records], _without_nan(content)
+    except RecursionError as error:
+        raise TextError("json cannot be read (it is nested too deep)") from error
+    return Texts(records, content, ("NaN or infinity in a json field that is not used; it is read as null",))
+
+
+def _own_records(records: Any, finite: bool, rules: MemberRules) -> list[dict[str, Any]]:
+    if not isinstance(records, list) or not all(isinstance(record, dict) for record in records):
+        raise TextError("json should be an object with a list of objects under 'records'")
+    if not finite and not all(map(_is_finite, records)):
+        raise TextError("json cannot be read (NaN or an infinity in a record is no json)")
+    for number, record in enumerate(records if rules.text_field != () else ()):
+        texts = [(name, record[name]) for name in _TEXT_NAMES if record.get(name) is not None]
+        for name, value in texts:
+            if not isinstance(value, str):
+                raise TextError(f"records[{number}]: {name} is {_kind(value)}, not a text; correct it")
+        if not any(value.strip() for _, value in texts):
+            raise TextError(f"records[{number}] has no text in caption or question; if none is needed: --text-field ''")
+    return records
+
+
+def _found_records(fields: dict[str, Any], txt: bytes | None, rules: MemberRules) -> list[dict[str, Any]]:
+    """The records of a json without "records" and a txt. Raises TextError."""
+    if rules.text_field == ():
+        if not _is_text(fields.get("caption")) and (caption := _plain(txt)):
+            fields["caption"] = caption
+        if not fields:
+            raise TextError("has no text: neither a field in json nor a caption in txt")
+        return [fields]
+    named = rules.text_field is not None
+    problem: TextError | None = None
+    for name in (*rules.text_field, _TXT) if rules.text_field is not None else _DEFAULT_FIELDS:
+        if name is _TXT:
+            if caption := _plain(txt):
+                return [{**fields, "caption": caption}]
+            continue
+        value = _look_up(fields, name)
+        try:
+            texts = _texts(value, name)
+        except TextError as error:
+            if named or name == "caption":
+                raise
+            problem = problem or error  # nobody named this field: it counts only where nothing else does
+            continue
+        if texts:
+            # A list that became records is not repeated in each of them.
+            rest = {key: fields[key] for key in fields if key != name} if isinstance(value, list) else fields
+            return [{**rest, **text} for text in texts]
+    if not named and isinstance(fields.get("question"), str) and fields["question"].strip():
+        return [fields]
+    raise problem or TextError(_no_text(fields, txt, rules))
+
+
+def _texts(value: Any, name: str) -> list[dict[str, Any]]:
+    """What a field adds to each of its records; nothing where it is empty. Raises TextError where it is no text."""
+    if value is None:
+        return []
+    if isinstance(value, str):
+        return [{"caption": value}] if value.strip() else []
+    if not isinstance(value, list):
+        raise TextError(f"{name} is {_kind(value)}, not a text; {_remedy(value, name)}")
+    turns = as_turns(value)
+    if turns is not None:
+        return exchanges(turns)
+    return [text for number, item in enumerate(value) for text in _of_item(item, name, number)]
+
+
+def _of_item(item: Any, name: str, number: int) -> Iterator[dict[str, Any]]:
+    if isinstance(item, dict):
+        captions = [item[field] for field in ("caption", "text") if _is_text(item.get(field))]
+        if captions:
+            yield {**item, "caption": captions[0]}
+            return
+    elif item is None or isinstance(item, str):
+        if _is_text(item):
+            yield {"caption": item}
+        return
+    raise TextError(f"{name}[{number}] is {_kind(item)}, not a text; {_remedy(item, name)}")
+
+
+def _look_up(fields: Any, path: str) -> Any:
+    """The value of a field; dots lead into objects, numbers into lists, and other names into all entries of a list."""
+    if isinstance(fields, dict):
+        if path in fields:
+            return fields[path]
+        name, dot, rest = path.partition(".")
+        return _look_up(fields.get(name), rest) if dot else None
+    if isinstance(fields, list):
+        name, dot, rest = path.partition(".")
+        if name.isdecimal() and len(name) < 9:
+            item = fields[int(name)] if int(name) < len(fields) else None
+            return _look_up(item, rest) if dot else item
+        found = [_look_up(item, path) for item in fields]
+        return found if any(item is not None for item in found) else None
+    return None
+
+
+def _plain(txt: bytes | None) -> str:
+    """The caption of a txt. Raises TextError."""
+    if txt is None:
+        return ""
+    encoding = next((name for mark, name in _MARKS if txt.startswith(mark)), "utf-8-sig")
+    if encoding == "utf-8-sig" and b"\0" in txt:
+        encoding = json.detect_encoding(txt)  # by where the zeros are, as json has it
+    try:
+        caption = txt.decode(encoding).strip()
+    except UnicodeDecodeError as error:
+        raise TextError(f"txt is not utf-8 ({error}); convert it, as in: iconv -f LATIN1 -t UTF-8") from error
+    if "\0" in caption:
+        raise TextError("txt holds zero bytes; is it text at all? convert it to utf-8")
+    return caption
+
+
+def _load(text: bytes, rules: MemberRules) -> tuple[dict[str, Any], bool]:
+    """(fields, whether all numbers are finite)."""
+    try:
+        string = text.decode(json.detect_encoding(text), "surrogatepass")
+        finite = True
+        try:
+            content = _DECODER.decode(string)
+        except _NotFinite:
+            content, finite = _LENIENT.decode(string), False
     except (ValueError, RecursionError) as error:
-        raise TextError(f"json cannot be read ({error})") from error
-    if not isinstance(content, dict):
-        raise TextError(
-            f"json should be an object with a list of objects under 'records', or with the fields of one record; "
-            f"it is a {type(content).__name__}"
-        )
-    return content
+        raise TextError(f"json cannot be read ({error}); correct it, or name other --text-members") from error
+    if isinstance(content, dict):
+        return content, finite
+    if rules.text_field != () and isinstance(content, list) and all(isinstance(item, str | dict) for item in content):
+        return {"caption": content}, finite
+    raise TextError(
+        f"json should be an object with a list of objects under 'records', or with the fields of one record; "
+        f"it is a {type(content).__name__}"
+    )
+
+
+def _no_text(fields: dict[str, Any], txt: bytes | None, rules: MemberRules) -> str:
+    looked = "the txt is empty" if txt is not None else "there is no other text member"
+    if not fields:
+        return f"has no text: {looked}"
+    names = rules.text_field or tuple(name for name in (*_DEFAULT_FIELDS, "question") if name is not _TXT)
+    there = ", ".join(sorted(fields)[:_NUM_NAMED]) + (", ..." if len(fields) > _NUM_NAMED else "")
+    return (
+        f"has no text: {', '.join(names)} of the json hold none and {looked}; the json has {there}: name the field "
+        "with --text-field NAME (--text-field '' if no text is needed)"
+    )
+
+
+def _remedy(value: Any, name: str) -> str:
+    if isinstance(value, dict) and value:
+        inner = next((key for key in value if isinstance(value[key], str | list)), next(iter(value)))
+        return f"name the field inside it: --text-field {name}.{inner}"
+    return "correct it, or name another field with --text-field"
+
+
+def _kind(value: Any) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float) and not math.isfinite(value):
+        return "NaN or an infinity"
+    return "a number" if isinstance(value, int | float) else "an object" if isinstance(value, dict) else "a list"
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str) and bool(value.strip())
+
+
+# ---------------------------------------------------------------- numbers that are none
+
+
+class _NotFinite(ValueError):
+    """A number that json does not have; caught in this module."""
+
+
+def _is_finite(value: Any) -> bool:
+    if isinstance(value, dict):
+        return all(map(_is_finite, value.values()))
+    return (
+        all(map(_is_finite, value))
+        if isinstance(value, list)
+        else not (isinstance(value, float) and not math.isfinite(value))
+    )
+
+
+def _without_nan(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _without_nan(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_without_nan(item) for item in value]
+    return value if _is_finite(value) else None
 
 
 def _no_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no json")
+    raise _NotFinite(f"{name} is no json")
 
 
 def _finite(digits: str) -> float:
     number = float(digits)
     if math.isinf(number):
-        raise ValueError(f"the number {digits[:40]} is beyond what a float holds")
+        raise _NotFinite(f"the number {digits[:40]} is beyond what a float holds")
     return number
 
 
 _DECODER = json.JSONDecoder(parse_constant=_no_constant, parse_float=_finite)
 """`json.loads` would make one for every text."""
+_LENIENT = json.JSONDecoder()

@@ -1,10 +1,10 @@
 """The samples of one tar, as an index lists them: what groups together, what can be used, and why the rest cannot.
 
-Promises: a sample is what WebDataset makes of consecutive members with one key (the path up to the first dot of the
-basename; what follows, in lower case, is the extension). Every group of the tar becomes a row or a line of the
-quarantine with a reason; a member without a key is a group of its own. Nothing of a member is kept longer than it is
-looked at, so memory is one medium. With checksums every byte of the tar is read once, in order; from a store
-(`stream_samples`) headers and all.
+Promises: a sample is what WebDataset makes of consecutive members with one key (by default the path up to the first dot
+of the basename; what follows, in lower case, is the extension; `MemberRules` has other ways). Every group of the tar
+becomes a row or a line of the quarantine with a reason; a member without a key is a group of its own. Nothing of a
+member is kept longer than it is looked at, so memory is one medium. With checksums every byte of the tar is read once,
+in order; from a store (`stream_samples`) headers and all.
 Quarantined are: members without a key, names that are no UTF-8, keys that come back after others (the first is kept),
 an extension twice in one sample, no medium or no text, members over the size limits, text that gives no record, and
 with `media` a medium that cannot be decoded.
@@ -13,16 +13,17 @@ with `media` a medium that cannot be decoded.
 from __future__ import annotations
 
 import os
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
 from typing import Any, NamedTuple
 
 from shards.index import MAX_KEY_BYTES, MAX_MEDIA_BYTES, MAX_TEXT_BYTES, KeyFrames, MemberRow, SampleRow
-from shards.media import MEDIA_EXTENSIONS, MediaError, kind_of, probe_table
+from shards.media import MediaError, kind_of, probe_table
+from shards.members import Chosen, MemberError, MemberRules, choose, passed_over
 from shards.printing import PrintableError
-from shards.records import TEXT_EXTENSIONS, Chosen, TextError, choose, parse
+from shards.records import parse
 from shards.sample import MediaFacts
 from shards.tar import Member, TarError, walk
 
@@ -45,6 +46,8 @@ class Looks(NamedTuple):
     """False: only headers are read."""
     media: bool = False
     """Media facts and GOP tables."""
+    rules: MemberRules = MemberRules()
+    """Which members are read."""
 
 
 class ShardSamples(NamedTuple):
@@ -55,6 +58,8 @@ class ShardSamples(NamedTuple):
     """{"key": text or None, "member": name of the first, "reason": why}."""
     checksum: str
     """XXH3_128 of the tar, 32 hexadecimal digits; empty without checksums."""
+    notes: Counter[str]
+    """What is to be said about how many of the samples that are used."""
 
     @property
     def num_groups(self) -> int:
@@ -85,33 +90,24 @@ def stream_samples(read: ReadRange, num_bytes: int, where: str, looks: Looks) ->
 
 
 def _look(members: Iterable[Member], data: _Bytes | _NoBytes | _Stream, looks: Looks) -> ShardSamples:
-    found = ShardSamples([], [], "")
+    found = ShardSamples([], [], "", Counter())
     keys: set[str] = set()
     num_groups = 0
-    for group in _groups(members):
+    for group in _groups(members, looks.rules):
         num_groups += 1
         try:
-            found.rows.append(_row(group, keys, data, looks))
-        except (_Unusable, TextError, MediaError) as error:
+            found.rows.append(_row(group, keys, data, looks, found.notes))
+        except (_Unusable, MemberError, MediaError) as error:
             line = {"key": group.key, "member": group.members[0].name, "reason": str(error)}
             found.quarantined.append(line)
     assert found.num_groups == num_groups
     return found._replace(checksum=data.finish())
 
 
-def split_name(name: str) -> tuple[str, str] | None:
-    """(key, extension in lower case) of a member, None for a name that belongs to no sample."""
-    folder, slash, base = name.rpartition("/")
-    stem, dot, ext = base.partition(".")
-    if not stem or not dot or (stem.startswith("__") and stem.endswith("__")):
-        return None
-    return folder + slash + stem, ext.lower()
-
-
-def _groups(members: Iterable[Member]) -> Iterator[_Group]:
+def _groups(members: Iterable[Member], rules: MemberRules) -> Iterator[_Group]:
     group: _Group | None = None
     for member in members:
-        parts = split_name(member.name)
+        parts = rules.split(member.name)
         if parts is None:
             yield _Group(None, [], [member])
             continue
@@ -130,8 +126,10 @@ class _Unusable(PrintableError, ValueError):
     """A group that gives no row; caught in this module."""
 
 
-def _row(group: _Group, keys: set[str], data: _Bytes | _NoBytes | _Stream, looks: Looks) -> SampleRow:
-    chosen = _check(group, keys)
+def _row(
+    group: _Group, keys: set[str], data: _Bytes | _NoBytes | _Stream, looks: Looks, notes: Counter[str]
+) -> SampleRow:
+    chosen = _check(group, keys, looks.rules)
     wanted = {number for number in chosen if number is not None}
     checksums: list[int | None] = []
     pieces: dict[int, bytes] = {}
@@ -144,9 +142,12 @@ def _row(group: _Group, keys: set[str], data: _Bytes | _NoBytes | _Stream, looks
     ext = group.extensions[chosen.media]
     facts, key_frames = MediaFacts(kind_of(ext), "", 0, 0, 0), None
     if looks.checksums:
-        num_records = len(parse(*(None if number is None else pieces[number] for number in chosen[1:])).records)
+        json, txt = (None if number is None else pieces[number] for number in chosen[1:])
+        texts = parse(json, txt, looks.rules)
+        num_records = len(texts.records)
         if not num_records:
-            raise _Unusable("json has an empty list of records")
+            raise _Unusable("json has an empty list of records; write one, or accept the loss")
+        notes.update(texts.notes)
     else:
         # A txt holds one caption; a json may hold a list of records beside it, which only reading it can say.
         num_records = 1 if chosen.json is None else -1
@@ -155,11 +156,13 @@ def _row(group: _Group, keys: set[str], data: _Bytes | _NoBytes | _Stream, looks
         key_frames = KeyFrames.of(table)
     rows = zip(group.extensions, group.members, checksums, strict=True)
     members = tuple(MemberRow(ext, member.offset, member.size, checksum) for ext, member, checksum in rows)
+    if (note := passed_over(group.extensions, chosen)) is not None:
+        notes[note] += 1
     assert group.key is not None
     return SampleRow(group.key, members, num_records, facts, key_frames)
 
 
-def _check(group: _Group, keys: set[str]) -> Chosen:
+def _check(group: _Group, keys: set[str], rules: MemberRules) -> Chosen:
     """What the names and sizes say; the key counts as taken if it is a key at all."""
     if group.key is None:
         raise _Unusable("the name has no key: it should be KEY.EXTENSION")
@@ -177,12 +180,12 @@ def _check(group: _Group, keys: set[str]) -> Chosen:
     twice = [ext for i, ext in enumerate(group.extensions) if ext in group.extensions[:i]]
     if twice:
         raise _Unusable(f"has .{twice[0]} twice")
-    chosen = choose(group.extensions)
+    chosen = choose(group.extensions, rules)
     for number in chosen:
         if number is None:
             continue
         ext, size = group.extensions[number], group.members[number].size
-        limit = MAX_TEXT_BYTES if ext in TEXT_EXTENSIONS else MAX_MEDIA_BYTES
+        limit = MAX_MEDIA_BYTES if number == chosen.media else MAX_TEXT_BYTES
         if size > limit or (not size and number == chosen.media):
             raise _Unusable(f".{ext} has {size} bytes, allowed are {int(number == chosen.media)} to {limit}")
     return chosen
@@ -253,7 +256,8 @@ class _Stream:
         self._starts = iter(range(0, num_bytes, _STREAM_PIECE))
         self._coming: deque[Future[bytes]] = deque()
         self._key: str | None = None
-        self._kept: set[str] = set()
+        self._kept: dict[int, tuple[int, int]] = {}
+        """Of medium, json and other text what is kept: rank and offset of the member."""
         self._seen: dict[int, tuple[int, bytes]] = {}
 
     def members(self) -> Iterator[Member]:
@@ -272,18 +276,13 @@ class _Stream:
         return str(self._whole.hexdigest())
 
     def _pass(self, member: Member) -> None:
-        parts = split_name(member.name)
+        parts = self._looks.rules.split(member.name)
         if parts is None:
             return
         key, ext = parts
         if key != self._key:
-            self._key, self._kept, self._seen = key, set(), {}
-        # As `choose` has it: the first text of each kind, and the first medium.
-        is_medium = ext in MEDIA_EXTENSIONS
-        what, limit = ("medium", MAX_MEDIA_BYTES) if is_medium else (ext, MAX_TEXT_BYTES)
-        keep = what not in self._kept and member.size <= limit
-        keep = keep and (self._looks.media if is_medium else ext in TEXT_EXTENSIONS)
-        self._kept.add(what)
+            self._key, self._kept, self._seen = key, {}, {}
+        keep = self._is_kept(member, ext)
         digest = self._member()
         kept = []
         for piece in self._take(member.offset + member.size):
@@ -291,6 +290,21 @@ class _Stream:
             if keep:
                 kept.append(piece)
         self._seen[member.offset] = digest.intdigest() & 0xFFFFFFFF, b"".join(kept)
+
+    def _is_kept(self, member: Member, ext: str) -> bool:
+        """Whether `choose` takes this member of those seen so far; what it took before is then let go."""
+        role = next((role for role, ranks in enumerate(self._looks.rules.ranks) if ext in ranks), None)
+        if role is None:
+            return False
+        rank = self._looks.rules.ranks[role][ext]
+        before = self._kept.get(role)
+        if before is not None and before[0] <= rank:
+            return False
+        if before is not None:
+            self._seen[before[1]] = self._seen[before[1]][0], b""
+        self._kept[role] = rank, member.offset
+        limit = MAX_TEXT_BYTES if role else MAX_MEDIA_BYTES
+        return member.size <= limit and (bool(role) or self._looks.media)
 
     def _read_at(self, length: int, offset: int) -> bytes:
         assert offset >= self._position, self._where

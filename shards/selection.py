@@ -27,7 +27,7 @@ import numpy as np
 from shards.config import DatasetConfig
 from shards.exclusion import Exclusions, read_exclusions
 from shards.index import DatasetError, ShardTable
-from shards.media import MEDIA_EXTENSIONS
+from shards.members import MemberRules, first_members
 from shards.order import Int64
 from shards.printing import logger
 from shards.where import STRINGS, Mask, Where, parse_where
@@ -60,6 +60,8 @@ class SelectionIndex(Protocol):
     def shards(self) -> ShardTable: ...
     @property
     def fingerprint(self) -> str: ...
+    @property
+    def rules(self) -> MemberRules: ...
     def layout_digest(self) -> str: ...
     def columns(self, shard: int, names: Sequence[str]) -> pa.Table: ...
     def scan(self, names: Sequence[str]) -> Iterator[tuple[int, int, pa.Table]]: ...
@@ -94,7 +96,7 @@ class Selection:
         self._by_record = elements == "record"
         folder = cache if cache is not None else _cache_folder()
         content = json.dumps([where.spelling if where else "", exclusions.digest()])
-        address = json.dumps([index.fingerprint, index.layout_digest(), content])
+        address = json.dumps([index.fingerprint, index.layout_digest(), content, *index.rules.media])
         self._file = folder / f"{xxhash.xxh3_128_hexdigest(address.encode())}.npy"
         counts = _read_cache(self._file, index)
         if counts is None:
@@ -160,7 +162,7 @@ class Selection:
         members = list(zip(shards.names[first:stop], shards.num_samples[first:stop].tolist(), strict=True))
         masks: list[tuple[str, Mask]] = []
         if self._where is not None:
-            columns = {name: _column(table, name, members) for name in self._where.columns}
+            columns = {name: _column(table, name, members, self._index.rules) for name in self._where.columns}
             masks = [(part.text, part.mask(columns)) for part in self._where.parts]
         if len(self._exclusions):
             keys = table.column("key").combine_chunks()
@@ -217,7 +219,7 @@ def open_selection(config: DatasetConfig, index: SelectionIndex) -> Selection | 
 # ---------------------------------------------------------------- columns
 
 
-def _column(table: pa.Table, name: str, shards: Sequence[tuple[str, int]]) -> Any:
+def _column(table: pa.Table, name: str, shards: Sequence[tuple[str, int]], rules: MemberRules) -> Any:
     """One value per sample as `Where.mask` takes it. Whole numbers become float64, so that products do not overflow."""
     import pyarrow as pa
 
@@ -225,7 +227,7 @@ def _column(table: pa.Table, name: str, shards: Sequence[tuple[str, int]]) -> An
         names = pa.array([shard for shard, _ in shards], pa.string())
         return names.take(pa.array(np.repeat(np.arange(len(shards)), [count for _, count in shards])))
     if name == "media_bytes":
-        return _media_bytes(table)
+        return _media_bytes(table, rules)
     column = table.column(name)
     if name in STRINGS:
         return pa.chunked_array(column.chunks, column.type).cast(pa.string()).combine_chunks()
@@ -233,17 +235,16 @@ def _column(table: pa.Table, name: str, shards: Sequence[tuple[str, int]]) -> An
     return values if values.dtype.kind == "f" else values.astype(np.float64)
 
 
-def _media_bytes(table: pa.Table) -> Any:
-    """Size of the first member that is a medium, as the reader chooses; 0 where there is none."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
+def _media_bytes(table: pa.Table, rules: MemberRules) -> Any:
+    """Size of the medium that a reader takes; 0 where there is none."""
     ext = table.column("member_ext").combine_chunks()
-    starts = np.cumsum(ext.value_lengths().fill_null(0).to_numpy(zero_copy_only=False))
-    media = np.flatnonzero(np.asarray(pc.is_in(ext.flatten(), pa.array(MEDIA_EXTENSIONS))))
-    sample, first = np.unique(np.searchsorted(starts, media, side="right"), return_index=True)
+    starts = np.concatenate([[0], np.cumsum(ext.value_lengths().fill_null(0).to_numpy(zero_copy_only=False))])
+    names = ext.flatten().cast("string").dictionary_encode()
+    first = first_members(names.dictionary.to_pylist(), np.asarray(names.indices), starts, rules.ranks[0])
     size = np.zeros(table.num_rows)
-    size[sample] = table.column("member_size").combine_chunks().flatten().to_numpy(zero_copy_only=False)[media[first]]
+    there = first >= 0
+    sizes = table.column("member_size").combine_chunks().flatten().to_numpy(zero_copy_only=False)
+    size[there] = sizes[first[there]]
     return size
 
 

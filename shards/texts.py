@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Any
 
 from shards.index import MAX_TEXT_BYTES
-from shards.records import TEXT_EXTENSIONS, TextError, parse
+from shards.members import MemberRules, choose
+from shards.records import TextError, parse
 from shards.source import Source
 
 
-def read_records(shards: Source, shard: str, members: Iterable[tuple[str, int, int]]) -> list[dict[str, Any]]:
-    """The records of a sample with these members (ext, offset, size). Raises TextError, SourceError."""
-    texts = {ext: _read(shards, shard, ext, offset, size) for ext, offset, size in members if ext in TEXT_EXTENSIONS}
-    return parse(texts.get("json"), texts.get("txt")).records
+def read_records(
+    shards: Source, shard: str, members: Sequence[tuple[str, int, int]], rules: MemberRules
+) -> list[dict[str, Any]]:
+    """The records of a sample with these members (ext, offset, size). Raises MemberError, SourceError."""
+    chosen = choose([ext for ext, _, _ in members], rules)
+    json, txt = (None if number is None else _read(shards, shard, *members[number]) for number in chosen[1:])
+    return parse(json, txt, rules).records
 
 
 def _read(shards: Source, shard: str, ext: str, offset: int, size: int) -> bytes:

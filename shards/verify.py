@@ -24,8 +24,9 @@ from shards import tar
 from shards.clip import ClipConfig, plan_clip
 from shards.decode import Decoder
 from shards.index import MAX_MEDIA_BYTES, MAX_TEXT_BYTES
-from shards.media import MEDIA_EXTENSIONS, MediaError, probe
-from shards.records import TEXT_EXTENSIONS, TextError, parse
+from shards.media import MediaError, probe
+from shards.members import TEXTS, MemberRules, Role, roles
+from shards.records import TextError, parse
 from shards.sample import FACT_NAMES, MediaFacts
 from shards.source import LocalSource, MissingFile, SeekableFile, Source, SourceError
 from shards.tar import TarError
@@ -85,7 +86,9 @@ class ShardReport:
 class ShardMembers:
     """The rows of one shard as the index gives them, with members sorted by where they lie; checksums may be absent."""
 
-    def __init__(self, table: pa.Table) -> None:
+    def __init__(self, table: pa.Table, rules: MemberRules) -> None:
+        self.rules = rules
+
         def flat(name: str) -> pa.Array:
             return table.column(name).combine_chunks().flatten()
 
@@ -109,15 +112,12 @@ class ShardMembers:
         ext, checksum = flat("member_ext").to_pylist(), flat("member_checksum").to_pylist()
         if len(checksum) != len(ext):
             checksum = [None] * len(ext)
-        mediums: dict[int, int] = {}
-        for number, row in enumerate(sample.tolist()):
-            if ext[number] in MEDIA_EXTENSIONS:
-                mediums.setdefault(row, number)
-        taken = set(mediums.values())
-        self.is_medium: list[bool] = [i in taken for i in order.tolist()]
-        """Whether a member is the one that a reader takes for the sample's medium, the first."""
+        ends = np.cumsum(lengths[0]).tolist()
+        role = [found for start, end in zip([0, *ends], ends, strict=False) for found in roles(ext[start:end], rules)]
+        self.role: list[Role | None] = [role[i] for i in order]
+        """What a reader takes a member for."""
         self.ext: list[str] = [ext[i] for i in order]
-        self.num_texts = Counter(row for row, ext in zip(self.sample, self.ext, strict=True) if ext in TEXT_EXTENSIONS)
+        self.num_texts = Counter(row for row, role in zip(self.sample, self.role, strict=True) if role in TEXTS)
         self.checksum: list[int | None] = [checksum[i] for i in order]
 
     def __len__(self) -> int:
@@ -205,8 +205,8 @@ class _Check:
         self._shards, self._name, self._rows, self._decoder = shards, name, rows, decoder
         self._left_out, self._on_bytes = left_out, on_bytes
         self._proven = rows.verifiable and not quick
-        self._texts: dict[int, dict[str, bytes | None]] = {}
-        """The texts of samples that are not read to their end, by extension; None for what cannot be used."""
+        self._texts: dict[int, dict[Role, bytes | None]] = {}
+        """The texts of samples that are not read to their end; None for what cannot be used."""
         self.report = ShardReport(name, len(rows))
 
     # ------------------------------------------------------------ findings
@@ -280,30 +280,30 @@ class _Check:
         self.headers(shard_bytes, headers if headers.complete else None)
 
     def _is_looked_into(self, span: _Span) -> bool:
-        ext, size = self._rows.ext[span.number], span.stop - span.start
-        if ext in TEXT_EXTENSIONS:
+        role, size = self._rows.role[span.number], span.stop - span.start
+        if role in TEXTS:
             return size <= MAX_TEXT_BYTES
-        return self._decoder is not None and self._rows.is_medium[span.number] and size <= MAX_MEDIA_BYTES
+        return self._decoder is not None and role == "media" and size <= MAX_MEDIA_BYTES
 
     def _finish_member(self, number: int, member: _OpenMember) -> None:
         rows = self._rows
-        ext, expected = rows.ext[number], rows.checksum[number]
+        ext, role, expected = rows.ext[number], rows.role[number], rows.checksum[number]
         found = member.checksum
         if expected is not None and found != expected:
             self._member_problem(number, " checksum", f"{expected:08x}", f"{found:08x}")
-            if ext in TEXT_EXTENSIONS:
-                self._take_text(rows.sample[number], ext, None)
-        elif ext in TEXT_EXTENSIONS:
+            if role in TEXTS:
+                self._take_text(rows.sample[number], role, None)
+        elif role in TEXTS:
             if member.data is None:
                 self.problem(rows.sample[number], f".{ext}", f"at most {MAX_TEXT_BYTES} bytes", f"{member.size}")
-            self._take_text(rows.sample[number], ext, member.data)
-        elif self._decoder is not None and rows.is_medium[number]:
+            self._take_text(rows.sample[number], role, member.data)
+        elif self._decoder is not None and role == "media":
             self._decode(rows.sample[number], ext, member)
 
-    def _take_text(self, sample: int, ext: str, data: bytes | None) -> None:
+    def _take_text(self, sample: int, role: Role, data: bytes | None) -> None:
         """Keep a text until all of its sample are there, then count the records that they make."""
         texts = self._texts.setdefault(sample, {})
-        texts.setdefault(ext, data)
+        texts.setdefault(role, data)
         if len(texts) < self._rows.num_texts[sample]:
             return
         del self._texts[sample]
@@ -311,7 +311,7 @@ class _Check:
             return
         expected = self._rows.num_records[sample]
         try:
-            found = len(parse(texts.get("json"), texts.get("txt")).records)
+            found = len(parse(texts.get("json"), texts.get("txt"), self._rows.rules).records)
         except TextError as error:
             return self.problem(sample, "text", "text that can be read", str(error))
         self.report.num_records += found
@@ -353,7 +353,7 @@ class _Check:
         except TarError as error:
             text = str(error).removeprefix(f"{self._shards.url}/{self._name}: ")
             return self.problem(self._behind(text), "tar header", "a whole tar", text, spoils=not self._proven)
-        for number, what, has in _differences(expected, found):
+        for number, what, has in _differences(expected, found, rows.rules):
             if number is None and self._left_out:
                 self.report.num_unlisted += 1
             elif number is None:
@@ -363,7 +363,7 @@ class _Check:
 
     def _agrees(self, kept: _Headers, expected: list[tar.Member]) -> bool:
         try:
-            differences = list(_differences(expected, tar.scan(cast(BinaryIO, kept))))
+            differences = list(_differences(expected, tar.scan(cast(BinaryIO, kept)), self._rows.rules))
         except TarError:
             return False
         if differences and not (self._left_out and all(number is None for number, _, _ in differences)):
@@ -389,7 +389,9 @@ class _Check:
         return self._rows.sample[at] if at < len(self._rows.sample) else None
 
 
-def _differences(expected: list[tar.Member], found: list[tar.Member]) -> Iterator[tuple[int | None, str, str]]:
+def _differences(
+    expected: list[tar.Member], found: list[tar.Member], rules: MemberRules
+) -> Iterator[tuple[int | None, str, str]]:
     """(number in expected or None, what should be there, what is there) wherever two lists of members differ."""
     if expected == found:
         return
@@ -398,7 +400,7 @@ def _differences(expected: list[tar.Member], found: list[tar.Member]) -> Iterato
         there = at.pop(member.offset, None)
         if there is None:
             yield number, _shown(member), "no member"
-        elif there.size != member.size or _folded(there.name) != _folded(member.name):
+        elif there.size != member.size or _folded(there.name, rules) != _folded(member.name, rules):
             yield number, _shown(member), _shown(there)
     for member in at.values():
         if is_sample_member(member.name):
@@ -416,11 +418,10 @@ def is_sample_member(name: str) -> bool:
     return bool(key and dot and ext) and not (key.startswith("__") and key.endswith("__"))
 
 
-def _folded(name: str) -> str:
+def _folded(name: str, rules: MemberRules) -> tuple[str, str]:
     """A member's name as far as it must agree: "./" in front and the case of extensions vary between readers."""
-    folder, slash, base = name.removeprefix("./").rpartition("/")
-    key, dot, ext = base.partition(".")
-    return f"{folder}{slash}{key}{dot}{ext.lower()}"
+    name = name.removeprefix("./")
+    return rules.split(name) or (name, "")
 
 
 class _OpenMember:

@@ -37,7 +37,7 @@ from shards.index import MAX_TEXT_BYTES, WrongPlace
 from shards.media import MediaError
 from shards.printing import PrintableError
 from shards.reader import Fetched, Reader
-from shards.records import TEXT_EXTENSIONS, TextError, parse
+from shards.records import TextError, parse
 from shards.rng import rng
 from shards.sample import MediaFacts, Origin, SampleError
 from shards.selection import Selection, open_selection
@@ -239,7 +239,7 @@ class _Source:
                 num_bytes = int(np.prod(self._plan(rows.facts(row)).shape))
             except MediaError:
                 continue  # will be met again
-            text = sum(member.size for member in rows.members(row) if member.ext in TEXT_EXTENSIONS)
+            text = rows.text_bytes(row)
             largest = max(largest, _most_bytes(num_bytes, self._num_frames, _MOST_ESCAPED * text + _OWN_TEXT))
             total += num_bytes
         if free is not None and total > free:
@@ -304,7 +304,8 @@ class _Source:
         origin = self._reader.origin_of(shard, fetched.sample)
         facts = self._index.rows(shard).facts(fetched.sample)
         try:
-            texts = parse(*(None if text is None else bytes(text) for text in (fetched.json, fetched.txt)))
+            json, txt = (None if text is None else bytes(text) for text in (fetched.json, fetched.txt))
+            texts = parse(json, txt, self._reader.rules)
         except TextError as error:
             return _Failure(origin, "read", str(error))
         if not texts.records:

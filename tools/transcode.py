@@ -22,10 +22,11 @@ from typing import Any
 
 import numpy as np
 
-from shards.index import Index
-from shards.media import MEDIA_EXTENSIONS, MediaError
+from shards.index import Index, ShardRows
+from shards.media import MediaError
+from shards.members import suffix
 from shards.reader import Fetched, Reader
-from shards.records import TEXT_EXTENSIONS, TextError, parse
+from shards.records import TextError, parse
 from shards.sample import Origin, SampleError
 from shards.source import open_source
 from shards.writer import QUARANTINE_FILE, DatasetWriter, DuplicateKey, SampleRefused
@@ -169,7 +170,6 @@ def _make_ahead(
 def _make(reader: Reader, shard: int, row: int, profile: Profile) -> _Made:
     """Read and transcode one sample; runs in a thread."""
     origin = reader.origin_of(shard, row)
-    extensions = [member.ext for member in reader.index.rows(shard).members(row)]
 
     def bad(category: str, why: str) -> _Made:
         return _Made(origin, f"{category}: {origin.shard} {origin.key}: {why}")
@@ -177,18 +177,26 @@ def _make(reader: Reader, shard: int, row: int, profile: Profile) -> _Made:
     (fetched,) = reader.fetch([shard], [row])
     if isinstance(fetched, SampleError):
         return bad(DAMAGED, f"{fetched.reason}; copy the shard again from where it is whole, or accept the loss")
-    texts = (None if text is None else bytes(text) for text in (fetched.json, fetched.txt))
+    json_text, txt = (None if text is None else bytes(text) for text in (fetched.json, fetched.txt))
     try:
-        records, meta = parse(*texts)
+        records, meta, _ = parse(json_text, txt, reader.rules)
     except TextError as error:
         return bad(DAMAGED, f"{error}; correct the shard, or accept the loss")
-    ext = next(ext for ext in extensions if ext in MEDIA_EXTENSIONS)
+    rows = reader.index.rows(shard)
+    ext = _extension(rows, row)
     try:
         media = transcode(_bytes(fetched), ext, profile)
     except MediaError as error:
         return bad(BAD_MEDIA, f".{ext}: {error}; fetch it again, or accept the loss")
-    used = 1 + sum(ext in extensions for ext in TEXT_EXTENSIONS)
-    return _Made(origin, "", media, records, meta, len(extensions) - used)
+    used = 1 + sum(text is not None for text in (fetched.json, fetched.txt))
+    return _Made(origin, "", media, records, meta, len(rows.members(row)) - used)
+
+
+def _extension(rows: ShardRows, row: int) -> str:
+    """What a sample's medium is, by its name."""
+    medium = rows.medium(row)
+    assert medium is not None, "a sample that was fetched has one"
+    return suffix(medium.ext)
 
 
 def _write(writer: DatasetWriter, made: _Made) -> str:
@@ -248,8 +256,7 @@ def _medium(reader: Reader, number: int) -> Medium:
     (fetched,) = reader.fetch([shard], [row])
     if isinstance(fetched, SampleError):
         raise fetched
-    members = reader.index.rows(shard).members(row)
-    return Medium(_bytes(fetched), next(member.ext for member in members if member.ext in MEDIA_EXTENSIONS))
+    return Medium(_bytes(fetched), _extension(reader.index.rows(shard), row))
 
 
 def _bytes(fetched: Fetched) -> bytes:

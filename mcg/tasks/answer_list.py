@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from mcg.tasks.task import text_of
+from mcg.tasks.task import label_of
 from shards.index import MAX_TEXT_BYTES, Index
 from shards.printing import PrintableError
 from shards.records import TextError, parse
@@ -82,7 +82,11 @@ def _of_dataset(url: str) -> list[str]:
         texts = index.shard_source.read_many([(name, *place) for place in zip(offsets, sizes, strict=True)])
         for text in texts:
             try:
-                counts.update(answer for record in parse(text, None).records if (answer := text_of(record, "answer")))
+                counts.update(
+                    answer
+                    for record in parse(text, None, index.rules).records
+                    if (answer := label_of(record, "answer"))
+                )
             except TextError:
                 continue  # a sample that training quarantines with its origin
     return [answer for answer, _ in sorted(counts.items(), key=lambda item: (-item[1], item[0]))]

@@ -16,7 +16,7 @@ from torch import Tensor
 from mcg.model.bert import TextStates
 from mcg.model.mcg import MCG
 from mcg.model.timesformer import VideoStates
-from mcg.tasks.task import text_of
+from mcg.tasks.task import label_of, text_of
 from mcg.text import Ids, TextCodec
 from shards import Origin, Sample, SampleError
 
@@ -28,16 +28,16 @@ def question_meta(sample: Sample, needed: Sequence[str]) -> dict[str, Any]:
     """question, answer, type and id of a record, and its further right answers where it has any. Raises SampleError
     naming the record where one of the `needed` fields has no text."""
     record = sample.record
-    missing = [name for name in needed if not text_of(record, name)]
+    missing = [name for name in needed if not (label_of if name == "answer" else text_of)(record, name)]
     if missing:
         raise SampleError(
             sample.origin, f"record {sample.record_index}: no {' and no '.join(missing)} in {sorted(record)}"
         )
     meta: dict[str, Any] = {
         "question": text_of(record, "question"),
-        "answer": text_of(record, "answer"),
-        "type": text_of(record, "type") or "all",
-        "id": text_of(record, "id") or f"{sample.origin}#{sample.record_index}",
+        "answer": label_of(record, "answer"),
+        "type": label_of(record, "type") or "all",
+        "id": label_of(record, "id") or f"{sample.origin}#{sample.record_index}",
     }
     answers = record.get("answers")
     if answers is not None:

@@ -98,9 +98,15 @@ class Task(ABC):
 
 
 def text_of(record: dict[str, Any], name: str) -> str:
-    """A field of a record as text without surrounding space; "" where it is missing or null."""
+    """A field of a record without surrounding space; "" where it holds no text: the spelling of a list is none."""
     value = record.get(name)
-    return "" if value is None else str(value).strip()
+    return value.strip() if isinstance(value, str) else ""
+
+
+def label_of(record: dict[str, Any], name: str) -> str:
+    """The same for a field that may be a number as well."""
+    value = record.get(name)
+    return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else text_of(record, name)
 
 
 def to_tensors(batch: Batch, device: torch.device) -> dict[str, Tensor]:

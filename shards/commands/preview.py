@@ -22,12 +22,13 @@ from shards.clip import ClipConfig, ClipPlan, plan_clip
 from shards.commands import output
 from shards.commands.ls import describe_facts
 from shards.commands.output import Dataset, UsageError, human_bytes
-from shards.media import MEDIA_EXTENSIONS, MediaError, probe
+from shards.media import MediaError, probe
+from shards.members import MemberError
 from shards.partial import whole
 from shards.printing import cell, complain, printable
 from shards.rng import rng
 from shards.sample import FACT_NAMES, MediaFacts, SampleError
-from shards.texts import TextError, read_records
+from shards.texts import read_records
 
 if TYPE_CHECKING:
     from shards.reader import Reader
@@ -154,8 +155,9 @@ def _card(dataset: Dataset, reader: Reader, shard: int, row: int) -> dict[str, A
     try:
         sample = reader.read(shard, row, np.random.default_rng(0))
         if not facts.width:
-            ext = next(member.ext for member in members if member.ext in MEDIA_EXTENSIONS)
-            facts = probe(whole(sample.media), f"x.{ext}")
+            medium = index_rows.medium(row)
+            assert medium is not None, sample.origin
+            facts = probe(whole(sample.media), f"x.{medium.ext}")
         card["frames"], card["images"] = _pictures(whole(sample.media), facts)
     except SampleError as error:
         card["reason"] = error.reason
@@ -164,8 +166,8 @@ def _card(dataset: Dataset, reader: Reader, shard: int, row: int) -> dict[str, A
     card["facts"] = describe_facts({name: getattr(facts, name) for name in FACT_NAMES})
     try:
         places = [(member.ext, member.offset, member.size) for member in members]
-        records = read_records(dataset.shards, card["shard"], places)
-    except (TextError, OSError) as error:
+        records = read_records(dataset.shards, card["shard"], places, dataset.index.rules)
+    except (MemberError, OSError) as error:
         card["reason"] = card["reason"] or str(error)
         return card
     card["records"] = [_fields(record) for record in records[:_RECORDS_SHOWN]]

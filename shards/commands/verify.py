@@ -156,7 +156,7 @@ def _reports(
                         int(table.bytes[number]),
                         table.checksums[number],
                         int(table.num_elements[number]),
-                        ShardMembers(rows),
+                        ShardMembers(rows, dataset.index.rules),
                         quick=quick,
                         decoder=decoder,
                         left_out=quarantined is not None and bool(quarantined[number]),
