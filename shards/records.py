@@ -53,14 +53,14 @@ class Texts(NamedTuple):
 def parse(json_text: bytes | None, txt: bytes | None, rules: MemberRules = MemberRules()) -> Texts:  # noqa: B008
     """Find the records of a sample from its json and other text (None: it has none). Raises TextError."""
     content: dict[str, Any] = {}
-    finite = True
+    odd: str | None = None
     if json_text is not None:
-        content, finite = _load(json_text, rules)
+        content, odd = _load(json_text, rules)
     if "records" in content:
-        records = _own_records(content.pop("records"), finite, rules)
+        records = _own_records(content.pop("records"), odd, rules)
     else:
         records, content = _found_records(content, txt, rules), {}
-    if finite:
+    if odd is None:
         return Texts(records, content)
     try:
         records, content = [_without_nan(record) for record in records], _without_nan(content)
@@ -69,11 +69,11 @@ def parse(json_text: bytes | None, txt: bytes | None, rules: MemberRules = Membe
     return Texts(records, content, ("NaN or infinity in a json field that is not used; it is read as null",))
 
 
-def _own_records(records: Any, finite: bool, rules: MemberRules) -> list[dict[str, Any]]:
+def _own_records(records: Any, odd: str | None, rules: MemberRules) -> list[dict[str, Any]]:
     if not isinstance(records, list) or not all(isinstance(record, dict) for record in records):
         raise TextError("json should be an object with a list of objects under 'records'")
-    if not finite and not all(map(_is_finite, records)):
-        raise TextError("json cannot be read (NaN or an infinity in a record is no json)")
+    if odd is not None and not all(map(_is_finite, records)):
+        raise TextError(f"json cannot be read ({odd}); write null")
     for number, record in enumerate(records if rules.text_field != () else ()):
         texts = [(name, record[name]) for name in _TEXT_NAMES if record.get(name) is not None]
         for name, value in texts:
@@ -176,21 +176,21 @@ def _plain(txt: bytes | None) -> str:
     return caption
 
 
-def _load(text: bytes, rules: MemberRules) -> tuple[dict[str, Any], bool]:
-    """(fields, whether all numbers are finite)."""
+def _load(text: bytes, rules: MemberRules) -> tuple[dict[str, Any], str | None]:
+    """(fields, what is said of the first number that is not finite)."""
+    odd: str | None = None
     try:
         string = text.decode(json.detect_encoding(text), "surrogatepass")
-        finite = True
         try:
             content = _DECODER.decode(string)
-        except _NotFinite:
-            content, finite = _LENIENT.decode(string), False
+        except _NotFinite as error:
+            odd, content = str(error), _LENIENT.decode(string)
     except (ValueError, RecursionError) as error:
         raise TextError(f"json cannot be read ({error}); correct it, or name other --text-members") from error
     if isinstance(content, dict):
-        return content, finite
+        return content, odd
     if rules.text_field != () and isinstance(content, list) and all(isinstance(item, str | dict) for item in content):
-        return {"caption": content}, finite
+        return {"caption": content}, odd
     raise TextError(
         f"json should be an object with a list of objects under 'records', or with the fields of one record; "
         f"it is a {type(content).__name__}"

@@ -6,18 +6,18 @@ from collections.abc import Sequence
 from typing import Any
 
 from shards.index import MAX_TEXT_BYTES
-from shards.members import MemberRules, choose
+from shards.members import TEXTS, UNWRITTEN, MemberRules, roles
 from shards.records import TextError, parse
 from shards.source import Source
 
 
 def read_records(
-    shards: Source, shard: str, members: Sequence[tuple[str, int, int]], rules: MemberRules
+    shards: Source, shard: str, members: Sequence[tuple[str, int, int]], rules: MemberRules = UNWRITTEN
 ) -> list[dict[str, Any]]:
-    """The records of a sample with these members (ext, offset, size). Raises MemberError, SourceError."""
-    chosen = choose([ext for ext, _, _ in members], rules)
-    json, txt = (None if number is None else _read(shards, shard, *members[number]) for number in chosen[1:])
-    return parse(json, txt, rules).records
+    """The records of a sample with these members (ext, offset, size). Raises TextError, SourceError."""
+    found = roles([ext for ext, _, _ in members], rules)
+    texts = {role: _read(shards, shard, *member) for role, member in zip(found, members, strict=True) if role in TEXTS}
+    return parse(texts.get("json"), texts.get("txt"), rules).records
 
 
 def _read(shards: Source, shard: str, ext: str, offset: int, size: int) -> bytes:

@@ -25,7 +25,7 @@ from shards.clip import ClipConfig, plan_clip
 from shards.decode import Decoder
 from shards.index import MAX_MEDIA_BYTES, MAX_TEXT_BYTES
 from shards.media import MediaError, probe
-from shards.members import TEXTS, MemberRules, Role, roles
+from shards.members import TEXTS, UNWRITTEN, MemberRules, Role, roles
 from shards.records import TextError, parse
 from shards.sample import FACT_NAMES, MediaFacts
 from shards.source import LocalSource, MissingFile, SeekableFile, Source, SourceError
@@ -86,7 +86,7 @@ class ShardReport:
 class ShardMembers:
     """The rows of one shard as the index gives them, with members sorted by where they lie; checksums may be absent."""
 
-    def __init__(self, table: pa.Table, rules: MemberRules) -> None:
+    def __init__(self, table: pa.Table, rules: MemberRules = UNWRITTEN) -> None:
         self.rules = rules
 
         def flat(name: str) -> pa.Array:

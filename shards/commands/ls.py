@@ -16,9 +16,8 @@ import typer
 from shards.commands import output
 from shards.commands.output import Dataset, UsageError, human_bytes
 from shards.commands.tables import shard_tables
-from shards.members import MemberError
 from shards.printing import cell, complain, printable, say_json
-from shards.texts import read_records
+from shards.texts import TextError, read_records
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -114,7 +113,7 @@ def _add_records(dataset: Dataset, sample: dict[str, Any]) -> None:
     members = [(member["ext"], member["offset"], member["size"]) for member in sample["members"]]
     try:
         sample["records"] = read_records(dataset.shards, sample["shard"], members, dataset.index.rules)
-    except (MemberError, OSError) as error:
+    except (TextError, OSError) as error:
         sample["error"] = str(error)
 
 

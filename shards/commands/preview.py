@@ -23,12 +23,11 @@ from shards.commands import output
 from shards.commands.ls import describe_facts
 from shards.commands.output import Dataset, UsageError, human_bytes
 from shards.media import MediaError, probe
-from shards.members import MemberError
 from shards.partial import whole
 from shards.printing import cell, complain, printable
 from shards.rng import rng
 from shards.sample import FACT_NAMES, MediaFacts, SampleError
-from shards.texts import read_records
+from shards.texts import TextError, read_records
 
 if TYPE_CHECKING:
     from shards.reader import Reader
@@ -167,7 +166,7 @@ def _card(dataset: Dataset, reader: Reader, shard: int, row: int) -> dict[str, A
     try:
         places = [(member.ext, member.offset, member.size) for member in members]
         records = read_records(dataset.shards, card["shard"], places, dataset.index.rules)
-    except (MemberError, OSError) as error:
+    except (TextError, OSError) as error:
         card["reason"] = card["reason"] or str(error)
         return card
     card["records"] = [_fields(record) for record in records[:_RECORDS_SHOWN]]

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shards.records import Chosen, TextError, Texts, choose, parse
+from shards.members import UNWRITTEN, MemberRules
+from shards.records import TextError, Texts, parse
 
 values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=5),
@@ -33,8 +34,15 @@ def test_a_list_of_records_is_ours_and_the_rest_is_meta() -> None:
         ({"url": "u", "caption": "json says"}, b"txt says", {"url": "u", "caption": "json says"}),
         ({"url": "u"}, b" txt says\n", {"url": "u", "caption": "txt says"}),
         ({"url": "u", "caption": None}, b"txt says", {"url": "u", "caption": "txt says"}),
-        ({"url": "u"}, b" \n", {"url": "u"}),
-        ({"url": "u"}, None, {"url": "u"}),
+        ({"url": "u", "caption": ""}, b"txt says", {"url": "u", "caption": "txt says"}),
+        ({"url": "u", "caption": " "}, b"txt says", {"url": "u", "caption": "txt says"}),
+        (
+            {"text": "not asked", "captions": 3},
+            b"txt says",
+            {"text": "not asked", "captions": 3, "caption": "txt says"},
+        ),
+        ({"text": "json says", "captions": {}}, b" ", {"text": "json says", "captions": {}, "caption": "json says"}),
+        ({"question": "q?", "answer": 2}, None, {"question": "q?", "answer": 2}),
         (None, "\ufeffcafé".encode(), {"caption": "café"}),
         ({}, b"txt says", {"caption": "txt says"}),
     ],
@@ -48,16 +56,31 @@ def test_a_foreign_sample_has_one_record_of_all_fields_and_the_caption(
 @pytest.mark.parametrize(
     ("text", "txt", "reason"),
     [
-        (b"{}", None, "has no text: neither a field in json nor a caption in txt"),
+        (b"{}", None, "has no text: there is no other text member"),
         (None, b" ", "has no text"),
         (None, b"\xff", "txt is not utf-8"),
         (b"[1]", b"caption", "json should be an object .*; it is a list"),
         (b'{"records": 3}', b"caption", "a list of objects under 'records'"),
         (b'{"records": [3]}', b"caption", "a list of objects under 'records'"),
-        (b'{"a": NaN}', b"caption", "NaN is no json"),
-        (b'{"a": [-Infinity]}', None, r"json cannot be read \(-Infinity is no json\)"),
-        (b'{"a": {"b": -1e999}}', None, r"json cannot be read \(the number -1e999 is beyond what a float holds\)"),
-        (b'{"records": [{"a": ' + b"9" * 400 + b".5}]}", None, r"the number 9{40} is beyond what a float holds"),
+        (b'{"records": [{"caption": "a", "b": NaN}]}', None, r"json cannot be read \(NaN is no json\)"),
+        (
+            b'{"records": [{"caption": "a", "b": [' + b"9" * 400 + b".5]}]}",
+            None,
+            r"the number 9{40} is beyond what a float holds",
+        ),
+        (b'{"records": [{"caption": ["a"]}]}', None, r"records\[0\]: caption is a list, not a text"),
+        (b'{"records": [{"caption": "a"}, {"n": 1}]}', None, r"records\[1\] has no text .*--text-field ''"),
+        (b'{"caption": NaN}', b"caption", "caption is NaN or an infinity, not a text"),
+        (b'{"a": NaN}', None, "has no text: .*the json has a: name the field with --text-field"),
+        (b'{"caption": true}', b"caption", "caption is true, not a text"),
+        (b'{"caption": 3}', None, "caption is a number, not a text"),
+        (b'{"caption": {"en": "x", "de": "y"}}', b"caption", "caption is an object.*--text-field caption.en"),
+        (b'{"caption": ["a", 7]}', None, r"caption\[1\] is a number"),
+        (b'{"caption": ["a", ["b"]]}', None, r"caption\[1\] is a list"),
+        (b'{"captions": [{"en": "a"}]}', None, r"captions\[0\] is an object.*--text-field captions.en"),
+        (b'{"url": "u", "alt": "a picture"}', b" ", "the txt is empty; the json has alt, url: name the field"),
+        (b'["a", 3]', None, "json should be an object .*; it is a list"),
+        (b'"a"', None, "json should be an object .*; it is a str"),
         (b'{"a": ' + b"9" * 9000 + b"}", None, "json cannot be read"),
         (b"[" * 300_000, None, "json cannot be read"),
     ],
@@ -71,7 +94,7 @@ def test_text_that_is_none_is_refused_with_the_reason(text: bytes | None, txt: b
 @given(st.none() | st.binary(max_size=30) | values.map(as_json), st.none() | st.binary(max_size=20))
 def test_any_bytes_give_objects_or_a_reason(text: bytes | None, txt: bytes | None) -> None:
     try:
-        records, meta = parse(text, txt)
+        records, meta, _ = parse(text, txt)
     except TextError:
         return
     assert all(isinstance(record, dict) for record in records) and isinstance(meta, dict)
@@ -79,13 +102,110 @@ def test_any_bytes_give_objects_or_a_reason(text: bytes | None, txt: bytes | Non
 
 def test_numbers_stay_what_they_are() -> None:
     text = b'{"a": 1.5, "b": 1e308, "c": 1e-999, "d": 123456789012345678901234567890}'
-    assert parse(text, None).records == [{"a": 1.5, "b": 1e308, "c": 0.0, "d": 123456789012345678901234567890}]
+    numbers = {"a": 1.5, "b": 1e308, "c": 0.0, "d": 123456789012345678901234567890}
+    assert parse(text, b"x").records == [{**numbers, "caption": "x"}]
 
 
-def test_the_first_medium_and_the_texts_are_chosen_whatever_lies_around() -> None:
-    assert choose(["cls", "json", "mp4", "jpg", "txt", "json"]) == Chosen(2, 1, 4)
-    assert choose(["jpg", "txt"]) == Chosen(0, None, 1)
-    with pytest.raises(TextError, match=r"needs a medium and a json or txt, has left\.jpg, json"):
-        choose(["left.jpg", "json"])
-    with pytest.raises(TextError, match="needs a medium and a json or txt, has jpg"):
-        choose(["jpg"])
+@pytest.mark.parametrize("number", [b"NaN", b"Infinity", b"-Infinity", b"1e999", b"-" + b"9" * 400 + b".5"])
+def test_a_number_that_json_does_not_have_costs_nothing_where_it_is_not_used(number: bytes) -> None:
+    found = parse(b'{"similarity": %b, "deep": [{"a": %b}, 1]}' % (number, number), b"x")
+    assert found.records == [{"similarity": None, "deep": [{"a": None}, 1], "caption": "x"}]
+    assert len(found.notes) == 1 and "read as null" in found.notes[0]
+    ours = parse(b'{"records": [{"caption": "a"}], "score": %b}' % number, None)
+    assert ours.records == [{"caption": "a"}] and ours.meta == {"score": None} and len(ours.notes) == 1
+
+
+def test_numbers_that_are_none_cannot_overflow_the_stack() -> None:
+    for depth in (400, 900, 5_000):
+        with pytest.raises(TextError, match="json cannot be read"):
+            parse(b'{"caption": "a", "b": ' + b"[" * depth + b"NaN" + b"]" * depth + b"}", None)
+            raise TextError("json cannot be read: shallow enough here")
+
+
+@pytest.mark.parametrize(
+    ("fields", "captions"),
+    [
+        ({"caption": ["a", "b"]}, ["a", "b"]),
+        ({"caption": ["a", "", None, " "]}, ["a"]),
+        ({"captions": ["a", "b", "c"]}, ["a", "b", "c"]),
+        ({"captions": [{"caption": "a", "start": 1}, {"text": "b"}]}, ["a", "b"]),
+        ({"text": ["a"]}, ["a"]),
+        (["a", "b"], ["a", "b"]),
+        ([{"caption": "a"}, {"caption": "b"}], ["a", "b"]),
+    ],
+)
+def test_a_list_of_captions_is_as_many_records(fields: object, captions: list[str]) -> None:
+    assert [record["caption"] for record in parse(as_json(fields), None).records] == captions
+
+
+def test_the_other_fields_belong_to_every_record_and_the_list_to_none() -> None:
+    fields = {"url": "u", "captions": [{"caption": "a", "start": 1}, "b"]}
+    assert parse(as_json(fields), None).records == [
+        {"url": "u", "caption": "a", "start": 1},
+        {"url": "u", "caption": "b"},
+    ]
+
+
+def test_empty_lists_of_captions_leave_the_word_to_the_txt() -> None:
+    assert parse(as_json({"caption": []}), b"x").records == [{"caption": "x"}]
+    with pytest.raises(TextError, match="has no text"):
+        parse(as_json({"caption": [""], "captions": [None]}), None)
+
+
+@pytest.mark.parametrize(
+    ("field", "fields", "captions"),
+    [
+        ("alt", {"alt": "a", "caption": "not this"}, ["a"]),
+        ("no.such, alt", {"alt": "a"}, ["a"]),
+        ("captions.en", {"captions": {"en": ["a", "b"], "de": ["c"]}}, ["a", "b"]),
+        ("captions.1", {"captions": ["a", "b"]}, ["b"]),
+        ("sentences.raw", {"sentences": [{"raw": "a", "tokens": ["a"]}, {"raw": "b"}]}, ["a", "b"]),
+        ("a.b", {"a.b": "with a dot in its name", "a": {"b": "not this"}}, ["with a dot in its name"]),
+        ("alt", {"caption": "not this"}, ["txt"]),
+        ("llava.conversations", {"llava": {"conversations": [{"from": "gpt", "value": "a"}]}}, ["a"]),
+    ],
+)
+def test_the_fields_that_hold_the_text_can_be_named(field: str, fields: dict[str, object], captions: list[str]) -> None:
+    rules = MemberRules(text_field=field)
+    assert [record["caption"] for record in parse(as_json(fields), b"txt", rules).records] == captions
+
+
+def test_a_named_field_that_holds_no_text_is_a_reason_even_beside_a_txt() -> None:
+    with pytest.raises(TextError, match="alt is a number"):
+        parse(as_json({"alt": 3}), b"txt", MemberRules(text_field=("alt",)))
+
+
+def test_with_no_field_named_the_fields_are_the_record_as_they_are() -> None:
+    rules = MemberRules(text_field="")
+    assert rules.text_field == ()
+    for case in ({"label": 3}, {"caption": ["a"]}, {"caption": {"en": "x"}}, {"records": 3, "x": 1}):
+        if "records" in case:
+            with pytest.raises(TextError, match="'records'"):
+                parse(as_json(case), None, rules)
+        else:
+            assert parse(as_json(case), None, rules).records == [case]
+            assert parse(as_json(case), None, UNWRITTEN).records == [case]
+    assert parse(as_json({"records": [{"n": 1}]}), None, rules).records == [{"n": 1}]
+
+
+@pytest.mark.parametrize(
+    "encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-le", "utf-32-be"]
+)
+def test_json_is_read_in_every_encoding_that_json_may_have(encoding: str) -> None:
+    text = json.dumps({"caption": "café 中文"}, ensure_ascii=False).encode(encoding)
+    assert parse(text, None).records == [{"caption": "café 中文"}]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-32"])
+def test_a_txt_is_read_in_the_encoding_that_its_first_bytes_say(encoding: str) -> None:
+    assert parse(None, "café 中文\n".encode(encoding)).records == [{"caption": "café 中文"}]
+    for order in ("-le", "-be"):
+        if encoding in ("utf-16", "utf-32"):
+            assert parse(None, ("\ufeff中文").encode(encoding + order)).records == [{"caption": "中文"}]
+            assert parse(None, "a cat".encode(encoding + order)).records == [{"caption": "a cat"}]
+
+
+@pytest.mark.parametrize("txt", ["café".encode("latin-1"), "中文".encode("gbk"), b"a\0b", b"\xff\xfea"])
+def test_a_txt_that_is_no_text_is_refused_with_the_remedy(txt: bytes) -> None:
+    with pytest.raises(TextError, match="convert it"):
+        parse(None, txt)

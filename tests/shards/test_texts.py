@@ -53,8 +53,8 @@ def test_a_sample_without_text_is_told_so(tmp_path: Path) -> None:
         ({"json": b"[1]"}, "json should be an object .* it is a list"),
         ({"json": b'{"records": [1]}'}, "a list of objects under 'records'"),
         ({"json": b'{"records": {}}'}, "a list of objects under 'records'"),
-        ({"json": b'{"score": NaN}'}, "NaN is no json"),
-        ({"txt": b"\xff\xfe"}, "txt is not utf-8"),
+        ({"json": b'{"records": [{"score": NaN}]}'}, "NaN is no json"),
+        ({"txt": b"\xff\xff"}, "txt is not utf-8"),
     ],
 )
 def test_bad_text_is_told_with_the_reason(tmp_path: Path, texts: dict[str, bytes], reason: str) -> None:

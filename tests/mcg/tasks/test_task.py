@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from mcg.tasks import TASKS
-from mcg.tasks.task import text_of, to_tensors
+from mcg.tasks.task import label_of, text_of, to_tensors
 from shards import Batch
 from tests.mcg.tasks.small_sample import ORIGIN
 
@@ -23,10 +23,19 @@ def test_a_batch_becomes_tensors_by_name() -> None:
 
 
 @pytest.mark.parametrize(
-    ("record", "expected"), [({"a": " red "}, "red"), ({"a": None}, ""), ({}, ""), ({"a": 2}, "2"), ({"a": " \n"}, "")]
+    ("record", "expected"), [({"a": " red "}, "red"), ({"a": None}, ""), ({}, ""), ({"a": " \n"}, "")]
 )
 def test_a_missing_or_null_text_is_empty(record: dict[str, object], expected: str) -> None:
-    assert text_of(record, "a") == expected
+    assert text_of(record, "a") == label_of(record, "a") == expected
+
+
+@pytest.mark.parametrize("value", [["a", "b"], {"en": "x"}, True])
+def test_the_spelling_of_what_is_no_text_is_not_trained_on(value: object) -> None:
+    assert text_of({"a": value}, "a") == label_of({"a": value}, "a") == ""
+
+
+def test_an_answer_or_a_name_may_be_a_number() -> None:
+    assert label_of({"a": 2}, "a") == "2" and text_of({"a": 2}, "a") == ""
 
 
 def test_every_task_is_named_as_in_configs() -> None:
