@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from shards import records
 from shards.members import UNWRITTEN, MemberRules
 from shards.records import TextError, Texts, parse
 
@@ -113,6 +114,11 @@ def test_a_number_that_json_does_not_have_costs_nothing_where_it_is_not_used(num
     assert len(found.notes) == 1 and "read as null" in found.notes[0]
     ours = parse(b'{"records": [{"caption": "a"}], "score": %b}' % number, None)
     assert ours.records == [{"caption": "a"}] and ours.meta == {"score": None} and len(ours.notes) == 1
+
+
+def test_the_reason_names_the_first_of_such_numbers() -> None:
+    with pytest.raises(records._NotFinite, match="NaN is no json"):
+        records._DECODER.decode("[1, NaN, 1e999]")
 
 
 def test_numbers_that_are_none_cannot_overflow_the_stack() -> None:
