@@ -1,7 +1,13 @@
 """Pictures: the one way in which their bytes are opened, and what becomes of their pixels.
 
-Promises: whatever the bytes are, the answer is a picture or a MediaError with a reason. Only formats that Pillow
-decodes itself are opened; sizes are checked before anything is decoded (decompression bombs).
+Promises: whatever the bytes are, the answer is a picture or a MediaError with a reason; the same one in probing,
+decoding, transcoding and before DALI, so that what probing accepts is decoded. Only formats that Pillow decodes itself
+are opened, AVIF among them, under whatever name; anything else is named. Sizes are checked before anything is decoded
+(decompression bombs), and nothing else about a picture is bounded: texts, profiles and EXIF have any size.
+Pixels become 8 bit RGB: of 16 bits the upper 8 are taken, of 12 likewise; fewer bits are spread over the whole range;
+transparent parts become white; CMYK and LAB become RGB by Pillow's formulas, colour profiles are not applied. Numbers
+that do not say what white is are refused: 32 bit integers, floating point, signed. Of an animation it is the first
+frame, of a file with many pictures the first one.
 """
 
 from __future__ import annotations
@@ -11,45 +17,101 @@ import struct
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
+from types import ModuleType
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from shards.media import MediaError, Orientation, check_size
+from shards.picture_bytes import mended
 from shards.sample import MediaFacts
+from shards.signatures import READ, foreign_kind, known_picture
 
 if TYPE_CHECKING:
     from PIL import Image
 
-_FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
+_FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")
 # What Pillow's plugins raise on bad bytes; a KeyError or TypeError would be our own mistake.
 _PILLOW_ERRORS = (OSError, SyntaxError, ValueError, EOFError, OverflowError, struct.error, zlib.error)
-_EXIF_ORIENTATION = 0x0112
+_ORIENTATION, _BITS, _PHOTOMETRIC, _SAMPLE_FORMAT = 0x0112, 0x0102, 0x0106, 0x0153
+"""Tags of EXIF and TIFF."""
+_SIGNED = 2
+
+
+class WrongKind(MediaError):
+    """A file that is no picture of a form read here; the message says what it is and what to do with it."""
 
 
 @contextmanager
 def open_image(data: bytes) -> Iterator[tuple[Image.Image, Orientation]]:
-    """Open a picture in memory, not yet decoded, with the turn that its EXIF asks for.
+    """Open a picture in memory, in most formats not yet decoded, with the turn that it asks for.
 
     Whatever goes wrong inside the block because of the data leaves it as MediaError.
     """
-    from PIL import Image
-
-    bomb = (Image.DecompressionBombError, Image.DecompressionBombWarning)
+    pillow = _pillow()
+    bomb = (pillow.DecompressionBombError, pillow.DecompressionBombWarning)
     try:
-        with Image.open(io.BytesIO(data), formats=_FORMATS) as image:
+        with pillow.open(io.BytesIO(mended(data)), formats=_FORMATS) as image:
             check_size(*image.size)
-            yield image, _EXIF_TURNS.get(image.getexif().get(_EXIF_ORIENTATION, 1), Orientation())
+            yield image, _turn(image)
     except MediaError:
         raise
     except bomb as error:  # Pillow's own limit, above ours
         raise MediaError(f"its pixels are too many: {error}") from error
+    except pillow.UnidentifiedImageError as error:
+        raise _unidentified(data) from error
     except _PILLOW_ERRORS as error:
-        text = "cannot identify it" if "cannot identify" in str(error) else f"{type(error).__name__}: {error}"
-        raise MediaError(f"not a picture, or damaged: {text}") from error
+        raise MediaError(f"not a picture, or damaged: {type(error).__name__}: {error}") from error
 
 
-_EXIF_TURNS = {
+def to_rgb(image: Image.Image) -> Image.Image:
+    """8 bit RGB; what is transparent becomes white."""
+    from PIL import Image
+
+    image.load()
+    if image.mode.startswith("I;16"):
+        return _of_16_bits(image)
+    if image.mode in ("I", "F") or _is_signed(image):
+        numbers = "floating point numbers" if image.mode == "F" else "signed or 32 bit integers"
+        raise WrongKind(f"a picture of {numbers}, which do not say what is white; convert it to {READ}")
+    if image.mode == "LAB":
+        return _of_lab(image)
+    if image.has_transparency_data:
+        colours = image.convert("RGBA")
+        white = Image.new("RGBA", colours.size, (255, 255, 255, 255))
+        return Image.alpha_composite(white, colours).convert("RGB")
+    return image.convert("RGB")
+
+
+def probe_image(data: bytes) -> MediaFacts:
+    """The facts of a picture, decoded to be sure. Raises MediaError."""
+    with open_image(data) as (image, turn):
+        codec = (image.format or "").lower()
+        width, height = image.size[::-1] if turn.swaps_sides else image.size
+        to_rgb(image)
+    return MediaFacts("image", codec, width, height, 1)
+
+
+def is_animated(data: bytes) -> bool:
+    """Whether a picture has more than one frame. Raises MediaError."""
+    with open_image(data) as (image, _):
+        return getattr(image, "n_frames", 1) > 1
+
+
+@cache
+def _pillow() -> ModuleType:
+    """PIL.Image, with decoders that use one thread: the loader decodes many pictures side by side."""
+    from PIL import AvifImagePlugin, Image
+
+    AvifImagePlugin.DEFAULT_MAX_THREADS = 1
+    return Image
+
+
+# ---------------------------------------------------------------- how it is turned
+
+
+_TURNS = {
     2: Orientation(True, 0),
     3: Orientation(False, 2),
     4: Orientation(True, 2),
@@ -60,33 +122,60 @@ _EXIF_TURNS = {
 }
 
 
-def probe_image(data: bytes) -> MediaFacts:
-    """The facts of a picture, decoded to be sure. Raises MediaError."""
-    with open_image(data) as (image, turn):
-        codec = (image.format or "").lower()
-        width, height = image.size[::-1] if turn.swaps_sides else image.size
+def _turn(image: Image.Image) -> Orientation:
+    """What is left to do to the decoded picture."""
+    if image.format == "TIFF":
+        # Pillow turns a TIFF itself when it is decoded, and its size is right only then.
         image.load()
-    return MediaFacts("image", codec, width, height, 1)
+        return Orientation()
+    if image.format == "PNG":
+        image.load()  # its EXIF may stand behind the pixels
+    try:
+        return _TURNS.get(image.getexif().get(_ORIENTATION, 1), Orientation())
+    except (*_PILLOW_ERRORS, LookupError, TypeError):
+        return Orientation()  # EXIF that cannot be read says nothing; the pixels are there
 
 
-def is_animated(data: bytes) -> bool:
-    """Whether a picture has more than one frame. Raises MediaError."""
-    with open_image(data) as (image, _):
-        return getattr(image, "n_frames", 1) > 1
+# ---------------------------------------------------------------- what its numbers mean
 
 
-def to_rgb(image: Image.Image) -> Image.Image:
-    """8 bit RGB; what is transparent becomes white."""
+def _of_16_bits(image: Image.Image) -> Image.Image:
+    """Gray of more than 8 bits, of which Pillow gives the numbers as they are stored."""
     from PIL import Image
 
-    if image.mode in ("I", "F") or image.mode.startswith("I;16"):
-        values = np.asarray(image)
-        if image.mode == "F":
-            raise MediaError("a picture of floating point numbers has no known white")
-        # 16 bits, whatever the container of the numbers: Pillow before 11 opened 16 bit PNG as "I".
-        return Image.fromarray((values.clip(0, 65535) >> 8).astype(np.uint8)).convert("RGB")
-    if image.has_transparency_data:
-        colours = image.convert("RGBA")
-        white = Image.new("RGBA", colours.size, (255, 255, 255, 255))
-        return Image.alpha_composite(white, colours).convert("RGB")
-    return image.convert("RGB")
+    values = np.asarray(image).astype(np.uint16, copy=False)
+    tags = getattr(image, "tag_v2", {})
+    bits = max(tags.get(_BITS, (16,)))
+    transparent = image.info.get("transparency")
+    gray = (values >> (bits - 8)).astype(np.uint8)
+    if tags.get(_PHOTOMETRIC) == 0:
+        gray = 255 - gray
+    if isinstance(transparent, int):
+        gray[values == transparent] = 255
+    return Image.fromarray(gray).convert("RGB")
+
+
+def _is_signed(image: Image.Image) -> bool:
+    return _SIGNED in getattr(image, "tag_v2", {}).get(_SAMPLE_FORMAT, ())
+
+
+def _of_lab(image: Image.Image) -> Image.Image:
+    from PIL import ImageCms
+
+    profiles = ImageCms.createProfile("LAB"), ImageCms.createProfile("sRGB")
+    changed = ImageCms.profileToProfile(image, *profiles, outputMode="RGB")
+    assert changed is not None, "made in place only when asked for"
+    return changed
+
+
+# ---------------------------------------------------------------- what it is instead
+
+
+def _unidentified(data: bytes) -> MediaError:
+    known = known_picture(data)
+    if known:
+        return MediaError(f"not a picture, or damaged: it begins as {known} does, and its header cannot be read")
+    kind = foreign_kind(data)
+    if kind is None:
+        return MediaError("not a picture, or damaged: cannot identify it")
+    return WrongKind(f"not a picture that is read here but {kind.name}; {kind.remedy}")

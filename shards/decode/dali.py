@@ -33,6 +33,7 @@ from shards.mapped import MappedFrames
 from shards.media import MediaError, Orientation
 from shards.partial import Media, whole
 from shards.picture import open_image
+from shards.picture_bytes import mended
 from shards.printing import logger
 
 if TYPE_CHECKING:
@@ -41,10 +42,8 @@ if TYPE_CHECKING:
 _logger = logger(__name__)
 
 _PICTURES = ("JPEG", "PNG", "BMP", "WEBP")
-_JPEG_END = b"\xff\xd9"
-_JPEG_TAIL = 1 << 10
-"""Bytes at the end of a JPEG file among which its end marker must be; others may be cut, which DALI would not say."""
-
+_RGB = [ord(letter) for letter in "RGB"]
+"""Names of the components of a JPEG that says so, and in no other way, that it is not YCbCr."""
 
 _WARNED = frozenset(10**power for power in range(10))
 """Numbers of refused clips at which a warning is due."""
@@ -234,16 +233,17 @@ def _stored_pictures(data: bytes, numbers: Sequence[int]) -> dict[int, bytes]:
 def check_picture(data: bytes) -> None:
     """Raise Unsuitable for a picture that DALI shows otherwise than Pillow does, or that is not whole."""
     try:
+        if mended(data) is not data:
+            raise Unsuitable("damaged", "its end or its texts have to be mended first")
         with open_image(data) as (image, turn):
             plain = image.mode in ("RGB", "L") and not image.has_transparency_data
             if image.format not in _PICTURES or getattr(image, "n_frames", 1) > 1:
                 raise Unsuitable("codec", str(image.format))
-            if not plain or image.info.get("adobe_transform") == 0:
+            is_rgb = [layer[0] for layer in getattr(image, "layer", ())] == _RGB
+            if not plain or is_rgb or image.info.get("adobe_transform") == 0:
                 raise Unsuitable("pixel format", image.mode)
             if turn != Orientation():
                 raise Unsuitable("rotation")
-            if image.format == "JPEG" and _JPEG_END not in data[-_JPEG_TAIL:]:
-                raise Unsuitable("damaged", "the JPEG file has no end")
     except MediaError as error:
         raise Unsuitable("damaged", str(error)) from error
 
