@@ -21,7 +21,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 from shards.media import MediaError
-from shards.picture import open_image
+from shards.picture import open_image, to_rgb
 from shards.sample import MediaFacts
 
 MAX_FRAMES = 4096
@@ -114,7 +114,7 @@ def probe_frames(data: bytes) -> MediaFacts:
     for number in range(len(frames)):
         with open_image(frames.picture(number)) as (image, turn):
             if facts is None:
-                image.load()
+                to_rgb(image)
                 width, height = image.size[::-1] if turn.swaps_sides else image.size
                 codec = (image.format or "").lower()
                 start = frames.times[0]

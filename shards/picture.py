@@ -43,6 +43,11 @@ class WrongKind(MediaError):
     """A file that is no picture of a form read here; the message says what it is and what to do with it."""
 
 
+def with_remedy(error: MediaError) -> str:
+    """What is wrong with a medium and what to do."""
+    return str(error) if isinstance(error, WrongKind) else f"{error}; fetch it again"
+
+
 @contextmanager
 def open_image(data: bytes) -> Iterator[tuple[Image.Image, Orientation]]:
     """Open a picture in memory, in most formats not yet decoded, with the turn that it asks for.
@@ -54,6 +59,8 @@ def open_image(data: bytes) -> Iterator[tuple[Image.Image, Orientation]]:
     try:
         with pillow.open(io.BytesIO(mended(data)), formats=_FORMATS) as image:
             check_size(*image.size)
+            if image.format == "JPEG" and image.mode != "L" and not image.quantization:
+                raise WrongKind(f"a lossless JPEG, which does not say what its colours are; convert it to {READ}")
             yield image, _turn(image)
     except MediaError:
         raise
@@ -172,10 +179,12 @@ def _of_lab(image: Image.Image) -> Image.Image:
 
 
 def _unidentified(data: bytes) -> MediaError:
+    kind = foreign_kind(data)
+    if kind is not None:
+        return WrongKind(f"not a picture that is read here but {kind.name}; {kind.remedy}")
     known = known_picture(data)
     if known:
-        return MediaError(f"not a picture, or damaged: it begins as {known} does, and its header cannot be read")
-    kind = foreign_kind(data)
-    if kind is None:
-        return MediaError("not a picture, or damaged: cannot identify it")
-    return WrongKind(f"not a picture that is read here but {kind.name}; {kind.remedy}")
+        return MediaError(
+            f"not a picture, or damaged: it begins as {known} does, but its header is broken or of a kind not read here"
+        )
+    return MediaError("not a picture, or damaged: cannot identify it")

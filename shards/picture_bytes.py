@@ -7,6 +7,7 @@ Promises: bytes that are as they should be come back as they are, the same objec
 - A PNG loses its texts and colour profile, which Pillow would unpack up to a limit; what says how it is turned stays.
 - A WebP whose RIFF header or last chunk tells a wrong size gets the right one.
 Pillow itself takes a PNG without its end, and a GIF without its trailer.
+Refused although whole: a JPEG without its end whose last byte is zero, filled up with zeros.
 Not noticed: a JPEG that lost bytes in its middle and has its end; noise as long as what a cut lost.
 """
 
@@ -113,7 +114,7 @@ def _without_padding(data: bytes, scan: int) -> bytes:
     rest = data[scan + len(pixels) :]
     stuffed = re.match(rb"(?:\xff\0)*", rest)
     kept = stuffed.end() if stuffed else 0
-    if rest[kept:] == b"\0":  # one zero may be data
+    if rest[kept:].rstrip(b"\xff") == b"\0":  # one zero may be data
         kept += 1
     return data[: scan + len(pixels) + kept]
 

@@ -1,6 +1,7 @@
 """What a file is by its first bytes, whatever its name says, and what to do with one that is no picture read here.
 
-Promises: looks at the first kilobyte only, never raises, and says nothing where it is not sure.
+Promises: looks at the first kilobyte (and the last bytes, where TGA says what it is), never raises, and says nothing
+where it is not sure.
 """
 
 from __future__ import annotations
@@ -34,9 +35,14 @@ _PICTURES = (
     (b"BPG\xfb", "a BPG picture"),
     (b"qoif", "a QOI picture"),
     (b"\0\0\1\0", "an icon (ICO)"),
-    (b"\0\0\2\0", "a cursor (CUR)"),
     (b"icns", "an icon (ICNS)"),
     (b"DDS ", "a DDS texture"),
+    (b"BLP1", "a BLP texture"),
+    (b"BLP2", "a BLP texture"),
+    (b"\x0a\5\1", "a PCX picture"),
+    (b"LinS", "an MSP picture"),
+    (b"DanM", "an MSP picture"),
+    (b"Image type: ", "an IM picture"),
     (b"\x76\x2f\x31\x01", "an OpenEXR picture"),
     (b"#?RADIANCE", "a Radiance HDR picture"),
     (b"SDPX", "a DPX picture"),
@@ -92,6 +98,9 @@ _KNOWN = (
     (b"II*\0", "TIFF"),
     (b"MM\0*", "TIFF"),
 )
+_TARGA = (b"\1\1", b"\0\2", b"\0\3", b"\1\x09", b"\0\x0a", b"\0\x0b")
+"""Whether it has a palette, and what its pixels are."""
+_TARGA_BITS = (b"\x08", b"\x0f", b"\x10", b"\x18", b"\x20")
 _HEIC = (b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"hevm", b"hevs", b"mif1", b"msf1")
 _AVIF = (b"avif", b"avis")
 _EXTENSIONS = {"JPEG": "jpg", "PNG": "png", "GIF": "gif", "BMP": "bmp", "TIFF": "tif", "WebP": "webp", "AVIF": "avif"}
@@ -128,6 +137,8 @@ def foreign_kind(data: bytes) -> Kind | None:
     for start, name in _OTHERS:
         if head.startswith(start):
             return Kind(name, "give the pictures themselves")
+    if data[-18:-2] == b"TRUEVISION-XFILE" or (head[1:3] in _TARGA and head[16:17] in _TARGA_BITS):
+        return Kind("a TGA picture", _CONVERT)
     return _of_boxes(head) or _of_riff(head) or _of_text(head)
 
 
@@ -141,6 +152,8 @@ def _brands(data: bytes) -> list[bytes]:
 
 def _of_boxes(head: bytes) -> Kind | None:
     brands = _brands(head)
+    if set(brands) & set(_AVIF):
+        return None
     if not brands:
         return Kind("a QuickTime video", "name it .mov") if head[4:8] in (b"moov", b"mdat", b"wide") else None
     if brands[0] == b"crx ":

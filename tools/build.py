@@ -24,6 +24,7 @@ from typing import Any
 
 from shards.index import MAX_MEDIA_BYTES, KeyFrames
 from shards.media import MEDIA_EXTENSIONS, MediaError, probe_table
+from shards.picture import with_remedy
 from shards.printing import PrintableError
 from shards.sample import MediaFacts
 from shards.source import open_source
@@ -192,7 +193,7 @@ def _load(row: Row, source: str, profile: Profile | None) -> _Loaded | BadRow:
         made = transcode(media, row.extension, profile)
         return _Loaded(made.media, made.ext, made.facts, made.key_frames)
     except MediaError as error:
-        return bad(f"{error}; fetch it again, or accept the loss")
+        return bad(f"{with_remedy(error)}, or accept the loss")
 
 
 def _read(path: str) -> bytes | None:

@@ -25,6 +25,7 @@ import numpy as np
 from shards.index import Index, ShardRows
 from shards.media import MediaError
 from shards.members import suffix
+from shards.picture import with_remedy
 from shards.reader import Fetched, Reader
 from shards.records import TextError, parse
 from shards.sample import Origin, SampleError
@@ -187,7 +188,7 @@ def _make(reader: Reader, shard: int, row: int, profile: Profile) -> _Made:
     try:
         media = transcode(_bytes(fetched), ext, profile)
     except MediaError as error:
-        return bad(BAD_MEDIA, f".{ext}: {error}; fetch it again, or accept the loss")
+        return bad(BAD_MEDIA, f".{ext}: {with_remedy(error)}, or accept the loss")
     used = 1 + sum(text is not None for text in (fetched.json, fetched.txt))
     return _Made(origin, "", media, records, meta, len(rows.members(row)) - used)
 

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 _logger = logger(__name__)
 
 _PICTURES = ("JPEG", "PNG", "BMP", "WEBP")
+_BITS_OF_BMP = (24).to_bytes(2, "little")
 _RGB = [ord(letter) for letter in "RGB"]
 """Names of the components of a JPEG that says so, and in no other way, that it is not YCbCr."""
 
@@ -239,6 +240,8 @@ def check_picture(data: bytes) -> None:
             plain = image.mode in ("RGB", "L") and not image.has_transparency_data
             if image.format not in _PICTURES or getattr(image, "n_frames", 1) > 1:
                 raise Unsuitable("codec", str(image.format))
+            if image.format == "BMP" and data[28:30] != _BITS_OF_BMP:
+                raise Unsuitable("pixel format", "BMP of few or odd bits")
             is_rgb = [layer[0] for layer in getattr(image, "layer", ())] == _RGB
             if not plain or is_rgb or image.info.get("adobe_transform") == 0:
                 raise Unsuitable("pixel format", image.mode)

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from shards.media import IMAGE_EXTENSIONS
+from shards.signatures import foreign_kind, picture_extension
 from tools.annotations import about_records, check_file, load_json, pick_split, tsv_lines
 from tools.lookup import MediaFolder, MediaNotFound
 from tools.rows import (
@@ -37,7 +38,6 @@ from tools.rows import (
     make_key,
 )
 
-SIGNATURES = {b"\xff\xd8\xff": "jpg", b"\x89PNG": "png", b"GIF8": "gif", b"RIFF": "webp"}
 IMAGES_PER_FOLDER = 10_000
 """img2dataset's number_sample_per_shard."""
 
@@ -138,9 +138,11 @@ def _violet_rows(annotations: Path, images: Path, captions: dict[str, Any]) -> I
             what = f"id {identifier!r}: not base64 ({error}); fetch the file again"
             yield BadRow.at(place, images, BAD_MEDIA, what)
             continue
-        ext = next((ext for start, ext in SIGNATURES.items() if image.startswith(start)), "")
+        ext = picture_extension(image)
         if not ext:
-            what = f"id {identifier!r}: neither JPEG, PNG, GIF nor WebP (starts with {image[:4].hex()}); fetch it again"
+            kind = foreign_kind(image)
+            found = f"{kind.name}; {kind.remedy}" if kind else f"starts with {image[:4].hex()}; fetch it again"
+            what = f"id {identifier!r}: no picture that is read here ({found})"
             yield BadRow.at(place, images, BAD_MEDIA, what)
             continue
         left_out = tuple(f"{place}: {why}" for why in dropped)

@@ -235,7 +235,8 @@ def test_pictures_that_are_shown_otherwise_are_turned_away() -> None:
     for data, reason in (
         (_jpeg("CMYK"), "pixel format: CMYK"),
         (_jpeg(exif=exif), "rotation"),
-        (_jpeg()[:-3], "damaged: the JPEG file has no end"),
+        (_jpeg()[:-40], "damaged: not a picture, or damaged"),
+        (_jpeg()[:-2], "damaged: its end or its texts have to be mended"),
         (b"<html>", "damaged: not a picture"),
     ):
         with pytest.raises(Unsuitable, match=reason):

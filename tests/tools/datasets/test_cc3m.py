@@ -122,7 +122,8 @@ def test_violet_images_are_joined_with_their_texts_and_both_sides_accounted_for(
     reasons = [row.reason for row in bad if isinstance(row, BadRow)]
     assert reasons[0].startswith("unusable media: img.tsv line 2: id '2': not base64 (")
     assert reasons[1] == (
-        "unusable media: img.tsv line 3: id '3': neither JPEG, PNG, GIF nor WebP (starts with 000000); fetch it again"
+        "unusable media: img.tsv line 3: id '3': no picture that is read here (nothing but zero "
+        "bytes; the download or copy stopped: fetch it again)"
     )
     assert reasons[2].startswith(
         "no usable text: img.tsv line 4: no usable caption for id '4' in txt.json (caption 1 of 1"
