@@ -19,6 +19,7 @@ from __future__ import annotations
 import fnmatch
 import json
 import os
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -32,6 +33,7 @@ from shards.index import DATASET_FILE, DatasetError, Index, ShardEntry, WrongPla
 from shards.printing import PrintableError
 from shards.processes import end_unguarded_import, process_pool
 from shards.publish import Header, Piece, is_own, pieces_of, publish_index
+from shards.reasons import Reasons
 from shards.samples import Looks, ShardSamples, read_samples, stream_samples
 from shards.source import (
     LocalSource,
@@ -80,6 +82,15 @@ class IndexReport:
     """Of the shards together."""
     damaged: dict[str, str] = field(default_factory=dict)
     """Shards that were left out, with the reason."""
+    reasons: list[dict[str, Any]] = field(default_factory=list)
+    """The commonest of the quarantine: count, reason, shard, member (the last three of the first such sample)."""
+    notes: dict[str, int] = field(default_factory=dict)
+    """What is to be said about how many samples of the shards that were scanned."""
+
+    @property
+    def share_quarantined(self) -> float:
+        """Of all samples, 0 to 1."""
+        return self.num_quarantined / max(1, self.num_samples + self.num_quarantined)
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -223,11 +234,11 @@ class _Run:
             )
         in_order = [pieces[name] for name in sorted(pieces)]
         provenance = {"pattern": pattern, "left_out": dict(sorted(self._damaged.items()))}
-        publish_index(self._target, self._header._replace(provenance=provenance), in_order)
+        reasons = publish_index(self._target, self._header._replace(provenance=provenance), in_order)
         self._target.clear()
-        return report(
-            self._header, self._target.url, self._root, in_order, len(pieces) - num_known, self._damaged, len(gone)
-        )
+        num_scanned = len(pieces) - num_known
+        url, root = self._target.url, self._root
+        return report(self._header, url, root, in_order, num_scanned, self._damaged, len(gone), reasons)
 
     def _old_pieces(self) -> dict[str, Piece]:
         """What a finished index here says, if it looked at the same things at the same place."""
@@ -298,8 +309,12 @@ def report(
     num_scanned: int,
     damaged: Mapping[str, str],
     num_gone: int,
+    reasons: Reasons,
 ) -> IndexReport:
     """Counts over the pieces of an index."""
+    notes: Counter[str] = Counter()
+    for piece in pieces:
+        notes.update(piece.notes)
     records = [piece.entry.num_elements for piece in pieces]
     return IndexReport(
         name=header.name,
@@ -313,6 +328,8 @@ def report(
         num_quarantined=sum(piece.num_quarantined for piece in pieces),
         bytes=sum(piece.entry.bytes for piece in pieces),
         damaged=dict(damaged),
+        reasons=reasons.top(),
+        notes=dict(notes.most_common()),
     )
 
 
@@ -395,7 +412,7 @@ def _index_shard(task: _Task, source: Source) -> str | None:
     num_records = [row.num_records for row in found.rows]
     num_elements = -1 if -1 in num_records else sum(num_records)
     entry = ShardEntry(task.name, len(found.rows), num_elements, now.size, found.checksum)
-    about = json.dumps([list(entry), now.version, found.quarantined]).encode()
+    about = json.dumps([list(entry), now.version, found.quarantined, found.notes]).encode()
     table = index.rows_table(0, found.rows, task.looks.media).replace_schema_metadata({"part": about})
     os.makedirs(os.path.dirname(task.part), exist_ok=True)
     _write_part(task.part, table)
@@ -438,10 +455,10 @@ def _read_part(unfinished: Source, name: str) -> Piece | None:
 
     try:
         # With all rows: blocks of zeros may follow a header that is whole.
-        entry, state, quarantined = about(read_part())
+        entry, state, quarantined, notes = about(read_part())
     except (pa.ArrowException, OSError, KeyError, TypeError, ValueError):
         return None
-    return Piece(ShardEntry(*entry), state, len(quarantined), read_part, lambda: about(read_part())[2])
+    return Piece(ShardEntry(*entry), state, len(quarantined), read_part, lambda: about(read_part())[2], notes)
 
 
 # ---------------------------------------------------------------- places and files

@@ -34,6 +34,10 @@ class MemberError(PrintableError, ValueError):
     """Members that make no sample; the message is the reason, with the setting that helps if one does."""
 
 
+class MissingMember(MemberError):
+    """Neither medium nor text, or only one of them."""
+
+
 def _split(names: Any) -> Any:
     """Names as the command line gives them: separated by commas."""
     if isinstance(names, str):
@@ -147,6 +151,17 @@ class MemberRules(Frozen):
         return " ".join(f"{_OPTIONS[name]} {shlex.quote(_spelled(getattr(self, name)))}" for name in different)
 
 
+def read_options(options: Mapping[str, str | None]) -> MemberRules:
+    """Rules from what the command line says, by setting; None: nothing. Raises ConfigError that names the option."""
+    try:
+        return MemberRules.model_validate({name: value for name, value in options.items() if value is not None})
+    except ConfigError as error:
+        message = str(error)
+        for name in SETTINGS:
+            message = message.replace(f"{MemberRules.__name__}: {name}", _OPTIONS[name])
+        raise ConfigError(message) from error
+
+
 UNWRITTEN = MemberRules(media=("any",), text_field=())
 """The rules of an index that names none: the first medium in the tar, and the fields as they are."""
 
@@ -166,10 +181,10 @@ def suffix(ext: str) -> str:
 
 
 def choose(extensions: Sequence[str], rules: MemberRules) -> Chosen:
-    """Say which members of a sample are its medium and its texts, of equal rank the first. Raises MemberError."""
+    """Say which members of a sample are its medium and its texts, of equal rank the first. Raises MissingMember."""
     media, json, txt = (_best(extensions, ranks) for ranks in rules.ranks)
     if media is None or (json is None and txt is None):
-        raise MemberError(_what_lacks(extensions, rules))
+        raise MissingMember(_what_lacks(extensions, rules))
     return Chosen(media, json, txt)
 
 

@@ -51,8 +51,8 @@ def merge(out: str, parts: Sequence[str], name: str | None = None) -> IndexRepor
             root=None if target.url == root else root,
             provenance={"merged": len(parts), "left_out": damaged},
         )
-        publish_index(target, header, in_order)
-        return report(header, target.url, root, in_order, 0, damaged, 0)
+        reasons = publish_index(target, header, in_order)
+        return report(header, target.url, root, in_order, 0, damaged, 0, reasons)
     finally:
         target.release()
 

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from shards import index
 from shards.index import DATASET_FILE, INDEX_FILE, SHARDS_FILE, DatasetError, Index, ShardEntry
 from shards.members import UNWRITTEN, MemberRules
+from shards.reasons import Reasons
 from shards.source import MissingFile, Source
 from shards.target import Target
 from shards.writer import QUARANTINE_FILE
@@ -35,6 +37,8 @@ class Piece(NamedTuple):
     """Its rows; their shard column is written anew."""
     quarantined: Callable[[], Iterable[Mapping[str, Any]]]
     """Lines of quarantine.jsonl."""
+    notes: Mapping[str, int] = MappingProxyType({})
+    """What is to be said about how many samples; only where the shard was looked into now."""
 
 
 class Header(NamedTuple):
@@ -49,8 +53,9 @@ class Header(NamedTuple):
     rules: MemberRules = UNWRITTEN
 
 
-def publish_index(target: Target, header: Header, pieces: Sequence[Piece]) -> None:
-    """Write the four files of an index. pieces: in the order of the shards."""
+def publish_index(target: Target, header: Header, pieces: Sequence[Piece]) -> Reasons:
+    """Write the four files of an index; returns why samples are quarantined. pieces: in the order of the shards."""
+    reasons = Reasons()
     entries = [piece.entry for piece in pieces]
     num_quarantined = [piece.num_quarantined for piece in pieces]
     num_rows = sum(entry.num_samples for entry in entries)
@@ -59,7 +64,7 @@ def publish_index(target: Target, header: Header, pieces: Sequence[Piece]) -> No
     steps: dict[str, Callable[[str], None]] = {
         INDEX_FILE: lambda path: index.write_index(path, tables, num_rows, header.media),
         SHARDS_FILE: lambda path: index.write_shards(path, entries, states, num_quarantined),
-        QUARANTINE_FILE: lambda path: _write_lines(path, pieces),
+        QUARANTINE_FILE: lambda path: _write_lines(path, pieces, reasons),
     }
     staged = {name: target.stage(name, write) for name, write in steps.items()}
     provenance = {"tool": TOOL, "headers": not header.checksums, "media": header.media, **header.provenance}
@@ -69,6 +74,7 @@ def publish_index(target: Target, header: Header, pieces: Sequence[Piece]) -> No
     for name, path in staged.items():
         target.publish(path, name)
     target.put(DATASET_FILE, content)
+    return reasons
 
 
 def pieces_of(opened: Index) -> dict[str, Piece]:
@@ -121,10 +127,11 @@ def _numbered(number: int, table: pa.Table) -> pa.Table:
     return table.cast(index.index_schema("key_frame" in table.column_names))
 
 
-def _write_lines(path: str, pieces: Sequence[Piece]) -> None:
+def _write_lines(path: str, pieces: Sequence[Piece], reasons: Reasons) -> None:
     def lines() -> Iterator[str]:
         for piece in pieces:
             for line in piece.quarantined():
+                reasons.add(piece.entry.name, line)
                 yield json.dumps({"shard": piece.entry.name, **line}, ensure_ascii=True) + "\n"
 
     with open(path, "w", encoding="ascii") as file:

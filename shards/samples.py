@@ -19,10 +19,12 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
 from typing import Any, NamedTuple
 
+from shards import apart
 from shards.index import MAX_KEY_BYTES, MAX_MEDIA_BYTES, MAX_TEXT_BYTES, KeyFrames, MemberRow, SampleRow
 from shards.media import MediaError, kind_of, probe_table
-from shards.members import Chosen, MemberError, MemberRules, choose, passed_over
+from shards.members import Chosen, MemberError, MemberRules, MissingMember, choose, passed_over
 from shards.printing import PrintableError
+from shards.reasons import with_remedy
 from shards.records import parse
 from shards.sample import MediaFacts
 from shards.tar import Member, TarError, walk
@@ -93,13 +95,18 @@ def _look(members: Iterable[Member], data: _Bytes | _NoBytes | _Stream, looks: L
     found = ShardSamples([], [], "", Counter())
     keys: set[str] = set()
     num_groups = 0
+    partial: list[apart.Group] = []
     for group in _groups(members, looks.rules):
         num_groups += 1
         try:
             found.rows.append(_row(group, keys, data, looks, found.notes))
         except (_Unusable, MemberError, MediaError) as error:
-            line = {"key": group.key, "member": group.members[0].name, "reason": str(error)}
+            line = {"key": group.key, "member": group.members[0].name, "reason": with_remedy(str(error))}
             found.quarantined.append(line)
+            if group.key is not None and isinstance(error, _CameBack | MissingMember):
+                partial.append(apart.Group(num_groups, group.key, group.extensions, line))
+    if partial:
+        apart.explain(partial, {row.key for row in found.rows}, looks.rules)
     assert found.num_groups == num_groups
     return found._replace(checksum=data.finish())
 
@@ -124,6 +131,10 @@ def _groups(members: Iterable[Member], rules: MemberRules) -> Iterator[_Group]:
 
 class _Unusable(PrintableError, ValueError):
     """A group that gives no row; caught in this module."""
+
+
+class _CameBack(_Unusable):
+    """A group whose key came before, with other keys between."""
 
 
 def _row(
@@ -165,21 +176,23 @@ def _row(
 def _check(group: _Group, keys: set[str], rules: MemberRules) -> Chosen:
     """What the names and sizes say; the key counts as taken if it is a key at all."""
     if group.key is None:
-        raise _Unusable("the name has no key: it should be KEY.EXTENSION")
+        raise _Unusable("the name has no key: it should be KEY.EXTENSION; rename it, if it belongs to a sample")
     try:
         num_bytes = len("".join([group.key, *group.extensions]).encode())
     except UnicodeEncodeError as error:
-        raise _Unusable("the name is not UTF-8") from error
+        raise _Unusable("the name is not UTF-8; rename it") from error
     if num_bytes > MAX_KEY_BYTES:
-        raise _Unusable(f"key and extensions have {num_bytes} bytes, the limit is {MAX_KEY_BYTES}")
+        raise _Unusable(f"key and extensions have {num_bytes} bytes, the limit is {MAX_KEY_BYTES}; rename it")
     if group.key in keys:
-        raise _Unusable("the key comes a second time in this tar, after other keys; the first sample is kept")
+        raise _CameBack("the key comes a second time in this tar, after other keys")
     keys.add(group.key)
     if len(group.members) > MAX_MEMBERS:
-        raise _Unusable(f"has {len(group.members)} members, the limit is {MAX_MEMBERS}")
+        raise _Unusable(
+            f"has {len(group.members)} members, the limit is {MAX_MEMBERS}; if keys end too early: --key-until last_dot"
+        )
     twice = [ext for i, ext in enumerate(group.extensions) if ext in group.extensions[:i]]
     if twice:
-        raise _Unusable(f"has .{twice[0]} twice")
+        raise _Unusable(f"has .{twice[0]} twice; rename one of them")
     chosen = choose(group.extensions, rules)
     for number in chosen:
         if number is None:

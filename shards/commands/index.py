@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING
 import typer
 
 from shards.commands import output
-from shards.printing import cell, say
+from shards.members import KeyFrom, KeyUntil, read_options
+from shards.printing import cell, complain, say
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from shards.indexer import IndexReport
 
-_NUM_SHOWN = 20
+_NUM_SHOWN, _NUM_REASONS = 20, 5
 
 
 def index(
@@ -26,6 +27,20 @@ def index(
     name: str | None = typer.Option(None, help="Name of the dataset.  [default: that of the folder]"),
     headers: bool = typer.Option(False, "--headers", help="Read tar headers only: fast, but no checksums."),
     media: bool = typer.Option(False, "--media", help="Open every medium for facts and GOP tables."),
+    media_members: str | None = typer.Option(
+        None, metavar="NAMES", help="The medium, best first: input.jpg,video,image.  [default: video,frames,image]"
+    ),
+    text_field: str | None = typer.Option(
+        None, metavar="NAMES", help="Fields of the json with the text, as in captions.en; '' if no text is needed."
+    ),
+    text_members: str | None = typer.Option(
+        None, metavar="NAMES", help="Members with the text, best first.  [default: json,txt]"
+    ),
+    key_until: KeyUntil = typer.Option("first_dot", help="Where in a member's name the key ends."),
+    key_from: KeyFrom = typer.Option("path", help="Whether folders in a member's name belong to the key."),
+    max_quarantined: float = typer.Option(
+        0.5, min=0, max=1, help="Share of quarantined samples above which the exit code is 1."
+    ),
     jobs: int | None = typer.Option(None, min=1, help="Processes.  [default: the CPU cores]"),
     strict: bool = typer.Option(False, "--strict", help="Stop at the first damaged tar."),
     as_json: bool = output.JSON,
@@ -39,28 +54,47 @@ def index(
       python -m shards index 's3://bucket/cc12m/{000000..001099}.tar' --media --out data/cc12m
 
     \b
-    Exit codes: 0 fine, 1 tars were left out because they are damaged (or, with --strict, the run stopped at one), or a
-    store failed, 2 wrong usage. A run that was stopped goes on when the same command is given again.
+      python -m shards index data/clips --key-until last_dot --text-field captions.en
+
+    \b
+    Exit codes: 0 fine, 1 tars were left out because they are damaged (or, with --strict, the run stopped at one), more
+    samples were quarantined than --max-quarantined (or all of them), or a store failed, 2 wrong usage. A run that was
+    stopped goes on when the same command is given again.
     """
     from shards.indexer import index_tars
     from shards.samples import Looks
 
-    looks = Looks(checksums=not headers, media=media)
+    said = {"media": media_members, "text_field": text_field, "text_members": text_members}
+    said |= {"key_until": key_until, "key_from": key_from}
     stopped = "stopped; the same command goes on with the shards that are left"
     with output.one_line_errors(debug, stopped):
+        rules = read_options(said)
+        looks = Looks(checksums=not headers, media=media, rules=rules)
         with output.done_progress("shards") as on_shard:
             report = index_tars(tars, out, name, looks, jobs or output.num_cores(), strict, on_shard)
-        show(report, as_json)
+        show(report, as_json, max_quarantined)
 
 
-def show(report: IndexReport, as_json: bool) -> None:
-    """Print what was done, and leave with code 1 when tars were left out."""
+def show(report: IndexReport, as_json: bool, max_quarantined: float = 1.0) -> None:
+    """Print what was done, and leave with code 1 when tars were left out or too many samples quarantined."""
     output.emit(report.to_dict(), as_json, _table(report))
     for reason in list(report.damaged.values())[:_NUM_SHOWN]:
         say(f"left out: {reason}", sys.stderr)
     if len(report.damaged) > _NUM_SHOWN:
         say(f"left out: {len(report.damaged) - _NUM_SHOWN} more, see provenance in dataset.json", sys.stderr)
-    if report.damaged:
+    for note, count in report.notes.items():
+        say(f"{count:,} samples: {note}", sys.stderr)
+    for top in report.reasons[:_NUM_REASONS]:
+        say(f"{top['count']:,} quarantined, as {top['shard']}:{top['member']}: {top['reason']}", sys.stderr)
+    share = report.share_quarantined
+    too_many = share > max_quarantined or share == 1
+    if too_many:
+        of = f"{report.num_quarantined:,} of {report.num_samples + report.num_quarantined:,} samples"
+        complain(
+            f"{report.out}: {of} are quarantined ({share:.1%}), allowed are {max_quarantined:.1%} (--max-quarantined); "
+            "quarantine.jsonl there names each, the commonest reasons are above"
+        )
+    if report.damaged or too_many:
         raise typer.Exit(output.PROBLEMS)
 
 
@@ -69,7 +103,7 @@ def _table(report: IndexReport) -> RenderableType:
 
     table = Table("", "", show_header=False)
     for label, value in report.to_dict().items():
-        if label != "damaged":
+        if label not in ("damaged", "reasons", "notes"):
             table.add_row(label.removeprefix("num_"), f"{value:,}" if isinstance(value, int) else cell(value))
     table.add_row("left out", str(len(report.damaged)))
     return table

@@ -301,7 +301,7 @@ def test_a_second_run_reads_only_what_is_new_or_changed(tars: Path) -> None:
         "shard": "00001.tar",
         "key": None,
         "member": "odd",
-        "reason": "the name has no key: it should be KEY.EXTENSION",
+        "reason": "the name has no key: it should be KEY.EXTENSION; rename it, if it belongs to a sample",
     }
 
 

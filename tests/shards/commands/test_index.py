@@ -11,7 +11,7 @@ import pytest
 
 from shards.index import Index
 from shards.source import open_source
-from tests.shards.foreign_tars import img2dataset_files, write_tar
+from tests.shards.foreign_tars import CLIP, Files, img2dataset_files, picture, write_tar
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -70,3 +70,63 @@ def test_one_tar_of_several_is_not_indexed_in_place_of_all(tars: Path, tmp_path:
     assert run(tars / "1.tar", "--out", tmp_path / "one").returncode == 0
     (tars / "0.tar").unlink()
     assert run(tars / "1.tar").returncode == 0
+
+
+def test_too_many_quarantined_samples_are_code_1_with_the_commonest_reasons(tmp_path: Path) -> None:
+    files: Files = [(f"{i}.jpg", picture(i)) for i in range(3)]
+    write_tar(tmp_path / "cc" / "0.tar", [*files, *((f"{i}.txt", b"text") for i in range(3))])
+    done = run(tmp_path / "cc", "--max-quarantined", 1)  # all of them are too many, whatever is allowed
+    assert done.returncode == 1
+    assert "3 quarantined, as 0.tar:0.jpg: members of a key are not adjacent: sort the tar" in done.stderr
+    assert "6 of 6 samples are quarantined (100.0%)" in done.stderr
+    good = [(f"{i}.{ext}", b"text") for i in range(5, 8) for ext in ("jpg", "txt")]
+    write_tar(tmp_path / "cc" / "0.tar", [*good, *files])
+    done = run(tmp_path / "cc", "--json")
+    report = json.loads(done.stdout)
+    assert done.returncode == 0 and (report["num_samples"], report["num_quarantined"]) == (3, 3)
+    assert [(top["count"], top["member"]) for top in report["reasons"]] == [(3, "0.jpg")]
+    assert run(tmp_path / "cc", "--max-quarantined", 0.49).returncode == 1
+
+
+def test_a_video_is_taken_before_a_picture_and_the_report_says_so(tmp_path: Path) -> None:
+    files = [("a.jpg", picture(0)), ("a.mp4", CLIP.read_bytes()), ("a.txt", b"x")]
+    write_tar(tmp_path / "v" / "0.tar", files)
+    done = run(tmp_path / "v", "--media")
+    assert done.returncode == 0 and "1 samples: video taken, image beside it left alone" in done.stderr
+    assert Index.open(open_source(tmp_path / "v")).rows(0).facts(0).kind == "video"
+    done = run(tmp_path / "v", "--media", "--media-members", "image,video", "--json")
+    assert json.loads(done.stdout)["num_scanned"] == 1
+    assert Index.open(open_source(tmp_path / "v")).rows(0).facts(0).kind == "image"
+
+
+@pytest.mark.parametrize(
+    ("files", "options"),
+    [
+        (
+            [("0.input.jpg", b"x"), ("0.outputs.txt", b"x")],
+            ["--media-members", "input.jpg", "--text-members", "outputs.txt"],
+        ),
+        ([("0.jpg", b"x"), ("0.caption.txt", b"x")], ["--text-members", "caption.txt"]),
+        ([("i/0.jpg", b"x"), ("t/0.txt", b"x")], ["--key-from", "name"]),
+        ([("v.0_1.5.mp4", b"x"), ("v.0_1.5.txt", b"x")], ["--key-until", "last_dot"]),
+        ([("0.jpg", b"x"), ("0.json", b'{"alt": "a"}')], ["--text-field", "alt"]),
+        ([("0.jpg", b"x"), ("0.json", b'{"label": 3}')], ["--text-field", ""]),
+        ([("0.jpg", b"x"), ("0.json", b'{"caption": {"en": "a"}}')], ["--text-field", "caption.en"]),
+    ],
+)
+def test_the_reason_names_the_option_with_which_the_sample_is_good(
+    tmp_path: Path, files: Files, options: list[str]
+) -> None:
+    write_tar(tmp_path / "d" / "0.tar", files)
+    done = run(tmp_path / "d")
+    assert done.returncode == 1
+    for option in options:
+        assert option in done.stderr or option in ("alt", "caption.en", "")
+    done = run(tmp_path / "d", *options, "--json")
+    assert done.returncode == 0 and json.loads(done.stdout)["num_samples"] == 1
+
+
+def test_an_option_that_cannot_be_is_wrong_usage(tars: Path) -> None:
+    for options in (["--media-members", "txt"], ["--text-members", "a.jpg"], ["--text-members", ""]):
+        done = run(tars, *options)
+        assert done.returncode == 2 and done.stderr.startswith(f"error: {options[0]}: ")

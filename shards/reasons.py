@@ -1,0 +1,42 @@
+"""Reasons of the quarantine, counted: which few things are wrong with many samples.
+
+Promises: reasons that differ in numbers, in quotes or in brackets are one; memory is bounded, whatever the data says.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any
+
+_VARIES = re.compile(r"'[^']*'|\"[^\"]*\"|\([^)]*\)|0x[0-9a-f]+|\d+")
+_MOST_KINDS = 1000
+_REMEDY = "correct it or fetch it again, or accept the loss"
+
+
+class Reasons:
+    """Counts of reasons, with the first of each as it stands."""
+
+    def __init__(self) -> None:
+        self._counts: Counter[str] = Counter()
+        self._first: dict[str, dict[str, Any]] = {}
+
+    def add(self, shard: str, line: Mapping[str, Any]) -> None:
+        """Count a line of the quarantine."""
+        reason = str(line.get("reason", ""))
+        kind = _VARIES.sub("*", reason)[:300]
+        if kind not in self._first:
+            if len(self._first) >= _MOST_KINDS:
+                kind = "other reasons"
+            self._first.setdefault(kind, {"reason": reason, "shard": shard, "member": line.get("member")})
+        self._counts[kind] += 1
+
+    def top(self, most: int = 10) -> list[dict[str, Any]]:
+        """The commonest: {"count", "reason", "shard", "member"}, the last three of the first such line."""
+        return [{"count": count, **self._first[kind]} for kind, count in self._counts.most_common(most)]
+
+
+def with_remedy(reason: str) -> str:
+    """A reason that also says what can be done."""
+    return reason if ";" in reason else f"{reason}; {_REMEDY}"
