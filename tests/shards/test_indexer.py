@@ -21,12 +21,14 @@ from shards.config import DatasetConfig, LoaderConfig
 from shards.index import DatasetError, Index, WrongPlace
 from shards.indexer import DamagedShard, IndexReport, PatternError, find_tars, index_tars
 from shards.loader import Loader
+from shards.members import UNWRITTEN, MemberRules, read_options
 from shards.reader import Reader
 from shards.sample import Sample, SampleError
 from shards.samples import Looks
 from shards.source import open_source
 from shards.worker import RngFactory
 from tests.shards.foreign_tars import (
+    Files,
     caption,
     img2dataset_files,
     picture,
@@ -451,3 +453,75 @@ def test_a_report_is_plain_numbers_and_texts(tars: Path) -> None:
     report = index_tars(str(tars))
     assert isinstance(report, IndexReport)
     assert json.loads(json.dumps(report.to_dict()))["num_samples"] == 12
+
+
+@pytest.mark.parametrize(
+    ("files", "options", "texts"),
+    [
+        (
+            [("0.input.jpg", b"x"), ("0.outputs.txt", b"y")],
+            {"media": "input.jpg", "text_members": "outputs.txt"},
+            [{"caption": "y"}],
+        ),
+        ([("0.jpg", b"x"), ("0.caption.txt", b"y")], {"text_members": "caption.txt"}, [{"caption": "y"}]),
+        ([("i/0.jpg", b"x"), ("t/0.txt", b"y")], {"key_from": "name"}, [{"caption": "y"}]),
+        ([("v.0_1.5.mp4", b"x"), ("v.0_1.5.txt", b"y")], {"key_until": "last_dot"}, [{"caption": "y"}]),
+        ([("0.jpg", b"x"), ("0.json", b'{"alt": "y"}')], {"text_field": "alt"}, [{"alt": "y", "caption": "y"}]),
+        ([("0.jpg", b"x"), ("0.json", b'{"label": 3}')], {"text_field": ""}, [{"label": 3}]),
+        (
+            [("0.jpg", b"x"), ("0.json", b'{"caption": {"en": ["y", "z"]}}')],
+            {"text_field": "caption.en"},
+            [{"caption": "y"}, {"caption": "z"}],
+        ),
+    ],
+)
+def test_the_reason_names_the_option_with_which_the_sample_is_good(
+    tmp_path: Path, files: Files, options: dict[str, str], texts: list[dict[str, str]]
+) -> None:
+    write_tar(tmp_path / "d" / "0.tar", files)
+    report = index_tars(str(tmp_path / "d"))
+    assert (report.num_samples, report.share_quarantined) == (0, 1)
+    rules = read_options(options)
+    reasons = " ".join(top["reason"] for top in report.reasons)
+    for option in rules.options().split():
+        assert option in reasons or option in ("alt", "caption.en", "''")
+    report = index_tars(str(tmp_path / "d"), looks=Looks(rules=rules))
+    assert (report.num_samples, report.num_records, report.num_scanned) == (1, len(texts), 1)
+    reader = Reader("d", str(tmp_path / "d"))
+    found = [reader.read(0, row, np.random.default_rng(0)) for row in range(len(texts))]
+    assert [{name: sample.record[name] for name in text} for sample, text in zip(found, texts, strict=True)] == texts
+    assert {sample.media for sample in found} == {b"x"}
+
+
+def test_rules_are_of_an_index_and_a_new_one_reads_all_tars(tmp_path: Path) -> None:
+    tars = tmp_path / "d"
+    write_tar(tars / "0.tar", [("0.jpg", b"x"), ("0.png", b"x"), ("0.txt", b"y")])
+    assert index_tars(str(tars)).num_scanned == 1 and index_tars(str(tars)).num_scanned == 0
+    rules = MemberRules(media=("png",))
+    assert index_tars(str(tars), looks=Looks(rules=rules)).num_scanned == 1
+    assert index_of(tars).rules == rules
+    dataset = json.loads((tars / "dataset.json").read_text())
+    assert dataset["members"]["media"] == ["png"]
+    dataset["members"]["media"] = ["txt"]
+    (tars / "dataset.json").write_text(json.dumps(dataset))
+    with pytest.raises(DatasetError, match=r"dataset.json: members: .*'txt' is neither"):
+        index_of(tars)
+    del dataset["members"]  # as 2bab904 wrote it
+    (tars / "dataset.json").write_text(json.dumps(dataset))
+    assert index_of(tars).rules == UNWRITTEN
+    assert index_tars(str(tars)).num_scanned == 1
+
+
+def test_a_number_that_is_none_and_a_second_medium_are_noted_also_by_a_run_that_was_stopped(tmp_path: Path) -> None:
+    files = [("0.jpg", b"x"), ("0.mp4", b"x"), ("0.json", b'{"caption": "a", "similarity": NaN}')]
+    for shard in range(2):
+        write_tar(tmp_path / "d" / f"{shard}.tar", files)
+
+    def stop(done: int, total: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        index_tars(str(tmp_path / "d"), on_shard=stop)
+    notes = index_tars(str(tmp_path / "d")).notes
+    assert sorted(notes.values()) == [2, 2]
+    assert any("read as null" in note for note in notes) and any("video taken" in note for note in notes)

@@ -81,11 +81,11 @@ def test_too_many_quarantined_samples_are_code_1_with_the_commonest_reasons(tmp_
     assert "6 of 6 samples are quarantined (100.0%)" in done.stderr
     good = [(f"{i}.{ext}", b"text") for i in range(5, 8) for ext in ("jpg", "txt")]
     write_tar(tmp_path / "cc" / "0.tar", [*good, *files])
-    done = run(tmp_path / "cc", "--json")
+    assert run(tmp_path / "cc").returncode == 0
+    done = run(tmp_path / "cc", "--json", "--max-quarantined", 0.49)
     report = json.loads(done.stdout)
-    assert done.returncode == 0 and (report["num_samples"], report["num_quarantined"]) == (3, 3)
+    assert done.returncode == 1 and (report["num_samples"], report["num_quarantined"]) == (3, 3)
     assert [(top["count"], top["member"]) for top in report["reasons"]] == [(3, "0.jpg")]
-    assert run(tmp_path / "cc", "--max-quarantined", 0.49).returncode == 1
 
 
 def test_a_video_is_taken_before_a_picture_and_the_report_says_so(tmp_path: Path) -> None:
@@ -94,39 +94,12 @@ def test_a_video_is_taken_before_a_picture_and_the_report_says_so(tmp_path: Path
     done = run(tmp_path / "v", "--media")
     assert done.returncode == 0 and "1 samples: video taken, image beside it left alone" in done.stderr
     assert Index.open(open_source(tmp_path / "v")).rows(0).facts(0).kind == "video"
-    done = run(tmp_path / "v", "--media", "--media-members", "image,video", "--json")
+    done = run(tmp_path / "v", "--media-members", "image,video", "--json", "--text-members", "txt,json")
     assert json.loads(done.stdout)["num_scanned"] == 1
-    assert Index.open(open_source(tmp_path / "v")).rows(0).facts(0).kind == "image"
-
-
-@pytest.mark.parametrize(
-    ("files", "options"),
-    [
-        (
-            [("0.input.jpg", b"x"), ("0.outputs.txt", b"x")],
-            ["--media-members", "input.jpg", "--text-members", "outputs.txt"],
-        ),
-        ([("0.jpg", b"x"), ("0.caption.txt", b"x")], ["--text-members", "caption.txt"]),
-        ([("i/0.jpg", b"x"), ("t/0.txt", b"x")], ["--key-from", "name"]),
-        ([("v.0_1.5.mp4", b"x"), ("v.0_1.5.txt", b"x")], ["--key-until", "last_dot"]),
-        ([("0.jpg", b"x"), ("0.json", b'{"alt": "a"}')], ["--text-field", "alt"]),
-        ([("0.jpg", b"x"), ("0.json", b'{"label": 3}')], ["--text-field", ""]),
-        ([("0.jpg", b"x"), ("0.json", b'{"caption": {"en": "a"}}')], ["--text-field", "caption.en"]),
-    ],
-)
-def test_the_reason_names_the_option_with_which_the_sample_is_good(
-    tmp_path: Path, files: Files, options: list[str]
-) -> None:
-    write_tar(tmp_path / "d" / "0.tar", files)
-    done = run(tmp_path / "d")
-    assert done.returncode == 1
-    for option in options:
-        assert option in done.stderr or option in ("alt", "caption.en", "")
-    done = run(tmp_path / "d", *options, "--json")
-    assert done.returncode == 0 and json.loads(done.stdout)["num_samples"] == 1
+    opened = Index.open(open_source(tmp_path / "v"))
+    assert opened.rows(0).facts(0).kind == "image" and opened.rules.text_members == ("txt", "json")
 
 
 def test_an_option_that_cannot_be_is_wrong_usage(tars: Path) -> None:
-    for options in (["--media-members", "txt"], ["--text-members", "a.jpg"], ["--text-members", ""]):
-        done = run(tars, *options)
-        assert done.returncode == 2 and done.stderr.startswith(f"error: {options[0]}: ")
+    done = run(tars, "--media-members", "txt")
+    assert done.returncode == 2 and done.stderr.startswith("error: --media-members: 'txt' is neither")
