@@ -102,7 +102,7 @@ def open_feed(
     if not counts.sum():
         raise ValueError(
             f"dataset {dataset.name!r} at {dataset.path} has no elements ({len(counts)} shards); "
-            "build it again, or take it out of the config"
+            "see quarantine.jsonl there, build it again, or take it out of the config"
         )
     repeated = counts * dataset.repeat
     window = config.window if config.window is not None else default_window(repeated)

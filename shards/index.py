@@ -29,6 +29,7 @@ import numpy as np
 import xxhash
 from numpy.typing import NDArray
 
+from shards.columns import ColumnError, check_nulls, check_types
 from shards.frozen import ConfigError
 from shards.media import TIME_MARK, KeyFrame
 from shards.members import UNWRITTEN, MemberRules, MemberSettings, first_members
@@ -594,11 +595,12 @@ class Index:
         try:
             shards = _read_shards(source, dataset, read_shards())
             file = _IndexFile(source, stat_index().size, read_tail())
-            parquet = pq.ParquetFile(
-                file,
-                read_dictionary=["kind", "codec", "member_ext.list.element"],
-                pre_buffer=True,  # one ranged read per row group instead of one per column
-            )
+            names = ["kind", "codec", "member_ext.list.element"]
+            try:
+                # One ranged read per row group instead of one per column.
+                parquet = pq.ParquetFile(file, read_dictionary=names, pre_buffer=True)
+            except KeyError:
+                parquet = pq.ParquetFile(file)  # a column is missing or no list: `_check_fit` says which
         except MissingFile as error:
             raise DatasetError(f"{error}; {DATASET_FILE} is there, so a file was lost: {_REBUILD}") from error
         except (pa.ArrowException, KeyError, TypeError) as error:
@@ -760,7 +762,7 @@ class Index:
             return empty if columns is None else empty.select(columns)
         try:
             table = self._parquet.read_row_group(group, columns=columns, use_threads=False)
-            check_texts(table)
+            check_table(table)
             return table
         except (pa.ArrowException, ValueError) as error:
             raise self._damaged(f"row group {group}: {error}") from error
@@ -878,7 +880,12 @@ def _read_shards(source: Source, dataset: dict[str, Any], data: bytes) -> ShardT
 
     parquet = pq.ParquetFile(pa.BufferReader(data))
     _check_counts(source, SHARDS_FILE, parquet.metadata)
-    table = parquet.read(use_threads=False)
+    try:
+        check_types(parquet.schema_arrow, *_shards_types())
+        table = parquet.read(use_threads=False)
+        check_nulls(table)
+    except ColumnError as error:
+        raise DatasetError(f"{source.url}/{SHARDS_FILE}: {error}; {_REBUILD}") from error
 
     def numbers(name: str) -> NDArray[np.int64]:
         return np.array(table.column(name).to_numpy(), np.int64)
@@ -911,6 +918,21 @@ def _read_shards(source: Source, dataset: dict[str, Any], data: bytes) -> ShardT
     return shards
 
 
+def _shards_types() -> tuple[dict[str, pa.DataType], frozenset[str]]:
+    """(types of shards.parquet, columns that may be missing)."""
+    import pyarrow as pa
+
+    optional = {"state": pa.string(), "num_quarantined": pa.int64()}
+    whole = dict.fromkeys(("num_samples", "num_elements", "bytes", "first_row"), pa.int64())
+    return {"shard": pa.string(), "checksum": pa.string(), **whole, **optional}, frozenset(optional)
+
+
+def check_table(table: pa.Table) -> None:
+    """Refuse rows that no index has (ValueError): with nulls, or with texts that would not fit into memory."""
+    check_nulls(table)
+    check_texts(table)
+
+
 def check_texts(table: pa.Table) -> None:
     """Refuse texts that no index has (ValueError): one long one in a dictionary may stand for all rows."""
     import pyarrow as pa
@@ -939,9 +961,12 @@ def _check_counts(source: Source, file: str, metadata: Any) -> None:
 
 def _check_fit(source: Source, dataset: dict[str, Any], shards: ShardTable, parquet: Any) -> None:
     _expect(source, INDEX_FILE, "the number of rows", parquet.metadata.num_rows, dataset["num_samples"])
-    there = parquet.schema_arrow.names
-    missing = [name for name in index_schema().names if name not in there]
-    _expect(source, INDEX_FILE, "the list of missing columns", missing, [])
+    has_gops = not set(_KEY_FRAME_COLUMNS).isdisjoint(parquet.schema_arrow.names)
+    expected = index_schema(has_gops)
+    try:
+        check_types(parquet.schema_arrow, dict(zip(expected.names, expected.types, strict=True)))
+    except ColumnError as error:
+        raise DatasetError(f"{source.url}/{INDEX_FILE}: {error}; {_REBUILD}") from error
     sizes = [parquet.metadata.row_group(i).num_rows for i in range(parquet.metadata.num_row_groups)]
     ends = np.cumsum(sizes, dtype=np.int64)
     borders = np.append(np.cumsum(shards.num_samples), -1)

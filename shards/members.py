@@ -34,10 +34,6 @@ class MemberError(PrintableError, ValueError):
     """Members that make no sample; the message is the reason, with the setting that helps if one does."""
 
 
-class MissingMember(MemberError):
-    """Neither medium nor text, or only one of them."""
-
-
 def _split(names: Any) -> Any:
     """Names as the command line gives them: separated by commas."""
     if isinstance(names, str):
@@ -181,10 +177,10 @@ def suffix(ext: str) -> str:
 
 
 def choose(extensions: Sequence[str], rules: MemberRules) -> Chosen:
-    """Say which members of a sample are its medium and its texts, of equal rank the first. Raises MissingMember."""
+    """Say which members of a sample are its medium and its texts, of equal rank the first. Raises MemberError."""
     media, json, txt = (_best(extensions, ranks) for ranks in rules.ranks)
     if media is None or (json is None and txt is None):
-        raise MissingMember(_what_lacks(extensions, rules))
+        raise MemberError(_what_lacks(extensions, rules))
     return Chosen(media, json, txt)
 
 

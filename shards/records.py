@@ -21,7 +21,8 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple, NoReturn
 
 from shards.conversation import as_turns, exchanges
-from shards.members import MemberError, MemberRules
+from shards.members import MemberRules
+from shards.printing import PrintableError
 
 _TXT = None
 _DEFAULT_FIELDS = ("caption", _TXT, "captions", "text", "conversations")
@@ -36,7 +37,7 @@ _MARKS = (
 _NUM_NAMED = 12
 
 
-class TextError(MemberError):
+class TextError(PrintableError, ValueError):
     """Text members that give no record; the message is the reason."""
 
 

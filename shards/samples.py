@@ -22,10 +22,10 @@ from typing import Any, NamedTuple
 from shards import apart
 from shards.index import MAX_KEY_BYTES, MAX_MEDIA_BYTES, MAX_TEXT_BYTES, KeyFrames, MemberRow, SampleRow
 from shards.media import MediaError, kind_of, probe_table
-from shards.members import Chosen, MemberError, MemberRules, MissingMember, choose, passed_over
+from shards.members import Chosen, MemberError, MemberRules, choose, passed_over
 from shards.printing import PrintableError
 from shards.reasons import with_remedy
-from shards.records import parse
+from shards.records import TextError, parse
 from shards.sample import MediaFacts
 from shards.tar import Member, TarError, walk
 
@@ -100,10 +100,10 @@ def _look(members: Iterable[Member], data: _Bytes | _NoBytes | _Stream, looks: L
         num_groups += 1
         try:
             found.rows.append(_row(group, keys, data, looks, found.notes))
-        except (_Unusable, MemberError, MediaError) as error:
+        except (_Unusable, MemberError, TextError, MediaError) as error:
             line = {"key": group.key, "member": group.members[0].name, "reason": with_remedy(str(error))}
             found.quarantined.append(line)
-            if group.key is not None and isinstance(error, _CameBack | MissingMember):
+            if group.key is not None and isinstance(error, _CameBack | MemberError):
                 partial.append(apart.Group(num_groups, group.key, group.extensions, line))
     if partial:
         apart.explain(partial, {row.key for row in found.rows}, looks.rules)

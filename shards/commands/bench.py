@@ -60,7 +60,7 @@ def bench(
     with output.one_line_errors(debug):
         dataset = output.open_dataset(path, "bench")
         if not dataset.index.dataset["num_samples"]:
-            raise UsageError(f"{dataset.url}: has no samples to read")
+            raise UsageError(output.no_samples(dataset, "read"))
         settings = {
             "batches": batches,
             "batch_size": batch_size,

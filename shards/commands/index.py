@@ -89,11 +89,10 @@ def show(report: IndexReport, as_json: bool, max_quarantined: float = 1.0) -> No
     share = report.share_quarantined
     too_many = share > max_quarantined or share == 1
     if too_many:
-        of = f"{report.num_quarantined:,} of {report.num_samples + report.num_quarantined:,} samples"
-        complain(
-            f"{report.out}: {of} are quarantined ({share:.1%}), allowed are {max_quarantined:.1%} (--max-quarantined); "
-            "quarantine.jsonl there names each, the commonest reasons are above"
-        )
+        of = f"{report.num_quarantined:,} of {report.num_samples + report.num_quarantined:,} samples ({share:.1%})"
+        allowed = f"; allowed are {max_quarantined:.1%}, see --max-quarantined" if report.num_samples else ""
+        where = "the commonest reasons are above, all are in quarantine.jsonl there"
+        complain(f"{report.out}: {of} are quarantined{allowed}; {where}")
     if report.damaged or too_many:
         raise typer.Exit(output.PROBLEMS)
 

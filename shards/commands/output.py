@@ -76,6 +76,13 @@ def open_dataset(path: str, verb: str = "stats") -> Dataset:
     return Dataset(url, Index.open(source))
 
 
+def no_samples(dataset: Dataset, purpose: str) -> str:
+    """What is said of a dataset without any."""
+    num_quarantined = dataset.index.dataset.get("num_quarantined")
+    why = f"; {num_quarantined} are quarantined, quarantine.jsonl there says why" if num_quarantined else ""
+    return f"{dataset.url}: has no samples to {purpose}{why}"
+
+
 def _no_dataset(url: str, source: Source, verb: str) -> str:
     """Why there is no dataset at a path, and what to type."""
     folder, _, file = url.rpartition("/")

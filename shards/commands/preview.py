@@ -117,7 +117,7 @@ def _choose(dataset: Dataset, samples: int, seed: int, first: bool) -> tuple[NDA
     counts = dataset.index.shards.num_samples
     total = int(counts.sum())
     if not total:
-        raise UsageError(f"{dataset.url}: has no samples to show")
+        raise UsageError(output.no_samples(dataset, "show"))
     number = np.arange(min(samples, total))
     if not first:
         draw = rng(seed, dataset.name, 0, "", "", 0, 0, "preview")

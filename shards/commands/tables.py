@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shards.commands.output import Dataset
-from shards.index import INDEX_FILE, DatasetError, check_texts
-from shards.source import SourceFile
+from shards.index import INDEX_FILE, DatasetError, check_table
+from shards.source import SourceError, SourceFile
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -40,8 +40,11 @@ def shard_tables(
         if wanted is not None and shard not in wanted:
             continue
         row, count = int(shards.first_row[shard]), int(shards.num_samples[shard])
-        # An empty shard has no row group of its own; any group gives its zero rows.
-        group = min(int(np.searchsorted(ends, row, side="right")), len(ends) - 1)
+        if not count:
+            # It has no row group of its own, and an index without samples has none at all.
+            yield shard, parquet.schema_arrow.empty_table().select(list(columns))
+            continue
+        group = int(np.searchsorted(ends, row, side="right"))
         if group != held:
             table = _read(dataset, parquet, group, columns)
             held, first = group, int(ends[group]) - table.num_rows
@@ -71,10 +74,10 @@ def _read(dataset: Dataset, parquet: Any, group: int, columns: Sequence[str]) ->
 
     try:
         table = parquet.read_row_group(group, columns=list(columns), use_threads=False)
-        check_texts(table)
+        check_table(table)
         return table
     except (pa.ArrowException, ValueError, OSError) as error:
-        if type(error).__module__.startswith("shards"):
+        if isinstance(error, DatasetError | SourceError):
             raise
         raise DatasetError(
             f"{dataset.url}/{INDEX_FILE}: row group {group} is damaged ({error}); build or copy the dataset again"

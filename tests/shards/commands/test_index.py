@@ -78,7 +78,7 @@ def test_too_many_quarantined_samples_are_code_1_with_the_commonest_reasons(tmp_
     done = run(tmp_path / "cc", "--max-quarantined", 1)  # all of them are too many, whatever is allowed
     assert done.returncode == 1
     assert "3 quarantined, as 0.tar:0.jpg: members of a key are not adjacent: sort the tar" in done.stderr
-    assert "6 of 6 samples are quarantined (100.0%)" in done.stderr
+    assert "6 of 6 samples (100.0%) are quarantined; " in done.stderr
     good = [(f"{i}.{ext}", b"text") for i in range(5, 8) for ext in ("jpg", "txt")]
     write_tar(tmp_path / "cc" / "0.tar", [*good, *files])
     assert run(tmp_path / "cc").returncode == 0

@@ -16,11 +16,16 @@ from click.testing import Result
 
 from shards.commands import output
 from shards.commands.output import UsageError, human_bytes, one_line_errors, open_dataset
+from shards.config import DatasetConfig, LoaderConfig
 from shards.index import DatasetError, WrongPlace
-from shards.indexer import DamagedShard, PatternError
+from shards.indexer import DamagedShard, PatternError, index_tars
+from shards.loader import Loader
 from shards.quarantine import TooManyFailures
+from shards.samples import Looks
 from shards.source import AccessDenied, MissingFile, SourceError
 from shards.target import WriteError
+from tests.shards.foreign_tars import write_tar
+from tests.shards.small_dataset import encode
 
 ROOT = Path(__file__).resolve().parents[3]
 VERBS = ("verify", "ls", "stats", "preview", "bench")
@@ -37,6 +42,26 @@ def test_help_teaches_with_an_example(run: Callable[..., Result], verb: str) -> 
 def test_the_help_of_all_says_the_exit_codes(run: Callable[..., Result]) -> None:
     shown = run("--help").stdout
     assert "0 fine, 1 problems in the data, 2 wrong usage, 3 a bug of ours" in shown
+
+
+@pytest.mark.parametrize("looks", [Looks(media=True), Looks(checksums=False)])
+def test_an_index_of_no_samples_works_in_every_verb(run: Callable[..., Result], tmp_path: Path, looks: Looks) -> None:
+    for shard in range(2):
+        write_tar(tmp_path / "d" / f"{shard}.tar", [("a.jpg", b"x")])
+    report = index_tars(str(tmp_path / "d"), looks=looks)
+    assert (report.num_samples, report.num_quarantined) == (0, 2)
+    for options in (["ls"], ["ls", "--records", "--lines"], ["verify"], ["verify", "--quick"], ["stats"]):
+        assert run(*options, tmp_path / "d").exit_code == 0, options
+    for verb in ("preview", "bench"):
+        done = run(verb, tmp_path / "d")
+        assert done.exit_code == 2 and done.stderr.count("\n") == 1
+        assert "has no samples" in done.stderr and "2 are quarantined, quarantine.jsonl there says why" in done.stderr
+    index_tars(str(tmp_path / "d"), str(tmp_path / "part"), looks=looks)
+    assert run("merge", tmp_path / "whole", tmp_path / "part").exit_code == 1  # all samples are quarantined
+    assert run("verify", tmp_path / "whole").exit_code == 0
+    config = LoaderConfig(blend=(DatasetConfig(name="d", path=str(tmp_path / "d"), elements="sample"),), batch_size=1)
+    with pytest.raises(ValueError, match=r"has no elements \(2 shards\); see quarantine.jsonl"):
+        Loader(config, rank=0, world_size=1, encode=encode)
 
 
 @pytest.mark.parametrize("verb", VERBS)
