@@ -57,8 +57,10 @@ def of_nulls(column: pa.Array) -> pa.Array:
 
 
 def of_another_type(column: pa.Array) -> pa.Array:
-    is_text = pa.types.is_string(column.type)
-    return pa.array([7] * len(column)) if is_text else pa.array([["x"]] * len(column))
+    if pa.types.is_string(column.type):
+        return pa.array([7] * len(column))
+    is_text = pa.types.is_list(column.type) and pa.types.is_string(column.type.value_type)
+    return pa.array([[7] if is_text else ["x"]] * len(column))
 
 
 def use(folder: Path) -> None:

@@ -331,7 +331,10 @@ def test_gop_tables_with_gaps_are_damage(tmp_path: Path, column: str, values: li
     number = table.column_names.index(column)
     table = table.set_column(number, table.schema.field(column), pa.array(values, table.schema.field(column).type))
     pq.write_table(table, tmp_path / "index.parquet")
-    with pytest.raises(DatasetError, match=r"index\.parquet: shard 0: has GOP tables with gaps"):
+    with pytest.raises(
+        DatasetError,
+        match=r"index\.parquet: (shard 0: has GOP tables with gaps|row group 0: column key_frame\w* lacks 1 val)",
+    ):
         Index.open(source).gop_table(0, 0)
 
 
