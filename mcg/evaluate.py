@@ -35,9 +35,8 @@ from mcg.submission import Submission, write_submission
 from mcg.tasks import TASKS
 from mcg.tasks.task import Scores, Task, to_tensors
 from mcg.trained import trained_model
-from shards import Loader, LoaderConfig
+from shards import Failure, Loader, LoaderConfig
 from shards.accounting import RunAccounting
-from shards.collate import PADDING
 from shards.printing import guard_terminal, say, say_json
 from shards.stats import AccountingError
 
@@ -52,15 +51,20 @@ def evaluate(task: Task, model: MCG, config: LoaderConfig, device: torch.device,
     with Loader(config, rank, world, task.encode_for_evaluation) as loader, torch.inference_mode():
         accounting = RunAccounting(loader, distributed.gather_objects)
         for batch in loader:
-            reasons = {failure.origin: failure.reason for failure in batch.failures}
             # also where this rank has padding only: under ZeRO 3 the ranks gather the weights together, layer by layer
             shown = dataclasses.replace(batch, frames=apply_control(batch.frames, batch.origins, control, config.seed))
             answers = task.predict(model, shown, to_tensors(shown, device))
             predictions += [answer for answer, valid in zip(answers, batch.valid, strict=True) if valid]
             failures += [
-                {**meta, "origin": str(origin), "reason": reasons.get(origin, "unknown")}
-                for meta, origin, valid in zip(batch.meta, batch.origins, batch.valid, strict=True)
-                if not valid and origin != PADDING
+                {
+                    **meta,
+                    "origin": str(origin),
+                    "element": failure.row,
+                    "stage": failure.stage,
+                    "reason": failure.reason,
+                }
+                for meta, origin, slot in zip(batch.meta, batch.origins, batch.slot_failures, strict=True)
+                for failure in slot  # one, where there is any: an evaluation substitutes nothing
             ]
         elements = accounting.finish().elements
     model.train(was_training)
@@ -70,6 +74,11 @@ def evaluate(task: Task, model: MCG, config: LoaderConfig, device: torch.device,
     if found != expected:
         raise AccountingError(f"(predictions, failures) of all ranks are {found}, the loaders delivered {expected}")
     return task.score(predictions, failures)
+
+
+def _told(failure: Failure) -> dict[str, Any]:
+    """Which element of its shard failed, at what, and why."""
+    return {"element": failure.row, "stage": failure.stage, "reason": failure.reason}
 
 
 def write_scores(scores: Scores, out: Path, made: Submission | None = None) -> None:

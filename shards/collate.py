@@ -40,7 +40,7 @@ class Slot:
     """What was tried in vain for this slot, in order."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Batch:
     """One rank's part of a global batch; B is the rank's number of slots."""
 
@@ -56,11 +56,17 @@ class Batch:
     """(B,) False for failed slots and padding, which training never has."""
     dataset: str | None
     """The dataset of the whole global batch, None when it is mixed."""
-    failures: list[Failure]
-    """In training what was substituted, in evaluation what is missing."""
+    slot_failures: list[tuple[Failure, ...]]
+    """Of each slot what was tried for it in vain, in order: several records of one sample may fail for several
+    reasons, which the origin does not tell apart."""
 
     def __len__(self) -> int:
         return len(self.origins)
+
+    @property
+    def failures(self) -> list[Failure]:
+        """Of all slots: in training what was substituted, in evaluation what is missing."""
+        return [failure for failures in self.slot_failures for failure in failures]
 
 
 def collate(
@@ -95,7 +101,7 @@ def collate(
         origins=[slot.origin for slot in slots],
         valid=np.array([slot.frames is not None for slot in slots]),
         dataset=dataset,
-        failures=[failure for slot in slots for failure in slot.failures],
+        slot_failures=[slot.failures for slot in slots],
     )
 
 

@@ -5,7 +5,8 @@ position before the next batch that was not handed over yet, and a loader that l
 world size or batch size that fits; threads and look-ahead change nothing. Training never ends, and an element with bad
 data is replaced by a deterministic substitute. Evaluation gives every element once, in the order of the dataset, the
 last batch padded and masked; nothing is substituted. Only bad data (SampleError, MediaError) is survived: any other
-exception comes out of `next` with the origin it belongs to, and the loader still stands before that batch.
+exception comes out of `next` with the origin it belongs to. Whatever comes out of `next`, KeyboardInterrupt at any line
+included, position and accounts are those before that batch, and the next call gives it.
 
 It starts no process and leaves no file: whatever ends its process ends all of it. A fork may use a loader that gave
 no batch yet; one in use is refused there, and so does CUDA refuse one that decodes on a GPU.
@@ -19,9 +20,11 @@ Gives up: worker processes (reading and decoding release the GIL, so threads do)
 from __future__ import annotations
 
 import os
+import threading
 import weakref
 from collections import Counter, deque
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -41,7 +44,7 @@ from shards.pool import Pool
 from shards.printing import logger
 from shards.quarantine import FailureBudget, Ledger, exhausted
 from shards.source import is_remote
-from shards.stats import Accounting, Stats
+from shards.stats import Accounting, HandedOver, Stats
 from shards.worker import Encode, Pending, RngFactory, Worker
 
 if TYPE_CHECKING:
@@ -85,22 +88,34 @@ class Loader:
         )
         self._ledger = Ledger(ledger_path, {feed.name: feed.reader.fingerprint for feed in self._feeds})
         self._budget = FailureBudget(config.max_failures, config.max_failure_rate, config.probation)
-        self._worker = Worker(config, self._feeds, encode, self._backend.decode, self._ledger, self.stats)
-        self._start = Place(0, (0,) * len(self._feeds))
-        self._here = self._start  # before the next batch to hand over
-        self._ahead = self._start  # before the next batch to plan
-        self._loaded = False
+        ending = threading.Event()
+        self._worker = Worker(config, self._feeds, encode, self._backend.decode, self._ledger, self.stats, ending)
+        self._start = self._ahead = Place(0, (0,) * len(self._feeds))
+        """_ahead: before the next batch to plan."""
+        self.stats.handed = HandedOver(self._start)
+        self._loaded: HandedOver | None = None
+        """Where a state was loaded, as long as the loader stands there."""
         self._pending: deque[Pending] = deque()
+        self._continued: HandedOver | None = None
+        """What _pending and _ahead go on from. They hold nothing that this does not make again, so whatever breaks
+        into the making of a batch leaves another one here than `stats.handed`, and the next call begins anew."""
         self._pool = Pool(config.threads, f"shards-loader-rank{rank}")
         cached = any(feed.reader.cache is not None for feed in self._feeds)
         self._look_ahead = LookAhead(config, self._feeds, rank, world_size) if cached else None
         remote = any(is_remote(feed.reader.source.url) for feed in self._feeds)
         self._fetching = Pool(_REMOTE_THREADS if remote else _LOCAL_THREADS, f"shards-fetch-rank{rank}")
-        self._pools = (self._fetching, self._pool)
+        self._telling = Pool(1, f"shards-ahead-rank{rank}")
+        self._pools = (self._fetching, self._pool, self._telling)
         # Runs when the loader is dropped. It must not wait: the collector may run it in one of the pool's own threads.
-        # At the end of the process the pool stops by itself.
-        self._finalizer = weakref.finalize(self, _shut_down, self._pools, self._downloads, self._pending, wait=False)
+        # At the end of the process the pool stops by itself. Nothing that it is given may lead back to the loader, as a
+        # batch that failed does: its exception knows the frames that it came through.
+        self._finalizer = weakref.finalize(self, _shut_down, self._pools, self._downloads, ending, wait=False)
         self._finalizer.atexit = False
+
+    @property
+    def _here(self) -> Place:
+        """Before the next batch to hand over."""
+        return self.stats.handed.place
 
     @property
     def num_elements(self) -> int:
@@ -132,7 +147,7 @@ class Loader:
 
     def quarantined(self) -> dict[str, dict[str, int]]:
         """Failed attempts of this rank by dataset and stage, as handed over, since the loader was made."""
-        return self._ledger.counts()
+        return self._ledger.counts(self.stats.handed.num_batches)
 
     def open_shards(self) -> dict[str, int]:
         """Per dataset, the shards that all ranks together draw from around the present position."""
@@ -143,16 +158,20 @@ class Loader:
 
     def __iter__(self) -> Iterator[Batch]:
         """Training goes on where it stands. Evaluation starts anew, unless a state was loaded since the last time."""
-        if not self._training and not self._loaded:
+        if not self._training and self._loaded is not self.stats.handed:
             self._go_to(self._start)
-        self._loaded = False
-        return self._batches()
+        self._loaded = None
+        # Not a generator: that would be at its end after the first exception, and hold a batch on a line of its own.
+        return iter(self.__next__, None)
 
     def __next__(self) -> Batch:
-        batch = self._next()
-        if batch is None:
-            raise StopIteration
-        return batch
+        before = self.stats.handed
+        try:
+            return self._next(before)
+        except BaseException:
+            self.stats.handed = before  # also when it came between handing over and the end of the call
+            self._abandon()  # to save work; the next call would do it
+            raise
 
     def state_dict(self) -> dict[str, Any]:
         """The cursor before the next batch that was not handed over; the same on every rank."""
@@ -173,13 +192,14 @@ class Loader:
                 self._backend.reason,
                 saved.decoder,
             )
-        self._go_to(Place(saved.q, saved.positions))
-        self._loaded = True
+        self._loaded = self._go_to(Place(saved.q, saved.positions))
 
     def close(self) -> None:
         """Cancel what was made ahead and wait for the threads; calling it again does nothing."""
-        if self._finalizer.detach() is not None:
-            _shut_down(self._pools, self._downloads, self._pending, wait=True)
+        if not any(pool.is_elsewhere for pool in self._pools):  # a lock may be held by a thread that stayed behind
+            self._abandon()
+        self._finalizer()
+        _shut_down(self._pools, self._downloads, None, wait=True)
 
     def __enter__(self) -> Loader:
         return self
@@ -193,11 +213,39 @@ class Loader:
             "(in a DataLoader: num_workers=0)"
         )
 
-    def _batches(self) -> Iterator[Batch]:
-        while (batch := self._next()) is not None:
-            yield batch
+    def _next(self, before: HandedOver) -> Batch:
+        """Make the batch at `before` and put in place what comes after it, which is the last thing that is done."""
+        self._check_usable()
+        if self._continued is not before:
+            self._abandon()
+            self._ahead = before.place
+            if self._look_ahead is not None:
+                self._look_ahead.restart()
+        self._continued = None
+        for pool in (self._fetching, self._pool):
+            pool.start()
+        self._note_queue()
+        with self.stats.waiting():
+            if self._look_ahead is not None and self._look_ahead.is_due(before.place):
+                # by another thread: an interrupt of this one might leave the lists locked
+                self._telling.call(self._look_ahead.update, before.place)
+            self._plan_ahead(1, 0)  # the first batch of all has the line to itself
+            if not self._pending:
+                raise StopIteration
+            batch = self._pending[0].wait()
+        pending = self._pending.popleft()
+        elements = before.elements + self._account(pending, batch, before)
+        assert batch is not None  # or accounting has raised
+        _use_here(batch)
+        ahead = self.config.prefetch_batches
+        self._plan_ahead(ahead, self.config.fetch_batches if ahead else 0)
+        after = HandedOver(pending.plan.after, before.num_batches + 1, elements)
+        self._continued = after
+        # No call from here on, so no signal comes in between: Python looks for signals where a function is called.
+        self.stats.handed = after
+        return batch
 
-    def _next(self) -> Batch | None:
+    def _check_usable(self) -> None:
         if self.closed:
             raise ValueError("this loader is closed")
         if self._fetching.is_elsewhere:
@@ -205,27 +253,6 @@ class Loader:
                 f"this loader was started in process {self._fetching.pid}, and this is process {os.getpid()}, a fork "
                 "of it: its threads stayed behind; make the Loader in the process that uses it"
             )
-        self._note_queue()
-        with self.stats.waiting():
-            try:
-                if self._look_ahead is not None:
-                    self._look_ahead.update(self._here)
-                self._plan_ahead(1, 0)  # the first batch of all has the line to itself
-                if not self._pending:
-                    return None
-                pending = self._pending[0]
-                batch = pending.done.result()
-            except BaseException:
-                self._go_to(self._here)
-                raise
-        self._account(pending, batch)
-        assert batch is not None  # or accounting has raised
-        _use_here(batch)
-        self._pending.popleft()
-        self._here, self._loaded = pending.plan.after, False
-        ahead = self.config.prefetch_batches
-        self._plan_ahead(ahead, self.config.fetch_batches if ahead else 0)
-        return batch
 
     def _note_queue(self) -> None:
         made = [pending for pending in self._pending if pending.started]
@@ -249,13 +276,12 @@ class Loader:
         for pending in islice(self._pending, num_batches):
             pending.start_when_fetched(partial(_start, self._pool, self._worker, pending))
 
-    def _account(self, pending: Pending, batch: Batch | None) -> None:
-        """Count a batch when it is handed over, file its failures, and stop the run when there are too many."""
+    def _account(self, pending: Pending, batch: Batch | None, before: HandedOver) -> Accounting:
+        """What becomes of the elements of a batch. Files its failures, and stops the run when there are too many."""
         slots = [slot for slot in pending.slots if slot is not None and slot.origin != PADDING]
         failures = [failure for slot in slots for failure in slot.failures]
-        if not pending.filed:
-            self._ledger.file(failures)
-            pending.filed = True
+        if failures:
+            self._ledger.file(failures, before.num_batches)
         if batch is None:
             raise exhausted(next(slot.failures for slot in slots if slot.frames is None), self._ledger)
         failed = sum(bool(slot.failures) for slot in slots)
@@ -268,18 +294,22 @@ class Loader:
             padded=len(pending.slots) - len(slots),
         )
         counts.check(self._training)
-        total = self.stats.accounting + counts
+        total = before.elements + counts
         self._budget.check(total.failed_attempts, total.tried, self._ledger)
-        self.stats.hand_over(counts)
+        return counts
 
-    def _go_to(self, place: Place) -> None:
+    def _go_to(self, place: Place) -> HandedOver:
+        self._abandon()
+        handed = replace(self.stats.handed, place=place)
+        self.stats.handed = handed
+        return handed
+
+    def _abandon(self) -> None:
+        """Give up what is made ahead."""
+        self._continued = None
         for pending in self._pending:
             pending.abandon()
         self._pending.clear()
-        self._here = self._ahead = place
-        self._loaded = False
-        if self._look_ahead is not None:
-            self._look_ahead.restart()
 
     def _cursor(self, place: Place) -> Cursor:
         return Cursor(
@@ -331,12 +361,11 @@ def _traffic(feeds: Sequence[Feed], downloads: Downloads | None) -> dict[str, fl
     return dict(counts)
 
 
-def _shut_down(pools: Sequence[Pool], downloads: Downloads | None, pending: deque[Pending], wait: bool) -> None:
+def _shut_down(pools: Sequence[Pool], downloads: Downloads | None, ending: threading.Event | None, wait: bool) -> None:
     if any(pool.is_elsewhere for pool in pools):
         return  # in a fork; a lock may be held by a thread that stayed behind
-    for batch in pending:
-        batch.abandon()
-    pending.clear()
+    if ending is not None:
+        ending.set()
     if downloads is not None:
         downloads.close(wait)
     for pool in pools:

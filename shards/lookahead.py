@@ -57,9 +57,13 @@ class LookAhead:
         """Position of each feed at which the lists are made anew; None: begin as at the start."""
         self._check(self._needs((0,) * len(feeds)))
 
+    def is_due(self, place: Place) -> bool:
+        """Whether a part of a window went by."""
+        return self._due is None or not all(map(int.__lt__, place.positions, self._due))
+
     def update(self, place: Place) -> None:
-        """Be at a place: the lists are made anew when a part of a window went by. Raises ValueError as __init__."""
-        if self._due is not None and all(map(int.__lt__, place.positions, self._due)):
+        """Be at a place: the lists are made anew where that is due. Raises ValueError as __init__."""
+        if not self.is_due(place):
             return
         needs = self._needs(place.positions)
         if self._due is None:

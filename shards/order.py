@@ -13,7 +13,6 @@ precise page.
 
 from __future__ import annotations
 
-import threading
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -81,7 +80,6 @@ class Order:
         self._cuts = stream * self._short + np.minimum(stream, self._num_long)
         self._lay_line()
         self._passes: dict[int, tuple[Int64, Int64]] = {}
-        self._lock = threading.Lock()
 
     def at(self, positions: npt.ArrayLike, attempt: int = 0) -> Positions:
         """The elements at `positions` (any shape, from 0), or their substitute number `attempt` from the same window.
@@ -181,14 +179,15 @@ class Order:
 
     def _pass(self, number: int) -> tuple[Int64, Int64]:
         """(pieces in the order of this pass, the line position where each ends). Safe to call from several threads."""
-        with self._lock:
-            if number not in self._passes:
-                rank = hash64(self._seed, self._name, _PASS, number, self._piece_shard)
-                order = np.lexsort((rank, self._piece_stream))
-                if len(self._passes) >= _CACHED_PASSES:
-                    del self._passes[next(iter(self._passes))]
-                self._passes[number] = (order, np.cumsum(self._piece_size[order]))
-            return self._passes[number]
+        # No lock, which an interrupt of the consumer might leave locked: at worst two threads compute the same.
+        known = self._passes
+        found = known.get(number)
+        if found is None:
+            rank = hash64(self._seed, self._name, _PASS, number, self._piece_shard)
+            order = np.lexsort((rank, self._piece_stream))
+            found = (order, np.cumsum(self._piece_size[order]))
+            self._passes = dict([*known.items(), (number, found)][-_CACHED_PASSES:])
+        return found
 
 
 class Sequential:

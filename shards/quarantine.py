@@ -11,9 +11,9 @@ from __future__ import annotations
 
 import json
 import threading
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -47,17 +47,38 @@ class TooManyFailures(PrintableError, RuntimeError):
     """The run met more unusable elements than its budget bears."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Filed:
+    """What came to `Ledger.file`: one object, so that an interrupt leaves all of it or nothing."""
+
+    counts: Counter[tuple[str, str]] = field(default_factory=Counter)
+    """By dataset and stage, without those of the last call."""
+    last: tuple[Failure, ...] = ()
+    """A few, without those of the last call."""
+    batch: int | None = None
+    failures: tuple[Failure, ...] = ()
+    """Of the last call, and of which batch they are."""
+    offset: int = 0
+    """Where the file ended before it."""
+
+    def all_last(self) -> tuple[Failure, ...]:
+        return (*self.last, *self.failures)[-_NUM_LAST:]
+
+    def all_counts(self) -> Counter[tuple[str, str]]:
+        return self.counts + Counter((failure.origin.dataset, failure.stage) for failure in self.failures)
+
+
 class Ledger:
     """Failures of one rank, in memory and, with a path, appended to a JSON-lines file that outlives the process."""
 
     def __init__(self, path: Path | None = None, fingerprints: Mapping[str, str] | None = None) -> None:
         """fingerprints: dataset name -> fingerprint; failures that the file has under it are not filed twice."""
         self.path = path
-        self.last: deque[Failure] = deque(maxlen=_NUM_LAST)
         self._fingerprints = dict(fingerprints or {})
         self._known: dict[tuple[str, str, int], Failure] = {}
-        self._filed: set[tuple[Origin, int]] = set()
-        self._counts: Counter[tuple[str, str]] = Counter()
+        self._lasting: set[tuple[Origin, int]] = set()
+        """Those in the file; without those of the last call."""
+        self._filed = _Filed()
         self._lock = threading.Lock()
         if path is not None and path.exists():
             self._read(path)
@@ -66,6 +87,11 @@ class Ledger:
     def knows_any(self) -> bool:
         """Whether there is a lasting failure at all."""
         return bool(self._known)
+
+    @property
+    def last(self) -> tuple[Failure, ...]:
+        """The last few that came to `file`."""
+        return self._filed.all_last()
 
     def known(self, origin: Origin, row: int) -> Failure | None:
         """The lasting failure of this element that this process met, if there is one."""
@@ -77,27 +103,43 @@ class Ledger:
             with self._lock:
                 self._known.setdefault((failure.origin.dataset, failure.origin.shard, failure.row), failure)
 
-    def file(self, failures: Iterable[Failure]) -> None:
-        """Keep failures for good: append them to the file; a lasting one is filed once."""
-        lines = []
-        for failure in failures:
-            self.last.append(failure)
-            self._counts[failure.origin.dataset, failure.stage] += 1
+    def file(self, failures: Iterable[Failure], batch: int | None = None) -> None:
+        """Keep failures for good: append them to the file; a lasting one is filed once.
+
+        batch: its number. Filed once more for the same batch, they take the place of what was filed for it: whoever
+        filed them was interrupted before the batch was handed over.
+        """
+        filed, before = tuple(failures), self._filed
+        if batch is None or batch != before.batch:
+            self._lasting.update((failure.origin, failure.row) for failure in before.failures if failure.lasting)
+            offset = self.path.stat().st_size if self.path is not None and self.path.exists() else 0
+            before = _Filed(before.all_counts(), before.all_last(), batch, (), offset)
+        lines, lasting = [], set[tuple[Origin, int]]()
+        for failure in filed:
             element = (failure.origin, failure.row)
-            if failure.lasting and element in self._filed:
+            if failure.lasting and (element in self._lasting or element in lasting):
                 continue
             if failure.lasting:
-                self._filed.add(element)
+                lasting.add(element)
             lines.append(json.dumps(self._entry(failure)) + "\n")
-        if lines and self.path is not None:
+        self._filed = replace(before, failures=filed)
+        if self.path is not None and (lines or self.path.exists()):
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            with self.path.open("a", encoding="ascii") as file:
-                file.write("".join(lines))
+            left = "".join(lines).encode("ascii")
+            with self.path.open("ab", buffering=0) as file:  # nothing is left that might be written later
+                file.truncate(before.offset)
+                while left:
+                    left = left[file.write(left) :]
 
-    def counts(self) -> dict[str, dict[str, int]]:
-        """Dataset -> stage -> failures that came to `file` in this process, the repeated ones included."""
+    def counts(self, num_batches: int | None = None) -> dict[str, dict[str, int]]:
+        """Dataset -> stage -> failures that came to `file` in this process, the repeated ones included.
+
+        num_batches: without those of a batch from this number on, which was not handed over.
+        """
+        filed = self._filed
+        is_in = filed.batch is None or num_batches is None or filed.batch < num_batches
         counts: dict[str, dict[str, int]] = {}
-        for (dataset, stage), count in sorted(self._counts.items()):
+        for (dataset, stage), count in sorted((filed.all_counts() if is_in else filed.counts).items()):
             counts.setdefault(dataset, {})[stage] = count
         return counts
 
@@ -131,7 +173,7 @@ class Ledger:
                     f"{path}, line {number}: not a ledger entry ({error!r}); move the file away"
                 ) from error
             if lasting and self._fingerprints.get(origin.dataset) == fingerprint:
-                self._filed.add((origin, row))
+                self._lasting.add((origin, row))
 
 
 @dataclass(frozen=True, slots=True)

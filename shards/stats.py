@@ -14,9 +14,11 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from itertools import accumulate
 
+from shards.plan import Place
 from shards.printing import PrintableError
 
 STAGES = ("read", "encode", "decode", "collate")
@@ -206,13 +208,26 @@ class Snapshot:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class HandedOver:
+    """What a loader has handed over and where that leaves it: one object, put in place by one assignment, so that
+    position and accounts change together or not at all wherever an interrupt comes."""
+
+    place: Place
+    """Before the next batch."""
+    num_batches: int = 0
+    """Since the loader was made, whatever places it was sent to."""
+    elements: Accounting = field(default_factory=Accounting)
+
+
 class Clock:
     """The running counters of one stage."""
 
     __slots__ = ("_buckets", "_items", "_lock", "_total")
 
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
+    def __init__(self, alone: bool = False) -> None:
+        """alone: only one thread notes anything."""
+        self._lock = nullcontext() if alone else threading.Lock()
         self._items = self._total = 0
         self._buckets = [0] * _NUM_BUCKETS
 
@@ -245,15 +260,16 @@ class Timer:
 
 
 class Stats:
-    """Counters that the threads of one loader share. traffic: reads those of its sources."""
+    """Counters that the threads of one loader share; the consumer's are its thread's alone. traffic: reads those of its
+    sources."""
 
     def __init__(self, traffic: Callable[[], dict[str, float]] = dict) -> None:
         self._traffic = traffic
         self._lock = threading.Lock()
-        self._clocks = {stage: Clock() for stage in (*STAGES, WAIT)}
+        # What the consumer's thread notes takes no lock, which an interrupt might leave locked.
+        self._clocks = {stage: Clock(alone=stage == WAIT) for stage in (*STAGES, WAIT)}
         self._started = time.perf_counter()
-        self._num_batches = 0
-        self._accounting = Accounting()
+        self.handed = HandedOver(Place(0, ()))
         self._queue = Queue()
         self._decoded: Counter[str] = Counter()
 
@@ -267,33 +283,22 @@ class Stats:
 
     def found(self, ready: int, batches: int, num_bytes: int) -> None:
         """Note what lies in the queue when the consumer asks: finished batches, all batches, their decoded bytes."""
-        with self._lock:
-            self._queue += Queue(1, ready, int(ready == 0), ready, batches, num_bytes)
+        self._queue += Queue(1, ready, int(ready == 0), ready, batches, num_bytes)
 
     def count_decoded(self, way: str) -> None:
         """Count a clip by the way it went: "dali", or "cpu: REASON"."""
         with self._lock:
             self._decoded[way] += 1
 
-    def hand_over(self, counts: Accounting) -> Accounting:
-        """Count one batch; returns the new totals."""
-        with self._lock:
-            self._num_batches += 1
-            self._accounting += counts
-            return self._accounting
-
     def snapshot(self) -> Snapshot:
         times = {stage: clock.times() for stage, clock in self._clocks.items()}
-        traffic = self._traffic()
-        with self._lock:
-            elapsed = time.perf_counter() - self._started
-            decoded = dict(self._decoded)
-            return Snapshot(times, self._num_batches, self._accounting, self._queue, elapsed, traffic, decoded)
+        traffic, decoded, handed = self._traffic(), dict(self._decoded), self.handed
+        elapsed = time.perf_counter() - self._started
+        return Snapshot(times, handed.num_batches, handed.elements, self._queue, elapsed, traffic, decoded)
 
     @property
     def accounting(self) -> Accounting:
-        with self._lock:
-            return self._accounting
+        return self.handed.elements
 
     @property
     def seconds(self) -> dict[str, float]:

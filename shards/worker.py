@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -59,8 +59,6 @@ class Pending:
     done: Future[Batch | None] = field(default_factory=Future)
     """The batch; None when a slot and all its substitutes failed, which is told when it would be handed over."""
     abandoned: bool = False
-    filed: bool = False
-    """Whether its failures are in the ledger."""
     encoded_bytes: int = 0
     """Bytes that were fetched and are not decoded yet; before they are fetched, how many are expected."""
     num_bytes: int = 0
@@ -69,11 +67,26 @@ class Pending:
     """The frames of the batch, (B, T, H, W, 3), where arrays of that form are put as they come; see `place`."""
     _left: int = field(init=False)
     _start: Callable[[], None] | None = None
+    _is_last: Iterator[bool] = field(default_factory=lambda: iter((False, True)))
+    """Tells the consumer and the thread that fetches which of them came last. One step of an iterator is one operation
+    for all threads, and no lock, which an interrupt of the consumer might leave locked."""
     _lock: threading.Lock = field(default_factory=threading.Lock)
+    """For the threads that decode."""
+    _landed: threading.Lock = field(default_factory=threading.Lock)
+    """Locked until it is done."""
 
     def __post_init__(self) -> None:
         self.slots = [None] * len(self.plan.elements)
         self._left = len(self.plan.elements)
+        self._landed.acquire()
+        self.done.add_done_callback(partial(_release, self._landed))
+
+    def wait(self) -> Batch | None:
+        """What `done` says, when it does. Not by `Future.result`, which may lose its own lock to a signal and tell of
+        that instead."""
+        if not self.done.done():
+            self._landed.acquire()
+        return self.done.result()
 
     @property
     def started(self) -> bool:
@@ -82,22 +95,18 @@ class Pending:
 
     def start_when_fetched(self, start: Callable[[], None]) -> None:
         """Call `start` once, now or from the thread that fetches; only the first call of this counts."""
-        with self._lock:
-            if self._start is not None:
-                return
+        if self._start is None:
             self._start = start
-            fetched = self.fetched is not None
-        if fetched:
-            start()
+            if next(self._is_last):
+                start()
 
     def arrived(self, fetched: list[Fetched | SampleError | None]) -> None:
         """Take what was fetched."""
-        with self._lock:
-            self.fetched = fetched
-            self.encoded_bytes = sum(_num_bytes(one) for one in fetched)
-            start = self._start
-        if start is not None:
-            start()
+        self.encoded_bytes = sum(_num_bytes(one) for one in fetched)
+        self.fetched = fetched
+        if next(self._is_last):
+            assert self._start is not None
+            self._start()
 
     def by_sample(self) -> list[list[int]]:
         """The numbers of its slots; those together for which the same sample was fetched."""
@@ -143,6 +152,10 @@ class Pending:
         self.done.cancel()
 
 
+def _release(lock: threading.Lock, _: Future[Batch | None]) -> None:
+    lock.release()
+
+
 def _num_bytes(fetched: Fetched | SampleError | None) -> int:
     if fetched is None or isinstance(fetched, SampleError):
         return 0
@@ -165,8 +178,16 @@ class Worker:
     """Makes slots and batches; its methods may run in any number of threads."""
 
     def __init__(
-        self, config: LoaderConfig, feeds: Sequence[Feed], encode: Encode, decode: Decoder, ledger: Ledger, stats: Stats
+        self,
+        config: LoaderConfig,
+        feeds: Sequence[Feed],
+        encode: Encode,
+        decode: Decoder,
+        ledger: Ledger,
+        stats: Stats,
+        ending: threading.Event | None = None,
     ) -> None:
+        """ending: set when nobody waits for any batch any more."""
         self._config = config
         self._training = config.mode == "train"
         self._feeds = feeds
@@ -174,6 +195,7 @@ class Worker:
         self._decode = decode
         self._ledger = ledger
         self._stats = stats
+        self._ending = ending or threading.Event()
         self._filler: Slot | None = None
 
     def fetch(self, pending: Pending) -> None:
@@ -215,7 +237,7 @@ class Worker:
         Exceptions go to whoever waits for the batch."""
         last = _LastClip()
         for number in numbers:
-            if pending.abandoned:
+            if pending.abandoned or self._ending.is_set():
                 return
             self._fill(pending, number, last)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +13,10 @@ from tests.shards.small_dataset import FACTS, picture
 COLORS = ("red", "green", "blue")
 
 
-def write_questions(folder: Path, num_samples: int = 7, broken: Collection[int] = ()) -> Path:
-    """Sample i is a gray picture with 1 + i % 2 questions; the bytes of `broken` ones are no picture."""
+def write_questions(
+    folder: Path, num_samples: int = 7, broken: Collection[int] = (), records_of: Sequence[int] = (1, 2)
+) -> Path:
+    """Sample i is a gray picture with records_of[i % len] questions; the bytes of `broken` ones are no picture."""
     with DatasetWriter(folder, "gray", samples_per_shard=3) as writer:
         for i in range(num_samples):
             media = b"no picture" if i in broken else picture(30 * i)
@@ -25,7 +27,7 @@ def write_questions(folder: Path, num_samples: int = 7, broken: Collection[int] 
                     "type": f"kind{r}",
                     "id": f"{i}.{r}",
                 }
-                for r in range(1 + i % 2)
+                for r in range(records_of[i % len(records_of)])
             ]
             writer.write(f"{i:04d}", media, "png", asked, {}, FACTS)
     return folder

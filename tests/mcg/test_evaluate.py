@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,8 @@ from mcg.engine.checkpoint import CheckpointError
 from mcg.evaluate import _run, evaluate, write_scores
 from mcg.model.mcg import MCG
 from mcg.tasks.task import Scores
+from shards import EncodedClip, Sample, SampleError
+from shards.worker import RngFactory
 from tests.mcg.small_checkpoint import run_config, write_checkpoint
 from tests.mcg.small_model import make_model
 from tests.mcg.small_questions import COLORS, loader_config, make_task, write_questions
@@ -70,6 +73,34 @@ def test_failures_are_told_and_count_as_wrong(tmp_path: Path, model: MCG) -> Non
     assert {failure["id"] for failure in scores.failures} == {"1.0", "1.1", "4.0"}
     assert all(failure["origin"].startswith("gray/") and failure["reason"] for failure in scores.failures)
     assert set(scores.metrics["accuracy"]["by_type"]) == {"kind0", "kind1"}
+
+
+def test_questions_about_one_clip_that_fail_for_several_reasons_are_told_each_with_its_own(
+    tmp_path: Path, model: MCG, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    task = make_task()
+    encode = task.encode_for_evaluation
+
+    def picky(sample: Sample, rng: RngFactory) -> EncodedClip:
+        clip = encode(sample, rng)
+        if sample.origin.key == "0002" and sample.record_index == 0:
+            raise SampleError(sample.origin, "asked too early")
+        if sample.origin.key == "0002" and sample.record_index == 1:
+            raise SampleError(sample.origin, "asked too late")
+        # the same bytes in other hands fail to decode for a reason of their own
+        return replace(clip, media=b"third") if sample.record_index == 2 else clip
+
+    monkeypatch.setattr(task, "encode_for_evaluation", picky)
+    folder = write_questions(tmp_path / "gray", records_of=(1, 1, 3))
+    scores = evaluate(task, model, loader_config(folder, max_failure_rate=None), CPU)
+    told = {(failure["origin"], failure["element"]): failure for failure in scores.failures}
+    assert [told["gray/000000.tar:0002", element]["reason"] for element in (2, 3)] == [
+        "asked too early",
+        "asked too late",
+    ]
+    decoded = told["gray/000000.tar:0002", 4]
+    assert (decoded["id"], decoded["stage"]) == ("2.2", "decode") and "asked" not in decoded["reason"]
+    assert len(scores.failures) == scores.metrics["num_failed"] == 4  # and that of number 5, which has three as well
 
 
 @pytest.mark.parametrize("training", [True, False])

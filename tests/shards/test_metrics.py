@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shards.metrics import to_json_line, to_prometheus, write_metrics
-from shards.stats import STAGES, WAIT, Accounting, Snapshot, Stats
+from shards.plan import Place
+from shards.stats import STAGES, WAIT, Accounting, HandedOver, Snapshot, Stats
 
 NAME = r"[a-zA-Z_:][a-zA-Z0-9_:]*"
 SAMPLE = re.compile(rf"({NAME})(?:\{{(.*)\}})? (\S+)")
@@ -90,7 +91,8 @@ def busy() -> Snapshot:
     stats._clocks["collate"].note(10_000, 32)
     stats._clocks[WAIT].note(5_000_000)
     stats.found(2, 3, 12345)
-    stats.hand_over(Accounting(planned=32, delivered=30, failed=2, substituted=2, failed_attempts=3))
+    counts = Accounting(planned=32, delivered=30, failed=2, substituted=2, failed_attempts=3)
+    stats.handed = HandedOver(Place(32, (32,)), 1, counts)
     return stats.snapshot()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -21,10 +22,10 @@ from shards.config import LoaderConfig
 from shards.decode import Backend
 from shards.decode.cpu import decode
 from shards.loader import Loader
-from shards.media import probe
+from shards.media import MediaError, probe
 from shards.quarantine import TooManyFailures
 from shards.randaugment import Op
-from shards.sample import Sample
+from shards.sample import Sample, SampleError
 from shards.stats import Snapshot
 from shards.worker import Pending, RngFactory
 from shards.writer import DatasetWriter
@@ -98,6 +99,31 @@ def test_a_video_that_fails_fails_every_question_and_is_tried_once(
     assert len(ledger.splitlines()) == 5 and len({json.loads(line)["reason"] for line in ledger.splitlines()}) == 1
     assert (accounting.failed, accounting.failed_attempts, accounting.delivered) == (5, 5, 10)
     assert [one["question"] for one in meta[5:10]] == [f"None-{record}" for record in range(5)]
+
+
+def test_records_of_one_sample_fail_each_for_its_own_reason(films: Callable[..., Path], tmp_path: Path) -> None:
+    def picky(sample: Sample, rng: RngFactory) -> EncodedClip:
+        clip = ask(sample, rng)
+        if sample.origin.key == "001" and sample.record_index == 1:
+            raise SampleError(sample.origin, "no answer")
+        if sample.origin.key == "001" and sample.record_index == 2:
+            raise MediaError("too dark")
+        if sample.origin.key == "001" and sample.record_index == 3:
+            return replace(clip, plan=replace(clip.plan, frames=(0, 0, 0, 500)))
+        return clip
+
+    settings = config(("films", films("mp4", 4, 40, 60)), batch_size=8, mode="eval", max_failure_rate=None)
+    with Loader(settings, 0, 1, picky, tmp_path / "ledger") as loader:
+        [batch] = loader
+        assert loader.quarantined() == {"films": {"encode": 2, "decode": 1}}
+    assert [len(failures) for failures in batch.slot_failures] == [0, 0, 0, 0, 0, 1, 1, 1]
+    (answer,), (dark,), (late,) = batch.slot_failures[5:]
+    assert (answer.row, answer.stage, answer.reason) == (5, "encode", "no answer")
+    assert (dark.row, dark.stage, dark.reason) == (6, "encode", "too dark")
+    assert (late.row, late.stage) == (7, "decode") and "500" in late.reason
+    assert batch.failures == [answer, dark, late]
+    filed = [json.loads(line) for line in (tmp_path / "ledger").read_text().splitlines()]
+    assert [(line["row"], line["reason"]) for line in filed] == [(f.row, f.reason) for f in batch.failures]
 
 
 def test_tensors_are_shared_as_arrays_are(films: Callable[..., Path], monkeypatch: pytest.MonkeyPatch) -> None:

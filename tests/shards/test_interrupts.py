@@ -1,0 +1,345 @@
+"""Whatever breaks into `next`, at any line, leaves position, accounts and ledger as they were before that batch."""
+
+from __future__ import annotations
+
+import random
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, nullcontext
+from itertools import count
+from pathlib import Path
+from queue import SimpleQueue
+from traceback import walk_tb
+from types import FrameType
+from typing import Any
+
+import pytest
+from torchdata.stateful_dataloader import StatefulDataLoader
+
+import shards
+from shards.accounting import RunAccounting
+from shards.clip import EncodedClip
+from shards.collate import Batch
+from shards.loader import Loader
+from shards.quarantine import TooManyFailures
+from shards.sample import Sample
+from shards.source import LocalSource, Pieces, Range, SourceError
+from shards.torch_dataset import TorchDataset
+from shards.worker import RngFactory
+from tests.shards.http_store import HttpStore
+from tests.shards.small_dataset import config, encode, seen, sequence, write_dataset
+
+OWN_CODE = str(Path(shards.__file__).parent)
+
+
+@pytest.fixture(scope="module")
+def cc(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """19 samples in 4 shards, 38 records; two samples are no pictures."""
+    return write_dataset(tmp_path_factory.mktemp("cc"), "cc", 19, broken=(3, 11))
+
+
+class Lines:
+    """Raises at the n-th line of the project's own code that this thread comes to, and at no other."""
+
+    def __init__(self, number: int, error: type[BaseException] = KeyboardInterrupt) -> None:
+        self.left, self.error, self.hit = number, error, ""
+
+    def __call__(self, frame: FrameType, event: str, _: Any) -> Lines | None:
+        if event == "call":
+            return self if frame.f_code.co_filename.startswith(OWN_CODE) else None
+        if event == "line":
+            self.left -= 1
+            if self.left == 0:
+                self.hit = f"{frame.f_code.co_filename}:{frame.f_lineno}"
+                raise self.error(self.hit)
+        return self
+
+
+@contextmanager
+def interrupted(lines: Lines) -> Iterator[None]:
+    before = sys.gettrace()
+    sys.settrace(lines)
+    try:
+        yield
+    finally:
+        sys.settrace(before)
+
+
+def open_loader(folder: Path | str, ledger: Path | None = None, task: Any = encode, **fields: Any) -> Loader:
+    settings = {"window": 40, "streams": 1, "batch_size": 4, "threads": 1, "max_failure_rate": None}
+    settings |= {"prefetch_batches": 1, "fetch_batches": 1} | fields
+    return Loader(config(("cc", folder), **settings), 0, 1, task, ledger)
+
+
+def filed(ledger: Path) -> bytes:
+    return ledger.read_bytes() if ledger.exists() else b""
+
+
+def standing(loader: Loader, ledger: Path) -> tuple[Any, ...]:
+    """Position and accounts."""
+    snapshot = loader.stats.snapshot()
+    assert snapshot.accounting.failed_attempts == sum(loader.quarantined().get("cc", {}).values())
+    return loader.state_dict(), snapshot.accounting, snapshot.num_batches, loader.quarantined(), loader.progress()
+
+
+class Truth:
+    """The uninterrupted run: batch `number` and how the loader stands before it. Evaluations follow one another."""
+
+    def __init__(self, folder: Path | str, ledger: Path, **fields: Any) -> None:
+        self._loader = open_loader(folder, ledger, **fields)
+        self._ledger = ledger
+        self._batches = iter(self._loader)
+        self.batches: list[list[tuple[str, int]] | None] = []
+        """None: the end of an evaluation."""
+        self.standings = [standing(self._loader, ledger)]
+        self.filed = [0]
+        """Bytes in the ledger."""
+
+    def reach(self, number: int) -> None:
+        while len(self.batches) < number:
+            batch = next(self._batches, None)
+            if batch is None:
+                self._batches = iter(self._loader)
+            self.batches.append(None if batch is None else seen(batch))
+            self.standings.append(standing(self._loader, self._ledger))
+            self.filed.append(len(filed(self._ledger)))
+
+    def ledger(self, number: int) -> bytes:
+        return filed(self._ledger)[: self.filed[number]]
+
+    def close(self) -> None:
+        self._loader.close()
+
+
+class Run:
+    """A run beside the truth: the batches that were got, one after the other, are the same ones, whatever breaks in."""
+
+    def __init__(self, truth: Truth, folder: Path | str, ledger: Path, take: str, **fields: Any) -> None:
+        self.truth, self.ledger, self.take = truth, ledger, take
+        self.loader = open_loader(folder, ledger, **fields)
+        self.outer = StatefulDataLoader(TorchDataset(self.loader), batch_size=None)
+        self.batches = self._begin()
+        self.number = 0
+
+    def _begin(self) -> Iterator[Batch]:
+        return iter(self.outer if self.take == "torch" else self.loader)
+
+    def step(self, where: Lines | None = None) -> None:
+        """Ask for a batch."""
+        batch: Batch | None = None
+        with interrupted(where) if where else nullcontext():
+            if self.take == "next":
+                batch = next(self.loader, None)
+            else:
+                for one in self.batches:
+                    batch = one
+                    break
+        self.got(batch)
+
+    def got(self, batch: Batch | None) -> None:
+        if batch is None:
+            self.batches = self._begin()
+        self.truth.reach(self.number + 1)
+        assert (None if batch is None else seen(batch)) == self.truth.batches[self.number]
+        self.number += 1
+        self.check("handed over")
+        assert filed(self.ledger) == self.truth.ledger(self.number)
+
+    def check(self, where: str) -> None:
+        """It stands before the batch that was not got yet."""
+        self.truth.reach(self.number)
+        assert standing(self.loader, self.ledger) == self.truth.standings[self.number], where
+        RunAccounting(self.loader, list).check()
+
+    def break_in(self, lines: Lines) -> bool:
+        """Whether it came to that line."""
+        try:
+            self.step(lines)
+        except lines.error:
+            assert lines.hit
+            self.check(lines.hit)
+        return bool(lines.hit)
+
+
+@pytest.fixture
+def runs(tmp_path: Path) -> Iterator[Callable[..., Run]]:
+    """runs(folder, take, **fields) -> a run beside its truth."""
+    with ExitStack() as stack:
+
+        def make(folder: Path | str, take: str = "next", **fields: Any) -> Run:
+            truth = Truth(folder, tmp_path / "truth.jsonl", **fields)
+            stack.callback(truth.close)
+            run = Run(truth, folder, tmp_path / "ledger.jsonl", take, **fields)
+            stack.callback(run.loader.close)
+            return run
+
+        yield make
+
+
+CASES = [
+    ("train", "next", KeyboardInterrupt),
+    pytest.param("train", "for", MemoryError, marks=pytest.mark.long),
+    ("eval", "next", KeyboardInterrupt),
+    ("eval", "torch", KeyboardInterrupt),
+]
+
+
+@pytest.mark.parametrize(("mode", "take", "error"), CASES)
+def test_what_breaks_in_at_any_line_loses_no_batch(
+    cc: Path, runs: Callable[..., Run], mode: str, take: str, error: type[BaseException]
+) -> None:
+    run = runs(cc, take, mode=mode)
+    hits: set[str] = set()
+    missed = 0
+    for line in count(1):
+        lines = Lines(line, error)
+        missed = 0 if run.break_in(lines) else missed + 1
+        if missed == 12:  # more than the batches of an evaluation, in which the last ones need fewer lines
+            break
+        hits.add(lines.hit)
+        if line % 3 == 0:
+            run.break_in(Lines(1 + line * 7 % 60, error))  # and once more, while it begins anew
+        run.step()
+        run.step()
+    assert len(hits) > 60
+
+
+@pytest.mark.long
+def test_what_breaks_into_the_first_batch_of_all_loses_nothing(cc: Path) -> None:
+    with open_loader(cc) as loader:
+        expected = sequence([loader], 3)
+    for line in count(1):
+        lines = Lines(line)
+        with open_loader(cc) as loader:
+            state, got = loader.state_dict(), []
+            try:
+                with interrupted(lines):
+                    got.append(seen(next(loader)))
+            except KeyboardInterrupt:
+                assert loader.state_dict() == state, lines.hit
+            assert got + sequence([loader], 3 - len(got)) == expected, lines.hit
+        if not lines.hit:
+            break
+    assert line > 60
+
+
+@pytest.mark.long
+def test_what_breaks_in_at_any_line_of_a_run_with_a_cache_loses_no_batch(
+    cc: Path, runs: Callable[..., Run], tmp_path: Path
+) -> None:
+    store = HttpStore()
+    store.files = {f"/{file.name}": file.read_bytes() for file in cc.iterdir() if file.is_file()}
+    with store.running():
+        room = {"folder": str(tmp_path / "cache"), "limit": 1 << 20}
+        run = runs(store.url, cache=room, window=6)  # a part of a window goes by with every batch
+        for line in count(1):
+            if not run.break_in(Lines(line)):
+                break
+            run.step()
+        run.loader.close()
+        run.truth.close()
+    assert line > 60
+
+
+@pytest.mark.parametrize("take", ["next", "for"])
+def test_signals_at_any_time_lose_no_batch(cc: Path, runs: Callable[..., Run], take: str) -> None:
+    """Each signal comes from another thread after a number of turns that the seed says."""
+    run = runs(cc, take, threads=2)
+    turns, draw, main = SimpleQueue[int](), random.Random(5), threading.get_ident()
+
+    def send() -> None:
+        while (number := turns.get()) >= 0:
+            for _ in range(number):
+                pass
+            signal.pthread_kill(main, signal.SIGINT)
+
+    sender = threading.Thread(target=send)
+    sender.start()
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    got: list[Batch | None] = []
+    try:
+        for _ in range(400):
+            try:
+                turns.put(draw.randrange(20_000))
+                if take == "for":
+                    for batch in run.loader:
+                        got.append(batch)
+                while True:
+                    got.append(next(run.loader))
+            except KeyboardInterrupt as error:
+                frames = list(walk_tb(error.__traceback__))
+            if take == "next" and len(frames) == 1 and run.loader.stats.snapshot().num_batches == len(got) + 1:
+                got.append(None)  # it came after `next` had returned, and before the line that called it had the batch
+            run.number = len(got)
+            run.check(f"a signal after {len(got)} batches")
+    finally:
+        turns.put(-1)
+        sender.join()
+        signal.signal(signal.SIGINT, before)
+    for batch, expected in zip(got, run.truth.batches, strict=True):
+        assert batch is None or seen(batch) == expected
+    assert filed(run.ledger) == run.truth.ledger(len(got))
+
+
+@pytest.mark.parametrize("take", ["next", "for", "torch"])
+def test_the_batch_that_a_store_did_not_give_comes_when_the_store_is_back(
+    cc: Path, runs: Callable[..., Run], take: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = runs(cc, take)
+    run.truth.reach(9)
+    read_many, is_there = LocalSource.read_many, True
+
+    def read(source: LocalSource, ranges: Sequence[Range]) -> Pieces:
+        if not is_there:
+            raise SourceError("the store is away")
+        return read_many(source, ranges)
+
+    monkeypatch.setattr(LocalSource, "read_many", read)
+    for _ in range(3):
+        run.step()
+        is_there = False
+        for _ in range(5):  # some were made ahead
+            try:
+                run.step()
+            except SourceError:
+                run.check("the store is away")
+        is_there = True
+    run.step()
+    assert run.number > 4
+
+
+def test_a_run_with_too_many_failures_stands_before_the_batch_and_its_accounts_agree(cc: Path, tmp_path: Path) -> None:
+    with open_loader(cc, tmp_path / "ledger", max_failures=3) as loader:
+        with pytest.raises(TooManyFailures) as first:
+            while True:
+                before = standing(loader, tmp_path / "ledger")
+                next(loader)
+        lines = filed(tmp_path / "ledger")
+        for _ in range(2):
+            assert standing(loader, tmp_path / "ledger") == before
+            with pytest.raises(TooManyFailures) as again:
+                next(loader)
+        assert str(again.value) == str(first.value) and filed(tmp_path / "ledger") == lines
+    failed = before[1].failed_attempts
+    assert failed <= 3 < len(lines.splitlines())
+
+
+def test_an_iterator_goes_on_after_an_exception(cc: Path) -> None:
+    armed = True
+
+    def buggy(sample: Sample, rng: RngFactory) -> EncodedClip:
+        if armed:
+            raise KeyError("mine")
+        return encode(sample, rng)
+
+    with open_loader(cc) as loader:
+        expected = sequence([loader], 3)
+    with open_loader(cc, task=buggy) as loader:
+        batches = iter(loader)
+        for _ in range(3):
+            with pytest.raises(KeyError, match="mine"):
+                next(batches)
+        armed = False
+        assert [seen(next(batches)) for _ in range(3)] == expected
