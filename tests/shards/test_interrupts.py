@@ -320,7 +320,7 @@ def test_the_batch_that_a_store_did_not_give_comes_when_the_store_is_back(
                 run.check("the store is away")
         is_there = True
     run.step()
-    assert run.number > 4
+    assert run.number >= 4
 
 
 def test_a_run_with_too_many_failures_stands_before_the_batch_and_its_accounts_agree(cc: Path, tmp_path: Path) -> None:
