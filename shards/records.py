@@ -80,7 +80,7 @@ def _own_records(records: Any, odd: str | None, rules: MemberRules) -> list[dict
         for name, value in texts:
             if not isinstance(value, str):
                 raise TextError(f"records[{number}]: {name} is {_kind(value)}, not a text; correct it")
-        if not any(value.strip() for _, value in texts):
+        if not any(_says_something(value, f"records[{number}]: {name}") for name, value in texts):
             raise TextError(f"records[{number}] has no text in caption or question; if none is needed: --text-field ''")
     return records
 
@@ -88,7 +88,8 @@ def _own_records(records: Any, odd: str | None, rules: MemberRules) -> list[dict
 def _found_records(fields: dict[str, Any], txt: bytes | None, rules: MemberRules) -> list[dict[str, Any]]:
     """The records of a json without "records" and a txt. Raises TextError."""
     if rules.text_field == ():
-        if not _is_text(fields.get("caption")) and (caption := _plain(txt)):
+        there = fields.get("caption")
+        if (there is None or (isinstance(there, str) and not is_text(there))) and (caption := _plain(txt)):
             fields["caption"] = caption
         if not fields:
             raise TextError("has no text: neither a field in json nor a caption in txt")
@@ -112,7 +113,7 @@ def _found_records(fields: dict[str, Any], txt: bytes | None, rules: MemberRules
             # A list that became records is not repeated in each of them.
             rest = {key: fields[key] for key in fields if key != name} if isinstance(value, list) else fields
             return [{**rest, **text} for text in texts]
-    if not named and isinstance(fields.get("question"), str) and fields["question"].strip():
+    if not named and is_text(fields.get("question")):
         return [fields]
     raise problem or TextError(_no_text(fields, txt, rules))
 
@@ -122,7 +123,7 @@ def _texts(value: Any, name: str) -> list[dict[str, Any]]:
     if value is None:
         return []
     if isinstance(value, str):
-        return [{"caption": value}] if value.strip() else []
+        return [{"caption": value}] if _says_something(value, name) else []
     if not isinstance(value, list):
         raise TextError(f"{name} is {_kind(value)}, not a text; {_remedy(value, name)}")
     turns = as_turns(value)
@@ -133,15 +134,22 @@ def _texts(value: Any, name: str) -> list[dict[str, Any]]:
 
 def _of_item(item: Any, name: str, number: int) -> Iterator[dict[str, Any]]:
     if isinstance(item, dict):
-        captions = [item[field] for field in ("caption", "text") if _is_text(item.get(field))]
+        captions = [item[field] for field in ("caption", "text") if is_text(item.get(field))]
         if captions:
             yield {**item, "caption": captions[0]}
             return
     elif item is None or isinstance(item, str):
-        if _is_text(item):
+        if item is not None and _says_something(item, f"{name}[{number}]"):
             yield {"caption": item}
         return
     raise TextError(f"{name}[{number}] is {_kind(item)}, not a text; {_remedy(item, name)}")
+
+
+def _says_something(text: str, name: str) -> bool:
+    """False where it is blank. Raises TextError where it holds halves of characters."""
+    if not is_whole(text):
+        raise TextError(f"{name} holds half of a character (a lone surrogate); correct it")
+    return is_text(text)
 
 
 def _look_up(fields: Any, path: str) -> Any:
@@ -174,7 +182,7 @@ def _plain(txt: bytes | None) -> str:
         raise TextError(f"txt is not utf-8 ({error}); convert it, as in: iconv -f LATIN1 -t UTF-8") from error
     if "\0" in caption:
         raise TextError("txt holds zero bytes; is it text at all? convert it to utf-8")
-    return caption
+    return caption if is_text(caption) else ""
 
 
 def _load(text: bytes, rules: MemberRules) -> tuple[dict[str, Any], str | None]:
@@ -225,8 +233,20 @@ def _kind(value: Any) -> str:
     return "a number" if isinstance(value, int | float) else "an object" if isinstance(value, dict) else "a list"
 
 
-def _is_text(value: Any) -> bool:
-    return isinstance(value, str) and bool(value.strip())
+def is_text(value: Any) -> bool:
+    """Whether a value is a text in which something can be read, of whole characters."""
+    return isinstance(value, str) and any(map(str.isprintable, value.strip())) and is_whole(value)
+
+
+def is_whole(text: str) -> bool:
+    """Whether a text can be encoded: json lets halves of characters (lone surrogates) pass."""
+    if text.isascii():
+        return True
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 # ---------------------------------------------------------------- numbers that are none

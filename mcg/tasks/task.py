@@ -21,6 +21,7 @@ from mcg.text import TextCodec
 from shards import Batch, EncodedClip, Sample
 from shards.clip import ClipConfig
 from shards.loader import RngFactory
+from shards.records import is_whole
 
 
 class ClipTaskConfig(BaseModel):
@@ -100,7 +101,7 @@ class Task(ABC):
 def text_of(record: dict[str, Any], name: str) -> str:
     """A field of a record without surrounding space; "" where it holds no text: the spelling of a list is none."""
     value = record.get(name)
-    return value.strip() if isinstance(value, str) else ""
+    return value.strip() if isinstance(value, str) and is_whole(value) else ""
 
 
 def label_of(record: dict[str, Any], name: str) -> str:

@@ -13,10 +13,16 @@ import numpy as np
 import pytest
 
 from shards import index, reader
+from shards.config import DatasetConfig
+from shards.feed import open_reader
+from shards.frozen import ConfigError
 from shards.index import DatasetError, MemberRow, SampleRow, ShardEntry
+from shards.indexer import index_tars
+from shards.members import MemberSettings
 from shards.reader import Fetched, Reader
-from shards.sample import MediaFacts, Origin, SampleError
+from shards.sample import MediaFacts, Origin, Sample, SampleError
 from shards.source import SourceError
+from tests.shards.foreign_tars import write_tar
 
 
 @pytest.fixture
@@ -319,3 +325,31 @@ def test_importing_the_package_loads_nothing_heavy() -> None:
     code = f"import sys, {imports}; print([m for m in {heavy} if m in sys.modules])"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert found.strip() == "[]"
+
+
+def test_a_config_may_read_other_texts_and_nothing_else(tmp_path: Path) -> None:
+    fields = {"caption": "short", "alt": "long", "captions": ["a", "b"]}
+    files = [("0.jpg", b"x"), ("0.mp4", b"y"), ("0.json", json.dumps(fields).encode()), ("0.caption.txt", b"third")]
+    write_tar(tmp_path / "d" / "0.tar", files)
+    url = str(tmp_path / "d")
+    index_tars(url)
+
+    def read(elements: Literal["record", "sample"] = "record", **settings: object) -> Sample:
+        reader = Reader("d", url, elements, settings=MemberSettings(**settings))
+        return reader.read(0, 0, np.random.default_rng(0))
+
+    assert read().record["caption"] == "short" and read().media == b"y"
+    assert read(text_field="alt").record["caption"] == "long"
+    assert read(text_members="caption.txt").record == {"caption": "third"}
+    assert read("sample", text_field="captions").record["caption"] in ("a", "b")
+    with pytest.raises(SampleError, match=r"has 2 records, the index says 1; index .* --text-field captions"):
+        read(text_field="captions")
+    with pytest.raises(ConfigError, match=r"media: .*python -m shards index \S+ --media-members image"):
+        read(media="image")
+    with pytest.raises(ConfigError, match="key_until"):
+        read(key_until="last_dot")
+    config = DatasetConfig(name="d", path=url, text_field=("alt",), media=("video", "frames", "image"))
+    sample = open_reader(config).fetch([0], [0])[0]
+    assert not isinstance(sample, SampleError)
+    with pytest.raises(ConfigError, match=r"text_field is about members of shards; a \.beton file has none"):
+        DatasetConfig(name="d", path="x.beton", source="ffcv", text_field=("alt",))

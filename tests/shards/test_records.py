@@ -36,6 +36,8 @@ def test_a_list_of_records_is_ours_and_the_rest_is_meta() -> None:
         ({"url": "u"}, b" txt says\n", {"url": "u", "caption": "txt says"}),
         ({"url": "u", "caption": None}, b"txt says", {"url": "u", "caption": "txt says"}),
         ({"url": "u", "caption": ""}, b"txt says", {"url": "u", "caption": "txt says"}),
+        ({"url": "u", "caption": "\u200b"}, b"txt says", {"url": "u", "caption": "txt says"}),
+        ({"url": "u", "caption": "\U0001f642"}, b"txt says", {"url": "u", "caption": "\U0001f642"}),
         ({"url": "u", "caption": " "}, b"txt says", {"url": "u", "caption": "txt says"}),
         (
             {"text": "not asked", "captions": 3},
@@ -76,6 +78,10 @@ def test_a_foreign_sample_has_one_record_of_all_fields_and_the_caption(
         (b'{"caption": true}', b"caption", "caption is true, not a text"),
         (b'{"caption": 3}', None, "caption is a number, not a text"),
         (b'{"caption": {"en": "x", "de": "y"}}', b"caption", "caption is an object.*--text-field caption.en"),
+        (b'{"caption": "a\\ud800b"}', b"x", "caption holds half of a character"),
+        (b'{"captions": ["a", "\\udc00"]}', None, r"captions\[1\] holds half of a character"),
+        (b'{"records": [{"caption": "\\ud800"}]}', None, r"records\[0\]: caption holds half of a character"),
+        ('{"caption": "\u200b\ufeff"}'.encode(), b"\xe2\x80\x8b", "has no text"),
         (b'{"caption": ["a", 7]}', None, r"caption\[1\] is a number"),
         (b'{"caption": ["a", ["b"]]}', None, r"caption\[1\] is a list"),
         (b'{"captions": [{"en": "a"}]}', None, r"captions\[0\] is an object.*--text-field captions.en"),
@@ -190,7 +196,9 @@ def test_with_no_field_named_the_fields_are_the_record_as_they_are() -> None:
                 parse(as_json(case), None, rules)
         else:
             assert parse(as_json(case), None, rules).records == [case]
-            assert parse(as_json(case), None, UNWRITTEN).records == [case]
+            for txt in (None, b"x"):
+                expected = case if "caption" in case or txt is None else {**case, "caption": "x"}
+                assert parse(as_json(case), txt, UNWRITTEN).records == [expected]
     assert parse(as_json({"records": [{"n": 1}]}), None, rules).records == [{"n": 1}]
 
 

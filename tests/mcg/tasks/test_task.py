@@ -29,7 +29,7 @@ def test_a_missing_or_null_text_is_empty(record: dict[str, object], expected: st
     assert text_of(record, "a") == label_of(record, "a") == expected
 
 
-@pytest.mark.parametrize("value", [["a", "b"], {"en": "x"}, True])
+@pytest.mark.parametrize("value", [["a", "b"], {"en": "x"}, True, "a\ud800b"])
 def test_the_spelling_of_what_is_no_text_is_not_trained_on(value: object) -> None:
     assert text_of({"a": value}, "a") == label_of({"a": value}, "a") == ""
 
