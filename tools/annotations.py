@@ -1,21 +1,24 @@
 """Annotation files as streams of records, each with the place it stands at.
 
 Promises: csv, tsv, jsonl and parquet are never loaded whole; one broken line costs that line only (after a csv record
-with broken quoting, reading goes on at the next physical line); line numbers are those of an editor, the header being
-line 1; nothing is unpickled. A file that cannot be used at all raises AnnotationError with the remedy.
+with broken quoting, or one whose stray quote has swallowed others, reading goes on at the next physical line), so every
+record of a file is a Record or a BadRow here; line numbers are those of an editor, the header being line 1;
+lines end with LF, CRLF or CR, text is UTF-8 or UTF-16; nothing is unpickled. A file that cannot be used at all raises
+AnnotationError with the remedy.
 """
 
 from __future__ import annotations
 
-import csv
 import json
-from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
 
+from tools.csv_lines import CsvLines
 from tools.rows import MALFORMED, AnnotationError, BadRow, OptionError
+from tools.swallowed import KnownColumns
+from tools.text_files import open_text
 
 PICKLES = {".pkl", ".pickle", ".p"}
 TABLES = (".csv", ".jsonl", ".parquet")
@@ -71,7 +74,7 @@ def about_records(path: Path) -> int:
     count = -1 if path.suffix.lower() == ".csv" else 0
     with open(path, "rb") as file:
         while block := file.read(1 << 22):
-            count += block.count(b"\n")
+            count += block.count(b"\n") or block.count(b"\r")
     return count
 
 
@@ -99,7 +102,7 @@ def csv_records(path: Path, required: Columns) -> Iterator[Record | BadRow]:
 
     A header with tabs means a file separated by tabs, whatever its name.
     """
-    with _open_text(path, newline="") as file:
+    with _open_text(path) as file:
         delimiter = "\t" if "\t" in file.readline() else ","
         file.seek(0)
         lines = _csv_lines(path, file, delimiter)
@@ -123,43 +126,50 @@ def csv_records(path: Path, required: Columns) -> Iterator[Record | BadRow]:
 
 
 def _csv_lines(path: Path, file: TextIO, delimiter: str) -> Iterator[tuple[str, list[str]] | BadRow]:
-    """(place, fields) per record. Broken quoting: report the first physical line, go on with the second."""
-    again: deque[str] = deque()
-    taken: list[str] = []
-
-    def feed() -> Iterator[str]:
-        while True:
-            line = again.popleft() if again else file.readline()
-            if not line:
-                return
-            taken.append(line)
-            yield line
-
-    done = 0  # physical lines that are dealt with
-    reader = csv.reader(feed(), delimiter=delimiter, strict=True)
-    while True:
-        place = f"line {done + 1}"
-        try:
-            fields = next(reader)
-        except StopIteration:
-            return
-        except csv.Error as error:
-            what = f"broken csv ({error}); fix the quotes on this line (a quote inside a field is written twice)"
+    """(place, fields) per record, the header first. Broken quoting, and a quote that swallows records: report the first
+    line, go on with the second."""
+    lines = CsvLines(file, delimiter)
+    header: list[str] | None = None
+    columns: KnownColumns | None = None
+    done = 0  # lines that are dealt with
+    while (read := lines.read()) is not None:
+        place, error = f"line {done + 1}", read.error and f"broken csv ({read.error})"
+        if not error and header is not None and len(read.lines) > 1:
+            columns = columns or _known_columns(path, delimiter, len(header))
+            if columns.hold_records(read.lines, delimiter):
+                closes = done + len(read.lines)
+                error = f"a quote opens here and closes in line {closes}, and what lies between looks like records"
+        if error:
+            what = f"{error}; fix the quotes on this line (a quote inside a field is written twice)"
             yield BadRow.at(place, path, MALFORMED, what)
-            again.extendleft(reversed(taken[1:]))
-            taken.clear()
+            lines.read_again(read.lines[1:])
             done += 1
-            reader = csv.reader(feed(), delimiter=delimiter, strict=True)
             continue
-        done += len(taken)
-        taken.clear()
-        if fields:
-            yield place, fields
+        done += len(read.lines)
+        if read.fields:
+            header = header or read.fields
+            yield place, read.fields
+
+
+def _known_columns(path: Path, delimiter: str, num_columns: int) -> KnownColumns:
+    """What the columns of a file are like, from its first records."""
+
+    def records() -> Iterator[list[str]]:
+        with _open_text(path) as file:
+            file.readline()
+            lines = CsvLines(file, delimiter)
+            while (read := lines.read()) is not None:
+                if read.error:
+                    lines.read_again(read.lines[1:])
+                elif len(read.fields) == num_columns:
+                    yield read.fields
+
+    return KnownColumns(records(), num_columns)
 
 
 def jsonl_records(path: Path) -> Iterator[Record | BadRow]:
     """Records of a file with one JSON object per line; blank lines are no records."""
-    with _open_text(path, newline="\n") as file:
+    with _open_text(path) as file:
         for number, line in enumerate(file, 1):
             if not line.strip():
                 continue
@@ -178,7 +188,7 @@ def jsonl_records(path: Path) -> Iterator[Record | BadRow]:
 
 def tsv_lines(path: Path) -> Iterator[tuple[int, list[str]]]:
     """(line number, fields) of a tsv without quoting rules, as Conceptual Captions and VIOLET write it."""
-    with _open_text(path, newline="\n") as file:
+    with _open_text(path) as file:
         for number, line in enumerate(file, 1):
             yield number, line.rstrip("\r\n").split("\t")
 
@@ -216,7 +226,7 @@ def load_json(path: Path) -> Any:
         return values
 
     try:
-        return json.loads(path.read_text(encoding="utf-8-sig"), object_pairs_hook=unique)
+        return json.loads(path.read_bytes(), object_pairs_hook=unique)
     except AnnotationError:
         raise
     except FileNotFoundError:
@@ -243,10 +253,9 @@ def pick_split(path: Path, splits: dict[str, Any], split: str | None) -> dict[st
     return texts
 
 
-def _open_text(path: Path, newline: str) -> TextIO:
-    """UTF-8 with or without byte order mark; broken bytes become surrogates, which text_flaw refuses per record."""
+def _open_text(path: Path) -> TextIO:
     check_file(path)
-    return open(path, encoding="utf-8-sig", errors="surrogateescape", newline=newline)
+    return open_text(path)
 
 
 def _check_columns(path: Path, header: list[str], required: Columns) -> None:

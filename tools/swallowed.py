@@ -1,0 +1,98 @@
+"""Records of a csv that a stray quote has drawn into one field.
+
+A quote that opens a field and is not meant to (`"A 50 inch screen`) makes a field of all that follows up to the next
+one, and csv has no way to say so: the result is a field of several lines, as captions with line breaks are. What
+tells them apart: of two neighbouring lines the first could end a record and the second begin one, each being as long
+as the header is and with ids, numbers and addresses where other records have them.
+Gives up: a caption of several lines that are themselves like records of this file is taken for swallowed records, and
+its lines are reported one by one; a swallowed line that lacks columns is taken for text.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable, Sequence
+from itertools import islice, pairwise
+
+NUM_LOOKED_AT = 1000
+"""Records from whose values columns are known."""
+_SHARE = 0.95
+"""Of the values, that have to be alike."""
+_MIN_FOR_FORM = 3
+"""Different values from which a common beginning and the lengths say something."""
+
+
+class KnownColumns:
+    """What the values of each column of a file have in common."""
+
+    def __init__(self, records: Iterable[Sequence[str]], num_columns: int) -> None:
+        columns: list[list[str]] = [[] for _ in range(num_columns)]
+        for record in islice(records, NUM_LOOKED_AT):
+            for column, value in zip(columns, record, strict=False):
+                if not {"\n", "\r"} & set(value):
+                    column.append(value)
+        self._forms = [_Form(values) for values in columns]
+
+    def hold_records(self, lines: Sequence[str], delimiter: str) -> bool:
+        """Whether a record that takes several lines has drawn in others."""
+        like = [self._is_like_a_record(_cells(line, delimiter)) for line in lines]
+        return any(before and after for before, after in pairwise(like))
+
+    def _is_like_a_record(self, cells: Sequence[str]) -> bool:
+        num_columns = len(self._forms)
+        says_something = any(form.says_something for form in self._forms)
+        if len(cells) < num_columns or (len(cells) > num_columns and not says_something):
+            return False
+        return all(form.fits(cell) for form, cell in zip(self._forms, cells, strict=False))
+
+
+class _Form:
+    """What the values of one column have in common: numbers, or words with digits in them (ids, addresses, times), of
+    some length and with some beginning; nothing, for captions."""
+
+    def __init__(self, values: Sequence[str]) -> None:
+        known = [value.strip() for value in values if value.strip()]
+        enough = bool(known) and len(known) >= _SHARE * len(values)
+        self._is_number = enough and _most(value.isdecimal() for value in known)
+        self.says_something = enough and _most(_is_word_with_digits(value) for value in known)
+        self._start, self._lengths = "", range(1, 1 << 30)
+        if self.says_something and not self._is_number and len(set(known)) >= _MIN_FOR_FORM:
+            self._start = _common_start(min(known), max(known))
+            lengths = [len(value) for value in known]
+            self._lengths = range(min(lengths) // 2, 2 * max(lengths) + 1)
+
+    def fits(self, value: str) -> bool:
+        value = value.strip().strip('"')
+        if self._is_number:
+            return value.isdecimal()
+        if not self.says_something:
+            return True
+        return _is_word_with_digits(value) and value.startswith(self._start) and len(value) in self._lengths
+
+
+def _common_start(one: str, other: str) -> str:
+    same = (n for n, (a, b) in enumerate(zip(one, other, strict=False)) if a != b)
+    return one[: next(same, min(len(one), len(other)))]
+
+
+def _is_word_with_digits(value: str) -> bool:
+    return len(value.split()) == 1 and any(c.isdecimal() for c in value)
+
+
+def _most(answers: Iterable[bool]) -> bool:
+    found = list(answers)
+    return sum(found) >= _SHARE * len(found)
+
+
+def _cells(line: str, delimiter: str) -> list[str]:
+    """The fields of one line by itself; a quote that it opens and does not close is a character like others."""
+    line = line.rstrip("\r\n")
+    try:
+        return next(csv.reader([line], delimiter=delimiter, strict=True), [])
+    except csv.Error:
+        pass
+    try:
+        *cells, open_field = next(csv.reader([line], delimiter=delimiter), [""])
+    except csv.Error:
+        return line.split(delimiter)
+    return [*cells, *open_field.split(delimiter)]
