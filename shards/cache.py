@@ -26,6 +26,7 @@ from typing import Literal
 
 import xxhash
 
+from shards.open_files import open_fd
 from shards.printing import logger
 from shards.source import read_fully
 
@@ -182,7 +183,7 @@ class ShardCache:
     def find(self, identity: str) -> CachedShard | None:
         """A shard that is here, open and locked; None if it is not here."""
         try:
-            fd = os.open(self.path(identity), os.O_RDONLY | os.O_CLOEXEC)
+            fd = open_fd(self.path(identity), os.O_RDONLY)
         except FileNotFoundError:
             return None
         shard = CachedShard(fd)
@@ -213,7 +214,7 @@ class ShardCache:
         with self.locked():
             if os.path.exists(self.path(identity)):
                 return "here"
-            part = Reservation(self, identity, size, os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666))
+            part = Reservation(self, identity, size, open_fd(path, os.O_RDWR | os.O_CREAT))
             if not _lock(part.fd, fcntl.LOCK_EX):
                 return "elsewhere"
             try:
@@ -259,7 +260,7 @@ class ShardCache:
     @contextmanager
     def locked(self) -> Iterator[None]:
         """Hold the folder lock; threads exclude each other like processes."""
-        lock = _File(os.open(os.path.join(self.folder, _LOCK), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666))
+        lock = _File(open_fd(os.path.join(self.folder, _LOCK), os.O_RDWR | os.O_CREAT))
         try:
             fcntl.flock(lock.fd, fcntl.LOCK_EX)
             yield
@@ -268,7 +269,7 @@ class ShardCache:
 
     def _check_locks(self) -> None:
         with self.locked():
-            other = _File(os.open(os.path.join(self.folder, _LOCK), os.O_RDWR | os.O_CLOEXEC))
+            other = _File(open_fd(os.path.join(self.folder, _LOCK), os.O_RDWR))
             if _lock(other.fd, fcntl.LOCK_EX):
                 raise OSError("its file system ignores locks (flock)")
 
@@ -341,7 +342,7 @@ class ShardCache:
     def _seize(self, name: str) -> _File | None:
         """The file, locked for its removal; None if a process holds it."""
         try:
-            file = _File(os.open(self.path(name), os.O_RDONLY | os.O_CLOEXEC))
+            file = _File(open_fd(self.path(name), os.O_RDONLY))
         except FileNotFoundError:
             return None
         return file if _lock(file.fd, fcntl.LOCK_EX) else None

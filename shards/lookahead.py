@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from shards.config import LoaderConfig
 from shards.environment import number_from_environment
+from shards.open_files import allowed
 from shards.order import NEVER, Int64
 from shards.partition import own_streams
 from shards.plan import Place
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 LOCAL_RANKS_VARIABLES = ("LOCAL_WORLD_SIZE", "LOCAL_SIZE")
 """Set by torchrun and by deepspeed: how many ranks share this node and its cache."""
 _LONGEST = 256
-"""Shards on one list beyond those in use; each holds a file open, of which many systems allow a process 1,024."""
+"""Shards on one list beyond those in use."""
 
 
 class _Needs(NamedTuple):
@@ -66,14 +67,16 @@ class LookAhead:
         if not self.is_due(place):
             return
         needs = self._needs(place.positions)
+        # Each holds a file open; what is left out for that is found when it is read, or read by range.
+        may_be_open = np.arange(len(needs.distance)) < allowed(2 * (_LONGEST + int((needs.distance == 0).sum()))) // 2
         if self._due is None:
             # What is in use is what a cold start reads by range until it is here.
             self._check(needs)
             self._tell(place, needs, needs.distance < 0)
-            self._tell(place, needs, needs.distance == 0)
+            self._tell(place, needs, (needs.distance == 0) & may_be_open)
         fits = np.cumsum(needs.bytes) <= self._room
         fits[_LONGEST:] &= needs.distance[_LONGEST:] == 0
-        self._tell(place, needs, fits)
+        self._tell(place, needs, fits & may_be_open)
         self._due = [
             position + max(1, feed.window // 4) for position, feed in zip(place.positions, self._feeds, strict=True)
         ]

@@ -9,23 +9,20 @@ Not here: caching.
 
 from __future__ import annotations
 
+import errno
 import io
 import os
-import threading
-from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import NamedTuple, Protocol
 from urllib.parse import unquote, urlsplit
 
+from shards.open_files import OpenFiles, too_many
 from shards.printing import PrintableError
 
 Names = list[str]
 CONNECTIONS = 32
 """Requests that one remote source has in flight at most."""
-
-_FILES_OPEN = 128
-"""Local files that one source keeps open."""
 
 
 class SourceError(PrintableError, OSError):
@@ -132,8 +129,7 @@ class LocalSource:
 
     def __init__(self, folder: str) -> None:
         self.url = folder
-        self._files: OrderedDict[str, _OpenFile] = OrderedDict()
-        self._lock = threading.Lock()
+        self._files = OpenFiles(folder)
 
     def list(self, suffix: str = "") -> Names:
         with _naming(self.url), os.scandir(self.url) as entries:
@@ -152,7 +148,7 @@ class LocalSource:
         check_name(name)
         check_range(offset, length)
         with _naming(os.path.join(self.url, name)):
-            file = self._open(name)
+            file = self._files.get(name)
             if length is None:
                 size = os.fstat(file.fd).st_size
                 offset = max(0, size + offset) if offset < 0 else offset
@@ -166,7 +162,7 @@ class LocalSource:
             if file is None or name != open_name:
                 check_name(name)
                 with _naming(os.path.join(self.url, name)):
-                    file, open_name = self._open(name), name
+                    file, open_name = self._files.get(name), name
             try:
                 data = os.pread(file.fd, length, offset)
             except (OSError, ValueError):
@@ -175,33 +171,11 @@ class LocalSource:
             pieces.append(data if len(data) == length else self.read(name, offset, length))
         return pieces
 
-    def _open(self, name: str) -> _OpenFile:
-        with self._lock:
-            file = self._files.get(name)
-            if file is None:
-                file = self._files[name] = _OpenFile(os.path.join(self.url, name))
-                if len(self._files) > _FILES_OPEN:
-                    # Closed when the last reader drops it: another thread may be inside pread just now.
-                    self._files.popitem(last=False)
-            else:
-                self._files.move_to_end(name)
-            return file
-
     def __getstate__(self) -> dict[str, str]:
         return {"url": self.url}
 
     def __setstate__(self, state: dict[str, str]) -> None:
         self.__init__(state["url"])  # type: ignore[misc]
-
-
-class _OpenFile:
-    def __init__(self, path: str) -> None:
-        self.fd = os.open(path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
-
-    def __del__(self) -> None:
-        fd = getattr(self, "fd", -1)
-        if fd >= 0:
-            os.close(fd)
 
 
 @contextmanager
@@ -216,6 +190,8 @@ def _naming(path: str) -> Iterator[None]:
     except PermissionError as error:
         raise AccessDenied(f"{path}: access refused ({error.strerror}); check the permissions of the folder") from error
     except OSError as error:
+        if error.errno == errno.EMFILE:
+            raise SourceError(f"{path}: cannot be opened: {too_many()}") from error
         raise SourceError(f"{path}: cannot be read ({type(error).__name__}: {error.strerror or error})") from error
 
 
