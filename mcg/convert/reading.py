@@ -23,7 +23,8 @@ from mcg.convert.torch_file import read_file
 from mcg.convert.zero import is_deepspeed, named_by_latest, read_deepspeed
 
 WRAPPERS = ("model", "model_state", "model_state_dict", "state_dict", "module", "net", "network", "weights", "params")
-"""Entries under which files keep the weights, beside optimiser and settings; the first that is there counts."""
+"""Entries under which files keep the weights, beside optimiser and settings; the first that is there counts. Another
+entry is taken where it is the only one with weights."""
 _DEPTH = 4
 """Entries in one another that are looked into."""
 _WHOLE = ("model.safetensors", "pytorch_model.bin")
@@ -125,13 +126,30 @@ def _unwrap(content: Any, place: Path) -> tuple[dict[Any, Any], str | None, dict
     while True:
         if not isinstance(content, Mapping):
             raise ConvertError(f"{place}: holds {_kind(content)}; expected weights by name")
-        name = next((name for name in WRAPPERS if isinstance(content.get(name), Mapping)), None)
+        name = _entry_with_weights(content, place)
         if name is None or len(path) == _DEPTH:
             return dict(content), ".".join(path) or None, beside
         prefix = "".join(f"{step}." for step in path)
         beside |= {f"{prefix}{key}": _kind(value) for key, value in content.items() if key != name}
         path.append(name)
         content = content[name]
+
+
+def _entry_with_weights(content: Mapping[Any, Any], place: Path) -> str | None:
+    """The entry to look into; None where the weights lie here. Raises ConvertError where there are several."""
+    known = next((name for name in WRAPPERS if isinstance(content.get(name), Mapping)), None)
+    if known is not None or _holds_weights(content):
+        return known
+    found = [str(name) for name, value in content.items() if _holds_weights(value)]
+    if len(found) > 1:
+        raise ConvertError(
+            f"{place}: holds weights under {', '.join(found[:5])}; save the one that you want as a file of its own"
+        )
+    return found[0] if found else None
+
+
+def _holds_weights(value: Any) -> bool:
+    return isinstance(value, Mapping) and any(isinstance(k, str) and isinstance(v, Tensor) for k, v in value.items())
 
 
 def _kind(value: Any) -> str:

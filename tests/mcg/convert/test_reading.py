@@ -60,6 +60,16 @@ def test_entries_in_one_another_are_looked_into(tmp_path: Path, path: str) -> No
     assert len(found.beside) == len(path.split("."))
 
 
+def test_the_only_entry_with_weights_is_taken_whatever_its_name(tmp_path: Path) -> None:
+    content: dict[str, Any] = {"model_ema": WEIGHTS, "epoch": 1, "optimizer": {"state": {0: {"m": torch.ones(2)}}}}
+    torch.save(content, tmp_path / "a.pth")
+    found = read_checkpoint(tmp_path / "a.pth")
+    assert found.wrapper == "model_ema" and set(found.beside) == {"epoch", "optimizer"}
+    torch.save({**content, "teacher": WEIGHTS}, tmp_path / "b.pth")
+    with pytest.raises(ConvertError, match=r"holds weights under model_ema, teacher; save the one that you want"):
+        read_checkpoint(tmp_path / "b.pth")
+
+
 def test_a_file_is_read_by_its_bytes_whatever_its_name(tmp_path: Path) -> None:
     save_file(WEIGHTS, tmp_path / "pytorch_model.bin")
     assert set(read_checkpoint(tmp_path).state) == set(WEIGHTS)
