@@ -27,6 +27,8 @@ _OF_KIND = {
     "image": IMAGE_EXTENSIONS,
     "any": MEDIA_EXTENSIONS,
 }
+_TEXT_SUFFIXES = ("txt", "json", "text", "caption")
+"""What a member with text is called by other tools."""
 _SHOWN = 200
 
 
@@ -241,13 +243,20 @@ def _what_lacks(extensions: Sequence[str], rules: MemberRules) -> str:
     if not any(ext in ranks[0] for ext in extensions):
         help_ += _naming("media", [ext for ext in extensions if suffix(ext) in MEDIA_EXTENSIONS])
     if not any(ext in ranks[1] or ext in ranks[2] for ext in extensions):
-        # Only a name with a dot tells: "cls" or "npy" may be anything.
-        help_ += _naming(
-            "text_members", [ext for ext in extensions if suffix(ext) in ("txt", "json", "text", "caption")]
-        )
+        help_ += _naming("text_members", _maybe_texts(extensions))
     if help_:
         return f"{reason}; name them: {' '.join(help_)}"
     return f"{reason}; put the rest beside it, next to it in the tar"
+
+
+def other_texts(extensions: Sequence[str], rules: MemberRules) -> str:
+    """What is to be said of members that may be texts, where those that are read hold none."""
+    unread = [ext for ext in _maybe_texts(extensions) if ext not in rules.text_members]
+    return "".join(f"; or read another member: {option}" for option in _naming("text_members", unread))
+
+
+def _maybe_texts(extensions: Sequence[str]) -> list[str]:
+    return [ext for ext in extensions if suffix(ext) in _TEXT_SUFFIXES]
 
 
 def _naming(setting: str, names: list[str]) -> list[str]:

@@ -17,10 +17,12 @@ from __future__ import annotations
 import codecs
 import json
 import math
+import shlex
 from collections.abc import Iterator
 from typing import Any, NamedTuple, NoReturn
 
 from shards.conversation import as_turns, exchanges
+from shards.json_path import look_up, with_text
 from shards.members import MemberRules
 from shards.printing import PrintableError
 
@@ -34,7 +36,7 @@ _MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
-_NUM_NAMED = 12
+_NUM_NAMED, _SHOWN = 6, 60
 
 
 class TextError(PrintableError, ValueError):
@@ -101,7 +103,7 @@ def _found_records(fields: dict[str, Any], txt: bytes | None, rules: MemberRules
             if caption := _plain(txt):
                 return [{**fields, "caption": caption}]
             continue
-        value = _look_up(fields, name)
+        value = look_up(fields, name)
         try:
             texts = _texts(value, name)
         except TextError as error:
@@ -152,23 +154,6 @@ def _says_something(text: str, name: str) -> bool:
     return is_text(text)
 
 
-def _look_up(fields: Any, path: str) -> Any:
-    """The value of a field; dots lead into objects, numbers into lists, and other names into all entries of a list."""
-    if isinstance(fields, dict):
-        if path in fields:
-            return fields[path]
-        name, dot, rest = path.partition(".")
-        return _look_up(fields.get(name), rest) if dot else None
-    if isinstance(fields, list):
-        name, dot, rest = path.partition(".")
-        if name.isdecimal() and len(name) < 9:
-            item = fields[int(name)] if int(name) < len(fields) else None
-            return _look_up(item, rest) if dot else item
-        found = [_look_up(item, path) for item in fields]
-        return found if any(item is not None for item in found) else None
-    return None
-
-
 def _plain(txt: bytes | None) -> str:
     """The caption of a txt. Raises TextError."""
     if txt is None:
@@ -211,17 +196,21 @@ def _no_text(fields: dict[str, Any], txt: bytes | None, rules: MemberRules) -> s
     if not fields:
         return f"has no text: {looked}"
     names = rules.text_field or tuple(name for name in (*_DEFAULT_FIELDS, "question") if name is not _TXT)
-    there = ", ".join(sorted(fields)[:_NUM_NAMED]) + (", ..." if len(fields) > _NUM_NAMED else "")
-    return (
-        f"has no text: {', '.join(names)} of the json hold none and {looked}; the json has {there}: name the field "
-        "with --text-field NAME (--text-field '' if no text is needed)"
-    )
+    texts = with_text(fields, _NUM_NAMED)
+    if texts:
+        others = f" (or {', '.join(texts[1:])})" if texts[1:] else ""
+        remedy = f"name the field that does: --text-field {shlex.quote(texts[0])}{others}"
+    else:
+        there = ", ".join(name[:_SHOWN] for name in sorted(fields)[:_NUM_NAMED])
+        remedy = f"it has {there}; name another member with --text-members"
+    where = ", ".join(names)
+    return f"has no text: {where} of the json hold none and {looked}; {remedy}; if none is needed: --text-field ''"
 
 
 def _remedy(value: Any, name: str) -> str:
     if isinstance(value, dict) and value:
         inner = next((key for key in value if isinstance(value[key], str | list)), next(iter(value)))
-        return f"name the field inside it: --text-field {name}.{inner}"
+        return f"name the field inside it: --text-field {shlex.quote(f'{name}.{inner}'[:_SHOWN])}"
     return "correct it, or name another field with --text-field"
 
 

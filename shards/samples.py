@@ -22,7 +22,7 @@ from typing import Any, NamedTuple
 from shards import apart
 from shards.index import MAX_KEY_BYTES, MAX_MEDIA_BYTES, MAX_TEXT_BYTES, KeyFrames, MemberRow, SampleRow
 from shards.media import MediaError, kind_of, probe_table
-from shards.members import Chosen, MemberError, MemberRules, choose, passed_over
+from shards.members import Chosen, MemberError, MemberRules, choose, other_texts, passed_over
 from shards.printing import PrintableError
 from shards.reasons import with_remedy
 from shards.records import TextError, parse
@@ -154,7 +154,10 @@ def _row(
     facts, key_frames = MediaFacts(kind_of(ext), "", 0, 0, 0), None
     if looks.checksums:
         json, txt = (None if number is None else pieces[number] for number in chosen[1:])
-        texts = parse(json, txt, looks.rules)
+        try:
+            texts = parse(json, txt, looks.rules)
+        except TextError as error:
+            raise TextError(f"{error}{other_texts(group.extensions, looks.rules)}") from error
         num_records = len(texts.records)
         if not num_records:
             raise _Unusable("json has an empty list of records; write one, or accept the loss")

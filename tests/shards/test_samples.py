@@ -207,3 +207,9 @@ def test_a_group_that_gives_no_row_says_why() -> None:
     group = samples._Group("k", ["jpg", "jpg"], [Member("k.jpg", 512, 1), Member("k.jpg", 1536, 1)])
     with pytest.raises(samples._Unusable, match=r"has \.jpg twice"):
         samples._check(group, set(), MemberRules())
+
+
+def test_a_text_in_another_member_is_pointed_at(tmp_path: Path) -> None:
+    path = write_tar(tmp_path / "a.tar", [("a.jpg", b"x"), ("a.json", b'{"n": 1}'), ("a.caption.txt", b"text")])
+    assert "; or read another member: --text-members caption.txt" in reasons(look(path))["a.jpg"]
+    assert not reasons(look(path, Looks(rules=MemberRules(text_members="json,caption.txt"))))
