@@ -32,6 +32,7 @@ from mcg.controls import CONTROLS
 from mcg.report import write_report
 from shards.index import DATASET_FILE
 from shards.printing import cell, guard_terminal, say
+from shards.redact import scrub
 from shards.source import MissingFile, open_source
 
 PARTS = ("data", "pretrain", "finetune", "evaluate", "report")
@@ -113,7 +114,7 @@ class Demo:
     def _call(self, arguments: list[str]) -> None:
         self.called += 1
         _console.rule()
-        _console.print(cell("$ python " + shlex.join(arguments)), style="bold")
+        _console.print(cell("$ python " + shlex.join(map(scrub, arguments))), style="bold")
         code = subprocess.run([sys.executable, *arguments], check=False).returncode
         if code:
             raise subprocess.CalledProcessError(code, ["python", *arguments])

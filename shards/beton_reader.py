@@ -18,6 +18,7 @@ import numpy.typing as npt
 import xxhash
 from numpy.typing import NDArray
 
+from shards.addresses import local_path
 from shards.beton import RAW, Beton
 from shards.index import DatasetError, ShardTable
 from shards.mapped import MappedFrames, Picture
@@ -128,7 +129,7 @@ class BetonReader:
             raise DatasetError(f"{path}: a .beton is mapped into memory; copy it to a disk of this machine")
         self.name = dataset_name
         self.elements = elements
-        self.file = Beton(path.removeprefix("file://"))
+        self.file = Beton(local_path(path))
         self._verify = verify
         self._verified = np.zeros((self.file.num_samples, self.file.num_frames + 1), np.bool_)
         """Which frames were compared, and in the last column which texts. (A bit could be lost between threads.)"""

@@ -10,10 +10,12 @@ from typing import Literal, Self
 
 from pydantic import ByteSize, Field, field_validator, model_validator
 
+from shards.addresses import check_address
 from shards.blend import whole_weights
 from shards.frozen import Frozen
 from shards.members import MemberSettings
 from shards.partition import check_divisible
+from shards.redact import shown
 from shards.where import parse_where
 
 
@@ -24,6 +26,9 @@ class DatasetConfig(MemberSettings):
     """Name in batches, errors and logs, up to 32 letters, digits and . _ - (order)"""
     path: str = Field(min_length=1)
     """Folder or URL prefix that holds the shards and dataset.json; for ffcv the .beton file, on a local disk."""
+    roots: tuple[str, ...] = ()
+    """Places where shards may lie, and web servers redirect to, beside and below the path; with user and query where
+    they are needed (shards/roots.py)."""
     source: Literal["shards", "ffcv"] = "shards"
     """Shards, or the stored frames of a small dataset in one file that python -m tools export-ffcv wrote."""
     weight: float = Field(default=1, gt=0, allow_inf_nan=False)
@@ -41,6 +46,13 @@ class DatasetConfig(MemberSettings):
     exclude: tuple[str, ...] = ()
     """JSON-lines files of {"shard", "key"} whose samples are left out (order); shards/exclusion.py."""
 
+    @field_validator("path", "roots")
+    @classmethod
+    def _check_addresses(cls, found: str | tuple[str, ...]) -> str | tuple[str, ...]:
+        for address in (found,) if isinstance(found, str) else found:
+            check_address(address)
+        return found
+
     @field_validator("where")
     @classmethod
     def _check_where(cls, where: str | None) -> str | None:
@@ -51,7 +63,7 @@ class DatasetConfig(MemberSettings):
     @model_validator(mode="after")
     def _check_source(self) -> Self:
         if self.source == "shards" and self.path.endswith(".beton"):
-            raise ValueError(f"path {self.path} is a .beton file, which source: ffcv reads")
+            raise ValueError(f"path {shown(self.path)} is a .beton file, which source: ffcv reads")
         if self.source == "ffcv" and self.given():
             raise ValueError(f"{', '.join(self.given())} is about members of shards; a .beton file has none")
         return self

@@ -15,8 +15,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from shards.addresses import parent
 from shards.printing import PrintableError, logger
-from shards.source import MissingFile, open_source
+from shards.redact import shown
+from shards.source import MissingFile, checked, open_source
 from shards.where import Mask
 
 if TYPE_CHECKING:
@@ -76,9 +78,10 @@ def read_exclusions(paths: Iterable[str], names: Collection[str]) -> Exclusions:
     """The lists together. names: what lines about this dataset may call it. Raises ExclusionError, SourceError."""
     samples: list[tuple[str | None, str]] = []
     for path in paths:
-        folder, _, file = path.rpartition("/")
+        folder, file = parent(checked(path))
+        path = shown(path)
         try:
-            data = open_source(folder or ("/" if path.startswith("/") else ".")).read(file)
+            data = open_source(folder).read(file)
         except MissingFile as error:
             raise ExclusionError(f"exclude {path}: no such file; relative paths start at the working folder") from error
         found, others = _read(path, data, names)

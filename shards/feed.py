@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from shards.config import DatasetConfig, LoaderConfig
 from shards.order import ElementOrder, Int64, Order, Sequential, default_window
+from shards.redact import shown
 from shards.source import is_remote
 
 if TYPE_CHECKING:
@@ -101,7 +102,7 @@ def open_feed(
     counts = np.asarray(reader.counts if selection is None else selection.counts, dtype=np.int64)
     if not counts.sum():
         raise ValueError(
-            f"dataset {dataset.name!r} at {dataset.path} has no elements ({len(counts)} shards); "
+            f"dataset {dataset.name!r} at {shown(dataset.path)} has no elements ({len(counts)} shards); "
             "see quarantine.jsonl there, build it again, or take it out of the config"
         )
     repeated = counts * dataset.repeat
@@ -136,7 +137,7 @@ def open_reader(
     partial_bytes = dataset.partial_bytes
     if partial_bytes is not None and not parts:
         partial_bytes = MAX_MEDIA_BYTES  # none is larger, and the GOP tables still save decoding
-    reader = Reader(dataset.name, dataset.path, dataset.elements, verify, partial_bytes, dataset)
+    reader = Reader(dataset.name, dataset.path, dataset.elements, verify, partial_bytes, dataset, dataset.roots)
     if downloads is not None and is_remote(reader.source.url):
         reader.read_through(downloads)
     return reader

@@ -14,6 +14,7 @@ from typing import Annotated, Any, Self, Union, get_args, get_origin
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from shards.printing import PrintableError
+from shards.redact import shown
 
 
 class ConfigError(PrintableError, ValueError):
@@ -71,9 +72,9 @@ def _explain(fault: Any, root: type[BaseModel], place: str) -> list[str]:
     if fault["type"] == "union_tag_not_found":
         return [f"{at}.name: missing, and it has no default"]
     message = str(fault["msg"]).removeprefix("Value error, ")
-    found = fault["input"]
-    shown = "" if isinstance(found, dict | list | BaseModel) else f", found {found!r}"
-    return [f"{at}: {message}{shown}"]
+    found = shown(fault["input"]) if isinstance(fault["input"], str) else fault["input"]
+    ending = "" if isinstance(found, dict | list | BaseModel) else f", found {found!r}"
+    return [f"{at}: {message}{ending}"]
 
 
 def _walk(loc: Sequence[str | int], root: type[BaseModel]) -> tuple[str, Any]:

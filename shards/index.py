@@ -34,8 +34,10 @@ from shards.frozen import ConfigError
 from shards.media import TIME_MARK, KeyFrame
 from shards.members import UNWRITTEN, MemberRules, MemberSettings, first_members
 from shards.printing import PrintableError
+from shards.redact import shown
+from shards.roots import permitted_root
 from shards.sample import FACT_NAMES, MediaFacts
-from shards.source import MissingFile, SeekableFile, Source, Stat, check_name, is_remote, open_source
+from shards.source import MissingFile, SeekableFile, Source, Stat, address_of, check_name, is_remote, open_source
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -348,13 +350,16 @@ def dataset_json(
     root: str | None = None,
     verified: bool = True,
     rules: MemberRules | None = None,
+    root_seal: str | None = None,
 ) -> bytes:
-    """The bytes of dataset.json. root: where the shards lie, if not beside it. rules: None for tars of our own."""
+    """The bytes of dataset.json. root: where the shards lie, if not beside it; it is written without credentials.
+    rules: None for tars of our own. root_seal: shards/roots.py."""
     counts = np.array([shard.num_elements for shard in shards], np.int64)
     content = {
         "format_version": FORMAT_VERSION,
         "name": name,
-        **({} if root is None else {"root": root}),
+        **({} if root is None else {"root": shown(root)}),
+        **({} if root_seal is None else {"root_seal": root_seal}),
         "num_shards": len(shards),
         "num_samples": sum(shard.num_samples for shard in shards),
         "num_elements": _total(counts),
@@ -555,14 +560,19 @@ class Index:
     """The index of one dataset, read lazily. Made by `Index.open`."""
 
     def __init__(
-        self, source: Source, dataset: dict[str, Any], shards: ShardTable, parquet: Any, file: _IndexFile
+        self,
+        source: Source,
+        shard_source: Source,
+        dataset: dict[str, Any],
+        shards: ShardTable,
+        parquet: Any,
+        file: _IndexFile,
     ) -> None:
         self.source = source
         self.dataset = dataset
         """The content of dataset.json."""
         self.shards = shards
-        root = dataset.get("root")
-        self.shard_source = source if root is None else open_source(root)
+        self.shard_source = shard_source
         """Where the shards lie: beside the index, or at the root that dataset.json names."""
         self.verified: bool = dataset.get("verified", True)
         """Whether every member and shard has its checksum."""
@@ -585,13 +595,17 @@ class Index:
         self._lock = threading.Lock()
 
     @classmethod
-    def open(cls, source: Source) -> Index:
-        """Read the small files and check that they fit each other. Raises DatasetError, or SourceError."""
+    def open(cls, source: Source, roots: Sequence[str] = ()) -> Index:
+        """Read the small files and check that they fit each other. Raises DatasetError, or SourceError.
+
+        roots: places beside and below the index that the shards may lie at (shards/roots.py).
+        """
         import pyarrow as pa
         import pyarrow.parquet as pq
 
         read_dataset, read_shards, stat_index, read_tail = _ask_for_files(source)
         dataset = _read_dataset(source, read_dataset)
+        shard_source = _open_root(source, dataset, roots)
         try:
             shards = _read_shards(source, dataset, read_shards())
             file = _IndexFile(source, stat_index().size, read_tail())
@@ -610,7 +624,7 @@ class Index:
         _check_counts(source, INDEX_FILE, parquet.metadata)
         _check_fit(source, dataset, shards, parquet)
         file.forget_tail()
-        return cls(source, dataset, shards, parquet, file)
+        return cls(source, shard_source, dataset, shards, parquet, file)
 
     def set_members(self, settings: MemberSettings) -> None:
         """Read the members that a config wants, before the first rows are. Raises ConfigError."""
@@ -852,17 +866,22 @@ def _read_dataset(source: Source, read: Callable[[], bytes]) -> dict[str, Any]:
             raise DatasetError(
                 f"{path}: {field} should be of type {kind.__name__}, is {content.get(field)!r}; {_REBUILD}"
             )
-    for field, kind in {"root": str, "verified": bool}.items():
+    for field, kind in {"root": str, "root_seal": str, "verified": bool}.items():
         if field in content and not isinstance(content[field], kind):
             raise DatasetError(f"{path}: {field} should be of type {kind.__name__}, is {content[field]!r}; {_REBUILD}")
-    root = content.get("root")
-    if root is not None and ("::" in root or is_remote(source.url) > is_remote(root)):
-        # A chain may run other file systems, and a dataset from elsewhere has no business in the files of this machine.
-        raise DatasetError(
-            f"{path}: root {root[:200]!r} is refused: it must be a plain URL, or a folder if the index is in one; "
-            "index the tars again"
-        )
     return content
+
+
+def _open_root(source: Source, dataset: dict[str, Any], roots: Sequence[str]) -> Source:
+    """Where the shards lie: beside the index, or at the root that dataset.json names, if that is permitted."""
+    root = dataset.get("root")
+    if root is None:
+        return source
+    try:
+        return open_source(permitted_root(address_of(source), root, dataset.get("root_seal"), roots), roots)
+    except ValueError as error:
+        path = f"{source.url}/{DATASET_FILE}"
+        raise DatasetError(f"{path}: root {shown(root)[:200]!r} is refused: {error}") from None
 
 
 def _read_rules(source: Source, dataset: dict[str, Any]) -> MemberRules:

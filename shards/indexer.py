@@ -26,14 +26,15 @@ from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass, field
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any, NamedTuple
-from urllib.parse import unquote, urlsplit
 
 from shards import index
+from shards.addresses import is_remote, local_path, plain_name, split_query
 from shards.index import DATASET_FILE, DatasetError, Index, ShardEntry, WrongPlace
 from shards.printing import PrintableError
 from shards.processes import end_unguarded_import, process_pool
 from shards.publish import Header, Piece, is_own, pieces_of, publish_index
 from shards.reasons import Reasons
+from shards.redact import shown
 from shards.samples import Looks, ShardSamples, read_samples, stream_samples
 from shards.source import (
     LocalSource,
@@ -41,8 +42,9 @@ from shards.source import (
     Source,
     SourceError,
     Stat,
+    address_of,
     check_name,
-    is_remote,
+    checked,
     open_source,
 )
 from shards.tar import TarError, scan, scan_far
@@ -103,6 +105,7 @@ class _Task(NamedTuple):
     looks: Looks
     part: str
     """Local path to write the rows to."""
+    roots: tuple[str, ...] = ()
 
 
 def index_tars(
@@ -113,10 +116,12 @@ def index_tars(
     jobs: int = 1,
     strict: bool = False,
     on_shard: Callable[[int, int], None] | None = None,
+    roots: Sequence[str] = (),
 ) -> IndexReport:
     """Index the tars that a pattern names, and write the index to `out` (None: beside them).
 
-    name: of the dataset (None: of the folder). on_shard(shards done, shards to do) is called after each shard.
+    name: of the dataset (None: of the folder). on_shard(shards done, shards to do) is called after each shard. roots:
+    where a web server may redirect to beside itself.
     Raises PatternError, DamagedShard (only if strict), DatasetError when `out` holds something else, WriteError,
     SourceError, CannotStart. After an error the finished shards stay for the next run.
     """
@@ -124,42 +129,52 @@ def index_tars(
         raise PatternError("media facts need the bytes of the media: leave out --headers, or --media")
     if jobs > 1:
         end_unguarded_import()
-    root, names = find_tars(pattern)
+    root, names = find_tars(pattern, roots)
     target = open_target(root if out is None else normal_place(out))
     try:
-        beside = target.url == root
+        beside = target.address == root
         if beside:
             _check_whole(pattern, root)
-        header = Header(name or _name_of(root), None if beside else root, looks.checksums, looks.media, {}, looks.rules)
-        return _Run(target, root, header, looks, jobs, strict, on_shard).run(names, pattern)
+        header = Header(
+            name or _name_of(shown(root)),
+            None if beside else shown(root),
+            looks.checksums,
+            looks.media,
+            {},
+            looks.rules,
+        )
+        return _Run(target, root, header, looks, jobs, strict, on_shard, roots).run(names, shown(pattern))
     finally:
         target.release()
 
 
-def find_tars(pattern: str) -> tuple[str, list[str]]:
+def find_tars(pattern: str, roots: Sequence[str] = ()) -> tuple[str, list[str]]:
     """(folder or URL prefix, names inside it, sorted) of the tars that a pattern names. Raises PatternError."""
     from braceexpand import braceexpand
 
+    base, query = split_query(checked(pattern))
+    pattern = shown(base)
     try:
-        paths = list(braceexpand(pattern))
+        paths = [path if is_remote(path) else local_path(path) for path in braceexpand(base)]
     except ValueError as error:
         raise PatternError(f"{pattern}: braces do not close ({error})") from error
-    if len(paths) == 1 and not paths[0].endswith(".tar") and not _is_glob(paths[0]):
+    if len(paths) == 1 and not paths[0].endswith(".tar") and not _is_glob(_inside(paths[0])):
         paths = [paths[0].rstrip("/") + "/*.tar"]
     folders = {path.rpartition("/")[0] for path in paths}
-    if len(folders) != 1 or _is_glob(*folders):
+    if len(folders) != 1 or _is_glob(*map(_inside, folders)):
         raise PatternError(
             f"{pattern}: names several folders, but the tars of one dataset lie in one; index each folder and blend "
             "the datasets"
         )
-    root = normal_place(folders.pop() or ("" if pattern.startswith("/") else "."))
+    folder = folders.pop() or ("" if paths[0].startswith("/") else ".")
+    root = normal_place(folder + (f"?{query}" if query else ""))
     if not is_remote(root) and not os.path.isdir(root):
         raise PatternError(f"{pattern}: not found; there is no folder {root}, check the path")
-    names = {path.rpartition("/")[2] for path in paths}
+    names = {plain_name(root, path.rpartition("/")[2]) for path in paths}
     globs = sorted(name for name in names if _is_glob(name))
     if globs:
         try:
-            there = open_source(root).list()
+            there = open_source(root, roots).list()
         except MissingFile as error:
             raise PatternError(str(error)) from error
         names = names.difference(globs).union(*(fnmatch.filter(there, glob) for glob in globs))
@@ -170,7 +185,8 @@ def find_tars(pattern: str) -> tuple[str, list[str]]:
 
 def _check_whole(pattern: str, root: str) -> None:
     """Refuse to put an index of one tar where that of the whole folder belongs. Raises PatternError."""
-    if not pattern.endswith(".tar") or _is_glob(pattern) or "{" in pattern:
+    base, _ = split_query(pattern)
+    if not base.endswith(".tar") or _is_glob(base) or "{" in base:
         return
     others = len(open_source(root).list(".tar")) - 1
     if others > 0:
@@ -192,12 +208,13 @@ class _Run:
         jobs: int,
         strict: bool,
         on_shard: Callable[[int, int], None] | None,
+        roots: Sequence[str],
     ) -> None:
         self._target, self._root, self._header = target, root, header
         self._looks, self._jobs, self._strict = looks, max(1, jobs), strict
         self._on_shard = on_shard or (lambda done, total: None)
         self._damaged: dict[str, str] = {}
-        self._source = open_source(root)
+        self._source, self._roots = open_source(root, roots), tuple(roots)
 
     def run(self, names: Sequence[str], pattern: str) -> IndexReport:
         old = self._old_pieces()
@@ -222,11 +239,11 @@ class _Run:
                 pieces[name] = known
             else:
                 part = self._target.scratch(_part_name(name))
-                tasks.append(_Task(self._root, name, state, self._looks, part))
+                tasks.append(_Task(self._root, name, state, self._looks, part, self._roots))
         num_known, gone = len(pieces), old.keys() - set(names)
         pieces.update(self._scan(tasks))
         if missing == len(names):
-            raise PatternError(f"{pattern}: not found; names {missing} tars, and none of them is in {self._root}")
+            raise PatternError(f"{pattern}: not found; names {missing} tars, and none of them is in {self._source.url}")
         if not pieces:
             raise DamagedShard(
                 f"{pattern}: none of {len(names)} tars can be indexed:",
@@ -237,7 +254,7 @@ class _Run:
         reasons = publish_index(self._target, self._header._replace(provenance=provenance), in_order)
         self._target.clear()
         num_scanned = len(pieces) - num_known
-        url, root = self._target.url, self._root
+        url, root = self._target.url, self._source.url
         return report(self._header, url, root, in_order, num_scanned, self._damaged, len(gone), reasons)
 
     def _old_pieces(self) -> dict[str, Piece]:
@@ -250,7 +267,7 @@ class _Run:
             return {}
         check_replaceable(target)
         try:
-            opened = Index.open(target.source)
+            opened = Index.open(target.source, [self._root])
             provenance = opened.dataset["provenance"]
             same = (provenance["headers"], provenance["media"]) == (not self._looks.checksums, self._looks.media)
             same = same and opened.rules == self._looks.rules and opened.dataset.get("root") == self._header.root
@@ -262,7 +279,7 @@ class _Run:
         """The shards that a run before this one finished, if it looked at the same things at the same place."""
         target = self._target
         looks = {**self._looks._asdict(), "rules": self._looks.rules.model_dump(mode="json")}
-        settings = {"root": self._root, **looks, "format_version": index.FORMAT_VERSION}
+        settings = {"root": shown(self._root), **looks, "format_version": index.FORMAT_VERSION}
         leftover = target.list_unfinished()
         try:
             before = json.loads(target.unfinished.read(_RUN_FILE)) if _RUN_FILE in leftover else None
@@ -283,7 +300,7 @@ class _Run:
     def _scan(self, tasks: list[_Task]) -> Iterator[tuple[str, Piece]]:
         total = len(tasks)
         # Not the source that looked at leftover parts: it may hold one open that is replaced now.
-        unfinished = open_source(self._target.unfinished.url)
+        unfinished = open_source(address_of(self._target.unfinished))
         for done, (task, problem) in enumerate(_work(tasks, min(self._jobs, total), self._source), start=1):
             if problem is not None:
                 self._leave_out(task.name, problem)
@@ -388,18 +405,18 @@ def _work(tasks: Sequence[_Task], jobs: int, source: Source) -> Iterator[tuple[_
 
 
 @lru_cache(maxsize=1)
-def _source_of_child(root: str) -> Source:
+def _source_of_child(root: str, roots: tuple[str, ...]) -> Source:
     """One for all shards: a client takes a while to make."""
-    return open_source(root)
+    return open_source(root, roots)
 
 
 def _index_in_child(task: _Task) -> str | None:
-    return _index_shard(task, _source_of_child(task.root))
+    return _index_shard(task, _source_of_child(task.root, task.roots))
 
 
 def _index_shard(task: _Task, source: Source) -> str | None:
     """Write the part file of one shard; returns what is wrong with the shard instead, if something is."""
-    path = f"{task.root}/{task.name}"
+    path = f"{source.url}/{task.name}"
     try:
         found = _look(source, task)
         now = source.stat(task.name)
@@ -473,10 +490,17 @@ def _is_glob(*texts: str) -> bool:
 
 
 def normal_place(place: str) -> str:
-    """One spelling for a place: an absolute path or a URL without a slash at its end."""
-    if place.startswith("file://"):
-        place = unquote(urlsplit(place).path)
-    return place.rstrip("/") if is_remote(place) else os.path.abspath(place)
+    """One spelling for a place: an absolute path, or an address without a slash at its end. Raises AddressError."""
+    place = checked(place)
+    if not is_remote(place):
+        return os.path.abspath(local_path(place))
+    base, query = split_query(place)
+    return base.rstrip("/") + (f"?{query}" if query else "")
+
+
+def _inside(address: str) -> str:
+    """What follows the host, which may have brackets."""
+    return address.partition("://")[2].partition("/")[2] if is_remote(address) else address
 
 
 def _name_of(root: str) -> str:

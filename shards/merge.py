@@ -11,17 +11,20 @@ from collections.abc import Sequence
 from shards.index import DatasetError, Index, WrongPlace
 from shards.indexer import IndexReport, check_replaceable, normal_place, report
 from shards.publish import Header, Piece, is_own, pieces_of, publish_index
+from shards.redact import shown
 from shards.source import open_source
 from shards.target import open_target
 
 
-def merge(out: str, parts: Sequence[str], name: str | None = None) -> IndexReport:
+def merge(out: str, parts: Sequence[str], name: str | None = None, roots: Sequence[str] = ()) -> IndexReport:
     """Write the index of all shards of `parts` to `out`, which may be one of them or lie beside the tars.
+
+    roots: where the parts may lead beside their own places (shards/roots.py).
 
     Raises WrongPlace for parts that are not there or do not belong together; DatasetError, SourceError, WriteError.
     """
     places = [normal_place(part) for part in parts]
-    opened = [Index.open(open_source(place)) for place in places]
+    opened = [Index.open(open_source(place), roots) for place in places]
     headers = [_header(place, part) for place, part in zip(places, opened, strict=True)]
     pieces: dict[str, Piece] = {}
     damaged: dict[str, str] = {}
@@ -48,7 +51,7 @@ def merge(out: str, parts: Sequence[str], name: str | None = None) -> IndexRepor
         in_order = [pieces[shard] for shard in sorted(pieces)]
         header = headers[0]._replace(
             name=name or headers[0].name,
-            root=None if target.url == root else root,
+            root=None if shown(target.address) == root else root,
             provenance={"merged": len(parts), "left_out": damaged},
         )
         reasons = publish_index(target, header, in_order)
@@ -62,5 +65,5 @@ def _header(place: str, part: Index) -> Header:
     if not is_own(part.dataset):
         raise WrongPlace(f"{place}: was not made by indexing; merge indexes that `python -m shards index` wrote")
     provenance = part.dataset["provenance"]
-    root = part.dataset.get("root") or place
+    root = shown(part.dataset.get("root") or place)
     return Header(part.dataset["name"], root, part.verified, bool(provenance.get("media")), provenance, part.rules)

@@ -16,6 +16,7 @@ from shards import index
 from shards.index import DATASET_FILE, INDEX_FILE, SHARDS_FILE, DatasetError, Index, ShardEntry
 from shards.members import UNWRITTEN, MemberRules
 from shards.reasons import Reasons
+from shards.roots import seal_root
 from shards.source import MissingFile, Source
 from shards.target import Target
 from shards.writer import QUARANTINE_FILE
@@ -46,7 +47,7 @@ class Header(NamedTuple):
 
     name: str
     root: str | None
-    """Where the shards lie; None: beside the index."""
+    """Where the shards lie, without credentials; None: beside the index."""
     checksums: bool
     media: bool
     provenance: dict[str, Any]
@@ -69,7 +70,14 @@ def publish_index(target: Target, header: Header, pieces: Sequence[Piece]) -> Re
     staged = {name: target.stage(name, write) for name, write in steps.items()}
     provenance = {"tool": TOOL, "headers": not header.checksums, "media": header.media, **header.provenance}
     content = index.dataset_json(
-        header.name, entries, sum(num_quarantined), provenance, header.root, header.checksums, header.rules
+        header.name,
+        entries,
+        sum(num_quarantined),
+        provenance,
+        header.root,
+        header.checksums,
+        header.rules,
+        None if header.root is None else seal_root(header.root),
     )
     for name, path in staged.items():
         target.publish(path, name)

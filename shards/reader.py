@@ -11,7 +11,7 @@ Threads may share a Reader.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Literal, NamedTuple, cast
@@ -98,16 +98,18 @@ class Reader:
         verify: Literal["once", "always", "never"] = "once",
         partial_bytes: int | None = None,
         settings: MemberSettings = MemberSettings(),  # noqa: B008 - immutable
+        roots: Sequence[str] = (),
     ) -> None:
         """partial_bytes: videos with a GOP table are given as PartialMedium, and remote ones that are larger than this
         (bytes) fetched only as far as they are used, unless verify is "always". None: all media are bytes.
-        settings: which members are read, where not as the index says."""
+        settings: which members are read, where not as the index says. roots: places beside the index that its shards
+        may lie at (shards/roots.py)."""
         _let_malloc_keep(_KEPT_BY_MALLOC)
         if elements not in ("record", "sample"):
             raise ValueError(f"elements is {elements!r}, allowed are 'record' and 'sample'")
         self.name = dataset_name
         self.elements = elements
-        self.index = Index.open(open_source(url))
+        self.index = Index.open(open_source(url, roots), roots)
         indexed = self.index.rules
         self.index.set_members(settings)
         self.rules = self.index.rules
@@ -116,8 +118,8 @@ class Reader:
         self.source = self.index.shard_source
         if elements == "record" and (self.index.shards.num_elements < 0).any():
             raise DatasetError(
-                f"{url}: this index was made from headers only and does not know how many records its samples have; "
-                "index it again without --headers, or set elements: sample"
+                f"{self.index.source.url}: this index was made from headers only and does not know how many records "
+                "its samples have; index it again without --headers, or set elements: sample"
             )
         self.cache: CachedSource | None = None
         self.parts: PartialReader | None = None

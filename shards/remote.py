@@ -20,10 +20,11 @@ from concurrent.futures import Future
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
+from shards.addresses import split_query
 from shards.counters import Counters
 from shards.environment import number_from_environment
 from shards.printing import logger
-from shards.redact import shown
+from shards.redact import scrub, shown
 from shards.source import (
     CONNECTIONS,
     AccessDenied,
@@ -36,6 +37,7 @@ from shards.source import (
     Stats,
     check_name,
     check_range,
+    checked,
 )
 from shards.stores import CONNECT_SECONDS, READ_SECONDS, Answer, Failure, open_store
 
@@ -61,11 +63,15 @@ TRAFFIC = ("stat", "list", "range", "part", "bytes", "retries", "seconds_throttl
 
 
 class RemoteSource:
-    """A URL prefix. deadline: seconds for one request; None: what the environment says, or 300."""
+    """A URL prefix. deadline: seconds for one request; None: what the environment says, or 300. roots: where an http(s)
+    server may redirect to beside itself."""
 
-    def __init__(self, url: str, deadline: float | None = None) -> None:
-        self._address, self._deadline = url.rstrip("/"), deadline
-        self.url = shown(self._address)
+    def __init__(self, address: str, deadline: float | None = None, roots: tuple[str, ...] = ()) -> None:
+        base, query = split_query(checked(address))
+        self.address = base.rstrip("/") + (f"?{query}" if query else "")
+        """With credentials: not to be shown."""
+        self._deadline, self._roots = deadline, roots
+        self.url = shown(self.address)
         self._clients: dict[int, _Client] = {}
 
     @property
@@ -159,28 +165,29 @@ class RemoteSource:
         return got
 
     def _shown(self, name: str) -> str:
-        return f"{self.url}/{name}"
+        return f"{self.url}/{name.replace('?', '%3F').replace('#', '%23')}"
 
     def _client(self) -> _Client:
         # Without a lock, which could be held just when the process forks: a client that loses has opened nothing yet.
         # Those of the parent are kept, or a child would close their connections.
         client = self._clients.get(os.getpid())
-        return client or self._clients.setdefault(os.getpid(), _Client(self._address, self._deadline))
+        return client or self._clients.setdefault(os.getpid(), _Client(self.address, self._deadline, self._roots))
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"url": self._address, "deadline": self._deadline}
+        return {"address": self.address, "deadline": self._deadline, "roots": self._roots}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__init__(state["url"], state["deadline"])  # type: ignore[misc]
+        self.__init__(**state)  # type: ignore[misc]
 
 
 class _Client:
     """What one process has of a source."""
 
-    def __init__(self, address: str, deadline: float | None) -> None:
+    def __init__(self, address: str, deadline: float | None, roots: tuple[str, ...]) -> None:
         if deadline is None:
             deadline = number_from_environment(DEADLINE_VARIABLE, DEADLINE_SECONDS, "seconds")
-        self.store, self._loop = open_store(address)
+        self._address = address
+        self.store, self._loop = open_store(address, roots)
         self.traffic = Counters(*TRAFFIC)
         self.said: dict[str, Stat] = {}
         """Of each file, what came with the last range of it."""
@@ -228,9 +235,15 @@ class _Client:
                 )(once)
             except RetryError as error:
                 last = error.last_attempt
-                raise _final(url, last.exception(), last.attempt_number, time.monotonic() - start) from last.exception()
+                failed = self._without_secrets(last.exception())
+                raise _final(url, failed, last.attempt_number, time.monotonic() - start) from failed
             except Failure as failure:
-                raise _final(url, failure, 1, 0.0) from failure
+                raise _final(url, self._without_secrets(failure), 1, 0.0) from failure
+
+    def _without_secrets(self, failure: BaseException | None) -> Failure:
+        assert isinstance(failure, Failure)
+        failure.reason, failure.args = scrub(failure.reason, self._address), ()
+        return failure
 
     def _pause(self, state: RetryCallState) -> float:
         assert state.outcome is not None
@@ -243,8 +256,7 @@ class _Client:
     def _note(self, url: str, start: float, state: RetryCallState) -> None:
         """Count a failure that is followed by another attempt, and say so if it goes on for long."""
         assert state.outcome is not None and state.next_action is not None
-        failure = state.outcome.exception()
-        assert isinstance(failure, Failure)
+        failure = self._without_secrets(state.outcome.exception())
         self.traffic.add("retries")
         if failure.kind == "throttled":
             self.traffic.add("seconds_throttled", state.next_action.sleep)

@@ -1,7 +1,7 @@
 """Where bytes come from: a folder or a URL prefix, with three verbs: list, stat, read (a range).
 
-Local folders are read by `pread`, here; everything else (s3://, http://, whatever fsspec knows) by remote.py, which is
-loaded when it is first needed. A source may be used by several threads at once, and opened before a fork. Names are
+Local folders are read by `pread`, here; everything else (the stores of addresses.py) by remote.py, which is loaded when
+it is first needed. A source may be used by several threads at once, and opened before a fork. Names are
 plain file names: one with a slash or ".." is refused, so data cannot lead a reader out of its folder. What asks for
 many things at once (`stat_many`, `read_many`) takes one round trip where a store is far away.
 Not here: caching.
@@ -15,8 +15,8 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import NamedTuple, Protocol
-from urllib.parse import unquote, urlsplit
 
+from shards.addresses import check_address, is_remote, local_path, normal
 from shards.open_files import OpenFiles, too_many
 from shards.printing import PrintableError
 
@@ -37,6 +37,10 @@ class AccessDenied(SourceError):
     """The store refuses: wrong or missing credentials, or no permission."""
 
 
+class AddressError(SourceError):
+    """An address that leads nowhere: an unknown scheme, a chain, credentials where they are not used."""
+
+
 class Stat(NamedTuple):
     """What a store says about a file without giving it."""
 
@@ -50,7 +54,7 @@ class Source(Protocol):
 
     @property
     def url(self) -> str:
-        """The folder, as it was given."""
+        """The folder, as it may be shown."""
 
     def list(self, suffix: str = "") -> Names:
         """Names of the files directly inside that end in suffix, sorted."""
@@ -82,22 +86,33 @@ Stats = list[Stat]
 Pieces = list[bytes]
 
 
-def open_source(url: str | os.PathLike[str]) -> Source:
-    """Open a folder path, a file:// URL, or any URL prefix that fsspec knows. Touches nothing yet.
+def open_source(address: str | os.PathLike[str], roots: Sequence[str] = ()) -> Source:
+    """Open a folder path, a file:// URL, or the URL prefix of a store. Touches nothing yet. Raises AddressError.
 
-    Remote requests are tried again for 300 seconds each, or what MCG_SOURCE_DEADLINE says.
+    Remote requests are tried again for 300 seconds each, or what MCG_SOURCE_DEADLINE says. roots: further addresses
+    that an http(s) server may redirect to.
     """
-    text = os.fspath(url)
+    text = checked(os.fspath(address))
     if is_remote(text):
         from shards.remote import RemoteSource
 
-        return RemoteSource(text)
-    return LocalSource(unquote(urlsplit(text).path) if text.startswith("file://") else text)
+        return RemoteSource(text, roots=tuple(roots))
+    return LocalSource(local_path(text))
 
 
-def is_remote(url: str) -> bool:
-    """Whether a URL needs a client, as opposed to a path on a file system of this machine."""
-    return ("://" in url or "::" in url) and not url.startswith("file://")
+def checked(address: str) -> str:
+    """An address in its normal form. Raises AddressError."""
+    try:
+        check_address(address)
+    except ValueError as error:
+        raise AddressError(str(error)) from None
+    return normal(address)
+
+
+def address_of(source: Source) -> str:
+    """Where a source reads, credentials included: not to be shown."""
+    address: str = getattr(source, "address", source.url)
+    return address
 
 
 def check_name(name: str) -> None:

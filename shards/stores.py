@@ -1,4 +1,4 @@
-"""One request to a store: S3 through the client of s3fs, HTTP through the session of fsspec, and all else it knows.
+"""One request to a store: S3 through the client of s3fs, the web by web.py, and other stores by fsspec.
 
 Promises: one call is one request, tried once; bytes are either exactly those that were asked for or a Failure; what a
 client library raises becomes a Failure that says whether to try again, and what to do if that is of no use. Secrets
@@ -11,20 +11,19 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, Literal, NamedTuple, Protocol
-from urllib.parse import urlsplit
 
+from shards.addresses import WEB, scheme_of
 from shards.printing import PrintableError
 from shards.redact import scrub, shown
-from shards.source import CONNECTIONS, Names, SourceError, Stat
+from shards.source import CONNECTIONS, Names, SourceError, Stat, checked
 
 CONNECT_SECONDS, READ_SECONDS = 5.0, 20.0
 """Until a connection stands, and between two pieces of an answer."""
 
 _PIECE = 1 << 20
-_MAIN_SCHEMES = ("s3", "http", "https", "gs", "abfs", "hf", "oss", "sftp", "hdfs", "webhdfs", "memory", "file")
 _VERSION_FIELDS = (
     "ETag",
     "etag",
@@ -56,7 +55,7 @@ class Failure(PrintableError):
         """Seconds that the store wants to be left alone."""
 
 
-class _NoSize(Failure):
+class NoSize(Failure):
     def __init__(self) -> None:
         what = "the server does not say how large it is"
         super().__init__("refused", what, "ranges cannot be read: use another server")
@@ -85,40 +84,46 @@ class Store(Protocol):
         """(names, next page) of one page; the first one and the one behind the last are ""."""
 
 
-def open_store(url: str) -> tuple[Store, asyncio.AbstractEventLoop]:
-    """A client for this process, and the loop it runs on. Raises SourceError for URLs that nobody knows."""
+def open_store(address: str, roots: Sequence[str] = ()) -> tuple[Store, asyncio.AbstractEventLoop]:
+    """A client for this process, and the loop it runs on. roots: where an http(s) server may redirect to.
+
+    Raises SourceError for addresses that lead nowhere.
+    """
     from fsspec.asyn import get_loop
 
-    if "::" not in url and url.startswith(("http://", "https://")):
-        return HttpStore(url), get_loop()
-    if "::" not in url and url.startswith(("s3://", "s3a://")):
-        return S3Store(url), get_loop()
-    return AnyStore(url), get_loop()
+    address = checked(address)
+    scheme = scheme_of(address)
+    if scheme in WEB:
+        from shards.web import WebStore
+
+        return WebStore(address, roots), get_loop()
+    return (S3Store if scheme in ("s3", "s3a") else AnyStore)(address), get_loop()
 
 
-def open_filesystem(url: str, **options: Any) -> tuple[Any, str]:
-    """The fsspec file system of a URL and the path inside it; a client of this process, shared with nobody."""
+def open_filesystem(address: str, **options: Any) -> tuple[Any, str]:
+    """The fsspec file system of an address and the path inside it; a client of this process, shared with nobody."""
     import fsspec
 
-    scheme = url.partition("://")[0]
+    address = checked(address)
+    scheme = scheme_of(address)
     try:
-        files, prefix = fsspec.core.url_to_fs(url, skip_instance_cache=True, use_listings_cache=False, **options)
+        # Not fsspec's own way from a URL, which reads "::" inside a name as a chain of file systems.
+        kind = fsspec.get_filesystem_class(scheme)
+        options = {"use_listings_cache": False, **kind._get_kwargs_from_urls(address), **options}
+        files = kind(skip_instance_cache=True, **options)
+        prefix: str = kind._strip_protocol(address)
     except ImportError as error:
-        raise SourceError(f"{shown(url)}: {scheme}:// needs a package that is not installed ({error})") from error
+        raise SourceError(f"{shown(address)}: {scheme}:// needs a package that is not installed ({error})") from error
     except ValueError as error:
-        if "not known" not in str(error):
-            raise SourceError(f"{shown(url)}: not a URL that can be opened ({scrub(str(error))})") from error
-        known = ", ".join(_MAIN_SCHEMES)
-        raise SourceError(
-            f"{shown(url)}: no kind of URL begins with {scheme}://; known are {known} and what else fsspec knows"
-        ) from error
+        reason = scrub(str(error), address)
+        raise SourceError(f"{shown(address)}: not an address that can be opened ({reason})") from error
     return files, prefix.rstrip("/")
 
 
 # ---------------------------------------------------------------- ranges
 
 
-def _range_header(offset: int, length: int | None) -> str | None:
+def range_header(offset: int, length: int | None) -> str | None:
     if length is None:
         return f"bytes={offset or ''}{'' if offset < 0 else '-'}" if offset else None
     return f"bytes={offset}-{offset + length - 1}"
@@ -152,7 +157,7 @@ def expected_body(
     return last + 1 - first, total
 
 
-async def _body(body: Any, num_bytes: int, write: Write | None) -> bytes:
+async def body_of(body: Any, num_bytes: int, write: Write | None) -> bytes:
     """What `body.read` gives, which should be so many bytes; -1: nobody knows."""
     data, got = b"", 0
     if write is None:
@@ -167,7 +172,7 @@ async def _body(body: Any, num_bytes: int, write: Write | None) -> bytes:
     return data
 
 
-def _status_failure(status: int, reason: str, remedy: str, pause: str | None) -> Failure:
+def status_failure(status: int, reason: str, remedy: str, pause: str | None) -> Failure:
     """What an HTTP status means, for S3 too."""
     if status in (429, 503):
         return Failure("throttled", reason, "ask less of the store", float(pause) if pause and pause.isdigit() else 0.0)
@@ -225,7 +230,7 @@ class S3Store:
         try:
             with _s3_failures(self._bucket):
                 said = await self._call("head_object", Key=self._prefix + name)
-                return Stat(int(said["ContentLength"]), _version(said))
+                return Stat(int(said["ContentLength"]), version_of(said))
         except Failure as failure:
             cause = failure.__cause__
             if failure.kind in ("again", "throttled") or not isinstance(cause, ClientError):
@@ -235,7 +240,7 @@ class S3Store:
         return Stat(len(answer.data) if answer.size is None else answer.size, answer.version)
 
     async def get(self, name: str, offset: int, length: int | None, write: Write | None = None) -> Answer:
-        header = _range_header(offset, length)
+        header = range_header(offset, length)
         asked = {"Key": self._prefix + name} | ({} if header is None else {"Range": header})
         with _s3_failures(self._bucket):
             try:
@@ -246,8 +251,8 @@ class S3Store:
                 raise
             async with said["Body"] as body:
                 num_bytes, size = expected_body(offset, length, said.get("ContentRange"), said.get("ContentLength"))
-                data = await _body(body, num_bytes, write)
-            return Answer(data, size, _version(said))
+                data = await body_of(body, num_bytes, write)
+            return Answer(data, size, version_of(said))
 
     async def list(self, page: str) -> tuple[Names, str]:
         more = {"ContinuationToken": page} if page else {}
@@ -284,7 +289,7 @@ def _s3_failures(bucket: str, what: str = "") -> Iterator[None]:
         public = "for a public bucket set FSSPEC_S3_ANON=true"
         raise Failure("denied", f"{type(error).__name__}: {error}", f"{_S3_VARIABLES}; {public}") from error
     except exceptions.SSLError as error:
-        raise _tls_failure(error) from error
+        raise tls_failure(error) from error
     except (exceptions.ParamValidationError, exceptions.UnknownEndpointError, ValueError) as error:
         reason = " ".join(str(error).removeprefix("Parameter validation failed:").split())
         raise Failure("refused", reason.partition(": Bucket name must")[0], _S3_ADDRESS) from error
@@ -306,7 +311,7 @@ def _client_failure(error: Any, bucket: str, what: str) -> Failure:
     reason = f"{code}: {said.get('Message') or ''}".rstrip(": ") + what
     region = said.get("Region") or headers.get("x-amz-bucket-region")
     if code in _S3_THROTTLED or status in (429, 503):
-        return _status_failure(503, reason, "", headers.get("retry-after"))
+        return status_failure(503, reason, "", headers.get("retry-after"))
     if code in _S3_PASSING:
         return Failure("again", reason)
     if region and (status in (301, 307) or code in _S3_ELSEWHERE):
@@ -321,126 +326,32 @@ def _client_failure(error: Any, bucket: str, what: str) -> Failure:
     remedy = _S3_REMEDIES.get(code)
     if code in _S3_DENIED or status in (401, 403):
         return Failure("denied", reason, f"{remedy}; {_S3_VARIABLES}" if remedy else _S3_VARIABLES)
-    return _status_failure(status, reason, _S3_ADDRESS, headers.get("retry-after"))
+    return status_failure(status, reason, _S3_ADDRESS, headers.get("retry-after"))
 
 
-def _tls_failure(error: BaseException) -> Failure:
+def tls_failure(error: BaseException) -> Failure:
     plain = "WRONG_VERSION_NUMBER" in str(error) or "wrong version number" in str(error)
     remedy = "the server speaks plain http: write http:// instead of https://" if plain else "check its certificate"
     return Failure("refused", f"{type(error).__name__}: {error}", remedy)
 
 
-# ---------------------------------------------------------------- HTTP
-
-
-class HttpStore:
-    """A prefix on an HTTP server. The query of the prefix (a signature) goes with every request."""
-
-    def __init__(self, url: str) -> None:
-        import aiohttp
-        from fsspec.config import conf
-
-        timeout = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS, sock_read=READ_SECONDS)
-        users: dict[str, Any] = conf.get(urlsplit(url).scheme, {}).get("client_kwargs", {})
-        self._files, _ = open_filesystem(url, client_kwargs={"timeout": timeout, **users})
-        self._base, _, self._query = url.partition("?")
-        self._base = self._base.rstrip("/")
-
-    async def stat(self, name: str) -> Stat:
-        try:
-            async with self._ask("HEAD", name) as said:
-                size = said.headers.get("Content-Length")
-                if size is not None and size.isdigit() and not said.headers.get("Content-Encoding"):
-                    return Stat(int(size), _version(said.headers))
-        except Failure as failure:
-            if failure.kind in ("missing", "again", "throttled"):
-                raise
-        async with self._ask("GET", name, "bytes=0-0") as said:  # the body is left alone
-            total = said.headers.get("Content-Range", "").rpartition("/")[2]
-            size = total if said.status in (206, 416) else said.headers.get("Content-Length", "")
-        if not size.isdigit():
-            raise _NoSize
-        return Stat(int(size), _version(said.headers))
-
-    async def get(self, name: str, offset: int, length: int | None, write: Write | None = None) -> Answer:
-        async with self._ask("GET", name, _range_header(offset, length)) as said:
-            if said.status == 416:  # the range begins where the file ends
-                return Answer(b"", None, "")
-            if said.headers.get("Content-Encoding", "identity") not in ("identity", ""):
-                raise Failure("refused", "the server sends it compressed", "turn that off for these files")
-            size = said.headers.get("Content-Length")
-            content_range = said.headers.get("Content-Range") if said.status == 206 else None
-            if said.status == 206 and content_range is None:
-                raise Failure("refused", "the server does not say which range it sends", "use another server")
-            num_bytes, total = expected_body(offset, length, content_range, int(size) if size else None)
-            return Answer(await _body(said.content, num_bytes, write), total, _version(said.headers))
-
-    async def list(self, page: str) -> tuple[Names, str]:
-        with _http_failures():
-            entries = await self._files._ls(self._base, detail=True)
-        names = {entry["name"].split("?")[0].rsplit("/", 1)[-1] for entry in entries if entry["type"] == "file"}
-        return [name for name in names if name], ""
-
-    @asynccontextmanager
-    async def _ask(self, method: str, name: str, range_: str | None = None) -> AsyncIterator[Any]:
-        """The answer to a request, its body not read yet; 416 counts as one."""
-        # Compressed bodies have other lengths and ranges than files.
-        headers = {"Accept-Encoding": "identity"} | ({} if range_ is None else {"Range": range_})
-        options = dict(self._files.kwargs)
-        headers = {**options.pop("headers", {}), **headers}
-        name = name.replace("?", "%3F").replace("#", "%23")  # the rest is quoted, or was in the listing
-        url = f"{self._base}/{name}" + (f"?{self._query}" if self._query else "")
-        with _http_failures():
-            session = await self._files.set_session()
-            asked = session.request(
-                method, self._files.encode_url(url), headers=headers, allow_redirects=True, **options
-            )
-            async with asked as said:
-                if said.status >= 400 and said.status != 416:
-                    pause = said.headers.get("Retry-After")
-                    raise _status_failure(said.status, f"HTTP {said.status} {said.reason}", _HTTP_REMEDY, pause)
-                yield said
-
-
-_HTTP_REMEDY = "check the address and the credentials (a signed address may have run out)"
-
-
-@contextmanager
-def _http_failures() -> Iterator[None]:
-    import aiohttp
-
-    try:
-        yield
-    except (aiohttp.ClientSSLError, aiohttp.ClientConnectorCertificateError) as error:
-        raise _tls_failure(error) from error
-    except (aiohttp.InvalidURL, aiohttp.TooManyRedirects) as error:
-        # Not `from error`: its text has the whole address, signature included.
-        raise Failure("refused", f"{type(error).__name__}: {error}", "check the address") from None
-    except aiohttp.ClientResponseError as error:
-        raise _status_failure(error.status, f"HTTP {error.status} {error.message}", _HTTP_REMEDY, None) from error
-    except FileNotFoundError as error:  # from listing
-        raise Failure("missing", "", "") from error
-    except (TimeoutError, aiohttp.ClientError, OSError) as error:
-        raise Failure("again", f"{type(error).__name__}: {error}") from error
-
-
-# ---------------------------------------------------------------- whatever else fsspec knows
+# ---------------------------------------------------------------- other stores that fsspec knows
 
 
 class AnyStore:
-    """A prefix of any file system of fsspec; one that blocks is called in threads."""
+    """A prefix of any other store; a client that blocks is called in threads."""
 
-    def __init__(self, url: str) -> None:
-        self._files, self._prefix = open_filesystem(url)
+    def __init__(self, address: str) -> None:
+        self._files, self._prefix = open_filesystem(address)
 
     async def stat(self, name: str) -> Stat:
         with _any_failures():
             info = await self._call("info", f"{self._prefix}/{name}")
         if info.get("size") is None:
-            raise _NoSize
+            raise NoSize
         if info.get("type") == "directory":
             raise Failure("missing", "it is a folder", "")
-        return Stat(int(info["size"]), _version(info))
+        return Stat(int(info["size"]), version_of(info))
 
     async def get(self, name: str, offset: int, length: int | None, write: Write | None = None) -> Answer:
         end = None if length is None else offset + length
@@ -493,7 +404,7 @@ def _any_failures() -> Iterator[None]:
         # Client libraries have exceptions of their own; those that answer for a server carry a status.
         status = next((v for n in ("status", "status_code", "code") if isinstance(v := getattr(error, n, 0), int)), 0)
         if status:
-            raise _status_failure(status, _text(error), "check the credentials and the address", None) from error
+            raise status_failure(status, _text(error), "check the credentials and the address", None) from error
         kind: Any = "denied" if re.search("credential|auth", type(error).__name__, re.IGNORECASE) else "refused"
         raise Failure(kind, _text(error), "check the credentials and the address") from error
 
@@ -502,5 +413,5 @@ def _text(error: BaseException) -> str:
     return f"{type(error).__name__}: {getattr(error, 'strerror', None) or error}"
 
 
-def _version(info: Mapping[str, Any]) -> str:
+def version_of(info: Mapping[str, Any]) -> str:
     return next((f"{field}={info[field]}" for field in _VERSION_FIELDS if info.get(field)), "")

@@ -16,11 +16,12 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Protocol
-from urllib.parse import unquote, urlsplit
 
+from shards.addresses import below, is_remote, local_path
 from shards.index import DatasetError
 from shards.printing import PrintableError
-from shards.source import AccessDenied, MissingFile, Source, is_remote, open_source
+from shards.redact import shown
+from shards.source import AccessDenied, MissingFile, Source, checked, open_source
 
 UNFINISHED = "unfinished"
 
@@ -33,6 +34,8 @@ class Target(Protocol):
     """A place for output where a file appears whole."""
 
     url: str
+    """The place, as it may be shown."""
+    address: str
     source: Source
     """What is there already."""
     unfinished: Source
@@ -64,10 +67,9 @@ Names = list[str]
 
 
 def open_target(url: str) -> Target:
-    """Open a folder path, a file:// URL, or any URL prefix that fsspec knows, for writing."""
-    if url.startswith("file://"):
-        return LocalTarget(unquote(urlsplit(url).path))
-    return RemoteTarget(url) if is_remote(url) else LocalTarget(url)
+    """Open a folder path, a file:// URL, or the URL prefix of a store, for writing. Raises AddressError."""
+    address = checked(url)
+    return RemoteTarget(address) if is_remote(address) else LocalTarget(local_path(address))
 
 
 class LocalTarget:
@@ -76,7 +78,7 @@ class LocalTarget:
     def __init__(self, folder: str) -> None:
         import fcntl
 
-        self.url = folder
+        self.url = self.address = folder
         self._aside = os.path.join(folder, UNFINISHED)
         self.source, self.unfinished = open_source(folder), open_source(self._aside)
         with naming(folder):
@@ -160,9 +162,10 @@ class RemoteTarget:
     def __init__(self, url: str) -> None:
         from shards.stores import open_filesystem
 
-        self.url = url.rstrip("/")
-        self._files, self._prefix = open_filesystem(self.url)
-        self.source, self.unfinished = open_source(self.url), open_source(f"{self.url}/{UNFINISHED}")
+        self.address = url.rstrip("/")
+        self.url = shown(self.address)
+        self._files, self._prefix = open_filesystem(self.address)
+        self.source, self.unfinished = open_source(self.address), open_source(below(self.address, UNFINISHED))
         self._scratch: str | None = None
 
     def list(self) -> Names:

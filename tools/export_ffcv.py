@@ -110,9 +110,11 @@ def export(
     exclude: Sequence[str] = (),
     num_threads: int = 2,
     on_sample: Callable[[int, int, int], None] | None = None,
+    roots: Sequence[str] = (),
 ) -> ExportReport:
     """Write the samples of the dataset at `url` to the file `out`, which must not be there yet.
 
+    roots: where its shards may lie beside that (shards/roots.py).
     on_sample(samples done, of them quarantined, of so many) is called after each.
     Raises NoFfcv, OptionError, ExportError; DatasetError and SourceError of the dataset; OSError for the disk.
     """
@@ -120,7 +122,7 @@ def export(
     if not 1 <= num_frames <= MAX_FRAMES:
         raise OptionError(f"--num-frames must lie in 1..{MAX_FRAMES}, found {num_frames}")
     _import_ffcv()
-    source = _Source(url, num_frames, short_side, where, exclude)
+    source = _Source(url, num_frames, short_side, where, exclude, roots)
     report = ExportReport(source.name, out, mode, num_frames, short_side)
     with _aside(out) as (part, quarantine_part, handle):
         largest = source.survey(shutil.disk_usage(os.path.dirname(part)).free if mode == "raw" else None)
@@ -210,9 +212,17 @@ class _Ready(NamedTuple):
 class _Source:
     """The samples to export, in the order of the dataset."""
 
-    def __init__(self, url: str, num_frames: int, short_side: int, where: str | None, exclude: Sequence[str]) -> None:
+    def __init__(
+        self,
+        url: str,
+        num_frames: int,
+        short_side: int,
+        where: str | None,
+        exclude: Sequence[str],
+        roots: Sequence[str],
+    ) -> None:
         try:
-            self._reader = Reader(_NAME, url, "sample", partial_bytes=4 << 20)
+            self._reader = Reader(_NAME, url, "sample", partial_bytes=4 << 20, roots=roots)
         except WrongPlace as error:
             raise OptionError(str(error)) from error
         self._index = self._reader.index

@@ -14,7 +14,7 @@ from __future__ import annotations
 import json
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from itertools import islice
@@ -28,6 +28,7 @@ from shards.members import suffix
 from shards.picture import with_remedy
 from shards.reader import Fetched, Reader
 from shards.records import TextError, parse
+from shards.redact import shown
 from shards.sample import Origin, SampleError
 from shards.source import open_source
 from shards.writer import QUARANTINE_FILE, DatasetWriter, DuplicateKey, SampleRefused
@@ -87,24 +88,26 @@ def transcode_dataset(
     num_threads: int = 2,
     compared: int = 16,
     on_sample: Callable[[int, int], None] | None = None,
+    roots: Sequence[str] = (),
 ) -> TranscodeReport:
     """Write the dataset at `source` (folder or URL) to `out` with its media as the profile makes them, or go on.
 
     profile_name: for the provenance. name: of the new dataset, None: the source's. limit: take the first samples only.
     compared: how many samples are looked at for the quality. on_sample(samples done, of them quarantined in this run).
+    roots: where the shards may lie beside the source (shards/roots.py).
     Raises BuildError; WriteError and DatasetError from reader and writer; SourceError.
     """
     begin = time.monotonic()
-    reader = Reader("", source, "sample")
+    reader = Reader("", source, "sample", roots=roots)
     dataset = reader.index.dataset
     reader.name = str(dataset["name"])
     total = min(int(dataset["num_samples"]), limit or int(dataset["num_samples"]))
     if not total:
-        raise BuildError(f"{source}: holds no samples; there is nothing to transcode")
+        raise BuildError(f"{shown(source)}: holds no samples; there is nothing to transcode")
     what = describe(profile_name, profile)
     origin = {"name": dataset["name"], "fingerprint": reader.fingerprint}
     provenance = {"tool": "tools transcode", "source": origin, "profile": what, "limit": limit}
-    report = TranscodeReport(name or reader.name, source, out, what)
+    report = TranscodeReport(name or reader.name, shown(source), out, what)
     pool = ThreadPoolExecutor(num_threads, thread_name_prefix="transcode")
     try:
         with DatasetWriter(out, report.name, samples_per_shard, provenance=provenance, key_frames=True) as writer:

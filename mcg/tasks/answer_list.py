@@ -21,6 +21,7 @@ from mcg.tasks.task import label_of
 from shards.index import MAX_TEXT_BYTES, Index
 from shards.printing import PrintableError
 from shards.records import TextError, parse
+from shards.redact import shown
 from shards.source import is_remote, open_source
 
 _JSON = 1
@@ -34,8 +35,9 @@ class AnswerListError(PrintableError, ValueError):
 def read_answers(place: str, limit: int | None = None) -> tuple[str, ...]:
     """The answers of a file or dataset, at most the first `limit`, each once. Raises AnswerListError, SourceError."""
     path = Path(place).expanduser()
-    if is_remote(place) or path.is_dir():
-        answers = _of_dataset(place)
+    place, address = shown(place), place
+    if is_remote(address) or path.is_dir():
+        answers = _of_dataset(address)
     elif path.is_file():
         answers = _of_file(path)
     else:

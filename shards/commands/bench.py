@@ -43,6 +43,7 @@ def bench(
     repeats: int = typer.Option(3, min=1, max=100, help="Repeats of each measure."),
     seed: int = typer.Option(0, min=0, help="Seed of the order."),
     reader_only: bool = typer.Option(False, "--reader-only", help="Leave out the loader with decoding."),
+    root: list[str] | None = output.ROOTS,
     as_json: bool = output.JSON,
     debug: bool = output.DEBUG,
 ) -> None:
@@ -58,7 +59,7 @@ def bench(
     Exit codes: 0 fine, 1 samples that could not be used (or a dataset that is damaged), 2 wrong usage.
     """
     with output.one_line_errors(debug):
-        dataset = output.open_dataset(path, "bench")
+        dataset = output.open_dataset(path, "bench", root)
         if not dataset.index.dataset["num_samples"]:
             raise UsageError(output.no_samples(dataset, "read"))
         settings = {
@@ -94,7 +95,7 @@ def bench_reader(dataset: Dataset, settings: dict[str, Any], count: Any) -> dict
     from shards.reader import Reader
     from shards.sample import SampleError
 
-    reader = Reader(_NAME, dataset.url, "sample")
+    reader = Reader(_NAME, dataset.address, "sample", roots=dataset.roots)
     counts = np.asarray(reader.counts, np.int64)
     order = Order(counts, settings["seed"], _NAME, _streams(dataset), default_window(counts))
     number = settings["batches"] * settings["batch_size"]
@@ -128,7 +129,7 @@ def bench_loader(dataset: Dataset, settings: dict[str, Any], count: Any) -> dict
     from shards.loader import Loader
 
     config = LoaderConfig(
-        blend=(DatasetConfig(name=_NAME, path=dataset.url, elements="sample"),),
+        blend=(DatasetConfig(name=_NAME, path=dataset.address, roots=dataset.roots, elements="sample"),),
         batch_size=settings["batch_size"],
         threads=settings["threads"],
         seed=settings["seed"],

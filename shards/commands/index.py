@@ -43,6 +43,7 @@ def index(
     ),
     jobs: int | None = typer.Option(None, min=1, help="Processes.  [default: the CPU cores]"),
     strict: bool = typer.Option(False, "--strict", help="Stop at the first damaged tar."),
+    root: list[str] | None = output.ROOTS,
     as_json: bool = output.JSON,
     debug: bool = output.DEBUG,
 ) -> None:
@@ -71,7 +72,7 @@ def index(
         rules = read_options(said)
         looks = Looks(checksums=not headers, media=media, rules=rules)
         with output.done_progress("shards") as on_shard:
-            report = index_tars(tars, out, name, looks, jobs or output.num_cores(), strict, on_shard)
+            report = index_tars(tars, out, name, looks, jobs or output.num_cores(), strict, on_shard, root or ())
         show(report, as_json, max_quarantined)
 
 

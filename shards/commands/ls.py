@@ -41,6 +41,7 @@ def ls(
     lines: bool = typer.Option(
         False, "--lines", help="One JSON object per sample and line, for any number of samples."
     ),
+    root: list[str] | None = output.ROOTS,
     as_json: bool = output.JSON,
     debug: bool = output.DEBUG,
 ) -> None:
@@ -58,7 +59,7 @@ def ls(
     with output.one_line_errors(debug):
         if lines and as_json:
             raise UsageError("--lines prints an object per sample, --json one object in all: choose one")
-        dataset = output.open_dataset(path, "ls")
+        dataset = output.open_dataset(path, "ls", root)
         found = list_samples(dataset, shard, key, records)
         if lines:
             unreadable, any_found = _print_lines(islice(found, limit or None))

@@ -12,6 +12,7 @@ def merge(
     out: str = typer.Argument(metavar="OUT", help="Folder or URL for the whole index."),
     parts: list[str] = typer.Argument(metavar="IN...", help="Folders or URLs of the parts."),
     name: str | None = typer.Option(None, help="Name of the dataset.  [default: that of the first part]"),
+    root: list[str] | None = output.ROOTS,
     as_json: bool = output.JSON,
     debug: bool = output.DEBUG,
 ) -> None:
@@ -28,4 +29,4 @@ def merge(
     from shards.merge import merge as join
 
     with output.one_line_errors(debug):
-        show(join(out, parts, name), as_json)
+        show(join(out, parts, name, root or ()), as_json)

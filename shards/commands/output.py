@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,9 +17,10 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from shards.addresses import parent
 from shards.index import DATASET_FILE, DatasetError, Index, WrongPlace
 from shards.printing import PrintableError, complain, one_line, say_json
-from shards.source import AccessDenied, MissingFile, Source, SourceError, is_remote, open_source
+from shards.source import AccessDenied, MissingFile, Source, SourceError, checked, is_remote, open_source
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -32,6 +33,12 @@ _NUM_NAMED = 8
 """Datasets that a message names."""
 
 PATH = typer.Argument(metavar="PATH", help="Folder or URL (s3://..., memory://...) that holds dataset.json.")
+ROOTS = typer.Option(
+    None,
+    "--root",
+    metavar="PLACE",
+    help="Where shards may lie, and a web server redirect to, beside the index; may be given repeatedly.",
+)
 JSON = typer.Option(False, "--json", help="Print one JSON object instead of tables.")
 DEBUG = typer.Option(False, "--debug", help="Show the traceback of an error.")
 
@@ -44,8 +51,15 @@ class UsageError(PrintableError, ValueError):
 class Dataset:
     """An opened dataset."""
 
-    url: str
+    address: str
+    """With credentials: not to be shown."""
     index: Index
+    roots: tuple[str, ...] = ()
+
+    @property
+    def url(self) -> str:
+        """The address as it may be shown."""
+        return self.index.source.url
 
     @property
     def name(self) -> str:
@@ -62,18 +76,19 @@ class Dataset:
         return self.index.verified
 
 
-def open_dataset(path: str, verb: str = "stats") -> Dataset:
+def open_dataset(path: str, verb: str = "stats", roots: Sequence[str] | None = None) -> Dataset:
     """Open the dataset at a path. Raises UsageError when there is none; DatasetError, SourceError as Index.open.
 
-    verb: the one that is running, for the command that the message gives.
+    verb: the one that is running, for the command that the message gives. roots: shards/roots.py.
     """
-    url = path.removesuffix(f"/{DATASET_FILE}")
-    source = open_source(url)
+    folder, name = parent(checked(path))
+    address, roots = folder if name == DATASET_FILE else path, tuple(roots or ())
+    source = open_source(address, roots)
     try:
         source.stat(DATASET_FILE)
     except MissingFile as error:
-        raise UsageError(_no_dataset(url, source, verb)) from error
-    return Dataset(url, Index.open(source))
+        raise UsageError(_no_dataset(source.url, source, verb)) from error
+    return Dataset(address, Index.open(source, roots), roots)
 
 
 def no_samples(dataset: Dataset, purpose: str) -> str:
@@ -213,10 +228,12 @@ def _exit_code(error: Exception) -> int:
     from shards.frozen import ConfigError
     from shards.indexer import DamagedShard, PatternError
     from shards.quarantine import TooManyFailures
+    from shards.source import AddressError
     from shards.target import WriteError
 
     if isinstance(
-        error, UsageError | ConfigError | PatternError | WrongPlace | WriteError | MissingFile | AccessDenied
+        error,
+        UsageError | ConfigError | PatternError | WrongPlace | WriteError | AddressError | MissingFile | AccessDenied,
     ):
         return WRONG_USAGE
     return PROBLEMS if isinstance(error, DatasetError | SourceError | DamagedShard | TooManyFailures) else BUG

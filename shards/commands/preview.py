@@ -79,6 +79,7 @@ def preview(
     seed: int = typer.Option(0, min=0, help="Seed of the draw; the same seed draws the same samples."),
     first: bool = typer.Option(False, "--first", help="The first samples of the dataset instead of a random draw."),
     jobs: int | None = typer.Option(None, min=1, help="Samples decoded at a time.  [default: the CPU cores]"),
+    root: list[str] | None = output.ROOTS,
     as_json: bool = output.JSON,
     debug: bool = output.DEBUG,
 ) -> None:
@@ -94,7 +95,7 @@ def preview(
     Exit codes: 0 fine, 1 samples that cannot be shown (their cards say why), 2 wrong usage.
     """
     with output.one_line_errors(debug):
-        dataset = output.open_dataset(path, "preview")
+        dataset = output.open_dataset(path, "preview", root)
         cards = list(_cards(dataset, *_choose(dataset, samples, seed, first), jobs or output.num_cores()))
         bad = [card for card in cards if card["reason"]]
         drawn = "the first" if first else f"drawn with seed {seed}:"
@@ -130,7 +131,7 @@ def _choose(dataset: Dataset, samples: int, seed: int, first: bool) -> tuple[NDA
 def _cards(dataset: Dataset, shards: NDArray[np.int64], rows: NDArray[np.int64], jobs: int) -> Iterator[dict[str, Any]]:
     from shards.reader import Reader
 
-    reader = Reader(dataset.name, dataset.url, "sample")
+    reader = Reader(dataset.name, dataset.address, "sample", roots=dataset.roots)
     with ThreadPoolExecutor(jobs) as pool, output.count_progress("samples", len(rows)) as count:
         for card in pool.map(lambda at: _card(dataset, reader, *at), zip(shards.tolist(), rows.tolist(), strict=True)):
             count(1)

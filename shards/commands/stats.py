@@ -36,7 +36,12 @@ _SHOWN = 8
 _BAR = 30
 
 
-def stats(path: str = output.PATH, as_json: bool = output.JSON, debug: bool = output.DEBUG) -> None:
+def stats(
+    path: str = output.PATH,
+    root: list[str] | None = output.ROOTS,
+    as_json: bool = output.JSON,
+    debug: bool = output.DEBUG,
+) -> None:
     """Count and measure: samples, bytes, sizes, records, codecs, resolutions, durations, frame rates.
 
     Reads the index only, so it takes seconds for millions of samples and works on a remote dataset.
@@ -50,7 +55,7 @@ def stats(path: str = output.PATH, as_json: bool = output.JSON, debug: bool = ou
     Exit codes: 0 fine, 1 the index is damaged, 2 wrong usage.
     """
     with output.one_line_errors(debug):
-        dataset = output.open_dataset(path, "stats")
+        dataset = output.open_dataset(path, "stats", root)
         found = collect(dataset)
         output.emit(found, as_json, _tables(found))
 

@@ -42,6 +42,7 @@ def verify(
     decode: bool = typer.Option(False, "--decode", help="Also decode 4 frames of every medium."),
     jobs: int | None = typer.Option(None, min=1, help="Shards checked at a time.  [default: the CPU cores]"),
     quarantine: Path | None = typer.Option(None, metavar="FILE", help="Write the bad samples here, as JSON lines."),
+    root: list[str] | None = output.ROOTS,
     as_json: bool = output.JSON,
     debug: bool = output.DEBUG,
 ) -> None:
@@ -62,7 +63,7 @@ def verify(
     with output.one_line_errors(debug):
         if quick and decode:
             raise UsageError("--quick reads no media, --decode needs them: choose one")
-        dataset = output.open_dataset(path, "verify")
+        dataset = output.open_dataset(path, "verify", root)
         result = verify_dataset(dataset, quick, decode, jobs or output.num_cores(), quarantine)
         output.emit(result.to_dict(), as_json, _tables(result))
         if result.num_problems:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from shards.commands.output import ROOTS
 from shards.printing import say_json
 from tools.commands import output
 from tools.rows import OptionError
@@ -25,6 +26,7 @@ def export_ffcv(
     exclude: list[str] | None = typer.Option(None, help="JSON-lines of samples to leave out; may be given repeatedly."),
     jobs: int = typer.Option(2, min=1, help="Threads that read and decode."),
     max_quarantined: int | None = typer.Option(None, min=0, help="Exit with 3 above so many failed samples."),
+    root: list[str] | None = ROOTS,
     as_json: bool = output.JSON,
     debug: bool = output.DEBUG,
 ) -> None:
@@ -49,6 +51,7 @@ def export_ffcv(
                 exclude=exclude or (),
                 num_threads=jobs,
                 on_sample=on_sample,
+                roots=root or (),
             )
     if as_json:
         say_json(report.to_dict())

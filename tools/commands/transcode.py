@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from shards.commands.output import ROOTS
 from shards.printing import say_json
 from tools.commands import output, profiles
 from tools.rows import OptionError
@@ -56,6 +57,7 @@ def transcode(
     threads: int | None = typer.Option(None, min=1, help="Media that are worked on at once.  [default: all cores]"),
     compare: int = typer.Option(16, min=0, help="Samples whose quality and speed are measured at the end."),
     max_quarantined: int | None = typer.Option(None, min=0, help="Exit with 3 above so many quarantined samples."),
+    root: list[str] | None = ROOTS,
     as_json: bool = output.JSON,
     debug: bool = output.DEBUG,
 ) -> None:
@@ -68,7 +70,9 @@ def transcode(
         from tools.transcode import transcode_dataset
 
         try:
-            total = min(int(Index.open(open_source(source)).dataset["num_samples"]), limit or 1 << 62)
+            total = min(
+                int(Index.open(open_source(source, root or ()), root or ()).dataset["num_samples"]), limit or 1 << 62
+            )
         except WrongPlace as error:
             raise OptionError(str(error)) from error
         with output.progress("samples", total) as on_sample:
@@ -83,6 +87,7 @@ def transcode(
                 num_threads=threads or num_cores(),
                 compared=compare,
                 on_sample=on_sample,
+                roots=root or (),
             )
     if as_json:
         say_json(report.to_dict())
