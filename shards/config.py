@@ -115,6 +115,9 @@ class LoaderConfig(Frozen):
     """Encoded bytes that may lie fetched before no further batch is begun."""
     cache: CacheConfig | None = None
     """Where shards of remote datasets are kept; null: none are, and every sample is read from the store by itself."""
+    on_growth: Literal["refuse", "append"] = "refuse"
+    """What to do with a cursor of a dataset that has gained shards behind the old ones. append: finish the pass under
+    way over the old ones and take all from the next pass on (docs/determinism.md); training only."""
     decode: Literal["auto", "cpu", "dali"] = "auto"
     """What decodes: the CPU, or DALI on the GPU (extra dali); auto takes DALI where a GPU is, and says why. Without a
     GPU dali means DALI's CPU operators, which are there for tests (docs/gpu.md)."""

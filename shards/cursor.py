@@ -1,4 +1,4 @@
-"""The cursor: a loader's whole position as a few named numbers, at most 230 bytes + 90 per dataset as compact JSON.
+"""The cursor: a loader's whole position as a few named numbers, at most 260 bytes + 120 per dataset as compact JSON.
 
 Promises: because the order is a function, (q, positions) is all there is to save; a cursor that belongs to another
 order is refused, and the message names the field and both values. The batch size, the world size and the decoder are
@@ -17,6 +17,10 @@ from shards.printing import PrintableError
 
 VERSION = 1
 
+_OMITTED = ("shards", "shifts")
+"""Fields that are not saved when they say nothing."""
+_LATER = {"decoder", *_OMITTED}
+"""Fields that cursors of earlier releases lack."""
 _REFUSED = ("version", "seed", "fingerprint", "streams", "window", "datasets", "weights", "unit")
 
 
@@ -45,12 +49,18 @@ class Cursor:
     positions: tuple[int, ...]
     batch_size: int
     world_size: int
+    shards: tuple[int, ...] = ()
+    """Per dataset, how many shards its pass under way goes through: the first ones. (): the cursor is older than the
+    field."""
+    shifts: tuple[int, ...] = ()
+    """Per dataset that has grown, what is added to its position to find the pass; (): none has."""
     decoder: str = ""
     """The decode backend ("cpu", "dali-cuda", "dali-cpu"); "": not known, the cursor is older than the field."""
 
     def to_dict(self) -> dict[str, Any]:
         """Plain numbers, strings and lists; json and OmegaConf take it as it is."""
-        return {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(self).items()}
+        fields = {name: value for name, value in asdict(self).items() if name not in _OMITTED or value}
+        return {k: list(v) if isinstance(v, tuple) else v for k, v in fields.items()}
 
     @classmethod
     def from_dict(cls, saved: Mapping[str, Any]) -> Cursor:
@@ -59,9 +69,10 @@ class Cursor:
         if version != VERSION:
             raise CursorMismatch(_message("version", version, VERSION))
         expected, found = {f.name for f in fields(cls)}, set(saved)
-        if expected - {"decoder"} != found - {"decoder"}:
+        missing = expected - found - _LATER
+        if missing or found - expected:
             raise CursorMismatch(
-                f"not a cursor of version {VERSION}: missing fields {sorted(expected - found)}, "
+                f"not a cursor of version {VERSION}: missing fields {sorted(missing)}, "
                 f"unknown fields {sorted(found - expected)}"
             )
         values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in saved.items()}
@@ -73,8 +84,10 @@ class Cursor:
             mine, theirs = getattr(self, name), getattr(expected, name)
             if mine != theirs:
                 raise CursorMismatch(_message(name, mine, theirs))
-        if len(self.positions) != len(self.datasets):
-            raise CursorMismatch(f"cursor: {len(self.positions)} positions for {len(self.datasets)} datasets")
+        for name in ("positions", *_OMITTED):
+            numbers = getattr(self, name)
+            if (numbers or name == "positions") and len(numbers) != len(self.datasets):
+                raise CursorMismatch(f"cursor: {len(numbers)} {name} for {len(self.datasets)} datasets")
 
     def json_bytes(self) -> int:
         """Size as compact JSON."""

@@ -18,7 +18,7 @@ from shards.redact import shown
 from shards.source import is_remote
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from shards.cached_source import CachedSource
     from shards.downloads import Downloads
@@ -46,6 +46,9 @@ class SampleReader(Protocol):
     def fingerprint(self) -> str:
         """Says which samples these are; the cursor and the ledger keep it."""
 
+    def fingerprints(self) -> Iterator[str]:
+        """The same of the first shard only, of the first two, and so on."""
+
     def traffic(self) -> dict[str, float]: ...
     def origin(self, shard: int, row: int) -> Origin: ...
     def origin_of(self, shard: int, sample: int) -> Origin: ...
@@ -70,6 +73,15 @@ class Feed:
     """None: every sample is used."""
     sample_bytes: int = 0
     """Bytes to fetch by the number of samples: what a sample may be expected to take."""
+    num_shards: int = 0
+    """Of which the passes consist: the first ones."""
+    fingerprint: str = ""
+    """Of these shards."""
+    shift: int = 0
+    """Added to a position of the run it is one of passes that had this many shards from the beginning."""
+    earlier: Feed | None = None
+    """The same dataset with fewer shards, which holds before position `join` (shards/growth.py)."""
+    join: int = 0
 
     @property
     def name(self) -> str:
@@ -78,7 +90,18 @@ class Feed:
     @property
     def label(self) -> str:
         """The name with all that changes the elements, e.g. "cc/sample*2?1f0c88aa"; the cursor keeps it."""
-        return self.config.label + (f"?{self.selection.digest}" if self.selection is not None else "")
+        selected = "" if self.selection is None else f"?{self.selection.digest_of(self.num_shards)}"
+        return self.config.label + selected
+
+    def at(self, position: int) -> Feed:
+        """What holds at a position of the run."""
+        return self.earlier if self.earlier is not None and position < self.join else self
+
+    def progress(self, position: int) -> tuple[int, int, int]:
+        """(whole passes, elements into the next one, elements of that pass)."""
+        feed = self.at(position)
+        size = feed.order.num_elements
+        return *divmod(position + feed.shift, size), size
 
     def unrepeat(self, pass_: int, shard: int, row: int) -> tuple[int, int]:
         """(pass to draw with, row inside the whole shard) of what the order calls `row`."""
@@ -105,16 +128,19 @@ def open_feed(
             f"dataset {dataset.name!r} at {shown(dataset.path)} has no elements ({len(counts)} shards); "
             "see quarantine.jsonl there, build it again, or take it out of the config"
         )
-    repeated = counts * dataset.repeat
-    window = config.window if config.window is not None else default_window(repeated)
-    order: ElementOrder
-    if config.mode == "train":
-        order = Order(repeated, config.seed, dataset.name, config.streams, window)
-    else:
-        order = Sequential(counts, dataset.name)
+    order, window = open_order(counts, dataset, config)
     shards = reader.index.shards
     sample_bytes = int(shards.bytes.sum()) // max(1, int(shards.num_samples.sum()))
-    return Feed(dataset, reader, order, window, counts, selection, sample_bytes)
+    return Feed(dataset, reader, order, window, counts, selection, sample_bytes, len(shards), reader.fingerprint)
+
+
+def open_order(counts: Int64, dataset: DatasetConfig, config: LoaderConfig) -> tuple[ElementOrder, int]:
+    """The order of a dataset whose shards have so many elements, copies not counted, and its window."""
+    repeated = counts * dataset.repeat
+    window = config.window if config.window is not None else default_window(repeated)
+    if config.mode == "train":
+        return Order(repeated, config.seed, dataset.name, config.streams, window), window
+    return Sequential(counts, dataset.name), window
 
 
 def open_reader(

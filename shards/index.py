@@ -207,8 +207,19 @@ def check_shard_size(url: str, found: int, expected: int) -> None:
 
 def fingerprint(shards: Iterable[tuple[str, int, int, int, str]]) -> str:
     """32 hexadecimal digits over the names, counts, sizes and checksums of the shards, in order."""
-    lines = (f"{name}\0{samples}\0{elements}\0{size}\0{digest}\n" for name, samples, elements, size, digest in shards)
-    return xxhash.xxh3_128_hexdigest("".join(lines).encode())
+    return xxhash.xxh3_128_hexdigest(b"".join(_line_of(*shard) for shard in shards))
+
+
+def _line_of(name: str, num_samples: int, num_elements: int, num_bytes: int, checksum: str) -> bytes:
+    return f"{name}\0{num_samples}\0{num_elements}\0{num_bytes}\0{checksum}\n".encode()
+
+
+def fingerprints(shards: Iterable[tuple[str, int, int, int, str]]) -> Iterator[str]:
+    """The fingerprint of the first shard, of the first two, and so on."""
+    digest = xxhash.xxh3_128()
+    for shard in shards:
+        digest.update(_line_of(*shard))
+        yield digest.hexdigest()
 
 
 # ---------------------------------------------------------------- writing

@@ -28,7 +28,7 @@ from dataclasses import replace
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 import numpy as np
 
@@ -38,6 +38,7 @@ from shards.config import LoaderConfig
 from shards.cursor import VERSION, Cursor, combine_fingerprints
 from shards.decode import open_backend
 from shards.feed import Feed, open_feed
+from shards.growth import feeds_at
 from shards.lookahead import LookAhead
 from shards.plan import EvaluationPlanner, Place, Planner, TrainingPlanner
 from shards.pool import Pool
@@ -59,6 +60,15 @@ _LOCAL_THREADS, _REMOTE_THREADS = 1, 4
 worked in; a store answers late, so that several batches are asked for before the first is here."""
 
 
+class _Course(NamedTuple):
+    """What takes a loader from one place to the next; another one when a dataset has grown."""
+
+    feeds: list[Feed]
+    planner: Planner
+    worker: Worker
+    look_ahead: LookAhead | None
+
+
 class Loader:
     """One rank's batches: iterate, save `state_dict()`, close. Not to be shared between threads."""
 
@@ -75,22 +85,16 @@ class Loader:
         self.config, self.rank, self.world_size = config, rank, world_size
         self._training = config.mode == "train"
         self._downloads = _open_downloads(config)
-        self._feeds: list[Feed] = []
-        self.stats = Stats(partial(_traffic, self._feeds, self._downloads))
+        self._opened: list[Feed] = []
+        self.stats = Stats(partial(_traffic, self._opened, self._downloads))
         self._backend = open_backend(config.decode, self.stats.count_decoded)
-        self._feeds += [open_feed(dataset, config, self._downloads, self._backend.parts) for dataset in config.blend]
+        self._opened += [open_feed(dataset, config, self._downloads, self._backend.parts) for dataset in config.blend]
         self._blend = Blend([dataset.weight for dataset in config.blend], config.unit)
-        orders = [feed.order for feed in self._feeds]
-        self._planner: Planner = (
-            TrainingPlanner(orders, self._blend, config.batch_size, rank, world_size)
-            if self._training
-            else EvaluationPlanner(orders, config.batch_size, rank, world_size)
-        )
-        self._ledger = Ledger(ledger_path, {feed.name: feed.reader.fingerprint for feed in self._feeds})
+        self._ledger = Ledger(ledger_path, {feed.name: feed.fingerprint for feed in self._opened})
         self._budget = FailureBudget(config.max_failures, config.max_failure_rate, config.probation)
-        ending = threading.Event()
-        self._worker = Worker(config, self._feeds, encode, self._backend.decode, self._ledger, self.stats, ending)
-        self._start = self._ahead = Place(0, (0,) * len(self._feeds))
+        self._encode, self._ending = encode, threading.Event()
+        self._course = self._set_out(self._opened)
+        self._start = self._ahead = Place(0, (0,) * len(self._opened))
         """_ahead: before the next batch to plan."""
         self.stats.handed = HandedOver(self._start)
         self._loaded: HandedOver | None = None
@@ -100,17 +104,36 @@ class Loader:
         """What _pending and _ahead go on from. They hold nothing that this does not make again, so whatever breaks
         into the making of a batch leaves another one here than `stats.handed`, and the next call begins anew."""
         self._pool = Pool(config.threads, f"shards-loader-rank{rank}")
-        cached = any(feed.reader.cache is not None for feed in self._feeds)
-        self._look_ahead = LookAhead(config, self._feeds, rank, world_size) if cached else None
-        remote = any(is_remote(feed.reader.source.url) for feed in self._feeds)
+        remote = any(is_remote(feed.reader.source.url) for feed in self._opened)
         self._fetching = Pool(_REMOTE_THREADS if remote else _LOCAL_THREADS, f"shards-fetch-rank{rank}")
         self._telling = Pool(1, f"shards-ahead-rank{rank}")
         self._pools = (self._fetching, self._pool, self._telling)
         # Runs when the loader is dropped. It must not wait: the collector may run it in one of the pool's own threads.
         # At the end of the process the pool stops by itself. Nothing that it is given may lead back to the loader, as a
         # batch that failed does: its exception knows the frames that it came through.
-        self._finalizer = weakref.finalize(self, _shut_down, self._pools, self._downloads, ending, wait=False)
+        self._finalizer = weakref.finalize(self, _shut_down, self._pools, self._downloads, self._ending, wait=False)
         self._finalizer.atexit = False
+
+    def _set_out(self, feeds: list[Feed]) -> _Course:
+        orders, config = [feed.order for feed in feeds], self.config
+        planner: Planner = (
+            TrainingPlanner(orders, self._blend, config.batch_size, self.rank, self.world_size)
+            if self._training
+            else EvaluationPlanner(orders, config.batch_size, self.rank, self.world_size)
+        )
+        decode = self._backend.decode
+        worker = Worker(config, feeds, self._encode, decode, self._ledger, self.stats, self._ending)
+        cached = any(feed.reader.cache is not None for feed in feeds)
+        look_ahead = LookAhead(config, feeds, self.rank, self.world_size) if cached else None
+        return _Course(feeds, planner, worker, look_ahead)
+
+    @property
+    def _feeds(self) -> list[Feed]:
+        return self._course.feeds
+
+    @property
+    def _planner(self) -> Planner:
+        return self._course.planner
 
     @property
     def _here(self) -> Place:
@@ -141,8 +164,7 @@ class Loader:
     def progress(self) -> dict[str, tuple[int, int, int]]:
         """Per dataset, as handed over by all ranks: (whole passes, elements into the next pass, elements of a pass)."""
         return {
-            feed.name: (*divmod(position, feed.order.num_elements), feed.order.num_elements)
-            for feed, position in zip(self._feeds, self._here.positions, strict=True)
+            feed.name: feed.progress(position) for feed, position in zip(self._feeds, self._here.positions, strict=True)
         }
 
     def quarantined(self) -> dict[str, dict[str, int]]:
@@ -180,7 +202,9 @@ class Loader:
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go to a saved place. Raises CursorMismatch naming the field when it is a place in another order."""
         saved, own = Cursor.from_dict(state), self._cursor(self._here)
-        saved.check(own)
+        feeds = feeds_at(saved, self._opened, own, self.config)
+        is_same = all(feed is now for feed, now in zip(feeds, self._feeds, strict=True))
+        course = self._course if is_same else self._set_out(feeds)
         for name in ("batch_size", "world_size"):
             if getattr(saved, name) != getattr(own, name):
                 _logger.info("resumed with %s %s, saved with %s", name, getattr(own, name), getattr(saved, name))
@@ -192,7 +216,8 @@ class Loader:
                 self._backend.reason,
                 saved.decoder,
             )
-        self._loaded = self._go_to(Place(saved.q, saved.positions))
+        self._go_to(Place(saved.q, saved.positions), course)
+        self._loaded = self.stats.handed
 
     def close(self) -> None:
         """Cancel what was made ahead and wait for the threads; calling it again does nothing."""
@@ -219,16 +244,16 @@ class Loader:
         if self._continued is not before:
             self._abandon()
             self._ahead = before.place
-            if self._look_ahead is not None:
-                self._look_ahead.restart()
+            if self._course.look_ahead is not None:
+                self._course.look_ahead.restart()
         self._continued = None
         for pool in (self._fetching, self._pool):
             pool.start()
         self._note_queue()
         with self.stats.waiting():
-            if self._look_ahead is not None and self._look_ahead.is_due(before.place):
+            if self._course.look_ahead is not None and self._course.look_ahead.is_due(before.place):
                 # by another thread: an interrupt of this one might leave the lists locked
-                self._telling.call(self._look_ahead.update, before.place)
+                self._telling.call(self._course.look_ahead.update, before.place)
             self._plan_ahead(1, 0)  # the first batch of all has the line to itself
             if not self._pending:
                 raise StopIteration
@@ -272,9 +297,9 @@ class Loader:
             expected = sum(self._feeds[e.dataset].sample_bytes for e in plan.elements if e is not None)
             pending = Pending(plan, encoded_bytes=expected)
             self._pending.append(pending)
-            self._fetching.submit(self._worker.fetch, pending)
+            self._fetching.submit(self._course.worker.fetch, pending)
         for pending in islice(self._pending, num_batches):
-            pending.start_when_fetched(partial(_start, self._pool, self._worker, pending))
+            pending.start_when_fetched(partial(_start, self._pool, self._course.worker, pending))
 
     def _account(self, pending: Pending, batch: Batch | None, before: HandedOver) -> Accounting:
         """What becomes of the elements of a batch. Files its failures, and stops the run when there are too many."""
@@ -298,11 +323,10 @@ class Loader:
         self._budget.check(total.failed_attempts, total.tried, self._ledger)
         return counts
 
-    def _go_to(self, place: Place) -> HandedOver:
+    def _go_to(self, place: Place, course: _Course | None = None) -> None:
         self._abandon()
-        handed = replace(self.stats.handed, place=place)
-        self.stats.handed = handed
-        return handed
+        handed, course = replace(self.stats.handed, place=place), course or self._course
+        self._course, self.stats.handed = course, handed  # no call in between, so no signal comes
 
     def _abandon(self) -> None:
         """Give up what is made ahead."""
@@ -312,19 +336,23 @@ class Loader:
         self._pending.clear()
 
     def _cursor(self, place: Place) -> Cursor:
+        feeds = [feed.at(position) for feed, position in zip(self._feeds, place.positions, strict=True)]
+        shifts = tuple(feed.shift for feed in feeds)
         return Cursor(
             version=VERSION,
             seed=self.config.seed,
-            fingerprint=combine_fingerprints([feed.reader.fingerprint for feed in self._feeds]),
+            fingerprint=combine_fingerprints([feed.fingerprint for feed in feeds]),
             streams=self.config.streams,
-            window=tuple(feed.window for feed in self._feeds),
-            datasets=tuple(feed.label for feed in self._feeds),
+            window=tuple(feed.window for feed in feeds),
+            datasets=tuple(feed.label for feed in feeds),
             weights=tuple(self._blend.weights),
             unit=self.config.unit if self._training else "pass",
             q=place.q,
             positions=place.positions,
             batch_size=self.config.batch_size,
             world_size=self.world_size,
+            shards=tuple(feed.num_shards for feed in feeds),
+            shifts=shifts if any(shifts) else (),
             decoder=self._backend.name,
         )
 

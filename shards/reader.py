@@ -11,7 +11,7 @@ Threads may share a Reader.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Literal, NamedTuple, cast
@@ -30,6 +30,7 @@ from shards.index import (
     ShardRows,
     check_shard_size,
     damage,
+    fingerprints,
     member_checksum,
 )
 from shards.mapped import MappedFrames
@@ -158,6 +159,10 @@ class Reader:
     def fingerprint(self) -> str:
         """Says which shards these are; 32 hexadecimal digits."""
         return self.index.fingerprint
+
+    def fingerprints(self) -> Iterator[str]:
+        """Of the first shard, of the first two, and so on."""
+        return fingerprints(self.index.shards.entries())
 
     def origin(self, shard: int, row: int) -> Origin:
         """Where element number `row` of a shard comes from."""

@@ -107,12 +107,22 @@ class Selection:
         self.num_samples = int(counts[0].sum())
         self.counts: Int64 = counts[1] if self._by_record else counts[0]
         """(S,) selected elements of each shard."""
-        digest = xxhash.xxh3_64_hexdigest(content.encode() + np.ascontiguousarray(counts).tobytes())
-        self.digest: str = digest[:8]
-        """8 hexadecimal digits over the expression, the excluded samples and the counts."""
+        self._content, self._all_counts = content.encode(), counts
         self._kept: OrderedDict[int, _ShardLookup] = OrderedDict()
         self._rows_held = 0
         self._lock = threading.Lock()
+
+    @property
+    def digest(self) -> str:
+        """The digest of all shards."""
+        return self.digest_of(len(self.counts))
+
+    def digest_of(self, num_shards: int) -> str:
+        """8 hexadecimal digits over the expression, the excluded samples and the counts of the first shards."""
+        import xxhash
+
+        counts = np.ascontiguousarray(self._all_counts[:, :num_shards])
+        return xxhash.xxh3_64_hexdigest(self._content + counts.tobytes())[:8]
 
     def row(self, shard: int, number: int) -> int:
         """The row, in the whole shard, of its selected element `number`."""
