@@ -32,7 +32,7 @@ def test_a_cursor_survives_json() -> None:
 
 
 @pytest.mark.parametrize("num_datasets", [1, 2, 30])
-def test_a_cursor_is_at_most_230_bytes_and_90_per_dataset(num_datasets: int) -> None:
+def test_a_cursor_is_at_most_260_bytes_and_120_per_dataset(num_datasets: int) -> None:
     large = Cursor(
         version=1,
         seed=2**32 - 1,
@@ -46,9 +46,11 @@ def test_a_cursor_is_at_most_230_bytes_and_90_per_dataset(num_datasets: int) -> 
         positions=(10**14,) * num_datasets,
         batch_size=10**6,
         world_size=10_000,
+        shards=(10**6,) * num_datasets,
+        shifts=(-(10**14),) * num_datasets,
         decoder="dali-cuda",
     )
-    assert large.json_bytes() <= 230 + 90 * num_datasets
+    assert large.json_bytes() <= 260 + 120 * num_datasets
 
 
 @pytest.mark.parametrize(
