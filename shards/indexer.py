@@ -29,13 +29,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from shards import index
 from shards.addresses import is_remote, local_path, plain_name, split_query
+from shards.foreign import kind_of_folder
 from shards.index import DATASET_FILE, DatasetError, Index, ShardEntry, WrongPlace
 from shards.printing import PrintableError
 from shards.processes import end_unguarded_import, process_pool
 from shards.publish import Header, Piece, is_own, pieces_of, publish_index
 from shards.reasons import Reasons
 from shards.redact import shown
-from shards.samples import Looks, ShardSamples, read_samples, stream_samples
+from shards.samples import WALK, Looks, ShardSamples, read_samples, stream_samples
 from shards.source import (
     LocalSource,
     MissingFile,
@@ -47,7 +48,7 @@ from shards.source import (
     checked,
     open_source,
 )
-from shards.tar import TarError, scan, scan_far
+from shards.tar import TarError, scan_all, scan_far
 from shards.target import UNFINISHED, Target, open_target
 
 if TYPE_CHECKING:
@@ -174,13 +175,20 @@ def find_tars(pattern: str, roots: Sequence[str] = ()) -> tuple[str, list[str]]:
     globs = sorted(name for name in names if _is_glob(name))
     if globs:
         try:
-            there = open_source(root, roots).list()
+            there = all_names(open_source(root, roots))
         except MissingFile as error:
             raise PatternError(str(error)) from error
         names = names.difference(globs).union(*(fnmatch.filter(there, glob) for glob in globs))
     if not names:
-        raise PatternError(f"{pattern}: no tar found; check the path (names should end in .tar)")
+        found = kind_of_folder(root)
+        raise PatternError(f"{pattern}: no tar found; {found or 'check the path (names should end in .tar)'}")
     return root, sorted(names)
+
+
+def all_names(source: Source) -> list[str]:
+    """Names of the files of a folder, and of what is there under a name and is no file: links that lead nowhere, ..."""
+    names = source.list()
+    return sorted({*names, *os.listdir(source.url)}) if isinstance(source, LocalSource) else names
 
 
 def _check_whole(pattern: str, root: str) -> None:
@@ -231,7 +239,7 @@ class _Run:
         missing = 0
         for name, state in zip(good, _stat_each(self._source, good), strict=True):
             if isinstance(state, SourceError):
-                missing += isinstance(state, MissingFile)
+                missing += isinstance(state, MissingFile) and not os.path.islink(f"{self._root}/{name}")
                 self._leave_out(name, str(state))
                 continue
             known = next((p[name] for p in (old, parts) if name in p and _is_current(p[name], state)), None)
@@ -245,10 +253,9 @@ class _Run:
         if missing == len(names):
             raise PatternError(f"{pattern}: not found; names {missing} tars, and none of them is in {self._source.url}")
         if not pieces:
-            raise DamagedShard(
-                f"{pattern}: none of {len(names)} tars can be indexed:",
-                *(f"  {reason}" for reason in list(self._damaged.values())[:5]),
-            )
+            kinds = self._kinds_of_damage()
+            head = f"{pattern}: none of {len(names)} tars can be indexed: "
+            raise DamagedShard(*([head + kinds[0]] if len(kinds) == 1 else [head, *kinds[:5]]))
         in_order = [pieces[name] for name in sorted(pieces)]
         provenance = {"pattern": pattern, "left_out": dict(sorted(self._damaged.items()))}
         reasons = publish_index(self._target, self._header._replace(provenance=provenance), in_order)
@@ -269,7 +276,8 @@ class _Run:
         try:
             opened = Index.open(target.source, [self._root])
             provenance = opened.dataset["provenance"]
-            same = (provenance["headers"], provenance["media"]) == (not self._looks.checksums, self._looks.media)
+            looked = provenance["headers"], provenance["media"], provenance.get("walk")
+            same = looked == (not self._looks.checksums, self._looks.media, WALK)
             same = same and opened.rules == self._looks.rules and opened.dataset.get("root") == self._header.root
             return pieces_of(opened) if same else {}
         except (DatasetError, KeyError):
@@ -278,7 +286,7 @@ class _Run:
     def _take_up(self) -> dict[str, Piece]:
         """The shards that a run before this one finished, if it looked at the same things at the same place."""
         target = self._target
-        looks = {**self._looks._asdict(), "rules": self._looks.rules.model_dump(mode="json")}
+        looks = {**self._looks._asdict(), "rules": self._looks.rules.model_dump(mode="json"), "walk": WALK}
         settings = {"root": shown(self._root), **looks, "format_version": index.FORMAT_VERSION}
         leftover = target.list_unfinished()
         try:
@@ -311,6 +319,16 @@ class _Run:
                 assert piece is not None, task
                 yield task.name, piece
             self._on_shard(done, total)
+
+    def _kinds_of_damage(self) -> list[str]:
+        """The reasons, each once, with the first tar that it holds for and how many others."""
+        tars: dict[str, list[str]] = {}
+        for name, reason in self._damaged.items():
+            tars.setdefault(reason.removeprefix(f"{self._root}/{name}: "), []).append(name)
+        return [
+            f"{names[0]}{f' (as {len(names) - 1} others)' if len(names) > 1 else ''}: {reason}"
+            for reason, names in tars.items()
+        ]
 
     def _leave_out(self, name: str, reason: str) -> None:
         if self._strict:
@@ -439,7 +457,7 @@ def _index_shard(task: _Task, source: Source) -> str | None:
 def _look(source: Source, task: _Task) -> ShardSamples:
     if isinstance(source, LocalSource):
         path = os.path.join(source.url, task.name)
-        return read_samples(scan(path), path, task.looks)
+        return read_samples(scan_all(path), path, task.looks)
     read, num_bytes, where = partial(source.read, task.name), task.expected.size, f"{source.url}/{task.name}"
     if task.looks.checksums:
         return stream_samples(read, num_bytes, where, task.looks)

@@ -42,6 +42,7 @@ def merge(out: str, parts: Sequence[str], name: str | None = None, roots: Sequen
             pieces[shard] = piece
         damaged.update(header.provenance.get("left_out", {}))
     damaged = {shard: reason for shard, reason in sorted(damaged.items()) if shard not in pieces}
+    walks = [int(header.provenance.get("walk", 0)) for header in headers]
     root = headers[0].root
     assert root is not None
     target = open_target(normal_place(out))
@@ -52,7 +53,7 @@ def merge(out: str, parts: Sequence[str], name: str | None = None, roots: Sequen
         header = headers[0]._replace(
             name=name or headers[0].name,
             root=None if shown(target.address) == root else root,
-            provenance={"merged": len(parts), "left_out": damaged},
+            provenance={"merged": len(parts), "left_out": damaged, "walk": min(walks)},
         )
         reasons = publish_index(target, header, in_order)
         return report(header, target.url, root, in_order, 0, damaged, 0, reasons)

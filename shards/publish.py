@@ -17,6 +17,7 @@ from shards.index import DATASET_FILE, INDEX_FILE, SHARDS_FILE, DatasetError, In
 from shards.members import UNWRITTEN, MemberRules
 from shards.reasons import Reasons
 from shards.roots import seal_root
+from shards.samples import WALK
 from shards.source import MissingFile, Source
 from shards.target import Target
 from shards.writer import QUARANTINE_FILE
@@ -68,7 +69,8 @@ def publish_index(target: Target, header: Header, pieces: Sequence[Piece]) -> Re
         QUARANTINE_FILE: lambda path: _write_lines(path, pieces, reasons),
     }
     staged = {name: target.stage(name, write) for name, write in steps.items()}
-    provenance = {"tool": TOOL, "headers": not header.checksums, "media": header.media, **header.provenance}
+    provenance = {"tool": TOOL, "headers": not header.checksums, "media": header.media, "walk": WALK}
+    provenance |= header.provenance
     content = index.dataset_json(
         header.name,
         entries,

@@ -2,12 +2,13 @@
 
 Promises: a sample is what WebDataset makes of consecutive members with one key (by default the path up to the first dot
 of the basename; what follows, in lower case, is the extension; `MemberRules` has other ways). Every group of the tar
-becomes a row or a line of the quarantine with a reason; a member without a key is a group of its own. Nothing of a
-member is kept longer than it is looked at, so memory is one medium. With checksums every byte of the tar is read once,
-in order; from a store (`stream_samples`) headers and all.
+becomes a row or a line of the quarantine with a reason; a member without a key is a group of its own, and so are bytes
+that belong to no member. Nothing of a member is kept longer than it is looked at, so memory is one medium. With
+checksums every byte of the tar is read once, in order; from a store (`stream_samples`) headers and all.
 Quarantined are: members without a key, names that are no UTF-8, keys that come back after others (the first is kept),
-an extension twice in one sample, no medium or no text, members over the size limits, text that gives no record, and
-with `media` a medium that cannot be decoded.
+an extension twice in one sample, links and whatever else has no bytes that can be read, no medium or no text, members
+over the size limits, text that gives no record, a last sample whose end was never written, and with `media` a medium
+that cannot be decoded.
 """
 
 from __future__ import annotations
@@ -21,18 +22,25 @@ from typing import Any, NamedTuple
 
 from shards import apart
 from shards.index import MAX_KEY_BYTES, MAX_MEDIA_BYTES, MAX_TEXT_BYTES, KeyFrames, MemberRow, SampleRow
-from shards.media import MediaError, kind_of, probe_table
-from shards.members import Chosen, MemberError, MemberRules, choose, other_texts, passed_over
+from shards.media import MEDIA_EXTENSIONS, MediaError, kind_of, probe_table
+from shards.members import Chosen, MemberError, MemberRules, choose, other_texts, passed_over, suffix
 from shards.printing import PrintableError
 from shards.reasons import with_remedy
 from shards.records import TextError, parse
 from shards.sample import MediaFacts
-from shards.tar import Member, TarError, walk
+from shards.tar import Entry, Member, Stray, TarError, walk
 
+WALK = 2
+"""Raised when a tar gives other rows or lines than before: an index of another number is not brought up to date, every
+tar is looked at again."""
 MAX_MEMBERS = 256
 """Most members of a sample that is indexed."""
 _PIECE = 1 << 22
 """Bytes that are read at once where nothing has to be kept."""
+_TAIL = 512
+"""Bytes at the end of a medium that all have to be zero until it is taken for one that was not written."""
+_ZEROS_IN_TEXT = 4
+"""The same of a text: more than a character of any encoding ends with."""
 _STREAM_PIECE, _AHEAD = 1 << 23, 2
 """Bytes of one request to a store, and how many are on their way while a piece is looked at."""
 
@@ -57,7 +65,8 @@ class ShardSamples(NamedTuple):
 
     rows: list[SampleRow]
     quarantined: list[dict[str, Any]]
-    """{"key": text or None, "member": name of the first, "reason": why}."""
+    """{"key": text or None, "member": name of the first (None: bytes without a name), "members": all names where they
+    are several, "reason": why}."""
     checksum: str
     """XXH3_128 of the tar, 32 hexadecimal digits; empty without checksums."""
     notes: Counter[str]
@@ -72,13 +81,13 @@ class _Group(NamedTuple):
     key: str | None
     """None: this member belongs to no sample."""
     extensions: list[str]
-    members: list[Member]
+    members: list[Entry]
 
 
-def read_samples(members: Iterable[Member], path: str, looks: Looks) -> ShardSamples:
+def read_samples(members: Iterable[Entry], path: str, looks: Looks) -> ShardSamples:
     """Look at the samples of a local tar whose headers were scanned. Raises TarError when it is shorter than they say.
 
-    members: from `tar.scan`. path: only opened when looks.checksums is set.
+    members: from `tar.scan_all`. path: only opened when looks.checksums is set.
     """
     with _Bytes(path) if looks.checksums else _NoBytes() as data:
         return _look(members, data, looks)
@@ -91,27 +100,59 @@ def stream_samples(read: ReadRange, num_bytes: int, where: str, looks: Looks) ->
         return _look(data.members(), data, looks)
 
 
-def _look(members: Iterable[Member], data: _Bytes | _NoBytes | _Stream, looks: Looks) -> ShardSamples:
+def _look(members: Iterable[Entry], data: _Bytes | _NoBytes | _Stream, looks: Looks) -> ShardSamples:
     found = ShardSamples([], [], "", Counter())
     keys: set[str] = set()
     num_groups = 0
     partial: list[apart.Group] = []
+    last: _Group | None = None
+    """The sample that the last row is made of, if nothing but bytes without a name came behind it."""
     for group in _groups(members, looks.rules):
         num_groups += 1
         try:
-            found.rows.append(_row(group, keys, data, looks, found.notes))
+            row = _row(group, keys, data, looks, found.notes)
         except (_Unusable, MemberError, TextError, MediaError) as error:
-            line = {"key": group.key, "member": group.members[0].name, "reason": with_remedy(str(error))}
+            line = _line(group, str(error))
             found.quarantined.append(line)
+            last = last if group.key is None and not group.members[0].name else None
             if group.key is not None and isinstance(error, _CameBack | MemberError):
                 partial.append(apart.Group(num_groups, group.key, group.extensions, line))
+        else:
+            found.rows.append(row)
+            last = group
+    if last is not None and (why := _why_unwritten(last, data.tail, looks.rules)):
+        found.rows.pop()
+        found.quarantined.append(_line(last, why))
     if partial:
         apart.explain(partial, {row.key for row in found.rows}, looks.rules)
     assert found.num_groups == num_groups
     return found._replace(checksum=data.finish())
 
 
-def _groups(members: Iterable[Member], rules: MemberRules) -> Iterator[_Group]:
+def _line(group: _Group, reason: str) -> dict[str, Any]:
+    names = [member.name for member in group.members]
+    line = {"key": group.key, "member": names[0] or None, "reason": with_remedy(reason)}
+    return line if len(names) == 1 else {**line, "members": names}
+
+
+def _why_unwritten(group: _Group, tail: bytes, rules: MemberRules) -> str:
+    """Whether the last sample of a tar ends in zeros that nobody writes there, as behind them is nothing but zeros.
+
+    tail: what the last member ends with, at most _TAIL bytes.
+    """
+    ext, member = group.extensions[-1], group.members[-1]
+    is_text = any(ext in ranks for ranks in rules.ranks[1:])
+    if not is_text and suffix(ext) not in MEDIA_EXTENSIONS:
+        return ""
+    if not tail.endswith(bytes(min(member.size, _ZEROS_IN_TEXT if is_text else _TAIL) or 1)):
+        return ""
+    return (
+        f"{member.name!r} ends in zeros, and so does the tar behind it: not written to its end (a download that was "
+        "stopped?); compare the tar with its origin"
+    )
+
+
+def _groups(members: Iterable[Entry], rules: MemberRules) -> Iterator[_Group]:
     group: _Group | None = None
     for member in members:
         parts = rules.split(member.name)
@@ -141,10 +182,11 @@ def _row(
     group: _Group, keys: set[str], data: _Bytes | _NoBytes | _Stream, looks: Looks, notes: Counter[str]
 ) -> SampleRow:
     chosen = _check(group, keys, looks.rules)
+    members = [member for member in group.members if isinstance(member, Member)]  # all of them
     wanted = {number for number in chosen if number is not None}
     checksums: list[int | None] = []
     pieces: dict[int, bytes] = {}
-    for number, member in enumerate(group.members):
+    for number, member in enumerate(members):
         keep = number in wanted and (looks.media or number != chosen.media)
         checksum, piece = data.read(member, keep)
         checksums.append(checksum)
@@ -168,17 +210,20 @@ def _row(
     if looks.media:
         facts, table = probe_table(pieces[chosen.media], f"{group.key}.{ext}")
         key_frames = KeyFrames.of(table)
-    rows = zip(group.extensions, group.members, checksums, strict=True)
-    members = tuple(MemberRow(ext, member.offset, member.size, checksum) for ext, member, checksum in rows)
     if (note := passed_over(group.extensions, chosen)) is not None:
         notes[note] += 1
+    rows = zip(group.extensions, members, checksums, strict=True)
+    listed = tuple(MemberRow(ext, member.offset, member.size, checksum) for ext, member, checksum in rows)
     assert group.key is not None
-    return SampleRow(group.key, members, num_records, facts, key_frames)
+    return SampleRow(group.key, listed, num_records, facts, key_frames)
 
 
 def _check(group: _Group, keys: set[str], rules: MemberRules) -> Chosen:
     """What the names and sizes say; the key counts as taken if it is a key at all."""
+    stray = next((member for member in group.members if isinstance(member, Stray)), None)
     if group.key is None:
+        if stray is not None:
+            raise _Unusable(f"{stray.name!r} {stray.reason}" if stray.name else stray.reason)
         raise _Unusable("the name has no key: it should be KEY.EXTENSION; rename it, if it belongs to a sample")
     try:
         num_bytes = len("".join([group.key, *group.extensions]).encode())
@@ -189,6 +234,8 @@ def _check(group: _Group, keys: set[str], rules: MemberRules) -> Chosen:
     if group.key in keys:
         raise _CameBack("the key comes a second time in this tar, after other keys")
     keys.add(group.key)
+    if stray is not None:
+        raise _Unusable(f"{stray.name!r} {stray.reason}")
     if len(group.members) > MAX_MEMBERS:
         raise _Unusable(
             f"has {len(group.members)} members, the limit is {MAX_MEMBERS}; if keys end too early: --key-until last_dot"
@@ -207,6 +254,10 @@ def _check(group: _Group, keys: set[str], rules: MemberRules) -> Chosen:
     return chosen
 
 
+def _tail(before: bytes, piece: bytes | memoryview) -> bytes:
+    return bytes(piece[-_TAIL:]) if len(piece) >= _TAIL else (before + bytes(piece))[-_TAIL:]
+
+
 class _Bytes:
     """A tar that is read once from begin to end, member by member, hashing all of it on the way."""
 
@@ -218,11 +269,13 @@ class _Bytes:
         self._member = xxhash.xxh3_64
         self._position = 0
         self._fd = -1
+        self.tail = b""
+        """The end of the member that was read last."""
 
     def read(self, member: Member, keep: bool) -> tuple[int | None, bytes]:
         """(checksum, bytes if they are to be kept) of the next member."""
         self._advance(member.offset, None)
-        digest = self._member()
+        digest, self.tail = self._member(), b""
         piece = self._advance(member.offset + member.size, digest, keep)
         return digest.intdigest() & 0xFFFFFFFF, piece
 
@@ -241,6 +294,7 @@ class _Bytes:
             self._whole.update(piece)
             if digest is not None:
                 digest.update(piece)
+                self.tail = _tail(self.tail, piece)
             if keep:
                 kept.append(piece)
         return kept[0] if len(kept) == 1 else b"".join(kept)
@@ -275,11 +329,14 @@ class _Stream:
         self._kept: dict[int, tuple[int, int]] = {}
         """Of medium, json and other text what is kept: rank and offset of the member."""
         self._seen: dict[int, tuple[int, bytes]] = {}
+        self.tail = b""
+        """The end of the member that passed last."""
 
-    def members(self) -> Iterator[Member]:
+    def members(self) -> Iterator[Entry]:
         for member in walk(self._read_at, self._num_bytes, self._where):
             yield member
-            self._pass(member)
+            if isinstance(member, Member):
+                self._pass(member)
 
     def read(self, member: Member, keep: bool) -> tuple[int | None, bytes]:
         """(checksum, bytes if they are to be kept) of a member of the sample that has passed."""
@@ -299,10 +356,11 @@ class _Stream:
         if key != self._key:
             self._key, self._kept, self._seen = key, {}, {}
         keep = self._is_kept(member, ext)
-        digest = self._member()
+        digest, self.tail = self._member(), b""
         kept = []
         for piece in self._take(member.offset + member.size):
             digest.update(piece)
+            self.tail = _tail(self.tail, piece)
             if keep:
                 kept.append(piece)
         self._seen[member.offset] = digest.intdigest() & 0xFFFFFFFF, b"".join(kept)
@@ -357,6 +415,8 @@ class _Stream:
 
 class _NoBytes:
     """In its place where only headers are looked at."""
+
+    tail = b""
 
     def read(self, member: Member, keep: bool) -> tuple[int | None, bytes]:
         return None, b""

@@ -12,6 +12,7 @@ from __future__ import annotations
 import errno
 import io
 import os
+import stat
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import NamedTuple, Protocol
@@ -152,8 +153,12 @@ class LocalSource:
 
     def stat(self, name: str) -> Stat:
         check_name(name)
-        with _naming(os.path.join(self.url, name)):
-            found = os.stat(os.path.join(self.url, name))
+        path = os.path.join(self.url, name)
+        with _naming(path):
+            found = os.stat(path)
+            if not stat.S_ISREG(found.st_mode):
+                kind = "a folder" if stat.S_ISDIR(found.st_mode) else "a pipe, a socket or a device"
+                raise SourceError(f"{path}: is {kind}, not a file; remove it or give it another name")
             return Stat(found.st_size, f"mtime_ns={found.st_mtime_ns}")
 
     def stat_many(self, names: Sequence[str], known: bool = False) -> Stats:
@@ -201,6 +206,8 @@ def _naming(path: str) -> Iterator[None]:
     except SourceError:
         raise
     except (FileNotFoundError, NotADirectoryError) as error:
+        if os.path.islink(path):
+            raise MissingFile(f"{path}: is a link to {os.readlink(path)!r}, which is not there") from error
         raise MissingFile(f"{path}: not found; check the path, or whether the dataset was built here") from error
     except PermissionError as error:
         raise AccessDenied(f"{path}: access refused ({error.strerror}); check the permissions of the folder") from error

@@ -1,11 +1,14 @@
-"""Walk the headers of a tar: which regular files it holds, and where their bytes lie.
+"""Walk the headers of a tar: which regular files it holds, where their bytes lie, and what else is in it.
 
 Promises: every member returned lies whole inside the file; nothing is extracted and no path is followed; header
 checksums are verified; a tar that was cut off, even exactly between two members, is an error and never a shorter
-list. Understands ustar, GNU long names and sizes, and pax (path and size), which is what WebDataset, tarfile and GNU
-tar write.
-Gives up: compressed tars, and sparse files (their bytes do not lie in one piece); both are refused with a reason.
-Directories, links and devices are skipped. A member's name is returned as it stands: it is data, not a path to open.
+list. Understands V7, ustar, GNU long names and sizes, and pax (path and size), which is what WebDataset, tarfile, GNU
+tar and bsdtar write. The walk goes on behind an end marker, as joined tars need it.
+Every name and every byte is a `Member`, a `Stray` or an error: links, devices and sparse files (their bytes do not lie
+in one piece) are strays with a reason, and so are bytes behind an end marker that are no tar, and zeros that no writer
+of tars puts there. Only directories without bytes of their own are passed over: the names in them say their names.
+Gives up: compressed tars, refused with a reason; and telling a member whose blocks were all overwritten with zeros
+from an end marker where both have the same length. A name is returned as it stands: it is data, not a path to open.
 
 Each header says where the next one lies, so the chain is walked one by one, reading nothing but a size; plain headers
 are collected and checked many at a time with numpy. Whatever is not plain goes through `step`, which alone decides
@@ -21,9 +24,19 @@ from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-from shards.printing import PrintableError
+from shards.foreign import kind_of_file
+from shards.tar_header import (
+    SPARSE,
+    TarError,
+    are_plain_numbers,
+    checksums_fit,
+    fits,
+    name_of,
+    number_of,
+    pax_records,
+    pax_size,
+)
 
 BLOCK = 512
 _MAX_HEADER_DATA = 1 << 20
@@ -36,16 +49,27 @@ _WINDOW = 1 << 22
 _BEHIND_WINDOW = 1 << 16
 """Bytes that are fetched at once from a file that is not on this machine: where members follow each other,
 and behind a larger one."""
+_RECORD = 20 * BLOCK
+"""Most writers fill up with zeros to a multiple of this."""
+_ZEROS = 1 << 20
+"""Zeros that are looked through at once."""
 _REGULAR = (b"0", b"\0", b"7")
 _PLAIN_FILE, _PAX = ord("0"), ord("x")
-_COMPRESSED = {b"\x1f\x8b": "gzip", b"BZ": "bzip2", b"\xfd7": "xz", b"\x28\xb5": "zstd"}
+_WITHOUT_BYTES = {
+    b"1": "a hard link",
+    b"2": "a symbolic link",
+    b"3": "a character device",
+    b"4": "a block device",
+    b"5": "a directory",
+    b"6": "a named pipe",
+}
+_SAYS_MUCH = {"path", "size", SPARSE}
+"""What a pax header can say that changes which member it is; times and owners do not matter."""
+
+_USTAR = np.frombuffer(b"ustar\0", np.uint8)
 
 ReadAt = Callable[[int, int], bytes]
 """(length, offset) -> bytes, fewer only at the end of the file; os.pread without its first argument."""
-
-
-class TarError(PrintableError, ValueError):
-    """A tar that is not whole or not understood; the message names the file and the byte where it went wrong."""
 
 
 class Member(NamedTuple):
@@ -56,17 +80,56 @@ class Member(NamedTuple):
     size: int
 
 
+class Stray(NamedTuple):
+    """What a tar holds that cannot be read as a regular file."""
+
+    name: str
+    """Empty for bytes that belong to no header."""
+    offset: int
+    size: int
+    """Of its bytes in the tar, as far as it has some."""
+    reason: str
+    """What it is, and what to do."""
+
+
+Entry = Member | Stray
+
+
 def scan(tar: str | Path | BinaryIO) -> list[Member]:
     """List the regular files of a tar in the order in which they are stored.
 
     tar: a local path, or an open binary file that can seek (read in pieces of up to 4 MiB). Raises TarError, and
     OSError if it cannot be read.
     """
+    return _walked(tar).found
+
+
+def scan_all(tar: str | Path | BinaryIO) -> list[Entry]:
+    """`scan`, with the strays where they stand."""
+    return _walked(tar).take()
+
+
+def scan_far(read_at: ReadAt, length: int, where: str) -> list[Entry]:
+    """`scan_all` for a file that is far away: every byte is asked for once at most. where: for errors."""
+    return list(walk(_Window(read_at).read, length, where))
+
+
+def walk(read_at: ReadAt, length: int, where: str) -> Iterator[Entry]:
+    """`scan_all` for a file that is read once: members come as their headers do, and read_at is only ever asked to go
+    on from where it was. Slower where the file is at hand. where: for errors."""
+    walk = _Walk(read_at, length, where, once=True)
+    more = True
+    while more:
+        more = walk.step()
+        yield from walk.take()
+
+
+def _walked(tar: str | Path | BinaryIO) -> _Walk:
     if isinstance(tar, str | Path):
         fd = os.open(tar, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
         try:
             # A pread of one header costs less than copying what lies between two, and less than a page fault.
-            return _Walk(partial(os.pread, fd), os.fstat(fd).st_size, str(tar)).members()
+            return _Walk(partial(os.pread, fd), os.fstat(fd).st_size, str(tar)).to_the_end()
         finally:
             os.close(fd)
     length = tar.seek(0, os.SEEK_END)
@@ -75,20 +138,7 @@ def scan(tar: str | Path | BinaryIO) -> list[Member]:
         tar.seek(offset)
         return tar.read(length)
 
-    return _Walk(_Window(read_at).read, length, str(getattr(tar, "name", "tar"))).members()
-
-
-def scan_far(read_at: ReadAt, length: int, where: str) -> list[Member]:
-    """The same for a file that is far away: every byte is asked for once at most. where: for errors."""
-    return list(walk(_Window(read_at).read, length, where))
-
-
-def walk(read_at: ReadAt, length: int, where: str) -> Iterator[Member]:
-    """`scan` for a file that is read once: members come as their headers do, and read_at is only ever asked to go on
-    from where it was. Slower than `scan` where the file is at hand. where: for errors."""
-    walk = _Walk(read_at, length, where)
-    while walk.step():
-        yield from walk.take_found()
+    return _Walk(_Window(read_at).read, length, str(getattr(tar, "name", "tar"))).to_the_end()
 
 
 class _Window:
@@ -111,23 +161,42 @@ class _Window:
 class _Walk:
     """One walk over a tar: what was found so far, and where it stands."""
 
-    def __init__(self, read_at: ReadAt, length: int, where: str) -> None:
+    def __init__(self, read_at: ReadAt, length: int, where: str, once: bool = False) -> None:
+        """once: no byte may be asked for a second time."""
         self._read_at = read_at
         self._length = length
         self._where = where
+        self._once = once
         self._position = 0
-        self._found: list[Member] = []
+        self._archive = 0
+        """Where the tar begins that the walk is in: joined ones follow each other."""
+        self._ahead = (-1, b"")
+        """A block that was read already, and where."""
+        self.found: list[Member] = []
+        self._strays: list[tuple[int, Stray]] = []
+        """Each with the number of members before it."""
 
-    def members(self) -> list[Member]:
-        """Walk to the end."""
+    def to_the_end(self) -> _Walk:
         in_vain = 0
         while True:
             if not in_vain:
                 in_vain = self._run()
             if not self.step():
-                return self._found
+                return self
             # Headers that were collected in vain are taken step by step: odd tars take twice the time, not more.
             in_vain = max(0, in_vain - 1)
+
+    def take(self) -> list[Entry]:
+        """What was found since the last call, in order."""
+        entries: list[Entry] = []
+        done = 0
+        for before, stray in self._strays:
+            entries += self.found[done:before]
+            entries.append(stray)
+            done = before
+        entries += self.found[done:]
+        self.found, self._strays = [], []
+        return entries
 
     def _run(self) -> int:
         """Take the plain headers that follow; returns how many were collected but not taken."""
@@ -170,13 +239,13 @@ class _Walk:
 
     def _is_idle(self, data: bytes) -> bool:
         """Whether a pax header has no say in the next member's name and size: it holds times or owners."""
-        return not _pax(data, self._where, self._position).keys() & {"path", "size"}
+        return not pax_records(data, self._where, self._position).keys() & _SAYS_MUCH
 
     def _take(self, headers: list[bytes], starts: list[int], sizes: list[int]) -> int:
         """Add the members before the first header that is not plain in every respect; returns its number."""
         table = np.frombuffer(b"".join(headers), np.uint8).reshape(-1, BLOCK)
         start, size = np.array(starts, np.int64) + BLOCK, np.array(sizes, np.int64)
-        good = _checksums_fit(table) & _are_plain_numbers(table[:, 124:136])
+        good = checksums_fit(table) & are_plain_numbers(table[:, 124:136])
         good &= start + size <= self._length
         # A path prefix counts where the tar is ustar.
         good &= (table[:, 345] == 0) | (table[:, 257:263] != _USTAR).any(1)
@@ -192,147 +261,156 @@ class _Walk:
         # Decoded at once: a zero byte is never a part of another character.
         texts = joined.decode("utf-8", "surrogateescape").split("\0")[:-1]
         rows = zip(texts, start[files].tolist(), size[files].tolist(), strict=True)
-        self._found.extend(map(Member._make, rows))
+        self.found.extend(map(Member._make, rows))
         return taken
-
-    def take_found(self) -> list[Member]:
-        """What was found since the last call."""
-        found, self._found = self._found, []
-        return found
 
     def step(self) -> bool:
         """Take one member, whatever its headers are; False behind the last one. Raises TarError."""
-        read_at, length, where, position = self._read_at, self._length, self._where, self._position
-        name: str | None = None
-        size: int | None = None
+        length, where, position = self._length, self._where, self._position
+        about: dict[str, str] = {}
         while True:
-            header = read_at(BLOCK, position)
-            if position == 0 and header[:2] in _COMPRESSED:
-                raise TarError(f"{where}: is {_COMPRESSED[header[:2]]} compressed, not a plain tar; unpack it first")
+            header = self._block(position)
+            if position == 0 and not (len(header) == BLOCK and fits(header)):
+                kind = kind_of_file(header)
+                if kind:
+                    raise TarError(f"{where}: is {kind}")
             if len(header) < BLOCK:
                 raise TarError(f"{where}: ends at byte {length} without an end-of-archive block: it was cut off")
             if header.count(0) == BLOCK:
-                if name is not None or size is not None:
+                if position != self._position:
                     raise TarError(f"{where}: byte {position}: a long name or pax header belongs to no member")
-                return False
-            _check_header(header, where, position)
-            kind = header[156:157]
-            if kind in (b"L", b"K", b"x", b"g"):
-                data_size = _number(header[124:136], where, position)
-                if data_size > _MAX_HEADER_DATA:
-                    raise TarError(
-                        f"{where}: byte {position}: a header of {data_size} bytes (limit {_MAX_HEADER_DATA})"
-                    )
-                data = read_at(data_size, position + BLOCK)
-                if len(data) < data_size:
-                    raise TarError(f"{where}: byte {position}: a header runs past the end of the file: it was cut off")
-                if kind == b"L":
-                    name = data.rstrip(b"\0").decode("utf-8", "surrogateescape")
-                elif kind == b"x":
-                    pax = _pax(data, where, position)
-                    name = pax.get("path", name)
-                    size = _pax_size(pax["size"], where, position) if "size" in pax else size
-                elif kind == b"g" and _pax(data, where, position).keys() & {"path", "size"}:
-                    raise TarError(f"{where}: byte {position}: a global pax header sets path or size: not supported")
-                position += BLOCK + _padded(data_size)
-                continue
-            if kind == b"S":
-                raise TarError(f"{where}: byte {position}: a sparse file; pack it again without sparse support")
-            own_size = _number(header[124:136], where, position) if size is None else size
-            start = position + BLOCK
-            # Links and devices carry no data, whatever their size field says (POSIX allows nonsense there).
-            position = start + (0 if kind in (b"1", b"2", b"3", b"4", b"5", b"6") else _padded(own_size))
-            if kind in _REGULAR:
-                own_name = _name(header) if name is None else name
-                if start + own_size > length:
-                    what = f"member {own_name!r} needs bytes {start} to {start + own_size}"
-                    raise TarError(f"{where}: {what}, the file has {length}: it was cut off")
-                if not own_name.endswith("/"):  # old tars mark directories only by their name
-                    self._found.append(Member(own_name, start, own_size))
-            self._position = position
-            return True
+                self._ahead = position, header
+                return self._pass_zeros(position)
+            if not fits(header):
+                raise TarError(f"{where}: byte {position}: not a tar header (its checksum does not fit)")
+            if header[156:157] not in (b"L", b"K", b"x", b"X", b"g"):
+                self._position = self._add(header, position, about)
+                return True
+            position = self._read_about(header, position, about)
+            if header[156:157] == b"g" and not about:
+                self._position = position
+
+    def _block(self, position: int) -> bytes:
+        return self._ahead[1] if self._ahead[0] == position else self._read_at(BLOCK, position)
+
+    def _read_about(self, header: bytes, position: int, about: dict[str, str]) -> int:
+        """Add what a header says about the next member: path, size, linkpath, sparse; returns where it ends."""
+        where, kind = self._where, header[156:157]
+        size = number_of(header[124:136], where, position)
+        if size > _MAX_HEADER_DATA:
+            raise TarError(f"{where}: byte {position}: a header of {size} bytes (limit {_MAX_HEADER_DATA})")
+        data = self._read_at(size, position + BLOCK)
+        if len(data) < size:
+            raise TarError(f"{where}: byte {position}: a header runs past the end of the file: it was cut off")
+        if kind in b"LK":
+            about["path" if kind == b"L" else "linkpath"] = data.rstrip(b"\0").decode("utf-8", "surrogateescape")
+        else:
+            said = pax_records(data, where, position)
+            if kind != b"g":
+                about.update((key, text) for key, text in said.items() if text)  # empty: as the plain header says
+            elif said.keys() & _SAYS_MUCH:
+                raise TarError(f"{where}: byte {position}: a global pax header sets path or size: not supported")
+        return position + BLOCK + _padded(size)
+
+    def _add(self, header: bytes, position: int, about: dict[str, str]) -> int:
+        """Take the member of a header; returns where the next one lies."""
+        length, where, kind = self._length, self._where, header[156:157]
+        name = about.get("path") or name_of(header)
+        if "size" in about:
+            size = pax_size(about["size"], where, position)
+        else:
+            size = number_of(header[124:136], where, position)
+        start = position + BLOCK
+        if kind == b"1" and size and self._holds_bytes(start, size):
+            self._add_stray(name, start, size, "is a hard link that holds bytes; pack it again with --hard-dereference")
+            return start + _padded(size)
+        if kind in _WITHOUT_BYTES:
+            # Whatever the size field says: POSIX allows nonsense there.
+            if kind != b"5":
+                to = about.get("linkpath") or header[157:257].split(b"\0", 1)[0].decode("utf-8", "surrogateescape")
+                self._add_stray(name, start, 0, _why_without_bytes(kind, to))
+            return start
+        if kind == b"S":
+            start = self._pass_sparse_maps(header, start)
+        if start + size > length:
+            what = f"member {name!r} needs bytes {start} to {start + size}"
+            raise TarError(f"{where}: {what}, the file has {length}: it was cut off")
+        if kind == b"S" or SPARSE in about:
+            name = about.get(SPARSE + ".name", name)
+            self._add_stray(name, start, size, "is a sparse file; pack it again without --sparse")
+        elif kind not in _REGULAR:
+            self._add_stray(name, start, size, f"is of the kind {kind!r}, not a regular file; pack it again")
+        elif not name.endswith("/"):
+            self.found.append(Member(name, start, size))
+        elif size:  # old tars mark directories only by their name
+            self._add_stray(name, start, size, "is named as a directory and holds bytes; give it another name")
+        return start + _padded(size)
+
+    def _add_stray(self, name: str, offset: int, size: int, reason: str) -> None:
+        self._strays.append((len(self.found), Stray(name, offset, size, reason)))
+
+    def _holds_bytes(self, start: int, size: int) -> bool:
+        """Whether bytes follow a hard link that has a size: in pax they may, elsewhere the size means nothing."""
+        if start + size > self._length:
+            return False
+        block = self._block(start)
+        self._ahead = start, block
+        return len(block) == BLOCK and block.count(0) < BLOCK and not fits(block)
+
+    def _pass_sparse_maps(self, header: bytes, start: int) -> int:
+        """Where the bytes of a GNU sparse file begin: behind the blocks that go on with its map."""
+        goes_on = header[482]
+        while goes_on:
+            block = self._read_at(BLOCK, start)
+            if len(block) < BLOCK:
+                raise TarError(f"{self._where}: byte {start}: ends in the map of a sparse file: it was cut off")
+            goes_on = block[504]
+            start += BLOCK
+        return start
+
+    def _pass_zeros(self, start: int) -> bool:
+        """Go on behind an end marker; False where nothing follows but zeros, or what is no tar."""
+        length, where = self._length, self._where
+        stop, num_bytes = start, BLOCK if self._once else _RECORD
+        block = b""
+        while stop < length:
+            block = self._block(stop) if self._once else self._read_at(num_bytes, stop)
+            if not block:
+                raise TarError(f"{where}: byte {stop}: the file got shorter while it was read")
+            num_zeros = len(block) - len(block.lstrip(b"\0"))
+            stop += num_zeros if num_zeros == len(block) else num_zeros // BLOCK * BLOCK
+            if num_zeros < len(block):
+                block = block if self._once else self._read_at(BLOCK, stop)
+                break
+            num_bytes = num_bytes if self._once else min(2 * num_bytes, _ZEROS)
+        is_marker = stop - start <= 2 * BLOCK and (stop == length or stop - start == 2 * BLOCK)
+        is_filled_up = (stop - self._archive) % _RECORD == 0 and stop - start < _RECORD + 2 * BLOCK
+        if not is_marker and not is_filled_up:
+            reason = (
+                f"bytes {start} to {stop} are zeros and no end marker that a writer of tars makes: overwritten, or not "
+                "written (a download that was stopped?); compare the tar with its origin"
+            )
+            self._add_stray("", start, stop - start, reason)
+        if stop >= length:
+            return False
+        if len(block) < BLOCK or not fits(block):
+            reason = (
+                f"bytes {stop} to {length} stand behind zeros from byte {start} on and are no tar: what is in them is "
+                "not indexed; compare the tar with its origin"
+            )
+            self._add_stray("", stop, length - stop, reason)
+            return False
+        self._position = self._archive = stop
+        self._ahead = stop, block
+        return True
 
 
-_POWERS_OF_8 = 8 ** np.arange(5, -1, -1)
-_USTAR = np.frombuffer(b"ustar\0", np.uint8)
-
-
-def _checksums_fit(table: NDArray[np.uint8]) -> NDArray[np.bool_]:
-    """Of n headers, (n, 512): whether each checksum is written as six digits, 0 and a space or 0, and right."""
-    # The even and the odd bytes of eight are added up in four lanes of 16 bits; 128 * 255 fits.
-    words, even = table.view("<u8"), np.uint64(0x00FF00FF00FF00FF)
-    lanes = ((words & even) + (words >> np.uint64(8) & even)).sum(axis=1)
-    total = lanes.view("<u2").reshape(-1, 4).sum(axis=1, dtype=np.int64)
-    field = table[:, 148:156].astype(np.int64)
-    digits = field[:, :6] - ord("0")
-    as_written = ((digits & ~7) == 0).all(1) & (field[:, 6] == 0) & ((field[:, 7] & ~32) == 0)
-    # The checksum counts its own field as eight spaces.
-    return as_written & (digits @ _POWERS_OF_8 == total - field.sum(1) + 8 * 32)
-
-
-def _are_plain_numbers(fields: NDArray[np.uint8]) -> NDArray[np.bool_]:
-    """Of n size fields, (n, 12): whether each is eleven octal digits and a 0 or a space."""
-    return ((fields[:, :11] & 0xF8) == ord("0")).all(1) & ((fields[:, 11] & ~np.uint8(32)) == 0)
-
-
-def _check_header(header: bytes, where: str, position: int) -> None:
-    stored = header[148:156]
-    # The checksum counts its own field as eight spaces; some old writers summed signed bytes.
-    total = sum(header) - sum(stored) + 8 * 32
-    try:
-        expected = int(stored.split(b"\0", 1)[0].strip() or b"x", 8)
-    except ValueError:
-        expected = -1
-    if expected == total or expected == total - 256 * sum(byte > 127 for byte in header[:148] + header[156:]):
-        return
-    raise TarError(f"{where}: byte {position}: not a tar header (its checksum does not fit)")
-
-
-def _number(field: bytes, where: str, position: int) -> int:
-    """Octal digits, or base 256 when the top bit is set (GNU, for sizes of 8 GiB and more)."""
-    if field[0] & 0x80:
-        value = int.from_bytes(bytes([field[0] & 0x7F]) + field[1:], "big")
-        if field[0] & 0x40:
-            raise TarError(f"{where}: byte {position}: negative size")
-        return value
-    digits = field.split(b"\0", 1)[0].strip()
-    if not digits:
-        return 0
-    if not digits.isdigit() or b"8" in digits or b"9" in digits:
-        raise TarError(f"{where}: byte {position}: size field {field!r} is no number")
-    return int(digits, 8)
-
-
-def _name(header: bytes) -> str:
-    name = header[:100].split(b"\0", 1)[0]
-    # GNU tars (magic "ustar  ") keep times, not a path prefix, in these bytes.
-    prefix = header[345:500].split(b"\0", 1)[0] if header[257:263] == b"ustar\0" else b""
-    return (prefix + b"/" + name if prefix else name).decode("utf-8", "surrogateescape")
-
-
-def _pax(data: bytes, where: str, position: int) -> dict[str, str]:
-    records: dict[str, str] = {}
-    at = 0
-    while at < len(data) and data[at] != 0:
-        head = data[at : at + 20].split(b" ", 1)[0]
-        if not head.isdigit() or len(head) == 20:
-            raise TarError(f"{where}: byte {position}: malformed pax header")
-        length = int(head)
-        record = data[at : at + length]
-        if length <= len(head) + 1 or len(record) < length or not record.endswith(b"\n") or b"=" not in record:
-            raise TarError(f"{where}: byte {position}: malformed pax header")
-        keyword, value = record[len(head) + 1 : -1].split(b"=", 1)
-        if keyword.startswith(b"GNU.sparse"):
-            raise TarError(f"{where}: byte {position}: a sparse file; pack it again without sparse support")
-        records[keyword.decode("utf-8", "replace")] = value.decode("utf-8", "surrogateescape")
-        at += length
-    return records
-
-
-def _pax_size(text: str, where: str, position: int) -> int:
-    if not (text.isascii() and text.isdigit() and len(text) < 20):
-        raise TarError(f"{where}: byte {position}: pax size {text[:40]!r} is no number")
-    return int(text)
+def _why_without_bytes(kind: bytes, to: str) -> str:
+    if kind == b"1":
+        return f"is a hard link to {to!r} and has no bytes of its own; pack it again with tar --hard-dereference"
+    if kind == b"2":
+        return f"is a symbolic link to {to!r} and has no bytes; pack it again with tar --dereference"
+    return f"is {_WITHOUT_BYTES[kind]} and has no bytes; pack it again without"
 
 
 def _padded(size: int) -> int:

@@ -14,9 +14,9 @@ import bisect
 import os
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, BinaryIO, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, cast
 
 import numpy as np
 
@@ -29,7 +29,7 @@ from shards.members import TEXTS, UNWRITTEN, MemberRules, Role, roles
 from shards.records import TextError, parse
 from shards.sample import FACT_NAMES, MediaFacts
 from shards.source import LocalSource, MissingFile, SeekableFile, Source, SourceError
-from shards.tar import TarError
+from shards.tar import Entry, Member, Stray, TarError
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -151,15 +151,19 @@ def check_shard(
     quick: bool = False,
     decoder: Decoder | None = None,
     left_out: bool = False,
+    quarantined: Sequence[Mapping[str, Any]] | None = None,
     on_bytes: Callable[[int], None] = lambda number: None,
 ) -> ShardReport:
     """Check a shard against the index, which says num_bytes, checksum ("": not known), num_elements and rows.
 
     quick: only size and headers. decoder: decode a few frames of every medium. left_out: the index quarantined samples
-    of this shard, so members that it does not know are counted and no problem. on_bytes is told how many bytes are
+    of this shard, so members that it does not know are counted and no problem; quarantined: its lines about them, where
+    they are known: what they do not name is a problem after all. on_bytes is told how many bytes are
     done; together num_bytes, unless the shard cannot be read.
     """
     check = _Check(shards, name, rows, quick, decoder, left_out, on_bytes)
+    if quarantined is not None:
+        check.left_out = _Lines(quarantined, rows.rules)
     if not rows.fits:
         check.spoil_all("index", "member columns of one length", "different lengths")
         return check.report
@@ -203,7 +207,8 @@ class _Check:
         on_bytes: Callable[[int], None],
     ) -> None:
         self._shards, self._name, self._rows, self._decoder = shards, name, rows, decoder
-        self._left_out, self._on_bytes = left_out, on_bytes
+        self.left_out: _AnyLine | _Lines = _AnyLine() if left_out else _Lines((), rows.rules)
+        self._on_bytes = on_bytes
         self._proven = rows.verifiable and not quick
         self._texts: dict[int, dict[Role, bytes | None]] = {}
         """The texts of samples that are not read to their end; None for what cannot be used."""
@@ -343,30 +348,30 @@ class _Check:
         """Compare the tar's own list of members with the index."""
         rows = self._rows
         names = [f"{rows.keys[sample]}.{ext}" for sample, ext in zip(rows.sample, rows.ext, strict=True)]
-        expected = list(map(tar.Member, names, rows.offset, rows.size))
+        expected = list(map(Member, names, rows.offset, rows.size))
         # What was kept are the bytes where headers must be if the index is right, so agreement is proof; anything
         # else is looked at again in the shard itself, to say truly what is there.
         if kept is not None and self._agrees(kept, expected):
             return
         try:
-            found = tar.scan(self._tar(shard_bytes))
+            found = tar.scan_all(self._tar(shard_bytes))
         except TarError as error:
             text = str(error).removeprefix(f"{self._shards.url}/{self._name}: ")
             return self.problem(self._behind(text), "tar header", "a whole tar", text, spoils=not self._proven)
         for number, what, has in _differences(expected, found, rows.rules):
-            if number is None and self._left_out:
+            if number is not None:
+                self.problem(rows.sample[number], "tar header", _shown(what), has, spoils=not self._proven)
+            elif self.left_out.covers(what):
                 self.report.num_unlisted += 1
-            elif number is None:
-                self.problem(None, "tar header", "nothing", f"{has}, which the index does not know")
             else:
-                self.problem(rows.sample[number], "tar header", what, has, spoils=not self._proven)
+                self.problem(None, "tar header", "nothing", f"{has}, which the index does not know")
 
     def _agrees(self, kept: _Headers, expected: list[tar.Member]) -> bool:
         try:
-            differences = list(_differences(expected, tar.scan(cast(BinaryIO, kept)), self._rows.rules))
+            differences = list(_differences(expected, tar.scan_all(cast(BinaryIO, kept)), self._rows.rules))
         except TarError:
             return False
-        if differences and not (self._left_out and all(number is None for number, _, _ in differences)):
+        if not all(number is None and self.left_out.covers(entry) for number, entry, _ in differences):
             return False
         self.report.num_unlisted += len(differences)
         return True
@@ -390,25 +395,55 @@ class _Check:
 
 
 def _differences(
-    expected: list[tar.Member], found: list[tar.Member], rules: MemberRules
-) -> Iterator[tuple[int | None, str, str]]:
-    """(number in expected or None, what should be there, what is there) wherever two lists of members differ."""
+    expected: Sequence[Entry], found: Sequence[Entry], rules: MemberRules
+) -> Iterator[tuple[int | None, Entry, str]]:
+    """(number in expected, what should be there, what is there) wherever two lists of members differ; (None, entry,
+    what it is) for one that is not expected."""
     if expected == found:
         return
-    at = {member.offset: member for member in found}
+    strays = [entry for entry in found if isinstance(entry, Stray)]
+    at: dict[int, Entry] = {entry.offset: entry for entry in found if isinstance(entry, Member)}
     for number, member in enumerate(expected):
         there = at.pop(member.offset, None)
         if there is None:
-            yield number, _shown(member), "no member"
+            yield number, member, "no member"
         elif there.size != member.size or _folded(there.name, rules) != _folded(member.name, rules):
-            yield number, _shown(member), _shown(there)
-    for member in at.values():
-        if is_sample_member(member.name):
-            yield None, "", _shown(member)
+            yield number, member, _shown(there)
+    for entry in (*at.values(), *strays):
+        if isinstance(entry, Stray) or is_sample_member(entry.name):
+            yield None, entry, _shown(entry)
 
 
-def _shown(member: tar.Member) -> str:
-    return f"{member.name!r} of {member.size} bytes at byte {member.offset}"
+def _shown(entry: Entry) -> str:
+    if isinstance(entry, Member):
+        return f"{entry.name!r} of {entry.size} bytes at byte {entry.offset}"
+    return f"{entry.name!r} at byte {entry.offset}, which {entry.reason}" if entry.name else entry.reason
+
+
+class _AnyLine:
+    """The quarantine of an index whose lines are not at hand: it may name anything."""
+
+    def covers(self, entry: Entry) -> bool:
+        return True
+
+
+class _Lines:
+    """What the quarantine lines of one shard name."""
+
+    def __init__(self, lines: Iterable[Mapping[str, Any]], rules: MemberRules) -> None:
+        self._rules = rules
+        self._keys, self._names = set[str](), set[str | None]()
+        for line in lines:
+            self._names.update([line.get("member"), *(line.get("members") or ())])
+            if line.get("key") is not None:
+                self._keys.add(line["key"])
+
+    def covers(self, entry: Entry) -> bool:
+        if (entry.name or None) in self._names:
+            return True
+        # Lines of older indexes name the first member of a sample, and its key.
+        parts = self._rules.split(entry.name)
+        return parts is not None and parts[0] in self._keys
 
 
 def is_sample_member(name: str) -> bool:

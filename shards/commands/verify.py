@@ -131,11 +131,13 @@ def _reports(
 ) -> Iterator[ShardReport]:
     """The reports of all shards in order; at most `jobs` are checked and as many wait for their turn."""
     from shards.decode import open_decoder
+    from shards.publish import is_own, read_quarantine
     from shards.verify import COLUMNS, ShardMembers, check_shard
 
     decoder = open_decoder("cpu") if decode else None
     table = dataset.index.shards
     quarantined = getattr(table, "num_quarantined", None)
+    lines = read_quarantine(dataset.index.source) if is_own(dataset.index.dataset) else None
     pending: deque[Future[ShardReport]] = deque()
     stopped = threading.Event()
 
@@ -161,6 +163,7 @@ def _reports(
                         quick=quick,
                         decoder=decoder,
                         left_out=quarantined is not None and bool(quarantined[number]),
+                        quarantined=None if lines is None else lines.get(table.names[number], ()),
                         on_bytes=on_bytes,
                     )
                 )

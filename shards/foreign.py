@@ -1,0 +1,124 @@
+"""What a file or a folder is that is no tar and no dataset of ours: one line that says so, and what to do.
+
+Promises: a few bytes and names are looked at, nothing is loaded or followed; what is not recognised gives "".
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from fnmatch import fnmatch
+
+from shards.source import LocalSource, Source, SourceError, open_source
+
+_BEGINNINGS = (
+    (b"version https://git-lfs.github.com/spec/", "a git-lfs pointer in place of the file; fetch it: git lfs pull"),
+    (b"/annex/objects/", "a git-annex pointer in place of the file; fetch it: git annex get"),
+    (b"\x1f\x8b", "gzip compressed, not a plain tar; unpack it first"),
+    (b"BZh", "bzip2 compressed, not a plain tar; unpack it first"),
+    (b"\xfd7zXZ", "xz compressed, not a plain tar; unpack it first"),
+    (b"\x28\xb5\x2f\xfd", "zstd compressed, not a plain tar; unpack it first"),
+    (b"\x04\x22\x4d\x18", "lz4 compressed, not a plain tar; unpack it first"),
+    (b"LZIP", "lzip compressed, not a plain tar; unpack it first"),
+    (b"\x1f\x9d", "compressed (.Z), not a plain tar; unpack it first"),
+    (b"PK\x03\x04", "a zip, not a tar; unpack it and pack it as a tar"),
+    (b"7z\xbc\xaf\x27\x1c", "a 7z archive, not a tar; unpack it and pack it as a tar"),
+    (b"Rar!", "a rar archive, not a tar; unpack it and pack it as a tar"),
+    (b"PAR1", "a parquet file, not a tar; write its samples as WebDataset tars"),
+)
+_TEXTS = (
+    ((b"<!doctype html", b"<html"), "an HTML page, often that of a login or an error; fetch the tar again"),
+    ((b"<?xml", b"<error"), "an XML text, often the error of a store; fetch the tar again"),
+    ((b"{",), "a JSON text, often the error of a server; fetch the tar again"),
+)
+
+
+def kind_of_file(head: bytes) -> str:
+    """What a file is by its first bytes, with what to do, as in "it is ..."; "" if that is not known."""
+    for beginning, what in _BEGINNINGS:
+        if head.startswith(beginning):
+            return what
+    text = head.removeprefix(b"\xef\xbb\xbf").lstrip().lower()
+    for beginnings, what in _TEXTS:
+        if text.startswith(beginnings) and b"\0" not in head:
+            return what
+    return ""
+
+
+_TO_TARS = "read it with its own reader, write its samples with webdataset.TarWriter, and index those tars"
+_MAX_INDEX = 1 << 24
+"""Bytes of an index.json that is looked into."""
+_ENDINGS = (
+    ("*.mds*", f"holds a MosaicML (MDS) dataset; {_TO_TARS}"),
+    ("*.tar.*", "holds compressed tars; unpack them first, e.g. with gunzip or unzstd"),
+    ("*.tgz", "holds compressed tars; unpack them first, e.g. with gunzip"),
+    ("*.beton", "holds FFCV files, which are read as they are: name one as the path of a dataset"),
+    ("*.tfrecord*", f"holds TFRecords; {_TO_TARS}"),
+    ("*.parquet", f"holds parquet files; {_TO_TARS}"),
+    ("*.arrow", f"holds arrow files; {_TO_TARS}"),
+    ("data.mdb", f"holds an LMDB; {_TO_TARS}"),
+    ("*.zip", "holds zips; unpack them and pack each as a tar"),
+)
+
+
+def kind_of_folder(root: str) -> str:
+    """What a folder or URL prefix without tars is, with what to do; "" if that is not known."""
+    source = open_source(root)
+    try:
+        names = source.list()
+    except SourceError:
+        return ""  # whoever asks could not list it either, and says why
+    kind = _kind_of_names(source, names)
+    if kind:
+        return f"the folder {kind}"
+    energon = "the folder is an Energon dataset (.nv-meta)" if is_energon(root) else ""
+    folders = _folders(source)
+    below = [folder for folder in folders if open_source(os.path.join(root, folder)).list(".tar")]
+    if below:
+        found = energon or "no tars lie in the folder"
+        return f"{found}, but in folders below it ({', '.join(below[:5])}): index each, and blend them"
+    if energon:
+        return f"{energon} and its tars lie elsewhere: index the folder of the tars"
+    for folder in folders:
+        below_source = open_source(os.path.join(root, folder))
+        kind = _kind_of_names(below_source, below_source.list())
+        if kind:
+            return f"the folder {folder} in it {kind}"
+    return ""
+
+
+def is_energon(root: str) -> bool:
+    """Whether Energon has put its own files beside the tars of a folder."""
+    try:
+        return bool(open_source(f"{root.rstrip('/')}/.nv-meta").list())
+    except SourceError:
+        return False
+
+
+def _kind_of_names(source: Source, names: list[str]) -> str:
+    kind = _kind_by_index(source) if "index.json" in names else ""
+    return kind or next((what for ending, what in _ENDINGS if any(fnmatch(name, ending) for name in names)), "")
+
+
+def _kind_by_index(source: Source) -> str:
+    try:
+        content = json.loads(source.read("index.json", 0, _MAX_INDEX))
+    except (SourceError, ValueError, RecursionError):
+        return ""  # no index of anybody that is known here
+    if not isinstance(content, dict):
+        return ""
+    if isinstance(content.get("chunks"), list):
+        return f"holds a LitData dataset; {_TO_TARS}"
+    if isinstance(content.get("shards"), list):
+        return f"holds a MosaicML (MDS) dataset; {_TO_TARS}"
+    if isinstance(content.get("shardlist"), list):
+        return "holds the index of a WebDataset (wids) without its tars; index the folder that its urls name"
+    return ""
+
+
+def _folders(source: Source) -> list[str]:
+    """Folders of this machine inside a folder; none of a URL, where looking takes long."""
+    if not isinstance(source, LocalSource):
+        return []
+    with os.scandir(source.url) as entries:
+        return sorted(entry.name for entry in entries if entry.is_dir())
