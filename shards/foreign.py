@@ -45,6 +45,7 @@ def kind_of_file(head: bytes) -> str:
     return ""
 
 
+ENERGON = "an Energon dataset (.nv-meta): its tars are indexed as WebDataset tars, its splits and settings are not used"
 _TO_TARS = "read it with its own reader, write its samples with webdataset.TarWriter, and index those tars"
 _MAX_INDEX = 1 << 24
 """Bytes of an index.json that is looked into."""

@@ -29,7 +29,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from shards import index
 from shards.addresses import is_remote, local_path, plain_name, split_query
-from shards.foreign import kind_of_folder
+from shards.foreign import ENERGON, is_energon, kind_of_folder
 from shards.index import DATASET_FILE, DatasetError, Index, ShardEntry, WrongPlace
 from shards.printing import PrintableError
 from shards.processes import end_unguarded_import, process_pool
@@ -89,6 +89,8 @@ class IndexReport:
     """The commonest of the quarantine: count, reason, shard, member (the last three of the first such sample)."""
     notes: dict[str, int] = field(default_factory=dict)
     """What is to be said about how many samples of the shards that were scanned."""
+    found: str = ""
+    """What the folder is beside a folder of tars."""
 
     @property
     def share_quarantined(self) -> float:
@@ -144,7 +146,9 @@ def index_tars(
             {},
             looks.rules,
         )
-        return _Run(target, root, header, looks, jobs, strict, on_shard, roots).run(names, shown(pattern))
+        done = _Run(target, root, header, looks, jobs, strict, on_shard, roots).run(names, shown(pattern))
+        done.found = ENERGON if is_energon(root) else ""
+        return done
     finally:
         target.release()
 

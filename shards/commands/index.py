@@ -83,10 +83,13 @@ def show(report: IndexReport, as_json: bool, max_quarantined: float = 1.0) -> No
         say(f"left out: {reason}", sys.stderr)
     if len(report.damaged) > _NUM_SHOWN:
         say(f"left out: {len(report.damaged) - _NUM_SHOWN} more, see provenance in dataset.json", sys.stderr)
+    if report.found:
+        say(f"found: {report.found}", sys.stderr)
     for note, count in report.notes.items():
         say(f"{count:,} samples: {note}", sys.stderr)
     for top in report.reasons[:_NUM_REASONS]:
-        say(f"{top['count']:,} quarantined, as {top['shard']}:{top['member']}: {top['reason']}", sys.stderr)
+        member = "" if top["member"] is None else f":{top['member']}"
+        say(f"{top['count']:,} quarantined, as {top['shard']}{member}: {top['reason']}", sys.stderr)
     share = report.share_quarantined
     too_many = share > max_quarantined or share == 1
     if too_many:
@@ -103,7 +106,7 @@ def _table(report: IndexReport) -> RenderableType:
 
     table = Table("", "", show_header=False)
     for label, value in report.to_dict().items():
-        if label not in ("damaged", "reasons", "notes"):
+        if label not in ("damaged", "reasons", "notes", "found"):
             table.add_row(label.removeprefix("num_"), f"{value:,}" if isinstance(value, int) else cell(value))
     table.add_row("left out", str(len(report.damaged)))
     return table
