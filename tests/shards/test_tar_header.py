@@ -50,7 +50,7 @@ def test_a_malformed_pax_header_names_the_byte(data: bytes) -> None:
 
 
 def test_numbers_that_are_none_name_the_byte() -> None:
-    with pytest.raises(TarError, match="byte 7: size field .* is no number"):
+    with pytest.raises(TarError, match=r"byte 7: size field .* is no number"):
         number_of(b"00000000009\0", "x.tar", 7)
     with pytest.raises(TarError, match="byte 7: pax size '-1' is no number"):
         pax_size("-1", "x.tar", 7)
