@@ -62,9 +62,8 @@ _ENDINGS = (
 )
 
 
-def kind_of_folder(root: str) -> str:
+def kind_of_folder(source: Source) -> str:
     """What a folder or URL prefix without tars is, with what to do; "" if that is not known."""
-    source = open_source(root)
     try:
         names = source.list()
     except SourceError:
@@ -72,28 +71,24 @@ def kind_of_folder(root: str) -> str:
     kind = _kind_of_names(source, names)
     if kind:
         return f"the folder {kind}"
-    energon = "the folder is an Energon dataset (.nv-meta)" if is_energon(root) else ""
-    folders = _folders(source)
-    below = [folder for folder in folders if open_source(os.path.join(root, folder)).list(".tar")]
-    if below:
+    energon = "the folder is an Energon dataset (.nv-meta)" if is_energon(source.url) else ""
+    below = {folder: open_source(os.path.join(source.url, folder)) for folder in _folders(source)}
+    with_tars = [folder for folder, inside in below.items() if inside.list(".tar")]
+    if with_tars:
         found = energon or "no tars lie in the folder"
-        return f"{found}, but in folders below it ({', '.join(below[:5])}): index each, and blend them"
+        return f"{found}, but in folders below it ({', '.join(with_tars[:5])}): index each, and blend them"
     if energon:
         return f"{energon} and its tars lie elsewhere: index the folder of the tars"
-    for folder in folders:
-        below_source = open_source(os.path.join(root, folder))
-        kind = _kind_of_names(below_source, below_source.list())
+    for folder, inside in below.items():
+        kind = _kind_of_names(inside, inside.list())
         if kind:
             return f"the folder {folder} in it {kind}"
     return ""
 
 
-def is_energon(root: str) -> bool:
-    """Whether Energon has put its own files beside the tars of a folder."""
-    try:
-        return bool(open_source(f"{root.rstrip('/')}/.nv-meta").list())
-    except SourceError:
-        return False
+def is_energon(folder: str) -> bool:
+    """Whether Energon has put its own files beside the tars of a folder of this machine."""
+    return os.path.isdir(os.path.join(folder, ".nv-meta"))
 
 
 def _kind_of_names(source: Source, names: list[str]) -> str:
@@ -118,8 +113,8 @@ def _kind_by_index(source: Source) -> str:
 
 
 def _folders(source: Source) -> list[str]:
-    """Folders of this machine inside a folder; none of a URL, where looking takes long."""
+    """Folders of this machine inside a folder that can be listed; none of a URL, where looking takes long."""
     if not isinstance(source, LocalSource):
         return []
     with os.scandir(source.url) as entries:
-        return sorted(entry.name for entry in entries if entry.is_dir())
+        return sorted(entry.name for entry in entries if entry.is_dir() and os.access(entry.path, os.R_OK | os.X_OK))

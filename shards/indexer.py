@@ -177,14 +177,15 @@ def find_tars(pattern: str, roots: Sequence[str] = ()) -> tuple[str, list[str]]:
         raise PatternError(f"{pattern}: not found; there is no folder {root}, check the path")
     names = {plain_name(root, path.rpartition("/")[2]) for path in paths}
     globs = sorted(name for name in names if _is_glob(name))
+    source = open_source(root, roots)
     if globs:
         try:
-            there = all_names(open_source(root, roots))
+            there = all_names(source)
         except MissingFile as error:
             raise PatternError(str(error)) from error
         names = names.difference(globs).union(*(fnmatch.filter(there, glob) for glob in globs))
     if not names:
-        found = kind_of_folder(root)
+        found = kind_of_folder(source)
         raise PatternError(f"{pattern}: no tar found; {found or 'check the path (names should end in .tar)'}")
     return root, sorted(names)
 

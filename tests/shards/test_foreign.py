@@ -10,6 +10,7 @@ import pytest
 
 from shards.foreign import is_energon, kind_of_file, kind_of_folder
 from shards.indexer import DamagedShard, PatternError, index_tars
+from shards.source import open_source
 from shards.tar import TarError, scan_all, scan_far
 from tests.shards.foreign_tars import img2dataset_files, write_tar
 
@@ -52,7 +53,7 @@ def test_a_pointer_among_tars_is_left_out_with_what_it_is(tmp_path: Path) -> Non
 
 def test_what_is_not_known_has_no_kind(tmp_path: Path) -> None:
     assert kind_of_file(b"no tar") == kind_of_file(b"") == kind_of_file(bytes(512)) == ""
-    assert kind_of_folder(str(tmp_path)) == kind_of_folder(str(tmp_path / "nowhere")) == ""
+    assert kind_of_folder(open_source(tmp_path)) == kind_of_folder(open_source(tmp_path / "nowhere")) == ""
 
 
 MDS = {"version": 2, "shards": [{"format": "mds", "raw_data": {"basename": "shard.00000.mds", "bytes": 10}}]}

@@ -14,7 +14,7 @@ from shards.samples import Looks, ShardSamples, read_samples, stream_samples
 from shards.tar import Entry, Member, Stray, TarError, scan, scan_all, scan_far
 from tests.shards.test_tar import pack
 
-JSON = b'{"a": 1}'
+JSON = b'{"caption": "x"}'
 
 
 def everything(raw: bytes, folder: Path) -> list[Entry]:
@@ -146,7 +146,9 @@ def test_a_last_member_whose_end_was_not_written_is_quarantined(tmp_path: Path, 
 def test_a_file_of_zeros_holds_nothing_and_says_so(tmp_path: Path) -> None:
     found = look(bytes(1_000_000), tmp_path)
     assert not found.rows and "bytes 0 to 1000000 are zeros" in found.quarantined[0]["reason"]
-    assert look(bytes(10_240), tmp_path) == (*look(bytes(1024), tmp_path)[:2], look(bytes(10_240), tmp_path)[2])
+    for empty in (512, 1024, 10_240):
+        found = look(bytes(empty), tmp_path)
+        assert found.num_groups == 0
 
 
 # ------------------------------------------------------------ members without bytes of their own
