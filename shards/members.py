@@ -220,14 +220,19 @@ def first_members(
     return first
 
 
-def passed_over(extensions: Sequence[str], chosen: Chosen) -> str | None:
-    """What is to be said about a sample with media of several kinds; None where there is no choice."""
+def passed_over(extensions: Sequence[str], chosen: Chosen, rules: MemberRules) -> list[str]:
+    """What is to be said about a sample with more in it than one medium and its texts."""
+    if len(extensions) <= 2:
+        return []
+    notes = []
     kinds = Counter(kind for ext in extensions for kind in ("video", "frames", "image") if ext in _OF_KIND[kind])
     taken = next((kind for kind in kinds if suffix(extensions[chosen.media]) in _OF_KIND[kind]), None)
     others = sorted(kind for kind in kinds if kind != taken)
-    if taken is None or not others:
-        return None
-    return f"{taken} taken, {' and '.join(others)} beside it left alone; --media-members chooses otherwise"
+    if taken is not None and others:
+        notes.append(f"{taken} taken, {' and '.join(others)} beside it left alone; --media-members chooses otherwise")
+    if rules.key_until == "first_dot" and _cut_too_early(extensions):
+        notes.append("members left alone that are samples by themselves where keys have dots; --key-until last_dot")
+    return notes
 
 
 def _what_lacks(extensions: Sequence[str], rules: MemberRules) -> str:
@@ -245,18 +250,20 @@ def _what_lacks(extensions: Sequence[str], rules: MemberRules) -> str:
     if not any(ext in ranks[1] or ext in ranks[2] for ext in extensions):
         help_ += _naming("text_members", _maybe_texts(extensions))
     if help_:
-        return f"{reason}; name them: {' '.join(help_)}"
+        return f"{reason}; name what is there: {' '.join(help_)}"
     return f"{reason}; put the rest beside it, next to it in the tar"
 
 
 def other_texts(extensions: Sequence[str], rules: MemberRules) -> str:
     """What is to be said of members that may be texts, where those that are read hold none."""
-    unread = [ext for ext in _maybe_texts(extensions) if ext not in rules.text_members]
+    unread = _maybe_texts([ext for ext in extensions if ext not in rules.text_members])
     return "".join(f"; or read another member: {option}" for option in _naming("text_members", unread))
 
 
 def _maybe_texts(extensions: Sequence[str]) -> list[str]:
-    return [ext for ext in extensions if suffix(ext) in _TEXT_SUFFIXES]
+    """Members that may be texts: those called so, else any that are no media."""
+    others = [ext for ext in extensions if ext and suffix(ext) not in MEDIA_EXTENSIONS]
+    return [ext for ext in others if suffix(ext) in _TEXT_SUFFIXES] or others
 
 
 def _naming(setting: str, names: list[str]) -> list[str]:

@@ -7,9 +7,11 @@ roots, looked at different things, or disagree about a shard are refused by name
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from shards.index import DatasetError, Index, WrongPlace
 from shards.indexer import IndexReport, check_replaceable, normal_place, report
+from shards.members import MemberRules
 from shards.publish import Header, Piece, is_own, pieces_of, publish_index
 from shards.redact import shown
 from shards.source import open_source
@@ -30,7 +32,7 @@ def merge(out: str, parts: Sequence[str], name: str | None = None, roots: Sequen
     damaged: dict[str, str] = {}
     for place, part, header in zip(places, opened, headers, strict=True):
         for what in ("root", "checksums", "media", "rules"):
-            first, other = getattr(headers[0], what), getattr(header, what)
+            first, other = (_said(getattr(each, what)) for each in (headers[0], header))
             if first != other:
                 raise WrongPlace(
                     f"{place}: {what} is {other!r}, but {first!r} in {places[0]}; merge parts of one dataset that "
@@ -59,6 +61,10 @@ def merge(out: str, parts: Sequence[str], name: str | None = None, roots: Sequen
         return report(header, target.url, root, in_order, 0, damaged, 0, reasons)
     finally:
         target.release()
+
+
+def _said(value: Any) -> Any:
+    return value.options() if isinstance(value, MemberRules) else value
 
 
 def _header(place: str, part: Index) -> Header:

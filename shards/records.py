@@ -59,7 +59,7 @@ def parse(json_text: bytes | None, txt: bytes | None, rules: MemberRules = Membe
     odd: str | None = None
     if json_text is not None:
         content, odd = _load(json_text, rules)
-    if "records" in content:
+    if content.get("records") is not None:
         records = _own_records(content.pop("records"), odd, rules)
     else:
         records, content = _found_records(content, txt, rules), {}

@@ -210,8 +210,7 @@ def _row(
     if looks.media:
         facts, table = probe_table(pieces[chosen.media], f"{group.key}.{ext}")
         key_frames = KeyFrames.of(table)
-    if (note := passed_over(group.extensions, chosen)) is not None:
-        notes[note] += 1
+    notes.update(passed_over(group.extensions, chosen, looks.rules))
     rows = zip(group.extensions, members, checksums, strict=True)
     listed = tuple(MemberRow(ext, member.offset, member.size, checksum) for ext, member, checksum in rows)
     assert group.key is not None

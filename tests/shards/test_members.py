@@ -54,8 +54,9 @@ def test_the_best_medium_and_texts_are_chosen_whatever_lies_around(
     [
         (["jpg"], "needs a medium and a json or txt, has jpg; put the rest beside it"),
         ([], "has nothing"),
-        (["left.jpg", "json"], "has left.jpg, json; name them: --media-members left.jpg"),
+        (["left.jpg", "json"], "has left.jpg, json; name what is there: --media-members left.jpg"),
         (["jpg", "caption.txt"], "--text-members caption.txt"),
+        (["jpg", "cls", "srt"], "name what is there: --text-members cls,srt"),
         (["input.jpg", "outputs.txt"], "--media-members input.jpg --text-members outputs.txt"),
         (["0_10.5.mp4", "0_10.5.txt"], "--key-until last_dot"),
         (["0_1.5.mp4", "0_1.5.json", "0_3.5.mp4", "0_3.5.json"], "--key-until last_dot"),
@@ -109,11 +110,18 @@ def test_a_name_is_cut_into_key_and_extension(rules: MemberRules, name: str, exp
     assert rules.split(name) == expected
 
 
+def notes(*extensions: str, rules: MemberRules = RULES) -> list[str]:
+    return passed_over(extensions, choose(extensions, rules), rules)
+
+
 def test_what_was_passed_over_is_said() -> None:
-    extensions = ["jpg", "mp4", "txt"]
-    note = passed_over(extensions, choose(extensions, RULES))
-    assert note is not None and note.startswith("video taken, image beside it left alone")
-    assert passed_over(["jpg", "png", "txt"], Chosen(0, None, 2)) is None
+    [note] = notes("jpg", "mp4", "txt")
+    assert note.startswith("video taken, image beside it left alone")
+    assert notes("jpg", "png", "txt") == notes("jpg", "json", "txt", "cls") == []
+    [note] = notes("jpg", "txt", "5.jpg", "5.txt")  # 0.jpg 0.txt 0.5.jpg 0.5.txt
+    assert note.endswith("--key-until last_dot")
+    assert not notes("jpg", "txt", "left.jpg", "right.txt")
+    assert not notes("jpg", "txt", "5.jpg", "5.txt", rules=MemberRules(key_until="last_dot"))
 
 
 @pytest.mark.parametrize(

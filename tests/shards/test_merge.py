@@ -10,6 +10,7 @@ import pytest
 
 from shards.index import DatasetError, Index
 from shards.indexer import index_tars
+from shards.members import MemberRules
 from shards.merge import merge
 from shards.samples import Looks
 from shards.source import open_source
@@ -58,6 +59,10 @@ def test_parts_that_do_not_belong_together_are_refused(
     headers = index_tars(str(tars), str(tmp_path / "headers"), looks=Looks(checksums=False)).out
     with pytest.raises(DatasetError, match=r"headers: checksums is False, but True in .*part1"):
         merge(out, [parts[0], headers])
+    looks = MEDIA._replace(rules=MemberRules(media=("image",)))
+    pictures = index_tars(str(tars), str(tmp_path / "pictures"), looks=looks).out
+    with pytest.raises(DatasetError, match=r"pictures: rules is '--media-members image', but '' in .*part1"):
+        merge(out, [parts[0], pictures])
     write_tar(tmp_path / "other" / "0.tar", img2dataset_files(["a"]))
     other = index_tars(str(tmp_path / "other"), looks=MEDIA).out
     with pytest.raises(DatasetError, match=r"other: root is .*other', but .*cc' in .*part1"):

@@ -45,6 +45,7 @@ def test_a_list_of_records_is_ours_and_the_rest_is_meta() -> None:
             {"text": "not asked", "captions": 3, "caption": "txt says"},
         ),
         ({"text": "json says", "captions": {}}, b" ", {"text": "json says", "captions": {}, "caption": "json says"}),
+        ({"caption": "a", "records": None}, None, {"caption": "a", "records": None}),
         ({"question": "q?", "answer": 2}, None, {"question": "q?", "answer": 2}),
         (None, "\ufeffcafé".encode(), {"caption": "café"}),
         ({}, b"txt says", {"caption": "txt says"}),
