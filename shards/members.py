@@ -30,6 +30,8 @@ _OF_KIND = {
 _TEXT_SUFFIXES = ("txt", "json", "text", "caption")
 """What a member with text is called by other tools."""
 _SHOWN = 200
+_MOST_CHOICES, _MOST_MEMBERS = 1024, 16
+"""That are kept, and of a sample among them."""
 
 
 class MemberError(PrintableError, ValueError):
@@ -121,11 +123,21 @@ class MemberRules(Frozen):
         json = {name: rank for name, rank in texts.items() if suffix(name) == "json"}
         return media, json, {name: rank for name, rank in texts.items() if name not in json}
 
+    @cached_property
+    def choices(self) -> dict[tuple[str, ...], Choice]:
+        """What was chosen before; the samples of a dataset are of few kinds."""
+        return {}
+
     def split(self, name: str) -> tuple[str, str] | None:
         """(key, extension in lower case) of a member, None for a name that belongs to no sample."""
         folder, slash, base = name.rpartition("/")
-        stem, dot, ext = base.partition(".") if self.key_until == "first_dot" else base.rpartition(".")
-        if not stem or not dot or base.startswith(".") or (stem.startswith("__") and stem.endswith("__")):
+        if self.key_until == "first_dot":
+            stem, dot, ext = base.partition(".")
+        else:
+            stem, dot, ext = base.rpartition(".")
+            if stem[:1] == ".":
+                return None
+        if not stem or not dot or (stem[:2] == "__" and stem.endswith("__")):
             return None
         return (stem if self.key_from == "name" else folder + slash + stem), ext.lower()
 
@@ -173,6 +185,13 @@ class Chosen(NamedTuple):
     """Text that is no json."""
 
 
+class Choice(NamedTuple):
+    """What is read of a sample, and what is to be said about the rest."""
+
+    chosen: Chosen
+    notes: list[str]
+
+
 def suffix(ext: str) -> str:
     """What kind of file a member is: "jpg" of "input.jpg"."""
     return ext.rpartition(".")[2]
@@ -180,10 +199,23 @@ def suffix(ext: str) -> str:
 
 def choose(extensions: Sequence[str], rules: MemberRules) -> Chosen:
     """Say which members of a sample are its medium and its texts, of equal rank the first. Raises MemberError."""
+    return choose_and_note(extensions, rules).chosen
+
+
+def choose_and_note(extensions: Sequence[str], rules: MemberRules) -> Choice:
+    """The same with what is to be said about members that are left alone."""
+    key = tuple(extensions)
+    known = rules.choices.get(key)
+    if known is not None:
+        return known
     media, json, txt = (_best(extensions, ranks) for ranks in rules.ranks)
     if media is None or (json is None and txt is None):
         raise MemberError(_what_lacks(extensions, rules))
-    return Chosen(media, json, txt)
+    chosen = Chosen(media, json, txt)
+    choice = Choice(chosen, _passed_over(extensions, chosen, rules))
+    if len(rules.choices) < _MOST_CHOICES and len(key) <= _MOST_MEMBERS:
+        rules.choices[key] = choice
+    return choice
 
 
 Role = Literal["media", "json", "txt"]
@@ -220,10 +252,8 @@ def first_members(
     return first
 
 
-def passed_over(extensions: Sequence[str], chosen: Chosen, rules: MemberRules) -> list[str]:
+def _passed_over(extensions: Sequence[str], chosen: Chosen, rules: MemberRules) -> list[str]:
     """What is to be said about a sample with more in it than one medium and its texts."""
-    if len(extensions) <= 2:
-        return []
     notes = []
     kinds = Counter(kind for ext in extensions for kind in ("video", "frames", "image") if ext in _OF_KIND[kind])
     taken = next((kind for kind in kinds if suffix(extensions[chosen.media]) in _OF_KIND[kind]), None)

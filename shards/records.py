@@ -78,13 +78,18 @@ def _own_records(records: Any, odd: str | None, rules: MemberRules) -> list[dict
     if odd is not None and not all(map(_is_finite, records)):
         raise TextError(f"json cannot be read ({odd}); write null")
     for number, record in enumerate(records if rules.text_field != () else ()):
-        texts = [(name, record[name]) for name in _TEXT_NAMES if record.get(name) is not None]
-        for name, value in texts:
-            if not isinstance(value, str):
-                raise TextError(f"records[{number}]: {name} is {_kind(value)}, not a text; correct it")
-        if not any(_says_something(value, f"records[{number}]: {name}") for name, value in texts):
-            raise TextError(f"records[{number}] has no text in caption or question; if none is needed: --text-field ''")
+        if not (is_text(record.get("caption")) and record.get("question") is None):
+            _check_own(record, f"records[{number}]")
     return records
+
+
+def _check_own(record: dict[str, Any], where: str) -> None:
+    texts = {name: record[name] for name in _TEXT_NAMES if record.get(name) is not None}
+    for name, value in texts.items():
+        if not isinstance(value, str):
+            raise TextError(f"{where}: {name} is {_kind(value)}, not a text; correct it")
+    if not any(_says_something(value, f"{where}: {name}") for name, value in texts.items()):
+        raise TextError(f"{where} has no text in caption or question; if none is needed: --text-field ''")
 
 
 def _found_records(fields: dict[str, Any], txt: bytes | None, rules: MemberRules) -> list[dict[str, Any]]:
@@ -158,9 +163,10 @@ def _plain(txt: bytes | None) -> str:
     """The caption of a txt. Raises TextError."""
     if txt is None:
         return ""
-    encoding = next((name for mark, name in _MARKS if txt.startswith(mark)), "utf-8-sig")
-    if encoding == "utf-8-sig" and b"\0" in txt:
-        encoding = json.detect_encoding(txt)  # by where the zeros are, as json has it
+    encoding = "utf-8-sig"
+    if txt[:1] in (b"\xff", b"\xfe", b"\0") or b"\0" in txt:
+        # By its mark, else by where the zeros are, as json has it.
+        encoding = next((name for mark, name in _MARKS if txt.startswith(mark)), None) or json.detect_encoding(txt)
     try:
         caption = txt.decode(encoding).strip()
     except UnicodeDecodeError as error:
@@ -224,7 +230,9 @@ def _kind(value: Any) -> str:
 
 def is_text(value: Any) -> bool:
     """Whether a value is a text in which something can be read, of whole characters."""
-    return isinstance(value, str) and any(map(str.isprintable, value.strip())) and is_whole(value)
+    if not isinstance(value, str):
+        return False
+    return (value[:1].isalnum() or any(map(str.isprintable, value.strip()))) and is_whole(value)
 
 
 def is_whole(text: str) -> bool:

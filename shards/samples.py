@@ -23,7 +23,7 @@ from typing import Any, NamedTuple
 from shards import apart
 from shards.index import MAX_KEY_BYTES, MAX_MEDIA_BYTES, MAX_TEXT_BYTES, KeyFrames, MemberRow, SampleRow
 from shards.media import MEDIA_EXTENSIONS, MediaError, kind_of, probe_table
-from shards.members import Chosen, MemberError, MemberRules, choose, other_texts, passed_over, suffix
+from shards.members import Chosen, MemberError, MemberRules, choose, choose_and_note, other_texts, suffix
 from shards.printing import PrintableError
 from shards.reasons import with_remedy
 from shards.records import TextError, parse
@@ -203,14 +203,16 @@ def _row(
         num_records = len(texts.records)
         if not num_records:
             raise _Unusable("json has an empty list of records; write one, or accept the loss")
-        notes.update(texts.notes)
+        for note in texts.notes:
+            notes[note] += 1
     else:
         # A txt holds one caption; a json may hold a list of records beside it, which only reading it can say.
         num_records = 1 if chosen.json is None else -1
     if looks.media:
         facts, table = probe_table(pieces[chosen.media], f"{group.key}.{ext}")
         key_frames = KeyFrames.of(table)
-    notes.update(passed_over(group.extensions, chosen, looks.rules))
+    for note in choose_and_note(group.extensions, looks.rules).notes:
+        notes[note] += 1
     rows = zip(group.extensions, members, checksums, strict=True)
     listed = tuple(MemberRow(ext, member.offset, member.size, checksum) for ext, member, checksum in rows)
     assert group.key is not None

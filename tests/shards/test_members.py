@@ -15,8 +15,8 @@ from shards.members import (
     MemberRules,
     MemberSettings,
     choose,
+    choose_and_note,
     first_members,
-    passed_over,
     roles,
 )
 
@@ -111,7 +111,8 @@ def test_a_name_is_cut_into_key_and_extension(rules: MemberRules, name: str, exp
 
 
 def notes(*extensions: str, rules: MemberRules = RULES) -> list[str]:
-    return passed_over(extensions, choose(extensions, rules), rules)
+    assert choose_and_note(extensions, rules) == choose_and_note(extensions, rules)
+    return choose_and_note(extensions, rules).notes
 
 
 def test_what_was_passed_over_is_said() -> None:
