@@ -275,7 +275,7 @@ def test_an_index_with_numbers_for_texts_is_refused(tmp_path: Path) -> None:
     table = pq.read_table(folder / "index.parquet")
     number = table.schema.get_field_index("key")
     pq.write_table(table.set_column(number, "key", pa.array([7])), folder / "index.parquet")
-    with pytest.raises(DatasetError, match="row group 0: key should hold texts, holds int64"):
+    with pytest.raises(DatasetError, match="column key should hold string, holds int64"):
         Reader("h", str(folder)).index.rows(0)
 
 
