@@ -4,7 +4,8 @@ Promises: whatever the bytes are, the answer is facts or a MediaError with a rea
 with an allow-list of formats and no protocols, so a playlist or a reference inside a file leads nowhere; pictures only
 with formats that Pillow decodes itself. Sizes are checked before anything is decoded (decompression bombs).
 Facts describe what decoding will give: width and height after the rotation that the container or EXIF asks for, the
-first frame really decoded, frames counted by demuxing (a header may lie; decoding everything would cost 50 times more).
+first frame really decoded, frames counted by demuxing, from the first that is shown (shards/video_facts.py; a header
+may lie, and decoding everything would cost 50 times more).
 Non-square pixels are not stretched. A cover picture inside an audio file is not a video. An animated GIF is a video,
 any other animated picture is its first frame.
 Not caught here: damage behind the first frame; decode finds it.
@@ -13,8 +14,7 @@ Not caught here: damage behind the first frame; decode finds it.
 from __future__ import annotations
 
 import io
-from bisect import bisect_left
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple, cast
 
@@ -48,9 +48,12 @@ SEEKABLE_CODECS = ("h264", "hevc", "vp8", "vp9", "av1", "mpeg4")
 """Formats that say where a frame lies, so that it is found without reading all before it, and codecs whose decoders
 give a frame for every packet; decode/seek.py says what else must be true."""
 _DEMUXERS = "mov,matroska,avi,mpegts,mpeg,mpegvideo,ogg,flv,gif,asf,mp3"
+_STRICT = {"err_detect": "crccheck+bitstream+buffer+explode"}
+"""What is damaged is an error then, where decoders would show something that looks like the frame."""
+_LENIENT_CODECS = ("h264",)
+"""Codecs in which it would also be an error that a key frame in an open GOP gives up pictures from before it."""
 _NO_PROBE = {"codec_whitelist": "none", "probesize": "32"}
 # FFmpeg then opens no decoder of its own (ours it does not ask) and reads no further than the first packet.
-_MAX_FPS = 1000.0
 
 
 class MediaError(PrintableError, ValueError):
@@ -114,14 +117,15 @@ def probe_table(data: bytes, name: str) -> tuple[MediaFacts, list[KeyFrame]]:
     if not data:
         raise MediaError("is empty (0 bytes)")
     from shards.picture import is_animated, probe_image
+    from shards.video_facts import probe_video, with_marks
 
     if ext in VIDEO_EXTENSIONS or (ext == "gif" and is_animated(data)):
-        return _probe_video(data)
+        return probe_video(data)
     if ext in FRAMES_EXTENSIONS:
         from shards.frames import FramePictures, probe_frames
 
         facts = probe_frames(data)
-        return facts, _with_marks([], FramePictures(data).times, facts.duration)
+        return facts, with_marks([], FramePictures(data).times, facts.duration)
     return probe_image(data), []
 
 
@@ -133,7 +137,8 @@ def open_video(data: bytes | PartialMedium, probe: bool = True) -> Iterator[tupl
     """Open a container in memory and choose its default video stream (else the first), one codec thread.
 
     probe: let FFmpeg decode a first frame to find out what the header does not say; False saves the time of that
-    frame, and streams that do not tell how far their frames are reordered may lose frames.
+    frame, and streams that do not tell how far their frames are reordered may lose frames; damage is then an error
+    where it would else be shown as well as can be.
     Whatever goes wrong inside the block because of the data leaves it as MediaError. A PartialMedium is refused where
     it would have to be read whole to be opened.
     """
@@ -174,6 +179,8 @@ def open_video(data: bytes | PartialMedium, probe: bool = True) -> Iterator[tupl
         stream.codec_context.thread_count = 1
         # The size may change inside the stream, behind the check above.
         stream.codec_context.options = {"max_pixels": str(MAX_VIDEO_PIXELS)}
+        if not probe and stream.codec_context.codec.canonical_name not in _LENIENT_CODECS:
+            stream.codec_context.options |= _STRICT
         yield container, stream
 
 
@@ -239,67 +246,3 @@ def orientation(frame: VideoFrame) -> Orientation:
         a, b = -a, -b
     # The matrix takes (1, 0), one pixel to the right, to (a, b); y points down.
     return Orientation(mirror, round(math.atan2(-b, a) / (math.pi / 2)) % 4)
-
-
-def _probe_video(data: bytes) -> tuple[MediaFacts, list[KeyFrame]]:
-    from av import FFmpegError
-
-    first: VideoFrame | None = None
-    count = 0
-    times: list[int] = []
-    keys: list[tuple[int, int]] = []  # (time in ticks, byte)
-    last_duration = 0
-    with open_video(data) as (container, stream):
-        codec = stream.codec_context.codec.canonical_name
-        packets = demux(container, stream)
-        while True:
-            try:
-                packet = next(packets, None)
-            except FFmpegError as error:
-                if first is None:
-                    raise MediaError(f"damaged before the first frame: {error.strerror}") from error
-                break  # cut off; what comes before can be used
-            if packet is None:
-                break
-            if first is None:
-                first = next(iter(decode_packet(packet)), None)
-            if gives_frame(packet, codec):
-                count += 1
-                time = packet.pts if packet.pts is not None else packet.dts
-                if time is not None:
-                    times.append(time)
-                    last_duration = packet.duration or last_duration
-                    if packet.is_keyframe:
-                        keys.append((time, -1 if packet.pos is None else packet.pos))
-        if first is None:
-            raise MediaError("no frame can be decoded")
-        check_size(first.width, first.height, MAX_VIDEO_PIXELS)
-        width, height = (first.height, first.width) if orientation(first).swaps_sides else (first.width, first.height)
-        tick = float(stream.time_base or 0)
-        span = (max(times) - min(times)) * tick if times else 0.0
-        fps = float(stream.average_rate or 0)
-        if not 0 < fps <= _MAX_FPS:
-            fps = (count - 1) / span if span > 0 else 0.0
-        duration = span + (last_duration * tick or (1 / fps if fps else 0.0))
-        start = min(times) * tick if times else 0.0
-        times.sort()
-        # A frame's number is how many are shown before it.
-        table = [KeyFrame(bisect_left(times, time), time * tick, offset) for time, offset in sorted(keys)]
-        if len(times) == count > 1:
-            table = _with_marks(table, [time * tick for time in times], duration)
-    return MediaFacts("video", codec, width, height, max(count, 1), fps, duration, start), table
-
-
-def _with_marks(key_frames: list[KeyFrame], times: Sequence[float], duration: float) -> list[KeyFrame]:
-    """Key frames and time marks in order. times: of all frames, in order, seconds."""
-    import numpy as np
-
-    from shards.time_marks import find_marks
-
-    if not 0 < duration < float("inf"):
-        return key_frames
-    # an index holds times as float32, and each of them only once
-    by_time = {float(np.float32(frame.time)): frame for frame in key_frames}
-    for number in find_marks(times, times[0] + duration, [frame.number for frame in key_frames]):
-        by_time.setdefault(float(np.float32(times[number])), KeyFrame(number, times[number], TIME_MARK))
-    return sorted([*key_frames, *(frame for frame in by_time.values() if frame.offset == TIME_MARK)])

@@ -22,24 +22,26 @@ from shards.decode.mapped import decode_mapped
 from shards.decode.mirror import mirrored
 from shards.decode.seek import NotAsIndexed, find_frames
 from shards.frames import FramePictures
+from shards.index import KeyFrames
 from shards.mapped import MappedFrames
 from shards.media import (
     MAX_VIDEO_PIXELS,
+    SEEKABLE_CODECS,
     MediaError,
     Orientation,
     check_size,
-    decode_packet,
     demux,
-    gives_frame,
     open_video,
     orientation,
     tolerated_loss,
 )
-from shards.partial import Media, PartialMedium, whole
+from shards.partial import Media, PartialMedium, usable, whole
 from shards.picture import open_image, to_rgb
+from shards.shown import KeyNumbers, Miscounted, Screen
+from shards.video_facts import no_frame, probe_video
 
 if TYPE_CHECKING:
-    from av import VideoFrame
+    from av import FFmpegError, VideoFrame
 
 
 def decode(media: Media, kind: str, plan: ClipPlan) -> NDArray[np.uint8]:
@@ -123,33 +125,84 @@ class _Clip:
 
 
 def _decode_from_start(media: bytes, plan: ClipPlan) -> NDArray[np.uint8]:
+    """Linearly. Where that meets damage, what is behind it is looked for from the key frames there: so a clip is the
+    same whether a GOP table was at hand from the start or not."""
+    clip = _Clip(plan)
+    try:
+        _take_linearly(media, clip, KeyNumbers())
+    except (MediaError, Miscounted) as trouble:
+        if not _take_by_table(media, clip):
+            if isinstance(trouble, MediaError):
+                raise
+            clip = _Clip(plan)
+            _take_linearly(media, clip, None)
+    return clip.frames
+
+
+def _take_linearly(media: bytes, clip: _Clip, keys: KeyNumbers | None) -> None:
+    """Raises MediaError and, where the numbers of frames are to be compared with those of packets, Miscounted."""
     from av import FFmpegError
 
-    clip = _Clip(plan)
     last = max(clip.slots)
-    number = promised = 0
+    number = 0
     newest = None
     with open_video(media) as (container, stream):
-        codec = stream.codec_context.codec.canonical_name
+        screen = Screen(stream)
+        if screen.codec not in SEEKABLE_CODECS:
+            keys = None
         packets = demux(container, stream)
         while number <= last:
+            frames: list[VideoFrame] = []
+            cut: FFmpegError | None = None
             try:
                 packet = next(packets, None)
-                frames = decode_packet(packet) if packet is not None else []
             except FFmpegError as error:
-                reason = f"decoding fails after {number} frames ({error.strerror})"
-                raise MediaError(f"frame {min(clip.slots)} was planned but {reason}") from error
-            if packet is None:
-                break
-            promised += gives_frame(packet, codec)
+                packet, cut, frames = None, error, screen.rest()
+            try:
+                if packet is not None:
+                    if keys is not None:
+                        keys.note(packet, screen.codec)
+                    frames = screen.feed(packet)
+            except FFmpegError as error:
+                raise _damaged(clip, number, error) from error
             for newest in frames[: last + 1 - number]:
+                if keys is not None:
+                    keys.compare(newest, number)
                 clip.take(number, newest)
                 number += 1
+            if cut is not None and clip.slots:
+                raise _damaged(clip, number, cut) from cut
+            if packet is None:
+                break
         if clip.slots:
-            _check_short(min(clip.slots), number, max(promised, stream.frames))
-            assert newest is not None
+            if newest is None:
+                raise no_frame(screen)
+            _check_short(min(clip.slots), number, _promised(media, screen.num_fed, stream.frames), stream.frames)
             clip.fill(newest)
-    return clip.frames
+
+
+def _damaged(clip: _Clip, number: int, error: FFmpegError) -> MediaError:
+    reason = f"decoding fails after {number} frames ({error.strerror})"
+    return MediaError(f"frame {min(clip.slots)} was planned but {reason}")
+
+
+def _take_by_table(media: bytes, clip: _Clip) -> bool:
+    """Find what is missing with a GOP table made for it; whether it was found."""
+    try:
+        table = KeyFrames.of(probe_video(media)[1]).without_marks()
+        if not usable(table, len(media)):
+            return False
+        for number, frame in find_frames(PartialMedium.of_bytes(media, table), sorted(clip.slots)):
+            clip.take(number, frame)
+    except (NotAsIndexed, MediaError):
+        return False
+    return not clip.slots
+
+
+def _promised(media: bytes, counted: int, header: int) -> int:
+    """Frames that a stream promises to show. counted: packets that hold one."""
+    hidden = counted - probe_video(media)[0].num_frames
+    return max(counted, header) - hidden
 
 
 def _slots(frames: tuple[int, ...]) -> dict[int, list[int]]:
@@ -163,11 +216,10 @@ def _slots(frames: tuple[int, ...]) -> dict[int, list[int]]:
     return slots
 
 
-def _check_short(planned: int, decoded: int, promised: int) -> None:
-    if decoded == 0 or planned >= promised or promised - decoded > tolerated_loss(promised):
-        raise MediaError(
-            f"frame {planned} was planned but the stream ends after {decoded} frames (header said {promised})"
-        )
+def _check_short(planned: int, decoded: int, promised: int, header: int) -> None:
+    if planned >= promised or promised - decoded > tolerated_loss(promised):
+        said = f"header said {header}" if header else f"{promised} were counted"
+        raise MediaError(f"frame {planned} was planned but the stream ends after {decoded} frames ({said})")
 
 
 def _finish(picture: NDArray[np.uint8], plan: ClipPlan, turn: Orientation) -> NDArray[np.uint8]:

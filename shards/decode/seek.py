@@ -4,8 +4,8 @@ Promises: the frames that linear decoding gives for the same numbers, bit for bi
 decodes linearly. The table says where to go; what is found there is believed only if the container confirms it:
 
 - where a seek lands is a key frame of the table, by byte and time;
-- its number is that of the container's own index (MP4), or that of its time at the container's constant frame rate
-  (Matroska, WebM; one with a variable rate is decoded linearly);
+- its number, counted from the first key frame, is that of the container's own index (MP4), or that of its time at the
+  container's constant frame rate (Matroska, WebM; one with a variable rate is decoded linearly);
 - from there on every packet gives its frame, in presentation order, none missing and none damaged.
 
 Frames of an open GOP that are shown before its key frame come out damaged after a seek; they are decoded from the key
@@ -23,7 +23,7 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from heapq import heappop, heappush
-from itertools import chain
+from itertools import chain, pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 
 _SKIPPABLE_CODECS = ("h264",)
 """Codecs whose decoders, asked for it, pass over pictures that no other picture refers to."""
+_UNEVEN = 1.5
 _IN_ORDER_CODECS = ("vp8", "vp9", "av1")
 """Codecs whose packets are stored in the order in which they are shown."""
 _MAX_REORDER = 16
@@ -71,6 +72,12 @@ def _runs(wanted: Sequence[int], keys: Sequence[int]) -> list[list[int]]:
     return runs
 
 
+def _is_even(times: Sequence[int]) -> bool:
+    """Whether no frame seems to be missing. Behind a lost picture H.264 decoders show others if some are passed by."""
+    steps = [after - before for before, after in pairwise(times)]
+    return not steps or max(steps) <= _UNEVEN * min(steps)
+
+
 class _Video:
     def __init__(self, container: InputContainer, stream: VideoStream, media: PartialMedium) -> None:
         from av.stream import Discard
@@ -85,6 +92,8 @@ class _Video:
             if other is not stream:
                 other.discard = Discard.all
         self._first_time = 0
+        self._hidden = 0
+        """Frames that are shown before the first one, if they could be."""
         self._entries = stream.index_entries if "mov" in container.format.name else None
         if self._entries is not None:
             whole = len(self._entries) == stream.frames
@@ -94,8 +103,15 @@ class _Video:
     def from_start(self, run: Sequence[int]) -> Iterator[tuple[int, VideoFrame]]:
         """The frames of the first run."""
         packets = demux(self._container, self._stream)
-        first, self._first_time = self._key_packet(next(packets, None), 0)
-        return self._frames(chain([first], packets), 0, self._first_time, run)
+        # What is stored before the first key frame is not shown.
+        packet = next(packets, None)
+        while packet is not None and packet.pos != self._offsets[0]:
+            packet = next(packets, None)
+        first, self._first_time = self._key_packet(packet, 0)
+        ahead: list[Packet] = []
+        if self._entries is not None:
+            self._hidden, ahead = self._count_before(first, self._first_time, packets)
+        return self._frames(chain([first], ahead, packets), 0, self._first_time, run)
 
     def from_key(self, run: Sequence[int]) -> Iterator[tuple[int, VideoFrame]]:
         """The frames of a run, from the key frame before its first on."""
@@ -137,7 +153,16 @@ class _Video:
             if not abs((ticks - self._first_time) * self._tick * rate - number) < 0.5:
                 raise NotAsIndexed("the frame rate is not constant")
             return []
-        # As many frames are shown before it as are stored before it, and those stored behind it and shown before it.
+        before, ahead = self._count_before(first, ticks, packets)
+        if before - self._hidden != number:
+            raise NotAsIndexed("the number of a key frame is not that of the container")
+        return ahead
+
+    def _count_before(self, first: Packet, ticks: int, packets: Iterator[Packet]) -> tuple[int, list[Packet]]:
+        """How many frames the container has that are shown before a key frame, and the packets that this took.
+
+        They are as many as are stored before it, and those stored behind it and shown before it.
+        """
         ahead: list[Packet] = []
         while not ahead or (ahead[-1].pts is not None and ahead[-1].pts < ticks):
             packet = next(packets, None)
@@ -145,30 +170,43 @@ class _Video:
                 break
             ahead.append(packet)
         leading = sum(packet.pts is not None and packet.pts < ticks for packet in ahead)
+        assert self._entries is not None
         at = -1 if first.dts is None else self._entries.search_timestamp(first.dts, any_frame=True)
-        if at < 0 or self._entries[at].pos != first.pos or at + leading != number:
-            raise NotAsIndexed("the number of a key frame is not that of the container")
-        return ahead
+        if at < 0 or self._entries[at].pos != first.pos:
+            raise NotAsIndexed("a key frame is not where the container says")
+        return at + leading, ahead
 
     def _frames(
         self, packets: Iterator[Packet], number: int, ticks: int, run: Sequence[int]
     ) -> Iterator[tuple[int, VideoFrame]]:
         """Decode a run from a key frame with this number and time in ticks on."""
+        from av import FFmpegError
+
         needed, times = self._look_ahead(packets, ticks, run[-1] - number)
         wanted = {times[want - number]: want for want in run}
         last = max(at for at, packet in enumerate(needed) if packet.pts in wanted)
         context = self._stream.codec_context
+        clocks = (
+            times[: run[-1] - number + 1],
+            [packet.dts for packet in needed[: last + 1] if packet.dts is not None],
+        )
+        skips = self._codec in _SKIPPABLE_CODECS and all(map(_is_even, clocks))
         waiting: list[tuple[int, bool]] = []  # (time, whether it must come)
         is_first = True
         for packet in (*needed[: last + 1], None):
             if packet is None:
                 frames = context.decode(None)  # Whatever the decoder still holds back, without feeding it more.
             else:
-                must_come = packet.pts in wanted or packet.pts == ticks or self._codec not in _SKIPPABLE_CODECS
+                must_come = packet.pts in wanted or packet.pts == ticks or not skips
                 context.skip_frame = "DEFAULT" if must_come else "NONREF"
                 if gives_frame(packet, self._codec) and packet.pts is not None and packet.pts >= ticks:
                     heappush(waiting, (packet.pts, must_come))
-                frames = decode_packet(packet)
+                try:
+                    frames = decode_packet(packet)
+                except FFmpegError:
+                    if packet.pts is None or packet.pts >= ticks:
+                        raise
+                    frames = []  # shown before the key frame, and refers to what was not decoded
             for frame in frames:
                 if frame.pts is not None and frame.pts < ticks:
                     continue  # shown before the key frame

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from shards.frames import pack_frames
-from shards.media import TIME_MARK, KeyFrame, _with_marks, probe_key_frames, probe_table
+from shards.media import TIME_MARK, KeyFrame, probe_key_frames, probe_table
 from shards.time_marks import MAX_MARKS, find_marks
+from shards.video_facts import with_marks
 from tests.shards.films import SEEKABLE, shoot
 
 
@@ -70,10 +71,10 @@ def test_frames_shown_at_one_time_do_not_spoil_a_table() -> None:
     """Two of a clock so coarse that an index cannot tell them apart."""
     start = 40000.0
     times = [start + time for time in (0, 0.0001, 0.0002, 3.0, 3.0001, 3.0002, 6.0, 6.04, 6.08)]
-    table = _with_marks([KeyFrame(0, start, 48)], times, 6.12)
+    table = with_marks([KeyFrame(0, start, 48)], times, 6.12)
     shown = [np.float32(frame.time) for frame in table]
     assert len(table) > 2 and shown == sorted(set(shown))
-    assert _with_marks(table[:1], times, 0.0) == table[:1]
+    assert with_marks(table[:1], times, 0.0) == table[:1]
 
 
 def test_frame_samples_have_marks_too() -> None:
