@@ -30,6 +30,7 @@ _AHEAD_SECONDS = 60.0
 _REORDER = 16
 """Frames by which decoding may be ahead of showing."""
 _MAX_START = float(1 << 31)
+_MAX_TICKS = 1 << 61
 _USUAL_FPS = 25.0
 
 
@@ -120,7 +121,7 @@ def _ticks(stamps: Sequence[Stamp], tick: float) -> list[int | None]:
             near = (stamp.dts for stamp in stamps[max(0, place - 1) : place + 2] if stamp.dts is not None)
             if not any(-behind <= pts - other <= ahead for other in near):
                 time = dts
-        found.append(time)
+        found.append(None if time is None else min(max(time, -_MAX_TICKS), _MAX_TICKS))
     return found
 
 
