@@ -62,6 +62,7 @@ def timeline(stamps: Sequence[Stamp], tick: float, fps: float) -> Timeline:
     """Order and times of frames, given as their packets in order of decoding. tick: seconds; fps: 0 if not known."""
     if not stamps:
         return Timeline([], [], 0.0, False)
+    fps = fps if fps * MAX_SECONDS >= 1 else 0.0
     known = _ticks(stamps, tick)
     found = [time for time in known if time is not None]
     if not found:
@@ -81,7 +82,6 @@ def mend(raw: NDArray[np.float64], last: float, fps: float) -> tuple[NDArray[np.
 
     last: how long the last frame lasts, fps: frames per second; both 0 where not known.
     """
-    fps = fps if fps * MAX_SECONDS >= 1 else 0.0
     steps = np.diff(raw)
     usual = _usual(steps, last, fps)
     longest = max(MAX_SECONDS, MAX_LENGTHS * usual)
