@@ -22,6 +22,7 @@ from shards.growth import Joined, Shifted
 from shards.indexer import index_tars
 from shards.loader import Loader
 from shards.order import NEVER, Order
+from tests.shards.http_store import HttpStore
 from tests.shards.small_dataset import config, encode, sequence, write_dataset
 
 RECORDS = (3, 1)
@@ -240,6 +241,34 @@ def test_a_selection_grows_with_its_dataset(data: Path) -> None:
     old, new = len(selected(OLD)), len(selected(NEW))
     assert sorted(got[:old]) == selected(OLD)
     assert sorted(got[old : old + new]) == selected(NEW)
+
+
+def test_tars_that_are_added_and_indexed_again_join(data: Path, tmp_path: Path) -> None:
+    tars = sorted((data / str(NEW)).glob("*.tar"))
+    states = []
+    for part in (tars[:4], tars):
+        for tar in part:
+            shutil.copy(tar, tmp_path / tar.name)
+        index_tars(str(tmp_path))
+        settings = config(("cc", tmp_path), on_growth="append")
+        batches, state = go_on(settings, states[-1] if states else None, 3 if part != tars else 12)
+        states.append(state)
+    assert states[-1]["shards"] == [6]
+    whole, _ = go_on(settings_of(data, OLD), None, 3)
+    got = [caption for caption, _ in flat(whole + batches)]
+    assert sorted(got[:48]) == sorted(captions(OLD)) and sorted(got[48:120]) == sorted(captions(NEW))
+
+
+def test_a_run_with_a_cache_fetches_what_has_grown(data: Path, tmp_path: Path) -> None:
+    def far(samples: int) -> LoaderConfig:
+        store.files = {f"/{file.name}": file.read_bytes() for file in (data / str(samples)).iterdir()}
+        return config(("cc", store.url), on_growth="append", cache={"folder": str(tmp_path), "limit": 1 << 20})
+
+    store = HttpStore()
+    with store.running():
+        _, state = go_on(far(OLD), None, 3)
+        got, _ = go_on(far(NEW), state, 12)
+    assert got == go_on(settings_of(data, NEW), state, 12)[0]
 
 
 @given(

@@ -13,6 +13,7 @@ import pytest
 from shards.index import Index, ShardEntry, dataset_json, index_schema, write_index, write_shards
 from shards.source import LocalSource, open_source
 from tests.shards.conftest import REPOSITORY
+from tests.shards.http_store import HttpStore
 from tests.shards.small_dataset import write_dataset
 
 NUM_SHARDS = 2000
@@ -156,3 +157,29 @@ except SourceError as error:
     )
     assert "a: cannot be opened: this process has as many files open as it may (64)" in done.stdout
     assert "raise the limit (ulimit -n)" in done.stdout
+
+
+CACHED = """
+import os, resource, sys
+resource.setrlimit(resource.RLIMIT_NOFILE, (128, 128))
+from shards import Loader
+from tests.shards.small_dataset import config, encode
+room = {"folder": sys.argv[2], "limit": 1 << 24}
+settings = config(("cc", sys.argv[1]), batch_size=64, streams=64, window=None, cache=room)
+with Loader(settings, 0, 1, encode) as loader:
+    captions = []
+    for _, batch in zip(range(6), loader):
+        captions += [meta["caption"] for meta in batch.meta]
+print(len(captions), len(set(captions)))
+"""
+
+
+@pytest.mark.long
+def test_shards_of_a_cache_that_may_not_all_be_held_open_are_read_all_the_same(tmp_path: Path) -> None:
+    """64 streams want more than 200 shards at once."""
+    folder = write_dataset(tmp_path / "cc", "cc", 384, records_of=(1,), per_shard=1)
+    store = HttpStore()
+    store.files = {f"/{file.name}": file.read_bytes() for file in folder.iterdir() if file.is_file()}
+    with store.running():
+        done = run(CACHED, store.url, tmp_path / "cache")
+    assert (done.returncode, done.stdout) == (0, "384 384\n"), done.stderr
