@@ -4,7 +4,9 @@ Promises:
 - A shard appears under its name whole or not at all (written aside, synced, renamed; for a URL, uploaded whole).
 - A conversion that was killed is taken up by making the same writer again and skipping `rows_done` rows. The result
   is byte for byte that of an uninterrupted run, provided the rows come in the same order. A conversion of other
-  inputs into the same place is refused (name, limits and provenance are compared).
+  inputs into the same place is refused (name, limits and provenance are compared), and so is one over finished shards
+  that are no longer what was written (by checksum; on a store by version first). The same conversion again, once it is
+  finished, is AlreadyFinished: there is nothing to do.
 - Rows in = samples + quarantined. A quarantined row is committed together with the shard that was open when it came,
   so a crash can neither lose nor repeat it; quarantine.jsonl is written at the end.
 - No key twice in a dataset (memory: about 100 bytes a sample).
@@ -22,17 +24,18 @@ import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from shards import index, tar
+from shards.conversion import AlreadyFinished, WriteSummary, damage, finished, first_difference
 from shards.index import DatasetError, KeyFrames, MemberRow, SampleRow, ShardEntry
 from shards.media import MEDIA_EXTENSIONS
 from shards.printing import PrintableError
 from shards.sample import MediaFacts
-from shards.source import SourceFile
+from shards.source import SourceFile, is_remote
 from shards.target import UNFINISHED, Target, WriteError, naming, open_target
 
 if TYPE_CHECKING:
@@ -40,6 +43,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "QUARANTINE_FILE",
+    "AlreadyFinished",
     "DatasetWriter",
     "DuplicateKey",
     "SampleRefused",
@@ -59,19 +63,6 @@ class SampleRefused(PrintableError, ValueError):
 
 class DuplicateKey(SampleRefused):
     """A key that the dataset already has."""
-
-
-@dataclass(frozen=True, slots=True)
-class WriteSummary:
-    """What a conversion did. num_rows == num_samples + num_quarantined, always."""
-
-    num_rows: int
-    num_samples: int
-    num_records: int
-    num_quarantined: int
-    num_shards: int
-    bytes: int
-    """Of the shards together."""
 
 
 class DatasetWriter:
@@ -224,9 +215,7 @@ class DatasetWriter:
         files = target.list()
         if index.DATASET_FILE in files:
             target.clear()  # a conversion killed between writing dataset.json and this
-            raise DatasetError(
-                f"{target.url}: holds a finished dataset already; choose another place, or delete it to build it again"
-            )
+            raise finished(target.source, files, QUARANTINE_FILE, self._conversion)
         leftover = target.list_unfinished()
         if _CONVERSION not in leftover:
             shards = [name for name in files if name.endswith(".tar")]
@@ -247,11 +236,13 @@ class DatasetWriter:
         for number in numbers:
             table = self._read_part(number)
             part = _Part.from_metadata(table.schema.metadata[b"part"])
-            found = target.source.stat(part.entry.name).size if part.entry.name in files else None
-            if found != part.entry.bytes:
+            found = damage(target.source, part.entry, part.version) if part.entry.name in files else "is missing"
+            if found:
+                again = f"{target.url}/{UNFINISHED}/{number:06d}.parquet"
                 raise DatasetError(
-                    f"{target.url}/{part.entry.name}: should have {part.entry.bytes} bytes, "
-                    f"{'is missing' if found is None else f'has {found}'}; delete {target.url} and start over"
+                    f"{target.url}/{part.entry.name}: should have {part.entry.bytes} bytes, {found}; delete {again} "
+                    f"and those behind it to make it and the shards behind it again, or delete {target.url} and start "
+                    "over"
                 )
             self._parts.append(part)
             for key in table.column("key").to_pylist():
@@ -264,18 +255,13 @@ class DatasetWriter:
             before = json.loads(self._target.unfinished.read(_CONVERSION))
         except ValueError as error:
             raise DatasetError(f"{path}: not valid json ({error}); delete {self._target.url} and start over") from error
-        for name, now in _flat(self._conversion).items():
-            was = _flat(before).get(name)
-            if was != now:
-                raise DatasetError(
-                    f"{self._target.url}: holds an unfinished conversion with {name} = {was!r}, this one has {now!r}; "
-                    "start the same conversion again, or delete the folder to start over"
-                )
-        extra = sorted(_flat(before).keys() - _flat(self._conversion).keys())
-        if extra:
+        difference = first_difference(before, self._conversion)
+        if difference is not None:
+            name, was, now = difference
             raise DatasetError(
-                f"{self._target.url}: holds an unfinished conversion with {extra[0]} = {_flat(before)[extra[0]]!r}, "
-                "this one has none; start the same conversion again, or delete the folder to start over"
+                f"{self._target.url}: holds an unfinished conversion with {name} = {was!r}, this one has "
+                f"{'none' if now is None else repr(now)}; start the same conversion again, or delete the folder to "
+                "start over"
             )
 
     # ------------------------------------------------------------ shards and parts
@@ -291,6 +277,8 @@ class DatasetWriter:
             rows, entry = shard.finish(name)
             part = _Part(entry, self.rows_done, self._pending_quarantine)
             self._target.publish(shard.path, name)
+            if is_remote(self._target.url):
+                part = replace(part, version=self._target.source.stat(name).version)
             # The part file is the commit: a shard without one is written again by the next attempt, to the same bytes.
             table = index.rows_table(number, rows, self._key_frames).replace_schema_metadata(
                 {"part": part.to_metadata()}
@@ -480,27 +468,19 @@ class _Part:
     entry: ShardEntry
     rows_done: int
     quarantined: list[dict[str, Any]] = field(default_factory=list)
+    version: str = ""
+    """Of the shard, as a store told it; empty for a local one."""
 
     def to_metadata(self) -> bytes:
-        return json.dumps([list(self.entry), self.rows_done, self.quarantined]).encode()
+        return json.dumps([list(self.entry), self.rows_done, self.quarantined, self.version]).encode()
 
     @classmethod
     def from_metadata(cls, data: bytes) -> _Part:
-        entry, rows_done, quarantined = json.loads(data)
-        return cls(ShardEntry(*entry), rows_done, quarantined)
+        entry, rows_done, quarantined, *version = json.loads(data)  # 2bab904 wrote no version
+        return cls(ShardEntry(*entry), rows_done, quarantined, *version)
 
 
 def _write_part(path: str, table: pa.Table) -> None:
     import pyarrow.parquet as pq
 
     pq.write_table(table, path, compression="zstd")
-
-
-def _flat(content: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for name, value in content.items():
-        if isinstance(value, dict):
-            flat.update(_flat(value, f"{prefix}{name}."))
-        else:
-            flat[prefix + name] = value
-    return flat

@@ -28,7 +28,7 @@ from shards.picture import with_remedy
 from shards.printing import PrintableError
 from shards.sample import MediaFacts
 from shards.source import open_source
-from shards.writer import QUARANTINE_FILE, DatasetWriter, DuplicateKey, SampleRefused, WriteSummary
+from shards.writer import QUARANTINE_FILE, AlreadyFinished, DatasetWriter, DuplicateKey, SampleRefused, WriteSummary
 from tools.ahead import LOOK_AHEAD, done, in_order
 from tools.media import Profile, transcode
 from tools.rows import BAD_MEDIA, DUPLICATE, MALFORMED, BadRow, Row
@@ -65,6 +65,8 @@ class BuildReport:
     bytes: int = 0
     """Of the shards together."""
     seconds: float = 0.0
+    finished_before: bool = False
+    """The dataset was there, whole and made in the same way: nothing was done."""
 
     def to_dict(self) -> dict[str, Any]:
         """For --json."""
@@ -90,7 +92,7 @@ def build(
     profile: what to make of media, None: nothing; the caller says it in the provenance.
     on_row(rows done, of them quarantined in this run) is called after each row.
     Raises BuildError; WriteError and DatasetError from the writer; OSError for a fault of the machine. After an
-    error the finished shards stay, and the same call goes on from there.
+    error the finished shards stay, and the same call goes on from there; once all is done it does nothing more.
     """
     begin = time.monotonic()
     report = BuildReport(name, out)
@@ -102,9 +104,13 @@ def build(
         raise BuildError(f"{source}: holds no rows; give the annotation file of a split that has some")
     incoming = _tally_dropped(chain([first], incoming), report)
     load = partial(_load, source=source, profile=profile)
+    try:
+        opened = DatasetWriter(out, name, samples_per_shard, provenance=provenance, key_frames=True)
+    except AlreadyFinished as already:
+        return _report_finished(report, already.summary, begin)
     pool = ThreadPoolExecutor(num_threads, thread_name_prefix="probe")
     try:
-        with DatasetWriter(out, name, samples_per_shard, provenance=provenance, key_frames=True) as writer:
+        with opened as writer:
             report.rows_resumed = _skip(incoming, writer.rows_done, out, source)
             quarantined: list[BadRow] = []
             for item in _load_ahead(incoming, load, pool, LOOK_AHEAD * num_threads):
@@ -219,6 +225,15 @@ def _nothing_usable(source: str, quarantined: list[BadRow], num_rows: int) -> st
         f"{source}: none of its {num_rows} rows gave a sample, so there is no dataset; the first ones: "
         + " | ".join(bad.reason for bad in quarantined[:3])
     )
+
+
+def _report_finished(report: BuildReport, summary: WriteSummary, begin: float) -> BuildReport:
+    """The accounts of a dataset that was there already, as its files tell them; dropped records are not counted."""
+    report.finished_before, report.records_dropped, report.dropped_examples = True, 0, []
+    report.rows_in = report.rows_resumed = summary.num_rows
+    _settle(report, summary)
+    report.seconds = time.monotonic() - begin
+    return report
 
 
 def _settle(report: BuildReport, summary: WriteSummary) -> None:

@@ -16,6 +16,7 @@ import json
 import os
 import shutil
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
@@ -26,14 +27,14 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from shards.beton import MAX_FRAMES, FieldKind, checksum, fields, row_type
+from shards.beton import MAX_FRAMES, Beton, FieldKind, checksum, fields, row_type
 from shards.beton_reader import BetonReader
 from shards.clip import ClipConfig, ClipPlan, plan_clip
 from shards.config import DatasetConfig
 from shards.decode.cpu import decode
 from shards.exclusion import ExclusionError
 from shards.frozen import ConfigError
-from shards.index import MAX_TEXT_BYTES, WrongPlace
+from shards.index import MAX_TEXT_BYTES, DatasetError, WrongPlace
 from shards.media import MediaError
 from shards.printing import PrintableError
 from shards.reader import Fetched, Reader
@@ -56,6 +57,8 @@ _OWN_TEXT, _MOST_ESCAPED = 1 << 17, 6
 """Bytes of text that are added to a sample's own, and to which one of its bytes may grow."""
 _JPEG_HEADER = 1 << 10
 """Bytes of a JPEG of nothing."""
+_SETTINGS = "export"
+"""In the text of the first sample."""
 _NO_FRAME = np.zeros((1, 1, 3), np.uint8)
 """Stands where a sample has fewer frames than others."""
 
@@ -87,6 +90,8 @@ class ExportReport:
     quarantine_examples: list[str] = field(default_factory=list)
     bytes: int = 0
     seconds: float = 0.0
+    finished_before: bool = False
+    """The file was there, made of the same samples in the same way: nothing was done."""
 
     @property
     def num_failed(self) -> int:
@@ -112,7 +117,8 @@ def export(
     on_sample: Callable[[int, int, int], None] | None = None,
     roots: Sequence[str] = (),
 ) -> ExportReport:
-    """Write the samples of the dataset at `url` to the file `out`, which must not be there yet.
+    """Write the samples of the dataset at `url` to the file `out`, which must not be there yet; if it is, made of the
+    same samples in the same way, there is nothing to do.
 
     roots: where its shards may lie beside that (shards/roots.py).
     on_sample(samples done, of them quarantined, of so many) is called after each.
@@ -124,12 +130,17 @@ def export(
     _import_ffcv()
     source = _Source(url, num_frames, short_side, where, exclude, roots)
     report = ExportReport(source.name, out, mode, num_frames, short_side)
+    settings = source.settings() | {"mode": mode, "quality": quality if mode == "jpg" else None}
+    if os.path.exists(out) and _settings_of(out) == settings:
+        _report_finished(report)
+        report.seconds = time.monotonic() - begin
+        return report
     with _aside(out) as (part, quarantine_part, handle):
         largest = source.survey(shutil.disk_usage(os.path.dirname(part)).free if mode == "raw" else None)
         page = _page_bytes(largest, _SAMPLES_PER_PAGE[mode])
         with (
             open(quarantine_part, "w", encoding="ascii") as lines,
-            _Writer(part, num_frames, source.num_samples, page, mode, quality) as writer,
+            _Writer(part, num_frames, source.num_samples, page, mode, quality, settings) as writer,
         ):
             for item in source.ready(num_threads):
                 report.samples_in += 1
@@ -240,6 +251,17 @@ class _Source:
         except (ConfigError, ExclusionError) as error:
             raise OptionError(str(error)) from error
 
+    def settings(self) -> dict[str, Any]:
+        """What decides which samples and frames come out."""
+        selection = self._selection.digest if self._selection is not None else ""
+        return {
+            "source": self._reader.fingerprint,
+            "members": self._index.dataset.get("members"),
+            "selection": selection,
+            "num_frames": self._num_frames,
+            "short_side": self._short_side,
+        }
+
     def survey(self, free: int | None) -> int:
         """Bytes that a sample takes at most. free: bytes that there are for all frames."""
         largest = total = 0
@@ -347,6 +369,34 @@ class _Source:
         return _Ready(origin, shard, stored, frames, len(texts.records), text)
 
 
+# ---------------------------------------------------------------- a file that is there
+
+
+def _settings_of(out: str) -> object:
+    """What a finished file was made of and how; None for one that does not say."""
+    try:
+        return json.loads(Beton(out).text(0)).get(_SETTINGS) if os.path.exists(f"{out}.quarantine.jsonl") else None
+    except (DatasetError, ValueError, AttributeError):
+        return None  # no file of ours: it is in the way, whatever it is
+
+
+def _report_finished(report: ExportReport) -> None:
+    """The accounts of a file that was there already."""
+    found = BetonReader(report.name, report.out, verify="never")
+    with open(f"{report.out}.quarantine.jsonl", encoding="ascii") as file:
+        lines = [json.loads(line) for line in file]
+    report.finished_before = True
+    report.samples, report.records = found.file.num_samples, int(found.counts.sum())
+    report.frames = int(found.file.rows["num_frames"].sum())
+    report.num_quarantined, report.samples_in = len(lines), report.samples + len(lines)
+    report.quarantined = dict(Counter(line["stage"] for line in lines))
+    failed = [line for line in lines if line["stage"] != "selection"]
+    report.quarantine_examples = [
+        f"{Origin(line['dataset'], line['shard'], line['key'])}: {line['reason']}" for line in failed[:NUM_EXAMPLES]
+    ]
+    report.bytes = os.path.getsize(report.out)
+
+
 # ---------------------------------------------------------------- writing
 
 
@@ -383,8 +433,19 @@ def _page_bytes(largest: int, num_samples: int) -> int:
 class _Writer:
     """A file in the making; rows are filled in their order, and what has no row yet leaves nothing but a gap."""
 
-    def __init__(self, path: str, num_frames: int, capacity: int, page_bytes: int, mode: Mode, quality: int) -> None:
+    def __init__(
+        self,
+        path: str,
+        num_frames: int,
+        capacity: int,
+        page_bytes: int,
+        mode: Mode,
+        quality: int,
+        settings: dict[str, Any],
+    ) -> None:
+        """settings: what the file is made of and how, which its first sample tells."""
         self._ffcv = _import_ffcv()
+        self._settings = settings
         self._num_frames, self._page_bytes, self._mode = num_frames, page_bytes, mode
         self.num_samples = self.num_records = 0
         self._names: list[str] = []
@@ -426,6 +487,8 @@ class _Writer:
 
     def write(self, ready: _Ready) -> _Failure | None:
         """Append a sample; says why if it cannot be."""
+        if not self.num_samples:
+            ready.text[_SETTINGS] = self._settings
         key = np.frombuffer(ready.origin.key.encode(), np.uint8)
         text = len(json.dumps(ready.text)) + 1
         needed = _most_bytes(ready.frames.nbytes, self._num_frames, key.size + text)

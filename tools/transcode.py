@@ -4,7 +4,8 @@ Promises: keys, text records, the meta of the json and the order of samples stay
 (tools/media.py). Every sample of the source is written or quarantined with shard, key and reason, and samples in =
 written + quarantined is checked against the writer's own counts. A run that was killed goes on after its last finished
 shard, without reading what lies before, to the same bytes as an uninterrupted one. The provenance names the profile,
-the source's fingerprint and the version of PyAV; a run that differs in one of them does not go on in the same place.
+the source's fingerprint and the version of PyAV; a run that differs in one of them does not go on in the same place,
+and one that is finished has nothing to do.
 Reading, decoding and encoding run in threads (FFmpeg releases the GIL), a few samples ahead of the writer.
 Gives up: members that are neither the medium nor its texts are left behind and counted; borders of shards are new.
 """
@@ -31,7 +32,7 @@ from shards.records import TextError, parse
 from shards.redact import shown
 from shards.sample import Origin, SampleError
 from shards.source import open_source
-from shards.writer import QUARANTINE_FILE, DatasetWriter, DuplicateKey, SampleRefused
+from shards.writer import QUARANTINE_FILE, AlreadyFinished, DatasetWriter, DuplicateKey, SampleRefused, WriteSummary
 from tools.ahead import LOOK_AHEAD, in_order
 from tools.build import NUM_EXAMPLES, BuildError
 from tools.media import Profile, Transcoded, describe, transcode
@@ -70,6 +71,8 @@ class TranscodeReport:
     quality: Quality | None = None
     """Of some samples, spread over the dataset."""
     seconds: float = 0.0
+    finished_before: bool = False
+    """The dataset was there, whole and made in the same way: nothing was done."""
 
     def to_dict(self) -> dict[str, Any]:
         """For --json."""
@@ -105,12 +108,23 @@ def transcode_dataset(
     if not total:
         raise BuildError(f"{shown(source)}: holds no samples; there is nothing to transcode")
     what = describe(profile_name, profile)
-    origin = {"name": dataset["name"], "fingerprint": reader.fingerprint}
-    provenance = {"tool": "tools transcode", "source": origin, "profile": what, "limit": limit}
+    # Which members are medium and text is no part of the fingerprint, and decides what comes out.
+    rules = {"members": dataset["members"]} if dataset.get("members") else {}
+    origin = {"name": dataset["name"], "fingerprint": reader.fingerprint, **rules}
+    limits = {"samples_per_shard": samples_per_shard, "limit": limit}
+    provenance = {"tool": "tools transcode", "source": origin, "profile": what, **limits}
     report = TranscodeReport(name or reader.name, shown(source), out, what)
+    try:
+        opened = DatasetWriter(out, report.name, samples_per_shard, provenance=provenance, key_frames=True)
+    except AlreadyFinished as already:
+        report.finished_before = True
+        report.samples_in = report.samples_resumed = total
+        _take_over(report, already.summary, reader, total)
+        report.seconds = time.monotonic() - begin
+        return report
     pool = ThreadPoolExecutor(num_threads, thread_name_prefix="transcode")
     try:
-        with DatasetWriter(out, report.name, samples_per_shard, provenance=provenance, key_frames=True) as writer:
+        with opened as writer:
             report.samples_resumed = report.samples_in = writer.rows_done
             places = islice(_places(reader.index), writer.rows_done, total)
             for made in _make_ahead(reader, places, profile, pool, LOOK_AHEAD * num_threads):
@@ -134,12 +148,7 @@ def transcode_dataset(
             summary = writer.close()
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
-    report.samples, report.records = summary.num_samples, summary.num_records
-    report.num_quarantined, report.shards, report.bytes = summary.num_quarantined, summary.num_shards, summary.bytes
-    lost = _settle(report)
-    made_reader = Reader(report.name, out, "sample")
-    report.media_bytes_before = _media_bytes(reader.index, total)
-    report.media_bytes_after = _media_bytes(made_reader.index)
+    lost, made_reader = _take_over(report, summary, reader, total)
     report.quality = measure(_pairs(reader, made_reader, lost, compared), profile)
     report.seconds = time.monotonic() - begin
     return report
@@ -214,6 +223,17 @@ def _write(writer: DatasetWriter, made: _Made) -> str:
     except SampleRefused as error:
         return f"{MALFORMED}: {origin.shard} {origin.key}: {error}; name it otherwise, or accept the loss"
     return ""
+
+
+def _take_over(report: TranscodeReport, summary: WriteSummary, before: Reader, total: int) -> tuple[set[int], Reader]:
+    """Fill in what the finished dataset says; returns the numbers of the samples that are lost, and its reader."""
+    report.samples, report.records = summary.num_samples, summary.num_records
+    report.num_quarantined, report.shards, report.bytes = summary.num_quarantined, summary.num_shards, summary.bytes
+    lost = _settle(report)
+    after = Reader(report.name, report.out, "sample")
+    report.media_bytes_before = _media_bytes(before.index, total)
+    report.media_bytes_after = _media_bytes(after.index)
+    return lost, after
 
 
 def _settle(report: TranscodeReport) -> set[int]:

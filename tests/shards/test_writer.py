@@ -20,7 +20,7 @@ from shards.index import DatasetError, Index, KeyFrames
 from shards.reader import Reader
 from shards.sample import MediaFacts
 from shards.source import open_source
-from shards.writer import DatasetWriter, DuplicateKey, SampleRefused, WriteError, WriteSummary
+from shards.writer import AlreadyFinished, DatasetWriter, DuplicateKey, SampleRefused, WriteError, WriteSummary
 
 FACTS = MediaFacts("video", "h264", 320, 240, 75, 25.0, 3.0)
 NUM_ROWS = 60
@@ -271,6 +271,12 @@ def test_a_resume_over_a_lost_or_changed_shard_is_refused(tmp_path: Path) -> Non
     folder = interrupted(tmp_path / "short")
     (folder / "000001.tar").write_bytes(b"x")
     with pytest.raises(DatasetError, match=r"000001\.tar: should have 10240 bytes, has 1"):
+        DatasetWriter(folder, "toy", samples_per_shard=1)
+    folder = interrupted(tmp_path / "changed")
+    data = bytearray((folder / "000001.tar").read_bytes())
+    data[512 * 3] ^= 1
+    (folder / "000001.tar").write_bytes(data)
+    with pytest.raises(DatasetError, match=r"000001\.tar: .*was changed since it was written \(checksum \w{32}, not"):
         DatasetWriter(folder, "toy", samples_per_shard=1)
     folder = interrupted(tmp_path / "gap")
     (folder / "unfinished" / "000000.parquet").unlink()
@@ -530,6 +536,8 @@ def test_s3_gets_the_same_bytes_and_is_read_back(
     with pytest.raises(RuntimeError, match="stop"):
         convert("s3://bucket/toy", fail)
     convert("s3://bucket/toy")
+    with pytest.raises(AlreadyFinished, match=r"toy: holds a finished dataset already, made in the same way"):
+        convert("s3://bucket/toy")
     files = s3fs.S3FileSystem(skip_instance_cache=True)
     found = {path.removeprefix("bucket/toy/"): files.cat_file(path) for path in files.find("bucket/toy")}
     assert found == uninterrupted

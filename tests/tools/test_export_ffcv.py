@@ -312,3 +312,18 @@ def test_without_ffcv_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch, s
     monkeypatch.setitem(sys.modules, "ffcv", None)
     with pytest.raises(NoFfcv, match=r"apt-get install libopencv-dev libturbojpeg0-dev pkg-config g\+\+, then pip"):
         export(str(shards), str(tmp_path / "x.beton"), num_frames=6, short_side=96)
+
+
+def test_a_finished_export_run_again_has_nothing_to_do(shards: Path, exported: Path, tmp_path: Path) -> None:
+    before = {path.name: path.read_bytes() for path in exported.parent.iterdir()}
+    mode = exported.stem
+    again = invoke("export-ffcv", shards, exported, *SIZE, "--mode", mode)
+    assert again.exit_code == 0 and "nothing to do: " in again.stdout
+    told = json.loads(invoke("export-ffcv", shards, exported, *SIZE, "--mode", mode, "--json").stdout)
+    assert told["finished_before"] and (told["samples_in"], told["samples"], told["num_quarantined"]) == (6, 5, 1)
+    assert (told["records"], told["frames"], told["quarantined"]) == (7, 25, {"decode": 1})
+    assert {path.name: path.read_bytes() for path in exported.parent.iterdir()} == before
+    others: tuple[list[str], ...] = (["--mode", "raw" if mode == "jpg" else "jpg"], ["--where", "duration > 0"])
+    for other in (*others, ["--mode", mode, "--num-frames", "5"], ["--mode", mode, "--short-side", "80"]):
+        refused = invoke("export-ffcv", shards, exported, *SIZE, "--mode", mode, *other)
+        assert refused.exit_code == 2 and "is there already; remove it" in refused.stderr, other

@@ -230,3 +230,22 @@ def test_every_clip_of_the_corpus_is_transcoded(corpus: Path) -> None:
         if made.facts.kind == "video" and (abs(made.facts.num_frames - before.num_frames) > 2 or not near):
             wrong.append((path.name, f"{before} -> {made.facts}"))
     assert not wrong
+
+
+def test_a_finished_transcoding_run_again_has_nothing_to_do_also_after_a_kill_in_its_last_step(
+    source: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    arguments = (str(source), str(out), "small", SMALL)
+    first = transcode_dataset(*arguments, samples_per_shard=4, compared=0)
+    before = files(out)
+    (out / "unfinished").mkdir()  # what a kill before the last step leaves
+    (out / "unfinished/conversion.json").write_text("{}")
+    again = transcode_dataset(*arguments, samples_per_shard=4)
+    assert again.finished_before and again.quality is None and not first.finished_before
+    assert files(out) == before
+    same = {"finished_before": False, "seconds": 0, "samples_resumed": 0, "members_left": 0}
+    assert again.to_dict() | same == first.to_dict() | same
+    for changes in ({"samples_per_shard": 5}, {"samples_per_shard": 4, "limit": 2}, {"name": "x"}):
+        with pytest.raises(DatasetError, match=r"holds a finished dataset already; .* \(it was made with"):
+            transcode_dataset(*arguments, **changes)  # type: ignore[arg-type]

@@ -24,9 +24,6 @@ if TYPE_CHECKING:
     from tools.build import BuildReport
     from tools.media import Profile
 
-MAX_DIGEST_BYTES = 1 << 30
-"""Bytes of an annotation file above which only its size goes into the provenance, not its digest."""
-
 
 def build_help() -> str:
     """The help of the verb, with a line for each dataset."""
@@ -50,7 +47,8 @@ Examples:
   python -m tools build shapes --split train --num-clips 2000 --seed 0 --out data/shapes/train
 
 Every row ends as a sample, or in OUT/quarantine.jsonl with file, line, reason and remedy. A build that was killed goes
-on when the same command is given again. Start with --limit 100 into a folder of its own to see whether media are found.
+on when the same command is given again; one that is finished has nothing to do. Start with --limit 100 into a folder of
+its own to see whether media are found.
 
 \b
 Exit codes: 0 done, 1 error, 2 wrong usage, 3 done but more rows quarantined than --max-quarantined, 130 stopped.
@@ -163,7 +161,7 @@ def _run(
             name,
             source,
             samples_per_shard=samples_per_shard,
-            provenance=_provenance(dataset, options, limit, media_profile, profile),
+            provenance=_provenance(dataset, options, samples_per_shard, limit, media_profile, profile),
             limit=limit,
             num_threads=threads,
             profile=profile,
@@ -172,33 +170,38 @@ def _run(
 
 
 def _provenance(
-    dataset: str, options: dict[str, Any], limit: int | None, media_profile: str | None, profile: Profile | None
+    dataset: str,
+    options: dict[str, Any],
+    samples_per_shard: int,
+    limit: int | None,
+    media_profile: str | None,
+    profile: Profile | None,
 ) -> dict[str, Any]:
-    """What decides which rows come, so that a build cannot go on with other inputs; files by content, not by path."""
-    files = {
-        name: {"file": path.name, "bytes": path.stat().st_size, "sha256": _digest(path)}
-        for name, path in options.items()
-        if isinstance(path, Path) and path.is_file()
-    }
-    plain = {name: value for name, value in options.items() if not isinstance(value, Path)}
+    """What decides what comes out, so that a build cannot go on with other inputs: files by content, folders (of media)
+    by where they lie."""
+    given = {name: _input(value) if isinstance(value, Path) else value for name, value in options.items()}
     made = {}
     if media_profile is not None and profile is not None:
         from tools.media import describe
 
         made = {"media_profile": describe(media_profile, profile)}
-    return {"tool": "tools build", "dataset": dataset, **files, **plain, "limit": limit, **made}
+    limits = {"samples_per_shard": samples_per_shard, "limit": limit}
+    return {"tool": "tools build", "dataset": dataset, **given, **limits, **made}
 
 
-def _digest(path: Path) -> str | None:
-    if path.stat().st_size > MAX_DIGEST_BYTES:
-        return None
+def _input(path: Path) -> str | dict[str, Any]:
+    if not path.is_file():
+        return str(path.resolve())
     with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    return {"file": path.name, "bytes": path.stat().st_size, "sha256": digest}
 
 
 def _print_table(report: BuildReport) -> None:
     rows = [("rows in", f"{report.rows_in:,}")]
-    if report.rows_resumed:
+    if report.finished_before:
+        output.say_finished(report.out)
+    elif report.rows_resumed:
         rows.append(("  of an earlier run", f"{report.rows_resumed:,}"))
     rows += [("samples", f"{report.samples:,}"), ("rows quarantined", f"{report.num_quarantined:,}")]
     rows += [(f"  {reason}", f"{count:,}") for reason, count in report.quarantined.items()]

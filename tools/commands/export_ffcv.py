@@ -61,6 +61,8 @@ def export_ffcv(
 
 
 def _print_export(report: ExportReport) -> None:
+    if report.finished_before:
+        output.say_finished(report.out)
     rows = [
         ("samples in", f"{report.samples_in:,}"),
         ("samples written", f"{report.samples:,}"),

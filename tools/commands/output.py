@@ -11,7 +11,7 @@ from contextlib import contextmanager
 
 import typer
 
-from shards.printing import cell, complain, one_line, printable
+from shards.printing import cell, complain, one_line, printable, say
 from tools.rows import OptionError
 
 FAILED, WRONG_USAGE, TOO_MANY_QUARANTINED, STOPPED = 1, 2, 3, 130
@@ -73,6 +73,11 @@ def print_examples(heading: str, examples: list[str], count: int) -> None:
         more = f"\n  ... and {count - 5} more" if count > 5 else ""
         lines = "".join(f"\n  {printable(example)}" for example in examples[:5])
         Console().print(Text(f"{heading}:{lines}{more}"), soft_wrap=True)
+
+
+def say_finished(out: str) -> None:
+    """That the same command had been finished before."""
+    say(f"nothing to do: {out} holds this already, finished and made in the same way")
 
 
 def check_quarantined(what: str, num_quarantined: int, allowed: int | None) -> None:

@@ -30,7 +30,7 @@ Examples:
   python -m tools transcode data/samples/webvid data/samples/webvid_f4 --profile frames_8 --num-frames 4
 
 Keys, texts and order stay; every sample is written or stands in OUT/quarantine.jsonl. A run that was killed goes on
-when the same command is given again. docs/media.md says what to choose.
+when the same command is given again; one that is finished has nothing to do. docs/media.md says what to choose.
 
 \b
 Exit codes: 0 done, 1 error, 2 wrong usage, 3 done but more quarantined than --max-quarantined, 130 stopped.
@@ -98,7 +98,9 @@ def transcode(
 
 def _print_transcoded(report: TranscodeReport) -> None:
     rows = [("samples in", f"{report.samples_in:,}")]
-    if report.samples_resumed:
+    if report.finished_before:
+        output.say_finished(report.out)
+    elif report.samples_resumed:
         rows.append(("  of an earlier run", f"{report.samples_resumed:,}"))
     rows += [("samples", f"{report.samples:,}"), ("samples quarantined", f"{report.num_quarantined:,}")]
     rows += [(f"  {reason}", f"{count:,}") for reason, count in report.quarantined.items()]

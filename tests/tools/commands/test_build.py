@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import inspect
 import json
+import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from shards.writer import DatasetWriter
 from tests.tools.commands.command_line import ROOT, command, invoke
 from tools.commands.build import _check_options
 from tools.datasets import DATASETS
@@ -57,10 +60,81 @@ def test_a_killed_build_goes_on_with_the_same_command_to_the_same_bytes(clips: l
     assert {p.name: p.read_bytes() for p in out.iterdir()} == {p.name: p.read_bytes() for p in whole.iterdir()}
 
     again = invoke("build", *arguments, out)
-    assert again.exit_code == 1
-    assert again.stderr.splitlines()[-1] == (
-        f"error: {out}: holds a finished dataset already; choose another place, or delete it to build it again"
+    assert again.exit_code == 0, again.output
+    assert f"nothing to do: {out} holds this already, finished and made in the same way" in again.stdout
+    accounts = json.loads(invoke("build", *arguments, out, "--json").stdout)
+    assert accounts["finished_before"] and accounts["rows_in"] == accounts["samples"] == 24
+    assert (accounts["records"], accounts["shards"], accounts["bytes"]) == tuple(
+        report[name] for name in ("records", "shards", "bytes")
     )
+    other = invoke("build", *clips, "--samples-per-shard", "3", "--out", out)
+    assert other.exit_code == 1
+    assert other.stderr.splitlines()[-1] == (
+        f"error: {out}: holds a finished dataset already; choose another place, or delete it to build it again (it was "
+        "made with provenance.samples_per_shard = 2, this one has 3)"
+    )
+
+
+@pytest.mark.parametrize("where", ["another folder", "a link that was changed"])
+def test_a_killed_build_does_not_go_on_with_the_media_of_another_folder(
+    samples: Path, tmp_path: Path, where: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    annotations = ["webvid", "--annotations", str(samples / "webvid/results_2M_train.csv")]
+    one, other, given = tmp_path / "one", tmp_path / "other", tmp_path / "media"
+    for folder in (one, other):
+        shutil.copytree(samples / "videos", folder / "videos")
+    given.symlink_to(one)
+    first = given if where != "another folder" else one
+    second = given if where != "another folder" else other
+    out = tmp_path / "out"
+    stop_after(monkeypatch, 5)
+    arguments = ["build", *annotations, "--samples-per-shard", "2", "--out", out]
+    assert invoke(*arguments, "--media", first).exit_code == 1
+    assert (out / "unfinished/000001.parquet").exists() and not (out / "dataset.json").exists()
+    monkeypatch.undo()
+    given.unlink()
+    given.symlink_to(other)
+    refused = invoke(*arguments, "--media", second)
+    assert refused.exit_code == 1
+    assert f"provenance.media = '{one}', this one has '{other}'; start the same conversion" in refused.stderr
+    given.unlink()
+    given.symlink_to(one)
+    assert invoke(*arguments, "--media", first).exit_code == 0
+
+
+def test_a_shard_that_changed_between_kill_and_resume_is_found_by_its_checksum(
+    clips: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    arguments = ["build", *clips, "--samples-per-shard", "2", "--out"]
+    out, whole = tmp_path / "out", tmp_path / "whole"
+    stop_after(monkeypatch, 7)
+    assert invoke(*arguments, out).exit_code == 1
+    monkeypatch.undo()
+    shard = out / "000001.tar"
+    state, data = shard.stat(), bytearray(shard.read_bytes())
+    data[len(data) // 2] ^= 1
+    shard.write_bytes(data)
+    os.utime(shard, ns=(state.st_atime_ns, state.st_mtime_ns))
+    refused = invoke(*arguments, out)
+    assert refused.exit_code == 1
+    assert "000001.tar: should have " in refused.stderr and "was changed since it was written" in refused.stderr
+    assert f"delete {out}/unfinished/000001.parquet and those behind it" in refused.stderr
+    for part in (out / "unfinished").glob("00000[1-9].parquet"):
+        part.unlink()
+    assert invoke(*arguments, out).exit_code == 0 == invoke(*arguments, whole).exit_code
+    assert {p.name: p.read_bytes() for p in out.iterdir()} == {p.name: p.read_bytes() for p in whole.iterdir()}
+
+
+def stop_after(monkeypatch: pytest.MonkeyPatch, num_rows: int) -> None:
+    """Let builds fail behind so many samples."""
+    really = DatasetWriter.write
+
+    def write(writer: DatasetWriter, *arguments: Any) -> None:
+        if writer.rows_done >= num_rows:
+            raise OSError(5, "the machine stops")
+        really(writer, *arguments)
+
+    monkeypatch.setattr(DatasetWriter, "write", write)
 
 
 def test_the_summary_says_what_became_of_every_row(samples: Path, tmp_path: Path) -> None:

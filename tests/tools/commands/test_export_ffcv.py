@@ -26,7 +26,7 @@ def test_wrong_usage_is_told_in_one_line(shards: Path, tmp_path: Path, mode: str
 
     there = tmp_path / "there.beton"
     assert invoke("export-ffcv", shards, there, *SIZE, "--mode", mode).exit_code == 0
-    assert "is there already; remove it" in told(2, shards, there, *SIZE)
+    assert "is there already; remove it" in told(2, shards, there, *SIZE, "--mode", mode, "--where", "width > 3")
     assert "no dataset was built here" in told(2, tmp_path, tmp_path / "x.beton", *SIZE)
     assert "there is no folder" in told(2, shards, tmp_path / "no/x.beton", *SIZE)
     assert "should end with .beton" in told(2, shards, tmp_path / "x", *SIZE)
