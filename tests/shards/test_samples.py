@@ -213,3 +213,18 @@ def test_a_text_in_another_member_is_pointed_at(tmp_path: Path) -> None:
     path = write_tar(tmp_path / "a.tar", [("a.jpg", b"x"), ("a.json", b'{"n": 1}'), ("a.caption.txt", b"text")])
     assert "; or read another member: --text-members caption.txt" in reasons(look(path))["a.jpg"]
     assert not reasons(look(path, Looks(rules=MemberRules(text_members="json,caption.txt"))))
+
+
+@pytest.mark.parametrize("media", [None, "image", "png,any"])
+def test_a_stream_keeps_the_medium_that_is_chosen_wherever_it_comes(tmp_path: Path, media: str | None) -> None:
+    clip = CLIP.read_bytes()
+    files = [("0.jpg", picture(0)), ("0.mp4", clip), ("0.png", b"no picture"), ("0.txt", b"a"), ("1.mp4", clip)]
+    files += [("1.json", b"{}"), ("1.jpg", picture(1)), ("1.txt", b"b"), ("2.json", JSON), ("2.gif", picture(2))]
+    path = write_tar(tmp_path / "a.tar", files)
+    raw = path.read_bytes()
+    looks = Looks(media=True, rules=MemberRules(media=media) if media else MemberRules())
+    streamed = stream_samples(lambda offset, length: raw[offset : offset + length], len(raw), "a.tar", looks)
+    assert streamed == read_samples(scan(path), str(path), looks)
+    kinds = {row.key: row.facts.kind for row in streamed.rows}
+    expected = {None: {"0": "video", "1": "video"}, "image": {"0": "image", "1": "image"}, "png,any": {"1": "video"}}
+    assert {key: kind for key, kind in kinds.items() if key != "2"} == expected[media]

@@ -21,11 +21,15 @@ from shards.config import DatasetConfig
 from shards.cursor import CursorMismatch
 from shards.feed import open_feed
 from shards.index import DatasetError, Index
+from shards.indexer import index_tars
 from shards.loader import Loader
+from shards.members import MemberRules
 from shards.sample import MediaFacts, Origin
+from shards.samples import Looks
 from shards.selection import Selection, open_selection
 from shards.source import open_source
 from shards.writer import DatasetWriter
+from tests.shards.foreign_tars import write_tar
 from tests.shards.small_dataset import config, encode, sequence, write_dataset
 
 NUM_SAMPLES = 23
@@ -340,3 +344,16 @@ def test_a_cursor_of_another_selection_is_refused_in_words(pictures: Path) -> No
                 with pytest.raises(CursorMismatch, match=r"saved \['cc\*2\?\w{8}'\], .* what where and exclude leave"):
                     loader.load_state_dict(states[0])
                 loader.load_state_dict(states[1])
+
+
+@pytest.mark.parametrize(("media", "size"), [("video,image", 30), ("image", 10), ("png", 20), ("any", 10)])
+def test_media_bytes_are_those_of_the_medium_that_is_read(tmp_path: Path, media: str, size: int) -> None:
+    files = [
+        (f"{key}.{ext}", b"x" * n) for key in "ab" for ext, n in (("jpg", 10), ("png", 20), ("mp4", 30), ("txt", 5))
+    ]
+    write_tar(tmp_path / "d" / "0.tar", files)
+    index_tars(str(tmp_path / "d"), looks=Looks(rules=MemberRules(media=media)))
+    for where, number in ((f"media_bytes == {size}", 2), (f"media_bytes >= {size}", 2)):
+        assert select(tmp_path / "d", where).num_samples == number
+    with pytest.raises(ValueError, match="leaves none of 2 samples"):
+        select(tmp_path / "d", f"media_bytes != {size}")

@@ -13,6 +13,7 @@ import pytest
 from shards.index import DatasetError, Index, KeyFrames
 from shards.indexer import index_tars
 from shards.media import probe, probe_key_frames
+from shards.members import MemberRules
 from shards.reader import Reader
 from shards.sample import Sample
 from shards.samples import Looks
@@ -249,3 +250,19 @@ def test_a_finished_transcoding_run_again_has_nothing_to_do_also_after_a_kill_in
     for changes in ({"samples_per_shard": 5}, {"samples_per_shard": 4, "limit": 2}, {"name": "x"}):
         with pytest.raises(DatasetError, match=r"holds a finished dataset already; .* \(it was made with"):
             transcode_dataset(*arguments, **changes)  # type: ignore[arg-type]
+
+
+def test_the_medium_and_the_texts_are_those_of_the_index(tmp_path: Path) -> None:
+    files = [
+        ("0.jpg", b"a thumbnail"),
+        ("0.input.mp4", CLIPS[0]),
+        ("0.note.json", b'{"alt": ["one", "two"], "n": NaN}'),
+    ]
+    write_tar(tmp_path / "d" / "0.tar", files)
+    rules = MemberRules(media=("input.mp4",), text_members=("note.json",), text_field=("alt",))
+    index_tars(str(tmp_path / "d"), looks=Looks(media=True, rules=rules))
+    report = run(tmp_path / "d", tmp_path / "out")
+    assert (report.samples, report.records, report.members_left) == (1, 2, 1)
+    reader = Reader("", str(tmp_path / "out"))
+    found = [reader.read(0, row, np.random.default_rng(0)).record for row in range(2)]
+    assert found == [{"n": None, "caption": "one"}, {"n": None, "caption": "two"}]
