@@ -196,6 +196,18 @@ def all_names(source: Source) -> list[str]:
     return sorted({*names, *os.listdir(source.url)}) if isinstance(source, LocalSource) else names
 
 
+def names_of(pattern: str) -> list[str]:
+    """What the tars of a pattern are called in their folder; globs as they stand."""
+    from braceexpand import braceexpand
+
+    try:
+        paths = list(braceexpand(pattern))
+    except ValueError:
+        paths = [pattern]
+    names = [path.rpartition("/")[2] for path in paths]
+    return names if len(names) > 1 or names[0].endswith(".tar") or _is_glob(names[0]) else ["*.tar"]
+
+
 def _check_whole(pattern: str, root: str) -> None:
     """Refuse to put an index of one tar where that of the whole folder belongs. Raises PatternError."""
     base, _ = split_query(pattern)

@@ -11,7 +11,7 @@ import os
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
@@ -46,7 +46,7 @@ def verify(
     as_json: bool = output.JSON,
     debug: bool = output.DEBUG,
 ) -> None:
-    """Check every shard against the index: size, checksums, tar headers, records.
+    """Check every shard against the index: size, checksums, tar headers, records; and name tars that it does not know.
 
     Reads each shard once. The lines of --quarantine, {"shard": ..., "key": ..., "reason": ...}, name every sample that
     a loader could not use, so the file can serve as an exclusion list.
@@ -102,9 +102,12 @@ class Verification:
         self.num_shards += 1
         for name in ("num_samples", "num_members", "num_records", "num_decoded", "num_unlisted", "num_bytes"):
             setattr(self, name, getattr(self, name) + getattr(report, name))
-        self.num_problems += len(report.problems)
         self.num_bad_samples += len(report.bad)
-        self.problems += report.problems[: _KEPT - len(self.problems)]
+        self.add_problems(report.problems)
+
+    def add_problems(self, problems: Sequence[Problem]) -> None:
+        self.num_problems += len(problems)
+        self.problems += problems[: _KEPT - len(self.problems)]
 
     def to_dict(self) -> dict[str, Any]:
         return {"ok": not self.num_problems, **asdict(self)}
@@ -112,6 +115,7 @@ class Verification:
 
 def verify_dataset(dataset: Dataset, quick: bool, decode: bool, jobs: int, quarantine: Path | None) -> Verification:
     """Check all shards. Raises DatasetError for an index that cannot be read, UsageError for a FILE that cannot."""
+    from shards.unindexed import unindexed_tars
     from shards.verify import bad_samples
 
     result = Verification(dataset.name, dataset.url, dataset.verified, quick, decode)
@@ -122,6 +126,7 @@ def verify_dataset(dataset: Dataset, quick: bool, decode: bool, jobs: int, quara
             result.add(report)
             if lines is not None:
                 lines.writelines(json_line(entry) + "\n" for entry in bad_samples(report))
+        result.add_problems(unindexed_tars(dataset.index))
     result.seconds = round(time.perf_counter() - start, 3)
     return result
 
