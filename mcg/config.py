@@ -25,6 +25,7 @@ from mcg.engine.schedule import ScheduleConfig
 from mcg.model.mcg import MCGConfig
 from mcg.objectives import ObjectivesConfig
 from mcg.tasks import TaskConfig
+from mcg.yaml_limits import check_interpolations, check_yaml
 from shards.config import LoaderConfig
 from shards.frozen import ConfigError, explain
 
@@ -149,18 +150,21 @@ def read_yaml(path: str | Path, overrides: Sequence[str] = ()) -> dict[str, Any]
         if "=" not in override or override.startswith(("-", "=")):
             raise ConfigError(f"{override!r} is not an override; write a.b=c, e.g. optim.lr=1e-4")
     try:
+        check_yaml(file.read_text(encoding="utf-8"))
         tree = OmegaConf.load(file)
         if not isinstance(tree, DictConfig):
             raise ConfigError(f"{path}: expected a mapping at the top, found a list")
         for override in overrides:
             key, _, value = override.partition("=")
+            check_yaml(value)
             given = OmegaConf.to_container(OmegaConf.from_dotlist([f"given={value}"]))
             assert isinstance(given, dict)
             OmegaConf.update(tree, key, given["given"], force_add=True)
+        check_interpolations(OmegaConf.to_container(tree))
         values = OmegaConf.to_container(tree, resolve=True)
     except ConfigError:
         raise
-    except (OmegaConfBaseException, ValueError, TypeError, OSError) as error:
+    except (OmegaConfBaseException, ValueError, TypeError, OSError, RecursionError) as error:
         raise ConfigError(f"{path}: {error}") from error
     except Exception as error:  # YAML parser errors share no base class with OmegaConf's
         if type(error).__module__.startswith("yaml"):

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from shards.printing import PrintableError
+
 if TYPE_CHECKING:
     import pyarrow as pa
 
@@ -16,7 +18,7 @@ MAY_BE_NULL = "member_checksum"
 """Where nobody computed it."""
 
 
-class ColumnError(ValueError):
+class ColumnError(PrintableError, ValueError):
     """A column that is not what it should be; caught by whoever knows the file."""
 
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from shards.addresses import parent
+from shards.json_text import load_json
 from shards.printing import PrintableError, logger
 from shards.redact import shown
 from shards.source import MissingFile, checked, open_source
@@ -102,7 +103,7 @@ def _read(path: str, data: bytes, names: Collection[str]) -> tuple[list[tuple[st
         if not line.strip():
             continue
         try:
-            entry: Any = json.loads(line)
+            entry: Any = load_json(line)
         except (ValueError, RecursionError) as error:
             if number == len(lines):
                 _logger.warning("exclude %s: its last line has no end and is left out: it was cut", path)

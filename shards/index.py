@@ -22,7 +22,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
-from itertools import pairwise
+from itertools import islice, pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple, overload
 
 import numpy as np
@@ -31,13 +31,25 @@ from numpy.typing import NDArray
 
 from shards.columns import ColumnError, check_nulls, check_types
 from shards.frozen import ConfigError
+from shards.json_text import load_json
 from shards.media import TIME_MARK, KeyFrame
 from shards.members import UNWRITTEN, MemberRules, MemberSettings, first_members
+from shards.parquet_file import ParquetError, ParquetFile
 from shards.printing import PrintableError
 from shards.redact import shown
 from shards.roots import permitted_root
 from shards.sample import FACT_NAMES, MediaFacts
-from shards.source import MissingFile, SeekableFile, Source, Stat, address_of, check_name, is_remote, open_source
+from shards.source import (
+    BytesFile,
+    MissingFile,
+    SeekableFile,
+    Source,
+    Stat,
+    address_of,
+    check_name,
+    is_remote,
+    open_source,
+)
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -57,11 +69,10 @@ MAX_TEXT_BYTES = 1 << 24
 """Largest media member and largest json member that is written or read."""
 MAX_KEY_BYTES = 1024
 """Longest key with its extensions, bytes of UTF-8; no other text of index.parquet is as long."""
-_MAX_DATASET_BYTES = 1 << 26
+_MAX_DATASET_BYTES = 1 << 25
 _MAX_ROWS = 1 << 22
-_MAX_VALUES = 1 << 25
-"""Rows of shards.parquet or of one row group of index.parquet, and values in one column of it: a few bytes of parquet
-may stand for billions of equal ones."""
+"""Rows of shards.parquet or of one row group of index.parquet: a few bytes of parquet may stand for billions of equal
+ones. What they take in memory is bounded by shards/parquet_file.py."""
 _MAX_SHARDS_BYTES = 1 << 30
 _TAIL_BYTES = 1 << 20
 """Fetched of index.parquet before its size is known: the footer of up to 50 million rows, or all of a small index."""
@@ -72,6 +83,9 @@ _MAX_GROUP_KEY_FRAMES = 1 << 22
 """A row group is closed before the shard that would take it over so many key frames."""
 _KEY_FRAMES_KEPT = 1 << 22
 """Of GOP tables, 16 bytes each."""
+
+
+_DICTIONARIES = ("kind", "codec", "member_ext.list.element")
 
 
 class DatasetError(PrintableError, ValueError):
@@ -207,7 +221,11 @@ def check_shard_size(url: str, found: int, expected: int) -> None:
 
 def fingerprint(shards: Iterable[tuple[str, int, int, int, str]]) -> str:
     """32 hexadecimal digits over the names, counts, sizes and checksums of the shards, in order."""
-    return xxhash.xxh3_128_hexdigest(b"".join(_line_of(*shard) for shard in shards))
+    lines = (_line_of(*shard) for shard in shards)
+    found = xxhash.xxh3_128()
+    while some := b"".join(islice(lines, 1024)):
+        found.update(some)
+    return found.hexdigest()
 
 
 def _line_of(name: str, num_samples: int, num_elements: int, num_bytes: int, checksum: str) -> bytes:
@@ -485,6 +503,11 @@ class ShardRows:
     def __len__(self) -> int:
         return len(self.keys)
 
+    @property
+    def weight(self) -> int:
+        """As how many rows of a few members each these count."""
+        return max(len(self), len(self._ext) // 4)
+
     def members(self, row: int) -> tuple[MemberRow, ...]:
         """The members of one sample in the order in which they lie in the tar."""
         return tuple(
@@ -611,24 +634,16 @@ class Index:
 
         roots: places beside and below the index that the shards may lie at (shards/roots.py).
         """
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-
         read_dataset, read_shards, stat_index, read_tail = _ask_for_files(source)
         dataset = _read_dataset(source, read_dataset)
         shard_source = _open_root(source, dataset, roots)
         try:
             shards = _read_shards(source, dataset, read_shards())
             file = _IndexFile(source, stat_index().size, read_tail())
-            names = ["kind", "codec", "member_ext.list.element"]
-            try:
-                # One ranged read per row group instead of one per column.
-                parquet = pq.ParquetFile(file, read_dictionary=names, pre_buffer=True)
-            except KeyError:
-                parquet = pq.ParquetFile(file)  # a column is missing or no list: `_check_fit` says which
+            parquet = ParquetFile(file, _DICTIONARIES)
         except MissingFile as error:
             raise DatasetError(f"{error}; {DATASET_FILE} is there, so a file was lost: {_REBUILD}") from error
-        except (pa.ArrowException, KeyError, TypeError) as error:
+        except (ParquetError, KeyError, TypeError) as error:
             raise DatasetError(
                 f"{source.url}: {SHARDS_FILE} or {INDEX_FILE} is damaged ({error}); {_REBUILD}"
             ) from error
@@ -717,7 +732,7 @@ class Index:
                 part = self._part(self._read_group(group, ["shard", *_KEY_FRAME_COLUMNS]), shard, start)
                 try:
                     tables = _GopTables(part)
-                except ValueError as error:
+                except (ValueError, TypeError, LookupError, AttributeError) as error:
                     raise self._damaged(f"shard {shard}: {error}") from error
             self._gops[shard] = tables
             while len(self._gops) > 1 and sum(map(len, self._gops.values())) > _KEY_FRAMES_KEPT:
@@ -726,9 +741,9 @@ class Index:
 
     def _take_in(self, shard: int) -> ShardRows:
         rows = self._rows[shard] = self._load(shard)
-        self._rows_held += len(rows)
+        self._rows_held += rows.weight
         while self._rows_held > _ROWS_KEPT and len(self._rows) > 1:
-            self._rows_held -= len(self._rows.popitem(last=False)[1])
+            self._rows_held -= self._rows.popitem(last=False)[1].weight
         return rows
 
     def _load(self, shard: int) -> ShardRows:
@@ -737,12 +752,12 @@ class Index:
         if table is None:
             table = self._read_group(group, self._columns)
         self._groups[group] = table
-        while len(self._groups) > 1 and sum(kept.num_rows for kept in self._groups.values()) > _GROUP_ROWS_KEPT:
+        while len(self._groups) > 1 and sum(map(_weight, self._groups.values())) > _GROUP_ROWS_KEPT:
             self._groups.popitem(last=False)
         part = self._part(table, shard, start)
         try:
             rows = ShardRows(part, self.verified, self.rules)
-        except (ValueError, TypeError) as error:
+        except (ValueError, TypeError, ArithmeticError, LookupError, AttributeError) as error:  # columns of any kind
             raise self._damaged(f"shard {shard}: {error}") from error
         found, expected = _total(rows.num_records), self.shards.num_elements[shard]
         if found != expected:
@@ -769,27 +784,19 @@ class Index:
         """(offset, length) of what `_load` reads of a row group; (0, 0) where that is here, or makes no sense."""
         if len(self._group_first) == 1:
             return 0, 0
-        found = self._parquet.metadata.row_group(group)
-        wanted = set(self._columns)
-        columns = [found.column(i) for i in range(found.num_columns)]
-        columns = [column for column in columns if column.path_in_schema.partition(".")[0] in wanted]
-        starts = [min(c.data_page_offset, c.dictionary_page_offset or c.data_page_offset) for c in columns]
-        start = min(starts)
-        stop = max(at + column.total_compressed_size for at, column in zip(starts, columns, strict=True))
-        is_wanted = 0 <= start < stop <= self._file.num_bytes and not self._file.has(start, stop - start)
+        start, stop = self._parquet.span(group, self._columns)
+        is_wanted = start < stop and not self._file.has(start, stop - start)
         return (start, stop - start) if is_wanted else (0, 0)
 
     def _read_group(self, group: int, columns: list[str] | None) -> pa.Table:
-        import pyarrow as pa
-
         if len(self._group_first) == 1:  # no row group at all
             empty = self._parquet.schema_arrow.empty_table()
             return empty if columns is None else empty.select(columns)
         try:
-            table = self._parquet.read_row_group(group, columns=columns, use_threads=False)
+            table = self._parquet.read_row_group(group, columns=columns)
             check_table(table)
             return table
-        except (pa.ArrowException, ValueError) as error:
+        except ValueError as error:
             raise self._damaged(f"row group {group}: {error}") from error
 
     def _place(self, shard: int) -> tuple[int, int]:
@@ -801,6 +808,10 @@ class Index:
 
     def _part(self, table: pa.Table, shard: int, start: int) -> pa.Table:
         part = table.slice(start, int(self.shards.num_samples[shard]))
+        if len(part) != self.shards.num_samples[shard]:
+            raise self._damaged(
+                f"has {len(part)} rows of shard {shard}, {SHARDS_FILE} says {self.shards.num_samples[shard]}"
+            )
         numbers = part.column("shard").to_numpy()
         if len(numbers) and (numbers[0] != shard or numbers[-1] != shard):
             raise self._damaged(f"rows {start}.. of a row group should be of shard {shard}, are of {numbers[0]}")
@@ -849,20 +860,25 @@ def _ask_for_files(
         return pool.submit(dataset).result, pool.submit(shards).result, pool.submit(stat).result, tail.result
 
 
+def _weight(table: pa.Table) -> int:
+    """As how many rows of 256 bytes each a table counts: few rows may hold endless lists."""
+    return max(int(table.num_rows), int(table.get_total_buffer_size()) >> 8)
+
+
 _REBUILD = "build the dataset again, or copy it again from where it is whole"
 
 
 def _read_dataset(source: Source, read: Callable[[], bytes]) -> dict[str, Any]:
     path = f"{source.url}/{DATASET_FILE}"
     try:
-        content = json.loads(read())
+        content = load_json(read(), _MAX_DATASET_BYTES)
     except MissingFile as error:
         raise WrongPlace(
             f"{path}: not found; either no dataset was built here, or its conversion was not finished "
             "(start the same build command again: it goes on where it stopped); tars made elsewhere need an index: "
             "python -m shards index"
         ) from error
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise DatasetError(f"{path}: not valid json ({error}); {_REBUILD}") from error
     if not isinstance(content, dict):
         raise DatasetError(f"{path}: should be an object, is a {type(content).__name__}; {_REBUILD}")
@@ -905,14 +921,11 @@ def _read_rules(source: Source, dataset: dict[str, Any]) -> MemberRules:
 
 
 def _read_shards(source: Source, dataset: dict[str, Any], data: bytes) -> ShardTable:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    parquet = pq.ParquetFile(pa.BufferReader(data))
+    parquet = ParquetFile(BytesFile(data, f"{source.url}/{SHARDS_FILE}"), ("shard", "checksum", "state"))
     _check_counts(source, SHARDS_FILE, parquet.metadata)
     try:
         check_types(parquet.schema_arrow, *_shards_types())
-        table = parquet.read(use_threads=False)
+        table = parquet.read()
         check_nulls(table)
     except ColumnError as error:
         raise DatasetError(f"{source.url}/{SHARDS_FILE}: {error}; {_REBUILD}") from error
@@ -920,8 +933,9 @@ def _read_shards(source: Source, dataset: dict[str, Any], data: bytes) -> ShardT
     def numbers(name: str) -> NDArray[np.int64]:
         return np.array(table.column(name).to_numpy(), np.int64)
 
-    names: list[str] = table.column("shard").to_pylist()
     try:
+        check_texts(table)
+        names, checksums = _texts(table, "shard"), _texts(table, "checksum")
         for name in names:
             check_name(name)
     except ValueError as error:
@@ -932,9 +946,9 @@ def _read_shards(source: Source, dataset: dict[str, Any], data: bytes) -> ShardT
         num_samples=numbers("num_samples"),
         num_elements=numbers("num_elements"),
         bytes=numbers("bytes"),
-        checksums=table.column("checksum").to_pylist(),
+        checksums=checksums,
         first_row=numbers("first_row"),
-        states=table.column("state").to_pylist() if "state" in table.column_names else None,
+        states=_texts(table, "state") if "state" in table.column_names else None,
         num_quarantined=numbers("num_quarantined") if "num_quarantined" in table.column_names else None,
     )
     num_samples = shards.num_samples
@@ -963,14 +977,25 @@ def check_table(table: pa.Table) -> None:
     check_texts(table)
 
 
+def _texts(table: pa.Table, name: str) -> list[str]:
+    """A column of texts; equal ones share their memory."""
+    texts: list[str] = []
+    for chunk in table.column(name).chunks:
+        known = chunk.dictionary.to_pylist()
+        texts += [known[number] for number in chunk.indices.to_pylist()]
+    return texts
+
+
 def check_texts(table: pa.Table) -> None:
     """Refuse texts that no index has (ValueError): one long one in a dictionary may stand for all rows."""
     import pyarrow as pa
 
-    for name in {"key", "kind", "codec", "member_ext"}.intersection(table.column_names):
+    for name in {"key", "kind", "codec", "member_ext", "shard", "checksum", "state"}.intersection(table.column_names):
         for array in table.column(name).chunks:
             texts = array.values if pa.types.is_list(array.type) else array
             texts = texts.dictionary if pa.types.is_dictionary(texts.type) else texts
+            if name == "shard" and pa.types.is_integer(texts.type):
+                continue  # of index.parquet: a number
             if not pa.types.is_string(texts.type):
                 raise ValueError(f"{name} should hold texts, holds {array.type}")
             ends = np.frombuffer(texts.buffers()[1] or b"", np.int32)[texts.offset :][: len(texts) + 1]
@@ -980,13 +1005,11 @@ def check_texts(table: pa.Table) -> None:
 
 
 def _check_counts(source: Source, file: str, metadata: Any) -> None:
-    groups = [metadata.row_group(i) for i in range(metadata.num_row_groups)]
-    rows = [group.num_rows for group in groups] + ([metadata.num_rows] if file == SHARDS_FILE else [])
-    values = [group.column(i).num_values for group in groups for i in range(group.num_columns)]
-    for what, limit, found in (("rows", _MAX_ROWS, rows), ("values of a column", _MAX_VALUES, values)):
-        wrong = next((count for count in found if not 0 <= count <= limit), None)
-        if wrong is not None:
-            raise DatasetError(f"{source.url}/{file}: claims {wrong} {what}, the limit is {limit}; {_REBUILD}")
+    rows = [metadata.row_group(i).num_rows for i in range(metadata.num_row_groups)]
+    rows += [metadata.num_rows] if file == SHARDS_FILE else []
+    wrong = next((count for count in rows if not 0 <= count <= _MAX_ROWS), None)
+    if wrong is not None:
+        raise DatasetError(f"{source.url}/{file}: claims {wrong} rows, the limit is {_MAX_ROWS}; {_REBUILD}")
 
 
 def _check_fit(source: Source, dataset: dict[str, Any], shards: ShardTable, parquet: Any) -> None:

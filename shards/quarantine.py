@@ -17,6 +17,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from shards.json_text import load_json
 from shards.printing import PrintableError, logger, one_line
 from shards.sample import Origin
 
@@ -165,7 +166,7 @@ class Ledger:
                 file.truncate(whole)
         for number, line in enumerate(data[:whole].split(b"\n")[:-1], start=1):
             try:
-                entry = json.loads(line)
+                entry = load_json(line)
                 origin = Origin(str(entry["dataset"]), str(entry["shard"]), str(entry["key"]))
                 row, lasting, fingerprint = int(entry["row"]), bool(entry["lasting"]), entry["fingerprint"]
             except (ValueError, KeyError, TypeError) as error:

@@ -23,6 +23,7 @@ from typing import Any, NamedTuple, NoReturn
 
 from shards.conversation import as_turns, exchanges
 from shards.json_path import look_up, with_text
+from shards.json_text import check_json
 from shards.members import MemberRules
 from shards.printing import PrintableError
 
@@ -182,6 +183,7 @@ def _load(text: bytes, rules: MemberRules) -> tuple[dict[str, Any], str | None]:
     try:
         string = text.decode(json.detect_encoding(text), "surrogatepass")
         try:
+            check_json(string)
             content = _DECODER.decode(string)
         except _NotFinite as error:
             odd, content = str(error), _LENIENT.decode(string)
@@ -249,7 +251,7 @@ def is_whole(text: str) -> bool:
 # ---------------------------------------------------------------- numbers that are none
 
 
-class _NotFinite(ValueError):
+class _NotFinite(PrintableError, ValueError):
     """A number that json does not have; caught in this module."""
 
 

@@ -253,6 +253,17 @@ class SeekableFile(io.RawIOBase):
         raise NotImplementedError
 
 
+class BytesFile(SeekableFile):
+    """Bytes as a file."""
+
+    def __init__(self, data: bytes, name: str) -> None:
+        super().__init__(len(data), name)
+        self._data = data
+
+    def _get(self, offset: int, length: int) -> bytes:
+        return self._data[offset : offset + length]
+
+
 class SourceFile(SeekableFile):
     """One file of a source, for libraries that want a file (pyarrow, tar scan)."""
 

@@ -26,6 +26,7 @@ from torch import nn
 from mcg import distributed
 from mcg.strange_files import strange_kind
 from mcg.text import TextCodec
+from shards.json_text import load_json
 from shards.printing import PrintableError
 
 FORMAT = 1
@@ -62,7 +63,7 @@ def find_checkpoint(path: str | Path, select: Literal["latest", "best"] = "lates
             )
         return found
     try:
-        facts = json.loads((folder / "checkpoint.json").read_text())
+        facts = load_json((folder / "checkpoint.json").read_bytes())
         if facts["format"] != FORMAT:
             raise CheckpointError(f"{folder}: checkpoint format {facts['format']}, this version reads {FORMAT}")
         scored = facts.get("scored")

@@ -10,7 +10,6 @@ A list is a file, or a dataset of shards, whose answers are then taken, commones
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ import numpy as np
 
 from mcg.tasks.task import label_of
 from shards.index import MAX_TEXT_BYTES, Index
+from shards.json_text import load_json
 from shards.printing import PrintableError
 from shards.records import TextError, parse
 from shards.redact import shown
@@ -60,7 +60,7 @@ def _of_file(path: Path) -> list[str]:
         text = path.read_text("utf-8-sig")
         if path.suffix.lower() != ".json":
             return [line.strip() for line in text.splitlines() if line.strip()]
-        content: Any = json.loads(text)
+        content: Any = load_json(text)
     except (OSError, ValueError) as error:
         raise AnswerListError(f"task.answer_list: {path}: not readable: {error}") from error
     if isinstance(content, list) and all(isinstance(answer, str) for answer in content):

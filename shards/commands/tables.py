@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from shards.commands.output import Dataset
 from shards.index import INDEX_FILE, DatasetError, check_table
-from shards.source import SourceError, SourceFile
+from shards.parquet_file import ParquetError, ParquetFile
+from shards.source import SourceFile
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -60,25 +61,18 @@ def list_lengths(column: Any) -> NDArray[np.int64]:
 
 
 def _open(dataset: Dataset) -> Any:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
     try:
-        return pq.ParquetFile(SourceFile(dataset.index.source, INDEX_FILE), pre_buffer=True)
-    except pa.ArrowException as error:
+        return ParquetFile(SourceFile(dataset.index.source, INDEX_FILE))
+    except ParquetError as error:
         raise DatasetError(f"{dataset.url}/{INDEX_FILE}: damaged ({error}); build or copy the dataset again") from error
 
 
 def _read(dataset: Dataset, parquet: Any, group: int, columns: Sequence[str]) -> pa.Table:
-    import pyarrow as pa
-
     try:
-        table = parquet.read_row_group(group, columns=list(columns), use_threads=False)
+        table = parquet.read_row_group(group, columns)
         check_table(table)
         return table
-    except (pa.ArrowException, ValueError, OSError) as error:
-        if isinstance(error, DatasetError | SourceError):
-            raise
+    except ValueError as error:
         raise DatasetError(
             f"{dataset.url}/{INDEX_FILE}: row group {group} is damaged ({error}); build or copy the dataset again"
         ) from error
