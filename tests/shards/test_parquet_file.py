@@ -128,6 +128,7 @@ def test_a_footer_of_many_small_things_is_refused() -> None:
     data = written(pa.table({"a": np.arange(3000)}), row_group_size=1)
     assert opened(data).metadata.num_row_groups == 3000  # far below the bound
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(parquet_file, "_SMALL_FOOTER", 1000)
         patch.setattr(parquet_file, "MAX_FOOTER", 1 << 22)
         with pytest.raises(ParquetError, match="holds more entries than a file of this kind has"):
             opened(data)
