@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from shards.media import decode_packet, demux, gives_frame
+from shards.printing import PrintableError
 
 if TYPE_CHECKING:
     from av import Packet, VideoFrame
@@ -105,7 +106,7 @@ def shown_frames(container: InputContainer, stream: VideoStream) -> Iterator[Vid
         yield from screen.feed(packet)
 
 
-class Miscounted(Exception):
+class Miscounted(PrintableError):
     """A decoder has given fewer frames than there were packets, or more."""
 
 
