@@ -22,8 +22,8 @@ OWN_CODE = str(Path(shards.__file__).parent)
 
 
 class Lines:
-    """Raises at the n-th line of the project's own code that this thread comes to, and at no other. Not in finalizers, of
-    which Python drops what they raise."""
+    """Raises at the n-th line of the project's own code that this thread comes to, and at no other. Not in finalizers:
+    Python drops what they raise."""
 
     def __init__(self, number: int, error: type[BaseException] = KeyboardInterrupt) -> None:
         self.left, self.error, self.hit = number, error, ""
