@@ -37,6 +37,8 @@ _PILLOW_ERRORS = (OSError, SyntaxError, ValueError, EOFError, OverflowError, str
 _ORIENTATION, _BITS, _PHOTOMETRIC, _SAMPLE_FORMAT = 0x0112, 0x0102, 0x0106, 0x0153
 """Tags of EXIF and TIFF."""
 _SIGNED = 2
+_DEPTH_OF_PNG = 24
+"""Byte of the file that says how many bits a number has."""
 
 
 class WrongKind(MediaError):
@@ -61,7 +63,12 @@ def open_image(data: bytes) -> Iterator[tuple[Image.Image, Orientation]]:
             check_size(*image.size)
             if image.format == "JPEG" and image.mode != "L" and not image.quantization:
                 raise WrongKind(f"a lossless JPEG, which does not say what its colours are; convert it to {READ}")
-            yield image, _turn(image)
+            turn = _turn(image)
+            colour = image.info.get("transparency")
+            if image.format == "PNG" and data[_DEPTH_OF_PNG] == 16 and isinstance(colour, tuple):
+                # Pillow has the upper 8 bits of the pixels, and compares them with all 16 of the transparent colour.
+                image.info["transparency"] = tuple(value >> 8 for value in colour)
+            yield image, turn
     except MediaError:
         raise
     except bomb as error:  # Pillow's own limit, above ours

@@ -20,6 +20,28 @@ from shards.decode.cpu import decode
 
 FIELD = Path(__file__).resolve().parents[1] / "field"
 ORIENTATION = 0x0112
+FFMPEG = {
+    "png": ("rgb24", "rgba", "rgb48be", "rgba64be", "gray", "ya8", "gray16be", "ya16be", "monob"),
+    "bmp": ("bgra", "bgr24", "rgb565le", "rgb555le", "rgb444le", "rgb8", "rgb4_byte", "gray", "monob"),
+    "tiff": ("rgb24", "rgb48le", "rgba", "rgba64le", "gray", "ya8", "gray16le", "ya16le", "monob", "monow", "yuv420p"),
+    "mjpeg": ("yuvj420p", "yuvj422p", "yuvj444p"),
+    "ljpeg": ("bgr24", "bgra", "yuvj420p", "yuvj444p"),
+    "jpegls": ("rgb24", "gray", "gray16le"),
+    "gif": ("rgb8", "gray", "bgr4_byte"),
+    "libwebp": ("bgra", "yuv420p", "yuva420p"),
+    "jpeg2000": ("rgb24", "gray16le", "yuv420p"),
+    "targa": ("bgr24", "bgra", "rgb555le", "gray"),
+    "ppm": ("rgb24", "rgb48be"),
+    "pam": ("rgba", "ya16be"),
+    "pcx": ("rgb24", "gray"),
+    "sgi": ("rgb24", "gray16be"),
+    "sunrast": ("bgr24",),
+    "dpx": ("rgb24", "gbrp10le"),
+    "exr": ("gbrpf32le",),
+    "qoi": ("rgb24", "rgba"),
+    "pfm": ("grayf32le",),
+}
+"""Encoders of pictures, and some of the pixel formats of each."""
 
 
 def scene(height: int = 24, width: int = 40) -> NDArray[np.uint8]:
@@ -36,15 +58,19 @@ def saved(image: Image.Image, form: str, **options: Any) -> bytes:
     return out.getvalue()
 
 
-def encoded(codec: str, pixels: str, picture: NDArray[np.uint8], **options: str) -> bytes:
-    """By one of FFmpeg's encoders, in one of its pixel formats."""
+def encoded(codec: str, pixels: str, picture: NDArray[np.uint8] | av.VideoFrame) -> bytes:
+    """By one of FFmpeg's encoders, in one of its pixel formats; picture: RGB, or a frame in that format."""
     context = av.CodecContext.create(codec, "w")
     assert isinstance(context, av.VideoCodecContext)
-    context.height, context.width = picture.shape[:2]
-    context.pix_fmt, context.time_base, context.thread_count = pixels, Fraction(1, 25), 1
-    context.options = {"strict": "-1", **options}
     is_full = codec == "mjpeg" or pixels.startswith(("gray", "ya"))
-    frame = av.VideoFrame.from_ndarray(picture, "rgb24").reformat(format=pixels, dst_color_range=2 if is_full else None)
+    if isinstance(picture, av.VideoFrame):
+        frame = picture
+    else:
+        made = av.VideoFrame.from_ndarray(picture, "rgb24")
+        frame = made.reformat(format=pixels, dst_color_range=2 if is_full else None)
+    context.height, context.width = frame.height, frame.width
+    context.pix_fmt, context.time_base, context.thread_count = pixels, Fraction(1, 25), 1
+    context.options = {"strict": "-1"}
     if is_full:
         context.color_range = 2
     frame.pts = 0

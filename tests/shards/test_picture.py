@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import io
+import struct
 import warnings
 import zlib
 from collections.abc import Callable
 
+import av
 import numpy as np
 import pytest
 from PIL import Image, ImageCms, ImageOps
@@ -16,6 +18,7 @@ from shards.decode.dali import check_picture
 from shards.decode.remux import Unsuitable
 from shards.media import MediaError, probe
 from tests.shards.pictures import (
+    FFMPEG,
     FIELD,
     encoded,
     exif,
@@ -243,27 +246,6 @@ def test_what_pillow_writes_is_shown_right_or_named(mode: str) -> None:
     assert seen or mode == "La"
 
 
-FFMPEG = {
-    "png": ("rgb24", "rgba", "rgb48be", "rgba64be", "gray", "ya8", "gray16be", "ya16be", "monob"),
-    "bmp": ("bgra", "bgr24", "rgb565le", "rgb555le", "rgb444le", "rgb8", "rgb4_byte", "gray", "monob"),
-    "tiff": ("rgb24", "rgb48le", "rgba", "rgba64le", "gray", "ya8", "gray16le", "ya16le", "monob", "monow", "yuv420p"),
-    "mjpeg": ("yuvj420p", "yuvj422p", "yuvj444p"),
-    "ljpeg": ("bgr24", "bgra", "yuvj420p", "yuvj444p"),
-    "jpegls": ("rgb24", "gray", "gray16le"),
-    "gif": ("rgb8", "gray", "bgr4_byte"),
-    "libwebp": ("bgra", "yuv420p", "yuva420p"),
-    "jpeg2000": ("rgb24", "gray16le", "yuv420p"),
-    "targa": ("bgr24", "bgra", "rgb555le", "gray"),
-    "ppm": ("rgb24", "rgb48be"),
-    "pam": ("rgba", "ya16be"),
-    "pcx": ("rgb24", "gray"),
-    "sgi": ("rgb24", "gray16be"),
-    "sunrast": ("bgr24",),
-    "dpx": ("rgb24", "gbrp10le"),
-    "exr": ("gbrpf32le",),
-    "qoi": ("rgb24", "rgba"),
-    "pfm": ("grayf32le",),
-}
 REFUSED = {("bmp", "rgb444le"), ("tiff", "ya16le")}
 """Beside what is of another format: what Pillow does not take of those read here."""
 
@@ -315,14 +297,51 @@ def test_twelve_bits_fill_the_range() -> None:
     assert np.abs(shown(data, 24, 40)[..., 0] - (values >> 4)).max() <= 1
 
 
-@pytest.mark.parametrize("form", ["gray", "colour"])
-def test_a_transparent_colour_of_16_bits_is_white(form: str) -> None:
-    values = np.full((24, 40), 5000, np.uint16)
-    values[:12] = 300
-    data = saved(Image.fromarray(values), "PNG")
-    data = with_chunks(data, png_chunk(b"tRNS", (300).to_bytes(2, "big")))
-    pixels = shown(data, 24, 40)
-    assert (pixels[:10] == 255).all() and (pixels[14:] == 5000 >> 8).all()
+@pytest.mark.parametrize("transparent", [(300, 5000, 9000), (40_000, 5000, 9000), (1, 19, 35)])
+def test_a_transparent_colour_of_16_bits_is_white(transparent: tuple[int, int, int]) -> None:
+    values = np.full((24, 40, 3), (300, 5000, 9000), np.uint16)
+    values[12:, :, 0] = 40_000
+    for picture, pixels, key in ((values, "rgb48be", transparent), (values[..., 0], "gray16be", transparent[:1])):
+        frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), pixels)
+        data = with_chunks(encoded("png", pixels, frame), png_chunk(b"tRNS", struct.pack(f">{len(key)}H", *key)))
+        found = shown(data, 24, 40)
+        for rows, value in ((slice(0, 10), 300), (slice(14, 24), 40_000)):
+            expected = 255 if key[0] == value else value >> 8
+            assert (found[rows, :, 0] == expected).all()
+
+
+def _contained(form: str, codec: str, pixels: str, num_frames: int) -> bytes:
+    out = io.BytesIO()
+    with av.open(out, "w", format=form) as container:
+        stream = container.add_stream(codec, rate=25)
+        stream.height, stream.width, stream.pix_fmt = 64, 96, pixels
+        stream.codec_context.thread_count = 1
+        for number in range(num_frames):
+            picture = scene(64, 96) if number == 0 else 255 - scene(64, 96)
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, "rgb24")))
+        container.mux(stream.encode(None))
+    return out.getvalue()
+
+
+@pytest.mark.parametrize("num_frames", [1, 3])
+@pytest.mark.parametrize(
+    ("form", "codec", "pixels"),
+    [
+        ("avif", "libsvtav1", "yuv420p"),
+        ("avif", "libsvtav1", "yuv420p10le"),
+        ("apng", "apng", "rgb24"),
+        ("apng", "apng", "rgba"),
+        ("apng", "apng", "rgb48be"),
+        ("webp", "libwebp_anim", "bgra"),
+    ],
+)
+def test_animations_of_ffmpeg_are_shown_by_their_first_frame(
+    form: str, codec: str, pixels: str, num_frames: int
+) -> None:
+    data = _contained(form, codec, pixels, num_frames)
+    facts = probe(data, "x.jpg")
+    assert (facts.width, facts.height, facts.num_frames) == (96, 64, 1)
+    assert np.abs(shown(data, 64, 96) - scene(64, 96)).mean() < 6
 
 
 @pytest.mark.parametrize(

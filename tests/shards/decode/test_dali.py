@@ -8,6 +8,7 @@ from __future__ import annotations
 import io
 import json
 import logging
+import re
 import subprocess
 import sys
 import threading
@@ -41,6 +42,7 @@ from shards.sample import Sample
 from shards.worker import RngFactory
 from shards.writer import DatasetWriter
 from tests.shards.decode.twins import MEDIA, compare, difference, is_video, on_cpu, wrong_numbers
+from tests.shards.pictures import FFMPEG, encoded, saved, scene
 
 GPU = torch.cuda.current_device() if torch.cuda.is_available() else None
 DEVICES = [None] if GPU is None else [None, GPU]
@@ -447,3 +449,29 @@ def test_hostile_containers_do_not_end_the_process(corpus: Path) -> None:
     done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, timeout=250, check=False)
     assert done.returncode == 0, done.stderr
     assert all(line.startswith("cpu: ") for line in done.stdout.splitlines())
+
+
+@pytest.mark.parametrize("codec", FFMPEG)
+def test_pictures_of_every_writer_are_shown_as_by_the_cpu_decoder_or_left_to_it(dali: Counted, codec: str) -> None:
+    picture = scene(48, 80)
+    plan = ClipPlan((0,), (48, 80), (0, 0, 48, 80))
+    files = [encoded(codec, pixels, picture) for pixels in FFMPEG[codec]]
+    if codec == "png":
+        for mode, form in (
+            ("1", "PNG"),
+            ("P", "PNG"),
+            ("PA", "TIFF"),
+            ("CMYK", "JPEG"),
+            ("RGBA", "WEBP"),
+            ("L", "AVIF"),
+        ):
+            files.append(saved(Image.fromarray(picture).convert(mode if mode != "PA" else "P").convert(mode), form))
+    for data in files:
+        try:
+            theirs = decode(data, "image", plan)
+        except MediaError as error:
+            with pytest.raises(MediaError, match=re.escape(str(error)[:30])):
+                dali.decode(data, "image", plan)
+            continue
+        ours = dali.decode(data, "image", plan)
+        assert difference(ours, theirs).mean < 1.5
