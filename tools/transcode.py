@@ -110,7 +110,9 @@ def transcode_dataset(
     what = describe(profile_name, profile)
     # Which members are medium and text is no part of the fingerprint, and decides what comes out.
     rules = {"members": dataset["members"]} if dataset.get("members") else {}
-    origin = {"name": dataset["name"], "fingerprint": reader.fingerprint, **rules}
+    # A fingerprint without checksums does not tell one content from another of its sizes.
+    place = {} if dataset.get("verified", True) else {"place": shown(source)}
+    origin = {"name": dataset["name"], "fingerprint": reader.fingerprint, **rules, **place}
     limits = {"samples_per_shard": samples_per_shard, "limit": limit}
     provenance = {"tool": "tools transcode", "source": origin, "profile": what, **limits}
     report = TranscodeReport(name or reader.name, shown(source), out, what)

@@ -193,7 +193,7 @@ def test_what_it_is_not_given_is_counted_by_reason(
     try:
         frames = dali.decode(media, "video", plan)
     except MediaError as error:
-        with pytest.raises(MediaError, match="header said 10"):
+        with pytest.raises(MediaError, match="10 were counted"):
             decode(media, "video", plan)
         assert "frame 10 was planned" in str(error)
     else:
@@ -457,15 +457,8 @@ def test_pictures_of_every_writer_are_shown_as_by_the_cpu_decoder_or_left_to_it(
     plan = ClipPlan((0,), (48, 80), (0, 0, 48, 80))
     files = [encoded(codec, pixels, picture) for pixels in FFMPEG[codec]]
     if codec == "png":
-        for mode, form in (
-            ("1", "PNG"),
-            ("P", "PNG"),
-            ("PA", "TIFF"),
-            ("CMYK", "JPEG"),
-            ("RGBA", "WEBP"),
-            ("L", "AVIF"),
-        ):
-            files.append(saved(Image.fromarray(picture).convert(mode if mode != "PA" else "P").convert(mode), form))
+        for mode, form in (("1", "PNG"), ("P", "PNG"), ("CMYK", "JPEG"), ("RGBA", "WEBP"), ("L", "AVIF")):
+            files.append(saved(Image.fromarray(picture).convert(mode), form))
     for data in files:
         try:
             theirs = decode(data, "image", plan)
