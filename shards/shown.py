@@ -90,7 +90,7 @@ class Screen:
 
 
 def shown_frames(container: InputContainer, stream: VideoStream) -> Iterator[VideoFrame]:
-    """All frames that are shown, in order. A file that was cut off gives those before the cut, then FFmpegError."""
+    """All frames that are shown, in order; of a file that was cut off those before the cut. Raises FFmpegError."""
     from av import FFmpegError
 
     screen = Screen(stream)
@@ -100,7 +100,7 @@ def shown_frames(container: InputContainer, stream: VideoStream) -> Iterator[Vid
             packet = next(packets, None)
         except FFmpegError:
             yield from screen.rest()
-            raise
+            return
         if packet is None:
             return
         yield from screen.feed(packet)

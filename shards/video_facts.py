@@ -62,11 +62,9 @@ def probe_video(data: bytes) -> tuple[MediaFacts, list[KeyFrame]]:
 
 
 def frame_times(data: bytes) -> list[float]:
-    """When each frame of a video is shown, in order, and when the last one ends: seconds from the first one on.
-    Raises MediaError."""
+    """When each frame of a video is shown, in order, seconds on the clock of the stream. Raises MediaError."""
     with open_video(data) as (container, stream):
-        shown = _line(_read(container, stream), stream)[1]
-    return [time - shown.times[0] for time in (*shown.times, shown.end)]
+        return _line(_read(container, stream), stream)[1].times
 
 
 def _read(container: InputContainer, stream: VideoStream) -> _Found:

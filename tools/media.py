@@ -40,9 +40,6 @@ from shards.media import (
     MediaError,
     Orientation,
     check_size,
-    decode_packet,
-    demux,
-    gives_frame,
     open_video,
     orientation,
     probe_table,
@@ -51,6 +48,8 @@ from shards.media import (
 from shards.partial import Media, PartialMedium, usable
 from shards.picture import open_image
 from shards.sample import MediaFacts
+from shards.shown import shown_frames
+from shards.video_facts import frame_times
 from tools.rows import OptionError
 
 if TYPE_CHECKING:
@@ -217,31 +216,6 @@ def transcode(data: bytes, ext: str, profile: Profile) -> Transcoded:
     return Transcoded(media, ext, facts, KeyFrames.of(table), tuple(frames))
 
 
-def frame_times(data: bytes) -> list[float]:
-    """The time of every frame of a video, seconds on the clock of the stream, in order, by demuxing; [] if it has none.
-
-    Frames without a time follow the last one at the average rate. Raises MediaError.
-    """
-    from av import FFmpegError
-
-    times: list[int] = []
-    count = 0
-    with open_video(data) as (container, stream):
-        codec = stream.codec_context.codec.canonical_name
-        try:
-            for packet in demux(container, stream):
-                if gives_frame(packet, codec):
-                    count += 1
-                    time = packet.pts if packet.pts is not None else packet.dts
-                    times += [] if time is None else [time]
-        except FFmpegError:
-            pass  # cut off; what comes before can be used
-        tick, rate = float(stream.time_base or 0), float(stream.average_rate or 25)
-    found = [time * tick for time in sorted(times)]
-    begin = found[-1] if found else -1 / rate
-    return found + [begin + (i + 1) / rate for i in range(count - len(found))]
-
-
 def fit(width: int, height: int, short_side: int, even: bool = True) -> tuple[int, int]:
     """(width, height) with this short side or, of what is smaller already, its own; even: no odd side."""
     scale = min(1.0, short_side / min(width, height))
@@ -259,49 +233,36 @@ def fit(width: int, height: int, short_side: int, even: bool = True) -> tuple[in
 def _make_video(data: bytes, duration: float, profile: VideoProfile) -> tuple[bytes, list[int]]:
     """An MP4 of the kept frames, and their numbers. duration: when the last frame ends, seconds."""
     times = frame_times(data)
-    kept = set(profile.keep(times)) if times else {0}
+    kept = set(profile.keep(times))
     numbers: list[int] = []
     decoded = 0
     writer: _Writer | None = None
     with open_video(data) as (container, stream):
         for number, frame in enumerate(_decode(container, stream)):
             decoded = number + 1
-            if number not in kept and times:
+            if number not in kept:
                 continue
             if writer is None:
                 writer = _Writer(profile, frame, stream)
-            writer.add(frame)
+            writer.add(frame, times[number] - times[0])
             numbers.append(number)
     if writer is None:
         raise MediaError("no frame can be decoded")
     if len(times) - decoded > tolerated_loss(len(times)):
-        raise MediaError(f"the stream ends after {decoded} frames (header said {len(times)})")
+        raise MediaError(f"the stream ends after {decoded} frames ({len(times)} were counted)")
     return writer.finish(duration), numbers
 
 
 def _decode(container: InputContainer, stream: VideoStream) -> Iterator[VideoFrame]:
-    """All frames, in presentation order; of a file that was cut off those before the cut. Raises MediaError."""
+    """All frames that are shown, in order; of a file that was cut off those before the cut. Raises MediaError."""
     from av import FFmpegError
 
-    packets = demux(container, stream)
     count = 0
-    while True:
-        try:
-            packet = next(packets, None)
-        except FFmpegError:
-            packet = None  # cut off: the decoder still holds frames
-            rest = stream.codec_context.decode(None)
-        else:
-            rest = []
-        if packet is None:
-            yield from rest
-            return
-        try:
-            frames = decode_packet(packet)
-        except FFmpegError as error:
-            raise MediaError(f"decoding fails after {count} frames ({error.strerror})") from error
-        count += len(frames)
-        yield from frames
+    try:
+        for count, frame in enumerate(shown_frames(container, stream), 1):
+            yield frame
+    except FFmpegError as error:
+        raise MediaError(f"decoding fails after {count} frames ({error.strerror})") from error
 
 
 class _Writer:
@@ -329,9 +290,6 @@ class _Writer:
         rate /= profile.every
         if profile.fps is not None:
             rate = min(rate, Fraction(profile.fps).limit_denominator(1001))
-        self._step = max(1, round(1 / rate / self._clock))
-        """Ticks of a frame, where nothing says how long it lasts."""
-        self._first: int | None = None
         self._last = -1
         self._held: Packet | None = None
         """The newest packet, which may be the last."""
@@ -356,8 +314,8 @@ class _Writer:
             context.open()
             self._video = video
 
-    def add(self, frame: VideoFrame) -> None:
-        """Encode one frame."""
+    def add(self, frame: VideoFrame, time: float) -> None:
+        """Encode one frame, which is shown so many seconds after the first one."""
         import av
         from av.video.reformatter import Colorspace
 
@@ -377,7 +335,7 @@ class _Writer:
         planes = small.to_ndarray().astype(np.uint8, copy=False)
         upright = av.VideoFrame.from_ndarray(_upright(planes, self._stored, self._turn), "yuv420p")
         upright.color_range, upright.colorspace = self._range, self._matrix
-        upright.pts, upright.time_base = self._time(frame), self._clock
+        upright.pts, upright.time_base = self._ticks(time), self._clock
         with _encoding(self._profile, upright.width, upright.height):
             self._mux(self._video.encode(upright))
 
@@ -398,14 +356,9 @@ class _Writer:
                 self._container.mux(self._held)
             self._held = packet
 
-    def _time(self, frame: VideoFrame) -> int:
-        """When the frame is shown, in ticks from the first; later than the one before it, whatever the stream says."""
-        ticks = self._last + self._step if self._last >= 0 else 0
-        if frame.pts is not None and frame.time_base:
-            at = round(frame.pts * frame.time_base / self._clock)
-            self._first = at if self._first is None else self._first
-            ticks = at - self._first
-        self._last = max(ticks, self._last + 1)
+    def _ticks(self, time: float) -> int:
+        """When a frame is shown, later than the one before it."""
+        self._last = max(round(time / float(self._clock)), self._last + 1)
         return self._last
 
     def _open_again(self, url: str, flags: int, options: dict[str, Any]) -> _Window:
@@ -524,7 +477,7 @@ def _make_frames(data: bytes, facts: MediaFacts, table: KeyFrames, profile: Fram
     clip = decode(media, "video", ClipPlan(tuple(numbers), (height, width), (0, 0, height, width)))
     kind, ext = ("WEBP", "webp") if profile.picture == "webp" else ("JPEG", "jpg")
     pictures = [_save(frame, kind, _quality(profile)) for frame in clip]
-    since = [times[number] - times[0] if times else 0.0 for number in numbers]
+    since = [times[number] - times[0] for number in numbers]
     fps = len(numbers) / facts.duration if facts.duration else 0.0
     return pack_frames(pictures, ext, round(fps, 6), round(facts.duration, 6), [round(t, 6) for t in since]), numbers
 

@@ -24,7 +24,8 @@ from shards.index import KeyFrames
 from shards.media import SEEKABLE_CODECS, SEEKABLE_EXTENSIONS, MediaError, probe_key_frames
 from shards.partial import Media, PartialMedium, usable
 from shards.sample import MediaFacts
-from tools.media import Profile, frame_times
+from shards.video_facts import frame_times
+from tools.media import Profile
 
 FRAMES_COMPARED = 4
 """Of each video."""
@@ -152,7 +153,7 @@ def _compare(before: Medium, after: Medium, profile: Profile) -> list[tuple[floa
     of_source: Sequence[int] = numbers
     if source_facts.kind == "video" and facts.kind in ("video", "frames"):
         times = frame_times(before.data)
-        kept = profile.keep(times) if times else [0]
+        kept = profile.keep(times)
         of_source = [kept[number] for number in numbers]
     size = (facts.height, facts.width)
 

@@ -17,8 +17,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from fractions import Fraction
 from typing import TYPE_CHECKING, NamedTuple
 
-from shards.media import MediaError, Orientation, decode_packet, demux, gives_frame, open_video, orientation
+from shards.media import MediaError, Orientation, demux, gives_frame, open_video, orientation
 from shards.printing import PrintableError
+from shards.shown import Screen
+from shards.timeline import Stamp, timeline
 
 if TYPE_CHECKING:
     from av import Packet, VideoFrame
@@ -67,25 +69,26 @@ def remux(media: bytes, planned: Sequence[int], gpu: bool) -> Remuxed:
             known = GPU_CODECS if gpu else CPU_CODECS
             if codec not in known:
                 raise Unsuitable("codec", codec)
-            packets, first = _collect(demux(container, stream), codec)
+            packets, first = _collect(demux(container, stream), stream)
             size = _check_first(first, gpu)
             packets = _check_headers(packets, codec, stream, size)
-            packets, ranks, frames = _number(packets, codec, first, planned)
+            packets, ranks, frames = _number(packets, codec, float(stream.time_base or 0), first, planned)
             return Remuxed(_write(packets, ranks, stream, size), frames, COLOURS[int(first.colorspace)])
     except MediaError as error:
         raise Unsuitable("damaged", str(error)) from error
 
 
-def _collect(demuxed: Iterable[Packet], codec: str) -> tuple[list[Packet], VideoFrame]:
-    """All packets that hold a frame, and the first frame."""
+def _collect(demuxed: Iterable[Packet], stream: VideoStream) -> tuple[list[Packet], VideoFrame]:
+    """All packets that hold a frame, and the first frame that is shown."""
+    screen = Screen(stream)
     packets: list[Packet] = []
     first: VideoFrame | None = None
     for packet in demuxed:
         if first is None:
-            first = next(iter(decode_packet(packet)), None)
+            first = next(iter(screen.feed(packet)), None)
         if packet.size == 0:
             continue
-        if not gives_frame(packet, codec):
+        if not gives_frame(packet, screen.codec):
             raise Unsuitable("hidden frames")  # DALI would count them
         if packet.is_corrupt:
             raise Unsuitable("damaged", "a packet is marked as corrupt")
@@ -163,12 +166,14 @@ def _sequence_headers(packet: bytes, codec: str, length_bytes: int) -> Iterator[
 
 
 def _number(
-    packets: list[Packet], codec: str, first: VideoFrame, planned: Sequence[int]
+    packets: list[Packet], codec: str, tick: float, first: VideoFrame, planned: Sequence[int]
 ) -> tuple[list[Packet], list[int], tuple[int, ...]]:
     """The packets to keep, the number of each in the new file, and the planned frames as numbers there."""
     times = [packet.pts for packet in packets]
     if any(time is None for time in times) or len(set(times)) < len(times):
         raise Unsuitable("time stamps", "missing or twice the same")
+    if timeline([Stamp(packet.pts, packet.dts, packet.is_keyframe, -1, 0) for packet in packets], tick, 0.0).mended:
+        raise Unsuitable("time stamps", "run backwards, or far ahead")
     whole = _ranks(times)
     if not packets[0].is_keyframe or whole[0] != 0 or first.pts != times[0]:
         raise Unsuitable("open GOP", "the stream does not begin with a key frame")

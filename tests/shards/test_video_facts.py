@@ -17,9 +17,9 @@ def test_times_of_frames_are_those_of_the_frames_that_are_shown(cut: int) -> Non
     times = frame_times(data)
     facts, table = probe_video(data)
     assert (facts, table) == probe_table(data, "x.mp4")
-    assert len(times) == facts.num_frames + 1 == (76 if cut else 101)
-    assert times == pytest.approx([number / 25 for number in range(facts.num_frames + 1)])
-    assert [key.time - facts.start_time for key in table] == pytest.approx([times[key.number] for key in table])
+    assert len(times) == facts.num_frames == (75 if cut else 100)
+    assert times == pytest.approx([facts.start_time + number / 25 for number in range(facts.num_frames)])
+    assert [key.time for key in table] == pytest.approx([times[key.number] for key in table])
 
 
 def test_a_cut_off_file_counts_the_frames_before_the_cut() -> None:

@@ -19,6 +19,7 @@ from shards.clip import ClipConfig, ClipPlan, plan_clip
 from shards.decode.cpu import decode
 from shards.frames import FramePictures
 from shards.media import MediaError, decode_packet, demux, open_video, probe
+from shards.video_facts import frame_times
 from tests.shards.films import SEEKABLE, Film, shoot
 from tools.media import (
     CODECS,
@@ -28,7 +29,6 @@ from tools.media import (
     describe,
     find_profile,
     fit,
-    frame_times,
     transcode,
 )
 from tools.rows import OptionError
