@@ -29,6 +29,7 @@ from shards.reasons import with_remedy
 from shards.records import TextError, parse
 from shards.sample import MediaFacts
 from shards.tar import Entry, Member, Stray, TarError, walk
+from shards.video_facts import STILL_BESIDE_FILM, is_still_beside_film
 
 WALK = 2
 """Raised when a tar gives other rows or lines than before: an index of another number is not brought up to date, every
@@ -211,6 +212,8 @@ def _row(
     if looks.media:
         facts, table = probe_table(pieces[chosen.media], f"{group.key}.{ext}")
         key_frames = KeyFrames.of(table)
+        if is_still_beside_film(pieces[chosen.media], facts):
+            notes[STILL_BESIDE_FILM] += 1
     for note in choose_and_note(group.extensions, looks.rules).notes:
         notes[note] += 1
     rows = zip(group.extensions, members, checksums, strict=True)

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from av.video.stream import VideoStream
 
 _MAX_FPS = 1000.0
+STILL_BESIDE_FILM = "the video track that players show is a single still, and another one moves; only the still is used"
 
 
 class _Found(NamedTuple):
@@ -59,6 +60,23 @@ def probe_video(data: bytes) -> tuple[MediaFacts, list[KeyFrame]]:
     if count > 1:
         table = with_marks(table, shown.times, duration)
     return MediaFacts("video", codec, width, height, count, fps, duration, start), table
+
+
+def is_still_beside_film(data: bytes, facts: MediaFacts) -> bool:
+    """Whether a video that shows a single still has another video track, which moves. Raises MediaError."""
+    if facts.kind != "video" or facts.num_frames > 1:
+        return False
+    from av import FFmpegError
+
+    counts: dict[int, int] = {}
+    with open_video(data) as (container, stream):
+        others = [other for other in container.streams.video if other is not stream]
+        try:
+            for packet in container.demux(others) if others else ():
+                counts[packet.stream_index] = counts.get(packet.stream_index, 0) + (packet.size > 0)
+        except (FFmpegError, IndexError):
+            pass  # cut off, or as in `demux`: what was counted so far is known
+    return max(counts.values(), default=0) > 1
 
 
 def frame_times(data: bytes) -> list[float]:

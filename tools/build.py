@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import errno
 import json
+import logging
 import os
 import time
 from collections import Counter
@@ -25,13 +26,16 @@ from typing import Any
 from shards.index import MAX_MEDIA_BYTES, KeyFrames
 from shards.media import MEDIA_EXTENSIONS, MediaError, probe_table
 from shards.picture import with_remedy
-from shards.printing import PrintableError
+from shards.printing import PrintableError, printable
 from shards.sample import MediaFacts
 from shards.source import open_source
+from shards.video_facts import STILL_BESIDE_FILM, is_still_beside_film
 from shards.writer import QUARANTINE_FILE, AlreadyFinished, DatasetWriter, DuplicateKey, SampleRefused, WriteSummary
 from tools.ahead import LOOK_AHEAD, done, in_order
 from tools.media import Profile, transcode
 from tools.rows import BAD_MEDIA, DUPLICATE, MALFORMED, BadRow, Row
+
+_logger = logging.getLogger(__name__)
 
 NUM_EXAMPLES = 20
 """Dropped records and quarantined rows that a report quotes; all of them stand in the dataset."""
@@ -195,6 +199,8 @@ def _load(row: Row, source: str, profile: Profile | None) -> _Loaded | BadRow:
     try:
         if profile is None:
             facts, found = probe_table(media, f"{row.key}.{row.extension}")
+            if is_still_beside_film(media, facts):
+                _logger.warning("%s: %s", printable(str(what)), STILL_BESIDE_FILM)
             return _Loaded(media, row.extension, facts, KeyFrames.of(found))
         made = transcode(media, row.extension, profile)
         return _Loaded(made.media, made.ext, made.facts, made.key_frames)

@@ -49,6 +49,7 @@ from shards.partial import Media, PartialMedium, usable
 from shards.picture import open_image
 from shards.sample import MediaFacts
 from shards.shown import shown_frames
+from shards.transparency import has_alpha, over_white
 from shards.video_facts import frame_times
 from tools.rows import OptionError
 
@@ -259,7 +260,8 @@ def _decode(container: InputContainer, stream: VideoStream) -> Iterator[VideoFra
 
     count = 0
     try:
-        for count, frame in enumerate(shown_frames(container, stream), 1):
+        for frame in shown_frames(container, stream):
+            count += 1
             yield frame
     except FFmpegError as error:
         raise MediaError(f"decoding fails after {count} frames ({error.strerror})") from error
@@ -281,7 +283,8 @@ class _Writer:
         width, height = stored[::-1] if self._turn.swaps_sides else stored
         self._reformatter = VideoReformatter()
         self._interpolation = Interpolation.BICUBIC | Interpolation.ACCURATE_RND | Interpolation.BITEXACT
-        self._matrix = first.colorspace if first.colorspace in _MATRICES else _SMPTE170M
+        keeps_matrix = first.colorspace in _MATRICES and not has_alpha(first)
+        self._matrix = first.colorspace if keeps_matrix else _SMPTE170M
         is_full = first.color_range == _FULL and not first.format.is_rgb
         self._range = ColorRange.JPEG if is_full else ColorRange.MPEG
         clock = stream.time_base
@@ -321,6 +324,8 @@ class _Writer:
 
         check_size(frame.width, frame.height, MAX_VIDEO_PIXELS)
         width, height = self._stored
+        if has_alpha(frame):
+            frame = av.VideoFrame.from_ndarray(over_white(frame, self._reformatter, width, height), "rgb24")
         small = self._reformatter.reformat(
             frame,
             width,

@@ -38,6 +38,7 @@ from shards.media import (
 from shards.partial import Media, PartialMedium, usable, whole
 from shards.picture import open_image, to_rgb
 from shards.shown import KeyNumbers, Miscounted, Screen
+from shards.transparency import has_alpha, over_white
 from shards.video_facts import no_frame, probe_video
 
 if TYPE_CHECKING:
@@ -120,6 +121,8 @@ class _Clip:
         """Scale and convert in one go, turn, crop."""
         check_size(frame.width, frame.height, MAX_VIDEO_PIXELS)
         height, width = self._plan.resize[::-1] if turn.swaps_sides else self._plan.resize
+        if has_alpha(frame):
+            return _finish(over_white(frame, self._reformatter, width, height), self._plan, turn)
         scaled = self._reformatter.reformat(frame, width, height, "rgb24", interpolation=self._interpolation, threads=1)
         return _finish(scaled.to_ndarray().astype(np.uint8, copy=False), self._plan, turn)
 

@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
-import pytest
+import io
+from pathlib import Path
+from typing import cast
 
+import av
+import numpy as np
+import pytest
+from av.stream import Disposition
+
+from shards.indexer import index_tars
 from shards.media import probe_table
-from shards.video_facts import frame_times, probe_video
+from shards.samples import Looks
+from shards.video_facts import STILL_BESIDE_FILM, frame_times, is_still_beside_film, probe_video
 from tests.shards.bars import Take, film, without_first
+from tests.shards.foreign_tars import write_tar
 
 H264 = Take("libx264", "mp4", "preset=ultrafast g=25 bf=2")
 
@@ -20,6 +30,31 @@ def test_times_of_frames_are_those_of_the_frames_that_are_shown(cut: int) -> Non
     assert len(times) == facts.num_frames == (75 if cut else 100)
     assert times == pytest.approx([facts.start_time + number / 25 for number in range(facts.num_frames)])
     assert [key.time for key in table] == pytest.approx([times[key.number] for key in table])
+
+
+def slideshow(film_frames: int) -> bytes:
+    """A Matroska file whose default track is a still, beside a track of so many frames."""
+    out = io.BytesIO()
+    with av.open(out, "w", format="matroska") as container:
+        streams = [cast(av.VideoStream, container.add_stream("mpeg4", rate=25)) for _ in range(2)]
+        for stream, disposition in zip(streams, (Disposition.default, Disposition(0)), strict=True):
+            stream.width, stream.height, stream.pix_fmt = 32, 32, "yuv420p"
+            stream.disposition = disposition
+        for stream, count in zip(streams, (1, film_frames), strict=True):
+            for number in range(count):
+                frame = av.VideoFrame.from_ndarray(np.full((32, 32, 3), 9 * number, np.uint8), "rgb24")
+                container.mux(stream.encode(frame))
+            container.mux(stream.encode(None))
+    return out.getvalue()
+
+
+def test_a_still_beside_a_track_that_moves_is_noted_in_the_report(tmp_path: Path) -> None:
+    moves, alone = slideshow(12), film(Take("mpeg4", "mkv"), 1)
+    assert is_still_beside_film(moves, probe_video(moves)[0])
+    assert not is_still_beside_film(alone, probe_video(alone)[0])
+    assert not is_still_beside_film(film(H264), probe_video(film(H264))[0])
+    write_tar(tmp_path / "0.tar", [("0.mkv", moves), ("0.txt", b"a"), ("1.mkv", alone), ("1.txt", b"b")])
+    assert index_tars(str(tmp_path), looks=Looks(media=True)).notes == {STILL_BESIDE_FILM: 1}
 
 
 def test_a_cut_off_file_counts_the_frames_before_the_cut() -> None:

@@ -20,6 +20,7 @@ from shards.decode.cpu import decode
 from shards.frames import FramePictures
 from shards.media import MediaError, decode_packet, demux, open_video, probe
 from shards.video_facts import frame_times
+from tests.shards.bars import numbers_of
 from tests.shards.films import SEEKABLE, Film, shoot
 from tools.media import (
     CODECS,
@@ -35,6 +36,8 @@ from tools.rows import OptionError
 
 SMALL = VideoProfile(short_side=32, gop=4)
 SIDES = st.integers(1, 5000)
+
+FIELD = Path(__file__).resolve().parents[1] / "field"
 
 
 def scene(number: int, height: int, width: int) -> np.ndarray:
@@ -361,3 +364,19 @@ def test_an_encoder_that_is_missing_is_said_before_the_work(monkeypatch: pytest.
     monkeypatch.setitem(CODECS, "hevc", CODECS["hevc"]._replace(encoder="libnone"))
     with pytest.raises(OptionError, match=r"this PyAV has no encoder libnone for hevc; choose another --codec, or"):
         find_profile("hevc_256")
+
+
+def test_a_joined_stream_keeps_its_length_and_all_of_its_frames() -> None:
+    data = (FIELD / "concat.ts").read_bytes()
+    made = transcode(data, "ts", VideoProfile(short_side=96, quality=10))
+    assert made.facts.num_frames == 200 and made.facts.duration == pytest.approx(8.0, abs=0.05)
+    assert np.diff(frame_times(made.media)) == pytest.approx([0.04] * 199, abs=1e-3)
+    assert numbers_of(made.media, [0, 99, 100, 199]) == [0, 99, 0, 99]
+    pictures = transcode(data, "ts", FramesProfile(num_frames=4))
+    assert pictures.facts.duration == pytest.approx(8.0) and pictures.frames == (25, 75, 125, 175)
+
+
+def test_a_stream_that_starts_between_key_frames_is_transcoded_from_its_first_one() -> None:
+    made = transcode((FIELD / "head13.mp4").read_bytes(), "mp4", VideoProfile(short_side=96, quality=10))
+    assert made.facts.num_frames == 75 and made.facts.duration == pytest.approx(3.0)
+    assert numbers_of(made.media, [0, 1, 74]) == [25, 26, 99]

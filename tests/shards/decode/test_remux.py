@@ -9,6 +9,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+from av import Packet
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -16,6 +17,8 @@ from shards.clip import ClipPlan
 from shards.decode.cpu import decode
 from shards.decode.remux import GPU_CODECS, Unsuitable, _sequence_headers, _vp9_size, _vp9_sizes, remux
 from shards.media import demux, open_video, probe
+from tests.shards.bars import Take, film, without_first
+from tests.shards.bars import remux as remux_packets
 from tests.shards.decode.twins import MEDIA, is_video
 from tests.shards.films import NUM_FRAMES, OTHERS, SEEKABLE, Film, shoot
 
@@ -223,3 +226,21 @@ def test_headers_are_found_among_units_with_their_lengths_in_front() -> None:
 def _quiet() -> Iterator[None]:
     av.logging.set_level(av.logging.PANIC)
     yield
+
+
+def test_a_joined_stream_is_left_to_the_cpu_also_where_no_time_comes_twice() -> None:
+    take = Take("libx264", "ts", "preset=ultrafast g=25 bf=0")
+
+    def later(place: int, packet: Packet) -> None:
+        packet.pts, packet.dts = packet.pts + 1800, packet.dts + 1800
+
+    second = remux_packets(film(take, 30), "ts", change=later, mpegts_copyts="1")
+    with pytest.raises(Unsuitable, match=r"time stamps|damaged"):
+        remux(film(take, 60) + second, [0, 70], gpu=True)
+
+
+def test_a_stream_that_starts_between_key_frames_is_left_to_the_cpu() -> None:
+    for take in (Take("libx264", "mp4", "preset=ultrafast g=25 bf=2"), Take("mpeg4", "mp4", "g=12")):
+        data = without_first(film(take), "mp4", 7).replace(b"stss", b"free")
+        with pytest.raises(Unsuitable, match=r"open GOP|hidden frames"):
+            remux(data, [0, 7], gpu=True)
