@@ -126,7 +126,7 @@ def open_feed(
     if not counts.sum():
         raise ValueError(
             f"dataset {dataset.name!r} at {shown(dataset.path)} has no elements ({len(counts)} shards); "
-            "see quarantine.jsonl there, build it again, or take it out of the config"
+            "build it again (quarantine.jsonl there may say why there are none), or take it out of the config"
         )
     order, window = open_order(counts, dataset, config)
     shards = reader.index.shards

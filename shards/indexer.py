@@ -31,6 +31,7 @@ from shards import index
 from shards.addresses import is_remote, local_path, plain_name, split_query
 from shards.foreign import ENERGON, is_energon, kind_of_folder
 from shards.index import DATASET_FILE, DatasetError, Index, ShardEntry, WrongPlace
+from shards.members import UNWRITTEN
 from shards.printing import PrintableError
 from shards.processes import end_unguarded_import, process_pool
 from shards.publish import Header, Piece, is_own, pieces_of, publish_index
@@ -239,6 +240,7 @@ class _Run:
         self._looks, self._jobs, self._strict = looks, max(1, jobs), strict
         self._on_shard = on_shard or (lambda done, total: None)
         self._damaged: dict[str, str] = {}
+        self._notes: dict[str, int] = {}
         self._source, self._roots = open_source(root, roots), tuple(roots)
 
     def run(self, names: Sequence[str], pattern: str) -> IndexReport:
@@ -279,7 +281,9 @@ class _Run:
         self._target.clear()
         num_scanned = len(pieces) - num_known
         url, root = self._target.url, self._source.url
-        return report(self._header, url, root, in_order, num_scanned, self._damaged, len(gone), reasons)
+        done = report(self._header, url, root, in_order, num_scanned, self._damaged, len(gone), reasons)
+        done.notes |= self._notes
+        return done
 
     def _old_pieces(self) -> dict[str, Piece]:
         """What a finished index here says, if it looked at the same things at the same place."""
@@ -295,6 +299,10 @@ class _Run:
             provenance = opened.dataset["provenance"]
             looked = provenance["headers"], provenance["media"], provenance.get("walk")
             same = looked == (not self._looks.checksums, self._looks.media, WALK)
+            if opened.rules not in (self._looks.rules, UNWRITTEN):
+                before = opened.rules.options() or "none of these options"
+                note = f"were in the index before, which was made with {before}; this one is made with other options"
+                self._notes[note] = int(opened.dataset["num_samples"])
             same = same and opened.rules == self._looks.rules and opened.dataset.get("root") == self._header.root
             return pieces_of(opened) if same else {}
         except (DatasetError, KeyError):

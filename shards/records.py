@@ -56,6 +56,13 @@ class Texts(NamedTuple):
 
 def parse(json_text: bytes | None, txt: bytes | None, rules: MemberRules = MemberRules()) -> Texts:  # noqa: B008
     """Find the records of a sample from its json and other text (None: it has none). Raises TextError."""
+    try:
+        return _parse(json_text, txt, rules)
+    except RecursionError as error:
+        raise TextError("json cannot be read (it is nested too deep); correct it") from error
+
+
+def _parse(json_text: bytes | None, txt: bytes | None, rules: MemberRules) -> Texts:
     content: dict[str, Any] = {}
     odd: str | None = None
     if json_text is not None:
@@ -66,10 +73,7 @@ def parse(json_text: bytes | None, txt: bytes | None, rules: MemberRules = Membe
         records, content = _found_records(content, txt, rules), {}
     if odd is None:
         return Texts(records, content)
-    try:
-        records, content = [_without_nan(record) for record in records], _without_nan(content)
-    except RecursionError as error:
-        raise TextError("json cannot be read (it is nested too deep)") from error
+    records, content = [_without_nan(record) for record in records], _without_nan(content)
     return Texts(records, content, ("NaN or infinity in a json field that is not used; it is read as null",))
 
 

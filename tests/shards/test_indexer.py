@@ -498,8 +498,10 @@ def test_rules_are_of_an_index_and_a_new_one_reads_all_tars(tmp_path: Path) -> N
     write_tar(tars / "0.tar", [("0.jpg", b"x"), ("0.png", b"x"), ("0.txt", b"y")])
     assert index_tars(str(tars)).num_scanned == 1 and index_tars(str(tars)).num_scanned == 0
     rules = MemberRules(media=("png",))
-    assert index_tars(str(tars), looks=Looks(rules=rules)).num_scanned == 1
-    assert index_of(tars).rules == rules
+    assert not index_tars(str(tars)).notes
+    report = index_tars(str(tars), looks=Looks(rules=rules))
+    assert report.num_scanned == 1 and index_of(tars).rules == rules
+    assert any("made with none of these options; this one is made with other options" in note for note in report.notes)
     dataset = json.loads((tars / "dataset.json").read_text())
     assert dataset["members"]["media"] == ["png"]
     dataset["members"]["media"] = ["txt"]

@@ -132,11 +132,24 @@ def test_the_reason_names_the_first_of_such_numbers() -> None:
         records._DECODER.decode("[1, NaN, 1e999]")
 
 
-def test_numbers_that_are_none_cannot_overflow_the_stack() -> None:
-    for depth in (400, 900, 5_000):
-        with pytest.raises(TextError, match="json cannot be read"):
-            parse(b'{"caption": "a", "b": ' + b"[" * depth + b"NaN" + b"]" * depth + b"}", None)
-            raise TextError("json cannot be read: shallow enough here")
+@pytest.mark.parametrize("depth", [400, 700, 900, 950, 980, 5_000])
+@pytest.mark.parametrize(
+    "text",
+    [
+        b'{"caption": "a", "b": %b}',
+        b'{"records": [{"caption": "a", "b": %b}]}',
+        b'{"a": {"b": %b}}',
+        b'{"caption": %b}',
+    ],
+)
+def test_nesting_cannot_overflow_the_stack(depth: int, text: bytes) -> None:
+    for inside in (b"NaN", b'"x"', b'{"b": 1}'):
+        for rules in (MemberRules(), MemberRules(text_field=("a.b.c.d",)), UNWRITTEN):
+            try:
+                found = parse(text % (b"[" * depth + inside + b"]" * depth), None, rules).records
+            except TextError:
+                continue
+            assert found
 
 
 @pytest.mark.parametrize(

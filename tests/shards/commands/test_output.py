@@ -60,7 +60,7 @@ def test_an_index_of_no_samples_works_in_every_verb(run: Callable[..., Result], 
     assert run("merge", tmp_path / "whole", tmp_path / "part").exit_code == 1  # all samples are quarantined
     assert run("verify", tmp_path / "whole").exit_code == 0
     config = LoaderConfig(blend=(DatasetConfig(name="d", path=str(tmp_path / "d"), elements="sample"),), batch_size=1)
-    with pytest.raises(ValueError, match=r"has no elements \(2 shards\); see quarantine.jsonl"):
+    with pytest.raises(ValueError, match=r"has no elements \(2 shards\); build it again \(quarantine.jsonl"):
         Loader(config, rank=0, world_size=1, encode=encode)
 
 
