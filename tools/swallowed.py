@@ -2,8 +2,9 @@
 
 A quote that opens a field and is not meant to (`"A 50 inch screen`) makes a field of all that follows up to the next
 one, and csv has no way to say so: the result is a field of several lines, as captions with line breaks are. What
-tells them apart: of two neighbouring lines the first could end a record and the second begin one, each being as long
-as the header is and with ids, numbers and addresses where other records have them.
+tells them apart: two of the lines could be records each by itself, being as long as the header is, with ids, numbers
+and addresses where other records have them. Where columns have nothing of that kind, it takes two neighbouring lines
+without the spaces that follow the commas of a sentence.
 Gives up: a caption of several lines that are themselves like records of this file is taken for swallowed records, and
 its lines are reported one by one; a swallowed line that lacks columns is taken for text.
 """
@@ -32,18 +33,23 @@ class KnownColumns:
                 if not {"\n", "\r"} & set(value):
                     column.append(value)
         self._forms = [_Form(values) for values in columns]
+        self._says_something = any(form.says_something for form in self._forms)
 
     def hold_records(self, lines: Sequence[str], delimiter: str) -> bool:
         """Whether a record that takes several lines has drawn in others."""
-        like = [self._is_like_a_record(_cells(line, delimiter)) for line in lines]
+        like = [self._is_like_a_record(_cells(line, delimiter)) for line in lines if line.strip()]
+        if self._says_something:
+            return sum(like) > 1
         return any(before and after for before, after in pairwise(like))
 
     def _is_like_a_record(self, cells: Sequence[str]) -> bool:
         num_columns = len(self._forms)
-        says_something = any(form.says_something for form in self._forms)
-        if len(cells) < num_columns or (len(cells) > num_columns and not says_something):
+        if len(cells) < num_columns or (len(cells) > num_columns and not self._says_something):
             return False
-        return all(form.fits(cell) for form, cell in zip(self._forms, cells, strict=False))
+        pairs = list(zip(self._forms, cells, strict=False))
+        if not self._says_something and any(cell[:1].isspace() and not form.begins_with_space for form, cell in pairs):
+            return False  # a comma of a sentence
+        return all(form.fits(cell) for form, cell in pairs)
 
 
 class _Form:
@@ -51,6 +57,7 @@ class _Form:
     some length and with some beginning; nothing, for captions."""
 
     def __init__(self, values: Sequence[str]) -> None:
+        self.begins_with_space = any(value[:1].isspace() for value in values)
         known = [value.strip() for value in values if value.strip()]
         enough = bool(known) and len(known) >= _SHARE * len(values)
         self._is_number = enough and _most(value.isdecimal() for value in known)

@@ -49,6 +49,10 @@ SWALLOWING = {
     "tabs": ("id\tname", ['1\t"50 inch', "2\tsecond, with comma", '3\ta 50"', "4\tfourth"]),
     "twice": ("id,name", ['1,"50 inch', '2,a 50"', '3,"60 inch', "4,four", '5,a 60"', "6,six"]),
     "an empty text between": ("id,name", ['1,"50 inch', '2,""', '3,a 50"', "4,four"]),
+    "blank lines": ("id,name", ['1,"50 inch', "2,two", '3,a 50"', "4,four"]),
+    "a short line between": ("id,url,name", ['1,http://a/1,"50 inch', "2", '3,http://a/3,50"', "4,http://a/4,four"]),
+    "a space in front": ("id,name", ['1,"50 inch', '2, tv 50"', "3,x"]),
+    "ids without digits": ("id,name", ['abc,"50 inch', "def,two", 'ghi,50"', "jkl,four"]),
     "to the end": ("id,name", ["1,one", '2,"50 inch', "3,three", "4,four"]),
     "questions": ("video,question,answer,qid", ['7010,"what is,show,1', '7011,who is it",man,2', "7012,why,no,3"]),
 }
@@ -58,11 +62,13 @@ SWALLOWING = {
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
 def test_every_line_of_one_record_ends_as_record_or_quarantined(text_file: Write, case: str, end: str) -> None:
     header, lines = SWALLOWING[case]
-    found = read(text_file("a.csv", header + end + end.join(lines) + end))
+    between = 2 * end if case == "blank lines" else end
+    found = read(text_file("a.csv", header + end + between.join(lines) + end))
     places = [one.record_id if isinstance(one, BadRow) else one.place for one in found]
-    assert places == [f"line {number}" for number in range(2, len(lines) + 2)]
+    step = 2 if case == "blank lines" else 1
+    assert places == [f"line {2 + step * number}" for number in range(len(lines))]
     bad = [one.record_id for one in found if isinstance(one, BadRow)]
-    opening = [f"line {n}" for n, line in enumerate(lines, 2) if re.search(r'(^|[,\t])"(?!")', line)]
+    opening = [f"line {2 + step * n}" for n, line in enumerate(lines) if re.search(r'(^|[,\t])"(?!")', line)]
     assert set(opening) <= set(bad)
 
 
@@ -81,6 +87,8 @@ def test_fields_of_several_lines_stay_what_they_are(text_file: Write) -> None:
     assert all(isinstance(one, Record) for one in found) and len(found) == len(LEGAL) + 1
     with open(path, newline="") as file:
         assert [list(one.values.values()) for one in found if isinstance(one, Record)] == list(csv.reader(file))[1:]
+    words = read(text_file("c.csv", 'id,name\nabc,"hello\nworld, again"\ndef,x\n'), "id", "name")
+    assert len(words) == 2 and all(isinstance(one, Record) for one in words)
     swapped = read(text_file("b.csv", 'name,id\n"line one\nline two",1\nthree,2\n"a\nb, c\nd",3\n'), "id", "name")
     assert len(swapped) == 3 and all(isinstance(one, Record) for one in swapped)
 
