@@ -123,10 +123,10 @@ def check_ranks(reports: Sequence[Report], begin: Sequence[int], training: bool)
 def _check_rank(each: Report, elements: Accounting, first: Report, training: bool) -> None:
     rank = f"rank {each['rank']}"
     for name, value in each["cursor"].items():
-        if value != first["cursor"][name]:
+        if value != first["cursor"].get(name):
             raise AccountingError(
                 f"{rank} does not stand where rank 0 stands: {name} is {value!r}, rank 0 has "
-                f"{first['cursor'][name]!r}; all ranks need the same config, data and exclusion lists"
+                f"{first['cursor'].get(name)!r}; all ranks need the same config, data and exclusion lists"
             )
     try:
         elements.check(training)
