@@ -86,7 +86,8 @@ class MemberSettings(Frozen):
     """Fields of the json that hold the text, the first that has one counts; dots lead into objects and lists, as in
     "captions.en". Then the txt is taken. An empty list: no text is needed, records are the fields as they are."""
     text_members: TextMembers | None = None
-    """Members that hold the text, best first: a json (its fields) and another one (its content, the caption)."""
+    """Members that hold the text, best first: a json (its fields) and another one (its content, the caption), which
+    counts before the fields if it is named first."""
     key_until: KeyUntil | None = None
     """Where in its name the key of a member ends. Fixed by the index."""
     key_from: KeyFrom | None = None
@@ -122,6 +123,11 @@ class MemberRules(Frozen):
         texts = {name: rank for rank, name in reversed(list(enumerate(self.text_members)))}
         json = {name: rank for name, rank in texts.items() if suffix(name) == "json"}
         return media, json, {name: rank for name, rank in texts.items() if name not in json}
+
+    @cached_property
+    def txt_first(self) -> bool:
+        """Whether text that is no json counts before the fields of a json."""
+        return suffix(self.text_members[0]) != "json"
 
     @cached_property
     def choices(self) -> dict[tuple[str, ...], Choice]:

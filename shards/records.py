@@ -108,7 +108,8 @@ def _found_records(fields: dict[str, Any], txt: bytes | None, rules: MemberRules
         return [fields]
     named = rules.text_field is not None
     problem: TextError | None = None
-    for name in (*rules.text_field, _TXT) if rules.text_field is not None else _DEFAULT_FIELDS:
+    fields_in_order = (*rules.text_field, _TXT) if rules.text_field is not None else _DEFAULT_FIELDS
+    for name in (_TXT, *fields_in_order) if rules.txt_first else fields_in_order:
         if name is _TXT:
             if caption := _plain(txt):
                 return [{**fields, "caption": caption}]

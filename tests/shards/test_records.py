@@ -200,6 +200,13 @@ def test_the_fields_that_hold_the_text_can_be_named(field: str, fields: dict[str
     assert [record["caption"] for record in parse(as_json(fields), b"txt", rules).records] == captions
 
 
+def test_a_member_that_is_named_before_the_json_counts_before_its_fields() -> None:
+    fields = as_json({"caption": "json", "alt": "alt"})
+    for rules in (MemberRules(text_members="txt,json"), MemberRules(text_members="txt,json", text_field="alt")):
+        assert parse(fields, b"txt", rules).records[0]["caption"] == "txt"
+        assert parse(fields, b" ", rules).records[0]["caption"] in ("json", "alt")
+
+
 def test_a_named_field_that_holds_no_text_is_a_reason_even_beside_a_txt() -> None:
     with pytest.raises(TextError, match="alt is a number"):
         parse(as_json({"alt": 3}), b"txt", MemberRules(text_field=("alt",)))
