@@ -13,9 +13,9 @@ frame before. The first frame of the video is always decoded: encoders leave not
 As little is decoded as will do: packets are read ahead (which costs next to nothing) until it is known which of them
 hold the wanted frames; behind the last of these the decoder gets no more; and of H.264 the pictures to which no other
 refers, half of what x264 makes, are passed over when they are not wanted (a quarter of the time).
-Given up: if a decoder would drop frames in a part that is not decoded, linear decoding counts fewer frames than the
-index and gives later ones; damage in a part that is not decoded is not seen. Only formats and codecs that keep these
-promises are taken.
+Damage in a part that is not decoded is not seen; linear decoding, which sees it, comes back here for what is behind it
+(cpu.py), so a clip is the same either way. Decoders are strict here: what is damaged is an error, as far as they can
+tell, not a picture that depends on what was decoded before it.
 """
 
 from __future__ import annotations

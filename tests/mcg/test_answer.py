@@ -46,6 +46,12 @@ def test_candidates_come_best_first_and_as_many_as_asked_for(answerer: Answerer)
     assert answerer.ask(VIDEO, QUESTION, num_candidates=1)[0].answer == found[0].answer
 
 
+@pytest.mark.parametrize("name", ["head13.mp4", "concat.ts"])
+def test_a_file_that_players_play_is_answered(answerer: Answerer, name: str) -> None:
+    """One starts between key frames, of the other the times start again in the middle."""
+    assert answerer.ask(ROOT / "tests" / "field" / name, QUESTION, num_candidates=1)
+
+
 def test_the_clip_is_that_of_evaluation(answerer: Answerer) -> None:
     data = VIDEO.read_bytes()
     record = {"question": QUESTION, "answer": "bird"}
