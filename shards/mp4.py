@@ -62,6 +62,11 @@ def check_sample_counts(file: bytes | BinaryFile, whole: bool = True) -> None:
         raise ValueError(f"its tables claim {claimed} samples in {size} bytes, the limit is {limit}")
 
 
+def is_mp4_or_matroska(data: bytes) -> bool:
+    """Whether a file begins as those do in which frames are found by their tables."""
+    return data.startswith(_MATROSKA) or data[4:8] in _KNOWN
+
+
 def _claims(data: bytes) -> int:
     """Samples that tables with names in the first piece of data claim."""
     claimed = 0

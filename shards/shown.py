@@ -10,10 +10,10 @@ left out here until the first frame that its own bits call a key frame. Of codec
 from __future__ import annotations
 
 from collections.abc import Iterator
+from heapq import heappop, heappush
 from typing import TYPE_CHECKING
 
 from shards.media import decode_packet, demux, gives_frame
-from shards.printing import PrintableError
 
 if TYPE_CHECKING:
     from av import Packet, VideoFrame
@@ -106,42 +106,30 @@ def shown_frames(container: InputContainer, stream: VideoStream) -> Iterator[Vid
         yield from screen.feed(packet)
 
 
-class Miscounted(PrintableError):
-    """A decoder has given fewer frames than there were packets, or more."""
+class Miscounted(Exception):
+    """A decoder has given another frame than the next one by the times of the packets."""
 
 
-class KeyNumbers:
-    """The numbers of key frames by their packets, to find out in linear decoding that a frame was lost in silence.
-
-    As many frames are shown before a key frame as are stored before it, and those stored behind it and shown before it.
-    """
+class Order:
+    """The order of showing by the times of packets, to find out in linear decoding that a frame was lost in silence."""
 
     def __init__(self) -> None:
-        self._count = 0
-        self._keys: dict[int, int] = {}
-        """Time of a key frame -> its number, counted from the first packet."""
-        self._newest = 0
-        self._first: int | None = None
-        """Number of the first frame that is shown, counted from the first packet."""
+        self._waiting: list[tuple[int, int]] = []
+        """(part of a joined stream, time) of packets whose frames have not come."""
+        self._part = 0
+        self._newest: int | None = None
 
     def note(self, packet: Packet, codec: str) -> None:
         """Of each packet, before it is decoded."""
-        if not gives_frame(packet, codec):
-            return
-        if packet.pts is not None:
-            if packet.is_keyframe:
-                self._newest = packet.pts
-                self._keys[packet.pts] = self._count
-            elif self._newest in self._keys and packet.pts < self._newest:
-                self._keys[self._newest] += 1
-        self._count += 1
+        if self._newest is not None and packet.dts is not None and packet.dts < self._newest:
+            self._part += 1
+        self._newest = self._newest if packet.dts is None else packet.dts
+        if packet.pts is not None and gives_frame(packet, codec):
+            heappush(self._waiting, (self._part, packet.pts))
 
     def compare(self, frame: VideoFrame, number: int) -> None:
         """Of each frame that is shown. Raises Miscounted."""
-        found = self._keys.pop(frame.pts, None) if frame.key_frame and frame.pts is not None else None
-        if found is None:
-            return
-        if number == 0:
-            self._first = found
-        elif self._first is not None and found - self._first != number:
-            raise Miscounted(f"frame {number} should be frame {found - self._first}")
+        while number == 0 and self._waiting and self._waiting[0][1] != frame.pts:
+            heappop(self._waiting)  # what is shown before the first frame is not
+        if not self._waiting or heappop(self._waiting)[1] != frame.pts:
+            raise Miscounted(f"frame {number} has another time than the next packet")

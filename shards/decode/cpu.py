@@ -35,9 +35,10 @@ from shards.media import (
     orientation,
     tolerated_loss,
 )
+from shards.mp4 import is_mp4_or_matroska
 from shards.partial import Media, PartialMedium, usable, whole
 from shards.picture import open_image, to_rgb
-from shards.shown import KeyNumbers, Miscounted, Screen
+from shards.shown import Miscounted, Order, Screen
 from shards.transparency import has_alpha, over_white
 from shards.video_facts import no_frame, probe_video
 
@@ -132,7 +133,7 @@ def _decode_from_start(media: bytes, plan: ClipPlan) -> NDArray[np.uint8]:
     same whether a GOP table was at hand from the start or not."""
     clip = _Clip(plan)
     try:
-        _take_linearly(media, clip, KeyNumbers())
+        _take_linearly(media, clip, Order() if is_mp4_or_matroska(media) else None)
     except (MediaError, Miscounted) as trouble:
         if not _take_by_table(media, clip):
             if isinstance(trouble, MediaError):
@@ -142,8 +143,8 @@ def _decode_from_start(media: bytes, plan: ClipPlan) -> NDArray[np.uint8]:
     return clip.frames
 
 
-def _take_linearly(media: bytes, clip: _Clip, keys: KeyNumbers | None) -> None:
-    """Raises MediaError and, where the numbers of frames are to be compared with those of packets, Miscounted."""
+def _take_linearly(media: bytes, clip: _Clip, order: Order | None) -> None:
+    """Raises MediaError and, where an order is given, Miscounted."""
     from av import FFmpegError
 
     last = max(clip.slots)
@@ -152,7 +153,7 @@ def _take_linearly(media: bytes, clip: _Clip, keys: KeyNumbers | None) -> None:
     with open_video(media) as (container, stream):
         screen = Screen(stream)
         if screen.codec not in SEEKABLE_CODECS:
-            keys = None
+            order = None
         packets = demux(container, stream)
         while number <= last:
             frames: list[VideoFrame] = []
@@ -163,14 +164,14 @@ def _take_linearly(media: bytes, clip: _Clip, keys: KeyNumbers | None) -> None:
                 packet, cut, frames = None, error, screen.rest()
             try:
                 if packet is not None:
-                    if keys is not None:
-                        keys.note(packet, screen.codec)
+                    if order is not None:
+                        order.note(packet, screen.codec)
                     frames = screen.feed(packet)
             except FFmpegError as error:
                 raise _damaged(clip, number, error) from error
             for newest in frames[: last + 1 - number]:
-                if keys is not None:
-                    keys.compare(newest, number)
+                if order is not None:
+                    order.compare(newest, number)
                 clip.take(number, newest)
                 number += 1
             if cut is not None and clip.slots:
