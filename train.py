@@ -86,7 +86,7 @@ def run(config: RunConfig) -> int:
             return 0
         batches, accounting = iter(loader), RunAccounting(loader, distributed.gather_objects)
         first_step = engine.step
-        written, vocabulary = config.model_dump(mode="json"), task.codec.fingerprint
+        written, vocabulary = config.stored, task.codec.fingerprint
         best = BestSoFar(run_dir, written, vocabulary, engine.step)
         with RunLog(run_dir, config.log, schedule.total_steps, engine.step) as log:
             log.say(f"{task.name}: {begin}; steps {engine.step} to {schedule.total_steps}, {world} process(es)")

@@ -29,7 +29,7 @@ from rich.table import Table
 from torch import Tensor
 
 from mcg.command import one_line_errors
-from mcg.config import ConfigError, RunConfig, load_config, parse_config
+from mcg.config import ConfigError, RunConfig, load_config, load_stored
 from mcg.engine.checkpoint import find_checkpoint
 from mcg.model.bert import TextStates
 from mcg.model.mcg import MCG
@@ -182,7 +182,7 @@ def _settings(saved: dict[str, Any], where: str, config: str | Path | None, over
             f"{where}: says what model it is but not how it is asked, as converted weights do; name the config of its "
             "task (--config configs/ft_msrvtt_qa.yaml)"
         )
-    return parse_config(saved, where)
+    return load_stored(saved, where, ("task", "model"))
 
 
 def _unscored(task: TaskConfig) -> TaskConfig:

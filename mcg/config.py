@@ -15,13 +15,14 @@ from typing import Any, Self
 
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, model_validator
 
 from mcg.compat import Compat, spread_compat
 from mcg.convert.init import InitSource
 from mcg.engine.config import CheckpointConfig, EngineConfig, LogConfig
 from mcg.engine.optim import OptimConfig
 from mcg.engine.schedule import ScheduleConfig
+from mcg.environment import Given, path_text, read_stored, resolve, tell, to_store
 from mcg.model.mcg import MCGConfig
 from mcg.objectives import ObjectivesConfig
 from mcg.tasks import TaskConfig
@@ -29,7 +30,7 @@ from mcg.yaml_limits import check_interpolations, check_yaml
 from shards.config import LoaderConfig
 from shards.frozen import ConfigError, explain
 
-__all__ = ["ConfigError", "DataConfig", "RunConfig", "load_config", "parse_config", "read_yaml"]
+__all__ = ["ConfigError", "DataConfig", "RunConfig", "load_config", "load_stored", "read_yaml"]
 
 
 class DataConfig(BaseModel):
@@ -91,6 +92,13 @@ class RunConfig(BaseModel):
     log: LogConfig = LogConfig()
     """What is written where."""
 
+    _given: Given = PrivateAttr(default=Given({}, {}))
+
+    @property
+    def stored(self) -> dict[str, Any]:
+        """As it is written to files: what names the environment is not resolved (mcg/environment.py)."""
+        return to_store(self.model_dump(mode="json"), self._given)
+
     @model_validator(mode="before")
     @classmethod
     def _spread(cls, values: Any) -> Any:
@@ -136,11 +144,20 @@ class RunConfig(BaseModel):
 
 def load_config(path: str | Path, overrides: Sequence[str] = ()) -> RunConfig:
     """Read a config file, with `a.b=c` overrides. Raises ConfigError."""
-    return parse_config(read_yaml(path, overrides), str(path))
+    return parse_config(*resolve(_read_tree(path, overrides), str(path)), str(path))
+
+
+def load_stored(stored: dict[str, Any], place: str, used: tuple[str, ...]) -> RunConfig:
+    """The config of a checkpoint. used: the sections that count (mcg/environment.py). Raises ConfigError."""
+    return parse_config(*read_stored(stored, place, used), place)
 
 
 def read_yaml(path: str | Path, overrides: Sequence[str] = ()) -> dict[str, Any]:
     """The resolved tree of a YAML file with overrides. Raises ConfigError for what is not readable YAML."""
+    return resolve(_read_tree(path, overrides), str(path))[0]
+
+
+def _read_tree(path: str | Path, overrides: Sequence[str]) -> DictConfig:
     file = Path(path)
     if not file.is_file():
         known = sorted(str(p) for p in Path("configs").rglob("*.yaml"))
@@ -161,7 +178,7 @@ def read_yaml(path: str | Path, overrides: Sequence[str] = ()) -> dict[str, Any]
             assert isinstance(given, dict)
             OmegaConf.update(tree, key, given["given"], force_add=True)
         check_interpolations(OmegaConf.to_container(tree))
-        values = OmegaConf.to_container(tree, resolve=True)
+        return tree
     except ConfigError:
         raise
     except (OmegaConfBaseException, ValueError, TypeError, OSError, RecursionError) as error:
@@ -170,13 +187,16 @@ def read_yaml(path: str | Path, overrides: Sequence[str] = ()) -> dict[str, Any]
         if type(error).__module__.startswith("yaml"):
             raise ConfigError(f"{path}: not valid YAML: {error}") from error
         raise
-    assert isinstance(values, dict)
-    return {str(key): value for key, value in values.items()}
 
 
-def parse_config(values: dict[str, Any], path: str) -> RunConfig:
-    """Validate a tree. Raises ConfigError with a line per fault."""
+def parse_config(values: dict[str, Any], given: Given, path: str) -> RunConfig:
+    """Validate a tree. given: what of it came from the environment. Raises ConfigError with a line per fault."""
     try:
-        return RunConfig.model_validate(values)
+        config = RunConfig.model_validate(values)
     except ValidationError as error:
-        raise ConfigError(*explain(error, RunConfig, path)) from error
+        expressions = {path_text(place): text for place, text in given.expressions.items()}
+        lines = tell(explain(error, RunConfig, path, expressions), given)
+        # Not `from error`, which quotes values of the environment.
+        raise ConfigError(*lines) from (None if expressions else error)
+    config._given = given
+    return config

@@ -7,7 +7,7 @@ same words whether a config is made in Python or is a part of a file.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from types import UnionType
 from typing import Annotated, Any, Self, Union, get_args, get_origin
 
@@ -44,21 +44,31 @@ class Frozen(BaseModel):
             raise ConfigError(*explain(error, cls, cls.__name__)) from error
 
 
-def explain(error: ValidationError, model: type[BaseModel], place: str) -> list[str]:
+def explain(
+    error: ValidationError, model: type[BaseModel], place: str, expressions: Mapping[str, str] | None = None
+) -> list[str]:
     """What is wrong with a config of this model, a line per fault (a misspelt name has a second one with the hint).
 
-    place: what each line begins with, a file or the name of the model.
+    place: what each line begins with, a file or the name of the model. expressions: what to show in place of the values
+    at these dotted paths and below.
     """
     faults = error.errors()
     inner = {fault["loc"][:length] for fault in faults for length in range(len(fault["loc"]))}
     # a list whose entries are at fault is counted as empty by pydantic, which is no fault of its own
     told = [fault for fault in faults if fault["type"] != "too_short" or fault["loc"] not in inner]
-    return [line for fault in told for line in _explain(fault, model, place)]
+    return [line for fault in told for line in _explain(fault, model, place, expressions or {})]
 
 
-def _explain(fault: Any, root: type[BaseModel], place: str) -> list[str]:
+def _explain(fault: Any, root: type[BaseModel], place: str, expressions: Mapping[str, str]) -> list[str]:
     where, model = _walk(fault["loc"], root)
     at = f"{place}: {where}" if where else place
+    tag = f"{where}.name" if fault["type"] == "union_tag_invalid" else where
+    written = next((path for path in expressions if tag == path or tag.startswith((f"{path}.", f"{path}["))), None)
+    if written is not None:
+        # What pydantic checks itself it tells without the value; checks of ours may quote it.
+        is_own = fault["type"] in ("value_error", "extra_forbidden", "union_tag_invalid", "missing")
+        what = "cannot be used; its value is not shown" if is_own else fault["msg"]
+        return [f"{place}: {written}: {what}, found {expressions[written]!r}"]
     if fault["type"] == "extra_forbidden":
         known = sorted(model.model_fields) if model else []
         near = difflib.get_close_matches(str(fault["loc"][-1]), known, n=1, cutoff=0.5)

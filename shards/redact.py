@@ -49,7 +49,7 @@ def shown(address: str) -> str:
 
 def scrub(text: str, *addresses: str) -> str:
     """A text as it may be shown. addresses: those that it may speak of, in whatever spelling."""
-    for secret in sorted({s for address in addresses for s in _secrets(address)}, key=len, reverse=True):
+    for secret in sorted({s for address in addresses for s in secrets_of(address)}, key=len, reverse=True):
         text = text.replace(secret, HIDDEN)
     for value, name in _hidden.items():
         text = text.replace(value, name)
@@ -105,7 +105,7 @@ def _shown_in_text(found: re.Match[str]) -> str:
     return shown(address) + found[0][len(address) :]
 
 
-def _secrets(address: str) -> set[str]:
+def secrets_of(address: str) -> set[str]:
     """What must not be seen of an address, in every spelling that a library may give it."""
     raw: list[str] = []
     for layer in _CHAIN.split(address):
