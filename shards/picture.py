@@ -32,8 +32,8 @@ if TYPE_CHECKING:
     from PIL import Image
 
 _FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")
-# What Pillow's plugins raise on bad bytes; a KeyError or TypeError would be our own mistake.
-_PILLOW_ERRORS = (OSError, SyntaxError, ValueError, EOFError, OverflowError, struct.error, zlib.error)
+# What Pillow's plugins raise on bad pixels (RuntimeError: that of AVIF); a KeyError or TypeError would be our mistake.
+_PILLOW_ERRORS = (OSError, SyntaxError, ValueError, EOFError, OverflowError, RuntimeError, struct.error, zlib.error)
 _ORIENTATION, _BITS, _PHOTOMETRIC, _SAMPLE_FORMAT = 0x0112, 0x0102, 0x0106, 0x0153
 """Tags of EXIF and TIFF."""
 _SIGNED = 2
@@ -56,27 +56,41 @@ def open_image(data: bytes) -> Iterator[tuple[Image.Image, Orientation]]:
 
     Whatever goes wrong inside the block because of the data leaves it as MediaError.
     """
-    pillow = _pillow()
-    bomb = (pillow.DecompressionBombError, pillow.DecompressionBombWarning)
-    try:
-        with pillow.open(io.BytesIO(mended(data)), formats=_FORMATS) as image:
+    with _pillow_errors(data, Exception):  # a tag of a wrong type may raise anything
+        image = _pillow().open(io.BytesIO(mended(data)), formats=_FORMATS)
+    with image:
+        with _pillow_errors(data, Exception):
             check_size(*image.size)
-            if image.format == "JPEG" and image.mode != "L" and not image.quantization:
-                raise WrongKind(f"a lossless JPEG, which does not say what its colours are; convert it to {READ}")
             turn = _turn(image)
-            colour = image.info.get("transparency")
-            if image.format == "PNG" and data[_DEPTH_OF_PNG] == 16 and isinstance(colour, tuple):
-                # Pillow has the upper 8 bits of the pixels, and compares them with all 16 of the transparent colour.
-                image.info["transparency"] = tuple(value >> 8 for value in colour)
+        _check_colours(image, data)
+        with _pillow_errors(data, *_PILLOW_ERRORS):
             yield image, turn
+
+
+@contextmanager
+def _pillow_errors(data: bytes, *kinds: type[Exception]) -> Iterator[None]:
+    """Turn what Pillow says of bad data into MediaError."""
+    pillow = _pillow()
+    try:
+        yield
     except MediaError:
         raise
-    except bomb as error:  # Pillow's own limit, above ours
+    except (pillow.DecompressionBombError, pillow.DecompressionBombWarning) as error:  # its own limit, above ours
         raise MediaError(f"its pixels are too many: {error}") from error
     except pillow.UnidentifiedImageError as error:
         raise _unidentified(data) from error
-    except _PILLOW_ERRORS as error:
+    except kinds as error:
         raise MediaError(f"not a picture, or damaged: {type(error).__name__}: {error}") from error
+
+
+def _check_colours(image: Image.Image, data: bytes) -> None:
+    """Refuse colours that nobody knows, and put right what Pillow says of a transparent one."""
+    if image.format == "JPEG" and image.mode != "L" and not getattr(image, "quantization", True):
+        raise WrongKind(f"a lossless JPEG, which does not say what its colours are; convert it to {READ}")
+    colour = image.info.get("transparency")
+    if image.format == "PNG" and data[_DEPTH_OF_PNG] == 16 and isinstance(colour, tuple):
+        # Pillow has the upper 8 bits of the pixels, and compares them with all 16 of the transparent colour.
+        image.info["transparency"] = tuple(value >> 8 for value in colour)
 
 
 def to_rgb(image: Image.Image) -> Image.Image:
@@ -158,11 +172,10 @@ def _of_16_bits(image: Image.Image) -> Image.Image:
     from PIL import Image
 
     values = np.asarray(image).astype(np.uint16, copy=False)
-    tags = getattr(image, "tag_v2", {})
-    bits = max(tags.get(_BITS, (16,)))
+    bits = max(_tag(image, _BITS, 16))
     transparent = image.info.get("transparency")
     gray = (values >> (bits - 8)).astype(np.uint8)
-    if tags.get(_PHOTOMETRIC) == 0:
+    if _tag(image, _PHOTOMETRIC, 1) == (0,):
         gray = 255 - gray
     if isinstance(transparent, int):
         gray[values == transparent] = 255
@@ -170,7 +183,13 @@ def _of_16_bits(image: Image.Image) -> Image.Image:
 
 
 def _is_signed(image: Image.Image) -> bool:
-    return _SIGNED in getattr(image, "tag_v2", {}).get(_SAMPLE_FORMAT, ())
+    return _SIGNED in _tag(image, _SAMPLE_FORMAT, 1)
+
+
+def _tag(image: Image.Image, number: int, default: int) -> tuple[int, ...]:
+    """The values of a tag of a TIFF."""
+    found = getattr(image, "tag_v2", {}).get(number, default)
+    return tuple(int(value) for value in (found if isinstance(found, tuple) else (found,)))
 
 
 def _of_lab(image: Image.Image) -> Image.Image:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
+import random
 import struct
 import warnings
 import zlib
@@ -398,3 +400,34 @@ def test_a_plan_of_a_picture_is_met_whatever_its_form() -> None:
 
     for data in (saved(IMAGE, "AVIF"), tiff(PICTURE, {274: (3,)})):
         assert decode(data, "image", plan).shape == (1, 8, 10, 3)
+
+
+def test_damage_of_any_kind_is_a_reason_and_what_is_probed_is_decoded() -> None:
+    rng = random.Random(6)
+    files = [make(6) for make in TURNED.values()] + [
+        saved(IMAGE.convert("1"), "TIFF", compression="group4"),
+        saved(IMAGE.convert("CMYK"), "JPEG"),
+        saved(IMAGE.quantize(16), "GIF"),
+        saved(IMAGE.quantize(16), "PNG", transparency=3),
+        saved(IMAGE, "BMP"),
+        saved(IMAGE, "JPEG", progressive=True)[:-2],
+    ]
+    outcomes = {"shown": 0, "refused": 0}
+    for _ in range(1500):
+        data = bytearray(rng.choice(files))
+        for _ in range(rng.choice([1, 2, 5, 30])):
+            at = rng.randrange(min(len(data), rng.choice([60, 300, len(data)])))
+            data[at] = rng.choice([0, 255, rng.randrange(256), data[at] ^ 1 << rng.randrange(8)])
+        cut = bytes(data[: rng.randrange(1, len(data))] if rng.random() < 0.3 else data)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            try:
+                facts = probe(cut, "x.jpg")
+            except MediaError:
+                outcomes["refused"] += 1
+            else:
+                assert shown(cut, min(facts.height, 40), min(facts.width, 40)).size
+                outcomes["shown"] += 1
+            with contextlib.suppress(Unsuitable):
+                check_picture(cut)
+    assert min(outcomes.values()) > 100
