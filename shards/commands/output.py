@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from shards.addresses import parent
+from shards.foreign import kind_of_folder
 from shards.index import DATASET_FILE, DatasetError, Index, WrongPlace
 from shards.printing import PrintableError, complain, one_line, say_json
 from shards.source import AccessDenied, MissingFile, Source, SourceError, checked, is_remote, open_source
@@ -119,6 +120,9 @@ def _no_dataset(url: str, source: Source, verb: str) -> str:
         names = ", ".join(below[:_NUM_NAMED])
         command = f"python -m shards {verb} {below[0]}"
         return f"{url}: no dataset here, but in folders below it: {names}{more}; type e.g.: {command}"
+    kind = kind_of_folder(source)
+    if kind:
+        return f"{url}: no dataset here: {kind}"
     return (
         f"{url}: no dataset here, the folder holds neither {DATASET_FILE} nor tars; check the path, or make the index "
         "of tars with: python -m shards index FOLDER_OF_TARS"

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from shards.commands.output import UsageError, open_dataset
 from shards.foreign import is_energon, kind_of_file, kind_of_folder
 from shards.indexer import DamagedShard, PatternError, index_tars
 from shards.source import open_source
@@ -99,3 +100,18 @@ def test_the_tars_of_an_energon_dataset_are_indexed(tmp_path: Path) -> None:
     report = index_tars(str(tmp_path))
     assert report.num_samples == 1 and is_energon(str(tmp_path))
     assert "Energon" in report.found and not is_energon(str(tmp_path / ".nv-meta"))
+
+
+def test_other_commands_name_the_folder_too(tmp_path: Path) -> None:
+    (tmp_path / "index.json").write_bytes(json.dumps(LIT).encode())
+    with pytest.raises(UsageError, match="no dataset here: the folder holds a LitData dataset"):
+        open_dataset(str(tmp_path))
+
+
+def test_a_far_folder_is_named_like_a_local_one(tmp_path: Path) -> None:
+    import fsspec
+
+    files = fsspec.filesystem("memory")
+    files.pipe_file("/lit/index.json", json.dumps(LIT).encode())
+    with pytest.raises(PatternError, match="the folder holds a LitData dataset"):
+        index_tars("memory://lit", str(tmp_path))

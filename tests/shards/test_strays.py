@@ -10,8 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from shards.indexer import index_tars
 from shards.samples import Looks, ShardSamples, read_samples, stream_samples
 from shards.tar import Entry, Member, Stray, TarError, scan, scan_all, scan_far
+from tests.shards.http_store import HttpStore
 from tests.shards.test_tar import pack
 
 JSON = b'{"caption": "x"}'
@@ -265,3 +267,27 @@ def test_strays_are_found_among_many_members(tmp_path: Path) -> None:
 
 def test_the_name_of_a_compressor_at_the_beginning_of_a_name_is_just_a_name(tmp_path: Path) -> None:
     assert keys(look(pack(sample("BZh1")), tmp_path)) == ["BZh1"]
+
+
+@pytest.mark.parametrize("looks", [Looks(), Looks(checksums=False)])
+def test_an_index_over_http_is_that_of_the_folder(tmp_path: Path, looks: Looks) -> None:
+    link = header(pack([*sample("a"), ("b.jpg", b""), ("b.json", JSON), *sample("c")]), 2560, kind=b"2", link=b"a.jpg")
+    raws = {
+        "0.tar": pack(sample("a")) + pack(sample("b")),
+        "1.tar": pack(sample("a")) + b"garbage",
+        "2.tar": link,
+        "3.tar": pack(sample("a"))[:1536] + bytes(50_000),
+        "4.tar": pack(sample("a"))[:1400],
+    }
+    (tmp_path / "in").mkdir()
+    for name, raw in raws.items():
+        (tmp_path / "in" / name).write_bytes(raw)
+    near = index_tars(str(tmp_path / "in"), str(tmp_path / "near"), looks=looks)
+    with HttpStore().running() as store:
+        store.files |= {f"/far/{name}": raw for name, raw in raws.items()}
+        far = index_tars(f"{store.url}/far/{{0..4}}.tar", str(tmp_path / "far"), looks=looks)
+    assert near.damaged.keys() == far.damaged.keys() == {"4.tar"}
+    assert (near.num_samples, near.num_quarantined) == (far.num_samples, far.num_quarantined)
+    assert near.num_samples == 2 + 1 + 2 and near.num_quarantined == 1 + 1 + 2
+    lines = [(tmp_path / place / "quarantine.jsonl").read_text() for place in ("near", "far")]
+    assert lines[0] == lines[1] and "garbage" not in lines[0]
