@@ -241,10 +241,11 @@ class _Run:
         self._on_shard = on_shard or (lambda done, total: None)
         self._damaged: dict[str, str] = {}
         self._notes: dict[str, int] = {}
+        self._reuse = True
         self._source, self._roots = open_source(root, roots), tuple(roots)
 
     def run(self, names: Sequence[str], pattern: str) -> IndexReport:
-        old = self._old_pieces()
+        old = self._old_pieces() if self._reuse else {}
         parts = self._take_up()
         pieces: dict[str, Piece] = {}
         tasks: list[_Task] = []
@@ -277,7 +278,13 @@ class _Run:
             raise DamagedShard(*([head + kinds[0]] if len(kinds) == 1 else [head, *kinds[:5]]))
         in_order = [pieces[name] for name in sorted(pieces)]
         provenance = {"pattern": pattern, "left_out": dict(sorted(self._damaged.items()))}
-        reasons = publish_index(self._target, self._header._replace(provenance=provenance), in_order)
+        try:
+            reasons = publish_index(self._target, self._header._replace(provenance=provenance), in_order)
+        except DatasetError:
+            if not self._reuse or old.keys().isdisjoint(pieces):
+                raise
+            self._reuse = False  # the index before is damaged where only reading it shows: every tar is looked at
+            return self.run(names, pattern)
         self._target.clear()
         num_scanned = len(pieces) - num_known
         url, root = self._target.url, self._source.url

@@ -113,3 +113,13 @@ def test_other_widths_and_missing_optional_columns_are_fine() -> None:
     twice = pa.table([pa.array([1]), pa.array([1])], names=["a", "a"])
     with pytest.raises(ColumnError, match="column a is there twice"):
         check_types(twice.schema, {"a": pa.int64()})
+
+
+@pytest.mark.parametrize("name", ["duration", "key", "member_size"])
+def test_to_index_again_is_the_remedy(built: Path, tmp_path: Path, name: str) -> None:
+    folder = tmp_path / "spoilt"
+    shutil.copytree(built, folder)
+    spoil(folder, "index.parquet", name, with_null)
+    report = index_tars(str(folder), looks=Looks(media=True))
+    assert (report.num_samples, report.num_quarantined) == (2, 0)
+    use(folder)
