@@ -197,6 +197,7 @@ class _Client:
         # Of its own: ranks must not wait equally long, and the numbers of the user's generator are the user's.
         self._random = random.Random()
         self._next_warning = 0.0
+        self._was_throttled = False
 
     def run(self, work: Coroutine[Any, Any, _T]) -> _T:
         """Wait for work that runs on the event loop; Ctrl-C cancels it."""
@@ -230,7 +231,7 @@ class _Client:
                 return await AsyncRetrying(
                     retry=retry_if_exception(_may_pass),
                     wait=self._pause,
-                    stop=stop_before_delay(self._deadline),
+                    stop=partial(self._is_over, stop_before_delay(self._deadline)),
                     before_sleep=partial(self._note, url, start),
                 )(once)
             except RetryError as error:
@@ -244,6 +245,13 @@ class _Client:
         assert isinstance(failure, Failure)
         failure.reason, failure.args = scrub(failure.reason, self._address), ()
         return failure
+
+    def _is_over(self, at_deadline: Callable[[RetryCallState], bool], state: RetryCallState) -> bool:
+        """Whether to give up: at the deadline, or sooner where the reason hardly ever passes."""
+        failure = state.outcome.exception() if state.outcome else None
+        patience = failure.patience if isinstance(failure, Failure) else None
+        too_long = patience is not None and (state.seconds_since_start or 0.0) + state.upcoming_sleep > patience
+        return too_long or at_deadline(state)
 
     def _pause(self, state: RetryCallState) -> float:
         assert state.outcome is not None
@@ -261,7 +269,12 @@ class _Client:
         if failure.kind == "throttled":
             self.traffic.add("seconds_throttled", state.next_action.sleep)
         now = time.monotonic()
-        if now - start > _WARN_AFTER and now > self._next_warning:
+        if failure.kind == "throttled" and not self._was_throttled:
+            self._was_throttled = True
+            _log.warning(
+                "%s: %s; the store asks for fewer requests, so they wait longer from here on", url, failure.reason
+            )
+        elif now - start > _WARN_AFTER and now > self._next_warning:
             self._next_warning = now + _WARN_AFTER
             left = self._deadline - (now - start)
             _log.warning("%s: %s; trying again for up to %.0f s", url, failure.reason, left)
@@ -296,7 +309,9 @@ def _final(url: str, failure: BaseException | None, attempts: int, seconds: floa
         return AccessDenied(f"{url}: access refused ({reason}){remedy}")
     if failure.kind == "refused":
         return SourceError(f"{url}: {reason}{remedy}")
+    tried = f"{url}: cannot be read ({reason}), tried {attempts} times in {seconds:.0f} s"
+    if failure.patience is not None:
+        return SourceError(f"{tried}{remedy}")
     return SourceError(
-        f"{url}: cannot be read ({reason}), tried {attempts} times in {seconds:.0f} s; check the address and the "
-        f"store, or let it take longer ({DEADLINE_VARIABLE}, seconds)"
+        f"{tried}; check the address and the store, or let it take longer ({DEADLINE_VARIABLE}, seconds)"
     )

@@ -1,4 +1,4 @@
-"""One request to a store: S3 through the client of s3fs, the web by web.py, and other stores by fsspec.
+"""One request to a store: S3 by s3.py, the web by web.py, and other stores by fsspec.
 
 Promises: one call is one request, tried once; bytes are either exactly those that were asked for or a Failure; what a
 client library raises becomes a Failure that says whether to try again, and what to do if that is of no use. Secrets
@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import socket
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Literal, NamedTuple, Protocol
@@ -18,11 +19,14 @@ from typing import Any, Literal, NamedTuple, Protocol
 from shards.addresses import WEB, scheme_of
 from shards.printing import PrintableError
 from shards.redact import scrub, shown
-from shards.source import CONNECTIONS, Names, SourceError, Stat, checked
+from shards.source import Names, SourceError, Stat, checked
 
 CONNECT_SECONDS, READ_SECONDS = 5.0, 20.0
 """Until a connection stands, and between two pieces of an answer."""
 
+UNKNOWN_HOST_SECONDS = 10.0
+"""For which a host name that nobody knows is looked up again."""
+_NO_SUCH_HOST = {socket.EAI_NONAME, getattr(socket, "EAI_NODATA", socket.EAI_NONAME)}
 _PIECE = 1 << 20
 _VERSION_FIELDS = (
     "ETag",
@@ -46,6 +50,7 @@ class Failure(PrintableError):
         reason: str,
         remedy: str = "",
         pause: float = 0.0,
+        patience: float | None = None,
     ) -> None:
         super().__init__(reason)
         self.kind = kind
@@ -53,6 +58,8 @@ class Failure(PrintableError):
         self.reason, self.remedy = scrub(reason), remedy
         self.pause = pause
         """Seconds that the store wants to be left alone."""
+        self.patience = patience
+        """Of "again": seconds for which it is worth trying; None: as long as for any other reason."""
 
 
 class NoSize(Failure):
@@ -97,7 +104,11 @@ def open_store(address: str, roots: Sequence[str] = ()) -> tuple[Store, asyncio.
         from shards.web import WebStore
 
         return WebStore(address, roots), get_loop()
-    return (S3Store if scheme in ("s3", "s3a") else AnyStore)(address), get_loop()
+    if scheme in ("s3", "s3a"):
+        from shards.s3 import S3Store
+
+        return S3Store(address), get_loop()
+    return AnyStore(address), get_loop()
 
 
 def open_filesystem(address: str, **options: Any) -> tuple[Any, str]:
@@ -183,150 +194,16 @@ def status_failure(status: int, reason: str, remedy: str, pause: str | None) -> 
     return Failure("denied" if status in (401, 403, 407) else "refused", reason, remedy)
 
 
-# ---------------------------------------------------------------- S3
-
-
-_S3_REMEDIES = {
-    "InvalidAccessKeyId": "AWS_ACCESS_KEY_ID is not known there",
-    "SignatureDoesNotMatch": "AWS_SECRET_ACCESS_KEY does not belong to AWS_ACCESS_KEY_ID",
-    "ExpiredToken": "the temporary credentials have run out: get new ones",
-    "TokenRefreshRequired": "the temporary credentials have run out: get new ones",
-    "InvalidToken": "AWS_SESSION_TOKEN does not belong to AWS_ACCESS_KEY_ID",
-    "RequestTimeTooSkewed": "the clock of this machine is wrong",
-    "AccessDenied": "the key is good, but the bucket's policy does not allow this, or the file is not there and "
-    "listing is not allowed",
-    "AllAccessDisabled": "the bucket is closed",
-    "InvalidObjectState": "the file lies in an archive: restore it first",
-}
-_S3_DENIED = {"ExpiredToken", "TokenRefreshRequired", "InvalidToken", "InvalidObjectState", "AllAccessDisabled"}
-_S3_THROTTLED = {"SlowDown", "Throttling", "ThrottlingException", "RequestLimitExceeded", "TooManyRequests"}
-_S3_PASSING = {"RequestTimeout", "InternalError", "OperationAborted"}
-_S3_ELSEWHERE = {"AuthorizationHeaderMalformed", "IllegalLocationConstraintException", "PermanentRedirect"}
-_S3_VARIABLES = "check AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_ENDPOINT_URL and the bucket's policy"
-
-
-class S3Store:
-    """A prefix of a bucket. s3fs makes the client (so its settings count), requests go to the client directly."""
-
-    def __init__(self, url: str) -> None:
-        from fsspec.config import conf
-
-        users: dict[str, Any] = conf.get("s3", {}).get("config_kwargs", {})
-        config = {
-            "connect_timeout": CONNECT_SECONDS,
-            "read_timeout": READ_SECONDS,
-            "max_pool_connections": CONNECTIONS,
-            # Checksums of answers are not known to every store, and the index has its own.
-            "response_checksum_validation": "when_required",
-            "retries": {"total_max_attempts": 1, "mode": "standard"},
-        }
-        self._files, prefix = open_filesystem(url, config_kwargs={**config, **users})
-        self._bucket, key, _ = self._files.split_path(prefix)
-        self._prefix = f"{key.strip('/')}/" if key.strip("/") else ""
-
-    async def stat(self, name: str) -> Stat:
-        from botocore.exceptions import ClientError
-
-        try:
-            with _s3_failures(self._bucket):
-                said = await self._call("head_object", Key=self._prefix + name)
-                return Stat(int(said["ContentLength"]), version_of(said))
-        except Failure as failure:
-            cause = failure.__cause__
-            if failure.kind in ("again", "throttled") or not isinstance(cause, ClientError):
-                raise
-        # The answer to HEAD has no body, so no reason; this one has. Where only GET is allowed it even gives the size.
-        answer = await self.get(name, 0, 1)
-        return Stat(len(answer.data) if answer.size is None else answer.size, answer.version)
-
-    async def get(self, name: str, offset: int, length: int | None, write: Write | None = None) -> Answer:
-        header = range_header(offset, length)
-        asked = {"Key": self._prefix + name} | ({} if header is None else {"Range": header})
-        with _s3_failures(self._bucket):
-            try:
-                said = await self._call("get_object", **asked)
-            except Exception as error:
-                if _s3_status(error) == 416:  # the range begins where the file ends, an empty one's first byte too
-                    return Answer(b"", 0 if offset <= 0 else None, "")
-                raise
-            async with said["Body"] as body:
-                num_bytes, size = expected_body(offset, length, said.get("ContentRange"), said.get("ContentLength"))
-                data = await body_of(body, num_bytes, write)
-            return Answer(data, size, version_of(said))
-
-    async def list(self, page: str) -> tuple[Names, str]:
-        more = {"ContinuationToken": page} if page else {}
-        with _s3_failures(self._bucket, ", while listing"):
-            said = await self._call("list_objects_v2", Prefix=self._prefix, Delimiter="/", **more)
-        found = said.get("Contents", [])
-        if not found and not said.get("CommonPrefixes") and self._prefix and not page:
-            raise Failure("missing", "nothing in the bucket begins with this", "check the address")
-        names = [entry["Key"].removeprefix(self._prefix) for entry in found]
-        return [name for name in names if name], said.get("NextContinuationToken", "") if said["IsTruncated"] else ""
-
-    async def _call(self, method: str, **arguments: Any) -> Any:
-        files = self._files
-        await files.set_session()
-        call = getattr(await files.get_s3(self._bucket), method)
-        return await call(**files._get_s3_method_kwargs(call, Bucket=self._bucket, **arguments))
-
-
-def _s3_status(error: BaseException) -> int | None:
-    response = getattr(error, "response", None)
-    return response["ResponseMetadata"].get("HTTPStatusCode") if response else None
-
-
-@contextmanager
-def _s3_failures(bucket: str, what: str = "") -> Iterator[None]:
-    import aiohttp
-    from botocore import exceptions
-
-    try:
-        yield
-    except exceptions.ClientError as error:
-        raise _client_failure(error, bucket, what) from error
-    except (exceptions.NoCredentialsError, exceptions.PartialCredentialsError, exceptions.TokenRetrievalError) as error:
-        public = "for a public bucket set FSSPEC_S3_ANON=true"
-        raise Failure("denied", f"{type(error).__name__}: {error}", f"{_S3_VARIABLES}; {public}") from error
-    except exceptions.SSLError as error:
-        raise tls_failure(error) from error
-    except (exceptions.ParamValidationError, exceptions.UnknownEndpointError, ValueError) as error:
-        reason = " ".join(str(error).removeprefix("Parameter validation failed:").split())
-        raise Failure("refused", reason.partition(": Bucket name must")[0], _S3_ADDRESS) from error
-    except (exceptions.BotoCoreError, exceptions.HTTPClientError, aiohttp.ClientError, OSError) as error:
-        raise Failure("again", f"{type(error).__name__}: {error}") from error
-
-
-_S3_ADDRESS = (
-    "check the name of the bucket, AWS_DEFAULT_REGION and AWS_ENDPOINT_URL (it begins with http:// or https://)"
-)
-
-
-def _client_failure(error: Any, bucket: str, what: str) -> Failure:
-    """What an error answer of S3 means."""
-    said: Mapping[str, Any] = error.response.get("Error", {})
-    about = error.response.get("ResponseMetadata", {})
-    status, headers = int(about.get("HTTPStatusCode", 0)), about.get("HTTPHeaders", {})
-    code = str(said.get("Code", status))
-    reason = f"{code}: {said.get('Message') or ''}".rstrip(": ") + what
-    region = said.get("Region") or headers.get("x-amz-bucket-region")
-    if code in _S3_THROTTLED or status in (429, 503):
-        return status_failure(503, reason, "", headers.get("retry-after"))
-    if code in _S3_PASSING:
-        return Failure("again", reason)
-    if region and (status in (301, 307) or code in _S3_ELSEWHERE):
-        there = f"the bucket {bucket} lies in region {region}"
-        return Failure("refused", reason, f"{there}: set AWS_DEFAULT_REGION={region}")
-    if status in (301, 307):
-        return Failure("refused", reason, f"the bucket {bucket} lies elsewhere: {_S3_ADDRESS}")
-    if code == "NoSuchBucket":
-        return Failure("missing", f"there is no bucket {bucket}", "check the address, and AWS_ENDPOINT_URL")
-    if status in (404, 410):
-        return Failure("missing", "", "")
-    remedy = _S3_REMEDIES.get(code)
-    if code in _S3_DENIED or status in (401, 403):
-        return Failure("denied", reason, f"{remedy}; {_S3_VARIABLES}" if remedy else _S3_VARIABLES)
-    return status_failure(status, reason, _S3_ADDRESS, headers.get("retry-after"))
+def connection_failure(error: BaseException) -> Failure:
+    """What it means that a server could not be reached, or went away. A host that nobody knows may be one whose name
+    is not spread yet, or a slip of the pen: it is tried for a short time."""
+    reason = f"{type(error).__name__}: {error}"
+    cause: BaseException | None = error
+    for _ in range(8):
+        if isinstance(cause, socket.gaierror) and cause.errno in _NO_SUCH_HOST:
+            return Failure("again", f"unknown host: {reason}", "check the address", patience=UNKNOWN_HOST_SECONDS)
+        cause = getattr(cause, "os_error", None) or cause.__cause__ or cause.__context__ if cause else None
+    return Failure("again", reason)
 
 
 def tls_failure(error: BaseException) -> Failure:
@@ -399,7 +276,7 @@ def _any_failures() -> Iterator[None]:
     except PermissionError as error:
         raise Failure("denied", _text(error), "check the credentials and the permissions there") from error
     except (TimeoutError, OSError, EOFError) as error:
-        raise Failure("again", _text(error)) from error
+        raise connection_failure(error) from error
     except Exception as error:
         # Client libraries have exceptions of their own; those that answer for a server carry a status.
         status = next((v for n in ("status", "status_code", "code") if isinstance(v := getattr(error, n, 0), int)), 0)

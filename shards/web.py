@@ -35,6 +35,7 @@ from shards.stores import (
     NoSize,
     Write,
     body_of,
+    connection_failure,
     expected_body,
     open_filesystem,
     range_header,
@@ -220,4 +221,4 @@ def _failures() -> Iterator[None]:
     except aiohttp.ClientResponseError as error:
         raise status_failure(error.status, f"HTTP {error.status} {error.message}", _REMEDY, None) from error
     except (TimeoutError, aiohttp.ClientError, OSError) as error:
-        raise Failure("again", f"{type(error).__name__}: {error}") from error
+        raise connection_failure(error) from error
