@@ -41,9 +41,11 @@ from shards.roots import permitted_root
 from shards.sample import FACT_NAMES, MediaFacts
 from shards.source import (
     BytesFile,
+    ChangedFile,
     MissingFile,
     SeekableFile,
     Source,
+    SourceError,
     Stat,
     address_of,
     check_name,
@@ -639,7 +641,10 @@ class Index:
         shard_source = _open_root(source, dataset, roots)
         try:
             shards = _read_shards(source, dataset, read_shards())
-            file = _IndexFile(source, stat_index().size, read_tail())
+            found, tail = stat_index(), read_tail()
+            if tail and source.stat_many([INDEX_FILE], known=True) != [found]:
+                raise DatasetError(f"{source.url}/{INDEX_FILE}: changed while it was being opened: start again")
+            file = _IndexFile(source, found.size, tail)
             parquet = ParquetFile(file, _DICTIONARIES)
         except MissingFile as error:
             raise DatasetError(f"{error}; {DATASET_FILE} is there, so a file was lost: {_REBUILD}") from error
@@ -674,7 +679,10 @@ class Index:
             return
         with self._lock:
             for members, spans in self._batches(sorted(set(shards) - self._rows.keys())):
-                data = self.source.read_many([(INDEX_FILE, start, length) for start, length in spans])
+                try:
+                    data = self.source.read_many([(INDEX_FILE, start, length) for start, length in spans])
+                except (ChangedFile, MissingFile) as error:
+                    raise _was_replaced(error) from error
                 self._file.pieces += [(start, piece) for (start, _), piece in zip(spans, data, strict=True)]
                 try:
                     for shard in members:
@@ -796,6 +804,8 @@ class Index:
             table = self._parquet.read_row_group(group, columns=columns)
             check_table(table)
             return table
+        except DatasetError:
+            raise  # it was replaced
         except ValueError as error:
             raise self._damaged(f"row group {group}: {error}") from error
 
@@ -842,7 +852,10 @@ class _IndexFile(SeekableFile):
         for start, data in self.pieces:
             if start <= offset and offset + length <= start + len(data):
                 return data[offset - start : offset - start + length]
-        return self._source.read(INDEX_FILE, offset, length)
+        try:
+            return self._source.read(INDEX_FILE, offset, length)
+        except (ChangedFile, MissingFile) as error:
+            raise _was_replaced(error) from error
 
 
 def _ask_for_files(
@@ -863,6 +876,13 @@ def _ask_for_files(
 def _weight(table: pa.Table) -> int:
     """As how many rows of 256 bytes each a table counts: few rows may hold endless lists."""
     return max(int(table.num_rows), int(table.get_total_buffer_size()) >> 8)
+
+
+def _was_replaced(error: SourceError) -> DatasetError:
+    """For an index that is not the one any more that was opened."""
+    if isinstance(error, ChangedFile):
+        return DatasetError(str(error))
+    return DatasetError(f"{error}; the dataset changed while it was being read: start again")
 
 
 _REBUILD = "build the dataset again, or copy it again from where it is whole"

@@ -39,7 +39,7 @@ from shards.partial import Media, PartialMedium
 from shards.partial_reader import Part, PartialReader
 from shards.records import TextError, parse
 from shards.sample import Origin, Sample, SampleError
-from shards.source import MissingFile, Range, Source, SourceError, is_remote, open_source
+from shards.source import ChangedFile, MissingFile, Range, Source, SourceError, is_remote, open_source
 
 _GAP = 1 << 16
 """Members of a sample are fetched in one read when at most this many foreign bytes lie between them."""
@@ -303,6 +303,8 @@ class Reader:
         """Ranges of shards that are what the index knows: a store says so with the first range of each."""
         try:
             data = self.source.read_many(ranges)
+        except ChangedFile as error:
+            raise DatasetError(str(error)) from error
         except MissingFile:
             self._check_shards(shards)  # which has more to say
             raise

@@ -28,6 +28,7 @@ from shards.redact import scrub, shown
 from shards.source import (
     CONNECTIONS,
     AccessDenied,
+    ChangedFile,
     MissingFile,
     Names,
     Pieces,
@@ -66,13 +67,21 @@ class RemoteSource:
     """A URL prefix. deadline: seconds for one request; None: what the environment says, or 300. roots: where an http(s)
     server may redirect to beside itself."""
 
-    def __init__(self, address: str, deadline: float | None = None, roots: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self,
+        address: str,
+        deadline: float | None = None,
+        roots: tuple[str, ...] = (),
+        seen: dict[str, Stat] | None = None,
+    ) -> None:
         base, query = split_query(checked(address))
         self.address = base.rstrip("/") + (f"?{query}" if query else "")
         """With credentials: not to be shown."""
         self._deadline, self._roots = deadline, roots
         self.url = shown(self.address)
         self._clients: dict[int, _Client] = {}
+        self._seen: dict[str, Stat] = dict(seen or {})
+        """What the store said of each file when it was first read."""
 
     @property
     def traffic(self) -> Counters:
@@ -136,9 +145,12 @@ class RemoteSource:
         if length == 0:
             return b""
         num_bytes = length if length is not None else max(0, -offset)
-        get = partial(client.store.get, name, offset, length)
+        get = partial(client.store.get, name, offset, length, None, partial(self._check, name))
         answer: Answer = await client.request("range", self._shown(name), get, num_bytes)
         client.traffic.add("bytes", len(answer.data))
+        seen = self._seen.get(name)
+        if not answer.data and seen is not None and 0 <= offset < seen.size:
+            raise ChangedFile(self._shown(name), f"{seen.size} bytes", f"no more than {offset}")
         if answer.size is not None:
             client.said[name] = Stat(answer.size, answer.version)
         return answer.data
@@ -155,14 +167,26 @@ class RemoteSource:
             got += len(data)
             client.traffic.add("bytes", len(data))
 
+        check = partial(self._check, name)
+
         async def ask() -> None:
             if got < length:
-                answer = await client.store.get(name, offset + got, length - got, take)
+                answer = await client.store.get(name, offset + got, length - got, take, check)
                 if answer.data:
                     take(answer.data)
 
         await client.request("part", self._shown(name), ask, length)
         return got
+
+    def _check(self, name: str, size: int | None, version: str) -> None:
+        """Raise Failure for a file that is another one than when it was first read."""
+        if size is None:
+            return
+        now = Stat(size, version)
+        before = self._seen.setdefault(name, now)
+        if now != before:
+            said = [f"{stat.size} bytes, {stat.version or 'no ETag'}" for stat in (before, now)]
+            raise Failure("changed", " before, now ".join(said))
 
     def _shown(self, name: str) -> str:
         return f"{self.url}/{name.replace('?', '%3F').replace('#', '%23')}"
@@ -174,7 +198,7 @@ class RemoteSource:
         return client or self._clients.setdefault(os.getpid(), _Client(self.address, self._deadline, self._roots))
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"address": self.address, "deadline": self._deadline, "roots": self._roots}
+        return {"address": self.address, "deadline": self._deadline, "roots": self._roots, "seen": self._seen}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__init__(**state)  # type: ignore[misc]
@@ -259,7 +283,8 @@ class _Client:
         assert isinstance(failure, Failure)
         first = _THROTTLED_PAUSE if failure.kind == "throttled" else _FIRST_PAUSE
         longest = min(_LONGEST_PAUSE, first * 2 ** min(16, state.attempt_number - 1))
-        return max(failure.pause, self._random.uniform(0, longest))
+        # Added to what the store wants: processes that it throttled at the same time must not come back so.
+        return failure.pause + self._random.uniform(0, longest)
 
     def _note(self, url: str, start: float, state: RetryCallState) -> None:
         """Count a failure that is followed by another attempt, and say so if it goes on for long."""
@@ -305,6 +330,8 @@ def _final(url: str, failure: BaseException | None, attempts: int, seconds: floa
         return MissingFile(
             f"{url}: not found{why}; {failure.remedy or 'check the path, or whether the dataset was built here'}"
         )
+    if failure.kind == "changed":
+        return ChangedFile(url, *reason.split(" before, now "))
     if failure.kind == "denied":
         return AccessDenied(f"{url}: access refused ({reason}){remedy}")
     if failure.kind == "refused":

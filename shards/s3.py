@@ -17,6 +17,7 @@ from shards.stores import (
     CONNECT_SECONDS,
     READ_SECONDS,
     Answer,
+    Check,
     Failure,
     Write,
     body_of,
@@ -26,6 +27,7 @@ from shards.stores import (
     range_header,
     status_failure,
     tls_failure,
+    unchecked,
     version_of,
 )
 
@@ -87,7 +89,9 @@ class S3Store:
         answer = await self.get(name, 0, 1)
         return Stat(len(answer.data) if answer.size is None else answer.size, answer.version)
 
-    async def get(self, name: str, offset: int, length: int | None, write: Write | None = None) -> Answer:
+    async def get(
+        self, name: str, offset: int, length: int | None, write: Write | None = None, check: Check = unchecked
+    ) -> Answer:
         header = range_header(offset, length)
         asked = {"Key": self._prefix + name} | ({} if header is None else {"Range": header})
         with _s3_failures(self._bucket):
@@ -99,6 +103,7 @@ class S3Store:
                 raise
             async with said["Body"] as body:
                 num_bytes, size = expected_body(offset, length, said.get("ContentRange"), said.get("ContentLength"))
+                check(size, version_of(said))
                 data = await body_of(body, num_bytes, write)
             return Answer(data, size, version_of(said))
 

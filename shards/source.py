@@ -15,10 +15,10 @@ import os
 import stat
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from shards.addresses import check_address, is_remote, local_path, normal
-from shards.open_files import OpenFiles, too_many
+from shards.open_files import OpenFile, OpenFiles, too_many
 from shards.printing import PrintableError
 
 Names = list[str]
@@ -40,6 +40,16 @@ class AccessDenied(SourceError):
 
 class AddressError(SourceError):
     """An address that leads nowhere: an unknown scheme, a chain, credentials where they are not used."""
+
+
+class ChangedFile(SourceError):
+    """A file that is not the one any more that this source has read before."""
+
+    def __init__(self, path: str, before: object, now: object) -> None:
+        super().__init__(
+            f"{path}: changed while it was being read ({before} before, {now} now); nothing of the new "
+            "version was used: start again, and it is read as it is then"
+        )
 
 
 class Stat(NamedTuple):
@@ -141,11 +151,14 @@ def read_fully(fd: int, length: int, offset: int) -> bytes:
 
 
 class LocalSource:
-    """A folder of this machine."""
+    """A folder of this machine. A file that was replaced is read on as it was while it is kept open; one that has other
+    bytes under its name when it is opened anew, or is written over, is a ChangedFile."""
 
-    def __init__(self, folder: str) -> None:
+    def __init__(self, folder: str, seen: dict[str, tuple[int, int]] | None = None) -> None:
         self.url = folder
         self._files = OpenFiles(folder)
+        self._seen = dict(seen or {})
+        """Size and time of each file when it was first read."""
 
     def list(self, suffix: str = "") -> Names:
         with _naming(self.url), os.scandir(self.url) as entries:
@@ -168,9 +181,9 @@ class LocalSource:
         check_name(name)
         check_range(offset, length)
         with _naming(os.path.join(self.url, name)):
-            file = self._files.get(name)
+            file = self._open(name)
             if length is None:
-                size = os.fstat(file.fd).st_size
+                size = self._seen[name][0]
                 offset = max(0, size + offset) if offset < 0 else offset
                 length = max(0, size - offset)
             return read_fully(file.fd, length, offset)
@@ -182,7 +195,7 @@ class LocalSource:
             if file is None or name != open_name:
                 check_name(name)
                 with _naming(os.path.join(self.url, name)):
-                    file, open_name = self._files.get(name), name
+                    file, open_name = self._open(name), name
             try:
                 data = os.pread(file.fd, length, offset)
             except (OSError, ValueError):
@@ -191,11 +204,22 @@ class LocalSource:
             pieces.append(data if len(data) == length else self.read(name, offset, length))
         return pieces
 
-    def __getstate__(self) -> dict[str, str]:
-        return {"url": self.url}
+    def _open(self, name: str) -> OpenFile:
+        """A file, which is still what was read of it before."""
+        file = self._files.get(name)
+        found = os.fstat(file.fd)
+        now = (found.st_size, found.st_mtime_ns)
+        before = self._seen.setdefault(name, now)
+        if now != before:
+            said = [f"{size} bytes of time {time}" for size, time in (before, now)]
+            raise ChangedFile(os.path.join(self.url, name), *said)
+        return file
 
-    def __setstate__(self, state: dict[str, str]) -> None:
-        self.__init__(state["url"])  # type: ignore[misc]
+    def __getstate__(self) -> dict[str, Any]:
+        return {"folder": self.url, "seen": self._seen}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__init__(**state)  # type: ignore[misc]
 
 
 @contextmanager

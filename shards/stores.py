@@ -46,7 +46,7 @@ class Failure(PrintableError):
 
     def __init__(
         self,
-        kind: Literal["missing", "denied", "refused", "again", "throttled"],
+        kind: Literal["missing", "denied", "refused", "changed", "again", "throttled"],
         reason: str,
         remedy: str = "",
         pause: float = 0.0,
@@ -69,6 +69,12 @@ class NoSize(Failure):
 
 
 Write = Callable[[bytes], None]
+Check = Callable[[int | None, str], None]
+"""(size, version) of a file, before its bytes are taken. Raises Failure for another one than is wanted."""
+
+
+def unchecked(size: int | None, version: str) -> None:
+    """Whatever it is."""
 
 
 class Answer(NamedTuple):
@@ -84,7 +90,9 @@ class Store(Protocol):
     """One prefix of a store; each call is one request on the event loop of fsspec."""
 
     async def stat(self, name: str) -> Stat: ...
-    async def get(self, name: str, offset: int, length: int | None, write: Write | None = None) -> Answer:
+    async def get(
+        self, name: str, offset: int, length: int | None, write: Write | None = None, check: Check = unchecked
+    ) -> Answer:
         """Bytes as `Source.read` gives them; where the store can, to `write` as they come, and not in the answer."""
 
     async def list(self, page: str) -> tuple[Names, str]:
@@ -230,7 +238,9 @@ class AnyStore:
             raise Failure("missing", "it is a folder", "")
         return Stat(int(info["size"]), version_of(info))
 
-    async def get(self, name: str, offset: int, length: int | None, write: Write | None = None) -> Answer:
+    async def get(
+        self, name: str, offset: int, length: int | None, write: Write | None = None, check: Check = unchecked
+    ) -> Answer:
         end = None if length is None else offset + length
         path = f"{self._prefix}/{name}"
         with _any_failures():
@@ -243,14 +253,15 @@ class AnyStore:
                 if size is None or size > max(0, offset):
                     raise
                 return Answer(b"", size, "")
-            if length is None or len(data) == length:
-                return Answer(data, None, "")
-            if len(data) > length:
-                raise Failure("refused", "the server ignores byte ranges", "use one that serves them")
-            size = (await self._call("info", path)).get("size")
-        if size is not None and offset + len(data) < size:
+            # Afterwards, as these stores do not say it with the bytes: what is still there was there before.
+            info = await self._call("info", path)
+            size, version = info.get("size"), version_of(info)
+        check(size, version)
+        if length is not None and len(data) > length:
+            raise Failure("refused", "the server ignores byte ranges", "use one that serves them")
+        if length is not None and len(data) < length and size is not None and offset + len(data) < size:
             raise Failure("again", f"the store gave {len(data)} of {length} bytes")
-        return Answer(data, size, "")
+        return Answer(data, size, version)
 
     async def list(self, page: str) -> tuple[Names, str]:
         with _any_failures():

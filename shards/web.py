@@ -31,6 +31,7 @@ from shards.stores import (
     CONNECT_SECONDS,
     READ_SECONDS,
     Answer,
+    Check,
     Failure,
     NoSize,
     Write,
@@ -41,6 +42,7 @@ from shards.stores import (
     range_header,
     status_failure,
     tls_failure,
+    unchecked,
     version_of,
 )
 
@@ -79,7 +81,9 @@ class WebStore:
             raise NoSize
         return Stat(int(size), version_of(said.headers))
 
-    async def get(self, name: str, offset: int, length: int | None, write: Write | None = None) -> Answer:
+    async def get(
+        self, name: str, offset: int, length: int | None, write: Write | None = None, check: Check = unchecked
+    ) -> Answer:
         async with self._ask("GET", below(self._address, name), range_header(offset, length)) as said:
             if said.status == 416:  # the range begins where the file ends
                 return Answer(b"", None, "")
@@ -90,7 +94,9 @@ class WebStore:
             if said.status == 206 and content_range is None:
                 raise Failure("refused", "the server does not say which range it sends", "use another server")
             num_bytes, total = expected_body(offset, length, content_range, int(size) if size else None)
-            return Answer(await body_of(said.content, num_bytes, write), total, version_of(said.headers))
+            version = version_of(said.headers)
+            check(total, version)
+            return Answer(await body_of(said.content, num_bytes, write), total, version)
 
     async def list(self, page: str) -> tuple[Names, str]:
         base, query = split_query(self._address)

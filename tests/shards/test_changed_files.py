@@ -1,0 +1,182 @@
+"""Files that change while they are read: nothing of two versions is ever put together."""
+
+from __future__ import annotations
+
+import os
+import pickle
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import fsspec
+import pytest
+
+from shards import index
+from shards.index import DatasetError, Index
+from shards.indexer import index_tars
+from shards.reader import Reader
+from shards.sample import SampleError
+from shards.samples import Looks
+from shards.source import ChangedFile, LocalSource, Source, open_source
+from tests.shards.foreign_tars import img2dataset_files, write_tar
+from tests.shards.http_store import HttpStore
+
+OLD, NEW = b"0123456789" * 20, b"abcdefghij" * 20
+PLACES = ["local", "http", "s3", "memory"]
+Put = Callable[[str, bytes], None]
+
+
+@pytest.fixture
+def place(tmp_path: Path, s3_server: Any, use_s3: Callable[..., None]) -> Iterator[Callable[[str], tuple[str, Put]]]:
+    """place(kind) -> (address, put(name, bytes)): somewhere files can be replaced."""
+    with HttpStore().running() as store:
+
+        def make(kind: str) -> tuple[str, Put]:
+            if kind == "local":
+                return str(tmp_path), lambda name, data: _write_over(tmp_path / name, data)
+            if kind == "http":
+                return f"{store.url}/d", lambda name, data: store.files.update({f"/d/{name}": data})
+            if kind == "memory":
+                files = fsspec.filesystem("memory")
+                folder = f"/changed-{tmp_path.name}"
+                return f"memory:/{folder}", lambda name, data: files.pipe_file(f"{folder}/{name}", data)
+            use_s3(s3_server)
+            client, prefix = s3_server.client(), f"changed-{tmp_path.name}"
+            return f"s3://{s3_server.bucket}/{prefix}", lambda name, data: client.put_object(
+                Bucket=s3_server.bucket, Key=f"{prefix}/{name}", Body=data
+            )
+
+        yield make
+
+
+def _write_over(path: Path, data: bytes) -> None:
+    before = path.stat().st_mtime_ns if path.exists() else 0
+    path.write_bytes(data)
+    if before:
+        os.utime(path, ns=(before + 10**9, before + 10**9))  # the clock of the file system may be coarse
+
+
+@pytest.mark.parametrize("kind", PLACES)
+def test_a_file_that_was_replaced_by_one_of_the_same_size_is_not_read_on(
+    place: Callable[[str], tuple[str, Put]], kind: str
+) -> None:
+    url, put = place(kind)
+    put("a.tar", OLD)
+    source = open_source(url)
+    assert source.read("a.tar", 0, 10) == OLD[:10]
+    copy: Source = pickle.loads(pickle.dumps(source))
+    put("a.tar", NEW)
+    for reader in (source, copy):
+        with pytest.raises(ChangedFile, match=r"a\.tar: changed while it was being read \(200 bytes.*; .*start again"):
+            reader.read("a.tar", 10, 10)
+        with pytest.raises(ChangedFile, match="changed while it was being read"):
+            reader.read_many([("a.tar", 20, 10)])
+    assert open_source(url).read("a.tar", 10, 10) == NEW[10:20]
+
+
+@pytest.mark.parametrize("kind", ["http", "s3", "memory"])
+def test_a_file_that_got_shorter_is_not_taken_for_one_that_ends(
+    place: Callable[[str], tuple[str, Put]], kind: str
+) -> None:
+    url, put = place(kind)
+    put("a.tar", OLD)
+    source = open_source(url)
+    source.read("a.tar", 0, 10)
+    put("a.tar", OLD[:50])
+    with pytest.raises(ChangedFile, match="changed while it was being read"):
+        source.read("a.tar", 100, 10)
+
+
+def test_parts_of_a_download_are_of_one_version(place: Callable[[str], tuple[str, Put]]) -> None:
+    url, put = place("http")
+    put("a.tar", OLD)
+    source: Any = open_source(url)
+    pieces: list[bytes] = []
+    source.fetch("a.tar", 0, 100, lambda offset, data: pieces.append(data))
+    put("a.tar", NEW)
+    with pytest.raises(ChangedFile):
+        source.fetch("a.tar", 100, 100, lambda offset, data: pieces.append(data))
+    assert b"".join(pieces) == OLD[:100]
+
+
+def test_a_local_file_that_was_renamed_over_is_read_on_while_it_is_open(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(OLD)
+    source = LocalSource(str(tmp_path))
+    source.read("a", 0, 1)
+    (tmp_path / "b").write_bytes(NEW)
+    os.utime(tmp_path / "b", ns=(1, 1))
+    os.replace(tmp_path / "b", tmp_path / "a")
+    assert source.read("a", 10, 10) == OLD[10:20]
+    with pytest.raises(ChangedFile):
+        pickle.loads(pickle.dumps(source)).read("a", 0, 1)
+
+
+# ------------------------------------------------------------ datasets that are indexed again while they are read
+
+
+def _grow(folder: Path, shards: int, mark: str) -> None:
+    for number in range(shards):
+        write_tar(folder / f"{number:05}.tar", img2dataset_files([f"{mark}{number}{i:03}" for i in range(40)]))
+
+
+@pytest.fixture
+def lazily(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An index is read in several requests: a row group for each shard, and a tail that holds the footer only."""
+    monkeypatch.setattr(index, "_MIN_GROUP_ROWS", 40)
+    monkeypatch.setattr(index, "_TAIL_BYTES", 1 << 12)
+
+
+@pytest.mark.usefixtures("lazily")
+@pytest.mark.parametrize("kind", PLACES)
+@pytest.mark.parametrize("headers", [False, True])
+def test_a_dataset_that_is_indexed_again_is_read_as_it_was_or_stops(
+    place: Callable[[str], tuple[str, Put]], tmp_path: Path, kind: str, headers: bool
+) -> None:
+    url, put = place(kind)
+    folder = Path(url) if kind == "local" else tmp_path / "made"
+    folder.mkdir(exist_ok=True)
+
+    def publish() -> None:
+        index_tars(str(folder), looks=Looks(checksums=not headers))
+        for file in sorted(folder.iterdir()) if kind != "local" else ():
+            put(file.name, file.read_bytes())
+
+    _grow(folder, 12, "old")
+    publish()
+    reader = Reader("toy", url, "sample")
+    assert reader.origin_of(0, 0).key == "old0000"
+    reader.fetch([0], [0])
+    _grow(folder, 14, "new")
+    publish()
+    keys = []
+    try:
+        for shard in range(12):
+            for one in reader.fetch([shard], [3]):
+                if isinstance(one, SampleError):
+                    raise one
+            keys.append(reader.origin_of(shard, 3).key)
+    except DatasetError as error:
+        assert "changed while it was being read" in str(error) and "start again" in str(error)
+    except SampleError as error:
+        assert "is damaged: checksum" in str(error)
+    assert all(key.startswith("old") for key in keys)
+    assert Reader("toy", url, "sample").origin_of(13, 0).key == "new13000"
+
+
+@pytest.mark.usefixtures("lazily")
+def test_an_index_that_is_gone_from_under_its_reader_says_so(
+    place: Callable[[str], tuple[str, Put]], tmp_path: Path
+) -> None:
+    url, put = place("http")
+    folder = tmp_path / "made"
+    folder.mkdir()
+    _grow(folder, 12, "old")
+    index_tars(str(folder), looks=Looks(checksums=False))
+    for file in folder.iterdir():
+        put(file.name, file.read_bytes())
+    opened = Index.open(open_source(url))
+    put("index.parquet", b"")
+    with pytest.raises(DatasetError, match=r"index\.parquet: changed while it was being read.*start again"):
+        opened.rows(7)
+    with pytest.raises(DatasetError, match="changed while it was being read"):
+        opened.prefetch([8, 9])
