@@ -804,8 +804,8 @@ class Index:
             table = self._parquet.read_row_group(group, columns=columns)
             check_table(table)
             return table
-        except DatasetError:
-            raise  # it was replaced
+        except (ChangedFile, MissingFile) as error:
+            raise _was_replaced(error) from error
         except ValueError as error:
             raise self._damaged(f"row group {group}: {error}") from error
 
@@ -852,10 +852,7 @@ class _IndexFile(SeekableFile):
         for start, data in self.pieces:
             if start <= offset and offset + length <= start + len(data):
                 return data[offset - start : offset - start + length]
-        try:
-            return self._source.read(INDEX_FILE, offset, length)
-        except (ChangedFile, MissingFile) as error:
-            raise _was_replaced(error) from error
+        return self._source.read(INDEX_FILE, offset, length)
 
 
 def _ask_for_files(
