@@ -174,6 +174,7 @@ def _s3_failures(bucket: str, what: str = "") -> Iterator[None]:
     from botocore import exceptions
     from botocore.parsers import ResponseParserError
 
+    passing: tuple[type[Exception], ...] = (*_passing(), aiohttp.ClientError, OSError)
     try:
         yield
     except exceptions.ClientError as error:
@@ -189,7 +190,7 @@ def _s3_failures(bucket: str, what: str = "") -> Iterator[None]:
     except (exceptions.CredentialRetrievalError, exceptions.MetadataRetrievalError) as error:
         # a provider may be away for a moment, and a command that is not there stays away
         raise Failure("again", f"{type(error).__name__}: {error}", _S3_PROFILE, patience=_PROVIDER_SECONDS) from error
-    except (*_passing(), aiohttp.ClientError, OSError) as error:
+    except passing as error:
         raise connection_failure(error) from error
     except exceptions.BotoCoreError as error:  # what is set up wrongly: a profile, a file, a region
         raise Failure("refused", f"{type(error).__name__}: {error}", _S3_PROFILE) from error
