@@ -1,7 +1,7 @@
 """Index tars made elsewhere: `python -m shards index` as a function.
 
 Promises:
-- Input is a folder (its *.tar), a brace pattern or a glob, local or any URL that fsspec knows; the tars of one dataset
+- Input is a folder (its *.tar), a brace pattern or a glob, local or the URL of a store; the tars of one dataset
   lie in one folder. They are read and never changed.
 - Samples in the tars = indexed + quarantined, shard by shard. A tar that is damaged, missing or changes while it is
   read is left out and reported, or stops the run (`strict`); nothing is left out silently.

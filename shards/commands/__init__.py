@@ -1,6 +1,6 @@
 """The command line: `python -m shards VERB PATH ...`, one module per verb.
 
-Promises: a path is a folder or any URL that fsspec knows; --json prints one JSON object on stdout and nothing else
+Promises: a path is a folder or the URL of a store; --json prints one JSON object on stdout and nothing else
 there; progress goes to stderr, and only to a terminal; text that comes from data is shown with its control characters
 spelled out.
 Exit codes: 0 fine; 1 problems found in the data; 2 wrong usage (bad path, no dataset, bad option); 3 a bug of ours
