@@ -1,9 +1,9 @@
 """Where a dataset is written: a folder or URL prefix in which every file appears whole.
 
 Promises: a file is written aside, synced and renamed (for a URL: uploaded whole); what belongs to work that is not
-finished lies in OUT/unfinished/ and goes away with `clear`; a second process that writes into the same local folder is
-refused; whatever goes wrong is a WriteError that names the path and the remedy.
-Gives up: locks and atomic appearance on remote stores that show half-uploaded files (S3, GCS and HDFS-likes with
+finished lies in OUT/unfinished/ and goes away with `clear`; a second process that writes into the same place is refused
+(claim.py, for a URL); whatever goes wrong is a WriteError that names the path and the remedy.
+Gives up: atomic appearance on remote stores that show half-uploaded files (S3, GCS and HDFS-likes with
 rename do not; SFTP does).
 """
 
@@ -18,6 +18,7 @@ from contextlib import contextmanager, suppress
 from typing import Protocol
 
 from shards.addresses import below, is_remote, local_path
+from shards.claim import CLAIM_FILE, Claim, Taken
 from shards.index import DatasetError
 from shards.printing import PrintableError
 from shards.redact import shown
@@ -167,6 +168,17 @@ class RemoteTarget:
         self._files, self._prefix = open_filesystem(self.address)
         self.source, self.unfinished = open_source(self.address), open_source(below(self.address, UNFINISHED))
         self._scratch: str | None = None
+        self._claim: Claim | None = None
+
+    def _hold(self) -> None:
+        """Be the one run that writes here, from its first file on. Raises WriteError."""
+        try:
+            if self._claim is None:
+                with naming(f"{self.url}/{UNFINISHED}/{CLAIM_FILE}"):
+                    self._claim = Claim(self._files, f"{self._prefix}/{UNFINISHED}/{CLAIM_FILE}")
+            self._claim.check()
+        except Taken as error:
+            raise WriteError(f"{self.url}: {error}") from error
 
     def list(self) -> Names:
         try:
@@ -178,7 +190,7 @@ class RemoteTarget:
 
     def list_unfinished(self) -> Names:
         try:
-            return self.unfinished.list()
+            return [name for name in self.unfinished.list() if name != CLAIM_FILE]
         except MissingFile:
             return []
 
@@ -188,6 +200,7 @@ class RemoteTarget:
         return os.path.join(self._scratch, os.path.basename(name))
 
     def publish(self, path: str, name: str, sync: bool = True) -> None:
+        self._hold()
         with naming(f"{self.url}/{name}"):
             self._files.put_file(path, f"{self._prefix}/{name}")
         os.unlink(path)
@@ -202,16 +215,21 @@ class RemoteTarget:
         self.publish(self.stage(name, write), name)
 
     def put(self, name: str, data: bytes) -> None:
+        self._hold()
         with naming(f"{self.url}/{name}"):
             self._files.pipe_file(f"{self._prefix}/{name}", data)
 
     def clear(self) -> None:
+        self._hold()
         # What the parts belong to is said by a json file, which goes last.
         with naming(f"{self.url}/{UNFINISHED}"):
             for name in sorted(self.list_unfinished(), key=lambda name: name.endswith(".json")):
                 self._files.rm_file(f"{self._prefix}/{UNFINISHED}/{name}")
 
     def release(self) -> None:
+        if self._claim is not None:
+            claim, self._claim = self._claim, None
+            claim.release()
         if self._scratch is not None:
             shutil.rmtree(self._scratch, ignore_errors=True)
             self._scratch = None
@@ -239,7 +257,7 @@ def naming(path: str) -> Iterator[None]:
     again = "then start the same command again: it goes on after the last finished shard"
     try:
         yield
-    except (WriteError, DatasetError, AssertionError):
+    except (WriteError, DatasetError, Taken, AssertionError):
         raise
     except OSError as error:
         default = "check the address and the credentials" if is_remote(path) else "check the disk"
