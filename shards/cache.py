@@ -1,4 +1,5 @@
-"""Shards as files of a folder of this node, with a byte limit, shared by all processes and runs of the node.
+"""Shards as files of a folder of this node, with a byte limit, shared by all processes and runs of a user on the node,
+or of the users of a group (shards/cache_folder.py).
 
   .lock                the folder lock: held while room is made, and while files appear and vanish
   IDENTITY-NAME        a whole shard; whoever reads it holds a shared lock on it
@@ -26,7 +27,7 @@ from typing import Literal
 
 import xxhash
 
-from shards.open_files import open_fd
+from shards.cache_folder import CacheFolder, CacheFolderError, Sharing
 from shards.printing import logger
 from shards.source import read_fully
 
@@ -135,9 +136,8 @@ class Reservation(_File):
         with self._cache.locked():
             if self._settled:
                 return None
-            path = self._cache.path(self._identity)
             fcntl.flock(self.fd, fcntl.LOCK_SH)  # before it can be seen, so nobody finds it locked
-            os.rename(path + _PART, path)
+            self._cache.rename(self._identity + _PART, self._identity)
             self._settled = True
             return CachedShard(os.dup(self.fd))
 
@@ -147,21 +147,23 @@ class Reservation(_File):
             if not self._settled and self.fd >= 0:  # closed in a fork
                 self._settled = True
                 with suppress(FileNotFoundError):
-                    os.unlink(self._cache.path(self._identity) + _PART)
+                    self._cache.unlink(self._identity + _PART)
 
 
 class ShardCache:
     """The folder. It is made if it is not there; ValueError says why it cannot be used, and what to do."""
 
-    def __init__(self, folder: str | os.PathLike[str], limit: int) -> None:
-        """limit: bytes that its files may have together."""
+    def __init__(self, folder: str | os.PathLike[str], limit: int, shared: Sharing | None = None) -> None:
+        """limit: bytes that its files may have together. shared: by whom (shards/cache_folder.py)."""
         self.folder, self.limit = os.path.abspath(folder), limit
         self.evictions = 0
         self._sizes: dict[str, int] = {}
         self._warned = False
+        self._refused: set[str] = set()
         remedy = "set cache.folder to a writable folder on a local disk"
         try:
-            os.makedirs(self.folder, exist_ok=True)
+            self._place = CacheFolder(self.folder, shared)
+            self._place.check_all([_LOCK, *filter(_is_ours, os.listdir(self._place.fd))])
             self._check_locks()
             with self.locked():
                 self._sweep()
@@ -183,8 +185,11 @@ class ShardCache:
     def find(self, identity: str) -> CachedShard | None:
         """A shard that is here, open and locked; None if it is not here."""
         try:
-            fd = open_fd(self.path(identity), os.O_RDONLY)
+            fd = self._place.open(identity, os.O_RDONLY)
         except FileNotFoundError:
+            return None
+        except CacheFolderError as error:
+            self._refuse(error)
             return None
         shard = CachedShard(fd)
         if not _lock(fd, fcntl.LOCK_SH) or not os.fstat(fd).st_nlink:
@@ -203,18 +208,21 @@ class ShardCache:
         """
         try:
             return self._reserve(identity, size, next_use)
+        except CacheFolderError as error:
+            self._refuse(error)
+            return "no room"
         except OSError as error:
             return self.full(error)
 
     def _reserve(
         self, identity: str, size: int, next_use: NextUse
     ) -> Reservation | Literal["here", "elsewhere", "no room"]:
-        path = self.path(identity) + _PART
+        name = identity + _PART
         room = False
         with self.locked():
-            if os.path.exists(self.path(identity)):
+            if self._size(identity) is not None:
                 return "here"
-            part = Reservation(self, identity, size, open_fd(path, os.O_RDWR | os.O_CREAT))
+            part = Reservation(self, identity, size, self._place.open(name, os.O_RDWR | os.O_CREAT))
             if not _lock(part.fd, fcntl.LOCK_EX):
                 return "elsewhere"
             try:
@@ -224,7 +232,7 @@ class ShardCache:
                     room = True
             finally:
                 if not room:
-                    os.unlink(path)
+                    self.unlink(name)
         if not room:
             return "no room"
         try:
@@ -237,10 +245,24 @@ class ShardCache:
 
     def remove(self, identity: str, shard: CachedShard | None = None) -> None:
         """Drop a copy, whoever reads it; shard: only if it is this one, and not another that came in its place."""
-        path = self.path(identity)
         with self.locked(), suppress(FileNotFoundError):
-            if shard is None or os.path.samestat(os.stat(path), os.fstat(shard.fd)):
-                os.unlink(path)
+            there = os.stat(identity, dir_fd=self._place.fd, follow_symlinks=False)
+            if shard is None or os.path.samestat(there, os.fstat(shard.fd)):
+                self.unlink(identity)
+
+    def rename(self, name: str, to: str) -> None:
+        """Rename a file of the folder."""
+        os.rename(name, to, src_dir_fd=self._place.fd, dst_dir_fd=self._place.fd)
+
+    def unlink(self, name: str) -> None:
+        """Remove a file of the folder; of a link the link."""
+        os.unlink(name, dir_fd=self._place.fd)
+
+    def _refuse(self, error: CacheFolderError) -> None:
+        """Say once of each file why it is not used."""
+        if str(error) not in self._refused:
+            self._refused.add(str(error))
+            _log.warning("%s; until then the shard is read from the store", error)
 
     def full(self, error: OSError) -> Literal["no room"]:
         """Say once that the disk does not hold what the limit allows."""
@@ -260,7 +282,7 @@ class ShardCache:
     @contextmanager
     def locked(self) -> Iterator[None]:
         """Hold the folder lock; threads exclude each other like processes."""
-        lock = _File(open_fd(os.path.join(self.folder, _LOCK), os.O_RDWR | os.O_CREAT))
+        lock = _File(self._place.open(_LOCK, os.O_RDWR | os.O_CREAT))
         try:
             fcntl.flock(lock.fd, fcntl.LOCK_EX)
             yield
@@ -269,19 +291,18 @@ class ShardCache:
 
     def _check_locks(self) -> None:
         with self.locked():
-            other = _File(open_fd(os.path.join(self.folder, _LOCK), os.O_RDWR))
+            other = _File(self._place.open(_LOCK, os.O_RDWR))
             if _lock(other.fd, fcntl.LOCK_EX):
                 raise OSError("its file system ignores locks (flock)")
 
     def _files(self) -> dict[str, int]:
         """Bytes of every file of ours. A look at all names, so 10,000 files take some milliseconds."""
         found = {}
-        for name in os.listdir(self.folder):
-            if name[32:33] == "-" and _OURS.match(name):
+        for name in os.listdir(self._place.fd):
+            if _is_ours(name):
                 size = self._sizes.get(name)  # whole shards stay as they are
                 if size is None:
-                    with suppress(FileNotFoundError):
-                        size = os.stat(self.path(name)).st_size
+                    size = self._size(name)
                 if size is not None:
                     found[name] = size
         self._sizes = {name: size for name, size in found.items() if not _is_part(name)}
@@ -291,7 +312,7 @@ class ShardCache:
         """Remove the parts that killed processes left."""
         for name in filter(_is_part, self._files()):
             if self._seize(name) is not None:
-                os.unlink(self.path(name))
+                self.unlink(name)
 
     def _make_room(self, identity: str, size: int, next_use: NextUse) -> bool:
         """Evict what is needed last until `size` bytes fit; all that it takes, or nothing."""
@@ -313,7 +334,7 @@ class ShardCache:
         if excess > 0:
             return False
         for name, _ in seized:
-            os.unlink(self.path(name))
+            self.unlink(name)
             self.evictions += not _is_part(name)
         return True
 
@@ -335,17 +356,28 @@ class ShardCache:
 
     def _opened(self, name: str) -> int:
         try:
-            return os.stat(self.path(name)).st_mtime_ns
+            return os.stat(name, dir_fd=self._place.fd, follow_symlinks=False).st_mtime_ns
         except FileNotFoundError:
             return 0
+
+    def _size(self, name: str) -> int | None:
+        """Bytes of a file of the folder; None where there is none."""
+        try:
+            return os.stat(name, dir_fd=self._place.fd, follow_symlinks=False).st_size
+        except FileNotFoundError:
+            return None
 
     def _seize(self, name: str) -> _File | None:
         """The file, locked for its removal; None if a process holds it."""
         try:
-            file = _File(open_fd(self.path(name), os.O_RDONLY))
-        except FileNotFoundError:
-            return None
+            file = _File(self._place.open(name, os.O_RDONLY))
+        except (FileNotFoundError, CacheFolderError):
+            return None  # what is not ours is not removed either
         return file if _lock(file.fd, fcntl.LOCK_EX) else None
+
+
+def _is_ours(name: str) -> bool:
+    return name[32:33] == "-" and bool(_OURS.match(name))
 
 
 def _is_part(name: str) -> bool:

@@ -82,6 +82,8 @@ class CacheConfig(Frozen):
     """Where, on a local disk; made if it is not there."""
     limit: ByteSize = Field(gt=0)
     """What all files in it may take together, in bytes or as in "500GB"."""
+    shared: Literal["group"] | None = None
+    """Who uses it: one user (the folder is 0700), or "group": all users of the folder's group (2775, files 0664)."""
     connections: int = Field(default=4, ge=1, le=64)
     """Requests of this rank for whole shards at the same time."""
     part_bytes: ByteSize = Field(default=ByteSize(32 << 20), ge=1 << 20)

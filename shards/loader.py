@@ -376,7 +376,7 @@ def _open_downloads(config: LoaderConfig) -> Downloads | None:
     from shards.cache import ShardCache
     from shards.downloads import Downloads
 
-    cache = ShardCache(Path(config.cache.folder), config.cache.limit)
+    cache = ShardCache(Path(config.cache.folder), config.cache.limit, config.cache.shared)
     return Downloads(cache, config.cache.connections, config.cache.part_bytes)
 
 

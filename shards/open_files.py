@@ -134,11 +134,11 @@ _KEPT = _Kept()
 os.register_at_fork(after_in_child=_KEPT.after_fork)
 
 
-def open_fd(path: str, flags: int, mode: int = 0o666) -> int:
+def open_fd(path: str, flags: int, mode: int = 0o666, dir_fd: int | None = None) -> int:
     """`os.open` that closes kept files where there are too many. Raises OSError."""
     while True:
         try:
-            return os.open(path, flags | os.O_CLOEXEC, mode)
+            return os.open(path, flags | os.O_CLOEXEC, mode, dir_fd=dir_fd)
         except OSError as error:
             if error.errno not in (errno.EMFILE, errno.ENFILE) or not _KEPT.close_some():
                 raise
