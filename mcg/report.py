@@ -1,7 +1,8 @@
 """The demo's report: one HTML page that needs nothing beside it.
 
 Loss curves, the share of time spent waiting for data, accuracy by question type beside baseline and controls, and a
-grid of test clips with question, answer and prediction. All text from data is escaped (jinja2 autoescape).
+grid of test clips with question, answer and prediction. All text from data is escaped, and the page
+loads and runs nothing (shards/page.py).
 """
 
 from __future__ import annotations
@@ -12,18 +13,18 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jinja2 import Environment
 from PIL import Image
 
 from shards.clip import ClipConfig, plan_clip
 from shards.decode import open_decoder
+from shards.page import page_template
 from shards.reader import Reader
 
 NUM_CLIPS = 18
 """Test clips in the grid."""
 
-PAGE = Environment(autoescape=True).from_string("""<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><title>Demo report</title><style>
+PAGE = """<title>Demo report</title><style>
+p, td, th, b { unicode-bidi: isolate; }
 body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 68rem; padding: 0 1rem; color: #1c2530; }
 h1 { margin-bottom: 0 } h2 { margin-top: 2.2rem; border-bottom: 1px solid #ccd5de; }
 table { border-collapse: collapse; }
@@ -68,7 +69,7 @@ questions are answered with the opposite direction.</p>
 <p>{{ card.question }}</p><p>answer <b>{{ card.answer }}</b>, predicted <b>{{ card.prediction }}</b></p>
 <p class="small">{{ card.type }} &middot; {{ card.id }}</p></div>{% endfor %}</div>
 </body></html>
-""")
+"""
 
 
 def write_report(
@@ -81,7 +82,7 @@ def write_report(
     """Write the page. runs: lines of each run's log.jsonl; predictions: of the test split; dataset: its URL."""
     controls = [name for name, value in summary["test"]["controls"].items() if isinstance(value, dict)]
     cards = _cards(predictions, dataset)
-    page = PAGE.render(s=summary, controls=controls, runs=list(runs), plot=_plot(runs), cards=cards)
+    page = page_template(PAGE).render(s=summary, controls=controls, runs=list(runs), plot=_plot(runs), cards=cards)
     file.write_text(page, encoding="utf-8")
 
 

@@ -1,7 +1,7 @@
 """`python -m shards preview PATH`: a contact sheet of samples as one HTML page that needs nothing beside it.
 
-Promises: the page loads nothing and runs nothing, whatever the data says: text is escaped (jinja2 autoescape), pictures
-are JPEGs made here and held inline, and the page's own policy forbids scripts and connections. The drawn samples are a
+Promises: the page loads nothing and runs nothing, whatever the data says: text is escaped and the page's policy forbids
+scripts and connections (shards/page.py), pictures are JPEGs made here and held inline. The drawn samples are a
 function of (seed, dataset name, number of samples). A sample that cannot be read or decoded is a card with the reason.
 """
 
@@ -23,6 +23,7 @@ from shards.commands import output
 from shards.commands.ls import describe_facts
 from shards.commands.output import Dataset, UsageError, human_bytes
 from shards.media import MediaError, probe
+from shards.page import page_template
 from shards.partial import whole
 from shards.printing import cell, complain, printable
 from shards.rng import rng
@@ -40,10 +41,8 @@ _RECORDS_SHOWN = 6
 _TEXT_SHOWN = 600
 _MAX_SAMPLES = 10_000
 
-PAGE = """<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><title>{{ name }}: preview</title>
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; img-src data:; style-src 'unsafe-inline'">
-<style>
+PAGE = """<title>{{ name }}: preview</title><style>
+p, li, b, span { unicode-bidi: isolate; }
 body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 110rem; padding: 0 1rem; color: #1c2530; }
 h1 { margin-bottom: 0 } .small { color: #5b6875; font-size: 13px; overflow-wrap: anywhere; }
 .grid { display: grid; grid-template-columns: repeat(auto-fill, minmax(26rem, 1fr)); gap: .9rem; margin-top: 1.4rem; }
@@ -220,13 +219,10 @@ def _file_name(name: str) -> str:
 
 
 def _write(file: Path, dataset: Dataset, cards: list[dict[str, Any]], how: str, num_bad: int) -> None:
-    from jinja2 import Environment
-
-    template = Environment(autoescape=True, trim_blocks=True).from_string(PAGE)
     for card in cards:
         for name in ("key", "shard", "reason", "facts"):
             card[name] = _text(card[name])
-    page = template.render(
+    page = page_template(PAGE).render(
         name=_text(dataset.name), url=_text(dataset.url), how=how, num_bad=num_bad, cards=cards, strip=STRIP_FRAMES
     )
     try:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from mcg.report import write_report
 from shards.media import probe
+from shards.page import POLICY
 from shards.writer import DatasetWriter
+from tests.browser import NEEDS_BROWSER, attacks, browse
+from tests.shards.test_printing import is_safe
 from tools.datasets.shapes import make_row
 
 
@@ -28,7 +32,7 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> str:
             writer.write(row.key, row.media, row.ext, list(row.records), row.meta, probe(row.media, "clip.mp4"))
             predictions.append(
                 {
-                    "question": "what color is the <b>circle</b>?",
+                    "question": "what color is the <b>circle</b>? \u202e" + " ".join(attacks("http://127.0.0.1:9")),
                     "answer": "red",
                     "prediction": "red" if number else "<script>alert(1)</script>",
                     "type": "color",
@@ -80,3 +84,14 @@ def test_text_from_data_is_escaped(page: str) -> None:
 
 def test_it_needs_no_other_file(page: str) -> None:
     assert re.findall(r'(?:src|href)="(?!data:)', page) == []
+
+
+@NEEDS_BROWSER
+def test_in_a_browser_it_is_what_it_says_and_no_more(page: str, tmp_path: Path) -> None:
+    (tmp_path / "report.html").write_text(page, encoding="utf-8")
+    shown = browse(tmp_path / "report.html")
+    assert "<title>Demo report</title>" in shown and POLICY in shown and "<script" not in shown
+    tags = set(re.findall(r"<([a-z0-9]+)", shown))
+    harmless = "html head meta title style body h1 h2 p b table tbody tr th td img div"
+    assert not tags - set(harmless.split())
+    assert all(map(is_safe, page.split("\n")))

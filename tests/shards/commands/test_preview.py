@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import json
 import re
 from collections.abc import Callable
 from html.parser import HTMLParser
@@ -13,9 +14,12 @@ import pytest
 from click.testing import Result
 from PIL import Image
 
+from shards.sample import MediaFacts
 from shards.tar import Member
+from tests.browser import NEEDS_BROWSER, attacks, browse, listener
 from tests.shards.commands.conftest import HOSTILE_CAPTION, HOSTILE_KEY
-from tests.shards.small_dataset import write_dataset
+from tests.shards.small_dataset import picture, write_dataset
+from tests.shards.test_printing import is_safe
 
 RunJson = Callable[..., tuple[int, dict]]
 
@@ -141,3 +145,30 @@ def test_an_empty_dataset_is_wrong_usage(tmp_path: Path, run: Callable[..., Resu
     DatasetWriter(tmp_path / "empty", "empty").close()
     for verb, code in (("preview", 2), ("bench", 2), ("verify", 0), ("ls", 0), ("stats", 0)):
         assert run(verb, tmp_path / "empty").exit_code == code, verb
+
+
+@NEEDS_BROWSER
+def test_in_a_browser_a_hostile_dataset_runs_nothing_and_asks_nobody(
+    tmp_path: Path, run: Callable[..., Result]
+) -> None:
+    from shards.writer import DatasetWriter
+
+    with listener() as (address, asked):
+        texts = attacks(address)
+        with DatasetWriter(tmp_path / "h", "h") as writer:
+            for number, text in enumerate(texts):
+                key = "".join(char for char in text if char.isprintable() and char not in "./")[:80] + str(number)
+                broken = number % 4 == 3
+                medium = text.encode(errors="replace") if broken else picture(number)
+                records = [{"caption": text, text[:90]: text}, {"caption": text}]
+                writer.write(key, medium, "png", records, {}, MediaFacts("image", "png", 16, 16, 1))
+        about = json.loads((tmp_path / "h" / "dataset.json").read_text())
+        (tmp_path / "h" / "dataset.json").write_text(json.dumps({**about, "name": texts[0] + texts[-1]}))
+        run("preview", tmp_path / "h", "--out", tmp_path / "sheet.html")
+        shown = browse(tmp_path / "sheet.html")
+        assert asked == []
+    page = Page(shown)
+    harmless = "html head meta title style body h1 p div img ul li span b"
+    assert set(page.tags) <= set(harmless.split())
+    assert page.text.count("<script>document.title = 'owned'") >= 3 and "could not be shown" in page.text
+    assert all(map(is_safe, (tmp_path / "sheet.html").read_text().split("\n")))

@@ -1,0 +1,86 @@
+"""A real browser (Debian's chromium) that opens a page; what it made of it, and what it asked of anybody."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import tempfile
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+BROWSER = shutil.which("chromium") or shutil.which("chromium-browser")
+if BROWSER is None and os.environ.get("MCG_REQUIRE_BROWSER"):
+    raise RuntimeError("MCG_REQUIRE_BROWSER is set, but there is no chromium; apt-get install chromium")
+NEEDS_BROWSER = pytest.mark.skipif(BROWSER is None, reason="needs chromium (apt-get install chromium)")
+FLAGS = (
+    "--headless --no-sandbox --disable-gpu --disable-background-networking --disable-component-update "
+    "--disable-default-apps --disable-extensions --disable-sync --no-first-run --no-pings --mute-audio"
+)
+
+
+@contextmanager
+def listener() -> Iterator[tuple[str, list[str]]]:
+    """(address, what was asked there)."""
+    asked: list[str] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.append(self.path)
+            self.send_response(200)
+            self.end_headers()
+
+        do_POST = do_GET
+
+        def log_message(self, format: str, *args: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_address[1]}", asked
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+def browse(page: Path, screenshot: Path | None = None) -> str:
+    """The document after the browser has loaded it and run what it runs, as HTML."""
+    assert BROWSER is not None
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
+        options = [*FLAGS.split(), f"--user-data-dir={profile}", "--virtual-time-budget=3000"]
+        what = ["--dump-dom"] if screenshot is None else [f"--screenshot={screenshot}", "--window-size=1200,1400"]
+        done = subprocess.run(
+            [BROWSER, *options, *what, page.as_uri()],
+            capture_output=True,
+            timeout=250,
+            env={**os.environ, "HOME": profile},
+        )
+    assert done.returncode == 0, done.stderr.decode(errors="replace")[-2000:]
+    return done.stdout.decode("utf-8", "replace")
+
+
+def attacks(address: str) -> list[str]:
+    """Texts that do something in a page that takes them for more than text."""
+    return [
+        f"<script>document.title = 'owned'; fetch('{address}/script')</script>",
+        f"<img src='{address}/img' onerror=\"document.title = 'owned'\">",
+        f"\"><img src={address}/attribute onerror=document.title='owned'>",
+        f"' onmouseover=fetch('{address}/on') autofocus onfocus=document.title='owned' x='",
+        f"</style><style>@import url('{address}/style'); body {{ background: url({address}/css) }}</style>",
+        f"</title></head><link rel=stylesheet href={address}/link><link rel=preload as=image href={address}/preload>",
+        f"<svg onload=document.title='owned'><image href='{address}/svg'/></svg>",
+        f"<iframe src='{address}/frame' srcdoc=\"<script>parent.document.title='owned'</script>\"></iframe>",
+        f"<base href='{address}/'><meta http-equiv=refresh content='0;url={address}/refresh'>",
+        f"<form action='{address}/form'><input autofocus onfocus=this.form.submit()></form>",
+        f"<object data='{address}/object'></object><embed src='{address}/embed'><video src={address}/video>",
+        "{{ 7 * 7 }}{% for x in () %}<a href='javascript:document.title=1'>x</a>",
+        "\u202egpj.exe\u2066\u200b\x1b[31m\ufeff\U000e0041",
+    ]
