@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import errno
 import json
-import logging
 import os
 import time
 from collections import Counter
@@ -26,7 +25,7 @@ from typing import Any
 from shards.index import MAX_MEDIA_BYTES, KeyFrames
 from shards.media import MEDIA_EXTENSIONS, MediaError, probe_table
 from shards.picture import with_remedy
-from shards.printing import PrintableError, printable
+from shards.printing import PrintableError, logger, printable
 from shards.sample import MediaFacts
 from shards.source import open_source
 from shards.video_facts import STILL_BESIDE_FILM, is_still_beside_film
@@ -35,7 +34,7 @@ from tools.ahead import LOOK_AHEAD, done, in_order
 from tools.media import Profile, transcode
 from tools.rows import BAD_MEDIA, DUPLICATE, MALFORMED, BadRow, Row
 
-_logger = logging.getLogger(__name__)
+_logger = logger(__name__)
 
 NUM_EXAMPLES = 20
 """Dropped records and quarantined rows that a report quotes; all of them stand in the dataset."""
