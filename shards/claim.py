@@ -17,11 +17,13 @@ import time
 import uuid
 from typing import Any
 
+from shards.printing import PrintableError
+
 CLAIM_FILE = "claim.json"
 RENEW_SECONDS, DEAD_SECONDS = 60.0, 600.0
 
 
-class Taken(Exception):
+class Taken(PrintableError):
     """Another run holds the claim; the text says which."""
 
 

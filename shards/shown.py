@@ -14,6 +14,7 @@ from heapq import heappop, heappush
 from typing import TYPE_CHECKING
 
 from shards.media import decode_packet, demux, gives_frame
+from shards.printing import PrintableError
 
 if TYPE_CHECKING:
     from av import Packet, VideoFrame
@@ -106,7 +107,7 @@ def shown_frames(container: InputContainer, stream: VideoStream) -> Iterator[Vid
         yield from screen.feed(packet)
 
 
-class Miscounted(Exception):
+class Miscounted(PrintableError):
     """A decoder has given another frame than the next one by the times of the packets."""
 
 
