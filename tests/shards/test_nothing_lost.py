@@ -259,7 +259,7 @@ def test_every_name_ends_in_one_place(writer: str, data: st.DataObject) -> None:
 
 @pytest.mark.long
 @pytest.mark.parametrize("writer", WRITERS)
-@settings(max_examples=50, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
 @given(st.data())
 def test_every_name_ends_in_one_place_over_many_trees(writer: str, data: st.DataObject) -> None:
     check_one(writer, data)
