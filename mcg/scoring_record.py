@@ -14,6 +14,7 @@ from typing import Any
 
 from mcg.engine.checkpoint import Checkpoint
 from mcg.tasks.task import Scores
+from shards.json_text import load_json
 
 NAME = "test_scorings.jsonl"
 
@@ -31,7 +32,7 @@ def check_unscored(file: Path) -> None:
         if not line.strip():
             continue
         try:
-            noted: dict[str, Any] = json.loads(line)
+            noted: dict[str, Any] = load_json(line)
             scored = noted["control"] == "none"
             time, checkpoint = noted["time"], noted["checkpoint"]
         except (LookupError, TypeError, ValueError) as error:

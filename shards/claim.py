@@ -17,6 +17,7 @@ import time
 import uuid
 from typing import Any
 
+from shards.json_text import load_json
 from shards.printing import PrintableError
 
 CLAIM_FILE = "claim.json"
@@ -80,7 +81,7 @@ class Claim:
 
     def _read(self) -> dict[str, Any] | None:
         try:
-            found = json.loads(self._files.cat_file(self._path))
+            found = load_json(self._files.cat_file(self._path))
         except FileNotFoundError:
             return None
         except ValueError:

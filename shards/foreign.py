@@ -5,10 +5,10 @@ Promises: a few bytes and names are looked at, nothing is loaded or followed; wh
 
 from __future__ import annotations
 
-import json
 import os
 from fnmatch import fnmatch
 
+from shards.json_text import load_json
 from shards.source import LocalSource, Source, SourceError, open_source
 
 _BEGINNINGS = (
@@ -98,8 +98,8 @@ def _kind_of_names(source: Source, names: list[str]) -> str:
 
 def _kind_by_index(source: Source) -> str:
     try:
-        content = json.loads(source.read("index.json", 0, _MAX_INDEX))
-    except (SourceError, ValueError, RecursionError):
+        content = load_json(source.read("index.json", 0, _MAX_INDEX), _MAX_INDEX)
+    except (SourceError, ValueError):
         return ""  # no index of anybody that is known here
     if not isinstance(content, dict):
         return ""

@@ -245,6 +245,8 @@ def fingerprints(shards: Iterable[tuple[str, int, int, int, str]]) -> Iterator[s
 # ---------------------------------------------------------------- writing
 
 
+_CONTENT = "content"
+"""Under which index.parquet keeps the checksum of its row groups."""
 _KEY_FRAME_COLUMNS = ("key_frame", "key_frame_time", "key_frame_offset")
 
 
@@ -295,8 +297,9 @@ def rows_table(shard: int, rows: Sequence[SampleRow], key_frames: bool = False) 
     return pa.table({name: pa.array(columns[name], schema.field(name).type) for name in schema.names}, schema=schema)
 
 
-def write_index(path: str, tables: Iterable[pa.Table], num_rows: int | None = None, key_frames: bool = False) -> None:
-    """Write index.parquet from one table per shard, in shard order. Holds one row group in memory.
+def write_index(path: str, tables: Iterable[pa.Table], num_rows: int | None = None, key_frames: bool = False) -> str:
+    """Write index.parquet from one table per shard, in shard order; returns the checksum of its row groups, which the
+    file holds too. Holds one row group in memory.
 
     num_rows: how many rows there will be, if that is known: a small index gets smaller row groups.
     """
@@ -339,6 +342,17 @@ def write_index(path: str, tables: Iterable[pa.Table], num_rows: int | None = No
             count, values = count + table.num_rows, values + more
         if count:
             writer.write_table(pa.concat_tables(pending), row_group_size=count)
+        content = _file_checksum(path)  # row groups lie in the file when they are written, the footer follows
+        writer.add_key_value_metadata({_CONTENT: content})
+    return content
+
+
+def _file_checksum(path: str) -> str:
+    digest = xxhash.xxh3_128()
+    with open(path, "rb") as file:
+        while piece := file.read(1 << 20):
+            digest.update(piece)
+    return digest.hexdigest()
 
 
 def _num_key_frames(table: pa.Table) -> int:
@@ -382,11 +396,12 @@ def dataset_json(
     verified: bool = True,
     rules: MemberRules | None = None,
     root_seal: str | None = None,
+    content: str | None = None,
 ) -> bytes:
     """The bytes of dataset.json. root: where the shards lie, if not beside it; it is written without credentials.
-    rules: None for tars of our own. root_seal: shards/roots.py."""
+    rules: None for tars of our own. root_seal: shards/roots.py. content: what `write_index` returned."""
     counts = np.array([shard.num_elements for shard in shards], np.int64)
-    content = {
+    said = {
         "format_version": FORMAT_VERSION,
         "name": name,
         **({} if root is None else {"root": shown(root)}),
@@ -398,9 +413,10 @@ def dataset_json(
         "verified": verified,
         **({} if rules is None else {"members": rules.model_dump(mode="json")}),
         "fingerprint": fingerprint(shards),
+        **({} if content is None else {"index_content": content}),
         "provenance": provenance,
     }
-    return (json.dumps(content, indent=2, ensure_ascii=False) + "\n").encode()
+    return (json.dumps(said, indent=2, ensure_ascii=False) + "\n").encode()
 
 
 def _total(num_elements: NDArray[np.int64]) -> int:
@@ -910,7 +926,7 @@ def _read_dataset(source: Source, read: Callable[[], bytes]) -> dict[str, Any]:
             raise DatasetError(
                 f"{path}: {field} should be of type {kind.__name__}, is {content.get(field)!r}; {_REBUILD}"
             )
-    for field, kind in {"root": str, "root_seal": str, "verified": bool}.items():
+    for field, kind in {"root": str, "root_seal": str, "verified": bool, "index_content": str}.items():
         if field in content and not isinstance(content[field], kind):
             raise DatasetError(f"{path}: {field} should be of type {kind.__name__}, is {content[field]!r}; {_REBUILD}")
     return content
@@ -1030,6 +1046,13 @@ def _check_counts(source: Source, file: str, metadata: Any) -> None:
 
 
 def _check_fit(source: Source, dataset: dict[str, Any], shards: ShardTable, parquet: Any) -> None:
+    expected_content, held = dataset.get("index_content"), parquet.metadata.metadata or {}
+    content = held.get(_CONTENT.encode(), b"").decode("ascii", "replace")
+    if expected_content is not None and content != expected_content:
+        raise DatasetError(
+            f"{source.url}/{INDEX_FILE}: is of another version than {DATASET_FILE} beside it: the dataset is being "
+            "indexed again just now, so start again in a moment, or these are files of two copies: copy them again"
+        )
     _expect(source, INDEX_FILE, "the number of rows", parquet.metadata.num_rows, dataset["num_samples"])
     has_gops = not set(_KEY_FRAME_COLUMNS).isdisjoint(parquet.schema_arrow.names)
     expected = index_schema(has_gops)

@@ -31,6 +31,7 @@ from shards import index
 from shards.addresses import is_remote, local_path, plain_name, split_query
 from shards.foreign import ENERGON, is_energon, kind_of_folder
 from shards.index import DATASET_FILE, DatasetError, Index, ShardEntry, WrongPlace
+from shards.json_text import load_json
 from shards.members import UNWRITTEN
 from shards.printing import PrintableError
 from shards.processes import end_unguarded_import, process_pool
@@ -322,7 +323,7 @@ class _Run:
         settings = {"root": shown(self._root), **looks, "format_version": index.FORMAT_VERSION}
         leftover = target.list_unfinished()
         try:
-            before = json.loads(target.unfinished.read(_RUN_FILE)) if _RUN_FILE in leftover else None
+            before = load_json(target.unfinished.read(_RUN_FILE)) if _RUN_FILE in leftover else None
         except ValueError:
             before = None
         if before != settings:
@@ -404,7 +405,7 @@ def check_replaceable(target: Target) -> None:
     """Refuse to write over a dataset that was not made by indexing. Raises DatasetError, WrongPlace."""
     path = f"{target.url}/{DATASET_FILE}"
     try:
-        content = json.loads(target.source.read(DATASET_FILE))
+        content = load_json(target.source.read(DATASET_FILE))
     except ValueError as error:
         raise DatasetError(f"{path}: not valid json ({error}); remove it to index these tars") from error
     if not isinstance(content, dict) or not is_own(content):

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from shards import index
 from shards.index import DATASET_FILE, INDEX_FILE, SHARDS_FILE, DatasetError, Index, ShardEntry
+from shards.json_text import load_json
 from shards.members import UNWRITTEN, MemberRules
 from shards.reasons import Reasons
 from shards.roots import seal_root
@@ -63,8 +64,9 @@ def publish_index(target: Target, header: Header, pieces: Sequence[Piece]) -> Re
     num_rows = sum(entry.num_samples for entry in entries)
     tables = (_numbered(number, piece.table()) for number, piece in enumerate(pieces))
     states = [piece.state for piece in pieces]
+    contents: list[str] = []
     steps: dict[str, Callable[[str], None]] = {
-        INDEX_FILE: lambda path: index.write_index(path, tables, num_rows, header.media),
+        INDEX_FILE: lambda path: contents.append(index.write_index(path, tables, num_rows, header.media)),
         SHARDS_FILE: lambda path: index.write_shards(path, entries, states, num_quarantined),
         QUARANTINE_FILE: lambda path: _write_lines(path, pieces, reasons),
     }
@@ -80,6 +82,7 @@ def publish_index(target: Target, header: Header, pieces: Sequence[Piece]) -> Re
         header.checksums,
         header.rules,
         None if header.root is None else seal_root(header.root),
+        contents[-1],
     )
     for name, path in staged.items():
         target.publish(path, name)
@@ -111,7 +114,7 @@ def read_quarantine(source: Source) -> dict[str, list[dict[str, Any]]]:
     found: dict[str, list[dict[str, Any]]] = {}
     for number, line in enumerate(lines, start=1):
         try:
-            content = json.loads(line)
+            content = load_json(line)
             found.setdefault(content["shard"], []).append(content)
         except (ValueError, KeyError, TypeError) as error:
             raise DatasetError(

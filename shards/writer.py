@@ -32,6 +32,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 from shards import index, tar
 from shards.conversion import AlreadyFinished, WriteSummary, damage, finished, first_difference
 from shards.index import DatasetError, KeyFrames, MemberRow, SampleRow, ShardEntry
+from shards.json_text import load_json
 from shards.media import MEDIA_EXTENSIONS
 from shards.printing import PrintableError
 from shards.sample import MediaFacts
@@ -174,14 +175,17 @@ class DatasetWriter:
             assert summary.num_rows == summary.num_samples + summary.num_quarantined, summary
             target = self._target
             tables = (self._read_part(number) for number in range(len(shards)))
+            contents: list[str] = []
             target.produce(
-                index.INDEX_FILE, lambda path: index.write_index(path, tables, summary.num_samples, self._key_frames)
+                index.INDEX_FILE,
+                lambda path: contents.append(index.write_index(path, tables, summary.num_samples, self._key_frames)),
             )
             target.produce(index.SHARDS_FILE, lambda path: index.write_shards(path, shards))
             lines = "".join(json.dumps(line, ensure_ascii=True) + "\n" for line in quarantined)
             target.put(QUARANTINE_FILE, lines.encode())
             name, provenance = self._conversion["name"], self._conversion["provenance"]
-            target.put(index.DATASET_FILE, index.dataset_json(name, shards, len(quarantined), provenance))
+            said = index.dataset_json(name, shards, len(quarantined), provenance, content=contents[-1])
+            target.put(index.DATASET_FILE, said)
             target.clear()
         self._state = "closed"
         target.release()
@@ -252,7 +256,7 @@ class DatasetWriter:
     def _check_same_conversion(self) -> None:
         path = f"{self._target.url}/{UNFINISHED}/{_CONVERSION}"
         try:
-            before = json.loads(self._target.unfinished.read(_CONVERSION))
+            before = load_json(self._target.unfinished.read(_CONVERSION))
         except ValueError as error:
             raise DatasetError(f"{path}: not valid json ({error}); delete {self._target.url} and start over") from error
         difference = first_difference(before, self._conversion)

@@ -217,6 +217,10 @@ def test_counts_that_differ_name_both_values(folder: Path, fields: dict[str, obj
 def test_an_index_of_another_build_is_refused(folder: Path, tmp_path: Path, build_dataset: Callable[..., str]) -> None:
     other = Path(build_dataset(tmp_path / "other", num_samples=30))
     (folder / "index.parquet").write_bytes((other / "index.parquet").read_bytes())
+    refused(folder, r"index\.parquet: is of another version than dataset\.json beside it: .* copy them again")
+    said = json.loads((folder / "dataset.json").read_text())
+    del said["index_content"]  # as it was written before
+    (folder / "dataset.json").write_text(json.dumps(said))
     refused(folder, r"index\.parquet: the number of rows is 30, expected 25")
     other = Path(build_dataset(tmp_path / "shifted", samples_per_shard=5))
     (folder / "index.parquet").write_bytes((other / "index.parquet").read_bytes())
@@ -297,7 +301,7 @@ def test_gop_tables_are_read_only_when_asked_for(tmp_path: Path) -> None:
     assert Index.open(source).gop_table(0, 0) is None
     parts = [index.rows_table(shard, part, True) for shard, part in enumerate((rows[:2], rows[2:]))]
     index.write_index(str(tmp_path / "index.parquet"), parts, key_frames=True)
-    opened = Index.open(source)
+    opened = Index.open(open_source(tmp_path))
     assert [opened.gop_table(1, 0), opened.gop_table(0, 1), opened.gop_table(0, 0)] == tables[::-1]
     opened.rows(1)
     assert not {name for table in opened._groups.values() for name in table.column_names} & {"key_frame"}

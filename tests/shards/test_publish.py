@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -10,7 +12,7 @@ from shards.index import DatasetError, Index, KeyFrames, MemberRow, SampleRow, S
 from shards.publish import Header, Piece, is_own, pieces_of, publish_index, read_quarantine
 from shards.sample import MediaFacts
 from shards.source import open_source
-from shards.target import open_target
+from shards.target import LocalTarget, open_target
 
 ROW = SampleRow(
     "k",
@@ -55,3 +57,59 @@ def test_a_quarantine_that_is_none_is_refused_by_line(tmp_path: Path) -> None:
     (tmp_path / "quarantine.jsonl").write_text('{"shard": "a.tar"}\n{"row": 3}\n')
     with pytest.raises(DatasetError, match=r"quarantine\.jsonl, line 2: not a line of an index"):
         read_quarantine(open_source(tmp_path))
+
+
+def test_whoever_opens_between_two_files_of_another_version_is_told(tmp_path: Path) -> None:
+    """Of two versions with equal names, counts and sizes, in every mix of their files: one of the two, or an error."""
+    other = ROW._replace(members=(MemberRow("mp4", 1024, 9, 7),))
+    versions = {}
+    for name, row in (("old", ROW), ("new", other)):
+        publish(tmp_path / name, [piece("a.tar", [row], [])])
+        versions[name] = {file.name: file.read_bytes() for file in (tmp_path / name).iterdir() if file.is_file()}
+    assert versions["old"]["shards.parquet"] == versions["new"]["shards.parquet"]
+    names = ("index.parquet", "shards.parquet", "dataset.json")
+    folder = tmp_path / "mixed"
+    folder.mkdir()
+    refused = 0
+    for chosen in product(versions, repeat=len(names)):
+        for name, version in zip(names, chosen, strict=True):
+            (folder / name).write_bytes(versions[version][name])
+        opened = None
+        try:
+            opened = Index.open(open_source(folder), ["/root/of/tars"])
+        except DatasetError as error:
+            refused += 1
+            assert re.search(
+                r"index\.parquet: is of another version than dataset\.json beside it: .*start again", str(error)
+            )
+        if opened is not None:
+            assert chosen[0] == chosen[2], "of one version"
+            expected = {"old": 512, "new": 1024}[chosen[2]]
+            assert opened.rows(0).members(0)[0].offset == expected
+    assert refused == 4
+
+
+def test_at_every_step_of_a_publication_the_dataset_is_of_one_version_or_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish(tmp_path, [piece("a.tar", [ROW], [])])
+    found: list[object] = []
+    really_publish = LocalTarget.publish
+
+    def look() -> None:
+        try:
+            opened = Index.open(open_source(tmp_path))
+            found.append((opened.dataset["num_samples"], len(opened.rows(0))))
+        except DatasetError as error:
+            found.append("another version" in str(error) or "expected" in str(error))
+
+    def slowly(self: LocalTarget, path: str, name: str, sync: bool = True) -> None:
+        look()
+        really_publish(self, path, name, sync)
+        look()
+
+    monkeypatch.setattr(LocalTarget, "publish", slowly)
+    publish(tmp_path, [piece("a.tar", [ROW, ROW], [])])
+    assert found[0] == (1, 1) and found[-1] == (2, 2)
+    assert all(one in ((1, 1), (2, 2), True) for one in found), found
+    assert True in found
