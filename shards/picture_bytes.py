@@ -30,7 +30,7 @@ _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _PROGRESSIVE = (0xC2, 0xC6, 0xCA, 0xCE)
 _SEGMENTS = frozenset({0xC4, 0xCC, 0xDA, 0xDB, 0xDC, 0xDD, *range(0xE0, 0xF0), 0xFE}) | _FRAMES
 _COEFFICIENTS = 64
-_ENDINGS, _ENDING_BYTES = 4, 64
+_ENDINGS, _ENDING_BYTES = 8, 64
 
 _TEXTS = (b"tEXt", b"zTXt", b"iTXt", b"iCCP")
 _TURNING = (b"XML:com.adobe.xmp\0", b"Raw profile type exif\0", b"Raw profile type APP1\0")
@@ -128,6 +128,7 @@ def _is_determined(picture: bytes, scan: int) -> bool:
     seen = set()
     for ending in range(_ENDINGS):
         noise = hashlib.shake_128(bytes([ending])).digest(9 * _ENDING_BYTES).replace(b"\xff", b"\x7f")
+        noise = bytes([ending << 5 | noise[0] & 15]) + noise[1:]  # whatever code was begun goes on in another way
         parts = [noise[at : at + _ENDING_BYTES] for at in range(0, len(noise), _ENDING_BYTES)]
         tail = parts[0] + b"".join(
             bytes((0xFF, 0xD0 + (after + number) % 8)) + part for number, part in enumerate(parts[1:])

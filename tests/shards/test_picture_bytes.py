@@ -107,6 +107,20 @@ def test_no_jpeg_is_shown_with_pixels_that_were_not_in_it(data: st.DataObject) -
     assert np.array_equal(found, pixels(whole))
 
 
+def test_a_jpeg_that_lost_its_last_bits_is_refused() -> None:
+    random = np.random.default_rng(1)
+    for number in range(60):
+        stored = random.normal(128, 5 + 40 * (number % 3), (48, 64, 3)).clip(0, 255).astype(np.uint8)
+        quality = int(random.integers(10, 96))
+        whole = saved(Image.fromarray(stored), "JPEG", quality=quality, subsampling=number % 2)
+        for lost in (3, 4, 5):
+            try:
+                found = shown(whole[:-lost], 48, 64)
+            except MediaError:
+                continue
+            assert (found == shown(whole, 48, 64)).all(), (number, lost)
+
+
 def test_a_progressive_jpeg_that_lacks_whole_scans_is_refused() -> None:
     whole = JPEGS["progressive, smooth"]
     starts = [at for at in range(len(whole)) if whole.startswith(b"\xff\xda", at)]
