@@ -16,8 +16,8 @@ from urllib.parse import quote, quote_plus, unquote, unquote_plus
 
 HIDDEN = "***"
 
-_SCHEME = r"(?:[A-Za-z][A-Za-z0-9+.-]*:/{2,}|(?:https?|s3a?|gs|gcs|az|abfss?):/)"
-"""Two slashes; one is a slip, of which nothing may be shown either."""
+_SCHEME = r"(?:[A-Za-z][A-Za-z0-9+.-]*:/{2,}|\b(?:https?|s3a?|gs|gcs|az|abfss?):(?:/|(?=[^\s/]+@)))"
+"""Two slashes; one or none is a slip, of which nothing may be shown either."""
 _LAYER = re.compile(rf"({_SCHEME})(.*)", re.IGNORECASE | re.DOTALL)
 _CHAIN = re.compile(r"::(?=[A-Za-z][A-Za-z0-9+.-]*(?:://|::|$))")
 _AUTHORITY = re.compile(r"(?:\[[^\[\]]*\]|[^:\[\]]*)(?::\d*)?")
@@ -25,13 +25,17 @@ _PARAMETERS = re.compile(r";[^/;=]*=[^/]*")
 _IN_TEXT = re.compile(rf"{_SCHEME}(?:\S{{0,999}}@)?[^\s'\"<>]*", re.IGNORECASE)
 _PUNCTUATION = ".,:;)]}>"
 _SIGNED = re.compile(
-    r"\b(x-amz-(?:signature|credential|security-token)|x-goog-(?:signature|credential)|awsaccesskeyid|googleaccessid"
-    r"|aws_secret_access_key|aws_session_token|access_?key(?:_?id)?|secret(?:_?key)?|signature|credential|sig|token"
-    r"|pass(?:word|wd)?)(=|['\"]?:\s*['\"])[^\s&,;'\"]+",
+    r"(?:(?<![A-Za-z0-9])|(?<=%3F)|(?<=%26))(x-amz-(?:signature|credential|security-token)"
+    r"|x-goog-(?:signature|credential)|awsaccesskeyid|googleaccessid|signature|credential|sig|pass(?:word|wd|phrase)?"
+    r"|(?:aws_secret_|secret_?)?access_?key(?:_?id)?|(?:secret|private|account|api)[_-]?key"
+    r"|(?:access|refresh|session|security|auth|id|client)?[_-]?(?:token|secret))"
+    r"(=|['\"]?:\s*(?=b?['\"]))(?:b?'[^']*'|b?\"[^\"]*\"|[^\s&,;'\"]+)",
     re.IGNORECASE,
 )
 _HEADER = re.compile(
-    r"\b(authorization['\"]?\s*[:=]\s*['\"]?(?:(?:basic|bearer|aws4-hmac-sha256)\s+)?)\S+", re.IGNORECASE
+    r"\b((?:authorization|cookie|x-api-key|x-amz-security-token)['\"]?\s*[:=]\s*(?:b?['\"])?"
+    r"(?:(?:basic|bearer|digest|aws4-hmac-sha256)\s+)?)\S+",
+    re.IGNORECASE,
 )
 _QUERY = re.compile(r"([?&][\w.%-]+=)[^\s&'\"<>]+")
 """Of an address whose beginning was not seen as one, as where it has a space."""
@@ -53,7 +57,7 @@ def scrub(text: str, *addresses: str) -> str:
         text = text.replace(secret, HIDDEN)
     for value, name in _hidden.items():
         text = text.replace(value, name)
-    if ":/" in text:
+    if ":/" in text or "@" in text:
         text = _IN_TEXT.sub(_shown_in_text, text)
     if "=" in text or ":" in text:
         text = _QUERY.sub(rf"\1{HIDDEN}", text)

@@ -72,6 +72,7 @@ def test_a_user_or_password_never_survives(
         ("https://TOKEN@host/a", "https://host/a"),
         ("https://me:12/34@host/a", "https://***@host/a"),
         ("https:/me:pw@host/a?sig=x", "https:/host/a"),
+        ("https:me:pw@host/a?sig=x", "https:host/a"),
         ("http://[::1]:8080/a::b?sig=x", "http://[::1]:8080/a::b"),
         ("simplecache::https://u:p@h/x?t=1", "simplecache::https://h/x"),
         ("zip://a.tar::https://u:p@h/x.zip?t=1", "zip://a.tar::https://h/x.zip"),
@@ -92,6 +93,14 @@ def test_what_is_shown_of_an_address(address: str, expected: str) -> None:
         f"Authorization: Bearer {TOKEN}",
         f"wrong key: AWSAccessKeyId={TOKEN}&Expires=1&Signature={TOKEN}%3D",
         f"no answer (https://host/a?token={TOKEN}), (simplecache::s3://K:{TOKEN}@b/x)",
+        f"https:me:{TOKEN}@host/a: no such file",
+        f"https://host/a%3Fsig={TOKEN} was not found",
+        f"answered to X-Amz-Security-Token: {TOKEN}",
+        f"Set-Cookie: session={TOKEN}; path=/",
+        f"{{b'Authorization': b'Bearer {TOKEN}', 'x-api-key': '{TOKEN}'}}",
+        f"AccountName=me;AccountKey={TOKEN}",
+        f"client_secret={TOKEN}, refresh_token={TOKEN}, api_key={TOKEN}",
+        f"aws_secret_access_key='{TOKEN} {TOKEN}'",
     ],
 )
 def test_messages_of_libraries_keep_nothing_that_signs(text: str) -> None:
