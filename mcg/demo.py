@@ -33,7 +33,7 @@ from mcg.report import write_report
 from shards.index import DATASET_FILE
 from shards.printing import cell, guard_terminal, say
 from shards.redact import scrub
-from shards.source import MissingFile, open_source
+from shards.source import MissingFile, SourceError, open_source
 
 PARTS = ("data", "pretrain", "finetune", "evaluate", "report")
 SHAPES = {
@@ -258,6 +258,8 @@ def main(
             what = f"the demo stopped: {shlex.join(error.cmd)} ended with code {error.returncode}"
             _console.print(cell(what), style="red")
             raise typer.Exit(1) from error
+        except SourceError as error:
+            raise SourceError(f"the demo stopped: {error}") from error
         if only in (None, "report"):
             _tell(demo.report(), run_dir)
 

@@ -100,15 +100,15 @@ def parse_where(text: str) -> Where:
         kind = _check(tree, text)
         made = _made(tree, text.strip())
     except SyntaxError as error:
-        raise WhereError(f"where {text!r}: not an expression ({error.msg}, character {error.offset})") from error
+        raise WhereError(f"where {_short(text)}: not an expression ({error.msg}, character {error.offset})") from error
     except (RecursionError, MemoryError) as error:
         raise WhereError(f"where {text[:60]!r}...: nested too deeply") from error
     except WhereError:
         raise
     except ValueError as error:  # a null character, a number of thousands of digits
-        raise WhereError(f"where {text!r}: not an expression ({error})") from error
+        raise WhereError(f"where {_short(text)}: not an expression ({error})") from error
     if kind != "truth":
-        raise WhereError(f"where {text!r}: is a {kind}; compare it with something, e.g. duration >= 2")
+        raise WhereError(f"where {_short(text)}: is a {kind}; compare it with something, e.g. duration >= 2")
     return made
 
 
@@ -141,6 +141,11 @@ def _spell(node: ast.AST) -> str:
     return f"({' '.join(map(_spell, parts))})"
 
 
+def _short(text: str) -> str:
+    """An expression as it is quoted in errors."""
+    return repr(text if len(text) <= 300 else f"{text[:200]} ... {text[-60:]}")
+
+
 # ---------------------------------------------------------------- checking
 
 
@@ -148,7 +153,7 @@ def _check(node: ast.expr, text: str) -> Kind:
     """The kind of a node; WhereError where it, or anything in it, is not on the whitelist."""
 
     def refuse(what: str) -> WhereError:
-        return WhereError(f"where {text!r}: {what}, at {ast.unparse(node)!r}")
+        return WhereError(f"where {_short(text)}: {what}, at {_short(ast.unparse(node))}")
 
     def all_of(kind: Kind, parts: list[ast.expr], what: str) -> None:
         for part in parts:

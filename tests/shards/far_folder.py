@@ -33,7 +33,12 @@ class FarFolder:
         self._in_flight = 0
         self._lock = threading.Lock()
         self._small = small
-        self._local = LocalSource(str(folder))
+        self._folder = str(folder)
+        self.reopen()
+
+    def reopen(self) -> None:
+        """Be a source anew: one reads one version of each file."""
+        self._local = LocalSource(self._folder)
 
     def list(self, suffix: str = "") -> list[str]:
         return self._local.list(suffix)

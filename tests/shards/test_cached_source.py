@@ -170,12 +170,15 @@ def test_a_copy_that_was_cut_off_or_whose_disk_fails_is_dropped_and_named(
 def test_a_replaced_shard_is_not_read_from_the_old_copy(tmp_path: Path, cached: Make, far: FarFolder) -> None:
     """With checksums in the index, and without any."""
     for seed in (1, 2):
-        source = warm(cached(2, seed=seed))
+        made = cached(2, seed=seed)
+        far.reopen()
+        source = warm(made)
         assert source.read("000000.tar", 0, 9) == far.read("000000.tar", 0, 9)
         assert source._downloads.snapshot()["hits"] == 1
     for seed in (3, 4):
-        far.versions = dict.fromkeys(far.list(), f"ETag={seed}")
         known = {name: (size, "") for name, (size, _) in write_shards(tmp_path / "far", 2, seed=seed).items()}
+        far.reopen()
+        far.versions = dict.fromkeys(far.list(), f"ETag={seed}")
         source = warm(CachedSource(far, source._downloads, known))
         hits = source._downloads.snapshot()["hits"]
         assert source.read("000000.tar", 0, 9) == far.read("000000.tar", 0, 9)

@@ -217,7 +217,7 @@ def test_counts_that_differ_name_both_values(folder: Path, fields: dict[str, obj
 def test_an_index_of_another_build_is_refused(folder: Path, tmp_path: Path, build_dataset: Callable[..., str]) -> None:
     other = Path(build_dataset(tmp_path / "other", num_samples=30))
     (folder / "index.parquet").write_bytes((other / "index.parquet").read_bytes())
-    refused(folder, r"index\.parquet: is of another version than dataset\.json beside it: .* copy them again")
+    refused(folder, r"index\.parquet: is of another version than dataset\.json beside it; .* copy them again")
     said = json.loads((folder / "dataset.json").read_text())
     del said["index_content"]  # as it was written before
     (folder / "dataset.json").write_text(json.dumps(said))

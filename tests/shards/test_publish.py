@@ -80,7 +80,7 @@ def test_whoever_opens_between_two_files_of_another_version_is_told(tmp_path: Pa
         except DatasetError as error:
             refused += 1
             assert re.search(
-                r"index\.parquet: is of another version than dataset\.json beside it: .*start again", str(error)
+                r"index\.parquet: is of another version than dataset\.json beside it; .*start again", str(error)
             )
         if opened is not None:
             assert chosen[0] == chosen[2], "of one version"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -109,12 +110,15 @@ def test_one_flipped_bit_spoils_one_sample_and_says_where(folder: Path, draw: np
 
 
 def flip(folder: Path, key: str, ext: str) -> None:
+    """Change a byte as a failing disk does: the file keeps its time."""
     offset, size = member(folder, key, ext)
+    before = (folder / "000000.tar").stat()
     with open(folder / "000000.tar", "r+b") as file:
         file.seek(offset + size // 2)
         byte = file.read(1)[0]
         file.seek(offset + size // 2)
         file.write(bytes([byte ^ 4]))
+    os.utime(folder / "000000.tar", ns=(before.st_atime_ns, before.st_mtime_ns))
 
 
 def test_a_checksum_is_compared_once_in_a_process_at_every_read_or_never(

@@ -65,7 +65,7 @@ def test_addresses_never_lead_out_of_the_folder(media: Path) -> None:
 
 
 def test_an_address_that_is_no_url_is_a_miss(media: Path) -> None:
-    with pytest.raises(MediaNotFound, match=r"'http://\[x/c\.mp4' is no URL \(Invalid IPv6 URL\); correct it"):
+    with pytest.raises(MediaNotFound, match=r"'http://.*/c\.mp4' is no URL \(Invalid IPv6 URL\); correct it"):
         MediaFolder(media, VIDEO_EXTENSIONS).find(address="http://[x/c.mp4")
 
 

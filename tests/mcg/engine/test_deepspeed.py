@@ -177,7 +177,10 @@ def test_no_pickled_code_of_a_checkpoint_runs(device: torch.device, tmp_path: Pa
     sprung = tmp_path / "sprung"
     for file in (tmp_path / "state").glob("*model_states.pt"):
         torch.save({"module": _Trap(sprung)}, file)
-    with pytest.raises(ValueError, match=r"(?s)DeepSpeed cannot load this training state: .*[Ww]eights.only"):
+    with pytest.raises(
+        ValueError,
+        match=r"cannot load this training state: .*its pickle calls posix\.mkdir, which is",
+    ):
         engine.load(tmp_path, 0)
     assert not sprung.exists()
     engine.close()

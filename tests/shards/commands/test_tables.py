@@ -40,9 +40,9 @@ def test_lists_are_measured(folder: Path) -> None:
 
 
 def test_a_damaged_row_group_is_named(folder: Path) -> None:
-    dataset = open_dataset(str(folder))
     data = bytearray((folder / "index.parquet").read_bytes())
     data[8 : len(data) // 3] = bytes(len(data) // 3 - 8)
     (folder / "index.parquet").write_bytes(data)
+    dataset = open_dataset(str(folder))
     with pytest.raises(DatasetError, match=r"index\.parquet: row group 0 is damaged"):
         list(group_tables(dataset, ["key", "member_size", "codec"]))
