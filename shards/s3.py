@@ -153,9 +153,9 @@ class S3Store:
 
 def _checked(keys: tuple[str, ...]) -> tuple[str, ...]:
     """The same keys. Raises Failure for those that no store can know: they came with a space or a line end."""
-    if keys and any(char.isspace() or not char.isprintable() for char in "".join(keys)):
-        what = "the access key, its secret or the session token holds a space or a line end"
-        raise Failure("denied", what, _S3_VARIABLES)
+    for name, key in zip(("access key", "secret key", "session token"), keys, strict=False):
+        if any(char.isspace() or not char.isprintable() for char in key):
+            raise Failure("denied", f"the {name} holds a space or a line end", _S3_VARIABLES)
     return keys
 
 
@@ -194,6 +194,8 @@ def _s3_failures(bucket: str, what: str = "") -> Iterator[None]:
         raise connection_failure(error) from error
     except exceptions.BotoCoreError as error:  # what is set up wrongly: a profile, a file, a region
         raise Failure("refused", f"{type(error).__name__}: {error}", _S3_PROFILE) from error
+    except RuntimeError as error:  # keys that a provider renewed and that have run out all the same
+        raise Failure("denied", str(error), _S3_PROFILE) from error
     except ResponseParserError as error:
         raise Failure("refused", "the server does not answer as S3 does", _S3_ADDRESS) from error
 

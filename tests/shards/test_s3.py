@@ -141,6 +141,20 @@ def test_many_requests_at_once_ask_for_new_keys_together(
     assert {token for _, token in server.asked[LASTS + 4 :]} == {"new"}
 
 
+def test_a_command_that_gives_out_keys_of_yesterday_is_told(
+    server: Server, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    script = tmp_path / "keys.sh"
+    keys = '{"Version": 1, "AccessKeyId": "A", "SecretAccessKey": "s", "Expiration": "2020-01-01T00:00:00Z"}'
+    script.write_text(f"#!/bin/sh\necho '{keys}'\n")
+    script.chmod(script.stat().st_mode | stat.S_IXUSR)
+    (tmp_path / "config").write_text(f"[profile lab]\ncredential_process = {script}\n")
+    monkeypatch.setenv("AWS_PROFILE", "lab")
+    with pytest.raises(AccessDenied, match=r"refreshed credentials are still expired.*; check AWS_PROFILE"):
+        RemoteSource("s3://bucket/x", 30).stat("a.tar")
+    assert not server.asked
+
+
 def test_keys_that_nobody_can_renew_are_refused_at_once(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     server.tokens = True
     _set_keys(monkeypatch, token="only")
@@ -156,10 +170,10 @@ def test_keys_that_nobody_can_renew_are_refused_at_once(server: Server, monkeypa
 @pytest.mark.parametrize(
     ("keys", "reason"),
     [
-        ({"key": "AKIA XX"}, r"holds a space or a line end\); check AWS_ACCESS_KEY_ID"),
-        ({"key": "AKIA\n"}, r"holds a space or a line end\); check AWS_ACCESS_KEY_ID"),
-        ({"secret": "secret\r\n"}, r"holds a space or a line end\); check AWS_ACCESS_KEY_ID"),
-        ({"token": "a\tb"}, r"holds a space or a line end\); check AWS_ACCESS_KEY_ID"),
+        ({"key": "AKIA XX"}, r"the access key holds a space or a line end\); check AWS_ACCESS_KEY_ID"),
+        ({"key": "AKIA\n"}, r"the access key holds a space or a line end\); check AWS_ACCESS_KEY_ID"),
+        ({"secret": "secret\r\n"}, r"the secret key holds a space or a line end\); check AWS_ACCESS_KEY_ID"),
+        ({"token": "a\tb"}, r"the session token holds a space or a line end\); check AWS_ACCESS_KEY_ID"),
     ],
 )
 def test_malformed_keys_are_refused_without_a_request(
