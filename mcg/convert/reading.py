@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from mcg.convert.rules import ConvertError
@@ -59,6 +60,8 @@ def read_checkpoint(path: str | Path) -> Released:
     weights = {key: tensor for key, tensor in state.items() if isinstance(key, str) and isinstance(tensor, Tensor)}
     beside |= {str(key): _kind(value) for key, value in state.items() if key not in weights}
     for key, tensor in weights.items():
+        if tensor.layout != torch.strided or tensor.is_meta or tensor.is_quantized:
+            raise ConvertError(f"{place}: {key} is sparse, quantized or without data; save it as a plain tensor")
         if tensor.numel() > size:  # a broadcast view: a few bytes that claim to be terabytes
             raise ConvertError(f"{place}: {key} claims {tensor.numel()} elements, the file has {size} bytes")
     if not weights:
@@ -140,12 +143,20 @@ def _entry_with_weights(content: Mapping[Any, Any], place: Path) -> str | None:
     known = next((name for name in WRAPPERS if isinstance(content.get(name), Mapping)), None)
     if known is not None or _holds_weights(content):
         return known
-    found = [str(name) for name, value in content.items() if _holds_weights(value)]
+    holding = [name for name, value in content.items() if _holds_weights(value)]
+    found = [str(name) for name in holding or (n for n, value in content.items() if _has_weights_inside(value))]
     if len(found) > 1:
         raise ConvertError(
             f"{place}: holds weights under {', '.join(found[:5])}; save the one that you want as a file of its own"
         )
     return found[0] if found else None
+
+
+def _has_weights_inside(value: Any, depth: int = _DEPTH) -> bool:
+    """Whether weights lie in an entry, or in entries in it with names; those of an optimiser's state have numbers."""
+    if _holds_weights(value) or depth == 1 or not isinstance(value, Mapping):
+        return _holds_weights(value)
+    return any(isinstance(name, str) and _has_weights_inside(inner, depth - 1) for name, inner in value.items())
 
 
 def _holds_weights(value: Any) -> bool:

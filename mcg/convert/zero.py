@@ -71,7 +71,8 @@ def read_deepspeed(folder: Path) -> tuple[Any, tuple[Path, ...]]:
             raise _not_deepspeed(found[0], "holds no weights of ZeRO 3")
         world = _partition_count(state.get("partition_count"), found[0])
         groups = state["fp32_flat_groups"]
-        _need(all(isinstance(g, Tensor) and g.dim() == 1 for g in groups), found[0], "has weights of another form")
+        is_flat = isinstance(groups, list | tuple) and all(isinstance(g, Tensor) and g.dim() == 1 for g in groups)
+        _need(is_flat and len(groups) > 0, found[0], "has weights of another form")
         flats.append(torch.cat(list(groups)))
         files.append(found[0])
     whole = _join(shapes, flats, folder)
@@ -97,9 +98,13 @@ def _partition_count(count: Any, file: Path) -> int:
 
 def _shapes(groups: Any, file: Path) -> dict[str, tuple[int, ...]]:
     _need(isinstance(groups, list) and all(isinstance(g, Mapping) for g in groups), file, "says no param_shapes")
-    shapes = {str(name): tuple(int(n) for n in shape) for group in groups for name, shape in group.items()}
-    _need(all(n >= 0 for shape in shapes.values() for n in shape), file, "has negative param_shapes")
-    return shapes
+    found = {str(name): shape for group in groups for name, shape in group.items()}
+    are_shapes = all(
+        isinstance(shape, list | tuple) and all(isinstance(n, int) and n >= 0 for n in shape)
+        for shape in found.values()
+    )
+    _need(are_shapes, file, "has param_shapes that are no shapes")
+    return {name: tuple(shape) for name, shape in found.items()}
 
 
 def _join(shapes: Mapping[str, tuple[int, ...]], flats: Sequence[Tensor], folder: Path) -> dict[str, Tensor]:

@@ -49,11 +49,14 @@ def test_settings_and_numbers_beside_the_weights_are_no_obstacle(tmp_path: Path,
         assert found.beside["args"] == "an object of settings" and found.beside["epoch"] == "an int"
 
 
-@pytest.mark.parametrize("path", ["model.state_dict", "state_dict.model", "module.module", "model.model.net"])
+@pytest.mark.parametrize(
+    "path",
+    ["model.state_dict", "state_dict.model", "module.module", "model.model.net", "checkpoint.model", "a.b.state_dict"],
+)
 def test_entries_in_one_another_are_looked_into(tmp_path: Path, path: str) -> None:
     content: Any = WEIGHTS
     for name in reversed(path.split(".")):
-        content = {name: content, "epoch": 1}
+        content = {name: content, "optimizer": {"state": {0: {"exp_avg": torch.ones(2)}}}}
     torch.save(content, tmp_path / "a.pth")
     found = read_checkpoint(tmp_path / "a.pth")
     assert set(found.state) == set(WEIGHTS) and found.wrapper == path
@@ -126,6 +129,20 @@ def test_a_view_that_claims_more_than_its_file_is_refused(tmp_path: Path) -> Non
     torch.save({"a": torch.zeros(1).expand(10**12)}, file)
     with pytest.raises(ConvertError, match=r"bomb\.pth: a claims 1000000000000 elements, the file has \d+ bytes"):
         read_checkpoint(file)
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        torch.eye(3).to_sparse(),
+        torch.empty(3, device="meta"),
+        torch.quantize_per_tensor(torch.ones(3), 0.1, 0, torch.qint8),
+    ],
+)
+def test_tensors_that_cannot_be_copied_are_refused(tmp_path: Path, odd: torch.Tensor) -> None:
+    torch.save({"a": odd, "b": torch.ones(2)}, tmp_path / "odd.pth")
+    with pytest.raises(ConvertError, match=r"odd\.pth: a is sparse, quantized or without data; save it as a plain"):
+        read_checkpoint(tmp_path / "odd.pth")
 
 
 @pytest.mark.parametrize(

@@ -84,6 +84,13 @@ def test_parts_of_several_ranks_are_put_together(tmp_path: Path, world: int) -> 
     assert torch.equal(found.state["tied"], whole["a"])
 
 
+@pytest.mark.parametrize("shape", ["x", (2.5,), (-1,), None])
+def test_shapes_that_are_none_are_refused(tmp_path: Path, shape: object) -> None:
+    torch.save({"param_shapes": [{"a": shape}]}, tmp_path / "zero_pp_rank_0_mp_rank_00_model_states.pt")
+    with pytest.raises(ConvertError, match=r"model_states\.pt: has param_shapes that are no shapes; give a folder"):
+        read_checkpoint(tmp_path)
+
+
 def test_parts_that_are_missing_or_of_other_checkpoints_are_named(tmp_path: Path) -> None:
     whole = {"a": torch.arange(60.0)}
     _write_parts(tmp_path, whole, 3)
