@@ -83,6 +83,8 @@ def check_address(address: str) -> None:
         raise ValueError(
             f"{shown(address)}: has no host, or a user or password that is not quoted (@ as %40, / as %2F, : as %3A)"
         )
+    if scheme in WEB and found is not None and int(found[2] or 1) not in range(1, 1 << 16):
+        raise ValueError(f"{shown(address)}: port {found[2]} is none; ports are 1 to 65535")
     if scheme in _BUCKETS and re.search("[@:]", authority) and not authority.startswith("arn:"):
         raise ValueError(
             f"{shown(address)}: credentials do not belong into the address of a bucket, where they are not used; take "

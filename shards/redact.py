@@ -16,8 +16,11 @@ from urllib.parse import quote, quote_plus, unquote, unquote_plus
 
 HIDDEN = "***"
 
-_SCHEME = r"(?:[A-Za-z][A-Za-z0-9+.-]*:/{2,}|\b(?:https?|s3a?|gs|gcs|az|abfss?):(?:/|(?=[^\s/]+@)))"
-"""Two slashes; one or none is a slip, of which nothing may be shown either."""
+_SCHEME = (
+    r"(?:[A-Za-z][A-Za-z0-9+.-]*:/{2,}|\b(?:https?|s3a?|gs|gcs|az|abfss?):(?:/|(?=[^\s/]+@))"
+    r"|(?<![^\s'\"(=])//(?=[^\s/]+@))"
+)
+"""Two slashes; one or none is a slip, as is no scheme, of which nothing may be shown either."""
 _LAYER = re.compile(rf"({_SCHEME})(.*)", re.IGNORECASE | re.DOTALL)
 _CHAIN = re.compile(r"::(?=[A-Za-z][A-Za-z0-9+.-]*(?:://|::|$))")
 _AUTHORITY = re.compile(r"(?:\[[^\[\]]*\]|[^:\[\]]*)(?::\d*)?")

@@ -8,6 +8,7 @@ tell. Damage behind the first frame is not looked for; decoding finds it.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
 from shards.media import (
@@ -50,13 +51,14 @@ def probe_video(data: bytes) -> tuple[MediaFacts, list[KeyFrame]]:
         width, height = (first.height, first.width) if orientation(first).swaps_sides else (first.width, first.height)
         codec = stream.codec_context.codec.canonical_name
         fps, shown = _line(found, stream)
+        is_ordered = not stream.codec_context.has_b_frames or _are_reordered(found.stamps)
     count = len(shown.times)
     start, duration = shown.times[0], shown.end - shown.times[0]
     if shown.mended and not 0.5 < fps * duration / count < 2:
         fps = count / duration
     elif not fps and shown.times[-1] > start:
         fps = (count - 1) / (shown.times[-1] - start)
-    table = _key_frames(found.stamps, shown)
+    table = _key_frames(found.stamps, shown, is_ordered)
     if count > 1:
         table = with_marks(table, shown.times, duration)
     return MediaFacts("video", codec, width, height, count, fps, duration, start), table
@@ -133,11 +135,19 @@ def _line(found: _Found, stream: VideoStream) -> tuple[float, Timeline]:
     return fps, line._replace(order=line.order[found.hidden :], times=line.times[found.hidden :])
 
 
-def _key_frames(stamps: Sequence[Stamp], shown: Timeline) -> list[KeyFrame]:
-    """The key frames that are shown. Where times were mended, a container finds nothing by them: no offset is told."""
+def _are_reordered(stamps: Sequence[Stamp]) -> bool:
+    """Whether some packet's frame is shown before that of the packet in front of it."""
+    times = [stamp.pts for stamp in stamps if stamp.pts is not None]
+    return any(after < before for before, after in pairwise(times))
+
+
+def _key_frames(stamps: Sequence[Stamp], shown: Timeline, is_ordered: bool) -> list[KeyFrame]:
+    """The key frames that are shown. A container finds no frame by its times where these were mended, or are those of
+    storing in a codec that shows frames in another order: no offset is told then."""
+    has_offsets = is_ordered and not shown.mended
     numbered = ((number, stamps[place]) for number, place in enumerate(shown.order))
     return [
-        KeyFrame(number, shown.times[number], -1 if shown.mended else stamp.offset)
+        KeyFrame(number, shown.times[number], stamp.offset if has_offsets else -1)
         for number, stamp in numbered
         if stamp.is_key
     ]

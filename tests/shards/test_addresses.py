@@ -29,7 +29,16 @@ REFUSED = [
         "zip://a::s3://b/c",
     ),
     *("blockcache::memory://x", "simplecache::", "file://host/x", "file://x", "http:///x", "https://me:p/w@host/x"),
-    *("s3://KEY:SECRET@bucket/x", "s3a://KEY:SECRET/x", "gs://k@b/x", "http://h:port/x", "http://[::1/x", "/x/\0"),
+    *(
+        "s3://KEY:SECRET@bucket/x",
+        "s3a://KEY:SECRET/x",
+        "gs://k@b/x",
+        "http://h:port/x",
+        "http://h:99999/x",
+        "http://h:0/x",
+        "http://[::1/x",
+        "/x/\0",
+    ),
 ]
 
 

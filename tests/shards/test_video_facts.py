@@ -11,11 +11,13 @@ import numpy as np
 import pytest
 from av.stream import Disposition
 
+from shards.index import KeyFrames
 from shards.indexer import index_tars
 from shards.media import probe_table
+from shards.partial import PartialMedium
 from shards.samples import Looks
 from shards.video_facts import STILL_BESIDE_FILM, frame_times, is_still_beside_film, probe_video
-from tests.shards.bars import Take, film, without_first
+from tests.shards.bars import Take, film, numbers_of, remux, shown_by_ffmpeg, without_first
 from tests.shards.foreign_tars import write_tar
 
 H264 = Take("libx264", "mp4", "preset=ultrafast g=25 bf=2")
@@ -55,6 +57,19 @@ def test_a_still_beside_a_track_that_moves_is_noted_in_the_report(tmp_path: Path
     assert not is_still_beside_film(film(H264), probe_video(film(H264))[0])
     write_tar(tmp_path / "0.tar", [("0.mkv", moves), ("0.txt", b"a"), ("1.mkv", alone), ("1.txt", b"b")])
     assert index_tars(str(tmp_path), looks=Looks(media=True)).notes == {STILL_BESIDE_FILM: 1}
+
+
+@pytest.mark.parametrize(("ext", "tick"), [("mp4", 512), ("mkv", 40)])
+def test_a_frame_is_the_same_by_itself_where_stamps_are_in_the_order_of_storing(ext: str, tick: int) -> None:
+    def stamp(place: int, packet: av.Packet) -> None:
+        packet.pts = packet.dts = place * tick
+
+    data = remux(film(H264._replace(ext=ext), 40), ext, change=stamp)
+    table = KeyFrames.of(probe_video(data)[1]).without_marks()
+    expected = shown_by_ffmpeg(data)
+    assert expected == list(range(40)) == numbers_of(data, range(40))
+    for number in expected:
+        assert numbers_of(data, [number]) == numbers_of(PartialMedium.of_bytes(data, table), [number]) == [number]
 
 
 def test_a_cut_off_file_counts_the_frames_before_the_cut() -> None:
