@@ -1,8 +1,8 @@
 """Index tars made elsewhere: `python -m shards index` as a function.
 
 Promises:
-- Input is a folder (its *.tar), a brace pattern or a glob, local or the URL of a store; the tars of one dataset
-  lie in one folder. They are read and never changed.
+- Input is a folder (its *.tar, also in capitals; compressed ones are left out and reported), a brace pattern or a glob,
+  local or the URL of a store; the tars of one dataset lie in one folder. They are read and never changed.
 - Samples in the tars = indexed + quarantined, shard by shard. A tar that is damaged, missing or changes while it is
   read is left out and reported, or stops the run (`strict`); nothing is left out silently.
 - Only tars that are new or whose size or state (time, etag) changed are read; those that are gone leave the index.
@@ -16,7 +16,6 @@ in several folders (index each and blend them). A remote tar is streamed once an
 
 from __future__ import annotations
 
-import fnmatch
 import json
 import os
 from collections import Counter
@@ -29,7 +28,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from shards import index
 from shards.addresses import is_remote, local_path, plain_name, split_query
-from shards.foreign import ENERGON, is_energon, kind_of_folder
+from shards.foreign import ALL_TARS, ENERGON, is_energon, kind_of_folder, tars_among
 from shards.index import DATASET_FILE, DatasetError, Index, ShardEntry, WrongPlace
 from shards.json_text import load_json
 from shards.members import UNWRITTEN
@@ -185,7 +184,7 @@ def find_tars(pattern: str, roots: Sequence[str] = ()) -> tuple[str, list[str]]:
             there = all_names(source)
         except MissingFile as error:
             raise PatternError(str(error)) from error
-        names = names.difference(globs).union(*(fnmatch.filter(there, glob) for glob in globs))
+        names = names.difference(globs).union(*(tars_among(there, glob) for glob in globs))
     if not names:
         found = kind_of_folder(source)
         raise PatternError(f"{pattern}: no tar found; {found or 'check the path (names should end in .tar)'}")
@@ -207,7 +206,7 @@ def names_of(pattern: str) -> list[str]:
     except ValueError:
         paths = [pattern]
     names = [path.rpartition("/")[2] for path in paths]
-    return names if len(names) > 1 or names[0].endswith(".tar") or _is_glob(names[0]) else ["*.tar"]
+    return names if len(names) > 1 or names[0].endswith(".tar") or _is_glob(names[0]) else [ALL_TARS]
 
 
 def _check_whole(pattern: str, root: str) -> None:

@@ -7,9 +7,9 @@ Gives up: stores that cannot list a folder (most web servers).
 
 from __future__ import annotations
 
-import fnmatch
 from collections.abc import Sequence
 
+from shards.foreign import ALL_TARS, tars_among
 from shards.index import Index
 from shards.indexer import all_names, names_of
 from shards.source import SourceError
@@ -39,5 +39,5 @@ def unindexed_tars(index: Index) -> list[Problem]:
 
 def _named(pattern: object, there: Sequence[str]) -> list[str]:
     """The tars of a folder that a pattern names, as far as one is known."""
-    wanted = names_of(pattern) if isinstance(pattern, str) else ["*.tar"]
-    return [name for name in there if any(fnmatch.fnmatchcase(name, one) for one in wanted)]
+    wanted = names_of(pattern) if isinstance(pattern, str) else [ALL_TARS]
+    return sorted({name for one in wanted for name in tars_among(there, one)})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
 import socket
@@ -71,6 +72,21 @@ def test_what_is_named_as_a_tar_and_is_no_file_is_left_out_and_hangs_nobody(tars
     for name in report.damaged:
         with pytest.raises(SourceError):
             open_source(tars).stat(name)
+
+
+def test_a_whole_folder_holds_tars_in_capitals_and_compressed_ones_are_named(tars: Path) -> None:
+    (tars / "00001.tar").rename(tars / "00001.TAR")
+    for name in ("00002.tar", "00007.tar", "00008.tar"):
+        (tars / f"{name}.gz").write_bytes(gzip.compress((tars / "00000.tar").read_bytes()))
+    (tars / "00008.tar.gz").rename(tars / "00008.tgz")
+    (tars / "00000.tar.idx").write_bytes(b"of another tool")
+    report = index_tars(str(tars))
+    assert report.num_shards == 3 and report.num_samples == 6
+    # 00002.tar.gz was unpacked.
+    assert report.damaged.keys() == {"00007.tar.gz", "00008.tgz"} == named(tars).keys()
+    assert all("gzip compressed" in reason for reason in report.damaged.values())
+    write_tar(tars / "NEW.TAR", img2dataset_files(["x"]))
+    assert "it is new" in named(tars)["NEW.TAR"]
 
 
 def test_a_name_that_cannot_stand_in_an_index_is_named_once(tars: Path) -> None:
