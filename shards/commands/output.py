@@ -19,7 +19,7 @@ import typer
 
 from shards.addresses import parent
 from shards.foreign import kind_of_folder
-from shards.index import DATASET_FILE, DatasetError, Index, WrongPlace
+from shards.index import DATASET_FILE, Index, WrongPlace
 from shards.printing import PrintableError, complain, one_line, say_json
 from shards.source import AccessDenied, MissingFile, Source, SourceError, checked, is_remote, open_source
 
@@ -230,8 +230,7 @@ def one_line_errors(debug: bool, stopped: str = "stopped") -> Iterator[None]:
 def _exit_code(error: Exception) -> int:
     """What each kind of error is to a script; the first kind that fits counts."""
     from shards.frozen import ConfigError
-    from shards.indexer import DamagedShard, PatternError
-    from shards.quarantine import TooManyFailures
+    from shards.indexer import PatternError
     from shards.source import AddressError
     from shards.target import WriteError
 
@@ -240,4 +239,5 @@ def _exit_code(error: Exception) -> int:
         UsageError | ConfigError | PatternError | WrongPlace | WriteError | AddressError | MissingFile | AccessDenied,
     ):
         return WRONG_USAGE
-    return PROBLEMS if isinstance(error, DatasetError | SourceError | DamagedShard | TooManyFailures) else BUG
+    # errors of ours are about data, machines and programs of users; a broken account is our own
+    return PROBLEMS if isinstance(error, PrintableError) and not isinstance(error, AssertionError) else BUG

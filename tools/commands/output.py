@@ -11,7 +11,7 @@ from contextlib import contextmanager
 
 import typer
 
-from shards.printing import cell, complain, one_line, printable, say
+from shards.printing import PrintableError, cell, complain, one_line, printable, say
 from tools.rows import OptionError
 
 FAILED, WRONG_USAGE, TOO_MANY_QUARANTINED, STOPPED = 1, 2, 3, 130
@@ -100,7 +100,7 @@ def one_line_errors(
     except Exception as error:
         if debug:
             raise
-        expected = isinstance(error, (ValueError, OSError))
+        expected = isinstance(error, (PrintableError, ValueError, OSError))
         text = re.sub(r"^\[Errno \d+\] ", "", one_line(str(error)))
         complain(text if expected else f"{type(error).__name__}: {text}; this is a bug: --debug shows where")
         raise typer.Exit(WRONG_USAGE if isinstance(error, OptionError) else FAILED) from None
