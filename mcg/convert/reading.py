@@ -22,6 +22,7 @@ from torch import Tensor
 from mcg.convert.rules import ConvertError
 from mcg.convert.torch_file import read_file
 from mcg.convert.zero import is_deepspeed, named_by_latest, read_deepspeed
+from mcg.strange_files import strange_kind
 
 WRAPPERS = ("model", "model_state", "model_state_dict", "state_dict", "module", "net", "network", "weights", "params")
 """Entries under which files keep the weights, beside optimiser and settings; the first that is there counts. Another
@@ -94,6 +95,9 @@ def _read(place: Path) -> tuple[Any, tuple[Path, ...]]:
 
 def _read_indexed(index: Path) -> tuple[dict[str, Any], tuple[Path, ...]]:
     """Weights in several files, as the index beside them says."""
+    kind = strange_kind(index, is_json=True)
+    if kind is not None:
+        raise ConvertError(f"{index}: not an index of weights: it is {kind}")
     try:
         if index.stat().st_size > _MAX_INDEX_BYTES:
             raise ValueError(f"has more than {_MAX_INDEX_BYTES} bytes")

@@ -95,6 +95,20 @@ def test_weights_in_several_files_are_put_together(tmp_path: Path, whole: str) -
         assert set(found.state) == set(WEIGHTS) and len(found.sources()) == 2 and found.file == place
 
 
+@pytest.mark.parametrize(
+    ("content", "kind"),
+    [
+        (b"version https://git-lfs.github.com/spec/v1\nsize 9\n", "a git-lfs pointer for 9 bytes"),
+        (b"<!doctype html><title>Log in</title>", "an HTML page"),
+        (b"", "an empty file"),
+    ],
+)
+def test_an_index_that_is_something_else_is_named(tmp_path: Path, content: bytes, kind: str) -> None:
+    (tmp_path / "model.safetensors.index.json").write_bytes(content)
+    with pytest.raises(ConvertError, match=rf"index\.json: not an index of weights: it is {kind}"):
+        read_checkpoint(tmp_path)
+
+
 def test_an_index_whose_files_do_not_fit_is_refused(tmp_path: Path) -> None:
     _write_in_two(tmp_path, "model.safetensors")
     index = tmp_path / "model.safetensors.index.json"
