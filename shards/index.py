@@ -658,7 +658,7 @@ class Index:
         try:
             shards = _read_shards(source, dataset, read_shards())
             found, tail = stat_index(), read_tail()
-            if tail and source.stat_many([INDEX_FILE], known=True) != [found]:
+            if tail and not source.stat_many([INDEX_FILE], known=True)[0].may_be(found):
                 raise DatasetError(f"{source.url}/{INDEX_FILE}: changed while it was being opened: start again")
             file = _IndexFile(source, found.size, tail)
             parquet = ParquetFile(file, _DICTIONARIES)

@@ -184,7 +184,9 @@ class RemoteSource:
             return
         now = Stat(size, version)
         before = self._seen.setdefault(name, now)
-        if now != before:
+        if not before.version:
+            self._seen[name] = now
+        if not now.may_be(before):
             said = [f"{stat.size} bytes, {stat.version or 'no ETag'}" for stat in (before, now)]
             raise Failure("changed", " before, now ".join(said))
 

@@ -59,6 +59,13 @@ class Stat(NamedTuple):
     version: str
     """Tells two contents of one name apart: the ETag where there is one, else the time; empty where nothing is said."""
 
+    def may_be(self, other: Stat) -> bool:
+        """Whether both can be of one content. Some servers say less with a range than with a whole file: only what
+        both say is compared."""
+        (kind, _, mark), (other_kind, _, other_mark) = (stat.version.partition("=") for stat in (self, other))
+        is_same = mark.removeprefix("W/") == other_mark.removeprefix("W/")
+        return self.size == other.size and (kind != other_kind or is_same)
+
 
 class Source(Protocol):
     """A folder of files, local or remote."""

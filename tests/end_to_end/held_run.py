@@ -15,6 +15,8 @@ from mcg.engine.log import RunLog
 
 
 def main(step: int, program: str) -> None:
+    # A shell starts what is in the background with Ctrl-C ignored, and that is inherited.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     come, told = os.pipe()
     os.set_blocking(told, False)
     really_log = RunLog.step

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import pickle
+import threading
 from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +19,7 @@ from shards.indexer import index_tars
 from shards.reader import Reader
 from shards.sample import SampleError
 from shards.samples import Looks
-from shards.source import ChangedFile, LocalSource, Source, open_source
+from shards.source import ChangedFile, LocalSource, Source, Stat, open_source
 from tests.shards.foreign_tars import img2dataset_files, write_tar
 from tests.shards.http_store import HttpStore
 
@@ -180,3 +182,59 @@ def test_an_index_that_is_gone_from_under_its_reader_says_so(
         opened.rows(7)
     with pytest.raises(DatasetError, match="changed while it was being read"):
         opened.prefetch([8, 9])
+
+
+class _SaysLess(BaseHTTPRequestHandler):
+    """Some servers give a range without the headers of the whole file."""
+
+    data = bytes(range(256)) * 8
+
+    def do_GET(self) -> None:
+        first, _, last = self.headers.get("Range", "bytes=0-").removeprefix("bytes=").partition("-")
+        begin = int(first or 0) if first else max(0, len(self.data) - int(last))
+        piece = self.data[begin : int(last) + 1 if first and last else None]
+        self.send_response(206 if "Range" in self.headers else 200)
+        self.send_header("Content-Length", str(len(piece)))
+        if "Range" in self.headers:
+            self.send_header("Content-Range", f"bytes {begin}-{begin + len(piece) - 1}/{len(self.data)}")
+        else:
+            self.send_header("Last-Modified", "Sun, 29 Nov 2026 12:00:00 GMT")
+        self.end_headers()
+        if self.command == "GET":
+            self.wfile.write(piece)
+
+    do_HEAD = do_GET
+
+    def log_message(self, format: str, *arguments: object) -> None:
+        pass
+
+
+def test_a_server_that_says_less_with_a_range_is_read() -> None:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _SaysLess)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    source = open_source(f"http://127.0.0.1:{server.server_address[1]}/x")
+    try:
+        assert source.stat("a").size == len(_SaysLess.data)
+        for number in (0, 40, 7):
+            assert source.read("a", number, 9) == _SaysLess.data[number : number + 9]
+        assert source.read("a", -5) == _SaysLess.data[-5:]
+        assert source.stat_many(["a"])[0].size == len(_SaysLess.data)
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "may_be"),
+    [
+        ("ETag=a", "ETag=a", True),
+        ("ETag=a", "ETag=b", False),
+        ('ETag=W/"a"', 'ETag="a"', True),
+        ("ETag=a", "Last-Modified=x", True),
+        ("", "ETag=a", True),
+        ("Last-Modified=x", "Last-Modified=y", False),
+    ],
+)
+def test_only_what_both_answers_say_is_compared(one: str, other: str, may_be: bool) -> None:
+    assert Stat(5, one).may_be(Stat(5, other)) == may_be == Stat(5, other).may_be(Stat(5, one))
+    assert not Stat(5, one).may_be(Stat(6, other))
