@@ -123,7 +123,7 @@ def test_an_index_whose_files_do_not_fit_is_refused(tmp_path: Path) -> None:
         index.write_text(json.dumps({"weight_map": {"a": hostile}}))
         with pytest.raises(ConvertError, match=r"which is not a file beside it"):
             read_checkpoint(tmp_path)
-    for broken in ("[]", "{}", '{"weight_map": 3}', "[" * 3000, "version https://git-lfs"):
+    for broken in ("[]", "{}", '{"weight_map": 3}', "[" * 3000):
         index.write_text(broken)
         with pytest.raises(ConvertError, match=r"not an index of weights .*fetch it again"):
             read_checkpoint(tmp_path)
