@@ -31,7 +31,7 @@ CUT = {
     "mpeg4": (Take("mpeg4", "mp4", "g=12"), "avi mp4 mov mkv", 12),
     "vp8": (Take("libvpx", "webm", "g=25 cpu-used=8 deadline=realtime"), "webm mkv", 25),
     "vp9": (Take("libvpx-vp9", "webm", "g=25 cpu-used=8 deadline=realtime"), "webm mp4", 25),
-    "av1": (Take("libsvtav1", "mp4", "g=25 preset=13"), "mp4 mkv", 25),
+    "av1": (Take("libsvtav1", "mp4", "g=25 preset=13 svtav1-params=lp=1"), "mp4 mkv", 25),
     "flv": (Take("flv", "flv", "g=12"), "flv avi", 12),
     "wmv": (Take("wmv2", "wmv", "g=12"), "wmv avi", 12),
     "screen video, whose frames do not say": (Take("flashsv", "flv", "g=12", "bgr24"), "flv", 12),

@@ -19,7 +19,7 @@ TAKES = {
     "hevc": (Take("libx265", "mp4", "preset=ultrafast x265-params=keyint=12:bframes=3:log-level=none"), "mp4 mkv"),
     "mpeg4": (Take("mpeg4", "mp4", "g=12 bf=2"), "mp4 mkv"),
     "vp9": (Take("libvpx-vp9", "webm", _VPX), "webm mp4"),
-    "av1": (Take("libsvtav1", "mp4", "g=12 preset=13"), "mp4 mkv"),
+    "av1": (Take("libsvtav1", "mp4", "g=12 preset=13 svtav1-params=lp=1"), "mp4 mkv"),
 }
 
 
