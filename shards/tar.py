@@ -17,8 +17,10 @@ what is an error; the fast way never does.
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
@@ -124,7 +126,25 @@ def walk(read_at: ReadAt, length: int, where: str) -> Iterator[Entry]:
         yield from walk.take()
 
 
+@contextmanager
+def _no_collection() -> Iterator[None]:
+    """Let no garbage collection run: tens of thousands of new tuples, none of them garbage, set off several, each of
+    which goes through every object of the process (measured: a fifth of a scan of 20,000 members)."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
+
+
 def _walked(tar: str | Path | BinaryIO) -> _Walk:
+    with _no_collection():
+        return _walk_of(tar)
+
+
+def _walk_of(tar: str | Path | BinaryIO) -> _Walk:
     if isinstance(tar, str | Path):
         fd = os.open(tar, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
         try:
