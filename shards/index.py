@@ -15,6 +15,7 @@ footer has more than 1 MiB), and `prefetch` one for the rows of many shards.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import threading
 from collections import OrderedDict
@@ -342,17 +343,10 @@ def write_index(path: str, tables: Iterable[pa.Table], num_rows: int | None = No
             count, values = count + table.num_rows, values + more
         if count:
             writer.write_table(pa.concat_tables(pending), row_group_size=count)
-        content = _file_checksum(path)  # row groups lie in the file when they are written, the footer follows
+        with open(path, "rb") as file:  # row groups lie in it when they are written, the footer follows
+            content = hashlib.file_digest(file, xxhash.xxh3_128).hexdigest()
         writer.add_key_value_metadata({_CONTENT: content})
     return content
-
-
-def _file_checksum(path: str) -> str:
-    digest = xxhash.xxh3_128()
-    with open(path, "rb") as file:
-        while piece := file.read(1 << 20):
-            digest.update(piece)
-    return digest.hexdigest()
 
 
 def _num_key_frames(table: pa.Table) -> int:
