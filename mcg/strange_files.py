@@ -10,15 +10,10 @@ import re
 import zipfile
 from pathlib import Path
 
+from shards.first_bytes import LFS_POINTER, answer, archive, compression
+
 _HEAD_BYTES = 1 << 16
-_LFS = b"version https://git-lfs.github.com/spec/"
 _MAGIC = (
-    (b"\x1f\x8b", "a gzip archive; unpack it and give the file inside"),
-    (b"BZh", "a bzip2 archive; unpack it and give the file inside"),
-    (b"\xfd7zXZ", "an xz archive; unpack it and give the file inside"),
-    (b"\x28\xb5\x2f\xfd", "a zstd archive; unpack it and give the file inside"),
-    (b"7z\xbc\xaf", "a 7-Zip archive; unpack it and give the file inside"),
-    (b"Rar!", "a RAR archive; unpack it and give the file inside"),
     (b"\x89HDF", "an HDF5 file (Keras or TensorFlow); fetch the weights for PyTorch"),
     (b"GGUF", "a GGUF file (llama.cpp); fetch the weights for PyTorch"),
     (b"\x93NUMPY", "one array of NumPy; fetch the weights for PyTorch"),
@@ -42,28 +37,28 @@ def strange_kind(file: Path, is_json: bool = False) -> str | None:
         return None
     if not head:
         return "an empty file (0 bytes); fetch it again"
-    if head.startswith(_LFS):
+    if head.startswith(LFS_POINTER):
         size = re.search(rb"^size (\d{1,20})$", head, re.MULTILINE)
         told = f" for {int(size[1])} bytes" if size else ""
         return f"a git-lfs pointer{told}, not the file itself; run `git lfs pull` in its repository, or fetch it again"
-    text = head.lstrip(b"\xef\xbb\xbf \t\r\n")
-    start = text[:512].lower()
-    if start.startswith((b"<!doctype html", b"<html", b"<head", b"<body", b"<script", b"<!--")):
+    said = answer(head)
+    if said == "html" or head.lstrip().startswith(b"<!--"):
         return (
             "an HTML page, as a server sends instead of a file that needs a login or a confirmation; open the address "
             "in a browser, and fetch the file itself"
         )
-    if start.startswith((b"<?xml", b"<error")):
+    if said == "xml":
         code = re.search(rb"<Code>([A-Za-z]{1,40})</Code>", head)
         told = f" ({code[1].decode()})" if code else ""
         return f"an XML answer of a server{told}, not the file; fetch it again with the right address and rights"
-    if start.startswith((b"{", b"[")):
+    if said == "json":
         return None if is_json else _json_kind(head)
-    found = next((kind for magic, kind in _MAGIC if head.startswith(magic)), None)
-    if found is None and head.startswith(b"PK"):
+    if head.startswith(b"PK"):
         return _zip_kind(file)
-    if found is None and head[257:262] == b"ustar":
-        return "a tar archive; unpack it and give the file inside"
+    packed = compression(head) or archive(head) or ("a tar" if head[257:262] == b"ustar" else "")
+    if packed:
+        return f"{packed} archive; unpack it and give the file inside"
+    found = next((kind for magic, kind in _MAGIC if head.startswith(magic)), None)
     if found is None and b"\0" not in head and _is_text(head):
         return "a text file; fetch the weights themselves"
     return found

@@ -9,41 +9,31 @@ import os
 from collections.abc import Iterable
 from fnmatch import fnmatch, fnmatchcase
 
+from shards.first_bytes import LFS_POINTER, answer, archive, compression
 from shards.json_text import load_json
 from shards.source import LocalSource, Source, SourceError, open_source
 
-_BEGINNINGS = (
-    (b"version https://git-lfs.github.com/spec/", "a git-lfs pointer in place of the file; fetch it: git lfs pull"),
-    (b"/annex/objects/", "a git-annex pointer in place of the file; fetch it: git annex get"),
-    (b"\x1f\x8b", "gzip compressed, not a plain tar; unpack it first"),
-    (b"BZh", "bzip2 compressed, not a plain tar; unpack it first"),
-    (b"\xfd7zXZ", "xz compressed, not a plain tar; unpack it first"),
-    (b"\x28\xb5\x2f\xfd", "zstd compressed, not a plain tar; unpack it first"),
-    (b"\x04\x22\x4d\x18", "lz4 compressed, not a plain tar; unpack it first"),
-    (b"LZIP", "lzip compressed, not a plain tar; unpack it first"),
-    (b"\x1f\x9d", "compressed (.Z), not a plain tar; unpack it first"),
-    (b"PK\x03\x04", "a zip, not a tar; unpack it and pack it as a tar"),
-    (b"7z\xbc\xaf\x27\x1c", "a 7z archive, not a tar; unpack it and pack it as a tar"),
-    (b"Rar!", "a rar archive, not a tar; unpack it and pack it as a tar"),
-    (b"PAR1", "a parquet file, not a tar; write its samples as WebDataset tars"),
-)
-_TEXTS = (
-    ((b"<!doctype html", b"<html"), "an HTML page, often that of a login or an error; fetch the tar again"),
-    ((b"<?xml", b"<error"), "an XML text, often the error of a store; fetch the tar again"),
-    ((b"{",), "a JSON text, often the error of a server; fetch the tar again"),
-)
+_ANSWERS = {
+    "html": "an HTML page, often that of a login or an error; fetch the tar again",
+    "xml": "an XML text, often the error of a store; fetch the tar again",
+    "json": "a JSON text, often the error of a server; fetch the tar again",
+}
 
 
 def kind_of_file(head: bytes) -> str:
     """What a file is by its first bytes, with what to do, as in "it is ..."; "" if that is not known."""
-    for beginning, what in _BEGINNINGS:
-        if head.startswith(beginning):
-            return what
-    text = head.removeprefix(b"\xef\xbb\xbf").lstrip().lower()
-    for beginnings, what in _TEXTS:
-        if text.startswith(beginnings) and b"\0" not in head:
-            return what
-    return ""
+    if head.startswith(LFS_POINTER):
+        return "a git-lfs pointer in place of the file; fetch it: git lfs pull"
+    if head.startswith(b"/annex/objects/"):
+        return "a git-annex pointer in place of the file; fetch it: git annex get"
+    if packed := compression(head):
+        return f"{packed.partition(' ')[2]} compressed, not a plain tar; unpack it first"
+    if other := archive(head):
+        return f"{other} archive, not a tar; unpack it and pack it as a tar"
+    if head.startswith(b"PAR1"):
+        return "a parquet file, not a tar; write its samples as WebDataset tars"
+    said = answer(head)
+    return _ANSWERS[said] if said and b"\0" not in head else ""
 
 
 ENERGON = "an Energon dataset (.nv-meta): its tars are indexed as WebDataset tars, its splits and settings are not used"

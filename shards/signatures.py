@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
+from shards.first_bytes import LFS_POINTER, answer, archive, compression
+
 READ = "JPEG, PNG, WebP or AVIF"
 """What pictures of other forms are best converted to."""
 
@@ -23,8 +25,8 @@ class Kind(NamedTuple):
 
 
 _CONVERT = f"convert it to {READ}"
+_GIVE = "give the pictures themselves"
 _FETCH = "a server's answer or a failed download has taken the place of the file: fetch it again"
-_LFS = b"version https://git-lfs.github.com/spec/"
 _PICTURES = (
     (b"8BPS", "a Photoshop document (PSD)"),
     (b"\xff\x0a", "a JPEG XL picture"),
@@ -74,14 +76,6 @@ _CONTAINERS = (
     (b"\0\0\1\xb3", "an MPEG video", "mpg"),
 )
 _OTHERS = (
-    (b"PK\3\4", "a zip archive"),
-    (b"PK\5\6", "a zip archive"),
-    (b"\x1f\x8b", "a gzip file"),
-    (b"BZh", "a bzip2 file"),
-    (b"\xfd7zXZ\0", "an xz file"),
-    (b"\x28\xb5\x2f\xfd", "a Zstandard file"),
-    (b"7z\xbc\xaf\x27\x1c", "a 7z archive"),
-    (b"Rar!", "a RAR archive"),
     (b"PAR1", "a Parquet table"),
     (b"\x89HDF", "an HDF5 file"),
     (b"\x93NUMPY", "a NumPy array"),
@@ -126,7 +120,7 @@ def foreign_kind(data: bytes) -> Kind | None:
     head = data[:1024]
     if not head.strip(b"\0"):
         return Kind("nothing but zero bytes", "the download or copy stopped: fetch it again")
-    if head.startswith(_LFS):
+    if head.startswith(LFS_POINTER):
         return Kind("a git-lfs pointer, not the file itself", "run `git lfs pull` in its repository, or fetch it again")
     for start, name in _PICTURES:
         if head.startswith(start):
@@ -134,9 +128,12 @@ def foreign_kind(data: bytes) -> Kind | None:
     for start, name, ext in _CONTAINERS:
         if head.startswith(start):
             return Kind(name, f"name it .{ext}")
+    packed, other = compression(head), archive(head)
+    if packed or other:
+        return Kind(f"{packed} file" if packed else f"{other} archive", _GIVE)
     for start, name in _OTHERS:
         if head.startswith(start):
-            return Kind(name, "give the pictures themselves")
+            return Kind(name, _GIVE)
     if data[-18:-2] == b"TRUEVISION-XFILE" or (head[1:3] in _TARGA and head[16:17] in _TARGA_BITS):
         return Kind("a TGA picture", _CONVERT)
     return _of_boxes(head) or _of_riff(head) or _of_text(head)
@@ -168,7 +165,7 @@ def _of_riff(head: bytes) -> Kind | None:
         return None
     if head[8:12] == b"AVI ":
         return Kind("an AVI video", "name it .avi")
-    return Kind("a WAV file" if head[8:12] == b"WAVE" else "a RIFF file, but no WebP", "give the pictures themselves")
+    return Kind("a WAV file" if head[8:12] == b"WAVE" else "a RIFF file, but no WebP", _GIVE)
 
 
 def _of_text(head: bytes) -> Kind | None:
@@ -179,11 +176,12 @@ def _of_text(head: bytes) -> Kind | None:
         return Kind("a PNM picture (PBM, PGM, PPM, PAM)", _CONVERT)
     if re.match(rb"(<\?xml.*?)?(<!--.*?-->\s*|<!doctype svg.*?>\s*)*<svg[\s>]", text, re.DOTALL):
         return Kind("an SVG drawing", _CONVERT)
-    if text.startswith((b"<!doctype html", b"<html", b"<head", b"<body")) or b"<html" in text:
+    said = answer(text)
+    if said == "html" or b"<html" in text:
         return Kind("an HTML page", _FETCH)
     if text.startswith(b"<"):
         return Kind("an XML text", _FETCH)
-    if text.startswith((b"{", b"[")):
+    if said == "json":
         return Kind("a JSON text", _FETCH)
     if re.fullmatch(rb"[\t\n\r\x20-\x7e]{8,}", text):
         return Kind("a text", _FETCH)

@@ -27,7 +27,6 @@ from typing import BinaryIO, NamedTuple
 
 import numpy as np
 
-from shards.foreign import kind_of_file
 from shards.tar_header import (
     SPARSE,
     TarError,
@@ -291,6 +290,8 @@ class _Walk:
         while True:
             header = self._block(position)
             if position == 0 and not (len(header) == BLOCK and fits(header)):
+                from shards.foreign import kind_of_file  # only for the error: it brings the stores' modules with it
+
                 kind = kind_of_file(header)
                 if kind:
                     raise TarError(f"{where}: is {kind}")
