@@ -5,12 +5,12 @@ A file is told by its first 64 KiB; nothing is run. No message advises to load a
 
 from __future__ import annotations
 
-import json
 import re
 import zipfile
 from pathlib import Path
 
 from shards.first_bytes import LFS_POINTER, answer, archive, compression
+from shards.json_text import load_json
 
 _HEAD_BYTES = 1 << 16
 _MAGIC = (
@@ -71,10 +71,15 @@ def looks_like_safetensors(file: Path) -> bool:
     return len(head) == 9 and head[8:] == b"{" and 2 <= int.from_bytes(head[:8], "little") <= file.stat().st_size
 
 
+def is_refusal(error: Exception) -> bool:
+    """Whether torch has read on no further because of what a pickle names, or because it is none."""
+    return "weights_only" in str(error) or type(error).__name__ == "UnpicklingError"
+
+
 def refusal(error: Exception) -> str:
     """Why torch did not read a file with weights_only, in one line, and what to do."""
     text = str(error)
-    if "weights_only" in text or type(error).__name__ == "UnpicklingError":
+    if is_refusal(error):
         named = re.search(r"GLOBAL (\w[\w.]*)|(?:class|type|function|instance of) ['\"<]*(\w[\w.]*\.\w+)", text)
         if named:
             name = (named[1] or named[2])[:200]
@@ -89,8 +94,8 @@ def refusal(error: Exception) -> str:
 
 def _json_kind(head: bytes) -> str:
     try:
-        content = json.loads(head)
-    except (ValueError, RecursionError):
+        content = load_json(head)
+    except ValueError:
         content = None
     if isinstance(content, dict) and "weight_map" in content:
         return "the index of weights in several files; give the folder with all of them"

@@ -25,7 +25,7 @@ from mcg.engine.config import EngineConfig
 from mcg.engine.launcher import end_with_launcher
 from mcg.engine.optim import OptimConfig, build_optimizer
 from mcg.engine.schedule import Schedule
-from mcg.strange_files import refusal
+from mcg.strange_files import is_refusal, refusal
 from mcg.tasks.task import to_tensors
 from shards import Batch
 from shards.printing import PrintableError
@@ -151,8 +151,9 @@ class Engine:
             with _weights_only():
                 self._engine.load_checkpoint(str(folder), tag="state")
         except Exception as error:  # DeepSpeed's own kinds, torch's, and plain assertions
+            why = refusal(error) if is_refusal(error) else repr(error)
             raise ValueError(
-                f"{folder}: DeepSpeed cannot load this training state: {_why(error)}. Go on with the processes and the "
+                f"{folder}: DeepSpeed cannot load this training state: {why}. Go on with the processes and the "
                 "engine.zero_stage that it was saved with, or start a new run with init_from"
             ) from error
         self.step = step
@@ -186,11 +187,6 @@ def _deepspeed_config(config: EngineConfig, micro_batch: int, world: int) -> dic
         "zero_force_ds_cpu_optimizer": False,
         "steps_per_print": 10**9,
     }
-
-
-def _why(error: Exception) -> str:
-    is_refusal = "weights_only" in str(error) or type(error).__name__ == "UnpicklingError"
-    return refusal(error) if is_refusal else repr(error)[:1000]
 
 
 @contextmanager
