@@ -18,9 +18,10 @@ import uuid
 from typing import Any
 
 from shards.json_text import load_json
-from shards.printing import PrintableError
+from shards.printing import PrintableError, logger
 
 CLAIM_FILE = "claim.json"
+_log = logger(__name__)
 RENEW_SECONDS, DEAD_SECONDS = 60.0, 600.0
 
 
@@ -72,8 +73,8 @@ class Claim:
                 if self._lost:
                     return
                 self._files.pipe_file(self._path, self._content())
-            except Exception:
-                continue
+            except Exception as error:  # whatever a store's client raises; the next minute may be better
+                _log.warning("the claim on %s could not be renewed (%s); it is tried again", self._path, error)
 
     def _is_mine(self) -> bool:
         found = self._read()

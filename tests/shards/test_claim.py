@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -76,3 +77,34 @@ def test_the_claim_of_another_machine_is_dead_when_it_is_not_renewed(url: str) -
     files.pipe_file(path, json.dumps({**about, "renewed": time.time() - DEAD_SECONDS - 1}).encode())
     Claim(files, path).release()
     assert not files.exists(path)
+
+
+class _Away:
+    """Files of a store that answers no more, once it is told so."""
+
+    def __init__(self, files: Any) -> None:
+        self._files = files
+        self.is_away = False
+        self.asked = threading.Semaphore(0)
+
+    def __getattr__(self, name: str) -> Any:
+        if self.is_away:
+            self.asked.release()
+            raise OSError("nobody answers")
+        return getattr(self._files, name)
+
+
+def test_a_claim_that_cannot_be_renewed_is_told_of_and_tried_again(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("shards.claim.RENEW_SECONDS", 0.01)
+    files, path = claim_at(f"memory://claim{tmp_path}")
+    away = _Away(files)
+    claim = Claim(away, path)
+    away.is_away = True
+    for _ in range(2):  # with the second one the first was told of
+        assert away.asked.acquire(timeout=60)
+    assert "could not be renewed (nobody answers); it is tried again" in caplog.text
+    away.is_away = False
+    claim.check()
+    claim.release()
