@@ -36,6 +36,12 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture
+def folder(built: Path, tmp_path: Path) -> Path:
+    """A copy of it, to be changed."""
+    return Path(shutil.copytree(built, tmp_path / "spoilt"))
+
+
 def spoil(folder: Path, file: str, name: str, change: Callable[[pa.Array], pa.Array]) -> None:
     table = pq.read_table(folder / file)
     at = table.column_names.index(name)
@@ -74,28 +80,22 @@ def use(folder: Path) -> None:
 @pytest.mark.parametrize(("name", "file"), COLUMNS)
 @pytest.mark.parametrize("change", [with_null, of_nulls, of_another_type])
 def test_a_column_of_something_else_is_named_with_its_file(
-    built: Path, tmp_path: Path, name: str, file: str, change: Callable[[Any], Any]
+    folder: Path, name: str, file: str, change: Callable[[Any], Any]
 ) -> None:
-    folder = tmp_path / "spoilt"
-    shutil.copytree(built, folder)
     spoil(folder, file, name, change)
     with pytest.raises(DatasetError, match=rf"{file}: (row group 0: )?column {name} (should hold|lacks)"):
         use(folder)
 
 
 @pytest.mark.parametrize("name", ["member_ext", "member_offset", "member_size", "key_frame", "key_frame_time"])
-def test_nulls_inside_of_lists_are_found(built: Path, tmp_path: Path, name: str) -> None:
-    folder = tmp_path / "spoilt"
-    shutil.copytree(built, folder)
+def test_nulls_inside_of_lists_are_found(folder: Path, name: str) -> None:
     spoil(folder, "index.parquet", name, with_null_inside)
     with pytest.raises(DatasetError, match=rf"index.parquet: row group 0: column {name} lacks \d+ values"):
         use(folder)
 
 
 @pytest.mark.parametrize("verb", ["ls", "verify", "stats", "preview", "bench"])
-def test_every_verb_says_it_in_one_line(built: Path, tmp_path: Path, verb: str) -> None:
-    folder = tmp_path / "spoilt"
-    shutil.copytree(built, folder)
+def test_every_verb_says_it_in_one_line(folder: Path, verb: str) -> None:
     spoil(folder, "index.parquet", "num_records", with_null)
     done = CliRunner().invoke(app, [verb, str(folder)])
     assert done.exit_code == 1 and done.stderr.count("\n") == 1
@@ -116,9 +116,7 @@ def test_other_widths_and_missing_optional_columns_are_fine() -> None:
 
 
 @pytest.mark.parametrize("name", ["duration", "key", "member_size"])
-def test_to_index_again_is_the_remedy(built: Path, tmp_path: Path, name: str) -> None:
-    folder = tmp_path / "spoilt"
-    shutil.copytree(built, folder)
+def test_to_index_again_is_the_remedy(folder: Path, name: str) -> None:
     spoil(folder, "index.parquet", name, with_null)
     report = index_tars(str(folder), looks=Looks(media=True))
     assert (report.num_samples, report.num_quarantined) == (2, 0)
