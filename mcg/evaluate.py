@@ -7,7 +7,7 @@
 Writes OUT/metrics.json, OUT/predictions.jsonl, where elements failed OUT/failures.jsonl, and for question sets
 OUT/submission.json and .csv in the set's own form; prints a table by question type and the metrics. Training uses the
 same function. The test split is for one scoring, of the checkpoint that val has selected: of a run folder the best one
-is taken, where there is one, and a second scoring needs --again (mcg/scoring_record.py).
+is taken, where there is one, and a second scoring needs --again (mcg/scoring/scoring_record.py).
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ from rich.console import Console
 from mcg import distributed
 from mcg.command import one_line_errors
 from mcg.config import load_config
-from mcg.controls import CONTROLS, apply_control
 from mcg.engine.checkpoint import Checkpoint, best_checkpoint, find_checkpoint
 from mcg.engine.deepspeed import start_distributed, stop_distributed
 from mcg.model.mcg import MCG
-from mcg.score_table import score_table
-from mcg.scoring_record import check_unscored, note_scoring, record_of
-from mcg.submission import Submission, write_submission
+from mcg.scoring.controls import CONTROLS, apply_control
+from mcg.scoring.score_table import score_table
+from mcg.scoring.scoring_record import check_unscored, note_scoring, record_of
+from mcg.scoring.submission import Submission, write_submission
 from mcg.tasks import TASKS
 from mcg.tasks.task import Scores, Task, to_tensors
 from mcg.trained import trained_model

@@ -16,7 +16,7 @@ from torch import Tensor
 from mcg.metrics.accuracy import accuracy
 from mcg.model.bert import TextStates
 from mcg.model.mcg import MCG, MCGConfig
-from mcg.submission import FormName, Submission, submission
+from mcg.scoring.submission import FormName, Submission, submission
 from mcg.tasks.open_qa import likelihoods
 from mcg.tasks.question import asked_types, fuse_questions, ones, question_arrays, question_meta
 from mcg.tasks.task import ClipTaskConfig, Scores, Task
@@ -41,7 +41,7 @@ class MultipleChoiceConfig(ClipTaskConfig):
     groups: dict[str, tuple[str, ...]] = Field(default_factory=dict)
     """Name -> question types whose accuracy is reported together."""
     submission: FormName = "nextqa"
-    """Form of the submission file (mcg/submission.py)."""
+    """Form of the submission file (mcg/scoring/submission.py)."""
 
 
 class MultipleChoice(Task):

@@ -27,7 +27,7 @@ from mcg.metrics.accuracy import accuracy, commonest_answer_accuracy
 from mcg.metrics.wups import THRESHOLDS, Wups, wups_table
 from mcg.model.bert import TextStates
 from mcg.model.mcg import MCG, MCGConfig
-from mcg.submission import FormName, Submission, submission
+from mcg.scoring.submission import FormName, Submission, submission
 from mcg.tasks.answer_list import AnswerListError, read_answers
 from mcg.tasks.question import asked_types, fuse_questions, ones, question_arrays, question_meta
 from mcg.tasks.task import ClipTaskConfig, Scores, Task
@@ -72,7 +72,7 @@ class OpenQAConfig(ClipTaskConfig):
     groups: dict[str, tuple[str, ...]] = Field(default_factory=dict)
     """Name -> question types whose accuracy is reported together."""
     submission: FormName = "question_list"
-    """Form of the submission file (mcg/submission.py)."""
+    """Form of the submission file (mcg/scoring/submission.py)."""
 
     @model_validator(mode="after")
     def _has_its_list(self) -> OpenQAConfig:

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from mcg.compat import Compat
 from mcg.model.mcg import MCG, MCGConfig
-from mcg.submission import Submission
+from mcg.scoring.submission import Submission
 from mcg.text import TextCodec
 from shards import Batch, EncodedClip, Sample
 from shards.clip import ClipConfig

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from mcg.demo import REAL, SHAPES, opposite_share
+from mcg.demo.__main__ import REAL, SHAPES, opposite_share
 from tests.servers.s3 import S3Server
 
 ROOT = Path(__file__).parents[2]

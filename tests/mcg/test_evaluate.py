@@ -14,11 +14,11 @@ import torch
 import torch.multiprocessing
 from safetensors.torch import load_file
 
-from mcg.controls import CONTROLS
 from mcg.convert.reading import read_checkpoint
 from mcg.engine.checkpoint import CheckpointError
 from mcg.evaluate import _run, evaluate, write_scores
 from mcg.model.mcg import MCG
+from mcg.scoring.controls import CONTROLS
 from mcg.tasks.task import Scores
 from shards import EncodedClip, Sample, SampleError
 from shards.worker import RngFactory

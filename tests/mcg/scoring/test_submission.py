@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from mcg.submission import FORMS, SubmissionError, submission, write_submission
+from mcg.scoring.submission import FORMS, SubmissionError, submission, write_submission
 
 OPEN = [
     {"id": "2809330695_1", "prediction": "curious", "answer": "hungry"},

@@ -28,8 +28,8 @@ import typer
 from rich.console import Console
 
 from mcg.command import one_line_errors
-from mcg.controls import CONTROLS
-from mcg.report import write_report
+from mcg.demo.page import write_report
+from mcg.scoring.controls import CONTROLS
 from shards.index import DATASET_FILE
 from shards.printing import cell, guard_terminal, say
 from shards.redact import scrub

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from mcg.report import write_report
+from mcg.demo.page import write_report
 from shards.media import probe
 from shards.page import POLICY
 from shards.writer import DatasetWriter

@@ -9,7 +9,7 @@ from rich.console import Console
 
 from mcg.metrics.accuracy import accuracy, commonest_answer_accuracy
 from mcg.metrics.wups import wups_table
-from mcg.score_table import score_table
+from mcg.scoring.score_table import score_table
 
 
 def _print(metrics: dict[str, object]) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from mcg.engine.checkpoint import Checkpoint
-from mcg.scoring_record import check_unscored, note_scoring, record_of
+from mcg.scoring.scoring_record import check_unscored, note_scoring, record_of
 from mcg.tasks.task import Scores
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from mcg.controls import CONTROLS, apply_control
+from mcg.scoring.controls import CONTROLS, apply_control
 from shards import Origin
 
 FRAMES = np.arange(4 * 6 * 2 * 2 * 3, dtype=np.uint8).reshape(4, 6, 2, 2, 3)

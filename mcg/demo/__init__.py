@@ -1,0 +1,1 @@
+"""The demo: `python -m mcg.demo` builds data, trains, scores and writes the page of the results."""
