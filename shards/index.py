@@ -80,12 +80,7 @@ _MAX_SHARDS_BYTES = 1 << 30
 _TAIL_BYTES = 1 << 20
 """Fetched of index.parquet before its size is known: the footer of up to 50 million rows, or all of a small index."""
 _PREFETCH_BYTES = 1 << 26
-_ROWS_KEPT = 1 << 19
 _GROUP_ROWS_KEPT = 1 << 17
-_MAX_GROUP_KEY_FRAMES = 1 << 22
-"""A row group is closed before the shard that would take it over so many key frames."""
-_KEY_FRAMES_KEPT = 1 << 22
-"""Of GOP tables, 16 bytes each."""
 
 
 _DICTIONARIES = ("kind", "codec", "member_ext.list.element")
@@ -298,17 +293,26 @@ def rows_table(shard: int, rows: Sequence[SampleRow], key_frames: bool = False) 
     return pa.table({name: pa.array(columns[name], schema.field(name).type) for name in schema.names}, schema=schema)
 
 
-def write_index(path: str, tables: Iterable[pa.Table], num_rows: int | None = None, key_frames: bool = False) -> str:
+def write_index(
+    path: str,
+    tables: Iterable[pa.Table],
+    num_rows: int | None = None,
+    key_frames: bool = False,
+    *,
+    max_group_rows: int = ROW_GROUP_ROWS,
+    max_group_key_frames: int = 1 << 22,
+) -> str:
     """Write index.parquet from one table per shard, in shard order; returns the checksum of its row groups, which the
     file holds too. Holds one row group in memory.
 
-    num_rows: how many rows there will be, if that is known: a small index gets smaller row groups.
+    num_rows: how many rows there will be, if that is known: a small index gets smaller row groups. A row group is
+    closed before the shard that would take it over max_group_rows rows or max_group_key_frames key frames.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     group_rows = ROW_GROUP_ROWS if num_rows is None else max(_MIN_GROUP_ROWS, num_rows // _ROW_GROUPS)
-    group_rows = min(group_rows, ROW_GROUP_ROWS)
+    group_rows = min(group_rows, max_group_rows)
     schema = index_schema(key_frames)
     delta = "DELTA_BINARY_PACKED"
     element = ".list.element"
@@ -336,7 +340,7 @@ def write_index(path: str, tables: Iterable[pa.Table], num_rows: int | None = No
         count = values = 0
         for table in tables:
             more = _num_key_frames(table) if key_frames else 0
-            if pending and (count + table.num_rows > group_rows or values + more > _MAX_GROUP_KEY_FRAMES):
+            if pending and (count + table.num_rows > group_rows or values + more > max_group_key_frames):
                 writer.write_table(pa.concat_tables(pending), row_group_size=count)
                 pending, count, values = [], 0, 0
             pending.append(table)
@@ -605,6 +609,11 @@ class _GopTables:
 class Index:
     """The index of one dataset, read lazily. Made by `Index.open`."""
 
+    rows_kept = 1 << 19
+    """Most rows that are kept of the shards that were used last."""
+    key_frames_kept = 1 << 22
+    """Most entries of GOP tables that are kept, 16 bytes each."""
+
     def __init__(
         self,
         source: Source,
@@ -753,14 +762,14 @@ class Index:
                 except (ValueError, TypeError, LookupError, AttributeError) as error:
                     raise self._damaged(f"shard {shard}: {error}") from error
             self._gops[shard] = tables
-            while len(self._gops) > 1 and sum(map(len, self._gops.values())) > _KEY_FRAMES_KEPT:
+            while len(self._gops) > 1 and sum(map(len, self._gops.values())) > self.key_frames_kept:
                 self._gops.popitem(last=False)
         return tables.of(row)
 
     def _take_in(self, shard: int) -> ShardRows:
         rows = self._rows[shard] = self._load(shard)
         self._rows_held += rows.weight
-        while self._rows_held > _ROWS_KEPT and len(self._rows) > 1:
+        while self._rows_held > self.rows_kept and len(self._rows) > 1:
             self._rows_held -= self._rows.popitem(last=False)[1].weight
         return rows
 

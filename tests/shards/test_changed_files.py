@@ -13,7 +13,6 @@ from typing import Any
 import fsspec
 import pytest
 
-from shards import index
 from shards.index import DatasetError, Index
 from shards.indexer import index_tars
 from shards.reader import Reader
@@ -22,6 +21,7 @@ from shards.samples import Looks
 from shards.source import ChangedFile, LocalSource, Source, Stat, open_source
 from tests.shards.foreign_tars import img2dataset_files, write_tar
 from tests.shards.http_store import HttpStore
+from tests.shards.row_groups import regroup
 
 OLD, NEW = b"0123456789" * 20, b"abcdefghij" * 20
 PLACES = ["local", "http", "s3", "memory"]
@@ -121,14 +121,12 @@ def _grow(folder: Path, shards: int, mark: str) -> None:
         write_tar(folder / f"{number:05}.tar", img2dataset_files([f"{mark}{number}{i:03}" for i in range(40)]))
 
 
-@pytest.fixture
-def lazily(monkeypatch: pytest.MonkeyPatch) -> None:
-    """An index is read in several requests: a row group for each shard, and a tail that holds the footer only."""
-    monkeypatch.setattr(index, "_MIN_GROUP_ROWS", 40)
-    monkeypatch.setattr(index, "_TAIL_BYTES", 1 << 12)
+def _index_for_many_reads(folder: Path, looks: Looks) -> None:
+    """Index a folder so that the rows of each shard are a request of their own."""
+    index_tars(str(folder), looks=looks)
+    regroup(folder, 40, gap=1 << 20)
 
 
-@pytest.mark.usefixtures("lazily")
 @pytest.mark.parametrize("kind", PLACES)
 @pytest.mark.parametrize("headers", [False, True])
 def test_a_dataset_that_is_indexed_again_is_read_as_it_was_or_stops(
@@ -139,7 +137,7 @@ def test_a_dataset_that_is_indexed_again_is_read_as_it_was_or_stops(
     folder.mkdir(exist_ok=True)
 
     def publish() -> None:
-        index_tars(str(folder), looks=Looks(checksums=not headers))
+        _index_for_many_reads(folder, Looks(checksums=not headers))
         for file in sorted(folder.iterdir()) if kind != "local" else ():
             put(file.name, file.read_bytes())
 
@@ -165,7 +163,6 @@ def test_a_dataset_that_is_indexed_again_is_read_as_it_was_or_stops(
     assert Reader("toy", url, "sample").origin_of(13, 0).key == "new13000"
 
 
-@pytest.mark.usefixtures("lazily")
 def test_an_index_that_is_gone_from_under_its_reader_says_so(
     place: Callable[[str], tuple[str, Put]], tmp_path: Path
 ) -> None:
@@ -173,7 +170,7 @@ def test_an_index_that_is_gone_from_under_its_reader_says_so(
     folder = tmp_path / "made"
     folder.mkdir()
     _grow(folder, 12, "old")
-    index_tars(str(folder), looks=Looks(checksums=False))
+    _index_for_many_reads(folder, Looks(checksums=False))
     for file in folder.iterdir():
         put(file.name, file.read_bytes())
     opened = Index.open(open_source(url))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import json
+import weakref
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,8 +15,22 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from shards import index
-from shards.index import DatasetError, Index, KeyFrames, MemberRow, SampleRow, ShardEntry
+from shards.index import (
+    ROW_GROUP_ROWS,
+    DatasetError,
+    Index,
+    KeyFrames,
+    MemberRow,
+    SampleRow,
+    ShardEntry,
+    ShardRows,
+    dataset_json,
+    fingerprint,
+    index_schema,
+    rows_table,
+    write_index,
+    write_shards,
+)
 from shards.sample import MediaFacts
 from shards.source import LocalSource, open_source
 
@@ -43,15 +59,46 @@ rows_ = st.builds(
 )
 
 
-def save(folder: Path, shards: list[list[SampleRow]]) -> LocalSource:
+class WatchedSource(LocalSource):
+    """Notes which bytes of index.parquet are read."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(str(folder))
+        self.path = folder / "index.parquet"
+        self.reads: list[tuple[int, int]] = []
+
+    def read(self, name: str, offset: int = 0, length: int | None = None) -> bytes:
+        data = super().read(name, offset, length)
+        if name == self.path.name:
+            self.reads.append((offset, offset + len(data)))
+        return data
+
+    def chunks(self) -> list[tuple[int, str]]:
+        """(row group, column) of every column chunk of which bytes were read."""
+        metadata = pq.ParquetFile(self.path).metadata
+        found = []
+        for group in range(metadata.num_row_groups):
+            for number in range(metadata.num_columns):
+                chunk = metadata.row_group(group).column(number)
+                start = chunk.dictionary_page_offset or chunk.data_page_offset
+                if any(a < start + chunk.total_compressed_size and start < b for a, b in self.reads):
+                    found.append((group, chunk.path_in_schema.partition(".")[0]))
+        return found
+
+    def groups(self) -> set[int]:
+        return {group for group, _ in self.chunks()}
+
+
+def save(folder: Path, shards: list[list[SampleRow]], group_rows: int = ROW_GROUP_ROWS) -> LocalSource:
     folder.mkdir(parents=True, exist_ok=True)
     entries = [
         ShardEntry(f"{i:06d}.tar", len(rows), sum(row.num_records for row in rows), 10_240 * i, f"{i:032x}")
         for i, rows in enumerate(shards)
     ]
-    index.write_index(str(folder / "index.parquet"), (index.rows_table(i, rows) for i, rows in enumerate(shards)))
-    index.write_shards(str(folder / "shards.parquet"), entries)
-    (folder / "dataset.json").write_bytes(index.dataset_json("toy", entries, 3, {"tool": "test"}))
+    tables = (rows_table(i, rows) for i, rows in enumerate(shards))
+    write_index(str(folder / "index.parquet"), tables, max_group_rows=group_rows)
+    write_shards(str(folder / "shards.parquet"), entries)
+    (folder / "dataset.json").write_bytes(dataset_json("toy", entries, 3, {"tool": "test"}))
     return LocalSource(str(folder))
 
 
@@ -70,9 +117,7 @@ def sample(i: int, records: int = 1) -> SampleRow:
 def test_gives_back_what_was_written(
     tmp_path_factory: pytest.TempPathFactory, shards: list[list[SampleRow]], group_rows: int
 ) -> None:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(index, "ROW_GROUP_ROWS", group_rows)
-        opened = Index.open(save(tmp_path_factory.mktemp("index"), shards))
+    opened = Index.open(save(tmp_path_factory.mktemp("index"), shards, group_rows))
     assert opened.shards.num_samples.tolist() == [len(rows) for rows in shards]
     for number in reversed(range(len(shards))):
         rows = opened.rows(number)
@@ -83,45 +128,37 @@ def test_gives_back_what_was_written(
         assert [rows.element(e) for e in range(len(pairs))] == pairs
 
 
-def test_row_groups_end_on_shard_boundaries_and_are_read_when_asked_for(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(index, "ROW_GROUP_ROWS", 100)
-    source = save(tmp_path, [[sample(40 * s + i) for i in range(40)] for s in range(10)])
-    assert [pq.ParquetFile(tmp_path / "index.parquet").metadata.row_group(i).num_rows for i in range(5)] == [80] * 5
+def test_row_groups_end_on_shard_boundaries_and_are_read_when_asked_for(tmp_path: Path) -> None:
+    save(tmp_path, [[sample(40 * s + i) for i in range(40)] for s in range(10)], group_rows=100)
+    metadata = pq.ParquetFile(tmp_path / "index.parquet").metadata
+    assert [metadata.row_group(i).num_rows for i in range(metadata.num_row_groups)] == [80] * 5
+    source = WatchedSource(tmp_path)
     opened = Index.open(source)
-    groups: list[int] = []
-    read = opened._parquet.read_row_group
-
-    class Spy:
-        def read_row_group(self, group: int, **options: object) -> object:
-            groups.append(group)
-            return read(group, **options)
-
-    opened._parquet = Spy()
-    for shard in (5, 4, 5, 9, 5, 4):
+    for shard, groups in ((5, {2}), (4, set()), (5, set()), (9, {4}), (5, set()), (4, set())):
+        source.reads.clear()
         assert opened.rows(shard).keys[0] == f"{40 * shard:09d}"
-    assert groups == [2, 4]
+        assert source.groups() == groups
 
 
-def test_row_groups_hold_a_bounded_number_of_key_frames(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(index, "_MAX_GROUP_KEY_FRAMES", 30)
+def test_row_groups_hold_a_bounded_number_of_key_frames(tmp_path: Path) -> None:
     path = tmp_path / "index.parquet"
     tables = []
     for number, count in enumerate((10, 0, 15, 5, 1, 40, 40, 3)):
         keys = KeyFrames(list(range(count)), [0.5 * i for i in range(count)], list(range(count)))
-        tables.append(index.rows_table(number, [sample(number)._replace(key_frames=keys)], True))
-    index.write_index(str(path), tables, key_frames=True)
+        tables.append(rows_table(number, [sample(number)._replace(key_frames=keys)], True))
+    write_index(str(path), tables, key_frames=True, max_group_key_frames=30)
     metadata = pq.ParquetFile(path).metadata
     assert [metadata.row_group(i).num_rows for i in range(metadata.num_row_groups)] == [4, 1, 1, 1, 1]
 
 
-def test_the_cache_of_rows_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(index, "_ROWS_KEPT", 100)
+def test_the_cache_of_rows_is_bounded(tmp_path: Path) -> None:
     opened = Index.open(save(tmp_path, [[sample(40 * s + i) for i in range(40)] for s in range(10)]))
+    opened.rows_kept = 100
+    alive = weakref.WeakSet[ShardRows]()
     for shard in range(10):
-        opened.rows(shard)
-        assert sum(map(len, opened._rows.values())) <= 100
+        alive.add(opened.rows(shard))
+        gc.collect()
+        assert sum(map(len, alive)) == min(shard + 1, 2) * 40
     with pytest.raises(IndexError, match="shard 10 of 10"):
         opened.rows(10)
 
@@ -151,9 +188,9 @@ def test_the_fingerprint_follows_names_counts_and_checksums() -> None:
         shard._replace(bytes=1),
         shard._replace(checksum="1" * 32),
     ]
-    prints = {index.fingerprint([entry]) for entry in [shard, *other]}
-    assert len(prints) == 6 and index.fingerprint([shard]) == index.fingerprint([shard])
-    assert index.fingerprint([shard, other[0]]) != index.fingerprint([other[0], shard])
+    prints = {fingerprint([entry]) for entry in [shard, *other]}
+    assert len(prints) == 6 and fingerprint([shard]) == fingerprint([shard])
+    assert fingerprint([shard, other[0]]) != fingerprint([other[0], shard])
 
 
 # ------------------------------------------------------------ files that do not fit
@@ -233,8 +270,8 @@ def test_an_index_of_another_build_is_refused(folder: Path, tmp_path: Path, buil
 def test_shard_names_cannot_lead_elsewhere(tmp_path: Path) -> None:
     source = save(tmp_path, [[sample(0)]])
     entry = ShardEntry("../../etc/passwd", 1, 1, 0, "0" * 32)
-    index.write_shards(str(tmp_path / "shards.parquet"), [entry])
-    (tmp_path / "dataset.json").write_bytes(index.dataset_json("toy", [entry], 0, {}))
+    write_shards(str(tmp_path / "shards.parquet"), [entry])
+    (tmp_path / "dataset.json").write_bytes(dataset_json("toy", [entry], 0, {}))
     with pytest.raises(DatasetError, match="is not a plain file name"):
         Index.open(source)
 
@@ -260,8 +297,8 @@ def save_bare(folder: Path, rows: list[SampleRow], **fields: object) -> LocalSou
     source = save(folder, [rows])
     num_elements = -1 if any(row.num_records < 0 for row in rows) else sum(row.num_records for row in rows)
     entry = ShardEntry("000000.tar", len(rows), num_elements, 0, "")
-    index.write_shards(str(folder / "shards.parquet"), [entry], ["mtime_ns=1"], [7])
-    (folder / "dataset.json").write_bytes(index.dataset_json("toy", [entry], 0, {}, verified=False, **fields))  # type: ignore[arg-type]
+    write_shards(str(folder / "shards.parquet"), [entry], ["mtime_ns=1"], [7])
+    (folder / "dataset.json").write_bytes(dataset_json("toy", [entry], 0, {}, verified=False, **fields))  # type: ignore[arg-type]
     return source
 
 
@@ -299,29 +336,34 @@ def test_gop_tables_are_read_only_when_asked_for(tmp_path: Path) -> None:
     rows = [sample(i)._replace(key_frames=table) for i, table in enumerate(tables)]
     source = save(tmp_path, [rows[:2], rows[2:]])
     assert Index.open(source).gop_table(0, 0) is None
-    parts = [index.rows_table(shard, part, True) for shard, part in enumerate((rows[:2], rows[2:]))]
-    index.write_index(str(tmp_path / "index.parquet"), parts, key_frames=True)
+    parts = [rows_table(shard, part, True) for shard, part in enumerate((rows[:2], rows[2:]))]
+    write_index(str(tmp_path / "index.parquet"), parts, key_frames=True)
     opened = Index.open(open_source(tmp_path))
     assert [opened.gop_table(1, 0), opened.gop_table(0, 1), opened.gop_table(0, 0)] == tables[::-1]
-    opened.rows(1)
-    assert not {name for table in opened._groups.values() for name in table.column_names} & {"key_frame"}
     assert opened.table(1).column("key_frame").to_pylist() == [[0]]
+    watched = WatchedSource(tmp_path)
+    opened = Index.open(watched)
+    gops = {"key_frame", "key_frame_time", "key_frame_offset"}
+    for ask, wanted in ((opened.rows, False), (lambda shard: opened.gop_table(shard, 0), True)):
+        watched.reads.clear()
+        ask(1)
+        columns = {column for _, column in watched.chunks()}
+        assert gops <= columns if wanted else columns and not gops & columns
 
 
-def test_gop_tables_of_the_last_used_shards_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_gop_tables_of_the_last_used_shards_are_kept(tmp_path: Path) -> None:
     tables = [KeyFrames([0, 12], [0.25, 0.75], [48, 4096 + i]) for i in range(3)]
     parts = [[sample(i)._replace(key_frames=table)] for i, table in enumerate(tables)]
-    source = save(tmp_path, parts)
-    index.write_index(
-        str(tmp_path / "index.parquet"), [index.rows_table(i, part, True) for i, part in enumerate(parts)], 3, True
-    )
+    save(tmp_path, parts)
+    rows = [rows_table(i, part, True) for i, part in enumerate(parts)]
+    write_index(str(tmp_path / "index.parquet"), rows, key_frames=True, max_group_rows=1)
+    source = WatchedSource(tmp_path)
     opened = Index.open(source)
-    reads: list[int] = []
-    read = opened._read_group
-    monkeypatch.setattr(opened, "_read_group", lambda group, columns: (reads.append(group), read(group, columns))[1])
-    monkeypatch.setattr(index, "_KEY_FRAMES_KEPT", 4)
-    for shard, num_reads in [(0, 1), (1, 2), (0, 2), (2, 3), (0, 3), (1, 4)]:
-        assert opened.gop_table(shard, 0) == tables[shard] and len(reads) == num_reads
+    opened.key_frames_kept = 4
+    for shard, is_read in [(0, True), (1, True), (0, False), (2, True), (0, False), (1, True)]:
+        source.reads.clear()
+        assert opened.gop_table(shard, 0) == tables[shard]
+        assert source.groups() == ({shard} if is_read else set())
 
 
 @pytest.mark.parametrize("column", ["key_frame", "key_frame_time", "key_frame_offset"])
@@ -332,7 +374,7 @@ def test_gop_tables_with_gaps_are_damage(tmp_path: Path, column: str, values: li
         sample(1)._replace(key_frames=KeyFrames([0], [0.25], [48])),
     ]
     source = save(tmp_path, [rows])
-    table = index.rows_table(0, rows, True)
+    table = rows_table(0, rows, True)
     number = table.column_names.index(column)
     table = table.set_column(number, table.schema.field(column), pa.array(values, table.schema.field(column).type))
     pq.write_table(table, tmp_path / "index.parquet")
@@ -344,9 +386,9 @@ def test_gop_tables_with_gaps_are_damage(tmp_path: Path, column: str, values: li
 
 
 def test_a_small_index_has_small_row_groups_and_a_large_one_a_bounded_number(tmp_path: Path) -> None:
-    tables = [index.rows_table(0, [sample(i) for i in range(3000)])] * 8
+    tables = [rows_table(0, [sample(i) for i in range(3000)])] * 8
     for num_rows, groups in ((24_000, [6000] * 4), (16_000_000, [15_000, 9_000]), (1 << 40, [24_000])):
-        index.write_index(str(tmp_path / "i.parquet"), tables, num_rows)
+        write_index(str(tmp_path / "i.parquet"), tables, num_rows)
         metadata = pq.ParquetFile(tmp_path / "i.parquet").metadata
         assert [metadata.row_group(i).num_rows for i in range(metadata.num_row_groups)] == groups
 
@@ -364,6 +406,6 @@ def test_an_index_of_foreign_tars_stays_within_32_bytes_a_sample(tmp_path: Path,
 def test_the_format_page_names_every_column_and_key() -> None:
     page = (Path(__file__).resolve().parents[2] / "docs" / "data_format.md").read_text()
     entry = ShardEntry("0.tar", 1, 1, 1, "")
-    names = [*index.index_schema(True).names, *json.loads(index.dataset_json("toy", [entry], 0, {}, "/root"))]
+    names = [*index_schema(True).names, *json.loads(dataset_json("toy", [entry], 0, {}, "/root"))]
     names += ["shard", "num_samples", "num_elements", "bytes", "checksum", "first_row", "state", "num_quarantined"]
     assert not [name for name in names if f"`{name}`" not in page]

@@ -30,6 +30,7 @@ from shards.selection import Selection, open_selection
 from shards.source import open_source
 from shards.writer import DatasetWriter
 from tests.shards.foreign_tars import write_tar
+from tests.shards.row_groups import regroup
 from tests.shards.small_dataset import config, encode, sequence, write_dataset
 
 NUM_SAMPLES = 23
@@ -135,10 +136,10 @@ def test_threads_share_a_selection_that_keeps_few_shards(toy: Path, monkeypatch:
 
 
 def test_row_groups_of_several_shards_and_empty_shards_count_right(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path,
 ) -> None:
-    monkeypatch.setattr("shards.index.ROW_GROUP_ROWS", 12)
     folder = write(tmp_path / "groups")
+    regroup(folder, 12)
     assert len(Index.open(open_source(str(folder))).shards) == 5
     assert select(folder, "num_frames >= 70").counts.tolist() == [0, 6, 11, 9, 6]
     assert select(folder, "num_frames >= 70", elements="sample").counts.tolist() == [0, 3, 5, 5, 3]

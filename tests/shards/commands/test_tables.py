@@ -6,18 +6,19 @@ from pathlib import Path
 
 import pytest
 
-from shards import index
 from shards.commands.output import open_dataset
 from shards.commands.tables import group_tables, list_lengths, shard_tables
 from shards.index import DatasetError
+from tests.shards.row_groups import regroup
 from tests.shards.small_dataset import write_dataset
 
 
 @pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def folder(tmp_path: Path) -> Path:
     """23 samples in shards of 5, row groups of at most two shards."""
-    monkeypatch.setattr(index, "ROW_GROUP_ROWS", 12)
-    return write_dataset(tmp_path / "small", "small", 23)
+    folder = write_dataset(tmp_path / "small", "small", 23)
+    regroup(folder, 12)
+    return folder
 
 
 def test_row_groups_hold_every_row_once(folder: Path) -> None:
