@@ -29,9 +29,9 @@ from mcg.engine.checkpoint import find_checkpoint, latest_checkpoint, load_weigh
 from mcg.engine.deepspeed import Engine, start_distributed, stop_distributed
 from mcg.engine.log import RunLog
 from mcg.engine.schedule import Schedule
-from mcg.evaluate import evaluate, write_scores
 from mcg.model.mcg import MCG
 from mcg.objectives.bundle import Bundle
+from mcg.scoring.evaluate import evaluate, write_scores
 from mcg.tasks import TASKS
 from mcg.tasks.task import Scores, Task
 from shards import Loader

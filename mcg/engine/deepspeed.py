@@ -25,8 +25,8 @@ from mcg.engine.config import EngineConfig
 from mcg.engine.launcher import end_with_launcher
 from mcg.engine.optim import OptimConfig, build_optimizer
 from mcg.engine.schedule import Schedule
+from mcg.engine.tensors import to_tensors
 from mcg.strange_files import is_refusal, refusal
-from mcg.tasks.task import to_tensors
 from shards import Batch
 from shards.printing import PrintableError
 from shards.rng import hash64

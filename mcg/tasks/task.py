@@ -10,7 +10,6 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from typing import Any
 
-import torch
 from pydantic import BaseModel, ConfigDict
 from torch import Tensor
 
@@ -108,13 +107,3 @@ def label_of(record: dict[str, Any], name: str) -> str:
     """The same for a field that may be a number as well."""
     value = record.get(name)
     return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else text_of(record, name)
-
-
-def to_tensors(batch: Batch, device: torch.device) -> dict[str, Tensor]:
-    """Frames and arrays of a batch on a device; what is there already is not copied."""
-    tensors = {name: torch.as_tensor(array) for name, array in {"frames": batch.frames, **batch.arrays}.items()}
-    moved = {name: tensor.to(device, non_blocking=True) for name, tensor in tensors.items()}
-    if moved["frames"].is_cuda:
-        # Frames of a loader on the GPU were made on another stream: their memory must outlive what this one does.
-        moved["frames"].record_stream(torch.cuda.current_stream(device))
-    return moved

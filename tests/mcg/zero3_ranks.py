@@ -20,10 +20,10 @@ from safetensors.torch import save_file
 from mcg.engine import deepspeed
 from mcg.engine.config import EngineConfig
 from mcg.engine.deepspeed import Engine, start_distributed
-from mcg.evaluate import evaluate
 from mcg.model.mcg import MCG
 from mcg.objectives import ObjectivesConfig
 from mcg.objectives.bundle import Bundle
+from mcg.scoring.evaluate import evaluate
 from mcg.tasks.multiple_choice import MultipleChoice, MultipleChoiceConfig
 from mcg.tasks.task import Task
 from shards import DatasetWriter

@@ -13,9 +13,9 @@ import torch
 
 from mcg.engine.deepspeed import Engine, NonFiniteLoss, start_distributed
 from mcg.engine.optim import build_optimizer
+from mcg.engine.tensors import to_tensors
 from mcg.objectives import ObjectivesConfig
 from mcg.objectives.bundle import Bundle
-from mcg.tasks.task import to_tensors
 from tests.mcg.engine.small_engine import OPTIM, make_batch, make_bundle, make_engine, make_schedule, weights
 from tests.mcg.small_model import make_model
 

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import torch
 
+from mcg.engine.tensors import to_tensors
 from mcg.model.mcg import MCG
 from mcg.tasks.multiple_choice import MultipleChoice, MultipleChoiceConfig
-from mcg.tasks.task import to_tensors
 from mcg.text import TextCodec
 from shards import Batch, EncodedClip, SampleError
 from shards.collate import Slot, collate

@@ -1,30 +1,16 @@
-"""What tasks share: batches as tensors, and texts of records."""
+"""What tasks share: texts of records."""
 
 from __future__ import annotations
 
 import json
 
-import numpy as np
 import pytest
-import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mcg.tasks import TASKS
-from mcg.tasks.task import label_of, text_of, to_tensors
-from shards import Batch
+from mcg.tasks.task import label_of, text_of
 from shards.records import TextError, parse
-from tests.mcg.tasks.small_sample import ORIGIN
-
-
-def test_a_batch_becomes_tensors_by_name() -> None:
-    frames = np.random.default_rng(0).integers(0, 256, (2, 3, 4, 4, 3), dtype=np.uint8)
-    arrays = {"text_ids": np.array([[1, 2], [3, 0]])}
-    batch = Batch(frames, arrays, [{}, {}], [ORIGIN, ORIGIN], np.array([True, True]), "shapes", [])
-    tensors = to_tensors(batch, torch.device("cpu"))
-    assert set(tensors) == {"frames", "text_ids"}
-    assert tensors["frames"].dtype == torch.uint8 and (tensors["frames"].numpy() == frames).all()
-    assert tensors["text_ids"].dtype == torch.int64
 
 
 @pytest.mark.parametrize(

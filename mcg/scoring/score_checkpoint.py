@@ -1,0 +1,115 @@
+"""One scoring of a checkpoint on a split, as `python -m mcg.evaluate` asks for it.
+
+Everything that can be wrong in what was asked is looked at before torch is loaded and any model is built.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mcg.config import RunConfig, load_config
+from mcg.engine.checkpoint import Checkpoint, best_checkpoint, find_checkpoint
+from mcg.scoring.controls import CONTROLS
+from mcg.scoring.score_table import score_table
+from mcg.scoring.scoring_record import check_unscored, note_scoring, record_of
+from shards import LoaderConfig
+from shards.printing import say, say_json
+
+if TYPE_CHECKING:
+    import torch
+
+
+def score_checkpoint(
+    config_file: Path,
+    checkpoint_path: Path,
+    split: str,
+    *,
+    controls: Sequence[str] = ("none",),
+    out: Path | None = None,
+    overrides: Sequence[str] = (),
+    select: str | None = None,
+    again: bool = False,
+) -> None:
+    """Score under each control, write the results to `out` (None: RUN_DIR/evaluation/SPLIT) and print them.
+
+    select: "latest" or "best" of a run folder; None takes the best for the test split, where there is one. again: also
+    where this checkpoint's run has scored the test split before. Raises ConfigError, CheckpointError, ValueError.
+    """
+    config = load_config(config_file, overrides)
+    if split not in ("val", "test"):
+        raise ValueError(f"--split {split!r}: choose val or test")
+    unknown = [control for control in controls if control not in CONTROLS]
+    if unknown:
+        raise ValueError(f"--control {unknown[0]!r}: choose from {', '.join(CONTROLS)}")
+    loader: LoaderConfig | None = getattr(config.data, split)
+    if loader is None:
+        raise ValueError(f"{config_file}: data.{split} is missing, so there is nothing to score")
+    checkpoint, which = _chosen(checkpoint_path, select, split)
+    if split == "test" and not again:
+        check_unscored(record_of(checkpoint))
+    folder = out or Path(config.run_dir) / "evaluation" / split
+
+    import torch
+
+    from mcg.engine.deepspeed import start_distributed, stop_distributed
+
+    alone = not torch.distributed.is_initialized()
+    try:
+        device = start_distributed()
+        _score(config, loader, checkpoint, which, split, controls, folder, device)
+    finally:
+        if alone:
+            stop_distributed()
+
+
+def _score(
+    config: RunConfig,
+    loader: LoaderConfig,
+    checkpoint: Checkpoint,
+    which: str,
+    split: str,
+    controls: Sequence[str],
+    folder: Path,
+    device: torch.device,
+) -> None:
+    import torch
+    from rich.console import Console
+
+    from mcg import distributed
+    from mcg.scoring.evaluate import evaluate, write_scores
+    from mcg.tasks import TASKS
+    from mcg.tasks.task import Task
+    from mcg.trained import trained_model
+
+    if config.engine.threads is not None:
+        torch.set_num_threads(config.engine.threads)
+    task: Task = TASKS[config.task.name](config.task)
+    model = trained_model(checkpoint, task, config.model)
+    if distributed.rank() == 0:
+        say(f"{checkpoint.folder}: {which}, step {checkpoint.step}", sys.stderr)
+    model.to(device)
+    for control in controls:
+        scores = evaluate(task, model, loader, device, control)
+        made = task.submission(scores) if control == "none" else None  # on every rank, so that all end if it fails
+        if distributed.rank() == 0:
+            write_scores(scores, folder if control == "none" else folder / control, made)
+            table = score_table(scores.metrics, f"{checkpoint.folder} on {split}, control {control}")
+            if table is not None:
+                Console(stderr=True).print(table)
+            say_json({"split": split, "step": checkpoint.step, "control": control, **scores.metrics})
+            if split == "test":
+                note_scoring(record_of(checkpoint), checkpoint, control, folder, scores)
+
+
+def _chosen(path: Path, select: str | None, split: str) -> tuple[Checkpoint, str]:
+    """The checkpoint to score, and which one it is in words. Raises CheckpointError, ValueError."""
+    if select not in (None, "latest", "best"):
+        raise ValueError(f"--select {select!r}: choose latest or best")
+    if (path / "checkpoint.json").is_file():
+        return find_checkpoint(path), "the checkpoint that was named"
+    if select == "best" or (select is None and split == "test" and best_checkpoint(path) is not None):
+        return find_checkpoint(path, "best"), "the best by val"
+    return find_checkpoint(path), "the latest"
