@@ -36,7 +36,6 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _logger = logger(__name__)
-_ROWS_KEPT = 1 << 21  # 16 bytes each
 _SECONDS_BETWEEN_WORDS = 10.0
 
 
@@ -76,6 +75,9 @@ class _ShardLookup(NamedTuple):
 
 class Selection:
     """The selected samples of an index."""
+
+    rows_kept = 1 << 21
+    """Most selected samples that are kept of the shards that were used last, 16 bytes each."""
 
     def __init__(
         self,
@@ -131,7 +133,7 @@ class Selection:
             if lookup is None:
                 lookup = self._kept[shard] = self._look_up(shard)
                 self._rows_held += len(lookup.ends)
-                while self._rows_held > _ROWS_KEPT and len(self._kept) > 1:
+                while self._rows_held > self.rows_kept and len(self._kept) > 1:
                     self._rows_held -= len(self._kept.popitem(last=False)[1].ends)
             else:
                 self._kept.move_to_end(shard)

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import io
 import json
 import logging
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
+import xxhash
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shards import selection as module
 from shards.config import DatasetConfig
 from shards.cursor import CursorMismatch
 from shards.feed import open_feed
@@ -61,12 +63,33 @@ def toy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write(tmp_path_factory.mktemp("toy"))
 
 
-def select(folder: Path, where: str | None = None, **fields: Any) -> Selection:
-    made = open_selection(
-        DatasetConfig(name="cc", path=str(folder), where=where, **fields), Index.open(open_source(str(folder)))
-    )
+class CountingIndex(Index):
+    """Notes of which shards columns are read, and counts how often all rows are gone through."""
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self.shards_read: list[int] = []
+        self.num_scans = 0
+
+    def columns(self, shard: int, names: Sequence[str]) -> pa.Table:
+        self.shards_read.append(shard)
+        return super().columns(shard, names)
+
+    def scan(self, names: Sequence[str]) -> Iterator[tuple[int, int, pa.Table]]:
+        self.num_scans += 1
+        return super().scan(names)
+
+
+def select_and_index(folder: Path, where: str | None = None, **fields: Any) -> tuple[Selection, CountingIndex]:
+    index = CountingIndex.open(open_source(str(folder)))
+    assert isinstance(index, CountingIndex)
+    made = open_selection(DatasetConfig(name="cc", path=str(folder), where=where, **fields), index)
     assert made is not None
-    return made
+    return made, index
+
+
+def select(folder: Path, where: str | None = None, **fields: Any) -> Selection:
+    return select_and_index(folder, where, **fields)[0]
 
 
 def selected(folder: Path, **fields: Any) -> list[tuple[int, int]]:
@@ -125,14 +148,33 @@ def test_excluded_samples_are_gone_and_rows_are_those_of_the_whole_shard(
             assert rows == [i % 5 for i in inside]
 
 
-def test_threads_share_a_selection_that_keeps_few_shards(toy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_ROWS_KEPT", 6)
-    made = select(toy, "num_records > 1")
-    addresses = [(shard, number) for shard in range(5) for number in range(int(made.counts[shard]))] * 10
+def test_threads_share_a_selection_that_keeps_few_shards(toy: Path) -> None:
+    made, index = select_and_index(toy, "num_records > 1")
+    made.rows_kept = 6
+    addresses = [(shard, number) for shard in (0, 1, 0, 4, 2, 3, 4) for number in range(int(made.counts[shard]))] * 10
     expected = [made.row(*address) for address in addresses]
+    kept = {shard: sum(i % 3 > 0 for i in range(5 * shard, min(5 * shard + 5, NUM_SAMPLES))) for shard in range(5)}
+    reads = least_reads([shard for shard, _ in addresses], kept, 6)
+    assert index.shards_read == reads and 20 < len(reads) < 70
     with ThreadPoolExecutor(8) as pool:
         assert list(pool.map(lambda address: made.row(*address), addresses)) == expected
-    assert sum(len(lookup.ends) for lookup in made._kept.values()) <= 6
+    assert [made.row(*address) for address in addresses] == expected
+    assert index.shards_read[-20:] == reads[-20:]  # the threads have left no more than is kept
+
+
+def least_reads(shards: list[int], sizes: dict[int, int], most: int) -> list[int]:
+    """The shards that a walk has to read if the last used are kept, up to so many rows."""
+    kept: list[int] = []
+    read = []
+    for shard in shards:
+        if shard in kept:
+            kept.remove(shard)
+        else:
+            read.append(shard)
+        kept.append(shard)
+        while len(kept) > 1 and sum(sizes[one] for one in kept) > most:
+            kept.pop(0)
+    return read
 
 
 def test_row_groups_of_several_shards_and_empty_shards_count_right(
@@ -190,18 +232,13 @@ def test_the_digest_stands_for_meaning_and_not_for_spelling(toy: Path, tmp_path:
 # ---- the cache
 
 
-def forbid_counting(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Selection, "_count", lambda self: pytest.fail("counted again"))
-
-
-def test_counts_are_cached_for_both_kinds_of_elements(toy: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    first = select(toy, "duration >= 2")
-    assert len(list(cache.iterdir())) == 1
-    forbid_counting(monkeypatch)
-    assert select(toy, "duration >= 2").counts.tolist() == first.counts.tolist()
-    assert select(toy, "duration >= 2", elements="sample").counts.tolist() == [1, 5, 5, 5, 3]
-    with pytest.raises(pytest.fail.Exception, match="counted again"):
-        select(toy, "duration >= 3")
+def test_counts_are_cached_for_both_kinds_of_elements(toy: Path, cache: Path) -> None:
+    first, index = select_and_index(toy, "duration >= 2")
+    assert len(list(cache.iterdir())) == 1 and index.num_scans == 1
+    for elements, counts in (("record", first.counts.tolist()), ("sample", [1, 5, 5, 5, 3])):
+        again, index = select_and_index(toy, "duration >= 2", elements=elements)
+        assert again.counts.tolist() == counts and index.num_scans == 0
+    assert select_and_index(toy, "duration >= 3")[1].num_scans == 1
 
 
 def test_another_index_of_the_same_shards_is_counted_anew(tmp_path: Path, cache: Path) -> None:
@@ -250,7 +287,9 @@ def test_counts_that_do_not_fit_the_shard_stop_and_name_the_file(toy: Path, cach
     [file] = cache.iterdir()
     counts = np.load(file)
     counts[:, 2] -= 1
-    module._write_cache(file, counts)
+    body = io.BytesIO()
+    np.save(body, counts)
+    file.write_bytes(body.getvalue() + xxhash.xxh3_128_digest(body.getvalue()))
     with pytest.raises(DatasetError, match=r"selection has 11 elements in 000002.tar, 10 were counted.*\.npy is wrong"):
         select(toy, "duration >= 2").row(2, 0)
 
@@ -271,11 +310,11 @@ def test_the_cache_lies_in_the_home_folder_by_default(
     assert len(list((tmp_path / "home" / ".cache" / "mcg-streams" / "selections").iterdir())) == 1
 
 
-def test_a_copy_of_the_dataset_shares_the_cache(toy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_copy_of_the_dataset_shares_the_cache(toy: Path, tmp_path: Path) -> None:
     first = select(toy, "duration >= 2")
     shutil.copytree(toy, tmp_path / "copy")
-    forbid_counting(monkeypatch)
-    assert select(tmp_path / "copy", "duration >= 2").digest == first.digest
+    second, index = select_and_index(tmp_path / "copy", "duration >= 2")
+    assert second.digest == first.digest and index.num_scans == 0
 
 
 # ---- through the loader
@@ -313,11 +352,17 @@ def test_a_filtered_pass_holds_every_copy_once_on_any_number_of_ranks(pictures: 
 
 def test_the_ledger_names_the_same_row_with_and_without_a_selection(pictures: Path, tmp_path: Path) -> None:
     entries = []
-    for number, where in enumerate((None, "key >= '0006' and key != '0008'")):
+    # batches of one pass each, and none made ahead
+    for number, (where, batch_size) in enumerate(((None, 12), ("key >= '0006' and key != '0008'", 5))):
         blend = (DatasetConfig(name="cc", path=str(pictures), where=where),)
-        with Loader(config(blend=blend, batch_size=12), 0, 1, encode, tmp_path / f"{number}.jsonl") as loader:
-            next(loader)
-            assert loader._ledger.known(Origin("cc", "000001.tar", "0007"), 2) is not None
+        settings = config(blend=blend, batch_size=batch_size, prefetch_batches=0)
+        with Loader(settings, 0, 1, encode, tmp_path / f"{number}.jsonl") as loader:
+            num_read = []
+            for _ in range(2):
+                before = loader.stats.snapshot().times["read"].items
+                assert [(f.origin, f.row) for f in next(loader).failures] == [(Origin("cc", "000001.tar", "0007"), 2)]
+                num_read.append(loader.stats.snapshot().times["read"].items - before)
+            assert num_read == [batch_size + 1, batch_size]  # the second time it is known, and only its substitute read
         entries.append([json.loads(line) for line in (tmp_path / f"{number}.jsonl").read_text().splitlines()])
     assert entries[0] == entries[1] and [(e["shard"], e["key"], e["row"]) for e in entries[0]] == [
         ("000001.tar", "0007", 2)
