@@ -37,10 +37,6 @@ if TYPE_CHECKING:
 
 COLUMNS = ("key", "member_ext", "member_offset", "member_size", "member_checksum", "num_records", *FACT_NAMES)
 """Columns of index.parquet that a check needs."""
-CHUNK = 1 << 23
-"""Bytes read at a time."""
-_MAX_HEADERS = 1 << 26
-"""Bytes between members that are kept for the header check; beyond, headers are read again."""
 _NEAR = 1 << 18
 _DECODE = ClipConfig(num_frames=4, size=64)
 
@@ -153,15 +149,18 @@ def check_shard(
     left_out: bool = False,
     quarantined: Sequence[Mapping[str, Any]] | None = None,
     on_bytes: Callable[[int], None] = lambda number: None,
+    chunk_bytes: int = 1 << 23,
+    max_header_bytes: int = 1 << 26,
 ) -> ShardReport:
     """Check a shard against the index, which says num_bytes, checksum ("": not known), num_elements and rows.
 
     quick: only size and headers. decoder: decode a few frames of every medium. left_out: the index quarantined samples
     of this shard, so members that it does not know are counted and no problem; quarantined: its lines about them, where
     they are known: what they do not name is a problem after all. on_bytes is told how many bytes are
-    done; together num_bytes, unless the shard cannot be read.
+    done; together num_bytes, unless the shard cannot be read. chunk_bytes: how many are read at a time.
+    max_header_bytes: how many bytes between members are kept for the check of the headers; of more, they are read again.
     """
-    check = _Check(shards, name, rows, quick, decoder, left_out, on_bytes)
+    check = _Check(shards, name, rows, quick, decoder, left_out, on_bytes, chunk_bytes)
     if quarantined is not None:
         check.left_out = _Lines(quarantined, rows.rules)
     if not rows.fits:
@@ -185,7 +184,7 @@ def check_shard(
             check.headers(found, None)
             on_bytes(num_bytes)
         else:
-            check.stream(found, checksum, spans)
+            check.stream(found, checksum, spans, max_header_bytes)
     except OSError as error:
         check.spoil_all("shard", f"{num_bytes} bytes that can be read", str(error))
     if found != num_bytes:  # last, so that damaged samples keep their own reason
@@ -205,8 +204,10 @@ class _Check:
         decoder: Decoder | None,
         left_out: bool,
         on_bytes: Callable[[int], None],
+        chunk_bytes: int,
     ) -> None:
         self._shards, self._name, self._rows, self._decoder = shards, name, rows, decoder
+        self._chunk_bytes = chunk_bytes
         self.left_out: _AnyLine | _Lines = _AnyLine() if left_out else _Lines((), rows.rules)
         self._on_bytes = on_bytes
         self._proven = rows.verifiable and not quick
@@ -247,16 +248,16 @@ class _Check:
         self.report.num_members = len(rows.offset)
         return spans
 
-    def stream(self, shard_bytes: int, checksum: str, spans: list[_Span]) -> None:
+    def stream(self, shard_bytes: int, checksum: str, spans: list[_Span], max_header_bytes: int) -> None:
         """Read the shard once: its checksum, its members, and the headers between them."""
         import xxhash
 
         whole = xxhash.xxh3_128()
-        headers = _Headers(shard_bytes, f"{self._shards.url}/{self._name}")
+        headers = _Headers(shard_bytes, f"{self._shards.url}/{self._name}", max_header_bytes)
         open_member: _OpenMember | None = None
         number = kept_to = position = 0
         while position < shard_bytes:
-            data = self._shards.read(self._name, position, min(CHUNK, shard_bytes - position))
+            data = self._shards.read(self._name, position, min(self._chunk_bytes, shard_bytes - position))
             if not data:
                 raise SourceError(f"{self._shards.url}/{self._name}: gave only {position} of {shard_bytes} bytes")
             if checksum:
@@ -385,7 +386,7 @@ class _Check:
     def _stride(self) -> int:
         """Bytes to fetch at a time when only headers are wanted: everything where they lie close together."""
         rows = self._rows
-        return CHUNK if rows.offset and rows.offset[-1] < _NEAR * len(rows.offset) else 1 << 14
+        return self._chunk_bytes if rows.offset and rows.offset[-1] < _NEAR * len(rows.offset) else 1 << 14
 
     def _behind(self, message: str) -> int | None:
         """The sample of the first member behind the byte that an error of the scan names."""
@@ -498,8 +499,9 @@ class _OpenMember:
 class _Headers(SeekableFile):
     """A shard without its members: the bytes between them as they are, zeros in their place."""
 
-    def __init__(self, size: int, name: str) -> None:
+    def __init__(self, size: int, name: str, max_bytes: int) -> None:
         super().__init__(size, name)
+        self._max_bytes = max_bytes
         self._starts: list[int] = []
         self._pieces: list[bytes] = []
         self._held = 0
@@ -510,7 +512,7 @@ class _Headers(SeekableFile):
         start, stop = max(start, position), min(stop, position + len(view))
         if start >= stop or not self.complete:
             return
-        if self._held + stop - start > _MAX_HEADERS:
+        if self._held + stop - start > self._max_bytes:
             self.complete = False
             self._starts, self._pieces = [], []
             return

@@ -11,7 +11,6 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from shards import verify
 from shards.decode import open_decoder
 from shards.index import Index, MemberRow, SampleRow, member_checksum, rows_table
 from shards.media import probe
@@ -69,11 +68,10 @@ class CountingSource(LocalSource):
         return data
 
 
-def test_a_whole_shard_is_read_once_in_pieces(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(verify, "CHUNK", 1000)
+def test_a_whole_shard_is_read_once_in_pieces(folder: Path) -> None:
     source = CountingSource(str(folder))
     done: list[int] = []
-    report = check(folder, source=source, on_bytes=done.append)
+    report = check(folder, source=source, on_bytes=done.append, chunk_bytes=1000)
     size = (folder / "000000.tar").stat().st_size
     assert not report.problems and report.num_records == 13 and report.num_members == 14
     assert source.reads == [(start, min(start + 1000, size)) for start in range(0, size, 1000)]
@@ -81,33 +79,33 @@ def test_a_whole_shard_is_read_once_in_pieces(folder: Path, monkeypatch: pytest.
 
 
 @pytest.mark.parametrize("chunk", [1, 511, 512, 700, 1 << 20])
-def test_the_size_of_a_piece_changes_nothing(folder: Path, monkeypatch: pytest.MonkeyPatch, chunk: int) -> None:
-    monkeypatch.setattr(verify, "CHUNK", chunk)
-    assert not check(folder, 3).problems
+def test_the_size_of_a_piece_changes_nothing(folder: Path, chunk: int) -> None:
+    assert not check(folder, 3, chunk_bytes=chunk).problems
     member = scan(folder / "000003.tar")[2]
     overwrite(folder / "000003.tar", member.offset + member.size - 1, b"\xff")
     key, _, ext = member.name.partition(".")
-    assert found(check(folder, 3)) == [(key, f".{ext} checksum"), (None, "shard checksum")]
+    report = check(folder, 3, chunk_bytes=chunk)
+    assert found(report) == [(key, f".{ext} checksum"), (None, "shard checksum")]
 
 
-def test_headers_that_do_not_fit_into_memory_are_read_again(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(verify, "_MAX_HEADERS", 1000)
-    assert not check(folder).problems
+def test_headers_that_do_not_fit_into_memory_are_read_again(folder: Path) -> None:
+    assert not check(folder, max_header_bytes=1000).problems
+    member = scan(folder / "000000.tar")[4]
+    overwrite(folder / "000000.tar", member.offset - 512, b"?")
+    report = check(folder, max_header_bytes=1000)
+    assert report == check(folder) and found(report) == [(None, "shard checksum"), ("s0002", "tar header")]
 
 
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(at=st.integers(0, 10**9), bit=st.integers(0, 7), chunk=st.sampled_from([600, 4096, 1 << 20]))
-def test_any_flipped_bit_is_found_and_spoils_only_what_it_hits(
-    folder: Path, monkeypatch: pytest.MonkeyPatch, at: int, bit: int, chunk: int
-) -> None:
-    monkeypatch.setattr(verify, "CHUNK", chunk)
+def test_any_flipped_bit_is_found_and_spoils_only_what_it_hits(folder: Path, at: int, bit: int, chunk: int) -> None:
     shard = folder / "000000.tar"
     whole = shard.read_bytes()
     at %= len(whole)
     hit = [m.name.partition(".")[0] for m in scan(shard) if m.offset <= at < m.offset + m.size]
     try:
         overwrite(shard, at, bytes([whole[at] ^ 1 << bit]))
-        report = check(folder)
+        report = check(folder, chunk_bytes=chunk)
         assert (None, "shard checksum") in found(report)
         assert list(report.bad) == hit
     finally:
@@ -197,7 +195,6 @@ def test_a_source_that_fails_is_a_problem_with_its_reason(folder: Path, monkeypa
 
     source = open_source(folder)
     monkeypatch.setattr("os.pread", fail)
-    monkeypatch.setattr("shards.verify.tar.scan", fail)
     report = check_shard(
         source, "000000.tar", (folder / "000000.tar").stat().st_size, "", 0, ShardMembers(rows_table(0, []))
     )

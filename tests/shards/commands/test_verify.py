@@ -15,8 +15,10 @@ import pytest
 from click.testing import Result
 
 from shards.commands.output import open_dataset
-from shards.commands.verify import _reports
+from shards.commands.verify import verify_dataset
+from shards.index import DatasetError
 from shards.tar import Member
+from tests.shards.row_groups import regroup
 
 ROOT = Path(__file__).resolve().parents[3]
 RunJson = Callable[..., tuple[int, dict]]
@@ -179,10 +181,16 @@ def test_a_terminal_gets_a_bar_and_stdout_only_the_result(built: Path) -> None:
     assert process.wait(250) == 0 and b"verify" in shown and b"/s" in shown
 
 
-def test_leaving_early_stops_the_checks_that_run(built: Path) -> None:
-    reports = _reports(open_dataset(str(built)), quick=False, decode=False, jobs=1, advance=lambda number: None)
-    assert next(reports).shard == "000000.tar"
-    reports.close()
+def test_an_index_that_cannot_be_read_on_ends_the_checks_that_run(dataset: Path) -> None:
+    import pyarrow.parquet as pq
+
+    regroup(dataset, 1)
+    last = pq.ParquetFile(dataset / "index.parquet").metadata.row_group(2).column(0)
+    data = bytearray((dataset / "index.parquet").read_bytes())
+    data[last.data_page_offset : last.data_page_offset + 20] = bytes(20)
+    (dataset / "index.parquet").write_bytes(data)
+    with pytest.raises(DatasetError, match="row group 2 is damaged|row group 2: "):
+        verify_dataset(open_dataset(str(dataset)), quick=False, decode=False, jobs=1, quarantine=None)
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("shards-verify")]
 
 
