@@ -19,8 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError,
 
 from mcg.compat import Compat, spread_compat
 from mcg.convert.init import InitSource
-from mcg.engine.config import CheckpointConfig, EngineConfig, LogConfig
-from mcg.engine.optim import OptimConfig
+from mcg.engine.config import CheckpointConfig, EngineConfig, LogConfig, OptimConfig
 from mcg.engine.schedule import ScheduleConfig
 from mcg.environment import Given, path_text, read_stored, resolve, tell, to_store
 from mcg.model.mcg import MCGConfig

@@ -97,6 +97,10 @@ def _walk(loc: Sequence[str | int], root: type[BaseModel]) -> tuple[str, Any]:
             path += f"[{step}]"
             kind = _models_in(kind)
             continue
+        if get_origin(kind) is dict:
+            path += f".{step}" if step.isidentifier() else f"[{step!r}]"
+            kind = get_args(kind)[1]
+            continue
         models = list(kind) if isinstance(kind, list) else _models_in(kind)
         tagged = [m for m in models if "name" in m.model_fields and step in get_args(m.model_fields["name"].annotation)]
         if len(models) > 1 and tagged:
@@ -104,7 +108,7 @@ def _walk(loc: Sequence[str | int], root: type[BaseModel]) -> tuple[str, Any]:
             continue
         model = models[0] if models else None
         path += ("." if path else "") + step
-        kind = _models_in(model.model_fields[step].annotation) if model and step in model.model_fields else []
+        kind = model.model_fields[step].annotation if model and step in model.model_fields else []
     return path, model
 
 

@@ -1,10 +1,11 @@
-"""Config of the engine: DeepSpeed, checkpoints, logs."""
+"""Config of the engine: DeepSpeed, optimiser, checkpoints, logs. Loads no torch."""
 
 from __future__ import annotations
 
+import re
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 
 class _Frozen(BaseModel):
@@ -28,6 +29,46 @@ class EngineConfig(_Frozen):
     """Keep the optimiser's state in host memory (ZeRO 1 to 3)."""
     threads: int | None = Field(default=None, ge=1)
     """Threads of torch on the CPU per process; None leaves torch's choice."""
+
+
+class ParameterGroup(_Frozen):
+    """How the parameters of one pattern are trained."""
+
+    lr_factor: float = Field(default=1.0, gt=0)
+    """Learning rate as a multiple of optim.lr, at every step of the schedule."""
+    weight_decay: float | None = Field(default=None, ge=0)
+    """Decoupled weight decay of all of them, biases and norms too; None: matrices alone, by optim.weight_decay."""
+    frozen: bool = False
+    """Not trained: they keep the values that the run starts with."""
+
+
+class OptimConfig(_Frozen):
+    """AdamW."""
+
+    lr: float = Field(default=1e-4, gt=0)
+    """Peak learning rate."""
+    betas: tuple[float, float] = (0.9, 0.98)
+    """Decay of the first and second moment."""
+    eps: float = Field(default=1e-6, gt=0)
+    """Added to the root of the second moment."""
+    weight_decay: float = Field(default=1e-3, ge=0)
+    """Decoupled weight decay of matrices."""
+    groups: dict[str, ParameterGroup] = Field(default_factory=dict)
+    """Regular expression -> how the parameters are trained whose whole name it matches. A name is that of a checkpoint
+    (vision.blocks.0.attn.qkv.weight), or objectives.NAME... for what an objective owns. Each parameter fits one pattern
+    at most, and each pattern fits a parameter; what fits none is trained as without groups."""
+
+    @field_validator("groups")
+    @classmethod
+    def _are_patterns(cls, groups: dict[str, ParameterGroup]) -> dict[str, ParameterGroup]:
+        for pattern in groups:
+            try:
+                re.compile(pattern)
+            except re.error as error:
+                raise ValueError(
+                    f"{pattern!r} is no regular expression ({error}); write one, e.g. vision\\..+"
+                ) from None
+        return groups
 
 
 class CheckpointConfig(_Frozen):

@@ -21,9 +21,9 @@ import torch
 from torch import Tensor, nn
 
 from mcg import distributed
-from mcg.engine.config import EngineConfig
+from mcg.engine.config import EngineConfig, OptimConfig
 from mcg.engine.launcher import end_with_launcher
-from mcg.engine.optim import OptimConfig, build_optimizer
+from mcg.engine.optim import build_optimizer
 from mcg.engine.schedule import Schedule
 from mcg.engine.tensors import to_tensors
 from mcg.strange_files import is_refusal, refusal
@@ -89,9 +89,12 @@ class Engine:
         self.config, self.schedule, self.device, self._seed, self._lr = config, schedule, device, seed, optim.lr
         self.step = 0
         """Optimiser steps done."""
+        model = bundle.to(device)
+        optimizer = build_optimizer(model, optim)
+        self._peaks: list[float] = [group["lr"] for group in optimizer.param_groups]
         self._engine, self._optimizer, _, _ = deepspeed.initialize(
-            model=bundle.to(device),
-            optimizer=build_optimizer(bundle, optim),
+            model=model,
+            optimizer=optimizer,
             config=_deepspeed_config(config, batch_size // world, world),
         )
 
@@ -105,8 +108,8 @@ class Engine:
         the gradient norm and the learning rate. Raises NonFiniteLoss."""
         assert len(batches) == self.config.accumulation_steps
         factor = self.schedule.factor(self.step)
-        for group in self._optimizer.param_groups:
-            group["lr"] = self._lr * factor
+        for group, peak in zip(self._optimizer.param_groups, self._peaks, strict=True):
+            group["lr"] = peak * factor
         self._engine.train()
         sums: dict[str, Tensor] = {}
         own_norm = None

@@ -1,48 +1,92 @@
-"""Optimiser groups: AdamW with weight decay on matrices only.
+"""Optimiser groups: AdamW, each parameter in exactly one group, weight decay on matrices only.
 
-The patterns must cover every parameter exactly once; biases, norms, embeddings of position and the temperature are not
-decayed. (The releases configure a weight decay of 1e-3 and never pass it on: facts/mcg_alpro.md 0.6.)
+`optim.groups` gives the parameters of a pattern a rate and a decay of their own, or freezes them. Biases, norms,
+embeddings of position and the temperature are not decayed unless a group says so. (The releases configure a weight
+decay of 1e-3 and never pass it on: facts/mcg_alpro.md 0.6.)
 """
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
 from typing import Any
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field
 from torch import nn
+
+from mcg.engine.config import OptimConfig, ParameterGroup
 
 _NOT_DECAYED = ("pos_embed", "time_embed", "cls_token", "position_embeddings.weight", "token_type_embeddings.weight")
 """Ends of the names of parameters that have two axes or more and are no matrices."""
 
 
-class OptimConfig(BaseModel):
-    """AdamW."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
-
-    lr: float = Field(default=1e-4, gt=0)
-    """Peak learning rate."""
-    betas: tuple[float, float] = (0.9, 0.98)
-    """Decay of the first and second moment."""
-    eps: float = Field(default=1e-6, gt=0)
-    """Added to the root of the second moment."""
-    weight_decay: float = Field(default=1e-3, ge=0)
-    """Decoupled weight decay of matrices."""
-
-
-def parameter_groups(module: nn.Module, config: OptimConfig) -> list[dict[str, Any]]:
-    """Two groups, decayed and not; frozen parameters are in neither."""
-    trained = [(name, p) for name, p in module.named_parameters() if p.requires_grad]
-    decayed = [p for name, p in trained if p.ndim >= 2 and not name.endswith(_NOT_DECAYED)]
-    chosen = {id(p) for p in decayed}
-    rest = [p for _, p in trained if id(p) not in chosen]
-    groups = [{"params": decayed, "weight_decay": config.weight_decay}, {"params": rest, "weight_decay": 0.0}]
-    return [group for group in groups if group["params"]]
-
-
 def build_optimizer(module: nn.Module, config: OptimConfig) -> torch.optim.AdamW:
-    """AdamW over parameter_groups."""
-    return torch.optim.AdamW(
-        parameter_groups(module, config), lr=config.lr, betas=config.betas, eps=config.eps, fused=True
-    )
+    """AdamW over the trained parameters; those of frozen groups are frozen in the module.
+
+    A group's "lr" is its peak. Raises ValueError naming the pattern that no parameter or several patterns fit.
+    """
+    return torch.optim.AdamW(_groups(module, config), lr=config.lr, betas=config.betas, eps=config.eps, fused=True)
+
+
+def _groups(module: nn.Module, config: OptimConfig) -> list[dict[str, Any]]:
+    """The parameters that fit no pattern, decayed and not, then those of each pattern in the order of the config."""
+    pattern_of = _assign(module, config)
+    for name, parameter in module.named_parameters():
+        pattern = pattern_of.get(name)
+        if pattern is not None and config.groups[pattern].frozen:
+            parameter.requires_grad_(False)
+    trained = [(name, p) for name, p in module.named_parameters() if p.requires_grad]
+    if not trained:
+        raise ValueError("optim.groups: every parameter is frozen, so there is nothing to train; leave some out")
+    made = list(_by_decay([(n, p) for n, p in trained if n not in pattern_of], None, config))
+    for pattern, group in config.groups.items():
+        made += _by_decay([(n, p) for n, p in trained if pattern_of.get(n) == pattern], group, config)
+    return made
+
+
+def _assign(module: nn.Module, config: OptimConfig) -> dict[str, str]:
+    """Name of a parameter -> the one pattern that it fits. Raises ValueError."""
+    names: dict[int, list[str]] = {}
+    for name, parameter in module.named_parameters(remove_duplicate=False):
+        names.setdefault(id(parameter), []).append(name)
+    found: dict[str, str] = {}
+    for name, parameter in module.named_parameters():
+        told = [_shown(other) for other in names[id(parameter)]]  # a tied parameter has several names
+        fitting = [pattern for pattern in config.groups if any(re.fullmatch(pattern, other) for other in told)]
+        if len(fitting) > 1:
+            raise ValueError(
+                f"optim.groups: {fitting[0]!r} and {fitting[1]!r} both match {told[0]}; write patterns of which one "
+                "alone does"
+            )
+        if fitting:
+            found[name] = fitting[0]
+    lonely = [pattern for pattern in config.groups if pattern not in found.values()]
+    if lonely:
+        some = ", ".join(_shown(name) for name, _ in list(module.named_parameters())[:3])
+        raise ValueError(
+            f"optim.groups: {lonely[0]!r} matches the whole name of no parameter; names are such as {some}"
+        )
+    return found
+
+
+def _shown(name: str) -> str:
+    """A parameter's name in configs: as checkpoints have it, without the bundle's `model.`."""
+    return name.removeprefix("model.")
+
+
+def _by_decay(
+    parameters: list[tuple[str, nn.Parameter]], group: ParameterGroup | None, config: OptimConfig
+) -> Iterator[dict[str, Any]]:
+    """Groups of the optimiser, none of them empty."""
+    rate = {} if group is None else {"lr": config.lr * group.lr_factor}
+    if group is not None and group.weight_decay is not None:
+        parts = [([p for _, p in parameters], group.weight_decay)]
+    else:
+        decayed = {id(p) for name, p in parameters if p.ndim >= 2 and not name.endswith(_NOT_DECAYED)}
+        parts = [
+            ([p for _, p in parameters if id(p) in decayed], config.weight_decay),
+            ([p for _, p in parameters if id(p) not in decayed], 0.0),
+        ]
+    for members, weight_decay in parts:
+        if members:
+            yield {"params": members, "weight_decay": weight_decay, **rate}

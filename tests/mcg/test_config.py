@@ -85,6 +85,15 @@ def test_command_in_the_head_starts_this_config(file: str) -> None:
             "optim.lr=fast",
             "optim.lr: Input should be a valid number, unable to parse string as a number, found 'fast'",
         ),
+        (
+            "optim.groups={vision.+: {lr_facto: 1}}",
+            "optim.groups['vision.+'].lr_facto: unknown field\n  did you mean 'lr_factor'?",
+        ),
+        (
+            "optim.groups={'vision(': {}}",
+            "optim.groups: 'vision(' is no regular expression (missing ), unterminated subpattern at position 6); "
+            "write one, e.g. vision\\..+",
+        ),
         ("engine.zero_stage=7", "engine.zero_stage: Input should be 0, 1, 2 or 3, found 7"),
         ("data.train.blend=[{name: a}]", "data.train.blend[0].path: missing, and it has no default"),
         (

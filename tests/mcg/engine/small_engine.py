@@ -9,9 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mcg.engine.config import EngineConfig
+from mcg.engine.config import EngineConfig, OptimConfig
 from mcg.engine.deepspeed import Engine
-from mcg.engine.optim import OptimConfig
 from mcg.engine.schedule import Duration, Schedule, ScheduleConfig
 from mcg.objectives import ObjectivesConfig
 from mcg.objectives.bundle import Bundle
@@ -31,9 +30,11 @@ def make_schedule(steps: int = 10) -> Schedule:
     return Schedule(ScheduleConfig(length=Duration(steps=steps), warmup=Duration(steps=2)), 4, 100)
 
 
-def make_engine(device: torch.device, seed: int = 0, bundle: Bundle | None = None, **fields: Any) -> Engine:
+def make_engine(
+    device: torch.device, seed: int = 0, bundle: Bundle | None = None, optim: OptimConfig = OPTIM, **fields: Any
+) -> Engine:
     config = EngineConfig.model_validate(fields)
-    return Engine(bundle or make_bundle(seed), config, OPTIM, make_schedule(), 4, seed, device)
+    return Engine(bundle or make_bundle(seed), config, optim, make_schedule(), 4, seed, device)
 
 
 def make_batch(seed: int = 0) -> Batch:

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from pydantic import BaseModel, ValidationError
 
-from mcg.engine.config import CheckpointConfig, EngineConfig, LogConfig
+from mcg.engine.config import CheckpointConfig, EngineConfig, LogConfig, OptimConfig
 
-ALL = (EngineConfig, CheckpointConfig, LogConfig)
+ALL = (EngineConfig, OptimConfig, CheckpointConfig, LogConfig)
 
 
 @pytest.mark.parametrize("config", ALL)
@@ -29,6 +29,9 @@ def test_every_field_has_a_default_and_says_what_it_is(config: type[BaseModel]) 
         (CheckpointConfig, {"keep": 0}),
         (CheckpointConfig, {"every_steps": 0}),
         (LogConfig, {"every_steps": 0}),
+        (OptimConfig, {"lr": 0}),
+        (OptimConfig, {"groups": {"vision(": {}}}),
+        (OptimConfig, {"groups": {"temp": {"lr_factor": 0}}}),
     ],
 )
 def test_values_out_of_bounds_are_refused(config: type[BaseModel], values: dict[str, Any]) -> None:

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 
+from mcg.engine.config import OptimConfig
 from mcg.engine.deepspeed import Engine, NonFiniteLoss, start_distributed
 from mcg.engine.optim import build_optimizer
 from mcg.engine.tensors import to_tensors
@@ -48,6 +49,38 @@ def test_steps_are_those_of_plain_adamw(device: torch.device, fields: dict[str, 
         assert found == pytest.approx({name: loss.item() for name, loss in losses.items()}, rel=1e-4)
     for name, parameter in bundle.named_parameters():
         torch.testing.assert_close(weights(engine)[name], parameter.detach(), rtol=1e-3, atol=1e-4, msg=name)
+    engine.close()
+
+
+@pytest.mark.parametrize("zero_stage", [0, 1, 2])
+def test_every_group_follows_the_schedule_at_its_own_rate(device: torch.device, zero_stage: int) -> None:
+    optim = OptimConfig.model_validate(
+        {
+            **OPTIM.model_dump(),
+            "groups": {
+                r"vision\..+": {"lr_factor": 0.25},
+                r"text_proj\..+": {"frozen": True},
+                r"temp": {"lr_factor": 3.0, "weight_decay": 0.2},
+            },
+        }
+    )
+    engine = make_engine(device, bundle=make_bundle(dropout=0.0), optim=optim, zero_stage=zero_stage)
+    bundle = make_bundle(dropout=0.0).to(device)
+    frozen = bundle.model.text_proj.weight.detach().clone()
+    optimizer, schedule = build_optimizer(bundle, optim), make_schedule()
+    peaks = [group["lr"] for group in optimizer.param_groups]
+    assert set(peaks) == {OPTIM.lr, OPTIM.lr * 0.25, OPTIM.lr * 3.0}
+    for step in range(3):
+        assert engine.train_step([make_batch(step)])["lr"] == OPTIM.lr * schedule.factor(step)
+        for group, peak in zip(optimizer.param_groups, peaks, strict=True):
+            group["lr"] = peak * schedule.factor(step)
+        optimizer.zero_grad()
+        bundle(to_tensors(make_batch(step), device), seed=0)["total"].backward()
+        torch.nn.utils.clip_grad_norm_(bundle.parameters(), 1.0)
+        optimizer.step()
+    for name, parameter in bundle.named_parameters():
+        torch.testing.assert_close(weights(engine)[name], parameter.detach(), rtol=1e-3, atol=1e-4, msg=name)
+    assert torch.equal(weights(engine)["model.text_proj.weight"], frozen)
     engine.close()
 
 
