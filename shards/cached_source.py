@@ -20,7 +20,7 @@ from shards.downloads import Downloads
 from shards.index import DatasetError
 from shards.printing import logger
 from shards.source import Names, Pieces, Range, Source, SourceError, Stat, Stats, check_range
-from shards.want_list import WantList
+from shards.want_list import State, WantList
 
 _CAUSES = {"": "ranges_other", "failed": "ranges_other", "no room": "ranges_no_room"}
 """What a range read counts as, by the state of its shard ("": nobody announced it)."""
@@ -34,7 +34,9 @@ class CachedSource:
         """shards: name -> (bytes, XXH3_128 in hexadecimal digits or ""), as the index has them."""
         self.next_use: Callable[[str], float] = lambda name: math.inf
         """How far away the next use of a shard is, in a unit that all sources of the process share."""
-        self._remote, self._downloads = remote, downloads
+        self.num_waiting = 0
+        """Reads that wait for a shard just now."""
+        self._remote, self.downloads = remote, downloads
         # What next_use refers to may well own this: the threads must not keep it alive.
         own = weakref.ref(self)
         self._list = WantList(
@@ -55,11 +57,16 @@ class CachedSource:
 
         Replaces the earlier list. The first one, and the first after an empty one, is what a cold start waits for not.
         """
-        self._downloads.want(self._list, [(self.next_use(name), name) for name in names])
+        self.downloads.want(self._list, [(self.next_use(name), name) for name in names])
+
+    def states(self) -> dict[str, State]:
+        """What has become of each wanted shard, soonest first."""
+        with self.downloads.changed:
+            return {name: wanted.state for name, wanted in self._list.wanted.items()}
 
     def forget(self, name: str) -> None:
         """Drop the local copy, which may be damaged, if there is one: the shard is read by range while it is wanted."""
-        with self._downloads.changed:
+        with self.downloads.changed:
             shard = self._list.here.pop(name, None)
             wanted = self._list.wanted.get(name)
             if wanted is not None and wanted.state == "here":
@@ -67,7 +74,7 @@ class CachedSource:
         with suppress(OSError, DatasetError):  # SourceError too
             shard = shard or self._list.find(name)
             if shard is not None:
-                self._downloads.cache.remove(self._list.identity(name), shard)
+                self.downloads.cache.remove(self._list.identity(name), shard)
 
     def close(self) -> None:
         """Want nothing more. The threads end with the last source that wants something."""
@@ -96,7 +103,7 @@ class CachedSource:
             start = max(0, copy.size + offset) if offset < 0 else offset
             data = self._read_copy(name, copy, start, copy.size if length is None else length)
             if data is not None:
-                self._downloads.counts.add("hits")
+                self.downloads.counts.add("hits")
                 return data
         with self._by_range([(name, length or 0)]):
             return self._remote.read(name, offset, length)
@@ -108,7 +115,7 @@ class CachedSource:
             for name, offset, length in ranges
         ]
         missing = [range_ for range_, piece in zip(ranges, pieces, strict=True) if piece is None]
-        self._downloads.counts.add("hits", len(ranges) - len(missing))
+        self.downloads.counts.add("hits", len(ranges) - len(missing))
         if missing:
             with self._by_range([(name, length) for name, _, length in missing if length]):
                 fetched = iter(self._remote.read_many(missing))
@@ -125,14 +132,14 @@ class CachedSource:
             reason = f"{type(error).__name__}: {error.strerror or error}"
         _log.warning(
             "%s/%s: its copy in %s cannot be read (%s); it is dropped and read from the store",
-            *(self.url, name, self._downloads.cache.folder, reason),
+            *(self.url, name, self.downloads.cache.folder, reason),
         )
         self.forget(name)
         return None
 
     def _local(self, name: str) -> CachedShard | None:
         """The local copy, waited for if it is on its way. None: to be read by range."""
-        self._downloads.check()
+        self.downloads.check()
         list_ = self._list
         shard = list_.here.get(name)
         if shard is not None or name not in list_.shards:
@@ -150,15 +157,19 @@ class CachedSource:
 
     def _is_worth_waiting(self, name: str) -> bool:
         wanted = self._list.wanted.get(name)
-        return wanted is not None and wanted.is_coming and not (self._list.cold and self._downloads.may_range())
+        return wanted is not None and wanted.is_coming and not (self._list.cold and self.downloads.may_range())
 
     def _wait(self, name: str) -> None:
         start = time.monotonic()
-        with self._downloads.changed:
-            while self._is_worth_waiting(name):
-                self._downloads.changed.wait()
-                self._downloads.check()
-        self._downloads.counts.add("seconds_waited", time.monotonic() - start)
+        with self.downloads.changed:
+            self.num_waiting += 1
+            try:
+                while self._is_worth_waiting(name):
+                    self.downloads.changed.wait()
+                    self.downloads.check()
+            finally:
+                self.num_waiting -= 1
+        self.downloads.counts.add("seconds_waited", time.monotonic() - start)
 
     @contextmanager
     def _by_range(self, ranges: Sequence[tuple[str, int]]) -> Iterator[None]:
@@ -166,9 +177,9 @@ class CachedSource:
         shards = [(self._list.wanted.get(name), length) for name, length in ranges if name in self._list.shards]
         for one, length in shards:
             cause = _CAUSES.get(one.state if one else "", "ranges_cold")
-            self._downloads.counts.add(cause)
+            self.downloads.counts.add(cause)
             if cause == "ranges_cold":
-                self._downloads.note_range(length)
+                self.downloads.note_range(length)
         try:
             yield
         except SourceError as error:

@@ -38,21 +38,28 @@ _RANGES_FREE, _RANGES_SHARE = 64 << 20, 8
 """Bytes that a cold start may read by range at once, and one for so many that were downloaded."""
 _RANGE_COSTS = 128 << 10
 """Bytes that the least range counts as: a request takes as much of the processor, and of a connection's time."""
-_PATIENCE_SECONDS = 300.0
-"""After which such a shard is read by range: the other process may be stopped, or hang."""
-_GRACE_SECONDS = 1.0
 _log = logger(__name__)
 
 
 class Downloads:
     """Shared by the cached sources of one process."""
 
-    def __init__(self, cache: ShardCache, connections: int = 4, part_bytes: int = PART_BYTES) -> None:
+    def __init__(
+        self,
+        cache: ShardCache,
+        connections: int = 4,
+        part_bytes: int = PART_BYTES,
+        patience: float = 300.0,
+        grace: float = 1.0,
+    ) -> None:
+        """patience: seconds after which a shard that another process downloads is read by range, because that process
+        may be stopped or hang. grace: seconds that `close` waits for the threads."""
         self.cache = cache
         self.counts = Counters(*COUNTS)
         self.changed = threading.Condition()
         """Held while lists change; notified afterwards. Finalizers take it, so its holders must not wait for others."""
         self._connections, self._part_bytes = connections, part_bytes
+        self._patience, self._grace = patience, grace
         self._ranged = 0
         self._lists: list[WantList] = []
         self._dropped: list[tuple[WantList, Wanted]] = []
@@ -99,6 +106,13 @@ class Downloads:
             if list_.wanted:
                 self._start()
 
+    def wait(self, seconds: float | None = None) -> bool:
+        """Wait until every wanted shard is here or will not come, or `close`. False after so many seconds."""
+        with self.changed:
+            return self.changed.wait_for(
+                lambda: self._closed or not any(list_.is_coming for list_ in self._lists), seconds
+            )
+
     def leave(self, list_: WantList) -> None:
         """Want nothing more for a source. It may run in a finalizer: anywhere, in any thread."""
         if not self._is_elsewhere:
@@ -123,7 +137,7 @@ class Downloads:
             list_.cancel()
         for part in parts:
             part.abandon()
-        end = time.monotonic() + _GRACE_SECONDS
+        end = time.monotonic() + self._grace
         for thread in threads:
             thread.join(max(0.0, end - time.monotonic()))
 
@@ -223,9 +237,9 @@ class Downloads:
         if got == "elsewhere":
             now = time.monotonic()
             wanted.due = now + _POLL_SECONDS
-            wanted.patience = min(wanted.patience, now + _PATIENCE_SECONDS)
+            wanted.patience = min(wanted.patience, now + self._patience)
             if now > wanted.patience:
-                raise SourceError(f"another process has been downloading it for {_PATIENCE_SECONDS:.0f} s")
+                raise SourceError(f"another process has been downloading it for {self._patience:.0f} s")
             return self._settle(list_, wanted, "elsewhere")
         wanted.reservation = got
         with self.changed:

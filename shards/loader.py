@@ -84,11 +84,12 @@ class Loader:
             raise ValueError(f"rank must lie in [0, {world_size}), found {rank}")
         self.config, self.rank, self.world_size = config, rank, world_size
         self._training = config.mode == "train"
-        self._downloads = _open_downloads(config)
+        self.downloads = _open_downloads(config)
+        """What brings remote shards into the cache; None where nothing is cached."""
         self._opened: list[Feed] = []
-        self.stats = Stats(partial(_traffic, self._opened, self._downloads))
+        self.stats = Stats(partial(_traffic, self._opened, self.downloads))
         self._backend = open_backend(config.decode, self.stats.count_decoded)
-        self._opened += [open_feed(dataset, config, self._downloads, self._backend.parts) for dataset in config.blend]
+        self._opened += [open_feed(dataset, config, self.downloads, self._backend.parts) for dataset in config.blend]
         self._blend = Blend([dataset.weight for dataset in config.blend], config.unit)
         self._ledger = Ledger(ledger_path, {feed.name: feed.fingerprint for feed in self._opened})
         self._budget = FailureBudget(config.max_failures, config.max_failure_rate, config.probation)
@@ -111,7 +112,7 @@ class Loader:
         # Runs when the loader is dropped. It must not wait: the collector may run it in one of the pool's own threads.
         # At the end of the process the pool stops by itself. Nothing that it is given may lead back to the loader, as a
         # batch that failed does: its exception knows the frames that it came through.
-        self._finalizer = weakref.finalize(self, _shut_down, self._pools, self._downloads, self._ending, wait=False)
+        self._finalizer = weakref.finalize(self, _shut_down, self._pools, self.downloads, self._ending, wait=False)
         self._finalizer.atexit = False
 
     def _set_out(self, feeds: list[Feed]) -> _Course:
@@ -224,7 +225,7 @@ class Loader:
         if not any(pool.is_elsewhere for pool in self._pools):  # a lock may be held by a thread that stayed behind
             self._abandon()
         self._finalizer()
-        _shut_down(self._pools, self._downloads, None, wait=True)
+        _shut_down(self._pools, self.downloads, None, wait=True)
 
     def __enter__(self) -> Loader:
         return self

@@ -105,6 +105,11 @@ class WantList:
         if self.cold and self.wanted:
             self.cold = any(name in self.wanted and self.wanted[name].is_coming for name in self._first)
 
+    @property
+    def is_coming(self) -> bool:
+        """Whether a wanted shard is still on its way."""
+        return any(wanted.is_coming for wanted in self.wanted.values())
+
     def identity(self, name: str) -> str:
         """Its name in the cache; asks the store once if the index has no checksum. Raises SourceError, DatasetError."""
         known = self._identities.get(name)

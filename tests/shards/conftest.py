@@ -156,14 +156,19 @@ def far(tmp_path: Path) -> Iterator[FarFolder]:
 
 @pytest.fixture
 def cached(tmp_path: Path, far: FarFolder) -> Iterator[Callable[..., CachedSource]]:
-    """cached(num_shards, limit, seed, connections, part_bytes) -> a source cached, closed at the end."""
+    """cached(num_shards, limit, seed, connections, part_bytes, ...) -> a source cached, closed at the end."""
     made = []
 
     def make(
-        num_shards: int, limit: int = 10**6, seed: int = 0, connections: int = 4, part_bytes: int = 10**5
+        num_shards: int,
+        limit: int = 10**6,
+        seed: int = 0,
+        connections: int = 4,
+        part_bytes: int = 10**5,
+        **seconds: float,
     ) -> CachedSource:
         known = write_shards(tmp_path / "far", num_shards, seed=seed)
-        made.append(Downloads(ShardCache(tmp_path / "cache", limit), connections, part_bytes))
+        made.append(Downloads(ShardCache(tmp_path / "cache", limit), connections, part_bytes, **seconds))
         return CachedSource(far, made[-1], known)
 
     yield make

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -74,12 +75,24 @@ class FarFolder:
         return [name for verb, name, _, length in self.log if verb == "read" and not 0 <= length <= self._small]
 
 
+def download_threads() -> list[threading.Thread]:
+    """The threads of this process that bring shards."""
+    return [thread for thread in threading.enumerate() if thread.name == "shards-download"]
+
+
 def download_threads_ended() -> bool:
     """Wait for the threads that bring shards, of which `Downloads.close` takes leave after a second."""
-    threads = [thread for thread in threading.enumerate() if thread.name == "shards-download"]
-    for thread in threads:
+    for thread in download_threads():
         thread.join(WAIT)
-    return not any(thread.is_alive() for thread in threads)
+    return not download_threads()
+
+
+def until(holds: Callable[[], object]) -> None:
+    """Wait until something holds; a failure after WAIT seconds."""
+    end, pause = time.monotonic() + WAIT, threading.Event()
+    while not holds():
+        assert time.monotonic() < end
+        pause.wait(0.001)
 
 
 def write_shards(folder: Path, num_shards: int, size: int = 5000, seed: int = 0) -> dict[str, tuple[int, str]]:

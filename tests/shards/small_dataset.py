@@ -73,9 +73,5 @@ def sequence(loaders: Sequence[Loader], num_batches: int) -> list[list[tuple[str
 def wait_for_shards(loader: Loader) -> None:
     """Wait until all that a loader with a cache wants has come or failed: a shard of which everything was read by range
     in time would not be brought, or be dropped on its way and brought again in the next pass."""
-    downloads = loader._downloads
-    assert downloads is not None
-    with downloads.changed:
-        assert downloads.changed.wait_for(
-            lambda: not any(one.is_coming for wants in downloads._lists for one in wants.wanted.values()), WAIT
-        )
+    assert loader.downloads is not None
+    assert loader.downloads.wait(WAIT)

@@ -10,32 +10,25 @@ import time
 import weakref
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from shards import downloads as module
-from shards.cache import Reservation, ShardCache
+from shards.cache import ShardCache
 from shards.cached_source import CachedSource
 from shards.downloads import Downloads, divide
 from shards.index import DatasetError
 from shards.source import SourceError
-from tests.shards.far_folder import WAIT, FarFolder, download_threads_ended, write_shards
+from shards.want_list import State
+from tests.shards.far_folder import WAIT, FarFolder, download_threads, download_threads_ended, until, write_shards
 
 Make = Callable[..., CachedSource]
 
 
-def until(source: CachedSource, holds: Callable[[], object]) -> None:
-    """Wait for a change of the source's state; a failure after WAIT seconds."""
-    changed = source._downloads.changed
-    with changed:
-        assert changed.wait_for(lambda: holds(), WAIT)
-
-
-def settled(source: CachedSource) -> dict[str, str]:
+def settled(source: CachedSource) -> dict[str, State]:
     """Wait until nothing is on its way; what became of each."""
-    wanted = source._list.wanted
-    until(source, lambda: not any(one.is_coming for one in wanted.values()))
-    return {name: one.state for name, one in wanted.items()}
+    assert source.downloads.wait(WAIT)
+    return source.states()
 
 
 def parts(tmp_path: Path) -> list[str]:
@@ -49,7 +42,7 @@ def test_a_shard_of_up_to_two_parts_is_one_request() -> None:
 
 def test_shards_come_in_the_order_of_the_list_and_a_new_list_is_a_new_order(far: FarFolder, cached: Make) -> None:
     source = cached(6, connections=1)
-    names = sorted(source._list.shards)
+    names = source.list()
     far.gate.clear()
     source.want([names[3], names[0], names[1]])
     assert far.waiting.acquire(timeout=WAIT)
@@ -65,8 +58,8 @@ def test_of_two_sources_the_shard_that_is_needed_sooner_comes_first(
     first = cached(6, connections=1)
     other_far = FarFolder(tmp_path / "far", "far://store/other")
     other_far.log = far.log
-    second = CachedSource(other_far, first._downloads, first._list.shards)
-    names = sorted(first._list.shards)
+    second = CachedSource(other_far, first.downloads, write_shards(tmp_path / "far", 6))
+    names = first.list()
     first.next_use = dict(zip(names, (0, 20, 40, 60, 80, 100), strict=True)).__getitem__
     second.next_use = dict(zip(names, (10, 30, 1, 1, 1, 1), strict=True)).__getitem__
     far.gate.clear()
@@ -88,7 +81,7 @@ def test_a_large_shard_is_brought_in_parts_by_several_threads(far: FarFolder, ca
     assert settled(source) == {"000000.tar": "here"}
     assert sorted(far.log) == [("read", "000000.tar", at, min(1100, 5000 - at)) for at in range(0, 5000, 1100)]
     assert far.most_in_flight == 3
-    counts = source._downloads.snapshot()
+    counts = source.downloads.snapshot()
     assert (counts["parts"], counts["bytes"]) == (5, 5000)
 
 
@@ -136,7 +129,7 @@ def test_a_shard_that_was_replaced_by_one_of_another_size_stops_the_run(
     source = cached(2)
     (tmp_path / "far" / "000000.tar").write_bytes(bytes(4000))
     (tmp_path / "far" / "000001.tar").write_bytes(bytes(6000))
-    source.want(sorted(source._list.shards))
+    source.want(source.list())
     settled(source)
     for name, size in (("000000.tar", 4000), ("000001.tar", 6000)):
         with pytest.raises(DatasetError, match=rf"{name}: has {size} bytes, the index expects 500\d; the shard was"):
@@ -144,8 +137,7 @@ def test_a_shard_that_was_replaced_by_one_of_another_size_stops_the_run(
 
 
 def test_without_checksum_a_shard_that_is_replaced_while_it_comes_stops_the_run(far: FarFolder, cached: Make) -> None:
-    source = cached(1)
-    source._list.shards = {"000000.tar": (5000, "")}
+    source = CachedSource(far, cached(1).downloads, {"000000.tar": (5000, "")})
     far.gate.clear()
     source.want(["000000.tar"])
     assert far.waiting.acquire(timeout=WAIT)
@@ -170,12 +162,12 @@ def test_a_failed_download_is_said_and_leaves_no_part(
 def test_a_disk_that_fills_while_a_part_is_written_means_reading_by_range(
     far: FarFolder, cached: Make, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    def write(self: Reservation, offset: int, data: bytes) -> None:
+    def pwrite(fd: int, data: bytes, offset: int) -> int:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(Reservation, "write", write)
+    monkeypatch.setattr(os, "pwrite", pwrite)
     source = cached(2)
-    names = sorted(source._list.shards)
+    names = source.list()
     source.want(names)
     assert set(settled(source).values()) == {"failed"}
     assert source.read(names[0], 5, 9) == far.read(names[0], 5, 9)
@@ -184,12 +176,12 @@ def test_a_disk_that_fills_while_a_part_is_written_means_reading_by_range(
 
 def test_without_room_the_rest_of_the_list_waits_for_the_next_one(far: FarFolder, cached: Make) -> None:
     source = cached(6, limit=15_100)
-    names = sorted(source._list.shards)
+    names = source.list()
     source.want(names)
     assert list(settled(source).values()) == ["here"] * 3 + ["no room"] * 3
     source.want(names[2:])  # the first two may go now
     assert list(settled(source).values()) == ["here"] * 3 + ["no room"]
-    assert sorted(far.downloads()) == names[:5] and source._downloads.snapshot()["evictions"] == 2
+    assert sorted(far.downloads()) == names[:5] and source.downloads.snapshot()["evictions"] == 2
 
 
 def test_what_another_process_brings_is_waited_for_and_brought_by_one(
@@ -197,19 +189,19 @@ def test_what_another_process_brings_is_waited_for_and_brought_by_one(
 ) -> None:
     """Two Downloads with caches of their own on one folder stand to each other as two processes do."""
     sources = [cached(6), cached(6), cached(6)]
-    names = sorted(sources[0]._list.shards)
+    names = sources[0].list()
     far.gate.clear()
     sources[0].want(names)
     for _ in range(4):
         assert far.waiting.acquire(timeout=WAIT)
     for source in sources[1:]:
         source.want(names)
-        until(source, lambda source=source: any(one.state == "elsewhere" for one in source._list.wanted.values()))
+        until(lambda source=source: "elsewhere" in source.states().values())
     far.gate.set()
     for source in sources:
         assert set(settled(source).values()) == {"here"}
     assert sorted(far.downloads()) == names
-    assert sum(source._downloads.snapshot()["parts"] for source in sources) == 6
+    assert sum(source.downloads.snapshot()["parts"] for source in sources) == 6
 
 
 def test_what_another_process_gives_up_is_taken_over(far: FarFolder, cached: Make) -> None:
@@ -218,17 +210,16 @@ def test_what_another_process_gives_up_is_taken_over(far: FarFolder, cached: Mak
     first.want(["000000.tar"])
     assert far.waiting.acquire(timeout=WAIT)
     second.want(["000000.tar"])
-    until(second, lambda: second._list.wanted["000000.tar"].state == "elsewhere")
+    until(lambda: second.states() == {"000000.tar": "elsewhere"})
     first.want([])
     far.gate.set()
     assert settled(second) == {"000000.tar": "here"}
 
 
 def test_a_process_that_hangs_with_a_part_is_not_waited_for_without_end(
-    far: FarFolder, cached: Make, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    far: FarFolder, cached: Make, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(module, "_PATIENCE_SECONDS", 0.1)
-    first, second = cached(1), cached(1)
+    first, second = cached(1), cached(1, patience=0.1)
     far.gate.clear()
     first.want(["000000.tar"])
     assert far.waiting.acquire(timeout=WAIT)
@@ -248,17 +239,16 @@ def test_a_shard_that_is_not_wanted_any_more_gives_its_room_back(tmp_path: Path,
     assert far.downloads().count("000000.tar") == 1 and parts(tmp_path) == []
 
 
-def test_close_while_downloads_hang_does_not_wait_for_them(
-    tmp_path: Path, far: FarFolder, cached: Make, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(module, "_GRACE_SECONDS", 0.01)
-    source = cached(6)
+def test_close_while_downloads_hang_does_not_wait_for_them(tmp_path: Path, far: FarFolder, cached: Make) -> None:
+    source = cached(6, grace=0.01)
+    names = source.list()
+    source.want(names[:1])
+    assert settled(source) == {names[0]: "here"} and far.waiting.acquire(timeout=WAIT)
     far.gate.clear()
-    source.want(sorted(source._list.shards))
+    source.want(names)
     for _ in range(4):
         assert far.waiting.acquire(timeout=WAIT)
     assert len(parts(tmp_path)) == 4
-    source._list.cold = False
     failures: list[BaseException] = []
 
     def read() -> None:
@@ -269,13 +259,14 @@ def test_close_while_downloads_hang_does_not_wait_for_them(
 
     reader = threading.Thread(target=read)
     reader.start()
-    source._downloads.close()
+    until(lambda: source.num_waiting)
+    source.downloads.close()
     reader.join(WAIT)
     assert not reader.is_alive() and str(failures[0]) == "this source is closed"
-    assert parts(tmp_path) == [] and len(source._downloads._threads) == 4
-    source._downloads.close()
+    assert parts(tmp_path) == [] and len(download_threads()) == 4
+    source.downloads.close()
     far.gate.set()
-    assert download_threads_ended() and parts(tmp_path) == [] and len(os.listdir(tmp_path / "cache")) == 1
+    assert download_threads_ended() and parts(tmp_path) == [] and len(os.listdir(tmp_path / "cache")) == 2
     with pytest.raises(ValueError, match="this source is closed"):
         source.want(["000000.tar"])
 
@@ -286,8 +277,8 @@ def test_close_in_a_finalizer_leaves_the_end_to_the_threads(tmp_path: Path, far:
     source.want(["000000.tar"])
     for _ in range(2):
         assert far.waiting.acquire(timeout=WAIT)
-    with source._downloads.cache.locked(), source._downloads.changed:  # as the collector may find its thread
-        source._downloads.close(wait=False)
+    with source.downloads.cache.locked(), source.downloads.changed:  # as the collector may find its thread
+        source.downloads.close(wait=False)
     far.gate.set()
     assert download_threads_ended() and parts(tmp_path) == [] and len(far.downloads()) == 2
 
@@ -317,24 +308,25 @@ def test_what_is_dropped_without_close_is_collected_and_its_threads_end(
     assert download_threads_ended() and parts(tmp_path) == []
 
 
-def test_threads_start_with_the_first_want_and_again_after_all_sources_left(far: FarFolder, cached: Make) -> None:
+def test_threads_start_with_the_first_want_and_again_after_all_sources_left(
+    tmp_path: Path, far: FarFolder, cached: Make
+) -> None:
     source = cached(6, connections=2)
-    threads = source._downloads._threads
-    assert threads == []
+    assert download_threads() == []
     source.want(["000000.tar"])
-    assert len(threads) == 2
-    other = CachedSource(far, source._downloads, source._list.shards)
+    assert len(download_threads()) == 2
+    other = CachedSource(far, source.downloads, write_shards(tmp_path / "far", 6))
     source.close()
-    assert download_threads_ended() and threads == []
+    assert download_threads_ended()
     other.want(["000001.tar"])
-    assert settled(other) == {"000001.tar": "here"} and len(threads) == 2
+    assert settled(other) == {"000001.tar": "here"} and len(download_threads()) == 2
 
 
 def test_nothing_depends_on_the_wall_clock(far: FarFolder, cached: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     hours = iter(range(0, 10**9, 3600))
     monkeypatch.setattr(time, "time", lambda: 10**9 - next(hours))
     first, second = cached(6), cached(6)
-    names = sorted(first._list.shards)
+    names = first.list()
     first.want(names)
     second.want(names)
     assert set(settled(first).values()) == set(settled(second).values()) == {"here"}
@@ -344,12 +336,14 @@ def test_nothing_depends_on_the_wall_clock(far: FarFolder, cached: Make, monkeyp
 def test_an_error_of_the_folder_is_an_error_of_the_shard(
     far: FarFolder, cached: Make, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    source = cached(1)
+    source, real_open = cached(1), os.open
 
-    def find(identity: str) -> None:
-        raise OSError(24, "Too many open files")
+    def refused(path: str, *arguments: Any, **where: Any) -> int:
+        if path.endswith("-000000.tar"):
+            raise OSError(24, "Too many open files")
+        return real_open(path, *arguments, **where)
 
-    monkeypatch.setattr(source._downloads.cache, "find", find)
+    monkeypatch.setattr(os, "open", refused)
     source.want(["000000.tar"])
     assert settled(source) == {"000000.tar": "failed"} and "Too many open files" in caplog.text
     assert source.read("000000.tar", 0, 10) == far.read("000000.tar", 0, 10)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import threading
@@ -14,7 +15,6 @@ from typing import Any
 import pytest
 
 from shards.cache import ShardCache
-from shards.cached_source import CachedSource
 from shards.config import DatasetConfig, LoaderConfig
 from shards.downloads import Downloads
 from shards.index import Index
@@ -164,19 +164,21 @@ def test_a_damaged_copy_that_several_threads_find_at_once_costs_no_sample(
     reader.read_through(downloads)
     assert reader.cache is not None
     reader.cache.want(reader.index.shards.names[:1])
-    with downloads.changed:
-        assert downloads.changed.wait_for(lambda: reader.cache and reader.cache._list.here, WAIT)
+    assert downloads.wait(WAIT)
     [copy] = tmp_path.glob("*.tar")
     with copy.open("r+b") as damaged:
         damaged.write(b"\xff" * copy.stat().st_size)
-    all_have_read, one_by_one, forget = threading.Barrier(4), threading.Lock(), CachedSource.forget
+    all_have_read, real_pread, the_copy = threading.Barrier(4), os.pread, copy.stat()
 
-    def forget_together(source: CachedSource, name: str) -> None:
-        all_have_read.wait(WAIT)
-        with one_by_one:
-            forget(source, name)
+    def pread(fd: int, length: int, offset: int) -> bytes:
+        data = real_pread(fd, length, offset)
+        if os.path.samestat(os.fstat(fd), the_copy) and threading.current_thread().name not in have_read:
+            have_read.add(threading.current_thread().name)
+            all_have_read.wait(WAIT)
+        return data
 
-    monkeypatch.setattr(CachedSource, "forget", forget_together)
+    have_read: set[str] = set()
+    monkeypatch.setattr(os, "pread", pread)
     with ThreadPoolExecutor(4) as pool:
         found = list(pool.map(lambda row: reader.fetch([0], [row])[0], range(4)))
     downloads.close()
