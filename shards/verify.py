@@ -158,7 +158,7 @@ def check_shard(
     of this shard, so members that it does not know are counted and no problem; quarantined: its lines about them, where
     they are known: what they do not name is a problem after all. on_bytes is told how many bytes are
     done; together num_bytes, unless the shard cannot be read. chunk_bytes: how many are read at a time.
-    max_header_bytes: how many bytes between members are kept for the check of the headers; of more, they are read again.
+    max_header_bytes: how many between members are kept for the check of the headers; of more, they are read again.
     """
     check = _Check(shards, name, rows, quick, decoder, left_out, on_bytes, chunk_bytes)
     if quarantined is not None:

@@ -185,11 +185,11 @@ def test_an_index_that_cannot_be_read_on_ends_the_checks_that_run(dataset: Path)
     import pyarrow.parquet as pq
 
     regroup(dataset, 1)
-    last = pq.ParquetFile(dataset / "index.parquet").metadata.row_group(2).column(0)
+    keys = pq.ParquetFile(dataset / "index.parquet").metadata.row_group(2).column(1)
     data = bytearray((dataset / "index.parquet").read_bytes())
-    data[last.data_page_offset : last.data_page_offset + 20] = bytes(20)
+    data[keys.data_page_offset : keys.data_page_offset + 20] = bytes(20)
     (dataset / "index.parquet").write_bytes(data)
-    with pytest.raises(DatasetError, match="row group 2 is damaged|row group 2: "):
+    with pytest.raises(DatasetError, match=r"index\.parquet: row group 2"):
         verify_dataset(open_dataset(str(dataset)), quick=False, decode=False, jobs=1, quarantine=None)
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("shards-verify")]
 
