@@ -42,8 +42,8 @@ _TAIL = 512
 """Bytes at the end of a medium that all have to be zero until it is taken for one that was not written."""
 _ZEROS_IN_TEXT = 4
 """The same of a text: more than a character of any encoding ends with."""
-_STREAM_PIECE, _AHEAD = 1 << 23, 2
-"""Bytes of one request to a store, and how many are on their way while a piece is looked at."""
+_AHEAD = 2
+"""Requests to a store that are on their way while a piece is looked at."""
 
 
 ReadRange = Callable[[int, int], bytes]
@@ -94,10 +94,12 @@ def read_samples(members: Iterable[Entry], path: str, looks: Looks) -> ShardSamp
         return _look(members, data, looks)
 
 
-def stream_samples(read: ReadRange, num_bytes: int, where: str, looks: Looks) -> ShardSamples:
+def stream_samples(
+    read: ReadRange, num_bytes: int, where: str, looks: Looks, piece_bytes: int = 1 << 23
+) -> ShardSamples:
     """The same, with checksums, for a tar that is far away: read once, from begin to end, with what follows already on
-    its way; nothing is put on disk. where: for errors. Raises TarError."""
-    with _Stream(read, num_bytes, where, looks) as data:
+    its way; nothing is put on disk. where: for errors. piece_bytes: of one request. Raises TarError."""
+    with _Stream(read, num_bytes, where, looks, piece_bytes) as data:
         return _look(data.members(), data, looks)
 
 
@@ -318,16 +320,17 @@ class _Stream:
     out, whose bytes are still to come.
     """
 
-    def __init__(self, read: ReadRange, num_bytes: int, where: str, looks: Looks) -> None:
+    def __init__(self, read: ReadRange, num_bytes: int, where: str, looks: Looks, piece_bytes: int) -> None:
         import xxhash
 
         self._read, self._num_bytes, self._where, self._looks = read, num_bytes, where, looks
+        self._piece_bytes = piece_bytes
         self._whole = xxhash.xxh3_128()
         self._member = xxhash.xxh3_64
         self._position = 0
         self._piece = memoryview(b"")
         self._pool = ThreadPoolExecutor(_AHEAD)
-        self._starts = iter(range(0, num_bytes, _STREAM_PIECE))
+        self._starts = iter(range(0, num_bytes, piece_bytes))
         self._coming: deque[Future[bytes]] = deque()
         self._key: str | None = None
         self._kept: dict[int, tuple[int, int]] = {}
@@ -404,9 +407,9 @@ class _Stream:
 
     def _next_piece(self) -> memoryview:
         for start in islice(self._starts, 1 + _AHEAD - len(self._coming)):
-            self._coming.append(self._pool.submit(self._read, start, min(_STREAM_PIECE, self._num_bytes - start)))
+            self._coming.append(self._pool.submit(self._read, start, min(self._piece_bytes, self._num_bytes - start)))
         piece = self._coming.popleft().result()
-        if len(piece) < min(_STREAM_PIECE, self._num_bytes - self._position):
+        if len(piece) < min(self._piece_bytes, self._num_bytes - self._position):
             raise TarError(f"{self._where}: byte {self._position}: the file got shorter while it was read")
         return memoryview(piece)
 

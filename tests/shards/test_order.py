@@ -106,6 +106,18 @@ ROOMY_SHAPE = st.fixed_dictionaries(
 )
 
 
+def windows(order: Order, stream: np.ndarray, index: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """ORDER.md: (first index, number of elements) of the window that holds element `index` of each stream."""
+    low, size = np.empty_like(index), np.empty_like(index)
+    for number, (c, i) in enumerate(zip(stream.tolist(), index.tolist(), strict=True)):
+        length = order.num_elements // order.streams + (c < order.num_elements % order.streams)
+        phase = 0 if length <= order.window else c * order.window // order.streams
+        borders = [0, *range(order.window - phase, length, order.window), length]
+        at = max(number for number, border in enumerate(borders) if border <= i)
+        low[number], size[number] = borders[at], borders[at + 1] - borders[at]
+    return low, size
+
+
 @settings(max_examples=60)
 @given(ROOMY, ROOMY_SHAPE, st.integers(1, 8))
 def test_substitutes_come_from_the_same_window_where_it_is_not_small(
@@ -115,7 +127,7 @@ def test_substitutes_come_from_the_same_window_where_it_is_not_small(
     order = make(counts, shape)
     n, streams = order.num_elements, order.streams
     planned = order.at(n + np.arange(n))
-    _, low, size = order._windows(planned.stream, np.arange(n) // streams)
+    low, size = windows(order, planned.stream, np.arange(n) // streams)
     substitutes = order.at(n + np.arange(n), attempt)
     normal = np.flatnonzero(size >= 64)
     k, m, low, stream = (a[normal] for a in (np.arange(n) // streams - low, size, low, planned.stream))
@@ -133,7 +145,7 @@ def test_small_windows_have_as_many_different_substitutes_as_there_are_elements(
     n = order.num_elements
     positions = pass_ * n + np.arange(n)
     planned = elements(order, positions)
-    small = np.broadcast_to(order._windows(order.at(positions).stream, np.arange(n) // order.streams)[2] < 64, n)
+    small = windows(order, order.at(positions).stream, np.arange(n) // order.streams)[1] < 64
     tried = list(zip(*(elements(order, positions, attempt) for attempt in range(1, MAX_SUBSTITUTES + 1)), strict=True))
     for p, substitutes in enumerate(tried):
         assert planned[p] not in substitutes and set(substitutes) <= set(planned)

@@ -12,10 +12,9 @@ import xxhash
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from shards import samples
 from shards.members import MemberRules
 from shards.samples import Looks, ShardSamples, read_samples, stream_samples
-from shards.tar import Member, TarError, scan
+from shards.tar import TarError, scan
 from tests.shards.foreign_tars import CLIP, picture, write_tar
 
 JSON = b'{"caption": "a"}'
@@ -173,40 +172,41 @@ def test_a_tar_that_is_streamed_gives_the_same_and_is_read_once(
         return raw[offset : offset + length]
 
     looks = Looks(media=media)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(samples, "_STREAM_PIECE", piece)
-        streamed = stream_samples(read, len(raw), "a.tar", looks)
-        assert streamed == read_samples(scan(path), str(path), looks)
-        assert sum(length for _, length in asked) == len(raw)
-        if not files:
-            return
-        cut = raw[: scan(path)[-1].offset]
-        with pytest.raises(TarError, match=r"far\.tar: .*cut off"):
-            stream_samples(lambda offset, length: cut[offset : offset + length], len(cut), "far.tar", looks)
-        with pytest.raises(TarError, match=r"far\.tar: byte \d+: the file got shorter while it was read"):
-            stream_samples(lambda offset, length: cut[offset : offset + length], len(raw), "far.tar", looks)
+    streamed = stream_samples(read, len(raw), "a.tar", looks, piece)
+    assert streamed == read_samples(scan(path), str(path), looks)
+    starts = range(0, len(raw), piece)
+    assert sorted(asked) == [(start, min(piece, len(raw) - start)) for start in starts]
+    if not files:
+        return
+    cut = raw[: scan(path)[-1].offset]
+    with pytest.raises(TarError, match=r"far\.tar: .*cut off"):
+        stream_samples(lambda offset, length: cut[offset : offset + length], len(cut), "far.tar", looks, piece)
+    with pytest.raises(TarError, match=r"far\.tar: byte \d+: the file got shorter while it was read"):
+        stream_samples(lambda offset, length: cut[offset : offset + length], len(raw), "far.tar", looks, piece)
 
 
 def test_of_a_stream_no_more_than_a_sample_is_kept(tmp_path: Path) -> None:
     files = [(f"{i:03d}.{ext}", b"x" * 1_000_000) for i in range(40) for ext in ("jpg", "png", "bin", "txt", "json")]
     path = write_tar(tmp_path / "a.tar", files)
-    with path.open("rb") as file, pytest.MonkeyPatch.context() as patch:
-        patch.setattr(samples, "_STREAM_PIECE", 100_000)
+    with path.open("rb") as file:
+
+        def read(offset: int, length: int) -> bytes:
+            return os.pread(file.fileno(), length, offset)
+
         tracemalloc.start()
         try:
-            found = stream_samples(
-                lambda offset, length: os.pread(file.fileno(), length, offset), path.stat().st_size, "a.tar", Looks()
-            )
+            found = stream_samples(read, path.stat().st_size, "a.tar", Looks(), piece_bytes=100_000)
             _, peak = tracemalloc.get_traced_memory()
         finally:
             tracemalloc.stop()
     assert found.num_groups == 40 and peak < 6_000_000
 
 
-def test_a_group_that_gives_no_row_says_why() -> None:
-    group = samples._Group("k", ["jpg", "jpg"], [Member("k.jpg", 512, 1), Member("k.jpg", 1536, 1)])
-    with pytest.raises(samples._Unusable, match=r"has \.jpg twice"):
-        samples._check(group, set(), MemberRules())
+def test_a_group_that_gives_no_row_says_why(tmp_path: Path) -> None:
+    files = [("j.jpg", b"x"), ("j.txt", b"a"), ("k.jpg", b"x"), ("k.jpg", b"x"), ("k.txt", b"a")]
+    found = look(write_tar(tmp_path / "a.tar", files))
+    assert [row.key for row in found.rows] == ["j"]
+    assert reasons(found) == {"k.jpg": "has .jpg twice; rename one of them"}
 
 
 def test_a_text_in_another_member_is_pointed_at(tmp_path: Path) -> None:
