@@ -32,8 +32,7 @@ from mcg.engine.schedule import Schedule
 from mcg.model.mcg import MCG
 from mcg.objectives.bundle import Bundle
 from mcg.scoring.evaluate import evaluate, write_scores
-from mcg.tasks import TASKS
-from mcg.tasks.task import Scores, Task
+from mcg.tasks.task import Scores
 from shards import Loader
 from shards.accounting import RunAccounting
 from shards.printing import guard_terminal, say
@@ -52,7 +51,7 @@ def run(config: RunConfig) -> int:
     torch.manual_seed(int(hash64(config.seed)) >> 1)
     stop = _note_sigterm()
 
-    task: Task = TASKS[config.task.name](config.task)
+    task = config.task.build()
     task.check_model(config.model)
     model = MCG(config.model, task.codec.size)
     model.checkpoint_activations(config.engine.activation_checkpointing)

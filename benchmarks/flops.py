@@ -25,8 +25,9 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from mcg.config import load_config
 from mcg.model.bert import TextStates
-from mcg.model.mcg import MCG, MCGConfig
-from mcg.model.timesformer import TimeSformerConfig, VideoStates
+from mcg.model.config import MCGConfig, TimeSformerConfig
+from mcg.model.mcg import MCG
+from mcg.model.timesformer import VideoStates
 from mcg.text import TextCodec
 
 

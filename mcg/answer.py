@@ -33,9 +33,9 @@ from mcg.config import ConfigError, RunConfig, load_config, load_stored
 from mcg.engine.checkpoint import find_checkpoint
 from mcg.model.bert import TextStates
 from mcg.model.mcg import MCG
-from mcg.tasks import TASKS, TaskConfig
+from mcg.tasks.config import OpenQAConfig, TaskConfig
 from mcg.tasks.multiple_choice import MultipleChoice
-from mcg.tasks.open_qa import OpenQA, OpenQAConfig, likelihoods, pad_answers
+from mcg.tasks.open_qa import OpenQA, likelihoods, pad_answers
 from mcg.tasks.question import question_arrays
 from mcg.trained import trained_model
 from shards.clip import plan_clip
@@ -84,7 +84,8 @@ class Answerer:
                 f"{found.folder}: its task is {settings.task.name!r}, which answers no questions; name a checkpoint "
                 "that was fine-tuned with open_qa or multiple_choice, or the config of such a task"
             )
-        task = TASKS[settings.task.name](_unscored(settings.task))
+        task = _unscored(settings.task).build()
+        assert isinstance(task, OpenQA | MultipleChoice)
         model = trained_model(found, task, settings.model)
         where = device or ("cuda" if torch.cuda.is_available() else "cpu")
         return cls(task, model, torch.device(where))

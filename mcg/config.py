@@ -22,9 +22,9 @@ from mcg.convert.init import InitSource
 from mcg.engine.config import CheckpointConfig, EngineConfig, LogConfig, OptimConfig
 from mcg.engine.schedule import ScheduleConfig
 from mcg.environment import Given, path_text, read_stored, resolve, tell, to_store
-from mcg.model.mcg import MCGConfig
-from mcg.objectives import ObjectivesConfig
-from mcg.tasks import TaskConfig
+from mcg.model.config import MCGConfig
+from mcg.objectives.config import ObjectivesConfig
+from mcg.tasks.config import TaskConfig
 from mcg.yaml_limits import check_interpolations, check_yaml
 from shards.config import LoaderConfig
 from shards.frozen import ConfigError, explain

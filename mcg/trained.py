@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from mcg.engine.checkpoint import Checkpoint, CheckpointError, load_weights
-from mcg.model.mcg import MCG, MCGConfig
+from mcg.model.config import MCGConfig
+from mcg.model.mcg import MCG
 from mcg.tasks.task import Task
 
 

@@ -23,7 +23,8 @@ from mcg.convert.derive import Shapes, compare_sizes, derive_config
 from mcg.convert.reading import Released
 from mcg.convert.resize import ADDED, WORDS, fit
 from mcg.convert.rules import ConvertError, Family
-from mcg.model.mcg import MCG, MCGConfig
+from mcg.model.config import MCGConfig
+from mcg.model.mcg import MCG
 
 Status = Literal["used", "dropped", "missing", "unexpected"]
 Part = Literal["vision", "text", "decoder", "heads"]

@@ -14,7 +14,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from mcg.convert.rules import ConvertError, Family
-from mcg.model.mcg import MCGConfig
+from mcg.model.config import MCGConfig
 
 Shapes = Mapping[str, tuple[int, ...]]
 _CHANNELS_OF_A_HEAD = 64

@@ -1,1 +1,1 @@
-"""Models: one file per part. A model offers verbs (encode_video, encode_text, fuse, decode) and computes no loss."""
+"""Models: one file per part, their configs in config.py. A model offers verbs and computes no loss."""

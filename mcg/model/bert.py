@@ -11,52 +11,16 @@ is computed for that one query row.
 
 from __future__ import annotations
 
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field, model_validator
 from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 from transformers import BertConfig, BertLMHeadModel, BertModel, DynamicCache, EncoderDecoderCache
 from transformers.models.bert.modeling_bert import BertLMPredictionHead
 
-
-class TextConfig(BaseModel):
-    """Size of the text encoder and the decoder; the defaults are BERT base."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
-
-    width: int = Field(default=768, gt=0)
-    """Channels of a token; equals model.vision.width, since fusion concatenates the two."""
-    num_layers: int = Field(default=12, gt=0)
-    """Layers of the encoder, of text and fusion together."""
-    num_fusion_layers: int | None = Field(default=None, gt=0)
-    """The last of them that are for fusion alone, 6 of 12 in ALPRO; None: both passes run all of them, as in MCG."""
-    fusion: Literal["concatenation", "cross_attention"] = "concatenation"
-    """Self-attention over [text ; video], as released, or text that cross-attends to the video (MCG's figure)."""
-    num_heads: int = Field(default=12, gt=0)
-    """Attention heads; must divide width."""
-    num_decoder_layers: int = Field(default=12, ge=0)
-    """Layers of the answer decoder; 0: there is none, and nothing can be generated."""
-    token_head: Literal["untied", "tied", "none"] = "untied"
-    """Output layer of masked-language modelling: with weights of its own (MCG), with those of the word embeddings
-    (ALPRO, BERT), or absent."""
-    max_positions: int = Field(default=512, gt=1)
-    """Longest text in tokens."""
-    dropout: float = Field(default=0.1, ge=0, lt=1)
-    """Dropout of hidden states and attention weights."""
-    init_std: float = Field(default=0.02, gt=0)
-    """Standard deviation of the initial weights. A narrow model from scratch wants about 1 / sqrt(width)."""
-
-    @model_validator(mode="after")
-    def _layers_for_both(self) -> TextConfig:
-        if self.num_fusion_layers is not None and self.num_fusion_layers >= self.num_layers:
-            raise ValueError(
-                f"num_fusion_layers {self.num_fusion_layers} leaves none of num_layers {self.num_layers} for text; "
-                "leave it out for layers that serve both"
-            )
-        return self
+from mcg.model.config import TextConfig
 
 
 class TextStates(NamedTuple):

@@ -10,62 +10,17 @@ Follows the released code (facts/mcg_alpro.md section 3) in any size. It offers 
 
 from __future__ import annotations
 
-from typing import Literal
-
 import torch
-from pydantic import BaseModel, ConfigDict, Field, model_validator
 from torch import Tensor, nn
 from torch.nn import functional
 
-from mcg.compat import Compat
-from mcg.model.bert import Decoder, Generated, TextConfig, TextEncoder, TextStates
-from mcg.model.timesformer import TimeSformer, TimeSformerConfig, VideoStates
+from mcg.model.bert import Decoder, Generated, TextEncoder, TextStates
+from mcg.model.config import MCGConfig
+from mcg.model.timesformer import TimeSformer, VideoStates
 
 PIXEL_MEAN = (0.48145466, 0.4578275, 0.40821073)
 PIXEL_STD = (0.26862954, 0.26130258, 0.27577711)
 """CLIP's pixel statistics, which ALPRO and MCG use (facts/mcg_alpro.md section 1)."""
-
-
-class MCGConfig(BaseModel):
-    """Sizes of an MCG model; the defaults are MCG base."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
-
-    name: Literal["mcg"] = "mcg"
-    """Which model this is."""
-    vision: TimeSformerConfig = TimeSformerConfig()
-    """The visual encoder."""
-    text: TextConfig = TextConfig()
-    """Text encoder, fusion and decoder."""
-    contrastive_width: int = Field(default=256, gt=0)
-    """Channels of the space in which videos and texts are compared."""
-    temperature: float = Field(default=0.07, ge=0.001, le=0.5)
-    """Divisor of the contrastive logits at the start; learned, kept within [0.001, 0.5]."""
-    matching_head: bool = False
-    """Whether there is a head that tells fitting pairs of video and text from others (ALPRO)."""
-    num_classes: int | None = Field(default=None, ge=2)
-    """Entries of the list of answers that a classifier chooses from (ALPRO's QA); None: there is no classifier."""
-
-    compat: Compat = "corrected"
-    """Slips of the release, corrected or as released; follows the run's `compat`."""
-
-    def parts(self) -> dict[str, tuple[bool, str]]:
-        """Of each objective that needs a part of its own: whether the model has it, and the setting that adds it."""
-        return {
-            "masked_lm": (self.text.token_head != "none", "model.text.token_head: untied"),
-            "generation": (self.text.num_decoder_layers > 0, "model.text.num_decoder_layers"),
-            "matching": (self.matching_head, "model.matching_head: true"),
-            "classification": (self.num_classes is not None, "model.num_classes to the length of the answer list"),
-        }
-
-    @model_validator(mode="after")
-    def _widths_agree(self) -> MCGConfig:
-        if self.vision.width != self.text.width:
-            raise ValueError(
-                f"vision.width {self.vision.width} and text.width {self.text.width} must be equal: fusion runs over "
-                "the concatenation of both"
-            )
-        return self
 
 
 class MCG(nn.Module):

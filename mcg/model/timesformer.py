@@ -12,41 +12,12 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field
 from timm.layers import DropPath, Mlp, PatchEmbed
 from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 
-
-class TimeSformerConfig(BaseModel):
-    """Size of the visual encoder; the defaults are ViT-B/16 on 4 frames, as MCG pre-trains."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
-
-    image_size: int = Field(default=224, gt=0)
-    """Height and width of a frame, pixels."""
-    patch_size: int = Field(default=16, gt=0)
-    """Height and width of a patch, pixels; must divide image_size."""
-    num_frames: int = Field(default=4, gt=0)
-    """Frames in a clip."""
-    width: int = Field(default=768, gt=0)
-    """Channels of a token."""
-    depth: int = Field(default=12, gt=0)
-    """Number of blocks."""
-    num_heads: int = Field(default=12, gt=0)
-    """Attention heads; must divide width."""
-    mlp_ratio: float = Field(default=4.0, gt=0)
-    """Hidden width of the MLP as a multiple of width."""
-    drop_path: float = Field(default=0.1, ge=0, lt=1)
-    """Stochastic depth of the last block; grows linearly from 0 over the blocks."""
-    init_std: float = Field(default=0.02, gt=0)
-    """Standard deviation of the initial linear weights. A narrow model from scratch wants about 1 / sqrt(width)."""
-    position_std: float = Field(default=0.02, gt=0)
-    """Standard deviation of the initial position embeddings, and of the time embeddings unless temporal_identity."""
-    temporal_identity: bool = True
-    """Start with time embeddings and temporal_fc at zero, so that a block begins as a plain ViT block: right for image
-    weights, slow from scratch."""
+from mcg.model.config import TimeSformerConfig
 
 
 class VideoStates(NamedTuple):

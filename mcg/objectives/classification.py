@@ -2,22 +2,11 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 from torch.nn import functional
 
+from mcg.objectives.config import ClassificationConfig
 from mcg.objectives.states import States
-
-
-class ClassificationConfig(BaseModel):
-    """Classification of answers."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    weight: float = Field(default=1.0, ge=0)
-    """Factor of this loss in the sum."""
-    label_smoothing: float = Field(default=0.0, ge=0, lt=1)
-    """Share of the probability that is spread evenly over the classes."""
 
 
 class Classification:

@@ -9,21 +9,12 @@ releases use the local one, facts/mcg_alpro.md 0.10).
 from __future__ import annotations
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 from torch.nn import functional
 
 from mcg import distributed
+from mcg.objectives.config import ContrastiveConfig
 from mcg.objectives.states import States
-
-
-class ContrastiveConfig(BaseModel):
-    """Video-text contrastive loss."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    weight: float = Field(default=1.0, ge=0)
-    """Factor of this loss in the sum."""
 
 
 class Contrastive:

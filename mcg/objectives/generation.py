@@ -5,22 +5,11 @@ Teacher forcing with label smoothing; summed over an answer's tokens, mean over 
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 from torch.nn import functional
 
+from mcg.objectives.config import GenerationConfig
 from mcg.objectives.states import States
-
-
-class GenerationConfig(BaseModel):
-    """Generation of answers."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    weight: float = Field(default=1.0, ge=0)
-    """Factor of this loss in the sum."""
-    label_smoothing: float = Field(default=0.1, ge=0, lt=1)
-    """Share of the probability that is spread evenly over the vocabulary."""
 
 
 class Generation:

@@ -6,21 +6,12 @@ the true pieces at the masked places, from the fusion of the masked text with th
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 from torch.nn import functional
 
 from mcg import distributed
+from mcg.objectives.config import MaskedLMConfig
 from mcg.objectives.states import States
-
-
-class MaskedLMConfig(BaseModel):
-    """Masked-language modelling."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    weight: float = Field(default=1.0, ge=0)
-    """Factor of this loss in the sum."""
 
 
 class MaskedLM:

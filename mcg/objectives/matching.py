@@ -14,30 +14,17 @@ Gives up: two samples with the same caption are negatives of each other, as rele
 
 from __future__ import annotations
 
-from typing import Literal
-
 import numpy as np
 import torch
-from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 from torch.nn import functional
 
 from mcg import distributed
 from mcg.model.bert import TextStates
 from mcg.model.timesformer import VideoStates
+from mcg.objectives.config import MatchingConfig
 from mcg.objectives.states import States
 from shards.rng import UInt64, hash64, name_hash
-
-
-class MatchingConfig(BaseModel):
-    """Video-text matching."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    weight: float = Field(default=1.0, ge=0)
-    """Factor of this loss in the sum."""
-    negatives: Literal["sampled", "hardest"] = "sampled"
-    """Drawn with the probabilities that the contrastive logits give, as released, or the most probable one."""
 
 
 class Matching:

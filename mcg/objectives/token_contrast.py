@@ -14,25 +14,11 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 from torch.nn import functional
 
+from mcg.objectives.config import TokenContrastConfig
 from mcg.objectives.states import States
-
-
-class TokenContrastConfig(BaseModel):
-    """Token-grained contrast."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    weight: float = Field(default=1.0, ge=0)
-    """Factor of this loss in the sum."""
-    temperature: float = Field(default=0.1, gt=0)
-    """Divisor of every similarity."""
-    padded_words: int | None = Field(default=None, gt=0)
-    """Words that every text has in the softmax denominators of the word side, padding included, as released: one less
-    than task.max_text_tokens, which is what `compat: released` sets. None: its own words only."""
 
 
 class TokenContrast:

@@ -80,13 +80,11 @@ def _score(
 
     from mcg import distributed
     from mcg.scoring.evaluate import evaluate, write_scores
-    from mcg.tasks import TASKS
-    from mcg.tasks.task import Task
     from mcg.trained import trained_model
 
     if config.engine.threads is not None:
         torch.set_num_threads(config.engine.threads)
-    task: Task = TASKS[config.task.name](config.task)
+    task = config.task.build()
     model = trained_model(checkpoint, task, config.model)
     if distributed.rank() == 0:
         say(f"{checkpoint.folder}: {which}, step {checkpoint.step}", sys.stderr)

@@ -7,41 +7,23 @@ has fragments of another way only (facts/mcg_alpro.md 3.4), so this one is ours.
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
-from pydantic import Field
 from torch import Tensor
 
 from mcg.metrics.accuracy import accuracy
 from mcg.model.bert import TextStates
-from mcg.model.mcg import MCG, MCGConfig
-from mcg.scoring.submission import FormName, Submission, submission
+from mcg.model.config import MCGConfig
+from mcg.model.mcg import MCG
+from mcg.scoring.submission import Submission, submission
+from mcg.tasks.config import MultipleChoiceConfig
 from mcg.tasks.open_qa import likelihoods
 from mcg.tasks.question import asked_types, fuse_questions, ones, question_arrays, question_meta
-from mcg.tasks.task import ClipTaskConfig, Scores, Task
+from mcg.tasks.task import Scores, Task
 from shards import Batch, EncodedClip, Sample, SampleError
 from shards.clip import ClipConfig, plan_clip
 from shards.loader import RngFactory
-
-
-class MultipleChoiceConfig(ClipTaskConfig):
-    """Multiple-choice question answering."""
-
-    name: Literal["multiple_choice"]
-    """This task."""
-    num_choices: int = Field(default=5, ge=2)
-    """Choices of every question."""
-    max_question_tokens: int = Field(default=40, ge=4)
-    """Longest question in tokens, [ENC] and [SEP] included; longer ones are cut."""
-    max_answer_tokens: int = Field(default=20, ge=3)
-    """Longest choice in tokens, [DEC] and [SEP] included; a longer one is refused in training and cut in evaluation."""
-    likelihood: Literal["mean", "sum"] = "mean"
-    """What is compared: the log-likelihood of a choice per token, or as a whole, which favours short ones."""
-    groups: dict[str, tuple[str, ...]] = Field(default_factory=dict)
-    """Name -> question types whose accuracy is reported together."""
-    submission: FormName = "nextqa"
-    """Form of the submission file (mcg/scoring/submission.py)."""
 
 
 class MultipleChoice(Task):

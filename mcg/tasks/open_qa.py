@@ -16,21 +16,22 @@ from __future__ import annotations
 
 import re
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
-from pydantic import Field, model_validator
 from torch import Tensor
 
 from mcg.metrics.accuracy import accuracy, commonest_answer_accuracy
 from mcg.metrics.wups import THRESHOLDS, Wups, wups_table
 from mcg.model.bert import TextStates
-from mcg.model.mcg import MCG, MCGConfig
-from mcg.scoring.submission import FormName, Submission, submission
+from mcg.model.config import MCGConfig
+from mcg.model.mcg import MCG
+from mcg.scoring.submission import Submission, submission
 from mcg.tasks.answer_list import AnswerListError, read_answers
+from mcg.tasks.config import OpenQAConfig
 from mcg.tasks.question import asked_types, fuse_questions, ones, question_arrays, question_meta
-from mcg.tasks.task import ClipTaskConfig, Scores, Task
+from mcg.tasks.task import Scores, Task
 from mcg.wordnet import WordNet, find_wordnet
 from shards import Batch, EncodedClip, Sample, SampleError
 from shards.clip import ClipConfig, plan_clip
@@ -43,45 +44,6 @@ _LONGEST = 512
 """Tokens of an answer that are compared."""
 _ROWS_AT_ONCE = 512
 """Candidates whose likelihood is computed in one pass."""
-
-
-class OpenQAConfig(ClipTaskConfig):
-    """Open-ended question answering."""
-
-    name: Literal["open_qa"]
-    """This task."""
-    max_question_tokens: int = Field(default=40, ge=4)
-    """Longest question in tokens, [ENC] and [SEP] included; longer ones are cut."""
-    max_answer_tokens: int = Field(default=10, ge=3)
-    """Longest answer in tokens, [DEC] and [SEP] included; a longer reference is refused in training."""
-    num_beams: int = Field(default=3, ge=1)
-    """Beams of the search."""
-    answering: Literal["generation", "ranking", "classification"] = "generation"
-    """How an answer is found. Training is another matter: objectives.generation serves the first two,
-    objectives.classification the last."""
-    answer_list: str | None = None
-    """Answers to rank or classify: a .json or .txt file, or a dataset of shards whose answers to take (of training)."""
-    num_answers: int | None = Field(default=None, ge=1)
-    """Only the first so many of the list; those of a dataset are sorted, commonest first."""
-    num_candidates: int = Field(default=128, ge=1)
-    """Candidates of ranking that are scored as a whole, after selection by their first word piece."""
-    metric: Literal["accuracy", "wups"] = "accuracy"
-    """What selects the checkpoint. "wups" needs WordNet, and reports accuracy beside it."""
-    wordnet: str | None = None
-    """Folder with WordNet's files, for wups; None finds an installed package's."""
-    groups: dict[str, tuple[str, ...]] = Field(default_factory=dict)
-    """Name -> question types whose accuracy is reported together."""
-    submission: FormName = "question_list"
-    """Form of the submission file (mcg/scoring/submission.py)."""
-
-    @model_validator(mode="after")
-    def _has_its_list(self) -> OpenQAConfig:
-        if self.answering != "generation" and self.answer_list is None:
-            raise ValueError(
-                f"answering is {self.answering!r}, which needs answer_list: a .json or .txt file of answers, or a "
-                "dataset of shards whose answers to take"
-            )
-        return self
 
 
 class OpenQA(Task):

@@ -6,30 +6,19 @@ least one; 80 % [MASK], 10 % a random piece, 10 % kept). Evaluated by matching t
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
-from pydantic import Field
 from torch import Tensor
 
 from mcg.metrics.retrieval import recall
 from mcg.model.mcg import MCG
-from mcg.tasks.task import ClipTaskConfig, Scores, Task, text_of
+from mcg.tasks.config import PretrainConfig
+from mcg.tasks.task import Scores, Task, text_of
 from mcg.text import Ids, TextCodec
 from shards import Batch, EncodedClip, Sample, SampleError
 from shards.clip import ClipConfig, plan_clip
 from shards.loader import RngFactory
-
-
-class PretrainConfig(ClipTaskConfig):
-    """Pre-training on captions."""
-
-    name: Literal["pretrain"]
-    """This task."""
-    max_text_tokens: int = Field(default=30, ge=4)
-    """Longest caption in tokens, [CLS] and [SEP] included; longer ones are cut."""
-    masked_share: float = Field(default=0.15, gt=0, lt=1)
-    """Share of word pieces that masked-language modelling predicts."""
 
 
 class Pretrain(Task):

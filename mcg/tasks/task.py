@@ -10,32 +10,17 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
 from torch import Tensor
 
-from mcg.compat import Compat
-from mcg.model.mcg import MCG, MCGConfig
+from mcg.model.config import MCGConfig
+from mcg.model.mcg import MCG
 from mcg.scoring.submission import Submission
+from mcg.tasks.config import ClipTaskConfig
 from mcg.text import TextCodec
 from shards import Batch, EncodedClip, Sample
 from shards.clip import ClipConfig
 from shards.loader import RngFactory
 from shards.records import is_whole
-
-
-class ClipTaskConfig(BaseModel):
-    """What every task on clips is told."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
-
-    clip: ClipConfig
-    """Frames of a clip in training."""
-    evaluation_clip: ClipConfig | None = None
-    """Frames in evaluation; None means those of training without chance (ClipConfig.for_evaluation)."""
-    vocabulary: str | None = None
-    """vocab.txt or a folder with one; None takes the installed package's."""
-    compat: Compat = "corrected"
-    """Slips of the release, corrected or as released; follows the run's `compat`."""
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,6 @@ from safetensors.torch import save_file
 from mcg.config import RunConfig
 from mcg.engine.checkpoint import FORMAT
 from mcg.model.mcg import MCG
-from mcg.tasks import TASKS
 
 TASK: dict[str, Any] = {"name": "open_qa", "clip": {"num_frames": 2, "size": 32}, "max_answer_tokens": 5}
 
@@ -34,7 +33,7 @@ def run_config(run_dir: Path, num_classes: int | None = None, **fields: Any) -> 
 def write_checkpoint(run_config: RunConfig, name: str = "step-000001", **facts: Any) -> Path:
     """RUN/checkpoints/NAME with fresh weights, which RUN/checkpoints/latest names; the run folder. facts: over those of
     checkpoint.json."""
-    task = TASKS[run_config.task.name](run_config.task)
+    task = run_config.task.build()
     run = Path(run_config.run_dir)
     folder = run / "checkpoints" / name
     folder.mkdir(parents=True)

@@ -7,10 +7,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from mcg.model.bert import TextConfig
-from mcg.model.mcg import MCG, MCGConfig
-from mcg.model.timesformer import TimeSformerConfig
+from mcg.model.config import MCGConfig, TextConfig, TimeSformerConfig
+from mcg.model.mcg import MCG
+from mcg.objectives.config import ObjectivesConfig
 
+OBJECTIVES = tuple(name for name in ObjectivesConfig.model_fields if name != "compat")
+"""Names of all objectives."""
 VOCABULARY = 50
 """Entries of the small vocabulary; the ids below are in it."""
 CLS, SEP, DEC = 1, 2, 3

@@ -6,7 +6,8 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
-from mcg.tasks.open_qa import OpenQA, OpenQAConfig
+from mcg.tasks.config import OpenQAConfig
+from mcg.tasks.open_qa import OpenQA
 from shards import DatasetWriter, LoaderConfig
 from tests.shards.small_dataset import FACTS, picture
 

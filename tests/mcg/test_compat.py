@@ -8,7 +8,8 @@ import pytest
 
 from mcg.compat import spread_compat
 from mcg.config import ConfigError, load_config, load_stored
-from mcg.tasks.pretrain import Pretrain, PretrainConfig
+from mcg.tasks.config import PretrainConfig
+from mcg.tasks.pretrain import Pretrain
 
 PRETRAIN = "configs/demo/pt.yaml"
 

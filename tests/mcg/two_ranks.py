@@ -13,12 +13,13 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from mcg import distributed
+from mcg.objectives.config import GenerationConfig, MaskedLMConfig, MatchingConfig, TokenContrastConfig
 from mcg.objectives.contrastive import contrastive_loss
-from mcg.objectives.generation import Generation, GenerationConfig
-from mcg.objectives.masked_lm import MaskedLM, MaskedLMConfig
-from mcg.objectives.matching import Matching, MatchingConfig
+from mcg.objectives.generation import Generation
+from mcg.objectives.masked_lm import MaskedLM
+from mcg.objectives.matching import Matching
 from mcg.objectives.states import States
-from mcg.objectives.token_contrast import TokenContrast, TokenContrastConfig
+from mcg.objectives.token_contrast import TokenContrast
 from tests.mcg.small_model import make_inputs, make_model
 
 

@@ -21,10 +21,11 @@ from mcg.engine import deepspeed
 from mcg.engine.config import EngineConfig
 from mcg.engine.deepspeed import Engine, start_distributed
 from mcg.model.mcg import MCG
-from mcg.objectives import ObjectivesConfig
 from mcg.objectives.bundle import Bundle
+from mcg.objectives.config import ObjectivesConfig
 from mcg.scoring.evaluate import evaluate
-from mcg.tasks.multiple_choice import MultipleChoice, MultipleChoiceConfig
+from mcg.tasks.config import MultipleChoiceConfig
+from mcg.tasks.multiple_choice import MultipleChoice
 from mcg.tasks.task import Task
 from shards import DatasetWriter
 from tests.mcg.engine.small_engine import OPTIM, make_schedule

@@ -20,7 +20,8 @@ from torch import Tensor
 
 from mcg.convert import FAMILIES
 from mcg.convert.convert import convert
-from mcg.model.mcg import MCG, MCGConfig
+from mcg.model.config import MCGConfig
+from mcg.model.mcg import MCG
 
 GOLDEN = Path(os.environ.get("GOLDEN") or Path(__file__).resolve().parents[3] / "shared" / "golden")
 TOLERANCE = 1e-4

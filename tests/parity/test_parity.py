@@ -15,12 +15,19 @@ from torch import Tensor
 
 from mcg.convert import FAMILIES
 from mcg.convert.rules import Family
-from mcg.objectives.classification import Classification, ClassificationConfig
-from mcg.objectives.contrastive import Contrastive, ContrastiveConfig
-from mcg.objectives.generation import Generation, GenerationConfig
-from mcg.objectives.masked_lm import MaskedLM, MaskedLMConfig
+from mcg.objectives.classification import Classification
+from mcg.objectives.config import (
+    ClassificationConfig,
+    ContrastiveConfig,
+    GenerationConfig,
+    MaskedLMConfig,
+    TokenContrastConfig,
+)
+from mcg.objectives.contrastive import Contrastive
+from mcg.objectives.generation import Generation
+from mcg.objectives.masked_lm import MaskedLM
 from mcg.objectives.states import States
-from mcg.objectives.token_contrast import TokenContrast, TokenContrastConfig, merge_words
+from mcg.objectives.token_contrast import TokenContrast, merge_words
 from mcg.text import TextCodec
 from tests.parity.released import GOLDEN, Case, case_names, compare, read_case, released_mcg, released_model
 

@@ -8,7 +8,8 @@ from torch import Tensor
 
 from mcg.convert import FAMILIES
 from mcg.convert.convert import Conversion, convert
-from mcg.model.mcg import MCG, MCGConfig
+from mcg.model.config import MCGConfig
+from mcg.model.mcg import MCG
 from tests.mcg.convert.layouts import SMALL, Sizes
 
 VOCABULARY = 30524

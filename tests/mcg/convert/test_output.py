@@ -14,7 +14,8 @@ from mcg.convert.output import write_checkpoint
 from mcg.convert.reading import read_checkpoint
 from mcg.convert.rules import ConvertError
 from mcg.engine.checkpoint import find_checkpoint, load_weights
-from mcg.model.mcg import MCG, MCGConfig
+from mcg.model.config import MCGConfig
+from mcg.model.mcg import MCG
 from tests.mcg.convert import layouts
 from tests.mcg.convert.layouts import SMALL, draw
 from tests.mcg.convert.small_conversions import VOCABULARY, converted

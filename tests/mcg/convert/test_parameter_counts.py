@@ -12,9 +12,10 @@ import torch
 
 from mcg.convert import FAMILIES
 from mcg.convert.convert import Conversion, convert
-from mcg.model.bert import Decoder, TextConfig, TextEncoder
-from mcg.model.mcg import MCG, MCGConfig
-from mcg.model.timesformer import TimeSformer, TimeSformerConfig
+from mcg.model.bert import Decoder, TextEncoder
+from mcg.model.config import MCGConfig, TextConfig, TimeSformerConfig
+from mcg.model.mcg import MCG
+from mcg.model.timesformer import TimeSformer
 from tests.mcg.convert import layouts
 from tests.mcg.convert.layouts import Shapes, Sizes
 from tests.parity.released import GOLDEN

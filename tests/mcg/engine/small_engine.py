@@ -12,8 +12,8 @@ from torch import Tensor
 from mcg.engine.config import EngineConfig, OptimConfig
 from mcg.engine.deepspeed import Engine
 from mcg.engine.schedule import Duration, Schedule, ScheduleConfig
-from mcg.objectives import ObjectivesConfig
 from mcg.objectives.bundle import Bundle
+from mcg.objectives.config import ObjectivesConfig
 from shards import Batch, Origin
 from tests.mcg.small_model import make_inputs, make_model, text_config
 

@@ -15,8 +15,8 @@ from mcg.engine.config import OptimConfig
 from mcg.engine.deepspeed import Engine, NonFiniteLoss, start_distributed
 from mcg.engine.optim import build_optimizer
 from mcg.engine.tensors import to_tensors
-from mcg.objectives import ObjectivesConfig
 from mcg.objectives.bundle import Bundle
+from mcg.objectives.config import ObjectivesConfig
 from tests.mcg.engine.small_engine import OPTIM, make_batch, make_bundle, make_engine, make_schedule, weights
 from tests.mcg.small_model import make_model
 

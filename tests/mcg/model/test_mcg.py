@@ -6,14 +6,13 @@ from collections.abc import Callable
 
 import pytest
 import torch
-from pydantic import ValidationError
 
 from mcg.model.bert import TextStates
-from mcg.model.mcg import MCG, PIXEL_MEAN, PIXEL_STD, MCGConfig
-from mcg.model.timesformer import TimeSformerConfig
-from mcg.objectives import OBJECTIVES, ObjectivesConfig
+from mcg.model.config import MCGConfig, TimeSformerConfig
+from mcg.model.mcg import MCG, PIXEL_MEAN, PIXEL_STD
 from mcg.objectives.bundle import Bundle
-from tests.mcg.small_model import make_inputs, make_model, text_config, vision_config
+from mcg.objectives.config import ObjectivesConfig
+from tests.mcg.small_model import OBJECTIVES, make_inputs, make_model, text_config, vision_config
 
 INPUTS = make_inputs()
 
@@ -104,11 +103,6 @@ def test_the_temperature_is_kept_within_bounds_and_can_come_back(value: float, s
     assert float(model.temp.grad) == 1.0
 
 
-def test_different_widths_are_refused() -> None:
-    with pytest.raises(ValidationError, match=r"vision\.width 16 and text\.width 32 must be equal: fusion runs over"):
-        MCGConfig(vision=vision_config(), text=text_config(width=32))
-
-
 def test_statistics_of_pixels_are_no_weights() -> None:
     assert not [name for name in make_model().state_dict() if name.startswith("pixel")]
 
@@ -122,7 +116,7 @@ def test_the_defaults_are_mcg_base() -> None:
 
 @pytest.mark.parametrize("text", [{}, {"num_fusion_layers": 1, "fusion": "cross_attention", "token_head": "tied"}])
 def test_activation_checkpointing_changes_no_loss_and_no_gradient(text: dict[str, object]) -> None:
-    objectives = ObjectivesConfig.model_validate({name: {} for name in OBJECTIVES}).build()
+    objectives = ObjectivesConfig.model_validate({key: {} for key in OBJECTIVES}).build()
     dropping = {"vision": vision_config(drop_path=0.3), "text": text_config(dropout=0.2, **text)}
     dropping |= {"matching_head": True, "num_classes": 5}
     bundle = Bundle(make_model(**dropping), objectives).train()

@@ -6,7 +6,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from mcg.model.timesformer import Attention, TimeSformer, TimeSformerConfig
+from mcg.model.config import TimeSformerConfig
+from mcg.model.timesformer import Attention, TimeSformer
 from tests.mcg.small_model import vision_config
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 import torch
 
-from mcg.objectives import OBJECTIVES, ObjectivesConfig
 from mcg.objectives.bundle import Bundle
-from tests.mcg.small_model import make_inputs, make_model
+from mcg.objectives.config import ObjectivesConfig
+from tests.mcg.small_model import OBJECTIVES, make_inputs, make_model
 
 INPUTS = {**make_inputs(), "label": torch.tensor([[0], [4], [2], [2]])}
 

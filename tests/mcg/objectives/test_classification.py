@@ -5,7 +5,8 @@ from __future__ import annotations
 import torch
 from torch.nn import functional
 
-from mcg.objectives.classification import Classification, ClassificationConfig
+from mcg.objectives.classification import Classification
+from mcg.objectives.config import ClassificationConfig
 from mcg.objectives.states import States
 from tests.mcg.small_model import make_inputs, make_model
 

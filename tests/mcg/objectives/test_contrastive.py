@@ -11,7 +11,8 @@ from safetensors.torch import load_file
 from torch import Tensor
 from torch.nn import functional
 
-from mcg.objectives.contrastive import Contrastive, ContrastiveConfig, contrastive_loss
+from mcg.objectives.config import ContrastiveConfig
+from mcg.objectives.contrastive import Contrastive, contrastive_loss
 from mcg.objectives.states import States
 from tests.mcg.small_model import make_inputs, make_model
 

@@ -6,7 +6,8 @@ import pytest
 import torch
 from torch.nn import functional
 
-from mcg.objectives.generation import Generation, GenerationConfig
+from mcg.objectives.config import GenerationConfig
+from mcg.objectives.generation import Generation
 from mcg.objectives.states import States
 from tests.mcg.small_model import make_inputs, make_model
 

@@ -8,7 +8,8 @@ import torch
 from safetensors.torch import load_file
 from torch.nn import functional
 
-from mcg.objectives.masked_lm import MaskedLM, MaskedLMConfig
+from mcg.objectives.config import MaskedLMConfig
+from mcg.objectives.masked_lm import MaskedLM
 from mcg.objectives.states import States
 from tests.mcg.small_model import make_inputs, make_model
 

@@ -9,7 +9,8 @@ import torch
 from safetensors.torch import load_file
 from torch.nn import functional
 
-from mcg.objectives.matching import Matching, MatchingConfig
+from mcg.objectives.config import MatchingConfig
+from mcg.objectives.matching import Matching
 from mcg.objectives.states import States
 from tests.mcg.small_model import make_inputs, make_model
 

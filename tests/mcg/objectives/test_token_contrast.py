@@ -17,14 +17,9 @@ from safetensors.torch import load_file
 from torch import Tensor
 from torch.nn import functional
 
+from mcg.objectives.config import TokenContrastConfig
 from mcg.objectives.states import States
-from mcg.objectives.token_contrast import (
-    TokenContrast,
-    TokenContrastConfig,
-    clipped_weights,
-    merge_words,
-    token_contrast_loss,
-)
+from mcg.objectives.token_contrast import TokenContrast, clipped_weights, merge_words, token_contrast_loss
 from tests.mcg.small_model import make_inputs, make_model
 
 TEXTS = st.lists(st.lists(st.integers(1, 4), min_size=1, max_size=5), min_size=1, max_size=4)

@@ -10,7 +10,8 @@ import torch
 
 from mcg.engine.tensors import to_tensors
 from mcg.model.mcg import MCG
-from mcg.tasks.multiple_choice import MultipleChoice, MultipleChoiceConfig
+from mcg.tasks.config import MultipleChoiceConfig
+from mcg.tasks.multiple_choice import MultipleChoice
 from mcg.text import TextCodec
 from shards import Batch, EncodedClip, SampleError
 from shards.collate import Slot, collate

@@ -14,7 +14,8 @@ from pydantic import ValidationError
 from mcg.model.bert import TextStates
 from mcg.model.mcg import MCG
 from mcg.tasks.answer_list import AnswerListError
-from mcg.tasks.open_qa import NOT_IN_LIST, OpenQA, OpenQAConfig
+from mcg.tasks.config import OpenQAConfig
+from mcg.tasks.open_qa import NOT_IN_LIST, OpenQA
 from mcg.text import TextCodec
 from mcg.wordnet import WordNetError
 from shards import MediaFacts, Origin, Sample, SampleError

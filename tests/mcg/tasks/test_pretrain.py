@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mcg.tasks.pretrain import Pretrain, PretrainConfig, mask_pieces
+from mcg.tasks.config import PretrainConfig
+from mcg.tasks.pretrain import Pretrain, mask_pieces
 from mcg.text import TextCodec
 from shards import SampleError
 from shards.clip import ClipConfig

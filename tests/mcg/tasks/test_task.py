@@ -8,7 +8,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mcg.tasks import TASKS
 from mcg.tasks.task import label_of, text_of
 from shards.records import TextError, parse
 
@@ -46,7 +45,3 @@ def test_what_an_index_counts_as_good_is_text_for_a_task(content: object, txt: b
 
 def test_an_answer_or_a_name_may_be_a_number() -> None:
     assert label_of({"a": 2}, "a") == "2" and text_of({"a": 2}, "a") == ""
-
-
-def test_every_task_is_named_as_in_configs() -> None:
-    assert all(task.name == name for name, task in TASKS.items())

@@ -1,0 +1,124 @@
+"""Configs of the tasks, each of which builds its task.
+
+A new task is one file, its config here, and one entry of the `TaskConfig` union (docs/adding.md). This file imports no
+torch, so that a config is read and checked before anything heavy is loaded: `build` imports the task's module.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from mcg.compat import Compat
+from mcg.scoring.submission import FormName
+from shards.clip import ClipConfig
+
+if TYPE_CHECKING:
+    from mcg.tasks.task import Task
+
+
+class ClipTaskConfig(BaseModel):
+    """What every task on clips is told."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+    clip: ClipConfig
+    """Frames of a clip in training."""
+    evaluation_clip: ClipConfig | None = None
+    """Frames in evaluation; None means those of training without chance (ClipConfig.for_evaluation)."""
+    vocabulary: str | None = None
+    """vocab.txt or a folder with one; None takes the installed package's."""
+    compat: Compat = "corrected"
+    """Slips of the release, corrected or as released; follows the run's `compat`."""
+
+    def build(self) -> Task:
+        """The task."""
+        raise NotImplementedError(f"{type(self).__name__} must say which task it builds")
+
+
+class PretrainConfig(ClipTaskConfig):
+    """Pre-training on captions."""
+
+    name: Literal["pretrain"]
+    """This task."""
+    max_text_tokens: int = Field(default=30, ge=4)
+    """Longest caption in tokens, [CLS] and [SEP] included; longer ones are cut."""
+    masked_share: float = Field(default=0.15, gt=0, lt=1)
+    """Share of word pieces that masked-language modelling predicts."""
+
+    def build(self) -> Task:
+        from mcg.tasks.pretrain import Pretrain
+
+        return Pretrain(self)
+
+
+class OpenQAConfig(ClipTaskConfig):
+    """Open-ended question answering."""
+
+    name: Literal["open_qa"]
+    """This task."""
+    max_question_tokens: int = Field(default=40, ge=4)
+    """Longest question in tokens, [ENC] and [SEP] included; longer ones are cut."""
+    max_answer_tokens: int = Field(default=10, ge=3)
+    """Longest answer in tokens, [DEC] and [SEP] included; a longer reference is refused in training."""
+    num_beams: int = Field(default=3, ge=1)
+    """Beams of the search."""
+    answering: Literal["generation", "ranking", "classification"] = "generation"
+    """How an answer is found. Training is another matter: objectives.generation serves the first two,
+    objectives.classification the last."""
+    answer_list: str | None = None
+    """Answers to rank or classify: a .json or .txt file, or a dataset of shards whose answers to take (of training)."""
+    num_answers: int | None = Field(default=None, ge=1)
+    """Only the first so many of the list; those of a dataset are sorted, commonest first."""
+    num_candidates: int = Field(default=128, ge=1)
+    """Candidates of ranking that are scored as a whole, after selection by their first word piece."""
+    metric: Literal["accuracy", "wups"] = "accuracy"
+    """What selects the checkpoint. "wups" needs WordNet, and reports accuracy beside it."""
+    wordnet: str | None = None
+    """Folder with WordNet's files, for wups; None finds an installed package's."""
+    groups: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    """Name -> question types whose accuracy is reported together."""
+    submission: FormName = "question_list"
+    """Form of the submission file (mcg/scoring/submission.py)."""
+
+    @model_validator(mode="after")
+    def _has_its_list(self) -> OpenQAConfig:
+        if self.answering != "generation" and self.answer_list is None:
+            raise ValueError(
+                f"answering is {self.answering!r}, which needs answer_list: a .json or .txt file of answers, or a "
+                "dataset of shards whose answers to take"
+            )
+        return self
+
+    def build(self) -> Task:
+        from mcg.tasks.open_qa import OpenQA
+
+        return OpenQA(self)
+
+
+class MultipleChoiceConfig(ClipTaskConfig):
+    """Multiple-choice question answering."""
+
+    name: Literal["multiple_choice"]
+    """This task."""
+    num_choices: int = Field(default=5, ge=2)
+    """Choices of every question."""
+    max_question_tokens: int = Field(default=40, ge=4)
+    """Longest question in tokens, [ENC] and [SEP] included; longer ones are cut."""
+    max_answer_tokens: int = Field(default=20, ge=3)
+    """Longest choice in tokens, [DEC] and [SEP] included; a longer one is refused in training and cut in evaluation."""
+    likelihood: Literal["mean", "sum"] = "mean"
+    """What is compared: the log-likelihood of a choice per token, or as a whole, which favours short ones."""
+    groups: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    """Name -> question types whose accuracy is reported together."""
+    submission: FormName = "nextqa"
+    """Form of the submission file (mcg/scoring/submission.py)."""
+
+    def build(self) -> Task:
+        from mcg.tasks.multiple_choice import MultipleChoice
+
+        return MultipleChoice(self)
+
+
+TaskConfig = Annotated[PretrainConfig | OpenQAConfig | MultipleChoiceConfig, Field(discriminator="name")]
