@@ -69,7 +69,7 @@ gpu-check:  ## everything that needs a GPU, in one go of less than 8 minutes
 	PYTHONPATH='.$(if $(PYTHONPATH),:$(PYTHONPATH))' $(if $(wildcard $(BIN)/python),$(BIN)/python,$(PYTHON)) \
 		benchmarks/gpu_check.py --out '$(or $(OUT),runs/gpu-check)'
 
-# Every case of the reference values in $$GOLDEN (default ../shared/golden); what is skipped is told with the reason.
+# Every case of reference values in tests/parity/golden, and in the folder that GOLDEN names; what is skipped says why.
 parity: $(INSTALLED)  ## our models with released weights give the released values
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/parity -v -rs
 

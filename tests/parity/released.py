@@ -1,4 +1,4 @@
-"""Cases of reference values (shared/golden/README.md), and our model with the weights of one.
+"""Cases of reference values (tests/parity/golden/README.md), and our model with the weights of one.
 
 The weights follow a rule instead of a file; they are drawn for every key of the released state dict and go through the
 converter, strictly, as a released file would.
@@ -23,7 +23,8 @@ from mcg.convert.convert import convert
 from mcg.model.config import MCGConfig
 from mcg.model.mcg import MCG
 
-GOLDEN = Path(os.environ.get("GOLDEN") or Path(__file__).resolve().parents[3] / "shared" / "golden")
+GOLDEN = Path(__file__).resolve().parent / "golden"
+"""One small case of every kind."""
 TOLERANCE = 1e-4
 """Largest difference of a tensor, as a share of its largest value."""
 
@@ -37,13 +38,19 @@ class Case:
     given: dict[str, Tensor]
 
 
-def case_names() -> list[str]:
-    """Every case in the folder; none where it is absent."""
-    return sorted(file.stem for file in GOLDEN.glob("*.json"))
+def case_files() -> dict[str, Path]:
+    """The JSON file of every case by name: those of GOLDEN, then those of the folder that $GOLDEN names."""
+    folders = [GOLDEN, *([Path(more)] if (more := os.environ.get("GOLDEN")) else [])]
+    files = {folder: sorted(folder.glob("*.json")) for folder in folders}
+    empty = [str(folder) for folder, found in files.items() if not found]
+    if empty:
+        raise FileNotFoundError(f"no reference values (*.json) in {empty}; $GOLDEN names a folder of more cases")
+    return {file.stem: file for found in files.values() for file in found}
 
 
 def read_case(name: str) -> Case:
-    return Case(name, json.loads((GOLDEN / f"{name}.json").read_text()), load_file(GOLDEN / f"{name}.safetensors"))
+    file = case_files()[name]
+    return Case(name, json.loads(file.read_text()), load_file(file.with_suffix(".safetensors")))
 
 
 def released_state(case: Case) -> dict[str, Tensor]:
