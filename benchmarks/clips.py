@@ -4,7 +4,7 @@ A set is a folder with encoded clips and `plan.json`: for each clip the frames t
 equal parts), its facts and its GOP table; `truth.npz` holds small pictures of the frames that decoding from the start
 gives, so that a fast system that gives other frames is found out.
 
-Footage: the H.264 clips of the test corpus (MCG_CORPUS, or ../shared/corpus beside the repository), else those of
+Footage: the H.264 clips of the test corpus (see MCG_CORPUS in CONTRIBUTING.md), else those of
 samples/videos. `corpus` are these clips as they are. The other sets are 10 s at 25 frames per second, 640x360, without
 sound, made of the longest of them (played to and fro where they are shorter): H.264 with a key frame every 250, 60 and
 30 frames, VP9 with one every 128 (libvpx's default); and of those with GOP 250 what `tools transcode` makes of them:

@@ -4,7 +4,7 @@
     apt-get install -y --no-install-recommends libavdevice59 libavfilter8     # torchcodec needs a system FFmpeg
     PYTHONPATH=. python benchmarks/decoder_choice.py [--data FOLDER] [--json FILE]
 
-All clips of the test corpus and its odd files (MCG_CORPUS, or ../shared/corpus beside the repository). Of every clip
+All clips of the test corpus and its odd files (see MCG_CORPUS in CONTRIBUTING.md). Of every clip
 eight frames, the middles of equal parts, are asked by number. A frame is right if among all frames that decoding from
 the start gives no other is nearer to it (16x16 gray pictures); `stream` are clips of which another track was chosen.
 Of odd files that we refuse only the first frame is asked for. `refused` are exceptions; a crash or hang fails the run.

@@ -10,9 +10,9 @@ to the gradients of its inputs:
     whole        the same with the weights of patches, from the queries and keys of the last visual layer: all rows of
                  the attention of the 4 frames in the released form (which therefore cannot use SDPA), ours one row
 
-The released form is written here from its description (facts/mcg_alpro.md 3.3): a Python loop over samples and tokens
-with `.item()`, quantiles sample by sample. Both are checked to give the same loss and gradients before anything is
-timed. Texts are as long as captions are: 8 to 30 tokens, a third of the word pieces continuing a word.
+The released form is written here from its description (docs/facts/mcg_alpro.md 3.3): a Python loop over samples and
+tokens with `.item()`, quantiles sample by sample. Both are checked to give the same loss and gradients before anything
+is timed. Texts are as long as captions are: 8 to 30 tokens, a third of the word pieces continuing a word.
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 
 The key stands at the top of a config and reaches the model, the objectives, the task and the optimiser as the seed
 reaches the loaders: it fills in what the config does not say, and what is written there stands. It is for reproducing
-published numbers and for continuing runs of the released code. What it changes (facts/mcg_alpro.md sections 0, 4.2, 4.5
-and 6; docs/mcg.md has the table with reasons); those of MCG alone begin with M, the others are ALPRO's too:
+published numbers and for continuing runs of the released code. What it changes (docs/facts/mcg_alpro.md 0, 4.2, 4.5 and
+6; docs/mcg.md has the table with reasons); those of MCG alone begin with M, the others are ALPRO's too:
 
     A2   weight decay is configured but never reaches the optimiser               optim.weight_decay is 0
     A9   with activation checkpointing the attention and MLP matrices of all      their gradients are off

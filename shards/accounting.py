@@ -1,4 +1,4 @@
-"""Accounting over ranks: the identities of ORDER.md, checked on what all ranks of a run say about their loaders.
+"""Accounting over ranks: the identities of docs/order.md, checked on what all ranks of a run say about their loaders.
 
 Promises: a lost, doubled or unexplained element raises AccountingError with the rank and the numbers, at the end of
 every pass and of the run. Checked are: each rank's own identity (training: planned = delivered + failed, failed =

@@ -51,8 +51,8 @@ def cycle(weights: Sequence[int]) -> Int64:
     turns = np.zeros(total, dtype=np.int64)
     if num == 1:
         return turns
-    # All of ORDER.md's quantities times T (2D - 2), so that they are whole: share = s_d, limit = g, due = (1 - g -
-    # s_d).
+    # All quantities of docs/order.md times T (2D - 2), so that they are whole: share = s_d, limit = g,
+    # due = (1 - g - s_d).
     scale = 2 * num - 2
     served = [0] * num
     for turn in range(1, total + 1):

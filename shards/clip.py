@@ -7,7 +7,7 @@ only "fps" goes by time. Sizes are those of the upright picture, as the facts gi
 Short videos: one with fewer frames than the plan asks for repeats frames, spread evenly and in order (frame
 floor((i + 0.5) * have / want) for i in 0..want-1), whatever the sampling; so does, with "fps", one that is shorter than
 the window. No sample is lost for being short and none collapses to its first frame, as the released samplers do
-(facts/mcg_alpro.md 4.2). A picture repeats its one frame.
+(docs/facts/mcg_alpro.md 4.2). A picture repeats its one frame.
 
 Several clips (`num_clips` C): the video is cut into C equal parts (of one frame at least) and each gives a clip of
 num_frames by the same rule; with "fps" the C windows are spread over the whole video and overlap if they must. A plan

@@ -7,8 +7,8 @@ time.
 
 The elements lie on a line, shard after shard, the shards in an order fixed for the run. The line is cut into C
 streams of equal length (within one element), which a run keeps. In every pass each stream sorts its pieces of shards
-anew and permutes the elements inside windows; position p of a pass is element p // C of stream p % C. ORDER.md is the
-precise page.
+anew and permutes the elements inside windows; position p of a pass is element p // C of stream p % C. docs/order.md
+defines it precisely.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """RandAugment: which operations change the pixels of a clip, and how strongly; drawn as numbers, as all of a clip plan.
 
-Cubuk et al. 2020, with the two spaces of MCG and ALPRO (facts/mcg_alpro.md 4.5): for video `num_ops` different
+Cubuk et al. 2020, with the two spaces of MCG and ALPRO (docs/facts/mcg_alpro.md 4.5): for video `num_ops` different
 operations, always applied; for images drawn with replacement, each applied with probability 0.5. What is drawn is the
 same for all frames of a clip. shards/decode/augment.py executes it.
 The releases have two slips, corrected here unless `released`: an enhancement of level 5 has factor 1, so it does

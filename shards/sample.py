@@ -2,7 +2,7 @@
 
 A sample is one medium (a video clip or a picture, as encoded bytes) and the text records that belong to it (captions,
 or questions and answers). An element is one sample with one of its records: the unit of order, batch and count
-(ORDER.md).
+(docs/order.md).
 Every sample carries its origin for life, and an error about a sample cannot be built without one.
 """
 

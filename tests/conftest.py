@@ -79,13 +79,13 @@ def proxy(s3_server: S3Server) -> Iterator[FaultProxy]:
 
 @pytest.fixture(scope="session")
 def corpus() -> Path:
-    """Real clips and pictures, with annotations in the public sets' true forms: MCG_CORPUS, or ../shared/corpus."""
+    """Real clips and pictures, with annotations in the public sets' true forms (see MCG_CORPUS in CONTRIBUTING.md)."""
     return _beside("MCG_CORPUS", "corpus")
 
 
 @pytest.fixture(scope="session")
 def published() -> Path:
-    """Annotation files as their authors published them: MCG_ANNOTATIONS, or ../shared/annotations."""
+    """Annotation files as their authors published them (see MCG_ANNOTATIONS in CONTRIBUTING.md)."""
     return _beside("MCG_ANNOTATIONS", "annotations")
 
 

@@ -1,4 +1,4 @@
-"""ALPRO (salesforce/ALPRO) and its port in LAVIS: pre-training, prompter, retrieval and QA (facts/mcg_alpro.md 2, 8.3).
+"""ALPRO (salesforce/ALPRO) and LAVIS's port: pre-training, prompter, retrieval, QA (docs/facts/mcg_alpro.md 2, 8.3).
 
 The model that is made for it has 6 layers of text and 6 of fusion, and no decoder. LAVIS strips `bert.` from the names
 of the text encoder, as ALPRO's QA does, and keeps the weights under `model`.

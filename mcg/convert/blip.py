@@ -1,6 +1,6 @@
 """BLIP base, pre-trained on 14M pictures: text encoder and decoder (salesforce/BLIP, model_base_14M.pth).
 
-MCG starts its QA from these (facts/mcg_alpro.md 3.4): they replace the text encoder that it pre-trained, and the
+MCG starts its QA from these (docs/facts/mcg_alpro.md 3.4): they replace the text encoder that it pre-trained, and the
 decoder. Weights lie under `model`. Of the release MCG also took the temperature and both projections, by the chance of
 equal names; we leave out vision_proj, which belongs to BLIP's own image encoder.
 """

@@ -1,4 +1,4 @@
-"""The release of MCG (OpenMICG/mcg): pre-training and QA checkpoints (facts/mcg_alpro.md section 3 and 8.3).
+"""The release of MCG (OpenMICG/mcg): pre-training and QA checkpoints (docs/facts/mcg_alpro.md section 3 and 8.3).
 
 Its encoder holds cross-attention that only a model with `fusion: cross_attention` can run; it was never trained. Word
 embeddings have the rows of [DEC] and [ENC], and there are no token types, which ours has one of: a vector that is added

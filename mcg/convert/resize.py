@@ -1,6 +1,6 @@
 """How a weight of another size becomes one of ours: the few that may, by stated rules; every other is refused.
 
-time embeddings           nearest in time, as the releases do (4 frames to 8 or 16: facts/mcg_alpro.md section 1)
+time embeddings           nearest in time, as the releases do (4 frames to 8 or 16: docs/facts/mcg_alpro.md section 1)
 position embeddings of    bicubic over the two axes of the picture; that of [CLS] stays. (The releases take the nearest
 patches                   along the flattened axis, which moves patches to other rows; none of theirs needs it.)
 positions of text         the first ones; more than there are cannot be made up

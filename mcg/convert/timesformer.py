@@ -1,6 +1,6 @@
 """TimeSformer of Kinetics-400 or -600 (facebookresearch/TimeSformer): the visual encoder.
 
-Files `*.pyth` with the weights under `model_state`, 8 to 96 frames (facts/mcg_alpro.md 8.3). Our names are theirs.
+Files `*.pyth` with the weights under `model_state`, 8 to 96 frames (docs/facts/mcg_alpro.md 8.3). Our names are theirs.
 """
 
 from __future__ import annotations

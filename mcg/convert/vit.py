@@ -1,8 +1,8 @@
 """ViT of timm, e.g. vit_base_patch16_224: the visual encoder, before it has seen time.
 
-As in ALPRO and MCG (facts/mcg_alpro.md section 1), the temporal attention of each block starts as a copy of its spatial
-attention and norm, behind a `temporal_fc` of zeros: a block begins as the ViT's own. ALPRO's timm (0.4.12) meant the
-weights now called augreg_in21k_ft_in1k; a newer timm gives augreg2_in21k_ft_in1k for the bare name.
+As in ALPRO and MCG (docs/facts/mcg_alpro.md 1), the temporal attention of each block starts as a copy of its
+spatial attention and norm, behind a `temporal_fc` of zeros: a block begins as the ViT's own. ALPRO's timm (0.4.12)
+meant the weights now called augreg_in21k_ft_in1k; a newer timm gives augreg2_in21k_ft_in1k for the bare name.
 """
 
 from __future__ import annotations

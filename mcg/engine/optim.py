@@ -2,7 +2,7 @@
 
 `optim.groups` gives the parameters of a pattern a rate and a decay of their own, or freezes them. Biases, norms,
 embeddings of position and the temperature are not decayed unless a group says so. (The releases configure a weight
-decay of 1e-3 and never pass it on: facts/mcg_alpro.md 0.6.)
+decay of 1e-3 and never pass it on: docs/facts/mcg_alpro.md 0.6.)
 """
 
 from __future__ import annotations

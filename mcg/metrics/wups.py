@@ -1,4 +1,4 @@
-"""WUPS of open-ended answers as NExT-QA defines it (facts/mcg_alpro.md 3.5): words that WordNet finds similar count.
+"""WUPS of open-ended answers as NExT-QA defines it (docs/facts/mcg_alpro.md 3.5): similar words count, by WordNet.
 
 A word's share is its greatest Wu-Palmer similarity to a word of the other answer, a tenth of it below the threshold;
 an answer's score is the product over its words with any similarity, the lesser of both directions. Questions that ask

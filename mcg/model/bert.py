@@ -1,6 +1,6 @@
 """BERT in its three roles, built on `transformers`: text encoder, fusion of text with video, generating decoder.
 
-The layers of one stack serve text and fusion. MCG as released runs all of them twice (facts/mcg_alpro.md 3.2): the
+The layers of one stack serve text and fusion. MCG as released runs all of them twice (docs/facts/mcg_alpro.md 3.2): the
 text pass starts from token ids, the fusion pass from the states of text and video; ALPRO splits the stack, the first 6
 layers for text and the last 6 for fusion (facts 2.1; `num_fusion_layers`). Fusion is self-attention over text and video
 one after the other, as both are released, or, as MCG's figure draws it, text that cross-attends to the video
@@ -92,7 +92,7 @@ class TextEncoder(nn.Module):
         self, ids_BL: Tensor, mask_BL: Tensor, with_attention: bool = False, positions: bool = True
     ) -> TextStates:
         """ids_BL: int64 token ids; mask_BL: bool, True at real tokens. positions: False puts every token at place 0,
-        a slip of the release (facts/mcg_alpro.md 6.2 M2)."""
+        a slip of the release (docs/facts/mcg_alpro.md 6.2 M2)."""
         places = None if positions else torch.zeros_like(ids_BL)
         states_BLD = self.bert.embeddings(input_ids=ids_BL, position_ids=places)
         return self._run(self._text_layers, states_BLD, mask_BL, with_attention)

@@ -1,6 +1,6 @@
 """MCG: a visual encoder, one BERT that encodes text and fuses it with video, and a generating decoder.
 
-Follows the released code (facts/mcg_alpro.md section 3) in any size. It offers verbs and computes no loss:
+Follows the released code (docs/facts/mcg_alpro.md section 3) in any size. It offers verbs and computes no loss:
 
     encode_video -> VideoStates     encode_text -> TextStates     fuse -> TextStates of text that has seen the video
     project_video, project_text -> unit vectors of the contrastive space
@@ -20,7 +20,7 @@ from mcg.model.timesformer import TimeSformer, VideoStates
 
 PIXEL_MEAN = (0.48145466, 0.4578275, 0.40821073)
 PIXEL_STD = (0.26862954, 0.26130258, 0.27577711)
-"""CLIP's pixel statistics, which ALPRO and MCG use (facts/mcg_alpro.md section 1)."""
+"""CLIP's pixel statistics, which ALPRO and MCG use (docs/facts/mcg_alpro.md section 1)."""
 
 
 class MCG(nn.Module):
@@ -53,7 +53,7 @@ class MCG(nn.Module):
 
     def checkpoint_activations(self, on: bool) -> None:
         """Recompute the activations of each block in the backward pass instead of keeping them. As released, the
-        attention and MLP matrices of all visual blocks are then not trained (facts/mcg_alpro.md 0.5)."""
+        attention and MLP matrices of all visual blocks are then not trained (docs/facts/mcg_alpro.md 0.5)."""
         if self.released:
             for block in self.vision.blocks:
                 for part in (block.attn, block.temporal_attn, block.mlp):
@@ -80,7 +80,7 @@ class MCG(nn.Module):
         self, ids_BL: Tensor, mask_BL: Tensor, with_attention: bool = False, contrastive: bool = False
     ) -> TextStates:
         """ids_BL: int64; mask_BL: bool, True at real tokens. contrastive: for the space shared with videos, which MCG
-        as released reads without the order of the tokens (facts/mcg_alpro.md 6.2 M2)."""
+        as released reads without the order of the tokens (docs/facts/mcg_alpro.md 6.2 M2)."""
         return self.text(ids_BL, mask_BL, with_attention, positions=not (contrastive and self.contrast_without_order))
 
     def fuse(self, text: TextStates, video: VideoStates) -> TextStates:

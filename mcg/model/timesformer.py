@@ -1,7 +1,7 @@
 """TimeSformer with divided space-time attention: clips in, one [CLS] and time-averaged patch states out.
 
-Follows Bertasius et al. 2021 as ALPRO and MCG use it (facts/mcg_alpro.md section 1): per block temporal attention over
-the frames of each patch position (without [CLS]), a linear layer `temporal_fc` that starts at zero, spatial attention
+Follows Bertasius et al. 2021 as ALPRO and MCG use it (docs/facts/mcg_alpro.md 1): per block temporal attention over the
+frames of each patch position (without [CLS]), a linear layer `temporal_fc` that starts at zero, spatial attention
 over [CLS] and the patches of each frame with the [CLS] updates averaged over frames, then the MLP; pre-norm throughout.
 Parameter names are those of the public TimeSformer, so that released weights map one to one. The attention weights that
 token-grained contrast needs are computed for the one [CLS] query row only; everything else is SDPA.

@@ -1,4 +1,4 @@
-"""Classification: the right one of a list of answers, from the fused [CLS] (ALPRO's QA; facts/mcg_alpro.md 2.5)."""
+"""Classification: the right one of a list of answers, from the fused [CLS] (ALPRO; docs/facts/mcg_alpro.md 2.5)."""
 
 from __future__ import annotations
 

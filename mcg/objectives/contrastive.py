@@ -3,7 +3,7 @@
     L = 1/2 [ CE(v_i . t_j / tau, i) + CE(t_i . v_j / tau, i) ],  j over the samples of all ranks
 
 Gradients are exact at any world size: gathered features carry gradient, and positives are found by global rank (the
-releases use the local one, facts/mcg_alpro.md 0.10).
+releases use the local one, docs/facts/mcg_alpro.md 0.10).
 """
 
 from __future__ import annotations

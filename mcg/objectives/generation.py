@@ -1,4 +1,4 @@
-"""Generation: the decoder writes the answer (or caption) from the fused prompt and clip (LM; facts/mcg_alpro.md 3.4).
+"""Generation: the decoder writes the answer (or caption) from fused prompt and clip (LM; docs/facts/mcg_alpro.md 3.4).
 
 Teacher forcing with label smoothing; summed over an answer's tokens, mean over the samples, as released.
 """

@@ -1,4 +1,4 @@
-"""Masked-language modelling with the video in view (MLM; ALPRO section 3.2, facts/mcg_alpro.md 2.2).
+"""Masked-language modelling with the video in view (MLM; ALPRO section 3.2, docs/facts/mcg_alpro.md 2.2).
 
 The task masks word pieces (15 %; of these 80 % [MASK], 10 % another piece, 10 % kept); the loss is the cross-entropy of
 the true pieces at the masked places, from the fusion of the masked text with the video.

@@ -1,4 +1,4 @@
-"""Video-text matching with hard negatives (VTM; ALPRO section 3.2, facts/mcg_alpro.md 2.2).
+"""Video-text matching with hard negatives (VTM; ALPRO section 3.2, docs/facts/mcg_alpro.md 2.2).
 
 Of every sample three pairs are fused: its own, its video with a text that is not its own, and its text with a video
 that is not its own. The head tells the first from the others; the loss is the cross-entropy over all 3 B pairs. The

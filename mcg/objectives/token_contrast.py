@@ -4,9 +4,9 @@ Word side: a word attends over the patches (temperature 0.1), and must tell its 
 other words. Patch side: the same with the roles swapped. Words and patches count by how much [CLS] attends to them.
 
 Slips of the release that are corrected: a word is weighed by its own attention, not by its neighbour's; patch weights
-are those of the sample itself, averaged over its frames (golden/README.md); and padded words stand in no softmax, so
-that a sample's loss does not depend on how long the others of its batch are (`padded_words` puts them back). Word
-pieces are merged into words by one scatter-add instead of a Python loop with `.item()` per token.
+are those of the sample itself, averaged over its frames (tests/parity/golden/README.md); and padded words stand in no
+softmax, so that a sample's loss does not depend on how long the others of its batch are (`padded_words` puts them
+back). Word pieces are merged into words by one scatter-add instead of a Python loop with `.item()` per token.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from mcg.objectives.states import States
 
 class TokenContrast:
     """Scalar, mean over the samples of this rank; no sample sees another. released: with the weights of other words and
-    patches, as released (facts/mcg_alpro.md 3.3, bugs i and ii)."""
+    patches, as released (docs/facts/mcg_alpro.md 3.3, bugs i and ii)."""
 
     needs_attention = True
 
@@ -125,7 +125,7 @@ def token_contrast_loss(
         counts_BWW = (word_mask_BW[:, :, None] & word_mask_BW[:, None]) | itself
         word_logits = word_logits.masked_fill(~counts_BWW, float("-inf"))
     masked_BPW = similar_BWP.transpose(1, 2).masked_fill(~word_mask_BW[:, None], float("-inf"))
-    # here the attended vector is not normalised, as released (facts/mcg_alpro.md 6.2 M4): the reference values have it
+    # the attended vector is not normalised here, as in the reference values (docs/facts/mcg_alpro.md 6.2 M4)
     patch_logits = (masked_BPW.softmax(-1) @ similar_BWP).transpose(1, 2)
     return _matched(word_logits, word_weights_BW) + _matched(patch_logits, patch_weights_BP)
 

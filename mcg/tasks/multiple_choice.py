@@ -2,7 +2,7 @@
 
 The question, [ENC] first, is encoded and fused with the clip once; the decoder says how likely each choice is as the
 answer, and the likeliest is given. Trained by generating the right choice (objectives.generation). The released code
-has fragments of another way only (facts/mcg_alpro.md 3.4), so this one is ours. A failed question is wrong.
+has fragments of another way only (docs/facts/mcg_alpro.md 3.4), so this one is ours. A failed question is wrong.
 """
 
 from __future__ import annotations

@@ -2,10 +2,10 @@
 
 The question, [ENC] first, is encoded and fused with the clip, and the answer comes in one of three ways:
 
-    generation       the decoder writes it, by beam search (MCG as released; facts/mcg_alpro.md 3.4)
+    generation       the decoder writes it, by beam search (MCG as released; docs/facts/mcg_alpro.md 3.4)
     ranking          of a list of answers, the num_candidates whose first piece the decoder finds likeliest are kept,
                      and the one of greatest likelihood as a whole is given (BLIP's "rank")
-    classification   a classifier names one of a list (ALPRO; facts/mcg_alpro.md 2.5)
+    classification   a classifier names one of a list (ALPRO; docs/facts/mcg_alpro.md 2.5)
 
 An answer is right when it equals the reference, or one of several, as text; with `metric: wups` it is scored by
 similarity (mcg/metrics/wups.py). Scores are reported overall, by question type and by group, beside what always giving

@@ -1,6 +1,6 @@
 """Pre-training on captioned clips and pictures: contrast, token contrast, masked words, caption generation.
 
-The example holds the caption's ids, their words, and a masked copy (facts/mcg_alpro.md 2.2: 15 % of the pieces, at
+The example holds the caption's ids, their words, and a masked copy (docs/facts/mcg_alpro.md 2.2: 15 % of the pieces, at
 least one; 80 % [MASK], 10 % a random piece, 10 % kept). Evaluated by matching the videos of a split with its captions.
 """
 

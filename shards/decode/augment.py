@@ -2,7 +2,7 @@
 
 Promises: the operations of a plan in their order, the same on all frames, by torchvision; an array and a tensor of the
 same clip give the same pixels, on the CPU. What a shear, shift or turn uncovers becomes gray (128), as in the releases
-(facts/mcg_alpro.md 4.5); in between pixels are interpolated bilinearly. Contrast is about the mean of each frame.
+(docs/facts/mcg_alpro.md 4.5); in between pixels are interpolated bilinearly. Contrast is about the mean of each frame.
 Torch is imported when there is something to do.
 """
 

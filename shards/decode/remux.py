@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 CPU_CODECS = ("vp8", "vp9", "mjpeg")
 GPU_CODECS = ("h264", "hevc", "vp8", "vp9", "av1", "mpeg4", "mjpeg")
-"""What DALI 2.4 decodes (the docstring of fn.decoders.video; facts/environment.md section 2)."""
+"""What DALI 2.4 decodes (the docstring of fn.decoders.video; docs/facts/environment.md section 2)."""
 
 _HEADERS_INSIDE = ("h264", "hevc", "av1", "mpeg4")
 """Codecs whose size is in headers that may come again; VP8, VP9 and MJPEG say it in their frames."""

@@ -48,7 +48,7 @@ def wordnet() -> WordNet:
 
 @pytest.fixture(scope="session")
 def annotations() -> Path:
-    """The folder of published annotation files: MCG_ANNOTATIONS, or ../shared/annotations beside the repository."""
+    """The folder of published annotation files (see MCG_ANNOTATIONS in CONTRIBUTING.md)."""
     beside = Path(__file__).resolve().parents[3] / "shared" / "annotations"
     folder = Path(os.environ.get("MCG_ANNOTATIONS", beside))
     if not folder.is_dir():

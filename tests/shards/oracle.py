@@ -1,4 +1,4 @@
-"""ORDER.md once more, in plain Python and one element at a time: slow, short, and sharing no code with `shards`.
+"""docs/order.md in plain Python and one element at a time: slow, short, and sharing no code with `shards`.
 
 What the property tests compare the real thing with. A dataset is a list of shards, a shard a list of elements.
 """
@@ -84,7 +84,7 @@ class Dataset:
         if attempt and m >= 64:
             k = (k + 1 + chain(self.seed, self.tag, 4, e, p, attempt) % (m - 1)) % m
         place = low + permute(k, m, chain(self.seed, self.tag, 3, e, c, w))
-        if attempt and m < 64:  # where this differs from ORDER.md: 1,024 elements of the line around the window
+        if attempt and m < 64:  # a small window: 1,024 elements of the line around it
             whole = [at for stream in streams for at in stream]
             before = sum(map(len, streams[:c]))
             room = min(1024, self.n)

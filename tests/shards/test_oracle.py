@@ -1,4 +1,4 @@
-"""Planner and loader against ORDER.md written down once more (oracle.py), on cases drawn by hypothesis.
+"""Planner and loader against a second implementation of docs/order.md (oracle.py), on cases drawn by hypothesis.
 
 Data: shard sizes with zeros, records per sample, filters, exclusions, repeat. Order: streams, windows, blends of any
 weights and unit. Run: ranks and batch change at every step, runs stop and resume, elements fail.

@@ -1,4 +1,4 @@
-"""The order of one dataset keeps what ORDER.md promises, on cases drawn by hypothesis."""
+"""The order of one dataset keeps what docs/order.md promises, on cases drawn by hypothesis."""
 
 from __future__ import annotations
 
@@ -123,7 +123,7 @@ def windows(order: Order, stream: np.ndarray, index: np.ndarray) -> tuple[np.nda
 def test_substitutes_come_from_the_same_window_where_it_is_not_small(
     counts: list[int], shape: dict[str, int], attempt: int
 ) -> None:
-    """ORDER.md's formula, written down once more."""
+    """The formula of docs/order.md, written down once more."""
     order = make(counts, shape)
     n, streams = order.num_elements, order.streams
     planned = order.at(n + np.arange(n))

@@ -1,7 +1,6 @@
-"""Names and shapes of released state dicts (facts/mcg_alpro.md 8.3), in any size; the defaults are base.
+"""Names and shapes of released state dicts (docs/facts/mcg_alpro.md 8.3), in any size; the defaults are base.
 
-What these promise is held by test_parameter_counts.py: entries and parameters of section 8, and the keys of the golden
-cases.
+Held by test_parameter_counts.py: entries and parameters of section 8, and the keys of the reference values.
 """
 
 from __future__ import annotations

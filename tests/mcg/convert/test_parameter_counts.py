@@ -1,4 +1,4 @@
-"""Parameters and entries of released models and of ours: a test for each row of facts/mcg_alpro.md 8.1 and 8.2."""
+"""Parameters and entries of released models and of ours: a test for each row of docs/facts/mcg_alpro.md 8.1 and 8.2."""
 
 from __future__ import annotations
 

@@ -176,6 +176,6 @@ def test_as_released_checkpointing_freezes_the_matrices_of_the_visual_blocks(com
         model = MCG(MCGConfig(vision=TimeSformerConfig(num_frames=16), compat=compat), vocab_size=30524)
     model.checkpoint_activations(True)
     trained = sum(p.numel() for p in model.vision.parameters() if p.requires_grad)
-    assert trained == (7_898_880 if compat == "released" else 121_264_896)  # facts/mcg_alpro.md 8.2
+    assert trained == (7_898_880 if compat == "released" else 121_264_896)  # docs/facts/mcg_alpro.md 8.2
     model.checkpoint_activations(False)
     assert all(p.requires_grad for p in model.parameters())

@@ -138,5 +138,5 @@ def test_the_defaults_are_vit_base_on_four_frames() -> None:
     with torch.device("meta"):
         model = TimeSformer(TimeSformerConfig())
     assert model.pos_embed.shape == (1, 197, 768) and model.time_embed.shape == (1, 4, 768)
-    # facts/mcg_alpro.md: 121.3 M, of which the head that is left out has 0.3 M
+    # docs/facts/mcg_alpro.md: 121.3 M, of which the head that is left out has 0.3 M
     assert sum(p.numel() for p in model.parameters()) == pytest.approx(121.3e6, rel=0.005)

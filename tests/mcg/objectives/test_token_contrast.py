@@ -1,4 +1,4 @@
-"""Token-grained contrast against a literal, slow version of facts/mcg_alpro.md 3.3, sample by sample, token by token.
+"""Token-grained contrast against a literal, slow version of docs/facts/mcg_alpro.md 3.3, token by token.
 
 tests/parity compares it with the released code's values.
 """
