@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import json
-import multiprocessing
 import os
 import signal
 import subprocess
@@ -21,11 +20,11 @@ from shards.reader import Reader
 from shards.sample import MediaFacts
 from shards.source import open_source
 from shards.writer import AlreadyFinished, DatasetWriter, DuplicateKey, SampleRefused, WriteError, WriteSummary
+from tests.shards.fresh import FRESH, run_fresh
 
 FACTS = MediaFacts("video", "h264", 320, 240, 75, 25.0, 3.0)
 NUM_ROWS = 60
 PROVENANCE = {"annotations": {"file": "a.json", "sha256": "00ff"}, "tool": 1}
-fork = multiprocessing.get_context("fork")
 
 
 def convert(out: str | Path, step: Callable[[int], None] = lambda row: None, **changes: object) -> WriteSummary:
@@ -66,15 +65,6 @@ def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
     }
     assert summary.bytes == sum(len(data) for name, data in files.items() if name.endswith(".tar"))
     return files
-
-
-def in_child(work: Callable[[], None]) -> int:
-    """Run in a forked process; returns its exit code, minus the signal when it was killed."""
-    child = fork.Process(target=work)
-    child.start()
-    child.join(250)
-    assert child.exitcode is not None
-    return child.exitcode
 
 
 # ------------------------------------------------------------ what is written
@@ -136,33 +126,31 @@ def test_a_dataset_of_no_samples_is_whole(tmp_path: Path) -> None:
 # ------------------------------------------------------------ killed and resumed
 
 
+def convert_killed_at(folder: Path, step: int, when: str) -> None:
+    """A conversion that dies before or after so many renamings, if it has as many."""
+    replace, calls = os.replace, iter(range(step))
+
+    def dying(source: str, target: str) -> None:
+        last = next(calls, None) is None
+        if not (last and when == "before"):
+            replace(source, target)
+        if last:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    os.replace = dying  # type: ignore[assignment]
+    convert(folder)
+
+
 @pytest.mark.parametrize("when", ["before", pytest.param("after", marks=pytest.mark.long)])
 def test_killed_around_every_step_that_changes_the_folder_then_resumed(
     tmp_path: Path, uninterrupted: dict[str, bytes], when: str
 ) -> None:
-    import webdataset  # noqa: F401 - so that the children need not load it
-
-    def killed_at(step: int) -> Callable[[], None]:
-        def work() -> None:
-            replace, calls = os.replace, iter(range(step))
-
-            def dying(source: str, target: str) -> None:
-                last = next(calls, None) is None
-                if not (last and when == "before"):
-                    replace(source, target)
-                if last:
-                    os.kill(os.getpid(), signal.SIGKILL)
-
-            os.replace = dying  # type: ignore[assignment]
-            convert(folder)
-
-        return work
-
     step = 0
     while True:
         folder = tmp_path / f"{when}{step}"
-        if in_child(killed_at(step)) == 0:
+        if (code := run_fresh(convert_killed_at, folder, step, when)) == 0:
             break
+        assert code == -signal.SIGKILL
         found = contents(folder)
         for name, data in found.items():
             if "/" not in name:  # whatever has its final name is whole
@@ -180,21 +168,24 @@ def test_killed_around_every_step_that_changes_the_folder_then_resumed(
     assert step > 12
 
 
+def convert_and_tell(folder: Path, pipe: Connection) -> None:
+    """A conversion that sends the number of each row, and waits at the last one: else it might be done before it is
+    killed."""
+
+    def tell(row: int) -> None:
+        pipe.send(row)
+        if row == NUM_ROWS - 1:
+            pipe.recv()
+
+    convert(folder, tell)
+
+
 @pytest.mark.parametrize("rows", [3, 29, 58])
 def test_killed_from_outside_at_any_time_then_resumed(
     tmp_path: Path, uninterrupted: dict[str, bytes], rows: int
 ) -> None:
-    parent, child = fork.Pipe()
-
-    def work(pipe: Connection) -> None:
-        def tell(row: int) -> None:
-            pipe.send(row)
-            if row == NUM_ROWS - 1:
-                pipe.recv()  # or it might be done before it is killed
-
-        convert(tmp_path / "toy", tell)
-
-    process = fork.Process(target=work, args=(child,), daemon=True)
+    parent, child = FRESH.Pipe()
+    process = FRESH.Process(target=convert_and_tell, args=(tmp_path / "toy", child), daemon=True)
     process.start()
     while parent.recv() < rows:
         pass
@@ -386,23 +377,20 @@ def test_a_failure_caught_inside_the_block_is_not_forgotten(tmp_path: Path, monk
         monkeypatch.undo()
 
 
+def open_without_permission(folder: Path) -> None:
+    if os.getuid() == 0:
+        os.setuid(65534)  # permissions do not bind root
+    with pytest.raises(WriteError, match=r"closed.*ermission.*make the folder writable"):
+        DatasetWriter(folder, "toy")
+
+
 def test_no_permission_names_the_folder(tmp_path: Path) -> None:
     tmp_path.chmod(0o755)
     tmp_path.parent.chmod(0o755)
     folder = tmp_path / "closed"
     folder.mkdir(mode=0o555)
 
-    def work() -> None:
-        if os.getuid() == 0:
-            os.setuid(65534)  # permissions do not bind root
-        try:
-            DatasetWriter(folder, "toy")
-        except WriteError as error:
-            text = str(error)
-            os._exit(0 if "closed" in text and "ermission" in text and "make the folder writable" in text else 2)
-        os._exit(1)
-
-    assert in_child(work) == 0
+    assert run_fresh(open_without_permission, folder) == 0
 
 
 def test_a_file_in_the_way_is_named(tmp_path: Path) -> None:
