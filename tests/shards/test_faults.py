@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import multiprocessing
 import os
 import re
 import shutil
@@ -23,6 +22,7 @@ from shards.sample import Sample
 from shards.source import SourceError
 from shards.tar import scan
 from shards.worker import RngFactory
+from tests.shards.fresh import FRESH
 from tests.shards.small_dataset import config, encode, seen, sequence, write_dataset
 
 NUM_SAMPLES, PER_SHARD = 24, 6
@@ -244,10 +244,9 @@ def rank_process(settings: LoaderConfig, rank: int, world: int, state: dict[str,
 def run_ranks(settings: LoaderConfig, world: int, state: dict[str, Any] | None, folder: Path) -> list[list[Any]]:
     """What each rank wrote, and its exit code."""
     folder.mkdir()
-    context = multiprocessing.get_context("fork")
     files = [folder / str(rank) for rank in range(world)]
     ranks = [
-        context.Process(target=rank_process, args=(settings, rank, world, state, file), daemon=True)
+        FRESH.Process(target=rank_process, args=(settings, rank, world, state, file), daemon=True)
         for rank, file in enumerate(files)
     ]
     for process in ranks:

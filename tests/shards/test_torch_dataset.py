@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from shards.collate import Batch
 from shards.loader import Loader
 from shards.torch_dataset import TorchDataset
 from tests.shards.conftest import REPOSITORY
+from tests.shards.fresh import FRESH
 from tests.shards.small_dataset import config, encode, seen, sequence, write_dataset
 
 
@@ -92,13 +94,24 @@ def test_a_finished_evaluation_starts_anew_after_a_resume(cc: Path) -> None:
         assert [seen(batch) for batch in outer] == expected
 
 
+class OpenedInWorker(TorchDataset):
+    """A dataset whose loader is opened in the worker process that is to read from it: none can be sent there."""
+
+    def __init__(self, folder: Path, used: bool) -> None:
+        self.folder, self.used = folder, used
+
+    def __iter__(self) -> Iterator[Batch]:
+        super().__init__(open_loader(self.folder))
+        if self.used:
+            next(self.loader)
+        return super().__iter__()
+
+
 @pytest.mark.parametrize("used", [False, True])
 def test_worker_processes_are_refused_with_the_reason(cc: Path, used: bool) -> None:
-    with open_loader(cc) as loader:
-        if used:
-            next(loader)
-        with pytest.raises(ValueError, match=r"num_workers is 2, must be 0: the loader reads and decodes in threads"):
-            next(iter(wrap(loader, num_workers=2, multiprocessing_context="fork")))
+    dataset = OpenedInWorker(cc, used)
+    with pytest.raises(ValueError, match=r"num_workers is 2, must be 0: the loader reads and decodes in threads"):
+        next(iter(StatefulDataLoader(dataset, batch_size=None, num_workers=2, multiprocessing_context=FRESH)))
 
 
 def test_a_loader_is_not_sent_to_another_process(cc: Path) -> None:
