@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+import time
+
+import pytest
+
 
 class FakeTime:
-    """The module `time` as shards.stats uses it, whose clock moves only when the test moves it."""
+    """Takes the place of the performance counter; it moves only when the test moves it."""
 
-    def __init__(self) -> None:
+    def __init__(self, patch: pytest.MonkeyPatch) -> None:
         self.nanoseconds = 10**12
+        patch.setattr(time, "perf_counter_ns", lambda: self.nanoseconds)
+        patch.setattr(time, "perf_counter", lambda: self.nanoseconds / 1e9)
 
     def pass_by(self, seconds: float) -> None:
         self.nanoseconds += round(seconds * 1e9)
-
-    def perf_counter_ns(self) -> int:
-        return self.nanoseconds
-
-    def perf_counter(self) -> float:
-        return self.nanoseconds / 1e9

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import gc
+import shutil
 import threading
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psutil
@@ -13,10 +14,11 @@ import pytest
 from torchdata.stateful_dataloader import StatefulDataLoader
 
 from shards.clip import EncodedClip
+from shards.index import DatasetError
 from shards.loader import Loader
 from shards.quarantine import TooManyFailures
 from shards.sample import Sample
-from shards.source import LocalSource, Pieces, SourceError
+from shards.source import SourceError
 from shards.torch_dataset import TorchDataset
 from shards.worker import RngFactory
 from tests.shards.far_folder import WAIT
@@ -54,13 +56,13 @@ def encode_raises(loader: Loader, task: Task) -> None:
             pass
 
 
-def the_store_goes_away(loader: Loader, task: Task) -> None:
-    def read_many(source: LocalSource, ranges: object) -> Pieces:
-        raise SourceError("away")
-
+def the_folder_goes_away(loader: Loader, task: Task) -> None:
+    """Its shards are cut to nothing."""
     next(loader)
-    with pytest.MonkeyPatch.context() as patch, pytest.raises(SourceError):
-        patch.setattr(LocalSource, "read_many", read_many)
+    folder = Path(loader.config.blend[0].path)
+    for shard in folder.glob("*.tar"):
+        shard.write_bytes(b"")
+    with pytest.raises(DatasetError, match=r"\.tar"):
         for _ in loader:
             pass
 
@@ -73,7 +75,6 @@ def it_is_interrupted(loader: Loader, task: Task) -> None:
 
 
 def too_much_fails(loader: Loader, task: Task) -> None:
-    loader._budget = type(loader._budget)(max_count=0)
     with pytest.raises(TooManyFailures):
         for _ in loader:
             pass
@@ -97,9 +98,10 @@ def nothing_is_asked_of_it(loader: Loader, task: Task) -> None:
     pass
 
 
-USES = (
+Use = Callable[[Loader, Task], None]
+USES: tuple[Use, ...] = (
     encode_raises,
-    the_store_goes_away,
+    the_folder_goes_away,
     it_is_interrupted,
     too_much_fails,
     it_is_left_half_way,
@@ -116,8 +118,10 @@ def num_files(under: Path) -> int:
     return sum(file.path.startswith(str(under)) for file in psutil.Process().open_files())
 
 
-def use_and_drop(url: str | Path, use: Callable[[Loader, Task], None], **fields: object) -> weakref.ref[Loader]:
+def use_and_drop(url: str | Path, use: Use, **fields: object) -> weakref.ref[Loader]:
     task = Task()
+    if use is too_much_fails:
+        fields["max_failures"] = 0
     settings = config(("cc", url), streams=1, window=40, max_failure_rate=None, prefetch_batches=4, **fields)
     task.loader = Loader(settings, 0, 1, task.encode)
     use(task.loader, task)
@@ -136,21 +140,40 @@ def all_gone(loaders: list[weakref.ref[Loader]]) -> bool:
 
 
 @pytest.mark.parametrize("use", USES)
-def test_dropped_loaders_leave_no_threads_files_or_memory(cc: Path, use: Callable[[Loader, Task], None]) -> None:
+def test_dropped_loaders_leave_no_threads_files_or_memory(cc: Path, tmp_path: Path, use: Use) -> None:
     assert all_gone([])
-    loaders = [use_and_drop(cc, use) for _ in range(NUM_LOADERS)]
+    loaders = []
+    for number in range(NUM_LOADERS):
+        folder = shutil.copytree(cc, tmp_path / str(number)) if use is the_folder_goes_away else cc
+        loaders.append(use_and_drop(folder, use))
     assert all_gone(loaders)
-    assert num_files(cc) == 0
+    assert num_files(cc) == num_files(tmp_path) == 0
 
 
-@pytest.mark.parametrize("use", [encode_raises, it_is_left_half_way])
-def test_dropped_loaders_with_a_cache_leave_no_threads_or_files(
-    cc: Path, tmp_path: Path, use: Callable[[Loader, Task], None]
-) -> None:
+@pytest.fixture
+def store(cc: Path) -> Iterator[HttpStore]:
     store = HttpStore()
     store.files = {f"/{file.name}": file.read_bytes() for file in cc.iterdir() if file.is_file()}
     with store.running():
-        room = {"folder": str(tmp_path), "limit": 1 << 20}
-        loaders = [use_and_drop(store.url, use, cache=room) for _ in range(5)]
-        assert all_gone(loaders)
+        yield store
+
+
+def test_dropped_loaders_whose_store_goes_away_leave_no_threads_or_memory(store: HttpStore) -> None:
+    def the_store_goes_away(loader: Loader, task: Task) -> None:
+        next(loader)
+        store.faults.extend([403] * 1000)
+        with pytest.raises(SourceError):
+            for _ in loader:
+                pass
+        store.faults.clear()
+
+    assert all_gone([])
+    assert all_gone([use_and_drop(store.url, the_store_goes_away) for _ in range(NUM_LOADERS)])
+
+
+@pytest.mark.parametrize("use", [encode_raises, it_is_left_half_way])
+def test_dropped_loaders_with_a_cache_leave_no_threads_or_files(store: HttpStore, tmp_path: Path, use: Use) -> None:
+    room = {"folder": str(tmp_path), "limit": 1 << 20}
+    loaders = [use_and_drop(store.url, use, cache=room) for _ in range(5)]
+    assert all_gone(loaders)
     assert num_files(tmp_path) == 0

@@ -106,14 +106,11 @@ def started(cc: Path, folder: Path, code: str) -> Iterator[Run]:
 
 HELD = """
 import threading
-from shards.pool import Pool
-ending, really_stop = threading.Event(), Pool.stop
-def stop(self, wait=True):
-    really_stop(self, wait=False)
-    if "loader" in self._name:
-        ending.set()  # what had begun may end, now that nothing more may begin
-    really_stop(self, wait)
-Pool.stop = stop
+ending, join = threading.Event(), threading.Thread.join
+def told(self, timeout=None):
+    ending.set()  # what has begun may end, now that its end is waited for and nothing more may begin
+    join(self, timeout)
+threading.Thread.join = told
 """
 
 
@@ -183,6 +180,8 @@ def test_a_rank_does_not_outlive_a_launcher_that_is_killed_while_it_feeds_it(cc:
         assert run.left() == ([], set())
 
 
+# Here a process is forked that has threads, because a user may do so, and the loader has to refuse it. The process is
+# one of its own, and its forks only ask the loader and end.
 FORK = """
 def in_fork(use):
     read, write = os.pipe()

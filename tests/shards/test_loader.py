@@ -583,8 +583,7 @@ def test_fetching_ahead_stops_at_its_bytes_but_never_at_nothing(cc: Path) -> Non
 
 
 def test_stats_say_where_the_time_went(cc: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    clock = FakeTime()
-    monkeypatch.setattr("shards.stats.time", clock)
+    clock = FakeTime(monkeypatch)
 
     def slow(sample: Sample, rng: RngFactory) -> EncodedClip:
         clock.pass_by(0.25)

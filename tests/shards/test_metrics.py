@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from shards.metrics import to_json_line, to_prometheus, write_metrics
 from shards.plan import Place
 from shards.stats import STAGES, WAIT, Accounting, HandedOver, Snapshot, Stats
+from tests.shards.fake_time import FakeTime
 
 NAME = r"[a-zA-Z_:][a-zA-Z0-9_:]*"
 SAMPLE = re.compile(rf"({NAME})(?:\{{(.*)\}})? (\S+)")
@@ -85,15 +86,19 @@ def check_histograms(name: str, family: Family) -> None:
 
 
 def busy() -> Snapshot:
-    stats = Stats()
-    for nanoseconds in (500, 3_000, 40_000, 41_000, 2_000_000, 1 << 41):
-        stats._clocks["read"].note(nanoseconds)
-    stats._clocks["collate"].note(10_000, 32)
-    stats._clocks[WAIT].note(5_000_000)
-    stats.found(2, 3, 12345)
-    counts = Accounting(planned=32, delivered=30, failed=2, substituted=2, failed_attempts=3)
-    stats.handed = HandedOver(Place(32, (32,)), 1, counts)
-    return stats.snapshot()
+    with pytest.MonkeyPatch.context() as patch:
+        clock, stats = FakeTime(patch), Stats()
+        for nanoseconds in (500, 3_000, 40_000, 41_000, 2_000_000, 1 << 41):
+            with stats.time("read"):
+                clock.pass_by(nanoseconds / 1e9)
+        with stats.time("collate", 32):
+            clock.pass_by(10e-6)
+        with stats.waiting():
+            clock.pass_by(5e-3)
+        stats.found(2, 3, 12345)
+        counts = Accounting(planned=32, delivered=30, failed=2, substituted=2, failed_attempts=3)
+        stats.handed = HandedOver(Place(32, (32,)), 1, counts)
+        return stats.snapshot()
 
 
 def test_every_number_of_a_snapshot_is_there() -> None:

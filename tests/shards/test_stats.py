@@ -15,9 +15,7 @@ from tests.shards.fake_time import FakeTime
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> FakeTime:
-    fake = FakeTime()
-    monkeypatch.setattr("shards.stats.time", fake)
-    return fake
+    return FakeTime(monkeypatch)
 
 
 def test_time_is_added_by_stage_also_when_the_block_raises(clock: FakeTime) -> None:
