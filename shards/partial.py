@@ -14,7 +14,7 @@ from __future__ import annotations
 from bisect import bisect_right, insort
 from collections.abc import Callable, Iterable, Sequence
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from shards.counters import Counters
 from shards.mapped import MappedFrames
@@ -41,6 +41,18 @@ _KEY_FRAME_PART = 4
 _HEADER_BYTES, _FRAME_HEADER_BYTES = 1 << 15, 16
 """Size of a container's tables, guessed: as much, and as much for every frame."""
 
+
+class FetchSizes(NamedTuple):
+    """How much of a video is fetched at a time; the constants above say what each is."""
+
+    block: int = BLOCK
+    whole_share: float = _WHOLE_SHARE
+    before: int = _BEFORE
+    header_bytes: int = _HEADER_BYTES
+
+
+FETCH_SIZES = FetchSizes()
+
 Span = tuple[int, int]
 """(first byte, byte behind the last)."""
 Fetch = Callable[[Sequence[Span]], list[bytes]]
@@ -62,6 +74,7 @@ class PartialMedium:
         fetch: Fetch,
         check: Callable[[bytes], None] | None = None,
         counts: Counters | None = None,
+        sizes: FetchSizes = FETCH_SIZES,
     ) -> None:
         """size: bytes. check is given all of them, once they are all fetched; raises MediaError if they are damaged."""
         self.size = size
@@ -71,7 +84,8 @@ class PartialMedium:
         self._fetch, self._check = fetch, check
         self._pieces: list[tuple[int, bytes]] = []
         self._is_whole = False
-        self._block, self._read_to = BLOCK, -1
+        self._sizes = sizes
+        self._block, self._read_to = sizes.block, -1
         self._counts = counts or Counters(*COUNTS)
         self._counts.add("media")
         self._counts.add("bytes", size)
@@ -94,8 +108,8 @@ class PartialMedium:
     def opening(self) -> list[Span]:
         """Where the demuxer will look first: the beginning with the first frame; the end, if the tables are there."""
         first, second = self.key_frames.offsets[:2]
-        tables = _HEADER_BYTES + _FRAME_HEADER_BYTES * self.key_frames.frames[-1]
-        spans = [(0, first + max(BLOCK, (second - first) // _KEY_FRAME_PART))]
+        tables = self._sizes.header_bytes + _FRAME_HEADER_BYTES * self.key_frames.frames[-1]
+        spans = [(0, first + max(self._sizes.block, (second - first) // _KEY_FRAME_PART))]
         if first < tables // 4:
             spans.append((self.size - tables, self.size))
         return merge_spans(spans, self.size)
@@ -112,9 +126,9 @@ class PartialMedium:
             after = bisect_right(starts, offsets[key])
             stop = starts[after] if after < len(starts) else self.size
             near_end = key + 1 < len(numbers) and numbers[key + 1] - frame <= _REORDER
-            spans.append((offsets[key] - _BEFORE, stop + near_end * BLOCK))
+            spans.append((offsets[key] - self._sizes.before, stop + near_end * self._sizes.block))
         spans = merge_spans(spans, self.size)
-        if sum(stop - start for start, stop in spans) < _WHOLE_SHARE * self.size:
+        if sum(stop - start for start, stop in spans) < self._sizes.whole_share * self.size:
             self._get(self._missing(spans))
         else:
             self.whole()
@@ -149,7 +163,7 @@ class PartialMedium:
             first, piece = self._pieces[at]
             return piece[start - first : start - first + length]
         behind = self._pieces[at + 1][0] if at + 1 < len(self._pieces) else self.size
-        self._block = min(2 * self._block, _MAX_BLOCK) if start == self._read_to else BLOCK
+        self._block = min(2 * self._block, _MAX_BLOCK) if start == self._read_to else self._sizes.block
         self._read_to = min(start + max(length, self._block), behind)
         try:
             self._get([(start, self._read_to)])

@@ -13,7 +13,7 @@ import numpy as np
 from shards.counters import Counters
 from shards.index import KeyFrames
 from shards.media import probe_key_frames
-from shards.partial import PartialMedium, Span
+from shards.partial import FETCH_SIZES, FetchSizes, PartialMedium, Span
 
 NUM_FRAMES, SIZE = 110, (48, 64)
 
@@ -114,5 +114,7 @@ class Store:
             self.given[start:stop] = b"\1" * (stop - start)
         return [self.data[start:stop] for start, stop in spans]
 
-    def medium(self, table: KeyFrames, counts: Counters | None = None) -> PartialMedium:
-        return PartialMedium(len(self.data), table, self.fetch, counts=counts)
+    def medium(
+        self, table: KeyFrames, counts: Counters | None = None, sizes: FetchSizes = FETCH_SIZES
+    ) -> PartialMedium:
+        return PartialMedium(len(self.data), table, self.fetch, counts=counts, sizes=sizes)

@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 import torch
 
-from shards import partial
 from shards.clip import ClipPlan
 from shards.config import DatasetConfig, LoaderConfig
 from shards.decode.cpu import decode
@@ -31,10 +30,10 @@ FILMS = ("h264", "h264, tables in front", "h264 in mkv, open GOPs", "vp9, hidden
 
 @pytest.fixture(scope="module")
 def films(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A local dataset with GOP tables: videos of 20 KB and more, a picture, and a video with one key frame."""
+    """A local dataset with GOP tables: videos of some hundred KB, a picture, and a small video with one key frame."""
 
     files = [("one.mp4", shoot(Film(options="preset=ultrafast g=500"), 60))]
-    files += [(f"f{i}.{SEEKABLE[name].ext}", shoot(SEEKABLE[name], 300)) for i, name in enumerate(FILMS)]
+    files += [(f"f{i}.{SEEKABLE[name].ext}", shoot(SEEKABLE[name], 300, (96, 128))) for i, name in enumerate(FILMS)]
     files += [("p.jpg", picture(0))]
     folder = tmp_path_factory.mktemp("films")
     both = [file for name, data in files for file in ((name, data), (name.split(".")[0] + ".txt", b"a caption"))]
@@ -44,10 +43,8 @@ def films(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def remote_films(films: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    """The same far away, with sizes that fit to such small videos."""
-    for name, value in {"BLOCK": 700, "GAP": 500, "_HEADER_BYTES": 300, "_BEFORE": 0}.items():
-        monkeypatch.setattr(partial, name, value)
+def remote_films(films: Path) -> str:
+    """The same far away."""
     url = f"memory://{films.name}"
     fsspec.filesystem("memory").put(f"{films}/", f"/{films.name}/", recursive=True)
     return url

@@ -4,24 +4,23 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Iterator
+from collections.abc import Sequence
 from pathlib import Path
 
 import av
 import numpy as np
 import pytest
-from av import Packet, VideoFrame
+from av import VideoFrame
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shards import partial
 from shards.clip import ClipPlan
 from shards.counters import Counters
 from shards.decode.cpu import decode
 from shards.decode.seek import NotAsIndexed, find_frames
 from shards.index import KeyFrames
-from shards.media import MediaError, probe
-from shards.partial import COUNTS, PartialMedium, usable
+from shards.media import MediaError, demux, open_video, probe
+from shards.partial import COUNTS, FetchSizes, PartialMedium, Span, usable
 from shards.source import SourceError
 from tests.shards.films import NUM_FRAMES, OTHERS, SEEKABLE, Store, gop_table, shoot
 
@@ -29,13 +28,13 @@ REPOSITORY = Path(__file__).resolve().parents[3]
 SAMPLES = sorted((REPOSITORY / "samples" / "videos").glob("*.*"))
 
 
-@pytest.fixture(autouse=True, scope="module")
-def _small_blocks() -> Iterator[None]:
-    """The test videos are small: what is near or large is so too."""
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in {"BLOCK": 700, "GAP": 0, "_WHOLE_SHARE": 2, "_HEADER_BYTES": 300, "_BEFORE": 0}.items():
-            patch.setattr(partial, name, value)
-        yield
+SMALL = FetchSizes(block=700, whole_share=2, before=0, header_bytes=300)
+"""The test videos are small: what is near or large is so too."""
+
+
+def fetched(data: bytes, table: KeyFrames, counts: Counters | None = None) -> PartialMedium:
+    """A video of which parts are fetched."""
+    return Store(data).medium(table, counts, SMALL)
 
 
 def plan_of(*frames: int) -> ClipPlan:
@@ -66,8 +65,8 @@ def test_a_part_of_the_bytes_gives_the_same_frames(name: str) -> None:
     @settings(max_examples=12)
     @given(frames=FRAMES)
     def check(frames: list[int]) -> None:
-        store, counts = Store(data), Counters(*COUNTS)
-        clip = decode(store.medium(table, counts), "video", plan_of(*frames))
+        counts = Counters(*COUNTS)
+        clip = decode(fetched(data, table, counts), "video", plan_of(*frames))
         assert np.array_equal(clip, decode(data, "video", plan_of(*frames)))
         assert not counts.snapshot()["whole"]
 
@@ -83,10 +82,10 @@ def test_where_seeking_is_not_trusted_decoding_is_linear(name: str, frames: list
     film = OTHERS[name]
     data = shoot(film)
     table = gop_table(data, film.ext)
-    assert alike(outcome(Store(data).medium(table), plan_of(*frames)), outcome(data, plan_of(*frames)))
+    assert alike(outcome(fetched(data, table), plan_of(*frames)), outcome(data, plan_of(*frames)))
     if max(frames) >= table.frames[1]:
         with pytest.raises((NotAsIndexed, MediaError)):
-            list(find_frames(Store(data).medium(table), [max(frames)]))
+            list(find_frames(fetched(data, table), [max(frames)]))
 
 
 def test_only_the_gops_of_the_clip_are_fetched() -> None:
@@ -94,40 +93,50 @@ def test_only_the_gops_of_the_clip_are_fetched() -> None:
     data = shoot(film, 600)
     table = gop_table(data, film.ext)
     store = Store(data)
-    decode(store.medium(table), "video", plan_of(75, 225, 375, 525))
+    decode(store.medium(table, sizes=SMALL), "video", plan_of(75, 225, 375, 525))
     assert sum(store.given) < 0.25 * len(data) and len(store.requests) <= 2
     assert len(table.frames) == 50 and table.offsets[0] < 100  # the tables are behind the media
 
 
-def test_decoding_skips_what_the_clip_does_not_need(monkeypatch: pytest.MonkeyPatch) -> None:
-    from shards.decode import seek
-    from shards.media import decode_packet
-
+def test_decoding_skips_what_the_clip_does_not_need() -> None:
     data = shoot(SEEKABLE["h264"], 600)
-    packets: list[object] = []
-    monkeypatch.setattr(seek, "decode_packet", lambda packet: (packets.append(packet), decode_packet(packet))[1])
-    decode(PartialMedium.of_bytes(data, gop_table(data, "mp4")), "video", plan_of(61, 541))
-    assert len(packets) <= 9  # frame 0; two key frames, the frames behind them, and what these refer to
+    # frame 0; two key frames, the frames behind them, and what these refer to
+    needed = {0, *range(60, 64), *range(540, 544)}
+    damaged = bytearray(data)
+    for at, (_, start, stop) in enumerate(packets_of(data)):
+        if at not in needed:
+            damaged[start:stop] = b"\xff" * (stop - start)
+    plan = plan_of(61, 541)
+    clip = decode(PartialMedium.of_bytes(bytes(damaged), gop_table(data, "mp4")), "video", plan)
+    assert np.array_equal(clip, decode(data, "video", plan))
+    with pytest.raises(MediaError):
+        decode(bytes(damaged), "video", plan)
 
 
-def test_pictures_that_no_other_refers_to_are_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
-    from shards.decode import seek
-    from shards.media import decode_packet
+def test_pictures_that_no_other_refers_to_are_passed_over() -> None:
+    data = shoot(SEEKABLE["h264"])  # one of three is such a picture; frame 34 is one
+    table, plan = gop_table(data, "mp4"), plan_of(11, 34)
+    passed_over, shown = bytearray(data), bytearray(data)
+    num_damaged = 0
+    for number, start, stop in packets_of(data):
+        is_unreferenced = data[start + 4] >> 5 & 3 == 0 and data[start + 4] & 31 == 1  # behind the length of the unit
+        if is_unreferenced:
+            some = shown if number == 34 else passed_over
+            some[start + 5 : stop] = b"\xff" * (stop - start - 5)
+            num_damaged += number < 36
+    assert num_damaged == 12
+    expected = decode(data, "video", plan)
+    assert np.array_equal(decode(PartialMedium.of_bytes(bytes(passed_over), table), "video", plan), expected)
+    with pytest.raises(MediaError):
+        decode(PartialMedium.of_bytes(bytes(shown), table), "video", plan)
 
-    data = shoot(SEEKABLE["h264"])  # two of three are such pictures
-    fed: list[object] = []
-    shown: list[object] = []
 
-    def counting(packet: Packet) -> list[VideoFrame]:
-        fed.append(packet)
-        shown.extend(frames := decode_packet(packet))
-        return frames
-
-    monkeypatch.setattr(seek, "decode_packet", counting)
-    medium = PartialMedium.of_bytes(data, gop_table(data, "mp4"))
-    clip = decode(medium, "video", plan_of(11, 34))
-    assert len(fed) >= 20 and len(shown) < 0.6 * len(fed)
-    assert np.array_equal(clip, decode(data, "video", plan_of(11, 34)))
+def packets_of(data: bytes) -> list[tuple[int, int, int]]:
+    """(number of its frame, first byte, byte behind the last) of each packet, in the order of decoding."""
+    with open_video(data) as (container, stream):
+        found = [(packet.pts, packet.pos, packet.size) for packet in demux(container, stream) if packet.size]
+    times = sorted(pts for pts, _, _ in found)
+    return [(times.index(pts), pos, pos + size) for pts, pos, size in found]
 
 
 # ------------------------------------------------------------ tables that lie
@@ -163,7 +172,7 @@ def test_a_table_that_lies_gives_no_wrong_frame(name: str) -> None:
     @given(table=lies(gop_table(data, film.ext), len(data)), frames=FRAMES)
     def check(table: KeyFrames, frames: list[int]) -> None:
         if usable(table, len(data)):
-            assert alike(outcome(Store(data).medium(table), plan_of(*frames)), outcome(data, plan_of(*frames)))
+            assert alike(outcome(fetched(data, table), plan_of(*frames)), outcome(data, plan_of(*frames)))
 
     check()
 
@@ -207,7 +216,7 @@ def test_times_that_are_far_off_are_found_out(time: float) -> None:
         times[at] = time
         assert usable(table._replace(times=times), len(data))
         number = table.frames[at] + 1
-        medium = Store(data).medium(table._replace(times=times))
+        medium = fetched(data, table._replace(times=times))
         assert alike(outcome(medium, plan_of(number)), outcome(data, plan_of(number)))
 
 
@@ -217,7 +226,7 @@ def test_numbers_that_are_all_too_large_by_one_are_found_out() -> None:
         table = gop_table(data, SEEKABLE[name].ext)
         moved = table._replace(frames=[number + (number > 0) for number in table.frames])
         with pytest.raises(NotAsIndexed, match=r"number of a key frame|frame rate"):
-            list(find_frames(Store(data).medium(moved), [50]))
+            list(find_frames(fetched(data, moved), [50]))
 
 
 @pytest.mark.parametrize("name", ["hevc, open GOPs", "mpeg4"])
@@ -234,7 +243,7 @@ def test_key_frames_that_are_none_are_found_out(name: str) -> None:
 def test_a_frame_behind_the_end_is_the_same_error() -> None:
     data = shoot(SEEKABLE["h264"])
     with pytest.raises(MediaError, match=r"frame 500 was planned but the stream ends after 110 frames"):
-        decode(Store(data).medium(gop_table(data, "mp4")), "video", plan_of(3, 500))
+        decode(fetched(data, gop_table(data, "mp4")), "video", plan_of(3, 500))
 
 
 def test_a_damaged_part_that_is_needed_is_the_same_error() -> None:
@@ -244,7 +253,7 @@ def test_a_damaged_part_that_is_needed_is_the_same_error() -> None:
     start = table.offsets[3] + 20
     data[start : table.offsets[5]] = bytes(table.offsets[5] - start)
     for frames in ((table.frames[3] + 5,), (2, table.frames[4])):
-        found = outcome(Store(bytes(data)).medium(table), plan_of(*frames))
+        found = outcome(fetched(bytes(data), table), plan_of(*frames))
         assert alike(found, outcome(bytes(data), plan_of(*frames)))
 
 
@@ -254,12 +263,12 @@ def test_a_store_that_fails_is_no_fault_of_the_video(request_number: int) -> Non
     store = Store(data)
     table = gop_table(data, "webm")
 
-    def fetch(spans: list[partial.Span]) -> list[bytes]:
+    def fetch(spans: Sequence[Span]) -> list[bytes]:
         if len(store.requests) == request_number:
             raise SourceError("memory://x/000.tar: cannot be read")
         return store.fetch([(start, min(stop, start + 400)) for start, stop in spans[:1]])
 
-    medium = PartialMedium(len(data), table, fetch)
+    medium = PartialMedium(len(data), table, fetch, sizes=SMALL)
     medium.bring = lambda frames: None  # type: ignore[method-assign]
     with pytest.raises(SourceError, match=re.escape("memory://x/000.tar: cannot be read")):
         decode(medium, "video", plan_of(100, 250))
@@ -284,7 +293,7 @@ def compare(path: Path) -> int:
     counts = Counters(*COUNTS)
     for frames in plans:
         plan = plan_of(*frames)
-        assert alike(outcome(Store(data).medium(table, counts), plan), outcome(data, plan)), (path.name, frames)
+        assert alike(outcome(fetched(data, table, counts), plan), outcome(data, plan)), (path.name, frames)
     return len(plans) - counts.snapshot()["whole"]
 
 
