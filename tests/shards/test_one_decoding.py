@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
+from copy import copy
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -15,11 +16,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import shards.loader
 from shards.clip import ClipConfig, ClipPlan, EncodedClip, plan_clip
 from shards.collate import Batch
 from shards.config import LoaderConfig
-from shards.decode import Backend
+from shards.decode import BACKENDS, Backend
 from shards.decode.cpu import decode
 from shards.loader import Loader
 from shards.media import MediaError, probe
@@ -27,7 +27,7 @@ from shards.quarantine import TooManyFailures
 from shards.randaugment import Op
 from shards.sample import Sample, SampleError
 from shards.stats import Snapshot
-from shards.worker import Pending, RngFactory
+from shards.worker import Encode, RngFactory
 from shards.writer import DatasetWriter
 from tests.shards.small_dataset import SIDE, config, picture, write_dataset
 
@@ -39,9 +39,15 @@ def ask(sample: Sample, rng: RngFactory) -> EncodedClip:
     return EncodedClip(sample.media, sample.facts.kind, plan_clip(sample.facts, CLIP, rng("clip")), {}, sample.record)
 
 
-def one_slot_a_task(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every slot is decoded by itself."""
-    monkeypatch.setattr(Pending, "by_sample", lambda pending: [[number] for number in range(len(pending.slots))])
+def alone(task: Encode) -> Encode:
+    """The same task, but each clip has bytes of its own, so that every slot is decoded by itself."""
+
+    def encode(sample: Sample, rng: RngFactory) -> EncodedClip:
+        clip = task(sample, rng)
+        media = bytes(bytearray(clip.media)) if isinstance(clip.media, bytes) else copy(clip.media)
+        return replace(clip, media=media)
+
+    return encode
 
 
 @pytest.fixture
@@ -61,9 +67,11 @@ def films(tmp_path: Path, make_clip: Callable[..., bytes]) -> Callable[..., Path
     return write
 
 
-def evaluate(folder: Path, batch_size: int, ledger: Path | None = None, **fields: Any) -> tuple[list[Batch], Snapshot]:
+def evaluate(
+    folder: Path, batch_size: int, ledger: Path | None = None, task: Encode = ask, **fields: Any
+) -> tuple[list[Batch], Snapshot]:
     settings = config(("films", folder), batch_size=batch_size, mode="eval", max_failure_rate=None, **fields)
-    with Loader(settings, 0, 1, ask, ledger) as loader:
+    with Loader(settings, 0, 1, task, ledger) as loader:
         return list(loader), loader.stats.snapshot()
 
 
@@ -81,16 +89,26 @@ def test_questions_about_a_video_share_a_decoding_inside_a_batch(
                 assert [read_number(frame) for frame in frames] == [(2 * i + 1) * length // 8 for i in range(4)]
 
 
-def test_a_video_that_fails_fails_every_question_and_is_tried_once(
-    films: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_questions_that_a_shuffled_batch_mixes_share_a_decoding_as_well(films: Callable[..., Path]) -> None:
+    mixed = config(("films", films("mp4", 5, 40, 60, 80)), batch_size=5, streams=1, window=15, prefetch_batches=0)
+    with Loader(mixed, 0, 1, ask) as loader:
+        for _ in range(9):
+            before = loader.stats.snapshot()
+            keys = [origin.key for origin in next(loader).origins]
+            assert (loader.stats.snapshot() - before).times["decode"].items == len(set(keys))
+            if keys != sorted(keys):
+                break
+        else:
+            raise AssertionError("no batch had its videos mixed")
+
+
+def test_a_video_that_fails_fails_every_question_and_is_tried_once(films: Callable[..., Path], tmp_path: Path) -> None:
     folder = films("mp4", 5, 40, None, 60)
     runs = []
-    for name in ("shared", "alone"):
-        batches, stats = evaluate(folder, 15, tmp_path / name)
+    for name, task, decodings in (("shared", ask, 3), ("alone", alone(ask), 15)):
+        batches, stats = evaluate(folder, 15, tmp_path / name, task)
         runs.append((batches[0].failures, (tmp_path / name).read_text(), stats.accounting, batches[0].meta))
-        assert stats.times["decode"].items == (3 if name == "shared" else 15)
-        one_slot_a_task(monkeypatch)
+        assert stats.times["decode"].items == decodings
     assert runs[0] == runs[1]
     failures, ledger, accounting, meta = runs[0]
     assert [(failure.origin.key, failure.row, failure.stage) for failure in failures] == [
@@ -130,22 +148,19 @@ def test_tensors_are_shared_as_arrays_are(films: Callable[..., Path], monkeypatc
     folder = films("mp4", 3, 40, 60)
     expected, _ = evaluate(folder, 6)
     backend = Backend("tensors", lambda media, kind, plan: torch.from_numpy(decode(media, kind, plan)))
-    monkeypatch.setattr(shards.loader, "open_backend", lambda setting, count: backend)
-    [batch], stats = evaluate(folder, 6)
+    monkeypatch.setitem(BACKENDS, "cpu", lambda count: backend)
+    [batch], stats = evaluate(folder, 6, decode="cpu")
     assert isinstance(batch.frames, torch.Tensor) and np.array_equal(batch.frames.numpy(), expected[0].frames)
     assert stats.times["decode"].items == 2
 
 
-def test_dali_decodes_once_and_counts_what_it_decoded(
-    films: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_dali_decodes_once_and_counts_what_it_decoded(films: Callable[..., Path]) -> None:
     pytest.importorskip("nvidia.dali", reason="NVIDIA DALI is not installed (extra dali)")
     folder = films("webm", 4, 40, None, 60)
     shared, stats = evaluate(folder, 12, decode="dali")
-    one_slot_a_task(monkeypatch)
-    alone, unshared = evaluate(folder, 12, decode="dali")
-    assert np.array_equal(torch.as_tensor(shared[0].frames).cpu(), torch.as_tensor(alone[0].frames).cpu())
-    assert shared[0].failures == alone[0].failures and stats.accounting == unshared.accounting
+    each, unshared = evaluate(folder, 12, task=alone(ask), decode="dali")
+    assert np.array_equal(torch.as_tensor(shared[0].frames).cpu(), torch.as_tensor(each[0].frames).cpu())
+    assert shared[0].failures == each[0].failures and stats.accounting == unshared.accounting
     assert stats.decoded == {"dali": 2, "cpu: damaged": 1}
     assert unshared.decoded == {"dali": 8, "cpu: damaged": 4}
 
@@ -161,7 +176,9 @@ def test_bytes_that_a_task_made_itself_are_not_taken_for_the_sample(tmp_path: Pa
     assert [int(frames.max()) for frames in batch.frames] == [0, 10, 20, 30]
 
 
-def _outcome(settings: LoaderConfig, plans: Sequence[int], num_batches: int) -> tuple[list[Any], int]:
+def outcome(
+    settings: LoaderConfig, plans: Sequence[int], num_batches: int, around: Callable[[Encode], Encode]
+) -> tuple[list[Any], int]:
     """All that a consumer and the accounts see of so many batches, and the clips that were decoded."""
 
     def task(sample: Sample, rng: RngFactory) -> EncodedClip:
@@ -173,7 +190,7 @@ def _outcome(settings: LoaderConfig, plans: Sequence[int], num_batches: int) -> 
         return EncodedClip(sample.media, sample.facts.kind, plan, ids, {"record": sample.record})
 
     seen: list[Any] = []
-    with Loader(settings, 0, 1, task) as loader:
+    with Loader(settings, 0, 1, around(task)) as loader:
         try:
             for _, batch in zip(range(num_batches), loader, strict=False):
                 arrays = {name: array.tolist() for name, array in batch.arrays.items()}
@@ -200,11 +217,10 @@ def _outcome(settings: LoaderConfig, plans: Sequence[int], num_batches: int) -> 
 def test_batches_are_those_of_slots_decoded_one_by_one(
     counts: list[int], broken: set[int], plans: list[int], batch_size: int, threads: int, mode: str
 ) -> None:
-    with TemporaryDirectory() as name, pytest.MonkeyPatch.context() as patch:
+    with TemporaryDirectory() as name:
         folder = write_dataset(Path(name, "qa"), "qa", len(counts), counts, per_shard=2, broken=broken)
         fields: dict[str, Any] = {"threads": threads, "mode": mode, "streams": 1, "window": 40, "prefetch_batches": 0}
         setting = config(("qa", folder), batch_size=batch_size, max_failure_rate=None, **fields)
-        shared, few = _outcome(setting, plans, 6)
-        one_slot_a_task(patch)
-        alone, many = _outcome(setting, plans, 6)
-    assert shared == alone and few <= many
+        shared, few = outcome(setting, plans, 6, lambda task: task)
+        each, many = outcome(setting, plans, 6, alone)
+    assert shared == each and few <= many
