@@ -107,7 +107,7 @@ ROOMY_SHAPE = st.fixed_dictionaries(
 
 
 def windows(order: Order, stream: np.ndarray, index: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """ORDER.md: (first index, number of elements) of the window that holds element `index` of each stream."""
+    """docs/order.md: (first index, number of elements) of the window that holds element `index` of each stream."""
     low, size = np.empty_like(index), np.empty_like(index)
     for number, (c, i) in enumerate(zip(stream.tolist(), index.tolist(), strict=True)):
         length = order.num_elements // order.streams + (c < order.num_elements % order.streams)

@@ -40,7 +40,7 @@ TRAPS = (
     "videos_odd/cut_mid_gop.mp4",
     "videos_odd/firefox_bipbop-no-edts.mp4",
 )
-"""What corpus/README.md warns of: seeks that land late or give green frames, clocks that start late or below zero."""
+"""What real files do: seeks that land late or give green frames, clocks that start late or below zero."""
 
 
 def reference(path: Path, size: tuple[int, int]) -> Iterator[np.ndarray]:
