@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import re
-from collections.abc import Callable
+import tracemalloc
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Literal
@@ -13,16 +15,25 @@ from typing import Literal
 import numpy as np
 import pytest
 
-from shards import index, reader
 from shards.config import DatasetConfig
 from shards.feed import open_reader
 from shards.frozen import ConfigError
-from shards.index import DatasetError, MemberRow, SampleRow, ShardEntry
+from shards.index import (
+    DatasetError,
+    MemberRow,
+    SampleRow,
+    ShardEntry,
+    dataset_json,
+    member_checksum,
+    rows_table,
+    write_index,
+    write_shards,
+)
 from shards.indexer import index_tars
 from shards.members import MemberSettings
 from shards.reader import Fetched, Reader
 from shards.sample import MediaFacts, Origin, Sample, SampleError
-from shards.source import SourceError
+from shards.source import LocalSource, Range, SourceError
 from tests.shards.foreign_tars import write_tar
 
 
@@ -136,35 +147,48 @@ def test_a_checksum_is_compared_once_in_a_process_at_every_read_or_never(
                 toy.read(0, row, draw)
 
 
-def test_what_was_verified_costs_one_bit_a_sample(folder: Path, draw: np.random.Generator) -> None:
-    toy = Reader("toy", str(folder), "sample")
-    assert toy._verified == {}
-    for shard, count in enumerate(toy.counts):
-        for row in range(count):
-            toy.read(shard, row, draw)
-    assert {shard: bytes(bits) for shard, bits in toy._verified.items()} == {
-        0: b"\x7f",
-        1: b"\x7f",
-        2: b"\x7f",
-        3: b"\x0f",
-    }
+def test_what_was_verified_costs_one_bit_a_sample(tmp_path: Path) -> None:
+    count = 40_000
+    toy = dataset_of(tmp_path / "many", GOOD, count)
+    numbers = np.arange(count)
+    tracemalloc.start()
+    try:
+        toy.fetch([0], [0])
+        before, _ = tracemalloc.get_traced_memory()
+        for part in np.array_split(numbers, 40):
+            assert all(isinstance(one, Fetched) for one in toy.fetch(np.zeros_like(part), part))
+        gc.collect()
+        after, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert after - before < count // 4
+    shard = tmp_path / "many" / "000000.tar"
+    time = shard.stat().st_mtime_ns
+    with shard.open("r+b") as file:
+        file.write(b"MEDIA")
+    os.utime(shard, ns=(time, time))
+    assert all(isinstance(one, Fetched) for one in toy.fetch(np.zeros_like(numbers), numbers))  # each of them is known
 
 
-def dataset_of(folder: Path, text: bytes, **row: object) -> Reader:
-    """A dataset of one sample whose json member is text; shard and index agree, whatever the text is."""
+def dataset_of(folder: Path, text: bytes, count: int = 1, gap: int = 0, **row: object) -> Reader:
+    """A dataset of one sample whose json member is text; shard and index agree, whatever the text is.
+
+    count: list the sample so often. gap: bytes that lie between its members.
+    """
     folder.mkdir(parents=True)
     media = b"media"
-    (folder / "000000.tar").write_bytes(media + text)
+    shard = media + bytes(gap) + text
+    (folder / "000000.tar").write_bytes(shard)
     members = (
-        MemberRow("mp4", 0, len(media), index.member_checksum(media)),
-        MemberRow("json", len(media), len(text), index.member_checksum(text)),
+        MemberRow("mp4", 0, len(media), member_checksum(media)),
+        MemberRow("json", len(media) + gap, len(text), member_checksum(text)),
     )
     facts = MediaFacts("video", "h264", 8, 8, 8)
-    rows = [SampleRow("k", members, 1, facts)._replace(**row)]  # type: ignore[arg-type]
-    entry = ShardEntry("000000.tar", 1, rows[0].num_records, len(media + text), "0" * 32)
-    index.write_index(str(folder / "index.parquet"), [index.rows_table(0, rows)])
-    index.write_shards(str(folder / "shards.parquet"), [entry])
-    (folder / "dataset.json").write_bytes(index.dataset_json("odd", [entry], 0, {}))
+    rows = [SampleRow("k" if count == 1 else f"{i}", members, 1, facts)._replace(**row) for i in range(count)]  # type: ignore[arg-type]
+    entry = ShardEntry("000000.tar", count, sum(row.num_records for row in rows), len(shard), "0" * 32)
+    write_index(str(folder / "index.parquet"), [rows_table(0, rows)])
+    write_shards(str(folder / "shards.parquet"), [entry])
+    (folder / "dataset.json").write_bytes(dataset_json("odd", [entry], 0, {}))
     return Reader("odd", str(folder), "sample")
 
 
@@ -226,17 +250,33 @@ def test_bad_rows_of_a_foreign_index_are_sample_errors(
         assert str(together) == str(alone.value)
 
 
-def test_members_may_lie_in_any_order_and_far_apart(tmp_path: Path, draw: np.random.Generator) -> None:
-    toy = dataset_of(tmp_path / "odd", GOOD)
-    assert toy.read(0, 0, draw).media == b"media"
-    gap = reader._GAP
-    try:
-        reader._GAP = -1000
-        assert toy.read(0, 0, draw).record == {"caption": "c"}
-        (fetched,) = toy.fetch([0], [0])
-        assert isinstance(fetched, Fetched) and (fetched.media, fetched.json) == (b"media", GOOD)
-    finally:
-        reader._GAP = gap
+@pytest.mark.parametrize("gap", [0, 1 << 16, 1 << 17])
+@pytest.mark.parametrize("is_turned", [False, True])
+def test_members_may_lie_in_any_order_and_far_apart(
+    tmp_path: Path, draw: np.random.Generator, gap: int, is_turned: bool
+) -> None:
+    class Counting(LocalSource):
+        num_bytes = 0
+
+        def read(self, name: str, offset: int = 0, length: int | None = None) -> bytes:
+            data = super().read(name, offset, length)
+            self.num_bytes += len(data)
+            return data
+
+        def read_many(self, ranges: Sequence[Range]) -> list[bytes]:
+            pieces = super().read_many(ranges)
+            self.num_bytes += sum(map(len, pieces))
+            return pieces
+
+    toy = dataset_of(tmp_path / "odd", GOOD, gap=gap)
+    if is_turned:
+        members = toy.index.rows(0).members(0)
+        toy = dataset_of(tmp_path / "turned", GOOD, gap=gap, members=members[::-1])
+    toy.source = source = Counting(str(tmp_path / ("turned" if is_turned else "odd")))
+    assert toy.read(0, 0, draw).media == b"media" and toy.read(0, 0, draw).record == {"caption": "c"}
+    (fetched,) = toy.fetch([0], [0])
+    assert isinstance(fetched, Fetched) and (fetched.media, fetched.json) == (b"media", GOOD)
+    assert source.num_bytes == 3 * (len(b"media") + len(GOOD) + (gap if gap <= 1 << 16 else 0))
 
 
 # ------------------------------------------------------------ a dataset that does not fit its index
