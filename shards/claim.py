@@ -30,10 +30,10 @@ class Taken(PrintableError):
 
 
 class Claim:
-    """files: of fsspec. path: of the claim there."""
+    """files: of fsspec. path: of the claim there. renew_seconds: from one renewal to the next."""
 
-    def __init__(self, files: Any, path: str) -> None:
-        self._files, self._path = files, path
+    def __init__(self, files: Any, path: str, renew_seconds: float = RENEW_SECONDS) -> None:
+        self._files, self._path, self._renew_seconds = files, path, renew_seconds
         self._run = uuid.uuid4().hex
         self._lost = False
         self._ended = threading.Event()
@@ -67,7 +67,7 @@ class Claim:
             raise Taken(_who(found))
 
     def _renew(self) -> None:
-        while not self._ended.wait(RENEW_SECONDS):
+        while not self._ended.wait(self._renew_seconds):
             try:
                 self._lost = not self._is_mine()
                 if self._lost:

@@ -13,7 +13,7 @@ from omegaconf import OmegaConf
 
 from mcg.answer import Answerer
 from mcg.config import ConfigError, RunConfig, load_config, load_stored
-from mcg.environment import Given, resolve, to_store
+from mcg.environment import resolve, to_store
 from shards.printing import one_line
 from tests.mcg.small_checkpoint import run_config, write_checkpoint
 
@@ -25,9 +25,8 @@ PATH = "data.train.blend[1].path"
 
 @pytest.fixture(autouse=True)
 def environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("shards.redact._hidden", {})
     monkeypatch.setenv("MCG_SECRET", SECRET)
-    monkeypatch.setenv("MCG_USER", "somebody")
+    monkeypatch.setenv("MCG_USER", "nobody-else")
     monkeypatch.setenv("MCG_SEED", "7")
     monkeypatch.setenv("MCG_BROKEN", "[hunter2, }")
     monkeypatch.setenv("MCG_JSON", f"{{name: {SECRET!r}}}")
@@ -46,7 +45,7 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> None:
             SECRET,
             "${oc.select:vars.none,${oc.env:MCG_SECRET}}",
         ),
-        ([f"{PATH}=${{oc.env:MCG_UNSET,fallback}}"], "fallback", "${oc.env:MCG_UNSET,fallback}"),
+        ([f"{PATH}=${{oc.env:MCG_UNSET,other-path}}"], "other-path", "${oc.env:MCG_UNSET,other-path}"),
         (
             [f"{PATH}=https://h/a?sig=${{oc.env:MCG_SECRET}}"],
             f"https://h/a?sig={SECRET}",
@@ -54,7 +53,7 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> None:
         ),
         (
             [f"{PATH}=https://me:LITERAL@h/a?sig=${{oc.env:MCG_USER}}&token=LITERAL"],
-            "https://me:LITERAL@h/a?sig=somebody&token=LITERAL",
+            "https://me:LITERAL@h/a?sig=nobody-else&token=LITERAL",
             "https://***@h/a?sig=${oc.env:MCG_USER}&***",
         ),
         ([f"{PATH}=https://me:LITERAL@h/a?sig=LITERAL"], "https://me:LITERAL@h/a?sig=LITERAL", "https://h/a"),
@@ -180,5 +179,5 @@ def test_a_checkpoint_cannot_send_what_is_in_the_environment_away(tmp_path: Path
 def test_a_config_made_in_python_is_stored_without_credentials(tmp_path: Path) -> None:
     blend = {"name": "a", "path": "https://me:LITERAL@h/x?sig=LITERAL", "roots": ["https://k:LITERAL@c/?t=LITERAL"]}
     config = run_config(tmp_path, data={"train": {"batch_size": 4, "blend": [blend]}})
-    assert "LITERAL" not in json.dumps(config.stored) and config._given == Given({}, {})
+    assert "LITERAL" not in json.dumps(config.stored)
     assert isinstance(RunConfig.model_validate(config.stored), RunConfig)

@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
+import deepspeed
 import torch
 import torch.distributed as dist
 from safetensors.torch import save_file
 
-from mcg.engine import deepspeed
 from mcg.engine.config import EngineConfig
 from mcg.engine.deepspeed import Engine, start_distributed
 from mcg.model.mcg import MCG
@@ -107,14 +107,12 @@ def answer_in_parts(rank: int, folder: str) -> None:
     dist.init_process_group("gloo", init_method=meeting, rank=rank, world_size=2, timeout=timedelta(seconds=120))
     try:
         device, tasks = start_distributed(), _tasks(Path(folder))
-        usual = deepspeed._deepspeed_config
+        usual = deepspeed.initialize
 
-        def settings(*given: Any) -> dict[str, Any]:
-            made = usual(*given)
-            made["zero_optimization"] |= NOTHING_KEPT
-            return made
+        def initialize(config: dict[str, Any], **given: Any) -> Any:
+            return usual(config=config | {"zero_optimization": config["zero_optimization"] | NOTHING_KEPT}, **given)
 
-        with patch.object(deepspeed, "_deepspeed_config", settings):
+        with patch.object(deepspeed, "initialize", initialize):
             model = _model(next(iter(tasks.values())))
             bundle = Bundle(model, ObjectivesConfig.model_validate({"generation": {}}).build())
             engine = Engine(bundle, EngineConfig(zero_stage=3), OPTIM, make_schedule(), BATCH_SIZE, 0, device)

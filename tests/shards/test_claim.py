@@ -95,12 +95,11 @@ class _Away:
 
 
 def test_a_claim_that_cannot_be_renewed_is_told_of_and_tried_again(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, tmp_path: Path
+    caplog: pytest.LogCaptureFixture, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr("shards.claim.RENEW_SECONDS", 0.01)
     files, path = claim_at(f"memory://claim{tmp_path}")
     away = _Away(files)
-    claim = Claim(away, path)
+    claim = Claim(away, path, renew_seconds=0.01)
     away.is_away = True
     for _ in range(2):  # with the second one the first was told of
         assert away.asked.acquire(timeout=60)

@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from shards import indexer
 from shards.clip import ClipConfig, EncodedClip, plan_clip
 from shards.config import DatasetConfig, LoaderConfig
 from shards.index import DatasetError, Index, WrongPlace
@@ -264,17 +263,12 @@ def test_nothing_but_damage_gives_no_index(tars: Path) -> None:
     assert not (tars / "dataset.json").exists()
 
 
-def test_a_tar_that_changes_while_it_is_read_is_left_out(tars: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    read = indexer.read_samples
+def test_a_tar_that_changes_while_tars_are_read_is_left_out(tars: Path) -> None:
+    def meddle(done: int, total: int) -> None:
+        if done == 1:
+            os.utime(tars / "00001.tar", ns=(1, 1))
 
-    def meddle(members: Any, path: str, looks: Looks) -> Any:
-        found = read(members, path, looks)
-        if path.endswith("00001.tar"):
-            os.utime(path, ns=(1, 1))
-        return found
-
-    monkeypatch.setattr(indexer, "read_samples", meddle)
-    report = index_tars(str(tars))
+    report = index_tars(str(tars), on_shard=meddle)
     assert list(report.damaged) == ["00001.tar"] and "changed while it was read" in report.damaged["00001.tar"]
 
 

@@ -478,7 +478,7 @@ def test_a_duplicate_names_key_and_both_places_also_after_a_resume(tmp_path: Pat
 
 
 def test_keys_that_share_a_hash_are_told_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("shards.writer._key_hash", lambda key: 7)
+    monkeypatch.setattr("xxhash.xxh3_64_intdigest", lambda data: 7)
     with DatasetWriter(tmp_path / "toy", "toy", samples_per_shard=2) as writer:
         for key in ("a", "b", "c"):
             writer.write(key, b"x", "mp4", [{"caption": ""}], {}, FACTS)

@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 import torch
 
-from mcg.convert import locate as module
 from mcg.convert.locate import KNOWN, locate
 from mcg.convert.rules import ConvertError
 
@@ -17,19 +16,17 @@ def test_a_path_is_taken_as_it_is(tmp_path: Path) -> None:
 
 
 def test_a_known_name_is_found_in_the_cache_of_hugging_face(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[tuple[str, str]] = []
-
-    def cached(place: str, file: str) -> str:
-        asked.append((place, file))
-        return str(tmp_path / file)
-
-    monkeypatch.setattr(module, "try_to_load_from_cache", cached)
-    assert locate("bert-base-uncased") == tmp_path / "model.safetensors"
-    assert asked == [("google-bert/bert-base-uncased", "model.safetensors")]
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    repository = tmp_path / "models--google-bert--bert-base-uncased"
+    (repository / "refs").mkdir(parents=True)
+    (repository / "refs" / "main").write_text("a1")
+    (repository / "snapshots" / "a1").mkdir(parents=True)
+    (repository / "snapshots" / "a1" / "model.safetensors").touch()
+    assert locate("bert-base-uncased") == repository / "snapshots" / "a1" / "model.safetensors"
 
 
-def test_what_is_not_cached_is_told_with_command_and_place(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "try_to_load_from_cache", lambda *_: None)
+def test_what_is_not_cached_is_told_with_command_and_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
     with pytest.raises(ConvertError, match=r"`hf download timm/vit_base_patch16_224\.augreg_in21k_ft_in1k model"):
         locate("vit_base_patch16_224.augreg_in21k_ft_in1k")
 

@@ -10,11 +10,9 @@ import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from mcg.engine import launcher
 from mcg.engine.launcher import end_with_launcher
 from tests.end_to_end.small_runs import environment
 
@@ -113,41 +111,53 @@ def test_only_launchers_next_to_each_other_are_watched(tmp_path: Path, started: 
         ("", False),
     ],
 )
-def test_launchers_are_known_by_their_command(monkeypatch: pytest.MonkeyPatch, command: str, expected: bool) -> None:
+def test_launchers_are_known_by_their_command(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, command: str, expected: bool
+) -> None:
     words = command if command.startswith("bash -c") else command.replace(" ", "\0") + "\0"
-    words = words.replace("bash -c ", "bash\0-c\0", 1)
-    monkeypatch.setattr(Path, "read_text", lambda self, errors: words)
-    assert launcher._is_launcher(7) is expected
+    _be_started_by(monkeypatch, words.replace("bash -c ", "bash\0-c\0", 1))
+    monkeypatch.setattr(os, "pidfd_open", _refuse)
+    with caplog.at_level(logging.WARNING):
+        end_with_launcher()
+    assert ("the launcher cannot be watched" in caplog.text) is expected
 
 
-def _gone(*_: Any) -> int:
+def _be_started_by(monkeypatch: pytest.MonkeyPatch, words: str, parent: int = 7) -> None:
+    """Let the system say that this process, in a launcher's environment, is the child of a command."""
+    read = Path.read_text
+    monkeypatch.setenv("CROSS_RANK", "0")
+    monkeypatch.setattr(os, "getppid", lambda: parent)
+    monkeypatch.setattr(
+        Path,
+        "read_text",
+        lambda self, *given, **named: words if self.name == "cmdline" else read(self, *given, **named),
+    )
+
+
+def _refuse(pid: int) -> int:
+    raise PermissionError(1, "Operation not permitted")
+
+
+def _gone(pid: int) -> int:
     raise ProcessLookupError
 
 
-@pytest.mark.parametrize(
-    ("place", "function"),
-    [(launcher.os, ("getppid", lambda: 1)), (launcher, ("_is_launcher", lambda pid: True))],
-)
+@pytest.mark.parametrize(("words", "parent"), [("", 1), ("torchrun\0", 7)])
 def test_a_launcher_that_is_gone_already_ends_the_process_at_once(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, place: Any, function: tuple[str, Any]
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, words: str, parent: int
 ) -> None:
     sent: list[tuple[int, int]] = []
-    monkeypatch.setenv("CROSS_RANK", "0")
+    _be_started_by(monkeypatch, words, parent)
     monkeypatch.setattr(os, "kill", lambda pid, number: sent.append((pid, number)))
     monkeypatch.setattr(os, "pidfd_open", _gone)
-    monkeypatch.setattr(place, *function)
     with caplog.at_level(logging.WARNING):
         end_with_launcher()
     assert sent == [(os.getpid(), signal.SIGTERM)] and "the launcher ended" in caplog.text
 
 
 def test_a_system_that_cannot_watch_says_so(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
-    def refuse(pid: int) -> int:
-        raise PermissionError(1, "Operation not permitted")
-
-    monkeypatch.setenv("CROSS_RANK", "0")
-    monkeypatch.setattr(os, "pidfd_open", refuse)
-    monkeypatch.setattr(launcher, "_is_launcher", lambda pid: True)
+    _be_started_by(monkeypatch, "torchrun\0")
+    monkeypatch.setattr(os, "pidfd_open", _refuse)
     with caplog.at_level(logging.WARNING):
         end_with_launcher()
     assert "the launcher cannot be watched ([Errno 1] Operation not permitted)" in caplog.text
