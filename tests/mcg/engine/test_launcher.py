@@ -128,9 +128,7 @@ def _be_started_by(monkeypatch: pytest.MonkeyPatch, words: str, parent: int = 7)
     monkeypatch.setenv("CROSS_RANK", "0")
     monkeypatch.setattr(os, "getppid", lambda: parent)
     monkeypatch.setattr(
-        Path,
-        "read_text",
-        lambda self, *given, **named: words if self.name == "cmdline" else read(self, *given, **named),
+        Path, "read_text", lambda self, **given: words if self.name == "cmdline" else read(self, **given)
     )
 
 
