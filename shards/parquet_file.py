@@ -54,14 +54,15 @@ class ParquetError(PrintableError, ValueError):
 class ParquetFile:
     """The file, open: its footer was checked. Each row group is checked when it is read."""
 
-    def __init__(self, file: SeekableFile, dictionaries: Sequence[str] = ()) -> None:
-        """dictionaries: columns of texts that stay dictionaries in the table.
+    def __init__(self, file: SeekableFile, dictionaries: Sequence[str] = (), max_group: int = MAX_GROUP) -> None:
+        """dictionaries: columns of texts that stay dictionaries in the table. max_group: bytes that the columns that
+        are read of a row group may take in memory.
 
         Raises ParquetError, and what the file raises of the store.
         """
         import pyarrow.parquet as pq
 
-        self._file = _Kept(file)
+        self._file, self._max_group = _Kept(file), max_group
         with _telling():
             self._footer = _check_footer(self._file)
             limit = {"thrift_string_size_limit": _MAX_FOOTER_TEXT, "pre_buffer": False}  # what is read is here already
@@ -92,8 +93,8 @@ class ParquetFile:
         tables: list[pa.Table] = []
         for group in range(self.metadata.num_row_groups):
             tables.append(self.read_row_group(group))
-            if sum(table.get_total_buffer_size() for table in tables) > MAX_GROUP:
-                raise ParquetError(f"takes more than {MAX_GROUP >> 20} MiB")
+            if sum(table.get_total_buffer_size() for table in tables) > self._max_group:
+                raise ParquetError(f"takes more than {self._max_group >> 20} MiB")
         return pa.concat_tables(tables) if tables else self.schema_arrow.empty_table()
 
     def span(self, group: int, columns: Iterable[str]) -> tuple[int, int]:
@@ -122,12 +123,12 @@ class ParquetFile:
             for number, chunk in enumerate(self.chunks(group))
             if names is None or self._columns[number].path.partition(".")[0] in names
         ]
-        if sum(chunk.stop - chunk.start for _, chunk in chunks) > MAX_GROUP:
-            raise ValueError(f"row group {group} has more than {MAX_GROUP >> 20} MiB")
+        if sum(chunk.stop - chunk.start for _, chunk in chunks) > self._max_group:
+            raise ValueError(f"row group {group} has more than {self._max_group >> 20} MiB")
         return chunks
 
     def _check(self, chunks: list[tuple[int, _Chunk, memoryview]]) -> None:
-        left = MAX_GROUP
+        left = self._max_group
         for number, chunk, data in chunks:
             path = self._columns[number].path
             try:
@@ -135,7 +136,7 @@ class ParquetFile:
             except ValueError as error:
                 raise ValueError(f"{path} {error}") from None
             if left < 0:
-                raise ValueError(f"stands for more than {MAX_GROUP >> 20} MiB, up to {path}")
+                raise ValueError(f"stands for more than {self._max_group >> 20} MiB, up to {path}")
 
     def _cost(self, column: Any, about: _Chunk, data: memoryview) -> int:
         """Bytes that a column chunk takes in memory at most."""
@@ -149,7 +150,7 @@ class ParquetFile:
         cost, longest = len(data), 0
         for page in _pages(data, about.num_values):
             cost += page.raw * (3 if is_text else 1) + page.num_values * width
-            if cost > MAX_GROUP:
+            if cost > self._max_group:
                 break  # before anything is unpacked
             if page.is_dictionary and expanded:
                 longest = _longest(page.body(about.compression), page.num_entries)
@@ -157,7 +158,7 @@ class ParquetFile:
                 cost += page.num_values * longest
             elif is_text and page.encoding == _DELTA_TEXTS:
                 cost += page.num_values * _COUNTED
-                if cost <= MAX_GROUP:
+                if cost <= self._max_group:
                     levels = bool(column.max_repetition_level) + bool(column.max_definition_level)
                     cost += _repeated(page.values(about.compression, levels), page.num_values)
         return cost

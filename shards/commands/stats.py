@@ -29,9 +29,7 @@ _COLUMNS = (
     *("member_ext", "member_size", "num_records"),
     *("kind", "codec", "width", "height", "num_frames", "fps", "duration"),
 )
-_EXACT = 1_000_000
 _WIDTH = math.log(1.01)
-_MAX_NAMES = 1 << 16
 _SHOWN = 8
 _BAR = 30
 
@@ -63,9 +61,10 @@ def stats(
 class Distribution:
     """Percentiles of a stream of numbers >= 0 in bounded memory; exact for the first million."""
 
-    def __init__(self) -> None:
+    def __init__(self, max_exact: int = 1_000_000) -> None:
         self.count = 0
         self.total = 0.0
+        self._max_exact = max_exact
         self._low, self._high = math.inf, -math.inf
         self._exact: list[NDArray[np.float64]] | None = []
         self._buckets: Counter[int] = Counter()
@@ -81,7 +80,7 @@ class Distribution:
         self._low, self._high = min(self._low, float(numbers.min())), max(self._high, float(numbers.max()))
         if self._exact is not None:
             self._exact.append(numbers)
-            if self.count > _EXACT:
+            if self.count > self._max_exact:
                 numbers, self._exact = np.concatenate(self._exact), None
         if self._exact is None:
             self._zeros += int((numbers == 0).sum())
@@ -118,15 +117,16 @@ class Distribution:
 class Names:
     """How often each name occurs, in bounded memory: the rare ones of very many become "other"."""
 
-    def __init__(self) -> None:
+    def __init__(self, max_names: int = 1 << 16) -> None:
+        self._max_names = max_names
         self._counts: Counter[str] = Counter()
         self._other = 0
 
     def add(self, names: Iterable[str], counts: Iterable[int]) -> None:
         for name, count in zip(names, counts, strict=True):
             self._counts[name] += count
-        if len(self._counts) > _MAX_NAMES:
-            kept = dict(self._counts.most_common(_MAX_NAMES // 2))
+        if len(self._counts) > self._max_names:
+            kept = dict(self._counts.most_common(self._max_names // 2))
             self._other += sum(self._counts.values()) - sum(kept.values())
             self._counts = Counter(kept)
 

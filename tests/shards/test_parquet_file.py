@@ -13,9 +13,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shards import parquet_file
-from shards.parquet_file import ParquetError, ParquetFile
+from shards.parquet_file import MAX_GROUP, ParquetError, ParquetFile
 from shards.source import BytesFile
+from shards.thrift import Thrift
 from tests.shards.test_safety import little_memory
 
 
@@ -25,8 +25,8 @@ def written(table: pa.Table, **options: Any) -> bytes:
     return out.getvalue()
 
 
-def opened(data: bytes, dictionaries: tuple[str, ...] = ()) -> ParquetFile:
-    return ParquetFile(BytesFile(data, "x.parquet"), dictionaries)
+def opened(data: bytes, dictionaries: tuple[str, ...] = (), max_group: int = MAX_GROUP) -> ParquetFile:
+    return ParquetFile(BytesFile(data, "x.parquet"), dictionaries, max_group)
 
 
 @pytest.mark.parametrize("version", ["1.0", "2.0"])
@@ -127,11 +127,21 @@ def test_a_page_that_claims_two_gigabytes_is_refused() -> None:
 def test_a_footer_of_many_small_things_is_refused() -> None:
     data = written(pa.table({"a": np.arange(3000)}), row_group_size=1)
     assert opened(data).metadata.num_row_groups == 3000  # far below the bound
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(parquet_file, "_SMALL_FOOTER", 1000)
-        patch.setattr(parquet_file, "MAX_FOOTER", 1 << 22)
-        with pytest.raises(ParquetError, match="holds more entries than a file of this kind has"):
-            opened(data)
+    # 9 million entries of a byte each, in three lists that no reader knows
+    many = 3_000_000
+    footer = (b"\xf9\xf3" + varint(many) + bytes(many)) * 3 + b"\0"
+    data = b"PAR1" + footer + len(footer).to_bytes(4, "little") + b"PAR1"
+    with little_memory(), pytest.raises(ParquetError, match="holds more entries than a file of this kind has"):
+        opened(data)
+
+
+def varint(number: int) -> bytes:
+    """A number as thrift writes it: seven bits a byte, the lowest first."""
+    out = bytearray()
+    while number > 127:
+        out.append(number & 127 | 128)
+        number >>= 7
+    return bytes([*out, number])
 
 
 @pytest.mark.parametrize("data", [b"", b"PAR1", b"<html>" * 100, b"PAR1" + bytes(100) + b"\xff\xff\xff\x7fPAR1"])
@@ -169,9 +179,16 @@ def test_repeated_bytes_of_texts_are_counted_as_they_are(texts: list[str], in_or
         column_encoding={"key": "DELTA_BYTE_ARRAY"},
         data_page_version=version,
     )
-    file = opened(data)
-    about = file.metadata.row_group(0).column(0)
-    body = memoryview(data)[about.data_page_offset : about.data_page_offset + about.total_compressed_size]
-    pages = list(parquet_file._pages(body, about.num_values))
-    found = sum(parquet_file._repeated(page.values(about.compression, 1), page.num_values) for page in pages)
-    assert found == sum(map(shared, ["", *texts], texts))
+    about = opened(data).metadata.row_group(0).column(0)
+    body = memoryview(data)[about.data_page_offset :][: about.total_compressed_size]
+    at = unpacked = 0
+    while at < len(body):
+        header = Thrift(body, at)
+        fields = header.struct()
+        unpacked, at = unpacked + fields[2], header.at + fields[3]
+    repeated = sum(map(shared, ["", *texts], texts))
+    # the bytes as they lie, three times the pages, ten bytes and a length for each text, and what texts repeat
+    cost = len(body) + 3 * unpacked + (10 + 32) * len(texts) + repeated
+    assert opened(data, max_group=cost).read_row_group(0).column("key").to_pylist() == texts
+    with pytest.raises(ParquetError, match="stands for more than"):
+        opened(data, max_group=cost - 1).read_row_group(0)
