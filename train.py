@@ -69,8 +69,8 @@ def run(config: RunConfig) -> int:
             load_weights(model, checkpoint.folder, task.codec)  # refuses another's; the engine's state replaces them
         else:
             if config.init_from is not None:
-                begin = f"from {start_from(model, find_checkpoint(config.init_from), task.codec)}"
-            begin = ", then ".join([begin, *initialise(model, task.codec.size, config.init)])
+                begin = f"from {start_from(model, config.model, find_checkpoint(config.init_from), task.codec)}"
+            begin = ", then ".join([begin, *initialise(model, config.model, config.init)])
         bundle = Bundle(model, config.objectives.build())
         engine = Engine(
             bundle, config.engine, config.optim, schedule, config.data.train.batch_size, config.seed, device

@@ -18,7 +18,7 @@ from omegaconf.errors import OmegaConfBaseException
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, model_validator
 
 from mcg.compat import Compat, spread_compat
-from mcg.convert.init import InitSource
+from mcg.convert.config import InitSource
 from mcg.engine.config import CheckpointConfig, EngineConfig, LogConfig, OptimConfig
 from mcg.engine.schedule import ScheduleConfig
 from mcg.environment import Given, path_text, read_stored, resolve, tell, to_store

@@ -22,7 +22,8 @@ from rich.console import Console
 from mcg.command import one_line_errors
 from mcg.config import load_config
 from mcg.convert import FAMILIES
-from mcg.convert.convert import convert, detect, summary
+from mcg.convert.account import summary
+from mcg.convert.convert import convert, detect
 from mcg.convert.locate import locate
 from mcg.convert.output import write_checkpoint
 from mcg.convert.reading import read_checkpoint
@@ -54,7 +55,9 @@ def main(
         run = None if config is None else load_config(config, overrides or [])
         size = TextCodec(None if run is None else run.task.vocabulary).size
         try:
-            conversion = convert(released.state, family, None if run is None else run.model, size)
+            conversion = convert(
+                released.state, family, lambda model: model.build(size), None if run is None else run.model
+            )
             conversion = conversion.noting(released.beside)
         except ConvertError as error:
             raise ConvertError(f"{released.file}: {error}") from error
@@ -64,7 +67,7 @@ def main(
             Console(width=160 if not Console().is_terminal else None).print(table(conversion))
         if not lenient:
             conversion.check(str(released.file))
-        folder = write_checkpoint(conversion, released, out)
+        folder = write_checkpoint(conversion, released, out, size)
     say(f"{folder}: {len(conversion.state)} weights", sys.stderr)
 
 

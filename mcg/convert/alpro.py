@@ -7,7 +7,9 @@ of the text encoder, as ALPRO's QA does, and keeps the weights under `model`.
 from __future__ import annotations
 
 import dataclasses
+from functools import partial
 
+from mcg.convert.mcg_model import MCG_MODEL, derive
 from mcg.convert.rules import POSITION_IDS, Family, Fill, Rule
 from mcg.convert.timesformer import visual_rules
 
@@ -26,10 +28,10 @@ ALPRO = Family(
         Rule(r"text_encoder\.(?:bert\.)?((?:embeddings|encoder)\..+)", (r"text.bert.\1",)),
         Rule(r"text_encoder\.cls\.predictions\.(.+)", (r"text.predictions.\1",)),
     ),
+    target=MCG_MODEL,
+    derive=partial(derive, token_head="tied", headless="none", split_layers=True),
     needs=("vision.", "text.bert.", "vision_proj.", "text_proj.", "temp"),
     fills=(Fill(r"text\..*\.crossattention\..+", "fresh", "ALPRO fuses by concatenation"),),
-    token_head="tied",
-    split_layers=True,
 )
 
 LAVIS_ALPRO = dataclasses.replace(ALPRO, name="lavis_alpro", title="ALPRO of LAVIS", wrapper="model")

@@ -7,6 +7,9 @@ which its files hold once; a head of ours with weights of its own starts as thei
 
 from __future__ import annotations
 
+from functools import partial
+
+from mcg.convert.mcg_model import MCG_MODEL, derive
 from mcg.convert.rules import POSITION_IDS, Family, Fill, Rule
 
 _BOTH = (r"text.bert.\1", r"decoder.bert.bert.\1")
@@ -34,12 +37,13 @@ BERT = Family(
         Rule(r"(?:bert\.)?((?:embeddings|encoder)\..+)", _BOTH),
         Rule(r"cls\.predictions\.(.+)", _HEADS),
     ),
+    target=MCG_MODEL,
+    derive=partial(derive, token_head="tied", headless="none"),
     needs=("text.bert.",),
     fills=(
         Fill(r"decoder\..*\.crossattention\..+", "fresh", "BERT attends to nothing but its text"),
         Fill(r"text\..*\.crossattention\..+", "fresh", "BERT attends to nothing but its text"),
         Fill(r"(?:text|decoder\.bert\.cls)\.predictions\..+", "fresh", "this BERT was saved without its head"),
     ),
-    token_head="tied",
     known=(("bert-base-uncased", "google-bert/bert-base-uncased", "model.safetensors"),),
 )

@@ -7,6 +7,9 @@ equal names; we leave out vision_proj, which belongs to BLIP's own image encoder
 
 from __future__ import annotations
 
+from functools import partial
+
+from mcg.convert.mcg_model import MCG_MODEL, derive
 from mcg.convert.rules import POSITION_IDS, Family, Fill, Rule
 
 BLIP = Family(
@@ -25,6 +28,8 @@ BLIP = Family(
         Rule(r"text_decoder\.bert\.((?:embeddings|encoder)\..+)", (r"decoder.bert.bert.\1",)),
         Rule(r"text_decoder\.cls\.predictions\.(.+)", (r"decoder.bert.cls.predictions.\1",)),
     ),
+    target=MCG_MODEL,
+    derive=partial(derive, token_head="untied", headless="none"),
     needs=("text.bert.", "decoder."),
     fills=(Fill(r".+\.token_type_embeddings\.weight", "zeros", "BLIP has no token types"),),
     known=(

@@ -1,98 +1,23 @@
-"""From a released state dict to ours, with an account of every key.
+"""From a released state dict to the weights of one of our models, with an account of every key.
 
-Each key of the source ends as used, dropped (with the reason) or unexpected; each weight of our model that nothing
-gives ends as missing, with the reason where that is right (the source has no such part, or the family never had it).
-What is unexpected, or missing without a reason, stops a strict conversion. Values are checked: floating point, finite,
-and equal where two keys are one weight.
+Values are checked: floating point, finite, and equal where two keys are one weight. What a system's weights are called
+and how they are resized is data of its families (rules.py); no model is named here.
 """
 
 from __future__ import annotations
 
-import dataclasses
 import re
-from collections import Counter
-from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
-from typing import Any, Literal
+from collections.abc import Callable, Collection, Iterable
+from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from mcg.convert import FAMILIES
-from mcg.convert.derive import Shapes, compare_sizes, derive_config
+from mcg.convert import FAMILIES, TARGETS
+from mcg.convert.account import Conversion, Entry, Status
 from mcg.convert.reading import Released
-from mcg.convert.resize import ADDED, WORDS, fit
-from mcg.convert.rules import ConvertError, Family
-from mcg.model.config import MCGConfig
-from mcg.model.mcg import MCG
-
-Status = Literal["used", "dropped", "missing", "unexpected"]
-Part = Literal["vision", "text", "decoder", "heads"]
-_PARTS: tuple[tuple[str, Part, str], ...] = (
-    (r"vision\..+", "vision", "no visual encoder"),
-    (r"vision_proj\..+", "vision", "no projection of videos"),
-    (r"text\.predictions\..+", "text", "no head for masked words (model.text.token_head)"),
-    (
-        r"text\.bert\.encoder\.layer\.\d+\.crossattention\..+",
-        "text",
-        "no cross-attention in its fusion (model.text.fusion)",
-    ),
-    (r"text\..+", "text", "no text encoder"),
-    (r"text_proj\..+", "text", "no projection of texts"),
-    (r"decoder\..+", "decoder", "no decoder (model.text.num_decoder_layers)"),
-    (r"itm_head\..+", "heads", "no head for matching (model.matching_head)"),
-    (r"classifier\..+", "heads", "no classifier (model.num_classes)"),
-    (r"temp", "heads", "no temperature"),
-)
-"""Parts of a model by our names: what they belong to, and how their absence is told. The first match counts."""
-
-
-@dataclass(frozen=True)
-class Entry:
-    """One line of the account. key: theirs, or ours where it is missing; shape as it came; ours: names it became."""
-
-    key: str
-    status: Status
-    shape: tuple[int, ...]
-    ours: tuple[str, ...] = ()
-    note: str = ""
-
-    @property
-    def is_fault(self) -> bool:
-        """Whether it stops a strict conversion."""
-        return self.status == "unexpected" or (self.status == "missing" and not self.note)
-
-
-@dataclass(frozen=True)
-class Conversion:
-    """state: our weights by name, those alone that the source gave or a rule fills; config: the model they are for."""
-
-    family: Family
-    config: MCGConfig
-    vocab_size: int
-    state: dict[str, Tensor]
-    entries: tuple[Entry, ...]
-
-    def counts(self) -> dict[str, int]:
-        """Keys by status."""
-        found = Counter(entry.status for entry in self.entries)
-        return {status: found[status] for status in ("used", "dropped", "missing", "unexpected")}
-
-    def noting(self, beside: Mapping[str, str]) -> Conversion:
-        """The same with what stood among the weights and is none, by name: it is dropped."""
-        noted = (Entry(key, "dropped", (), note=f"no weight: {kind}") for key, kind in beside.items())
-        return dataclasses.replace(self, entries=(*self.entries, *noted))
-
-    def check(self, where: str) -> None:
-        """Raises ConvertError if a key is unexpected or missing without a reason."""
-        faults = [entry for entry in self.entries if entry.is_fault]
-        if faults:
-            told = "; ".join(f"{entry.key} is {entry.status}" for entry in faults[:3])
-            more = f" and {len(faults) - 3} more" if len(faults) > 3 else ""
-            raise ConvertError(
-                f"{where}: read as {self.family.title}, {len(faults)} keys are not accounted for: {told}{more}. Name "
-                "another kind, or be lenient (--lenient, lenient: true) to go on without them"
-            )
+from mcg.convert.resize import fit
+from mcg.convert.rules import ConvertError, Family, Part, Section, Shapes, Target
 
 
 def detect(released: Released) -> Family:
@@ -101,7 +26,7 @@ def detect(released: Released) -> Family:
         if family.fits(released.state, released.wrapper):
             return family
     some = ", ".join(list(released.state)[:3])
-    ours = "vision.cls_token" in released.state
+    ours = any(target.sign in released.state for target in TARGETS.values())
     remedy = " It looks like one of ours: give its folder to init_from." if ours else ""
     raise ConvertError(
         f"{released.file}: of no known kind ({len(released.state)} keys, e.g. {some}); known kinds: "
@@ -112,19 +37,24 @@ def detect(released: Released) -> Family:
 def convert(
     state: dict[str, Tensor],
     family: Family,
-    config: MCGConfig | None = None,
-    vocab_size: int = WORDS + ADDED,
+    build: Callable[[Any], nn.Module],
+    config: Any = None,
     parts: Collection[Part] | None = None,
 ) -> Conversion:
-    """config: the model to convert for; None: the one that the checkpoint was made for. vocab_size: entries of its
-    vocabulary. parts: those that are wanted; None is all. Raises ConvertError for sizes and values that do not fit."""
+    """Our weights from a released state dict, with the account of every key.
+
+    build: makes the model of a config; it is asked for names and shapes alone, on the meta device. config: of the model
+    to convert for; None: of the one that the checkpoint was made for. parts: those that are wanted; None is all. Raises
+    ConvertError for sizes and values that do not fit.
+    """
+    target = family.target
     named = {key: _targets(family, key) for key in state}
     shapes = {name: tuple(state[key].shape) for key, names in named.items() for name in names or ()}
     if config is None:
-        config = derive_config(family, shapes)
+        config = _derived(family, shapes)
     else:
-        compare_sizes({n: s for n, s in shapes.items() if parts is None or _part(n)[0] in parts}, config)
-    own, same = _own_weights(config, vocab_size)
+        target.compare({n: s for n, s in shapes.items() if _is_wanted(target, n, parts)}, config)
+    own, same = _own_weights(build, config)
     sources: dict[str, str] = {}
     given: dict[str, Tensor] = {}
     entries = []
@@ -138,17 +68,17 @@ def convert(
         if not names:
             entries.append(Entry(key, "dropped", shape, note=_reason(family, key)))
             continue
-        wanted = [name for name in names if parts is None or _part(name)[0] in parts]
+        wanted = [name for name in names if _is_wanted(target, name, parts)]
         kept = [name for name in wanted if name in same]
         if not kept:
-            lacking = _absent(wanted, own) if wanted else "not asked for"
+            lacking = _absent(target, wanted, own) if wanted else "not asked for"
             entries.append(Entry(key, "dropped" if lacking else "unexpected", shape, note=lacking))
             continue
         notes: list[str] = []
         became = []
         for name in kept:
             weight = same[name]
-            made, note = fit(weight, _checked(key, tensor), own[weight])
+            made, note = fit(weight, _checked(key, tensor), own[weight], target.resizes)
             if sources.get(weight) == key:
                 continue  # two of its names are one weight in this model
             if weight in sources:
@@ -161,7 +91,7 @@ def convert(
         status: Status = "used" if became else "dropped"
         entries.append(Entry(key, status, shape, tuple(became), "; ".join(dict.fromkeys(notes))))
     entries += _fill(family, own, given, shapes, parts)
-    return Conversion(family, config, vocab_size, given, tuple(entries))
+    return Conversion(family, config, given, tuple(entries))
 
 
 def _targets(family: Family, key: str) -> tuple[str, ...] | None:
@@ -176,27 +106,37 @@ def _reason(family: Family, key: str) -> str:
     return next(rule.reason for rule in family.rules if rule.apply(key) is not None)
 
 
-def _part(name: str) -> tuple[Part, str]:
-    return next((part, absence) for pattern, part, absence in _PARTS if re.fullmatch(pattern, name))
+def _derived(family: Family, shapes: Shapes) -> Any:
+    try:
+        return family.derive(shapes)
+    except ConvertError as error:
+        raise ConvertError(f"{family.title}: {error}") from error
 
 
-def _pattern(name: str) -> str:
-    return next(pattern for pattern, _, _ in _PARTS if re.fullmatch(pattern, name))
+def _is_wanted(target: Target, name: str, parts: Collection[Part] | None) -> bool:
+    return parts is None or _section(target, name).part in parts
 
 
-def _absent(names: Iterable[str], own: Shapes) -> str:
-    """Why the model has none of these weights, "" if it has the part that they belong to."""
+def _section(target: Target, name: str) -> Section:
+    section = target.section(name)
+    assert section is not None, f"{name} is in no section of the model"
+    return section
+
+
+def _absent(target: Target, names: Iterable[str], own: Shapes) -> str:
+    """Why the model has none of these weights, "" if it has the section that one of them belongs to."""
+    section = None
     for name in names:
-        pattern, (_, absence) = next(((p, (q, a)) for p, q, a in _PARTS if re.fullmatch(p, name)), ("", ("", "")))
-        if not pattern or any(re.fullmatch(pattern, other) and _pattern(other) == pattern for other in own):
+        section = target.section(name)
+        if section is None or any(target.section(other) is section for other in own):
             return ""
-    return f"the model has {absence}"
+    return "" if section is None else f"the model has {section.absence}"
 
 
-def _own_weights(config: MCGConfig, vocab_size: int) -> tuple[dict[str, tuple[int, ...]], dict[str, str]]:
+def _own_weights(build: Callable[[Any], nn.Module], config: Any) -> tuple[dict[str, tuple[int, ...]], dict[str, str]]:
     """(shapes of the model's weights, each once; every name of a weight -> the name that it is kept under)."""
     with torch.device("meta"):
-        model = MCG(config, vocab_size)
+        model = build(config)
     first: dict[int, str] = {}
     same = {}
     for name, parameter in model.named_parameters(remove_duplicate=False):
@@ -231,35 +171,21 @@ def _fill(
     parts: Collection[Part] | None,
 ) -> list[Entry]:
     """Account for our weights that no key gave, and set those to zero that a rule says."""
-    present = {_pattern(name) for name in shapes if any(re.fullmatch(p, name) for p, _, _ in _PARTS)}
+    target = family.target
+    present = [section for name in shapes if (section := target.section(name)) is not None]
     entries = []
     for name, shape in own.items():
-        if name in given:
-            continue
-        part, _ = _part(name)
-        if parts is not None and part not in parts:
+        if name in given or not _is_wanted(target, name, parts):
             continue
         fill = next((fill for fill in family.fills if re.fullmatch(fill.target, name)), None)
-        needed = name.startswith(family.needs)
-        if fill is not None and (fill.value == "fresh" or _pattern(name) in present):
+        is_present = _section(target, name) in present
+        if fill is not None and (fill.value == "fresh" or is_present):
             if fill.value == "zeros":
                 device = next(iter(given.values())).device if given else None
                 given[name] = torch.zeros(shape, device=device)
             entries.append(Entry(name, "missing", shape, note=f"{fill.value}: {fill.reason}"))
-        elif _pattern(name) not in present and not needed:
+        elif not is_present and not name.startswith(family.needs):
             entries.append(Entry(name, "missing", shape, note=f"fresh: {family.title} has none"))
         else:
             entries.append(Entry(name, "missing", shape))
     return entries
-
-
-def summary(conversion: Conversion) -> dict[str, Any]:
-    """The account as plain data: counts, and every key."""
-    return {
-        "kind": conversion.family.name,
-        "counts": conversion.counts(),
-        "keys": [
-            {"key": e.key, "status": e.status, "shape": list(e.shape), "ours": list(e.ours), "note": e.note}
-            for e in conversion.entries
-        ],
-    }

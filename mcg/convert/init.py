@@ -1,4 +1,4 @@
-"""The `init:` section of a config: released weights as the start of a run.
+"""Released weights put into a model, as the `init:` section of a config says.
 
 Sources are read one after the other, each over what came before: ViT, then BERT; or an MCG checkpoint by `init_from`
 and BLIP's text encoder and decoder over it, as MCG does for QA. What no source gives stays as it was drawn.
@@ -7,43 +7,26 @@ and BLIP's text encoder and decoder over it, as MCG does for QA. What no source 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from torch import nn
 
 from mcg.convert import FAMILIES
-from mcg.convert.convert import Part, convert, detect
+from mcg.convert.config import InitSource
+from mcg.convert.convert import convert, detect
 from mcg.convert.locate import locate
 from mcg.convert.reading import read_checkpoint
 from mcg.convert.rules import ConvertError
-from mcg.model.mcg import MCG
-
-Kind = Literal["auto", "mcg", "lavis_alpro", "alpro", "blip", "timesformer", "timm_vit", "bert"]
 
 
-class InitSource(BaseModel):
-    """One released checkpoint."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
-
-    path: str = Field(min_length=1)
-    """A file, a folder of Hugging Face or DeepSpeed, or a known name (bert-base-uncased), looked up in local caches."""
-    kind: Kind = "auto"
-    """Family of the checkpoint; auto tells it by its keys."""
-    parts: tuple[Part, ...] | None = Field(default=None, min_length=1)
-    """Parts of the model that are taken from it; None takes all that it has."""
-    lenient: bool = False
-    """Go on where keys are unexpected or missing."""
-
-
-def initialise(model: MCG, vocab_size: int, sources: Sequence[InitSource]) -> list[str]:
-    """Put released weights into a model; returns a line about each source. Raises ConvertError."""
+def initialise(model: nn.Module, config: Any, sources: Sequence[InitSource]) -> list[str]:
+    """Put released weights into the model of a config; returns a line about each source. Raises ConvertError."""
     told = []
     for source in sources:
         released = read_checkpoint(locate(source.path))
         family = detect(released) if source.kind == "auto" else FAMILIES[source.kind]
         try:
-            conversion = convert(released.state, family, model.config, vocab_size, source.parts)
+            conversion = convert(released.state, family, lambda _: model, config, source.parts)
         except ConvertError as error:
             raise ConvertError(f"{released.file}: {error}") from error
         if not source.lenient:

@@ -6,10 +6,8 @@ cache of torch hub. What is not found is told with the command that fetches it a
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
-
-import torch
-from huggingface_hub import constants, try_to_load_from_cache
 
 from mcg.convert import FAMILIES
 from mcg.convert.rules import ConvertError
@@ -26,6 +24,8 @@ def locate(path: str) -> Path:
         raise ConvertError(f"{path}: no such file or folder, nor a known name; known names: {', '.join(KNOWN)}")
     place, file = KNOWN[path]
     if not place.startswith("https://"):
+        from huggingface_hub import constants, try_to_load_from_cache
+
         found = try_to_load_from_cache(place, file)
         if isinstance(found, str):
             return Path(found)
@@ -34,9 +34,15 @@ def locate(path: str) -> Path:
             f"(it goes to {constants.HF_HUB_CACHE}; copy that folder to a machine without network), or give the path "
             f"of the {file} of https://huggingface.co/{place}"
         )
-    kept = Path(torch.hub.get_dir()) / "checkpoints" / file
+    kept = _torch_hub() / "checkpoints" / file
     if kept.is_file():
         return kept
     raise ConvertError(
         f"{path}: not on this machine, and nothing is downloaded here. Put {place} at {kept}, or give its path"
     )
+
+
+def _torch_hub() -> Path:
+    """torch.hub.get_dir(), without loading torch."""
+    caches = os.environ.get("XDG_CACHE_HOME", "~/.cache")
+    return Path(os.environ.get("TORCH_HOME", f"{caches}/torch")).expanduser() / "hub"

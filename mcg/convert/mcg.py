@@ -7,6 +7,9 @@ to every token, zeros here.
 
 from __future__ import annotations
 
+from functools import partial
+
+from mcg.convert.mcg_model import MCG_MODEL, derive
 from mcg.convert.rules import POSITION_IDS, Family, Fill, Rule
 from mcg.convert.timesformer import visual_rules
 
@@ -24,6 +27,8 @@ MCG_RELEASE = Family(
         Rule(r"text_decoder\.bert\.((?:embeddings|encoder)\..+)", (r"decoder.bert.bert.\1",)),
         Rule(r"text_decoder\.cls\.predictions\.(.+)", (r"decoder.bert.cls.predictions.\1",)),
     ),
+    target=MCG_MODEL,
+    derive=partial(derive, token_head="untied"),
     needs=("vision.", "text.bert.", "text.predictions.", "vision_proj.", "text_proj.", "temp"),
     fills=(Fill(r".+\.token_type_embeddings\.weight", "zeros", "MCG has no token types"),),
 )

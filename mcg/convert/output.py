@@ -15,14 +15,14 @@ import safetensors
 import torch
 from safetensors.torch import save_file
 
-from mcg.convert.convert import Conversion, summary
+from mcg.convert.account import Conversion, summary
 from mcg.convert.reading import Released
 from mcg.convert.rules import ConvertError
 from mcg.engine.checkpoint import FORMAT
 
 
-def write_checkpoint(conversion: Conversion, released: Released, out: str | Path) -> Path:
-    """The finished folder. Raises ConvertError if there is something at `out` already."""
+def write_checkpoint(conversion: Conversion, released: Released, out: str | Path, vocabulary: int) -> Path:
+    """The finished folder. vocabulary: number of its entries. Raises ConvertError if something is at `out` already."""
     final = Path(out)
     if final.exists():
         raise ConvertError(f"{final}: is there already; name another folder, or remove it")
@@ -43,7 +43,7 @@ def write_checkpoint(conversion: Conversion, released: Released, out: str | Path
         one = files[0] if len(files) == 1 else {"file": str(released.file), "files": files}
         source = {**one, "entry": released.wrapper, "beside": released.beside}
         versions = {"torch": torch.__version__, "safetensors": safetensors.__version__}
-        account = {"source": source, **summary(conversion), "vocabulary": conversion.vocab_size, "versions": versions}
+        account = {"source": source, **summary(conversion), "vocabulary": vocabulary, "versions": versions}
         (aside / "conversion.json").write_text(json.dumps(account, indent=1) + "\n")
         (aside / "checkpoint.json").write_text(json.dumps(facts, indent=1) + "\n")
         os.replace(aside, final)

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from rich.table import Table
 from rich.text import Text
 
-from mcg.convert.convert import Conversion, Entry
+from mcg.convert.account import Conversion, Entry
 from shards.printing import cell
 
 _ORDER = ("unexpected", "missing", "dropped", "used")

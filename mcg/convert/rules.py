@@ -1,4 +1,4 @@
-"""What a rule of conversion says, and what a family of checkpoints is made of.
+"""What a rule of conversion says, and what a family of checkpoints is made of: data, without torch.
 
 A rule takes the keys that its regular expression matches in full, without the prefixes of wrappers. They become the
 weights that it names (`\\1` stands for the first group), or, where it names none, they are dropped for the reason it
@@ -8,11 +8,18 @@ gives. The first rule that matches a key decides.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from shards.printing import PrintableError
+
+Part = Literal["vision", "text", "decoder", "heads"]
+"""What `parts:` of a source can ask for."""
+Shapes = Mapping[str, tuple[int, ...]]
+"""Shapes of weights by our names."""
+Resize = Literal["vector", "vocabulary", "token_types", "text_positions", "frames", "patches"]
+"""How a weight of another size is made to fit (resize.py)."""
 
 
 class ConvertError(PrintableError, ValueError):
@@ -53,6 +60,34 @@ class Fill:
 
 
 @dataclass(frozen=True)
+class Section:
+    """Weights of a model that are there or not as a whole: pattern, our names as a regular expression; absence: how a
+    message says that they are not there."""
+
+    pattern: str
+    part: Part
+    absence: str
+
+
+@dataclass(frozen=True)
+class Target:
+    """A model of ours, as the weights of releases become it."""
+
+    sign: str
+    """A name that every checkpoint of ours has, and no released one."""
+    sections: tuple[Section, ...]
+    """Every weight of the model is in the first section that its name fits."""
+    resizes: tuple[tuple[str, Resize], ...]
+    """(our names as a regular expression, how their sizes are changed): those that may differ."""
+    compare: Callable[[Shapes, Any], None]
+    """Of the shapes of a checkpoint and a model's config; raises ConvertError naming the setting that differs."""
+
+    def section(self, name: str) -> Section | None:
+        """The section of a weight."""
+        return next((section for section in self.sections if re.fullmatch(section.pattern, name)), None)
+
+
+@dataclass(frozen=True)
 class Family:
     """Checkpoints of one kind."""
 
@@ -63,15 +98,15 @@ class Family:
     signs: tuple[str, ...]
     """Regular expressions, each of which matches a key of every such checkpoint, and not of those further down."""
     rules: tuple[Rule, ...]
+    target: Target
+    """The model that the weights are for."""
+    derive: Callable[[Shapes], Any]
+    """The config of the model that a checkpoint was made for, from the shapes that it has. Raises ConvertError."""
     needs: tuple[str, ...]
     """Beginnings of our names: a checkpoint without any of these is not whole."""
     fills: tuple[Fill, ...] = ()
     wrapper: str | None = None
     """The entry of the file that holds the weights, where that tells the kind."""
-    token_head: Literal["untied", "tied"] = "untied"
-    """Of the model that is made for it: whether the head for masked words shares the word embeddings."""
-    split_layers: bool = False
-    """Of the model that is made for it: whether the second half of the text layers is for fusion alone."""
     known: tuple[tuple[str, str, str], ...] = ()
     """(name, place, file): checkpoints that can be asked for by name. place: a Hugging Face repository, or a URL."""
 

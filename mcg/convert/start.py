@@ -9,27 +9,26 @@ differ are fitted (resize.py): pre-training with 4 frames and a head for masked 
 from __future__ import annotations
 
 from collections import Counter
+from typing import Any
 
-from mcg.convert.convert import Conversion, convert
+from torch import nn
+
+from mcg.convert import TARGETS
+from mcg.convert.account import Conversion
+from mcg.convert.convert import convert
 from mcg.convert.rules import ConvertError, Family, Rule
 from mcg.engine.checkpoint import Checkpoint, read_weights
-from mcg.model.mcg import MCG
 from mcg.text import TextCodec
 
-_OURS = Family(
-    name="ours",
-    title="a run of ours",
-    signs=(r"vision\..+",),
-    rules=(Rule(r"(.+)", (r"\1",)),),
-    needs=(),
-)
 
+def start_from(model: nn.Module, config: Any, checkpoint: Checkpoint, codec: TextCodec) -> str:
+    """Put the weights of a checkpoint into the model of a config; returns a line about them.
 
-def start_from(model: MCG, checkpoint: Checkpoint, codec: TextCodec) -> str:
-    """Put the weights of a checkpoint into a model; returns a line about them. Raises CheckpointError, ConvertError."""
+    Raises CheckpointError, ConvertError.
+    """
     state = read_weights(checkpoint.folder, codec)
     try:
-        conversion = convert(state, _OURS, model.config, codec.size)
+        conversion = convert(state, _ours(config), lambda _: model, config)
     except ConvertError as error:
         raise ConvertError(f"{checkpoint.folder}: weights of another model: {error}") from error
     unknown = [entry.key for entry in conversion.entries if entry.status == "unexpected"]
@@ -40,6 +39,19 @@ def start_from(model: MCG, checkpoint: Checkpoint, codec: TextCodec) -> str:
         )
     model.load_state_dict(conversion.state, strict=False)
     return ", ".join([f"the weights of {checkpoint.folder}", *_differences(conversion)])
+
+
+def _ours(config: Any) -> Family:
+    """Checkpoints of this project: their names are ours already."""
+    return Family(
+        name="ours",
+        title="a run of ours",
+        signs=(),
+        rules=(Rule(r"(.+)", (r"\1",)),),
+        target=TARGETS[config.name],
+        derive=lambda shapes: config,
+        needs=(),
+    )
 
 
 def _differences(conversion: Conversion) -> list[str]:

@@ -7,6 +7,7 @@ meant the weights now called augreg_in21k_ft_in1k; a newer timm gives augreg2_in
 
 from __future__ import annotations
 
+from mcg.convert.mcg_model import MCG_MODEL, derive
 from mcg.convert.rules import Family, Fill, Rule
 from mcg.convert.timesformer import HEAD
 
@@ -20,6 +21,8 @@ TIMM_VIT = Family(
         Rule(r"blocks\.(\d+)\.norm1\.(.+)", (r"vision.blocks.\1.norm1.\2", r"vision.blocks.\1.temporal_norm1.\2")),
         Rule(r"((?:cls_token|pos_embed)|(?:patch_embed|norm|blocks)\..+)", (r"vision.\1",)),
     ),
+    target=MCG_MODEL,
+    derive=derive,
     needs=("vision.",),
     fills=(
         Fill(r"vision\.time_embed", "zeros", "a picture has no time"),

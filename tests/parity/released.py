@@ -80,7 +80,7 @@ def released_model(case: Case, family: str, text: dict[str, Any], vocab_size: in
             **fields,
         }
     )
-    conversion = convert(state, FAMILIES[family], config, vocab_size)
+    conversion = convert(state, FAMILIES[family], lambda model: MCG(model, vocab_size), config)
     conversion.check(case.name)
     model = MCG(config, vocab_size)
     lacking = model.load_state_dict(conversion.state, strict=False)

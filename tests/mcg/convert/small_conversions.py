@@ -7,7 +7,8 @@ from typing import Any
 from torch import Tensor
 
 from mcg.convert import FAMILIES
-from mcg.convert.convert import Conversion, convert
+from mcg.convert.account import Conversion
+from mcg.convert.convert import convert
 from mcg.model.config import MCGConfig
 from mcg.model.mcg import MCG
 from tests.mcg.convert.layouts import SMALL, Sizes
@@ -24,9 +25,14 @@ def small_config(sizes: Sizes = SMALL, text: dict[str, Any] | None = None, **fie
     return MCGConfig.model_validate(parts | {"contrastive_width": sizes.projected} | fields)
 
 
+def build(config: MCGConfig) -> MCG:
+    """What the conversion is told to make models with."""
+    return MCG(config, VOCABULARY)
+
+
 def converted(state: dict[str, Tensor], family: str, config: MCGConfig | None = None, **options: Any) -> Conversion:
     """A strict conversion."""
-    conversion = convert(state, FAMILIES[family], config, VOCABULARY, **options)
+    conversion = convert(state, FAMILIES[family], build, config, **options)
     conversion.check("small")
     return conversion
 

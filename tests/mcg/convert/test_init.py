@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import get_args
 
 import pytest
 import torch
 
-from mcg.config import load_config
-from mcg.convert import FAMILIES
-from mcg.convert.init import InitSource, Kind, initialise
+from mcg.convert.config import InitSource
+from mcg.convert.init import initialise
 from mcg.convert.rules import ConvertError
 from mcg.model.mcg import MCG
 from tests.mcg.convert import layouts
@@ -36,7 +34,7 @@ def test_sources_are_laid_over_each_other(files: Path) -> None:
     model = MCG(small_config(text={"num_decoder_layers": 2}), VOCABULARY)
     drawn = model.vision_proj.weight.clone()
     sources = [_source(files / "vit.pth"), _source(files / "bert.bin"), _source(files / "blip.pth", parts=["decoder"])]
-    told = initialise(model, VOCABULARY, sources)
+    told = initialise(model, model.config, sources)
     assert [line.split(" weights of ")[1].split(" (")[0] for line in told] == [
         "ViT of timm",
         "BERT of Hugging Face",
@@ -54,15 +52,9 @@ def test_sources_are_laid_over_each_other(files: Path) -> None:
 def test_what_does_not_fit_names_the_file(files: Path) -> None:
     model = MCG(small_config(), VOCABULARY)
     with pytest.raises(ConvertError, match=r"vit\.pth: ViT of timm gives none of the parts \('decoder',\)"):
-        initialise(model, VOCABULARY, [_source(files / "vit.pth", parts=["decoder"])])
+        initialise(model, model.config, [_source(files / "vit.pth", parts=["decoder"])])
     with pytest.raises(ConvertError, match=r"vit\.pth: read as BERT of Hugging Face, \d+ keys are not accounted for"):
-        initialise(model, VOCABULARY, [_source(files / "vit.pth", kind="bert")])
+        initialise(model, model.config, [_source(files / "vit.pth", kind="bert")])
     wider = MCG(small_config(Sizes(**{**SMALL.__dict__, "width": 128})), VOCABULARY)
     with pytest.raises(ConvertError, match=r"vit\.pth: a checkpoint of width 64, and model\.vision\.width is 128"):
-        initialise(wider, VOCABULARY, [_source(files / "vit.pth")])
-
-
-def test_configs_name_sources_and_kinds() -> None:
-    config = load_config("configs/demo/pt.yaml", ["init=[{path: bert-base-uncased, kind: bert, parts: [text]}]"])
-    assert config.init == (InitSource(path="bert-base-uncased", kind="bert", parts=("text",)),)
-    assert set(get_args(Kind)) == {"auto", *FAMILIES}
+        initialise(wider, wider.config, [_source(files / "vit.pth")])

@@ -32,12 +32,13 @@ def test_what_is_not_cached_is_told_with_command_and_place(tmp_path: Path, monke
 
 
 def test_what_has_no_repository_is_looked_for_in_torchs_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    kept = Path(torch.hub.get_dir()) / "checkpoints" / "model_base_14M.pth"
     with pytest.raises(ConvertError, match=r"Put https://storage\.googleapis\.com/.*model_base_14M\.pth at .*check"):
         locate("blip-base-14m")
-    (tmp_path / "checkpoints").mkdir()
-    (tmp_path / "checkpoints" / "model_base_14M.pth").touch()
-    assert locate("blip-base-14m") == tmp_path / "checkpoints" / "model_base_14M.pth"
+    kept.parent.mkdir(parents=True)
+    kept.touch()
+    assert locate("blip-base-14m") == kept
 
 
 def test_an_unknown_name_lists_the_known_ones() -> None:

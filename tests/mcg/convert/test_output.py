@@ -30,7 +30,7 @@ def file(tmp_path: Path) -> Path:
 def test_a_run_can_begin_from_it(tmp_path: Path, file: Path) -> None:
     released = read_checkpoint(file)
     conversion = converted(released.state, "alpro")
-    folder = write_checkpoint(conversion, released, tmp_path / "converted" / "retrieval")
+    folder = write_checkpoint(conversion, released, tmp_path / "converted" / "retrieval", VOCABULARY)
     checkpoint = find_checkpoint(folder)
     model = MCG(MCGConfig.model_validate(checkpoint.config["model"]), VOCABULARY)
     assert load_weights(model, checkpoint.folder) == [] and checkpoint.step == 0
@@ -45,8 +45,8 @@ def test_it_is_whole_or_absent(tmp_path: Path, file: Path) -> None:
     conversion = converted(released.state, "alpro")
     unwritable = replace(conversion, state=conversion.state | {"x": torch.zeros(2).to_sparse()})
     with pytest.raises(ValueError, match="sparse"):
-        write_checkpoint(unwritable, released, tmp_path / "out" / "a")
+        write_checkpoint(unwritable, released, tmp_path / "out" / "a", VOCABULARY)
     assert list((tmp_path / "out").iterdir()) == []
-    write_checkpoint(conversion, released, tmp_path / "out" / "a")
+    write_checkpoint(conversion, released, tmp_path / "out" / "a", VOCABULARY)
     with pytest.raises(ConvertError, match=r"out/a: is there already; name another folder, or remove it"):
-        write_checkpoint(conversion, released, tmp_path / "out" / "a")
+        write_checkpoint(conversion, released, tmp_path / "out" / "a", VOCABULARY)

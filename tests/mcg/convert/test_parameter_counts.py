@@ -11,7 +11,8 @@ import pytest
 import torch
 
 from mcg.convert import FAMILIES
-from mcg.convert.convert import Conversion, convert
+from mcg.convert.account import Conversion
+from mcg.convert.convert import convert
 from mcg.model.bert import Decoder, TextEncoder
 from mcg.model.config import MCGConfig, TextConfig, TimeSformerConfig
 from mcg.model.mcg import MCG
@@ -41,14 +42,14 @@ def _released(shapes: Shapes) -> int:
 def _converted(shapes: Shapes, family: str, vocab_size: int) -> Conversion:
     with torch.device("meta"):
         state = {key: torch.empty(shape) for key, shape in shapes.items()}
-    conversion = convert(state, FAMILIES[family], vocab_size=vocab_size)
+    conversion = convert(state, FAMILIES[family], lambda config: config.build(vocab_size))
     conversion.check("meta")
     return conversion
 
 
-def _ours(conversion: Conversion) -> int:
+def _ours(conversion: Conversion, vocab_size: int) -> int:
     with torch.device("meta"):
-        return _count(MCG(conversion.config, conversion.vocab_size))
+        return _count(MCG(conversion.config, vocab_size))
 
 
 @pytest.fixture(scope="module")
@@ -124,7 +125,7 @@ def test_alpro_prompter_and_retrieval(frames: int, shapes: Any, total: int, entr
     released = shapes(Sizes(frames=frames))
     assert (_released(released), len(released)) == (total, entries)
     conversion = _converted(released, "alpro", 30522)
-    assert _ours(conversion) == total - HEAD - TYPE
+    assert _ours(conversion, 30522) == total - HEAD - TYPE
 
 
 def test_alpro_pretraining() -> None:
@@ -133,7 +134,7 @@ def test_alpro_pretraining() -> None:
     without = {key: shape for key, shape in released.items() if not key.startswith("prompter.")}
     assert _released(without) == 234_191_029
     conversion = _converted(released, "alpro", 30522)
-    assert _ours(conversion) == 234_191_029 - 2_718_184 - HEAD - TYPE
+    assert _ours(conversion, 30522) == 234_191_029 - 2_718_184 - HEAD - TYPE
 
 
 @pytest.mark.parametrize(("classes", "total"), [(1500, 234_346_095), (2423, 235_764_746)])
@@ -142,14 +143,14 @@ def test_alpro_qa(classes: int, total: int) -> None:
     assert (_released(released), len(released)) == (total, 458)
     conversion = _converted(released, "alpro", 30522)
     assert conversion.config.num_classes == classes
-    assert _ours(conversion) == total - HEAD - TYPE
+    assert _ours(conversion, 30522) == total - HEAD - TYPE
 
 
 def test_mcg_pretraining() -> None:
     released = layouts.mcg_pretrain(MCG_BASE)
     assert (_released(released), len(released)) == (283_280_589, 578)
     conversion = _converted(released, "mcg", 30524)
-    assert _ours(conversion) == 254_606_141 + TYPE == 283_280_589 - HEAD - CROSS + TYPE
+    assert _ours(conversion, 30524) == 254_606_141 + TYPE == 283_280_589 - HEAD - CROSS + TYPE
     assert conversion.counts() == {"used": 454, "dropped": 124, "missing": 1, "unexpected": 0}
 
 
@@ -158,7 +159,7 @@ def test_mcg_qa() -> None:
     assert (_released(released), len(released)) == (445_236_037, 909)
     conversion = _converted(released, "mcg", 30524)
     dead_head = 24_065_084
-    assert _ours(conversion) == 445_236_037 - HEAD - CROSS - dead_head + 2 * TYPE
+    assert _ours(conversion, 30524) == 445_236_037 - HEAD - CROSS - dead_head + 2 * TYPE
     with torch.device("meta"):
         model = MCG(conversion.config, 30524)
     # really used: without the head for masked words, the projections and the temperature, which QA does not run

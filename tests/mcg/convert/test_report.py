@@ -10,12 +10,12 @@ from mcg.convert.convert import convert
 from mcg.convert.report import table
 from tests.mcg.convert import layouts
 from tests.mcg.convert.layouts import SMALL, draw
-from tests.mcg.convert.small_conversions import VOCABULARY
+from tests.mcg.convert.small_conversions import build
 
 
 def test_layers_are_told_together_and_faults_first() -> None:
     state = draw(layouts.alpro_retrieval(SMALL)) | {"strange[bold]": torch.ones(3)}
-    conversion = convert(state, FAMILIES["alpro"], None, VOCABULARY)
+    conversion = convert(state, FAMILIES["alpro"], build)
     made = table(conversion)
     console = Console(width=240, record=True, file=open("/dev/null", "w"))  # noqa: SIM115
     console.print(made)

@@ -10,7 +10,7 @@ from mcg.convert.reading import read_checkpoint
 from mcg.convert.rules import plain_key
 from tests.mcg.convert import layouts
 from tests.mcg.convert.layouts import SMALL, draw
-from tests.mcg.convert.small_conversions import VOCABULARY
+from tests.mcg.convert.small_conversions import build
 
 LAYOUTS = {
     "alpro": draw(layouts.alpro_qa(SMALL, classes=7)),
@@ -28,7 +28,7 @@ def test_a_prefix_changes_nothing_but_the_names_in_the_account(tmp_path: object,
     made, plain = (read_checkpoint(f"{tmp_path}/{name}.pth") for name in ("a", "plain"))
     family = detect(made)
     assert family is detect(plain)
-    ours, expected = (convert(released.state, family, None, VOCABULARY) for released in (made, plain))
+    ours, expected = (convert(released.state, family, build) for released in (made, plain))
     assert ours.state.keys() == expected.state.keys() and ours.counts() == expected.counts()
     assert all(torch.equal(ours.state[name], expected.state[name]) for name in ours.state)
     assert {entry.key for entry in ours.entries if entry.status in ("used", "dropped")} == set(made.state)

@@ -31,7 +31,7 @@ def _config(run: Path, frames: int = 2, text: dict[str, Any] | None = None, **fi
 
 
 def _start(model: MCG, run: Path) -> str:
-    return start_from(model, find_checkpoint(run), CODEC)
+    return start_from(model, model.config, find_checkpoint(run), CODEC)
 
 
 def test_pre_training_starts_a_model_for_questions_with_more_frames(tmp_path: Path) -> None:

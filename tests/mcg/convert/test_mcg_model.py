@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import pytest
+import torch
 
-from mcg.convert import FAMILIES
-from mcg.convert.derive import compare_sizes, derive_config
+from mcg.convert import FAMILIES, TARGETS
+from mcg.convert.convert import convert
 from mcg.convert.rules import ConvertError
 from tests.mcg.convert import layouts
 from tests.mcg.convert.layouts import SMALL, Sizes, draw
-from tests.mcg.convert.small_conversions import converted, small_config
+from tests.mcg.convert.small_conversions import build, converted, small_config
 
 
 def test_sizes_are_read_from_the_shapes() -> None:
@@ -40,13 +41,17 @@ def test_another_size_is_named_by_its_key(config: object, message: str) -> None:
 
 
 def test_a_width_that_does_not_tell_the_heads_asks_for_a_config() -> None:
-    with pytest.raises(ConvertError, match=r"96 channels do not tell the number of heads; give --config"):
-        derive_config(FAMILIES["timm_vit"], {"vision.cls_token": (1, 1, 96)})
+    with pytest.raises(ConvertError, match=r"^ViT of timm: 96 channels do not tell the number of heads; give --config"):
+        convert({"cls_token": torch.zeros(1, 1, 96)}, FAMILIES["timm_vit"], build)
 
 
 def test_shapes_of_nothing_are_refused() -> None:
-    with pytest.raises(ConvertError, match=r"neither a visual encoder nor a text encoder in it"):
-        derive_config(FAMILIES["bert"], {})
-    with pytest.raises(ConvertError, match=r"shapes that no model has"):
-        derive_config(FAMILIES["timm_vit"], {"vision.cls_token": (1, 1, 0)})
-    compare_sizes({}, small_config())
+    with pytest.raises(ConvertError, match=r"BERT of Hugging Face: neither a visual encoder nor a text encoder in it"):
+        convert({}, FAMILIES["bert"], build)
+    with pytest.raises(ConvertError, match=r"ViT of timm: shapes that no model has"):
+        convert({"cls_token": torch.zeros(1, 1, 0)}, FAMILIES["timm_vit"], build)
+
+
+def test_every_weight_of_the_model_is_in_a_section() -> None:
+    config = small_config(text={"num_decoder_layers": 1}, matching_head=True, num_classes=3)
+    assert not [name for name, _ in build(config).named_parameters() if TARGETS[config.name].section(name) is None]
