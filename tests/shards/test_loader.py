@@ -5,8 +5,9 @@ from __future__ import annotations
 import gc
 import json
 import logging
+import re
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from itertools import chain
 from pathlib import Path
@@ -25,7 +26,8 @@ from shards.quarantine import TooManyFailures
 from shards.sample import Sample, SampleError
 from shards.worker import Encode, RngFactory
 from tests.shards.fake_time import FakeTime
-from tests.shards.far_folder import WAIT
+from tests.shards.far_folder import WAIT, until
+from tests.shards.http_store import HttpStore
 from tests.shards.small_dataset import config, encode, seen, sequence, write_dataset
 
 BROKEN = (3, 11)
@@ -289,24 +291,39 @@ def test_counts_are_taken_when_a_batch_is_handed_over(damaged: Path) -> None:
 
 
 def test_a_known_bad_element_is_not_read_again_and_the_order_stays(torn: Path, tmp_path: Path) -> None:
-    ledger = tmp_path / "ledger.jsonl"
-    # without a look-ahead, which might read it again before it is known
-    settings = config(("torn", torn), batch_size=4, prefetch_batches=0)
-    with ranks(settings, ledger_path=ledger) as [loader]:
-        expected = sequence([loader], 9)
-        [feed] = loader._feeds
-        reads = count_reads(feed.reader)
-        sequence([loader], 3)
-        assert reads and ("000001.tar", 0) not in reads
-    [entry] = [json.loads(line) for line in ledger.read_text().splitlines()]
+    ledger, store = tmp_path / "ledger.jsonl", HttpStore()
+    store.files = {f"/{file.name}": file.read_bytes() for file in torn.iterdir() if file.is_file()}
+    at = store.files["/000001.tar"].index(b"HDAT")
+
+    def reads_of_it() -> int:
+        """Requests for its bytes since the last call; others are asked for as well."""
+        ranges = [re.fullmatch(r"bytes=(\d+)-(\d+)", range_ or "") for _, _, range_ in store.requests]
+        assert ranges
+        reads = sum(
+            path == "/000001.tar" and found is not None and int(found[1]) <= at <= int(found[2])
+            for (_, path, _), found in zip(store.requests, ranges, strict=True)
+        )
+        store.requests.clear()
+        return reads
+
+    with store.running():
+        # without a look-ahead, which might read it again before it is known
+        settings = config(("torn", store.url), batch_size=4, prefetch_batches=0)
+        with ranks(settings, ledger_path=ledger) as [loader]:
+            expected = sequence([loader], 3)
+            reads = reads_of_it()
+            expected += sequence([loader], 9)
+            assert reads and not reads_of_it()
+        filed = ledger.read_text()
+        with ranks(settings, ledger_path=ledger) as [loader]:
+            reads_of_it()
+            assert sequence([loader], 12) == expected
+            assert loader.stats.accounting.failed == 4
+            assert reads_of_it() == reads  # a new process tries it once
+    [entry] = [json.loads(line) for line in filed.splitlines()]
     assert (entry["dataset"], entry["shard"], entry["key"], entry["stage"]) == ("torn", "000001.tar", "0005", "read")
     assert entry["lasting"] and "checksum" in entry["reason"]
-    with ranks(settings, ledger_path=ledger) as [loader]:
-        reads = count_reads(loader._feeds[0].reader)
-        assert sequence([loader], 9) == expected
-        assert loader.stats.accounting.failed == 3
-        assert reads.count(("000001.tar", 0)) == 1  # a new process tries it once
-    assert len(ledger.read_text().splitlines()) == 1
+    assert ledger.read_text() == filed
 
 
 def test_a_shard_that_was_repaired_is_used_from_the_next_start_on(torn: Path, tmp_path: Path) -> None:
@@ -325,19 +342,6 @@ def test_a_shard_that_was_repaired_is_used_from_the_next_start_on(torn: Path, tm
         assert loader.stats.accounting.failed == 0
     pairs = zip(chain(*damaged), chain(*whole[:6]), strict=True)
     assert [new[0] for old, new in pairs if old != new] == ["torn-5-0"] * 2  # once in each of two passes
-
-
-def count_reads(reader: Any) -> list[tuple[str, int]]:
-    """Note (shard, row) of every read from now on."""
-    reads: list[tuple[str, int]] = []
-    fetch = reader.fetch
-
-    def noting(shards: list[int], rows: list[int]) -> Any:
-        reads.extend((reader.index.shards.names[shard], row) for shard, row in zip(shards, rows, strict=True))
-        return fetch(shards, rows)
-
-    reader.fetch = noting
-    return reads
 
 
 def test_too_many_failures_stop_the_run_with_the_reasons(damaged: Path, tmp_path: Path) -> None:
@@ -534,16 +538,17 @@ def test_close_does_not_wait_for_what_was_made_ahead(cc: Path) -> None:
         return encode(sample, rng)
 
     loader = Loader(config(("cc", cc), threads=1, prefetch_batches=4), 0, 1, slow)
-    stop = loader._pool.stop
 
-    def stop_and_release(wait: bool = True) -> None:
-        release.set()  # when all that waits was given up
-        stop(wait)
+    def release_when_closed() -> None:
+        until(lambda: loader.closed)  # when all that waits was given up
+        release.set()
 
-    loader._pool.stop = stop_and_release  # type: ignore[method-assign]
     next(loader)
     assert started.wait(WAIT)
+    releaser = threading.Thread(target=release_when_closed)
+    releaser.start()
     loader.close()
+    releaser.join()
     assert len(encoded) == 9 and not threads_of_loaders()
 
 
@@ -559,27 +564,55 @@ def test_a_dropped_loader_stops_its_threads(cc: Path) -> None:
 
 
 def test_look_ahead_is_bounded(cc: Path) -> None:
-    planned: list[Any] = []
     with ranks(config(("cc", cc), prefetch_batches=2, fetch_batches=3)) as [loader]:
-        plan = loader._planner.plan
-        loader._planner.plan = lambda place: planned.append(place) or plan(place)  # type: ignore[method-assign,func-returns-value]
         for delivered in range(1, 5):
             next(loader)
-            assert len(planned) == delivered + 2 + 3
-            assert [pending.started for pending in loader._pending] == [True] * 2 + [False] * 3
+            expected = {"read": 8 * (delivered + 2 + 3), "encode": 8 * (delivered + 2)}
+            assert settled(lambda: worked_on(loader), expected) == expected
 
 
 def test_fetching_ahead_stops_at_its_bytes_but_never_at_nothing(cc: Path) -> None:
     with ranks(config(("cc", cc), prefetch_batches=1, fetch_batches=50, fetch_bytes=0)) as [loader]:
-        for _ in range(4):
+        for delivered in range(1, 5):
             next(loader)
-            assert len(loader._pending) == 1
-    [feed] = loader._feeds
-    room = 3 * 8 * feed.sample_bytes  # batches of 8
-    with ranks(config(("cc", cc), prefetch_batches=1, fetch_batches=50, fetch_bytes=room)) as [loader]:
-        loader._fetching.submit = lambda *_: None  # type: ignore[method-assign]  # so that the expected bytes stand
-        loader._plan_ahead(1, 50)
-        assert len(loader._pending) == 4  # three have room, the fourth goes beyond it
+            expected = dict.fromkeys(("read", "encode"), 8 * (delivered + 1))
+            assert settled(lambda: worked_on(loader), expected) == expected
+
+
+def test_as_long_as_bytes_are_not_there_their_expected_number_counts(tmp_path: Path) -> None:
+    """A store does not answer: of the batches ahead so many are asked for as their share of the dataset has room."""
+    folder, store = write_dataset(tmp_path / "many", "many", 80, records_of=(1,)), HttpStore()
+    store.files = {f"/{file.name}": file.read_bytes() for file in folder.iterdir() if file.is_file()}
+    asked, answer = set[tuple[str, str]](), threading.Event()
+
+    def gate(method: str, path: str, range_: str) -> threading.Event | None:
+        if not path.endswith(".tar"):
+            return None
+        asked.add((path, range_))
+        return answer if len(asked) > 8 else None  # the first batch of all comes
+
+    store.gate = gate
+    room = 2 * 8 * (sum(shard.stat().st_size for shard in folder.glob("*.tar")) // 80)
+    settings = config(("many", store.url), prefetch_batches=1, fetch_batches=50, fetch_bytes=room)
+    with store.running(), ranks(settings) as [loader]:
+        next(loader)
+        # two have room, the third goes beyond it; a fourth could be asked for at once as well
+        assert settled(lambda: {"asked": len(asked)}, {"asked": 8 + 3 * 8}) == {"asked": 8 + 3 * 8}
+        answer.set()
+        next(loader)
+
+
+def settled(counts: Callable[[], dict[str, int]], least: dict[str, int]) -> dict[str, int]:
+    """The counts when they are there, and when more would have come that had nothing to wait for."""
+    until(lambda: all(counts()[name] >= count for name, count in least.items()))
+    threading.Event().wait(0.05)
+    return counts()
+
+
+def worked_on(loader: Loader) -> dict[str, int]:
+    """Elements that were read, and those that went to the task, so far."""
+    times = loader.stats.snapshot().times
+    return {stage: times[stage].items for stage in ("read", "encode")}
 
 
 def test_stats_say_where_the_time_went(cc: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -602,12 +635,14 @@ def test_stats_say_where_the_time_went(cc: Path, monkeypatch: pytest.MonkeyPatch
 def test_the_queue_is_seen_full_when_the_consumer_is_slow_and_empty_when_it_is_fast(cc: Path) -> None:
     with ranks(config(("cc", cc), prefetch_batches=3)) as [loader]:
         batch = next(loader)
-        for pending in list(loader._pending)[:3]:
-            pending.done.result(WAIT)
-        next(loader)
-        queue = loader.stats.snapshot().queue
+        for delivered in range(1, 50):
+            until(lambda made=delivered + 3: loader.stats.snapshot().times["collate"].count == made)
+            next(loader)
+            queue = loader.stats.snapshot().queue
+            if queue.last_ready == 3:  # else the last one was counted, but did not quite lie there
+                break
         held = batch.frames.nbytes + sum(array.nbytes for array in batch.arrays.values())
-        assert (queue.asked, queue.empty, queue.last_ready, queue.last_batches) == (2, 1, 3, 3)
+        assert (queue.asked, queue.empty, queue.last_ready, queue.last_batches) == (delivered + 1, 1, 3, 3)
         assert abs(queue.last_bytes - 3 * held) < held
     with ranks(config(("cc", cc), prefetch_batches=0)) as [loader]:
         for _ in range(3):

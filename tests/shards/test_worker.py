@@ -1,23 +1,29 @@
-"""The worker's own duties: slots are functions of their element, a batch is made once, errors come in slot order."""
+"""What threads make of planned elements: each slot depends on its element alone, a batch is whole, errors keep the
+order of the slots, and what is given up is left where it stands. Seen through a loader."""
 
 from __future__ import annotations
 
-from concurrent.futures import CancelledError
+import threading
+import tracemalloc
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
-from shards.clip import EncodedClip
-from shards.decode import open_decoder
-from shards.feed import Feed, open_feed
-from shards.plan import Element, Place, Plan
-from shards.quarantine import Ledger
+from shards.clip import ClipPlan, EncodedClip
+from shards.collate import Batch
+from shards.decode import BACKENDS, Backend, Frames
+from shards.decode.cpu import decode
+from shards.loader import Loader
+from shards.partial import Media
 from shards.sample import Sample
-from shards.stats import Stats
-from shards.worker import Encode, Pending, RngFactory, Worker
-from tests.shards.small_dataset import config, encode, write_dataset
+from shards.worker import Encode, RngFactory
+from tests.shards.far_folder import WAIT, until
+from tests.shards.small_dataset import config, encode, seen, write_dataset
 
 
 @pytest.fixture(scope="module")
@@ -25,137 +31,191 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_dataset(tmp_path_factory.mktemp("web"), "web", 12, records_of=(1,), broken=(2,))
 
 
-def make(folder: Path, task: Encode = encode, mode: str = "train") -> tuple[Worker, Feed]:
-    settings = config(("web", folder), mode=mode, streams=1, window=12)
-    feed = open_feed(settings.blend[0], settings)
-    return Worker(settings, [feed], task, open_decoder("cpu"), Ledger(), Stats()), feed
+@contextmanager
+def opened(folder: Path, task: Encode = encode, rank: int = 0, world_size: int = 1, **fields: Any) -> Iterator[Loader]:
+    """All elements in one window, nothing made ahead."""
+    settings = {"streams": 1, "window": 12, "prefetch_batches": 0, "max_failure_rate": None} | fields
+    with Loader(config(("web", folder), **settings), rank, world_size, task) as loader:
+        yield loader
 
 
-def element_at(feed: Feed, position: int) -> Element:
-    at = feed.order.at([position])
-    return Element(0, position, int(at.pass_[0]), int(at.shard[0]), int(at.row[0]))
+def singles(folder: Path) -> list[Batch]:
+    """The elements of a pass of training, in batches of one."""
+    with opened(folder, batch_size=1) as loader:
+        return [next(loader) for _ in range(12)]
 
 
-def pending_of(*elements: Element | None) -> Pending:
-    return Pending(Plan(elements, 0, Place(0, (0,))))
+def told(batch: Batch) -> tuple[Any, ...]:
+    return batch.meta, batch.origins, batch.failures, np.asarray(batch.frames).tobytes(), batch.arrays["codes"].tolist()
 
 
 def test_a_slot_is_a_function_of_its_element(folder: Path) -> None:
-    for position in range(12):
-        slots = []
-        for _ in range(2):
-            worker, feed = make(folder)
-            slots.append(worker.slot(element_at(feed, position)))
-        assert slots[0].meta == slots[1].meta and slots[0].origin == slots[1].origin
-        assert slots[0].failures == slots[1].failures
+    """Whatever was made before it, beside it, or by which thread."""
+    expected = [told(batch) for batch in singles(folder)]
+    with opened(folder, batch_size=1) as loader:
+        states = []
+        for _ in range(12):
+            states.append(loader.state_dict())
+            next(loader)
+    for position in reversed(range(12)):
+        with opened(folder, batch_size=1) as loader:
+            loader.load_state_dict(states[position])
+            assert told(next(loader)) == expected[position]
+    with opened(folder, batch_size=12, threads=4) as loader:
+        whole = next(loader)
+    for number, (meta, origins, failures, frames, _) in enumerate(expected):
+        assert [whole.meta[number], whole.origins[number]] == [*meta, *origins]
+        assert (list(whole.slot_failures[number]), np.asarray(whole.frames[number]).tobytes()) == (failures, frames)
 
 
 def test_a_substitute_has_draws_of_its_own_and_reports_what_failed(folder: Path) -> None:
-    worker, feed = make(folder)
-    [bad] = [e for e in (element_at(feed, p) for p in range(12)) if feed.reader.origin(e.shard, e.row).key == "0002"]
-    slot = worker.slot(bad)
-    assert slot.frames is not None and slot.origin.key != "0002"
-    assert slot.failures[0].origin.key == "0002" and slot.failures[0].row == 2 and not slot.failures[0].lasting
-    [own] = [
-        worker.slot(e)
-        for e in (element_at(feed, p) for p in range(12))
-        if feed.reader.origin(e.shard, e.row) == slot.origin
-    ]
-    assert own.meta["caption"] == slot.meta["caption"] and own.meta["drawn"] != slot.meta["drawn"]
+    batches = singles(folder)
+    [bad] = [batch for batch in batches if batch.failures]
+    assert bad.valid.all() and bad.origins[0].key != "0002"
+    first = bad.failures[0]
+    assert first.origin.key == "0002" and first.row == 2 and not first.lasting
+    [own] = [batch for batch in batches if batch.origins == bad.origins and not batch.failures]
+    assert own.meta[0]["caption"] == bad.meta[0]["caption"] and own.meta[0]["drawn"] != bad.meta[0]["drawn"]
 
 
 def test_evaluation_leaves_a_bad_slot_bad_but_keeps_its_meta(folder: Path) -> None:
-    worker, feed = make(folder, mode="eval")
-    slot = worker.slot(element_at(feed, 2))
-    assert slot.frames is None and len(slot.failures) == 1 and slot.meta["caption"] == "web-2-0"
+    with opened(folder, batch_size=4, mode="eval") as loader:
+        batch = next(loader)
+    assert batch.valid.tolist() == [True, True, False, True] and len(batch.failures) == 1
+    assert batch.meta[2]["caption"] == "web-2-0"
 
 
-def test_the_last_slot_makes_the_batch_and_padding_copies_a_good_slot(folder: Path) -> None:
-    worker, feed = make(folder, mode="eval")
-    pending = pending_of(element_at(feed, 0), None)
-    worker.fetch(pending)
-    worker.work(pending, 1)
-    assert not pending.done.done()
-    worker.work(pending, 0)
-    batch = pending.done.result(0)
-    assert batch is not None and batch.valid.tolist() == [True, False] and batch.dataset == "web"
-    assert (batch.frames[0] == batch.frames[1]).all()
-    only_padding = pending_of(None)
-    worker.fetch(only_padding)
-    worker.work(only_padding, 0)
-    filled = only_padding.done.result(0)
-    assert filled is not None and (filled.frames[0] == batch.frames[0]).all()
+def test_padding_copies_a_good_slot(folder: Path) -> None:
+    with opened(folder, batch_size=8, mode="eval") as loader:
+        *_, batch = loader
+    assert batch.valid.tolist() == [True] * 4 + [False] * 4 and batch.dataset == "web"
+    assert all((frames == batch.frames[0]).all() for frames in batch.frames[4:])
 
 
-def test_clips_are_put_into_the_batch_as_they_come_whatever_comes_first() -> None:
-    pending = pending_of(None, None, None)
-    first, odd = np.full((2, 4, 4, 3), 1, np.uint8), np.full((1, 4, 4, 3), 2, np.uint8)
-    there = pending.place(2, first)
-    assert isinstance(there, np.ndarray) and there.base is pending.placed and (there == 1).all()
-    assert pending.place(0, odd) is odd
-    assert pending.place(0, first.astype(np.int16)).dtype == np.int16
-    tensor = torch.zeros(2, 4, 4, 3, dtype=torch.uint8)
-    assert pending.place(1, tensor) is tensor and pending.placed.shape == (3, 2, 4, 4, 3)
+def test_padding_alone_copies_what_was_copied_last_or_looks_for_an_element(tmp_path: Path) -> None:
+    """Of four ranks two get nothing of the last batch; the bad element was one of the last rank's first two."""
+    folder = write_dataset(tmp_path / "web", "web", 12, records_of=(1,), broken=(6,))
+    grays = []
+    for rank in (2, 3):
+        with opened(folder, rank=rank, world_size=4, batch_size=8, mode="eval") as loader:
+            *_, batch = loader
+        assert not batch.valid.any() and batch.failures == [] and batch.frames.shape == (2, 2, 4, 4, 3)
+        assert len(np.unique(np.asarray(batch.frames))) == 1
+        grays.append(int(batch.frames[0].max()))
+    assert grays[0] in {*range(12)} - {6} and grays[1] == 7
 
 
-def test_padding_alone_looks_for_an_element_to_copy(folder: Path) -> None:
-    worker, _ = make(folder, mode="eval")
-    pending = pending_of(None)
-    worker.fetch(pending)
-    worker.work(pending, 0)
-    batch = pending.done.result(0)
-    assert batch is not None and not batch.valid.any() and batch.failures == []
+def test_a_batch_comes_when_its_last_slot_is_there(folder: Path) -> None:
+    first, others = threading.Event(), threading.Semaphore(0)
+
+    def first_is_late(sample: Sample, rng: RngFactory) -> EncodedClip:
+        if sample.origin.key == "0000":
+            assert first.wait(WAIT)
+        else:
+            others.release()
+        return encode(sample, rng)
+
+    with opened(folder, first_is_late, batch_size=4, mode="eval", threads=2) as loader:
+        batches: list[Batch] = []
+        consumer = threading.Thread(target=lambda: batches.append(next(loader)))
+        consumer.start()
+        for _ in range(3):
+            assert others.acquire(timeout=WAIT)
+        assert not batches and consumer.is_alive()
+        first.set()
+        consumer.join(WAIT)
+        assert [origin.key for origin in batches[0].origins] == ["0000", "0001", "0002", "0003"]
+
+
+ODD: dict[str, Callable[[np.ndarray], Frames]] = {
+    r"\(1, 4, 4, 3\) uint8": lambda frames: frames[:1],
+    r"\(2, 4, 4, 3\) int16": lambda frames: frames.astype(np.int16),
+    r"\(2, 4, 4, 3\) uint8 tensor on cpu": lambda frames: torch.from_numpy(frames),
+}
+
+
+@pytest.mark.parametrize("number", [0, 3])
+@pytest.mark.parametrize("form", ODD)
+def test_a_clip_of_another_form_is_refused_whatever_comes_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, form: str, number: int
+) -> None:
+    def decode_oddly(media: Media, kind: str, plan: ClipPlan) -> Frames:
+        frames = decode(media, kind, plan)
+        return ODD[form](frames) if frames.max() == number else frames
+
+    monkeypatch.setitem(BACKENDS, "cpu", lambda count: Backend("odd", decode_oddly))
+    match = rf"clips of one batch must have one shape, dtype uint8 and one place: .*has {form}"
+    folder = write_dataset(tmp_path / "web", "web", 4, records_of=(1,))
+    with (
+        opened(folder, batch_size=4, mode="eval", threads=1, decode="cpu") as loader,
+        pytest.raises(ValueError, match=match),
+    ):
+        next(loader)
+
+
+def test_clips_are_put_into_their_batch_without_a_copy_of_all(tmp_path: Path) -> None:
+    """Beside the batch no more is held than what the threads are decoding."""
+    side, num_frames, batch_size = 192, 4, 24
+
+    def large(sample: Sample, rng: RngFactory) -> EncodedClip:
+        plan = ClipPlan(frames=(0,) * num_frames, resize=(side, side), crop=(0, 0, side, side))
+        return EncodedClip(sample.media, sample.facts.kind, plan, {}, {})
+
+    folder = write_dataset(tmp_path / "web", "web", 2 * batch_size, records_of=(1,))
+    with opened(folder, large, batch_size=batch_size, threads=2) as loader:
+        next(loader)
+        tracemalloc.start()
+        try:
+            batch = next(loader)
+            _, most = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+    whole = int(batch.frames.nbytes)
+    assert whole == batch_size * num_frames * side * side * 3
+    assert whole <= most < 1.5 * whole
 
 
 def test_of_several_errors_the_first_slot_speaks(folder: Path) -> None:
+    with opened(folder, batch_size=3) as loader:
+        first, *_ = next(loader).origins
+    others = threading.Semaphore(0)
+
     def buggy(sample: Sample, rng: RngFactory) -> EncodedClip:
+        if sample.origin == first:
+            for _ in range(2):  # it fails last
+                assert others.acquire(timeout=WAIT)
+        else:
+            others.release()
         raise RuntimeError(sample.origin.key)
 
-    worker, feed = make(folder, buggy)
-    elements = [element_at(feed, p) for p in range(3)]
-    pending = pending_of(*elements)
-    worker.fetch(pending)
-    for number in (2, 0, 1):
-        worker.work(pending, number)
-    first = feed.reader.origin(elements[0].shard, elements[0].row)
-    with pytest.raises(RuntimeError, match=first.key) as raised:
-        pending.done.result(0)
+    with opened(folder, buggy, batch_size=3, threads=3) as loader, pytest.raises(RuntimeError) as raised:
+        next(loader)
+    assert str(raised.value) == first.key
     assert f"while the loader was at encode of {first} (element" in raised.value.__notes__[0]
 
 
-def test_an_abandoned_batch_does_no_work_and_wakes_who_waits(folder: Path) -> None:
-    def never(sample: Sample, rng: RngFactory) -> EncodedClip:
-        raise AssertionError("an abandoned batch was worked on")
+@pytest.mark.parametrize("records", [1, 4], ids=["between samples", "between records of a sample"])
+def test_what_is_given_up_is_left_where_it_stands(tmp_path: Path, records: int) -> None:
+    """A batch made ahead is in its first slot when another place is loaded: its other slots are not worked on."""
+    started, release = threading.Event(), threading.Event()
+    encoded: list[str] = []
 
-    worker, feed = make(folder, never)
-    pending = pending_of(element_at(feed, 0))
-    pending.abandon()
-    worker.fetch(pending)
-    worker.work(pending, 0)
-    assert not pending.errors
-    with pytest.raises(CancelledError):
-        pending.done.result(0)
-
-
-def test_a_batch_that_is_abandoned_between_slots_of_a_sample_is_left_there(folder: Path) -> None:
-    encoded = []
-
-    def last(sample: Sample, rng: RngFactory) -> EncodedClip:
-        encoded.append(sample.origin)
-        pending.abandon()
+    def slow(sample: Sample, rng: RngFactory) -> EncodedClip:
+        encoded.append(sample.record["caption"])
+        if len(encoded) == 5:
+            started.set()
+            assert release.wait(WAIT)
         return encode(sample, rng)
 
-    worker, feed = make(folder, last)
-    pending = pending_of(element_at(feed, 0), element_at(feed, 0))
-    worker.fetch(pending)
-    assert pending.by_sample() == [[0, 1]]
-    worker.work(pending, 0, 1)
-    assert len(encoded) == 1
-
-
-def test_slots_of_one_sample_stand_together_and_those_without_one_alone(folder: Path) -> None:
-    worker, feed = make(folder, mode="eval")
-    first, second = element_at(feed, 0), element_at(feed, 1)
-    pending = pending_of(first, second, None, first, None)
-    worker.fetch(pending)
-    assert pending.by_sample() == [[0, 3], [1], [2], [4]]
+    folder = write_dataset(tmp_path / "web", "web", 24 // records, records_of=(records,))
+    with opened(folder, slow, batch_size=4, mode="eval", threads=1, prefetch_batches=1, fetch_batches=0) as loader:
+        first = seen(next(loader))
+        state = loader.state_dict()
+        assert started.wait(WAIT)
+        loader.load_state_dict(state)
+        release.set()
+        second = seen(next(loader))
+        until(lambda: len(encoded) >= 4 + 1 + 4 + 4)
+    captions = [caption for caption, _ in first + second]
+    assert captions == encoded[:4] + encoded[5:9] and encoded[4] == encoded[5]
+    assert len(encoded) == len(first) + 1 + 4 + 4
