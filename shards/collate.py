@@ -1,8 +1,9 @@
 """Collate: decoded slots of one rank -> one batch of numpy arrays, or with its frames on the GPU that decoded them.
 
-Promises: frames are stacked, arrays padded with zeros on the right to one length (masks are arrays like any other, so
-padding is masked by the task's own zeros); whatever does not fit together is refused with the origins of both slots. A
-slot without frames becomes a copy of a good one with `valid` False, so that a model always sees well-formed numbers.
+Promises: frames, or rows of features in their place, are stacked; arrays of any rank are padded with zeros at the end
+of every axis to one shape (masks are arrays like any other, so padding is masked by the task's own zeros); whatever
+does not fit together is refused with the origins of both slots. A slot without frames becomes a copy of a good one with
+`valid` False, so that a model always sees well-formed numbers.
 Frames on a GPU are stacked there, on a stream of their own that is done before the batch is handed over.
 """
 
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
 PADDING = Origin("", "", "padding")
 """The origin of slots that only fill up the last batch of an evaluation."""
+_DTYPES = {4: ("uint8",), 2: ("float16", "float32")}
+"""Number formats by the number of axes: frames have four, features two."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +36,7 @@ class Slot:
 
     origin: Origin
     frames: Frames | None
-    """(T, H, W, 3) uint8 RGB, an array or a tensor."""
+    """(T, H, W, 3) uint8 RGB or (S, F) features of S moments, float16 or float32; an array or a tensor."""
     arrays: dict[str, npt.NDArray[Any]] = field(default_factory=dict)
     meta: dict[str, Any] = field(default_factory=dict)
     failures: tuple[Failure, ...] = ()
@@ -45,10 +48,11 @@ class Batch:
     """One rank's part of a global batch; B is the rank's number of slots."""
 
     frames: Frames
-    """(B, T, H, W, 3) uint8 RGB: a numpy array, or with DALI on a GPU a torch tensor there, complete, and safe to
-    use on the CUDA stream that was current when the batch was asked for (on another one: `Tensor.record_stream`)."""
+    """(B, T, H, W, 3) uint8 RGB, or (B, S, F) features: a numpy array, or with DALI on a GPU a torch tensor there,
+    complete, and safe to use on the CUDA stream that was current when the batch was asked for (on another one:
+    `Tensor.record_stream`)."""
     arrays: dict[str, npt.NDArray[Any]]
-    """Each (B, L), padded with zeros on the right."""
+    """Each (B, *shape), where shape is the largest of the slots along every axis; the rest is zeros."""
     meta: list[dict[str, Any]]
     origins: list[Origin]
     """Of what was handed over; in evaluation also of failed slots (`PADDING` for slots that only fill up)."""
@@ -78,10 +82,11 @@ def collate(
 ) -> Batch:
     """Stack slots. Slots without frames take those of `filler`, or of the first good slot.
 
+    pad_to_multiple: the last axis of an array (the tokens of a text) is rounded up to a multiple of this.
     placed: (B, T, H, W, 3), an array in which the frames of those slots that have some lie already; it is the batch's.
 
-    Raises ValueError when shapes, array names or dtypes differ, when an array is not one-dimensional, or when there is
-    neither a good slot nor a filler.
+    Raises ValueError when shapes of frames, names, dtypes or ranks of arrays differ, or when there is neither a good
+    slot nor a filler.
     """
     good = next((slot for slot in slots if slot.frames is not None), filler)
     if good is None:
@@ -130,11 +135,13 @@ def _stream(device: torch.device) -> torch.cuda.Stream:
 
 
 def _pad(arrays: Sequence[npt.NDArray[Any]], multiple: int) -> npt.NDArray[Any]:
-    """[(l,)] -> (B, L) with L the longest l, rounded up to a multiple, at least one multiple."""
-    longest = max(1, *(len(a) for a in arrays))
-    padded = np.zeros((len(arrays), -(-longest // multiple) * multiple), dtype=arrays[0].dtype)
-    for line, array in zip(padded, arrays, strict=True):
-        line[: len(array)] = array
+    """Arrays of one rank as one, each in the corner of its place. The last axis has at least one multiple."""
+    shape = [max(sizes) for sizes in zip(*(array.shape for array in arrays), strict=True)]
+    if shape:
+        shape[-1] = -(-max(1, shape[-1]) // multiple) * multiple
+    padded = np.zeros((len(arrays), *shape), dtype=arrays[0].dtype)
+    for number, array in enumerate(arrays):
+        padded[(number, *map(slice, array.shape))] = array
     return padded
 
 
@@ -147,17 +154,15 @@ def _form(frames: Frames) -> str:
 def _check_like(slot: Slot, good: Slot) -> None:
     assert slot.frames is not None and good.frames is not None
     mine, other = _form(slot.frames), _form(good.frames)
-    if mine != other or "uint8" not in mine.split():
+    allowed = _DTYPES.get(len(slot.frames.shape), ())
+    if mine != other or not set(allowed) & set(mine.split()):
         raise ValueError(
-            f"clips of one batch must have one shape, dtype uint8 and one place: {slot.origin} has {mine}, "
-            f"{good.origin} has {other}"
+            "clips of one batch must have one shape, one place, and dtype uint8 (features: float16 or float32): "
+            f"{slot.origin} has {mine}, {good.origin} has {other}"
         )
-    kinds = [{name: array.dtype.str for name, array in s.arrays.items()} for s in (slot, good)]
+    kinds = [{name: f"{array.dtype.str} {array.ndim}-D" for name, array in s.arrays.items()} for s in (slot, good)]
     if kinds[0] != kinds[1]:
         raise ValueError(
             f"elements of one batch must have the same arrays: {slot.origin} has {kinds[0]}, "
             f"{good.origin} has {kinds[1]}"
         )
-    for name, array in slot.arrays.items():
-        if array.ndim != 1:
-            raise ValueError(f"{slot.origin}: array {name!r} must have one dimension, found shape {array.shape}")

@@ -58,7 +58,7 @@ class MultipleChoice(Task):
             choice_ids = np.full((len(coded), longest), self.codec.pad, np.int64)
             for row, one in zip(choice_ids, coded, strict=True):
                 row[: len(one)] = one
-            arrays["choice_ids"] = choice_ids.ravel()  # an array of a slot has one dimension
+            arrays["choice_ids"] = choice_ids
             arrays["choice_tokens"] = np.array([len(one) for one in coded])
         meta |= {"answer": choices[right], "answer_index": right, "choices": choices}
         plan = plan_clip(sample.facts, clip, rng("clip"))
@@ -87,7 +87,7 @@ class MultipleChoice(Task):
     def predict(self, model: MCG, batch: Batch, inputs: dict[str, Tensor]) -> list[dict[str, Any]]:
         fused = fuse_questions(model, batch.origins, inputs)
         B, N, A = len(batch), self.config.num_choices, self.config.max_answer_tokens
-        ids_NA = inputs["choice_ids"][:, : N * A].reshape(B * N, A)
+        ids_NA = inputs["choice_ids"][:, :, :A].reshape(B * N, A)
         tokens_N = inputs["choice_tokens"][:, :N].reshape(B * N)
         at_A = ids_NA.new_tensor(range(A))
         mask_NA = (at_A < tokens_N[:, None]).long()

@@ -32,12 +32,31 @@ def test_tensors_are_stacked_to_a_tensor_and_do_not_mix_with_arrays() -> None:
     slots = [replace(slot(number), frames=torch.full((1, 2, 2, 3), number, dtype=torch.uint8)) for number in (1, 2)]
     frames = collate(slots, pad_to_multiple=4).frames
     assert isinstance(frames, torch.Tensor) and frames.shape == (2, 1, 2, 2, 3) and frames[1].max() == 2
-    with pytest.raises(ValueError, match=r"one place: cc/0.tar:3 has .* uint8, cc/0.tar:1 has .* uint8 tensor on cpu"):
+    with pytest.raises(ValueError, match=r"float32\): cc/0.tar:3 has .* uint8, cc/0.tar:1 has .* uint8 tensor on cpu"):
         collate([slots[0], slot(3)], pad_to_multiple=4)
 
 
 def test_empty_text_still_has_one_column() -> None:
     assert collate([slot(1, 0)], pad_to_multiple=1).arrays["ids"].tolist() == [[0]]
+
+
+def test_arrays_of_any_rank_are_padded_along_every_axis_the_last_to_a_multiple() -> None:
+    choices = [np.ones((2, 3), np.int64), np.full((3, 1), 2, np.int64)]
+    batch = collate([slot(n, choices=c, label=np.array(n)) for n, c in enumerate(choices)], pad_to_multiple=4)
+    assert batch.arrays["label"].tolist() == [0, 1]
+    assert batch.arrays["choices"].tolist() == [
+        [[1, 1, 1, 0], [1, 1, 1, 0], [0, 0, 0, 0]],
+        [[2, 0, 0, 0], [2, 0, 0, 0], [2, 0, 0, 0]],
+    ]
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32"])
+def test_features_are_stacked_in_place_of_frames(dtype: str) -> None:
+    rows = [replace(slot(n), frames=np.full((5, 8), n, dtype)) for n in (1, 2)]
+    batch = collate(rows, pad_to_multiple=4)
+    assert batch.frames.shape == (2, 5, 8) and str(batch.frames.dtype) == dtype and batch.frames[1].max() == 2
+    with pytest.raises(ValueError, match="dtype uint8"):
+        collate([replace(slot(1), frames=np.ones((5, 8), np.uint8))], pad_to_multiple=4)
 
 
 def test_dtypes_are_kept() -> None:
@@ -81,7 +100,7 @@ def test_a_batch_of_padding_only_takes_the_filler() -> None:
         (slot(2, ids=np.ones(2, dtype=np.float64)), "must have the same arrays: cc/0.tar:2"),
         (
             slot(2, ids=np.ones((2, 2), dtype=np.int64)),
-            r"cc/0.tar:2: array 'ids' must have one dimension, found .* \(2, 2\)",
+            r"same arrays: cc/0.tar:2 has .*i8 2-D.*cc/0.tar:1 has .*i8 1-D",
         ),
     ],
 )

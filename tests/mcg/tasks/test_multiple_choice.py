@@ -48,7 +48,7 @@ def test_training_writes_the_right_choice() -> None:
 
 def test_evaluation_shows_every_choice() -> None:
     clip = _task().encode_for_evaluation(sample(RECORD), draws())
-    ids = clip.arrays["choice_ids"].reshape(5, 8)
+    ids = clip.arrays["choice_ids"]
     assert [CODEC.decode(row) for row in ids] == CHOICES and (ids[:, 0] == CODEC.dec).all()
     assert clip.arrays["choice_tokens"].tolist() == [5, 3, 6, 3, 5]
     assert clip.meta["answer_index"] == 2 and clip.meta["choices"] == CHOICES
@@ -117,7 +117,7 @@ def test_a_choice_that_does_not_fit_is_refused_in_training_and_cut_in_evaluation
     with pytest.raises(SampleError, match=message):
         task.encode(sample(RECORD), draws())
     clip = task.encode_for_evaluation(sample(RECORD), draws())
-    assert len(clip.arrays["choice_ids"]) == 20 and clip.arrays["choice_tokens"].tolist() == [4, 3, 4, 3, 4]
+    assert clip.arrays["choice_ids"].shape == (5, 4) and clip.arrays["choice_tokens"].tolist() == [4, 3, 4, 3, 4]
 
 
 def test_scores_by_type_with_failures_wrong_and_the_submission() -> None:
