@@ -12,6 +12,7 @@ import re
 import subprocess
 import sys
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -42,6 +43,7 @@ from shards.sample import Sample
 from shards.worker import RngFactory
 from shards.writer import DatasetWriter
 from tests.shards.decode.twins import MEDIA, compare, difference, is_video, on_cpu, wrong_numbers
+from tests.shards.far_folder import WAIT
 from tests.shards.pictures import FFMPEG, encoded, saved, scene
 
 GPU = torch.cuda.current_device() if torch.cuda.is_available() else None
@@ -373,12 +375,20 @@ def _settings(folder: Path, decode: str, **more: object) -> LoaderConfig:
     return LoaderConfig.model_validate(fields | {"max_failure_rate": None} | more)
 
 
+def wait_until_made(loader: Loader, num_batches: int) -> None:
+    """Wait until a loader has made so many batches, handed over or not."""
+    until = time.monotonic() + WAIT
+    while loader.stats.snapshot().times["collate"].count < num_batches:
+        assert time.monotonic() < until
+        time.sleep(0.01)
+
+
 def test_a_loader_gives_the_same_batches_as_with_the_cpu_decoder(mixed: Path) -> None:
     batches = {}
     for name in ("cpu", "dali"):
         with Loader(_settings(mixed, name), 0, 1, _encode) as loader:
             batches[name] = [next(loader) for _ in range(5)]
-            loader._pending[0].done.result()  # so that the last one is found made, with its bytes
+            wait_until_made(loader, 7)  # so that the last one is found made, with its bytes
             batches[name].append(next(loader))
             snapshot = loader.stats.snapshot()
             assert loader.state_dict()["decoder"] == (
