@@ -13,11 +13,11 @@ from typing import Annotated, Any, Self, Union, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from shards.printing import PrintableError
+from shards.printing import UsageError
 from shards.redact import shown
 
 
-class ConfigError(PrintableError, ValueError):
+class ConfigError(UsageError, ValueError):
     """A config that cannot be used; one line per fault."""
 
 

@@ -36,7 +36,7 @@ from shards.json_text import load_json
 from shards.media import TIME_MARK, KeyFrame
 from shards.members import UNWRITTEN, MemberRules, MemberSettings, first_members
 from shards.parquet_file import ParquetError, ParquetFile
-from shards.printing import PrintableError
+from shards.printing import PrintableError, UsageError
 from shards.redact import shown
 from shards.roots import permitted_root
 from shards.sample import FACT_NAMES, MediaFacts
@@ -90,7 +90,7 @@ class DatasetError(PrintableError, ValueError):
     """A dataset that is not there, not finished, or whose files do not fit each other; names file and remedy."""
 
 
-class WrongPlace(DatasetError):
+class WrongPlace(UsageError, DatasetError):
     """A place that cannot be meant: no dataset is there, or one that was not made for this."""
 
 

@@ -32,7 +32,7 @@ from shards.foreign import ALL_TARS, ENERGON, is_energon, kind_of_folder, tars_a
 from shards.index import DATASET_FILE, DatasetError, Index, ShardEntry, WrongPlace
 from shards.json_text import load_json
 from shards.members import UNWRITTEN
-from shards.printing import PrintableError
+from shards.printing import PrintableError, UsageError
 from shards.processes import end_unguarded_import, process_pool
 from shards.publish import Header, Piece, is_own, pieces_of, publish_index
 from shards.reasons import Reasons
@@ -58,7 +58,7 @@ if TYPE_CHECKING:
 _RUN_FILE = "indexing.json"
 
 
-class PatternError(PrintableError, ValueError):
+class PatternError(UsageError, ValueError):
     """A pattern that names no tars of one dataset."""
 
 

@@ -96,6 +96,10 @@ class PrintableError(Exception):
         return "\n".join(one_line(str(line)) for line in (self.args[1:] if of_the_system else self.args))
 
 
+class UsageError(PrintableError):
+    """An option, path or config that cannot be meant as given; commands end with exit code 2."""
+
+
 def cell(text: object, limit: int | None = None) -> Text:
     """Text from data for rich, e.g. as the cell of a table: never read as markup."""
     from rich.text import Text
@@ -156,14 +160,15 @@ def _as_one_line(record: logging.LogRecord) -> bool:
 
 def guard_terminal() -> None:
     """For programs: what others print of data (an error that nobody caught, a warning of a library) is printable."""
-    sys.excepthook = lambda kind, error, trace: _print_uncaught(error)
-    threading.excepthook = lambda args: _print_uncaught(args.exc_value or args.exc_type())
+    sys.excepthook = lambda kind, error, trace: show_traceback(error)
+    threading.excepthook = lambda args: show_traceback(args.exc_value or args.exc_type())
     warnings.formatwarning = _formatted_warning
     for handler in [*logging.getLogger().handlers, *([logging.lastResort] if logging.lastResort else [])]:
         handler.addFilter(_as_one_line)
 
 
-def _print_uncaught(error: BaseException) -> None:
+def show_traceback(error: BaseException) -> None:
+    """The traceback of an error on stderr, in printable lines."""
     _write("\n".join(_traceback_lines(error)), sys.stderr)
 
 

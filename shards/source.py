@@ -19,7 +19,7 @@ from typing import Any, NamedTuple, Protocol
 
 from shards.addresses import check_address, is_remote, local_path, normal
 from shards.open_files import OpenFile, OpenFiles, too_many
-from shards.printing import PrintableError
+from shards.printing import PrintableError, UsageError
 
 Names = list[str]
 CONNECTIONS = 32
@@ -30,15 +30,15 @@ class SourceError(PrintableError, OSError):
     """Bytes that could not be had, for a reason that lies with the store and not with the data."""
 
 
-class MissingFile(SourceError):
+class MissingFile(UsageError, SourceError):
     """A file that is not there."""
 
 
-class AccessDenied(SourceError):
+class AccessDenied(UsageError, SourceError):
     """The store refuses: wrong or missing credentials, or no permission."""
 
 
-class AddressError(SourceError):
+class AddressError(UsageError, SourceError):
     """An address that leads nowhere: an unknown scheme, a chain, credentials where they are not used."""
 
 

@@ -1,7 +1,5 @@
 """`python -m tools VERB ...`; each verb's --help has an example."""
 
-from shards.printing import guard_terminal
-from tools.commands import app
+from tools.commands import main
 
-guard_terminal()
-app(prog_name="python -m tools")
+main()

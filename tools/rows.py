@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from shards.printing import PrintableError
+from shards.printing import PrintableError, UsageError
 
 MALFORMED = "malformed line"
 NO_TEXT = "no usable text"
@@ -32,7 +32,7 @@ class AnnotationError(PrintableError, ValueError):
     """Inputs (annotation file, id map, media folder) that cannot be used at all; names the file and the remedy."""
 
 
-class OptionError(AnnotationError):
+class OptionError(UsageError, AnnotationError):
     """An option that cannot be meant as given: not known, missing, or with a file that is not there; exit code 2."""
 
 

@@ -16,9 +16,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import typer
 
-from shards.commands import output
-from shards.commands.output import Dataset, UsageError
-from shards.printing import cell, complain
+from shards.commands import options
+from shards.commands.exit_codes import PROBLEMS, one_line_errors
+from shards.commands.open_dataset import Dataset, no_samples, open_dataset
+from shards.commands.options import num_cores
+from shards.commands.output import emit
+from shards.commands.progress import show_progress
+from shards.printing import UsageError, cell, complain
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -34,7 +38,7 @@ _LEAST_STREAM = 256
 
 
 def bench(
-    path: str = output.PATH,
+    path: str = options.PATH,
     batches: int = typer.Option(20, min=1, help="Batches of each repeat."),
     batch_size: int = typer.Option(32, min=1, help="Samples in a batch."),
     threads: int | None = typer.Option(None, min=1, help="Threads of the loader.  [default: the CPU cores]"),
@@ -43,9 +47,9 @@ def bench(
     repeats: int = typer.Option(3, min=1, max=100, help="Repeats of each measure."),
     seed: int = typer.Option(0, min=0, help="Seed of the order."),
     reader_only: bool = typer.Option(False, "--reader-only", help="Leave out the loader with decoding."),
-    root: list[str] | None = output.ROOTS,
-    as_json: bool = output.JSON,
-    debug: bool = output.DEBUG,
+    root: list[str] | None = options.ROOTS,
+    as_json: bool = options.JSON,
+    debug: bool = options.DEBUG,
 ) -> None:
     """Measure reading: the reader alone, and the loader with decoding; medians and spread over repeats.
 
@@ -58,31 +62,31 @@ def bench(
     \b
     Exit codes: 0 fine, 1 samples that could not be used (or a dataset that is damaged), 2 wrong usage.
     """
-    with output.one_line_errors(debug):
-        dataset = output.open_dataset(path, "bench", root)
+    with one_line_errors(debug):
+        dataset = open_dataset(path, "bench", root)
         if not dataset.index.dataset["num_samples"]:
-            raise UsageError(output.no_samples(dataset, "read"))
+            raise UsageError(no_samples(dataset, "read"))
         settings = {
             "batches": batches,
             "batch_size": batch_size,
-            "threads": threads or output.num_cores(),
+            "threads": threads or num_cores(),
             "frames": frames,
             "size": size,
             "repeats": repeats,
             "seed": seed,
         }
         total = repeats * (1 if reader_only else 2)
-        with output.count_progress("repeats", total) as count:
-            reader = bench_reader(dataset, settings, count)
-            loader = None if reader_only else bench_loader(dataset, settings, count)
-        head = {"dataset": dataset.name, "url": dataset.url, "num_cores": output.num_cores(), **settings}
+        with show_progress("bench", total, "repeats") as progress:
+            reader = bench_reader(dataset, settings, progress.advance)
+            loader = None if reader_only else bench_loader(dataset, settings, progress.advance)
+        head = {"dataset": dataset.name, "url": dataset.url, "num_cores": num_cores(), **settings}
         data = {**head, "reader": reader, **({"loader": loader} if loader else {})}
-        output.emit(data, as_json, _tables(data))
+        emit(data, as_json, _tables(data))
         failed = reader["failed"] + (loader["failed"] if loader else 0)
         if failed:
             reason = reader["reason"] or (loader["reason"] if loader else "")
             complain(f"{dataset.url}: {failed} samples could not be used, the first: {reason}")
-            raise typer.Exit(output.PROBLEMS)
+            raise typer.Exit(PROBLEMS)
 
 
 _AT_ONCE = 1024

@@ -7,7 +7,11 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from shards.commands import output
+from shards.commands import options
+from shards.commands.exit_codes import PROBLEMS, one_line_errors
+from shards.commands.options import num_cores
+from shards.commands.output import emit
+from shards.commands.progress import show_progress
 from shards.members import KeyFrom, KeyUntil, read_options
 from shards.printing import cell, complain, say
 
@@ -43,9 +47,9 @@ def index(
     ),
     jobs: int | None = typer.Option(None, min=1, help="Processes.  [default: the CPU cores]"),
     strict: bool = typer.Option(False, "--strict", help="Stop at the first damaged tar."),
-    root: list[str] | None = output.ROOTS,
-    as_json: bool = output.JSON,
-    debug: bool = output.DEBUG,
+    root: list[str] | None = options.ROOTS,
+    as_json: bool = options.JSON,
+    debug: bool = options.DEBUG,
 ) -> None:
     """Make the index of WebDataset tars, or bring it up to date; only new and changed tars are read.
 
@@ -68,17 +72,17 @@ def index(
     said = {"media": media_members, "text_field": text_field, "text_members": text_members}
     said |= {"key_until": key_until, "key_from": key_from}
     stopped = "stopped; the same command goes on with the shards that are left"
-    with output.one_line_errors(debug, stopped):
+    with one_line_errors(debug, stopped):
         rules = read_options(said)
         looks = Looks(checksums=not headers, media=media, rules=rules)
-        with output.done_progress("shards") as on_shard:
-            report = index_tars(tars, out, name, looks, jobs or output.num_cores(), strict, on_shard, root or ())
+        with show_progress("index", None, "shards") as progress:
+            report = index_tars(tars, out, name, looks, jobs or num_cores(), strict, progress.update, root or ())
         show(report, as_json, max_quarantined)
 
 
 def show(report: IndexReport, as_json: bool, max_quarantined: float = 1.0) -> None:
     """Print what was done, and leave with code 1 when tars were left out or too many samples quarantined."""
-    output.emit(report.to_dict(), as_json, _table(report))
+    emit(report.to_dict(), as_json, _table(report))
     for reason in list(report.damaged.values())[:_NUM_SHOWN]:
         say(f"left out: {reason}", sys.stderr)
     if len(report.damaged) > _NUM_SHOWN:
@@ -98,7 +102,7 @@ def show(report: IndexReport, as_json: bool, max_quarantined: float = 1.0) -> No
         where = "the commonest reasons are above, all are in quarantine.jsonl there"
         complain(f"{report.out}: {of} are quarantined{allowed}; {where}")
     if report.damaged or too_many:
-        raise typer.Exit(output.PROBLEMS)
+        raise typer.Exit(PROBLEMS)
 
 
 def _table(report: IndexReport) -> RenderableType:

@@ -13,10 +13,13 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from shards.commands import output
-from shards.commands.output import Dataset, UsageError, human_bytes
+from shards.commands import options
+from shards.commands.exit_codes import PROBLEMS, one_line_errors
+from shards.commands.open_dataset import Dataset, open_dataset
+from shards.commands.output import emit
 from shards.commands.tables import shard_tables
-from shards.printing import cell, complain, printable, say_json
+from shards.commands.units import human_bytes
+from shards.printing import UsageError, cell, complain, printable, say_json
 from shards.texts import TextError, read_records
 
 if TYPE_CHECKING:
@@ -31,7 +34,7 @@ _ROWS_AT_ONCE = 1024
 
 
 def ls(
-    path: str = output.PATH,
+    path: str = options.PATH,
     shard: str | None = typer.Option(None, metavar="NAME", help="Only shards of this name; a pattern with * and ?."),
     key: str | None = typer.Option(
         None, metavar="PATTERN", help="Only samples whose key fits; a pattern with * and ?."
@@ -41,9 +44,9 @@ def ls(
     lines: bool = typer.Option(
         False, "--lines", help="One JSON object per sample and line, for any number of samples."
     ),
-    root: list[str] | None = output.ROOTS,
-    as_json: bool = output.JSON,
-    debug: bool = output.DEBUG,
+    root: list[str] | None = options.ROOTS,
+    as_json: bool = options.JSON,
+    debug: bool = options.DEBUG,
 ) -> None:
     """List samples: shard, key, members with their sizes, number of records, media facts.
 
@@ -56,10 +59,10 @@ def ls(
     \b
     Exit codes: 0 fine, 1 no key fits --key, or the data is damaged (index, or a text of --records), 2 wrong usage.
     """
-    with output.one_line_errors(debug):
+    with one_line_errors(debug):
         if lines and as_json:
             raise UsageError("--lines prints an object per sample, --json one object in all: choose one")
-        dataset = output.open_dataset(path, "ls", root)
+        dataset = open_dataset(path, "ls", root)
         found = list_samples(dataset, shard, key, records)
         if lines:
             unreadable, any_found = _print_lines(islice(found, limit or None))
@@ -67,16 +70,16 @@ def ls(
             samples = list(islice(found, limit or None))
             more = bool(limit) and next(found, None) is not None
             head = {"dataset": dataset.name, "url": dataset.url, "num_samples": dataset.index.dataset["num_samples"]}
-            output.emit({**head, "samples": samples, "more": more}, as_json, _table(head, samples, more))
+            emit({**head, "samples": samples, "more": more}, as_json, _table(head, samples, more))
             unreadable, any_found = [sample for sample in samples if "error" in sample], bool(samples)
         if key is not None and not any_found:
             where = f" in {shard}" if shard is not None else ""
             complain(f"{dataset.url}: no sample of dataset {dataset.name!r} has a key like {key!r}{where}")
-            raise typer.Exit(output.PROBLEMS)
+            raise typer.Exit(PROBLEMS)
         if unreadable:
             first = unreadable[0]
             complain(f"{dataset.url}: {first['shard']}:{first['key']}: {first['error']}")
-            raise typer.Exit(output.PROBLEMS)
+            raise typer.Exit(PROBLEMS)
 
 
 def list_samples(dataset: Dataset, shard: str | None, key: str | None, records: bool) -> Iterator[dict[str, Any]]:

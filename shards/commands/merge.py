@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import typer
 
-from shards.commands import output
+from shards.commands import options
+from shards.commands.exit_codes import one_line_errors
 from shards.commands.index import show
 
 
@@ -12,9 +13,9 @@ def merge(
     out: str = typer.Argument(metavar="OUT", help="Folder or URL for the whole index."),
     parts: list[str] = typer.Argument(metavar="IN...", help="Folders or URLs of the parts."),
     name: str | None = typer.Option(None, help="Name of the dataset.  [default: that of the first part]"),
-    root: list[str] | None = output.ROOTS,
-    as_json: bool = output.JSON,
-    debug: bool = output.DEBUG,
+    root: list[str] | None = options.ROOTS,
+    as_json: bool = options.JSON,
+    debug: bool = options.DEBUG,
 ) -> None:
     """Join indexes of parts of one dataset. No tar is read.
 
@@ -28,5 +29,5 @@ def merge(
     """
     from shards.merge import merge as join
 
-    with output.one_line_errors(debug):
+    with one_line_errors(debug):
         show(join(out, parts, name, root or ()), as_json)

@@ -19,13 +19,18 @@ import typer
 from numpy.typing import NDArray
 
 from shards.clip import ClipConfig, ClipPlan, plan_clip
-from shards.commands import output
+from shards.commands import options
+from shards.commands.exit_codes import PROBLEMS, one_line_errors
 from shards.commands.ls import describe_facts
-from shards.commands.output import Dataset, UsageError, human_bytes
+from shards.commands.open_dataset import Dataset, no_samples, open_dataset
+from shards.commands.options import num_cores
+from shards.commands.output import emit
+from shards.commands.progress import show_progress
+from shards.commands.units import human_bytes
 from shards.media import MediaError, probe
 from shards.page import page_template
 from shards.partial import whole
-from shards.printing import cell, complain, printable
+from shards.printing import UsageError, cell, complain, printable
 from shards.rng import rng
 from shards.sample import FACT_NAMES, MediaFacts, SampleError
 from shards.texts import TextError, read_records
@@ -72,15 +77,15 @@ ul { margin: .3rem 0 0; padding-left: 1.2rem; } li { overflow-wrap: anywhere; } 
 
 
 def preview(
-    path: str = output.PATH,
+    path: str = options.PATH,
     out: Path | None = typer.Option(None, metavar="FILE", help="The page to write.  [default: NAME-preview.html]"),
     samples: int = typer.Option(48, "--samples", "-n", min=1, max=_MAX_SAMPLES, help="Samples to show."),
     seed: int = typer.Option(0, min=0, help="Seed of the draw; the same seed draws the same samples."),
     first: bool = typer.Option(False, "--first", help="The first samples of the dataset instead of a random draw."),
     jobs: int | None = typer.Option(None, min=1, help="Samples decoded at a time.  [default: the CPU cores]"),
-    root: list[str] | None = output.ROOTS,
-    as_json: bool = output.JSON,
-    debug: bool = output.DEBUG,
+    root: list[str] | None = options.ROOTS,
+    as_json: bool = options.JSON,
+    debug: bool = options.DEBUG,
 ) -> None:
     """Make a contact sheet: one HTML page with pictures, four frames of each video, texts and facts.
 
@@ -93,9 +98,9 @@ def preview(
     \b
     Exit codes: 0 fine, 1 samples that cannot be shown (their cards say why), 2 wrong usage.
     """
-    with output.one_line_errors(debug):
-        dataset = output.open_dataset(path, "preview", root)
-        cards = list(_cards(dataset, *_choose(dataset, samples, seed, first), jobs or output.num_cores()))
+    with one_line_errors(debug):
+        dataset = open_dataset(path, "preview", root)
+        cards = list(_cards(dataset, *_choose(dataset, samples, seed, first), jobs or num_cores()))
         bad = [card for card in cards if card["reason"]]
         drawn = "the first" if first else f"drawn with seed {seed}:"
         how = f"{drawn} {len(cards):,} of {dataset.index.dataset['num_samples']:,} samples"
@@ -104,12 +109,12 @@ def preview(
         shown = [{name: card[name] for name in ("shard", "key", "reason")} for card in cards]
         data = {"dataset": dataset.name, "url": dataset.url, "file": str(file), "num_bad": len(bad), "samples": shown}
         size = human_bytes(file.stat().st_size)
-        output.emit(data, as_json, cell(f"{file}: {len(cards)} samples, {len(bad)} bad, {size}"))
+        emit(data, as_json, cell(f"{file}: {len(cards)} samples, {len(bad)} bad, {size}"))
         if bad:
             where = f"{dataset.url}: {bad[0]['shard']}:{bad[0]['key']}"
             more = f" (the first of {len(bad)} that cannot be shown)" if len(bad) > 1 else ""
             complain(f"{where}: {bad[0]['reason']}{more}")
-            raise typer.Exit(output.PROBLEMS)
+            raise typer.Exit(PROBLEMS)
 
 
 def _choose(dataset: Dataset, samples: int, seed: int, first: bool) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -117,7 +122,7 @@ def _choose(dataset: Dataset, samples: int, seed: int, first: bool) -> tuple[NDA
     counts = dataset.index.shards.num_samples
     total = int(counts.sum())
     if not total:
-        raise UsageError(output.no_samples(dataset, "show"))
+        raise UsageError(no_samples(dataset, "show"))
     number = np.arange(min(samples, total))
     if not first:
         draw = rng(seed, dataset.name, 0, "", "", 0, 0, "preview")
@@ -131,9 +136,9 @@ def _cards(dataset: Dataset, shards: NDArray[np.int64], rows: NDArray[np.int64],
     from shards.reader import Reader
 
     reader = Reader(dataset.name, dataset.address, "sample", roots=dataset.roots)
-    with ThreadPoolExecutor(jobs) as pool, output.count_progress("samples", len(rows)) as count:
+    with ThreadPoolExecutor(jobs) as pool, show_progress("preview", len(rows), "samples") as progress:
         for card in pool.map(lambda at: _card(dataset, reader, *at), zip(shards.tolist(), rows.tolist(), strict=True)):
-            count(1)
+            progress.advance()
             yield card
 
 

@@ -16,9 +16,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from shards.commands import output
-from shards.commands.output import Dataset, human_bytes
+from shards.commands import options
+from shards.commands.exit_codes import one_line_errors
+from shards.commands.open_dataset import Dataset, open_dataset
+from shards.commands.output import emit
+from shards.commands.progress import show_progress
 from shards.commands.tables import group_tables
+from shards.commands.units import human_bytes
 from shards.printing import cell
 
 if TYPE_CHECKING:
@@ -35,10 +39,10 @@ _BAR = 30
 
 
 def stats(
-    path: str = output.PATH,
-    root: list[str] | None = output.ROOTS,
-    as_json: bool = output.JSON,
-    debug: bool = output.DEBUG,
+    path: str = options.PATH,
+    root: list[str] | None = options.ROOTS,
+    as_json: bool = options.JSON,
+    debug: bool = options.DEBUG,
 ) -> None:
     """Count and measure: samples, bytes, sizes, records, codecs, resolutions, durations, frame rates.
 
@@ -52,10 +56,10 @@ def stats(
     \b
     Exit codes: 0 fine, 1 the index is damaged, 2 wrong usage.
     """
-    with output.one_line_errors(debug):
-        dataset = output.open_dataset(path, "stats", root)
+    with one_line_errors(debug):
+        dataset = open_dataset(path, "stats", root)
         found = collect(dataset)
-        output.emit(found, as_json, _tables(found))
+        emit(found, as_json, _tables(found))
 
 
 class Distribution:
@@ -140,10 +144,10 @@ class Names:
 def collect(dataset: Dataset) -> dict[str, Any]:
     """All figures of a dataset. Raises DatasetError, SourceError."""
     totals = _Totals()
-    with output.count_progress("rows", int(dataset.index.dataset["num_samples"])) as count:
+    with show_progress("stats", int(dataset.index.dataset["num_samples"]), "samples") as progress:
         for table in group_tables(dataset, _COLUMNS):
             totals.add(table)
-            count(table.num_rows)
+            progress.advance(table.num_rows)
     shards = dataset.index.shards
     per_shard, shard_bytes = Distribution(), Distribution()
     per_shard.add(shards.num_samples)

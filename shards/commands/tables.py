@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from shards.commands.output import Dataset
+from shards.commands.open_dataset import Dataset
 from shards.index import INDEX_FILE, DatasetError, check_table
 from shards.parquet_file import ParquetError, ParquetFile
 from shards.source import SourceFile

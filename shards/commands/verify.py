@@ -20,10 +20,15 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 import typer
 
-from shards.commands import output
-from shards.commands.output import Dataset, UsageError, human_bytes
+from shards.commands import options
+from shards.commands.exit_codes import PROBLEMS, one_line_errors
+from shards.commands.open_dataset import Dataset, open_dataset
+from shards.commands.options import num_cores
+from shards.commands.output import emit
+from shards.commands.progress import show_progress
 from shards.commands.tables import shard_tables
-from shards.printing import cell, complain, json_line
+from shards.commands.units import human_bytes
+from shards.printing import UsageError, cell, complain, json_line
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -37,14 +42,14 @@ _KEPT = 1000
 
 
 def verify(
-    path: str = output.PATH,
+    path: str = options.PATH,
     quick: bool = typer.Option(False, "--quick", help="Check sizes and tar headers only: no checksums, no records."),
     decode: bool = typer.Option(False, "--decode", help="Also decode 4 frames of every medium."),
     jobs: int | None = typer.Option(None, min=1, help="Shards checked at a time.  [default: the CPU cores]"),
     quarantine: Path | None = typer.Option(None, metavar="FILE", help="Write the bad samples here, as JSON lines."),
-    root: list[str] | None = output.ROOTS,
-    as_json: bool = output.JSON,
-    debug: bool = output.DEBUG,
+    root: list[str] | None = options.ROOTS,
+    as_json: bool = options.JSON,
+    debug: bool = options.DEBUG,
 ) -> None:
     """Check every shard against the index: size, checksums, tar headers, records; and name tars that it does not know.
 
@@ -60,18 +65,18 @@ def verify(
     \b
     Exit codes: 0 all is well, 1 something is wrong (named on stderr), 2 wrong usage.
     """
-    with output.one_line_errors(debug):
+    with one_line_errors(debug):
         if quick and decode:
             raise UsageError("--quick reads no media, --decode needs them: choose one")
-        dataset = output.open_dataset(path, "verify", root)
-        result = verify_dataset(dataset, quick, decode, jobs or output.num_cores(), quarantine)
-        output.emit(result.to_dict(), as_json, _tables(result))
+        dataset = open_dataset(path, "verify", root)
+        result = verify_dataset(dataset, quick, decode, jobs or num_cores(), quarantine)
+        emit(result.to_dict(), as_json, _tables(result))
         if result.num_problems:
             first = result.problems[0]
             where = first.shard + (f":{first.key}" if first.key is not None else "")
             more = f" (the first of {result.num_problems} problems)" if result.num_problems > 1 else ""
             complain(f"{dataset.url}: {where}: {first.reason}{more}")
-            raise typer.Exit(output.PROBLEMS)
+            raise typer.Exit(PROBLEMS)
 
 
 @dataclass(slots=True)
@@ -121,8 +126,8 @@ def verify_dataset(dataset: Dataset, quick: bool, decode: bool, jobs: int, quara
     result = Verification(dataset.name, dataset.url, dataset.verified, quick, decode)
     start = time.perf_counter()
     total = int(dataset.index.shards.bytes.sum())
-    with _whole_file(quarantine) as lines, output.byte_progress("verify", total) as advance:
-        for report in _reports(dataset, quick, decode, jobs, advance):
+    with _whole_file(quarantine) as lines, show_progress("verify", total) as progress:
+        for report in _reports(dataset, quick, decode, jobs, progress.advance):
             result.add(report)
             if lines is not None:
                 lines.writelines(json_line(entry) + "\n" for entry in bad_samples(report))

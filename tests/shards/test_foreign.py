@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from shards.commands.output import UsageError, open_dataset
+from shards.commands.open_dataset import open_dataset
 from shards.foreign import is_energon, kind_of_file, kind_of_folder
 from shards.indexer import DamagedShard, PatternError, index_tars
+from shards.printing import UsageError
 from shards.source import open_source
 from shards.tar import TarError, scan_all, scan_far
 from tests.shards.foreign_tars import img2dataset_files, write_tar

@@ -18,7 +18,7 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from shards.commands import output
+from shards.commands.open_dataset import open_dataset
 from shards.commands.verify import verify_dataset
 from shards.indexer import DamagedShard, index_tars
 from shards.samples import Looks, ShardSamples, read_samples, stream_samples
@@ -210,7 +210,7 @@ def check_verify(folder: Path, found: ShardSamples | str) -> None:
     write = folder / "good.tar"
     write.write_bytes(pack([("g.jpg", b"x"), ("g.json", JSON)]))
     report = index_tars(str(folder))
-    result = verify_dataset(output.open_dataset(str(folder)), False, False, 1, None)
+    result = verify_dataset(open_dataset(str(folder)), False, False, 1, None)
     if isinstance(found, str):
         assert report.damaged == {"x.tar": found}
         assert [problem.shard for problem in result.problems] == ["x.tar"] and found in result.problems[0].found

@@ -250,7 +250,7 @@ def test_a_long_text_that_stands_in_every_row_of_an_index_is_refused(tmp_path: P
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    from shards.commands.output import open_dataset
+    from shards.commands.open_dataset import open_dataset
     from shards.commands.tables import group_tables
 
     folder = hostile_dataset(tmp_path / "h", ["k"], {})

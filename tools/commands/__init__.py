@@ -1,19 +1,16 @@
 """The command line of the tools: `python -m tools VERB ...`, one module per verb.
 
-Exit codes: 0 done; 1 an error, in one line (with --debug as a traceback); 2 wrong usage (an option that is not known,
-missing, or names what is not there); 3 done, but more was quarantined than --max-quarantined allows; 130 stopped
-by Ctrl-C (the same command goes on). output.py says which error is which.
+Exit codes, errors, progress and tables are those of all commands (shards/commands/).
 """
 
 from __future__ import annotations
 
-import typer
-
+from shards.commands.program import new_program, start
 from tools.commands.build import build, build_help
 from tools.commands.export_ffcv import export_ffcv
 from tools.commands.transcode import TRANSCODE_HELP, transcode
 
-app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False, no_args_is_help=True)
+app = new_program()
 
 
 @app.callback()
@@ -24,3 +21,8 @@ def tools() -> None:
 app.command("build", help=build_help())(build)
 app.command("export-ffcv")(export_ffcv)
 app.command("transcode", help=TRANSCODE_HELP)(transcode)
+
+
+def main() -> None:
+    """Run the program."""
+    start(app, "python -m tools")

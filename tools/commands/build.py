@@ -15,8 +15,13 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from shards.printing import say_json
-from tools.commands import output, profiles
+from shards.commands import options
+from shards.commands.exit_codes import one_line_errors
+from shards.commands.options import flag
+from shards.commands.output import emit, facts_table, print_examples
+from shards.commands.progress import show_progress
+from tools.commands import profiles
+from tools.commands.summary import STOPPED, check_quarantined, say_finished
 from tools.datasets import DATASETS, find_dataset
 from tools.rows import OptionError
 
@@ -51,7 +56,7 @@ on when the same command is given again; one that is finished has nothing to do.
 its own to see whether media are found.
 
 \b
-Exit codes: 0 done, 1 error, 2 wrong usage, 3 done but more rows quarantined than --max-quarantined, 130 stopped.
+Exit codes: 0 done, 1 an error, or more rows quarantined than --max-quarantined, 2 wrong usage, 3 a bug, 130 stopped.
 """
 
 
@@ -93,9 +98,9 @@ def build(
     picture: str | None = profiles.PICTURE,
     picture_quality: int | None = profiles.PICTURE_QUALITY,
     threads: int = typer.Option(2, min=1, help="Threads that read, probe and transcode media."),
-    max_quarantined: int | None = typer.Option(None, min=0, help="Exit with 3 above so many quarantined rows."),
-    as_json: bool = output.JSON,
-    debug: bool = output.DEBUG,
+    max_quarantined: int | None = typer.Option(None, min=0, help="Exit with 1 above so many quarantined rows."),
+    as_json: bool = options.JSON,
+    debug: bool = options.DEBUG,
 ) -> None:
     given = {
         "annotations": annotations,
@@ -107,30 +112,27 @@ def build(
         "text": text,
         "seed": seed,
     }
-    with output.one_line_errors(debug):
+    with one_line_errors(debug, STOPPED):
         profile = profiles.find_profile(media_profile, context)
         dataset, make_rows = find_dataset(dataset)
-        options = {option: value for option, value in given.items() if value is not None}
-        _check_options(dataset, make_rows, options)
+        taken = {option: value for option, value in given.items() if value is not None}
+        _check_options(dataset, make_rows, taken)
         report = _run(
-            dataset, make_rows, options, out, name or dataset, samples_per_shard, limit, threads, media_profile, profile
+            dataset, make_rows, taken, out, name or dataset, samples_per_shard, limit, threads, media_profile, profile
         )
-    if as_json:
-        say_json(report.to_dict())
-    else:
-        _print_table(report)
-    output.check_quarantined("rows", report.num_quarantined, max_quarantined)
+    _print_report(report, as_json)
+    check_quarantined("rows", report.num_quarantined, max_quarantined)
 
 
 def _check_options(dataset: str, make_rows: Callable[..., Any], options: dict[str, Any]) -> None:
     parameters = inspect.signature(make_rows).parameters
     required = [name for name, parameter in parameters.items() if parameter.default is parameter.empty]
-    missing = [output.flag(name) for name in required if name not in options]
+    missing = [flag(name) for name in required if name not in options]
     if missing:
         raise OptionError(f"{dataset} needs {', '.join(missing)}; see python -m tools build --help")
-    surplus = [output.flag(name) for name in options if name not in parameters]
+    surplus = [flag(name) for name in options if name not in parameters]
     if surplus:
-        takes = ", ".join(map(output.flag, parameters))
+        takes = ", ".join(map(flag, parameters))
         raise OptionError(f"{dataset} takes no {', '.join(surplus)}; it takes {takes}")
 
 
@@ -154,7 +156,7 @@ def _run(
     total = operator.length_hint(rows, 0) or options.get("num_clips")
     if limit is not None:
         total = min(limit, total or limit)
-    with output.progress("rows", total) as on_row:
+    with show_progress("build", total, "rows") as progress:
         return build_dataset(
             rows,
             out,
@@ -165,7 +167,7 @@ def _run(
             limit=limit,
             num_threads=threads,
             profile=profile,
-            on_row=on_row,
+            on_row=lambda done, quarantined: progress.update(done, quarantined=quarantined),
         )
 
 
@@ -197,11 +199,9 @@ def _input(path: Path) -> str | dict[str, Any]:
     return {"file": path.name, "bytes": path.stat().st_size, "sha256": digest}
 
 
-def _print_table(report: BuildReport) -> None:
+def _print_report(report: BuildReport, as_json: bool) -> None:
     rows = [("rows in", f"{report.rows_in:,}")]
-    if report.finished_before:
-        output.say_finished(report.out)
-    elif report.rows_resumed:
+    if report.rows_resumed and not report.finished_before:
         rows.append(("  of an earlier run", f"{report.rows_resumed:,}"))
     rows += [("samples", f"{report.samples:,}"), ("rows quarantined", f"{report.num_quarantined:,}")]
     rows += [(f"  {reason}", f"{count:,}") for reason, count in report.quarantined.items()]
@@ -212,9 +212,13 @@ def _print_table(report: BuildReport) -> None:
         ("bytes", f"{report.bytes:,}"),
         ("seconds", f"{report.seconds:.1f}"),
     ]
-    output.print_rows(f"{report.name} -> {report.out}", rows)
-    output.print_examples(
+    if report.finished_before and not as_json:
+        say_finished(report.out)
+    emit(report.to_dict(), as_json, facts_table(f"{report.name} -> {report.out}", rows))
+    if as_json:
+        return
+    print_examples(
         f"quarantined (all in {report.out}/quarantine.jsonl)", report.quarantine_examples, report.num_quarantined
     )
     dropped = "records dropped (each also in its sample's json)"
-    output.print_examples(dropped, report.dropped_examples, report.records_dropped)
+    print_examples(dropped, report.dropped_examples, report.records_dropped)

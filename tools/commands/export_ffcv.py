@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from shards.commands.output import ROOTS
-from shards.printing import say_json
-from tools.commands import output
+from shards.commands import options
+from shards.commands.exit_codes import one_line_errors
+from shards.commands.output import emit, facts_table, print_examples
+from shards.commands.progress import show_progress
+from tools.commands.summary import check_quarantined, say_finished
 from tools.rows import OptionError
 
 if TYPE_CHECKING:
@@ -25,21 +27,24 @@ def export_ffcv(
     where: str | None = typer.Option(None, help='Samples to take, e.g. "duration >= 2"; as in a dataset\'s config.'),
     exclude: list[str] | None = typer.Option(None, help="JSON-lines of samples to leave out; may be given repeatedly."),
     jobs: int = typer.Option(2, min=1, help="Threads that read and decode."),
-    max_quarantined: int | None = typer.Option(None, min=0, help="Exit with 3 above so many failed samples."),
-    root: list[str] | None = ROOTS,
-    as_json: bool = output.JSON,
-    debug: bool = output.DEBUG,
+    max_quarantined: int | None = typer.Option(None, min=0, help="Exit with 1 above so many failed samples."),
+    root: list[str] | None = options.ROOTS,
+    as_json: bool = options.JSON,
+    debug: bool = options.DEBUG,
 ) -> None:
     """Write the frames of a small dataset into one FFCV file, which `source: ffcv` reads; docs/ffcv.md.
 
-    OUT.beton.quarantine.jsonl lists what was left out or failed. Exit codes are those of build.
+    OUT.beton.quarantine.jsonl lists what was left out or failed.
+
+    \b
+    Exit codes: 0 done, 1 an error, or more failed than --max-quarantined, 2 wrong usage, 3 a bug, 130 stopped.
     """
-    with output.one_line_errors(debug, "stopped; nothing was written"):
+    with one_line_errors(debug, "stopped; nothing was written"):
         from tools.export_ffcv import MODES, export
 
         if mode not in MODES:
             raise OptionError(f"--mode {mode} is not known; choose one of {', '.join(MODES)}")
-        with output.progress("samples") as on_sample:
+        with show_progress("export", None, "samples") as progress:
             report = export(
                 source,
                 out,
@@ -50,19 +55,14 @@ def export_ffcv(
                 where=where,
                 exclude=exclude or (),
                 num_threads=jobs,
-                on_sample=on_sample,
+                on_sample=lambda done, quarantined, total: progress.update(done, total, quarantined),
                 roots=root or (),
             )
-    if as_json:
-        say_json(report.to_dict())
-    else:
-        _print_export(report)
-    output.check_quarantined("samples", report.num_failed, max_quarantined)
+    _print_report(report, as_json)
+    check_quarantined("samples", report.num_failed, max_quarantined)
 
 
-def _print_export(report: ExportReport) -> None:
-    if report.finished_before:
-        output.say_finished(report.out)
+def _print_report(report: ExportReport, as_json: bool) -> None:
     rows = [
         ("samples in", f"{report.samples_in:,}"),
         ("samples written", f"{report.samples:,}"),
@@ -75,6 +75,9 @@ def _print_export(report: ExportReport) -> None:
         ("bytes", f"{report.bytes:,}"),
         ("seconds", f"{report.seconds:.1f}"),
     ]
-    output.print_rows(f"{report.name} -> {report.out}", rows)
-    listed = f"failed (all in {report.out}.quarantine.jsonl)"
-    output.print_examples(listed, report.quarantine_examples, report.num_quarantined)
+    if report.finished_before and not as_json:
+        say_finished(report.out)
+    emit(report.to_dict(), as_json, facts_table(f"{report.name} -> {report.out}", rows))
+    if not as_json:
+        listed = f"failed (all in {report.out}.quarantine.jsonl)"
+        print_examples(listed, report.quarantine_examples, report.num_quarantined)

@@ -6,10 +6,13 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from shards.commands.output import ROOTS
-from shards.printing import say_json
-from tools.commands import output, profiles
-from tools.rows import OptionError
+from shards.commands import options
+from shards.commands.exit_codes import one_line_errors
+from shards.commands.options import num_cores
+from shards.commands.output import emit, facts_table, print_examples
+from shards.commands.progress import show_progress
+from tools.commands import profiles
+from tools.commands.summary import STOPPED, check_quarantined, say_finished
 
 if TYPE_CHECKING:
     from tools.transcode import TranscodeReport
@@ -33,7 +36,7 @@ Keys, texts and order stay; every sample is written or stands in OUT/quarantine.
 when the same command is given again; one that is finished has nothing to do. docs/media.md says what to choose.
 
 \b
-Exit codes: 0 done, 1 error, 2 wrong usage, 3 done but more quarantined than --max-quarantined, 130 stopped.
+Exit codes: 0 done, 1 an error, or more quarantined than --max-quarantined, 2 wrong usage, 3 a bug, 130 stopped.
 """
 
 
@@ -56,26 +59,21 @@ def transcode(
     limit: int | None = typer.Option(None, min=1, help="Take only the first so many samples."),
     threads: int | None = typer.Option(None, min=1, help="Media that are worked on at once.  [default: all cores]"),
     compare: int = typer.Option(16, min=0, help="Samples whose quality and speed are measured at the end."),
-    max_quarantined: int | None = typer.Option(None, min=0, help="Exit with 3 above so many quarantined samples."),
-    root: list[str] | None = ROOTS,
-    as_json: bool = output.JSON,
-    debug: bool = output.DEBUG,
+    max_quarantined: int | None = typer.Option(None, min=0, help="Exit with 1 above so many quarantined samples."),
+    root: list[str] | None = options.ROOTS,
+    as_json: bool = options.JSON,
+    debug: bool = options.DEBUG,
 ) -> None:
-    with output.one_line_errors(debug):
+    with one_line_errors(debug, STOPPED):
         profile = profiles.find_profile(profile_name, context)
         assert profile is not None
-        from shards.commands.output import num_cores
-        from shards.index import Index, WrongPlace
+        from shards.index import Index
         from shards.source import open_source
         from tools.transcode import transcode_dataset
 
-        try:
-            total = min(
-                int(Index.open(open_source(source, root or ()), root or ()).dataset["num_samples"]), limit or 1 << 62
-            )
-        except WrongPlace as error:
-            raise OptionError(str(error)) from error
-        with output.progress("samples", total) as on_sample:
+        there = Index.open(open_source(source, root or ()), root or ()).dataset
+        total = min(int(there["num_samples"]), limit or 1 << 62)
+        with show_progress("transcode", total, "samples") as progress:
             report = transcode_dataset(
                 source,
                 out,
@@ -86,21 +84,16 @@ def transcode(
                 limit=limit,
                 num_threads=threads or num_cores(),
                 compared=compare,
-                on_sample=on_sample,
+                on_sample=lambda done, quarantined: progress.update(done, quarantined=quarantined),
                 roots=root or (),
             )
-    if as_json:
-        say_json(report.to_dict())
-    else:
-        _print_transcoded(report)
-    output.check_quarantined("samples", report.num_quarantined, max_quarantined)
+    _print_report(report, as_json)
+    check_quarantined("samples", report.num_quarantined, max_quarantined)
 
 
-def _print_transcoded(report: TranscodeReport) -> None:
+def _print_report(report: TranscodeReport, as_json: bool) -> None:
     rows = [("samples in", f"{report.samples_in:,}")]
-    if report.finished_before:
-        output.say_finished(report.out)
-    elif report.samples_resumed:
+    if report.samples_resumed and not report.finished_before:
         rows.append(("  of an earlier run", f"{report.samples_resumed:,}"))
     rows += [("samples", f"{report.samples:,}"), ("samples quarantined", f"{report.num_quarantined:,}")]
     rows += [(f"  {reason}", f"{count:,}") for reason, count in report.quarantined.items()]
@@ -125,7 +118,9 @@ def _print_transcoded(report: TranscodeReport) -> None:
             ("  clips/s after", f"{found.clips_per_s_after:.1f} ({ratio:.1f}x)"),
         ]
     rows.append(("seconds", f"{report.seconds:.1f}"))
-    output.print_rows(f"{report.source} -> {report.out}", rows)
-    output.print_examples(
-        f"quarantined (all in {report.out}/quarantine.jsonl)", report.quarantine_examples, report.num_quarantined
-    )
+    if report.finished_before and not as_json:
+        say_finished(report.out)
+    emit(report.to_dict(), as_json, facts_table(f"{report.source} -> {report.out}", rows))
+    if not as_json:
+        listed = f"quarantined (all in {report.out}/quarantine.jsonl)"
+        print_examples(listed, report.quarantine_examples, report.num_quarantined)

@@ -29,7 +29,7 @@ def test_parts_become_one_index(tmp_path: Path) -> None:
     done = run(tmp_path / "out", parts[0], tmp_path / "nowhere")
     assert done.returncode == 2 and "nowhere/dataset.json: not found" in done.stderr and "Traceback" not in done.stderr
     done = run(tmp_path / "out", parts[0], tmp_path / "nowhere", "--debug")
-    assert done.returncode == 1 and "WrongPlace" in done.stderr and "Traceback" in done.stderr
+    assert done.returncode == 2 and "WrongPlace" in done.stderr and "Traceback" in done.stderr
 
 
 def test_what_a_script_is_told_when_parts_are_wrong(tmp_path: Path) -> None:

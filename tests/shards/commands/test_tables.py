@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from shards.commands.output import open_dataset
+from shards.commands.open_dataset import open_dataset
 from shards.commands.tables import group_tables, list_lengths, shard_tables
 from shards.index import DatasetError
 from tests.shards.row_groups import regroup

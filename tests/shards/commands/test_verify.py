@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from click.testing import Result
 
-from shards.commands.output import open_dataset
+from shards.commands.open_dataset import open_dataset
 from shards.commands.verify import verify_dataset
 from shards.index import DatasetError
 from shards.tar import Member

@@ -149,7 +149,7 @@ def test_the_summary_says_what_became_of_every_row(samples: Path, tmp_path: Path
     assert f"quarantined (all in {tmp_path}/out/quarantine.jsonl):" in result.stdout
 
     too_many = invoke("build", *arguments, tmp_path / "again", "--max-quarantined", "2", "--json")
-    assert too_many.exit_code == 3
+    assert too_many.exit_code == 1
     assert "error: 3 rows were quarantined, --max-quarantined allows 2" in too_many.stderr
     assert json.loads(too_many.stdout)["num_quarantined"] == 3
     assert (tmp_path / "again/dataset.json").exists()

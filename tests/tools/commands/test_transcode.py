@@ -79,7 +79,7 @@ def test_too_many_quarantined_samples_are_told_by_the_exit_code(built: Path, tmp
     (tmp_path / "spoilt/000000.tar").write_bytes(data)
     arguments = (tmp_path / "spoilt", tmp_path / "out", *CHEAP, "--max-quarantined", "0", "--compare", "0")
     result = invoke("transcode", *arguments)
-    assert result.exit_code == 3, result.output
+    assert result.exit_code == 1, result.output
     assert "error: 1 samples were quarantined, --max-quarantined allows 0" in result.stderr
     assert f"quarantined (all in {tmp_path}/out/quarantine.jsonl):\n  damaged sample: 000000.tar" in result.stdout
 
