@@ -20,7 +20,6 @@ import torch
 import typer
 
 from mcg import distributed
-from mcg.command import one_line_errors
 from mcg.config import RunConfig, load_config
 from mcg.convert.init import initialise
 from mcg.convert.start import start_from
@@ -35,11 +34,11 @@ from mcg.scoring.evaluate import evaluate, write_scores
 from mcg.tasks.task import Scores
 from shards import Loader
 from shards.accounting import RunAccounting
-from shards.printing import guard_terminal, say
+from shards.commands import options
+from shards.commands.exit_codes import SAVED, one_line_errors
+from shards.commands.program import start_command
+from shards.printing import say
 from shards.rng import hash64
-
-STOPPED = 75
-"""Exit code after SIGTERM: a checkpoint was saved, run the same command to go on (EX_TEMPFAIL)."""
 
 
 def run(config: RunConfig) -> int:
@@ -111,7 +110,7 @@ def run(config: RunConfig) -> int:
                     save_checkpoint(run_dir, engine, loader.state_dict(), written, config.checkpoint.keep, vocabulary)
                 if stopping and not last:
                     log.say(f"stopped by SIGTERM after step {engine.step}; the same command goes on from there")
-                    return STOPPED
+                    return SAVED
                 if scores is not None:
                     made = task.submission(scores)  # on every rank: where the form does not fit, all end, and at once
                     if last and rank == 0:
@@ -139,11 +138,12 @@ def _note_sigterm() -> Any:
 def main(
     config: Annotated[Path, typer.Option(help="A YAML file under configs/; its head says what to expect.")],
     overrides: Annotated[list[str] | None, typer.Argument(help="a.b=c, over the config file.")] = None,
+    debug: bool = options.DEBUG,
     local_rank: Annotated[int, typer.Option("--local_rank", "--local-rank", hidden=True)] = 0,
 ) -> None:
     """Train as a config says, from where the run stands."""
     try:
-        with one_line_errors("stopped; the same command goes on from the last checkpoint"):
+        with one_line_errors(debug, "stopped; the same command goes on from the last checkpoint"):
             code = run(load_config(config, overrides or []))
     finally:
         stop_distributed()
@@ -151,5 +151,4 @@ def main(
 
 
 if __name__ == "__main__":
-    guard_terminal()
-    typer.run(main)
+    start_command(main, "train.py")

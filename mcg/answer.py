@@ -24,11 +24,9 @@ from typing import Annotated, Any, Literal
 
 import torch
 import typer
-from rich.console import Console
 from rich.table import Table
 from torch import Tensor
 
-from mcg.command import one_line_errors
 from mcg.config import ConfigError, RunConfig, load_config, load_stored
 from mcg.engine.checkpoint import find_checkpoint
 from mcg.model.bert import TextStates
@@ -39,10 +37,14 @@ from mcg.tasks.open_qa import OpenQA, likelihoods, pad_answers
 from mcg.tasks.question import question_arrays
 from mcg.trained import trained_model
 from shards.clip import plan_clip
+from shards.commands import options
+from shards.commands.exit_codes import one_line_errors
+from shards.commands.output import console
+from shards.commands.program import start_command
 from shards.decode import Frames, open_backend
 from shards.index import KeyFrames
 from shards.media import MediaError, probe_table
-from shards.printing import cell, guard_terminal, say_json
+from shards.printing import UsageError, cell, say_json
 from shards.rng import rng
 
 __all__ = ["Answerer", "Candidate"]
@@ -203,13 +205,14 @@ def main(
     select: Annotated[str, typer.Option(help="Which checkpoint of a run folder: latest or best (by val).")] = "latest",
     device: Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1; default: the GPU where there is one.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="A line of JSON per question.")] = False,
+    debug: bool = options.DEBUG,
     overrides: Annotated[list[str] | None, typer.Argument(help="a.b=c, over the file of --config.")] = None,
 ) -> None:
     """Answer questions about a video."""
     # RuntimeError: what torch says of a device that is not there
-    with one_line_errors(also=(RuntimeError,)):
+    with one_line_errors(debug, also=(RuntimeError,)):
         if select not in ("latest", "best"):
-            raise ValueError(f"--select {select!r}: choose latest or best")
+            raise UsageError(f"--select {select!r}: choose latest or best")
         answerer = Answerer.load(
             checkpoint,
             config=config,
@@ -231,9 +234,8 @@ def _print_table(question: str, candidates: Sequence[Candidate]) -> None:
     table.add_column("score", justify="right")
     for candidate in candidates:
         table.add_row(cell(candidate.answer), f"{candidate.score:.4f}")
-    Console().print(table)
+    console().print(table)
 
 
 if __name__ == "__main__":
-    guard_terminal()
-    typer.run(main)
+    start_command(main, "python -m mcg.answer")

@@ -17,10 +17,11 @@ from typing import Annotated
 
 import typer
 
-from mcg.command import one_line_errors
 from mcg.scoring.controls import CONTROLS
 from mcg.scoring.score_checkpoint import score_checkpoint
-from shards.printing import guard_terminal
+from shards.commands import options
+from shards.commands.exit_codes import one_line_errors
+from shards.commands.program import start_command
 
 
 def main(
@@ -34,10 +35,11 @@ def main(
     again: Annotated[bool, typer.Option(help="Score the test split although this run has scored it before.")] = False,
     control: Annotated[list[str] | None, typer.Option(help=f"One or more of: {', '.join(CONTROLS)}.")] = None,
     out: Annotated[Path | None, typer.Option(help="Folder for the results; default RUN_DIR/evaluation/SPLIT.")] = None,
+    debug: bool = options.DEBUG,
     overrides: Annotated[list[str] | None, typer.Argument(help="a.b=c, over the config file.")] = None,
 ) -> None:
     """Score a checkpoint on a split; controls other than none take something away from the clips."""
-    with one_line_errors():
+    with one_line_errors(debug):
         score_checkpoint(
             config,
             checkpoint,
@@ -51,5 +53,4 @@ def main(
 
 
 if __name__ == "__main__":
-    guard_terminal()
-    typer.run(main)
+    start_command(main, "python -m mcg.evaluate")

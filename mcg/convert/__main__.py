@@ -17,9 +17,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
-from mcg.command import one_line_errors
 from mcg.config import load_config
 from mcg.convert import FAMILIES
 from mcg.convert.account import summary
@@ -30,7 +28,11 @@ from mcg.convert.reading import read_checkpoint
 from mcg.convert.report import table
 from mcg.convert.rules import ConvertError
 from mcg.text import TextCodec
-from shards.printing import guard_terminal, say, say_json
+from shards.commands import options
+from shards.commands.exit_codes import one_line_errors
+from shards.commands.output import emit
+from shards.commands.program import start_command
+from shards.printing import UsageError, say
 
 
 def main(
@@ -42,14 +44,15 @@ def main(
     config: Annotated[Path | None, typer.Option(help="A config whose model the weights are for.")] = None,
     lenient: Annotated[bool, typer.Option(help="Go on where keys are unexpected or missing.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the account as JSON.")] = False,
+    debug: bool = options.DEBUG,
     overrides: Annotated[list[str] | None, typer.Argument(help="a.b=c, over the config file.")] = None,
 ) -> None:
     """Convert a released checkpoint into one of ours."""
-    with one_line_errors():
+    with one_line_errors(debug):
         if kind != "auto" and kind not in FAMILIES:
-            raise ConvertError(f"--kind {kind!r}: choose auto or one of {', '.join(FAMILIES)}")
+            raise UsageError(f"--kind {kind!r}: choose auto or one of {', '.join(FAMILIES)}")
         if overrides and config is None:
-            raise ConvertError("overrides need --config")
+            raise UsageError("overrides need --config: they change that file")
         released = read_checkpoint(locate(source))
         family = detect(released) if kind == "auto" else FAMILIES[kind]
         run = None if config is None else load_config(config, overrides or [])
@@ -61,10 +64,7 @@ def main(
             conversion = conversion.noting(released.beside)
         except ConvertError as error:
             raise ConvertError(f"{released.file}: {error}") from error
-        if as_json:
-            say_json(summary(conversion))
-        else:
-            Console(width=160 if not Console().is_terminal else None).print(table(conversion))
+        emit(summary(conversion), as_json, table(conversion))
         if not lenient:
             conversion.check(str(released.file))
         folder = write_checkpoint(conversion, released, out, size)
@@ -72,5 +72,4 @@ def main(
 
 
 if __name__ == "__main__":
-    guard_terminal()
-    typer.run(main)
+    start_command(main, "python -m mcg.convert")

@@ -27,11 +27,13 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from mcg.command import one_line_errors
 from mcg.demo.page import write_report
 from mcg.scoring.controls import CONTROLS
+from shards.commands import options
+from shards.commands.exit_codes import one_line_errors
+from shards.commands.program import start_command
 from shards.index import DATASET_FILE
-from shards.printing import cell, guard_terminal, say
+from shards.printing import cell, say
 from shards.redact import scrub
 from shards.source import MissingFile, SourceError, open_source
 
@@ -233,6 +235,7 @@ def main(
     ] = None,
     clip_share: Annotated[float, typer.Option(min=0.01, max=1.0, help="Share of the clips to render.")] = 1.0,
     override: Annotated[list[str] | None, typer.Option(help="a.b=c over both configs; may be repeated.")] = None,
+    debug: bool = options.DEBUG,
 ) -> None:
     """Shards from raw media, pre-training, fine-tuning, scores on unseen clips, a report."""
     if only is not None and only not in PARTS:
@@ -249,7 +252,7 @@ def main(
         "finetune": lambda: demo.train("configs/demo/ft_qa.yaml", run_dir / "ft"),
         "evaluate": demo.evaluate,
     }
-    with one_line_errors("the demo stopped; the same command goes on where it was"):
+    with one_line_errors(debug, "the demo stopped; the same command goes on where it was"):
         try:
             for part, action in actions.items():
                 if only in (None, part):
@@ -275,5 +278,4 @@ def _tell(summary: dict[str, Any], run_dir: Path) -> None:
 
 
 if __name__ == "__main__":
-    guard_terminal()
-    typer.run(main)
+    start_command(main, "python -m mcg.demo")

@@ -222,7 +222,7 @@ def test_fine_tuning_starts_from_weights_and_scores_alike_on_one_and_two_process
 
 def _error(done: subprocess.CompletedProcess[str]) -> str:
     """The one line of a run that was refused."""
-    assert done.returncode == 1, done.stderr
+    assert done.returncode in (1, 2), done.stderr
     assert "Traceback" not in done.stderr, done.stderr
     (line,) = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
     return line

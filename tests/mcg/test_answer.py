@@ -204,7 +204,7 @@ def test_the_command_prints_json_or_a_table(run: Path, answerer: Answerer) -> No
     failed = _call(*common[:3], "nope.mp4", *common[4:])
     assert failed.exit_code == 1 and failed.stderr.startswith("error: nope.mp4: not readable")
     failed = _call(*common, "--select", "newest")
-    assert failed.exit_code == 1 and "--select 'newest': choose latest or best" in failed.stderr
+    assert failed.exit_code == 2 and "--select 'newest': choose latest or best" in failed.stderr
 
 
 def test_what_is_asked_and_answered_is_no_markup(run: Path) -> None:
@@ -216,7 +216,7 @@ def test_what_is_asked_and_answered_is_no_markup(run: Path) -> None:
 
 def test_overrides_without_a_config_are_refused(run: Path) -> None:
     done = _call("--checkpoint", str(run), "--video", str(VIDEO), "--question", QUESTION, "task.num_beams=5")
-    assert done.exit_code == 1 and "'task.num_beams=5': overrides change the file of --config" in done.stderr
+    assert done.exit_code == 2 and "'task.num_beams=5': overrides change the file of --config" in done.stderr
 
 
 README = (ROOT / "README.md").read_text()
