@@ -24,10 +24,12 @@ from mcg.config import RunConfig, load_config
 from mcg.convert.init import initialise
 from mcg.convert.start import start_from
 from mcg.engine.best import BestSoFar
-from mcg.engine.checkpoint import find_checkpoint, latest_checkpoint, load_weights, save_checkpoint
+from mcg.engine.checkpoint import find_checkpoint, latest_checkpoint
 from mcg.engine.deepspeed import Engine, start_distributed, stop_distributed
 from mcg.engine.log import RunLog
+from mcg.engine.saving import save_checkpoint
 from mcg.engine.schedule import Schedule
+from mcg.engine.weights import load_weights
 from mcg.model.mcg import MCG
 from mcg.objectives.bundle import Bundle
 from mcg.scoring.evaluate import evaluate, write_scores

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from mcg.engine.checkpoint import Checkpoint, CheckpointError, load_weights
+from mcg.engine.checkpoint import Checkpoint, CheckpointError
+from mcg.engine.weights import load_weights
 from mcg.model.config import MCGConfig
 from mcg.model.mcg import MCG
 from mcg.tasks.task import Task

@@ -17,7 +17,8 @@ from mcg.convert import TARGETS
 from mcg.convert.account import Conversion
 from mcg.convert.convert import convert
 from mcg.convert.rules import ConvertError, Family, Rule
-from mcg.engine.checkpoint import Checkpoint, read_weights
+from mcg.engine.checkpoint import Checkpoint
+from mcg.engine.weights import read_weights
 from mcg.text import TextCodec
 
 

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from mcg import distributed
-from mcg.engine.checkpoint import best_checkpoint, remove_best, save_best
+from mcg.engine.checkpoint import best_checkpoint
+from mcg.engine.saving import remove_best, save_best
 
 
 class BestSoFar:

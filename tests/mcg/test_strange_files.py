@@ -15,7 +15,8 @@ from safetensors.torch import save_file
 
 from mcg.convert.reading import read_checkpoint
 from mcg.convert.rules import ConvertError
-from mcg.engine.checkpoint import CheckpointError, find_checkpoint, read_weights
+from mcg.engine.checkpoint import CheckpointError, find_checkpoint
+from mcg.engine.weights import read_weights
 from mcg.strange_files import strange_kind
 
 POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:%s\nsize 436410000\n" % (b"0" * 64)

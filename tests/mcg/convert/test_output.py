@@ -13,7 +13,8 @@ import torch
 from mcg.convert.output import write_checkpoint
 from mcg.convert.reading import read_checkpoint
 from mcg.convert.rules import ConvertError
-from mcg.engine.checkpoint import find_checkpoint, load_weights
+from mcg.engine.checkpoint import find_checkpoint
+from mcg.engine.weights import load_weights
 from mcg.model.config import MCGConfig
 from mcg.model.mcg import MCG
 from tests.mcg.convert import layouts

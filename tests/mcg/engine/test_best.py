@@ -10,8 +10,10 @@ import pytest
 import torch
 
 from mcg.engine.best import BestSoFar
-from mcg.engine.checkpoint import CheckpointError, best_checkpoint, find_checkpoint, load_weights, save_checkpoint
+from mcg.engine.checkpoint import CheckpointError, best_checkpoint, find_checkpoint
 from mcg.engine.deepspeed import Engine
+from mcg.engine.saving import save_checkpoint
+from mcg.engine.weights import load_weights
 from tests.mcg.engine.small_engine import make_batch, make_engine
 from tests.mcg.small_model import make_model, text_config
 
