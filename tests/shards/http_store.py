@@ -30,9 +30,7 @@ class HttpStore:
         self.requests: list[tuple[str, str, str | None]] = []
         """(method, path with query, range)"""
         self.most_at_once = 0
-        self.gate: Callable[[str, str, str], threading.Barrier | threading.Event | None] = lambda method, path, range_: (
-            None
-        )
+        self.gate: Callable[..., threading.Barrier | threading.Event | None] = lambda method, path, range_: None
         """Which requests wait until how many have come, or for what."""
         self.closing = threading.Event()
         self._now = 0

@@ -287,6 +287,7 @@ def test_the_part_of_a_killed_process_does_not_count_for_ever(tmp_path: Path, cl
 
 
 def test_a_fork_does_not_keep_the_locks_of_its_killed_parent(tmp_path: Path) -> None:
+    """The parent is a process of its own that has no threads."""
     fork = DOWNLOAD.replace("sys.stdin.read()", "if not os.fork(): print(os.getpid(), flush=True)\n")
     fork += "import signal\nsignal.pause()\n"
     cache = ShardCache(tmp_path, 3000)

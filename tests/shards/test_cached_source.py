@@ -236,8 +236,8 @@ in_fork(lambda: (source.close(), downloads.close()))
 print(repr(read()), flush=True)
 downloads.close()
 """
-"""Only here is a process forked that has threads, since that is what a source in use must refuse: they wait for work,
-and the forks do no more than ask, in a process of its own that is killed if one hangs."""
+"""A process is forked that has threads, because a user may do so, and a source in use has to refuse it. They wait for
+work, the forks do no more than ask, and the process is one of its own that is killed if one hangs."""
 
 
 def test_a_fork_works_before_the_first_want_and_is_refused_afterwards(tmp_path: Path) -> None:

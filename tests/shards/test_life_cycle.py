@@ -181,9 +181,13 @@ def test_a_rank_does_not_outlive_a_launcher_that_is_killed_while_it_feeds_it(cc:
 
 
 # Here a process is forked that has threads, because a user may do so, and the loader has to refuse it. The process is
-# one of its own, and its forks only ask the loader and end.
+# one of its own, its threads have nothing to do at that moment (a lock that one held would stay locked in the fork),
+# and its forks only ask the loader and end.
 FORK = """
-def in_fork(use):
+def in_fork(use, num_batches=1):
+    while len(encoded) < 8 * (num_batches + 2):  # and those made ahead
+        time.sleep(0.001)
+    time.sleep(0.05)
     read, write = os.pipe()
     pid = os.fork()
     if not pid:
@@ -205,7 +209,7 @@ def in_fork(use):
 
 def test_a_loader_in_use_is_refused_in_a_fork_and_goes_on_in_its_own_process(cc: Path, tmp_path: Path) -> None:
     code = (
-        PROGRAM
+        PROGRAM.replace("prefetch_batches=64", "prefetch_batches=2, fetch_batches=0")
         + FORK
         + """
 state = loader.state_dict()
@@ -220,7 +224,7 @@ def drop():
 print(in_fork(drop), flush=True)
 print(seen(next(loader)), flush=True)
 unused = Loader(config(("cc", Path(sys.argv[1]))), 0, 1, encode)
-print(in_fork(lambda: unused.load_state_dict(state) or os.write(1, f"{seen(next(unused))}\\n".encode())), flush=True)
+print(in_fork(lambda: unused.load_state_dict(state) or os.write(1, f"{seen(next(unused))}\\n".encode()), 2), flush=True)
 loader.close()
 """
     )
