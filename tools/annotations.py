@@ -136,7 +136,7 @@ def _csv_lines(path: Path, file: TextIO, delimiter: str) -> Iterator[tuple[str, 
         place, error = f"line {done + 1}", read.error and f"broken csv ({read.error})"
         if not error and header is not None and len(read.lines) > 1:
             columns = columns or _known_columns(path, delimiter, len(header))
-            if columns.hold_records(read.lines, delimiter):
+            if columns.hold_records(read.lines, delimiter) or columns.end_too_early(read.lines, read.fields, delimiter):
                 closes = done + len(read.lines)
                 error = f"a quote opens here and closes in line {closes}, and what lies between looks like records"
         if error:
@@ -159,10 +159,10 @@ def _known_columns(path: Path, delimiter: str, num_columns: int) -> KnownColumns
             file.readline()
             lines = CsvLines(file, delimiter)
             while (read := lines.read()) is not None:
-                if read.error:
-                    lines.read_again(read.lines[1:])
-                elif len(read.fields) == num_columns:
+                if len(read.fields) == num_columns and not read.error:
                     yield read.fields
+                elif len(read.lines) > 1:  # perhaps a quote that has drawn in good records
+                    lines.read_again(read.lines[1:])
 
     return KnownColumns(records(), num_columns)
 

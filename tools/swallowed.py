@@ -28,7 +28,10 @@ class KnownColumns:
 
     def __init__(self, records: Iterable[Sequence[str]], num_columns: int) -> None:
         columns: list[list[str]] = [[] for _ in range(num_columns)]
-        for record in islice(records, NUM_LOOKED_AT):
+        seen = list(islice(records, NUM_LOOKED_AT))
+        # Records of several lines are those in question: they count only in a file that has no others.
+        of_one_line = [record for record in seen if not any({"\n", "\r"} & set(value) for value in record)]
+        for record in of_one_line or seen:
             for column, value in zip(columns, record, strict=False):
                 if not {"\n", "\r"} & set(value):
                     column.append(value)
@@ -41,6 +44,12 @@ class KnownColumns:
         if self._says_something:
             return sum(like) > 1
         return any(before and after for before, after in pairwise(like))
+
+    def end_too_early(self, lines: Sequence[str], fields: Sequence[str], delimiter: str) -> bool:
+        """Whether a record of several lines is none, and its first line would be one by itself: the quote that it opens
+        was closed by the one that opens a field of the next record."""
+        is_record = len(fields) == len(self._forms) and self._is_like_a_record(fields)
+        return not is_record and self._is_like_a_record(_cells(lines[0], delimiter))
 
     def _is_like_a_record(self, cells: Sequence[str]) -> bool:
         num_columns = len(self._forms)

@@ -72,6 +72,13 @@ def test_every_line_of_one_record_ends_as_record_or_quarantined(text_file: Write
     assert set(opening) <= set(bad)
 
 
+def test_a_swallowed_record_whose_columns_do_not_count_up_costs_its_own_line_only(text_file: Write) -> None:
+    lines = ["a,1000,u/0", "b,1001,u/1", "c,1002,u/2", '"a 50 inch,1003,u/3', '",\nd",1004,u/4', "e,1005,u/5"]
+    found = read(text_file("a.csv", "\n".join(["name,videoid,contentUrl", *lines, ""])), "videoid", "name")
+    assert [one.record_id for one in found if isinstance(one, BadRow)] == ["line 5"]
+    assert [one.values["name"] for one in found if isinstance(one, Record)] == ["a", "b", "c", ",\nd", "e"]
+
+
 LEGAL = {
     "a caption of two lines": '1,"line one\nline two"',
     "with as many commas": '1,"one, two\nthree, four"',
