@@ -28,27 +28,26 @@ BLOCK = 1 << 16
 _MAX_BLOCK = 1 << 22
 GAP = 1 << 16
 """Ranges with at most this many bytes between them are fetched as one."""
-_WHOLE_SHARE = 0.75
-"""From this share of a medium on all of it is fetched."""
-_BEFORE = 1 << 12
-"""Bytes before a key frame: a demuxer of Matroska goes to the head of the cluster that holds it."""
 _REORDER = 3
 """Frames by which the decoder may be behind: to show the last ones of a GOP it reads into the next."""
 _MAX_SECONDS = 1 << 31
 """More would not fit in the demuxers' clocks."""
 _KEY_FRAME_PART = 4
 """A key frame is guessed to be at most this part of its GOP."""
-_HEADER_BYTES, _FRAME_HEADER_BYTES = 1 << 15, 16
-"""Size of a container's tables, guessed: as much, and as much for every frame."""
+_FRAME_HEADER_BYTES = 16
+"""Size of what a container's tables say of one frame, guessed."""
 
 
 class FetchSizes(NamedTuple):
-    """How much of a video is fetched at a time; the constants above say what each is."""
+    """How much of a video is fetched at a time."""
 
     block: int = BLOCK
-    whole_share: float = _WHOLE_SHARE
-    before: int = _BEFORE
-    header_bytes: int = _HEADER_BYTES
+    whole_share: float = 0.75
+    """From this share of a medium on all of it is fetched."""
+    before: int = 1 << 12
+    """Bytes before a key frame: a demuxer of Matroska goes to the head of the cluster that holds it."""
+    header_bytes: int = 1 << 15
+    """Size of a container's tables without frames, guessed."""
 
 
 FETCH_SIZES = FetchSizes()

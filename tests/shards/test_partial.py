@@ -8,11 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shards import partial
 from shards.counters import Counters
 from shards.index import KeyFrames
 from shards.media import MediaError
-from shards.partial import BLOCK, COUNTS, GAP, PartialMedium, merge_spans, usable, whole
+from shards.partial import BLOCK, COUNTS, FETCH_SIZES, GAP, PartialMedium, merge_spans, usable, whole
 from tests.shards.films import Store
 
 SIZE = 40 * BLOCK
@@ -62,9 +61,9 @@ def test_a_clip_is_brought_in_one_go() -> None:
     medium = store.medium(TABLE, counts)
     medium.bring([60, 70])
     medium.bring([60])
-    tables = partial._HEADER_BYTES + 150 * partial._FRAME_HEADER_BYTES
+    tables = FETCH_SIZES.header_bytes + 150 * 16  # as much for every frame up to the last key frame
     assert store.requests == [
-        [(0, 100 + (10 * BLOCK - 100) // 4), (10 * BLOCK - partial._BEFORE, 20 * BLOCK), (SIZE - tables, SIZE)]
+        [(0, 100 + (10 * BLOCK - 100) // 4), (10 * BLOCK - FETCH_SIZES.before, 20 * BLOCK), (SIZE - tables, SIZE)]
     ]
     told = counts.snapshot()
     assert (told["media"], told["bytes"], told["whole"]) == (1, SIZE, 0)
@@ -80,7 +79,7 @@ def test_the_end_of_a_file_with_its_tables_in_front_is_left_alone() -> None:
 def test_a_frame_at_the_end_of_a_gop_brings_the_beginning_of_the_next() -> None:
     store = Store(DATA)
     store.medium(TABLE).bring([98])
-    assert (10 * BLOCK - partial._BEFORE, 21 * BLOCK) in store.requests[0]
+    assert (10 * BLOCK - FETCH_SIZES.before, 21 * BLOCK) in store.requests[0]
 
 
 def test_what_is_nearly_all_is_fetched_whole_and_checked() -> None:

@@ -16,7 +16,7 @@ from click.testing import Result
 
 from shards.commands.open_dataset import open_dataset
 from shards.commands.verify import verify_dataset
-from shards.index import DatasetError
+from shards.index import DatasetError, ShardEntry, dataset_json, write_shards
 from shards.tar import Member
 from tests.shards.row_groups import regroup
 
@@ -134,19 +134,15 @@ def unverify(dataset: Path) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    from shards import index
-
     table = pq.read_table(dataset / "index.parquet")
     nulls = [[None] * len(sizes) for sizes in table.column("member_size").to_pylist()]
     number = table.schema.get_field_index("member_checksum")
     column = pa.array(nulls, pa.list_(pa.uint32()))
     pq.write_table(table.set_column(number, "member_checksum", column), dataset / "index.parquet")
     rows = pq.read_table(dataset / "shards.parquet").to_pylist()
-    entries = [
-        index.ShardEntry(row["shard"], row["num_samples"], row["num_elements"], row["bytes"], "") for row in rows
-    ]
-    index.write_shards(str(dataset / "shards.parquet"), entries)
-    content = json.loads(index.dataset_json("toy", entries, 0, {}))
+    entries = [ShardEntry(row["shard"], row["num_samples"], row["num_elements"], row["bytes"], "") for row in rows]
+    write_shards(str(dataset / "shards.parquet"), entries)
+    content = json.loads(dataset_json("toy", entries, 0, {}))
     (dataset / "dataset.json").write_text(json.dumps({**content, "verified": False}))
 
 
