@@ -20,6 +20,7 @@ from concurrent.futures import Future
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
+from shards import stores
 from shards.addresses import split_query
 from shards.counters import Counters
 from shards.environment import number_from_environment
@@ -40,7 +41,7 @@ from shards.source import (
     check_range,
     checked,
 )
-from shards.stores import CONNECT_SECONDS, READ_SECONDS, Answer, Failure, open_store
+from shards.stores import Answer, Failure, Waits, open_store
 
 if TYPE_CHECKING:
     from tenacity import RetryCallState
@@ -48,11 +49,9 @@ if TYPE_CHECKING:
 DEADLINE_SECONDS = 300.0
 DEADLINE_VARIABLE = "MCG_SOURCE_DEADLINE"
 """How long a request is tried; the variable is read when a source is first used."""
-_FIRST_PAUSE, _THROTTLED_PAUSE, _LONGEST_PAUSE = 0.1, 1.0, 10.0
+_LONGEST_PAUSE = 10.0
 _SLOWEST = 1 << 17
 """Bytes a second; a slower answer counts as one that hangs."""
-_WARN_AFTER = 5.0
-"""Seconds that requests fail before a warning, and between two warnings of a source."""
 
 Kind = Literal["stat", "list", "range", "part"]
 _T = TypeVar("_T")
@@ -65,7 +64,7 @@ TRAFFIC = ("stat", "list", "range", "part", "bytes", "retries", "seconds_throttl
 
 class RemoteSource:
     """A URL prefix. deadline: seconds for one request; None: what the environment says, or 300. roots: where an http(s)
-    server may redirect to beside itself."""
+    server may redirect to beside itself. waits: None: shards.stores.WAITS."""
 
     def __init__(
         self,
@@ -73,11 +72,12 @@ class RemoteSource:
         deadline: float | None = None,
         roots: tuple[str, ...] = (),
         seen: dict[str, Stat] | None = None,
+        waits: Waits | None = None,
     ) -> None:
         base, query = split_query(checked(address))
         self.address = base.rstrip("/") + (f"?{query}" if query else "")
         """With credentials: not to be shown."""
-        self._deadline, self._roots = deadline, roots
+        self._deadline, self._roots, self._waits = deadline, roots, waits or stores.WAITS
         self.url = shown(self.address)
         self._clients: dict[int, _Client] = {}
         self._seen: dict[str, Stat] = dict(seen or {})
@@ -197,10 +197,14 @@ class RemoteSource:
         # Without a lock, which could be held just when the process forks: a client that loses has opened nothing yet.
         # Those of the parent are kept, or a child would close their connections.
         client = self._clients.get(os.getpid())
-        return client or self._clients.setdefault(os.getpid(), _Client(self.address, self._deadline, self._roots))
+        return client or self._clients.setdefault(os.getpid(), self._make_client())
+
+    def _make_client(self) -> _Client:
+        return _Client(self.address, self._deadline, self._roots, self._waits)
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"address": self.address, "deadline": self._deadline, "roots": self._roots, "seen": self._seen}
+        about = {"address": self.address, "deadline": self._deadline, "roots": self._roots}
+        return {**about, "seen": self._seen, "waits": self._waits}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__init__(**state)  # type: ignore[misc]
@@ -209,16 +213,16 @@ class RemoteSource:
 class _Client:
     """What one process has of a source."""
 
-    def __init__(self, address: str, deadline: float | None, roots: tuple[str, ...]) -> None:
+    def __init__(self, address: str, deadline: float | None, roots: tuple[str, ...], waits: Waits) -> None:
         if deadline is None:
             deadline = number_from_environment(DEADLINE_VARIABLE, DEADLINE_SECONDS, "seconds")
         self._address = address
-        self.store, self._loop = open_store(address, roots)
+        self.store, self._loop = open_store(address, roots, waits)
         self.traffic = Counters(*TRAFFIC)
         self.said: dict[str, Stat] = {}
         """Of each file, what came with the last range of it."""
         self.running: set[Future[Any]] = set()
-        self._deadline = deadline
+        self._deadline, self._waits = deadline, waits
         self._slots = asyncio.Semaphore(CONNECTIONS)
         # Of its own: ranks must not wait equally long, and the numbers of the user's generator are the user's.
         self._random = random.Random()
@@ -247,7 +251,7 @@ class _Client:
             async def once() -> _T:
                 self.traffic.add(kind)
                 left = max(1.0, start + self._deadline - time.monotonic())
-                limit = min(left, CONNECT_SECONDS + READ_SECONDS + num_bytes / _SLOWEST)
+                limit = min(left, self._waits.connect + self._waits.read + num_bytes / _SLOWEST)
                 try:
                     return await asyncio.wait_for(ask(), limit)
                 except TimeoutError as error:
@@ -275,15 +279,15 @@ class _Client:
     def _is_over(self, at_deadline: Callable[[RetryCallState], bool], state: RetryCallState) -> bool:
         """Whether to give up: at the deadline, or sooner where the reason hardly ever passes."""
         failure = state.outcome.exception() if state.outcome else None
-        patience = failure.patience if isinstance(failure, Failure) else None
-        too_long = patience is not None and (state.seconds_since_start or 0.0) + state.upcoming_sleep > patience
+        waited = (state.seconds_since_start or 0.0) + state.upcoming_sleep
+        too_long = isinstance(failure, Failure) and failure.hardly_passes and waited > self._waits.hardly
         return too_long or at_deadline(state)
 
     def _pause(self, state: RetryCallState) -> float:
         assert state.outcome is not None
         failure = state.outcome.exception()
         assert isinstance(failure, Failure)
-        first = _THROTTLED_PAUSE if failure.kind == "throttled" else _FIRST_PAUSE
+        first = self._waits.throttled if failure.kind == "throttled" else self._waits.pause
         longest = min(_LONGEST_PAUSE, first * 2 ** min(16, state.attempt_number - 1))
         # Added to what the store wants: processes that it throttled at the same time must not come back so.
         return failure.pause + self._random.uniform(0, longest)
@@ -301,8 +305,8 @@ class _Client:
             _log.warning(
                 "%s: %s; the store asks for fewer requests, so they wait longer from here on", url, failure.reason
             )
-        elif now - start > _WARN_AFTER and now > self._next_warning:
-            self._next_warning = now + _WARN_AFTER
+        elif now - start > self._waits.warning and now > self._next_warning:
+            self._next_warning = now + self._waits.warning
             left = self._deadline - (now - start)
             _log.warning("%s: %s; trying again for up to %.0f s", url, failure.reason, left)
 
@@ -339,7 +343,7 @@ def _final(url: str, failure: BaseException | None, attempts: int, seconds: floa
     if failure.kind == "refused":
         return SourceError(f"{url}: {reason}{remedy}")
     tried = f"{url}: cannot be read ({reason}), tried {attempts} times in {seconds:.0f} s"
-    if failure.patience is not None:
+    if failure.hardly_passes:
         return SourceError(f"{tried}{remedy}")
     return SourceError(
         f"{tried}; check the address and the store, or let it take longer ({DEADLINE_VARIABLE}, seconds)"

@@ -14,11 +14,11 @@ from typing import Any
 
 from shards.source import CONNECTIONS, Names, Stat
 from shards.stores import (
-    CONNECT_SECONDS,
-    READ_SECONDS,
+    WAITS,
     Answer,
     Check,
     Failure,
+    Waits,
     Write,
     body_of,
     connection_failure,
@@ -55,13 +55,13 @@ _S3_VARIABLES = "check AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_ENDPOINT_UR
 class S3Store:
     """A prefix of a bucket. s3fs makes the client, requests go to the client directly."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, waits: Waits = WAITS) -> None:
         from fsspec.config import conf
 
         users: dict[str, Any] = conf.get("s3", {}).get("config_kwargs", {})
         config = {
-            "connect_timeout": CONNECT_SECONDS,
-            "read_timeout": READ_SECONDS,
+            "connect_timeout": waits.connect,
+            "read_timeout": waits.read,
             "max_pool_connections": CONNECTIONS,
             # Checksums of answers are not known to every store, and the index has its own.
             "response_checksum_validation": "when_required",
@@ -189,7 +189,7 @@ def _s3_failures(bucket: str, what: str = "") -> Iterator[None]:
         raise Failure("refused", reason.partition(": Bucket name must")[0], _S3_ADDRESS) from error
     except (exceptions.CredentialRetrievalError, exceptions.MetadataRetrievalError) as error:
         # a provider may be away for a moment, and a command that is not there stays away
-        raise Failure("again", f"{type(error).__name__}: {error}", _S3_PROFILE, patience=_PROVIDER_SECONDS) from error
+        raise Failure("again", f"{type(error).__name__}: {error}", _S3_PROFILE, hardly_passes=True) from error
     except passing as error:
         raise connection_failure(error) from error
     except exceptions.BotoCoreError as error:  # what is set up wrongly: a profile, a file, a region
@@ -207,8 +207,6 @@ def _passing() -> tuple[type[Exception], ...]:
     return (exceptions.ConnectionError, exceptions.HTTPClientError, exceptions.IncompleteReadError)
 
 
-_PROVIDER_SECONDS = 10.0
-"""For which whatever gives out credentials is asked again."""
 _S3_PROFILE = "check AWS_PROFILE, the files under ~/.aws and what they name"
 _S3_ADDRESS = (
     "check the name of the bucket, AWS_DEFAULT_REGION and AWS_ENDPOINT_URL (it begins with http:// or https://)"

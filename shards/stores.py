@@ -21,11 +21,27 @@ from shards.printing import PrintableError
 from shards.redact import scrub, shown
 from shards.source import Names, SourceError, Stat, checked
 
-CONNECT_SECONDS, READ_SECONDS = 5.0, 20.0
-"""Until a connection stands, and between two pieces of an answer."""
 
-UNKNOWN_HOST_SECONDS = 10.0
-"""For which a host name that nobody knows is looked up again."""
+class Waits(NamedTuple):
+    """How long a source waits for a store, in seconds."""
+
+    connect: float = 5.0
+    """Until a connection stands."""
+    read: float = 20.0
+    """Between two pieces of an answer."""
+    pause: float = 0.1
+    """Before the second attempt, and up to twice as long before each later one (a random part of it)."""
+    throttled: float = 1.0
+    """The same where the store asks for fewer requests."""
+    hardly: float = 10.0
+    """For which a request is tried again whose reason hardly ever passes: an unknown host, no credentials."""
+    warning: float = 5.0
+    """That requests fail before a warning, and between two warnings of a source."""
+
+
+WAITS = Waits()
+"""Of every source that is not given others."""
+
 _NO_SUCH_HOST = {socket.EAI_NONAME, getattr(socket, "EAI_NODATA", socket.EAI_NONAME)}
 _PIECE = 1 << 20
 _VERSION_FIELDS = (
@@ -50,7 +66,7 @@ class Failure(PrintableError):
         reason: str,
         remedy: str = "",
         pause: float = 0.0,
-        patience: float | None = None,
+        hardly_passes: bool = False,
     ) -> None:
         super().__init__(reason)
         self.kind = kind
@@ -58,8 +74,8 @@ class Failure(PrintableError):
         self.reason, self.remedy = scrub(reason), remedy
         self.pause = pause
         """Seconds that the store wants to be left alone."""
-        self.patience = patience
-        """Of "again": seconds for which it is worth trying; None: as long as for any other reason."""
+        self.hardly_passes = hardly_passes
+        """Of "again": worth trying for a short time only (Waits.hardly)."""
 
 
 class NoSize(Failure):
@@ -99,7 +115,9 @@ class Store(Protocol):
         """(names, next page) of one page; the first one and the one behind the last are ""."""
 
 
-def open_store(address: str, roots: Sequence[str] = ()) -> tuple[Store, asyncio.AbstractEventLoop]:
+def open_store(
+    address: str, roots: Sequence[str] = (), waits: Waits = WAITS
+) -> tuple[Store, asyncio.AbstractEventLoop]:
     """A client for this process, and the loop it runs on. roots: where an http(s) server may redirect to.
 
     Raises SourceError for addresses that lead nowhere.
@@ -111,11 +129,11 @@ def open_store(address: str, roots: Sequence[str] = ()) -> tuple[Store, asyncio.
     if scheme in WEB:
         from shards.web import WebStore
 
-        return WebStore(address, roots), get_loop()
+        return WebStore(address, roots, waits), get_loop()
     if scheme in ("s3", "s3a"):
         from shards.s3 import S3Store
 
-        return S3Store(address), get_loop()
+        return S3Store(address, waits), get_loop()
     return AnyStore(address), get_loop()
 
 
@@ -209,7 +227,7 @@ def connection_failure(error: BaseException) -> Failure:
     cause: BaseException | None = error
     for _ in range(8):
         if isinstance(cause, socket.gaierror) and cause.errno in _NO_SUCH_HOST:
-            return Failure("again", f"unknown host: {reason}", "check the address", patience=UNKNOWN_HOST_SECONDS)
+            return Failure("again", f"unknown host: {reason}", "check the address", hardly_passes=True)
         cause = getattr(cause, "os_error", None) or cause.__cause__ or cause.__context__ if cause else None
     return Failure("again", reason)
 

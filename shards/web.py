@@ -28,12 +28,12 @@ from shards.addresses import (
 from shards.redact import shown
 from shards.source import Names, Stat, check_name
 from shards.stores import (
-    CONNECT_SECONDS,
-    READ_SECONDS,
+    WAITS,
     Answer,
     Check,
     Failure,
     NoSize,
+    Waits,
     Write,
     body_of,
     connection_failure,
@@ -56,11 +56,11 @@ _REMEDY = "check the address and the credentials (a signed address may have run 
 class WebStore:
     """A prefix on an HTTP server."""
 
-    def __init__(self, address: str, roots: Sequence[str] = ()) -> None:
+    def __init__(self, address: str, roots: Sequence[str] = (), waits: Waits = WAITS) -> None:
         import aiohttp
         from fsspec.config import conf
 
-        timeout = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS, sock_read=READ_SECONDS)
+        timeout = aiohttp.ClientTimeout(total=None, sock_connect=waits.connect, sock_read=waits.read)
         users: dict[str, Any] = conf.get(scheme_of(address), {}).get("client_kwargs", {})
         self._address, self._roots = address, tuple(roots)
         self._files, _ = open_filesystem(address, client_kwargs={"timeout": timeout, **users})

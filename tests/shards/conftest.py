@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Awaitable, Callable, Iterator
-from contextvars import ContextVar
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -113,37 +111,6 @@ def build_dataset() -> Callable[..., str]:
         return str(url)
 
     return build
-
-
-@pytest.fixture
-def attempts_take_100_s(monkeypatch: pytest.MonkeyPatch) -> None:
-    """By the clock of its retries each attempt of a request takes 100 s, however long it really takes: a deadline of
-    150 s is two attempts. Pauses are short."""
-    from shards import remote
-
-    passed = ContextVar[list[float]]("passed")  # each request runs in a context of its own
-
-    class Clock:
-        monotonic = staticmethod(lambda: passed.get([0.0])[0])
-
-    request = remote._Client.request
-
-    async def timed(client: Any, kind: Any, url: str, ask: Callable[[], Awaitable[Any]], num_bytes: int = 0) -> Any:
-        passed.set([0.0])
-
-        async def asked() -> Any:
-            try:
-                return await ask()
-            finally:
-                passed.get()[0] += 100
-
-        return await request(client, kind, url, asked, num_bytes)
-
-    monkeypatch.setattr(remote._Client, "request", timed)
-    monkeypatch.setattr(remote, "time", Clock)
-    monkeypatch.setattr("tenacity.time", Clock)
-    monkeypatch.setattr(remote, "_FIRST_PAUSE", 0.001)
-    monkeypatch.setattr(remote, "_THROTTLED_PAUSE", 0.01)
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import pytest
 from shards.remote import RemoteSource
 from shards.source import AccessDenied, MissingFile, Names, SourceError, open_source
 from shards.stores import Failure, expected_body, open_filesystem
-from tests.shards.http_store import HttpStore
+from tests.shards.http_store import HURRY, HttpStore
 
 
 def test_an_unknown_kind_of_url_is_named_with_those_that_are_known() -> None:
@@ -77,7 +77,7 @@ READS = ASKS[:2]
 
 def says(url: str, kind: type[SourceError], match: str, asks: list[Ask] = ASKS, deadline: float = 30) -> None:
     for ask in asks:
-        source = RemoteSource(url, deadline)
+        source = RemoteSource(url, deadline, waits=HURRY)
         with pytest.raises(kind, match=rf"^{url}(/a\.tar)?: .*{match}") as error:
             ask(source)
         assert type(error.value) is kind
@@ -130,11 +130,11 @@ def test_an_endpoint_that_speaks_plain_http_is_told(bucket: str, s3_server: Any,
 
 
 def test_an_endpoint_that_nobody_answers_at_is_tried_until_the_deadline(
-    bucket: str, s3_server: Any, use_s3: Callable[..., None], attempts_take_100_s: None
+    bucket: str, s3_server: Any, use_s3: Callable[..., None]
 ) -> None:
     use_s3(s3_server, endpoint="http://127.0.0.1:9")
-    match = r"cannot be read \(EndpointConnectionError: .*127\.0\.0\.1:9.*\), tried 2 times in 200 s; check the address"
-    says(bucket, SourceError, match, READS, deadline=150)
+    match = r"cannot be read \(EndpointConnectionError: .*127\.0\.0\.1:9.*\), tried \d+ times in \d+ s; check"
+    says(bucket, SourceError, match, READS, deadline=1)
 
 
 @pytest.mark.parametrize(("action", "asks"), [("s3:GetObject", READS), ("s3:ListBucket", ASKS[2:])])
@@ -228,16 +228,14 @@ def test_what_may_pass_is_tried_again(
     answers: Callable[..., HttpStore], status: int, code: str, throttled: bool
 ) -> None:
     answers(status, code, times=2).files["/b/x/a.tar"] = b"0123456789"
-    source = RemoteSource("s3://b/x")
+    source = RemoteSource("s3://b/x", waits=HURRY)
     assert source.read("a.tar", 0, 5) == b"01234"
     counted = source.traffic.snapshot()
     assert counted["retries"] == 2 and (counted["seconds_throttled"] > 0) == throttled
 
 
-def test_what_does_not_pass_is_said_with_the_reason_and_the_attempts(
-    answers: Callable[..., HttpStore], attempts_take_100_s: None
-) -> None:
+def test_what_does_not_pass_is_said_with_the_reason_and_the_attempts(answers: Callable[..., HttpStore]) -> None:
     answers(503, "SlowDown")
-    match = r"^s3://b/x/a\.tar: cannot be read \(SlowDown: m\), tried 3 times in 300 s"
+    match = r"^s3://b/x/a\.tar: cannot be read \(SlowDown: m\), tried \d+ times in \d+ s"
     with pytest.raises(SourceError, match=match):
-        RemoteSource("s3://b/x", 250).read("a.tar", 0, 5)
+        RemoteSource("s3://b/x", 1, waits=HURRY).read("a.tar", 0, 5)
