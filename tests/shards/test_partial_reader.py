@@ -127,6 +127,8 @@ def test_a_loader_gives_the_same_batches_from_parts(films: Path, remote_films: s
         blend = (DatasetConfig(name="x", path=path, partial_bytes=partial_bytes),)
         with Loader(LoaderConfig(blend=blend, batch_size=6, mode="eval"), 0, 1, encode) as loader:
             batches[path, partial_bytes] = next(loader)
+            fetched = loader.stats.snapshot().traffic.get("bytes", 0)
+    assert 0 < fetched < 0.5 * (films / "000.tar").stat().st_size
     expected, *others = batches.values()
     assert expected.valid.all() and all(np.array_equal(expected.frames, batch.frames) for batch in others)
 
