@@ -112,11 +112,13 @@ def test_source_has_its_test_file(file: str) -> None:
 
 
 def test_every_exception_of_ours_is_raised_in_a_test_that_reads_its_text() -> None:
+    # Those with an underscore never leave their module: what becomes of their texts is tested there.
     ours = {
         node.name
         for file in SOURCES
         for node in ast.walk(_tree(file))
         if isinstance(node, ast.ClassDef)
+        and not node.name.startswith("_")
         and any(_last_name(base).endswith(("Error", "Exception")) for base in node.bases)
     }
     checked = {name for file in _python_files("tests") for name in _exceptions_checked(_tree(file))}
