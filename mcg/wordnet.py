@@ -48,9 +48,9 @@ class WordNetError(PrintableError, ValueError):
     """WordNet's files are missing or damaged."""
 
 
-def find_wordnet(path: str | None = None) -> Path:
-    """The folder that holds the files: at `path`, or where a package has put it. Raises WordNetError."""
-    places = FOLDERS if path is None else (path,)
+def find_wordnet(path: str | None = None, folders: Sequence[str] = FOLDERS) -> Path:
+    """The folder that holds the files: at `path`, or where a package has put it (`folders`). Raises WordNetError."""
+    places = folders if path is None else (path,)
     for place in places:
         for folder in (Path(place).expanduser(), Path(place).expanduser() / "dict"):
             if (folder / "data.noun").is_file():

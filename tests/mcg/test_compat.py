@@ -90,7 +90,7 @@ def test_the_key_reaches_augmentation_wherever_it_is() -> None:
 def test_as_released_evaluation_samples_at_whole_strides(own: list[str]) -> None:
     for compat, sampling in (("released", "released_uniform"), ("corrected", "uniform")):
         config = load_config(PRETRAIN, [*own, f"compat={compat}", "task.clip.sampling=headtail"])
-        assert Pretrain(config.task)._evaluation_clip.sampling == sampling  # type: ignore[arg-type]
+        assert Pretrain(config.task).evaluation_clip.sampling == sampling  # type: ignore[arg-type]
 
 
 def test_as_released_padded_words_count_in_token_contrast() -> None:

