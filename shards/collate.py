@@ -141,8 +141,8 @@ def _pad(arrays: Sequence[npt.NDArray[Any]], multiple: int) -> npt.NDArray[Any]:
         shape[-1] = -(-max(1, shape[-1]) // multiple) * multiple
     padded = np.zeros((len(arrays), *shape), dtype=arrays[0].dtype)
     for number, array in enumerate(arrays):
-        corner = tuple(slice(size) for size in array.shape)
-        padded[(number, *corner)] = array
+        corner: tuple[int | slice, ...] = (number, *(slice(size) for size in array.shape))
+        padded[corner] = array
     return padded
 
 
