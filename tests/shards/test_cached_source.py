@@ -24,7 +24,7 @@ from shards.remote import RemoteSource
 from shards.source import LocalSource, MissingFile, Source, SourceError, open_source
 from tests.shards.conftest import REPOSITORY
 from tests.shards.far_folder import WAIT, FarFolder, download_threads_ended, until, write_shards
-from tests.shards.http_store import HttpStore
+from tests.shards.http_store import HURRY, HttpStore
 
 Make = Callable[..., CachedSource]
 RANGES = [(0, None), (17, None), (-30, None), (-9000, None), (0, 0), (10, 25), (4990, 25), (5000, 5), (9000, 5)]
@@ -428,7 +428,7 @@ def test_a_server_that_cuts_and_refuses_costs_no_byte(
     server, known = store
     server.faults.extend([503, "cut", "short", 500, "cut"] * 3)
     downloads = Downloads(ShardCache(tmp_path, 10**6))
-    source = CachedSource(RemoteSource(f"{server.url}/data"), downloads, known)
+    source = CachedSource(RemoteSource(f"{server.url}/data", waits=HURRY), downloads, known)
     warm(source, *known)
     for name in known:
         assert source.read(name, 0, 110_000) == server.files[f"/data/{name}"]
