@@ -16,35 +16,40 @@ import time
 from pathlib import Path
 from typing import Annotated, Any
 
-import torch
 import typer
 
-from mcg import distributed
 from mcg.config import RunConfig, load_config
-from mcg.convert.init import initialise
-from mcg.convert.start import start_from
-from mcg.engine.best import BestSoFar
 from mcg.engine.checkpoint import find_checkpoint, latest_checkpoint
-from mcg.engine.deepspeed import Engine, start_distributed, stop_distributed
-from mcg.engine.log import RunLog
-from mcg.engine.saving import save_checkpoint
-from mcg.engine.schedule import Schedule
-from mcg.engine.weights import load_weights
-from mcg.model.mcg import MCG
-from mcg.objectives.bundle import Bundle
-from mcg.scoring.evaluate import evaluate, write_scores
-from mcg.tasks.task import Scores
-from shards import Loader
-from shards.accounting import RunAccounting
+from mcg.inputs import check_inputs
 from shards.commands import options
 from shards.commands.exit_codes import SAVED, one_line_errors
 from shards.commands.program import start_command
-from shards.printing import say
-from shards.rng import hash64
 
 
 def run(config: RunConfig) -> int:
     """Train as the config says; returns the exit code."""
+    run_dir = Path(config.run_dir)
+    check_inputs(config, ("train", "val"), weights=latest_checkpoint(run_dir) is None)
+
+    import torch
+
+    from mcg import distributed
+    from mcg.convert.init import initialise
+    from mcg.convert.start import start_from
+    from mcg.engine.best import BestSoFar
+    from mcg.engine.deepspeed import Engine, start_distributed
+    from mcg.engine.log import RunLog
+    from mcg.engine.saving import save_checkpoint
+    from mcg.engine.schedule import Schedule
+    from mcg.engine.weights import load_weights
+    from mcg.objectives.bundle import Bundle
+    from mcg.scoring.evaluate import evaluate, write_scores
+    from mcg.tasks.task import Scores
+    from shards import Loader
+    from shards.accounting import RunAccounting
+    from shards.printing import say
+    from shards.rng import hash64
+
     device = start_distributed()
     rank, world = distributed.rank(), distributed.world_size()
     if config.engine.threads is not None:
@@ -54,12 +59,11 @@ def run(config: RunConfig) -> int:
 
     task = config.task.build()
     task.check_model(config.model)
-    model = MCG(config.model, task.codec.size)
-    model.checkpoint_activations(config.engine.activation_checkpointing)
-    run_dir, accumulation = Path(config.run_dir), config.engine.accumulation_steps
     run_dir.mkdir(parents=True, exist_ok=True)
-    ledger = run_dir / f"quarantine-{rank}.jsonl"
+    ledger, accumulation = run_dir / f"quarantine-{rank}.jsonl", config.engine.accumulation_steps
     with Loader(config.data.train, rank, world, task.encode, ledger) as loader:
+        model = config.model.build(task.codec.size)
+        model.checkpoint_activations(config.engine.activation_checkpointing)
         elements_per_step = config.data.train.batch_size * accumulation
         schedule = Schedule(config.schedule, elements_per_step, loader.num_elements)
 
@@ -144,11 +148,8 @@ def main(
     local_rank: Annotated[int, typer.Option("--local_rank", "--local-rank", hidden=True)] = 0,
 ) -> None:
     """Train as a config says, from where the run stands."""
-    try:
-        with one_line_errors(debug, "stopped; the same command goes on from the last checkpoint"):
-            code = run(load_config(config, overrides or []))
-    finally:
-        stop_distributed()
+    with one_line_errors(debug, "stopped; the same command goes on from the last checkpoint"):
+        code = run(load_config(config, overrides or []))
     raise SystemExit(code)
 
 

@@ -20,14 +20,8 @@ import typer
 
 from mcg.config import load_config
 from mcg.convert import FAMILIES
-from mcg.convert.account import summary
-from mcg.convert.convert import convert, detect
 from mcg.convert.locate import locate
-from mcg.convert.output import write_checkpoint
-from mcg.convert.reading import read_checkpoint
-from mcg.convert.report import table
 from mcg.convert.rules import ConvertError
-from mcg.text import TextCodec
 from shards.commands import options
 from shards.commands.exit_codes import one_line_errors
 from shards.commands.output import emit
@@ -53,9 +47,18 @@ def main(
             raise UsageError(f"--kind {kind!r}: choose auto or one of {', '.join(FAMILIES)}")
         if overrides and config is None:
             raise UsageError("overrides need --config: they change that file")
-        released = read_checkpoint(locate(source))
-        family = detect(released) if kind == "auto" else FAMILIES[kind]
+        place = locate(source)
         run = None if config is None else load_config(config, overrides or [])
+
+        from mcg.convert.account import summary
+        from mcg.convert.convert import convert, detect
+        from mcg.convert.output import write_checkpoint
+        from mcg.convert.reading import read_checkpoint
+        from mcg.convert.report import table
+        from mcg.text import TextCodec
+
+        released = read_checkpoint(place)
+        family = detect(released) if kind == "auto" else FAMILIES[kind]
         size = TextCodec(None if run is None else run.task.vocabulary).size
         try:
             conversion = convert(

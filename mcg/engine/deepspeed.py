@@ -9,6 +9,7 @@ the model (dropout, drop path) by (seed, step, micro-batch, rank), of the object
 
 from __future__ import annotations
 
+import atexit
 import logging
 import os
 import sys
@@ -37,7 +38,10 @@ class NonFiniteLoss(PrintableError, RuntimeError):
 
 
 def start_distributed() -> torch.device:
-    """Join the other ranks (torchrun's or deepspeed's environment, else one process) and return this rank's device."""
+    """Join the other ranks (torchrun's or deepspeed's environment, else one process) and return this rank's device.
+
+    The group is left when the process ends, or with stop_distributed.
+    """
     end_with_launcher()
     if "RANK" not in os.environ:
         # port 0: the store takes a free one itself; one that was free a moment ago may be taken by now
@@ -52,6 +56,7 @@ def start_distributed() -> torch.device:
     if not torch.cuda.is_available():
         # An optional shortcut for CPU ranks on one machine that costs half a minute of compiling; gloo serves as well.
         deepspeed.ops.__compatible_ops__["deepspeed_shm_comm"] = False
+    atexit.register(stop_distributed)
     deepspeed.init_distributed(get_accelerator().communication_backend_name(), verbose=False)
     local_rank = int(os.environ.get("LOCAL_RANK", 0))
     if not torch.cuda.is_available():

@@ -10,7 +10,6 @@ from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
-import torch
 
 from shards import Origin
 from shards.decode import Frames
@@ -41,6 +40,8 @@ def _choose(frames_BTHWC: Frames, order_BT: npt.NDArray[np.int64]) -> Frames:
     clips = np.arange(len(order_BT))[:, None]
     if isinstance(frames_BTHWC, np.ndarray):
         return frames_BTHWC[clips, order_BT]
+    import torch
+
     device = frames_BTHWC.device
     return frames_BTHWC[torch.from_numpy(clips).to(device), torch.from_numpy(order_BT).to(device)]
 

@@ -8,18 +8,15 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from mcg.config import RunConfig, load_config
 from mcg.engine.checkpoint import Checkpoint, best_checkpoint, find_checkpoint
+from mcg.inputs import check_inputs
 from mcg.scoring.controls import CONTROLS
 from mcg.scoring.score_table import score_table
 from mcg.scoring.scoring_record import check_unscored, note_scoring, record_of
 from shards import LoaderConfig
-from shards.printing import say, say_json
-
-if TYPE_CHECKING:
-    import torch
+from shards.printing import UsageError, say, say_json
 
 
 def score_checkpoint(
@@ -36,33 +33,22 @@ def score_checkpoint(
     """Score under each control, write the results to `out` (None: RUN_DIR/evaluation/SPLIT) and print them.
 
     select: "latest" or "best" of a run folder; None takes the best for the test split, where there is one. again: also
-    where this checkpoint's run has scored the test split before. Raises ConfigError, CheckpointError, ValueError.
+    where this checkpoint's run has scored the test split before. Raises PrintableError, ValueError.
     """
     config = load_config(config_file, overrides)
     if split not in ("val", "test"):
-        raise ValueError(f"--split {split!r}: choose val or test")
+        raise UsageError(f"--split {split!r}: choose val or test")
     unknown = [control for control in controls if control not in CONTROLS]
     if unknown:
-        raise ValueError(f"--control {unknown[0]!r}: choose from {', '.join(CONTROLS)}")
+        raise UsageError(f"--control {unknown[0]!r}: choose from {', '.join(CONTROLS)}")
     loader: LoaderConfig | None = getattr(config.data, split)
     if loader is None:
         raise ValueError(f"{config_file}: data.{split} is missing, so there is nothing to score")
     checkpoint, which = _chosen(checkpoint_path, select, split)
     if split == "test" and not again:
         check_unscored(record_of(checkpoint))
-    folder = out or Path(config.run_dir) / "evaluation" / split
-
-    import torch
-
-    from mcg.engine.deepspeed import start_distributed, stop_distributed
-
-    alone = not torch.distributed.is_initialized()
-    try:
-        device = start_distributed()
-        _score(config, loader, checkpoint, which, split, controls, folder, device)
-    finally:
-        if alone:
-            stop_distributed()
+    check_inputs(config, (split,))
+    _score(config, loader, checkpoint, which, split, controls, out or Path(config.run_dir) / "evaluation" / split)
 
 
 def _score(
@@ -73,15 +59,16 @@ def _score(
     split: str,
     controls: Sequence[str],
     folder: Path,
-    device: torch.device,
 ) -> None:
     import torch
     from rich.console import Console
 
     from mcg import distributed
+    from mcg.engine.deepspeed import start_distributed
     from mcg.scoring.evaluate import evaluate, write_scores
     from mcg.trained import trained_model
 
+    device = start_distributed()
     if config.engine.threads is not None:
         torch.set_num_threads(config.engine.threads)
     task = config.task.build()
@@ -103,9 +90,9 @@ def _score(
 
 
 def _chosen(path: Path, select: str | None, split: str) -> tuple[Checkpoint, str]:
-    """The checkpoint to score, and which one it is in words. Raises CheckpointError, ValueError."""
+    """The checkpoint to score, and which one it is in words. Raises CheckpointError, UsageError."""
     if select not in (None, "latest", "best"):
-        raise ValueError(f"--select {select!r}: choose latest or best")
+        raise UsageError(f"--select {select!r}: choose latest or best")
     if (path / "checkpoint.json").is_file():
         return find_checkpoint(path), "the checkpoint that was named"
     if select == "best" or (select is None and split == "test" and best_checkpoint(path) is not None):

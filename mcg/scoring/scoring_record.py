@@ -10,11 +10,13 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mcg.engine.checkpoint import Checkpoint
-from mcg.tasks.task import Scores
 from shards.json_text import load_json
+
+if TYPE_CHECKING:
+    from mcg.tasks.task import Scores
 
 NAME = "test_scorings.jsonl"
 

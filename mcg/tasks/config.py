@@ -32,6 +32,10 @@ class ClipTaskConfig(BaseModel):
     compat: Compat = "corrected"
     """Slips of the release, corrected or as released; follows the run's `compat`."""
 
+    def files(self) -> dict[str, str]:
+        """Field -> path or address of each file and dataset that the task itself reads."""
+        return {} if self.vocabulary is None else {"vocabulary": self.vocabulary}
+
     def build(self) -> Task:
         """The task."""
         raise NotImplementedError(f"{type(self).__name__} must say which task it builds")
@@ -90,6 +94,14 @@ class OpenQAConfig(ClipTaskConfig):
                 "dataset of shards whose answers to take"
             )
         return self
+
+    def files(self) -> dict[str, str]:
+        found = super().files()
+        if self.answering != "generation" and self.answer_list is not None:
+            found["answer_list"] = self.answer_list
+        if self.metric == "wups" and self.wordnet is not None:
+            found["wordnet"] = self.wordnet
+        return found
 
     def build(self) -> Task:
         from mcg.tasks.open_qa import OpenQA

@@ -15,4 +15,4 @@ def test_a_wrong_command_line_is_one_line_with_what_to_do(tmp_path: Path) -> Non
     app.command()(main)
     words = ["--config", "configs/demo/ft_qa.yaml", "--checkpoint", str(tmp_path), "--split", "train"]
     done = CliRunner().invoke(app, words)
-    assert (done.exit_code, done.stderr) == (1, "error: --split 'train': choose val or test\n")
+    assert (done.exit_code, done.stderr) == (2, "error: --split 'train': choose val or test\n")

@@ -12,6 +12,7 @@ import torch
 
 from mcg.engine.checkpoint import CheckpointError
 from mcg.scoring.score_checkpoint import score_checkpoint
+from shards.printing import UsageError
 from tests.mcg.small_checkpoint import run_config, write_checkpoint
 from tests.mcg.small_questions import write_questions
 
@@ -41,15 +42,15 @@ def config(tmp_path: Path, questions: Path) -> Path:
 
 
 def test_wrong_command_lines_are_named(config: Path, tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="--split 'train': choose val or test"):
+    with pytest.raises(UsageError, match="--split 'train': choose val or test"):
         score_checkpoint(config, tmp_path, "train")
-    with pytest.raises(ValueError, match="--control 'blak': choose from none, black, shuffled, reversed"):
+    with pytest.raises(UsageError, match="--control 'blak': choose from none, black, shuffled, reversed"):
         score_checkpoint(config, tmp_path, "test", controls=["blak"])
     with pytest.raises(ValueError, match=r"config\.yaml: data\.val is missing, so there is nothing to score"):
         score_checkpoint(config, tmp_path, "val")
     with pytest.raises(CheckpointError, match="no checkpoint there"):
         score_checkpoint(config, tmp_path, "test")
-    with pytest.raises(ValueError, match="--select 'newest': choose latest or best"):
+    with pytest.raises(UsageError, match="--select 'newest': choose latest or best"):
         score_checkpoint(config, tmp_path, "test", select="newest")
 
 

@@ -1,0 +1,69 @@
+"""What a run reads has to be there: looked for before torch is loaded and before a model is built.
+
+Everything that lacks on this machine is named at once. What lies in a store is not asked for here: the loader asks when
+it opens the datasets, which is before the model is built, too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from mcg.config import RunConfig
+from mcg.convert.locate import locate
+from mcg.convert.rules import ConvertError
+from mcg.engine.checkpoint import CheckpointError, find_checkpoint
+from shards.addresses import is_remote, local_path
+from shards.printing import PrintableError
+from shards.redact import shown
+
+
+class InputError(PrintableError, ValueError):
+    """Data or weights that a run needs and that are not there; one line for each."""
+
+
+def check_inputs(config: RunConfig, splits: Sequence[str], weights: bool = False) -> None:
+    """Raise InputError with a line for everything on this machine that a config names and that is not there.
+
+    splits: the data that is read. weights: those of init_from and init are read, too.
+    """
+    missing = [*_data(config, splits), *_task_files(config)]
+    if weights:
+        missing += _weights(config)
+    if missing:
+        raise InputError(*missing)
+
+
+def _data(config: RunConfig, splits: Sequence[str]) -> Iterator[str]:
+    for split in splits:
+        loader = getattr(config.data, split)
+        for number, dataset in enumerate(loader.blend if loader is not None else ()):
+            place = f"data.{split}.blend[{number}]"
+            if not _is_there(dataset.path):
+                yield f"{place}.path: {shown(dataset.path)} is not there; build the dataset, or name the place of it"
+            for file in dataset.exclude:
+                if not _is_there(file):
+                    yield f"{place}.exclude: {shown(file)} is not there; name a file of samples to leave out"
+
+
+def _task_files(config: RunConfig) -> Iterator[str]:
+    for field, path in config.task.files().items():
+        if not _is_there(path):
+            yield f"task.{field}: {shown(path)} is not there; name the place of it"
+
+
+def _weights(config: RunConfig) -> Iterator[str]:
+    if config.init_from is not None:
+        try:
+            find_checkpoint(config.init_from)
+        except CheckpointError as error:
+            yield f"init_from: {error}"
+    for number, source in enumerate(config.init):
+        try:
+            locate(source.path)
+        except ConvertError as error:
+            yield f"init[{number}].path: {error}"
+
+
+def _is_there(address: str) -> bool:
+    return is_remote(address) or Path(local_path(address)).expanduser().exists()

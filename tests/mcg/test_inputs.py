@@ -1,0 +1,70 @@
+"""Everything that a run reads and that is not there is named at once, by the key of the config."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mcg.config import RunConfig
+from mcg.inputs import InputError, check_inputs
+from tests.mcg.small_checkpoint import run_config, write_checkpoint
+
+
+def _config(folder: Path, **fields: Any) -> RunConfig:
+    """A run on data that is there."""
+    (folder / "data").mkdir(exist_ok=True)
+    split = {"batch_size": 4, "blend": [{"name": "gray", "path": str(folder / "data")}]}
+    return run_config(folder / "run", **{"data": {"train": split, "val": split, "test": split}, **fields})
+
+
+def test_a_run_whose_inputs_are_there_is_not_held_up(tmp_path: Path) -> None:
+    start = write_checkpoint(run_config(tmp_path / "start"))
+    config = _config(tmp_path, init_from=str(start), init=[{"path": str(tmp_path / "data")}])
+    check_inputs(config, ("train", "val", "test"), weights=True)
+
+
+def test_all_that_is_missing_is_named_at_once(tmp_path: Path) -> None:
+    def split(name: str) -> dict[str, Any]:
+        blend = [{"name": "there", "path": str(tmp_path / "data")}, {"name": "gone", "path": f"gone/{name}"}]
+        return {"batch_size": 4, "blend": blend}
+
+    task = {"name": "open_qa", "clip": {"num_frames": 2, "size": 32}, "vocabulary": "gone/vocab.txt"}
+    ranking = {"answering": "ranking", "answer_list": "gone/answers.json", "metric": "wups", "wordnet": "gone/wordnet"}
+    config = _config(
+        tmp_path,
+        data={name: split(name) for name in ("train", "val", "test")},
+        task=task | ranking,
+        init_from="gone/run",
+        init=[{"path": str(tmp_path / "data")}, {"path": "gone/bert"}],
+    )
+    with pytest.raises(InputError) as caught:
+        check_inputs(config, ("train", "val"), weights=True)
+    assert [line.split(": ")[0] for line in str(caught.value).splitlines()] == [
+        "data.train.blend[1].path",
+        "data.val.blend[1].path",
+        "task.vocabulary",
+        "task.answer_list",
+        "task.wordnet",
+        "init_from",
+        "init[1].path",
+    ]
+    assert "gone/train is not there; build the dataset" in str(caught.value)
+
+
+def test_weights_are_not_asked_for_where_a_run_goes_on(tmp_path: Path) -> None:
+    check_inputs(_config(tmp_path, init_from="gone/run", init=[{"path": "gone/bert"}]), ("train",))
+
+
+def test_a_list_that_is_not_read_need_not_be_there(tmp_path: Path) -> None:
+    task = {"name": "open_qa", "clip": {"num_frames": 2, "size": 32}, "answer_list": "gone.json"}
+    check_inputs(_config(tmp_path, task=task), ("train",))
+
+
+def test_stores_are_not_asked(tmp_path: Path) -> None:
+    blend = [{"name": "far", "path": "s3://bucket/set", "exclude": ["gone.jsonl"]}]
+    config = _config(tmp_path, data={"train": {"batch_size": 4, "blend": blend}})
+    with pytest.raises(InputError, match=r"^data\.train\.blend\[0\]\.exclude: gone\.jsonl is not there") as caught:
+        check_inputs(config, ("train",))
+    assert len(str(caught.value).splitlines()) == 1
