@@ -21,9 +21,7 @@ import typer
 from mcg.config import RunConfig, load_config
 from mcg.engine.checkpoint import find_checkpoint, latest_checkpoint
 from mcg.inputs import check_inputs
-from shards.commands import options
-from shards.commands.exit_codes import SAVED, one_line_errors
-from shards.commands.program import start_command
+from shards.cli import SAVED, one_line_errors, options, start_command
 
 
 def run(config: RunConfig) -> int:
@@ -46,9 +44,9 @@ def run(config: RunConfig) -> int:
     from mcg.scoring.evaluate import evaluate, write_scores
     from mcg.tasks.task import Scores
     from shards import Loader
-    from shards.accounting import RunAccounting
-    from shards.printing import say
-    from shards.rng import hash64
+    from shards.base import say
+    from shards.loader import RunAccounting
+    from shards.order import hash64
 
     device = start_distributed()
     rank, world = distributed.rank(), distributed.world_size()

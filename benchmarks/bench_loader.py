@@ -34,8 +34,8 @@ def write_dataset(clips: Path, folder: Path, num_samples: int) -> None:
     import io
     import tarfile
 
-    from shards.indexer import index_tars
-    from shards.samples import Looks
+    from shards.dataset.tars.tar_samples import Looks
+    from shards.dataset.writing.indexer import index_tars
 
     media = _media(clips)
     folder.mkdir(parents=True)
@@ -52,7 +52,7 @@ def write_dataset(clips: Path, folder: Path, num_samples: int) -> None:
 
 
 def _media(clips: Path) -> list[tuple[str, bytes]]:
-    from shards.frames import FramePictures
+    from shards.media.frames import FramePictures
 
     if clips.name == "pictures":
         packed = [FramePictures(path.read_bytes()) for path in sorted((clips.parent / "frames").glob("*.zip"))]
@@ -62,14 +62,14 @@ def _media(clips: Path) -> list[tuple[str, bytes]]:
 
 def loader(folder: str, decoder: str) -> dict[str, float]:
     """One pass. decoder: "cpu" or "free"."""
-    import shards.loader
+    import shards.loader.loader
     from shards import EncodedClip, Loader, LoaderConfig
-    from shards.decode import Backend
+    from shards.decode.backends import Backend
 
     if decoder == "free":
         nothing = np.zeros((NUM_FRAMES, SIZE, SIZE, 3), np.uint8)
         free = Backend("free", lambda media, kind, plan: nothing[: len(plan.frames)])
-        shards.loader.open_backend = lambda name, count: free  # type: ignore[assignment]
+        shards.loader.loader.open_backend = lambda name, count: free  # type: ignore[assignment]
     config, tokens = _config(folder), {"ids": np.zeros(8, np.int64)}
 
     def encode(sample: Any, rng: Any) -> EncodedClip:
@@ -93,7 +93,7 @@ def bare(folder: str) -> dict[str, float]:
     """The decoder alone."""
     from shards import plan_clip
     from shards.decode.cpu import decode
-    from shards.reader import Reader
+    from shards.read.reader import Reader
 
     reader, draw, config = Reader("bench", folder, partial_bytes=1 << 30), np.random.default_rng(0), _config(folder)
     rows = [(shard, row) for shard, count in enumerate(reader.counts.tolist()) for row in range(count)]

@@ -19,7 +19,7 @@ NUM_SAMPLES = 10_000
 
 
 def ours(path: str) -> dict[str, float]:
-    from shards.tar import scan
+    from shards.dataset.tars.tar import scan
 
     numbers: dict[str, float] = {}
     with timed(numbers, "scan"):

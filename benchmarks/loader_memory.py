@@ -27,14 +27,14 @@ from PIL import Image
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from shards.clip import ClipPlan, EncodedClip
-from shards.config import LoaderConfig
-from shards.decode import open_decoder
-from shards.loader import Loader
-from shards.sample import MediaFacts, Sample
-from shards.tar import scan
-from shards.worker import RngFactory
-from shards.writer import DatasetWriter
+from shards.dataset.tars.tar import scan
+from shards.dataset.writing.writer import DatasetWriter
+from shards.decode.backends import open_decoder
+from shards.loader.config import LoaderConfig
+from shards.loader.loader import Loader
+from shards.loader.worker import RngFactory
+from shards.media.clip import ClipPlan, EncodedClip
+from shards.read.sample import MediaFacts, Sample
 
 BATCH, PER_SHARD = 32, 1000
 FACTS = MediaFacts("image", "png", 4, 4, 1)

@@ -1,4 +1,4 @@
-"""Would obstore (the client in Rust) be worth a dependency? Its reads beside those of shards.remote, through s3fs.
+"""Would obstore (the client in Rust) be worth a dependency? Its reads beside those of shards.storage.remote, through s3fs.
 
     VENV/bin/python benchmarks/obstore_vs_s3fs.py        # VENV has obstore, s3fs, tenacity, rich; see docs/results.md
 
@@ -48,7 +48,7 @@ def open_ours(address: str) -> tuple[ReadMany, Callable[[Range], bytes]]:
     os.environ.update(
         AWS_ENDPOINT_URL=address, AWS_ACCESS_KEY_ID="a", AWS_SECRET_ACCESS_KEY="b", AWS_EC2_METADATA_DISABLED="true"
     )
-    from shards.remote import RemoteSource
+    from shards.storage.remote import RemoteSource
 
     source = RemoteSource("s3://bucket/x")
     return source.read_many, lambda range_: source.read(*range_)

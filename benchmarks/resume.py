@@ -20,9 +20,9 @@ SHARES = {"start": "0", "1 %": "0.01", "50 %": "0.5", "99 %": "0.99"}
 
 def first_batch(share: str) -> dict[str, float]:
     """Seconds from the counts of the shards to the first batch at this share of the first pass."""
-    from shards.blend import Blend
-    from shards.order import Order, default_window
-    from shards.plan import Place, TrainingPlanner
+    from shards.order.blend import Blend
+    from shards.order.order import Order, default_window
+    from shards.order.plan import Place, TrainingPlanner
 
     g = np.random.Generator(np.random.Philox(0))
     counts = g.integers(5_000, 15_001, NUM_SHARDS)

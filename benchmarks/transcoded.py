@@ -25,7 +25,7 @@ import numpy as np
 from clips import make, read_plan
 from harness import beside, run_case, save_json, timed
 
-from shards.media import probe
+from shards.media.kinds import probe
 from tools import media
 from tools.media import PROFILES, MediaError, VideoProfile, find_profile, transcode
 from tools.quality import Medium, measure
@@ -47,8 +47,8 @@ SWEEP: dict[str, tuple[dict[str, Any], dict[str, str]]] = {
 
 def decode_clips(folder: str) -> dict[str, float]:
     """Decode the clips of all files in a folder; figures as the table has them, with those of `made.json` there."""
-    from shards.clip import ClipConfig, plan_clip
     from shards.decode.cpu import decode
+    from shards.media.clip import ClipConfig, plan_clip
     from tools.quality import open_medium
 
     config = ClipConfig(num_frames=4, size=224, sampling="segment")

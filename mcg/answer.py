@@ -36,16 +36,12 @@ from mcg.tasks.multiple_choice import MultipleChoice
 from mcg.tasks.open_qa import OpenQA, likelihoods, pad_answers
 from mcg.tasks.question import question_arrays
 from mcg.trained import trained_model
-from shards.clip import plan_clip
-from shards.commands import options
-from shards.commands.exit_codes import one_line_errors
-from shards.commands.output import console
-from shards.commands.program import start_command
+from shards.base import UsageError, cell, say_json
+from shards.cli import console, one_line_errors, options, start_command
+from shards.dataset import KeyFrames
 from shards.decode import Frames, open_backend
-from shards.index import KeyFrames
-from shards.media import MediaError, probe_table
-from shards.printing import UsageError, cell, say_json
-from shards.rng import rng
+from shards.media import MediaError, plan_clip, probe_table
+from shards.order import rng
 
 __all__ = ["Answerer", "Candidate"]
 

@@ -26,8 +26,8 @@ from mcg.model.config import MCGConfig
 from mcg.objectives.config import ObjectivesConfig
 from mcg.tasks.config import TaskConfig
 from mcg.yaml_limits import check_interpolations, check_yaml
-from shards.config import LoaderConfig
-from shards.frozen import ConfigError, explain
+from shards.base import ConfigError, explain
+from shards.loader import LoaderConfig
 
 __all__ = ["ConfigError", "DataConfig", "RunConfig", "load_config", "load_stored", "read_yaml"]
 

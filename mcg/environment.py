@@ -20,9 +20,8 @@ from omegaconf.errors import OmegaConfBaseException
 from omegaconf.resolvers import oc
 
 from mcg.yaml_limits import check_interpolations
-from shards.addresses import is_remote
-from shards.frozen import ConfigError
-from shards.redact import HIDDEN, hide, secrets_of, shown
+from shards.base import HIDDEN, ConfigError, hide, secrets_of, shown
+from shards.storage import is_remote
 
 Path = tuple[str | int, ...]
 

@@ -19,9 +19,7 @@ import typer
 
 from mcg.scoring.controls import CONTROLS
 from mcg.scoring.score_checkpoint import score_checkpoint
-from shards.commands import options
-from shards.commands.exit_codes import one_line_errors
-from shards.commands.program import start_command
+from shards.cli import one_line_errors, options, start_command
 
 
 def main(

@@ -13,9 +13,8 @@ from mcg.config import RunConfig
 from mcg.convert.locate import locate
 from mcg.convert.rules import ConvertError
 from mcg.engine.checkpoint import CheckpointError, find_checkpoint
-from shards.addresses import is_remote, local_path
-from shards.printing import PrintableError
-from shards.redact import shown
+from shards.base import PrintableError, shown
+from shards.storage import is_remote, local_path
 
 
 class InputError(PrintableError, ValueError):

@@ -9,8 +9,8 @@ import re
 import zipfile
 from pathlib import Path
 
-from shards.first_bytes import LFS_POINTER, answer, archive, compression
-from shards.json_text import load_json
+from shards.base import load_json
+from shards.media import LFS_POINTER, answer, archive, compression
 
 _HEAD_BYTES = 1 << 16
 _MAGIC = (

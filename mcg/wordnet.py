@@ -12,7 +12,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from shards.printing import PrintableError
+from shards.base import PrintableError
 
 NAMES = {"n": "noun", "v": "verb", "a": "adj", "r": "adv"}
 """Part of speech -> ending of its files, in the order in which the senses of a word are listed."""

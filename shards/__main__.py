@@ -1,5 +1,5 @@
 """`python -m shards VERB ...`; each verb's --help has an example."""
 
-from shards.commands import main
+from shards.cli.app import main
 
 main()

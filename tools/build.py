@@ -22,14 +22,20 @@ from functools import partial
 from itertools import chain, islice
 from typing import Any
 
-from shards.index import MAX_MEDIA_BYTES, KeyFrames
-from shards.media import MEDIA_EXTENSIONS, MediaError, probe_table
-from shards.picture import with_remedy
-from shards.printing import PrintableError, logger, printable
-from shards.sample import MediaFacts
-from shards.source import open_source
-from shards.video_facts import STILL_BESIDE_FILM, is_still_beside_film
-from shards.writer import QUARANTINE_FILE, AlreadyFinished, DatasetWriter, DuplicateKey, SampleRefused, WriteSummary
+from shards.base import PrintableError, logger, printable
+from shards.dataset import (
+    MAX_MEDIA_BYTES,
+    QUARANTINE_FILE,
+    AlreadyFinished,
+    DatasetWriter,
+    DuplicateKey,
+    KeyFrames,
+    SampleRefused,
+    WriteSummary,
+)
+from shards.media import MEDIA_EXTENSIONS, STILL_BESIDE_FILM, MediaError, is_still_beside_film, probe_table, with_remedy
+from shards.read import MediaFacts
+from shards.storage import open_source
 from tools.ahead import LOOK_AHEAD, done, in_order
 from tools.media import Profile, transcode
 from tools.rows import BAD_MEDIA, DUPLICATE, MALFORMED, BadRow, Row

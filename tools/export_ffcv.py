@@ -27,21 +27,27 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from shards.beton import MAX_FRAMES, Beton, FieldKind, checksum, fields, row_type
-from shards.beton_reader import BetonReader
-from shards.clip import ClipConfig, ClipPlan, plan_clip
-from shards.config import DatasetConfig
-from shards.decode.cpu import decode
-from shards.exclusion import ExclusionError
-from shards.frozen import ConfigError
-from shards.index import MAX_TEXT_BYTES, DatasetError, WrongPlace
-from shards.media import MediaError
-from shards.printing import PrintableError
-from shards.reader import Fetched, Reader
-from shards.records import TextError, parse
-from shards.rng import rng
-from shards.sample import MediaFacts, Origin, SampleError
-from shards.selection import Selection, open_selection
+from shards.base import ConfigError, PrintableError
+from shards.dataset import MAX_TEXT_BYTES, DatasetError, TextError, WrongPlace, parse
+from shards.decode import decode
+from shards.loader import DatasetConfig
+from shards.media import ClipConfig, ClipPlan, MediaError, plan_clip
+from shards.order import rng
+from shards.read import (
+    MAX_FRAMES,
+    Beton,
+    BetonReader,
+    Fetched,
+    FieldKind,
+    MediaFacts,
+    Origin,
+    Reader,
+    SampleError,
+    checksum,
+    fields,
+    row_type,
+)
+from shards.select import ExclusionError, Selection, open_selection
 from tools.ahead import LOOK_AHEAD, done, in_order
 from tools.rows import OptionError
 
@@ -120,7 +126,7 @@ def export(
     """Write the samples of the dataset at `url` to the file `out`, which must not be there yet; if it is, made of the
     same samples in the same way, there is nothing to do.
 
-    roots: where its shards may lie beside that (shards/roots.py).
+    roots: where its shards may lie beside that (shards/storage/roots.py).
     on_sample(samples done, of them quarantined, of so many) is called after each.
     Raises NoFfcv, OptionError, ExportError; DatasetError and SourceError of the dataset; OSError for the disk.
     """

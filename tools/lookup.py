@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote, urlsplit
 
-from shards.printing import PrintableError
+from shards.base import PrintableError
 from tools.annotations import load_json
 from tools.rows import AnnotationError, OptionError
 

@@ -10,7 +10,7 @@ the input is a MediaError. Facts and GOP table are probed from what came out.
   levels of brightness in swscale); where no matrix is marked, or the video is RGB, BT.601 is: our decoder assumes it.
   High dynamic range is not tone mapped. Sides are even (the short side is that of the profile, or the video's own, less
   one pixel if that is odd).
-- Or, by a frames profile, a frame sample: pictures of the frames in the middles of equal parts (shards/frames.py).
+- Or, by a frames profile, a frame sample: pictures of the frames in the middles of equal parts (shards/media/frames.py).
 - A picture becomes a JPEG where that takes a tenth less bytes at least; else it stays as it is, byte for byte.
 - A frame sample stays as it is.
 Gives up: a video whose decoding fails before its end, or that lacks more than 2 frames or 2 % of those that it
@@ -31,26 +31,30 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
-from shards.clip import ClipPlan
-from shards.frames import MAX_FRAMES, pack_frames
-from shards.frozen import ConfigError, Frozen
-from shards.index import KeyFrames
+from shards.base import ConfigError, Frozen
+from shards.dataset import KeyFrames
 from shards.media import (
+    MAX_FRAMES,
     MAX_VIDEO_PIXELS,
+    ClipPlan,
+    Media,
     MediaError,
     Orientation,
+    PartialMedium,
     check_size,
+    frame_times,
+    has_alpha,
+    open_image,
     open_video,
     orientation,
+    over_white,
+    pack_frames,
     probe_table,
+    shown_frames,
     tolerated_loss,
+    usable,
 )
-from shards.partial import Media, PartialMedium, usable
-from shards.picture import open_image
-from shards.sample import MediaFacts
-from shards.shown import shown_frames
-from shards.transparency import has_alpha, over_white
-from shards.video_facts import frame_times
+from shards.read import MediaFacts
 from tools.rows import OptionError
 
 if TYPE_CHECKING:
@@ -473,7 +477,7 @@ def _upright(planes: NDArray[np.uint8], size: tuple[int, int], turn: Orientation
 
 def _make_frames(data: bytes, facts: MediaFacts, table: KeyFrames, profile: FramesProfile) -> tuple[bytes, list[int]]:
     """A frame sample, and the numbers of its frames."""
-    from shards.decode.cpu import decode
+    from shards.decode import decode
 
     times = frame_times(data)
     numbers = profile.keep(range(facts.num_frames))
@@ -489,7 +493,7 @@ def _make_frames(data: bytes, facts: MediaFacts, table: KeyFrames, profile: Fram
 
 def _make_picture(data: bytes, profile: Profile) -> bytes | None:
     """A picture as JPEG; None where that does not save a tenth of its bytes."""
-    from shards.decode.cpu import decode
+    from shards.decode import decode
 
     with open_image(data) as (image, turn):
         width, height = image.size[::-1] if turn.swaps_sides else image.size

@@ -19,12 +19,21 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from shards.clip import ClipConfig, ClipPlan, plan_clip
-from shards.index import KeyFrames
-from shards.media import SEEKABLE_CODECS, SEEKABLE_EXTENSIONS, MediaError, probe_key_frames
-from shards.partial import Media, PartialMedium, usable
-from shards.sample import MediaFacts
-from shards.video_facts import frame_times
+from shards.dataset import KeyFrames
+from shards.media import (
+    SEEKABLE_CODECS,
+    SEEKABLE_EXTENSIONS,
+    ClipConfig,
+    ClipPlan,
+    Media,
+    MediaError,
+    PartialMedium,
+    frame_times,
+    plan_clip,
+    probe_key_frames,
+    usable,
+)
+from shards.read import MediaFacts
 from tools.media import Profile
 
 FRAMES_COMPARED = 4
@@ -145,7 +154,7 @@ def errors_of_frames(frames: NDArray[np.uint8], reference: NDArray[np.uint8]) ->
 
 
 def _compare(before: Medium, after: Medium, profile: Profile) -> list[tuple[float, float]]:
-    from shards.decode.cpu import decode
+    from shards.decode import decode
 
     facts, media = open_medium(after)
     source_facts, source = open_medium(before)
@@ -167,7 +176,7 @@ def _compare(before: Medium, after: Medium, profile: Profile) -> list[tuple[floa
 
 def _time(pair: tuple[Medium, Medium]) -> list[float]:
     """CPU seconds of a clip of each, the better of two."""
-    from shards.decode.cpu import decode
+    from shards.decode import decode
 
     opened = [open_medium(medium) for medium in pair]
     best = [math.inf, math.inf]

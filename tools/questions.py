@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from shards.printing import PrintableError
+from shards.base import PrintableError
 from tools.annotations import Columns, Record, csv_records, jsonl_records, load_json
 from tools.lookup import MediaFolder, MediaNotFound
 from tools.rows import MALFORMED, NO_MEDIA, NO_TEXT, AnnotationError, BadRow, CountedRows, Row, make_key, text_flaw

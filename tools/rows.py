@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from shards.printing import PrintableError, UsageError
+from shards.base import PrintableError, UsageError
 
 MALFORMED = "malformed line"
 NO_TEXT = "no usable text"

@@ -23,16 +23,23 @@ from typing import Any
 
 import numpy as np
 
-from shards.index import Index, ShardRows
-from shards.media import MediaError
-from shards.members import suffix
-from shards.picture import with_remedy
-from shards.reader import Fetched, Reader
-from shards.records import TextError, parse
-from shards.redact import shown
-from shards.sample import Origin, SampleError
-from shards.source import open_source
-from shards.writer import QUARANTINE_FILE, AlreadyFinished, DatasetWriter, DuplicateKey, SampleRefused, WriteSummary
+from shards.base import shown
+from shards.dataset import (
+    QUARANTINE_FILE,
+    AlreadyFinished,
+    DatasetWriter,
+    DuplicateKey,
+    Index,
+    SampleRefused,
+    ShardRows,
+    TextError,
+    WriteSummary,
+    parse,
+    suffix,
+)
+from shards.media import MediaError, with_remedy
+from shards.read import Fetched, Origin, Reader, SampleError
+from shards.storage import open_source
 from tools.ahead import LOOK_AHEAD, in_order
 from tools.build import NUM_EXAMPLES, BuildError
 from tools.media import Profile, Transcoded, describe, transcode
@@ -97,7 +104,7 @@ def transcode_dataset(
 
     profile_name: for the provenance. name: of the new dataset, None: the source's. limit: take the first samples only.
     compared: how many samples are looked at for the quality. on_sample(samples done, of them quarantined in this run).
-    roots: where the shards may lie beside the source (shards/roots.py).
+    roots: where the shards may lie beside the source (shards/storage/roots.py).
     Raises BuildError; WriteError and DatasetError from reader and writer; SourceError.
     """
     begin = time.monotonic()

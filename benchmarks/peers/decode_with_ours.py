@@ -25,10 +25,10 @@ def load() -> None:
 
 
 def open_decoder(mode: str) -> DecodeClip:
-    from shards.clip import ClipPlan
+    from shards.dataset.index.index import KeyFrames
     from shards.decode.cpu import decode as decode_clip
-    from shards.index import KeyFrames
-    from shards.partial import PartialMedium, usable
+    from shards.media.clip import ClipPlan
+    from shards.media.partial import PartialMedium, usable
 
     def video(data: bytes, clip: Clip) -> np.ndarray:
         table = KeyFrames(**clip["key_frames"]) if "key_frames" in clip else None

@@ -36,8 +36,8 @@ def open_stream(options: Options) -> Any:
 
 class Fetching:
     def __init__(self, options: Options) -> None:
-        from shards.order import Order, default_window
-        from shards.reader import Reader
+        from shards.order.order import Order, default_window
+        from shards.read.reader import Reader
 
         verify: Any = "never" if "no checksums" in options.mode else "always"
         self._reader = Reader("bench", options.url, verify=verify)
@@ -60,17 +60,17 @@ class Loading:
     def __init__(self, options: Options) -> None:
         import numpy as np
 
-        import shards.loader
+        import shards.loader.loader
         from shards import EncodedClip, Loader, LoaderConfig
         from shards import Sample as OurSample
-        from shards.clip import ClipPlan
-        from shards.decode import Backend
-        from shards.source import open_source
+        from shards.decode.backends import Backend
+        from shards.media.clip import ClipPlan
+        from shards.storage.source import open_source
 
         if not options.decode:
             pixel = np.zeros((1, 1, 1, 3), np.uint8)
             free = Backend("free", lambda media, kind, plan: pixel)
-            shards.loader.open_backend = lambda name, count: free  # type: ignore[assignment]
+            shards.loader.loader.open_backend = lambda name, count: free  # type: ignore[assignment]
         nothing = {"none": np.zeros(1, np.int8)}
 
         def encode(sample: OurSample, rng: Any) -> EncodedClip:

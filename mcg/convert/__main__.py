@@ -22,11 +22,8 @@ from mcg.config import load_config
 from mcg.convert import FAMILIES
 from mcg.convert.locate import locate
 from mcg.convert.rules import ConvertError
-from shards.commands import options
-from shards.commands.exit_codes import one_line_errors
-from shards.commands.output import emit
-from shards.commands.program import start_command
-from shards.printing import UsageError, say
+from shards.base import UsageError, say
+from shards.cli import emit, one_line_errors, options, start_command
 
 
 def main(

@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from mcg.convert.account import Conversion, Entry
-from shards.printing import cell
+from shards.base import cell
 
 _ORDER = ("unexpected", "missing", "dropped", "used")
 _STYLES = {"unexpected": "red", "missing": "yellow", "dropped": "dim", "used": "green"}

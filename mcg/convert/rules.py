@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from shards.printing import PrintableError
+from shards.base import PrintableError
 
 Part = Literal["vision", "text", "decoder", "heads"]
 """What `parts:` of a source can ask for."""

@@ -29,13 +29,10 @@ from rich.console import Console
 
 from mcg.demo.page import write_report
 from mcg.scoring.controls import CONTROLS
-from shards.commands import options
-from shards.commands.exit_codes import one_line_errors
-from shards.commands.program import start_command
-from shards.index import DATASET_FILE
-from shards.printing import cell, say
-from shards.redact import scrub
-from shards.source import MissingFile, SourceError, open_source
+from shards.base import cell, say, scrub
+from shards.cli import one_line_errors, options, start_command
+from shards.dataset import DATASET_FILE
+from shards.storage import MissingFile, SourceError, open_source
 
 PARTS = ("data", "pretrain", "finetune", "evaluate", "report")
 SHAPES = {

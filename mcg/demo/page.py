@@ -2,7 +2,7 @@
 
 Loss curves, the share of time spent waiting for data, accuracy by question type beside baseline and controls, and a
 grid of test clips with question, answer and prediction. All text from data is escaped, and the page
-loads and runs nothing (shards/page.py).
+loads and runs nothing (shards/cli/page.py).
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from shards.clip import ClipConfig, plan_clip
+from shards.cli import page_template
 from shards.decode import open_decoder
-from shards.page import page_template
-from shards.reader import Reader
+from shards.media import ClipConfig, plan_clip
+from shards.read import Reader
 
 NUM_CLIPS = 18
 """Test clips in the grid."""

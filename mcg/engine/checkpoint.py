@@ -14,8 +14,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from mcg.strange_files import strange_kind
-from shards.json_text import load_json
-from shards.printing import PrintableError
+from shards.base import PrintableError, load_json
 
 FORMAT = 1
 

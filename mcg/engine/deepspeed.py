@@ -29,8 +29,8 @@ from mcg.engine.schedule import Schedule
 from mcg.engine.tensors import to_tensors
 from mcg.strange_files import is_refusal, refusal
 from shards import Batch
-from shards.printing import PrintableError
-from shards.rng import hash64
+from shards.base import PrintableError
+from shards.order import hash64
 
 
 class NonFiniteLoss(PrintableError, RuntimeError):

@@ -16,7 +16,7 @@ import signal
 import threading
 from pathlib import Path
 
-from shards.printing import logger
+from shards.base import logger
 
 _logger = logger(__name__)
 _SET_BY_LAUNCHERS = ("CROSS_RANK", "TORCHELASTIC_RUN_ID")

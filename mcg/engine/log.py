@@ -19,9 +19,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from mcg import distributed
 from mcg.engine.config import LogConfig
-from shards.metrics import to_prometheus, write_metrics
-from shards.printing import cell
-from shards.stats import Snapshot
+from shards.base import cell
+from shards.loader import Snapshot, to_prometheus, write_metrics
 
 
 class RunLog:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from shards.rng import rng
+from shards.order import rng
 
 RESAMPLES = 1000
 

@@ -24,7 +24,7 @@ from mcg.model.bert import TextStates
 from mcg.model.timesformer import VideoStates
 from mcg.objectives.config import MatchingConfig
 from mcg.objectives.states import States
-from shards.rng import UInt64, hash64, name_hash
+from shards.order import UInt64, hash64, name_hash
 
 
 class Matching:

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from shards import Origin
 from shards.decode import Frames
-from shards.rng import rng
+from shards.order import rng
 
 CONTROLS = ("none", "black", "shuffled", "reversed")
 

@@ -16,7 +16,7 @@ from mcg.scoring.controls import CONTROLS
 from mcg.scoring.score_table import score_table
 from mcg.scoring.scoring_record import check_unscored, note_scoring, record_of
 from shards import LoaderConfig
-from shards.printing import UsageError, say, say_json
+from shards.base import UsageError, say, say_json
 
 
 def score_checkpoint(

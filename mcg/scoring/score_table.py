@@ -6,7 +6,7 @@ from typing import Any
 
 from rich.table import Table
 
-from shards.printing import cell
+from shards.base import cell
 
 _METRICS = {"accuracy": "accuracy %", "wups0": "WUPS@0", "wups9": "WUPS@0.9"}
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mcg.engine.checkpoint import Checkpoint
-from shards.json_text import load_json
+from shards.base import load_json
 
 if TYPE_CHECKING:
     from mcg.tasks.task import Scores

@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
-from shards.printing import PrintableError
+from shards.base import PrintableError
 
 FormName = Literal["question_list", "nextqa_oe", "nextqa"]
 Row = dict[str, Any]

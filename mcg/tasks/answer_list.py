@@ -17,12 +17,9 @@ from typing import Any
 import numpy as np
 
 from mcg.tasks.task import label_of
-from shards.index import MAX_TEXT_BYTES, Index
-from shards.json_text import load_json
-from shards.printing import PrintableError
-from shards.records import TextError, parse
-from shards.redact import shown
-from shards.source import is_remote, open_source
+from shards.base import PrintableError, load_json, shown
+from shards.dataset import MAX_TEXT_BYTES, Index, TextError, parse
+from shards.storage import is_remote, open_source
 
 _JSON = 1
 """Place of the json member in an index's ranges."""

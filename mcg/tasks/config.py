@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from mcg.compat import Compat
 from mcg.scoring.submission import FormName
-from shards.clip import ClipConfig
+from shards.media import ClipConfig
 
 if TYPE_CHECKING:
     from mcg.tasks.task import Task

@@ -22,8 +22,8 @@ from mcg.tasks.open_qa import likelihoods
 from mcg.tasks.question import asked_types, fuse_questions, ones, question_arrays, question_meta
 from mcg.tasks.task import Scores, Task
 from shards import Batch, EncodedClip, Sample, SampleError
-from shards.clip import ClipConfig, plan_clip
 from shards.loader import RngFactory
+from shards.media import ClipConfig, plan_clip
 
 
 class MultipleChoice(Task):

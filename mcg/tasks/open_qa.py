@@ -34,8 +34,8 @@ from mcg.tasks.question import asked_types, fuse_questions, ones, question_array
 from mcg.tasks.task import Scores, Task
 from mcg.wordnet import WordNet, find_wordnet
 from shards import Batch, EncodedClip, Sample, SampleError
-from shards.clip import ClipConfig, plan_clip
 from shards.loader import RngFactory
+from shards.media import ClipConfig, plan_clip
 
 NOT_IN_LIST = -100
 """Label of an answer that is no class: the loss leaves it out."""

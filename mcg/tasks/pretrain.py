@@ -17,8 +17,8 @@ from mcg.tasks.config import PretrainConfig
 from mcg.tasks.task import Scores, Task, text_of
 from mcg.text import Ids, TextCodec
 from shards import Batch, EncodedClip, Sample, SampleError
-from shards.clip import ClipConfig, plan_clip
 from shards.loader import RngFactory
+from shards.media import ClipConfig, plan_clip
 
 
 class Pretrain(Task):

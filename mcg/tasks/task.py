@@ -18,9 +18,9 @@ from mcg.scoring.submission import Submission
 from mcg.tasks.config import ClipTaskConfig
 from mcg.text import TextCodec
 from shards import Batch, EncodedClip, Sample
-from shards.clip import ClipConfig
+from shards.dataset import is_whole
 from shards.loader import RngFactory
-from shards.records import is_whole
+from shards.media import ClipConfig
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, overload
 import numpy as np
 from numpy.typing import NDArray
 
-from shards.randaugment import Op
+from shards.media.randaugment import Op
 
 if TYPE_CHECKING:
     from torch import Tensor

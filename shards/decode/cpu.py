@@ -16,15 +16,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from shards.clip import ClipPlan
+from shards.dataset.index.index import KeyFrames
 from shards.decode.augment import apply_ops
 from shards.decode.mapped import decode_mapped
 from shards.decode.mirror import mirrored
 from shards.decode.seek import NotAsIndexed, find_frames
-from shards.frames import FramePictures
-from shards.index import KeyFrames
-from shards.mapped import MappedFrames
-from shards.media import (
+from shards.media.clip import ClipPlan
+from shards.media.frames import FramePictures
+from shards.media.kinds import (
     MAX_VIDEO_PIXELS,
     SEEKABLE_CODECS,
     MediaError,
@@ -35,12 +34,13 @@ from shards.media import (
     orientation,
     tolerated_loss,
 )
-from shards.mp4 import is_mp4_or_matroska
-from shards.partial import Media, PartialMedium, usable, whole
-from shards.picture import open_image, to_rgb
-from shards.shown import Miscounted, Order, Screen
-from shards.transparency import has_alpha, over_white
-from shards.video_facts import no_frame, probe_video
+from shards.media.mapped import MappedFrames
+from shards.media.partial import Media, PartialMedium, usable, whole
+from shards.media.pictures.picture import open_image, to_rgb
+from shards.media.pictures.transparency import has_alpha, over_white
+from shards.media.videos.mp4 import is_mp4_or_matroska
+from shards.media.videos.shown import Miscounted, Order, Screen
+from shards.media.videos.video_facts import no_frame, probe_video
 
 if TYPE_CHECKING:
     from av import FFmpegError, VideoFrame

@@ -23,18 +23,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from shards.clip import ClipPlan
-from shards.decode import Count, Frames
+from shards.base.printing import logger
 from shards.decode.augment import apply_ops
+from shards.decode.backends import Count, Frames
 from shards.decode.cpu import decode as decode_on_cpu
 from shards.decode.remux import Unsuitable, remux
-from shards.frames import FramePictures
-from shards.mapped import MappedFrames
-from shards.media import MediaError, Orientation
-from shards.partial import Media, whole
-from shards.picture import open_image
-from shards.picture_bytes import mended
-from shards.printing import logger
+from shards.media.clip import ClipPlan
+from shards.media.frames import FramePictures
+from shards.media.kinds import MediaError, Orientation
+from shards.media.mapped import MappedFrames
+from shards.media.partial import Media, whole
+from shards.media.pictures.picture import open_image
+from shards.media.pictures.picture_bytes import mended
 
 if TYPE_CHECKING:
     from nvidia.dali import Pipeline
@@ -51,7 +51,7 @@ _WARNED = frozenset(10**power for power in range(10))
 
 
 class Dali:
-    """A decoder, see shards/decode/__init__.py; may be called in any number of threads."""
+    """A decoder, see shards/decode/backends.py; may be called in any number of threads."""
 
     def __init__(self, device: int | None, count: Count) -> None:
         """device: number of a CUDA device, None for the CPU operators."""

@@ -12,10 +12,10 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from shards.clip import ClipPlan
 from shards.decode.mirror import mirrored
-from shards.mapped import MappedFrames
-from shards.media import MediaError
+from shards.media.clip import ClipPlan
+from shards.media.kinds import MediaError
+from shards.media.mapped import MappedFrames
 
 
 def decode_mapped(

@@ -17,10 +17,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from fractions import Fraction
 from typing import TYPE_CHECKING, NamedTuple
 
-from shards.media import MediaError, Orientation, demux, gives_frame, open_video, orientation
-from shards.printing import PrintableError
-from shards.shown import Screen
-from shards.timeline import Stamp, timeline
+from shards.base.printing import PrintableError
+from shards.media.kinds import MediaError, Orientation, demux, gives_frame, open_video, orientation
+from shards.media.videos.shown import Screen
+from shards.media.videos.timeline import Stamp, timeline
 
 if TYPE_CHECKING:
     from av import Packet, VideoFrame

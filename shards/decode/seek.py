@@ -28,9 +28,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from shards.media import SEEKABLE_CODECS, decode_packet, demux, gives_frame, open_video, video_errors
-from shards.partial import PartialMedium
-from shards.printing import PrintableError
+from shards.base.printing import PrintableError
+from shards.media.kinds import SEEKABLE_CODECS, decode_packet, demux, gives_frame, open_video, video_errors
+from shards.media.partial import PartialMedium
 
 if TYPE_CHECKING:
     from av import Packet, VideoFrame

@@ -20,9 +20,9 @@ from typer.testing import CliRunner
 
 from mcg import answer, evaluate
 from mcg.convert.__main__ import main as convert
-from shards.commands import app as shards_app
-from shards.indexer import index_tars
-from shards.samples import Looks
+from shards.cli.app import app as shards_app
+from shards.dataset.tars.tar_samples import Looks
+from shards.dataset.writing.indexer import index_tars
 from tests.shards.foreign_tars import img2dataset_files, write_tar
 from tools.commands import app as tools_app
 

@@ -13,8 +13,8 @@ import pytest
 import yaml
 
 from shards import LoaderConfig
-from shards.downloads import COUNTS
-from shards.remote import TRAFFIC
+from shards.cache.downloads import COUNTS
+from shards.storage.remote import TRAFFIC
 from tests.servers.s3 import S3Server
 
 ROOT = Path(__file__).parents[2]

@@ -19,7 +19,7 @@ from mcg.config import ConfigError
 from mcg.engine.checkpoint import CheckpointError
 from mcg.tasks.open_qa import OpenQA
 from shards import MediaFacts, Origin, Sample
-from shards.media import MediaError, probe
+from shards.media.kinds import MediaError, probe
 from tests.mcg.small_checkpoint import TASK, run_config, write_checkpoint
 from tests.mcg.tasks.small_sample import draws
 
@@ -58,7 +58,7 @@ def test_the_clip_is_that_of_evaluation(answerer: Answerer) -> None:
     sample = Sample(Origin("d", "s.tar", "k"), data, probe(data, VIDEO.name), record, 0, {})
     encoded = answerer.task.encode_for_evaluation(sample, draws())
     assert encoded.plan.shape == (2, 32, 32, 3)
-    from shards.decode import open_backend
+    from shards.decode.backends import open_backend
 
     expected = open_backend("cpu").decode(data, encoded.kind, encoded.plan)
     assert (torch.as_tensor(answerer.clip(VIDEO)) == torch.as_tensor(expected)).all()

@@ -14,9 +14,9 @@ import numpy as np
 from av import Packet, VideoFrame, VideoStream
 from numpy.typing import NDArray
 
-from shards.clip import ClipPlan
 from shards.decode.cpu import decode
-from shards.partial import Media
+from shards.media.clip import ClipPlan
+from shards.media.partial import Media
 
 WIDTH, HEIGHT, BITS = 160, 96, 10
 FORMATS = {"mkv": "matroska", "ts": "mpegts", "mpg": "mpeg", "wmv": "asf"}

@@ -12,10 +12,10 @@ from typing import Any
 from torchdata.stateful_dataloader import StatefulDataLoader
 
 import shards
-from shards.accounting import RunAccounting
-from shards.collate import Batch
-from shards.loader import Loader
-from shards.torch_dataset import TorchDataset
+from shards.loader.accounting import RunAccounting
+from shards.loader.collate import Batch
+from shards.loader.loader import Loader
+from shards.loader.torch_dataset import TorchDataset
 from tests.shards.small_dataset import config, encode, seen
 
 OWN_CODE = str(Path(shards.__file__).parent)

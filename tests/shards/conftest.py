@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from shards.cache import ShardCache
-from shards.cached_source import CachedSource
-from shards.downloads import Downloads
-from shards.sample import MediaFacts
+from shards.cache.cached_source import CachedSource
+from shards.cache.downloads import Downloads
+from shards.cache.shard_cache import ShardCache
+from shards.read.sample import MediaFacts
 from tests.shards.far_folder import FarFolder, download_threads_ended, write_shards
 
 _CONTAINERS = {"libx264": "mp4", "mpeg4": "mp4", "libvpx-vp9": "webm", "libvpx": "webm", "mjpeg": "avi"}
@@ -101,7 +101,7 @@ def build_dataset() -> Callable[..., str]:
     """build_dataset(url, num_samples=25, samples_per_shard=7): sample i has key s%04d and 1 + i % 3 captions."""
 
     def build(url: str | Path, num_samples: int = 25, samples_per_shard: int = 7) -> str:
-        from shards.writer import DatasetWriter
+        from shards.dataset.writing.writer import DatasetWriter
 
         with DatasetWriter(url, "toy", samples_per_shard=samples_per_shard) as writer:
             for i in range(num_samples):

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import xxhash
 
-from shards.source import LocalSource, SourceError, Stat
+from shards.storage.source import LocalSource, SourceError, Stat
 
 WAIT = 60.0
 """Seconds after which what does not come is taken for lost, not for late."""

@@ -10,13 +10,13 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from shards.clip import ClipConfig, ClipPlan, EncodedClip, plan_clip
-from shards.config import DatasetConfig, LoaderConfig
-from shards.indexer import index_tars
-from shards.loader import Loader
-from shards.sample import Sample
-from shards.samples import Looks
-from shards.worker import RngFactory
+from shards.dataset.tars.tar_samples import Looks
+from shards.dataset.writing.indexer import index_tars
+from shards.loader.config import DatasetConfig, LoaderConfig
+from shards.loader.loader import Loader
+from shards.loader.worker import RngFactory
+from shards.media.clip import ClipConfig, ClipPlan, EncodedClip, plan_clip
+from shards.read.sample import Sample
 from tests.shards.foreign_tars import write_tar
 
 Batch = dict[str, tuple[ClipPlan, np.ndarray]]

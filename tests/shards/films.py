@@ -10,10 +10,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from shards.counters import Counters
-from shards.index import KeyFrames
-from shards.media import probe_key_frames
-from shards.partial import FETCH_SIZES, FetchSizes, PartialMedium, Span
+from shards.base.counters import Counters
+from shards.dataset.index.index import KeyFrames
+from shards.media.kinds import probe_key_frames
+from shards.media.partial import FETCH_SIZES, FetchSizes, PartialMedium, Span
 
 NUM_FRAMES, SIZE = 110, (48, 64)
 

@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from shards.clip import ClipPlan
 from shards.decode.cpu import decode
+from shards.media.clip import ClipPlan
 
 FIELD = Path(__file__).resolve().parents[1] / "field"
 ORIENTATION = 0x0112

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 
-from shards.index import Index, index_schema, write_index
-from shards.source import open_source
+from shards.dataset.index.index import Index, index_schema, write_index
+from shards.storage.source import open_source
 
 
 def regroup(folder: Path, max_rows: int, gap: int = 0) -> None:

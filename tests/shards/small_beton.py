@@ -11,10 +11,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from PIL import Image
 
-from shards.beton import _KINDS, ALLOCATION, DESCRIPTOR, HEADER, RAW, VERSION, checksum, fields, row_type
+from shards.dataset.members.records import parse
 from shards.decode.cpu import decode
-from shards.reader import Fetched, Reader
-from shards.records import parse
+from shards.read.beton import _KINDS, ALLOCATION, DESCRIPTOR, HEADER, RAW, VERSION, checksum, fields, row_type
+from shards.read.reader import Fetched, Reader
 from tests.shards.small_dataset import SIDE
 
 PAGE = 1 << 12
@@ -81,7 +81,7 @@ def jpeg(frame: np.ndarray) -> bytes:
 
 def beton_of(folder: Path, path: Path, mode: int = RAW) -> Path:
     """The pictures of a small dataset (small_dataset.py), stored."""
-    from shards.clip import ClipPlan
+    from shards.media.clip import ClipPlan
 
     reader, samples = Reader("toy", str(folder), "sample"), []
     plan = ClipPlan((0,), (SIDE, SIDE), (0, 0, SIDE, SIDE))

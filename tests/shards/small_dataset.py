@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from shards.clip import ClipPlan, EncodedClip
-from shards.collate import Batch
-from shards.config import DatasetConfig, LoaderConfig
-from shards.loader import Loader
-from shards.sample import MediaFacts, Sample
-from shards.worker import RngFactory
-from shards.writer import DatasetWriter
+from shards.dataset.writing.writer import DatasetWriter
+from shards.loader.collate import Batch
+from shards.loader.config import DatasetConfig, LoaderConfig
+from shards.loader.loader import Loader
+from shards.loader.worker import RngFactory
+from shards.media.clip import ClipPlan, EncodedClip
+from shards.read.sample import MediaFacts, Sample
 from tests.shards.far_folder import WAIT
 
 SIDE = 4

@@ -13,12 +13,12 @@ from typing import Any
 import fsspec
 import pytest
 
-from shards.index import DatasetError, Index
-from shards.indexer import index_tars
-from shards.reader import Reader
-from shards.sample import SampleError
-from shards.samples import Looks
-from shards.source import ChangedFile, LocalSource, Source, Stat, open_source
+from shards.dataset.index.index import DatasetError, Index
+from shards.dataset.tars.tar_samples import Looks
+from shards.dataset.writing.indexer import index_tars
+from shards.read.reader import Reader
+from shards.read.sample import SampleError
+from shards.storage.source import ChangedFile, LocalSource, Source, Stat, open_source
 from tests.shards.foreign_tars import img2dataset_files, write_tar
 from tests.shards.http_store import HttpStore
 from tests.shards.row_groups import regroup

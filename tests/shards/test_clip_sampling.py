@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from shards.clip import ClipConfig, plan_clip
+from shards.dataset.index.index import DatasetError, KeyFrames
 from shards.decode.cpu import decode
-from shards.index import DatasetError, KeyFrames
-from shards.media import MediaError, decode_packet, demux, open_video, probe_table
-from shards.sample import MediaFacts
+from shards.media.clip import ClipConfig, plan_clip
+from shards.media.kinds import MediaError, decode_packet, demux, open_video, probe_table
+from shards.read.sample import MediaFacts
 from tests.shards.film_dataset import GOP, LENGTHS, TURN, TURNED, load, write_films
 
 SIZE = 64

@@ -13,14 +13,14 @@ import psutil
 import pytest
 from torchdata.stateful_dataloader import StatefulDataLoader
 
-from shards.clip import EncodedClip
-from shards.index import DatasetError
-from shards.loader import Loader
-from shards.quarantine import TooManyFailures
-from shards.sample import Sample
-from shards.source import SourceError
-from shards.torch_dataset import TorchDataset
-from shards.worker import RngFactory
+from shards.dataset.index.index import DatasetError
+from shards.loader.loader import Loader
+from shards.loader.quarantine import TooManyFailures
+from shards.loader.torch_dataset import TorchDataset
+from shards.loader.worker import RngFactory
+from shards.media.clip import EncodedClip
+from shards.read.sample import Sample
+from shards.storage.source import SourceError
 from tests.shards.far_folder import WAIT
 from tests.shards.http_store import HttpStore
 from tests.shards.small_dataset import config, encode, write_dataset

@@ -13,15 +13,15 @@ from typing import Any
 
 import pytest
 
-from shards.collate import Batch
-from shards.config import LoaderConfig
-from shards.index import DatasetError
-from shards.loader import Loader
-from shards.quarantine import TooManyFailures
-from shards.sample import Sample
-from shards.source import SourceError
-from shards.tar import scan
-from shards.worker import RngFactory
+from shards.dataset.index.index import DatasetError
+from shards.dataset.tars.tar import scan
+from shards.loader.collate import Batch
+from shards.loader.config import LoaderConfig
+from shards.loader.loader import Loader
+from shards.loader.quarantine import TooManyFailures
+from shards.loader.worker import RngFactory
+from shards.read.sample import Sample
+from shards.storage.source import SourceError
 from tests.shards.fresh import FRESH
 from tests.shards.small_dataset import config, encode, seen, sequence, write_dataset
 

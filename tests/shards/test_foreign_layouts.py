@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from shards.commands import app
-from shards.reader import Reader
+from shards.cli.app import app
+from shards.read.reader import Reader
 from tests.shards.foreign_tars import Files, write_tar
 
 PAGE = (Path(__file__).parents[2] / "docs" / "foreign_tars.md").read_text(encoding="utf-8")

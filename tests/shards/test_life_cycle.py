@@ -16,7 +16,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from shards.loader import Loader
+from shards.loader.loader import Loader
 from tests.shards.conftest import REPOSITORY
 from tests.shards.small_dataset import config, encode, sequence, write_dataset
 

@@ -18,12 +18,12 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from shards.commands.open_dataset import open_dataset
-from shards.commands.verify import verify_dataset
-from shards.indexer import DamagedShard, index_tars
-from shards.samples import Looks, ShardSamples, read_samples, stream_samples
-from shards.tar import TarError, scan_all
-from tests.shards.test_tar import pack
+from shards.cli.open_dataset import open_dataset
+from shards.cli.verify import verify_dataset
+from shards.dataset.tars.tar import TarError, scan_all
+from shards.dataset.tars.tar_samples import Looks, ShardSamples, read_samples, stream_samples
+from shards.dataset.writing.indexer import DamagedShard, index_tars
+from tests.shards.dataset.tars.test_tar import pack
 
 JSON = b'{"caption": "x"}'
 FORMATS = {"ustar": tarfile.USTAR_FORMAT, "gnu": tarfile.GNU_FORMAT, "pax": tarfile.PAX_FORMAT}

@@ -14,12 +14,12 @@ from pathlib import Path
 import numpy as np
 from typer.testing import CliRunner
 
-from shards.commands import app
-from shards.config import DatasetConfig, LoaderConfig
-from shards.feed import open_feed
-from shards.indexer import index_tars
-from shards.members import UNWRITTEN
-from shards.reader import Reader
+from shards.cli.app import app
+from shards.dataset.members.members import UNWRITTEN
+from shards.dataset.writing.indexer import index_tars
+from shards.loader.config import DatasetConfig, LoaderConfig
+from shards.loader.feed import open_feed
+from shards.read.reader import Reader
 
 FOLDER = Path(__file__).parent / "index_of_2bab904"
 EXPECTED = json.loads((FOLDER / "expected.json").read_text())

@@ -16,19 +16,19 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shards.clip import ClipConfig, ClipPlan, EncodedClip, plan_clip
-from shards.collate import Batch
-from shards.config import LoaderConfig
-from shards.decode import BACKENDS, Backend
+from shards.dataset.writing.writer import DatasetWriter
+from shards.decode.backends import BACKENDS, Backend
 from shards.decode.cpu import decode
-from shards.loader import Loader
-from shards.media import MediaError, probe
-from shards.quarantine import TooManyFailures
-from shards.randaugment import Op
-from shards.sample import Sample, SampleError
-from shards.stats import Snapshot
-from shards.worker import Encode, RngFactory
-from shards.writer import DatasetWriter
+from shards.loader.collate import Batch
+from shards.loader.config import LoaderConfig
+from shards.loader.loader import Loader
+from shards.loader.quarantine import TooManyFailures
+from shards.loader.stats import Snapshot
+from shards.loader.worker import Encode, RngFactory
+from shards.media.clip import ClipConfig, ClipPlan, EncodedClip, plan_clip
+from shards.media.kinds import MediaError, probe
+from shards.media.randaugment import Op
+from shards.read.sample import Sample, SampleError
 from tests.shards.small_dataset import SIDE, config, picture, write_dataset
 
 CLIP = ClipConfig(num_frames=4, size=32).for_evaluation()

@@ -17,16 +17,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shards.blend import Blend, cycle
-from shards.clip import EncodedClip
-from shards.collate import PADDING
-from shards.config import DatasetConfig, LoaderConfig
-from shards.loader import Loader
-from shards.order import ElementOrder, Order, Sequential
-from shards.plan import EvaluationPlanner, Place, TrainingPlanner
-from shards.quarantine import TooManyFailures
-from shards.sample import Sample, SampleError
-from shards.worker import RngFactory
+from shards.loader.collate import PADDING
+from shards.loader.config import DatasetConfig, LoaderConfig
+from shards.loader.loader import Loader
+from shards.loader.quarantine import TooManyFailures
+from shards.loader.worker import RngFactory
+from shards.media.clip import EncodedClip
+from shards.order.blend import Blend, cycle
+from shards.order.order import ElementOrder, Order, Sequential
+from shards.order.plan import EvaluationPlanner, Place, TrainingPlanner
+from shards.read.sample import Sample, SampleError
 from tests.shards.oracle import Dataset, Run
 from tests.shards.oracle import cycle as oracle_cycle
 from tests.shards.small_dataset import encode, write_dataset

@@ -23,7 +23,7 @@ def test_an_unknown_name_is_answered_with_the_known_ones() -> None:
 
 def test_a_light_name_loads_nothing_heavy() -> None:
     script = (
-        "import sys; from shards import LoaderConfig, Origin, TooManyFailures; from shards.order import Order; "
+        "import sys; from shards import LoaderConfig, Origin, TooManyFailures; from shards.order.order import Order; "
         "found = {'torch', 'av', 'PIL', 'pyarrow', 'webdataset', 's3fs'} & set(sys.modules); "
         "sys.exit(str(found) if found else 0)"
     )

@@ -16,15 +16,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from shards import index
-from shards.clip import ClipPlan
+from shards.dataset.index import index
+from shards.dataset.index.index import DatasetError, MemberRow, SampleRow, ShardEntry
+from shards.dataset.tars.tar import TarError, scan
 from shards.decode.cpu import decode
-from shards.index import DatasetError, MemberRow, SampleRow, ShardEntry
-from shards.loader import Loader
-from shards.media import MediaError, probe
-from shards.reader import Reader
-from shards.sample import Origin
-from shards.tar import TarError, scan
+from shards.loader.loader import Loader
+from shards.media.clip import ClipPlan
+from shards.media.kinds import MediaError, probe
+from shards.read.reader import Reader
+from shards.read.sample import Origin
 from tests.shards.mp4_bomb import mp4
 from tests.shards.small_dataset import FACTS, config, encode, picture, seen
 
@@ -250,8 +250,8 @@ def test_a_long_text_that_stands_in_every_row_of_an_index_is_refused(tmp_path: P
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    from shards.commands.open_dataset import open_dataset
-    from shards.commands.tables import group_tables
+    from shards.cli.open_dataset import open_dataset
+    from shards.cli.tables import group_tables
 
     folder = hostile_dataset(tmp_path / "h", ["k"], {})
     table = pq.read_table(folder / "index.parquet")

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from shards.indexer import index_tars
-from shards.samples import Looks, ShardSamples, read_samples, stream_samples
-from shards.tar import Entry, Member, Stray, TarError, scan, scan_all, scan_far
+from shards.dataset.tars.tar import Entry, Member, Stray, TarError, scan, scan_all, scan_far
+from shards.dataset.tars.tar_samples import Looks, ShardSamples, read_samples, stream_samples
+from shards.dataset.writing.indexer import index_tars
+from tests.shards.dataset.tars.test_tar import pack
 from tests.shards.http_store import HttpStore
-from tests.shards.test_tar import pack
 
 JSON = b'{"caption": "x"}'
 

@@ -11,14 +11,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from shards.beton import ALLOCATION, DESCRIPTOR, HEADER, VERSION, Beton, fields, row_type
-from shards.clip import ClipConfig, EncodedClip, plan_clip
-from shards.config import LoaderConfig
-from shards.loader import Loader
-from shards.media import probe
-from shards.sample import MediaFacts, Sample
-from shards.worker import RngFactory
-from shards.writer import DatasetWriter
+from shards.dataset.writing.writer import DatasetWriter
+from shards.loader.config import LoaderConfig
+from shards.loader.loader import Loader
+from shards.loader.worker import RngFactory
+from shards.media.clip import ClipConfig, EncodedClip, plan_clip
+from shards.media.kinds import probe
+from shards.read.beton import ALLOCATION, DESCRIPTOR, HEADER, VERSION, Beton, fields, row_type
+from shards.read.sample import MediaFacts, Sample
 from tests.tools.commands.command_line import invoke
 from tools.export_ffcv import ExportError, NoFfcv, export
 
@@ -97,8 +97,8 @@ def test_a_loader_gives_the_frames_that_the_decoder_gives_for_the_shards(shards:
 
 
 def test_the_facts_are_those_of_the_stored_frames(shards: Path, exported: Path) -> None:
-    from shards.beton_reader import BetonReader
-    from shards.reader import Reader
+    from shards.read.beton_reader import BetonReader
+    from shards.read.reader import Reader
 
     stored, original = BetonReader("toy", str(exported), "sample"), Reader("toy", str(shards), "sample")
     for shard, row, beton_row in ((0, 0, 0), (1, 1, 3)):
@@ -198,7 +198,7 @@ import sys
 sys.path.insert(0, {root!r})
 from ffcv.loader import Loader, OrderOption
 from ffcv.reader import Reader
-from shards.beton import Beton
+from shards.read.beton import Beton
 wanted = ["frame_0", "frame_5", "fps"]
 pipelines = {{name: None for name in Reader({path!r}).field_names if name not in wanted}}
 order = OrderOption.SEQUENTIAL

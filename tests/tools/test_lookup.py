@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from shards.media import IMAGE_EXTENSIONS, VIDEO_EXTENSIONS
+from shards.media.kinds import IMAGE_EXTENSIONS, VIDEO_EXTENSIONS
 from tools.lookup import MediaFolder, MediaNotFound
 from tools.rows import AnnotationError
 

@@ -15,11 +15,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from shards.clip import ClipConfig, ClipPlan, plan_clip
 from shards.decode.cpu import decode
-from shards.frames import FramePictures
-from shards.media import MediaError, decode_packet, demux, open_video, probe
-from shards.video_facts import frame_times
+from shards.media.clip import ClipConfig, ClipPlan, plan_clip
+from shards.media.frames import FramePictures
+from shards.media.kinds import MediaError, decode_packet, demux, open_video, probe
+from shards.media.videos.video_facts import frame_times
 from tests.shards.bars import numbers_of
 from tests.shards.films import SEEKABLE, Film, shoot
 from tools.media import (

@@ -50,7 +50,7 @@ def test_frames_are_compared_with_those_they_come_from(profile: VideoProfile | F
 
 
 def _plan(*frames: int) -> object:
-    from shards.clip import ClipPlan
+    from shards.media.clip import ClipPlan
 
     return ClipPlan(frames, (48, 64), (0, 0, 48, 64))
 

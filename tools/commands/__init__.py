@@ -1,11 +1,11 @@
 """The command line of the tools: `python -m tools VERB ...`, one module per verb.
 
-Exit codes, errors, progress and tables are those of all commands (shards/commands/).
+Exit codes, errors, progress and tables are those of all commands (shards/cli/).
 """
 
 from __future__ import annotations
 
-from shards.commands.program import new_program, start
+from shards.cli import new_program, start
 from tools.commands.build import build, build_help
 from tools.commands.export_ffcv import export_ffcv
 from tools.commands.transcode import TRANSCODE_HELP, transcode

@@ -15,11 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from shards.commands import options
-from shards.commands.exit_codes import one_line_errors
-from shards.commands.options import flag
-from shards.commands.output import emit, facts_table, print_examples
-from shards.commands.progress import show_progress
+from shards.cli import emit, facts_table, flag, one_line_errors, options, print_examples, show_progress
 from tools.commands import profiles
 from tools.commands.summary import STOPPED, check_quarantined, say_finished
 from tools.datasets import DATASETS, find_dataset

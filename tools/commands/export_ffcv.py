@@ -6,10 +6,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from shards.commands import options
-from shards.commands.exit_codes import one_line_errors
-from shards.commands.output import emit, facts_table, print_examples
-from shards.commands.progress import show_progress
+from shards.cli import emit, facts_table, one_line_errors, options, print_examples, show_progress
 from tools.commands.summary import check_quarantined, say_finished
 from tools.rows import OptionError
 

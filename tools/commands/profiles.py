@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from shards.commands.options import flag
+from shards.cli import flag
 from tools.rows import OptionError
 
 if TYPE_CHECKING:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import typer
 
-from shards.commands.exit_codes import PROBLEMS
-from shards.printing import complain, say
+from shards.base import complain, say
+from shards.cli import PROBLEMS
 
 STOPPED = "stopped; finished shards stay, the same command goes on after them"
 """What Ctrl-C is answered."""

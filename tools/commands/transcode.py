@@ -6,11 +6,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from shards.commands import options
-from shards.commands.exit_codes import one_line_errors
-from shards.commands.options import num_cores
-from shards.commands.output import emit, facts_table, print_examples
-from shards.commands.progress import show_progress
+from shards.cli import emit, facts_table, num_cores, one_line_errors, options, print_examples, show_progress
 from tools.commands import profiles
 from tools.commands.summary import STOPPED, check_quarantined, say_finished
 
@@ -67,8 +63,8 @@ def transcode(
     with one_line_errors(debug, STOPPED):
         profile = profiles.find_profile(profile_name, context)
         assert profile is not None
-        from shards.index import Index
-        from shards.source import open_source
+        from shards.dataset import Index
+        from shards.storage import open_source
         from tools.transcode import transcode_dataset
 
         there = Index.open(open_source(source, root or ()), root or ()).dataset

@@ -20,8 +20,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from shards.media import IMAGE_EXTENSIONS
-from shards.signatures import foreign_kind, picture_extension
+from shards.media import IMAGE_EXTENSIONS, foreign_kind, picture_extension
 from tools.annotations import about_records, check_file, load_json, pick_split, tsv_lines
 from tools.lookup import MediaFolder, MediaNotFound
 from tools.rows import (

@@ -24,8 +24,8 @@ from typing import Any
 
 import numpy as np
 
-from shards.processes import process_pool
-from shards.rng import rng as addressed_rng
+from shards.base import process_pool
+from shards.order import rng as addressed_rng
 from tools.rows import BadRow, CountedRows, OptionError, Row
 
 SIZE = 64

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from mcg.demo.page import write_report
-from shards.media import probe
-from shards.page import POLICY
-from shards.writer import DatasetWriter
+from shards.cli.page import POLICY
+from shards.dataset.writing.writer import DatasetWriter
+from shards.media.kinds import probe
 from tests.browser import NEEDS_BROWSER, attacks, browse
-from tests.shards.test_printing import is_safe
+from tests.shards.base.test_printing import is_safe
 from tools.datasets.shapes import make_row
 
 

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mcg.tasks.task import label_of, text_of
-from shards.records import TextError, parse
+from shards.dataset.members.records import TextError, parse
 
 
 @pytest.mark.parametrize(

@@ -19,11 +19,11 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image, ImageEnhance
 
-from shards.clip import ClipConfig, ClipPlan
 from shards.decode.augment import apply_ops
 from shards.decode.cpu import decode
-from shards.randaugment import Op, OpName
-from shards.reader import Reader
+from shards.media.clip import ClipConfig, ClipPlan
+from shards.media.randaugment import Op, OpName
+from shards.read.reader import Reader
 from tests.shards.film_dataset import NUM_SAMPLES, load, write_films
 
 ENHANCE = {

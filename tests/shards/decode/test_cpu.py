@@ -17,9 +17,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from shards.clip import ClipConfig, ClipPlan, plan_clip
 from shards.decode.cpu import decode
-from shards.media import MediaError, demux, open_video, probe
+from shards.media.clip import ClipConfig, ClipPlan, plan_clip
+from shards.media.kinds import MediaError, demux, open_video, probe
 from tests.shards.films import OTHERS, shoot
 
 REPOSITORY = Path(__file__).resolve().parents[3]
@@ -61,9 +61,9 @@ def test_any_plan_inside_the_video_is_met(
 def test_threads_that_are_the_first_to_need_ffmpeg_may_come_at_once() -> None:
     code = """
 import sys, threading
-from shards.clip import ClipPlan
+from shards.media.clip import ClipPlan
 from shards.decode.cpu import decode
-from shards.media import MediaError, video_errors
+from shards.media.kinds import MediaError, video_errors
 together, done = threading.Barrier(2), []
 def begin_to_decode():
     together.wait()

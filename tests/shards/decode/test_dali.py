@@ -29,19 +29,19 @@ from PIL import Image
 
 pytest.importorskip("nvidia.dali", reason="NVIDIA DALI is not installed (extra dali)")
 
-from shards.clip import ClipPlan, EncodedClip
-from shards.config import LoaderConfig
+from shards.dataset.writing.writer import DatasetWriter
 from shards.decode.cpu import decode
 from shards.decode.dali import Dali, check_picture, make_pipeline
 from shards.decode.remux import Unsuitable
-from shards.frames import pack_frames
-from shards.loader import Loader
-from shards.media import MediaError, probe
-from shards.metrics import to_json_line, to_prometheus
-from shards.randaugment import Op
-from shards.sample import Sample
-from shards.worker import RngFactory
-from shards.writer import DatasetWriter
+from shards.loader.config import LoaderConfig
+from shards.loader.loader import Loader
+from shards.loader.metrics import to_json_line, to_prometheus
+from shards.loader.worker import RngFactory
+from shards.media.clip import ClipPlan, EncodedClip
+from shards.media.frames import pack_frames
+from shards.media.kinds import MediaError, probe
+from shards.media.randaugment import Op
+from shards.read.sample import Sample
 from tests.shards.decode.twins import MEDIA, compare, difference, is_video, on_cpu, wrong_numbers
 from tests.shards.far_folder import WAIT
 from tests.shards.pictures import FFMPEG, encoded, saved, scene
@@ -425,7 +425,10 @@ def test_a_resume_under_another_decoder_is_told(mixed: Path, caplog: pytest.LogC
         next(loader)
         state = loader.state_dict()
         rest = next(loader).meta
-    with Loader(_settings(mixed, "dali"), 0, 1, _encode) as loader, caplog.at_level(logging.WARNING, "shards.loader"):
+    with (
+        Loader(_settings(mixed, "dali"), 0, 1, _encode) as loader,
+        caplog.at_level(logging.WARNING, "shards.loader.loader"),
+    ):
         loader.load_state_dict(state)
         assert next(loader).meta == rest
         own = loader.state_dict()["decoder"]
@@ -451,7 +454,7 @@ def test_hostile_containers_do_not_end_the_process(corpus: Path) -> None:
     names = [path for path in (corpus / "videos_odd").iterdir() if "bipbop_short" in path.name or "resol" in path.name]
     assert len(names) >= 3
     script = (
-        "import sys; from pathlib import Path; from shards.clip import ClipPlan; from shards.decode.dali import Dali\n"
+        "import sys; from pathlib import Path; from shards.media.clip import ClipPlan; from shards.decode.dali import Dali\n"
         "decode, plan = Dali(None, print), ClipPlan((0, 9), (48, 64), (0, 0, 48, 64))\n"
         "for name in sys.argv[1:]: decode(Path(name).read_bytes(), 'video', plan)\n"
     )

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shards.index import KeyFrames
-from shards.media import MediaError, probe_table
-from shards.partial import Media, PartialMedium, usable
+from shards.dataset.index.index import KeyFrames
+from shards.media.kinds import MediaError, probe_table
+from shards.media.partial import Media, PartialMedium, usable
 from tests.shards.bars import Take, film, frames_of, numbers_of, remux
 
 NUM_FRAMES = 60

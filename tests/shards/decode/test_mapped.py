@@ -11,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from shards.clip import ClipPlan
 from shards.decode.cpu import decode
-from shards.mapped import MappedFrames
-from shards.media import MediaError
+from shards.media.clip import ClipPlan
+from shards.media.kinds import MediaError
+from shards.media.mapped import MappedFrames
 from tests.shards.small_beton import jpeg
 
 FRAMES = np.random.default_rng(0).integers(0, 256, (5, 12, 20, 3), np.uint8)

@@ -12,11 +12,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from shards.clip import ClipPlan
 from shards.decode.cpu import decode
 from shards.decode.seek import NotAsIndexed, find_frames
-from shards.media import MediaError, probe
-from shards.partial import Media, PartialMedium, usable
+from shards.media.clip import ClipPlan
+from shards.media.kinds import MediaError, probe
+from shards.media.partial import Media, PartialMedium, usable
 from tests.shards.films import gop_table
 
 REPOSITORY = Path(__file__).resolve().parents[3]

@@ -14,14 +14,14 @@ from av import VideoFrame
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shards.clip import ClipPlan
-from shards.counters import Counters
+from shards.base.counters import Counters
+from shards.dataset.index.index import KeyFrames
 from shards.decode.cpu import decode
 from shards.decode.seek import NotAsIndexed, find_frames
-from shards.index import KeyFrames
-from shards.media import MediaError, demux, open_video, probe
-from shards.partial import COUNTS, FetchSizes, PartialMedium, Span, usable
-from shards.source import SourceError
+from shards.media.clip import ClipPlan
+from shards.media.kinds import MediaError, demux, open_video, probe
+from shards.media.partial import COUNTS, FetchSizes, PartialMedium, Span, usable
+from shards.storage.source import SourceError
 from tests.shards.films import NUM_FRAMES, OTHERS, SEEKABLE, Store, gop_table, shoot
 
 REPOSITORY = Path(__file__).resolve().parents[3]

@@ -11,9 +11,9 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from shards.clip import ClipPlan
-from shards.decode import Decoder, Frames
-from shards.media import VIDEO_EXTENSIONS, probe
+from shards.decode.backends import Decoder, Frames
+from shards.media.clip import ClipPlan
+from shards.media.kinds import VIDEO_EXTENSIONS, probe
 
 SAMPLES = Path(__file__).resolve().parents[3] / "samples"
 MEDIA = sorted(path for kind in ("videos", "images") for path in (SAMPLES / kind).glob("*.*"))

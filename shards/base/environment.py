@@ -1,0 +1,27 @@
+"""Numbers that users set in the environment."""
+
+from __future__ import annotations
+
+import math
+import os
+
+from shards.base.frozen import ConfigError
+
+
+def number_from_environment(name: str, default: float, what: str) -> float:
+    """The number in a variable, above 0; the default where it is not set or empty.
+
+    what: the unit, for the error. Raises ConfigError for anything else than a plain number.
+    """
+    text = os.environ.get(name, "").strip()
+    if not text:
+        return default
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not 0 < number < math.inf:
+        raise ConfigError(
+            f"environment variable {name}={text[:40]!r}: expected a number of {what} above 0, e.g. {name}={default:g}"
+        )
+    return number

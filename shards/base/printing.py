@@ -1,0 +1,193 @@
+"""The one place that makes text from data fit to print: on a terminal, in a log, in an error.
+
+Promises: names, keys, ids, texts and messages of libraries come from data, and data is hostile. Nothing that goes
+through here moves a cursor, ends a line, reverses it or hides in it: control characters, escapes, line ends,
+bidirectional and invisible characters, tags and lone surrogates are spelled out (`\\x1b`, `\\u202e`). A line has at
+most LONGEST_LINE characters, cut in the middle, so that the place at its beginning and the remedy at its end stay.
+Nor does a line show a secret: see redact.py.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+import re
+import sys
+import threading
+import traceback
+import unicodedata
+import warnings
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, TextIO
+
+from shards.base.redact import scrub
+
+if TYPE_CHECKING:
+    from rich.text import Text
+
+LONGEST_LINE = 2000
+"""Characters of a line of an error or a log."""
+_MOST_READ = 20
+"""Times a line's length that is looked at before it is cut: a cut through an address may leave half of a secret."""
+_LINE_ENDS = re.compile("[ \t]*[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]+\\s*")
+_JOINERS = "\u200c\u200d"
+_STYLES = "\ufe0e\ufe0f"
+_INVISIBLE = re.compile(
+    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2065\u2800\u3164\ufe00-\ufe0f\uffa0\ufff0-\ufff8\U000e0000-\U000e0fff]"
+)
+"""What Unicode calls letters, marks or nothing, and what shows nothing."""
+
+
+def printable(text: str, limit: int | None = None) -> str:
+    """Text from data, of which nothing steers a terminal or hides; cut to `limit` characters at its end."""
+    if limit is not None and len(text) > limit:
+        text = text[: limit - 1] + "…"
+    if text.isascii() and text.isprintable():
+        return text
+    shown = (char if _is_harmless(char, before, after) else _spelled(char) for before, char, after in _neighbours(text))
+    return "".join(shown)
+
+
+def one_line(text: str, limit: int = LONGEST_LINE) -> str:
+    """A message as one printable line without secrets: its line ends become spaces, the middle of a long one goes."""
+    if len(text) > _MOST_READ * limit:  # before the rest, which would take its time over megabytes
+        text = _without_middle(text, _MOST_READ * limit)
+    line = printable(scrub(_LINE_ENDS.sub(" ", text)).rstrip())
+    return line if len(line) <= limit else _without_middle(line, limit)
+
+
+def _without_middle(text: str, limit: int) -> str:
+    tail = limit // 3
+    left_out = f" …[{len(text) - limit} more characters]… "
+    return text[: max(0, limit - tail - len(left_out))] + left_out + text[-tail:]
+
+
+def _neighbours(text: str) -> zip[tuple[str, str, str]]:
+    return zip(" " + text[:-1], text, text[1:] + " ", strict=True)
+
+
+def _is_harmless(char: str, before: str, after: str) -> bool:
+    if char in _JOINERS:  # belong to the spelling of emoji and of words in some scripts, and hide in all others
+        return _is_joined(before) and (_is_joined(after) or char == "\u200c")
+    if char in _STYLES:  # the look of the emoji before it
+        return unicodedata.category(before) in ("So", "Sm", "Po", "Pd", "Nd")
+    if _INVISIBLE.match(char):
+        return False
+    return char.isprintable() or unicodedata.category(char) in ("Zs", "Co", "Cn")
+
+
+def _is_joined(char: str) -> bool:
+    return char in _STYLES or unicodedata.category(char) in ("Lo", "Mn", "Mc", "So", "Sk")
+
+
+def _spelled(char: str) -> str:
+    return char.encode("unicode_escape").decode("ascii")
+
+
+class PrintableError(Exception):
+    """What every error of ours is: its text can be printed wherever it ends up, also in a traceback.
+
+    Each argument is a line of it.
+    """
+
+    def __str__(self) -> str:
+        of_the_system = isinstance(self, OSError) and self.errno is not None
+        return "\n".join(one_line(str(line)) for line in (self.args[1:] if of_the_system else self.args))
+
+
+class UsageError(PrintableError):
+    """An option, path or config that cannot be meant as given; commands end with exit code 2."""
+
+
+def cell(text: object, limit: int | None = None) -> Text:
+    """Text from data for rich, e.g. as the cell of a table: never read as markup."""
+    from rich.text import Text
+
+    return Text(printable(str(text), limit))
+
+
+def json_line(data: Any) -> str:
+    """One line of JSON, in ASCII: data may hold lone surrogates, which no encoding takes. NaN, infinities: null."""
+    return json.dumps(_finite(data), allow_nan=False)
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    return value
+
+
+def say_json(data: Any) -> None:
+    """One JSON object, as a line on stdout."""
+    _write(json_line(data), sys.stdout)
+
+
+def say(text: str, stream: TextIO | None = None) -> None:
+    """A line on stdout, or on another stream."""
+    _write(one_line(text), sys.stdout if stream is None else stream)
+
+
+def complain(what: str | BaseException) -> None:
+    """An error on stderr: one line, or as many as an error of ours has."""
+    lines = str(what).splitlines() if isinstance(what, PrintableError) else [str(what)]
+    _write("\n".join(map(one_line, [f"error: {lines[0] if lines else ''}", *lines[1:]])), sys.stderr)
+
+
+def _write(text: str, stream: TextIO) -> None:
+    encoding = stream.encoding or "utf-8"
+    stream.write(text.encode(encoding, "backslashreplace").decode(encoding) + "\n")
+    stream.flush()
+
+
+def logger(name: str) -> logging.Logger:
+    """The logger of a module, whose messages are one printable line each, whoever handles them."""
+    made = logging.getLogger(name)
+    made.addFilter(_as_one_line)
+    return made
+
+
+def _as_one_line(record: logging.LogRecord) -> bool:
+    record.msg, record.args = one_line(record.getMessage()), ()
+    if record.exc_info and record.exc_info[1] is not None and not record.exc_text:
+        record.exc_text = "\n".join(_traceback_lines(record.exc_info[1]))
+    return True
+
+
+def guard_terminal() -> None:
+    """For programs: what others print of data (an error that nobody caught, a warning of a library) is printable."""
+    sys.excepthook = lambda kind, error, trace: show_traceback(error)
+    threading.excepthook = lambda args: show_traceback(args.exc_value or args.exc_type())
+    warnings.formatwarning = _formatted_warning
+    for handler in [*logging.getLogger().handlers, *([logging.lastResort] if logging.lastResort else [])]:
+        handler.addFilter(_as_one_line)
+
+
+def show_traceback(error: BaseException) -> None:
+    """The traceback of an error on stderr, in printable lines."""
+    _write("\n".join(_traceback_lines(error)), sys.stderr)
+
+
+def _traceback_lines(error: BaseException | None) -> list[str]:
+    """A traceback in which the text of each error is one line, after those of the errors that led to it."""
+    chain: list[BaseException] = []
+    while error is not None and error not in chain:
+        chain.append(error)
+        error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+    lines: list[str] = []
+    for led_to in reversed(chain):
+        lines += ["", "which led to:", ""] if lines else []
+        stack = "".join(traceback.format_tb(led_to.__traceback__)).splitlines()
+        lines += ["Traceback (most recent call last):", *stack] if stack else []
+        lines += traceback.format_exception_only(led_to)
+    return [one_line(line) for line in lines]
+
+
+def _formatted_warning(
+    message: Warning | str, category: type[Warning], filename: str, lineno: int, line: str | None = None
+) -> str:
+    return one_line(f"{filename}:{lineno}: {category.__name__}: {message}") + "\n"

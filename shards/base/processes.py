@@ -1,0 +1,71 @@
+"""Processes that work for this one: started anew, so that no thread and no client is shared with them.
+
+A process that is started anew imports the program of its parent. Where that program calls us at its top level, outside
+`if __name__ == "__main__":`, the import would start processes in turn, without end; Python stops it with a traceback in
+each of them, and the parent sees only that they died. Here they end quietly, and the parent says what to do.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from typing import Any, cast
+
+from shards.base.printing import PrintableError
+
+
+class CannotStart(PrintableError, RuntimeError):
+    """Processes that ended before they could do anything; the message says why."""
+
+
+@contextmanager
+def process_pool(num_processes: int) -> Iterator[ProcessPoolExecutor]:
+    """Processes that end with this one, however it ends.
+
+    Raises CannotStart where none of them came as far as its first task, and BrokenProcessPool where one died at work.
+    """
+    import multiprocessing
+
+    end_unguarded_import()
+    context = multiprocessing.get_context("spawn")
+    started = context.Event()
+    initializer = cast("Callable[[Any], None]", _begin)
+    pool = ProcessPoolExecutor(num_processes, context, initializer=initializer, initargs=(started,))
+    try:
+        yield pool
+    except BrokenProcessPool as error:
+        if started.is_set():
+            raise
+        raise CannotStart(
+            "the processes that do the work could not import the program that started them; put its code under "
+            'if __name__ == "__main__": as Python\'s multiprocessing asks, or use one process (jobs=1)'
+        ) from error
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def end_unguarded_import() -> None:
+    """End this process if it is one that imports the program of its parent just now, and that program calls us."""
+    import multiprocessing
+
+    if getattr(multiprocessing.current_process(), "_inheriting", False):
+        raise SystemExit(1)  # its parent says what to do
+
+
+def _begin(started: Any) -> None:
+    """In a new process: say that it works, and leave at once when the parent is gone."""
+    import multiprocessing
+
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    started.set()
+
+    def watch() -> None:
+        parent.join()
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()

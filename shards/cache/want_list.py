@@ -1,0 +1,186 @@
+"""The shards that one cached source wants next: what is known of each, and what becomes of it.
+
+Promises: a shard is identified by its address, size and the checksum of its index, so nobody is asked about it; where
+the index has no checksum, by what the store says of it (ETag, or else time), asked once. What does not fit is refused
+as DatasetError. The fields change under the lock of the `Downloads` whose threads bring the shards.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+from shards.base.printing import logger
+from shards.cache.shard_cache import CachedShard, Reservation, ShardCache, shard_identity
+from shards.dataset.index.index import DatasetError, check_shard_size
+from shards.storage.source import Source, SourceError, Stat, Stats
+
+_log = logger(__name__)
+
+State = Literal["queued", "busy", "elsewhere", "here", "no room", "failed", "dropped"]
+"""busy: a thread looks for it, or its parts are brought; elsewhere: another process brings it; dropped: not wanted any
+more."""
+_COMING = ("queued", "busy", "elsewhere")
+
+
+@dataclass(eq=False, slots=True)
+class Wanted:
+    """One shard on its way."""
+
+    name: str
+    size: int
+    checksum: str
+    distance: float
+    state: State = "queued"
+    error: Exception | None = None
+    due: float = 0.0
+    """When to look again at a shard that another process brings, by the monotonic clock."""
+    patience: float = math.inf
+    """When to give up looking."""
+    parts: deque[tuple[int, int]] = field(default_factory=deque)
+    """(offset, length) of those that no thread has begun with."""
+    in_flight: int = 0
+    """Parts that threads are bringing."""
+    reservation: Reservation | None = None
+    digest: str = ""
+    """Of the first download, if that was not what the index says."""
+
+    @property
+    def is_coming(self) -> bool:
+        return self.state in _COMING
+
+    @property
+    def is_dropped(self) -> bool:
+        return self.state == "dropped"
+
+
+class WantList:
+    """Of one source; `shards`: name -> (bytes, XXH3_128 or ""), as the index has them."""
+
+    def __init__(
+        self,
+        remote: Source,
+        cache: ShardCache,
+        shards: Mapping[str, tuple[int, str]],
+        next_use: Callable[[str], float],
+    ) -> None:
+        self.url, self.shards, self.next_use = remote.url, shards, next_use
+        self.wanted: dict[str, Wanted] = {}
+        """Soonest first."""
+        self.here: dict[str, CachedShard] = {}
+        """Those of them that are here, held open so that no process evicts them."""
+        self.cold = True
+        """Whether some of the first list are still to come."""
+        self._first: set[str] = set()
+        self._remote, self._cache = remote, cache
+        self._stats: dict[str, Stat] = {}
+        self._identities: dict[str, str] = {}
+        self._names: dict[str, str] | None = None
+
+    def replace(self, names: Iterable[tuple[float, str]]) -> list[Wanted]:
+        """Want these from now on, each with its distance; what is on its way and still wanted stays. Those dropped."""
+        old, self.wanted = self.wanted, {}
+        for distance, name in names:
+            wanted = old.get(name)
+            if wanted is None or wanted.state == "no room":
+                wanted = Wanted(name, *self.shards[name], distance)
+            wanted.distance = distance
+            self.wanted[name] = wanted
+        if not old:
+            self.cold, self._first = True, set(self.wanted)
+        dropped = [wanted for name, wanted in old.items() if name not in self.wanted]
+        for wanted in dropped:
+            wanted.state = "dropped"
+            wanted.parts.clear()
+            if (shard := self.here.pop(wanted.name, None)) is not None:
+                shard.release()
+        self.warm_up()
+        return dropped
+
+    def warm_up(self) -> None:
+        """Not cold any more once nothing of the first list is still to come."""
+        if self.cold and self.wanted:
+            self.cold = any(name in self.wanted and self.wanted[name].is_coming for name in self._first)
+
+    @property
+    def is_coming(self) -> bool:
+        """Whether a wanted shard is still on its way."""
+        return any(wanted.is_coming for wanted in self.wanted.values())
+
+    def identity(self, name: str) -> str:
+        """Its name in the cache; asks the store once if the index has no checksum. Raises SourceError, DatasetError."""
+        known = self._identities.get(name)
+        if known is None:
+            size, version = self.shards[name]
+            if not version:
+                (stat,) = self.stat_many([name])
+                self._check_size(name, stat)
+                version = stat.version
+            if not version:
+                raise SourceError(
+                    f"{self.url}/{name}: is not cached: the index has no checksum of it and the store says neither "
+                    "ETag nor time, so a copy might have other bytes; index it again without --headers"
+                )
+            known = self._identities[name] = shard_identity(self.url, name, size, version)
+            if self._names is not None:
+                self._names[known] = name
+        return known
+
+    def distance(self, identity: str) -> float:
+        """How far away the next use of what the cache has is; infinite for what is not of this source."""
+        if self._names is None:
+            known = [name for name, (_, checksum) in self.shards.items() if checksum]
+            self._names = {self.identity(name): name for name in [*known, *self._identities]}
+        name = self._names.get(identity)
+        return math.inf if name is None else self.next_use(name)
+
+    def find(self, name: str) -> CachedShard | None:
+        """The local copy, open. Raises SourceError, DatasetError, and OSError if the folder cannot be read."""
+        identity = self.identity(name)
+        shard = self._cache.find(identity)
+        if shard is not None and shard.size != self.shards[name][0]:
+            _log.warning("%s: has %s bytes, not as it was put there; removed", self._cache.path(identity), shard.size)
+            self._cache.remove(identity, shard)
+            return None
+        return shard
+
+    def stat_many(self, names: Sequence[str], known: bool = False) -> Stats:
+        """What the store says; remembered, to notice when it says something else."""
+        said = self._remote.stat_many(names, known)
+        for name, stat in zip(names, said, strict=True):
+            self._stats.setdefault(name, stat)
+        return said
+
+    def bring(self, name: str, offset: int, length: int, write: Callable[[int, bytes], None]) -> None:
+        """Give a range of a shard to `write` (offset, bytes), piece by piece where the source can."""
+        fetch: Callable[..., int] | None = getattr(self._remote, "fetch", None)
+        if fetch is not None:
+            got = fetch(name, offset, length, write)
+        else:
+            data = self._remote.read(name, offset, length)
+            write(offset, data)
+            got = len(data)
+        if got != length:
+            self.check_unchanged(name)
+            raise SourceError(f"{self.url}/{name}: gave {got} of {length} bytes at {offset}")
+
+    def cancel(self) -> None:
+        """Give up the requests that are under way, where the source can."""
+        cancel: Callable[[], None] = getattr(self._remote, "cancel", lambda: None)
+        cancel()
+
+    def check_unchanged(self, name: str) -> None:
+        """Raise DatasetError if the store says something else of a shard than it, or the index, said before."""
+        before, now = self._stats.get(name), self._remote.stat(name)
+        self._check_size(name, now)
+        if before is not None and now.version != before.version:
+            raise DatasetError(
+                f"{self.url}/{name}: was replaced while this run reads it ({before.version} before, {now.version} "
+                "now): copy shards and index together again"
+            )
+
+    def _check_size(self, name: str, stat: Stat) -> None:
+        check_shard_size(f"{self.url}/{name}", stat.size, self.shards[name][0])

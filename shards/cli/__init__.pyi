@@ -1,0 +1,16 @@
+"""The names that this room gives to others."""
+
+from .exit_codes import PROBLEMS as PROBLEMS
+from .exit_codes import SAVED as SAVED
+from .exit_codes import one_line_errors as one_line_errors
+from .options import flag as flag
+from .options import num_cores as num_cores
+from .output import console as console
+from .output import emit as emit
+from .output import facts_table as facts_table
+from .output import print_examples as print_examples
+from .page import page_template as page_template
+from .program import new_program as new_program
+from .program import start as start
+from .program import start_command as start_command
+from .progress import show_progress as show_progress

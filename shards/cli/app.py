@@ -1,0 +1,44 @@
+"""The command line: `python -m shards VERB PATH ...`, one module per verb, and the kit of all commands.
+
+The kit (exit codes, options, progress, output, programs) is shared by shards, tools and mcg. Promises: a path is a
+folder or the URL of a store; --json prints one JSON object on stdout and nothing else there; progress goes to stderr;
+text that comes from data is shown with its control characters spelled out. Errors are one line on stderr, and exit
+codes are those of exit_codes.py.
+"""
+
+from __future__ import annotations
+
+from shards.cli.bench import bench
+from shards.cli.index import index
+from shards.cli.ls import ls
+from shards.cli.merge import merge
+from shards.cli.preview import preview
+from shards.cli.program import new_program, start
+from shards.cli.stats import stats
+from shards.cli.verify import verify
+
+app = new_program()
+
+
+@app.callback()
+def shards() -> None:
+    """Look into datasets of tar shards, check them and measure them. Each verb's --help has an example.
+
+    \b
+    Exit codes: 0 done, 1 problems in the data, the machine or a store, 2 wrong usage, 3 a bug of ours,
+    130 stopped; docs/exit_codes.md.
+    """
+
+
+app.command("index")(index)
+app.command("merge")(merge)
+app.command("verify")(verify)
+app.command("ls")(ls)
+app.command("stats")(stats)
+app.command("preview")(preview)
+app.command("bench")(bench)
+
+
+def main() -> None:
+    """Run the program."""
+    start(app, "python -m shards")

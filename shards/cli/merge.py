@@ -1,0 +1,33 @@
+"""`python -m shards merge`: join indexes of parts of one dataset that were made on several machines."""
+
+from __future__ import annotations
+
+import typer
+
+from shards.cli import options
+from shards.cli.exit_codes import one_line_errors
+from shards.cli.index import show
+
+
+def merge(
+    out: str = typer.Argument(metavar="OUT", help="Folder or URL for the whole index."),
+    parts: list[str] = typer.Argument(metavar="IN...", help="Folders or URLs of the parts."),
+    name: str | None = typer.Option(None, help="Name of the dataset.  [default: that of the first part]"),
+    root: list[str] | None = options.ROOTS,
+    as_json: bool = options.JSON,
+    debug: bool = options.DEBUG,
+) -> None:
+    """Join indexes of parts of one dataset. No tar is read.
+
+    \b
+    Example:
+      python -m shards merge data/cc12m data/part1 data/part2
+
+    \b
+    Exit codes: 0 fine, 1 a part is damaged or left tars out, or parts disagree about a shard, 2 wrong usage (a part
+    that is not there, or parts that do not belong together).
+    """
+    from shards.dataset.writing.merge import merge as join
+
+    with one_line_errors(debug):
+        show(join(out, parts, name, root or ()), as_json)

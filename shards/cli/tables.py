@@ -1,0 +1,78 @@
+"""index.parquet as Arrow tables: row group by row group, or cut into shards; only the columns that are asked for.
+
+Promises: at most one row group (about 64k rows) is held. It reads what `Index` does not hand out: whole columns, and
+rows without checksums.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shards.cli.open_dataset import Dataset
+from shards.dataset.index.index import INDEX_FILE, DatasetError, check_table
+from shards.dataset.index.parquet_file import ParquetError, ParquetFile
+from shards.storage.source import SourceFile
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+def group_tables(dataset: Dataset, columns: Sequence[str]) -> Iterator[pa.Table]:
+    """The row groups of index.parquet, one after the other. Raises DatasetError, SourceError."""
+    parquet = _open(dataset)
+    for group in range(parquet.metadata.num_row_groups):
+        yield _read(dataset, parquet, group, columns)
+
+
+def shard_tables(
+    dataset: Dataset, columns: Sequence[str], wanted: Collection[int] | None = None
+) -> Iterator[tuple[int, pa.Table]]:
+    """(number, rows) of every shard, or of the wanted ones, in order. Raises DatasetError, SourceError."""
+    parquet = _open(dataset)
+    metadata = parquet.metadata
+    ends = np.cumsum([metadata.row_group(group).num_rows for group in range(metadata.num_row_groups)], dtype=np.int64)
+    shards = dataset.index.shards
+    held, first, table = -1, 0, None
+    for shard in range(len(shards)):
+        if wanted is not None and shard not in wanted:
+            continue
+        row, count = int(shards.first_row[shard]), int(shards.num_samples[shard])
+        if not count:
+            # It has no row group of its own, and an index without samples has none at all.
+            yield shard, parquet.schema_arrow.empty_table().select(list(columns))
+            continue
+        group = int(np.searchsorted(ends, row, side="right"))
+        if group != held:
+            table = _read(dataset, parquet, group, columns)
+            held, first = group, int(ends[group]) - table.num_rows
+        assert table is not None
+        yield shard, table.slice(row - first, count)
+
+
+def list_lengths(column: Any) -> NDArray[np.int64]:
+    """Number of entries in each row of a list column; a null counts as none."""
+    import pyarrow.compute as pc
+
+    return np.asarray(pc.fill_null(pc.list_value_length(column), 0).to_numpy(), np.int64)
+
+
+def _open(dataset: Dataset) -> Any:
+    try:
+        return ParquetFile(SourceFile(dataset.index.source, INDEX_FILE))
+    except ParquetError as error:
+        raise DatasetError(f"{dataset.url}/{INDEX_FILE}: damaged ({error}); build or copy the dataset again") from error
+
+
+def _read(dataset: Dataset, parquet: Any, group: int, columns: Sequence[str]) -> pa.Table:
+    try:
+        table = parquet.read_row_group(group, columns)
+        check_table(table)
+        return table
+    except ValueError as error:
+        raise DatasetError(
+            f"{dataset.url}/{INDEX_FILE}: row group {group} is damaged ({error}); build or copy the dataset again"
+        ) from error

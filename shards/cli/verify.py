@@ -1,0 +1,244 @@
+"""`python -m shards verify PATH`: is every byte of a dataset as its index says?
+
+Shards are checked side by side (`--jobs` threads; reading, hashing and decoding release the interpreter lock) and
+reported in order; shards/dataset/checking/verify.py is the check of one shard. What is held: the rows of a few shards, their chunks,
+and the first problems; the quarantine file is written as the check goes and appears under its name when it is whole.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TextIO
+
+import typer
+
+from shards.base.printing import UsageError, cell, complain, json_line
+from shards.cli import options
+from shards.cli.exit_codes import PROBLEMS, one_line_errors
+from shards.cli.open_dataset import Dataset, open_dataset
+from shards.cli.options import num_cores
+from shards.cli.output import emit
+from shards.cli.progress import show_progress
+from shards.cli.tables import shard_tables
+from shards.cli.units import human_bytes
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from shards.dataset.checking.verify import Problem, ShardReport
+
+_SHOWN = 20
+"""Problems in the table."""
+_KEPT = 1000
+"""Problems in the JSON object; the rest is counted."""
+
+
+def verify(
+    path: str = options.PATH,
+    quick: bool = typer.Option(False, "--quick", help="Check sizes and tar headers only: no checksums, no records."),
+    decode: bool = typer.Option(False, "--decode", help="Also decode 4 frames of every medium."),
+    jobs: int | None = typer.Option(None, min=1, help="Shards checked at a time.  [default: the CPU cores]"),
+    quarantine: Path | None = typer.Option(None, metavar="FILE", help="Write the bad samples here, as JSON lines."),
+    root: list[str] | None = options.ROOTS,
+    as_json: bool = options.JSON,
+    debug: bool = options.DEBUG,
+) -> None:
+    """Check every shard against the index: size, checksums, tar headers, records; and name tars that it does not know.
+
+    Reads each shard once. The lines of --quarantine, {"shard": ..., "key": ..., "reason": ...}, name every sample that
+    a loader could not use, so the file can serve as an exclusion list.
+
+    \b
+    Examples:
+      python -m shards verify data/webvid
+      python -m shards verify data/webvid --decode --jobs 8 --quarantine bad.jsonl
+      python -m shards verify s3://bucket/webvid --quick --json
+
+    \b
+    Exit codes: 0 all is well, 1 something is wrong (named on stderr), 2 wrong usage.
+    """
+    with one_line_errors(debug):
+        if quick and decode:
+            raise UsageError("--quick reads no media, --decode needs them: choose one")
+        dataset = open_dataset(path, "verify", root)
+        result = verify_dataset(dataset, quick, decode, jobs or num_cores(), quarantine)
+        emit(result.to_dict(), as_json, _tables(result))
+        if result.num_problems:
+            first = result.problems[0]
+            where = first.shard + (f":{first.key}" if first.key is not None else "")
+            more = f" (the first of {result.num_problems} problems)" if result.num_problems > 1 else ""
+            complain(f"{dataset.url}: {where}: {first.reason}{more}")
+            raise typer.Exit(PROBLEMS)
+
+
+@dataclass(slots=True)
+class Verification:
+    """What was checked, and what was found."""
+
+    dataset: str
+    url: str
+    verified: bool
+    """Whether the index has checksums."""
+    quick: bool
+    decode: bool
+    num_shards: int = 0
+    num_samples: int = 0
+    num_members: int = 0
+    num_records: int = 0
+    num_decoded: int = 0
+    num_unlisted: int = 0
+    """Members that the index left out on purpose: their samples are in its quarantine."""
+    num_bytes: int = 0
+    seconds: float = 0.0
+    num_problems: int = 0
+    num_bad_samples: int = 0
+    problems: list[Problem] = field(default_factory=list)
+    """The first of them."""
+
+    def add(self, report: ShardReport) -> None:
+        self.num_shards += 1
+        for name in ("num_samples", "num_members", "num_records", "num_decoded", "num_unlisted", "num_bytes"):
+            setattr(self, name, getattr(self, name) + getattr(report, name))
+        self.num_bad_samples += len(report.bad)
+        self.add_problems(report.problems)
+
+    def add_problems(self, problems: Sequence[Problem]) -> None:
+        self.num_problems += len(problems)
+        self.problems += problems[: _KEPT - len(self.problems)]
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"ok": not self.num_problems, **asdict(self)}
+
+
+def verify_dataset(dataset: Dataset, quick: bool, decode: bool, jobs: int, quarantine: Path | None) -> Verification:
+    """Check all shards. Raises DatasetError for an index that cannot be read, UsageError for a FILE that cannot."""
+    from shards.dataset.checking.unindexed import unindexed_tars
+    from shards.dataset.checking.verify import bad_samples
+
+    result = Verification(dataset.name, dataset.url, dataset.verified, quick, decode)
+    start = time.perf_counter()
+    total = int(dataset.index.shards.bytes.sum())
+    with _whole_file(quarantine) as lines, show_progress("verify", total) as progress:
+        for report in _reports(dataset, quick, decode, jobs, progress.advance):
+            result.add(report)
+            if lines is not None:
+                lines.writelines(json_line(entry) + "\n" for entry in bad_samples(report))
+        result.add_problems(unindexed_tars(dataset.index))
+    result.seconds = round(time.perf_counter() - start, 3)
+    return result
+
+
+def _reports(
+    dataset: Dataset, quick: bool, decode: bool, jobs: int, advance: Callable[[int], None]
+) -> Iterator[ShardReport]:
+    """The reports of all shards in order; at most `jobs` are checked and as many wait for their turn."""
+    from shards.dataset.checking.verify import COLUMNS, ShardMembers, check_shard
+    from shards.dataset.writing.publish import is_own, read_quarantine
+    from shards.decode.backends import open_decoder
+
+    decoder = open_decoder("cpu") if decode else None
+    table = dataset.index.shards
+    quarantined = getattr(table, "num_quarantined", None)
+    lines = read_quarantine(dataset.index.source) if is_own(dataset.index.dataset) else None
+    pending: deque[Future[ShardReport]] = deque()
+    stopped = threading.Event()
+
+    def on_bytes(number: int) -> None:
+        if stopped.is_set():
+            raise CancelledError
+        advance(number)
+
+    with ThreadPoolExecutor(jobs, thread_name_prefix="shards-verify") as pool:
+        try:
+            for number, rows in shard_tables(dataset, COLUMNS):
+                if len(pending) >= 2 * jobs:
+                    yield pending.popleft().result()
+                pending.append(
+                    pool.submit(
+                        check_shard,
+                        dataset.shards,
+                        table.names[number],
+                        int(table.bytes[number]),
+                        table.checksums[number],
+                        int(table.num_elements[number]),
+                        ShardMembers(rows, dataset.index.rules),
+                        quick=quick,
+                        decoder=decoder,
+                        left_out=quarantined is not None and bool(quarantined[number]),
+                        quarantined=None if lines is None else lines.get(table.names[number], ()),
+                        on_bytes=on_bytes,
+                    )
+                )
+            while pending:
+                yield pending.popleft().result()
+        finally:
+            stopped.set()  # Ctrl-C waits for the piece that is being read, not for whole shards
+            for future in pending:
+                future.cancel()
+
+
+@contextmanager
+def _whole_file(path: Path | None) -> Iterator[TextIO | None]:
+    """A text file that appears under its name when the block ends well, and not at all otherwise."""
+    if path is None:
+        yield None
+        return
+    aside = path.with_name(f".{path.name}.unfinished")
+    try:
+        file = aside.open("w", encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be written ({error.strerror})") from error
+    try:
+        with file:
+            yield file
+        os.replace(aside, path)
+    finally:
+        aside.unlink(missing_ok=True)
+
+
+def _tables(result: Verification) -> RenderableType:
+    from rich.console import Group
+    from rich.table import Table
+
+    title = f"{result.dataset} at {result.url}"
+    facts = Table(title=cell(title), title_justify="left", show_header=False)
+    facts.add_column()
+    facts.add_column(justify="right")
+    for label, number in (
+        ("shards", result.num_shards),
+        ("samples", result.num_samples),
+        ("members", result.num_members),
+        *(() if result.quick else (("records counted", result.num_records),)),
+        *((("media decoded", result.num_decoded),) if result.decode else ()),
+        *((("members left out by the index", result.num_unlisted),) if result.num_unlisted else ()),
+    ):
+        facts.add_row(label, f"{number:,}")
+    if not result.quick:
+        speed = result.num_bytes / max(result.seconds, 1e-9)
+        facts.add_row("read", f"{human_bytes(result.num_bytes)} in {result.seconds:.1f} s, {human_bytes(speed)}/s")
+    if result.quick:
+        facts.add_row("checked", "sizes and tar headers only (--quick)")
+    elif result.verified:
+        facts.add_row("checked", "sizes, checksums of shards and members, tar headers, records")
+    else:
+        facts.add_row("checked", "sizes, tar headers, records; the index has no checksums (made with --headers)")
+    facts.add_row("problems", f"{result.num_problems:,}")
+    facts.add_row("bad samples", f"{result.num_bad_samples:,}")
+    if not result.problems:
+        return facts
+    table = Table(title="Problems", title_justify="left")
+    for column in ("shard", "key", "what", "expected", "found"):
+        table.add_column(column, overflow="fold")
+    for problem in result.problems[:_SHOWN]:
+        fields = (problem.shard, problem.key or "", problem.what, problem.expected, problem.found)
+        table.add_row(*(cell(text, 120) for text in fields))
+    more = result.num_problems - _SHOWN
+    return Group(facts, table, *([cell(f"... and {more:,} more")] if more > 0 else []))

@@ -1,0 +1,20 @@
+"""The names that this room gives to others."""
+
+from .index.index import DATASET_FILE as DATASET_FILE
+from .index.index import MAX_MEDIA_BYTES as MAX_MEDIA_BYTES
+from .index.index import MAX_TEXT_BYTES as MAX_TEXT_BYTES
+from .index.index import DatasetError as DatasetError
+from .index.index import Index as Index
+from .index.index import KeyFrames as KeyFrames
+from .index.index import ShardRows as ShardRows
+from .index.index import WrongPlace as WrongPlace
+from .members.members import suffix as suffix
+from .members.records import TextError as TextError
+from .members.records import is_whole as is_whole
+from .members.records import parse as parse
+from .writing.writer import QUARANTINE_FILE as QUARANTINE_FILE
+from .writing.writer import AlreadyFinished as AlreadyFinished
+from .writing.writer import DatasetWriter as DatasetWriter
+from .writing.writer import DuplicateKey as DuplicateKey
+from .writing.writer import SampleRefused as SampleRefused
+from .writing.writer import WriteSummary as WriteSummary

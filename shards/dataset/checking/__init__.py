@@ -1,0 +1,1 @@
+"""Checking the tars of a dataset against its index."""

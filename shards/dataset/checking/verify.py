@@ -1,0 +1,555 @@
+"""Check one shard against its rows of the index: size, checksums, tar headers, records, and on request decoding.
+
+Promises: every byte of a shard is read once, in chunks; what is held is one chunk, the tar headers (up to a limit) and
+the members that are looked into, one at a time. Whatever is wrong becomes a `Problem` that says where, what was
+expected and what was found; nothing in the data stops the check. `bad` names every sample that a reader could not use
+as the shard is now: one whose bytes are wrong, and all samples of a shard that is missing or of the wrong size,
+because a reader refuses such a shard whole. Damage outside of the samples' bytes (headers, padding) is a problem, but
+spoils a sample only where there is no checksum that proves its bytes.
+"""
+
+from __future__ import annotations
+
+import bisect
+import os
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, cast
+
+import numpy as np
+
+from shards.dataset.index.index import MAX_MEDIA_BYTES, MAX_TEXT_BYTES
+from shards.dataset.members.members import TEXTS, UNWRITTEN, MemberRules, Role, roles
+from shards.dataset.members.records import TextError, parse
+from shards.dataset.tars import tar
+from shards.dataset.tars.tar import Entry, Member, Stray, TarError
+from shards.decode.backends import Decoder
+from shards.media.clip import ClipConfig, plan_clip
+from shards.media.kinds import MediaError, probe
+from shards.read.sample import FACT_NAMES, MediaFacts
+from shards.storage.source import LocalSource, MissingFile, SeekableFile, Source, SourceError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    import xxhash
+
+COLUMNS = ("key", "member_ext", "member_offset", "member_size", "member_checksum", "num_records", *FACT_NAMES)
+"""Columns of index.parquet that a check needs."""
+_NEAR = 1 << 18
+_DECODE = ClipConfig(num_frames=4, size=64)
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing that is wrong in a shard."""
+
+    shard: str
+    key: str | None
+    """The sample that it belongs to, None for the shard as a whole."""
+    what: str
+    expected: str
+    found: str
+
+    @property
+    def reason(self) -> str:
+        return f"{self.what}: expected {self.expected}, found {self.found}"
+
+    def to_dict(self) -> dict[str, str | None]:
+        return {name: getattr(self, name) for name in self.__slots__}
+
+
+@dataclass(slots=True)
+class ShardReport:
+    """What a check found in one shard."""
+
+    shard: str
+    num_samples: int
+    num_members: int = 0
+    num_records: int = 0
+    """Records counted in json members."""
+    num_decoded: int = 0
+    num_unlisted: int = 0
+    """Members of the tar that the index left out on purpose."""
+    num_bytes: int = 0
+    """Bytes read and looked at."""
+    problems: list[Problem] = field(default_factory=list)
+    bad: dict[str, str] = field(default_factory=dict)
+    """Key -> reason of every sample that cannot be used."""
+
+
+class ShardMembers:
+    """The rows of one shard as the index gives them, with members sorted by where they lie; checksums may be absent."""
+
+    def __init__(self, table: pa.Table, rules: MemberRules = UNWRITTEN) -> None:
+        self.rules = rules
+
+        def flat(name: str) -> pa.Array:
+            return table.column(name).combine_chunks().flatten()
+
+        self.keys: list[str] = table.column("key").to_pylist()
+        self.num_records: list[int] = table.column("num_records").to_pylist()
+        self._facts = {name: table.column(name) for name in FACT_NAMES}
+        lengths = [
+            np.asarray(table.column(f"member_{name}").combine_chunks().value_lengths().fill_null(0), np.int64)
+            for name in ("ext", "offset", "size")
+        ]
+        self.fits = all(np.array_equal(other, lengths[0]) for other in lengths[1:])
+        """False when the member columns have different lengths; nothing else can be said then."""
+        if not self.fits:
+            return
+        sample = np.repeat(np.arange(len(self.keys)), lengths[0])
+        offset = np.asarray(flat("member_offset"), np.int64)
+        order = np.argsort(offset, kind="stable")
+        self.sample: list[int] = sample[order].tolist()
+        self.offset: list[int] = offset[order].tolist()
+        self.size: list[int] = np.asarray(flat("member_size"), np.int64)[order].tolist()
+        ext, checksum = flat("member_ext").to_pylist(), flat("member_checksum").to_pylist()
+        if len(checksum) != len(ext):
+            checksum = [None] * len(ext)
+        ends = np.cumsum(lengths[0]).tolist()
+        role = [found for start, end in zip([0, *ends], ends, strict=False) for found in roles(ext[start:end], rules)]
+        self.role: list[Role | None] = [role[i] for i in order]
+        """What a reader takes a member for."""
+        self.ext: list[str] = [ext[i] for i in order]
+        self.num_texts = Counter(row for row, role in zip(self.sample, self.role, strict=True) if role in TEXTS)
+        self.checksum: list[int | None] = [checksum[i] for i in order]
+
+    def __len__(self) -> int:
+        return len(self.keys)
+
+    @property
+    def verifiable(self) -> bool:
+        """Whether every member has a checksum."""
+        return self.fits and None not in self.checksum
+
+    def facts(self, row: int) -> MediaFacts:
+        return MediaFacts(**{name: column[row].as_py() for name, column in self._facts.items()})
+
+
+class _Span(NamedTuple):
+    """A member that can be looked at: its number, and which bytes of the shard it is."""
+
+    number: int
+    start: int
+    stop: int
+
+
+def check_shard(
+    shards: Source,
+    name: str,
+    num_bytes: int,
+    checksum: str,
+    num_elements: int,
+    rows: ShardMembers,
+    *,
+    quick: bool = False,
+    decoder: Decoder | None = None,
+    left_out: bool = False,
+    quarantined: Sequence[Mapping[str, Any]] | None = None,
+    on_bytes: Callable[[int], None] = lambda number: None,
+    chunk_bytes: int = 1 << 23,
+    max_header_bytes: int = 1 << 26,
+) -> ShardReport:
+    """Check a shard against the index, which says num_bytes, checksum ("": not known), num_elements and rows.
+
+    quick: only size and headers. decoder: decode a few frames of every medium. left_out: the index quarantined samples
+    of this shard, so members that it does not know are counted and no problem; quarantined: its lines about them, where
+    they are known: what they do not name is a problem after all. on_bytes is told how many bytes are
+    done; together num_bytes, unless the shard cannot be read. chunk_bytes: how many are read at a time.
+    max_header_bytes: how many between members are kept for the check of the headers; of more, they are read again.
+    """
+    check = _Check(shards, name, rows, quick, decoder, left_out, on_bytes, chunk_bytes)
+    if quarantined is not None:
+        check.left_out = _Lines(quarantined, rows.rules)
+    if not rows.fits:
+        check.spoil_all("index", "member columns of one length", "different lengths")
+        return check.report
+    if all(number >= 0 for number in rows.num_records) and sum(rows.num_records) != num_elements:
+        check.problem(
+            None, "index", f"{num_elements} records in shards.parquet", f"{sum(rows.num_records)} in its rows"
+        )
+    try:
+        found = shards.stat(name).size
+    except MissingFile:
+        check.spoil_all("shard", f"a file of {num_bytes} bytes", "no such file")
+        return check.report
+    except SourceError as error:
+        check.spoil_all("shard", f"a file of {num_bytes} bytes", str(error))
+        return check.report
+    try:
+        spans = check.lay_out(found)
+        if quick:
+            check.headers(found, None)
+            on_bytes(num_bytes)
+        else:
+            check.stream(found, checksum, spans, max_header_bytes)
+    except OSError as error:
+        check.spoil_all("shard", f"{num_bytes} bytes that can be read", str(error))
+    if found != num_bytes:  # last, so that damaged samples keep their own reason
+        check.spoil_all("shard size", f"{num_bytes} bytes", f"{found} bytes", first=True)
+    return check.report
+
+
+class _Check:
+    """The check of one shard, step by step."""
+
+    def __init__(
+        self,
+        shards: Source,
+        name: str,
+        rows: ShardMembers,
+        quick: bool,
+        decoder: Decoder | None,
+        left_out: bool,
+        on_bytes: Callable[[int], None],
+        chunk_bytes: int,
+    ) -> None:
+        self._shards, self._name, self._rows, self._decoder = shards, name, rows, decoder
+        self._chunk_bytes = chunk_bytes
+        self.left_out: _AnyLine | _Lines = _AnyLine() if left_out else _Lines((), rows.rules)
+        self._on_bytes = on_bytes
+        self._proven = rows.verifiable and not quick
+        self._texts: dict[int, dict[Role, bytes | None]] = {}
+        """The texts of samples that are not read to their end; None for what cannot be used."""
+        self.report = ShardReport(name, len(rows))
+
+    # ------------------------------------------------------------ findings
+
+    def problem(self, sample: int | None, what: str, expected: str, found: str, spoils: bool = True) -> None:
+        key = None if sample is None else self._rows.keys[sample]
+        problem = Problem(self._name, key, what, expected, found)
+        self.report.problems.append(problem)
+        if key is not None and spoils:
+            self.report.bad.setdefault(key, problem.reason)
+
+    def spoil_all(self, what: str, expected: str, found: str, first: bool = False) -> None:
+        """A problem of the shard that makes all its samples useless."""
+        problem = Problem(self._name, None, what, expected, found)
+        self.report.problems.insert(0 if first else len(self.report.problems), problem)
+        for key in self._rows.keys:
+            self.report.bad.setdefault(key, problem.reason)
+
+    # ------------------------------------------------------------ members
+
+    def lay_out(self, shard_bytes: int) -> list[_Span]:
+        """The members that lie inside the shard and not in each other; for the rest a problem."""
+        rows, spans, end = self._rows, list[_Span](), 0
+        for number, (start, size) in enumerate(zip(rows.offset, rows.size, strict=True)):
+            stop = start + size
+            if start < 0 or size < 0 or stop > shard_bytes:
+                self._member_problem(number, "", f"bytes {start} to {stop}", f"a shard of {shard_bytes} bytes")
+            elif start < end:
+                self._member_problem(number, "", f"bytes {start} to {stop}", f"another member up to byte {end}")
+            else:
+                spans.append(_Span(number, start, stop))
+                end = stop
+        self.report.num_members = len(rows.offset)
+        return spans
+
+    def stream(self, shard_bytes: int, checksum: str, spans: list[_Span], max_header_bytes: int) -> None:
+        """Read the shard once: its checksum, its members, and the headers between them."""
+        import xxhash
+
+        whole = xxhash.xxh3_128()
+        headers = _Headers(shard_bytes, f"{self._shards.url}/{self._name}", max_header_bytes)
+        open_member: _OpenMember | None = None
+        number = kept_to = position = 0
+        while position < shard_bytes:
+            data = self._shards.read(self._name, position, min(self._chunk_bytes, shard_bytes - position))
+            if not data:
+                raise SourceError(f"{self._shards.url}/{self._name}: gave only {position} of {shard_bytes} bytes")
+            if checksum:
+                whole.update(data)
+            view, stop = memoryview(data), position + len(data)
+            while number < len(spans) and spans[number].start < stop:
+                span = spans[number]
+                if open_member is None:
+                    headers.keep(kept_to, view, position, span.start)
+                    open_member = _OpenMember(self._is_looked_into(span))
+                open_member.add(view[max(span.start - position, 0) : span.stop - position])
+                if span.stop > stop:
+                    break
+                self._finish_member(span.number, open_member)
+                open_member, number, kept_to = None, number + 1, -(-span.stop // tar.BLOCK) * tar.BLOCK
+            if open_member is None:
+                headers.keep(kept_to, view, position, stop)
+                kept_to = max(kept_to, stop)
+            self.report.num_bytes += len(data)
+            self._on_bytes(len(data))
+            position = stop
+        for span in spans[number:]:  # empty members at the very end
+            self._finish_member(span.number, _OpenMember(True))
+        if checksum and whole.hexdigest() != checksum:
+            self.problem(None, "shard checksum", checksum, whole.hexdigest())
+        self.headers(shard_bytes, headers if headers.complete else None)
+
+    def _is_looked_into(self, span: _Span) -> bool:
+        role, size = self._rows.role[span.number], span.stop - span.start
+        if role in TEXTS:
+            return size <= MAX_TEXT_BYTES
+        return self._decoder is not None and role == "media" and size <= MAX_MEDIA_BYTES
+
+    def _finish_member(self, number: int, member: _OpenMember) -> None:
+        rows = self._rows
+        ext, role, expected = rows.ext[number], rows.role[number], rows.checksum[number]
+        found = member.checksum
+        if expected is not None and found != expected:
+            self._member_problem(number, " checksum", f"{expected:08x}", f"{found:08x}")
+            if role in TEXTS:
+                self._take_text(rows.sample[number], role, None)
+        elif role in TEXTS:
+            if member.data is None:
+                self.problem(rows.sample[number], f".{ext}", f"at most {MAX_TEXT_BYTES} bytes", f"{member.size}")
+            self._take_text(rows.sample[number], role, member.data)
+        elif self._decoder is not None and role == "media":
+            self._decode(rows.sample[number], ext, member)
+
+    def _take_text(self, sample: int, role: Role, data: bytes | None) -> None:
+        """Keep a text until all of its sample are there, then count the records that they make."""
+        texts = self._texts.setdefault(sample, {})
+        texts.setdefault(role, data)
+        if len(texts) < self._rows.num_texts[sample]:
+            return
+        del self._texts[sample]
+        if None in texts.values():
+            return
+        expected = self._rows.num_records[sample]
+        try:
+            found = len(parse(texts.get("json"), texts.get("txt"), self._rows.rules).records)
+        except TextError as error:
+            return self.problem(sample, "text", "text that can be read", str(error))
+        self.report.num_records += found
+        if expected not in (found, -1):
+            self.problem(sample, "records", f"{expected}", f"{found}")
+
+    def _decode(self, sample: int, ext: str, member: _OpenMember) -> None:
+        assert self._decoder is not None
+        if member.data is None:
+            return self.problem(sample, f".{ext}", f"at most {MAX_MEDIA_BYTES} bytes", f"{member.size}")
+        facts = self._rows.facts(sample)
+        try:
+            if not facts.num_frames or not facts.width:
+                facts = probe(member.data, f"x.{ext}")
+            plan = plan_clip(facts, _DECODE, np.random.default_rng(0))
+            if facts.kind == "image":
+                plan = replace(plan, frames=(0,))
+            self._decoder(member.data, facts.kind, plan)
+            self.report.num_decoded += 1
+        except MediaError as error:
+            self.problem(sample, f".{ext}", f"{_DECODE.num_frames} frames that can be decoded", str(error))
+
+    def _member_problem(self, number: int, what: str, expected: str, found: str) -> None:
+        self.problem(self._rows.sample[number], f".{self._rows.ext[number]}{what}", expected, found)
+
+    # ------------------------------------------------------------ headers
+
+    def headers(self, shard_bytes: int, kept: _Headers | None) -> None:
+        """Compare the tar's own list of members with the index."""
+        rows = self._rows
+        names = [f"{rows.keys[sample]}.{ext}" for sample, ext in zip(rows.sample, rows.ext, strict=True)]
+        expected = list(map(Member, names, rows.offset, rows.size))
+        # What was kept are the bytes where headers must be if the index is right, so agreement is proof; anything
+        # else is looked at again in the shard itself, to say truly what is there.
+        if kept is not None and self._agrees(kept, expected):
+            return
+        try:
+            found = tar.scan_all(self._tar(shard_bytes))
+        except TarError as error:
+            text = str(error).removeprefix(f"{self._shards.url}/{self._name}: ")
+            return self.problem(self._behind(text), "tar header", "a whole tar", text, spoils=not self._proven)
+        for number, what, has in _differences(expected, found, rows.rules):
+            if number is not None:
+                self.problem(rows.sample[number], "tar header", _shown(what), has, spoils=not self._proven)
+            elif self.left_out.covers(what):
+                self.report.num_unlisted += 1
+            else:
+                self.problem(None, "tar header", "nothing", f"{has}, which the index does not know")
+
+    def _agrees(self, kept: _Headers, expected: list[tar.Member]) -> bool:
+        try:
+            differences = list(_differences(expected, tar.scan_all(cast(BinaryIO, kept)), self._rows.rules))
+        except TarError:
+            return False
+        if not all(number is None and self.left_out.covers(entry) for number, entry, _ in differences):
+            return False
+        self.report.num_unlisted += len(differences)
+        return True
+
+    def _tar(self, shard_bytes: int) -> str | BinaryIO:
+        """The shard as a scan wants it: the path of a local file, else a file that is read in strides."""
+        if isinstance(self._shards, LocalSource):
+            return os.path.join(self._shards.url, self._name)
+        return cast(BinaryIO, _ReadAhead(self._shards, self._name, shard_bytes, self._stride()))
+
+    def _stride(self) -> int:
+        """Bytes to fetch at a time when only headers are wanted: everything where they lie close together."""
+        rows = self._rows
+        return self._chunk_bytes if rows.offset and rows.offset[-1] < _NEAR * len(rows.offset) else 1 << 14
+
+    def _behind(self, message: str) -> int | None:
+        """The sample of the first member behind the byte that an error of the scan names."""
+        byte = re.search(r"\bbytes? (\d+)", message)
+        at = bisect.bisect_left(self._rows.offset, int(byte[1])) if byte else len(self._rows.offset)
+        return self._rows.sample[at] if at < len(self._rows.sample) else None
+
+
+def _differences(
+    expected: Sequence[Entry], found: Sequence[Entry], rules: MemberRules
+) -> Iterator[tuple[int | None, Entry, str]]:
+    """(number in expected, what should be there, what is there) wherever two lists of members differ; (None, entry,
+    what it is) for one that is not expected."""
+    if expected == found:
+        return
+    strays = [entry for entry in found if isinstance(entry, Stray)]
+    at: dict[int, Entry] = {entry.offset: entry for entry in found if isinstance(entry, Member)}
+    for number, member in enumerate(expected):
+        there = at.pop(member.offset, None)
+        if there is None:
+            yield number, member, "no member"
+        elif there.size != member.size or _folded(there.name, rules) != _folded(member.name, rules):
+            yield number, member, _shown(there)
+    for entry in (*at.values(), *strays):
+        if isinstance(entry, Stray) or is_sample_member(entry.name):
+            yield None, entry, _shown(entry)
+
+
+def _shown(entry: Entry) -> str:
+    if isinstance(entry, Member):
+        return f"{entry.name!r} of {entry.size} bytes at byte {entry.offset}"
+    return f"{entry.name!r} at byte {entry.offset}, which {entry.reason}" if entry.name else entry.reason
+
+
+class _AnyLine:
+    """The quarantine of an index whose lines are not at hand: it may name anything."""
+
+    def covers(self, entry: Entry) -> bool:
+        return True
+
+
+class _Lines:
+    """What the quarantine lines of one shard name."""
+
+    def __init__(self, lines: Iterable[Mapping[str, Any]], rules: MemberRules) -> None:
+        self._rules = rules
+        self._keys, self._names = set[str](), set[str | None]()
+        for line in lines:
+            self._names.update([line.get("member"), *(line.get("members") or ())])
+            if line.get("key") is not None:
+                self._keys.add(line["key"])
+
+    def covers(self, entry: Entry) -> bool:
+        if (entry.name or None) in self._names:
+            return True
+        # Lines of older indexes name the first member of a sample, and its key.
+        parts = self._rules.split(entry.name)
+        return parts is not None and parts[0] in self._keys
+
+
+def is_sample_member(name: str) -> bool:
+    """Whether WebDataset would take a member of this name for part of a sample."""
+    base = name.rsplit("/", 1)[-1]
+    key, dot, ext = base.partition(".")
+    return bool(key and dot and ext) and not (key.startswith("__") and key.endswith("__"))
+
+
+def _folded(name: str, rules: MemberRules) -> tuple[str, str]:
+    """A member's name as far as it must agree: "./" in front and the case of extensions vary between readers."""
+    name = name.removeprefix("./")
+    return rules.split(name) or (name, "")
+
+
+class _OpenMember:
+    """A member on its way: its checksum, and its bytes where they are looked into."""
+
+    def __init__(self, keep: bool) -> None:
+        self.size = 0
+        self._first: memoryview | None = None
+        self._hasher: xxhash.xxh3_64 | None = None
+        self._parts: list[bytes] | None = [] if keep else None
+
+    def add(self, part: memoryview) -> None:
+        import xxhash
+
+        if self._first is None and self._hasher is None:
+            self._first = part  # nearly all members lie in one chunk: hashed in one call, without a copy
+        else:
+            if self._hasher is None:
+                self._hasher = xxhash.xxh3_64(self._first or b"")
+                self._first = None
+            self._hasher.update(part)
+        if self._parts is not None:
+            self._parts.append(bytes(part))
+        self.size += len(part)
+
+    @property
+    def checksum(self) -> int:
+        """Low 32 bits of XXH3_64."""
+        import xxhash
+
+        digest = self._hasher.intdigest() if self._hasher else xxhash.xxh3_64_intdigest(self._first or b"")
+        return digest & 0xFFFFFFFF
+
+    @property
+    def data(self) -> bytes | None:
+        return None if self._parts is None else b"".join(self._parts)
+
+
+class _Headers(SeekableFile):
+    """A shard without its members: the bytes between them as they are, zeros in their place."""
+
+    def __init__(self, size: int, name: str, max_bytes: int) -> None:
+        super().__init__(size, name)
+        self._max_bytes = max_bytes
+        self._starts: list[int] = []
+        self._pieces: list[bytes] = []
+        self._held = 0
+        self.complete = True
+
+    def keep(self, start: int, view: memoryview, position: int, stop: int) -> None:
+        """Keep bytes start..stop of the shard as far as they lie in view, which begins at position."""
+        start, stop = max(start, position), min(stop, position + len(view))
+        if start >= stop or not self.complete:
+            return
+        if self._held + stop - start > self._max_bytes:
+            self.complete = False
+            self._starts, self._pieces = [], []
+            return
+        self._starts.append(start)
+        self._pieces.append(bytes(view[start - position : stop - position]))
+        self._held += stop - start
+
+    def _get(self, offset: int, length: int) -> bytes:
+        at = bisect.bisect_right(self._starts, offset) - 1
+        if at >= 0 and offset + length <= self._starts[at] + len(self._pieces[at]):
+            return self._pieces[at][offset - self._starts[at] :][:length]
+        out = bytearray(length)
+        for number in range(max(at, 0), len(self._starts)):
+            start, piece = self._starts[number], self._pieces[number]
+            if start >= offset + length:
+                break
+            low, high = max(start, offset), min(start + len(piece), offset + length)
+            if low < high:
+                out[low - offset : high - offset] = piece[low - start : high - start]
+        return bytes(out)
+
+
+class _ReadAhead(SeekableFile):
+    """A shard read in strides, for a scan that wants small pieces one after the other."""
+
+    def __init__(self, shards: Source, name: str, size: int, stride: int) -> None:
+        super().__init__(size, f"{shards.url}/{name}")
+        self._shards, self._file, self._stride = shards, name, stride
+        self._start, self._data = 0, b""
+
+    def _get(self, offset: int, length: int) -> bytes:
+        if not self._start <= offset <= offset + length <= self._start + len(self._data):
+            self._start, self._data = offset, self._shards.read(self._file, offset, max(length, self._stride))
+        return self._data[offset - self._start :][:length]
+
+
+def bad_samples(report: ShardReport) -> Iterator[dict[str, str]]:
+    """The entries of an exclusion list: shard, key, reason."""
+    for key, reason in report.bad.items():
+        yield {"shard": report.shard, "key": key, "reason": reason}

@@ -1,0 +1,1 @@
+"""The index of a dataset: its rows and columns, reading and writing it."""

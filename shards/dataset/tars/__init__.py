@@ -1,0 +1,1 @@
+"""Reading tars, also those that others wrote."""

@@ -1,0 +1,144 @@
+"""What a file or a folder is that is no tar and no dataset of ours: one line that says so, and what to do.
+
+Promises: a few bytes and names are looked at, nothing is loaded or followed; what is not recognised gives "".
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from fnmatch import fnmatch, fnmatchcase
+
+from shards.base.json_text import load_json
+from shards.media.pictures.first_bytes import LFS_POINTER, answer, archive, compression
+from shards.storage.source import LocalSource, Source, SourceError, open_source
+
+_ANSWERS = {
+    "html": "an HTML page, often that of a login or an error; fetch the tar again",
+    "xml": "an XML text, often the error of a store; fetch the tar again",
+    "json": "a JSON text, often the error of a server; fetch the tar again",
+}
+
+
+def kind_of_file(head: bytes) -> str:
+    """What a file is by its first bytes, with what to do, as in "it is ..."; "" if that is not known."""
+    if head.startswith(LFS_POINTER):
+        return "a git-lfs pointer in place of the file; fetch it: git lfs pull"
+    if head.startswith(b"/annex/objects/"):
+        return "a git-annex pointer in place of the file; fetch it: git annex get"
+    if packed := compression(head):
+        return f"{packed.partition(' ')[2]} compressed, not a plain tar; unpack it first"
+    if other := archive(head):
+        return f"{other} archive, not a tar; unpack it and pack it as a tar"
+    if head.startswith(b"PAR1"):
+        return "a parquet file, not a tar; write its samples as WebDataset tars"
+    said = answer(head)
+    return _ANSWERS[said] if said and b"\0" not in head else ""
+
+
+ENERGON = "an Energon dataset (.nv-meta): its tars are indexed as WebDataset tars, its splits and settings are not used"
+_TO_TARS = "read it with its own reader, write its samples with webdataset.TarWriter, and index those tars"
+_MAX_INDEX = 1 << 24
+"""Bytes of an index.json that is looked into."""
+_ENDINGS = (
+    ("*.mds*", f"holds a MosaicML (MDS) dataset; {_TO_TARS}"),
+    ("*.tar.*", "holds compressed tars; unpack them first, e.g. with gunzip or unzstd"),
+    ("*.tgz", "holds compressed tars; unpack them first, e.g. with gunzip"),
+    ("*.beton", "holds FFCV files, which are read as they are: name one as the path of a dataset"),
+    ("*.tfrecord*", f"holds TFRecords; {_TO_TARS}"),
+    ("*.parquet", f"holds parquet files; {_TO_TARS}"),
+    ("*.arrow", f"holds arrow files; {_TO_TARS}"),
+    ("data.mdb", f"holds an LMDB; {_TO_TARS}"),
+    ("*.zip", "holds zips; unpack them and pack each as a tar"),
+)
+
+ALL_TARS = "*.tar"
+"""The pattern that stands for a whole folder."""
+_PACKED = (
+    ".tar.gz",
+    ".tar.bz2",
+    ".tar.xz",
+    ".tar.zst",
+    ".tar.lz4",
+    ".tar.lz",
+    ".tar.z",
+    ".tgz",
+    ".tbz2",
+    ".txz",
+    ".tzst",
+)
+
+
+def tars_among(names: Iterable[str], pattern: str) -> set[str]:
+    """The names that a pattern means. A whole folder holds those in capitals too, and compressed ones that lie beside
+    plain tars and were not unpacked there: whoever indexes it says that they are left out."""
+    names = set(names)
+    found = {name for name in names if fnmatchcase(name, pattern)}
+    if pattern != ALL_TARS:
+        return found
+    found |= {name for name in names if name.lower().endswith(".tar")}
+    packed = {name for name in names if name.lower().endswith(_PACKED) and _unpacked(name) not in found}
+    return found | packed if found else found
+
+
+def _unpacked(name: str) -> str:
+    stem = name.rpartition(".")[0]
+    return stem if stem.lower().endswith(".tar") else stem + ".tar"
+
+
+def kind_of_folder(source: Source) -> str:
+    """What a folder or URL prefix without tars is, with what to do; "" if that is not known."""
+    try:
+        names = source.list()
+    except SourceError:
+        return ""  # whoever asks could not list it either, and says why
+    kind = _kind_of_names(source, names)
+    if kind:
+        return f"the folder {kind}"
+    energon = "the folder is an Energon dataset (.nv-meta)" if is_energon(source.url) else ""
+    below = {folder: open_source(os.path.join(source.url, folder)) for folder in _folders(source)}
+    with_tars = [folder for folder, inside in below.items() if inside.list(".tar")]
+    if with_tars:
+        found = energon or "no tars lie in the folder"
+        return f"{found}, but in folders below it ({', '.join(with_tars[:5])}): index each, and blend them"
+    if energon:
+        return f"{energon} and its tars lie elsewhere: index the folder of the tars"
+    for folder, inside in below.items():
+        kind = _kind_of_names(inside, inside.list())
+        if kind:
+            return f"the folder {folder} in it {kind}"
+    return ""
+
+
+def is_energon(folder: str) -> bool:
+    """Whether Energon has put its own files beside the tars of a folder of this machine."""
+    return os.path.isdir(os.path.join(folder, ".nv-meta"))
+
+
+def _kind_of_names(source: Source, names: list[str]) -> str:
+    kind = _kind_by_index(source) if "index.json" in names else ""
+    return kind or next((what for ending, what in _ENDINGS if any(fnmatch(name, ending) for name in names)), "")
+
+
+def _kind_by_index(source: Source) -> str:
+    try:
+        content = load_json(source.read("index.json", 0, _MAX_INDEX), _MAX_INDEX)
+    except (SourceError, ValueError):
+        return ""  # no index of anybody that is known here
+    if not isinstance(content, dict):
+        return ""
+    if isinstance(content.get("chunks"), list):
+        return f"holds a LitData dataset; {_TO_TARS}"
+    if isinstance(content.get("shards"), list):
+        return f"holds a MosaicML (MDS) dataset; {_TO_TARS}"
+    if isinstance(content.get("shardlist"), list):
+        return "holds the index of a WebDataset (wids) without its tars; index the folder that its urls name"
+    return ""
+
+
+def _folders(source: Source) -> list[str]:
+    """Folders of this machine inside a folder that can be listed; none of a URL, where looking takes long."""
+    if not isinstance(source, LocalSource):
+        return []
+    with os.scandir(source.url) as entries:
+        return sorted(entry.name for entry in entries if entry.is_dir() and os.access(entry.path, os.R_OK | os.X_OK))

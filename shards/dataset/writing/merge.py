@@ -1,0 +1,76 @@
+"""Join indexes of parts of one dataset, made on several machines: `python -m shards merge` as a function.
+
+Promises: the result is what one run of the indexer over all tars would have written. Parts that lie at different
+roots, looked at different things, or disagree about a shard are refused by name; no tar is opened.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from shards.base.redact import shown
+from shards.dataset.index.index import DatasetError, Index, WrongPlace
+from shards.dataset.members.members import MemberRules
+from shards.dataset.writing.indexer import IndexReport, check_replaceable, normal_place, report
+from shards.dataset.writing.publish import Header, Piece, is_own, pieces_of, publish_index
+from shards.dataset.writing.target import open_target
+from shards.storage.source import open_source
+
+
+def merge(out: str, parts: Sequence[str], name: str | None = None, roots: Sequence[str] = ()) -> IndexReport:
+    """Write the index of all shards of `parts` to `out`, which may be one of them or lie beside the tars.
+
+    roots: where the parts may lead beside their own places (shards/storage/roots.py).
+
+    Raises WrongPlace for parts that are not there or do not belong together; DatasetError, SourceError, WriteError.
+    """
+    places = [normal_place(part) for part in parts]
+    opened = [Index.open(open_source(place), roots) for place in places]
+    headers = [_header(place, part) for place, part in zip(places, opened, strict=True)]
+    pieces: dict[str, Piece] = {}
+    damaged: dict[str, str] = {}
+    for place, part, header in zip(places, opened, headers, strict=True):
+        for what in ("root", "checksums", "media", "rules"):
+            first, other = (_said(getattr(each, what)) for each in (headers[0], header))
+            if first != other:
+                raise WrongPlace(
+                    f"{place}: {what} is {other!r}, but {first!r} in {places[0]}; merge parts of one dataset that "
+                    "were indexed with the same options"
+                )
+        for shard, piece in pieces_of(part).items():
+            if shard in pieces and pieces[shard].entry != piece.entry:
+                raise DatasetError(f"{place}: differs from another part about {shard}; index it again")
+            pieces[shard] = piece
+        damaged.update(header.provenance.get("left_out", {}))
+    damaged = {shard: reason for shard, reason in sorted(damaged.items()) if shard not in pieces}
+    walks = [int(header.provenance.get("walk", 0)) for header in headers]
+    root = headers[0].root
+    assert root is not None
+    target = open_target(normal_place(out))
+    try:
+        if "dataset.json" in target.list():
+            check_replaceable(target)
+        in_order = [pieces[shard] for shard in sorted(pieces)]
+        header = headers[0]._replace(
+            name=name or headers[0].name,
+            root=None if shown(target.address) == root else root,
+            provenance={"merged": len(parts), "left_out": damaged, "walk": min(walks)},
+        )
+        reasons = publish_index(target, header, in_order)
+        return report(header, target.url, root, in_order, 0, damaged, 0, reasons)
+    finally:
+        target.release()
+
+
+def _said(value: Any) -> Any:
+    return value.options() if isinstance(value, MemberRules) else value
+
+
+def _header(place: str, part: Index) -> Header:
+    """The header of a part, its root spelled out."""
+    if not is_own(part.dataset):
+        raise WrongPlace(f"{place}: was not made by indexing; merge indexes that `python -m shards index` wrote")
+    provenance = part.dataset["provenance"]
+    root = shown(part.dataset.get("root") or place)
+    return Header(part.dataset["name"], root, part.verified, bool(provenance.get("media")), provenance, part.rules)

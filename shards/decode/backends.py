@@ -1,0 +1,140 @@
+"""Decode backends: each is a function of (bytes, kind, clip plan) and keeps no state, so it needs no checkpoint.
+
+Every backend executes the same plan and gives frames of the same shape; they differ only in colour conversion and
+interpolation. A backend is imported when it is first asked for.
+
+cpu         FFmpeg and Pillow on threads. Frames are numpy arrays.
+dali-cuda   DALI on the GPU: NVDEC and nvJPEG. Frames are tensors there. What it cannot do right goes to `cpu`, one clip
+            at a time, counted by reason (shards/decode/dali.py).
+dali-cpu    DALI's CPU operators, for tests of that path and machines without a GPU. Frames are numpy arrays.
+
+The setting `dali` means dali-cuda where torch sees a CUDA device, else dali-cpu; `auto` means dali-cuda or `cpu`.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Callable
+from functools import cache
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias, Union
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shards.base.printing import PrintableError, logger
+from shards.media.clip import ClipPlan
+from shards.media.partial import Media
+
+if TYPE_CHECKING:
+    import torch
+
+_logger = logger(__name__)
+
+Frames: TypeAlias = Union[NDArray[np.uint8], "torch.Tensor"]
+"""A clip, uint8 (T, H, W, 3), RGB, contiguous: a numpy array, or a tensor on the device that the backend decodes on."""
+Decoder: TypeAlias = Callable[[Media, str, ClipPlan], Frames]
+"""(media, kind, plan) -> frames. Raises MediaError."""
+Count: TypeAlias = Callable[[str], None]
+"""Notes that a clip went this way: "dali", or "cpu: REASON" for one that DALI was not given or refused."""
+
+
+class Backend(NamedTuple):
+    """A way to decode on this machine."""
+
+    name: str
+    """"cpu", "dali-cuda" or "dali-cpu"; a cursor carries it."""
+    decode: Decoder
+    reason: str = "the configuration says so"
+    """Why it was taken."""
+    parts: bool = True
+    """Whether it decodes a video of which only some bytes are there; DALI is given whole ones."""
+
+
+class NoDecoder(PrintableError, RuntimeError):
+    """A decode backend that was asked for cannot run here; the message says what to install or to set."""
+
+
+def _no_count(way: str) -> None:
+    pass
+
+
+def open_backend(setting: str, count: Count = _no_count) -> Backend:
+    """The backend of a setting of LoaderConfig.decode. Raises ValueError that lists the known ones, and NoDecoder."""
+    if setting not in BACKENDS:
+        raise ValueError(f"unknown decoder {setting!r}; known: {', '.join(sorted(BACKENDS))}")
+    backend = BACKENDS[setting](count)
+    _say(backend.name, backend.reason)
+    return backend
+
+
+def open_decoder(setting: str) -> Decoder:
+    """The decode function of a backend alone."""
+    return open_backend(setting).decode
+
+
+@cache
+def _say(name: str, reason: str) -> None:
+    """Once a process for each choice."""
+    _logger.info("decode: %s, because %s", name, reason)
+
+
+def _cpu(count: Count) -> Backend:
+    from shards.decode.cpu import decode
+
+    return Backend("cpu", decode)
+
+
+def _dali(count: Count) -> Backend:
+    if not _installed():
+        raise NoDecoder(
+            "decode: dali needs NVIDIA DALI, which is not installed here; install the extra (pip install "
+            "'mcg-streams[dali]'), or set decode to cpu or auto"
+        )
+    from shards.decode.dali import Dali
+
+    no_gpu = _why_no_gpu()
+    if no_gpu is not None:
+        return Backend("dali-cpu", Dali(None, count), f"the configuration says dali, and {no_gpu}", parts=False)
+    import torch
+
+    return Backend("dali-cuda", Dali(torch.cuda.current_device(), count), parts=False)
+
+
+def _auto(count: Count) -> Backend:
+    missing = _why_no_gpu() or ("NVIDIA DALI is not installed (extra dali)" if not _installed() else _why_no_nvdec())
+    if missing is not None:
+        return _cpu(count)._replace(reason=missing)
+    return _dali(count)._replace(reason="torch sees a CUDA device, and DALI and NVDEC are here")
+
+
+def _installed() -> bool:
+    try:
+        return find_spec("nvidia.dali") is not None
+    except ModuleNotFoundError:  # of the package above it
+        return False
+
+
+def _why_no_gpu() -> str | None:
+    try:
+        ctypes.CDLL("libcuda.so.1")
+    except OSError:
+        return "there is no NVIDIA driver here (libcuda.so.1 cannot be loaded)"  # spares the import of torch
+    import torch
+
+    return None if torch.cuda.is_available() else "torch sees no CUDA device"
+
+
+def _why_no_nvdec() -> str | None:
+    try:
+        ctypes.CDLL("libnvcuvid.so.1")
+    except OSError:
+        return "the NVIDIA driver here has no video decoder (libnvcuvid.so.1 cannot be loaded)"
+    return None
+
+
+BACKENDS: dict[str, Callable[[Count], Backend]] = {
+    "auto": _auto,
+    "cpu": _cpu,
+    "dali": _dali,
+}

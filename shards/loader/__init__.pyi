@@ -1,0 +1,10 @@
+"""The names that this room gives to others."""
+
+from .accounting import RunAccounting as RunAccounting
+from .config import DatasetConfig as DatasetConfig
+from .config import LoaderConfig as LoaderConfig
+from .loader import RngFactory as RngFactory
+from .metrics import to_prometheus as to_prometheus
+from .metrics import write_metrics as write_metrics
+from .stats import AccountingError as AccountingError
+from .stats import Snapshot as Snapshot

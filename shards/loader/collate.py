@@ -1,0 +1,169 @@
+"""Collate: decoded slots of one rank -> one batch of numpy arrays, or with its frames on the GPU that decoded them.
+
+Promises: frames, or rows of features in their place, are stacked; arrays of any rank are padded with zeros at the end
+of every axis to one shape (masks are arrays like any other, so padding is masked by the task's own zeros); whatever
+does not fit together is refused with the origins of both slots. A slot without frames becomes a copy of a good one with
+`valid` False, so that a model always sees well-formed numbers.
+Frames on a GPU are stacked there, on a stream of their own that is done before the batch is handed over.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from shards.decode.backends import Frames
+from shards.loader.quarantine import Failure
+from shards.read.sample import Origin
+
+if TYPE_CHECKING:
+    import torch
+
+PADDING = Origin("", "", "padding")
+"""The origin of slots that only fill up the last batch of an evaluation."""
+_DTYPES = {4: ("uint8",), 2: ("float16", "float32")}
+"""Number formats by the number of axes: frames have four, features two."""
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """One slot of a batch: a decoded element, or the failure of one (frames None), or padding (origin PADDING)."""
+
+    origin: Origin
+    frames: Frames | None
+    """(T, H, W, 3) uint8 RGB or (S, F) features of S moments, float16 or float32; an array or a tensor."""
+    arrays: dict[str, npt.NDArray[Any]] = field(default_factory=dict)
+    meta: dict[str, Any] = field(default_factory=dict)
+    failures: tuple[Failure, ...] = ()
+    """What was tried in vain for this slot, in order."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Batch:
+    """One rank's part of a global batch; B is the rank's number of slots."""
+
+    frames: Frames
+    """(B, T, H, W, 3) uint8 RGB, or (B, S, F) features: a numpy array, or with DALI on a GPU a torch tensor there,
+    complete, and safe to use on the CUDA stream that was current when the batch was asked for (on another one:
+    `Tensor.record_stream`)."""
+    arrays: dict[str, npt.NDArray[Any]]
+    """Each (B, *shape), where shape is the largest of the slots along every axis; the rest is zeros."""
+    meta: list[dict[str, Any]]
+    origins: list[Origin]
+    """Of what was handed over; in evaluation also of failed slots (`PADDING` for slots that only fill up)."""
+    valid: npt.NDArray[np.bool_]
+    """(B,) False for failed slots and padding, which training never has."""
+    dataset: str | None
+    """The dataset of the whole global batch, None when it is mixed."""
+    slot_failures: list[tuple[Failure, ...]]
+    """Of each slot what was tried for it in vain, in order: several records of one sample may fail for several
+    reasons, which the origin does not tell apart."""
+
+    def __len__(self) -> int:
+        return len(self.origins)
+
+    @property
+    def failures(self) -> list[Failure]:
+        """Of all slots: in training what was substituted, in evaluation what is missing."""
+        return [failure for failures in self.slot_failures for failure in failures]
+
+
+def collate(
+    slots: Sequence[Slot],
+    pad_to_multiple: int,
+    dataset: str | None = None,
+    filler: Slot | None = None,
+    placed: npt.NDArray[np.uint8] | None = None,
+) -> Batch:
+    """Stack slots. Slots without frames take those of `filler`, or of the first good slot.
+
+    pad_to_multiple: the last axis of an array (the tokens of a text) is rounded up to a multiple of this.
+    placed: (B, T, H, W, 3), an array in which the frames of those slots that have some lie already; it is the batch's.
+
+    Raises ValueError when shapes of frames, names, dtypes or ranks of arrays differ, or when there is neither a good
+    slot nor a filler.
+    """
+    good = next((slot for slot in slots if slot.frames is not None), filler)
+    if good is None:
+        raise ValueError(f"no slot of this batch could be used and there is no filler; the first is {slots[0].origin}")
+    shown = [slot if slot.frames is not None else good for slot in slots]
+    for slot in shown:
+        _check_like(slot, good)
+    if placed is not None:
+        assert isinstance(good.frames, np.ndarray)
+        for number, slot in enumerate(slots):
+            if slot.frames is None:
+                placed[number] = good.frames
+    return Batch(
+        frames=stack([s.frames for s in shown if s.frames is not None]) if placed is None else placed,
+        arrays={name: _pad([slot.arrays[name] for slot in shown], pad_to_multiple) for name in good.arrays},
+        meta=[slot.meta for slot in slots],
+        origins=[slot.origin for slot in slots],
+        valid=np.array([slot.frames is not None for slot in slots]),
+        dataset=dataset,
+        slot_failures=[slot.failures for slot in slots],
+    )
+
+
+def stack(clips: Sequence[Frames]) -> Frames:
+    """Frames one upon the other, where they are; on a GPU by a stream of its own, and done when this returns."""
+    if isinstance(clips[0], np.ndarray):
+        return np.stack([clip for clip in clips if isinstance(clip, np.ndarray)])
+    import torch
+
+    tensors = [clip for clip in clips if isinstance(clip, torch.Tensor)]
+    if not tensors[0].is_cuda:
+        return torch.stack(tensors)
+    stream = _stream(tensors[0].device)
+    with torch.cuda.stream(stream):
+        stacked = torch.stack(tensors)
+    stream.synchronize()  # the clips, whose memory is DALI's, may go now
+    return stacked
+
+
+@cache
+def _stream(device: torch.device) -> torch.cuda.Stream:
+    """One for all batches: torch keeps the memory of each stream apart."""
+    import torch
+
+    return torch.cuda.Stream(device)
+
+
+def _pad(arrays: Sequence[npt.NDArray[Any]], multiple: int) -> npt.NDArray[Any]:
+    """Arrays of one rank as one, each in the corner of its place. The last axis has at least one multiple."""
+    shape = [max(sizes) for sizes in zip(*(array.shape for array in arrays), strict=True)]
+    if shape:
+        shape[-1] = -(-max(1, shape[-1]) // multiple) * multiple
+    padded = np.zeros((len(arrays), *shape), dtype=arrays[0].dtype)
+    for number, array in enumerate(arrays):
+        corner: tuple[int | slice, ...] = (number, *(slice(size) for size in array.shape))
+        padded[corner] = array
+    return padded
+
+
+def _form(frames: Frames) -> str:
+    """Shape, dtype and, of a tensor, where it is."""
+    place = "" if isinstance(frames, np.ndarray) else f" tensor on {frames.device}"
+    return f"{tuple(frames.shape)} {str(frames.dtype).removeprefix('torch.')}{place}"
+
+
+def _check_like(slot: Slot, good: Slot) -> None:
+    assert slot.frames is not None and good.frames is not None
+    mine, other = _form(slot.frames), _form(good.frames)
+    allowed = _DTYPES.get(len(slot.frames.shape), ())
+    if mine != other or not set(allowed) & set(mine.split()):
+        raise ValueError(
+            "clips of one batch must have one shape, one place, and dtype uint8 (features: float16 or float32): "
+            f"{slot.origin} has {mine}, {good.origin} has {other}"
+        )
+    kinds = [{name: f"{array.dtype.str} {array.ndim}-D" for name, array in s.arrays.items()} for s in (slot, good)]
+    if kinds[0] != kinds[1]:
+        raise ValueError(
+            f"elements of one batch must have the same arrays: {slot.origin} has {kinds[0]}, "
+            f"{good.origin} has {kinds[1]}"
+        )

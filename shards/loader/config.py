@@ -1,0 +1,153 @@
+"""What a loader reads and how, as frozen pydantic models that refuse unknown fields.
+
+The line under each field says what it means and its unit. What changes the sequence of elements is marked "(order)": a
+cursor saved under another value is refused.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, Self
+
+from pydantic import ByteSize, Field, field_validator, model_validator
+
+from shards.base.frozen import Frozen
+from shards.base.redact import shown
+from shards.dataset.members.members import MemberSettings
+from shards.order.blend import whole_weights
+from shards.order.partition import check_divisible
+from shards.select.where import parse_where
+from shards.storage.addresses import check_address
+
+
+class DatasetConfig(MemberSettings):
+    """One dataset of a blend."""
+
+    name: str = Field(min_length=1, max_length=32, pattern=r"^[A-Za-z0-9._-]+$")
+    """Name in batches, errors and logs, up to 32 letters, digits and . _ - (order)"""
+    path: str = Field(min_length=1)
+    """Folder or URL prefix that holds the shards and dataset.json; for ffcv the .beton file, on a local disk."""
+    roots: tuple[str, ...] = ()
+    """Places where shards may lie, and web servers redirect to, beside and below the path; with user and query where
+    they are needed (shards/storage/roots.py)."""
+    source: Literal["shards", "ffcv"] = "shards"
+    """Shards, or the stored frames of a small dataset in one file that python -m tools export-ffcv wrote."""
+    weight: float = Field(default=1, gt=0, allow_inf_nan=False)
+    """Share of turns in the blend; fractions are rounded to a total of 1000 (order); training only."""
+    elements: Literal["record", "sample"] = "record"
+    """What one pass goes through once: every text record, or every sample with one record drawn per pass (order)."""
+    repeat: int = Field(default=1, ge=1, le=100)
+    """Times that one pass holds every element (order); training only."""
+    where: str | None = None
+    """Samples to use, by columns of the index, e.g. "duration >= 2 and kind == 'video'" (order); shards/select/where.py."""
+    partial_bytes: int | None = Field(default=4 << 20, ge=0)
+    """With GOP tables in the index decoding skips what a clip does not need, and of remote videos larger than this, in
+    bytes, only what it needs is fetched, unless verify is "always" or DALI decodes. None: read whole, decode from the
+    first frame."""
+    exclude: tuple[str, ...] = ()
+    """JSON-lines files of {"shard", "key"} whose samples are left out (order); shards/select/exclusion.py."""
+
+    @field_validator("path", "roots")
+    @classmethod
+    def _check_addresses(cls, found: str | tuple[str, ...]) -> str | tuple[str, ...]:
+        for address in (found,) if isinstance(found, str) else found:
+            check_address(address)
+        return found
+
+    @field_validator("where")
+    @classmethod
+    def _check_where(cls, where: str | None) -> str | None:
+        if where is not None:
+            parse_where(where)
+        return where
+
+    @model_validator(mode="after")
+    def _check_source(self) -> Self:
+        if self.source == "shards" and self.path.endswith(".beton"):
+            raise ValueError(f"path {shown(self.path)} is a .beton file, which source: ffcv reads")
+        if self.source == "ffcv" and self.given():
+            raise ValueError(f"{', '.join(self.given())} is about members of shards; a .beton file has none")
+        return self
+
+    @property
+    def label(self) -> str:
+        """The name with what changes the elements of the dataset; a feed adds its selection."""
+        sample = "/sample" if self.elements == "sample" else ""
+        return f"{self.name}{sample}" + (f"*{self.repeat}" if self.repeat > 1 else "")
+
+
+class CacheConfig(Frozen):
+    """Whole shards of remote datasets as files on a disk of this node, shared by all its processes."""
+
+    folder: str = Field(min_length=1)
+    """Where, on a local disk; made if it is not there."""
+    limit: ByteSize = Field(gt=0)
+    """What all files in it may take together, in bytes or as in "500GB"."""
+    shared: Literal["group"] | None = None
+    """Who uses it: one user (the folder is 0700), or "group": all users of the folder's group (2775, files 0664)."""
+    connections: int = Field(default=4, ge=1, le=64)
+    """Requests of this rank for whole shards at the same time."""
+    part_bytes: ByteSize = Field(default=ByteSize(32 << 20), ge=1 << 20)
+    """What one request asks for; a shard of up to two parts is one request."""
+
+
+class LoaderConfig(Frozen):
+    """One stream of batches, for training (endless, shuffled) or evaluation (one pass in order)."""
+
+    blend: tuple[DatasetConfig, ...] = Field(min_length=1)
+    """The datasets (order); evaluation reads them one after the other."""
+    batch_size: int = Field(ge=1)
+    """Elements of a global batch, all ranks together; a multiple of the world size."""
+    mode: Literal["train", "eval"] = "train"
+    """train: endless, failures substituted; eval: every element once, the last batch padded, nothing substituted."""
+    unit: Literal["step", "sample"] = "step"
+    """What takes a turn of the blend: a batch of one dataset, or each slot of a mixed one (order); training only."""
+    seed: int = Field(default=0, ge=0, lt=2**32)
+    """Seed of order and augmentation (order)."""
+    streams: int = Field(default=16, ge=1, le=4096)
+    """Streams per dataset (order); a multiple of the world size that divides batch_size gives each rank its own."""
+    window: int | None = Field(default=None, ge=1)
+    """Elements inside which a stream is shuffled (order); None means four mean shards of each dataset."""
+    threads: int = Field(default=2, ge=1, le=256)
+    """Threads of this rank that read and decode; with DALI on a GPU each has a decoding session of its own there."""
+    prefetch_batches: int = Field(default=2, ge=0, le=64)
+    """Batches made ahead of the one in use; each is held decoded, in memory or on the GPU that decodes."""
+    fetch_batches: int = Field(default=2, ge=0, le=4096)
+    """Batches more whose bytes are fetched ahead, still encoded, unless prefetch_batches is 0."""
+    fetch_bytes: int = Field(default=256 << 20, ge=0)
+    """Encoded bytes that may lie fetched before no further batch is begun."""
+    cache: CacheConfig | None = None
+    """Where shards of remote datasets are kept; null: none are, and every sample is read from the store by itself."""
+    on_growth: Literal["refuse", "append"] = "refuse"
+    """What to do with a cursor of a dataset that has gained shards behind the old ones. append: finish the pass under
+    way over the old ones and take all from the next pass on (docs/determinism.md); training only."""
+    decode: Literal["auto", "cpu", "dali"] = "auto"
+    """What decodes: the CPU, or DALI on the GPU (extra dali); auto takes DALI where a GPU is, and says why. Without a
+    GPU dali means DALI's CPU operators, which are there for tests (docs/gpu.md)."""
+    verify: Literal["once", "always", "never"] = "once"
+    """When a member's checksum is compared: at its first read in this process, at every read, or not at all."""
+    pad_to_multiple: int = Field(default=8, ge=1)
+    """Text arrays are padded to the longest of the rank's batch, rounded up to a multiple of this many entries."""
+    max_failures: int | None = Field(default=None, ge=0)
+    """Failures of this rank after which the run stops, elements; None means no limit."""
+    max_failure_rate: float | None = Field(default=0.1, ge=0, le=1)
+    """Share of tried elements that may fail on this rank, 0 to 1; None means no limit."""
+    probation: int = Field(default=1000, ge=1)
+    """Elements tried on this rank before max_failure_rate counts."""
+
+    @model_validator(mode="after")
+    def _check_blend(self) -> Self:
+        names = [d.name for d in self.blend]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(
+                f"blend: dataset names must differ, found twice: {twice}; use repeat to read one more often"
+            )
+        repeated = [d.name for d in self.blend if d.repeat > 1]
+        if self.mode == "eval" and repeated:
+            raise ValueError(f"blend: evaluation reads every element once; remove repeat from {repeated}")
+        whole_weights([d.weight for d in self.blend])
+        return self
+
+    def check_world_size(self, world_size: int) -> None:
+        """Raise ValueError unless the global batch divides among the ranks."""
+        check_divisible(self.batch_size, world_size)

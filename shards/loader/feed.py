@@ -1,0 +1,169 @@
+"""A feed: one dataset of a blend, opened: its reader, its selection, its order, and what the cursor keeps of it.
+
+Promises: a selection only lessens the elements of each shard, and `repeat` then multiplies them; the copies of an
+element within one pass draw as if each were in a pass of its own. An empty dataset is refused by name and path.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from shards.base.redact import shown
+from shards.loader.config import DatasetConfig, LoaderConfig
+from shards.order.order import ElementOrder, Int64, Order, Sequential, default_window
+from shards.storage.source import is_remote
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from shards.cache.cached_source import CachedSource
+    from shards.cache.downloads import Downloads
+    from shards.read.reader import Fetched
+    from shards.read.sample import Origin, Sample, SampleError
+    from shards.select.selection import Located, Selection, SelectionIndex
+
+
+class SampleReader(Protocol):
+    """What a loader needs of whatever holds samples; `Reader` and `BetonReader` say more. For any number of threads."""
+
+    @property
+    def index(self) -> SelectionIndex: ...
+    @property
+    def source(self) -> Located:
+        """Where the samples lie."""
+
+    @property
+    def cache(self) -> CachedSource | None: ...
+    @property
+    def counts(self) -> Int64:
+        """(S,) elements of each shard."""
+
+    @property
+    def fingerprint(self) -> str:
+        """Says which samples these are; the cursor and the ledger keep it."""
+
+    def fingerprints(self) -> Iterator[str]:
+        """The same of the first shard only, of the first two, and so on."""
+
+    def traffic(self) -> dict[str, float]: ...
+    def origin(self, shard: int, row: int) -> Origin: ...
+    def origin_of(self, shard: int, sample: int) -> Origin: ...
+    def fetch(self, shards: npt.ArrayLike, rows: npt.ArrayLike) -> list[Fetched | SampleError]: ...
+    def sample(
+        self, origin: Origin, shard: int, fetched: Fetched, draw: Callable[[], np.random.Generator]
+    ) -> Sample: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Feed:
+    """One opened dataset."""
+
+    config: DatasetConfig
+    reader: SampleReader
+    order: ElementOrder
+    window: int
+    """Elements."""
+    counts: Int64
+    """(S,) selected elements of each shard, copies not counted."""
+    selection: Selection | None = None
+    """None: every sample is used."""
+    sample_bytes: int = 0
+    """Bytes to fetch by the number of samples: what a sample may be expected to take."""
+    num_shards: int = 0
+    """Of which the passes consist: the first ones."""
+    fingerprint: str = ""
+    """Of these shards."""
+    shift: int = 0
+    """Added to a position of the run it is one of passes that had this many shards from the beginning."""
+    earlier: Feed | None = None
+    """The same dataset with fewer shards, which holds before position `join` (shards/loader/growth.py)."""
+    join: int = 0
+
+    @property
+    def name(self) -> str:
+        return self.config.name
+
+    @property
+    def label(self) -> str:
+        """The name with all that changes the elements, e.g. "cc/sample*2?1f0c88aa"; the cursor keeps it."""
+        selected = "" if self.selection is None else f"?{self.selection.digest_of(self.num_shards)}"
+        return self.config.label + selected
+
+    def at(self, position: int) -> Feed:
+        """What holds at a position of the run."""
+        return self.earlier if self.earlier is not None and position < self.join else self
+
+    def progress(self, position: int) -> tuple[int, int, int]:
+        """(whole passes, elements into the next one, elements of that pass)."""
+        feed = self.at(position)
+        size = feed.order.num_elements
+        return *divmod(position + feed.shift, size), size
+
+    def unrepeat(self, pass_: int, shard: int, row: int) -> tuple[int, int]:
+        """(pass to draw with, row inside the whole shard) of what the order calls `row`."""
+        copy, row = divmod(row, int(self.counts[shard]))
+        if self.selection is not None:
+            row = self.selection.row(shard, row)
+        return pass_ * self.config.repeat + copy, row
+
+
+def open_feed(
+    dataset: DatasetConfig, config: LoaderConfig, downloads: Downloads | None = None, parts: bool = True
+) -> Feed:
+    """Open a dataset as the loader config wants it ordered. Raises ValueError when it has no elements.
+
+    downloads: what brings shards into the cache, if the dataset is remote. parts: see `open_reader`.
+    """
+    from shards.select.selection import open_selection  # loads pyarrow
+
+    reader = open_reader(dataset, config.verify, downloads, parts)
+    selection = open_selection(dataset, reader.index)
+    counts = np.asarray(reader.counts if selection is None else selection.counts, dtype=np.int64)
+    if not counts.sum():
+        raise ValueError(
+            f"dataset {dataset.name!r} at {shown(dataset.path)} has no elements ({len(counts)} shards); "
+            "build it again (quarantine.jsonl there may say why there are none), or take it out of the config"
+        )
+    order, window = open_order(counts, dataset, config)
+    shards = reader.index.shards
+    sample_bytes = int(shards.bytes.sum()) // max(1, int(shards.num_samples.sum()))
+    return Feed(dataset, reader, order, window, counts, selection, sample_bytes, len(shards), reader.fingerprint)
+
+
+def open_order(counts: Int64, dataset: DatasetConfig, config: LoaderConfig) -> tuple[ElementOrder, int]:
+    """The order of a dataset whose shards have so many elements, copies not counted, and its window."""
+    repeated = counts * dataset.repeat
+    window = config.window if config.window is not None else default_window(repeated)
+    if config.mode == "train":
+        return Order(repeated, config.seed, dataset.name, config.streams, window), window
+    return Sequential(counts, dataset.name), window
+
+
+def open_reader(
+    dataset: DatasetConfig,
+    verify: Literal["once", "always", "never"] = "once",
+    downloads: Downloads | None = None,
+    parts: bool = True,
+) -> SampleReader:
+    """What reads the samples of a dataset, if it is remote through the cache of these downloads.
+
+    parts: whether of large remote videos only parts may be fetched at first, as `partial_bytes` says.
+    """
+    if dataset.source == "ffcv":
+        from shards.read.beton_reader import BetonReader
+
+        return BetonReader(dataset.name, dataset.path, dataset.elements, verify)
+    from shards.dataset.index.index import MAX_MEDIA_BYTES  # loads pyarrow
+    from shards.read.reader import Reader
+
+    partial_bytes = dataset.partial_bytes
+    if partial_bytes is not None and not parts:
+        partial_bytes = MAX_MEDIA_BYTES  # none is larger, and the GOP tables still save decoding
+    reader = Reader(dataset.name, dataset.path, dataset.elements, verify, partial_bytes, dataset, dataset.roots)
+    if downloads is not None and is_remote(reader.source.url):
+        reader.read_through(downloads)
+    return reader

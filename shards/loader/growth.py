@@ -1,0 +1,145 @@
+"""Growth: going on with a cursor of a dataset that has gained shards since.
+
+Promises: a dataset has grown when the shards that the cursor knows are the first ones of its list still, unchanged, and
+others lie behind them. Its pass under way is finished over the shards that it began with, element by element as if
+there were no others; from the next pass on it goes through all of them, in the order that this pass has in a run that
+had them from the beginning. Whatever else differs is refused as ever. Gives up: shards that sort between the old ones,
+and evaluations, which are of one state of the data.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import islice
+
+import numpy as np
+import numpy.typing as npt
+
+from shards.loader.config import LoaderConfig
+from shards.loader.feed import Feed, open_order
+from shards.order.cursor import Cursor, CursorMismatch, combine_fingerprints
+from shards.order.order import NEVER, ElementOrder, Int64, Positions
+
+
+class Shifted:
+    """An order whose position 0 is another one of the run."""
+
+    def __init__(self, order: ElementOrder, shift: int) -> None:
+        """shift: position p of the run is position p + shift of the order."""
+        self._order, self._shift = order, shift
+        self.num_elements, self.streams = order.num_elements, order.streams
+
+    def at(self, positions: npt.ArrayLike, attempt: int = 0) -> Positions:
+        return self._order.at(np.asarray(positions, np.int64) + self._shift, attempt)
+
+    def next_use(self, position: int, streams: slice = slice(None)) -> Int64:
+        return self._order.next_use(position + self._shift, streams)
+
+
+class Joined:
+    """One order up to a position, where its pass ends, and another from there on."""
+
+    def __init__(self, before: ElementOrder, after: ElementOrder, join: int) -> None:
+        self._before, self._after, self._join = before, after, join
+        self.num_elements, self.streams = after.num_elements, after.streams
+
+    def at(self, positions: npt.ArrayLike, attempt: int = 0) -> Positions:
+        position = np.asarray(positions, np.int64)
+        early = position < self._join
+        if early.all():
+            return self._before.at(position, attempt)
+        if not early.any():
+            return self._after.at(position, attempt)
+        parts = np.empty((len(Positions._fields), *position.shape), np.int64)
+        parts[:, early] = self._before.at(position[early], attempt)
+        parts[:, ~early] = self._after.at(position[~early], attempt)
+        return Positions(*parts)
+
+    def next_use(self, position: int, streams: slice = slice(None)) -> Int64:
+        if position >= self._join:
+            return self._after.next_use(position, streams)
+        left = self._join - position
+        now, later = self._before.next_use(position, streams), self._after.next_use(self._join, streams)
+        now = np.where(now < left, now, NEVER)
+        return np.minimum(now, np.where(later == NEVER, NEVER, later + left))
+
+
+def feeds_at(saved: Cursor, opened: Sequence[Feed], own: Cursor, config: LoaderConfig) -> list[Feed]:
+    """The datasets as a run goes on with them from a cursor; `own` is one of the loader as it was opened.
+
+    Raises CursorMismatch.
+    """
+    known = _num_shards(saved, opened, own)
+    grown = [feed.name for feed, count in zip(opened, known, strict=True) if count < feed.num_shards]
+    then = [_cut(feed, count, config) for feed, count in zip(opened, known, strict=True)]
+    shifts = saved.shifts or (0,) * len(opened)
+    saved.check(
+        replace(
+            own,
+            fingerprint=combine_fingerprints([feed.fingerprint for feed in then]),
+            window=tuple(feed.window for feed in then),
+            datasets=tuple(feed.label for feed in then),
+        )
+    )
+    if grown and (config.on_growth == "refuse" or config.mode == "eval"):
+        raise CursorMismatch(_refusal(opened, known, config))
+    return [_join(*place) for place in zip(opened, then, shifts, saved.positions, strict=True)]
+
+
+def _num_shards(saved: Cursor, opened: Sequence[Feed], own: Cursor) -> Sequence[int]:
+    """How many shards the datasets of a cursor had; those of now where that cannot be, which its check will say."""
+    now = [feed.num_shards for feed in opened]
+    if len(saved.shards) == len(now):
+        return [min(max(1, count), most) for count, most in zip(saved.shards, now, strict=True)]
+    if saved.fingerprint != own.fingerprint and len(saved.positions) == len(now):
+        for number in range(len(now)):  # a cursor from before there were numbers; one dataset may have grown
+            for count, fingerprint in enumerate(opened[number].reader.fingerprints(), start=1):
+                fingerprints = [feed.fingerprint for feed in opened]
+                fingerprints[number] = fingerprint
+                if combine_fingerprints(fingerprints) == saved.fingerprint:
+                    return [*now[:number], count, *now[number + 1 :]]
+    return now
+
+
+def _cut(feed: Feed, num_shards: int, config: LoaderConfig) -> Feed:
+    """A dataset as it was when it had only its first shards. Those that came later count as empty, which changes
+    nothing of an order."""
+    if num_shards == feed.num_shards:
+        return feed
+    there = np.arange(len(feed.counts)) < num_shards
+    counts = np.where(there, feed.counts, 0)
+    if not counts.any():
+        return feed
+    order, window = open_order(counts, feed.config, config)
+    fingerprint = next(islice(feed.reader.fingerprints(), num_shards - 1, None))
+    return replace(feed, order=order, window=window, num_shards=num_shards, fingerprint=fingerprint)
+
+
+def _shift(feed: Feed, shift: int) -> Feed:
+    return replace(feed, order=Shifted(feed.order, shift), shift=shift) if shift else feed
+
+
+def _join(feed: Feed, then: Feed, shift: int, position: int) -> Feed:
+    """A dataset from a position on, and as it was then."""
+    if feed.num_shards == then.num_shards:
+        return _shift(feed, shift)
+    passes = -(-(position + shift) // then.order.num_elements)  # those that are done or under way
+    join = passes * then.order.num_elements - shift
+    after = _shift(feed, passes * feed.order.num_elements - join)
+    before = _shift(then, shift)
+    return replace(after, order=Joined(before.order, after.order, join), earlier=before, join=join)
+
+
+def _refusal(opened: Sequence[Feed], known: Sequence[int], config: LoaderConfig) -> str:
+    grown = "; ".join(
+        f"dataset {feed.name!r} has {feed.num_shards} shards, {count} of them when the cursor was saved"
+        for feed, count in zip(opened, known, strict=True)
+        if count < feed.num_shards
+    )
+    if config.mode == "eval":
+        return f"cursor: {grown}; an evaluation is of one state of the data: start it anew"
+    return (
+        f"cursor: {grown}; set on_growth: append to finish the pass under way over the old shards and have the new "
+        "ones join with the next pass; or put the old index back, or start a new run"
+    )

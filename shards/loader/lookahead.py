@@ -1,0 +1,149 @@
+"""What a rank needs next of its remote shards, told to their cached sources while the run goes on.
+
+Promises: computed from the order, so exact to the window: nothing on the list is useless, and nothing that the next
+batches need is missing from it. Shards go by their distance, all datasets of the blend together: one that gets every
+second turn comes half as fast. Where ranks own whole streams a rank asks for the shards of its own. A cache that
+cannot hold what is in use at once is refused.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shards.base.environment import number_from_environment
+from shards.base.open_files import allowed
+from shards.loader.config import LoaderConfig
+from shards.order.order import NEVER, Int64
+from shards.order.partition import own_streams
+from shards.order.plan import Place
+
+if TYPE_CHECKING:
+    from shards.loader.feed import Feed
+
+LOCAL_RANKS_VARIABLES = ("LOCAL_WORLD_SIZE", "LOCAL_SIZE")
+"""Set by torchrun and by deepspeed: how many ranks share this node and its cache."""
+_LONGEST = 256
+"""Shards on one list beyond those in use."""
+
+
+class _Needs(NamedTuple):
+    """Shards by distance, of all feeds: (n,) each."""
+
+    distance: NDArray[np.floating]
+    feed: Int64
+    shard: Int64
+    bytes: Int64
+
+
+class LookAhead:
+    """The wants of one rank."""
+
+    def __init__(self, config: LoaderConfig, feeds: Sequence[Feed], rank: int, world_size: int) -> None:
+        """Raises ValueError when the cache is too small for what is in use at the start."""
+        assert config.cache is not None
+        self._training = config.mode == "train"
+        self._feeds = feeds
+        total = sum(feed.config.weight for feed in feeds)
+        self._pace = [total / feed.config.weight if self._training else 1.0 for feed in feeds]
+        """Elements of the run for each of a feed."""
+        self._streams = [own_streams(config, feed.order.streams, rank, world_size) for feed in feeds]
+        owned = world_size > 1 and all(streams is not None for streams in self._streams)
+        self._room = config.cache.limit // (local_ranks() if owned else 1)
+        self._due: list[int] | None = None
+        """Position of each feed at which the lists are made anew; None: begin as at the start."""
+        self._check(self._needs((0,) * len(feeds)))
+
+    def is_due(self, place: Place) -> bool:
+        """Whether a part of a window went by."""
+        return self._due is None or not all(map(int.__lt__, place.positions, self._due))
+
+    def update(self, place: Place) -> None:
+        """Be at a place: the lists are made anew where that is due. Raises ValueError as __init__."""
+        if not self.is_due(place):
+            return
+        needs = self._needs(place.positions)
+        # Each holds a file open; what is left out for that is found when it is read, or read by range.
+        may_be_open = np.arange(len(needs.distance)) < allowed(2 * (_LONGEST + int((needs.distance == 0).sum()))) // 2
+        if self._due is None:
+            # What is in use is what a cold start reads by range until it is here.
+            self._check(needs)
+            self._tell(place, needs, needs.distance < 0)
+            self._tell(place, needs, (needs.distance == 0) & may_be_open)
+        fits = np.cumsum(needs.bytes) <= self._room
+        fits[_LONGEST:] &= needs.distance[_LONGEST:] == 0
+        self._tell(place, needs, fits & may_be_open)
+        self._due = [
+            position + max(1, feed.window // 4) for position, feed in zip(place.positions, self._feeds, strict=True)
+        ]
+
+    def restart(self) -> None:
+        """The next place is somewhere else: begin as at the start."""
+        self._due = None
+
+    def _needs(self, positions: Sequence[int]) -> _Needs:
+        parts, before = [], 0
+        for number, (feed, position) in enumerate(zip(self._feeds, positions, strict=True)):
+            if feed.reader.cache is not None:
+                use = feed.order.next_use(position, self._streams[number] or slice(None))
+                shard = np.flatnonzero(use != NEVER)
+                distance = before + use[shard] * self._pace[number]
+                parts.append(
+                    _Needs(distance, np.full_like(shard, number), shard, feed.reader.index.shards.bytes[shard])
+                )
+            if not self._training:  # one after the other
+                before += max(0, feed.order.num_elements - position)
+        distance = np.concatenate([part.distance for part in parts])
+        order = np.argsort(distance, kind="stable")
+        feed_, shard, sizes = (np.concatenate([part[field] for part in parts])[order] for field in (1, 2, 3))
+        return _Needs(distance[order], feed_, shard, sizes)
+
+    def _check(self, needs: _Needs) -> None:
+        from shards.cache.shard_cache import check_limit
+
+        in_use = int((needs.distance == 0).sum())
+        # and the one after them, or nothing could be fetched ahead
+        working_set = int(needs.bytes[: in_use + 1].sum())
+        check_limit(self._room, working_set, f"{in_use} shards that this rank draws from now, and the next one")
+
+    def _tell(self, place: Place, needs: _Needs, chosen: NDArray[np.bool_]) -> None:
+        for number, feed in enumerate(self._feeds):
+            if feed.reader.cache is None:
+                continue
+            names = feed.reader.index.shards.names
+            own = chosen & (needs.feed == number)
+            near = {
+                names[shard]: distance
+                for shard, distance in zip(needs.shard[own].tolist(), needs.distance[own].tolist(), strict=True)
+            }
+            feed.reader.cache.next_use = _NextUse(near, feed, place.positions[number], self._pace[number])
+            feed.reader.cache.want(list(near))
+
+
+class _NextUse:
+    """How far away each shard of a feed is: for this rank where it is near, else for any, computed when it is asked."""
+
+    def __init__(self, near: dict[str, float], feed: Feed, position: int, pace: float) -> None:
+        self._near = near
+        self._order, self._names = feed.order, feed.reader.index.shards.names
+        self._position, self._pace = position, pace
+        self._distances: dict[str, float] | None = None
+
+    def __call__(self, name: str) -> float:
+        if name in self._near:
+            return self._near[name]
+        if self._distances is None:
+            use = self._order.next_use(self._position)
+            distance = np.where(use == NEVER, np.inf, use * self._pace)
+            self._distances = dict(zip(self._names, distance.tolist(), strict=True))
+        return self._distances.get(name, float("inf"))
+
+
+def local_ranks() -> int:
+    """Ranks of this node, as the launcher says; 1 without one."""
+    name = next((name for name in LOCAL_RANKS_VARIABLES if os.environ.get(name)), LOCAL_RANKS_VARIABLES[0])
+    return max(1, int(number_from_environment(name, 1, "ranks")))

@@ -1,0 +1,250 @@
+"""Media of which only the bytes that a clip needs are fetched: the container's header and some groups of pictures.
+
+A GOP (group of pictures) is what lies from one key frame to the next. With the GOP table of the index a PartialMedium
+guesses which bytes the frames of a plan need and fetches them at once (`bring`). The guess is only a guess: whatever
+else a demuxer reads is fetched when it reads it, so what is decoded never depends on the table, and no byte is fetched
+twice. `whole` fetches what is missing.
+Given up: the checksum of a medium that was not fetched whole cannot be compared, so damage is found by decoding or, in
+a part that is not needed, not at all.
+A local video, all of whose bytes are there, may be a PartialMedium too: then the table saves decoding.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right, insort
+from collections.abc import Callable, Iterable, Sequence
+from itertools import pairwise
+from typing import TYPE_CHECKING, NamedTuple
+
+from shards.base.counters import Counters
+from shards.media.mapped import MappedFrames
+from shards.storage.source import SeekableFile
+
+if TYPE_CHECKING:
+    from shards.dataset.index.index import KeyFrames
+
+BLOCK = 1 << 16
+"""Bytes fetched when a demuxer reads what was not brought; twice as many each time that it reads on."""
+_MAX_BLOCK = 1 << 22
+GAP = 1 << 16
+"""Ranges with at most this many bytes between them are fetched as one."""
+_REORDER = 3
+"""Frames by which the decoder may be behind: to show the last ones of a GOP it reads into the next."""
+_MAX_SECONDS = 1 << 31
+"""More would not fit in the demuxers' clocks."""
+_KEY_FRAME_PART = 4
+"""A key frame is guessed to be at most this part of its GOP."""
+_FRAME_HEADER_BYTES = 16
+"""Size of what a container's tables say of one frame, guessed."""
+
+
+class FetchSizes(NamedTuple):
+    """How much of a video is fetched at a time."""
+
+    block: int = BLOCK
+    whole_share: float = 0.75
+    """From this share of a medium on all of it is fetched."""
+    before: int = 1 << 12
+    """Bytes before a key frame: a demuxer of Matroska goes to the head of the cluster that holds it."""
+    header_bytes: int = 1 << 15
+    """Size of a container's tables without frames, guessed."""
+
+
+FETCH_SIZES = FetchSizes()
+
+Span = tuple[int, int]
+"""(first byte, byte behind the last)."""
+Fetch = Callable[[Sequence[Span]], list[bytes]]
+"""Bytes of spans of a medium, all of them; raises SourceError."""
+
+
+COUNTS = ("media", "bytes", "fetched_bytes", "requests", "whole")
+"""media and bytes: what was asked for, with their sizes; fetched_bytes in requests; whole: media that were fetched
+whole in the end."""
+
+
+class PartialMedium:
+    """A video with its GOP table. For one thread."""
+
+    def __init__(
+        self,
+        size: int,
+        key_frames: KeyFrames,
+        fetch: Fetch,
+        check: Callable[[bytes], None] | None = None,
+        counts: Counters | None = None,
+        sizes: FetchSizes = FETCH_SIZES,
+    ) -> None:
+        """size: bytes. check is given all of them, once they are all fetched; raises MediaError if they are damaged."""
+        self.size = size
+        self.key_frames = key_frames
+        self.error: BaseException | None = None
+        """What `fetch` raised while a demuxer was reading; FFmpeg may swallow it."""
+        self._fetch, self._check = fetch, check
+        self._pieces: list[tuple[int, bytes]] = []
+        self._is_whole = False
+        self._sizes = sizes
+        self._block, self._read_to = sizes.block, -1
+        self._counts = counts or Counters(*COUNTS)
+        self._counts.add("media")
+        self._counts.add("bytes", size)
+
+    def __len__(self) -> int:
+        return self.size
+
+    @property
+    def held(self) -> int:
+        """Bytes of it that are here."""
+        return sum(len(piece) for _, piece in self._pieces)
+
+    @classmethod
+    def of_bytes(cls, data: bytes, key_frames: KeyFrames) -> PartialMedium:
+        """A medium that is there already."""
+        medium = cls(len(data), key_frames, _fetch_nothing)
+        medium._pieces, medium._is_whole = [(0, data)], True
+        return medium
+
+    def opening(self) -> list[Span]:
+        """Where the demuxer will look first: the beginning with the first frame; the end, if the tables are there."""
+        first, second = self.key_frames.offsets[:2]
+        tables = self._sizes.header_bytes + _FRAME_HEADER_BYTES * self.key_frames.frames[-1]
+        spans = [(0, first + max(self._sizes.block, (second - first) // _KEY_FRAME_PART))]
+        if first < tables // 4:
+            spans.append((self.size - tables, self.size))
+        return merge_spans(spans, self.size)
+
+    def bring(self, frames: Iterable[int]) -> None:
+        """Fetch at once what decoding these frames will read, as far as it is not here."""
+        if self._is_whole:
+            return
+        numbers, _, offsets = self.key_frames
+        starts = sorted(offsets)
+        spans = self.opening()
+        for frame in set(frames):
+            key = max(0, bisect_right(numbers, frame) - 1)
+            after = bisect_right(starts, offsets[key])
+            stop = starts[after] if after < len(starts) else self.size
+            near_end = key + 1 < len(numbers) and numbers[key + 1] - frame <= _REORDER
+            spans.append((offsets[key] - self._sizes.before, stop + near_end * self._sizes.block))
+        spans = merge_spans(spans, self.size)
+        if sum(stop - start for start, stop in spans) < self._sizes.whole_share * self.size:
+            self._get(self._missing(spans))
+        else:
+            self.whole()
+
+    def add(self, spans: Sequence[Span], pieces: Sequence[bytes]) -> None:
+        """Take bytes that somebody else fetched together with other things."""
+        for (start, _), piece in zip(spans, pieces, strict=True):
+            insort(self._pieces, (start, piece), key=_start)
+        self._counts.add("fetched_bytes", sum(map(len, pieces)))
+
+    def open(self) -> SeekableFile:
+        """All of it as a file, for a demuxer."""
+        return _File(self)
+
+    def whole(self) -> bytes:
+        """All bytes. Raises SourceError, and MediaError if the checksum says that they are damaged."""
+        self._get(self._missing([(0, self.size)]))
+        if len(self._pieces) > 1:
+            self._pieces = [(0, b"".join(piece for _, piece in self._pieces))]
+        data = self._pieces[0][1]
+        if not self._is_whole:
+            self._is_whole = True
+            self._counts.add("whole")
+            if self._check is not None:
+                self._check(data)
+        return data
+
+    def read(self, start: int, length: int) -> bytes:
+        """Some bytes from start on, as demuxers read; those that are not here are fetched in blocks."""
+        at = bisect_right(self._pieces, start, key=_start) - 1
+        if at >= 0 and start < _stop(self._pieces[at]):
+            first, piece = self._pieces[at]
+            return piece[start - first : start - first + length]
+        behind = self._pieces[at + 1][0] if at + 1 < len(self._pieces) else self.size
+        self._block = min(2 * self._block, _MAX_BLOCK) if start == self._read_to else self._sizes.block
+        self._read_to = min(start + max(length, self._block), behind)
+        try:
+            self._get([(start, self._read_to)])
+        except BaseException as error:
+            self.error = error
+            raise
+        return self.read(start, length)
+
+    def _missing(self, spans: Sequence[Span]) -> list[Span]:
+        """What of disjoint spans is not here."""
+        missing = []
+        for start, stop in spans:
+            for first, piece in self._pieces:
+                if start < stop and first < stop and first + len(piece) > start:
+                    missing.append((start, first))
+                    start = first + len(piece)
+            missing.append((start, stop))
+        return [(start, stop) for start, stop in missing if start < stop]
+
+    def _get(self, spans: Sequence[Span]) -> None:
+        if spans:
+            self.add(spans, self._fetch(spans))
+
+
+Media = bytes | PartialMedium | MappedFrames
+"""A medium as it passes from the reader to a decoder."""
+
+
+def whole(media: Media) -> bytes:
+    """All bytes of a medium, for whoever cannot do with a part. Raises SourceError, MediaError."""
+    if isinstance(media, MappedFrames):
+        raise TypeError("stored frames are no video or picture of which all bytes could be given")
+    return media if isinstance(media, bytes) else media.whole()
+
+
+def usable(key_frames: KeyFrames | None, size: int) -> bool:
+    """Whether a GOP table makes sense for a medium of this size."""
+    if key_frames is None or len(key_frames.frames) < 1 or len({len(column) for column in key_frames}) != 1:
+        return False
+    numbers, times, offsets = key_frames
+    return (
+        numbers[0] == 0
+        and all(a < b for a, b in pairwise(numbers))
+        and all(a < b for a, b in pairwise(times))
+        and all(abs(time) < _MAX_SECONDS for time in times)
+        and min(offsets) >= 0
+        and max(offsets) < size
+        and len(set(offsets)) == len(offsets)
+    )
+
+
+def merge_spans(spans: Iterable[Span], size: int, gap: int = GAP) -> list[Span]:
+    """The same bytes and small gaps between them, in order and disjoint, inside of a file of this size."""
+    merged: list[Span] = []
+    for start, stop in sorted((max(0, start), min(stop, size)) for start, stop in spans):
+        if start >= stop:
+            continue
+        if merged and start <= merged[-1][1] + gap:
+            merged[-1] = (merged[-1][0], max(stop, merged[-1][1]))
+        else:
+            merged.append((start, stop))
+    return merged
+
+
+class _File(SeekableFile):
+    """Reads of a demuxer. May give less than was asked for, which a demuxer takes for no end."""
+
+    def __init__(self, medium: PartialMedium) -> None:
+        super().__init__(medium.size, "medium")
+        self._medium = medium
+
+    def _get(self, offset: int, length: int) -> bytes:
+        return self._medium.read(offset, length)
+
+
+def _fetch_nothing(spans: Sequence[Span]) -> list[bytes]:
+    raise AssertionError(f"all bytes are here, {spans} were asked for")
+
+
+def _start(piece: tuple[int, bytes]) -> int:
+    return piece[0]
+
+
+def _stop(piece: tuple[int, bytes]) -> int:
+    return piece[0] + len(piece[1])

@@ -1,0 +1,1 @@
+"""Still pictures: formats, damage that can be mended, transparency."""

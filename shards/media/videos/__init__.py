@@ -1,0 +1,1 @@
+"""Videos: what demuxing says about frames, key frames and time."""

@@ -1,0 +1,136 @@
+"""Which frames of a video are shown: those that plain linear decoding gives, without what is damaged at the start.
+
+Frames are numbered from the first that is shown. Not shown, and not counted, are frames before the first key frame that
+can be decoded, and frames stored behind it that refer to what is before it (leading pictures of an open GOP). Decoders
+of most codecs hold such frames back, or refuse them; those in CODECS_THAT_SHOW_ALL give gray or smeared ones, which are
+left out here until the first frame that its own bits call a key frame. Of codecs that say nothing in their frames
+(QuickTime Animation, Flash screen video, ...) the container's word is taken for where the first key frame is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from heapq import heappop, heappush
+from typing import TYPE_CHECKING
+
+from shards.base.printing import PrintableError
+from shards.media.kinds import decode_packet, demux, gives_frame
+
+if TYPE_CHECKING:
+    from av import Packet, VideoFrame
+    from av.container import InputContainer
+    from av.video.stream import VideoStream
+
+CODECS_THAT_HIDE = ("h264", "hevc", "mpeg1video", "mpeg2video", "vp8", "vp9", "av1")
+"""Codecs whose decoders give no frame before they have found a place where decoding can start; in H.264 that need not
+be a key frame (rolling refresh)."""
+CODECS_THAT_SHOW_ALL = (
+    *("mpeg4", "msmpeg4v1", "msmpeg4v2", "msmpeg4v3", "wmv1", "wmv2", "wmv3", "vc1", "h261", "h263", "h263i", "h263p"),
+    *("flv1", "rv10", "rv20", "rv30", "rv40", "theora", "vp3", "vp5", "vp6", "vp6f", "svq1", "svq3"),
+)
+"""Codecs whose decoders give frames from the first packet on, whatever it refers to, and know their key frames."""
+_INTRA = 1
+"""FFmpeg's number for pictures that refer to no other."""
+
+
+class Screen:
+    """Decodes the packets of a stream and gives the frames that are shown. Whatever is wrong before the first of them
+    only means that it is still to come."""
+
+    def __init__(self, stream: VideoStream) -> None:
+        context = stream.codec_context
+        self.codec = context.codec.canonical_name
+        self._context = context
+        self._has_key = self.codec in CODECS_THAT_HIDE or self.codec in CODECS_THAT_SHOW_ALL
+        self.has_begun = False
+        self.error: Exception | None = None
+        """What was wrong before the first frame, the newest of it."""
+        self.num_fed = self.num_keys = 0
+        """Packets that hold a frame, and a key frame, so far."""
+
+    def feed(self, packet: Packet) -> list[VideoFrame]:
+        """The frames that a packet completes and that are shown. Raises FFmpegError, once one has been shown."""
+        from av import FFmpegError
+
+        self.num_fed += gives_frame(packet, self.codec)
+        self.num_keys += packet.is_keyframe
+        self._has_key = self._has_key or packet.is_keyframe
+        if not self._has_key:
+            return []
+        try:
+            frames = decode_packet(packet)
+        except FFmpegError as error:
+            if self.has_begun:
+                raise
+            self.error = error
+            return []
+        return self._shown(frames)
+
+    def rest(self) -> list[VideoFrame]:
+        """The frames that the decoder still holds back. Nothing can be fed behind them."""
+        from av import FFmpegError
+
+        try:
+            return self._shown(self._context.decode(None))
+        except FFmpegError:
+            return []
+
+    def _shown(self, frames: list[VideoFrame]) -> list[VideoFrame]:
+        if self.has_begun:
+            return frames
+        for at, frame in enumerate(frames):
+            if self._can_be_first(frame):
+                self.has_begun = True
+                return frames[at:]
+        return []
+
+    def _can_be_first(self, frame: VideoFrame) -> bool:
+        if frame.is_corrupt:
+            return False
+        return self.codec not in CODECS_THAT_SHOW_ALL or frame.key_frame or frame.pict_type == _INTRA
+
+
+def shown_frames(container: InputContainer, stream: VideoStream) -> Iterator[VideoFrame]:
+    """All frames that are shown, in order; of a file that was cut off those before the cut. Raises FFmpegError."""
+    from av import FFmpegError
+
+    screen = Screen(stream)
+    packets = demux(container, stream)
+    while True:
+        try:
+            packet = next(packets, None)
+        except FFmpegError:
+            yield from screen.rest()
+            return
+        if packet is None:
+            return
+        yield from screen.feed(packet)
+
+
+class Miscounted(PrintableError):
+    """A decoder has given another frame than the next one by the times of the packets."""
+
+
+class Order:
+    """The order of showing by the times of packets, to find out in linear decoding that a frame was lost in silence."""
+
+    def __init__(self) -> None:
+        self._waiting: list[tuple[int, int]] = []
+        """(part of a joined stream, time) of packets whose frames have not come."""
+        self._part = 0
+        self._newest: int | None = None
+
+    def note(self, packet: Packet, codec: str) -> None:
+        """Of each packet, before it is decoded."""
+        if self._newest is not None and packet.dts is not None and packet.dts < self._newest:
+            self._part += 1
+        self._newest = self._newest if packet.dts is None else packet.dts
+        if packet.pts is not None and gives_frame(packet, codec):
+            heappush(self._waiting, (self._part, packet.pts))
+
+    def compare(self, frame: VideoFrame, number: int) -> None:
+        """Of each frame that is shown. Raises Miscounted."""
+        while number == 0 and self._waiting and self._waiting[0][1] != frame.pts:
+            heappop(self._waiting)  # what is shown before the first frame is not
+        if not self._waiting or heappop(self._waiting)[1] != frame.pts:
+            raise Miscounted(f"frame {number} has another time than the next packet")

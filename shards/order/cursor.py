@@ -1,0 +1,117 @@
+"""The cursor: a loader's whole position as a few named numbers, at most 260 bytes + 120 per dataset as compact JSON.
+
+Promises: because the order is a function, (q, positions) is all there is to save; a cursor that belongs to another
+order is refused, and the message names the field and both values. The batch size, the world size and the decoder are
+carried along only to log a change: nothing is computed from them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+from shards.base.printing import PrintableError
+
+VERSION = 1
+
+_OMITTED = ("shards", "shifts")
+"""Fields that are not saved when they say nothing."""
+_LATER = {"decoder", *_OMITTED}
+"""Fields that cursors of earlier releases lack."""
+_REFUSED = ("version", "seed", "fingerprint", "streams", "window", "datasets", "weights", "unit")
+
+
+class CursorMismatch(PrintableError, ValueError):
+    """A saved position that does not belong to this data or this order."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cursor:
+    """Where a loader stands: before turn `q` of the blend, and before `positions[d]` of dataset d."""
+
+    version: int
+    seed: int
+    fingerprint: str
+    """16 hex digits over the fingerprints of all datasets."""
+    streams: int
+    window: tuple[int, ...]
+    """Elements, per dataset; as resolved, so that a changed default cannot go unseen."""
+    datasets: tuple[str, ...]
+    """Names, with what changes the elements of a dataset: "cc3m", "cc3m/sample", "cc3m*2", "cc3m?1f0c88aa" (the hash
+    of what where and exclude leave)."""
+    weights: tuple[int, ...]
+    unit: str
+    """"step", "sample", or "pass" (evaluation)."""
+    q: int
+    positions: tuple[int, ...]
+    batch_size: int
+    world_size: int
+    shards: tuple[int, ...] = ()
+    """Per dataset, how many shards its pass under way goes through: the first ones. (): the cursor is older than the
+    field."""
+    shifts: tuple[int, ...] = ()
+    """Per dataset that has grown, what is added to its position to find the pass; (): none has."""
+    decoder: str = ""
+    """The decode backend ("cpu", "dali-cuda", "dali-cpu"); "": not known, the cursor is older than the field."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain numbers, strings and lists; json and OmegaConf take it as it is."""
+        fields = {name: value for name, value in asdict(self).items() if name not in _OMITTED or value}
+        return {k: list(v) if isinstance(v, tuple) else v for k, v in fields.items()}
+
+    @classmethod
+    def from_dict(cls, saved: Mapping[str, Any]) -> Cursor:
+        """Raises CursorMismatch when fields are missing or unknown, or the version is another."""
+        version = saved.get("version")
+        if version != VERSION:
+            raise CursorMismatch(_message("version", version, VERSION))
+        expected, found = {f.name for f in fields(cls)}, set(saved)
+        missing = expected - found - _LATER
+        if missing or found - expected:
+            raise CursorMismatch(
+                f"not a cursor of version {VERSION}: missing fields {sorted(missing)}, "
+                f"unknown fields {sorted(found - expected)}"
+            )
+        values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in saved.items()}
+        return cls(**values)
+
+    def check(self, expected: Cursor) -> None:
+        """Raise CursorMismatch unless this cursor is a position in the order of `expected`; B and W may differ."""
+        for name in _REFUSED:
+            mine, theirs = getattr(self, name), getattr(expected, name)
+            if mine != theirs:
+                raise CursorMismatch(_message(name, mine, theirs))
+        for name in ("positions", *_OMITTED):
+            numbers = getattr(self, name)
+            if (numbers or name == "positions") and len(numbers) != len(self.datasets):
+                raise CursorMismatch(f"cursor: {len(numbers)} {name} for {len(self.datasets)} datasets")
+
+    def json_bytes(self) -> int:
+        """Size as compact JSON."""
+        return len(json.dumps(self.to_dict(), separators=(",", ":")))
+
+
+def combine_fingerprints(fingerprints: Sequence[str]) -> str:
+    """One short fingerprint over those of the datasets, in order."""
+    return hashlib.blake2b(json.dumps(list(fingerprints)).encode(), digest_size=8).hexdigest()
+
+
+def _message(name: str, saved: Any, expected: Any) -> str:
+    plain = [list(v) if isinstance(v, tuple) else v for v in (saved, expected)]
+    remedy = {
+        "version": "read it with the release that wrote it",
+        "fingerprint": "the shards are not those that the run started with; restore them or start a new run",
+    }.get(name, f"set {name} back, or start a new run")
+    if name == "datasets" and _unselected(saved) == _unselected(expected):
+        remedy = (
+            "what follows ? stands for what where and exclude leave of the dataset; set them back (or the exclusion "
+            "files, or the index), or start a new run"
+        )
+    return f"cursor: {name} differs: saved {plain[0]!r}, this loader has {plain[1]!r}; {remedy}"
+
+
+def _unselected(labels: Any) -> list[str]:
+    return [str(label).partition("?")[0] for label in labels] if isinstance(labels, tuple) else [repr(labels)]

@@ -1,0 +1,54 @@
+"""Partition: which slots of a global batch each rank takes.
+
+Promises: every slot goes to one rank, all ranks get equally many, and the concatenation of their parts is the same
+list for every world size that divides the batch. Where it can, a rank owns whole streams (world size W divides the C
+streams and C divides the batch), so that it reads few shards; a batch that crosses the end of a pass may break that.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from shards.order.order import Int64, distinct
+
+if TYPE_CHECKING:
+    from shards.loader.config import LoaderConfig
+
+
+def deal(dataset: npt.ArrayLike, stream: npt.ArrayLike, world_size: int) -> list[Int64]:
+    """dataset, stream: (B,) of each slot. Returns W arrays of B / W slot numbers; ValueError when W does not divide B.
+
+    Each dataset's slots, sorted by stream, are spread evenly over [0, 1); the ranks cut that interval into equal parts.
+    """
+    dataset, stream = np.asarray(dataset), np.asarray(stream)
+    batch_size = len(dataset)
+    check_divisible(batch_size, world_size)
+    spread = np.empty(batch_size)
+    for d in distinct(dataset):
+        slots = np.flatnonzero(dataset == d)
+        slots = slots[np.argsort(stream[slots], kind="stable")]
+        # Equal fractions divide to equal floats, so ties between datasets fall to the dataset number on every machine.
+        spread[slots] = (np.arange(slots.size) + 0.5) / slots.size
+    order = np.lexsort((np.arange(batch_size), dataset, spread))
+    return np.split(order, world_size)
+
+
+def own_streams(config: LoaderConfig, streams: int, rank: int, world_size: int) -> slice | None:
+    """The streams of a dataset that `deal` gives to a rank in every batch; None where all ranks draw from all."""
+    whole = config.mode == "train" and (config.unit == "step" or len(config.blend) == 1)
+    if not whole or streams % world_size or config.batch_size % streams:
+        return None
+    share = streams // world_size
+    return slice(rank * share, (rank + 1) * share)
+
+
+def check_divisible(batch_size: int, world_size: int) -> None:
+    """Raise ValueError unless every rank can take the same share of a global batch."""
+    if world_size < 1 or batch_size % world_size:
+        raise ValueError(
+            f"batch_size {batch_size} (global) does not divide among world_size {world_size} ranks; "
+            f"choose a batch_size that is a multiple of {world_size}"
+        )

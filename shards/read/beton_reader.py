@@ -1,0 +1,254 @@
+"""Read the samples of a .beton file behind the contract of the loader, as `Reader` reads those of shards.
+
+Promises: the samples keep the shards, keys and records of the dataset they come from, in its order; so the order of
+elements, origins and exclusion lists mean the same as with the shards, and if none was left out a loader gives the same
+elements in the same order. Facts are those of the stored frames: clip plans choose among them. Text and each frame are
+compared with their checksums as `verify` says; what is damaged costs its sample. Threads may share a BetonReader.
+Gives up: no remote files. Fetching brings the text only; frames are read by the decoding threads when they are used.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import xxhash
+from numpy.typing import NDArray
+
+from shards.dataset.index.index import DatasetError, ShardTable
+from shards.dataset.members.members import UNWRITTEN
+from shards.dataset.members.records import TextError, Texts, parse
+from shards.media.kinds import MediaError
+from shards.media.mapped import MappedFrames, Picture
+from shards.read.beton import RAW, Beton
+from shards.read.reader import Fetched
+from shards.read.sample import MediaFacts, Origin, Sample, SampleError
+from shards.storage.addresses import local_path
+from shards.storage.source import is_remote
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+_TEXT_FIELDS = {"dataset": str, "shard": str, "meta": dict}
+
+
+class Place(NamedTuple):
+    """Where a file lies."""
+
+    url: str
+
+
+class BetonIndex:
+    """What is known about the samples without reading them, as a Selection asks for it."""
+
+    def __init__(self, file: Beton, shard_names: list[str], dataset_name: str) -> None:
+        self.source = Place(file.path)
+        self.dataset = {"name": dataset_name}
+        self.fingerprint = file.digest
+        self.rules = UNWRITTEN
+        self._file = file
+        shard, records = file.rows["shard"], file.rows["num_records"]
+        count = len(shard_names)
+        num_samples = np.bincount(shard, minlength=count)
+        num_elements = np.add.reduceat(records, np.cumsum(num_samples) - num_samples) if count else np.zeros(0)
+        self.first_element = np.concatenate([[0], np.cumsum(records)]).astype(np.int64)
+        """(n + 1,) records before each sample."""
+        self.shards = ShardTable(
+            names=shard_names,
+            num_samples=num_samples.astype(np.int64),
+            num_elements=num_elements.astype(np.int64),
+            bytes=np.zeros(count, np.int64),  # that have to be fetched
+            checksums=[""] * count,
+            first_row=(np.cumsum(num_samples) - num_samples).astype(np.int64),
+        )
+
+    def facts(self, row: int) -> MediaFacts:
+        """The facts of the stored frames of row `row` of the file."""
+        values = self._file.rows[row]
+        first = values["frame_0"]
+        codec = "raw" if first["mode"] == RAW else "jpeg"
+        size = int(first["width"]), int(first["height"])
+        fps, duration, start_time = (float(values[name]) for name in ("fps", "duration", "start_time"))
+        return MediaFacts("stored", codec, *size, int(values["num_frames"]), fps, duration, start_time)
+
+    def columns(self, shard: int, names: Sequence[str]) -> pa.Table:
+        """Some columns of the samples of one shard, by the names that index.parquet has."""
+        first = int(self.shards.first_row[shard])
+        return self._table(slice(first, first + int(self.shards.num_samples[shard])), names)
+
+    def scan(self, names: Sequence[str]) -> Iterator[tuple[int, int, pa.Table]]:
+        """(first shard, shard behind the last, some columns of their samples)."""
+        yield 0, len(self.shards), self._table(slice(0, self._file.num_samples), names)
+
+    def layout_digest(self) -> str:
+        """Tells apart an index from another of the same samples; there is none."""
+        return self.fingerprint
+
+    def _table(self, part: slice, names: Sequence[str]) -> pa.Table:
+        import pyarrow as pa
+
+        return pa.table({name: self._column(name, part) for name in names})
+
+    def _column(self, name: str, part: slice) -> pa.Array:
+        import pyarrow as pa
+
+        rows = self._file.rows[part]
+        if name == "key":
+            return pa.array([self._file.key(row) for row in range(part.start, part.stop)], pa.string())
+        if name == "kind":
+            return pa.array(["stored"] * len(rows), pa.string())
+        if name == "codec":
+            return pa.array(np.where(rows["frame_0"]["mode"] == RAW, "raw", "jpeg").tolist(), pa.string())
+        if name in ("width", "height"):
+            return pa.array(rows["frame_0"][name].astype(np.int32))
+        if name == "member_ext":  # the frames together stand for a medium; any extension of one will do
+            return pa.array([["jpg"]] * len(rows), pa.list_(pa.string()))
+        if name == "member_size":
+            sizes = pa.array(self._file.frame_bytes[part])
+            return pa.ListArray.from_arrays(np.arange(len(rows) + 1, dtype=np.int32), sizes)
+        return pa.array(np.ascontiguousarray(rows[name]))
+
+
+class BetonReader:
+    """The elements of one .beton file."""
+
+    cache = None
+
+    def __init__(
+        self,
+        dataset_name: str,
+        path: str,
+        elements: Literal["record", "sample"] = "record",
+        verify: Literal["once", "always", "never"] = "once",
+    ) -> None:
+        """Raises DatasetError for a file that is cut off, damaged or not one of ours."""
+        if is_remote(path):
+            raise DatasetError(f"{path}: a .beton is mapped into memory; copy it to a disk of this machine")
+        self.name = dataset_name
+        self.elements = elements
+        self.file = Beton(local_path(path))
+        self._verify = verify
+        self._verified = np.zeros((self.file.num_samples, self.file.num_frames + 1), np.bool_)
+        """Which frames were compared, and in the last column which texts. (A bit could be lost between threads.)"""
+        self.index = BetonIndex(self.file, *self._read_names())
+        self.source = self.index.source
+
+    @property
+    def counts(self) -> NDArray[np.int64]:
+        """Elements of each shard."""
+        return self.index.shards.num_elements if self.elements == "record" else self.index.shards.num_samples
+
+    @property
+    def fingerprint(self) -> str:
+        """Says which samples these are, and with which frames; 32 hexadecimal digits."""
+        return xxhash.xxh3_128_hexdigest(f"beton {self.file.digest}".encode())
+
+    def fingerprints(self) -> Iterator[str]:
+        """Of the first shard, of the first two, and so on; only that of all is known."""
+        return iter([*[""] * (len(self.index.shards) - 1), self.fingerprint])
+
+    def traffic(self) -> dict[str, float]:
+        """Nothing is asked of a store."""
+        return {}
+
+    def origin(self, shard: int, row: int) -> Origin:
+        """Where element number `row` of a shard comes from."""
+        return self.origin_of(shard, self._locate(shard, row)[0])
+
+    def origin_of(self, shard: int, sample: int) -> Origin:
+        """Where sample number `sample` of a shard comes from."""
+        return Origin(self.name, self.index.shards.names[shard], self.file.key(self._row(shard, sample)))
+
+    def fetch(self, shards: npt.ArrayLike, rows: npt.ArrayLike) -> list[Fetched | SampleError]:
+        """The verified text of elements, and their frames to be read; what is damaged stands in its place."""
+        numbers = zip(np.asarray(shards, np.int64).tolist(), np.asarray(rows, np.int64).tolist(), strict=True)
+        return [self._fetch(shard, row) for shard, row in numbers]
+
+    def sample(self, origin: Origin, shard: int, fetched: Fetched, draw: Callable[[], np.random.Generator]) -> Sample:
+        """Parse the text, and choose the record, which is drawn if none was planned. Raises SampleError."""
+        assert fetched.json is not None and isinstance(fetched.media, MappedFrames)
+        row = self._row(shard, fetched.sample)
+        num_records = int(self.file.rows["num_records"][row])
+        if not num_records:
+            raise SampleError(origin, "has no text record")
+        try:
+            records, content, _ = _parse(bytes(fetched.json))
+        except TextError as error:
+            raise SampleError(origin, str(error)) from error
+        if len(records) != num_records:
+            raise SampleError(origin, f"json has {len(records)} records, the file says {num_records}")
+        record = fetched.record if fetched.record is not None else int(draw().integers(num_records))
+        return Sample(origin, fetched.media, self.index.facts(row), records[record], record, content["meta"])
+
+    def _fetch(self, shard: int, number: int) -> Fetched | SampleError:
+        sample, record = self._locate(shard, number)
+        row = self._row(shard, sample)
+        if self._is_due(row, -1):
+            damage = self.file.text_damage(row)
+            if damage is not None:
+                return SampleError(self.origin_of(shard, sample), damage)
+            self._verified[row, -1] = True
+        num_frames, size = int(self.file.rows["num_frames"][row]), int(self.file.frame_bytes[row])
+        frames = MappedFrames(num_frames, partial(self._picture, row), size)
+        return Fetched(sample, record, frames, self.file.text(row), None)
+
+    def _picture(self, row: int, number: int) -> Picture:
+        """One stored frame. Raises MediaError."""
+        if self._is_due(row, number):
+            damage = self.file.frame_damage(row, number)
+            if damage is not None:
+                raise MediaError(damage)
+            self._verified[row, number] = True
+        frame = self.file.frame(row, number)
+        return frame if frame.ndim == 3 else frame.tobytes()
+
+    def _is_due(self, row: int, part: int) -> bool:
+        """Whether a checksum is to be compared."""
+        return self._verify == "always" or (self._verify == "once" and not self._verified[row, part])
+
+    def _row(self, shard: int, sample: int) -> int:
+        return int(self.index.shards.first_row[shard]) + sample
+
+    def _locate(self, shard: int, number: int) -> tuple[int, int | None]:
+        """(sample, record) of one element."""
+        if not (0 <= shard < len(self.counts) and 0 <= number < self.counts[shard]):
+            raise IndexError(f"{self.name}: no element {number} in shard {shard}")
+        if self.elements == "sample":
+            return number, None
+        before = self.index.first_element
+        first_row = int(self.index.shards.first_row[shard])
+        number += int(before[first_row])
+        row = int(np.searchsorted(before, number, side="right")) - 1
+        return row - first_row, number - int(before[row])
+
+    def _read_names(self) -> tuple[list[str], str]:
+        """Names of the shards, each told by its first whole sample, and of the dataset."""
+        shard = self.file.rows["shard"]
+        names, dataset = [], ""
+        for number, first in enumerate(np.flatnonzero(np.diff(shard, prepend=-1)).tolist()):
+            for row in range(first, int(np.searchsorted(shard, number, side="right"))):
+                if self.file.text_damage(row) is None:
+                    break
+            else:
+                raise DatasetError(f"{self.file.path}: all samples of shard {number} are damaged; export it again")
+            try:
+                content = _parse(self.file.text(row))[1]
+            except TextError as error:
+                raise DatasetError(f"{self.file.path}: row {row}: {error}; export it again") from error
+            names.append(content["shard"])
+            dataset = content["dataset"]
+        if len(set(names)) < len(names):
+            raise DatasetError(f"{self.file.path}: two of its shards have one name; export it again")
+        return names, dataset
+
+
+def _parse(text: bytes) -> Texts:
+    """Records and the rest of a sample's json. Raises TextError."""
+    texts = parse(text, None, UNWRITTEN)
+    for name, kind in _TEXT_FIELDS.items():
+        if not isinstance(texts.meta.get(name), kind):
+            raise TextError(f"json should have {name!r} of type {kind.__name__}")
+    return texts

@@ -1,0 +1,117 @@
+"""Which media of a dataset are fetched in parts or decoded by seeking, and how such an element is fetched.
+
+An element is fetched in parts when the store is remote, the index has GOP tables, and the video is larger than a limit
+and of a kind in which seeking is trusted. With its texts, whose checksums are compared every time, comes only what a
+demuxer reads first; the rest follows when a clip is planned (`PartialMedium.bring`).
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from shards.base.counters import Counters
+from shards.dataset.index.index import Index, KeyFrames, MemberRow, damage
+from shards.dataset.members.members import MemberError, choose, suffix
+from shards.media.kinds import SEEKABLE_CODECS, SEEKABLE_EXTENSIONS, MediaError
+from shards.media.partial import COUNTS, PartialMedium, Span, merge_spans, usable
+from shards.storage.source import Range, Source, SourceError
+
+_FAR = 1 << 62
+
+
+class Part(NamedTuple):
+    """An element that is fetched in parts."""
+
+    medium: PartialMedium
+    texts: list[MemberRow | None]
+    """json and other text."""
+    spans: list[Span]
+    """In the shard: of the texts, then what is fetched of the medium at first."""
+    ranges: list[Range]
+    """What to ask the source for; `PartialReader.take` is given the answers."""
+
+
+class PartialReader:
+    """The parts of one dataset; threads may share it."""
+
+    def __init__(self, index: Index, source: Source, limit: int, verify: bool) -> None:
+        """limit: size of the largest medium that is fetched whole, bytes. verify: whether checksums are compared."""
+        self.counts = Counters(*COUNTS)
+        self._index, self._source, self._limit, self._verify = index, source, limit, verify
+
+    def begin(self, shard: int, sample: int, size: int) -> Part | None:
+        """How to fetch a sample whose medium has this size; None: whole."""
+        if size <= self._limit:
+            return None
+        found = self._medium_and_texts(shard, sample)
+        row = found[0] if found else None
+        table = self._table(shard, sample, row) if row else None
+        if row is None or table is None or len(table.frames) < 2:  # a single GOP has no parts
+            return None
+        name, texts = self._index.shards.names[shard], found[1:]
+
+        def fetch(spans: Sequence[Span]) -> list[bytes]:
+            spans = [(row.offset + start, row.offset + stop) for start, stop in spans]
+            ranges = self._ranges(name, spans)
+            return self._cut(ranges, self._source.read_many(ranges), spans)
+
+        def check(data: bytes) -> None:
+            if damage := self._damage(row, data):
+                raise MediaError(damage)
+
+        medium = PartialMedium(row.size, table, fetch, check, self.counts)
+        spans = [(text.offset, text.offset + text.size) for text in texts if text is not None]
+        spans += [(row.offset + start, row.offset + stop) for start, stop in medium.opening()]
+        return Part(medium, texts, spans, self._ranges(name, spans))
+
+    def take(self, part: Part, answers: Sequence[bytes]) -> tuple[list[bytes | None], str | None]:
+        """Give a medium what came for it; returns json and other text, and what is wrong with them."""
+        pieces = iter(self._cut(part.ranges, answers, part.spans))
+        texts = [None if member is None else next(pieces) for member in part.texts]
+        part.medium.add(part.medium.opening(), list(pieces))
+        both = zip(part.texts, texts, strict=True)
+        damages = (self._damage(member, data) for member, data in both if member is not None and data is not None)
+        return texts, next(filter(None, damages), None)
+
+    def with_table(self, shard: int, sample: int, data: bytes) -> bytes | PartialMedium:
+        """A medium that was read whole, with its GOP table where seeking in it is trusted."""
+        found = self._medium_and_texts(shard, sample)
+        row = found[0] if found else None
+        table = self._table(shard, sample, row) if row else None
+        return data if table is None else PartialMedium.of_bytes(data, table)
+
+    def _medium_and_texts(self, shard: int, sample: int) -> list[MemberRow | None]:
+        members = self._index.rows(shard).members(sample)
+        try:
+            numbers = choose([member.ext for member in members], self._index.rules)
+        except MemberError:
+            return []
+        return [None if number is None else members[number] for number in numbers]
+
+    def _table(self, shard: int, sample: int, medium: MemberRow) -> KeyFrames | None:
+        codec = self._index.rows(shard).facts(sample).codec
+        if codec not in SEEKABLE_CODECS or suffix(medium.ext) not in SEEKABLE_EXTENSIONS:
+            return None
+        table = self._index.gop_table(shard, sample)
+        table = None if table is None else table.without_marks()
+        return table if usable(table, medium.size) else None
+
+    def _damage(self, member: MemberRow, data: bytes) -> str | None:
+        return damage(member, data) if self._verify else None
+
+    def _ranges(self, name: str, spans: Sequence[Span]) -> list[Range]:
+        """Neighbours in one request."""
+        ranges = [(name, start, stop - start) for start, stop in merge_spans(spans, _FAR)]
+        self.counts.add("requests", len(ranges))
+        return ranges
+
+    def _cut(self, ranges: Sequence[Range], answers: Sequence[bytes], spans: Sequence[Span]) -> list[bytes]:
+        """The bytes of spans from what the source gave for ranges that hold them. Raises SourceError."""
+        for (name, start, length), data in zip(ranges, answers, strict=True):
+            if len(data) != length:
+                raise SourceError(f"{self._source.url}/{name}: gave only {len(data)} of {length} bytes at {start}")
+        firsts = [first for _, first, _ in ranges]
+        places = [(bisect_right(firsts, start) - 1, start, stop) for start, stop in spans]
+        return [answers[at][start - firsts[at] : stop - firsts[at]] for at, start, stop in places]

@@ -1,0 +1,96 @@
+"""What a sample is, and where it came from.
+
+A sample is one medium (a video clip or a picture, as encoded bytes) and the text records that belong to it (captions,
+or questions and answers). An element is one sample with one of its records: the unit of order, batch and count
+(docs/order.md).
+Every sample carries its origin for life, and an error about a sample cannot be built without one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from shards.base.printing import PrintableError, printable
+
+if TYPE_CHECKING:
+    from shards.dataset.index.index import KeyFrames
+    from shards.media.partial import Media
+
+_SHOWN_KEY = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a sample lies: dataset name, shard file name, key inside the shard."""
+
+    dataset: str
+    shard: str
+    key: str
+
+    def __str__(self) -> str:
+        # Keys come from the data: they must not reach a terminal as control characters, nor fill a log.
+        key = self.key if len(self.key) <= _SHOWN_KEY else self.key[:_SHOWN_KEY] + "..."
+        return printable(f"{self.dataset}/{self.shard}:{key}")
+
+
+class SampleError(PrintableError, ValueError):
+    """A sample that cannot be used, for a reason that lies in its data (undecodable, malformed, checksum).
+
+    Such a sample is quarantined, and in training replaced by a deterministic substitute. A programming error or an
+    unreachable source is never a SampleError.
+    """
+
+    def __init__(self, origin: Origin, reason: str) -> None:
+        super().__init__(f"{origin}: {reason}")
+        self.origin = origin
+        self.reason = reason
+
+    def __reduce__(self) -> tuple[type[SampleError], tuple[Origin, str]]:
+        return type(self), (self.origin, self.reason)
+
+
+@dataclass(frozen=True, slots=True)
+class MediaFacts:
+    """What the index knows about a medium, so that a clip can be planned without opening it.
+
+    duration and start_time are seconds, fps frames per second; a picture has one frame, duration and fps 0.
+    """
+
+    kind: str
+    """"video", "image", "frames": pictures of a video (shards/media/frames.py), or "stored": frames of an FFCV file, of codec
+    "raw" or "jpeg" (shards/read/beton.py)."""
+    codec: str
+    width: int
+    height: int
+    num_frames: int
+    fps: float = 0.0
+    duration: float = 0.0
+    start_time: float = 0.0
+    look_up_key_frames: Callable[[], KeyFrames | None] | None = field(default=None, compare=False, repr=False)
+    """Reads the GOP table from the index, which costs more than the rest; None where there is no index to ask."""
+
+    @property
+    def key_frames(self) -> KeyFrames | None:
+        """The GOP table, looked up each time; None where the index has none."""
+        return None if self.look_up_key_frames is None else self.look_up_key_frames()
+
+
+FACT_NAMES = ("kind", "codec", "width", "height", "num_frames", "fps", "duration", "start_time")
+"""The facts that the index holds in columns of these names."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One element as it comes from its shard: encoded bytes, facts, and the text record that was drawn or planned."""
+
+    origin: Origin
+    media: Media
+    """Bytes, or a video of which only the bytes that a clip needs will be fetched; a task hands it on."""
+    facts: MediaFacts
+    record: dict[str, Any]
+    """The text record of this element, e.g. {"caption": ...} or {"question": ..., "answer": ..., "type": ...}."""
+    record_index: int
+    meta: dict[str, Any]
+    """Whatever else the sample's json member says."""

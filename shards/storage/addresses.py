@@ -1,0 +1,192 @@
+"""Addresses: which kinds there are, and what becomes of one when a name is added to it.
+
+An address is a path of this machine, a file:// URL, or the URL of a store. Promises: nothing but the schemes of
+`STORES` leads anywhere; fsspec knows many more, of which some read files of this machine, chain others or run code. In
+file:// and http(s):// addresses what the user wrote is quoted as URLs are, and a name is quoted exactly once, whatever
+it holds; in all others names stand as they are. The query of an http(s) address (a signature) belongs to every name
+below it.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from typing import NamedTuple
+from urllib.parse import quote, unquote_to_bytes
+
+from shards.base.redact import shown
+
+STORES = (
+    *("s3", "http", "https", "gs", "abfs", "hf", "oss", "sftp", "hdfs", "webhdfs", "memory"),
+    *("s3a", "gcs", "az", "abfss"),
+)
+"""Those behind the first three, but for memory, need a package of their own."""
+WEB = ("http", "https")
+_BUCKETS = ("s3", "s3a", "gs", "gcs")
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9_+.-]*)(://|::)")
+_HOST = re.compile(r"(?:[^@]*@)?(\[[0-9A-Fa-f:.]+\]|[^@:\[\]]+)(?::(\d{1,5}))?")
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+_SAME_AS = {"s3a": "s3", "gcs": "gs", "abfss": "abfs", "az": "abfs"}
+_URL_CHARACTERS = "!$&'()*+,;=:@/?-._~[]"
+
+
+class Origin(NamedTuple):
+    """What answers at an http(s) address."""
+
+    scheme: str
+    host: str
+    port: int
+
+
+def scheme_of(address: str) -> str:
+    """In small letters; "" for a path."""
+    found = _SCHEME.match(address)
+    return found[1].lower() if found else ""
+
+
+def is_remote(address: str) -> bool:
+    """Whether an address needs a client, as opposed to a path on a file system of this machine."""
+    return scheme_of(address) not in ("", "file")
+
+
+def local_path(address: str) -> str:
+    """The path of an address that is not remote. Raises ValueError for a file:// URL that has none."""
+    if scheme_of(address) != "file":
+        return address
+    host, slash, path = address.partition("://")[2].partition("/")
+    if host not in ("", "localhost") or not slash:
+        raise ValueError(f"{shown(address)}: a file:// address is file:// and an absolute path, as in file:///data/x")
+    return os.fsdecode(unquote_to_bytes(f"/{path}"))
+
+
+def check_address(address: str) -> None:
+    """Refuse an address that leads nowhere (ValueError)."""
+    scheme = scheme_of(address)
+    if "\0" in address:
+        raise ValueError(f"{address[:200]!r}: has a NUL byte; correct it")
+    if scheme in ("", "file"):
+        local_path(address)
+        return
+    found = _SCHEME.match(address)
+    if found is not None and found[2] == "::":
+        raise ValueError(
+            f"{shown(address)}: chained addresses ({scheme}::) are not opened; name the place itself, and let cache: "
+            "of a config keep copies"
+        )
+    if scheme not in STORES:
+        raise ValueError(
+            f"{shown(address)}: no kind of URL begins with {scheme}://; known are {', '.join(STORES)} and file, and a "
+            "folder of this machine is a plain path"
+        )
+    authority = re.split(r"[/?#]", address.partition("://")[2], maxsplit=1)[0]
+    if scheme in WEB and not (found := _HOST.fullmatch(authority)):
+        raise ValueError(
+            f"{shown(address)}: has no host, or a user or password that is not quoted (@ as %40, / as %2F, : as %3A)"
+        )
+    if scheme in WEB and found is not None and int(found[2] or 1) not in range(1, 1 << 16):
+        raise ValueError(f"{shown(address)}: port {found[2]} is none; ports are 1 to 65535")
+    if scheme in _BUCKETS and re.search("[@:]", authority) and not authority.startswith("arn:"):
+        raise ValueError(
+            f"{shown(address)}: credentials do not belong into the address of a bucket, where they are not used; take "
+            "them out, and see docs/streaming.md for the environment variables that hold them"
+        )
+
+
+def normal(address: str) -> str:
+    """The same with the scheme in small letters."""
+    found = _SCHEME.match(address)
+    return address if found is None else found[1].lower() + address[found.end(1) :]
+
+
+def split_query(address: str) -> tuple[str, str]:
+    """(address without, query) of an http(s) address; of any other the query is "". A fragment goes."""
+    if scheme_of(address) not in WEB:
+        return address, ""
+    base, _, query = address.partition("#")[0].partition("?")
+    return base, query
+
+
+def below(address: str, name: str) -> str:
+    """The address of what is called `name` in the folder at an address."""
+    base, query = split_query(address)
+    quoted = quote(name, safe="") if scheme_of(address) in (*WEB, "file") else name
+    return f"{base.rstrip('/')}/{quoted}" + (f"?{query}" if query else "")
+
+
+def parent(address: str) -> tuple[str, str]:
+    """(address of the folder, plain name in it) of a file's address."""
+    if not is_remote(address):
+        path = local_path(address)
+        folder, slash, name = path.rpartition("/")
+        return folder or ("/" if slash else "."), name
+    base, query = split_query(address)
+    folder, _, name = base.rpartition("/")
+    return folder + (f"?{query}" if query else ""), plain_name(address, name)
+
+
+def plain_name(address: str, name: str) -> str:
+    """The name of a file whose name is written so in addresses like this one."""
+    return os.fsdecode(unquote_to_bytes(name)) if scheme_of(address) in WEB else name
+
+
+def origin_of(address: str) -> Origin:
+    """Of an http(s) address. Raises ValueError."""
+    check_address(address)
+    scheme = scheme_of(address)
+    found = _HOST.fullmatch(re.split(r"[/?#]", address.partition("://")[2], maxsplit=1)[0])
+    if scheme not in WEB or found is None:
+        raise ValueError(f"{shown(address)}: is no http(s) address")
+    return Origin(scheme, found[1].lower().rstrip("."), int(found[2] or _DEFAULT_PORTS[scheme]))
+
+
+def user_of(address: str) -> tuple[str, str] | None:
+    """(user, password) of an http(s) address, if it has them."""
+    authority = re.split(r"[/?#]", address.partition("://")[2], maxsplit=1)[0]
+    user, at, _ = authority.rpartition("@")
+    if not at:
+        return None
+    name, _, password = user.partition(":")
+    return unquote_to_bytes(name).decode(errors="replace"), unquote_to_bytes(password).decode(errors="replace")
+
+
+def without_user(address: str) -> str:
+    """The same without user and password."""
+    scheme, separator, rest = address.partition("://")
+    end = re.search(r"[/?#]|$", rest)
+    assert end is not None
+    return scheme + separator + rest[: end.start()].rpartition("@")[2] + rest[end.start() :]
+
+
+def as_sent(address: str) -> str:
+    """An http(s) address as it stands in a request: what no URL may hold is quoted, what is quoted stays as it is."""
+    scheme, separator, rest = address.partition("://")
+    pieces = re.split(r"(%[0-9A-Fa-f]{2})", rest)
+    return (
+        scheme
+        + separator
+        + "".join(p if i % 2 else quote(p, safe=_URL_CHARACTERS + "[]") for i, p in enumerate(pieces))
+    )
+
+
+def covers(folder: str, address: str) -> bool:
+    """Whether an address is that of a folder or lies below it, whatever credentials and query the two have."""
+    if is_remote(folder) != is_remote(address):
+        return False
+    if not is_remote(folder):
+        above, inside = (os.path.realpath(local_path(place)) for place in (folder, address))
+        return inside == above or inside.startswith(above.rstrip("/") + "/")
+    above_parts, parts = _parts(folder), _parts(address)
+    climbs = any(part in (".", "..") or "\\" in part for part in parts)
+    return not climbs and parts[: len(above_parts)] == above_parts
+
+
+def _parts(address: str) -> list[str]:
+    """Where a remote address leads, step by step."""
+    scheme = scheme_of(address)
+    path = split_query(address)[0].partition("://")[2].rstrip("/")
+    if scheme not in WEB:
+        return [_SAME_AS.get(scheme, scheme), *path.split("/")]
+    origin = origin_of(address)
+    steps = [unquote_to_bytes(step).decode(errors="surrogateescape") for step in path.split("/")[1:]]
+    inner = [part for step in steps for part in step.split("/")]  # %2F: some servers take it for a slash
+    return [origin.scheme, f"{origin.host}:{origin.port}", *inner]

@@ -1,0 +1,350 @@
+"""A URL prefix as a source: requests that are tried again until a deadline, many at once, and counted.
+
+Promises: a request is tried again after an error that may pass, after 0.1 s, then up to twice as long each time (10 s
+at most, a random part of it), where a store is throttling after 1 s; the waiting requests keep their place among the 32
+in flight, so a store that is throttling is asked less. A request that hangs, or that brings less than 128 KiB a second,
+is given up and tried again. After `deadline` seconds a SourceError says how often it was tried and why it failed last.
+Missing files and refused access are raised at once. Bytes are those that were asked for, or there is an error.
+A client belongs to the process that uses it: a source may be opened before a fork, and counts anew in the child.
+Gives up: caching.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import time
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from concurrent.futures import Future
+from functools import partial
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
+
+from shards.base.counters import Counters
+from shards.base.environment import number_from_environment
+from shards.base.printing import logger
+from shards.base.redact import scrub, shown
+from shards.storage import stores
+from shards.storage.addresses import split_query
+from shards.storage.source import (
+    CONNECTIONS,
+    AccessDenied,
+    ChangedFile,
+    MissingFile,
+    Names,
+    Pieces,
+    Range,
+    SourceError,
+    Stat,
+    Stats,
+    check_name,
+    check_range,
+    checked,
+)
+from shards.storage.stores import Answer, Failure, Waits, open_store
+
+if TYPE_CHECKING:
+    from tenacity import RetryCallState
+
+DEADLINE_SECONDS = 300.0
+DEADLINE_VARIABLE = "MCG_SOURCE_DEADLINE"
+"""How long a request is tried; the variable is read when a source is first used."""
+_LONGEST_PAUSE = 10.0
+_SLOWEST = 1 << 17
+"""Bytes a second; a slower answer counts as one that hangs."""
+
+Kind = Literal["stat", "list", "range", "part"]
+_T = TypeVar("_T")
+_log = logger(__name__)
+
+
+TRAFFIC = ("stat", "list", "range", "part", "bytes", "retries", "seconds_throttled")
+"""What a source counts in each process: requests by kind, attempts counted each, and what came of them."""
+
+
+class RemoteSource:
+    """A URL prefix. deadline: seconds for one request; None: what the environment says, or 300. roots: where an http(s)
+    server may redirect to beside itself. waits: None: shards.storage.stores.WAITS."""
+
+    def __init__(
+        self,
+        address: str,
+        deadline: float | None = None,
+        roots: tuple[str, ...] = (),
+        seen: dict[str, Stat] | None = None,
+        waits: Waits | None = None,
+    ) -> None:
+        base, query = split_query(checked(address))
+        self.address = base.rstrip("/") + (f"?{query}" if query else "")
+        """With credentials: not to be shown."""
+        self._deadline, self._roots, self._waits = deadline, roots, waits or stores.WAITS
+        self.url = shown(self.address)
+        self._clients: dict[int, _Client] = {}
+        self._seen: dict[str, Stat] = dict(seen or {})
+        """What the store said of each file when it was first read."""
+
+    @property
+    def traffic(self) -> Counters:
+        return self._client().traffic
+
+    def list(self, suffix: str = "") -> Names:
+        return self._client().run(self._list(suffix))
+
+    def stat(self, name: str) -> Stat:
+        return self.stat_many([name])[0]
+
+    def stat_many(self, names: Sequence[str], known: bool = False) -> Stats:
+        for name in names:
+            check_name(name)
+        client = self._client()
+        said = client.said if known else {}
+        asked = [name for name in names if name not in said]
+        if not asked:
+            return [said[name] for name in names]
+        stats = client.run(
+            _all([client.request("stat", self._shown(name), partial(client.store.stat, name)) for name in asked])
+        )
+        found = dict(zip(asked, stats, strict=True))
+        return [found.get(name) or said[name] for name in names]
+
+    def read(self, name: str, offset: int = 0, length: int | None = None) -> bytes:
+        client = self._client()
+        return client.run(self._read(client, name, offset, length))
+
+    def read_many(self, ranges: Sequence[Range]) -> Pieces:
+        client = self._client()
+        asked = list(dict.fromkeys(ranges))  # elements that are records of one sample want the same bytes
+        pieces = client.run(_all([self._read(client, *range_) for range_ in asked]))
+        found = dict(zip(asked, pieces, strict=True))
+        return [found[range_] for range_ in ranges]
+
+    def fetch(self, name: str, offset: int, length: int, write: Callable[[int, bytes], None]) -> int:
+        """A large range, given to `write` (offset in the file, bytes) in order while it comes, so that it need not fit
+        into memory; an attempt goes on where the last one stopped. Counted as a part. The number of bytes, fewer only
+        where the file ends. `write` runs on the event loop, and must not raise OSError."""
+        client = self._client()
+        return client.run(self._fetch(client, name, offset, length, write))
+
+    def cancel(self) -> None:
+        """Give up every request of this process that is under way: who waits for one gets a CancelledError."""
+        client = self._clients.get(os.getpid())
+        for future in list(client.running) if client else ():
+            future.cancel()
+
+    async def _list(self, suffix: str) -> Names:
+        client, names, page = self._client(), [], ""
+        while True:
+            found, page = await client.request("list", self.url, partial(client.store.list, page))
+            names += [name for name in found if name.endswith(suffix)]
+            if not page:
+                return sorted(names)
+
+    async def _read(self, client: _Client, name: str, offset: int, length: int | None) -> bytes:
+        check_name(name)
+        check_range(offset, length)
+        if length == 0:
+            return b""
+        num_bytes = length if length is not None else max(0, -offset)
+        get = partial(client.store.get, name, offset, length, None, partial(self._check, name))
+        answer: Answer = await client.request("range", self._shown(name), get, num_bytes)
+        client.traffic.add("bytes", len(answer.data))
+        seen = self._seen.get(name)
+        if not answer.data and seen is not None and 0 <= offset < seen.size:
+            raise ChangedFile(self._shown(name), f"{seen.size} bytes", f"no more than {offset}")
+        if answer.size is not None:
+            client.said[name] = Stat(answer.size, answer.version)
+        return answer.data
+
+    async def _fetch(
+        self, client: _Client, name: str, offset: int, length: int, write: Callable[[int, bytes], None]
+    ) -> int:
+        check_name(name)
+        got = 0
+
+        def take(data: bytes) -> None:
+            nonlocal got
+            write(offset + got, data)
+            got += len(data)
+            client.traffic.add("bytes", len(data))
+
+        check = partial(self._check, name)
+
+        async def ask() -> None:
+            if got < length:
+                answer = await client.store.get(name, offset + got, length - got, take, check)
+                if answer.data:
+                    take(answer.data)
+
+        await client.request("part", self._shown(name), ask, length)
+        return got
+
+    def _check(self, name: str, size: int | None, version: str) -> None:
+        """Raise Failure for a file that is another one than when it was first read."""
+        if size is None:
+            return
+        now = Stat(size, version)
+        before = self._seen.setdefault(name, now)
+        if not before.version:
+            self._seen[name] = now
+        if not now.may_be(before):
+            said = [f"{stat.size} bytes, {stat.version or 'no ETag'}" for stat in (before, now)]
+            raise Failure("changed", " before, now ".join(said))
+
+    def _shown(self, name: str) -> str:
+        return f"{self.url}/{name.replace('?', '%3F').replace('#', '%23')}"
+
+    def _client(self) -> _Client:
+        # Without a lock, which could be held just when the process forks: a client that loses has opened nothing yet.
+        # Those of the parent are kept, or a child would close their connections.
+        client = self._clients.get(os.getpid())
+        return client or self._clients.setdefault(os.getpid(), self._make_client())
+
+    def _make_client(self) -> _Client:
+        return _Client(self.address, self._deadline, self._roots, self._waits)
+
+    def __getstate__(self) -> dict[str, Any]:
+        about = {"address": self.address, "deadline": self._deadline, "roots": self._roots}
+        return {**about, "seen": self._seen, "waits": self._waits}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__init__(**state)  # type: ignore[misc]
+
+
+class _Client:
+    """What one process has of a source."""
+
+    def __init__(self, address: str, deadline: float | None, roots: tuple[str, ...], waits: Waits) -> None:
+        if deadline is None:
+            deadline = number_from_environment(DEADLINE_VARIABLE, DEADLINE_SECONDS, "seconds")
+        self._address = address
+        self.store, self._loop = open_store(address, roots, waits)
+        self.traffic = Counters(*TRAFFIC)
+        self.said: dict[str, Stat] = {}
+        """Of each file, what came with the last range of it."""
+        self.running: set[Future[Any]] = set()
+        self._deadline, self._waits = deadline, waits
+        self._slots = asyncio.Semaphore(CONNECTIONS)
+        # Of its own: ranks must not wait equally long, and the numbers of the user's generator are the user's.
+        self._random = random.Random()
+        self._next_warning = 0.0
+        self._was_throttled = False
+
+    def run(self, work: Coroutine[Any, Any, _T]) -> _T:
+        """Wait for work that runs on the event loop; Ctrl-C cancels it."""
+        future = asyncio.run_coroutine_threadsafe(work, self._loop)
+        self.running.add(future)
+        try:
+            return future.result()
+        except BaseException:
+            future.cancel()
+            raise
+        finally:
+            self.running.discard(future)
+
+    async def request(self, kind: Kind, url: str, ask: Callable[[], Awaitable[_T]], num_bytes: int = 0) -> _T:
+        """Ask, again and again if need be. url: for errors. num_bytes: about how many the answer will have."""
+        from tenacity import AsyncRetrying, RetryError, retry_if_exception, stop_before_delay
+
+        async with self._slots:
+            start = time.monotonic()
+
+            async def once() -> _T:
+                self.traffic.add(kind)
+                left = max(1.0, start + self._deadline - time.monotonic())
+                limit = min(left, self._waits.connect + self._waits.read + num_bytes / _SLOWEST)
+                try:
+                    return await asyncio.wait_for(ask(), limit)
+                except TimeoutError as error:
+                    raise Failure("again", f"no whole answer within {limit:.0f} s") from error
+
+            try:
+                return await AsyncRetrying(
+                    retry=retry_if_exception(_may_pass),
+                    wait=self._pause,
+                    stop=partial(self._is_over, stop_before_delay(self._deadline)),
+                    before_sleep=partial(self._note, url, start),
+                )(once)
+            except RetryError as error:
+                last = error.last_attempt
+                failed = self._without_secrets(last.exception())
+                raise _final(url, failed, last.attempt_number, time.monotonic() - start) from failed
+            except Failure as failure:
+                raise _final(url, self._without_secrets(failure), 1, 0.0) from failure
+
+    def _without_secrets(self, failure: BaseException | None) -> Failure:
+        assert isinstance(failure, Failure)
+        failure.reason, failure.args = scrub(failure.reason, self._address), ()
+        return failure
+
+    def _is_over(self, at_deadline: Callable[[RetryCallState], bool], state: RetryCallState) -> bool:
+        """Whether to give up: at the deadline, or sooner where the reason hardly ever passes."""
+        failure = state.outcome.exception() if state.outcome else None
+        waited = (state.seconds_since_start or 0.0) + state.upcoming_sleep
+        too_long = isinstance(failure, Failure) and failure.hardly_passes and waited > self._waits.hardly
+        return too_long or at_deadline(state)
+
+    def _pause(self, state: RetryCallState) -> float:
+        assert state.outcome is not None
+        failure = state.outcome.exception()
+        assert isinstance(failure, Failure)
+        first = self._waits.throttled if failure.kind == "throttled" else self._waits.pause
+        longest = min(_LONGEST_PAUSE, first * 2 ** min(16, state.attempt_number - 1))
+        # Added to what the store wants: processes that it throttled at the same time must not come back so.
+        return failure.pause + self._random.uniform(0, longest)
+
+    def _note(self, url: str, start: float, state: RetryCallState) -> None:
+        """Count a failure that is followed by another attempt, and say so if it goes on for long."""
+        assert state.outcome is not None and state.next_action is not None
+        failure = self._without_secrets(state.outcome.exception())
+        self.traffic.add("retries")
+        if failure.kind == "throttled":
+            self.traffic.add("seconds_throttled", state.next_action.sleep)
+        now = time.monotonic()
+        if failure.kind == "throttled" and not self._was_throttled:
+            self._was_throttled = True
+            _log.warning(
+                "%s: %s; the store asks for fewer requests, so they wait longer from here on", url, failure.reason
+            )
+        elif now - start > self._waits.warning and now > self._next_warning:
+            self._next_warning = now + self._waits.warning
+            left = self._deadline - (now - start)
+            _log.warning("%s: %s; trying again for up to %.0f s", url, failure.reason, left)
+
+
+async def _all(work: Sequence[Coroutine[Any, Any, _T]]) -> list[_T]:
+    """The results in order; what goes on when one fails is cancelled."""
+    tasks = [asyncio.ensure_future(one) for one in work]
+    try:
+        return await asyncio.gather(*tasks)
+    except BaseException:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        raise
+
+
+def _may_pass(error: BaseException) -> bool:
+    return isinstance(error, Failure) and error.kind in ("again", "throttled")
+
+
+def _final(url: str, failure: BaseException | None, attempts: int, seconds: float) -> SourceError:
+    assert isinstance(failure, Failure)
+    reason = failure.reason
+    remedy = f"; {failure.remedy}" if failure.remedy else ""
+    if failure.kind == "missing":
+        why = f" ({reason})" if reason else ""
+        return MissingFile(
+            f"{url}: not found{why}; {failure.remedy or 'check the path, or whether the dataset was built here'}"
+        )
+    if failure.kind == "changed":
+        return ChangedFile(url, *reason.split(" before, now "))
+    if failure.kind == "denied":
+        return AccessDenied(f"{url}: access refused ({reason}){remedy}")
+    if failure.kind == "refused":
+        return SourceError(f"{url}: {reason}{remedy}")
+    tried = f"{url}: cannot be read ({reason}), tried {attempts} times in {seconds:.0f} s"
+    if failure.hardly_passes:
+        return SourceError(f"{tried}{remedy}")
+    return SourceError(
+        f"{tried}; check the address and the store, or let it take longer ({DEADLINE_VARIABLE}, seconds)"
+    )

@@ -1,0 +1,240 @@
+"""One request to S3, through the client that s3fs makes, so that its settings count.
+
+Promises: credentials that run out during a run are asked for anew from where they came (environment, profile,
+credential_process, the machine's own), and the request is repeated with them; settings that can never work (a profile
+that is not there, a malformed key) are said at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from shards.storage.source import CONNECTIONS, Names, Stat
+from shards.storage.stores import (
+    WAITS,
+    Answer,
+    Check,
+    Failure,
+    Waits,
+    Write,
+    body_of,
+    connection_failure,
+    expected_body,
+    open_filesystem,
+    range_header,
+    status_failure,
+    tls_failure,
+    unchecked,
+    version_of,
+)
+
+_S3_REMEDIES = {
+    "InvalidAccessKeyId": "AWS_ACCESS_KEY_ID is not known there",
+    "SignatureDoesNotMatch": "AWS_SECRET_ACCESS_KEY does not belong to AWS_ACCESS_KEY_ID",
+    "ExpiredToken": "the temporary credentials have run out: get new ones",
+    "TokenRefreshRequired": "the temporary credentials have run out: get new ones",
+    "InvalidToken": "AWS_SESSION_TOKEN does not belong to AWS_ACCESS_KEY_ID",
+    "RequestTimeTooSkewed": "the clock of this machine is wrong",
+    "AccessDenied": "the key is good, but the bucket's policy does not allow this, or the file is not there and "
+    "listing is not allowed",
+    "AllAccessDisabled": "the bucket is closed",
+    "InvalidObjectState": "the file lies in an archive: restore it first",
+}
+_EXPIRED = {"ExpiredToken", "ExpiredTokenException", "TokenRefreshRequired", "RequestExpired", "InvalidToken"}
+"""What is answered to keys that were good: new ones may be had."""
+_S3_DENIED = {*_EXPIRED, "InvalidObjectState", "AllAccessDisabled"}
+_S3_THROTTLED = {"SlowDown", "Throttling", "ThrottlingException", "RequestLimitExceeded", "TooManyRequests"}
+_S3_PASSING = {"RequestTimeout", "InternalError", "OperationAborted"}
+_S3_ELSEWHERE = {"AuthorizationHeaderMalformed", "IllegalLocationConstraintException", "PermanentRedirect"}
+_S3_VARIABLES = "check AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_ENDPOINT_URL and the bucket's policy"
+
+
+class S3Store:
+    """A prefix of a bucket. s3fs makes the client, requests go to the client directly."""
+
+    def __init__(self, url: str, waits: Waits = WAITS) -> None:
+        from fsspec.config import conf
+
+        users: dict[str, Any] = conf.get("s3", {}).get("config_kwargs", {})
+        config = {
+            "connect_timeout": waits.connect,
+            "read_timeout": waits.read,
+            "max_pool_connections": CONNECTIONS,
+            # Checksums of answers are not known to every store, and the index has its own.
+            "response_checksum_validation": "when_required",
+            "retries": {"total_max_attempts": 1, "mode": "standard"},
+        }
+        self._files, prefix = open_filesystem(url, config_kwargs={**config, **users})
+        self._bucket, key, _ = self._files.split_path(prefix)
+        self._prefix = f"{key.strip('/')}/" if key.strip("/") else ""
+        self._keys: tuple[str, ...] | None = None
+        """Those of the client; None before its first request."""
+        self._renewing = asyncio.Lock()
+
+    async def stat(self, name: str) -> Stat:
+        from botocore.exceptions import ClientError
+
+        try:
+            with _s3_failures(self._bucket):
+                said = await self._call("head_object", Key=self._prefix + name)
+                return Stat(int(said["ContentLength"]), version_of(said))
+        except Failure as failure:
+            cause = failure.__cause__
+            if failure.kind in ("again", "throttled") or not isinstance(cause, ClientError):
+                raise
+        # The answer to HEAD has no body, so no reason; this one has. Where only GET is allowed it even gives the size.
+        answer = await self.get(name, 0, 1)
+        return Stat(len(answer.data) if answer.size is None else answer.size, answer.version)
+
+    async def get(
+        self, name: str, offset: int, length: int | None, write: Write | None = None, check: Check = unchecked
+    ) -> Answer:
+        header = range_header(offset, length)
+        asked = {"Key": self._prefix + name} | ({} if header is None else {"Range": header})
+        with _s3_failures(self._bucket):
+            try:
+                said = await self._call("get_object", **asked)
+            except Exception as error:
+                if _s3_status(error) == 416:  # the range begins where the file ends, an empty one's first byte too
+                    return Answer(b"", 0 if offset <= 0 else None, "")
+                raise
+            async with said["Body"] as body:
+                num_bytes, size = expected_body(offset, length, said.get("ContentRange"), said.get("ContentLength"))
+                check(size, version_of(said))
+                data = await body_of(body, num_bytes, write)
+            return Answer(data, size, version_of(said))
+
+    async def list(self, page: str) -> tuple[Names, str]:
+        more = {"ContinuationToken": page} if page else {}
+        with _s3_failures(self._bucket, ", while listing"):
+            said = await self._call("list_objects_v2", Prefix=self._prefix, Delimiter="/", **more)
+        found = said.get("Contents", [])
+        if not found and not said.get("CommonPrefixes") and self._prefix and not page:
+            raise Failure("missing", "nothing in the bucket begins with this", "check the address")
+        names = [entry["Key"].removeprefix(self._prefix) for entry in found]
+        return [name for name in names if name], said.get("NextContinuationToken", "") if said["IsTruncated"] else ""
+
+    async def _call(self, method: str, **arguments: Any) -> Any:
+        from botocore.exceptions import ClientError
+
+        files = self._files
+        await files.set_session()
+        if self._keys is None:
+            self._keys = _checked(await self._current_keys())
+        used = self._keys
+        for is_last in (False, True):
+            call = getattr(await files.get_s3(self._bucket), method)
+            try:
+                return await call(**files._get_s3_method_kwargs(call, Bucket=self._bucket, **arguments))
+            except ClientError as error:
+                if is_last or _code(error) not in _EXPIRED or not await self._have_new_keys(used):
+                    raise
+        raise AssertionError("a last attempt returns or raises")
+
+    async def _have_new_keys(self, used: tuple[str, ...] | None) -> bool:
+        """Whether there are other keys than these now, asked for where they come from; one request at a time asks."""
+        async with self._renewing:
+            if self._keys == used:
+                await self._files.set_session(refresh=True)
+                self._keys = _checked(await self._current_keys())
+            return self._keys != used
+
+    async def _current_keys(self) -> tuple[str, ...]:
+        found = await self._files.session.get_credentials()
+        given = (self._files.key, self._files.secret, self._files.token)
+        if found is None or any(given):
+            return tuple(text for text in given if text)
+        frozen = await found.get_frozen_credentials()
+        return tuple(text for text in frozen if text)
+
+
+def _checked(keys: tuple[str, ...]) -> tuple[str, ...]:
+    """The same keys. Raises Failure for those that no store can know: they came with a space or a line end."""
+    for name, key in zip(("access key", "secret key", "session token"), keys, strict=False):
+        if any(char.isspace() or not char.isprintable() for char in key):
+            raise Failure("denied", f"the {name} holds a space or a line end", _S3_VARIABLES)
+    return keys
+
+
+def _code(error: Any) -> str:
+    return str(error.response.get("Error", {}).get("Code", ""))
+
+
+def _s3_status(error: BaseException) -> int | None:
+    response = getattr(error, "response", None)
+    return response["ResponseMetadata"].get("HTTPStatusCode") if response else None
+
+
+@contextmanager
+def _s3_failures(bucket: str, what: str = "") -> Iterator[None]:
+    import aiohttp
+    from botocore import exceptions
+    from botocore.parsers import ResponseParserError
+
+    passing: tuple[type[Exception], ...] = (*_passing(), aiohttp.ClientError, OSError)
+    try:
+        yield
+    except exceptions.ClientError as error:
+        raise _client_failure(error, bucket, what) from error
+    except (exceptions.NoCredentialsError, exceptions.PartialCredentialsError, exceptions.TokenRetrievalError) as error:
+        public = "for a public bucket set FSSPEC_S3_ANON=true"
+        raise Failure("denied", f"{type(error).__name__}: {error}", f"{_S3_VARIABLES}; {public}") from error
+    except exceptions.SSLError as error:
+        raise tls_failure(error) from error
+    except (exceptions.ParamValidationError, exceptions.UnknownEndpointError, ValueError) as error:
+        reason = " ".join(str(error).removeprefix("Parameter validation failed:").split())
+        raise Failure("refused", reason.partition(": Bucket name must")[0], _S3_ADDRESS) from error
+    except (exceptions.CredentialRetrievalError, exceptions.MetadataRetrievalError) as error:
+        # a provider may be away for a moment, and a command that is not there stays away
+        raise Failure("again", f"{type(error).__name__}: {error}", _S3_PROFILE, hardly_passes=True) from error
+    except passing as error:
+        raise connection_failure(error) from error
+    except exceptions.BotoCoreError as error:  # what is set up wrongly: a profile, a file, a region
+        raise Failure("refused", f"{type(error).__name__}: {error}", _S3_PROFILE) from error
+    except RuntimeError as error:  # keys that a provider renewed and that have run out all the same
+        raise Failure("denied", str(error), _S3_PROFILE) from error
+    except ResponseParserError as error:
+        raise Failure("refused", "the server does not answer as S3 does", _S3_ADDRESS) from error
+
+
+def _passing() -> tuple[type[Exception], ...]:
+    """What botocore raises where a server could not be reached, or went away."""
+    from botocore import exceptions
+
+    return (exceptions.ConnectionError, exceptions.HTTPClientError, exceptions.IncompleteReadError)
+
+
+_S3_PROFILE = "check AWS_PROFILE, the files under ~/.aws and what they name"
+_S3_ADDRESS = (
+    "check the name of the bucket, AWS_DEFAULT_REGION and AWS_ENDPOINT_URL (it begins with http:// or https://)"
+)
+
+
+def _client_failure(error: Any, bucket: str, what: str) -> Failure:
+    """What an error answer of S3 means."""
+    said: Mapping[str, Any] = error.response.get("Error", {})
+    about = error.response.get("ResponseMetadata", {})
+    status, headers = int(about.get("HTTPStatusCode", 0)), about.get("HTTPHeaders", {})
+    code = str(said.get("Code", status))
+    reason = f"{code}: {said.get('Message') or ''}".rstrip(": ") + what
+    region = said.get("Region") or headers.get("x-amz-bucket-region")
+    if code in _S3_THROTTLED or status in (429, 503):
+        return status_failure(503, reason, "", headers.get("retry-after"))
+    if code in _S3_PASSING:
+        return Failure("again", reason)
+    if region and (status in (301, 307) or code in _S3_ELSEWHERE):
+        there = f"the bucket {bucket} lies in region {region}"
+        return Failure("refused", reason, f"{there}: set AWS_DEFAULT_REGION={region}")
+    if status in (301, 307):
+        return Failure("refused", reason, f"the bucket {bucket} lies elsewhere: {_S3_ADDRESS}")
+    if code == "NoSuchBucket":
+        return Failure("missing", f"there is no bucket {bucket}", "check the address, and AWS_ENDPOINT_URL")
+    if status in (404, 410):
+        return Failure("missing", "", "")
+    remedy = _S3_REMEDIES.get(code)
+    if code in _S3_DENIED or status in (401, 403):
+        return Failure("denied", reason, f"{remedy}; {_S3_VARIABLES}" if remedy else _S3_VARIABLES)
+    return status_failure(status, reason, _S3_ADDRESS, headers.get("retry-after"))

@@ -1,0 +1,41 @@
+"""Programs start alike: completion is on, and an error that nobody caught cannot steer a terminal."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[3]
+PROGRAM = r"""
+from shards.cli.program import start_command
+
+def command(text: str) -> None:
+    raise KeyError(text)
+
+start_command(command, "python -m command")
+"""
+
+
+def _run(*words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(words, cwd=ROOT, capture_output=True, text=True, timeout=250)
+
+
+def test_what_nobody_caught_is_printable(tmp_path: Path) -> None:
+    (tmp_path / "program.py").write_text(PROGRAM)
+    done = _run(sys.executable, str(tmp_path / "program.py"), "\x1b[31m")
+    assert done.returncode == 1 and "\\x1b[31m" in done.stderr and "\x1b" not in done.stderr
+    shown = _run(sys.executable, str(tmp_path / "program.py"), "--help").stdout
+    assert "Usage: python -m command" in shown and "--install-completion" in shown
+
+
+@pytest.mark.parametrize("name", ["shards", "tools"])
+def test_the_programs_complete_what_is_typed(name: str) -> None:
+    script = _run(
+        sys.executable,
+        "-c",
+        f"import sys; sys.argv = ['{name}', '--show-completion', 'bash']; from {name}.commands import main; main()",
+    )
+    assert script.returncode == 0 and "complete -o default -F" in script.stdout, script.stderr

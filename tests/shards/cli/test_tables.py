@@ -1,0 +1,49 @@
+"""Rows of the index, row group by row group and shard by shard."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from shards.cli.open_dataset import open_dataset
+from shards.cli.tables import group_tables, list_lengths, shard_tables
+from shards.dataset.index.index import DatasetError
+from tests.shards.row_groups import regroup
+from tests.shards.small_dataset import write_dataset
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """23 samples in shards of 5, row groups of at most two shards."""
+    folder = write_dataset(tmp_path / "small", "small", 23)
+    regroup(folder, 12)
+    return folder
+
+
+def test_row_groups_hold_every_row_once(folder: Path) -> None:
+    tables = list(group_tables(open_dataset(str(folder)), ["key"]))
+    assert [table.num_rows for table in tables] == [10, 10, 3]
+    assert [key for table in tables for key in table.column("key").to_pylist()] == [f"{i:04d}" for i in range(23)]
+    assert tables[0].column_names == ["key"]
+
+
+def test_shards_get_their_own_rows(folder: Path) -> None:
+    dataset = open_dataset(str(folder))
+    found = {shard: table.column("key").to_pylist() for shard, table in shard_tables(dataset, ["key"])}
+    assert found == {s: [f"{i:04d}" for i in range(5 * s, min(5 * s + 5, 23))] for s in range(5)}
+    assert [shard for shard, _ in shard_tables(dataset, ["key"], {1, 4})] == [1, 4]
+
+
+def test_lists_are_measured(folder: Path) -> None:
+    table = next(group_tables(open_dataset(str(folder)), ["member_size"]))
+    assert list_lengths(table.column("member_size")).tolist() == [2] * 10
+
+
+def test_a_damaged_row_group_is_named(folder: Path) -> None:
+    data = bytearray((folder / "index.parquet").read_bytes())
+    data[8 : len(data) // 3] = bytes(len(data) // 3 - 8)
+    (folder / "index.parquet").write_bytes(data)
+    dataset = open_dataset(str(folder))
+    with pytest.raises(DatasetError, match=r"index\.parquet: row group 0 is damaged"):
+        list(group_tables(dataset, ["key", "member_size", "codec"]))

@@ -1,0 +1,65 @@
+"""Files appear whole, at a place that one process writes; what goes wrong names path and remedy."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from shards.dataset.writing.target import UNFINISHED, Target, WriteError, open_target
+
+
+@pytest.fixture(params=["local", "file", "memory"])
+def target(request: pytest.FixtureRequest, tmp_path: Path) -> Target:
+    place = str(tmp_path / "out")
+    return open_target({"local": place, "file": f"file://{place}", "memory": f"memory://{place}"}[request.param])
+
+
+def test_what_is_put_or_produced_is_listed_and_read(target: Target) -> None:
+    target.put("a.json", b"{}")
+    target.produce("b.bin", lambda path: _write(path, b"bytes"))
+    assert target.list() == ["a.json", "b.bin"] and target.source.read("b.bin") == b"bytes"
+    target.release()
+
+
+def test_a_staged_file_appears_when_it_is_published(target: Target) -> None:
+    staged = target.stage("a.bin", lambda path: _write(path, b"new"))
+    assert "a.bin" not in target.list()
+    target.publish(staged, "a.bin")
+    assert target.list() == ["a.bin"] and not os.path.exists(staged)
+    target.release()
+
+
+def test_unfinished_work_is_apart_and_can_be_cleared(target: Target) -> None:
+    target.put(f"{UNFINISHED}/work.json", b"{}")
+    target.produce(f"{UNFINISHED}/0.parquet", lambda path: _write(path, b"part"))
+    assert target.list() == [] and target.list_unfinished() == ["0.parquet", "work.json"]
+    target.clear()
+    assert target.list_unfinished() == []
+    target.release()
+
+
+def test_a_local_folder_has_one_writer_at_a_time(tmp_path: Path) -> None:
+    first = open_target(str(tmp_path))
+    with pytest.raises(WriteError, match="another process is writing this dataset; wait for it"):
+        open_target(str(tmp_path))
+    first.release()
+    open_target(str(tmp_path)).release()
+
+
+def test_a_failure_names_the_path_and_leaves_nothing(tmp_path: Path) -> None:
+    target = open_target(str(tmp_path))
+
+    def fail(path: str) -> None:
+        Path(path).write_bytes(b"half")
+        raise OSError(28, "No space left on device")
+
+    with pytest.raises(WriteError, match=r"a\.bin: cannot be written \(No space left.*the disk is full: free space"):
+        target.produce("a.bin", fail)
+    assert target.list() == [] and target.list_unfinished() == []
+    target.release()
+
+
+def _write(path: str, data: bytes) -> None:
+    Path(path).write_bytes(data)

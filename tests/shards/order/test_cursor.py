@@ -1,0 +1,116 @@
+"""A cursor survives JSON, is small, and is refused by name where it does not belong."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from shards.order.cursor import Cursor, CursorMismatch, combine_fingerprints
+
+CURSOR = Cursor(
+    version=1,
+    seed=7,
+    fingerprint="00ff00ff00ff00ff",
+    streams=16,
+    window=(400, 80),
+    datasets=("web", "cc"),
+    weights=(3, 1),
+    unit="step",
+    q=12,
+    positions=(288, 96),
+    batch_size=32,
+    world_size=8,
+    decoder="cpu",
+)
+
+
+def test_a_cursor_survives_json() -> None:
+    assert Cursor.from_dict(json.loads(json.dumps(CURSOR.to_dict()))) == CURSOR
+
+
+@pytest.mark.parametrize("num_datasets", [1, 2, 30])
+def test_a_cursor_is_at_most_260_bytes_and_120_per_dataset(num_datasets: int) -> None:
+    large = Cursor(
+        version=1,
+        seed=2**32 - 1,
+        fingerprint="f" * 16,
+        streams=4096,
+        window=(10**9,) * num_datasets,
+        datasets=("n" * 32 + "/sample*100?0123abcd",) * num_datasets,
+        weights=(10_000,) * num_datasets,
+        unit="sample",
+        q=10**14,
+        positions=(10**14,) * num_datasets,
+        batch_size=10**6,
+        world_size=10_000,
+        shards=(10**6,) * num_datasets,
+        shifts=(-(10**14),) * num_datasets,
+        decoder="dali-cuda",
+    )
+    assert large.json_bytes() <= 260 + 120 * num_datasets
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "message"),
+    [
+        ("seed", 8, "cursor: seed differs: saved 7, this loader has 8; set seed back"),
+        (
+            "fingerprint",
+            "1" * 16,
+            "fingerprint differs: saved '00ff00ff00ff00ff', this loader has '1111111111111111'; the shards are not",
+        ),
+        ("streams", 8, "cursor: streams differs: saved 16, this loader has 8"),
+        ("window", (400, 90), r"cursor: window differs: saved \[400, 80\], this loader has \[400, 90\]"),
+        (
+            "datasets",
+            ("web", "cc*2"),
+            r"cursor: datasets differs: saved \['web', 'cc'\], this loader has \['web', 'cc\*2'\]; set datasets back",
+        ),
+        (
+            "datasets",
+            ("web", "cc?12ab"),
+            r"this loader has \['web', 'cc\?12ab'\]; what follows \? stands for what where",
+        ),
+        ("weights", (2, 1), r"cursor: weights differs: saved \[3, 1\], this loader has \[2, 1\]"),
+        ("unit", "sample", "cursor: unit differs: saved 'step', this loader has 'sample'"),
+        ("version", 2, "cursor: version differs: saved 1, this loader has 2; read it with the release that wrote it"),
+    ],
+)
+def test_another_order_is_refused_by_the_name_of_the_field(field: str, value: Any, message: str) -> None:
+    with pytest.raises(CursorMismatch, match=message):
+        CURSOR.check(replace(CURSOR, **{field: value}))
+
+
+def test_another_batch_size_world_size_decoder_or_place_is_accepted() -> None:
+    CURSOR.check(replace(CURSOR, batch_size=64, world_size=2, decoder="dali-cuda", q=99, positions=(1, 1)))
+
+
+def test_a_cursor_saved_before_it_knew_the_decoder_is_accepted() -> None:
+    saved = CURSOR.to_dict()
+    del saved["decoder"]
+    assert Cursor.from_dict(saved) == replace(CURSOR, decoder="")
+
+
+def test_a_saved_dict_of_another_version_or_shape_is_refused() -> None:
+    with pytest.raises(CursorMismatch, match="version differs: saved 99, this loader has 1"):
+        Cursor.from_dict(CURSOR.to_dict() | {"version": 99})
+    with pytest.raises(CursorMismatch, match="version differs: saved None"):
+        Cursor.from_dict({})
+    saved = CURSOR.to_dict() | {"epoch": 3}
+    del saved["q"]
+    with pytest.raises(CursorMismatch, match=r"missing fields \['q'\], unknown fields \['epoch'\]"):
+        Cursor.from_dict(saved)
+
+
+def test_positions_must_match_the_datasets() -> None:
+    with pytest.raises(CursorMismatch, match="1 positions for 2 datasets"):
+        replace(CURSOR, positions=(5,)).check(CURSOR)
+
+
+def test_fingerprints_combine_in_order() -> None:
+    assert combine_fingerprints(["a", "b"]) != combine_fingerprints(["b", "a"])
+    assert combine_fingerprints(["ab"]) != combine_fingerprints(["a", "b"])
+    assert len(combine_fingerprints(["a"])) == 16

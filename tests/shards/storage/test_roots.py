@@ -1,0 +1,241 @@
+"""An index leads to its own place, to what the user names, and to what this user indexed: by every verb."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import Result
+from typer.testing import CliRunner
+
+from shards import DatasetConfig, Loader
+from shards.cli.app import app
+from shards.dataset.index.index import DatasetError, Index
+from shards.dataset.writing.indexer import index_tars
+from shards.read.reader import Reader
+from shards.storage.roots import seal_root
+from shards.storage.source import open_source
+from tests.shards.foreign_tars import img2dataset_files, write_tar
+from tests.shards.http_store import HttpStore
+from tests.shards.small_dataset import config, encode, write_dataset
+
+SIGNED = "sig=ab/c=="
+
+
+class SignedStore(HttpStore):
+    """Refuses what comes without the signature."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.gate = self._check
+
+    def _check(self, method: str, path: str, range_: str) -> None:
+        self.faults.extend([] if path.endswith(f"?{SIGNED}") else [403])
+
+    def serve(self, folder: Path, at: str = "/s") -> None:
+        from urllib.parse import quote
+
+        names = sorted(file.name for file in folder.iterdir() if file.is_file())
+        for name in names:
+            self.files[f"{at}/{quote(name, safe='')}"] = (folder / name).read_bytes()
+        self.files[f"{at}/"] = "".join(f'<a href="{quote(name, safe="")}">x</a>' for name in names).encode()
+
+
+@pytest.fixture
+def store() -> Iterator[HttpStore]:
+    with HttpStore().running() as store:
+        yield store
+
+
+@pytest.fixture
+def tars(tmp_path: Path) -> Path:
+    folder = tmp_path / "tars"
+    folder.mkdir()
+    for shard in ("50%25off.tar", "a b.tar"):
+        write_tar(folder / shard, img2dataset_files([f"{shard[0]}{i}" for i in range(3)]))
+    return folder
+
+
+@pytest.fixture
+def run() -> Callable[..., Result]:
+    def invoke(*words: object) -> Result:
+        return CliRunner().invoke(app, [str(word) for word in words])
+
+    return invoke
+
+
+def edit(folder: Path, **changes: Any) -> None:
+    file = folder / "dataset.json"
+    file.write_text(json.dumps({**json.loads(file.read_text()), **changes}))
+
+
+@pytest.fixture
+def victim(tmp_path: Path) -> Path:
+    """A file of this machine that a dataset of somebody else is after: it looks like one of its shards."""
+    return write_dataset(tmp_path / "victim", "private", 4)
+
+
+@pytest.mark.parametrize("verb", [["ls", "--records"], ["verify"], ["stats"], ["bench"], ["preview"]])
+@pytest.mark.parametrize(
+    "form", ["{}", "file://{}", "local://{}", "dir://{}", "simplecache::file://{}", "reference://{}", "FILE://{}"]
+)
+def test_an_index_on_the_web_shows_no_file_of_this_machine(
+    store: HttpStore, victim: Path, run: Callable[..., Result], verb: list[str], form: str
+) -> None:
+    edit(victim, root=form.format(victim))
+    for name in ("dataset.json", "shards.parquet", "index.parquet"):
+        store.files[f"/s/{name}"] = (victim / name).read_bytes()
+    result = run(verb[0], f"{store.url}/s", *verb[1:])
+    assert result.exit_code == 1 and "private-" not in result.output
+    assert f"error: {store.url}/s/dataset.json: root " in result.stderr and "is refused" in result.stderr
+
+
+@pytest.mark.parametrize(
+    "root", ["http://127.0.0.1:9/s", "http://h/s", "{}/other", "{}/s2", "{}/s/../x", "s3://b/c", "memory://x"]
+)
+def test_an_index_on_the_web_leads_to_no_other_place(store: HttpStore, victim: Path, root: str) -> None:
+    edit(victim, root=root.format(store.url))
+    for name in ("dataset.json", "shards.parquet", "index.parquet"):
+        store.files[f"/s/{name}"] = (victim / name).read_bytes()
+    with pytest.raises(DatasetError, match=r"leads away from the index; .*roots: \['.*--root"):
+        Reader("d", f"{store.url}/s")
+    assert all(path.startswith("/s/") for _, path, _ in store.requests)
+
+
+def test_an_index_on_the_web_may_read_below_itself_and_where_the_user_says(store: HttpStore, victim: Path) -> None:
+    for name in os.listdir(victim):
+        for folder in ("/s/tars", "/other"):
+            store.files[f"{folder}/{name}"] = (victim / name).read_bytes()
+    for root, allowed in (
+        (f"{store.url}/s/tars", ()),
+        (f"{store.url}/other", (f"{store.url}/other",)),
+        (str(victim), ("/",)),
+    ):
+        edit(victim, root=root)
+        for name in ("dataset.json", "shards.parquet", "index.parquet"):
+            store.files[f"/s/{name}"] = (victim / name).read_bytes()
+        dataset = DatasetConfig(name="d", path=f"{store.url}/s", roots=allowed)
+        with Loader(config(mode="eval", blend=(dataset,)), 0, 1, encode) as loader:
+            assert sum(int(batch.valid.sum()) for batch in loader) == 8
+
+
+def test_an_index_of_somebody_else_in_a_folder_leads_to_no_other_folder(
+    victim: Path, tmp_path: Path, run: Callable[..., Result]
+) -> None:
+    index = tmp_path / "downloaded"
+    index.mkdir()
+    for name in ("dataset.json", "shards.parquet", "index.parquet"):
+        shutil.copy(victim / name, index)
+    for root in (str(victim), f"file://{victim}", f"{index}/../victim"):
+        for seal in ({}, {"root_seal": "0" * 64}, {"root_seal": seal_root("/elsewhere")}):
+            edit(index, root=root, **seal)
+            result = run("ls", index, "--records")
+            assert result.exit_code == 1 and "private-" not in result.output and f"--root '{root}'" in result.stderr
+        assert "private-0-0" in run("ls", index, "--records", "--root", victim).stdout
+    (index / "sub").mkdir()
+    edit(index, root=str(index / "sub"), root_seal="")
+    Index.open(open_source(index))
+
+
+def test_an_index_made_here_is_used_without_more(
+    tars: Path, tmp_path: Path, run: Callable[..., Result], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    index = tmp_path / "index"
+    assert run("index", tars, "--out", index).exit_code == 0
+    assert os.stat(tmp_path / "state" / "mcg-streams" / "index.key").st_mode & 0o777 == 0o600
+    moved = index.rename(tmp_path / "moved")
+    for words in (["verify"], ["ls", "--records"], ["stats"]):
+        assert run(words[0], moved, *words[1:]).exit_code == 0
+    assert run("merge", tmp_path / "merged", moved).exit_code == 0 and run("verify", tmp_path / "merged").exit_code == 0
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "another user"))
+    for words in (["verify", moved], ["merge", tmp_path / "laundered", moved]):
+        result = run(*words)
+        assert result.exit_code == 1 and "make it again by the same command" in result.stderr
+        assert run(*words, "--root", tars).exit_code == 0
+
+
+def test_a_key_that_others_may_read_or_that_is_a_link_is_not_trusted(
+    tars: Path, tmp_path: Path, run: Callable[..., Result], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    key = tmp_path / "state" / "mcg-streams" / "index.key"
+    assert run("index", tars, "--out", tmp_path / "index").exit_code == 0
+    os.chmod(key, 0o644)
+    assert run("ls", tmp_path / "index").exit_code == 1
+    os.chmod(key, 0o600)
+    key.rename(tmp_path / "moved.key")
+    key.symlink_to(tmp_path / "moved.key")
+    assert run("ls", tmp_path / "index").exit_code == 1
+    assert (
+        run("index", tars, "--out", tmp_path / "index").exit_code == 0 and run("ls", tmp_path / "index").exit_code == 0
+    )
+    assert not key.is_symlink() and (tmp_path / "moved.key").stat().st_size == 32
+
+
+def test_an_index_is_made_also_where_no_key_can_be_kept(
+    tars: Path,
+    tmp_path: Path,
+    run: Callable[..., Result],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "file"))
+    assert run("index", tars, "--out", tmp_path / "index").exit_code == 0
+    assert f"the index is read with --root {tars}" in caplog.text
+    assert run("verify", tmp_path / "index", "--root", tars).exit_code == 0
+
+
+def test_a_signed_address_is_indexed_and_read_and_its_signature_is_seen_nowhere(
+    tars: Path, tmp_path: Path, run: Callable[..., Result]
+) -> None:
+    with SignedStore().running() as store:
+        assert isinstance(store, SignedStore)
+        store.serve(tars)
+        address, index = f"{store.url}/s?{SIGNED}", tmp_path / "index"
+        said = []
+        for jobs in (1, 2):
+            shutil.rmtree(index, ignore_errors=True)
+            said.append(run("index", address, "--out", index, "--media", "--jobs", jobs))
+        patterns = (f"{store.url}/s/{{50%2525off,a%20b}}.tar?{SIGNED}", f"{store.url}/s/*.tar?{SIGNED}")
+        said += [run("index", pattern, "--out", tmp_path / "again", "--json") for pattern in patterns]
+        assert json.loads(said[-1].stdout)["name"] == "s" and json.loads(said[-2].stdout)["num_samples"] == 6
+        said += [run(verb, index, "--root", address) for verb in ("verify", "ls", "stats")]
+        for file in index.iterdir():
+            store.files[f"/s/{file.name}"] = file.read_bytes()
+        for place in (address, f"{store.url}/s/dataset.json?{SIGNED}", address.replace("http", "HTTP")):
+            said += [run(verb, place) for verb in ("verify", "stats")]
+            said.append(run("ls", place, "--records", "--json"))
+        said.append(run("preview", address, "--out", tmp_path / "page.html"))
+        said.append(run("bench", address, "--batches", 1, "--repeats", 1, "--reader-only"))
+        for result in said:
+            assert result.exit_code == 0, result.output
+        wrong = f"{store.url}/s?sig=wr/ong=="
+        places = (wrong, f"{store.url}/x?{SIGNED}")
+        bad = [run(verb, place) for verb in ("verify", "ls", "stats") for place in places]
+        bad += [run("index", place, "--out", tmp_path / "no") for place in places]
+        said += bad
+        bad.append(run("verify", index))
+        assert all(result.exit_code in (1, 2) for result in bad)
+        written = [file.read_bytes() for file in tmp_path.rglob("*") if file.is_file()]
+        for text in (*(result.output.encode() for result in said), *written):
+            for secret in (b"ab/c", b"ab%2Fc", b"wr/ong", b"sig="):
+                assert secret not in text
+
+
+def test_the_way_back_needs_the_address_that_was_signed(tars: Path, tmp_path: Path, run: Callable[..., Result]) -> None:
+    with SignedStore().running() as store:
+        assert isinstance(store, SignedStore)
+        store.serve(tars)
+        report = index_tars(f"{store.url}/s?{SIGNED}", str(tmp_path / "index"))
+        assert report.root == f"{store.url}/s" and report.num_samples == 6
+        dataset = DatasetConfig(name="d", path=str(tmp_path / "index"), roots=(f"{store.url}/s?{SIGNED}",))
+        reader = Reader("d", dataset.path, roots=dataset.roots)
+        assert reader.source.url == f"{store.url}/s" and reader.source.list(".tar") == ["50%25off.tar", "a b.tar"]
+        assert "access refused (HTTP 403" in run("verify", tmp_path / "index").stderr

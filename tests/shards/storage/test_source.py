@@ -1,0 +1,200 @@
+"""Local folders and fsspec URLs answer alike, and say clearly what they cannot do."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from shards.storage.remote import RemoteSource
+from shards.storage.source import AccessDenied, MissingFile, Source, SourceError, SourceFile, open_source
+from tests.shards.conftest import REPOSITORY
+
+
+@pytest.fixture(params=["local", "file", "memory"])
+def source(request: pytest.FixtureRequest, tmp_path: Path) -> Source:
+    files = {"b.tar": bytes(range(256)) * 4, "a.tar": b"", "c.json": b"{}"}
+    if request.param == "memory":
+        fsspec = pytest.importorskip("fsspec")
+        url = f"memory://{tmp_path.name}"
+        for name, data in files.items():
+            fsspec.filesystem("memory").pipe_file(f"/{tmp_path.name}/{name}", data)
+        return open_source(url)
+    folder = tmp_path / "a folder with späces"
+    (folder / "inner.tar").mkdir(parents=True)
+    for name, data in files.items():
+        (folder / name).write_bytes(data)
+    return open_source(folder if request.param == "local" else folder.as_uri())
+
+
+def test_lists_files_sorted_by_suffix(source: Source) -> None:
+    assert source.list() == ["a.tar", "b.tar", "c.json"]
+    assert source.list(".tar") == ["a.tar", "b.tar"]
+
+
+def test_reads_ranges(source: Source) -> None:
+    whole = bytes(range(256)) * 4
+    assert source.stat("b.tar").size == 1024
+    assert source.read("b.tar") == whole
+    assert source.read("b.tar", 100, 10) == whole[100:110]
+    assert source.read("b.tar", 1000, 100) == whole[1000:]
+    assert source.read("b.tar", 1000) == whole[1000:]
+    assert source.read("b.tar", 5, 0) == b""
+    assert source.read("a.tar") == b""
+
+
+def test_a_missing_file_is_named(source: Source) -> None:
+    for ask in (source.stat, source.read):
+        with pytest.raises(MissingFile, match=r"nothing\.tar: not found"):
+            ask("nothing.tar")
+
+
+@pytest.mark.parametrize("name", ["../x", "/etc/passwd", "", "..", ".", "a/b", "a\\b", "a\0b"])
+def test_names_cannot_leave_the_folder(source: Source, name: str) -> None:
+    with pytest.raises(ValueError, match="is not a plain file name"):
+        source.read(name)
+    with pytest.raises(ValueError, match="is not a plain file name"):
+        source.stat(name)
+
+
+def test_is_shared_by_threads_and_survives_pickling(source: Source) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        parts = list(pool.map(lambda i: source.read("b.tar", i, 3), range(1000)))
+    whole = source.read("b.tar")
+    assert parts == [whole[i : i + 3] for i in range(1000)]
+    if source.url.startswith("memory"):  # shared by the process
+        assert pickle.loads(pickle.dumps(source)).read("b.tar") == whole
+
+
+def test_file_view_reads_like_a_file(source: Source) -> None:
+    whole = source.read("b.tar")
+    file = SourceFile(source, "b.tar")
+    assert file.read(3) == whole[:3] and file.tell() == 3
+    file.seek(-4, os.SEEK_END)
+    assert file.read() == whole[-4:] and file.read(5) == b""
+    file.seek(10)
+    file.seek(5, os.SEEK_CUR)
+    assert file.read(1) == whole[15:16]
+
+
+def test_more_files_than_are_kept_open(tmp_path: Path) -> None:
+    for i in range(300):
+        (tmp_path / f"{i}").write_bytes(b"%d" % i)
+    before = len(os.listdir("/proc/self/fd"))
+    source = open_source(tmp_path)
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(lambda i: source.read(str(i % 300)), range(900))) == [
+            b"%d" % (i % 300) for i in range(900)
+        ]
+    assert len(os.listdir("/proc/self/fd")) - before < 150
+
+
+def test_a_missing_folder_is_named(tmp_path: Path) -> None:
+    with pytest.raises(MissingFile, match="nowhere: not found"):
+        open_source(tmp_path / "nowhere").list()
+
+
+def test_an_unknown_protocol_is_named() -> None:
+    with pytest.raises(SourceError, match="nosuch://x"):
+        open_source("nosuch://x/y").list()
+
+
+class RangeHandler(SimpleHTTPRequestHandler):
+    """Serves byte ranges when the path asks for it; the standard library's handler never does."""
+
+    def do_GET(self) -> None:
+        data = (Path(self.directory) / "a.bin").read_bytes()
+        if not self.path.endswith("a.bin"):
+            return self.send_error(404)
+        if "ranges" in self.path and "Range" in self.headers:
+            first, last = map(int, self.headers["Range"].removeprefix("bytes=").split("-"))
+            self.send_response(206)
+            self.send_header("Content-Range", f"bytes {first}-{last}/{len(data)}")
+            data = data[first : last + 1]
+        else:
+            self.send_response(200)
+        self.send_header("Content-Length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+def test_http_reads_ranges_and_a_server_without_them_is_named(tmp_path: Path) -> None:
+    pytest.importorskip("aiohttp")
+    (tmp_path / "a.bin").write_bytes(bytes(range(200)))
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(RangeHandler, directory=str(tmp_path)))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        url = f"http://127.0.0.1:{server.server_address[1]}"
+        assert open_source(f"{url}/ranges").read("a.bin", 10, 20) == bytes(range(10, 30))
+        with pytest.raises(SourceError, match=r"a\.bin: the server ignores byte ranges"):
+            open_source(f"{url}/plain").read("a.bin", 10, 20)
+        with pytest.raises(MissingFile, match=r"b\.bin: not found"):
+            open_source(f"{url}/plain").read("b.bin", 10, 20)
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+FORKS = """
+import asyncio, os, time
+from fsspec import asyn
+from shards.storage.source import open_source
+
+source = open_source("s3://bucket/fork")
+assert source.read("a.bin") == b"hello"
+loop = asyn.loop[0]
+asyncio.run_coroutine_threadsafe(loop.shutdown_default_executor(), loop).result()
+loop.call_soon_threadsafe(loop.stop)
+asyn.iothread[0].join()
+while len(os.listdir("/proc/self/task")) > 1:  # a thread that was joined leaves the system a little later
+    time.sleep(0.001)
+child = os.fork()
+if not child:
+    print(source.read("a.bin"), source.traffic.snapshot()["range"], flush=True)
+    os._exit(0)
+assert os.waitpid(child, 0)[1] == 0
+"""
+"""The loop of the parent's client ends before the fork: no thread holds a lock that the child would wait for."""
+
+
+def test_s3_reads_also_after_a_fork(s3_server: object, s3_login: Callable[[str, str], None]) -> None:
+    s3_login(s3_server.key, s3_server.secret)  # type: ignore[attr-defined]
+    import s3fs
+
+    s3fs.S3FileSystem(skip_instance_cache=True).pipe_file("bucket/fork/a.bin", b"hello")
+    source = open_source("s3://bucket/fork")
+    assert source.read("a.bin") == b"hello" and source.list() == ["a.bin"] and source.stat("a.bin").size == 5
+    assert source.read("a.bin", 1, 3) == b"ell"
+    assert source.read("a.bin", 3, 9) == b"lo" and source.read("a.bin", 5, 9) == source.read("a.bin", 7) == b""
+    s3fs.S3FileSystem(skip_instance_cache=True).pipe_file("bucket/fork/empty.bin", b"")
+    assert source.read("empty.bin") == source.read("empty.bin", 0, 9) == b""
+    done = subprocess.run([sys.executable, "-c", FORKS], capture_output=True, text=True, timeout=120, cwd=REPOSITORY)
+    assert (done.returncode, done.stdout) == (0, "b'hello' 1\n"), done.stderr
+    with pytest.raises(MissingFile, match=r"nothing\.bin: not found"):
+        source.read("nothing.bin")
+
+
+@pytest.mark.parametrize("wrong", ["key", "secret"])
+def test_wrong_s3_keys_fail_at_once_and_say_so(
+    s3_server: object, s3_login: Callable[[str, str], None], wrong: str
+) -> None:
+    good_key, good_secret = s3_server.key, s3_server.secret  # type: ignore[attr-defined]
+    s3_login("AKIAWRONG" if wrong == "key" else good_key, "wrong" if wrong == "secret" else good_secret)
+    for ask in (lambda s: s.read("a.bin"), lambda s: s.list(), lambda s: s.stat("a.bin")):
+        source = open_source("s3://bucket/denied")
+        assert isinstance(source, RemoteSource)
+        with pytest.raises(AccessDenied, match=r"s3://bucket/denied.*access refused.*check AWS_ACCESS_KEY_ID"):
+            ask(source)
+        assert source.traffic.snapshot()["retries"] == 0
