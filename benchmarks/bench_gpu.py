@@ -36,9 +36,9 @@ from typing import Any
 
 from harness import arguments, ask, beside, run_case, save_json
 
-from shards.decode.backends import Decoder
+from shards.decode.decoder import Decoder
 from shards.media.clip import ClipPlan, EncodedClip
-from shards.media.kinds import probe
+from shards.media.probe import probe
 
 SAMPLES = Path(__file__).resolve().parents[1] / "samples"
 CLIPS = ("bbb_tree.mp4", "city_night2.mp4", "sintel_dragons.mp4", "sintel_snow.mp4", "tree_window.mp4", "coin_pen.mov")

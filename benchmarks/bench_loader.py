@@ -64,7 +64,7 @@ def loader(folder: str, decoder: str) -> dict[str, float]:
     """One pass. decoder: "cpu" or "free"."""
     import shards.loader.loader
     from shards import EncodedClip, Loader, LoaderConfig
-    from shards.decode.backends import Backend
+    from shards.decode.decoder import Backend
 
     if decoder == "free":
         nothing = np.zeros((NUM_FRAMES, SIZE, SIZE, 3), np.uint8)

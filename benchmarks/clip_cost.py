@@ -36,10 +36,10 @@ def clips(name: str, *files: str) -> dict[str, float]:
     from dataclasses import replace
 
     from shards import ClipConfig, plan_clip
-    from shards.dataset.index.index import KeyFrames
     from shards.decode.cpu import decode
-    from shards.media.kinds import KeyFrame, probe_table
+    from shards.media.facts import KeyFrame, KeyFrames
     from shards.media.partial import PartialMedium, usable
+    from shards.media.probe import probe_table
 
     config = ClipConfig.model_validate({"num_frames": 4, "size": 224, **CONFIGS[name]})
     media = []

@@ -82,7 +82,7 @@ def _footage() -> list[Path]:
 
 
 def _seconds(path: Path) -> float:
-    from shards.media.kinds import probe
+    from shards.media.probe import probe
 
     facts = probe(path.read_bytes(), path.name)
     # Slide shows and screens are too easy, portrait does not fit.
@@ -90,7 +90,7 @@ def _seconds(path: Path) -> float:
 
 
 def _pictures(path: Path, size: tuple[int, int]) -> Iterator[Any]:
-    from shards.media.kinds import decode_packet, demux, open_video
+    from shards.media.videos.video import decode_packet, demux, open_video
 
     with open_video(path.read_bytes()) as (container, stream):
         for packet in demux(container, stream):
@@ -135,7 +135,8 @@ def _middles(have: int) -> list[int]:
 def _write_plan(place: Path) -> None:
     from shards.decode.cpu import decode
     from shards.media.clip import ClipPlan
-    from shards.media.kinds import kind_of, probe_key_frames
+    from shards.media.kinds import kind_of
+    from shards.media.probe import probe_key_frames
 
     plan: dict[str, Any] = {}
     truth: dict[str, np.ndarray] = {}

@@ -40,7 +40,9 @@ def make(folder: Path, files: list[Path]) -> None:
     """Links to the files, the plan, and small pictures of all frames."""
     from peers.decode_protocol import gray
 
-    from shards.media.kinds import MediaError, decode_packet, demux, open_video, orientation, probe_key_frames
+    from shards.base.errors import MediaError
+    from shards.media.probe import probe_key_frames
+    from shards.media.videos.video import decode_packet, demux, open_video, orientation
 
     folder.mkdir(parents=True)
     plan: dict[str, Any] = {}

@@ -34,7 +34,8 @@ from shards.loader.config import LoaderConfig
 from shards.loader.loader import Loader
 from shards.loader.worker import RngFactory
 from shards.media.clip import ClipPlan, EncodedClip
-from shards.read.sample import MediaFacts, Sample
+from shards.media.facts import MediaFacts
+from shards.read.sample import Sample
 
 BATCH, PER_SHARD = 32, 1000
 FACTS = MediaFacts("image", "png", 4, 4, 1)

@@ -38,7 +38,7 @@ def first_batch(folder: str, *imported: str) -> dict[str, float]:
         Image.preinit()
     import shards
     from shards import DatasetConfig, EncodedClip, Loader, LoaderConfig, Sample, plan_clip
-    from shards.media.clip import ClipConfig
+    from shards.media.clip_config import ClipConfig
 
     clip = ClipConfig(num_frames=1, size=8)
 

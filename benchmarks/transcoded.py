@@ -25,7 +25,7 @@ import numpy as np
 from clips import make, read_plan
 from harness import beside, run_case, save_json, timed
 
-from shards.media.kinds import probe
+from shards.media.probe import probe
 from tools import media
 from tools.media import PROFILES, MediaError, VideoProfile, find_profile, transcode
 from tools.quality import Medium, measure
@@ -48,7 +48,8 @@ SWEEP: dict[str, tuple[dict[str, Any], dict[str, str]]] = {
 def decode_clips(folder: str) -> dict[str, float]:
     """Decode the clips of all files in a folder; figures as the table has them, with those of `made.json` there."""
     from shards.decode.cpu import decode
-    from shards.media.clip import ClipConfig, plan_clip
+    from shards.media.clip import plan_clip
+    from shards.media.clip_config import ClipConfig
     from tools.quality import open_medium
 
     config = ClipConfig(num_frames=4, size=224, sampling="segment")

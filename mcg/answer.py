@@ -36,11 +36,10 @@ from mcg.tasks.multiple_choice import MultipleChoice
 from mcg.tasks.open_qa import OpenQA, likelihoods, pad_answers
 from mcg.tasks.question import question_arrays
 from mcg.trained import trained_model
-from shards.base import UsageError, cell, say_json
+from shards.base import MediaError, UsageError, cell, say_json
 from shards.cli import console, one_line_errors, options, start_command
-from shards.dataset import KeyFrames
 from shards.decode import Frames, open_backend
-from shards.media import MediaError, plan_clip, probe_table
+from shards.media import KeyFrames, plan_clip, probe_table
 from shards.order import rng
 
 __all__ = ["Answerer", "Candidate"]

@@ -1,5 +1,8 @@
 """The public names of the library."""
 
+from .base.errors import CursorMismatch as CursorMismatch
+from .base.errors import MediaError as MediaError
+from .base.errors import TooManyFailures as TooManyFailures
 from .dataset.writing.writer import DatasetWriter as DatasetWriter
 from .loader.collate import Batch as Batch
 from .loader.config import CacheConfig as CacheConfig
@@ -7,15 +10,12 @@ from .loader.config import DatasetConfig as DatasetConfig
 from .loader.config import LoaderConfig as LoaderConfig
 from .loader.loader import Loader as Loader
 from .loader.quarantine import Failure as Failure
-from .loader.quarantine import TooManyFailures as TooManyFailures
 from .loader.torch_dataset import TorchDataset as TorchDataset
-from .media.clip import ClipConfig as ClipConfig
 from .media.clip import ClipPlan as ClipPlan
 from .media.clip import EncodedClip as EncodedClip
 from .media.clip import plan_clip as plan_clip
-from .media.kinds import MediaError as MediaError
-from .order.cursor import CursorMismatch as CursorMismatch
-from .read.sample import MediaFacts as MediaFacts
+from .media.clip_config import ClipConfig as ClipConfig
+from .media.facts import MediaFacts as MediaFacts
 from .read.sample import Origin as Origin
 from .read.sample import Sample as Sample
 from .read.sample import SampleError as SampleError

@@ -22,7 +22,7 @@ from mcg.config import RunConfig, load_config
 from mcg.model.mcg import MCG
 from mcg.objectives.bundle import Bundle
 from shards.dataset.writing.writer import DatasetWriter
-from shards.media.kinds import probe
+from shards.media.probe import probe
 from tests.end_to_end.small_runs import environment
 from tests.mcg.small_wordnet import write_wordnet
 from tests.small_configs import ROOT, shrink

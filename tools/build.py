@@ -22,19 +22,25 @@ from functools import partial
 from itertools import chain, islice
 from typing import Any
 
-from shards.base import PrintableError, logger, printable
+from shards.base import MediaError, PrintableError, logger, printable
 from shards.dataset import (
     MAX_MEDIA_BYTES,
     QUARANTINE_FILE,
     AlreadyFinished,
     DatasetWriter,
     DuplicateKey,
-    KeyFrames,
     SampleRefused,
     WriteSummary,
 )
-from shards.media import MEDIA_EXTENSIONS, STILL_BESIDE_FILM, MediaError, is_still_beside_film, probe_table, with_remedy
-from shards.read import MediaFacts
+from shards.media import (
+    MEDIA_EXTENSIONS,
+    STILL_BESIDE_FILM,
+    KeyFrames,
+    MediaFacts,
+    is_still_beside_film,
+    probe_table,
+    with_remedy,
+)
 from shards.storage import open_source
 from tools.ahead import LOOK_AHEAD, done, in_order
 from tools.media import Profile, transcode

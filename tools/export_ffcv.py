@@ -27,11 +27,11 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from shards.base import ConfigError, PrintableError
-from shards.dataset import MAX_TEXT_BYTES, DatasetError, TextError, WrongPlace, parse
+from shards.base import ConfigError, DatasetError, MediaError, PrintableError, WrongPlace
+from shards.dataset import MAX_TEXT_BYTES, TextError, parse
 from shards.decode import decode
 from shards.loader import DatasetConfig
-from shards.media import ClipConfig, ClipPlan, MediaError, plan_clip
+from shards.media import ClipConfig, ClipPlan, MediaFacts, plan_clip
 from shards.order import rng
 from shards.read import (
     MAX_FRAMES,
@@ -39,7 +39,6 @@ from shards.read import (
     BetonReader,
     Fetched,
     FieldKind,
-    MediaFacts,
     Origin,
     Reader,
     SampleError,

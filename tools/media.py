@@ -31,14 +31,14 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
-from shards.base import ConfigError, Frozen
-from shards.dataset import KeyFrames
+from shards.base import ConfigError, Frozen, MediaError
 from shards.media import (
     MAX_FRAMES,
     MAX_VIDEO_PIXELS,
     ClipPlan,
+    KeyFrames,
     Media,
-    MediaError,
+    MediaFacts,
     Orientation,
     PartialMedium,
     check_size,
@@ -54,7 +54,6 @@ from shards.media import (
     tolerated_loss,
     usable,
 )
-from shards.read import MediaFacts
 from tools.rows import OptionError
 
 if TYPE_CHECKING:

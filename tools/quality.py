@@ -19,21 +19,21 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from shards.dataset import KeyFrames
+from shards.base import MediaError
 from shards.media import (
     SEEKABLE_CODECS,
     SEEKABLE_EXTENSIONS,
     ClipConfig,
     ClipPlan,
+    KeyFrames,
     Media,
-    MediaError,
+    MediaFacts,
     PartialMedium,
     frame_times,
     plan_clip,
     probe_key_frames,
     usable,
 )
-from shards.read import MediaFacts
 from tools.media import Profile
 
 FRAMES_COMPARED = 4

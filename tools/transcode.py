@@ -23,7 +23,7 @@ from typing import Any
 
 import numpy as np
 
-from shards.base import shown
+from shards.base import MediaError, shown
 from shards.dataset import (
     QUARANTINE_FILE,
     AlreadyFinished,
@@ -37,7 +37,7 @@ from shards.dataset import (
     parse,
     suffix,
 )
-from shards.media import MediaError, with_remedy
+from shards.media import with_remedy
 from shards.read import Fetched, Origin, Reader, SampleError
 from shards.storage import open_source
 from tools.ahead import LOOK_AHEAD, in_order

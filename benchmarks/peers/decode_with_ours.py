@@ -25,9 +25,9 @@ def load() -> None:
 
 
 def open_decoder(mode: str) -> DecodeClip:
-    from shards.dataset.index.index import KeyFrames
     from shards.decode.cpu import decode as decode_clip
     from shards.media.clip import ClipPlan
+    from shards.media.facts import KeyFrames
     from shards.media.partial import PartialMedium, usable
 
     def video(data: bytes, clip: Clip) -> np.ndarray:

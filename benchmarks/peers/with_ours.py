@@ -63,9 +63,9 @@ class Loading:
         import shards.loader.loader
         from shards import EncodedClip, Loader, LoaderConfig
         from shards import Sample as OurSample
-        from shards.decode.backends import Backend
+        from shards.decode.decoder import Backend
         from shards.media.clip import ClipPlan
-        from shards.storage.source import open_source
+        from shards.storage.open import open_source
 
         if not options.decode:
             pixel = np.zeros((1, 1, 1, 3), np.uint8)

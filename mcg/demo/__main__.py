@@ -29,10 +29,10 @@ from rich.console import Console
 
 from mcg.demo.page import write_report
 from mcg.scoring.controls import CONTROLS
-from shards.base import cell, say, scrub
+from shards.base import MissingFile, SourceError, cell, say, scrub
 from shards.cli import one_line_errors, options, start_command
 from shards.dataset import DATASET_FILE
-from shards.storage import MissingFile, SourceError, open_source
+from shards.storage import open_source
 
 PARTS = ("data", "pretrain", "finetune", "evaluate", "report")
 SHAPES = {

@@ -19,7 +19,8 @@ from mcg.scoring.controls import apply_control
 from mcg.scoring.submission import Submission, write_submission
 from mcg.tasks.task import Scores, Task
 from shards import Loader, LoaderConfig
-from shards.loader import AccountingError, RunAccounting
+from shards.base import AccountingError
+from shards.loader import RunAccounting
 
 
 def evaluate(task: Task, model: MCG, config: LoaderConfig, device: torch.device, control: str = "none") -> Scores:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 
-from shards.base.frozen import ConfigError
+from shards.base.errors import ConfigError
 
 
 def number_from_environment(name: str, default: float, what: str) -> float:

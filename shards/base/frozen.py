@@ -13,12 +13,8 @@ from typing import Annotated, Any, Self, Union, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from shards.base.printing import UsageError
+from shards.base.errors import ConfigError
 from shards.base.redact import shown
-
-
-class ConfigError(UsageError, ValueError):
-    """A config that cannot be used; one line per fault."""
 
 
 class Frozen(BaseModel):

@@ -12,92 +12,18 @@ from __future__ import annotations
 import json
 import logging
 import math
-import re
 import sys
 import threading
 import traceback
-import unicodedata
 import warnings
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, TextIO
 
-from shards.base.redact import scrub
+from shards.base.errors import PrintableError
+from shards.base.safe_text import one_line, printable
 
 if TYPE_CHECKING:
     from rich.text import Text
-
-LONGEST_LINE = 2000
-"""Characters of a line of an error or a log."""
-_MOST_READ = 20
-"""Times a line's length that is looked at before it is cut: a cut through an address may leave half of a secret."""
-_LINE_ENDS = re.compile("[ \t]*[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]+\\s*")
-_JOINERS = "\u200c\u200d"
-_STYLES = "\ufe0e\ufe0f"
-_INVISIBLE = re.compile(
-    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2065\u2800\u3164\ufe00-\ufe0f\uffa0\ufff0-\ufff8\U000e0000-\U000e0fff]"
-)
-"""What Unicode calls letters, marks or nothing, and what shows nothing."""
-
-
-def printable(text: str, limit: int | None = None) -> str:
-    """Text from data, of which nothing steers a terminal or hides; cut to `limit` characters at its end."""
-    if limit is not None and len(text) > limit:
-        text = text[: limit - 1] + "…"
-    if text.isascii() and text.isprintable():
-        return text
-    shown = (char if _is_harmless(char, before, after) else _spelled(char) for before, char, after in _neighbours(text))
-    return "".join(shown)
-
-
-def one_line(text: str, limit: int = LONGEST_LINE) -> str:
-    """A message as one printable line without secrets: its line ends become spaces, the middle of a long one goes."""
-    if len(text) > _MOST_READ * limit:  # before the rest, which would take its time over megabytes
-        text = _without_middle(text, _MOST_READ * limit)
-    line = printable(scrub(_LINE_ENDS.sub(" ", text)).rstrip())
-    return line if len(line) <= limit else _without_middle(line, limit)
-
-
-def _without_middle(text: str, limit: int) -> str:
-    tail = limit // 3
-    left_out = f" …[{len(text) - limit} more characters]… "
-    return text[: max(0, limit - tail - len(left_out))] + left_out + text[-tail:]
-
-
-def _neighbours(text: str) -> zip[tuple[str, str, str]]:
-    return zip(" " + text[:-1], text, text[1:] + " ", strict=True)
-
-
-def _is_harmless(char: str, before: str, after: str) -> bool:
-    if char in _JOINERS:  # belong to the spelling of emoji and of words in some scripts, and hide in all others
-        return _is_joined(before) and (_is_joined(after) or char == "\u200c")
-    if char in _STYLES:  # the look of the emoji before it
-        return unicodedata.category(before) in ("So", "Sm", "Po", "Pd", "Nd")
-    if _INVISIBLE.match(char):
-        return False
-    return char.isprintable() or unicodedata.category(char) in ("Zs", "Co", "Cn")
-
-
-def _is_joined(char: str) -> bool:
-    return char in _STYLES or unicodedata.category(char) in ("Lo", "Mn", "Mc", "So", "Sk")
-
-
-def _spelled(char: str) -> str:
-    return char.encode("unicode_escape").decode("ascii")
-
-
-class PrintableError(Exception):
-    """What every error of ours is: its text can be printed wherever it ends up, also in a traceback.
-
-    Each argument is a line of it.
-    """
-
-    def __str__(self) -> str:
-        of_the_system = isinstance(self, OSError) and self.errno is not None
-        return "\n".join(one_line(str(line)) for line in (self.args[1:] if of_the_system else self.args))
-
-
-class UsageError(PrintableError):
-    """An option, path or config that cannot be meant as given; commands end with exit code 2."""
 
 
 def cell(text: object, limit: int | None = None) -> Text:

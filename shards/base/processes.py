@@ -15,7 +15,7 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from typing import Any, cast
 
-from shards.base.printing import PrintableError
+from shards.base.errors import PrintableError
 
 
 class CannotStart(PrintableError, RuntimeError):

@@ -16,8 +16,9 @@ import weakref
 from contextlib import suppress
 from typing import Literal
 
+from shards.base.errors import PrintableError
 from shards.base.open_files import open_fd
-from shards.base.printing import PrintableError, logger
+from shards.base.printing import logger
 
 Sharing = Literal["group"]
 _log = logger(__name__)

@@ -15,12 +15,12 @@ import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 
+from shards.base.errors import DatasetError, SourceError
 from shards.base.printing import logger
 from shards.cache.downloads import Downloads
 from shards.cache.shard_cache import CachedShard
 from shards.cache.want_list import State, WantList
-from shards.dataset.index.index import DatasetError
-from shards.storage.source import Names, Pieces, Range, Source, SourceError, Stat, Stats, check_range
+from shards.storage.source import Names, Pieces, Range, Source, Stat, Stats, check_range
 
 _CAUSES = {"": "ranges_other", "failed": "ranges_other", "no room": "ranges_no_room"}
 """What a range read counts as, by the state of its shard ("": nobody announced it)."""

@@ -24,10 +24,10 @@ from collections.abc import Iterable, Iterator
 from functools import partial
 
 from shards.base.counters import Counters
+from shards.base.errors import SourceError
 from shards.base.printing import logger
 from shards.cache.shard_cache import CachedShard, Reservation, ShardCache
 from shards.cache.want_list import State, Wanted, WantList
-from shards.storage.source import SourceError
 
 PART_BYTES = 32 << 20
 COUNTS = ("hits", "ranges_cold", "ranges_no_room", "ranges_other", "parts", "bytes", "seconds_waited")

@@ -29,7 +29,7 @@ import xxhash
 
 from shards.base.printing import logger
 from shards.cache.cache_folder import CacheFolder, CacheFolderError, Sharing
-from shards.storage.source import read_fully
+from shards.storage.local import read_fully
 
 NextUse = Callable[[str], float]
 """identity -> how far away its next use is, in any unit; infinite: not known."""

@@ -13,10 +13,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
+from shards.base.errors import DatasetError, SourceError
 from shards.base.printing import logger
 from shards.cache.shard_cache import CachedShard, Reservation, ShardCache, shard_identity
-from shards.dataset.index.index import DatasetError, check_shard_size
-from shards.storage.source import Source, SourceError, Stat, Stats
+from shards.dataset.index.index import check_shard_size
+from shards.storage.source import Source, Stat, Stats
 
 _log = logger(__name__)
 

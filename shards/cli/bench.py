@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import typer
 
-from shards.base.printing import UsageError, cell, complain
+from shards.base.errors import UsageError
+from shards.base.printing import cell, complain
 from shards.cli import options
 from shards.cli.exit_codes import PROBLEMS, one_line_errors
 from shards.cli.open_dataset import Dataset, no_samples, open_dataset
@@ -29,7 +30,8 @@ if TYPE_CHECKING:
 
     from shards.loader.worker import RngFactory
     from shards.media.clip import EncodedClip
-    from shards.read.sample import MediaFacts, Sample
+    from shards.media.facts import MediaFacts
+    from shards.read.sample import Sample
 
 _NAME = "bench"
 _STREAMS = 16
@@ -182,8 +184,9 @@ def _streams(dataset: Dataset) -> int:
 
 def _neutral_encode(frames: int, size: int) -> Any:
     """An encode without a task: a clip of every medium, no text."""
-    from shards.media.clip import ClipConfig, EncodedClip, plan_clip
-    from shards.media.partial import whole
+    from shards.media.clip import EncodedClip, plan_clip
+    from shards.media.clip_config import ClipConfig
+    from shards.media.medium import whole
 
     config = ClipConfig(num_frames=frames, size=size).for_evaluation()
 
@@ -196,7 +199,8 @@ def _neutral_encode(frames: int, size: int) -> Any:
 
 def _probe(media: bytes) -> MediaFacts:
     """Facts that the index does not have, of a medium whose extension is not known here. Raises MediaError."""
-    from shards.media.kinds import MediaError, probe
+    from shards.base.errors import MediaError
+    from shards.media.probe import probe
 
     try:
         return probe(media, "medium.jpg")

@@ -12,7 +12,9 @@ from contextlib import contextmanager
 
 import typer
 
-from shards.base.printing import PrintableError, UsageError, complain, one_line, show_traceback
+from shards.base.errors import PrintableError, UsageError
+from shards.base.printing import complain, show_traceback
+from shards.base.safe_text import one_line
 
 DONE, PROBLEMS, WRONG_USAGE, BUG, SAVED, STOPPED = 0, 1, 2, 3, 75, 130
 EXIT_CODES = {

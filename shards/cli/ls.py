@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from shards.base.printing import UsageError, cell, complain, printable, say_json
+from shards.base.errors import UsageError
+from shards.base.printing import cell, complain, say_json
+from shards.base.safe_text import printable
 from shards.cli import options
 from shards.cli.exit_codes import PROBLEMS, one_line_errors
 from shards.cli.open_dataset import Dataset, open_dataset

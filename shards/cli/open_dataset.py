@@ -7,11 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from shards.base.printing import UsageError
+from shards.base.errors import MissingFile, SourceError, UsageError
 from shards.dataset.index.index import DATASET_FILE, Index
 from shards.dataset.tars.foreign import kind_of_folder
-from shards.storage.addresses import parent
-from shards.storage.source import MissingFile, Source, SourceError, checked, is_remote, open_source
+from shards.storage.addresses import checked, is_remote, parent
+from shards.storage.open import open_source
+from shards.storage.source import Source
 
 _NUM_NAMED = 8
 """Datasets that a message names."""

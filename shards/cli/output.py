@@ -10,7 +10,8 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from shards.base.printing import cell, printable, say_json
+from shards.base.printing import cell, say_json
+from shards.base.safe_text import printable
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from shards.base.printing import printable
+from shards.base.safe_text import printable
 
 if TYPE_CHECKING:
     from jinja2 import Template

@@ -18,7 +18,9 @@ import numpy as np
 import typer
 from numpy.typing import NDArray
 
-from shards.base.printing import UsageError, cell, complain, printable
+from shards.base.errors import MediaError, UsageError
+from shards.base.printing import cell, complain
+from shards.base.safe_text import printable
 from shards.cli import options
 from shards.cli.exit_codes import PROBLEMS, one_line_errors
 from shards.cli.ls import describe_facts
@@ -29,11 +31,13 @@ from shards.cli.page import page_template
 from shards.cli.progress import show_progress
 from shards.cli.units import human_bytes
 from shards.dataset.members.texts import TextError, read_records
-from shards.media.clip import ClipConfig, ClipPlan, plan_clip
-from shards.media.kinds import MediaError, probe
-from shards.media.partial import whole
+from shards.media.clip import ClipPlan, plan_clip
+from shards.media.clip_config import ClipConfig
+from shards.media.facts import FACT_NAMES, MediaFacts
+from shards.media.medium import whole
+from shards.media.probe import probe
 from shards.order.random_numbers import rng
-from shards.read.sample import FACT_NAMES, MediaFacts, SampleError
+from shards.read.sample import SampleError
 
 if TYPE_CHECKING:
     from shards.read.reader import Reader

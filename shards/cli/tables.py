@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from shards.base.errors import DatasetError
 from shards.cli.open_dataset import Dataset
-from shards.dataset.index.index import INDEX_FILE, DatasetError, check_table
+from shards.dataset.index.index import INDEX_FILE, check_table
 from shards.dataset.index.parquet_file import ParquetError, ParquetFile
-from shards.storage.source import SourceFile
+from shards.storage.file import SourceFile
 
 if TYPE_CHECKING:
     import pyarrow as pa

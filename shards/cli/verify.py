@@ -20,7 +20,8 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 import typer
 
-from shards.base.printing import UsageError, cell, complain, json_line
+from shards.base.errors import UsageError
+from shards.base.printing import cell, complain, json_line
 from shards.cli import options
 from shards.cli.exit_codes import PROBLEMS, one_line_errors
 from shards.cli.open_dataset import Dataset, open_dataset

@@ -16,30 +16,23 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from shards.dataset.index.index import KeyFrames
+from shards.base.errors import MediaError
 from shards.decode.augment import apply_ops
 from shards.decode.mapped import decode_mapped
 from shards.decode.mirror import mirrored
 from shards.decode.seek import NotAsIndexed, find_frames
 from shards.media.clip import ClipPlan
+from shards.media.facts import KeyFrames
 from shards.media.frames import FramePictures
-from shards.media.kinds import (
-    MAX_VIDEO_PIXELS,
-    SEEKABLE_CODECS,
-    MediaError,
-    Orientation,
-    check_size,
-    demux,
-    open_video,
-    orientation,
-    tolerated_loss,
-)
+from shards.media.kinds import MAX_VIDEO_PIXELS, SEEKABLE_CODECS, Orientation, check_size, tolerated_loss
 from shards.media.mapped import MappedFrames
-from shards.media.partial import Media, PartialMedium, usable, whole
+from shards.media.medium import Media, whole
+from shards.media.partial import PartialMedium, usable
 from shards.media.pictures.picture import open_image, to_rgb
 from shards.media.pictures.transparency import has_alpha, over_white
 from shards.media.videos.mp4 import is_mp4_or_matroska
 from shards.media.videos.shown import Miscounted, Order, Screen
+from shards.media.videos.video import demux, open_video, orientation
 from shards.media.videos.video_facts import no_frame, probe_video
 
 if TYPE_CHECKING:

@@ -23,16 +23,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from shards.base.errors import MediaError
 from shards.base.printing import logger
 from shards.decode.augment import apply_ops
-from shards.decode.backends import Count, Frames
 from shards.decode.cpu import decode as decode_on_cpu
+from shards.decode.decoder import Count, Frames
 from shards.decode.remux import Unsuitable, remux
 from shards.media.clip import ClipPlan
 from shards.media.frames import FramePictures
-from shards.media.kinds import MediaError, Orientation
+from shards.media.kinds import Orientation
 from shards.media.mapped import MappedFrames
-from shards.media.partial import Media, whole
+from shards.media.medium import Media, whole
 from shards.media.pictures.picture import open_image
 from shards.media.pictures.picture_bytes import mended
 

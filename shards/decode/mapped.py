@@ -12,9 +12,9 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from shards.base.errors import MediaError
 from shards.decode.mirror import mirrored
 from shards.media.clip import ClipPlan
-from shards.media.kinds import MediaError
 from shards.media.mapped import MappedFrames
 
 

@@ -17,10 +17,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from fractions import Fraction
 from typing import TYPE_CHECKING, NamedTuple
 
-from shards.base.printing import PrintableError
-from shards.media.kinds import MediaError, Orientation, demux, gives_frame, open_video, orientation
+from shards.base.errors import MediaError, PrintableError
+from shards.media.kinds import Orientation
 from shards.media.videos.shown import Screen
 from shards.media.videos.timeline import Stamp, timeline
+from shards.media.videos.video import demux, gives_frame, open_video, orientation
 
 if TYPE_CHECKING:
     from av import Packet, VideoFrame

@@ -3,8 +3,7 @@
 from .accounting import RunAccounting as RunAccounting
 from .config import DatasetConfig as DatasetConfig
 from .config import LoaderConfig as LoaderConfig
-from .loader import RngFactory as RngFactory
 from .metrics import to_prometheus as to_prometheus
 from .metrics import write_metrics as write_metrics
-from .stats import AccountingError as AccountingError
 from .stats import Snapshot as Snapshot
+from .worker import RngFactory as RngFactory

@@ -14,7 +14,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from shards.loader.stats import Accounting, AccountingError
+from shards.base.errors import AccountingError
+from shards.loader.stats import Accounting
 
 if TYPE_CHECKING:
     from shards.loader.loader import Loader

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from shards.decode.backends import Frames
+from shards.decode.decoder import Frames
 from shards.loader.quarantine import Failure
 from shards.read.sample import Origin
 

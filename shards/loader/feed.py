@@ -15,7 +15,7 @@ import numpy.typing as npt
 from shards.base.redact import shown
 from shards.loader.config import DatasetConfig, LoaderConfig
 from shards.order.order import ElementOrder, Int64, Order, Sequential, default_window
-from shards.storage.source import is_remote
+from shards.storage.addresses import is_remote
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -16,9 +16,10 @@ from itertools import islice
 import numpy as np
 import numpy.typing as npt
 
+from shards.base.errors import CursorMismatch
 from shards.loader.config import LoaderConfig
 from shards.loader.feed import Feed, open_order
-from shards.order.cursor import Cursor, CursorMismatch, combine_fingerprints
+from shards.order.cursor import Cursor, combine_fingerprints
 from shards.order.order import NEVER, ElementOrder, Int64, Positions
 
 

@@ -46,7 +46,7 @@ from shards.loader.worker import Encode, Pending, RngFactory, Worker
 from shards.order.blend import Blend
 from shards.order.cursor import VERSION, Cursor, combine_fingerprints
 from shards.order.plan import EvaluationPlanner, Place, Planner, TrainingPlanner
-from shards.storage.source import is_remote
+from shards.storage.addresses import is_remote
 
 if TYPE_CHECKING:
     from shards.cache.downloads import Downloads

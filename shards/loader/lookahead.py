@@ -51,7 +51,10 @@ class LookAhead:
         total = sum(feed.config.weight for feed in feeds)
         self._pace = [total / feed.config.weight if self._training else 1.0 for feed in feeds]
         """Elements of the run for each of a feed."""
-        self._streams = [own_streams(config, feed.order.streams, rank, world_size) for feed in feeds]
+        one_dataset = config.mode == "train" and (config.unit == "step" or len(config.blend) == 1)
+        self._streams = [
+            own_streams(config.batch_size, feed.order.streams, rank, world_size, one_dataset) for feed in feeds
+        ]
         owned = world_size > 1 and all(streams is not None for streams in self._streams)
         self._room = config.cache.limit // (local_ranks() if owned else 1)
         self._due: list[int] | None = None

@@ -17,8 +17,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from shards.base.errors import TooManyFailures
 from shards.base.json_text import load_json
-from shards.base.printing import PrintableError, logger, one_line
+from shards.base.printing import logger
+from shards.base.safe_text import one_line
 from shards.read.sample import Origin
 
 _logger = logger(__name__)
@@ -42,10 +44,6 @@ class Failure:
 
     def __str__(self) -> str:
         return one_line(f"{self.origin}: {self.reason}", _LONGEST)
-
-
-class TooManyFailures(PrintableError, RuntimeError):
-    """The run met more unusable elements than its budget bears."""
 
 
 @dataclass(frozen=True, slots=True)

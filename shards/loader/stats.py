@@ -18,7 +18,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass, field
 from itertools import accumulate
 
-from shards.base.printing import PrintableError
+from shards.base.errors import AccountingError
 from shards.order.plan import Place
 
 STAGES = ("read", "encode", "decode", "collate")
@@ -28,10 +28,6 @@ WAIT = "wait"
 _SUB_BITS = 3  # eight buckets an octave
 _FIRST_BITS, _LAST_BITS = 10, 40  # 2**10 ns = 1 microsecond; 2**40 ns = 18 minutes
 _NUM_BUCKETS = ((_LAST_BITS - _FIRST_BITS) << _SUB_BITS) + 2
-
-
-class AccountingError(PrintableError, AssertionError):
-    """Elements were lost or counted twice: a bug of the loader."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,14 +20,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from shards.decode.backends import Decoder, Frames
+from shards.base.errors import MediaError
+from shards.decode.decoder import Decoder, Frames
 from shards.loader.collate import PADDING, Batch, Slot, collate
 from shards.loader.config import LoaderConfig
 from shards.loader.feed import Feed
 from shards.loader.quarantine import Failure, Ledger
 from shards.loader.stats import Stats
 from shards.media.clip import ClipPlan, EncodedClip
-from shards.media.kinds import MediaError
 from shards.media.mapped import MappedFrames
 from shards.media.partial import PartialMedium
 from shards.order.order import MAX_SUBSTITUTES

@@ -1,8 +1,10 @@
 """The names that this room gives to others."""
 
-from .clip import ClipConfig as ClipConfig
 from .clip import ClipPlan as ClipPlan
 from .clip import plan_clip as plan_clip
+from .clip_config import ClipConfig as ClipConfig
+from .facts import KeyFrames as KeyFrames
+from .facts import MediaFacts as MediaFacts
 from .frames import MAX_FRAMES as MAX_FRAMES
 from .frames import pack_frames as pack_frames
 from .kinds import IMAGE_EXTENSIONS as IMAGE_EXTENSIONS
@@ -11,15 +13,10 @@ from .kinds import MEDIA_EXTENSIONS as MEDIA_EXTENSIONS
 from .kinds import SEEKABLE_CODECS as SEEKABLE_CODECS
 from .kinds import SEEKABLE_EXTENSIONS as SEEKABLE_EXTENSIONS
 from .kinds import VIDEO_EXTENSIONS as VIDEO_EXTENSIONS
-from .kinds import MediaError as MediaError
 from .kinds import Orientation as Orientation
 from .kinds import check_size as check_size
-from .kinds import open_video as open_video
-from .kinds import orientation as orientation
-from .kinds import probe_key_frames as probe_key_frames
-from .kinds import probe_table as probe_table
 from .kinds import tolerated_loss as tolerated_loss
-from .partial import Media as Media
+from .medium import Media as Media
 from .partial import PartialMedium as PartialMedium
 from .partial import usable as usable
 from .pictures.first_bytes import LFS_POINTER as LFS_POINTER
@@ -32,7 +29,11 @@ from .pictures.signatures import foreign_kind as foreign_kind
 from .pictures.signatures import picture_extension as picture_extension
 from .pictures.transparency import has_alpha as has_alpha
 from .pictures.transparency import over_white as over_white
+from .probe import probe_key_frames as probe_key_frames
+from .probe import probe_table as probe_table
 from .videos.shown import shown_frames as shown_frames
+from .videos.video import open_video as open_video
+from .videos.video import orientation as orientation
 from .videos.video_facts import STILL_BESIDE_FILM as STILL_BESIDE_FILM
 from .videos.video_facts import frame_times as frame_times
 from .videos.video_facts import is_still_beside_film as is_still_beside_film

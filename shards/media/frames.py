@@ -20,9 +20,9 @@ import zipfile
 from collections.abc import Sequence
 from itertools import pairwise
 
-from shards.media.kinds import MediaError
+from shards.base.errors import MediaError
+from shards.media.facts import MediaFacts
 from shards.media.pictures.picture import open_image, to_rgb
-from shards.read.sample import MediaFacts
 
 MAX_FRAMES = 4096
 PICTURES = ("jpg", "webp")

@@ -17,11 +17,10 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
 from shards.base.counters import Counters
-from shards.media.mapped import MappedFrames
-from shards.storage.source import SeekableFile
+from shards.storage.file import SeekableFile
 
 if TYPE_CHECKING:
-    from shards.dataset.index.index import KeyFrames
+    from shards.media.facts import KeyFrames
 
 BLOCK = 1 << 16
 """Bytes fetched when a demuxer reads what was not brought; twice as many each time that it reads on."""
@@ -185,17 +184,6 @@ class PartialMedium:
     def _get(self, spans: Sequence[Span]) -> None:
         if spans:
             self.add(spans, self._fetch(spans))
-
-
-Media = bytes | PartialMedium | MappedFrames
-"""A medium as it passes from the reader to a decoder."""
-
-
-def whole(media: Media) -> bytes:
-    """All bytes of a medium, for whoever cannot do with a part. Raises SourceError, MediaError."""
-    if isinstance(media, MappedFrames):
-        raise TypeError("stored frames are no video or picture of which all bytes could be given")
-    return media if isinstance(media, bytes) else media.whole()
 
 
 def usable(key_frames: KeyFrames | None, size: int) -> bool:

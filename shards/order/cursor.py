@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
-from shards.base.printing import PrintableError
+from shards.base.errors import CursorMismatch
 
 VERSION = 1
 
@@ -22,10 +22,6 @@ _OMITTED = ("shards", "shifts")
 _LATER = {"decoder", *_OMITTED}
 """Fields that cursors of earlier releases lack."""
 _REFUSED = ("version", "seed", "fingerprint", "streams", "window", "datasets", "weights", "unit")
-
-
-class CursorMismatch(PrintableError, ValueError):
-    """A saved position that does not belong to this data or this order."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,15 +7,10 @@ streams and C divides the batch), so that it reads few shards; a batch that cros
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 import numpy.typing as npt
 
 from shards.order.order import Int64, distinct
-
-if TYPE_CHECKING:
-    from shards.loader.config import LoaderConfig
 
 
 def deal(dataset: npt.ArrayLike, stream: npt.ArrayLike, world_size: int) -> list[Int64]:
@@ -36,10 +31,12 @@ def deal(dataset: npt.ArrayLike, stream: npt.ArrayLike, world_size: int) -> list
     return np.split(order, world_size)
 
 
-def own_streams(config: LoaderConfig, streams: int, rank: int, world_size: int) -> slice | None:
-    """The streams of a dataset that `deal` gives to a rank in every batch; None where all ranks draw from all."""
-    whole = config.mode == "train" and (config.unit == "step" or len(config.blend) == 1)
-    if not whole or streams % world_size or config.batch_size % streams:
+def own_streams(batch_size: int, streams: int, rank: int, world_size: int, one_dataset: bool) -> slice | None:
+    """Streams of a dataset that `deal` gives to a rank in every batch, or None where all ranks draw from all streams.
+
+    one_dataset: every batch is of one dataset.
+    """
+    if not one_dataset or streams % world_size or batch_size % streams:
         return None
     share = streams // world_size
     return slice(rank * share, (rank + 1) * share)

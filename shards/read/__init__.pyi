@@ -9,6 +9,5 @@ from .beton import row_type as row_type
 from .beton_reader import BetonReader as BetonReader
 from .reader import Fetched as Fetched
 from .reader import Reader as Reader
-from .sample import MediaFacts as MediaFacts
 from .sample import Origin as Origin
 from .sample import SampleError as SampleError

@@ -20,7 +20,8 @@ import numpy as np
 import xxhash
 from numpy.typing import NDArray
 
-from shards.dataset.index.index import MAX_KEY_BYTES, MAX_TEXT_BYTES, DatasetError, WrongPlace
+from shards.base.errors import DatasetError, WrongPlace
+from shards.dataset.index.index import MAX_KEY_BYTES, MAX_TEXT_BYTES
 from shards.media.kinds import MAX_PIXELS, MAX_SIDE
 
 VERSION = 2

@@ -18,16 +18,16 @@ import numpy.typing as npt
 import xxhash
 from numpy.typing import NDArray
 
-from shards.dataset.index.index import DatasetError, ShardTable
+from shards.base.errors import DatasetError, MediaError
+from shards.dataset.index.index import ShardTable
 from shards.dataset.members.members import UNWRITTEN
 from shards.dataset.members.records import TextError, Texts, parse
-from shards.media.kinds import MediaError
+from shards.media.facts import MediaFacts
 from shards.media.mapped import MappedFrames, Picture
 from shards.read.beton import RAW, Beton
 from shards.read.reader import Fetched
-from shards.read.sample import MediaFacts, Origin, Sample, SampleError
-from shards.storage.addresses import local_path
-from shards.storage.source import is_remote
+from shards.read.sample import Origin, Sample, SampleError
+from shards.storage.addresses import is_remote, local_path
 
 if TYPE_CHECKING:
     import pyarrow as pa

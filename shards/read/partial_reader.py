@@ -12,11 +12,13 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from shards.base.counters import Counters
-from shards.dataset.index.index import Index, KeyFrames, MemberRow, damage
+from shards.base.errors import MediaError, SourceError
+from shards.dataset.index.index import Index, MemberRow, damage
 from shards.dataset.members.members import MemberError, choose, suffix
-from shards.media.kinds import SEEKABLE_CODECS, SEEKABLE_EXTENSIONS, MediaError
+from shards.media.facts import KeyFrames
+from shards.media.kinds import SEEKABLE_CODECS, SEEKABLE_EXTENSIONS
 from shards.media.partial import COUNTS, PartialMedium, Span, merge_spans, usable
-from shards.storage.source import Range, Source, SourceError
+from shards.storage.source import Range, Source
 
 _FAR = 1 << 62
 

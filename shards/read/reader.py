@@ -20,10 +20,10 @@ import numpy as np
 import numpy.typing as npt
 from numpy.typing import NDArray
 
+from shards.base.errors import ChangedFile, DatasetError, MissingFile, SourceError
 from shards.dataset.index.index import (
     MAX_MEDIA_BYTES,
     MAX_TEXT_BYTES,
-    DatasetError,
     Index,
     MemberRow,
     Ranges,
@@ -36,10 +36,13 @@ from shards.dataset.index.index import (
 from shards.dataset.members.members import UNWRITTEN, Chosen, MemberError, MemberRules, MemberSettings, choose
 from shards.dataset.members.records import TextError, parse
 from shards.media.mapped import MappedFrames
-from shards.media.partial import Media, PartialMedium
+from shards.media.medium import Media
+from shards.media.partial import PartialMedium
 from shards.read.partial_reader import Part, PartialReader
 from shards.read.sample import Origin, Sample, SampleError
-from shards.storage.source import ChangedFile, MissingFile, Range, Source, SourceError, is_remote, open_source
+from shards.storage.addresses import is_remote
+from shards.storage.open import open_source
+from shards.storage.source import Range, Source
 
 _GAP = 1 << 16
 """Members of a sample are fetched in one read when at most this many foreign bytes lie between them."""

@@ -8,15 +8,15 @@ Every sample carries its origin for life, and an error about a sample cannot be 
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from shards.base.printing import PrintableError, printable
+from shards.base.errors import PrintableError
+from shards.base.safe_text import printable
+from shards.media.facts import MediaFacts
 
 if TYPE_CHECKING:
-    from shards.dataset.index.index import KeyFrames
-    from shards.media.partial import Media
+    from shards.media.medium import Media
 
 _SHOWN_KEY = 256
 
@@ -49,36 +49,6 @@ class SampleError(PrintableError, ValueError):
 
     def __reduce__(self) -> tuple[type[SampleError], tuple[Origin, str]]:
         return type(self), (self.origin, self.reason)
-
-
-@dataclass(frozen=True, slots=True)
-class MediaFacts:
-    """What the index knows about a medium, so that a clip can be planned without opening it.
-
-    duration and start_time are seconds, fps frames per second; a picture has one frame, duration and fps 0.
-    """
-
-    kind: str
-    """"video", "image", "frames": pictures of a video (shards/media/frames.py), or "stored": frames of an FFCV file, of codec
-    "raw" or "jpeg" (shards/read/beton.py)."""
-    codec: str
-    width: int
-    height: int
-    num_frames: int
-    fps: float = 0.0
-    duration: float = 0.0
-    start_time: float = 0.0
-    look_up_key_frames: Callable[[], KeyFrames | None] | None = field(default=None, compare=False, repr=False)
-    """Reads the GOP table from the index, which costs more than the rest; None where there is no index to ask."""
-
-    @property
-    def key_frames(self) -> KeyFrames | None:
-        """The GOP table, looked up each time; None where the index has none."""
-        return None if self.look_up_key_frames is None else self.look_up_key_frames()
-
-
-FACT_NAMES = ("kind", "codec", "width", "height", "num_frames", "fps", "duration", "start_time")
-"""The facts that the index holds in columns of these names."""
 
 
 @dataclass(frozen=True, slots=True)

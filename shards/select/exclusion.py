@@ -15,12 +15,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from shards.base.errors import MissingFile, PrintableError
 from shards.base.json_text import load_json
-from shards.base.printing import PrintableError, logger
+from shards.base.printing import logger
 from shards.base.redact import shown
 from shards.select.where import Mask
-from shards.storage.addresses import parent
-from shards.storage.source import MissingFile, checked, open_source
+from shards.storage.addresses import checked, parent
+from shards.storage.open import open_source
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -24,8 +24,9 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 
 import numpy as np
 
+from shards.base.errors import DatasetError
 from shards.base.printing import logger
-from shards.dataset.index.index import DatasetError, ShardTable
+from shards.dataset.index.index import ShardTable
 from shards.dataset.members.members import MemberRules, first_members
 from shards.loader.config import DatasetConfig
 from shards.order.order import Int64

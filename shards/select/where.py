@@ -21,7 +21,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from shards.base.printing import PrintableError
+from shards.base.errors import PrintableError
 
 Mask = NDArray[np.bool_]
 Kind = Literal["number", "string", "truth"]

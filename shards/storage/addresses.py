@@ -14,6 +14,9 @@ import re
 from typing import NamedTuple
 from urllib.parse import quote, unquote_to_bytes
 
+from shards.base.errors import (
+    AddressError,
+)
 from shards.base.redact import shown
 
 STORES = (
@@ -190,3 +193,12 @@ def _parts(address: str) -> list[str]:
     steps = [unquote_to_bytes(step).decode(errors="surrogateescape") for step in path.split("/")[1:]]
     inner = [part for step in steps for part in step.split("/")]  # %2F: some servers take it for a slash
     return [origin.scheme, f"{origin.host}:{origin.port}", *inner]
+
+
+def checked(address: str) -> str:
+    """An address in its normal form. Raises AddressError."""
+    try:
+        check_address(address)
+    except ValueError as error:
+        raise AddressError(str(error)) from None
+    return normal(address)

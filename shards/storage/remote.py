@@ -22,26 +22,14 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from shards.base.counters import Counters
 from shards.base.environment import number_from_environment
+from shards.base.errors import AccessDenied, ChangedFile, MissingFile, SourceError
 from shards.base.printing import logger
 from shards.base.redact import scrub, shown
 from shards.storage import stores
-from shards.storage.addresses import split_query
-from shards.storage.source import (
-    CONNECTIONS,
-    AccessDenied,
-    ChangedFile,
-    MissingFile,
-    Names,
-    Pieces,
-    Range,
-    SourceError,
-    Stat,
-    Stats,
-    check_name,
-    check_range,
-    checked,
-)
-from shards.storage.stores import Answer, Failure, Waits, open_store
+from shards.storage.addresses import checked, split_query
+from shards.storage.open_store import open_store
+from shards.storage.source import CONNECTIONS, Names, Pieces, Range, Stat, Stats, check_name, check_range
+from shards.storage.stores import Answer, Failure, Waits
 
 if TYPE_CHECKING:
     from tenacity import RetryCallState

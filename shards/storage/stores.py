@@ -9,17 +9,15 @@ remote.py has the retries. Nothing here is loaded for local folders.
 
 from __future__ import annotations
 
-import asyncio
 import re
 import socket
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from typing import Any, Literal, NamedTuple, Protocol
 
-from shards.base.printing import PrintableError
+from shards.base.errors import PrintableError, SourceError
 from shards.base.redact import scrub, shown
-from shards.storage.addresses import WEB, scheme_of
-from shards.storage.source import Names, SourceError, Stat, checked
+from shards.storage.addresses import checked, scheme_of
+from shards.storage.source import Names, Stat
 
 
 class Waits(NamedTuple):
@@ -113,28 +111,6 @@ class Store(Protocol):
 
     async def list(self, page: str) -> tuple[Names, str]:
         """(names, next page) of one page; the first one and the one behind the last are ""."""
-
-
-def open_store(
-    address: str, roots: Sequence[str] = (), waits: Waits = WAITS
-) -> tuple[Store, asyncio.AbstractEventLoop]:
-    """A client for this process, and the loop it runs on. roots: where an http(s) server may redirect to.
-
-    Raises SourceError for addresses that lead nowhere.
-    """
-    from fsspec.asyn import get_loop
-
-    address = checked(address)
-    scheme = scheme_of(address)
-    if scheme in WEB:
-        from shards.storage.http import WebStore
-
-        return WebStore(address, roots, waits), get_loop()
-    if scheme in ("s3", "s3a"):
-        from shards.storage.s3 import S3Store
-
-        return S3Store(address, waits), get_loop()
-    return AnyStore(address), get_loop()
 
 
 def open_filesystem(address: str, **options: Any) -> tuple[Any, str]:
@@ -239,84 +215,6 @@ def tls_failure(error: BaseException) -> Failure:
 
 
 # ---------------------------------------------------------------- other stores that fsspec knows
-
-
-class AnyStore:
-    """A prefix of any other store; a client that blocks is called in threads."""
-
-    def __init__(self, address: str) -> None:
-        self._files, self._prefix = open_filesystem(address)
-
-    async def stat(self, name: str) -> Stat:
-        with _any_failures():
-            info = await self._call("info", f"{self._prefix}/{name}")
-        if info.get("size") is None:
-            raise NoSize
-        if info.get("type") == "directory":
-            raise Failure("missing", "it is a folder", "")
-        return Stat(int(info["size"]), version_of(info))
-
-    async def get(
-        self, name: str, offset: int, length: int | None, write: Write | None = None, check: Check = unchecked
-    ) -> Answer:
-        end = None if length is None else offset + length
-        path = f"{self._prefix}/{name}"
-        with _any_failures():
-            try:
-                data = bytes(await self._call("cat_file", path, start=offset or None, end=end))
-            except (FileNotFoundError, PermissionError):
-                raise
-            except Exception:
-                size = (await self._call("info", path)).get("size")  # a range may begin where the file ends
-                if size is None or size > max(0, offset):
-                    raise
-                return Answer(b"", size, "")
-            # Afterwards, as these stores do not say it with the bytes: what is still there was there before.
-            info = await self._call("info", path)
-            size, version = info.get("size"), version_of(info)
-        check(size, version)
-        if length is not None and len(data) > length:
-            raise Failure("refused", "the server ignores byte ranges", "use one that serves them")
-        if length is not None and len(data) < length and size is not None and offset + len(data) < size:
-            raise Failure("again", f"the store gave {len(data)} of {length} bytes")
-        return Answer(data, size, version)
-
-    async def list(self, page: str) -> tuple[Names, str]:
-        with _any_failures():
-            self._files.invalidate_cache()
-            entries = await self._call("ls", self._prefix, detail=True)
-        names = [entry["name"].rstrip("/").rsplit("/", 1)[-1] for entry in entries if entry["type"] == "file"]
-        return [name for name in names if name], ""
-
-    async def _call(self, method: str, *arguments: Any, **options: Any) -> Any:
-        if self._files.async_impl:
-            return await getattr(self._files, f"_{method}")(*arguments, **options)
-        return await asyncio.to_thread(getattr(self._files, method), *arguments, **options)
-
-
-@contextmanager
-def _any_failures() -> Iterator[None]:
-    try:
-        yield
-    except Failure:
-        raise
-    except (FileNotFoundError, NotADirectoryError, IsADirectoryError) as error:
-        raise Failure("missing", "", "") from error
-    except PermissionError as error:
-        raise Failure("denied", _text(error), "check the credentials and the permissions there") from error
-    except (TimeoutError, OSError, EOFError) as error:
-        raise connection_failure(error) from error
-    except Exception as error:
-        # Client libraries have exceptions of their own; those that answer for a server carry a status.
-        status = next((v for n in ("status", "status_code", "code") if isinstance(v := getattr(error, n, 0), int)), 0)
-        if status:
-            raise status_failure(status, _text(error), "check the credentials and the address", None) from error
-        kind: Any = "denied" if re.search("credential|auth", type(error).__name__, re.IGNORECASE) else "refused"
-        raise Failure(kind, _text(error), "check the credentials and the address") from error
-
-
-def _text(error: BaseException) -> str:
-    return f"{type(error).__name__}: {getattr(error, 'strerror', None) or error}"
 
 
 def version_of(info: Mapping[str, Any]) -> str:

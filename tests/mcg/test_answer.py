@@ -19,7 +19,8 @@ from mcg.config import ConfigError
 from mcg.engine.checkpoint import CheckpointError
 from mcg.tasks.open_qa import OpenQA
 from shards import MediaFacts, Origin, Sample
-from shards.media.kinds import MediaError, probe
+from shards.base.errors import MediaError
+from shards.media.probe import probe
 from tests.mcg.small_checkpoint import TASK, run_config, write_checkpoint
 from tests.mcg.tasks.small_sample import draws
 

@@ -14,7 +14,7 @@ from omegaconf import OmegaConf
 from mcg.answer import Answerer
 from mcg.config import ConfigError, RunConfig, load_config, load_stored
 from mcg.environment import resolve, to_store
-from shards.base.printing import one_line
+from shards.base.safe_text import one_line
 from tests.mcg.small_checkpoint import run_config, write_checkpoint
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from shards.decode.cpu import decode
 from shards.media.clip import ClipPlan
-from shards.media.partial import Media
+from shards.media.medium import Media
 
 WIDTH, HEIGHT, BITS = 160, 96, 10
 FORMATS = {"mkv": "matroska", "ts": "mpegts", "mpg": "mpeg", "wmv": "asf"}

@@ -13,7 +13,7 @@ import pytest
 from shards.cache.cached_source import CachedSource
 from shards.cache.downloads import Downloads
 from shards.cache.shard_cache import ShardCache
-from shards.read.sample import MediaFacts
+from shards.media.facts import MediaFacts
 from tests.shards.far_folder import FarFolder, download_threads_ended, write_shards
 
 _CONTAINERS = {"libx264": "mp4", "mpeg4": "mp4", "libvpx-vp9": "webm", "libvpx": "webm", "mjpeg": "avi"}

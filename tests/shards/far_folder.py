@@ -10,7 +10,9 @@ from pathlib import Path
 import numpy as np
 import xxhash
 
-from shards.storage.source import LocalSource, SourceError, Stat
+from shards.base.errors import SourceError
+from shards.storage.local import LocalSource
+from shards.storage.source import Stat
 
 WAIT = 60.0
 """Seconds after which what does not come is taken for lost, not for late."""

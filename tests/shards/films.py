@@ -11,9 +11,9 @@ from typing import NamedTuple
 import numpy as np
 
 from shards.base.counters import Counters
-from shards.dataset.index.index import KeyFrames
-from shards.media.kinds import probe_key_frames
+from shards.media.facts import KeyFrames
 from shards.media.partial import FETCH_SIZES, FetchSizes, PartialMedium, Span
+from shards.media.probe import probe_key_frames
 
 NUM_FRAMES, SIZE = 110, (48, 64)
 

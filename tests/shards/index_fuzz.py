@@ -18,10 +18,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from shards.base.errors import DatasetError
 from shards.dataset.index import index
-from shards.dataset.index.index import DatasetError, Index, KeyFrames, MemberRow, SampleRow, ShardEntry
-from shards.read.sample import MediaFacts
-from shards.storage.source import open_source
+from shards.dataset.index.index import Index, MemberRow, SampleRow, ShardEntry
+from shards.media.facts import KeyFrames, MediaFacts
+from shards.storage.open import open_source
 
 EXTRA_MEMORY = 3 << 29
 SECONDS = 60

@@ -9,7 +9,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 
 from shards.dataset.index.index import Index, index_schema, write_index
-from shards.storage.source import open_source
+from shards.storage.open import open_source
 
 
 def regroup(folder: Path, max_rows: int, gap: int = 0) -> None:

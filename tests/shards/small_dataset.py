@@ -16,7 +16,8 @@ from shards.loader.config import DatasetConfig, LoaderConfig
 from shards.loader.loader import Loader
 from shards.loader.worker import RngFactory
 from shards.media.clip import ClipPlan, EncodedClip
-from shards.read.sample import MediaFacts, Sample
+from shards.media.facts import MediaFacts
+from shards.read.sample import Sample
 from tests.shards.far_folder import WAIT
 
 SIDE = 4

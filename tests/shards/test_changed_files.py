@@ -13,12 +13,15 @@ from typing import Any
 import fsspec
 import pytest
 
-from shards.dataset.index.index import DatasetError, Index
+from shards.base.errors import ChangedFile, DatasetError
+from shards.dataset.index.index import Index
 from shards.dataset.tars.tar_samples import Looks
 from shards.dataset.writing.indexer import index_tars
 from shards.read.reader import Reader
 from shards.read.sample import SampleError
-from shards.storage.source import ChangedFile, LocalSource, Source, Stat, open_source
+from shards.storage.local import LocalSource
+from shards.storage.open import open_source
+from shards.storage.source import Source, Stat
 from tests.shards.foreign_tars import img2dataset_files, write_tar
 from tests.shards.http_store import HttpStore
 from tests.shards.row_groups import regroup

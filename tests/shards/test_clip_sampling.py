@@ -11,11 +11,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from shards.dataset.index.index import DatasetError, KeyFrames
+from shards.base.errors import DatasetError, MediaError
 from shards.decode.cpu import decode
-from shards.media.clip import ClipConfig, plan_clip
-from shards.media.kinds import MediaError, decode_packet, demux, open_video, probe_table
-from shards.read.sample import MediaFacts
+from shards.media.clip import plan_clip
+from shards.media.clip_config import ClipConfig
+from shards.media.facts import KeyFrames, MediaFacts
+from shards.media.probe import probe_table
+from shards.media.videos.video import decode_packet, demux, open_video
 from tests.shards.film_dataset import GOP, LENGTHS, TURN, TURNED, load, write_films
 
 SIZE = 64

@@ -13,14 +13,12 @@ import psutil
 import pytest
 from torchdata.stateful_dataloader import StatefulDataLoader
 
-from shards.dataset.index.index import DatasetError
+from shards.base.errors import DatasetError, SourceError, TooManyFailures
 from shards.loader.loader import Loader
-from shards.loader.quarantine import TooManyFailures
 from shards.loader.torch_dataset import TorchDataset
 from shards.loader.worker import RngFactory
 from shards.media.clip import EncodedClip
 from shards.read.sample import Sample
-from shards.storage.source import SourceError
 from tests.shards.far_folder import WAIT
 from tests.shards.http_store import HttpStore
 from tests.shards.small_dataset import config, encode, write_dataset

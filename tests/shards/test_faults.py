@@ -13,15 +13,13 @@ from typing import Any
 
 import pytest
 
-from shards.dataset.index.index import DatasetError
+from shards.base.errors import DatasetError, SourceError, TooManyFailures
 from shards.dataset.tars.tar import scan
 from shards.loader.collate import Batch
 from shards.loader.config import LoaderConfig
 from shards.loader.loader import Loader
-from shards.loader.quarantine import TooManyFailures
 from shards.loader.worker import RngFactory
 from shards.read.sample import Sample
-from shards.storage.source import SourceError
 from tests.shards.fresh import FRESH
 from tests.shards.small_dataset import config, encode, seen, sequence, write_dataset
 

@@ -15,12 +15,11 @@ from typing import Any
 
 import pytest
 
+from shards.base.errors import SourceError, TooManyFailures
 from shards.loader.collate import Batch
-from shards.loader.quarantine import TooManyFailures
 from shards.loader.worker import RngFactory
 from shards.media.clip import EncodedClip
 from shards.read.sample import Sample
-from shards.storage.source import SourceError
 from tests.shards.breaking_in import Lines, Run, Truth, filed, interrupted, open_loader, standing
 from tests.shards.http_store import HttpStore
 from tests.shards.small_dataset import encode, seen, sequence, write_dataset

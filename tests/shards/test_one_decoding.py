@@ -16,17 +16,19 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from shards.base.errors import MediaError, TooManyFailures
 from shards.dataset.writing.writer import DatasetWriter
-from shards.decode.backends import BACKENDS, Backend
+from shards.decode.backends import BACKENDS
 from shards.decode.cpu import decode
+from shards.decode.decoder import Backend
 from shards.loader.collate import Batch
 from shards.loader.config import LoaderConfig
 from shards.loader.loader import Loader
-from shards.loader.quarantine import TooManyFailures
 from shards.loader.stats import Snapshot
 from shards.loader.worker import Encode, RngFactory
-from shards.media.clip import ClipConfig, ClipPlan, EncodedClip, plan_clip
-from shards.media.kinds import MediaError, probe
+from shards.media.clip import ClipPlan, EncodedClip, plan_clip
+from shards.media.clip_config import ClipConfig
+from shards.media.probe import probe
 from shards.media.randaugment import Op
 from shards.read.sample import Sample, SampleError
 from tests.shards.small_dataset import SIDE, config, picture, write_dataset

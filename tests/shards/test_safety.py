@@ -16,13 +16,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from shards.base.errors import DatasetError, MediaError
 from shards.dataset.index import index
-from shards.dataset.index.index import DatasetError, MemberRow, SampleRow, ShardEntry
+from shards.dataset.index.index import MemberRow, SampleRow, ShardEntry
 from shards.dataset.tars.tar import TarError, scan
 from shards.decode.cpu import decode
 from shards.loader.loader import Loader
 from shards.media.clip import ClipPlan
-from shards.media.kinds import MediaError, probe
+from shards.media.probe import probe
 from shards.read.reader import Reader
 from shards.read.sample import Origin
 from tests.shards.mp4_bomb import mp4

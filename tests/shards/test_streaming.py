@@ -15,10 +15,10 @@ from typing import Any
 
 import pytest
 
-from shards.dataset.index.index import DatasetError
+from shards.base.errors import AccessDenied, DatasetError, MissingFile, SourceError
 from shards.loader.loader import Loader
 from shards.storage import stores
-from shards.storage.source import AccessDenied, MissingFile, SourceError, open_source
+from shards.storage.open import open_source
 from tests.servers.proxy import FaultProxy, Faults
 from tests.servers.s3 import S3Server
 from tests.shards.foreign_tars import img2dataset_files, write_tar

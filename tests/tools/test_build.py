@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from shards.dataset.index.index import DatasetError
+from shards.base.errors import DatasetError
 from tools.build import LOOK_AHEAD, BuildError, build
 from tools.datasets import webvid
 from tools.rows import MALFORMED, BadRow, Row

@@ -15,10 +15,12 @@ from shards.dataset.writing.writer import DatasetWriter
 from shards.loader.config import LoaderConfig
 from shards.loader.loader import Loader
 from shards.loader.worker import RngFactory
-from shards.media.clip import ClipConfig, EncodedClip, plan_clip
-from shards.media.kinds import probe
+from shards.media.clip import EncodedClip, plan_clip
+from shards.media.clip_config import ClipConfig
+from shards.media.facts import MediaFacts
+from shards.media.probe import probe
 from shards.read.beton import ALLOCATION, DESCRIPTOR, HEADER, VERSION, Beton, fields, row_type
-from shards.read.sample import MediaFacts, Sample
+from shards.read.sample import Sample
 from tests.tools.commands.command_line import invoke
 from tools.export_ffcv import ExportError, NoFfcv, export
 

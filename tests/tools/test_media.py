@@ -15,10 +15,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from shards.base.errors import MediaError
 from shards.decode.cpu import decode
-from shards.media.clip import ClipConfig, ClipPlan, plan_clip
+from shards.media.clip import ClipPlan, plan_clip
+from shards.media.clip_config import ClipConfig
 from shards.media.frames import FramePictures
-from shards.media.kinds import MediaError, decode_packet, demux, open_video, probe
+from shards.media.probe import probe
+from shards.media.videos.video import decode_packet, demux, open_video
 from shards.media.videos.video_facts import frame_times
 from tests.shards.bars import numbers_of
 from tests.shards.films import SEEKABLE, Film, shoot

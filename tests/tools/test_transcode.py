@@ -11,15 +11,17 @@ from typing import Any
 import numpy as np
 import pytest
 
-from shards.dataset.index.index import DatasetError, Index, KeyFrames
+from shards.base.errors import DatasetError
+from shards.dataset.index.index import Index
 from shards.dataset.members.members import MemberRules
 from shards.dataset.tars.tar_samples import Looks
 from shards.dataset.writing.indexer import index_tars
 from shards.dataset.writing.writer import DatasetWriter
-from shards.media.kinds import probe, probe_key_frames
+from shards.media.facts import KeyFrames
+from shards.media.probe import probe, probe_key_frames
 from shards.read.reader import Reader
 from shards.read.sample import Sample
-from shards.storage.source import open_source
+from shards.storage.open import open_source
 from tests.shards.foreign_tars import write_tar
 from tests.tools.test_build import files, members, quarantine
 from tests.tools.test_media import video

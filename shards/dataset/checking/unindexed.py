@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from shards.base.errors import SourceError
 from shards.dataset.checking.verify import Problem
 from shards.dataset.index.index import Index
 from shards.dataset.tars.foreign import ALL_TARS, tars_among
 from shards.dataset.writing.indexer import all_names, names_of
-from shards.storage.source import SourceError
 
 
 def unindexed_tars(index: Index) -> list[Problem]:

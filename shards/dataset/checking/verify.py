@@ -20,16 +20,20 @@ from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, cast
 
 import numpy as np
 
+from shards.base.errors import MediaError, MissingFile, SourceError
 from shards.dataset.index.index import MAX_MEDIA_BYTES, MAX_TEXT_BYTES
 from shards.dataset.members.members import TEXTS, UNWRITTEN, MemberRules, Role, roles
 from shards.dataset.members.records import TextError, parse
 from shards.dataset.tars import tar
 from shards.dataset.tars.tar import Entry, Member, Stray, TarError
-from shards.decode.backends import Decoder
-from shards.media.clip import ClipConfig, plan_clip
-from shards.media.kinds import MediaError, probe
-from shards.read.sample import FACT_NAMES, MediaFacts
-from shards.storage.source import LocalSource, MissingFile, SeekableFile, Source, SourceError
+from shards.decode.decoder import Decoder
+from shards.media.clip import plan_clip
+from shards.media.clip_config import ClipConfig
+from shards.media.facts import FACT_NAMES, MediaFacts
+from shards.media.probe import probe
+from shards.storage.file import SeekableFile
+from shards.storage.local import LocalSource
+from shards.storage.source import Source
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from shards.base.printing import PrintableError
+from shards.base.errors import PrintableError
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -30,29 +30,18 @@ import numpy as np
 import xxhash
 from numpy.typing import NDArray
 
-from shards.base.frozen import ConfigError
+from shards.base.errors import ChangedFile, ConfigError, DatasetError, MissingFile, SourceError, WrongPlace
 from shards.base.json_text import load_json
-from shards.base.printing import PrintableError, UsageError
 from shards.base.redact import shown
 from shards.dataset.index.column_checks import ColumnError, check_nulls, check_types
 from shards.dataset.index.parquet_file import ParquetError, ParquetFile
 from shards.dataset.members.members import UNWRITTEN, MemberRules, MemberSettings, first_members
-from shards.media.kinds import TIME_MARK, KeyFrame
-from shards.read.sample import FACT_NAMES, MediaFacts
+from shards.media.facts import FACT_NAMES, KeyFrames, MediaFacts
+from shards.storage.addresses import is_remote
+from shards.storage.file import BytesFile, SeekableFile
+from shards.storage.open import open_source
 from shards.storage.roots import permitted_root
-from shards.storage.source import (
-    BytesFile,
-    ChangedFile,
-    MissingFile,
-    SeekableFile,
-    Source,
-    SourceError,
-    Stat,
-    address_of,
-    check_name,
-    is_remote,
-    open_source,
-)
+from shards.storage.source import Source, Stat, address_of, check_name
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -86,14 +75,6 @@ _GROUP_ROWS_KEPT = 1 << 17
 _DICTIONARIES = ("kind", "codec", "member_ext.list.element")
 
 
-class DatasetError(PrintableError, ValueError):
-    """A dataset that is not there, not finished, or whose files do not fit each other; names file and remedy."""
-
-
-class WrongPlace(UsageError, DatasetError):
-    """A place that cannot be meant: no dataset is there, or one that was not made for this."""
-
-
 class MemberRow(NamedTuple):
     """One file of a sample inside its shard."""
 
@@ -103,33 +84,6 @@ class MemberRow(NamedTuple):
     size: int
     checksum: int | None
     """Low 32 bits of XXH3_64 of the bytes; None in an index that was made from headers only."""
-
-
-class KeyFrames(NamedTuple):
-    """The GOP table of a video: where decoding can start.
-
-    In a video whose frames last unequally long it also lists time marks, which are no key frames
-    (shards/media/videos/time_marks.py).
-    """
-
-    frames: list[int]
-    """Frame numbers in presentation order."""
-    times: list[float]
-    """Seconds on the clock of the stream, as start_time of the facts."""
-    offsets: list[int]
-    """Byte offset of the packet inside the member; -1 where the container does not say; TIME_MARK: see above."""
-
-    def without_marks(self) -> KeyFrames:
-        """The key frames only."""
-        if TIME_MARK not in self.offsets:
-            return self
-        kept = [row for row in zip(*self, strict=True) if row[2] != TIME_MARK]
-        return KeyFrames(*(list(column) for column in zip(*kept, strict=True))) if kept else KeyFrames([], [], [])
-
-    @classmethod
-    def of(cls, found: Sequence[KeyFrame]) -> KeyFrames:
-        """What `probe_table` or `probe_key_frames` found."""
-        return cls(*([getattr(frame, field) for frame in found] for field in KeyFrame._fields))
 
 
 class Ranges(NamedTuple):

@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from shards.base.printing import PrintableError
+from shards.base.errors import PrintableError, SourceError
 from shards.dataset.index.thrift import Thrift
-from shards.storage.source import SeekableFile, SourceError
+from shards.storage.file import SeekableFile
 
 if TYPE_CHECKING:
     import pyarrow as pa

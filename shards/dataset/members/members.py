@@ -17,8 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import AfterValidator, BeforeValidator, Field
 
-from shards.base.frozen import ConfigError, Frozen
-from shards.base.printing import PrintableError
+from shards.base.errors import ConfigError, PrintableError
+from shards.base.frozen import Frozen
 from shards.media.kinds import FRAMES_EXTENSIONS, IMAGE_EXTENSIONS, MEDIA_EXTENSIONS, VIDEO_EXTENSIONS
 
 _OF_KIND = {

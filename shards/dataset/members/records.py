@@ -21,8 +21,8 @@ import shlex
 from collections.abc import Iterator
 from typing import Any, NamedTuple, NoReturn
 
+from shards.base.errors import PrintableError
 from shards.base.json_text import check_json
-from shards.base.printing import PrintableError
 from shards.dataset.members.conversation import as_turns, exchanges
 from shards.dataset.members.json_path import look_up, with_text
 from shards.dataset.members.members import MemberRules

@@ -9,9 +9,12 @@ import os
 from collections.abc import Iterable
 from fnmatch import fnmatch, fnmatchcase
 
+from shards.base.errors import SourceError
 from shards.base.json_text import load_json
 from shards.media.pictures.first_bytes import LFS_POINTER, answer, archive, compression
-from shards.storage.source import LocalSource, Source, SourceError, open_source
+from shards.storage.local import LocalSource
+from shards.storage.open import open_source
+from shards.storage.source import Source
 
 _ANSWERS = {
     "html": "an HTML page, often that of a login or an error; fetch the tar again",

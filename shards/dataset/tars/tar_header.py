@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from shards.base.printing import PrintableError
+from shards.base.errors import PrintableError
 
 SPARSE = "GNU.sparse"
 """Stands in the records of a pax header whose file is sparse, whatever the form."""

@@ -20,8 +20,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
 from typing import Any, NamedTuple
 
-from shards.base.printing import PrintableError
-from shards.dataset.index.index import MAX_KEY_BYTES, MAX_MEDIA_BYTES, MAX_TEXT_BYTES, KeyFrames, MemberRow, SampleRow
+from shards.base.errors import MediaError, PrintableError
+from shards.dataset.index.index import MAX_KEY_BYTES, MAX_MEDIA_BYTES, MAX_TEXT_BYTES, MemberRow, SampleRow
 from shards.dataset.members.members import (
     Chosen,
     MemberError,
@@ -35,9 +35,10 @@ from shards.dataset.members.records import TextError, parse
 from shards.dataset.tars import apart
 from shards.dataset.tars.reasons import with_remedy
 from shards.dataset.tars.tar import Entry, Member, Stray, TarError, walk
-from shards.media.kinds import MEDIA_EXTENSIONS, MediaError, kind_of, probe_table
+from shards.media.facts import KeyFrames, MediaFacts
+from shards.media.kinds import MEDIA_EXTENSIONS, kind_of
+from shards.media.probe import probe_table
 from shards.media.videos.video_facts import STILL_BESIDE_FILM, is_still_beside_film
-from shards.read.sample import MediaFacts
 
 WALK = 2
 """Raised when a tar gives other rows or lines than before: an index of another number is not brought up to date, every

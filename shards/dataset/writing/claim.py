@@ -17,8 +17,9 @@ import time
 import uuid
 from typing import Any
 
+from shards.base.errors import PrintableError
 from shards.base.json_text import load_json
-from shards.base.printing import PrintableError, logger
+from shards.base.printing import logger
 
 CLAIM_FILE = "claim.json"
 _log = logger(__name__)

@@ -11,8 +11,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from shards.base.errors import DatasetError
 from shards.dataset.index import index
-from shards.dataset.index.index import DatasetError, ShardEntry
+from shards.dataset.index.index import ShardEntry
 from shards.storage.source import Source
 
 _CHECKED_BYTES = 1 << 23

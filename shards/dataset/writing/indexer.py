@@ -26,12 +26,12 @@ from dataclasses import asdict, dataclass, field
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from shards.base.errors import DatasetError, MissingFile, PrintableError, SourceError, UsageError, WrongPlace
 from shards.base.json_text import load_json
-from shards.base.printing import PrintableError, UsageError
 from shards.base.processes import end_unguarded_import, process_pool
 from shards.base.redact import shown
 from shards.dataset.index import index
-from shards.dataset.index.index import DATASET_FILE, DatasetError, Index, ShardEntry, WrongPlace
+from shards.dataset.index.index import DATASET_FILE, Index, ShardEntry
 from shards.dataset.members.members import UNWRITTEN
 from shards.dataset.tars.foreign import ALL_TARS, ENERGON, is_energon, kind_of_folder, tars_among
 from shards.dataset.tars.reasons import Reasons
@@ -39,18 +39,10 @@ from shards.dataset.tars.tar import TarError, scan_all, scan_far
 from shards.dataset.tars.tar_samples import WALK, Looks, ShardSamples, read_samples, stream_samples
 from shards.dataset.writing.publish import Header, Piece, is_own, pieces_of, publish_index
 from shards.dataset.writing.target import UNFINISHED, Target, open_target
-from shards.storage.addresses import is_remote, local_path, plain_name, split_query
-from shards.storage.source import (
-    LocalSource,
-    MissingFile,
-    Source,
-    SourceError,
-    Stat,
-    address_of,
-    check_name,
-    checked,
-    open_source,
-)
+from shards.storage.addresses import checked, is_remote, local_path, plain_name, split_query
+from shards.storage.local import LocalSource
+from shards.storage.open import open_source
+from shards.storage.source import Source, Stat, address_of, check_name
 
 if TYPE_CHECKING:
     import pyarrow as pa

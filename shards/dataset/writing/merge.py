@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from shards.base.errors import DatasetError, WrongPlace
 from shards.base.redact import shown
-from shards.dataset.index.index import DatasetError, Index, WrongPlace
+from shards.dataset.index.index import Index
 from shards.dataset.members.members import MemberRules
 from shards.dataset.writing.indexer import IndexReport, check_replaceable, normal_place, report
 from shards.dataset.writing.publish import Header, Piece, is_own, pieces_of, publish_index
 from shards.dataset.writing.target import open_target
-from shards.storage.source import open_source
+from shards.storage.open import open_source
 
 
 def merge(out: str, parts: Sequence[str], name: str | None = None, roots: Sequence[str] = ()) -> IndexReport:

@@ -12,16 +12,17 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from shards.base.errors import DatasetError, MissingFile
 from shards.base.json_text import load_json
 from shards.dataset.index import index
-from shards.dataset.index.index import DATASET_FILE, INDEX_FILE, SHARDS_FILE, DatasetError, Index, ShardEntry
+from shards.dataset.index.index import DATASET_FILE, INDEX_FILE, SHARDS_FILE, Index, ShardEntry
 from shards.dataset.members.members import UNWRITTEN, MemberRules
 from shards.dataset.tars.reasons import Reasons
 from shards.dataset.tars.tar_samples import WALK
 from shards.dataset.writing.target import Target
 from shards.dataset.writing.writer import QUARANTINE_FILE
 from shards.storage.roots import seal_root
-from shards.storage.source import MissingFile, Source
+from shards.storage.source import Source
 
 if TYPE_CHECKING:
     import pyarrow as pa

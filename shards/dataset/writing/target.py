@@ -17,12 +17,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Protocol
 
-from shards.base.printing import PrintableError
+from shards.base.errors import AccessDenied, DatasetError, MissingFile, PrintableError
 from shards.base.redact import shown
-from shards.dataset.index.index import DatasetError
 from shards.dataset.writing.claim import CLAIM_FILE, Claim, Taken
-from shards.storage.addresses import below, is_remote, local_path
-from shards.storage.source import AccessDenied, MissingFile, Source, checked, open_source
+from shards.storage.addresses import below, checked, is_remote, local_path
+from shards.storage.open import open_source
+from shards.storage.source import Source
 
 UNFINISHED = "unfinished"
 

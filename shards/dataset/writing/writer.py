@@ -29,16 +29,17 @@ from functools import lru_cache
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, BinaryIO
 
+from shards.base.errors import DatasetError, PrintableError
 from shards.base.json_text import load_json
-from shards.base.printing import PrintableError
 from shards.dataset.index import index
-from shards.dataset.index.index import DatasetError, KeyFrames, MemberRow, SampleRow, ShardEntry
+from shards.dataset.index.index import MemberRow, SampleRow, ShardEntry
 from shards.dataset.tars import tar
 from shards.dataset.writing.conversion import AlreadyFinished, WriteSummary, damage, finished, first_difference
 from shards.dataset.writing.target import UNFINISHED, Target, WriteError, naming, open_target
+from shards.media.facts import KeyFrames, MediaFacts
 from shards.media.kinds import MEDIA_EXTENSIONS
-from shards.read.sample import MediaFacts
-from shards.storage.source import SourceFile, is_remote
+from shards.storage.addresses import is_remote
+from shards.storage.file import SourceFile
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -23,10 +23,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from shards.media.kinds import MediaError, Orientation, check_size
+from shards.base.errors import MediaError
+from shards.media.facts import MediaFacts
+from shards.media.kinds import Orientation, check_size
 from shards.media.pictures.picture_bytes import mended
 from shards.media.pictures.signatures import READ, foreign_kind, known_picture
-from shards.read.sample import MediaFacts
 
 if TYPE_CHECKING:
     from PIL import Image

@@ -19,7 +19,8 @@ import re
 import struct
 import zlib
 
-from shards.media.kinds import MediaError, check_size
+from shards.base.errors import MediaError
+from shards.media.kinds import check_size
 
 _JPEG, _PNG = b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n"
 _JPEG_END = b"\xff\xd9"

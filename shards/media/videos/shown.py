@@ -13,8 +13,8 @@ from collections.abc import Iterator
 from heapq import heappop, heappush
 from typing import TYPE_CHECKING
 
-from shards.base.printing import PrintableError
-from shards.media.kinds import decode_packet, demux, gives_frame
+from shards.base.errors import PrintableError
+from shards.media.videos.video import decode_packet, demux, gives_frame
 
 if TYPE_CHECKING:
     from av import Packet, VideoFrame

@@ -11,20 +11,12 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
-from shards.media.kinds import (
-    MAX_VIDEO_PIXELS,
-    TIME_MARK,
-    KeyFrame,
-    MediaError,
-    check_size,
-    demux,
-    gives_frame,
-    open_video,
-    orientation,
-)
+from shards.base.errors import MediaError
+from shards.media.facts import TIME_MARK, KeyFrame, MediaFacts
+from shards.media.kinds import MAX_VIDEO_PIXELS, check_size
 from shards.media.videos.shown import Screen
 from shards.media.videos.timeline import Stamp, Timeline, timeline
-from shards.read.sample import MediaFacts
+from shards.media.videos.video import demux, gives_frame, open_video, orientation
 
 if TYPE_CHECKING:
     from av import VideoFrame

@@ -11,7 +11,7 @@ import pytest
 from mcg.demo.page import write_report
 from shards.cli.page import POLICY
 from shards.dataset.writing.writer import DatasetWriter
-from shards.media.kinds import probe
+from shards.media.probe import probe
 from tests.browser import NEEDS_BROWSER, attacks, browse
 from tests.shards.base.test_printing import is_safe
 from tools.datasets.shapes import make_row

@@ -12,7 +12,7 @@ import torch
 
 from mcg.engine.checkpoint import CheckpointError
 from mcg.scoring.score_checkpoint import score_checkpoint
-from shards.base.printing import UsageError
+from shards.base.errors import UsageError
 from tests.mcg.small_checkpoint import run_config, write_checkpoint
 from tests.mcg.small_questions import write_questions
 

@@ -8,7 +8,7 @@ import pytest
 from pydantic import TypeAdapter, ValidationError
 
 from mcg.tasks.config import ClipTaskConfig, TaskConfig
-from shards.media.clip import ClipConfig
+from shards.media.clip_config import ClipConfig
 
 _CLIP = {"num_frames": 2, "size": 32}
 _ADAPTER: TypeAdapter[Any] = TypeAdapter(TaskConfig)

@@ -19,7 +19,7 @@ from mcg.tasks.open_qa import NOT_IN_LIST, OpenQA
 from mcg.text import TextCodec
 from mcg.wordnet import WordNetError
 from shards import MediaFacts, Origin, Sample, SampleError
-from shards.media.kinds import MediaError
+from shards.base.errors import MediaError
 from tests.mcg.small_model import make_inputs, make_model, model_config, text_config
 from tests.mcg.small_wordnet import write_wordnet
 from tests.mcg.tasks.small_sample import draws, sample

@@ -13,7 +13,7 @@ from mcg.tasks.config import PretrainConfig
 from mcg.tasks.pretrain import Pretrain, mask_pieces
 from mcg.text import TextCodec
 from shards import SampleError
-from shards.media.clip import ClipConfig
+from shards.media.clip_config import ClipConfig
 from tests.mcg.tasks.small_sample import draws, sample
 
 CODEC = TextCodec()

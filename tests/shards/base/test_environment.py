@@ -6,10 +6,10 @@ import pytest
 from typer.testing import CliRunner
 
 from shards.base.environment import number_from_environment
-from shards.base.frozen import ConfigError
+from shards.base.errors import ConfigError
 from shards.cli.app import app
 from shards.loader.lookahead import local_ranks
-from shards.storage.source import open_source
+from shards.storage.open import open_source
 
 
 @pytest.mark.parametrize("text", ["5s", "-1", "0", "nan", "inf", "1e999", "five", "\x1b[31m5", "x" * 5000])

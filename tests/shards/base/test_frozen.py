@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from pydantic import BaseModel, ValidationError
 
-from shards.base.frozen import ConfigError, explain
+from shards.base.errors import ConfigError
+from shards.base.frozen import explain
 from shards.loader.config import DatasetConfig, LoaderConfig
 
 CC = {"name": "cc", "path": "data/cc"}

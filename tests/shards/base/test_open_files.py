@@ -11,7 +11,8 @@ import pyarrow as pa
 import pytest
 
 from shards.dataset.index.index import Index, ShardEntry, dataset_json, index_schema, write_index, write_shards
-from shards.storage.source import LocalSource, open_source
+from shards.storage.local import LocalSource
+from shards.storage.open import open_source
 from tests.shards.conftest import REPOSITORY
 from tests.shards.http_store import HttpStore
 from tests.shards.small_dataset import write_dataset
@@ -83,7 +84,7 @@ def test_threads_that_read_while_files_are_closed_get_the_right_bytes(tmp_path: 
     program = """
 import resource, sys, threading
 resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
-from shards.storage.source import LocalSource
+from shards.storage.local import LocalSource
 sources = [LocalSource(sys.argv[1]) for _ in range(3)]
 wrong = []
 def read(source, first):
@@ -139,7 +140,7 @@ def test_the_files_of_a_source_are_closed_with_it_and_another_opens_its_own(tmp_
 def test_what_cannot_be_opened_for_lack_of_descriptors_says_so(tmp_path: Path) -> None:
     program = """
 import os, resource, sys
-from shards.storage.source import LocalSource, SourceError
+from shards.storage.local import LocalSource; from shards.base.errors import SourceError
 resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
 try:
     while True:

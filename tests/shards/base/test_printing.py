@@ -15,21 +15,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shards.base.printing import (
-    LONGEST_LINE,
-    PrintableError,
-    cell,
-    complain,
-    json_line,
-    logger,
-    one_line,
-    printable,
-    say,
-)
-from shards.dataset.index.index import DatasetError
-from shards.loader.quarantine import Failure, FailureBudget, Ledger, TooManyFailures, exhausted
+from shards.base.errors import DatasetError, PrintableError, SourceError, TooManyFailures
+from shards.base.printing import cell, complain, json_line, logger, say
+from shards.base.safe_text import LONGEST_LINE, one_line, printable
+from shards.loader.quarantine import Failure, FailureBudget, Ledger, exhausted
 from shards.read.sample import Origin, SampleError
-from shards.storage.source import SourceError
 
 ROOT = Path(__file__).resolve().parents[3]
 HOSTILE = "a\x1b]0;owned\x07b\x9b31mc\r\nerror: forged\u202egpj\u2066\u200b\ufeff\u00ad\U000e0041\u2028d\u2029\ud800e"
@@ -215,6 +205,4 @@ def test_every_error_of_ours_is_printable() -> None:
             bases = {ast.unparse(base) for base in node.bases} if isinstance(node, ast.ClassDef) else set()
             if bases & ERRORS and not {"PrintableError", "UsageError"} & bases and file.name != "printing.py":
                 wrong.append(f"{file.relative_to(ROOT)}:{node.lineno}")
-    assert not wrong, (
-        f"derive them from shards.base.printing.PrintableError, so that their text can be printed: {wrong}"
-    )
+    assert not wrong, f"derive them from shards.base.errors.PrintableError, so that their text can be printed: {wrong}"

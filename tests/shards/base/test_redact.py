@@ -10,8 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shards.base.printing import PrintableError, logger, one_line
+from shards.base.errors import PrintableError
+from shards.base.printing import logger
 from shards.base.redact import hide, scrub, shown
+from shards.base.safe_text import one_line
 
 TOKEN = "S3cr3tT0k3n"
 schemes = st.sampled_from(["http", "https", "HTTPS", "s3", "s3a", "gs", "abfs", "az", "memory", "sftp", "hf", "zip"])

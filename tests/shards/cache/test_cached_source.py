@@ -17,11 +17,14 @@ import numpy as np
 import pytest
 import xxhash
 
+from shards.base.errors import MissingFile, SourceError
 from shards.cache.cached_source import CachedSource
 from shards.cache.downloads import Downloads
 from shards.cache.shard_cache import ShardCache
+from shards.storage.local import LocalSource
+from shards.storage.open import open_source
 from shards.storage.remote import RemoteSource
-from shards.storage.source import LocalSource, MissingFile, Source, SourceError, open_source
+from shards.storage.source import Source
 from tests.shards.conftest import REPOSITORY
 from tests.shards.far_folder import WAIT, FarFolder, download_threads_ended, until, write_shards
 from tests.shards.http_store import HURRY, HttpStore
@@ -256,7 +259,7 @@ import json, random, sys
 from shards.cache.shard_cache import ShardCache
 from shards.cache.cached_source import CachedSource
 from shards.cache.downloads import Downloads
-from shards.storage.source import open_source
+from shards.storage.open import open_source
 url, folder, limit, known, seed = *sys.argv[1:4], json.loads(sys.argv[4]), int(sys.argv[5])
 downloads = Downloads(ShardCache(folder, int(limit)), connections=3, part_bytes=40_000)
 remote = open_source(url)

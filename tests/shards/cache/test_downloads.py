@@ -14,12 +14,11 @@ from typing import Any
 
 import pytest
 
+from shards.base.errors import DatasetError, SourceError
 from shards.cache.cached_source import CachedSource
 from shards.cache.downloads import Downloads, divide
 from shards.cache.shard_cache import ShardCache
 from shards.cache.want_list import State
-from shards.dataset.index.index import DatasetError
-from shards.storage.source import SourceError
 from tests.shards.far_folder import WAIT, FarFolder, download_threads, download_threads_ended, until, write_shards
 
 Make = Callable[..., CachedSource]

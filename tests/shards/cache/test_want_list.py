@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from shards.base.errors import DatasetError, SourceError
 from shards.cache.shard_cache import Reservation, ShardCache
 from shards.cache.want_list import WantList
-from shards.dataset.index.index import DatasetError
-from shards.storage.source import SourceError, Stat
+from shards.storage.source import Stat
 from tests.shards.far_folder import FarFolder, write_shards
 
 

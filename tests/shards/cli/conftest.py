@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 from shards.cli.app import app
 from shards.dataset.tars.tar import Member, scan
 from shards.dataset.writing.writer import DatasetWriter
-from shards.media.kinds import probe
+from shards.media.probe import probe
 
 SAMPLES = Path(__file__).resolve().parents[3] / "samples"
 FILES = (

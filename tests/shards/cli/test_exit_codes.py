@@ -7,15 +7,21 @@ from pathlib import Path
 import pytest
 import typer
 
-from shards.base.frozen import ConfigError
-from shards.base.printing import UsageError
+from shards.base.errors import (
+    AccessDenied,
+    AccountingError,
+    AddressError,
+    ConfigError,
+    DatasetError,
+    MissingFile,
+    SourceError,
+    TooManyFailures,
+    UsageError,
+    WrongPlace,
+)
 from shards.cli.exit_codes import BUG, DONE, EXIT_CODES, PROBLEMS, SAVED, STOPPED, WRONG_USAGE, one_line_errors
-from shards.dataset.index.index import DatasetError, WrongPlace
 from shards.dataset.writing.indexer import DamagedShard, PatternError
 from shards.dataset.writing.target import WriteError
-from shards.loader.quarantine import TooManyFailures
-from shards.loader.stats import AccountingError
-from shards.storage.source import AccessDenied, AddressError, MissingFile, SourceError
 
 ROOT = Path(__file__).resolve().parents[3]
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from shards.dataset.index.index import Index
-from shards.storage.source import open_source
+from shards.storage.open import open_source
 from tests.shards.foreign_tars import CLIP, Files, img2dataset_files, picture, write_tar
 
 ROOT = Path(__file__).resolve().parents[3]

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from click.testing import Result
 
-from shards.base.printing import UsageError
+from shards.base.errors import UsageError
 from shards.cli.open_dataset import open_dataset
 
 VERBS = ("verify", "ls", "stats", "preview", "bench")

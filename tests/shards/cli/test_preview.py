@@ -15,7 +15,7 @@ from click.testing import Result
 from PIL import Image
 
 from shards.dataset.tars.tar import Member
-from shards.read.sample import MediaFacts
+from shards.media.facts import MediaFacts
 from tests.browser import NEEDS_BROWSER, attacks, browse, listener
 from tests.shards.base.test_printing import is_safe
 from tests.shards.cli.conftest import HOSTILE_CAPTION, HOSTILE_KEY

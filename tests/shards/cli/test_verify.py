@@ -14,9 +14,10 @@ from pathlib import Path
 import pytest
 from click.testing import Result
 
+from shards.base.errors import DatasetError
 from shards.cli.open_dataset import open_dataset
 from shards.cli.verify import verify_dataset
-from shards.dataset.index.index import DatasetError, ShardEntry, dataset_json, write_shards
+from shards.dataset.index.index import ShardEntry, dataset_json, write_shards
 from shards.dataset.tars.tar import Member
 from tests.shards.row_groups import regroup
 

@@ -54,9 +54,11 @@ def _decode(data: bytes, name: str) -> dict[str, Any]:
     """Facts, and the mean of four frames; or the reason."""
     import numpy as np
 
+    from shards.base.errors import MediaError
     from shards.decode.cpu import decode
-    from shards.media.clip import ClipConfig, plan_clip
-    from shards.media.kinds import MediaError, probe
+    from shards.media.clip import plan_clip
+    from shards.media.clip_config import ClipConfig
+    from shards.media.probe import probe
 
     found: dict[str, Any] = {"name": name}
     try:
@@ -74,10 +76,11 @@ def _decode(data: bytes, name: str) -> dict[str, Any]:
 def _mutations(first: int, stop: int) -> Iterator[dict[str, Any]]:
     import numpy as np
 
+    from shards.base.errors import MediaError
     from shards.decode.cpu import decode
     from shards.media.clip import ClipPlan
-    from shards.media.kinds import MediaError, probe
     from shards.media.partial import PartialMedium, usable
+    from shards.media.probe import probe
     from tests.shards.decode.mutants import mutate, originals
 
     samples = originals()

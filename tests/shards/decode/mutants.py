@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from shards.dataset.index.index import KeyFrames
+from shards.media.facts import KeyFrames
 from tests.shards.films import OTHERS, SEEKABLE, Film, gop_table, shoot
 
 NUM_FRAMES = 40

@@ -17,9 +17,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from shards.base.errors import MediaError
 from shards.decode.cpu import decode
-from shards.media.clip import ClipConfig, ClipPlan, plan_clip
-from shards.media.kinds import MediaError, demux, open_video, probe
+from shards.media.clip import ClipPlan, plan_clip
+from shards.media.clip_config import ClipConfig
+from shards.media.probe import probe
+from shards.media.videos.video import demux, open_video
 from tests.shards.films import OTHERS, shoot
 
 REPOSITORY = Path(__file__).resolve().parents[3]
@@ -63,7 +66,7 @@ def test_threads_that_are_the_first_to_need_ffmpeg_may_come_at_once() -> None:
 import sys, threading
 from shards.media.clip import ClipPlan
 from shards.decode.cpu import decode
-from shards.media.kinds import MediaError, video_errors
+from shards.media.videos.video import video_errors; from shards.base.errors import MediaError
 together, done = threading.Barrier(2), []
 def begin_to_decode():
     together.wait()

@@ -29,6 +29,7 @@ from PIL import Image
 
 pytest.importorskip("nvidia.dali", reason="NVIDIA DALI is not installed (extra dali)")
 
+from shards.base.errors import MediaError
 from shards.dataset.writing.writer import DatasetWriter
 from shards.decode.cpu import decode
 from shards.decode.dali import Dali, check_picture, make_pipeline
@@ -39,7 +40,7 @@ from shards.loader.metrics import to_json_line, to_prometheus
 from shards.loader.worker import RngFactory
 from shards.media.clip import ClipPlan, EncodedClip
 from shards.media.frames import pack_frames
-from shards.media.kinds import MediaError, probe
+from shards.media.probe import probe
 from shards.media.randaugment import Op
 from shards.read.sample import Sample
 from tests.shards.decode.twins import MEDIA, compare, difference, is_video, on_cpu, wrong_numbers

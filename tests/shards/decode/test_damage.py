@@ -7,9 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shards.dataset.index.index import KeyFrames
-from shards.media.kinds import MediaError, probe_table
-from shards.media.partial import Media, PartialMedium, usable
+from shards.base.errors import MediaError
+from shards.media.facts import KeyFrames
+from shards.media.medium import Media
+from shards.media.partial import PartialMedium, usable
+from shards.media.probe import probe_table
 from tests.shards.bars import Take, film, frames_of, numbers_of, remux
 
 NUM_FRAMES = 60

@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+from shards.base.errors import MediaError
 from shards.decode.cpu import decode
 from shards.media.clip import ClipPlan
-from shards.media.kinds import MediaError
 from shards.media.mapped import MappedFrames
 from tests.shards.small_beton import jpeg
 

@@ -12,11 +12,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from shards.base.errors import MediaError
 from shards.decode.cpu import decode
 from shards.decode.seek import NotAsIndexed, find_frames
 from shards.media.clip import ClipPlan
-from shards.media.kinds import MediaError, probe
-from shards.media.partial import Media, PartialMedium, usable
+from shards.media.medium import Media
+from shards.media.partial import PartialMedium, usable
+from shards.media.probe import probe
 from tests.shards.films import gop_table
 
 REPOSITORY = Path(__file__).resolve().parents[3]

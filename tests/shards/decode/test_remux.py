@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 from shards.decode.cpu import decode
 from shards.decode.remux import GPU_CODECS, Unsuitable, remux
 from shards.media.clip import ClipPlan
-from shards.media.kinds import demux, open_video, probe
+from shards.media.probe import probe
+from shards.media.videos.video import demux, open_video
 from tests.shards.bars import Take, film, without_first
 from tests.shards.bars import remux as remux_packets
 from tests.shards.decode.twins import MEDIA, is_video

@@ -15,13 +15,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shards.base.counters import Counters
-from shards.dataset.index.index import KeyFrames
+from shards.base.errors import MediaError, SourceError
 from shards.decode.cpu import decode
 from shards.decode.seek import NotAsIndexed, find_frames
 from shards.media.clip import ClipPlan
-from shards.media.kinds import MediaError, demux, open_video, probe
+from shards.media.facts import KeyFrames
 from shards.media.partial import COUNTS, FetchSizes, PartialMedium, Span, usable
-from shards.storage.source import SourceError
+from shards.media.probe import probe
+from shards.media.videos.video import demux, open_video
 from tests.shards.films import NUM_FRAMES, OTHERS, SEEKABLE, Store, gop_table, shoot
 
 REPOSITORY = Path(__file__).resolve().parents[3]

@@ -11,9 +11,10 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from shards.decode.backends import Decoder, Frames
+from shards.decode.decoder import Decoder, Frames
 from shards.media.clip import ClipPlan
-from shards.media.kinds import VIDEO_EXTENSIONS, probe
+from shards.media.kinds import VIDEO_EXTENSIONS
+from shards.media.probe import probe
 
 SAMPLES = Path(__file__).resolve().parents[3] / "samples"
 MEDIA = sorted(path for kind in ("videos", "images") for path in (SAMPLES / kind).glob("*.*"))

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
+from shards.base.errors import AccountingError
 from shards.loader.accounting import Report, RunAccounting, check_ranks, report
 from shards.loader.config import DatasetConfig, LoaderConfig
 from shards.loader.loader import Loader
-from shards.loader.stats import AccountingError
 from tests.shards.small_dataset import config, encode, write_dataset
 
 BROKEN = (3, 11)

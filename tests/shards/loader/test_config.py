@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from shards.base.frozen import ConfigError
+from shards.base.errors import ConfigError
 from shards.loader.config import DatasetConfig, LoaderConfig
 
 CC = {"name": "cc", "path": "data/cc"}

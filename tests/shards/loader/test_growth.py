@@ -15,12 +15,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from shards.base.errors import CursorMismatch
 from shards.dataset.writing.indexer import index_tars
 from shards.loader.accounting import RunAccounting
 from shards.loader.config import DatasetConfig, LoaderConfig
 from shards.loader.growth import Joined, Shifted
 from shards.loader.loader import Loader
-from shards.order.cursor import CursorMismatch
 from shards.order.order import NEVER, Order
 from tests.shards.http_store import HttpStore
 from tests.shards.small_dataset import config, encode, sequence, write_dataset

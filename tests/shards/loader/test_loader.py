@@ -16,14 +16,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+from shards.base.errors import CursorMismatch, MediaError, TooManyFailures
 from shards.loader.collate import PADDING
 from shards.loader.config import DatasetConfig, LoaderConfig
 from shards.loader.loader import Loader
-from shards.loader.quarantine import TooManyFailures
 from shards.loader.worker import Encode, RngFactory
 from shards.media.clip import EncodedClip
-from shards.media.kinds import MediaError
-from shards.order.cursor import CursorMismatch
 from shards.read.sample import Sample, SampleError
 from tests.shards.fake_time import FakeTime
 from tests.shards.far_folder import WAIT, until

@@ -20,7 +20,7 @@ from shards.dataset.index.index import Index
 from shards.loader.config import DatasetConfig, LoaderConfig
 from shards.loader.loader import Loader
 from shards.read.reader import Fetched, Reader
-from shards.storage.source import open_source
+from shards.storage.open import open_source
 from tests.shards.far_folder import WAIT, download_threads_ended
 from tests.shards.http_store import HttpStore
 from tests.shards.small_dataset import encode, seen, sequence, wait_for_shards, write_dataset

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from shards.loader.quarantine import Failure, FailureBudget, Ledger, TooManyFailures, exhausted
+from shards.base.errors import TooManyFailures
+from shards.loader.quarantine import Failure, FailureBudget, Ledger, exhausted
 from shards.read.sample import Origin
 
 LASTING = Failure(Origin("cc", "0.tar", "k1"), "checksum", row=4, stage="read", lasting=True)

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shards.loader.stats import STAGES, WAIT, Accounting, AccountingError, Clock, Queue, Snapshot, Stats, Times
+from shards.base.errors import AccountingError
+from shards.loader.stats import STAGES, WAIT, Accounting, Clock, Queue, Snapshot, Stats, Times
 from tests.shards.fake_time import FakeTime
 
 

@@ -14,13 +14,14 @@ import numpy as np
 import pytest
 import torch
 
-from shards.decode.backends import BACKENDS, Backend, Frames
+from shards.decode.backends import BACKENDS
 from shards.decode.cpu import decode
+from shards.decode.decoder import Backend, Frames
 from shards.loader.collate import Batch
 from shards.loader.loader import Loader
 from shards.loader.worker import Encode, RngFactory
 from shards.media.clip import ClipPlan, EncodedClip
-from shards.media.partial import Media
+from shards.media.medium import Media
 from shards.read.sample import Sample
 from tests.shards.far_folder import WAIT, until
 from tests.shards.small_dataset import config, encode, seen, write_dataset

@@ -14,11 +14,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from omegaconf import OmegaConf
 
-from shards.base.frozen import ConfigError
-from shards.dataset.index.index import DatasetError, KeyFrames
-from shards.media.clip import ClipConfig, ClipPlan, FrameConfig, plan_clip
-from shards.media.kinds import TIME_MARK, MediaError
-from shards.read.sample import MediaFacts
+from shards.base.errors import ConfigError, DatasetError, MediaError
+from shards.media.clip import ClipPlan, plan_clip
+from shards.media.clip_config import ClipConfig, FrameConfig
+from shards.media.facts import TIME_MARK, KeyFrames, MediaFacts
 
 SAMPLINGS = ("uniform", "random", "headtail", "segment", "fps", "fps_middle", "released_uniform")
 BY_NUMBER = ("uniform", "random", "headtail", "segment")

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from PIL import Image
 from typer.testing import CliRunner
 
+from shards.base.errors import MediaError
 from shards.cli.app import app
 from shards.dataset.tars.tar_samples import Looks
 from shards.dataset.writing.indexer import index_tars
@@ -25,11 +26,13 @@ from shards.dataset.writing.writer import DatasetWriter
 from shards.decode.cpu import decode
 from shards.loader.loader import Loader
 from shards.loader.worker import RngFactory
-from shards.media.clip import ClipConfig, ClipPlan, EncodedClip, plan_clip
+from shards.media.clip import ClipPlan, EncodedClip, plan_clip
+from shards.media.clip_config import ClipConfig
+from shards.media.facts import MediaFacts
 from shards.media.frames import MAX_FRAMES, FramePictures, pack_frames, probe_frames
-from shards.media.kinds import MediaError, probe, probe_key_frames
 from shards.media.partial import PartialMedium
-from shards.read.sample import MediaFacts, Sample
+from shards.media.probe import probe, probe_key_frames
+from shards.read.sample import Sample
 from tests.shards.foreign_tars import write_tar
 from tests.shards.small_dataset import config, sequence
 

@@ -12,8 +12,10 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
-from shards.media.kinds import MediaError, decode_packet, demux, open_video, probe, probe_key_frames
-from shards.read.sample import MediaFacts
+from shards.base.errors import MediaError
+from shards.media.facts import MediaFacts
+from shards.media.probe import probe, probe_key_frames
+from shards.media.videos.video import decode_packet, demux, open_video
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 SAMPLES = sorted((REPOSITORY / "samples" / "videos").glob("*.*"))

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from shards.media.mapped import MappedFrames
-from shards.media.partial import whole
+from shards.media.medium import whole
 
 
 def test_nothing_is_read_before_it_is_asked_for_and_nothing_is_held() -> None:

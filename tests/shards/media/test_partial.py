@@ -9,9 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shards.base.counters import Counters
-from shards.dataset.index.index import KeyFrames
-from shards.media.kinds import MediaError
-from shards.media.partial import BLOCK, COUNTS, FETCH_SIZES, GAP, PartialMedium, merge_spans, usable, whole
+from shards.base.errors import MediaError
+from shards.media.facts import KeyFrames
+from shards.media.medium import whole
+from shards.media.partial import BLOCK, COUNTS, FETCH_SIZES, GAP, PartialMedium, merge_spans, usable
 from tests.shards.films import Store
 
 SIZE = 40 * BLOCK

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shards.base.frozen import ConfigError
+from shards.base.errors import ConfigError
 from shards.media.randaugment import Op, RandAugment, draw_ops
 
 FACTORS = ("brightness", "contrast", "sharpness")

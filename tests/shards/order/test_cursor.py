@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from shards.order.cursor import Cursor, CursorMismatch, combine_fingerprints
+from shards.base.errors import CursorMismatch
+from shards.order.cursor import Cursor, combine_fingerprints
 
 CURSOR = Cursor(
     version=1,

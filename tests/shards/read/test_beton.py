@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from shards.dataset.index.index import DatasetError, WrongPlace
+from shards.base.errors import DatasetError, WrongPlace
 from shards.read.beton import DESCRIPTOR, HEADER, JPG, RAW, Beton, fields, row_type
 from tests.shards.small_beton import numbered, write_beton
 

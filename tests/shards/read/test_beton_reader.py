@@ -10,16 +10,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-from shards.base.frozen import ConfigError
-from shards.dataset.index.index import DatasetError
+from shards.base.errors import ConfigError, CursorMismatch, DatasetError
 from shards.loader.config import DatasetConfig, LoaderConfig
 from shards.loader.loader import Loader
 from shards.loader.worker import RngFactory
-from shards.media.clip import ClipConfig, EncodedClip, plan_clip
-from shards.order.cursor import CursorMismatch
+from shards.media.clip import EncodedClip, plan_clip
+from shards.media.clip_config import ClipConfig
+from shards.media.facts import MediaFacts
 from shards.read.beton import DESCRIPTOR, HEADER, JPG, RAW, Beton, checksum, fields, row_type
 from shards.read.beton_reader import BetonReader
-from shards.read.sample import MediaFacts, Sample, SampleError
+from shards.read.sample import Sample, SampleError
 from tests.shards.small_beton import Stored, beton_of, numbered, write_beton
 from tests.shards.small_dataset import encode, seen, sequence, write_dataset
 

@@ -9,17 +9,18 @@ import numpy as np
 import pytest
 import torch
 
+from shards.base.errors import MediaError, SourceError
 from shards.dataset.tars.tar_samples import Looks
 from shards.dataset.writing.indexer import index_tars
 from shards.decode.cpu import decode
 from shards.loader.config import DatasetConfig, LoaderConfig
 from shards.loader.loader import Loader
 from shards.media.clip import ClipPlan
-from shards.media.kinds import TIME_MARK, MediaError
-from shards.media.partial import Media, PartialMedium, whole
+from shards.media.facts import TIME_MARK
+from shards.media.medium import Media, whole
+from shards.media.partial import PartialMedium
 from shards.read.reader import Reader
 from shards.read.sample import SampleError
-from shards.storage.source import SourceError
 from tests.shards.dataset.writing.test_indexer import encode
 from tests.shards.films import SEEKABLE, Film, shoot
 from tests.shards.foreign_tars import picture, write_tar

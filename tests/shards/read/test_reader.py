@@ -15,9 +15,8 @@ from typing import Literal
 import numpy as np
 import pytest
 
-from shards.base.frozen import ConfigError
+from shards.base.errors import ConfigError, DatasetError, SourceError
 from shards.dataset.index.index import (
-    DatasetError,
     MemberRow,
     SampleRow,
     ShardEntry,
@@ -31,9 +30,11 @@ from shards.dataset.members.members import MemberSettings
 from shards.dataset.writing.indexer import index_tars
 from shards.loader.config import DatasetConfig
 from shards.loader.feed import open_reader
+from shards.media.facts import MediaFacts
 from shards.read.reader import Fetched, Reader
-from shards.read.sample import MediaFacts, Origin, Sample, SampleError
-from shards.storage.source import LocalSource, Range, SourceError
+from shards.read.sample import Origin, Sample, SampleError
+from shards.storage.local import LocalSource
+from shards.storage.source import Range
 from tests.shards.foreign_tars import write_tar
 
 

@@ -19,7 +19,8 @@ import xxhash
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shards.dataset.index.index import DatasetError, Index
+from shards.base.errors import CursorMismatch, DatasetError
+from shards.dataset.index.index import Index
 from shards.dataset.members.members import MemberRules
 from shards.dataset.tars.tar_samples import Looks
 from shards.dataset.writing.indexer import index_tars
@@ -27,10 +28,10 @@ from shards.dataset.writing.writer import DatasetWriter
 from shards.loader.config import DatasetConfig
 from shards.loader.feed import open_feed
 from shards.loader.loader import Loader
-from shards.order.cursor import CursorMismatch
-from shards.read.sample import MediaFacts, Origin
+from shards.media.facts import MediaFacts
+from shards.read.sample import Origin
 from shards.select.selection import Selection, open_selection
-from shards.storage.source import open_source
+from shards.storage.open import open_source
 from tests.shards.foreign_tars import write_tar
 from tests.shards.row_groups import regroup
 from tests.shards.small_dataset import config, encode, sequence, write_dataset

@@ -11,7 +11,7 @@ from fsspec.registry import known_implementations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shards.base.frozen import ConfigError
+from shards.base.errors import AddressError, ConfigError
 from shards.dataset.writing.target import open_target
 from shards.loader.config import DatasetConfig
 from shards.storage.addresses import (
@@ -25,7 +25,8 @@ from shards.storage.addresses import (
     parent,
     split_query,
 )
-from shards.storage.source import AddressError, check_name, open_source
+from shards.storage.open import open_source
+from shards.storage.source import check_name
 from tests.shards.http_store import HttpStore
 
 REFUSED = [

@@ -11,8 +11,9 @@ from typing import ClassVar
 
 import pytest
 
+from shards.base.errors import SourceError
 from shards.storage.http import WebStore
-from shards.storage.source import SourceError, open_source
+from shards.storage.open import open_source
 from shards.storage.stores import Failure
 from tests.shards.http_store import HttpStore
 

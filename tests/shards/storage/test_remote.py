@@ -14,13 +14,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from shards.dataset.index.index import DatasetError
+from shards.base.errors import AccessDenied, DatasetError, MissingFile, SourceError
 from shards.dataset.writing.target import WriteError
 from shards.dataset.writing.writer import DatasetWriter
+from shards.media.facts import MediaFacts
 from shards.read.reader import Reader
-from shards.read.sample import MediaFacts
 from shards.storage.remote import RemoteSource
-from shards.storage.source import CONNECTIONS, AccessDenied, MissingFile, SourceError
+from shards.storage.source import CONNECTIONS
 from tests.shards.http_store import HURRY, HttpStore
 from tests.shards.row_groups import regroup
 

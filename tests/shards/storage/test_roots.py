@@ -14,12 +14,13 @@ from click.testing import Result
 from typer.testing import CliRunner
 
 from shards import DatasetConfig, Loader
+from shards.base.errors import DatasetError
 from shards.cli.app import app
-from shards.dataset.index.index import DatasetError, Index
+from shards.dataset.index.index import Index
 from shards.dataset.writing.indexer import index_tars
 from shards.read.reader import Reader
+from shards.storage.open import open_source
 from shards.storage.roots import seal_root
-from shards.storage.source import open_source
 from tests.shards.foreign_tars import img2dataset_files, write_tar
 from tests.shards.http_store import HttpStore
 from tests.shards.small_dataset import config, encode, write_dataset

@@ -18,8 +18,8 @@ from typing import Any
 
 import pytest
 
+from shards.base.errors import AccessDenied, SourceError
 from shards.storage.remote import RemoteSource
-from shards.storage.source import AccessDenied, SourceError
 from tests.shards.http_store import HURRY, HttpStore
 
 DATA = bytes(range(256)) * 40

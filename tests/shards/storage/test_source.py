@@ -15,8 +15,11 @@ from pathlib import Path
 
 import pytest
 
+from shards.base.errors import AccessDenied, MissingFile, SourceError
+from shards.storage.file import SourceFile
+from shards.storage.open import open_source
 from shards.storage.remote import RemoteSource
-from shards.storage.source import AccessDenied, MissingFile, Source, SourceError, SourceFile, open_source
+from shards.storage.source import Source
 from tests.shards.conftest import REPOSITORY
 
 
@@ -150,7 +153,7 @@ def test_http_reads_ranges_and_a_server_without_them_is_named(tmp_path: Path) ->
 FORKS = """
 import asyncio, os, time
 from fsspec import asyn
-from shards.storage.source import open_source
+from shards.storage.open import open_source
 
 source = open_source("s3://bucket/fork")
 assert source.read("a.bin") == b"hello"

@@ -8,8 +8,10 @@ from typing import Any
 
 import pytest
 
+from shards.base.errors import AccessDenied, MissingFile, SourceError
+from shards.storage.open import open_source
 from shards.storage.remote import RemoteSource
-from shards.storage.source import AccessDenied, MissingFile, Names, SourceError, open_source
+from shards.storage.source import Names
 from shards.storage.stores import Failure, expected_body, open_filesystem
 from tests.shards.http_store import HURRY, HttpStore
 

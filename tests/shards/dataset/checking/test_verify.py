@@ -11,13 +11,16 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from shards.base.errors import SourceError
 from shards.dataset.checking.verify import ShardMembers, ShardReport, check_shard, is_sample_member
 from shards.dataset.index.index import Index, MemberRow, SampleRow, member_checksum, rows_table
 from shards.dataset.tars.tar import scan
 from shards.decode.backends import open_decoder
-from shards.media.kinds import probe
-from shards.read.sample import MediaFacts
-from shards.storage.source import LocalSource, Source, SourceError, Stat, open_source
+from shards.media.facts import MediaFacts
+from shards.media.probe import probe
+from shards.storage.local import LocalSource
+from shards.storage.open import open_source
+from shards.storage.source import Source, Stat
 
 FACTS = MediaFacts("video", "h264", 320, 240, 75, 25.0, 3.0, 0.5)
 

@@ -12,13 +12,14 @@ import pyarrow.parquet as pq
 import pytest
 from typer.testing import CliRunner
 
+from shards.base.errors import DatasetError
 from shards.cli.app import app
 from shards.dataset.index.column_checks import ColumnError, check_nulls, check_types
-from shards.dataset.index.index import DatasetError, Index, index_schema
+from shards.dataset.index.index import Index, index_schema
 from shards.dataset.tars.tar_samples import Looks
 from shards.dataset.writing.indexer import index_tars
 from shards.read.reader import Reader
-from shards.storage.source import open_source
+from shards.storage.open import open_source
 from tests.shards.foreign_tars import video2dataset_files, write_tar
 
 COLUMNS = [*((name, "index.parquet") for name in index_schema(True).names if name != "member_checksum")]

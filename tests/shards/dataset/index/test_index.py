@@ -15,11 +15,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from shards.base.errors import DatasetError
 from shards.dataset.index.index import (
     ROW_GROUP_ROWS,
-    DatasetError,
     Index,
-    KeyFrames,
     MemberRow,
     SampleRow,
     ShardEntry,
@@ -31,8 +30,9 @@ from shards.dataset.index.index import (
     write_index,
     write_shards,
 )
-from shards.read.sample import MediaFacts
-from shards.storage.source import LocalSource, open_source
+from shards.media.facts import KeyFrames, MediaFacts
+from shards.storage.local import LocalSource
+from shards.storage.open import open_source
 
 numbers = st.integers(0, 2**31 - 1)
 times = st.floats(0, 1e6, width=32)

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from shards.dataset.index.parquet_file import MAX_GROUP, ParquetError, ParquetFile
 from shards.dataset.index.thrift import Thrift
-from shards.storage.source import BytesFile
+from shards.storage.file import BytesFile
 from tests.shards.test_safety import little_memory
 
 
@@ -151,7 +151,7 @@ def test_what_is_no_parquet_is_told(data: bytes) -> None:
 
 
 def test_errors_of_the_store_stay_what_they_are() -> None:
-    from shards.storage.source import SourceError
+    from shards.base.errors import SourceError
 
     class Broken(BytesFile):
         def _get(self, offset: int, length: int) -> bytes:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shards.base.frozen import ConfigError
+from shards.base.errors import ConfigError
 from shards.dataset.members.members import (
     UNWRITTEN,
     Chosen,

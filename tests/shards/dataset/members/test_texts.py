@@ -10,7 +10,7 @@ import pytest
 
 from shards.dataset.members.records import TextError
 from shards.dataset.members.texts import read_records
-from shards.storage.source import open_source
+from shards.storage.open import open_source
 
 
 def records(folder: Path, **texts: bytes) -> list[dict[str, Any]]:

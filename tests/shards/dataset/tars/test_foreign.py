@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from shards.base.printing import UsageError
+from shards.base.errors import UsageError
 from shards.cli.open_dataset import open_dataset
 from shards.dataset.tars.foreign import is_energon, kind_of_file, kind_of_folder
 from shards.dataset.tars.tar import TarError, scan_all, scan_far
 from shards.dataset.writing.indexer import DamagedShard, PatternError, index_tars
-from shards.storage.source import open_source
+from shards.storage.open import open_source
 from tests.shards.foreign_tars import img2dataset_files, write_tar
 
 POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n"

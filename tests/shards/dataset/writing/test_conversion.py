@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from shards.dataset.index.index import DatasetError
+from shards.base.errors import DatasetError
 from shards.dataset.writing.conversion import AlreadyFinished, WriteSummary, first_difference
 from shards.dataset.writing.writer import DatasetWriter
-from shards.read.sample import MediaFacts
+from shards.media.facts import MediaFacts
 
 FACTS = MediaFacts("video", "h264", 320, 240, 75, 25.0, 3.0)
 

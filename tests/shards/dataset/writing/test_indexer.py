@@ -15,17 +15,19 @@ from typing import Any
 import numpy as np
 import pytest
 
-from shards.dataset.index.index import DatasetError, Index, WrongPlace
+from shards.base.errors import DatasetError, WrongPlace
+from shards.dataset.index.index import Index
 from shards.dataset.members.members import UNWRITTEN, MemberRules, read_options
 from shards.dataset.tars.tar_samples import Looks
 from shards.dataset.writing.indexer import DamagedShard, IndexReport, PatternError, find_tars, index_tars
 from shards.loader.config import DatasetConfig, LoaderConfig
 from shards.loader.loader import Loader
 from shards.loader.worker import RngFactory
-from shards.media.clip import ClipConfig, EncodedClip, plan_clip
+from shards.media.clip import EncodedClip, plan_clip
+from shards.media.clip_config import ClipConfig
 from shards.read.reader import Reader
 from shards.read.sample import Sample, SampleError
-from shards.storage.source import open_source
+from shards.storage.open import open_source
 from tests.shards.foreign_tars import (
     Files,
     caption,

@@ -8,12 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from shards.dataset.index.index import DatasetError, Index
+from shards.base.errors import DatasetError
+from shards.dataset.index.index import Index
 from shards.dataset.members.members import MemberRules
 from shards.dataset.tars.tar_samples import Looks
 from shards.dataset.writing.indexer import index_tars
 from shards.dataset.writing.merge import merge
-from shards.storage.source import open_source
+from shards.storage.open import open_source
 from tests.shards.foreign_tars import img2dataset_files, write_tar
 
 MEDIA = Looks(media=True)

@@ -8,11 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from shards.dataset.index.index import DatasetError, Index, KeyFrames, MemberRow, SampleRow, ShardEntry, rows_table
+from shards.base.errors import DatasetError
+from shards.dataset.index.index import Index, MemberRow, SampleRow, ShardEntry, rows_table
 from shards.dataset.writing.publish import Header, Piece, is_own, pieces_of, publish_index, read_quarantine
 from shards.dataset.writing.target import LocalTarget, Target, open_target
-from shards.read.sample import MediaFacts
-from shards.storage.source import open_source
+from shards.media.facts import KeyFrames, MediaFacts
+from shards.storage.open import open_source
 
 ROW = SampleRow(
     "k",

@@ -15,7 +15,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from shards.dataset.index.index import DatasetError, Index, KeyFrames
+from shards.base.errors import DatasetError
+from shards.dataset.index.index import Index
 from shards.dataset.writing.writer import (
     AlreadyFinished,
     DatasetWriter,
@@ -24,9 +25,9 @@ from shards.dataset.writing.writer import (
     WriteError,
     WriteSummary,
 )
+from shards.media.facts import KeyFrames, MediaFacts
 from shards.read.reader import Reader
-from shards.read.sample import MediaFacts
-from shards.storage.source import open_source
+from shards.storage.open import open_source
 from tests.shards.fresh import FRESH, run_fresh
 
 FACTS = MediaFacts("video", "h264", 320, 240, 75, 25.0, 3.0)

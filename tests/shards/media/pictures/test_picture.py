@@ -15,10 +15,11 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms, ImageOps
 
+from shards.base.errors import MediaError
 from shards.decode.dali import check_picture
 from shards.decode.remux import Unsuitable
 from shards.media.clip import ClipPlan
-from shards.media.kinds import MediaError, probe
+from shards.media.probe import probe
 from tests.shards.pictures import (
     FFMPEG,
     FIELD,

@@ -13,8 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from shards.media.kinds import MediaError, probe
+from shards.base.errors import MediaError
 from shards.media.pictures.picture_bytes import mended
+from shards.media.probe import probe
 from tests.shards.pictures import saved, scene, shown
 
 END = b"\xff\xd9"

@@ -10,9 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from shards.media.kinds import MediaError, probe
+from shards.base.errors import MediaError
 from shards.media.pictures.picture import WrongKind, with_remedy
 from shards.media.pictures.signatures import foreign_kind, known_picture, picture_extension
+from shards.media.probe import probe
 from tests.shards.pictures import saved, scene
 
 

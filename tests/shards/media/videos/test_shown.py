@@ -6,10 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from shards.dataset.index.index import KeyFrames
-from shards.media.kinds import MediaError, decode_packet, demux, open_video, probe_table
+from shards.base.errors import MediaError
+from shards.media.facts import KeyFrames
 from shards.media.partial import PartialMedium, usable
+from shards.media.probe import probe_table
 from shards.media.videos.shown import Miscounted, Order
+from shards.media.videos.video import decode_packet, demux, open_video
 from tests.shards.bars import Take, film, number_on, numbers_of, picture, remux, shown_by_ffmpeg, without_first
 
 FIELD = Path(__file__).resolve().parents[3] / "field"

@@ -12,10 +12,11 @@ from av import Packet
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shards.dataset.index.index import KeyFrames
-from shards.media.clip import ClipConfig, plan_clip
-from shards.media.kinds import probe_table
+from shards.media.clip import plan_clip
+from shards.media.clip_config import ClipConfig
+from shards.media.facts import KeyFrames
 from shards.media.partial import usable
+from shards.media.probe import probe_table
 from shards.media.videos.timeline import MAX_LENGTHS, MAX_SECONDS, Stamp, timeline
 from tests.shards.bars import Take, film, numbers_of, remux
 

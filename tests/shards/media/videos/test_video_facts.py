@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 from av.stream import Disposition
 
-from shards.dataset.index.index import KeyFrames
 from shards.dataset.tars.tar_samples import Looks
 from shards.dataset.writing.indexer import index_tars
-from shards.media.kinds import probe_table
+from shards.media.facts import KeyFrames
 from shards.media.partial import PartialMedium
+from shards.media.probe import probe_table
 from shards.media.videos.video_facts import STILL_BESIDE_FILM, frame_times, is_still_beside_film, probe_video
 from tests.shards.bars import Take, film, numbers_of, remux, shown_by_ffmpeg, without_first
 from tests.shards.foreign_tars import write_tar

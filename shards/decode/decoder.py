@@ -1,0 +1,40 @@
+"""What a decoder is: a function of bytes, kind and clip plan."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias, Union
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shards.base.errors import PrintableError
+from shards.media.clip import ClipPlan
+from shards.media.medium import Media
+
+if TYPE_CHECKING:
+    import torch
+
+
+Frames: TypeAlias = Union[NDArray[np.uint8], "torch.Tensor"]
+"""A clip, uint8 (T, H, W, 3), RGB, contiguous: a numpy array, or a tensor on the device that the backend decodes on."""
+Decoder: TypeAlias = Callable[[Media, str, ClipPlan], Frames]
+"""(media, kind, plan) -> frames. Raises MediaError."""
+Count: TypeAlias = Callable[[str], None]
+"""Notes that a clip went this way: "dali", or "cpu: REASON" for one that DALI was not given or refused."""
+
+
+class Backend(NamedTuple):
+    """A way to decode on this machine."""
+
+    name: str
+    """"cpu", "dali-cuda" or "dali-cpu"; a cursor carries it."""
+    decode: Decoder
+    reason: str = "the configuration says so"
+    """Why it was taken."""
+    parts: bool = True
+    """Whether it decodes a video of which only some bytes are there; DALI is given whole ones."""
+
+
+class NoDecoder(PrintableError, RuntimeError):
+    """A decode backend that was asked for cannot run here; the message says what to install or to set."""

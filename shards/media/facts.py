@@ -1,0 +1,79 @@
+"""The facts about a medium that the index holds and clips are planned from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+
+class KeyFrame(NamedTuple):
+    """A place where decoding can start."""
+
+    number: int
+    """Of the frame, in presentation order."""
+    time: float
+    """Seconds on the clock of the stream, as start_time of the facts."""
+    offset: int
+    """Byte of its packet in the file; -1 where the container does not say; TIME_MARK for a frame that is no key frame
+    and is listed for its time."""
+
+
+TIME_MARK = -2
+
+
+class KeyFrames(NamedTuple):
+    """The GOP table of a video: where decoding can start.
+
+    In a video whose frames last unequally long it also lists time marks, which are no key frames
+    (shards/media/videos/time_marks.py).
+    """
+
+    frames: list[int]
+    """Frame numbers in presentation order."""
+    times: list[float]
+    """Seconds on the clock of the stream, as start_time of the facts."""
+    offsets: list[int]
+    """Byte offset of the packet inside the member; -1 where the container does not say; TIME_MARK: see above."""
+
+    def without_marks(self) -> KeyFrames:
+        """The key frames only."""
+        if TIME_MARK not in self.offsets:
+            return self
+        kept = [row for row in zip(*self, strict=True) if row[2] != TIME_MARK]
+        return KeyFrames(*(list(column) for column in zip(*kept, strict=True))) if kept else KeyFrames([], [], [])
+
+    @classmethod
+    def of(cls, found: Sequence[KeyFrame]) -> KeyFrames:
+        """What `probe_table` or `probe_key_frames` found."""
+        return cls(*([getattr(frame, field) for frame in found] for field in KeyFrame._fields))
+
+
+@dataclass(frozen=True, slots=True)
+class MediaFacts:
+    """What the index knows about a medium, so that a clip can be planned without opening it.
+
+    duration and start_time are seconds, fps frames per second; a picture has one frame, duration and fps 0.
+    """
+
+    kind: str
+    """"video", "image", "frames": pictures of a video (shards/media/frames.py), or "stored": frames of an FFCV file, of codec
+    "raw" or "jpeg" (shards/read/beton.py)."""
+    codec: str
+    width: int
+    height: int
+    num_frames: int
+    fps: float = 0.0
+    duration: float = 0.0
+    start_time: float = 0.0
+    look_up_key_frames: Callable[[], KeyFrames | None] | None = field(default=None, compare=False, repr=False)
+    """Reads the GOP table from the index, which costs more than the rest; None where there is no index to ask."""
+
+    @property
+    def key_frames(self) -> KeyFrames | None:
+        """The GOP table, looked up each time; None where the index has none."""
+        return None if self.look_up_key_frames is None else self.look_up_key_frames()
+
+
+FACT_NAMES = ("kind", "codec", "width", "height", "num_frames", "fps", "duration", "start_time")
+"""The facts that the index holds in columns of these names."""

@@ -1,0 +1,137 @@
+"""Opening, demuxing and decoding a video with FFmpeg, under the limits that hostile files need."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, cast
+
+from shards.base.errors import MediaError
+from shards.media.kinds import MAX_VIDEO_PIXELS, Orientation, check_size
+
+if TYPE_CHECKING:
+    from av import Packet, VideoFrame
+    from av.container import InputContainer
+    from av.video.stream import VideoStream
+
+    from shards.media.partial import PartialMedium
+
+
+_SEEKABLE = "mov,matroska"
+_DEMUXERS = "mov,matroska,avi,mpegts,mpeg,mpegvideo,ogg,flv,gif,asf,mp3"
+_STRICT = {"err_detect": "crccheck+bitstream+buffer+explode"}
+"""What is damaged is an error then, where decoders would show something that looks like the frame."""
+_LENIENT_CODECS = ("h264",)
+"""Codecs in which it would also be an error that a key frame in an open GOP gives up pictures from before it."""
+_NO_PROBE = {"codec_whitelist": "none", "probesize": "32"}
+
+
+@contextmanager
+def open_video(data: bytes | PartialMedium, probe: bool = True) -> Iterator[tuple[InputContainer, VideoStream]]:
+    """Open a container in memory and choose its default video stream (else the first), one codec thread.
+
+    probe: let FFmpeg decode a first frame to find out what the header does not say; False saves the time of that
+    frame, and streams that do not tell how far their frames are reordered may lose frames; damage is then an error
+    where it would else be shown as well as can be.
+    Whatever goes wrong inside the block because of the data leaves it as MediaError. A PartialMedium is refused where
+    it would have to be read whole to be opened.
+    """
+    import av
+    from av.container import InputContainer
+
+    from shards.media.partial import PartialMedium
+    from shards.media.videos.mp4 import check_sample_counts
+
+    partial = isinstance(data, PartialMedium)
+    file = data.open() if isinstance(data, PartialMedium) else io.BytesIO(data)
+    size = data.size if isinstance(data, PartialMedium) else len(data)
+    try:
+        check_sample_counts(file, whole=not partial)
+    except ValueError as error:
+        raise MediaError(f"not a video: {error}") from error
+    file.seek(0)
+    options = {"format_whitelist": _SEEKABLE if partial else _DEMUXERS, "protocol_whitelist": "none"}
+    with video_errors("not a video"):
+        container = av.open(
+            file,
+            options=options if probe else options | _NO_PROBE,
+            metadata_errors="replace",
+            buffer_size=min(max(size, 4096), 1 << 15 if partial else 1 << 18),
+        )
+    assert isinstance(container, InputContainer)
+    with container, video_errors("damaged"):
+        streams = [s for s in container.streams.video if not s.disposition & s.disposition.attached_pic]
+        if not streams:
+            raise MediaError("no video stream")
+        # The track that players show: the first that is marked as default, as most are that are alone.
+        stream = next((s for s in streams if s.disposition & s.disposition.default), streams[0])
+        if stream.codec_context is None:
+            raise MediaError("this FFmpeg has no decoder for the video stream")
+        check_size(stream.codec_context.width, stream.codec_context.height, MAX_VIDEO_PIXELS)
+        # One thread per clip: the loader decodes many clips side by side.
+        stream.codec_context.thread_type = "NONE"
+        stream.codec_context.thread_count = 1
+        # The size may change inside the stream, behind the check above.
+        stream.codec_context.options = {"max_pixels": str(MAX_VIDEO_PIXELS)}
+        if not probe and stream.codec_context.codec.canonical_name not in _LENIENT_CODECS:
+            stream.codec_context.options |= _STRICT
+        yield container, stream
+
+
+@contextmanager
+def video_errors(what: str) -> Iterator[None]:
+    """Turn what FFmpeg says about bad data into MediaError."""
+    from av import FFmpegError
+
+    try:
+        yield
+    except FFmpegError as error:
+        raise MediaError(f"{what}: {error.strerror or error}") from error
+
+
+def gives_frame(packet: Packet, codec: str) -> bool:
+    """Whether decoding a packet will show a frame, as far as can be said without decoding."""
+    if packet.size == 0 or packet.is_discard:  # discard: behind the edges that an edit list cuts
+        return False
+    # VP8 keeps references that are never shown in packets of their own; bit 4 of the first byte says so.
+    return codec != "vp8" or bool(bytes(memoryview(packet)[:1])[0] & 0x10)
+
+
+def demux(container: InputContainer, stream: VideoStream) -> Iterator[Packet]:
+    """The packets of a stream, at the end an empty one that makes the decoder give its last frames."""
+    packets = container.demux(stream)
+    while True:
+        try:
+            packet = next(packets, None)
+        except IndexError:
+            # PyAV 18.1, at the very end: it looks up streams that first appeared behind the header (TS, FLV).
+            return
+        if packet is None:
+            return
+        yield packet
+
+
+def decode_packet(packet: Packet) -> list[VideoFrame]:
+    """The frames that a packet completes, in presentation order. Raises FFmpegError."""
+    # Empty packets in mid-stream (a repeated frame in Theora and AVI) are not decoded: FFmpeg takes them for the end.
+    if packet.size == 0 and (packet.pts is not None or packet.dts is not None):
+        return []
+    return packet.decode()
+
+
+def orientation(frame: VideoFrame) -> Orientation:
+    """What the display matrix of a decoded frame asks for, to the nearest quarter turn."""
+    import math
+
+    import numpy as np
+
+    matrix = frame.side_data.get("DISPLAYMATRIX")
+    if matrix is None:
+        return Orientation()
+    a, b, _, c, d = (int(value) for value in np.frombuffer(cast("bytes", matrix), "<i4", 5))
+    mirror = a * d - b * c < 0
+    if mirror:
+        a, b = -a, -b
+    # The matrix takes (1, 0), one pixel to the right, to (a, b); y points down.
+    return Orientation(mirror, round(math.atan2(-b, a) / (math.pi / 2)) % 4)

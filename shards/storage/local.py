@@ -1,0 +1,122 @@
+"""Files of a local folder."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from shards.base.errors import (
+    AccessDenied,
+    ChangedFile,
+    MissingFile,
+    SourceError,
+)
+from shards.base.open_files import OpenFile, OpenFiles, too_many
+from shards.storage.source import Names, Pieces, Range, Stat, Stats, check_name, check_range
+
+
+def read_fully(fd: int, length: int, offset: int) -> bytes:
+    """Bytes of an open file, fewer only where it ends; one pread gives at most 2 GiB, and less when a signal comes."""
+    data = os.pread(fd, length, offset)
+    if len(data) == length or not data:
+        return data
+    pieces, got = [data], len(data)
+    while got < length and (data := os.pread(fd, length - got, offset + got)):
+        pieces.append(data)
+        got += len(data)
+    return b"".join(pieces)
+
+
+class LocalSource:
+    """A folder of this machine. A file that was replaced is read on as it was while it is kept open; one that has other
+    bytes under its name when it is opened anew, or is written over, is a ChangedFile."""
+
+    def __init__(self, folder: str, seen: dict[str, tuple[int, int]] | None = None) -> None:
+        self.url = folder
+        self._files = OpenFiles(folder)
+        self._seen = dict(seen or {})
+        """Size and time of each file when it was first read."""
+
+    def list(self, suffix: str = "") -> Names:
+        with _naming(self.url), os.scandir(self.url) as entries:
+            return sorted(entry.name for entry in entries if entry.name.endswith(suffix) and entry.is_file())
+
+    def stat(self, name: str) -> Stat:
+        check_name(name)
+        path = os.path.join(self.url, name)
+        with _naming(path):
+            found = os.stat(path)
+            if not stat.S_ISREG(found.st_mode):
+                kind = "a folder" if stat.S_ISDIR(found.st_mode) else "a pipe, a socket or a device"
+                raise SourceError(f"{path}: is {kind}, not a file; remove it or give it another name")
+            return Stat(found.st_size, f"mtime_ns={found.st_mtime_ns}")
+
+    def stat_many(self, names: Sequence[str], known: bool = False) -> Stats:
+        return [self.stat(name) for name in names]
+
+    def read(self, name: str, offset: int = 0, length: int | None = None) -> bytes:
+        check_name(name)
+        check_range(offset, length)
+        with _naming(os.path.join(self.url, name)):
+            file = self._open(name)
+            if length is None:
+                size = self._seen[name][0]
+                offset = max(0, size + offset) if offset < 0 else offset
+                length = max(0, size - offset)
+            return read_fully(file.fd, length, offset)
+
+    def read_many(self, ranges: Sequence[Range]) -> Pieces:
+        pieces: Pieces = []
+        file, open_name = None, None
+        for name, offset, length in ranges:
+            if file is None or name != open_name:
+                check_name(name)
+                with _naming(os.path.join(self.url, name)):
+                    file, open_name = self._open(name), name
+            try:
+                data = os.pread(file.fd, length, offset)
+            except (OSError, ValueError):
+                data = b""
+            # `read` goes on after a short answer, and names the file in errors
+            pieces.append(data if len(data) == length else self.read(name, offset, length))
+        return pieces
+
+    def _open(self, name: str) -> OpenFile:
+        """A file, which is still what was read of it before."""
+        file = self._files.get(name)
+        found = os.fstat(file.fd)
+        now = (found.st_size, found.st_mtime_ns)
+        before = self._seen.setdefault(name, now)
+        if now != before:
+            said = [f"{size} bytes of time {time}" for size, time in (before, now)]
+            raise ChangedFile(os.path.join(self.url, name), *said)
+        return file
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"folder": self.url, "seen": self._seen}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__init__(**state)  # type: ignore[misc]
+
+
+@contextmanager
+def _naming(path: str) -> Iterator[None]:
+    """Turn what the system says into an error that names the file."""
+    try:
+        yield
+    except SourceError:
+        raise
+    except (FileNotFoundError, NotADirectoryError) as error:
+        if os.path.islink(path):
+            raise MissingFile(f"{path}: is a link to {os.readlink(path)!r}, which is not there") from error
+        raise MissingFile(f"{path}: not found; check the path, or whether the dataset was built here") from error
+    except PermissionError as error:
+        raise AccessDenied(f"{path}: access refused ({error.strerror}); check the permissions of the folder") from error
+    except OSError as error:
+        if error.errno == errno.EMFILE:
+            raise SourceError(f"{path}: cannot be opened: {too_many()}") from error
+        raise SourceError(f"{path}: cannot be read ({type(error).__name__}: {error.strerror or error})") from error
