@@ -1,4 +1,4 @@
-"""Would obstore (the client in Rust) be worth a dependency? Its reads beside those of shards.storage.remote, through s3fs.
+"""Would obstore (the client in Rust) be worth a dependency? Its reads beside ours through s3fs.
 
     VENV/bin/python benchmarks/obstore_vs_s3fs.py        # VENV has obstore, s3fs, tenacity, rich; see docs/results.md
 

@@ -252,7 +252,7 @@ class _Source:
             config = DatasetConfig(
                 name=_NAME, path=self._index.source.url, elements="sample", where=where, exclude=tuple(exclude)
             )
-            return open_selection(config, self._index)
+            return open_selection(self._index, config.name, config.where, config.exclude, config.elements)
         except (ConfigError, ExclusionError) as error:
             raise OptionError(str(error)) from error
 

@@ -10,7 +10,8 @@ the input is a MediaError. Facts and GOP table are probed from what came out.
   levels of brightness in swscale); where no matrix is marked, or the video is RGB, BT.601 is: our decoder assumes it.
   High dynamic range is not tone mapped. Sides are even (the short side is that of the profile, or the video's own, less
   one pixel if that is odd).
-- Or, by a frames profile, a frame sample: pictures of the frames in the middles of equal parts (shards/media/frames.py).
+- Or, by a frames profile, a frame sample: pictures of the frames in the middles of equal parts
+  (shards/media/frames.py).
 - A picture becomes a JPEG where that takes a tenth less bytes at least; else it stays as it is, byte for byte.
 - A frame sample stays as it is.
 Gives up: a video whose decoding fails before its end, or that lacks more than 2 frames or 2 % of those that it

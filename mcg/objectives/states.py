@@ -24,7 +24,8 @@ class States:
         self.inputs = inputs
         self.seed = seed
         """Of what an objective draws: the batch's own, and the same on all ranks. A draw is addressed by it, the
-        objective's name and the sample's number in the global batch (shards/order/random_numbers.py), not by the rank."""
+        objective's name and the sample's number in the global batch (shards/order/random_numbers.py), not by the
+        rank."""
         self._with_attention = with_attention
 
     def __getitem__(self, name: str) -> Tensor:

@@ -1,8 +1,9 @@
 """`python -m shards verify PATH`: is every byte of a dataset as its index says?
 
 Shards are checked side by side (`--jobs` threads; reading, hashing and decoding release the interpreter lock) and
-reported in order; shards/dataset/checking/verify.py is the check of one shard. What is held: the rows of a few shards, their chunks,
-and the first problems; the quarantine file is written as the check goes and appears under its name when it is whole.
+reported in order; shards/dataset/checking/verify.py is the check of one shard. What is held: the rows of a few shards,
+their chunks, and the first problems; the quarantine file is written as the check goes and appears under its name when
+it is whole.
 """
 
 from __future__ import annotations

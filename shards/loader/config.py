@@ -38,7 +38,8 @@ class DatasetConfig(MemberSettings):
     repeat: int = Field(default=1, ge=1, le=100)
     """Times that one pass holds every element (order); training only."""
     where: str | None = None
-    """Samples to use, by columns of the index, e.g. "duration >= 2 and kind == 'video'" (order); shards/select/where.py."""
+    """Samples to use, by columns of the index, e.g. "duration >= 2 and kind == 'video'" (order); see
+    shards/select/where.py."""
     partial_bytes: int | None = Field(default=4 << 20, ge=0)
     """With GOP tables in the index decoding skips what a clip does not need, and of remote videos larger than this, in
     bytes, only what it needs is fetched, unless verify is "always" or DALI decodes. None: read whole, decode from the

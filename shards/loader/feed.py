@@ -121,7 +121,7 @@ def open_feed(
     from shards.select.selection import open_selection  # loads pyarrow
 
     reader = open_reader(dataset, config.verify, downloads, parts)
-    selection = open_selection(dataset, reader.index)
+    selection = open_selection(reader.index, dataset.name, dataset.where, dataset.exclude, dataset.elements)
     counts = np.asarray(reader.counts if selection is None else selection.counts, dtype=np.int64)
     if not counts.sum():
         raise ValueError(

@@ -57,8 +57,8 @@ class MediaFacts:
     """
 
     kind: str
-    """"video", "image", "frames": pictures of a video (shards/media/frames.py), or "stored": frames of an FFCV file, of codec
-    "raw" or "jpeg" (shards/read/beton.py)."""
+    """"video", "image", "frames": pictures of a video (shards/media/frames.py), or "stored": frames of an FFCV file, of
+    codec "raw" or "jpeg" (shards/read/beton.py)."""
     codec: str
     width: int
     height: int

@@ -4,8 +4,8 @@ Promises: whatever the bytes are, the answer is facts or a MediaError with a rea
 with an allow-list of formats and no protocols, so a playlist or a reference inside a file leads nowhere; pictures only
 with formats that Pillow decodes itself. Sizes are checked before anything is decoded (decompression bombs).
 Facts describe what decoding will give: width and height after the rotation that the container or EXIF asks for, the
-first frame really decoded, frames counted by demuxing, from the first that is shown (shards/media/videos/video_facts.py; a header
-may lie, and decoding everything would cost 50 times more).
+first frame really decoded, frames counted by demuxing, from the first that is shown
+(shards/media/videos/video_facts.py; a header may lie, and decoding everything would cost 50 times more).
 Non-square pixels are not stretched. A cover picture inside an audio file is not a video. An animated GIF is a video,
 any other animated picture is its first frame.
 Not caught here: damage behind the first frame; decode finds it.

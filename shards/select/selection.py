@@ -28,7 +28,6 @@ from shards.base.errors import DatasetError
 from shards.base.printing import logger
 from shards.dataset.index.index import ShardTable
 from shards.dataset.members.members import MemberRules, first_members
-from shards.loader.config import DatasetConfig
 from shards.order.order import Int64
 from shards.select.exclusion import Exclusions, read_exclusions
 from shards.select.where import STRINGS, Mask, Where, parse_where
@@ -220,13 +219,15 @@ class Selection:
         return f"{where}: {what} leaves none of {total} samples; each part alone leaves: {alone}"
 
 
-def open_selection(config: DatasetConfig, index: SelectionIndex) -> Selection | None:
-    """What a dataset's config selects; None when it takes everything."""
-    if config.where is None and not config.exclude:
+def open_selection(
+    index: SelectionIndex, name: str, where: str | None, exclude: Sequence[str], elements: Literal["record", "sample"]
+) -> Selection | None:
+    """The selection that the fields of a dataset's config describe (shards/loader/config.py); None: all samples."""
+    if where is None and not exclude:
         return None
-    where = parse_where(config.where) if config.where is not None else None
-    exclusions = read_exclusions(config.exclude, {config.name, index.dataset["name"]})
-    return Selection(config.name, index, where, exclusions, config.elements)
+    parsed = parse_where(where) if where is not None else None
+    exclusions = read_exclusions(exclude, {name, index.dataset["name"]})
+    return Selection(name, index, parsed, exclusions, elements)
 
 
 # ---------------------------------------------------------------- columns

@@ -1,8 +1,8 @@
 """The facts of a video: found by demuxing all of it and decoding it up to the first frame that is shown.
 
-Promises: frames are counted and numbered from the first that is shown (shards/media/videos/shown.py), their times are those of
-shards/media/videos/timeline.py, and what decoding the whole file linearly gives has these numbers and times, as far as demuxing can
-tell. Damage behind the first frame is not looked for; decoding finds it.
+Promises: frames are counted and numbered from the first that is shown (shards/media/videos/shown.py), their times are
+those of shards/media/videos/timeline.py, and what decoding the whole file linearly gives has these numbers and times,
+as far as demuxing can tell. Damage behind the first frame is not looked for; decoding finds it.
 """
 
 from __future__ import annotations

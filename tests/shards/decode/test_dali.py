@@ -455,7 +455,8 @@ def test_hostile_containers_do_not_end_the_process(corpus: Path) -> None:
     names = [path for path in (corpus / "videos_odd").iterdir() if "bipbop_short" in path.name or "resol" in path.name]
     assert len(names) >= 3
     script = (
-        "import sys; from pathlib import Path; from shards.media.clip import ClipPlan; from shards.decode.dali import Dali\n"
+        "import sys; from pathlib import Path\n"
+        "from shards.decode.dali import Dali; from shards.media.clip import ClipPlan\n"
         "decode, plan = Dali(None, print), ClipPlan((0, 9), (48, 64), (0, 0, 48, 64))\n"
         "for name in sys.argv[1:]: decode(Path(name).read_bytes(), 'video', plan)\n"
     )

@@ -84,7 +84,8 @@ class CountingIndex(Index):
 def select_and_index(folder: Path, where: str | None = None, **fields: Any) -> tuple[Selection, CountingIndex]:
     index = CountingIndex.open(open_source(str(folder)))
     assert isinstance(index, CountingIndex)
-    made = open_selection(DatasetConfig(name="cc", path=str(folder), where=where, **fields), index)
+    config = DatasetConfig(name="cc", path=str(folder), where=where, **fields)
+    made = open_selection(index, config.name, config.where, config.exclude, config.elements)
     assert made is not None
     return made, index
 
@@ -202,7 +203,7 @@ def test_a_selection_of_nothing_says_what_each_part_leaves(toy: Path, tmp_path: 
 
 
 def test_nothing_selected_means_no_selection(toy: Path) -> None:
-    assert open_selection(DatasetConfig(name="cc", path=str(toy)), Index.open(open_source(str(toy)))) is None
+    assert open_selection(Index.open(open_source(str(toy))), "cc", None, (), "record") is None
 
 
 def test_an_exclusion_of_shards_that_are_not_here_is_told(
