@@ -1,4 +1,4 @@
-"""One request to a store: S3 by s3.py, the web by web.py, and other stores by fsspec.
+"""One request to a store: S3 by s3.py, HTTP by http.py, and other stores by fsspec.
 
 Promises: one call is one request, tried once; bytes are either exactly those that were asked for or a Failure; what a
 client library raises becomes a Failure that says whether to try again, and what to do if that is of no use. Secrets
