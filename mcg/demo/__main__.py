@@ -27,12 +27,12 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from mcg.demo.page import write_report
+from mcg.demo.page import write_page
+from mcg.demo.summary import datasets_of, files_in, summarise
 from mcg.scoring.controls import CONTROLS
-from shards.base import MissingFile, SourceError, cell, say, scrub
+from shards.base import SourceError, cell, say, scrub
 from shards.cli import one_line_errors, options, start_command
 from shards.dataset import DATASET_FILE
-from shards.storage import open_source
 
 PARTS = ("data", "pretrain", "finetune", "evaluate", "report")
 SHAPES = {
@@ -43,6 +43,7 @@ SHAPES = {
     ("questions", "test"): 600,
 }
 """Clips to render, by text and split."""
+SHAPES_FOLDERS = [f"shapes-{text}/{split}" for text, split in SHAPES]
 CACHE_LIMIT = "1GB"
 """More than all of these take."""
 REAL = ("samples/cc3m", "samples/msrvtt_qa", "samples/webvid")
@@ -83,7 +84,7 @@ class Demo:
 
     def _build(self, name: str, folder: str, options: list[str]) -> None:
         out = f"{self.data}/{folder}"
-        if DATASET_FILE not in _files(out):
+        if DATASET_FILE not in files_in(out):
             self._call(["-m", "tools", "build", name, *options, "--out", out])
 
     def train(self, config: str, run_dir: Path) -> None:
@@ -136,87 +137,10 @@ class Demo:
 
     def report(self) -> dict[str, Any]:
         """Write summary.json and report.html; returns the summary."""
-        test = self.folder / "ft" / "evaluation" / "test"
-        metrics = json.loads((test / "metrics.json").read_text())
-        controls = {c: json.loads((test / c / "metrics.json").read_text()) for c in CONTROLS if c != "none"}
-        reversed_answers = read_lines(test / "reversed" / "predictions.jsonl")
-        runs = {name: read_lines(self.folder / run / "log.jsonl") for name, run in RUNS.items()}
-        costs = self._costs()
-        seconds = {part: cost["seconds"] for part, cost in costs.items()}
-        summary = {
-            "seconds": {**seconds, "total": round(sum(seconds.values()), 1)},
-            "largest_process_gb": max((cost["largest_process_gb"] for cost in costs.values()), default=0.0),
-            "datasets": self._datasets(),
-            **{name: _run_facts(lines) for name, lines in runs.items()},
-            "test": {
-                "accuracy": metrics["accuracy"],
-                "baseline": metrics["baseline"],
-                "num_scored": metrics["num_scored"],
-                "num_failed": metrics["num_failed"],
-                "controls": {
-                    **{name: scores["accuracy"] for name, scores in controls.items()},
-                    "reversed_says_opposite": opposite_share(reversed_answers),
-                },
-            },
-        }
+        summary = summarise(self.folder, self._costs(), datasets_of(self.data, [*REAL, *SHAPES_FOLDERS]))
         (self.folder / "summary.json").write_text(json.dumps(summary, indent=1) + "\n")
-        write_report(
-            self.folder / "report.html",
-            summary,
-            runs,
-            read_lines(test / "predictions.jsonl"),
-            f"{self.data}/shapes-questions/test",
-        )
+        write_page(self.folder / "report.html", summary, f"{self.data}/shapes-questions/test")
         return summary
-
-    def _datasets(self) -> dict[str, dict[str, int]]:
-        found = {}
-        for name in sorted([*REAL, *(f"shapes-{text}/{split}" for text, split in SHAPES)]):
-            if DATASET_FILE not in _files(f"{self.data}/{name}"):
-                continue
-            facts = json.loads(open_source(f"{self.data}/{name}").read(DATASET_FILE))
-            samples, quarantined = facts["num_samples"], facts["num_quarantined"]
-            found[name] = {"rows": samples + quarantined, "samples": samples, "quarantined": quarantined}
-        return found
-
-
-RUNS = {"pretrain": "pt", "finetune": "ft"}
-"""Name in the summary -> folder of the run."""
-OPPOSITE = {"left": "right", "right": "left", "up": "down", "down": "up"}
-
-
-def _files(folder: str) -> list[str]:
-    """What is in a folder or under a URL prefix; nothing, where there is none."""
-    try:
-        return open_source(folder).list()
-    except MissingFile:
-        return []
-
-
-def opposite_share(predictions: list[dict[str, Any]]) -> float:
-    """Share of direction questions that are answered with the opposite of the true direction."""
-    directions = [p for p in predictions if p["type"] == "direction"]
-    return sum(p["prediction"] == OPPOSITE.get(p["answer"]) for p in directions) / max(1, len(directions))
-
-
-def read_lines(file: Path) -> list[dict[str, Any]]:
-    """The objects of a JSON-lines file."""
-    return [json.loads(line) for line in file.read_text().splitlines()]
-
-
-def _run_facts(lines: list[dict[str, Any]]) -> dict[str, Any]:
-    steps = [line for line in lines if "losses" in line]
-    seconds = sum(line["seconds"] for line in steps)
-    waiting = sum(line["seconds"] * line["data_wait_share"] for line in steps)
-    return {
-        "steps": len(steps),
-        "loss_first": steps[0]["losses"]["total"],
-        "loss_last": steps[-1]["losses"]["total"],
-        "seconds_in_steps": round(seconds, 1),
-        "data_wait_share": round(waiting / seconds, 4),
-        "elements_per_second": round(sum(s["elements_per_second"] * s["seconds"] for s in steps) / seconds, 1),
-        "failed": sum(line["failed"] for line in steps),
-    }
 
 
 def main(

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from mcg.demo.__main__ import REAL, SHAPES, opposite_share
+from mcg.demo.__main__ import REAL, SHAPES
 from tests.servers.s3 import S3Server
 
 ROOT = Path(__file__).parents[2]
@@ -102,12 +102,3 @@ def test_an_unknown_part_is_refused_with_the_known_ones() -> None:
     done = call("--only", "dessert")
     assert done.returncode == 2
     assert "choose one of data" in done.stderr
-
-
-def test_opposite_share_counts_direction_questions_only() -> None:
-    predictions = [
-        {"type": "direction", "answer": "left", "prediction": "right"},
-        {"type": "direction", "answer": "up", "prediction": "up"},
-        {"type": "color", "answer": "left", "prediction": "right"},
-    ]
-    assert opposite_share(predictions) == 0.5

@@ -32,7 +32,9 @@ def _ended(*words: str) -> tuple[int, set[str], str]:
     return answer["code"], set(answer["loaded"]), done.stderr
 
 
-@pytest.mark.parametrize("program", ["train.py", "mcg.convert", "mcg.demo", "mcg.evaluate", "shards", "tools"])
+@pytest.mark.parametrize(
+    "program", ["train.py", "mcg.convert", "mcg.demo", "mcg.evaluate", "mcg.report", "shards", "tools"]
+)
 def test_help_loads_nothing_heavy(program: str) -> None:
     code, loaded, _ = _ended(program, "--help")
     assert code == 0 and not loaded & HEAVY

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from mcg.demo.page import write_report
+from mcg.demo.page import write_page
 from shards.cli.page import POLICY
 from shards.dataset.writing.writer import DatasetWriter
 from shards.media.probe import probe
@@ -19,6 +20,11 @@ from tools.datasets.shapes import make_row
 
 def accuracy(share: float) -> dict[str, Any]:
     return {"overall": share, "by_type": {"color": share}, "counts": {"color": 3}}
+
+
+def _write_lines(file: Path, lines: list[dict[str, Any]]) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text("".join(json.dumps(line) + "\n" for line in lines))
 
 
 @pytest.fixture(scope="module")
@@ -54,6 +60,7 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> str:
         "seconds": {"total": 12.0},
         "largest_process_gb": 1.25,
         "datasets": {"shapes/test": {"rows": 4, "samples": 3, "quarantined": 1}},
+        "pretrain": run,
         "finetune": run,
         "test": {
             "accuracy": accuracy(0.875),
@@ -63,7 +70,10 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> str:
             "controls": {"black": accuracy(0.125), "reversed_says_opposite": 0.5},
         },
     }
-    write_report(folder / "report.html", summary, {"finetune": lines}, predictions, str(folder / "test"))
+    for name in ("pt", "ft"):
+        _write_lines(folder / name / "log.jsonl", lines)
+    _write_lines(folder / "ft" / "evaluation" / "test" / "predictions.jsonl", predictions)
+    write_page(folder / "report.html", summary, str(folder / "test"))
     return (folder / "report.html").read_text(encoding="utf-8")
 
 
