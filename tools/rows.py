@@ -74,6 +74,16 @@ class BadRow:
     record_id: str
     reason: str
 
+    @property
+    def kind(self) -> str:
+        """One of REASONS: what is counted together."""
+        return self.reason.partition(":")[0]
+
+    @property
+    def example(self) -> str:
+        """How a report quotes it; empty for what is not worth it."""
+        return self.reason
+
     @staticmethod
     def at(record_id: str, path: Path | str, category: str, what: str) -> BadRow:
         """The usual form: "CATEGORY: FILE RECORD: WHAT"."""

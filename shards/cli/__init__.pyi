@@ -13,4 +13,5 @@ from .page import page_template as page_template
 from .program import new_program as new_program
 from .program import start as start
 from .program import start_command as start_command
+from .progress import Progress as Progress
 from .progress import show_progress as show_progress

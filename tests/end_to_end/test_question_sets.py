@@ -98,7 +98,7 @@ def test_from_published_files_to_a_submission(name: str, corpus: Path, media: di
         done = call(build)
         assert done.returncode == 0, done.stderr
         told = json.loads(done.stdout)
-        assert (told["records"], told["num_quarantined"], told["records_dropped"]) == (num_questions, 0, 0)
+        assert (told["num_records"], told["num_quarantined"], told["num_dropped"]) == (num_questions, 0, 0)
     (data / "val").symlink_to(data / "test")
 
     overrides = shrink(given.config, data / "train", write_wordnet(tmp_path / "wordnet"), steps=4)

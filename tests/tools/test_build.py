@@ -12,9 +12,12 @@ from pathlib import Path
 
 import pytest
 
-from shards.base.errors import DatasetError
-from tools.build import LOOK_AHEAD, BuildError, build
+from shards.dataset.index.index import DatasetError
+from tests.tools.watching import watch
+from tools.build import build
 from tools.datasets import webvid
+from tools.engine import LOOK_AHEAD
+from tools.report import ConversionError
 from tools.rows import MALFORMED, BadRow, Row
 
 CAPTION = ({"caption": "a picture"},)
@@ -51,8 +54,8 @@ def quarantine(folder: Path) -> list[dict[str, str]]:
 def test_media_go_in_byte_for_byte_in_the_order_of_the_rows(samples: Path, tmp_path: Path) -> None:
     rows = list(webvid.rows(samples / "webvid/results_2M_train.csv", samples))
     report = build(rows, str(tmp_path / "out"), "webvid", "results_2M_train.csv", samples_per_shard=10)
-    assert (report.rows_in, report.samples, report.records, report.num_quarantined) == (24, 24, 24, 0)
-    assert report.shards == 3 and report.bytes == sum(p.stat().st_size for p in (tmp_path / "out").glob("*.tar"))
+    assert (report.num_rows, report.num_samples, report.num_records, report.num_quarantined) == (24, 24, 24, 0)
+    assert report.num_shards == 3 and report.bytes == sum(p.stat().st_size for p in (tmp_path / "out").glob("*.tar"))
     found = members(tmp_path / "out")
     keys = [Path(name).stem for name in found]
     assert keys[::2] == [row.key for row in rows if isinstance(row, Row)]
@@ -76,7 +79,7 @@ def test_every_kind_of_bad_row_is_quarantined_with_file_line_and_remedy(pictures
     bad = [vanished, empty, page, foreign, twice, not_json, malformed]
     bad = [replace(row, key=f"k{n}") if n < 4 and isinstance(row, Row) else row for n, row in enumerate(bad)]
     report = build([*good, *bad], str(tmp_path / "out"), "d", "a.csv")
-    assert (report.rows_in, report.samples, report.num_quarantined) == (9, 2, 7)
+    assert (report.num_rows, report.num_samples, report.num_quarantined) == (9, 2, 7)
     assert report.quarantined == {"unusable media": 4, "malformed line": 2, "duplicate key": 1}
     lines = quarantine(tmp_path / "out")
     reasons = [line["reason"] for line in lines]
@@ -100,20 +103,25 @@ def test_every_kind_of_bad_row_is_quarantined_with_file_line_and_remedy(pictures
 def test_rendered_media_need_no_file(pictures: list[Path], tmp_path: Path) -> None:
     rows = (Row(f"clip {n}", f"{n}", CAPTION, media=p.read_bytes(), ext="jpg") for n, p in enumerate(pictures[:3]))
     report = build(rows, str(tmp_path / "out"), "shapes", "shapes")
-    assert report.samples == 3 and set(members(tmp_path / "out")) >= {"0.jpg", "0.json", "2.jpg"}
+    assert report.num_samples == 3 and set(members(tmp_path / "out")) >= {"0.jpg", "0.json", "2.jpg"}
 
 
 def test_a_url_is_a_place_like_any_other(pictures: list[Path]) -> None:
     bad = BadRow.at("line 9", "a.csv", "no usable text", "empty")
     report = build([*rows_of(pictures[:3]), bad], "memory://tools/out", "d", "a.csv", samples_per_shard=2)
-    assert (report.rows_in, report.samples, report.shards, report.quarantined) == (4, 3, 2, {"no usable text": 1})
+    assert (report.num_rows, report.num_samples, report.num_shards, report.quarantined) == (
+        4,
+        3,
+        2,
+        {"no usable text": 1},
+    )
 
 
 def test_dropped_records_are_counted_and_stand_in_the_sample(pictures: list[Path], tmp_path: Path) -> None:
     row = replace(rows_of(pictures[:1])[0], dropped=("line 1: caption 2 of 2: empty",))
     report = build([row], str(tmp_path / "out"), "d", "a.csv")
-    assert (report.records, report.records_dropped) == (1, 1)
-    assert report.dropped_examples == ["line 1: caption 2 of 2: empty"]
+    assert (report.num_records, report.num_dropped) == (1, 1)
+    assert report.dropped == ["line 1: caption 2 of 2: empty"]
     stored = json.loads(members(tmp_path / "out")["0001.json"])
     assert stored["dropped_records"] == ["line 1: caption 2 of 2: empty"]
 
@@ -149,9 +157,9 @@ def test_a_build_that_was_cut_short_goes_on_to_the_same_bytes(
         path.unlink()  # what is done is neither read nor probed again
     report = build(rows, str(tmp_path / "out"), "d", "a.csv", samples_per_shard=2)
     assert files(tmp_path / "out") == files(tmp_path / "whole")
-    assert report.rows_resumed >= num_done
-    assert replace(report, rows_resumed=0, seconds=0, out="") == replace(whole, seconds=0, out="")
-    assert (report.rows_in, report.samples, report.num_quarantined, report.records_dropped) == (12, 9, 3, 1)
+    assert report.num_resumed >= num_done
+    assert replace(report, num_resumed=0, seconds=0, out="") == replace(whole, seconds=0, out="")
+    assert (report.num_rows, report.num_samples, report.num_quarantined, report.num_dropped) == (12, 9, 3, 1)
 
 
 def test_a_resume_with_other_inputs_is_refused(pictures: list[Path], tmp_path: Path) -> None:
@@ -168,18 +176,20 @@ def test_a_resume_with_other_inputs_is_refused(pictures: list[Path], tmp_path: P
     ):
         build(rows, out, "d", "a.csv", samples_per_shard=1, provenance={"sha256": "2"})
     with pytest.raises(
-        BuildError, match=r"an earlier run had dealt with 2 rows, a\.csv gives only 1 now; give the same"
+        ConversionError, match=r"an earlier run had dealt with 2 rows, a\.csv gives only 1 now; give the same"
     ):
         build(rows[:1], out, "d", "a.csv", samples_per_shard=1, provenance={"sha256": "1"})
 
 
 def test_no_rows_leave_no_folder_and_no_usable_rows_leave_no_dataset(tmp_path: Path) -> None:
-    with pytest.raises(BuildError, match=r"a\.csv: holds no rows; give the annotation file of a split that has some"):
+    with pytest.raises(
+        ConversionError, match=r"a\.csv: holds no rows; give the annotation file of a split that has some"
+    ):
         build([], str(tmp_path / "none"), "d", "a.csv")
     assert not (tmp_path / "none").exists()
     bad = [BadRow.at(f"line {n}", "a.csv", "media not found", "check --media") for n in (2, 3)]
     with pytest.raises(
-        BuildError, match=r"a\.csv: none of its 2 rows gave a sample.* media not found: a\.csv line 2: check"
+        ConversionError, match=r"a\.csv: none of its 2 rows gave a sample.* media not found: a\.csv line 2: check"
     ):
         build(bad, str(tmp_path / "bad"), "d", "a.csv")
     assert not (tmp_path / "bad/dataset.json").exists()
@@ -202,9 +212,14 @@ def test_rows_are_drawn_only_a_little_ahead_and_the_limit_is_kept(pictures: list
             yield row
 
     report = build(
-        rows(), str(tmp_path / "out"), "d", "a.csv", limit=30, on_row=lambda done, bad: leads.append(drawn - done)
+        rows(),
+        str(tmp_path / "out"),
+        "d",
+        "a.csv",
+        limit=30,
+        progress=watch(lambda done, bad: leads.append(drawn - done)),
     )
-    assert report.rows_in == report.samples == drawn == 30
+    assert report.num_rows == report.num_samples == drawn == 30
     assert len(leads) == 30 and max(leads) <= 2 * LOOK_AHEAD + 1
 
 
@@ -215,8 +230,8 @@ def test_accounts_that_do_not_agree_are_refused(pictures: list[Path], tmp_path: 
     file = tmp_path / "out" / "quarantine.jsonl"
     file.write_text(file.read_text() * lines)
     with pytest.raises(
-        BuildError,
-        match=rf"do not add up: 3 rows came in, the writer counted 3, and samples and quarantine hold {held}; do not",
+        ConversionError,
+        match=rf"do not add up: 3 rows came in, the writer counted 3, samples and quarantine hold {held}; do not",
     ):
         build(rows, str(tmp_path / "out"), "d", "a.csv")
 
@@ -225,7 +240,7 @@ def test_odd_files_are_written_or_quarantined_and_none_stops_the_build(corpus: P
     paths = sorted([*(corpus / "videos_odd").iterdir(), *(corpus / "images_odd").iterdir()])
     rows = [Row(f"line {n}", f"{n:04d}", CAPTION, {"id": path.name}, path) for n, path in enumerate(paths)]
     report = build(rows, str(tmp_path / "out"), "odd", "odd.csv")
-    assert report.rows_in == len(paths) == report.samples + report.num_quarantined
+    assert report.num_rows == len(paths) == report.num_samples + report.num_quarantined
     written = {Path(name).stem for name in members(tmp_path / "out")}
     lost = {paths[int(line["record"].split()[1])].name for line in quarantine(tmp_path / "out")}
     assert written | {f"{n:04d}" for n, path in enumerate(paths) if path.name in lost} == {row.key for row in rows}
@@ -237,6 +252,6 @@ def test_odd_files_are_written_or_quarantined_and_none_stops_the_build(corpus: P
 def test_odd_captions_end_written_or_quarantined(corpus: Path, tmp_path: Path) -> None:
     path = corpus / "annotations/odd_captions/results_2M_odd.csv"
     report = build(webvid.rows(path, corpus), str(tmp_path / "out"), "odd", path.name)
-    assert (report.rows_in, report.samples, report.quarantined) == (16, 14, {"no usable text": 2})
+    assert (report.num_rows, report.num_samples, report.quarantined) == (16, 14, {"no usable text": 2})
     stored = json.load(io.BytesIO(members(tmp_path / "out")["9000004.json"]))
     assert stored["records"] == [{"caption": "line one\nline two"}]

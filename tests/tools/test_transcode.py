@@ -25,8 +25,9 @@ from shards.storage.open import open_source
 from tests.shards.foreign_tars import write_tar
 from tests.tools.test_build import files, members, quarantine
 from tests.tools.test_media import video
-from tools.build import BuildError
+from tests.tools.watching import watch
 from tools.media import FramesProfile, Profile, VideoProfile, transcode
+from tools.report import ConversionError
 from tools.transcode import TranscodeReport, transcode_dataset
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -65,8 +66,8 @@ def samples_of(folder: Path) -> list[Sample]:
 
 def test_keys_texts_and_order_stay_and_media_are_what_the_profile_makes(source: Path, tmp_path: Path) -> None:
     seen: list[tuple[int, int]] = []
-    report = run(source, tmp_path / "out", on_sample=lambda done, bad: seen.append((done, bad)))
-    assert (report.samples_in, report.samples, report.num_quarantined, report.shards) == (10, 9, 1, 3)
+    report = run(source, tmp_path / "out", progress=watch(lambda done, bad: seen.append((done, bad))))
+    assert (report.num_rows, report.num_samples, report.num_quarantined, report.num_shards) == (10, 9, 1, 3)
     assert report.quarantined == {"unusable media": 1} and seen[-1] == (10, 1)
     (line,) = quarantine(tmp_path / "out")
     assert line["record"] == "000002.tar:k07" and line["row"] == 7
@@ -131,15 +132,15 @@ def test_a_run_that_was_cut_short_goes_on_to_the_same_bytes(source: Path, tmp_pa
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        run(source, tmp_path / "out", on_sample=stop)
+        run(source, tmp_path / "out", progress=watch(stop))
     assert not (tmp_path / "out/dataset.json").exists()
     spoilt = Path(shutil.copytree(source, tmp_path / "spoilt"))
     for name in [f"{shard:06d}.tar" for shard in range(resumed // 3)]:
         (spoilt / name).write_bytes(bytes((spoilt / name).stat().st_size))
     report = run(spoilt, tmp_path / "out", compared=0)
     assert files(tmp_path / "out") == files(tmp_path / "whole")
-    assert report.samples_resumed == resumed
-    same = {"samples_resumed": 0, "seconds": 0, "source": "", "out": "", "quality": None}
+    assert report.num_resumed == resumed
+    same = {"num_resumed": 0, "seconds": 0, "source": "", "out": "", "quality": None}
     assert replace(report, **same) == replace(whole, **same)
 
 
@@ -148,7 +149,7 @@ def test_another_profile_or_source_does_not_go_on_in_the_same_place(source: Path
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        run(source, tmp_path / "out", on_sample=stop)
+        run(source, tmp_path / "out", progress=watch(stop))
     with pytest.raises(DatasetError, match=r"unfinished conversion with provenance\.profile\.gop = 4, this one has 5"):
         run(source, tmp_path / "out", VideoProfile(short_side=48, gop=5))
     with pytest.raises(DatasetError, match=r"provenance\.profile\.\w+ = .*, this one has"):
@@ -170,7 +171,7 @@ def test_tars_of_others_are_transcoded_once_they_have_an_index(tmp_path: Path) -
     at = shard.index(b"a third")
     (tmp_path / "t/1.tar").write_bytes(shard[:at] + b"A" + shard[at + 1 :])
     report = run(tmp_path / "t", tmp_path / "out", FramesProfile(num_frames=2))
-    assert (report.samples_in, report.samples, report.members_left) == (4, 1, 1)
+    assert (report.num_rows, report.num_samples, report.num_members_left) == (4, 1, 1)
     assert report.quarantined == {"duplicate key": 1, "damaged sample": 1, "malformed line": 1}
     reasons = [line["reason"] for line in quarantine(tmp_path / "out")]
     assert reasons[0].startswith("duplicate key: 1.tar 00: key '00' of input row 1 is taken already by sample 0 of")
@@ -185,17 +186,19 @@ def test_a_dataset_without_a_usable_sample_gives_none(tmp_path: Path) -> None:
         writer.write("a", b"no video", "mp4", [{"caption": "x"}], {}, probe(CLIPS[0], "x.mp4"))
     with DatasetWriter(tmp_path / "empty", "empty"):
         pass
-    with pytest.raises(BuildError, match=r"bad: none of its 1 samples could be used, so there is no dataset: unusable"):
+    with pytest.raises(
+        ConversionError, match=r"bad: none of its 1 rows gave a sample, so nothing is written; the first: unusable"
+    ):
         run(tmp_path / "bad", tmp_path / "out")
     assert not (tmp_path / "out/dataset.json").exists()
-    with pytest.raises(BuildError, match="empty: holds no samples; there is nothing to transcode"):
+    with pytest.raises(ConversionError, match="empty: holds no samples; there is nothing to transcode"):
         run(tmp_path / "empty", tmp_path / "out2")
 
 
 def test_a_url_is_a_place_like_any_other(source: Path) -> None:
     first = run(source, "memory://transcoded/a", limit=4)
     second = run("memory://transcoded/a", "memory://transcoded/b", FramesProfile(num_frames=2))
-    assert (first.samples, second.samples_in, second.samples) == (4, 4, 4)
+    assert (first.num_samples, second.num_rows, second.num_samples) == (4, 4, 4)
 
 
 @pytest.mark.long
@@ -212,8 +215,8 @@ def test_every_odd_file_is_written_or_quarantined_with_a_reason(corpus: Path, tm
                 wanted += 1
     for name, profile in (("video", SMALL), ("frames", FramesProfile(num_frames=4, short_side=48))):
         report = run(tmp_path / "odd", tmp_path / name, profile)
-        assert report.samples_in == wanted == report.samples + report.num_quarantined
-        assert report.samples > wanted // 3 and set(report.quarantined) == {"unusable media"}
+        assert report.num_rows == wanted == report.num_samples + report.num_quarantined
+        assert report.num_samples > wanted // 3 and set(report.quarantined) == {"unusable media"}
 
 
 @pytest.mark.long
@@ -247,7 +250,7 @@ def test_a_finished_transcoding_run_again_has_nothing_to_do_also_after_a_kill_in
     again = transcode_dataset(*arguments, samples_per_shard=4)
     assert again.finished_before and again.quality is None and not first.finished_before
     assert files(out) == before
-    same = {"finished_before": False, "seconds": 0, "samples_resumed": 0, "members_left": 0}
+    same = {"finished_before": False, "seconds": 0, "num_resumed": 0, "members_left": 0}
     assert again.to_dict() | same == first.to_dict() | same
     for changes in ({"samples_per_shard": 5}, {"samples_per_shard": 4, "limit": 2}, {"name": "x"}):
         with pytest.raises(DatasetError, match=r"holds a finished dataset already; .* \(it was made with"):
@@ -264,7 +267,7 @@ def test_the_medium_and_the_texts_are_those_of_the_index(tmp_path: Path) -> None
     rules = MemberRules(media=("input.mp4",), text_members=("note.json",), text_field=("alt",))
     index_tars(str(tmp_path / "d"), looks=Looks(media=True, rules=rules))
     report = run(tmp_path / "d", tmp_path / "out")
-    assert (report.samples, report.records, report.members_left) == (1, 2, 1)
+    assert (report.num_samples, report.num_records, report.num_members_left) == (1, 2, 1)
     reader = Reader("", str(tmp_path / "out"))
     found = [reader.read(0, row, np.random.default_rng(0)).record for row in range(2)]
     assert found == [{"n": None, "caption": "one"}, {"n": None, "caption": "two"}]

@@ -145,6 +145,7 @@ def _run(
     profile: Profile | None,
 ) -> BuildReport:
     from tools.build import build as build_dataset
+    from tools.engine import threads as in_threads
 
     rows = make_rows(**options)
     annotations = options.get("annotations")
@@ -161,9 +162,9 @@ def _run(
             samples_per_shard=samples_per_shard,
             provenance=_provenance(dataset, options, samples_per_shard, limit, media_profile, profile),
             limit=limit,
-            num_threads=threads,
+            engine=in_threads(threads),
             profile=profile,
-            on_row=lambda done, quarantined: progress.update(done, quarantined=quarantined),
+            progress=progress,
         )
 
 
@@ -196,15 +197,15 @@ def _input(path: Path) -> str | dict[str, Any]:
 
 
 def _print_report(report: BuildReport, as_json: bool) -> None:
-    rows = [("rows in", f"{report.rows_in:,}")]
-    if report.rows_resumed and not report.finished_before:
-        rows.append(("  of an earlier run", f"{report.rows_resumed:,}"))
-    rows += [("samples", f"{report.samples:,}"), ("rows quarantined", f"{report.num_quarantined:,}")]
+    rows = [("rows in", f"{report.num_rows:,}")]
+    if report.num_resumed and not report.finished_before:
+        rows.append(("  of an earlier run", f"{report.num_resumed:,}"))
+    rows += [("samples", f"{report.num_samples:,}"), ("rows quarantined", f"{report.num_quarantined:,}")]
     rows += [(f"  {reason}", f"{count:,}") for reason, count in report.quarantined.items()]
     rows += [
-        ("records", f"{report.records:,}"),
-        ("records dropped", f"{report.records_dropped:,}"),
-        ("shards", f"{report.shards:,}"),
+        ("records", f"{report.num_records:,}"),
+        ("records dropped", f"{report.num_dropped:,}"),
+        ("shards", f"{report.num_shards:,}"),
         ("bytes", f"{report.bytes:,}"),
         ("seconds", f"{report.seconds:.1f}"),
     ]
@@ -213,8 +214,6 @@ def _print_report(report: BuildReport, as_json: bool) -> None:
     emit(report.to_dict(), as_json, facts_table(f"{report.name} -> {report.out}", rows))
     if as_json:
         return
-    print_examples(
-        f"quarantined (all in {report.out}/quarantine.jsonl)", report.quarantine_examples, report.num_quarantined
-    )
+    print_examples(f"quarantined (all in {report.out}/quarantine.jsonl)", report.examples, report.num_quarantined)
     dropped = "records dropped (each also in its sample's json)"
-    print_examples(dropped, report.dropped_examples, report.records_dropped)
+    print_examples(dropped, report.dropped, report.num_dropped)

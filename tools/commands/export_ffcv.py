@@ -1,4 +1,4 @@
-"""`python -m tools export-ffcv SRC OUT.beton`: a dataset as one FFCV file; tools/export_ffcv.py does the work."""
+"""`python -m tools export-ffcv SRC OUT.beton`: a dataset as one FFCV file; tools/ffcv/ does the work."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tools.commands.summary import check_quarantined, say_finished
 from tools.rows import OptionError
 
 if TYPE_CHECKING:
-    from tools.export_ffcv import ExportReport
+    from tools.ffcv.export import ExportReport
 
 
 def export_ffcv(
@@ -37,7 +37,9 @@ def export_ffcv(
     Exit codes: 0 done, 1 an error, or more failed than --max-quarantined, 2 wrong usage, 3 a bug, 130 stopped.
     """
     with one_line_errors(debug, "stopped; nothing was written"):
-        from tools.export_ffcv import MODES, export
+        from tools.engine import threads
+        from tools.ffcv.export import export
+        from tools.ffcv.file_writer import MODES
 
         if mode not in MODES:
             raise OptionError(f"--mode {mode} is not known; choose one of {', '.join(MODES)}")
@@ -51,8 +53,8 @@ def export_ffcv(
                 quality=quality,
                 where=where,
                 exclude=exclude or (),
-                num_threads=jobs,
-                on_sample=lambda done, quarantined, total: progress.update(done, total, quarantined),
+                engine=threads(jobs),
+                progress=progress,
                 roots=root or (),
             )
     _print_report(report, as_json)
@@ -61,13 +63,13 @@ def export_ffcv(
 
 def _print_report(report: ExportReport, as_json: bool) -> None:
     rows = [
-        ("samples in", f"{report.samples_in:,}"),
-        ("samples written", f"{report.samples:,}"),
+        ("samples in", f"{report.num_rows:,}"),
+        ("samples written", f"{report.num_samples:,}"),
         ("quarantined", f"{report.num_quarantined:,}"),
     ]
     rows += [(f"  {stage}", f"{count:,}") for stage, count in report.quarantined.items()]
     rows += [
-        ("records", f"{report.records:,}"),
+        ("records", f"{report.num_records:,}"),
         (f"frames ({report.mode})", f"{report.frames:,}"),
         ("bytes", f"{report.bytes:,}"),
         ("seconds", f"{report.seconds:.1f}"),
@@ -77,4 +79,4 @@ def _print_report(report: ExportReport, as_json: bool) -> None:
     emit(report.to_dict(), as_json, facts_table(f"{report.name} -> {report.out}", rows))
     if not as_json:
         listed = f"failed (all in {report.out}.quarantine.jsonl)"
-        print_examples(listed, report.quarantine_examples, report.num_quarantined)
+        print_examples(listed, report.examples, report.num_quarantined)

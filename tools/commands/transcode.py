@@ -65,6 +65,7 @@ def transcode(
         assert profile is not None
         from shards.dataset import Index
         from shards.storage import open_source
+        from tools.engine import threads as in_threads
         from tools.transcode import transcode_dataset
 
         there = Index.open(open_source(source, root or ()), root or ()).dataset
@@ -78,9 +79,9 @@ def transcode(
                 name=name,
                 samples_per_shard=samples_per_shard,
                 limit=limit,
-                num_threads=threads or num_cores(),
+                engine=in_threads(threads or num_cores()),
                 compared=compare,
-                on_sample=lambda done, quarantined: progress.update(done, quarantined=quarantined),
+                progress=progress,
                 roots=root or (),
             )
     _print_report(report, as_json)
@@ -88,16 +89,16 @@ def transcode(
 
 
 def _print_report(report: TranscodeReport, as_json: bool) -> None:
-    rows = [("samples in", f"{report.samples_in:,}")]
-    if report.samples_resumed and not report.finished_before:
-        rows.append(("  of an earlier run", f"{report.samples_resumed:,}"))
-    rows += [("samples", f"{report.samples:,}"), ("samples quarantined", f"{report.num_quarantined:,}")]
+    rows = [("samples in", f"{report.num_rows:,}")]
+    if report.num_resumed and not report.finished_before:
+        rows.append(("  of an earlier run", f"{report.num_resumed:,}"))
+    rows += [("samples", f"{report.num_samples:,}"), ("samples quarantined", f"{report.num_quarantined:,}")]
     rows += [(f"  {reason}", f"{count:,}") for reason, count in report.quarantined.items()]
-    if report.members_left:
-        rows.append(("other members left out", f"{report.members_left:,}"))
+    if report.num_members_left:
+        rows.append(("other members left out", f"{report.num_members_left:,}"))
     before, after = report.media_bytes_before, report.media_bytes_after
     rows += [
-        ("shards", f"{report.shards:,}"),
+        ("shards", f"{report.num_shards:,}"),
         ("bytes", f"{report.bytes:,}"),
         ("bytes of media before", f"{before:,}"),
         ("bytes of media after", f"{after:,} ({after / max(before, 1):.2f}x)"),
@@ -119,4 +120,4 @@ def _print_report(report: TranscodeReport, as_json: bool) -> None:
     emit(report.to_dict(), as_json, facts_table(f"{report.source} -> {report.out}", rows))
     if not as_json:
         listed = f"quarantined (all in {report.out}/quarantine.jsonl)"
-        print_examples(listed, report.quarantine_examples, report.num_quarantined)
+        print_examples(listed, report.examples, report.num_quarantined)

@@ -54,7 +54,7 @@ def test_a_killed_build_goes_on_with_the_same_command_to_the_same_bytes(clips: l
     done = command("build", *arguments, out, "--json")
     assert (done.returncode, done.stdout.count("\n")) == (0, 1), done.stderr
     report = json.loads(done.stdout)
-    assert (report["rows_in"], report["rows_resumed"], report["samples"], report["shards"]) == (24, 8, 24, 12)
+    assert (report["num_rows"], report["num_resumed"], report["num_samples"], report["num_shards"]) == (24, 8, 24, 12)
 
     assert invoke("build", *arguments, whole).exit_code == 0
     assert {p.name: p.read_bytes() for p in out.iterdir()} == {p.name: p.read_bytes() for p in whole.iterdir()}
@@ -63,9 +63,9 @@ def test_a_killed_build_goes_on_with_the_same_command_to_the_same_bytes(clips: l
     assert again.exit_code == 0, again.output
     assert f"nothing to do: {out} holds this already, finished and made in the same way" in again.stdout
     accounts = json.loads(invoke("build", *arguments, out, "--json").stdout)
-    assert accounts["finished_before"] and accounts["rows_in"] == accounts["samples"] == 24
-    assert (accounts["records"], accounts["shards"], accounts["bytes"]) == tuple(
-        report[name] for name in ("records", "shards", "bytes")
+    assert accounts["finished_before"] and accounts["num_rows"] == accounts["num_samples"] == 24
+    assert (accounts["num_records"], accounts["num_shards"], accounts["bytes"]) == tuple(
+        report[name] for name in ("num_records", "num_shards", "bytes")
     )
     other = invoke("build", *clips, "--samples-per-shard", "3", "--out", out)
     assert other.exit_code == 1
@@ -195,7 +195,7 @@ def test_errors_are_one_line_that_names_the_thing_and_the_remedy(
         (
             [*clips[:3], "--media", tmp_path, "--out", tmp_path / "lost"],
             1,
-            "results_2M_train.csv: none of its 24 rows gave a sample, so there is no dataset; the first ones: media",
+            "results_2M_train.csv: none of its 24 rows gave a sample, so nothing is written; the first: media",
         ),
         ([*clips[:3], "--media", tmp_path / "no", "--out", out], 2, f"{tmp_path}/no: no such folder; check --media"),
         ([*clips, "--split", "train", "--out", out], 2, f"{clips[2]}: --split is for VIOLET's json"),

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.tools.commands.command_line import invoke
-from tests.tools.test_export_ffcv import SIZE, write_shards
+from tests.tools.ffcv.conftest import SIZE, write_shards
 
 pytestmark = pytest.mark.usefixtures("ffcv")
 

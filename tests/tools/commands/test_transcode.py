@@ -14,11 +14,14 @@ from tests.tools.commands.command_line import CHEAP, ROOT, invoke
 from tests.tools.test_build import files
 from tests.tools.test_transcode import SMALL, write_source
 from tools.commands.profiles import PROFILE_FIELDS
+from tools.engine import threads
 from tools.media import PROFILES
 from tools.transcode import transcode_dataset
 
 KILLED = """
 import sys
+from tests.tools.watching import watch
+from tools.engine import threads
 from tools.media import VideoProfile
 from tools.transcode import transcode_dataset
 
@@ -28,7 +31,7 @@ def wait(done, bad):
         sys.stdin.read()
 
 profile = VideoProfile(short_side=48, gop=4)
-transcode_dataset(*sys.argv[1:], "h264_256", profile, samples_per_shard=4, compared=0, on_sample=wait)
+transcode_dataset(*sys.argv[1:], "h264_256", profile, samples_per_shard=4, compared=0, progress=watch(wait))
 """
 
 
@@ -47,9 +50,9 @@ def test_a_killed_run_goes_on_with_the_command_to_the_same_bytes(tmp_path: Path)
     words = [sys.executable, "-m", "tools", *arguments, "--json"]
     done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, timeout=250)
     assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout)["samples_resumed"] == 4
+    assert json.loads(done.stdout)["num_resumed"] == 4
     run_like = transcode_dataset(
-        str(source), str(tmp_path / "whole"), "h264_256", SMALL, samples_per_shard=4, compared=0, num_threads=1
+        str(source), str(tmp_path / "whole"), "h264_256", SMALL, samples_per_shard=4, compared=0, engine=threads(1)
     )
     assert run_like.quality is None and files(tmp_path / "out") == files(tmp_path / "whole")
 

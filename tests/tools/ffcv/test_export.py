@@ -15,54 +15,15 @@ from shards.dataset.writing.writer import DatasetWriter
 from shards.loader.config import LoaderConfig
 from shards.loader.loader import Loader
 from shards.loader.worker import RngFactory
-from shards.media.clip import EncodedClip, plan_clip
-from shards.media.clip_config import ClipConfig
-from shards.media.facts import MediaFacts
-from shards.media.probe import probe
+from shards.media.clip import ClipConfig, EncodedClip, plan_clip
 from shards.read.beton import ALLOCATION, DESCRIPTOR, HEADER, VERSION, Beton, fields, row_type
 from shards.read.sample import Sample
 from tests.tools.commands.command_line import invoke
-from tools.export_ffcv import ExportError, NoFfcv, export
+from tests.tools.ffcv.conftest import BROKEN, ROOT, SIZE
+from tools.ffcv.export import export
+from tools.report import ConversionError
 
-ROOT = Path(__file__).resolve().parents[2]
 pytestmark = pytest.mark.usefixtures("ffcv")
-BROKEN = MediaFacts("video", "h264", 320, 180, 50, 25.0, 2.0)
-
-
-def write_shards(folder: Path) -> Path:
-    """Four videos of samples/, a picture, and a video that cannot be decoded, in shards of 2."""
-    picture = sorted((ROOT / "samples/images").glob("*.jpg"))[0]
-    with DatasetWriter(folder, "toy", samples_per_shard=2) as writer:
-        for number, path in enumerate([*smallest_videos(), picture]):
-            media, ext = path.read_bytes(), path.suffix[1:]
-            records = [{"caption": f"{number}-{record}"} for record in range(1 + number % 2)]
-            writer.write(f"v{number}", media, ext, records, {"number": number}, probe(media, path.name))
-        writer.write("bad", b"no video", "mp4", [{"caption": "x"}], {}, BROKEN)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def shards(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_shards(tmp_path_factory.mktemp("shards") / "toy")
-
-
-def smallest_videos() -> list[Path]:
-    return sorted((ROOT / "samples/videos").iterdir(), key=lambda path: path.stat().st_size)[:4]
-
-
-SIZE = ["--num-frames", "6", "--short-side", "96"]
-
-
-@pytest.fixture(scope="module", params=["raw", "jpg"])
-def exported(request: pytest.FixtureRequest, shards: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    out = tmp_path_factory.mktemp("out") / f"{request.param}.beton"
-    result = invoke("export-ffcv", shards, out, *SIZE, "--mode", request.param, "--json", "--max-quarantined", "1")
-    assert result.exit_code == 0, result.output
-    report = json.loads(result.stdout)
-    assert (report["samples_in"], report["samples"], report["num_quarantined"]) == (6, 5, 1)
-    assert (report["records"], report["frames"], report["quarantined"]) == (7, 25, {"decode": 1})
-    assert report["bytes"] == out.stat().st_size
-    return out
 
 
 def loader(path: Path, config: ClipConfig, **fields: Any) -> Loader:
@@ -124,31 +85,6 @@ def test_what_failed_is_filed_as_an_exclusion_list(shards: Path, exported: Path)
     dataset = {"name": "toy", "path": str(shards), "exclude": [str(listed)]}
     with loader(shards, config, blend=[dataset]) as rest:
         assert rest.num_elements == 7
-
-
-def test_what_is_left_out_counts_as_quarantined(shards: Path, tmp_path: Path) -> None:
-    excluded = tmp_path / "list.jsonl"
-    excluded.write_text('{"key": "v0"}\n')
-    report = export(
-        str(shards),
-        str(tmp_path / "x.beton"),
-        num_frames=1,
-        short_side=32,
-        where="kind == 'video'",
-        exclude=[str(excluded)],
-    )
-    assert report.quarantined == {"selection": 2, "decode": 1} and report.samples == 3
-    assert (report.num_quarantined, report.num_failed) == (3, 1)
-    lines = [json.loads(line) for line in (tmp_path / "x.beton.quarantine.jsonl").read_text().splitlines()]
-    assert [line["key"] for line in lines] == ["v0", "v4", "bad"]
-
-
-def test_frames_are_never_enlarged(shards: Path, tmp_path: Path) -> None:
-    export(str(shards), str(tmp_path / "x.beton"), num_frames=1, short_side=4000)
-    place = Beton(str(tmp_path / "x.beton")).rows["frame_0"][0]
-    video = smallest_videos()[0]
-    facts = probe(video.read_bytes(), video.name)
-    assert (place["width"], place["height"]) == (facts.width, facts.height)
 
 
 def test_the_same_export_gives_the_same_bytes(shards: Path, exported: Path, tmp_path: Path) -> None:
@@ -227,7 +163,7 @@ LEAVE_EARLY = """
 import sys
 sys.path.insert(0, {root!r})
 from pathlib import Path
-from tests.tools.test_export_ffcv import ClipConfig, loader
+from tests.tools.ffcv.test_export import ClipConfig, loader
 batches = loader(Path({path!r}), ClipConfig(num_frames=2, size=64, fit="random_crop"), mode="train", threads=4)
 for number, batch in enumerate(batches):
     if number == 2:
@@ -243,79 +179,15 @@ def test_a_loop_that_is_left_early_ends_its_process_cleanly(exported: Path) -> N
     assert (done.returncode, done.stdout) == (0, "left\n"), done.stderr
 
 
-@pytest.mark.long  # another process imports ffcv
-def test_an_export_that_was_killed_leaves_no_file_and_can_be_started_again(shards: Path, tmp_path: Path) -> None:
-    script = (
-        "import sys, tools.export_ffcv as e\n"
-        "def wait(*_):\n    print('one', flush=True); sys.stdin.read()\n"
-        f"e.export({str(shards)!r}, {str(tmp_path / 'x.beton')!r}, num_frames=6, short_side=96, on_sample=wait)\n"
-    )
-    words = [sys.executable, "-c", script]
-    with subprocess.Popen(words, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None and process.stdout.readline() == "one\n"
-        with pytest.raises(ExportError, match=r"x\.beton: another process is writing it"):
-            export(str(shards), str(tmp_path / "x.beton"), num_frames=6, short_side=96)
-        process.kill()
-    assert not (tmp_path / "x.beton").exists()
-    export(str(shards), str(tmp_path / "x.beton"), num_frames=6, short_side=96)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["x.beton", "x.beton.quarantine.jsonl"]
-
-
-def test_an_error_leaves_nothing(shards: Path, tmp_path: Path) -> None:
-    def fail(*_: int) -> None:
-        raise OSError(28, "No space left on device")
-
-    with pytest.raises(OSError, match="No space left"):
-        export(str(shards), str(tmp_path / "x.beton"), num_frames=6, short_side=96, on_sample=fail)
-    assert not list(tmp_path.iterdir())
-
-
 # ---------------------------------------------------------------- refusals
-
-
-def test_a_disk_that_writes_something_else_is_found_out(
-    shards: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from ffcv.writer import DatasetWriter as Theirs
-
-    finalize = Theirs.finalize
-
-    def change_a_byte(self: Any, allocations: Any) -> None:
-        finalize(self, allocations)
-        with open(self.fname, "r+b") as file:
-            file.seek(allocations[-1][1])
-            file.write(b"\xaa\x55\xaa\x55")
-
-    monkeypatch.setattr(Theirs, "finalize", change_a_byte)
-    with pytest.raises(ExportError, match=r"what was written of v\d cannot be read back: stored frame 0 is damaged"):
-        export(str(shards), str(tmp_path / "x.beton"), num_frames=1, short_side=96)
-    assert not list(tmp_path.iterdir())
 
 
 def test_nothing_usable_is_an_error_with_the_first_reasons(tmp_path: Path) -> None:
     with DatasetWriter(tmp_path / "toy", "toy") as writer:
         writer.write("bad", b"no video", "mp4", [{"caption": "x"}], {}, BROKEN)
-    with pytest.raises(ExportError, match=r"none of 1 samples can be exported; toy/000000\.tar:bad: not a video"):
+    with pytest.raises(ConversionError, match=r"none of its 1 rows gave .* toy/000000\.tar:bad: not a video"):
         export(str(tmp_path / "toy"), str(tmp_path / "x.beton"), num_frames=6, short_side=96)
     assert not (tmp_path / "x.beton").exists()
-
-
-def test_frames_that_no_disk_or_page_holds_are_refused_before_decoding(tmp_path: Path) -> None:
-    facts = MediaFacts("video", "h264", 4000, 4000, 4000, 25.0, 160.0)
-    with DatasetWriter(tmp_path / "toy", "toy") as writer:
-        writer.write("v", b"no video", "mp4", [{"caption": "x"}], {}, facts)
-    with pytest.raises(ExportError, match=r"the frames take 192\.0 GB, the disk has .* GB left; use --mode jpg"):
-        export(str(tmp_path / "toy"), str(tmp_path / "x.beton"), num_frames=4000, short_side=4000)
-    with pytest.raises(ExportError, match=r"one sample takes up to 2400.* bytes, and a page has at most 1073741824"):
-        export(str(tmp_path / "toy"), str(tmp_path / "x.beton"), num_frames=4000, short_side=4000, mode="jpg")
-
-
-def test_without_ffcv_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch, shards: Path, tmp_path: Path) -> None:
-    for name in [name for name in sys.modules if name.partition(".")[0] == "ffcv"]:
-        monkeypatch.delitem(sys.modules, name)
-    monkeypatch.setitem(sys.modules, "ffcv", None)
-    with pytest.raises(NoFfcv, match=r"apt-get install libopencv-dev libturbojpeg0-dev pkg-config g\+\+, then pip"):
-        export(str(shards), str(tmp_path / "x.beton"), num_frames=6, short_side=96)
 
 
 def test_a_finished_export_run_again_has_nothing_to_do(shards: Path, exported: Path, tmp_path: Path) -> None:
@@ -324,8 +196,8 @@ def test_a_finished_export_run_again_has_nothing_to_do(shards: Path, exported: P
     again = invoke("export-ffcv", shards, exported, *SIZE, "--mode", mode)
     assert again.exit_code == 0 and "nothing to do: " in again.stdout
     told = json.loads(invoke("export-ffcv", shards, exported, *SIZE, "--mode", mode, "--json").stdout)
-    assert told["finished_before"] and (told["samples_in"], told["samples"], told["num_quarantined"]) == (6, 5, 1)
-    assert (told["records"], told["frames"], told["quarantined"]) == (7, 25, {"decode": 1})
+    assert told["finished_before"] and (told["num_rows"], told["num_samples"], told["num_quarantined"]) == (6, 5, 1)
+    assert (told["num_records"], told["frames"], told["quarantined"]) == (7, 25, {"decode": 1})
     assert {path.name: path.read_bytes() for path in exported.parent.iterdir()} == before
     others: tuple[list[str], ...] = (["--mode", "raw" if mode == "jpg" else "jpg"], ["--where", "duration > 0"])
     for other in (*others, ["--mode", mode, "--num-frames", "5"], ["--mode", mode, "--short-side", "80"]):

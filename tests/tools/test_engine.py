@@ -1,0 +1,42 @@
+"""Results come in order, few rows are drawn ahead of them, and an error comes at its turn."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from tools.engine import LOOK_AHEAD, threads
+
+
+def test_results_come_in_order_and_rows_are_drawn_as_far_ahead_as_was_asked() -> None:
+    drawn: list[int] = []
+
+    def rows() -> Iterator[int]:
+        for number in range(10):
+            drawn.append(number)
+            yield number
+
+    for number, result in enumerate(threads(2)(lambda n: n * n, rows())):
+        assert result == number * number and len(drawn) == min(10, number + 2 * LOOK_AHEAD + 1)
+
+
+def test_an_error_comes_at_its_turn_and_no_thread_stays() -> None:
+    def work(number: int) -> int:
+        if number == 1:
+            raise OSError("disk")
+        return number
+
+    results = threads(1)(work, range(3))
+    assert next(results) == 0
+    with pytest.raises(OSError, match="disk"):
+        next(results)
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("convert")]
+
+
+def test_leaving_early_stops_the_work() -> None:
+    results = threads(2)(lambda number: number, iter(range(1000)))
+    assert next(results) == 0
+    results.close()
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("convert")]

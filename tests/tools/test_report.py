@@ -1,0 +1,24 @@
+"""Rows in = samples + quarantined, or the report is refused."""
+
+from __future__ import annotations
+
+import pytest
+
+from tools.report import NUM_EXAMPLES, ConversionError, Report
+from tools.rows import BAD_MEDIA, MALFORMED, BadRow
+
+
+def test_refused_rows_are_counted_by_kind_and_the_first_are_quoted() -> None:
+    report = Report(name="d", out="out")
+    for number in range(NUM_EXAMPLES + 5):
+        report.refuse(BadRow.at(f"line {number}", "a.csv", MALFORMED if number % 5 else BAD_MEDIA, "torn"))
+    assert (report.num_quarantined, len(report.examples)) == (25, 20)
+    assert report.quarantined == {"unusable media": 5, "malformed line": 20}
+    assert report.to_dict()["examples"][0] == "unusable media: a.csv line 0: torn"
+
+
+def test_accounts_that_do_not_agree_are_named() -> None:
+    report = Report(name="d", out="out", num_rows=3)
+    report.check({"the writer counted": 3, "samples and quarantine hold": 3})
+    with pytest.raises(ConversionError, match="out: the accounts do not add up: 3 rows came in, the writer counted 2;"):
+        report.check({"the writer counted": 2})

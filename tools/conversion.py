@@ -1,0 +1,132 @@
+"""The one driver of conversions: rows go through an engine, and each ends as a sample or in the quarantine.
+
+Promises: a row costs at most itself, while a fault of the machine stops the conversion. A killed one goes on after its
+last finished shard, without work on the rows before, to the same bytes as an uninterrupted one; a finished one has
+nothing to do. What comes out is in the order of the rows. build, transcode and export differ in their rows, in the work
+on a row, and in how a result is written.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import closing
+from itertools import islice
+from typing import Any, TypeVar
+
+from shards.cli import Progress
+from shards.dataset import QUARANTINE_FILE, AlreadyFinished, DatasetWriter, WriteSummary
+from shards.storage import open_source
+from tools.engine import Engine
+from tools.report import NUM_EXAMPLES, ConversionError, Report
+from tools.rows import BadRow
+
+Item = TypeVar("Item")
+Made = TypeVar("Made")
+
+
+def convert(
+    report: Report,
+    rows: Iterable[Item],
+    work: Callable[[Item], Made | BadRow],
+    write: Callable[[Made], BadRow | None],
+    quarantine: Callable[[BadRow], None],
+    *,
+    engine: Engine,
+    progress: Progress | None = None,
+) -> None:
+    """Work on all rows and write the results, in order. Raises what these functions raise."""
+    with closing(engine(work, rows)) as results:
+        for made in results:
+            bad = made if isinstance(made, BadRow) else write(made)
+            if bad is not None:
+                quarantine(bad)
+                report.refuse(bad)
+            report.num_rows += 1
+            if progress is not None:
+                progress.update(report.num_rows, quarantined=report.num_quarantined)
+
+
+def convert_dataset(
+    report: Report,
+    source: str,
+    rows: Iterator[Item],
+    work: Callable[[Item], Made | BadRow],
+    write: Callable[[DatasetWriter, Made], BadRow | None],
+    *,
+    engine: Engine,
+    samples_per_shard: int,
+    provenance: Mapping[str, Any] | None,
+    progress: Progress | None = None,
+) -> list[int]:
+    """Write rows to the dataset of shards that the report names, or go on with a conversion that was killed.
+
+    source: what the rows come from, for messages. provenance: what decides what comes out. Returns the numbers of the
+    rows that are quarantined, those of earlier runs included.
+    Raises ConversionError; WriteError and DatasetError from the writer; what rows and work raise. After an error the
+    finished shards stay, and the same call goes on from there.
+    """
+    begin = time.monotonic()
+    try:
+        opened = DatasetWriter(report.out, report.name, samples_per_shard, provenance=provenance, key_frames=True)
+    except AlreadyFinished as already:
+        report.finished_before, report.num_rows = True, already.summary.num_rows
+        report.num_resumed = report.num_rows
+        lost = _settle(report, already.summary)
+        report.seconds = time.monotonic() - begin
+        return lost
+    with opened as writer:
+        _skip(report, rows, writer.rows_done, source)
+        if progress is not None and report.num_resumed:
+            progress.skip(report.num_resumed)
+        convert(
+            report,
+            rows,
+            work,
+            lambda made: write(writer, made),
+            lambda bad: writer.quarantine(bad.record_id, bad.reason),
+            engine=engine,
+            progress=progress,
+        )
+        if not report.num_resumed:
+            check_usable(report, source)
+        report.check({"the writer counted": writer.rows_done})  # before the dataset is declared finished
+        summary = writer.close()
+    lost = _settle(report, summary)
+    report.seconds = time.monotonic() - begin
+    return lost
+
+
+def check_usable(report: Report, source: str) -> None:
+    """Raise ConversionError where every row was refused."""
+    if report.num_rows == report.num_quarantined:
+        first = " | ".join(report.examples[:3])
+        raise ConversionError(
+            f"{source}: none of its {report.num_rows} rows gave a sample, so nothing is written; the first: {first}"
+        )
+
+
+def _skip(report: Report, rows: Iterator[Item], count: int, source: str) -> None:
+    skipped = sum(1 for _ in islice(rows, count))
+    if skipped < count:
+        raise ConversionError(
+            f"{report.out}: an earlier run had dealt with {count} rows, {source} gives only {skipped} now; give the "
+            "same inputs, or delete the folder to start over"
+        )
+    report.num_rows = report.num_resumed = count
+
+
+def _settle(report: Report, summary: WriteSummary) -> list[int]:
+    """Take over the counts of the finished dataset and of its quarantine; returns the rows of that."""
+    report.num_samples, report.num_records = summary.num_samples, summary.num_records
+    report.num_quarantined = summary.num_quarantined
+    report.num_shards, report.bytes = summary.num_shards, summary.bytes
+    lines = [json.loads(line) for line in open_source(report.out).read(QUARANTINE_FILE).decode().splitlines()]
+    bad_rows = [BadRow(str(line["record"]), str(line["reason"])) for line in lines]
+    report.quarantined = dict(Counter(bad.kind for bad in bad_rows).most_common())
+    report.examples = [bad.example for bad in bad_rows[:NUM_EXAMPLES]]
+    held = summary.num_samples + len(lines)
+    report.check({"the writer counted": summary.num_rows, "samples and quarantine hold": held})
+    return [int(line["row"]) for line in lines]

@@ -1,0 +1,64 @@
+"""The report of a conversion: what came in, and what became of it.
+
+Promises: rows in = samples + quarantined, checked against what the files hold. What earlier, killed runs of the same
+conversion had done is part of it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from shards.base import PrintableError
+from tools.rows import BadRow
+
+NUM_EXAMPLES = 20
+"""Quarantined rows and dropped records that a report quotes; all of them stand in the dataset."""
+
+
+class ConversionError(PrintableError, ValueError):
+    """A conversion that gives nothing: no usable row, inputs that changed under it, accounts that do not add up."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Report:
+    """The accounts of a conversion; num_rows = num_samples + num_quarantined."""
+
+    name: str
+    out: str
+    num_rows: int = 0
+    num_resumed: int = 0
+    """Of num_rows, those that an earlier run had dealt with."""
+    num_samples: int = 0
+    num_records: int = 0
+    num_quarantined: int = 0
+    quarantined: dict[str, int] = field(default_factory=dict)
+    """Rows by kind of reason, the commonest first."""
+    examples: list[str] = field(default_factory=list)
+    """Of quarantined rows."""
+    num_shards: int = 0
+    bytes: int = 0
+    """Of the files that hold the samples."""
+    seconds: float = 0.0
+    finished_before: bool = False
+    """The same conversion had been finished: nothing was done."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """For --json."""
+        return asdict(self)
+
+    def refuse(self, bad: BadRow) -> None:
+        """Count a row that gives no sample."""
+        self.num_quarantined += 1
+        self.quarantined[bad.kind] = self.quarantined.get(bad.kind, 0) + 1
+        if bad.example and len(self.examples) < NUM_EXAMPLES:
+            self.examples.append(bad.example)
+
+    def check(self, found: dict[str, int]) -> None:
+        """Compare num_rows with the counts of others, each named. Raises ConversionError."""
+        if any(count != self.num_rows for count in found.values()):
+            counts = ", ".join(f"{name} {count}" for name, count in found.items())
+            raise ConversionError(
+                f"{self.out}: the accounts do not add up: {self.num_rows} rows came in, {counts}; do not use what is "
+                "there, report a bug"
+            )
