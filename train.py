@@ -21,7 +21,7 @@ import typer
 from mcg.config import RunConfig, load_config
 from mcg.engine.checkpoint import find_checkpoint, latest_checkpoint
 from mcg.inputs import check_inputs
-from shards.cli import SAVED, one_line_errors, options, start_command
+from shards.cli import DEBUG_OPTION, SAVED, one_line_errors, start_command
 
 
 def run(config: RunConfig) -> int:
@@ -142,7 +142,7 @@ def _note_sigterm() -> Any:
 def main(
     config: Annotated[Path, typer.Option(help="A YAML file under configs/; its head says what to expect.")],
     overrides: Annotated[list[str] | None, typer.Argument(help="a.b=c, over the config file.")] = None,
-    debug: bool = options.DEBUG,
+    debug: bool = DEBUG_OPTION,
     local_rank: Annotated[int, typer.Option("--local_rank", "--local-rank", hidden=True)] = 0,
 ) -> None:
     """Train as a config says, from where the run stands."""

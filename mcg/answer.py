@@ -37,7 +37,7 @@ from mcg.tasks.open_qa import OpenQA, likelihoods, pad_answers
 from mcg.tasks.question import question_arrays
 from mcg.trained import trained_model
 from shards.base import MediaError, UsageError, cell, say_json
-from shards.cli import console, one_line_errors, options, start_command
+from shards.cli import DEBUG_OPTION, console, one_line_errors, start_command
 from shards.decode import Frames, open_backend
 from shards.media import KeyFrames, plan_clip, probe_table
 from shards.order import rng
@@ -200,7 +200,7 @@ def main(
     select: Annotated[str, typer.Option(help="Which checkpoint of a run folder: latest or best (by val).")] = "latest",
     device: Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1; default: the GPU where there is one.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="A line of JSON per question.")] = False,
-    debug: bool = options.DEBUG,
+    debug: bool = DEBUG_OPTION,
     overrides: Annotated[list[str] | None, typer.Argument(help="a.b=c, over the file of --config.")] = None,
 ) -> None:
     """Answer questions about a video."""

@@ -19,7 +19,7 @@ import typer
 
 from mcg.scoring.controls import CONTROLS
 from mcg.scoring.score_checkpoint import score_checkpoint
-from shards.cli import one_line_errors, options, start_command
+from shards.cli import DEBUG_OPTION, one_line_errors, start_command
 
 
 def main(
@@ -33,7 +33,7 @@ def main(
     again: Annotated[bool, typer.Option(help="Score the test split although this run has scored it before.")] = False,
     control: Annotated[list[str] | None, typer.Option(help=f"One or more of: {', '.join(CONTROLS)}.")] = None,
     out: Annotated[Path | None, typer.Option(help="Folder for the results; default RUN_DIR/evaluation/SPLIT.")] = None,
-    debug: bool = options.DEBUG,
+    debug: bool = DEBUG_OPTION,
     overrides: Annotated[list[str] | None, typer.Argument(help="a.b=c, over the config file.")] = None,
 ) -> None:
     """Score a checkpoint on a split; controls other than none take something away from the clips."""

@@ -16,11 +16,18 @@ from functools import partial
 from itertools import chain, islice
 from typing import Any
 
-from shards.base import logger, printable
+from shards.base import MediaError, logger, printable
 from shards.cli import Progress
-from shards.dataset import MAX_MEDIA_BYTES, DatasetWriter, DuplicateKey, KeyFrames, SampleRefused
-from shards.media import MEDIA_EXTENSIONS, STILL_BESIDE_FILM, MediaError, is_still_beside_film, probe_table, with_remedy
-from shards.read import MediaFacts
+from shards.dataset import MAX_MEDIA_BYTES, DatasetWriter, DuplicateKey, SampleRefused
+from shards.media import (
+    MEDIA_EXTENSIONS,
+    STILL_BESIDE_FILM,
+    KeyFrames,
+    MediaFacts,
+    is_still_beside_film,
+    probe_table,
+    with_remedy,
+)
 from tools.conversion import convert_dataset
 from tools.engine import Engine, threads
 from tools.media import Profile, transcode

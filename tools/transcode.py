@@ -18,10 +18,10 @@ from typing import Any
 
 import numpy as np
 
-from shards.base import shown
+from shards.base import MediaError, shown
 from shards.cli import Progress
 from shards.dataset import DatasetWriter, DuplicateKey, Index, SampleRefused, ShardRows, TextError, parse, suffix
-from shards.media import MediaError, with_remedy
+from shards.media import with_remedy
 from shards.read import Fetched, Origin, Reader, SampleError
 from tools.conversion import convert_dataset
 from tools.engine import Engine, threads

@@ -23,7 +23,7 @@ from mcg.convert import FAMILIES
 from mcg.convert.locate import locate
 from mcg.convert.rules import ConvertError
 from shards.base import UsageError, say
-from shards.cli import emit, one_line_errors, options, start_command
+from shards.cli import DEBUG_OPTION, emit, one_line_errors, start_command
 
 
 def main(
@@ -35,7 +35,7 @@ def main(
     config: Annotated[Path | None, typer.Option(help="A config whose model the weights are for.")] = None,
     lenient: Annotated[bool, typer.Option(help="Go on where keys are unexpected or missing.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the account as JSON.")] = False,
-    debug: bool = options.DEBUG,
+    debug: bool = DEBUG_OPTION,
     overrides: Annotated[list[str] | None, typer.Argument(help="a.b=c, over the config file.")] = None,
 ) -> None:
     """Convert a released checkpoint into one of ours."""

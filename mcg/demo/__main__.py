@@ -31,7 +31,7 @@ from mcg.demo.page import write_page
 from mcg.demo.summary import datasets_of, files_in, summarise
 from mcg.scoring.controls import CONTROLS
 from shards.base import SourceError, cell, say, scrub
-from shards.cli import one_line_errors, options, start_command
+from shards.cli import DEBUG_OPTION, one_line_errors, start_command
 from shards.dataset import DATASET_FILE
 
 PARTS = ("data", "pretrain", "finetune", "evaluate", "report")
@@ -156,7 +156,7 @@ def main(
     ] = None,
     clip_share: Annotated[float, typer.Option(min=0.01, max=1.0, help="Share of the clips to render.")] = 1.0,
     override: Annotated[list[str] | None, typer.Option(help="a.b=c over both configs; may be repeated.")] = None,
-    debug: bool = options.DEBUG,
+    debug: bool = DEBUG_OPTION,
 ) -> None:
     """Shards from raw media, pre-training, fine-tuning, scores on unseen clips, a report."""
     if only is not None and only not in PARTS:

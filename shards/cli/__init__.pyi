@@ -3,6 +3,9 @@
 from .exit_codes import PROBLEMS as PROBLEMS
 from .exit_codes import SAVED as SAVED
 from .exit_codes import one_line_errors as one_line_errors
+from .options import DEBUG_OPTION as DEBUG_OPTION
+from .options import JSON_OPTION as JSON_OPTION
+from .options import ROOTS_OPTION as ROOTS_OPTION
 from .options import flag as flag
 from .options import num_cores as num_cores
 from .output import console as console

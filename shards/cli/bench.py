@@ -18,10 +18,9 @@ import typer
 
 from shards.base.errors import UsageError
 from shards.base.printing import cell, complain
-from shards.cli import options
 from shards.cli.exit_codes import PROBLEMS, one_line_errors
 from shards.cli.open_dataset import Dataset, no_samples, open_dataset
-from shards.cli.options import num_cores
+from shards.cli.options import DEBUG_OPTION, JSON_OPTION, PATH_ARGUMENT, ROOTS_OPTION, num_cores
 from shards.cli.output import emit
 from shards.cli.progress import show_progress
 
@@ -40,7 +39,7 @@ _LEAST_STREAM = 256
 
 
 def bench(
-    path: str = options.PATH,
+    path: str = PATH_ARGUMENT,
     batches: int = typer.Option(20, min=1, help="Batches of each repeat."),
     batch_size: int = typer.Option(32, min=1, help="Samples in a batch."),
     threads: int | None = typer.Option(None, min=1, help="Threads of the loader.  [default: the CPU cores]"),
@@ -49,9 +48,9 @@ def bench(
     repeats: int = typer.Option(3, min=1, max=100, help="Repeats of each measure."),
     seed: int = typer.Option(0, min=0, help="Seed of the order."),
     reader_only: bool = typer.Option(False, "--reader-only", help="Leave out the loader with decoding."),
-    root: list[str] | None = options.ROOTS,
-    as_json: bool = options.JSON,
-    debug: bool = options.DEBUG,
+    root: list[str] | None = ROOTS_OPTION,
+    as_json: bool = JSON_OPTION,
+    debug: bool = DEBUG_OPTION,
 ) -> None:
     """Measure reading: the reader alone, and the loader with decoding; medians and spread over repeats.
 

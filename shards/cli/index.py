@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING
 import typer
 
 from shards.base.printing import cell, complain, say
-from shards.cli import options
 from shards.cli.exit_codes import PROBLEMS, one_line_errors
-from shards.cli.options import num_cores
+from shards.cli.options import DEBUG_OPTION, JSON_OPTION, ROOTS_OPTION, num_cores
 from shards.cli.output import emit
 from shards.cli.progress import show_progress
 from shards.dataset.members.members import KeyFrom, KeyUntil, read_options
@@ -47,9 +46,9 @@ def index(
     ),
     jobs: int | None = typer.Option(None, min=1, help="Processes.  [default: the CPU cores]"),
     strict: bool = typer.Option(False, "--strict", help="Stop at the first damaged tar."),
-    root: list[str] | None = options.ROOTS,
-    as_json: bool = options.JSON,
-    debug: bool = options.DEBUG,
+    root: list[str] | None = ROOTS_OPTION,
+    as_json: bool = JSON_OPTION,
+    debug: bool = DEBUG_OPTION,
 ) -> None:
     """Make the index of WebDataset tars, or bring it up to date; only new and changed tars are read.
 

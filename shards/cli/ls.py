@@ -16,9 +16,9 @@ import typer
 from shards.base.errors import UsageError
 from shards.base.printing import cell, complain, say_json
 from shards.base.safe_text import printable
-from shards.cli import options
 from shards.cli.exit_codes import PROBLEMS, one_line_errors
 from shards.cli.open_dataset import Dataset, open_dataset
+from shards.cli.options import DEBUG_OPTION, JSON_OPTION, PATH_ARGUMENT, ROOTS_OPTION
 from shards.cli.output import emit
 from shards.cli.tables import shard_tables
 from shards.cli.units import human_bytes
@@ -36,7 +36,7 @@ _ROWS_AT_ONCE = 1024
 
 
 def ls(
-    path: str = options.PATH,
+    path: str = PATH_ARGUMENT,
     shard: str | None = typer.Option(None, metavar="NAME", help="Only shards of this name; a pattern with * and ?."),
     key: str | None = typer.Option(
         None, metavar="PATTERN", help="Only samples whose key fits; a pattern with * and ?."
@@ -46,9 +46,9 @@ def ls(
     lines: bool = typer.Option(
         False, "--lines", help="One JSON object per sample and line, for any number of samples."
     ),
-    root: list[str] | None = options.ROOTS,
-    as_json: bool = options.JSON,
-    debug: bool = options.DEBUG,
+    root: list[str] | None = ROOTS_OPTION,
+    as_json: bool = JSON_OPTION,
+    debug: bool = DEBUG_OPTION,
 ) -> None:
     """List samples: shard, key, members with their sizes, number of records, media facts.
 

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import typer
 
-from shards.cli import options
 from shards.cli.exit_codes import one_line_errors
 from shards.cli.index import show
+from shards.cli.options import DEBUG_OPTION, JSON_OPTION, ROOTS_OPTION
 
 
 def merge(
     out: str = typer.Argument(metavar="OUT", help="Folder or URL for the whole index."),
     parts: list[str] = typer.Argument(metavar="IN...", help="Folders or URLs of the parts."),
     name: str | None = typer.Option(None, help="Name of the dataset.  [default: that of the first part]"),
-    root: list[str] | None = options.ROOTS,
-    as_json: bool = options.JSON,
-    debug: bool = options.DEBUG,
+    root: list[str] | None = ROOTS_OPTION,
+    as_json: bool = JSON_OPTION,
+    debug: bool = DEBUG_OPTION,
 ) -> None:
     """Join indexes of parts of one dataset. No tar is read.
 

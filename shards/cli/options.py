@@ -6,15 +6,15 @@ import os
 
 import typer
 
-PATH = typer.Argument(metavar="PATH", help="Folder or URL (s3://..., memory://...) that holds dataset.json.")
-ROOTS = typer.Option(
+PATH_ARGUMENT = typer.Argument(metavar="PATH", help="Folder or URL (s3://..., memory://...) that holds dataset.json.")
+ROOTS_OPTION = typer.Option(
     None,
     "--root",
     metavar="PLACE",
     help="Where shards may lie, and a web server redirect to, beside the index; may be given repeatedly.",
 )
-JSON = typer.Option(False, "--json", help="Print one JSON object instead of tables.")
-DEBUG = typer.Option(False, "--debug", help="Show the traceback of an error.")
+JSON_OPTION = typer.Option(False, "--json", help="Print one JSON object instead of tables.")
+DEBUG_OPTION = typer.Option(False, "--debug", help="Show the traceback of an error.")
 
 
 def flag(name: str) -> str:

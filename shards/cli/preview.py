@@ -21,11 +21,10 @@ from numpy.typing import NDArray
 from shards.base.errors import MediaError, UsageError
 from shards.base.printing import cell, complain
 from shards.base.safe_text import printable
-from shards.cli import options
 from shards.cli.exit_codes import PROBLEMS, one_line_errors
 from shards.cli.ls import describe_facts
 from shards.cli.open_dataset import Dataset, no_samples, open_dataset
-from shards.cli.options import num_cores
+from shards.cli.options import DEBUG_OPTION, JSON_OPTION, PATH_ARGUMENT, ROOTS_OPTION, num_cores
 from shards.cli.output import emit
 from shards.cli.page import page_template
 from shards.cli.progress import show_progress
@@ -81,15 +80,15 @@ ul { margin: .3rem 0 0; padding-left: 1.2rem; } li { overflow-wrap: anywhere; } 
 
 
 def preview(
-    path: str = options.PATH,
+    path: str = PATH_ARGUMENT,
     out: Path | None = typer.Option(None, metavar="FILE", help="The page to write.  [default: NAME-preview.html]"),
     samples: int = typer.Option(48, "--samples", "-n", min=1, max=_MAX_SAMPLES, help="Samples to show."),
     seed: int = typer.Option(0, min=0, help="Seed of the draw; the same seed draws the same samples."),
     first: bool = typer.Option(False, "--first", help="The first samples of the dataset instead of a random draw."),
     jobs: int | None = typer.Option(None, min=1, help="Samples decoded at a time.  [default: the CPU cores]"),
-    root: list[str] | None = options.ROOTS,
-    as_json: bool = options.JSON,
-    debug: bool = options.DEBUG,
+    root: list[str] | None = ROOTS_OPTION,
+    as_json: bool = JSON_OPTION,
+    debug: bool = DEBUG_OPTION,
 ) -> None:
     """Make a contact sheet: one HTML page with pictures, four frames of each video, texts and facts.
 

@@ -17,9 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shards.base.printing import cell
-from shards.cli import options
 from shards.cli.exit_codes import one_line_errors
 from shards.cli.open_dataset import Dataset, open_dataset
+from shards.cli.options import DEBUG_OPTION, JSON_OPTION, PATH_ARGUMENT, ROOTS_OPTION
 from shards.cli.output import emit
 from shards.cli.progress import show_progress
 from shards.cli.tables import group_tables
@@ -39,10 +39,10 @@ _BAR = 30
 
 
 def stats(
-    path: str = options.PATH,
-    root: list[str] | None = options.ROOTS,
-    as_json: bool = options.JSON,
-    debug: bool = options.DEBUG,
+    path: str = PATH_ARGUMENT,
+    root: list[str] | None = ROOTS_OPTION,
+    as_json: bool = JSON_OPTION,
+    debug: bool = DEBUG_OPTION,
 ) -> None:
     """Count and measure: samples, bytes, sizes, records, codecs, resolutions, durations, frame rates.
 

@@ -23,10 +23,9 @@ import typer
 
 from shards.base.errors import UsageError
 from shards.base.printing import cell, complain, json_line
-from shards.cli import options
 from shards.cli.exit_codes import PROBLEMS, one_line_errors
 from shards.cli.open_dataset import Dataset, open_dataset
-from shards.cli.options import num_cores
+from shards.cli.options import DEBUG_OPTION, JSON_OPTION, PATH_ARGUMENT, ROOTS_OPTION, num_cores
 from shards.cli.output import emit
 from shards.cli.progress import show_progress
 from shards.cli.tables import shard_tables
@@ -44,14 +43,14 @@ _KEPT = 1000
 
 
 def verify(
-    path: str = options.PATH,
+    path: str = PATH_ARGUMENT,
     quick: bool = typer.Option(False, "--quick", help="Check sizes and tar headers only: no checksums, no records."),
     decode: bool = typer.Option(False, "--decode", help="Also decode 4 frames of every medium."),
     jobs: int | None = typer.Option(None, min=1, help="Shards checked at a time.  [default: the CPU cores]"),
     quarantine: Path | None = typer.Option(None, metavar="FILE", help="Write the bad samples here, as JSON lines."),
-    root: list[str] | None = options.ROOTS,
-    as_json: bool = options.JSON,
-    debug: bool = options.DEBUG,
+    root: list[str] | None = ROOTS_OPTION,
+    as_json: bool = JSON_OPTION,
+    debug: bool = DEBUG_OPTION,
 ) -> None:
     """Check every shard against the index: size, checksums, tar headers, records; and name tars that it does not know.
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from shards.dataset.index.index import DatasetError
+from shards.base.errors import DatasetError
 from tests.tools.watching import watch
 from tools.build import build
 from tools.datasets import webvid

@@ -15,7 +15,16 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from shards.cli import emit, facts_table, flag, one_line_errors, options, print_examples, show_progress
+from shards.cli import (
+    DEBUG_OPTION,
+    JSON_OPTION,
+    emit,
+    facts_table,
+    flag,
+    one_line_errors,
+    print_examples,
+    show_progress,
+)
 from tools.commands import profiles
 from tools.commands.summary import STOPPED, check_quarantined, say_finished
 from tools.datasets import DATASETS, find_dataset
@@ -95,8 +104,8 @@ def build(
     picture_quality: int | None = profiles.PICTURE_QUALITY,
     threads: int = typer.Option(2, min=1, help="Threads that read, probe and transcode media."),
     max_quarantined: int | None = typer.Option(None, min=0, help="Exit with 1 above so many quarantined rows."),
-    as_json: bool = options.JSON,
-    debug: bool = options.DEBUG,
+    as_json: bool = JSON_OPTION,
+    debug: bool = DEBUG_OPTION,
 ) -> None:
     given = {
         "annotations": annotations,

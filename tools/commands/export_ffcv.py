@@ -6,7 +6,16 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from shards.cli import emit, facts_table, one_line_errors, options, print_examples, show_progress
+from shards.cli import (
+    DEBUG_OPTION,
+    JSON_OPTION,
+    ROOTS_OPTION,
+    emit,
+    facts_table,
+    one_line_errors,
+    print_examples,
+    show_progress,
+)
 from tools.commands.summary import check_quarantined, say_finished
 from tools.rows import OptionError
 
@@ -25,9 +34,9 @@ def export_ffcv(
     exclude: list[str] | None = typer.Option(None, help="JSON-lines of samples to leave out; may be given repeatedly."),
     jobs: int = typer.Option(2, min=1, help="Threads that read and decode."),
     max_quarantined: int | None = typer.Option(None, min=0, help="Exit with 1 above so many failed samples."),
-    root: list[str] | None = options.ROOTS,
-    as_json: bool = options.JSON,
-    debug: bool = options.DEBUG,
+    root: list[str] | None = ROOTS_OPTION,
+    as_json: bool = JSON_OPTION,
+    debug: bool = DEBUG_OPTION,
 ) -> None:
     """Write the frames of a small dataset into one FFCV file, which `source: ffcv` reads; docs/ffcv.md.
 

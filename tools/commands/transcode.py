@@ -6,7 +6,17 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from shards.cli import emit, facts_table, num_cores, one_line_errors, options, print_examples, show_progress
+from shards.cli import (
+    DEBUG_OPTION,
+    JSON_OPTION,
+    ROOTS_OPTION,
+    emit,
+    facts_table,
+    num_cores,
+    one_line_errors,
+    print_examples,
+    show_progress,
+)
 from tools.commands import profiles
 from tools.commands.summary import STOPPED, check_quarantined, say_finished
 
@@ -56,9 +66,9 @@ def transcode(
     threads: int | None = typer.Option(None, min=1, help="Media that are worked on at once.  [default: all cores]"),
     compare: int = typer.Option(16, min=0, help="Samples whose quality and speed are measured at the end."),
     max_quarantined: int | None = typer.Option(None, min=0, help="Exit with 1 above so many quarantined samples."),
-    root: list[str] | None = options.ROOTS,
-    as_json: bool = options.JSON,
-    debug: bool = options.DEBUG,
+    root: list[str] | None = ROOTS_OPTION,
+    as_json: bool = JSON_OPTION,
+    debug: bool = DEBUG_OPTION,
 ) -> None:
     with one_line_errors(debug, STOPPED):
         profile = profiles.find_profile(profile_name, context)

@@ -17,8 +17,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TextIO
 
+from shards.base import DatasetError
 from shards.cli import Progress
-from shards.dataset import DatasetError
 from shards.read import MAX_FRAMES, Beton, BetonReader, Origin
 from tools.conversion import check_usable, convert
 from tools.engine import Engine, threads
@@ -62,7 +62,7 @@ def export(
     """Write the samples of the dataset at `url` to the file `out`, which must not be there yet; if it is, made of the
     same samples in the same way, there is nothing to do.
 
-    engine: where samples are decoded; None: two threads. roots: where shards may lie beside `url` (shards/storage/roots.py).
+    engine: where samples are decoded; None: two threads. roots: where shards may lie beside `url`.
     Raises NoFfcv, OptionError, ConversionError; DatasetError and SourceError of the dataset; OSError for the disk.
     """
     begin = time.monotonic()

@@ -15,13 +15,13 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from shards.base import ConfigError
+from shards.base import ConfigError, MediaError
 from shards.dataset import TextError, parse
 from shards.decode import decode
 from shards.loader import DatasetConfig
-from shards.media import ClipConfig, ClipPlan, MediaError, plan_clip
+from shards.media import ClipConfig, ClipPlan, MediaFacts, plan_clip
 from shards.order import rng
-from shards.read import Fetched, MediaFacts, Origin, Reader, SampleError
+from shards.read import Fetched, Origin, Reader, SampleError
 from shards.select import ExclusionError, Selection, open_selection
 from tools.rows import BadRow, OptionError
 
@@ -100,7 +100,7 @@ class Samples:
             config = DatasetConfig(
                 name=_NAME, path=self._index.source.url, elements="sample", where=where, exclude=tuple(exclude)
             )
-            return open_selection(config, self._index)
+            return open_selection(self._index, config.name, config.where, config.exclude, config.elements)
         except (ConfigError, ExclusionError) as error:
             raise OptionError(str(error)) from error
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from shards.dataset.writing.writer import DatasetWriter
-from shards.media.kinds import probe
-from shards.read.sample import MediaFacts
+from shards.media.facts import MediaFacts
+from shards.media.probe import probe
 from tests.tools.commands.command_line import invoke
 
 ROOT = Path(__file__).resolve().parents[3]

@@ -15,7 +15,8 @@ from shards.dataset.writing.writer import DatasetWriter
 from shards.loader.config import LoaderConfig
 from shards.loader.loader import Loader
 from shards.loader.worker import RngFactory
-from shards.media.clip import ClipConfig, EncodedClip, plan_clip
+from shards.media.clip import EncodedClip, plan_clip
+from shards.media.clip_config import ClipConfig
 from shards.read.beton import ALLOCATION, DESCRIPTOR, HEADER, VERSION, Beton, fields, row_type
 from shards.read.sample import Sample
 from tests.tools.commands.command_line import invoke

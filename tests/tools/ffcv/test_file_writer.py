@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from shards.dataset.writing.writer import DatasetWriter
-from shards.read.sample import MediaFacts
+from shards.media.facts import MediaFacts
 from tools.ffcv.export import export
 from tools.ffcv.file_writer import NoFfcv
 from tools.report import ConversionError

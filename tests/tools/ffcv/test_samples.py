@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from shards.media.kinds import probe
+from shards.media.probe import probe
 from shards.read.beton import Beton
 from tests.tools.ffcv.conftest import smallest_videos
 from tools.ffcv.export import export
