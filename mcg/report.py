@@ -20,7 +20,7 @@ from typing import Annotated, Any
 import typer
 
 from shards.base import UsageError, say
-from shards.cli import one_line_errors, options, page_template, start_command
+from shards.cli import DEBUG_OPTION, one_line_errors, page_template, start_command
 
 Lines = list[dict[str, Any]]
 """The lines of a JSON-lines file."""
@@ -157,7 +157,7 @@ def _some(predictions: Lines) -> Lines:
 def main(
     run_dir: Annotated[Path, typer.Argument(metavar="RUN", help="The run_dir of a run of train.py.")],
     out: Annotated[Path | None, typer.Option(help="The page to write; default RUN/report.html.")] = None,
-    debug: bool = options.DEBUG,
+    debug: bool = DEBUG_OPTION,
 ) -> None:
     """Write the page of a run."""
     with one_line_errors(debug):
