@@ -3,7 +3,7 @@
     python benchmarks/transcoded.py [--data FOLDER] [--rounds 3] [--sweep]
 
 Originals: H.264 clips of 10 s, 640x360, 25 fps, a key frame every 250 frames (clips.py `gop250`), and where there is
-the test corpus its H.264 clips of 640x360 and more as they are (`corpus`). Every profile of tools/media.py is made of
+the test corpus its H.264 clips of 640x360 and more as they are (`corpus`). Every profile of tools/media/transcode.py is made of
 them once. A case decodes from each file clips of 4 frames at 224x224, one random frame of each of four equal parts (the
 same draws in every case), by our CPU decoder with the GOP table of the index, as the loader does: one thread, one
 process. `vs original` are clips per second of the CPU over those of the originals; size is that of all files over that
@@ -26,8 +26,8 @@ from clips import make, read_plan
 from harness import beside, run_case, save_json, timed
 
 from shards.media.probe import probe
-from tools import media
-from tools.media import PROFILES, MediaError, VideoProfile, find_profile, transcode
+from tools.media.transcode import transcode as media
+from tools.media.transcode import PROFILES, MediaError, VideoProfile, find_profile, transcode
 from tools.quality import Medium, measure
 
 CLIPS_A_FILE = 3

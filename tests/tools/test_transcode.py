@@ -24,9 +24,9 @@ from shards.read.sample import Sample
 from shards.storage.open import open_source
 from tests.shards.foreign_tars import write_tar
 from tests.tools.test_build import files, members, quarantine
-from tests.tools.test_media import video
+from tests.tools.media.test_transcode import video
 from tests.tools.watching import watch
-from tools.media import FramesProfile, Profile, VideoProfile, transcode
+from tools.media.transcode import FramesProfile, Profile, VideoProfile, transcode
 from tools.report import ConversionError
 from tools.transcode import TranscodeReport, transcode_dataset
 

@@ -34,7 +34,7 @@ from tests.shards.pictures import (
     with_chunks,
     xmp,
 )
-from tools.media import VideoProfile, transcode
+from tools.media.transcode import VideoProfile, transcode
 
 PICTURE = scene()
 IMAGE = Image.fromarray(PICTURE)

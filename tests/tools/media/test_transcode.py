@@ -25,7 +25,7 @@ from shards.media.videos.video import decode_packet, demux, open_video
 from shards.media.videos.video_facts import frame_times
 from tests.shards.bars import numbers_of
 from tests.shards.films import SEEKABLE, Film, shoot
-from tools.media import (
+from tools.media.transcode import (
     CODECS,
     PROFILES,
     FramesProfile,
