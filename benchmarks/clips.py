@@ -121,7 +121,8 @@ def _encode(path: Path, pictures: list[Any], codec: str, options: dict[str, str]
 
 
 def _transcode(originals: Path, place: Path, profile: str) -> None:
-    from tools.media.transcode import PROFILES, transcode
+    from tools.media.profiles import PROFILES
+    from tools.media.transcode import transcode
 
     for path in sorted(originals.glob("*.mp4")):
         made = transcode(path.read_bytes(), "mp4", PROFILES[profile])

@@ -3,12 +3,12 @@
     python benchmarks/transcoded.py [--data FOLDER] [--rounds 3] [--sweep]
 
 Originals: H.264 clips of 10 s, 640x360, 25 fps, a key frame every 250 frames (clips.py `gop250`), and where there is
-the test corpus its H.264 clips of 640x360 and more as they are (`corpus`). Every profile of tools/media/transcode.py is made of
+the test corpus its H.264 clips of 640x360 and more as they are (`corpus`). Every profile of tools/media/ is made of
 them once. A case decodes from each file clips of 4 frames at 224x224, one random frame of each of four equal parts (the
 same draws in every case), by our CPU decoder with the GOP table of the index, as the loader does: one thread, one
 process. `vs original` are clips per second of the CPU over those of the originals; size is that of all files over that
-of the originals; PSNR and SSIM are of luma, at equal size, over 4 frames of each file (tools/quality.py).
---sweep: the options of the default profile one by one instead: GOP, quality, preset, B frames, tune.
+of the originals; PSNR and SSIM are of luma, at equal size, over 4 frames of each file (tools/quality.py). --sweep: the
+options of the default profile one by one instead: GOP, quality, preset, B frames, tune.
 """
 
 from __future__ import annotations
@@ -25,9 +25,11 @@ import numpy as np
 from clips import make, read_plan
 from harness import beside, run_case, save_json, timed
 
+from shards.base.errors import MediaError
 from shards.media.probe import probe
-from tools.media.transcode import transcode as media
-from tools.media.transcode import PROFILES, MediaError, VideoProfile, find_profile, transcode
+from tools.media import mp4_writer
+from tools.media.profiles import PROFILES, VideoProfile, find_profile
+from tools.media.transcode import transcode
 from tools.quality import Medium, measure
 
 CLIPS_A_FILE = 3
@@ -95,8 +97,10 @@ def made(place: Path, name: str, profile: Any, options: dict[str, str]) -> Path:
     if (out / "made.json").exists():
         return out
     out.mkdir(exist_ok=True)
-    plain = media._options
-    media._options = lambda profile: {key: value for key, value in {**plain(profile), **options}.items() if value}
+    plain = mp4_writer.encoder_options
+    mp4_writer.encoder_options = lambda *about: {
+        key: value for key, value in {**plain(*about), **options}.items() if value
+    }
     pairs, seconds, num_frames = [], 0.0, 0
     try:
         for path in sorted(place.iterdir()):
@@ -112,7 +116,7 @@ def made(place: Path, name: str, profile: Any, options: dict[str, str]) -> Path:
             pairs.append((source, Medium(result.media, result.ext)))
             (out / f"{path.stem}.{result.ext}").write_bytes(result.media)
     finally:
-        media._options = plain
+        mp4_writer.encoder_options = plain
     quality = measure(pairs, profile)
     assert quality is not None
     figures = {

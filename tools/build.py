@@ -3,7 +3,7 @@
 Promises: those of tools/conversion.py; every row ends as a sample or in the quarantine with file, line, reason and
 remedy. A broken video never stops a build, a fault of the machine (disk, mount) always does. Where a killed build goes
 on, the rows before are parsed again, but their media are neither read nor probed.
-Media are stored as they come, byte for byte, or as a media profile makes them (tools/media/transcode.py); with GOP tables.
+Media are stored as they come, byte for byte, or as a media profile makes them (tools/media/); with GOP tables.
 """
 
 from __future__ import annotations
@@ -30,7 +30,8 @@ from shards.media import (
 )
 from tools.conversion import convert_dataset
 from tools.engine import Engine, threads
-from tools.media.transcode import Profile, transcode
+from tools.media.profiles import Profile
+from tools.media.transcode import transcode
 from tools.report import NUM_EXAMPLES, ConversionError, Report
 from tools.rows import BAD_MEDIA, DUPLICATE, MALFORMED, BadRow, Row
 

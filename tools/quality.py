@@ -34,7 +34,7 @@ from shards.media import (
     probe_key_frames,
     usable,
 )
-from tools.media.transcode import Profile
+from tools.media.profiles import Profile
 
 FRAMES_COMPARED = 4
 """Of each video."""

@@ -1,8 +1,8 @@
 """A dataset of shards made anew with other media: `python -m tools transcode SRC OUT --profile NAME` as a function.
 
 Promises: keys, text records, the meta of the json and the order of samples stay; media become what the profile says
-(tools/media/transcode.py). Every sample of the source is written or quarantined with shard, key and reason; the rest of what
-tools/conversion.py promises holds, too. The provenance names the profile, the source's fingerprint and the version of
+(tools/media/). Every sample of the source is written or quarantined with shard, key and reason, and the promises of
+tools/conversion.py hold. The provenance names the profile, the source's fingerprint and the version of
 PyAV; a run that differs in one of them does not go on in the same place.
 Gives up: members that are neither the medium nor its texts are left behind and counted; borders of shards are new.
 """
@@ -25,7 +25,8 @@ from shards.media import with_remedy
 from shards.read import Fetched, Origin, Reader, SampleError
 from tools.conversion import convert_dataset
 from tools.engine import Engine, threads
-from tools.media.transcode import Profile, Transcoded, describe, transcode
+from tools.media.profiles import Profile, describe
+from tools.media.transcode import Transcoded, transcode
 from tools.quality import Medium, Quality, measure
 from tools.report import ConversionError, Report
 from tools.rows import BAD_MEDIA, DUPLICATE, MALFORMED, BadRow

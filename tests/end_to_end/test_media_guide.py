@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from tools.commands.profiles import PROFILE_FIELDS
-from tools.media.transcode import CODECS, PROFILES, FramesProfile
+from tools.media.codecs import CODECS
+from tools.media.profiles import PROFILES, FramesProfile
 
 ROOT = Path(__file__).parents[2]
 GUIDE = (ROOT / "docs" / "media.md").read_text()

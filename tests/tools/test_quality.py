@@ -7,8 +7,9 @@ import pytest
 
 from shards.decode.cpu import decode
 from tests.shards.films import Film, shoot
-from tests.tools.media.test_transcode import video
-from tools.media.transcode import FramesProfile, VideoProfile, transcode
+from tests.tools.media.scenes import video
+from tools.media.profiles import FramesProfile, VideoProfile
+from tools.media.transcode import transcode
 from tools.quality import Medium, errors_of_frames, measure
 
 

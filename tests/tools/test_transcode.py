@@ -23,10 +23,11 @@ from shards.read.reader import Reader
 from shards.read.sample import Sample
 from shards.storage.open import open_source
 from tests.shards.foreign_tars import write_tar
+from tests.tools.media.scenes import video
 from tests.tools.test_build import files, members, quarantine
-from tests.tools.media.test_transcode import video
 from tests.tools.watching import watch
-from tools.media.transcode import FramesProfile, Profile, VideoProfile, transcode
+from tools.media.profiles import FramesProfile, Profile, VideoProfile
+from tools.media.transcode import transcode
 from tools.report import ConversionError
 from tools.transcode import TranscodeReport, transcode_dataset
 

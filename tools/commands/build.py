@@ -32,7 +32,7 @@ from tools.rows import OptionError
 
 if TYPE_CHECKING:
     from tools.build import BuildReport
-    from tools.media.transcode import Profile
+    from tools.media.profiles import Profile
 
 
 def build_help() -> str:
@@ -190,7 +190,7 @@ def _provenance(
     given = {name: _input(value) if isinstance(value, Path) else value for name, value in options.items()}
     made = {}
     if media_profile is not None and profile is not None:
-        from tools.media.transcode import describe
+        from tools.media.profiles import describe
 
         made = {"media_profile": describe(media_profile, profile)}
     limits = {"samples_per_shard": samples_per_shard, "limit": limit}

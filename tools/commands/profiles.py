@@ -1,7 +1,7 @@
 """The options that change a media profile, which build and transcode share, and the profile that they describe.
 
 Promises: an option that the profile has no field for, or a value that it cannot take, is an OptionError. Profiles
-themselves are in tools/media/transcode.py.
+themselves are in tools/media/profiles.py.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from shards.cli import flag
 from tools.rows import OptionError
 
 if TYPE_CHECKING:
-    from tools.media.transcode import Profile
+    from tools.media.profiles import Profile
 
 SHORT_SIDE = typer.Option(None, min=16, help="Short side of frames, pixels; smaller media keep their own.")
 FPS = typer.Option(None, help="Keep at most so many frames per second of a video.")
@@ -28,7 +28,7 @@ PICTURE = typer.Option(None, help="frames_...: jpeg or webp.")
 PICTURE_QUALITY = typer.Option(None, min=1, help="JPEG quality of pictures in the dataset, 1 to 100.")
 
 PROFILE_FIELDS = ("short_side", "fps", "every", "gop", "codec", "quality", "num_frames", "picture", "picture_quality")
-"""Options that change a field of a media profile (tools/media/transcode.py)."""
+"""Options that change a field of a media profile (tools/media/profiles.py)."""
 
 
 def find_profile(name: str | None, context: typer.Context) -> Profile | None:
@@ -41,6 +41,6 @@ def find_profile(name: str | None, context: typer.Context) -> Profile | None:
         return None
     # The encoder of AV1 would write a page to stderr for every video.
     os.environ.setdefault("SVT_LOG", "1")
-    from tools.media.transcode import transcode as media
+    from tools.media import profiles
 
-    return media.find_profile(name, **changes)
+    return profiles.find_profile(name, **changes)

@@ -15,14 +15,14 @@ from tests.tools.test_build import files
 from tests.tools.test_transcode import SMALL, write_source
 from tools.commands.profiles import PROFILE_FIELDS
 from tools.engine import threads
-from tools.media.transcode import PROFILES
+from tools.media.profiles import PROFILES
 from tools.transcode import transcode_dataset
 
 KILLED = """
 import sys
 from tests.tools.watching import watch
 from tools.engine import threads
-from tools.media.transcode import VideoProfile
+from tools.media.profiles import VideoProfile
 from tools.transcode import transcode_dataset
 
 def wait(done, bad):

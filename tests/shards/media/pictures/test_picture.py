@@ -34,7 +34,8 @@ from tests.shards.pictures import (
     with_chunks,
     xmp,
 )
-from tools.media.transcode import VideoProfile, transcode
+from tools.media.profiles import VideoProfile
+from tools.media.transcode import transcode
 
 PICTURE = scene()
 IMAGE = Image.fromarray(PICTURE)

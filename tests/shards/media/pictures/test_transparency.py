@@ -13,7 +13,8 @@ from PIL import Image
 
 from shards.decode.cpu import decode
 from shards.media.clip import ClipPlan
-from tools.media.transcode import VideoProfile, transcode
+from tools.media.profiles import VideoProfile
+from tools.media.transcode import transcode
 
 HEIGHT, WIDTH = 32, 48
 PLAN = ClipPlan((0, 2), (HEIGHT, WIDTH), (0, 0, HEIGHT, WIDTH))

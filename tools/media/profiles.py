@@ -1,0 +1,135 @@
+"""Media profiles: what videos and pictures are made into, by name, with fields that the command line can change."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import numpy as np
+from pydantic import Field, model_validator
+
+from shards.base import ConfigError, Frozen
+from shards.media import (
+    MAX_FRAMES,
+)
+from tools.media.codecs import CODECS, check_encoder
+from tools.rows import OptionError
+
+_PICTURE_QUALITY = 90
+
+
+class VideoProfile(Frozen):
+    """Videos for training: small, with many places where decoding can start."""
+
+    short_side: int = Field(default=256, ge=16, le=4096)
+    """Of the frames, pixels; a smaller video keeps its own."""
+    codec: Literal["h264", "hevc", "av1"] = "h264"
+    """All of them are decoded by NVDEC (AV1: from Ampere on)."""
+    quality: int | None = Field(default=None, ge=0, le=63)
+    """Constant rate factor, 0 (best) to 51, AV1 to 63; None: 23 for H.264, 26 for HEVC, 35 for AV1."""
+    gop: int = Field(default=8, ge=1, le=600)
+    """Frames from one key frame to the next."""
+    fps: float | None = Field(default=None, ge=0.01, le=240)
+    """At most so many frames per second are kept, the first of each 1/fps seconds; None: all."""
+    every: int = Field(default=1, ge=1, le=1000)
+    """One of so many frames is kept: 10 gives the tenth of the frame rate that ALPRO advises."""
+    picture_quality: int = Field(default=_PICTURE_QUALITY, ge=1, le=100)
+    """Of pictures in the dataset, JPEG quality."""
+
+    @model_validator(mode="after")
+    def _check(self) -> VideoProfile:
+        if self.fps is not None and self.every != 1:
+            raise ValueError(f"fps {self.fps:g} and every {self.every} both say which frames are kept; give one")
+        if (self.quality or 0) > CODECS[self.codec].worst:
+            raise ValueError(f"quality {self.quality} is beyond {CODECS[self.codec].worst}, the worst of {self.codec}")
+        return self
+
+    @property
+    def used_quality(self) -> int:
+        """The quality, or the default of the codec."""
+        return CODECS[self.codec].quality if self.quality is None else self.quality
+
+    def keep(self, times: Sequence[float]) -> list[int]:
+        """The numbers of the frames that are kept, of frames at these times (seconds, in order)."""
+        if self.fps is None:
+            return list(range(0, len(times), self.every))
+        # A frame just before the border of a slot, by rounding, belongs to the slot behind it.
+        slots = np.floor((np.asarray(times) - times[0]) * self.fps + 1e-3)
+        return np.flatnonzero(np.diff(slots, prepend=-1) > 0).tolist()
+
+
+class FramesProfile(Frozen):
+    """A few pictures of each video instead of the video."""
+
+    num_frames: int = Field(default=8, ge=1, le=MAX_FRAMES)
+    """Pictures of each video; of a shorter one all its frames."""
+    short_side: int = Field(default=256, ge=16, le=4096)
+    """Of the pictures, pixels; a smaller video keeps its own."""
+    picture: Literal["jpeg", "webp"] = "jpeg"
+    """nvJPEG decodes JPEG; WebP is smaller and decoded on the CPU."""
+    quality: int | None = Field(default=None, ge=1, le=100)
+    """Of the pictures, 100 is best; None: 90 for JPEG, 80 for WebP."""
+    picture_quality: int = Field(default=_PICTURE_QUALITY, ge=1, le=100)
+    """Of pictures in the dataset, JPEG quality."""
+
+    @property
+    def used_quality(self) -> int:
+        """The quality, or the default of the kind of picture."""
+        return (_PICTURE_QUALITY if self.picture == "jpeg" else 80) if self.quality is None else self.quality
+
+    def keep(self, times: Sequence[float]) -> list[int]:
+        """The frames in the middles of num_frames equal parts, each once: those of a uniform clip plan."""
+        have, want = len(times), min(self.num_frames, len(times))
+        return [(2 * i + 1) * have // (2 * want) for i in range(want)]
+
+
+Profile = VideoProfile | FramesProfile
+PROFILES: dict[str, Profile] = {
+    "h264_256": VideoProfile(),
+    "h264_256_tenth": VideoProfile(every=10, gop=4),
+    "hevc_256": VideoProfile(codec="hevc"),
+    "av1_256": VideoProfile(codec="av1"),
+    "frames_8": FramesProfile(num_frames=8),
+    "frames_16": FramesProfile(num_frames=16),
+}
+"""Names for the command line."""
+
+
+def find_profile(name: str, **changes: Any) -> Profile:
+    """The profile of this name, with some fields changed (None: not changed). Raises OptionError."""
+    if name not in PROFILES:
+        raise OptionError(f"no media profile is called {name!r}; known: {', '.join(PROFILES)}")
+    profile = PROFILES[name]
+    given = {field: value for field, value in changes.items() if value is not None}
+    surplus = sorted(given.keys() - type(profile).model_fields.keys())
+    if surplus:
+        takes = ", ".join(f"--{field.replace('_', '-')}" for field in type(profile).model_fields)
+        surplus_flags = ", ".join(f"--{field.replace('_', '-')}" for field in surplus)
+        raise OptionError(f"profile {name} takes no {surplus_flags}; it takes {takes}")
+    try:
+        profile = type(profile)(**{**profile.model_dump(), **given})
+    except ConfigError as error:
+        raise OptionError(f"profile {name}: {str(error).removeprefix(f'{type(profile).__name__}: ')}") from error
+    if isinstance(profile, VideoProfile):
+        check_encoder(profile.codec)
+    return profile
+
+
+def describe(name: str, profile: Profile) -> dict[str, Any]:
+    """What the provenance of a dataset says of its media: with this, and the inputs, the same bytes come again."""
+    import av
+    import PIL
+
+    fields = {**profile.model_dump(), "quality": profile.used_quality}
+    return {"name": name, **fields, "pyav": av.__version__, "pillow": PIL.__version__}
+
+
+def fit(width: int, height: int, short_side: int, even: bool = True) -> tuple[int, int]:
+    """(width, height) with this short side or, of what is smaller already, its own; even: no odd side."""
+    scale = min(1.0, short_side / min(width, height))
+    step = 2 if even else 1
+
+    def side(own: int) -> int:
+        return max(step, min(own - own % step, round(own * scale / step) * step))
+
+    return side(width), side(height)
