@@ -33,6 +33,7 @@ _NAME = r"[\w.*-]+(?:/[\w.*-]+)*"
 PAGE = re.compile(r"(?<![\w/.:*$}-])(?:\.\./)*[\w.-]+(?:/[\w.-]+)*\.md\b")
 PATH = re.compile(rf"(?<![\w/.:$}}-])(?:{'|'.join(map(re.escape, FOLDERS))})/(?:{_NAME}\.\w+|{_NAME}/)")
 SOURCE = re.compile(r"(?<![\w/.:*$}<-])(?:\w+/)*[a-z]\w*\.py\b")
+OUTSIDE = re.compile(r"(?<![\w/.(])\.\./[\w./-]+")
 LINK = re.compile(r"\]\(([^()\s]+)\)")
 MODULE = re.compile(r"\bpython3? -m ((?:shards|mcg|tools)\b[\w.]*)")
 KEY = re.compile(r"`([a-z_]+(?:\.[a-z_*]+)+)(?:=[^`]*)?`")
@@ -77,7 +78,9 @@ def test_every_page_is_there() -> None:
 
 
 def test_every_file_and_folder_is_there() -> None:
-    lost = [
+    """None lies beside the tree; only links lead up (test_every_link_leads_to_a_file_and_a_heading)."""
+    lost = [f"{file}: {path}" for file in ALL for path in OUTSIDE.findall(_prose(file))]
+    lost += [
         f"{file}: {path}"
         for file in ALL
         for path in sorted(set(PATH.findall(_prose(file))) - set(NOT_OURS))
