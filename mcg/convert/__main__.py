@@ -19,7 +19,7 @@ from typing import Annotated
 import typer
 
 from mcg.config import load_config
-from mcg.convert import FAMILIES
+from mcg.convert.families import FAMILIES
 from mcg.convert.locate import locate
 from mcg.convert.rules import ConvertError
 from shards.base import UsageError, say

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from mcg.convert import FAMILIES
+from mcg.convert.families import FAMILIES
 from mcg.convert.rules import Part
 
 if TYPE_CHECKING:

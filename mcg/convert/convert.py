@@ -13,8 +13,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from mcg.convert import FAMILIES, TARGETS
 from mcg.convert.account import Conversion, Entry, Status
+from mcg.convert.families import FAMILIES, TARGETS
 from mcg.convert.reading import Released
 from mcg.convert.resize import fit
 from mcg.convert.rules import ConvertError, Family, Part, Section, Shapes, Target

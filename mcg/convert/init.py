@@ -11,9 +11,9 @@ from typing import Any
 
 from torch import nn
 
-from mcg.convert import FAMILIES
 from mcg.convert.config import InitSource
 from mcg.convert.convert import convert, detect
+from mcg.convert.families import FAMILIES
 from mcg.convert.locate import locate
 from mcg.convert.reading import read_checkpoint
 from mcg.convert.rules import ConvertError

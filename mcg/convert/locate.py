@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from mcg.convert import FAMILIES
+from mcg.convert.families import FAMILIES
 from mcg.convert.rules import ConvertError
 
 KNOWN = {name: (place, file) for family in FAMILIES.values() for name, place, file in family.known}

@@ -13,9 +13,9 @@ from typing import Any
 
 from torch import nn
 
-from mcg.convert import TARGETS
 from mcg.convert.account import Conversion
 from mcg.convert.convert import convert
+from mcg.convert.families import TARGETS
 from mcg.convert.rules import ConvertError, Family, Rule
 from mcg.engine.checkpoint import Checkpoint
 from mcg.engine.weights import read_weights

@@ -18,8 +18,8 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
-from mcg.convert import FAMILIES
 from mcg.convert.convert import convert
+from mcg.convert.families import FAMILIES
 from mcg.model.config import MCGConfig
 from mcg.model.mcg import MCG
 

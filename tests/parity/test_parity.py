@@ -14,7 +14,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from mcg.convert import FAMILIES
+from mcg.convert.families import FAMILIES
 from mcg.convert.rules import Family
 from mcg.objectives.classification import Classification
 from mcg.objectives.config import (

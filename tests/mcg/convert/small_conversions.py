@@ -6,9 +6,9 @@ from typing import Any
 
 from torch import Tensor
 
-from mcg.convert import FAMILIES
 from mcg.convert.account import Conversion
 from mcg.convert.convert import convert
+from mcg.convert.families import FAMILIES
 from mcg.model.config import MCGConfig
 from mcg.model.mcg import MCG
 from tests.mcg.convert.layouts import SMALL, Sizes

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from mcg.config import ConfigError, load_config
-from mcg.convert import FAMILIES
 from mcg.convert.config import InitSource
+from mcg.convert.families import FAMILIES
 
 DEMO = "configs/demo/pt.yaml"
 

@@ -10,9 +10,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mcg.convert import FAMILIES
 from mcg.convert.account import summary
 from mcg.convert.convert import convert, detect
+from mcg.convert.families import FAMILIES
 from mcg.convert.reading import Released
 from mcg.convert.rules import ConvertError
 from tests.mcg.convert import layouts

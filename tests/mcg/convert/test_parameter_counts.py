@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 import torch
 
-from mcg.convert import FAMILIES
 from mcg.convert.account import Conversion
 from mcg.convert.convert import convert
+from mcg.convert.families import FAMILIES
 from mcg.model.bert import Decoder, TextEncoder
 from mcg.model.config import MCGConfig, TextConfig, TimeSformerConfig
 from mcg.model.mcg import MCG

@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from rich.console import Console
 
-from mcg.convert import FAMILIES
 from mcg.convert.convert import convert
+from mcg.convert.families import FAMILIES
 from mcg.convert.report import table
 from tests.mcg.convert import layouts
 from tests.mcg.convert.layouts import SMALL, draw

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from mcg.convert.mcg_model import MCG_MODEL
+from mcg.convert.families.mcg_model import MCG_MODEL
 from mcg.convert.resize import fit
 from mcg.convert.rules import ConvertError
 

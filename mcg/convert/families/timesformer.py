@@ -5,7 +5,7 @@ Files `*.pyth` with the weights under `model_state`, 8 to 96 frames (docs/facts/
 
 from __future__ import annotations
 
-from mcg.convert.mcg_model import MCG_MODEL, derive
+from mcg.convert.families.mcg_model import MCG_MODEL, derive
 from mcg.convert.rules import Family, Rule
 
 HEAD = "the classifier of the visual encoder's own data set, which no system here uses"

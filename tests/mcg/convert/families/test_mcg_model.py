@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from mcg.convert import FAMILIES, TARGETS
 from mcg.convert.convert import convert
+from mcg.convert.families import FAMILIES, TARGETS
 from mcg.convert.rules import ConvertError
 from tests.mcg.convert import layouts
 from tests.mcg.convert.layouts import SMALL, Sizes, draw

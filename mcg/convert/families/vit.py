@@ -7,9 +7,9 @@ meant the weights now called augreg_in21k_ft_in1k; a newer timm gives augreg2_in
 
 from __future__ import annotations
 
-from mcg.convert.mcg_model import MCG_MODEL, derive
+from mcg.convert.families.mcg_model import MCG_MODEL, derive
+from mcg.convert.families.timesformer import HEAD
 from mcg.convert.rules import Family, Fill, Rule
-from mcg.convert.timesformer import HEAD
 
 TIMM_VIT = Family(
     name="timm_vit",

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from mcg.convert.mcg_model import MCG_MODEL, derive
+from mcg.convert.families.mcg_model import MCG_MODEL, derive
 from mcg.convert.rules import POSITION_IDS, Family, Fill, Rule
 
 BLIP = Family(

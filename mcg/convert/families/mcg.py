@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from functools import partial
 
-from mcg.convert.mcg_model import MCG_MODEL, derive
+from mcg.convert.families.mcg_model import MCG_MODEL, derive
+from mcg.convert.families.timesformer import visual_rules
 from mcg.convert.rules import POSITION_IDS, Family, Fill, Rule
-from mcg.convert.timesformer import visual_rules
 
 MCG_RELEASE = Family(
     name="mcg",

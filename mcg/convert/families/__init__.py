@@ -1,0 +1,20 @@
+"""Families of released weights: each is a file of rules (data, not code) and names the model that it becomes."""
+
+from __future__ import annotations
+
+from mcg.convert.families.alpro import ALPRO, LAVIS_ALPRO
+from mcg.convert.families.bert import BERT
+from mcg.convert.families.blip import BLIP
+from mcg.convert.families.mcg import MCG_RELEASE
+from mcg.convert.families.mcg_model import MCG_MODEL
+from mcg.convert.families.timesformer import TIMESFORMER
+from mcg.convert.families.vit import TIMM_VIT
+from mcg.convert.rules import Family, Target
+
+FAMILIES: dict[str, Family] = {
+    family.name: family for family in (MCG_RELEASE, LAVIS_ALPRO, ALPRO, BLIP, TIMESFORMER, TIMM_VIT, BERT)
+}
+"""By name, in the order in which a checkpoint is compared with them."""
+
+TARGETS: dict[str, Target] = {"mcg": MCG_MODEL}
+"""How conversion sees each of our models, by `model.name`."""
