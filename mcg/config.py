@@ -3,7 +3,7 @@
 YAML by OmegaConf (interpolation, `${oc.env:NAME}`, `a.b=c` overrides), validated by pydantic models that live beside
 their owners and forbid unknown fields. An error names the file, the dotted path, the value, what is allowed, and the
 nearest known name. `data.*.seed` follows the run's seed, and `data.val` and `data.test` are evaluations, unless said
-otherwise; `compat` reaches every section that it changes (mcg/compat.py).
+otherwise; `compat` reaches every section that has such a key (mcg/compat.py).
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from mcg.engine.config import CheckpointConfig, EngineConfig, LogConfig, OptimCo
 from mcg.engine.schedule import ScheduleConfig
 from mcg.environment import Given, path_text, read_stored, resolve, tell, to_store
 from mcg.model.config import MCGConfig
+from mcg.model.mcg_released import released
 from mcg.objectives.config import ObjectivesConfig
 from mcg.tasks.config import TaskConfig
 from mcg.yaml_limits import check_interpolations, check_yaml
@@ -67,7 +68,7 @@ class RunConfig(BaseModel):
     seed: int = Field(default=0, ge=0, lt=2**32)
     """Seed of everything random: order, augmentation, masking, initialisation, dropout."""
     compat: Compat = "corrected"
-    """The slips of the released code: corrected, or as released, to reproduce its numbers (mcg/compat.py)."""
+    """Bugs of the released code: corrected, or as released, to reproduce its numbers (mcg/compat.py)."""
     init_from: str | None = None
     """Weights to start from: a checkpoint folder or a run folder; optimiser and position start anew."""
     init: tuple[InitSource, ...] = ()
@@ -103,7 +104,7 @@ class RunConfig(BaseModel):
     def _spread(cls, values: Any) -> Any:
         """compat reaches its sections; seed and evaluation mode reach the loaders that do not set their own."""
         if isinstance(values, dict):
-            values = spread_compat(values)
+            values = spread_compat(values, released)
         data = values.get("data") if isinstance(values, dict) else None
         if not isinstance(data, dict):
             return values

@@ -1,4 +1,4 @@
-"""One key brings the slips of the release back, in every section that they are in."""
+"""One key brings the bugs of the release back, in every section that they are in."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ import pytest
 
 from mcg.compat import spread_compat
 from mcg.config import ConfigError, load_config, load_stored
-from mcg.tasks.config import PretrainConfig
+from mcg.model.mcg_released import released
 from mcg.tasks.pretrain import Pretrain
 
 PRETRAIN = "configs/demo/pt.yaml"
 
 
-def test_slips_are_corrected_unless_said_otherwise() -> None:
+def test_bugs_are_corrected_unless_said_otherwise() -> None:
     config = load_config(PRETRAIN)
     sections = (config, config.model, config.objectives, config.task)
     assert {section.compat for section in sections} == {"corrected"} and config.optim.weight_decay == 0.01
@@ -93,23 +93,6 @@ def test_as_released_evaluation_samples_at_whole_strides(own: list[str]) -> None
         assert Pretrain(config.task).evaluation_clip.sampling == sampling  # type: ignore[arg-type]
 
 
-def test_as_released_padded_words_count_in_token_contrast() -> None:
-    def padded_words(*words: str) -> int | None:
-        contrast = load_config(PRETRAIN, [*words]).objectives.token_contrast
-        assert contrast is not None
-        return contrast.padded_words
-
-    longest = load_config(PRETRAIN).task.max_text_tokens  # type: ignore[union-attr]
-    assert padded_words() is None and padded_words("compat=released") == longest - 1
-    assert padded_words("compat=released", "task.max_text_tokens=24") == 23
-    assert padded_words("compat=released", "objectives.token_contrast.padded_words=40") == 40
-    assert padded_words("compat=released", "objectives.compat=corrected") is None
-    objectives = {"token_contrast": {}}
-    values = {"compat": "released", "task": {"name": "pretrain"}, "objectives": objectives}
-    default = PretrainConfig.model_fields["max_text_tokens"].default
-    assert spread_compat(values)["objectives"]["token_contrast"] == {"padded_words": default - 1}
-
-
 def test_a_section_may_differ() -> None:
     config = load_config(PRETRAIN, ["compat=released", "objectives.compat=corrected"])
     assert (config.model.compat, config.objectives.compat) == ("released", "corrected")
@@ -122,4 +105,4 @@ def test_another_word_is_refused() -> None:
 
 def test_sections_that_are_no_mappings_are_left_for_the_validator() -> None:
     values = {"compat": "released", "model": 3, "task": None, "optim": []}
-    assert spread_compat(values) == {**values, "objectives": {"compat": "released"}}
+    assert spread_compat(values, released) == {**values, "objectives": {"compat": "released"}}
