@@ -61,11 +61,11 @@ MAX_TEXT_BYTES = 1 << 24
 """Largest media member and largest json member that is written or read."""
 MAX_KEY_BYTES = 1024
 """Longest key with its extensions, bytes of UTF-8; no other text of index.parquet is as long."""
-_MAX_DATASET_BYTES = 1 << 25
+MAX_DATASET_BYTES = 1 << 25
 _MAX_ROWS = 1 << 22
 """Rows of shards.parquet or of one row group of index.parquet: a few bytes of parquet may stand for billions of equal
 ones. What they take in memory is bounded by shards/dataset/index/parquet_file.py."""
-_MAX_SHARDS_BYTES = 1 << 30
+MAX_SHARDS_BYTES = 1 << 30
 _TAIL_BYTES = 1 << 20
 """Fetched of index.parquet before its size is known: the footer of up to 50 million rows, or all of a small index."""
 _PREFETCH_BYTES = 1 << 26
@@ -195,16 +195,16 @@ def fingerprints(shards: Iterable[tuple[str, int, int, int, str]]) -> Iterator[s
 # ---------------------------------------------------------------- writing
 
 
-_CONTENT = "content"
+CONTENT = "content"
 """Under which index.parquet keeps the checksum of its row groups."""
-_KEY_FRAME_COLUMNS = ("key_frame", "key_frame_time", "key_frame_offset")
+KEY_FRAME_COLUMNS = ("key_frame", "key_frame_time", "key_frame_offset")
 
 
 def index_schema(key_frames: bool = False) -> pa.Schema:
     """Arrow schema of index.parquet, with the optional GOP tables or without."""
     import pyarrow as pa
 
-    gop = zip(_KEY_FRAME_COLUMNS, (pa.int32(), pa.float32(), pa.int64()), strict=True)
+    gop = zip(KEY_FRAME_COLUMNS, (pa.int32(), pa.float32(), pa.int64()), strict=True)
     return pa.schema(
         [
             ("shard", pa.int32()),
@@ -241,7 +241,7 @@ def rows_table(shard: int, rows: Sequence[SampleRow], key_frames: bool = False) 
         columns[f"member_{field}"] = [[getattr(member, field) for member in row.members] for row in rows]
     for field in FACT_NAMES:
         columns[field] = [getattr(fact, field) for fact in facts]
-    for name, field in zip(_KEY_FRAME_COLUMNS, KeyFrames._fields, strict=True) if key_frames else ():
+    for name, field in zip(KEY_FRAME_COLUMNS, KeyFrames._fields, strict=True) if key_frames else ():
         columns[name] = [getattr(row.key_frames, field) if row.key_frames else [] for row in rows]
     schema = index_schema(key_frames)
     return pa.table({name: pa.array(columns[name], schema.field(name).type) for name in schema.names}, schema=schema)
@@ -280,7 +280,7 @@ def write_index(
         **dict.fromkeys(("fps", "duration", "start_time"), "BYTE_STREAM_SPLIT"),
     }
     if key_frames:
-        frame, time, offset = (f"{name}{element}" for name in _KEY_FRAME_COLUMNS)
+        frame, time, offset = (f"{name}{element}" for name in KEY_FRAME_COLUMNS)
         encodings |= {frame: delta, time: "BYTE_STREAM_SPLIT", offset: delta}
     with pq.ParquetWriter(
         path,
@@ -303,13 +303,13 @@ def write_index(
             writer.write_table(pa.concat_tables(pending), row_group_size=count)
         with open(path, "rb") as file:  # row groups lie in it when they are written, the footer follows
             content = hashlib.file_digest(file, xxhash.xxh3_128).hexdigest()
-        writer.add_key_value_metadata({_CONTENT: content})
+        writer.add_key_value_metadata({CONTENT: content})
     return content
 
 
 def _num_key_frames(table: pa.Table) -> int:
     """Of all samples of a shard."""
-    columns = table.column(_KEY_FRAME_COLUMNS[0]).chunks
+    columns = table.column(KEY_FRAME_COLUMNS[0]).chunks
     return sum(int(chunk.offsets[-1].as_py() - chunk.offsets[0].as_py()) for chunk in columns if len(chunk))
 
 
@@ -360,7 +360,7 @@ def dataset_json(
         **({} if root_seal is None else {"root_seal": root_seal}),
         "num_shards": len(shards),
         "num_samples": sum(shard.num_samples for shard in shards),
-        "num_elements": _total(counts),
+        "num_elements": total_records(counts),
         "num_quarantined": num_quarantined,
         "verified": verified,
         **({} if rules is None else {"members": rules.model_dump(mode="json")}),
@@ -371,7 +371,7 @@ def dataset_json(
     return (json.dumps(said, indent=2, ensure_ascii=False) + "\n").encode()
 
 
-def _total(num_elements: NDArray[np.int64]) -> int:
+def total_records(num_elements: NDArray[np.int64]) -> int:
     """Records of all shards; -1 when those of one are not known."""
     return -1 if (num_elements < 0).any() else int(num_elements.sum())
 
@@ -402,7 +402,7 @@ class Texts(Sequence[str]):
         return self._bytes[self._bounds[numbers] : self._bounds[numbers + 1]].decode()
 
 
-def _compact(values: NDArray[Any]) -> NDArray[Any]:
+def compact(values: NDArray[Any]) -> NDArray[Any]:
     """The same numbers in as few bytes as they need; a column that says one thing takes no room."""
     if len(values) and (values == values[0]).all():
         return np.broadcast_to(values[:1].copy(), values.shape)
@@ -414,7 +414,7 @@ def _compact(values: NDArray[Any]) -> NDArray[Any]:
     return values.copy()
 
 
-def _flat(lists: pa.ListArray) -> pa.Array:
+def flat(lists: pa.ListArray) -> pa.Array:
     """All entries; `flatten` does the same through pyarrow.compute, which takes 9 MB and 25 ms to import."""
     bounds = lists.offsets
     start, stop = bounds[0].as_py(), bounds[-1].as_py()
@@ -429,16 +429,16 @@ class ShardRows:
             return table.column(name).combine_chunks()
 
         def numbers(name: str) -> NDArray[Any]:
-            return _compact(column(name).to_numpy(zero_copy_only=False))
+            return compact(column(name).to_numpy(zero_copy_only=False))
 
         def of_members(name: str) -> NDArray[Any]:
-            values: NDArray[Any] = _flat(column(name)).to_numpy(zero_copy_only=False)
+            values: NDArray[Any] = flat(column(name)).to_numpy(zero_copy_only=False)
             return values
 
         ext = column("member_ext")
         starts = np.asarray(ext.offsets).astype(np.int64)
         starts -= starts[0]
-        names = _flat(ext)
+        names = flat(ext)
         checksum = of_members("member_checksum")
         known = np.full(len(checksum), True)
         if checksum.dtype.kind == "f":  # arrow's way to show that some are missing; 32 bits fit in the 53 of a float
@@ -451,22 +451,22 @@ class ShardRows:
         """-1: not known."""
         first = np.zeros(len(self.num_records) + 1, np.int64)
         np.cumsum(self.num_records, out=first[1:])
-        self.first_element = _compact(first)
+        self.first_element = compact(first)
         """Number of records before each sample, and their total at the end; of no use where some are not known."""
-        self._starts = _compact(starts)
+        self._starts = compact(starts)
         self._ext_names: list[str] = names.dictionary.to_pylist()
-        self._ext = _compact(np.asarray(names.indices))
-        self._offset, self._size = _compact(of_members("member_offset")), _compact(of_members("member_size"))
-        self._has_checksum, self._checksum = _compact(known), _compact(checksum)
+        self._ext = compact(np.asarray(names.indices))
+        self._offset, self._size = compact(of_members("member_offset")), compact(of_members("member_size"))
+        self._has_checksum, self._checksum = compact(known), compact(checksum)
         lengths = {len(self._ext), len(self._offset), len(self._size), len(self._checksum)}
         if lengths != {int(starts[-1])}:
             raise ValueError("has member columns of different lengths")
         chosen = [first_members(self._ext_names, self._ext, self._starts, ranks) for ranks in rules.ranks]
-        self._chosen = _compact(np.stack(chosen))
+        self._chosen = compact(np.stack(chosen))
         kind, codec = column("kind"), column("codec")
         self._kinds: list[str] = kind.dictionary.to_pylist()
         self._codecs: list[str] = codec.dictionary.to_pylist()
-        self._kind, self._codec = _compact(np.asarray(kind.indices)), _compact(np.asarray(codec.indices))
+        self._kind, self._codec = compact(np.asarray(kind.indices)), compact(np.asarray(codec.indices))
         self._width, self._height, self._num_frames = numbers("width"), numbers("height"), numbers("num_frames")
         self._fps, self._duration, self._start_time = numbers("fps"), numbers("duration"), numbers("start_time")
 
@@ -538,11 +538,11 @@ class ShardRows:
         return sample, number - int(self.first_element[sample])
 
 
-class _GopTables:
+class GopTables:
     """The GOP tables of one shard as plain arrays."""
 
     def __init__(self, table: pa.Table) -> None:
-        columns = [table.column(name).combine_chunks() for name in _KEY_FRAME_COLUMNS]
+        columns = [table.column(name).combine_chunks() for name in KEY_FRAME_COLUMNS]
         starts = [np.asarray(column.offsets) - column.offsets[0].as_py() for column in columns]
         values = [column.flatten() for column in columns]
         self._starts = starts[0]
@@ -575,7 +575,7 @@ class Index:
         dataset: dict[str, Any],
         shards: ShardTable,
         parquet: Any,
-        file: _IndexFile,
+        file: IndexFile,
     ) -> None:
         self.source = source
         self.dataset = dataset
@@ -586,11 +586,11 @@ class Index:
         self.verified: bool = dataset.get("verified", True)
         """Whether every member and shard has its checksum."""
         self.fingerprint: str = dataset["fingerprint"]
-        self.rules = _read_rules(source, dataset)
+        self.rules = read_rules(source, dataset)
         """Which members of a sample are read; `set_members` changes what can be changed."""
         self._parquet, self._file = parquet, file
         # GOP tables are large and stay where they are.
-        self._columns = [name for name in parquet.schema_arrow.names if name not in _KEY_FRAME_COLUMNS]
+        self._columns = [name for name in parquet.schema_arrow.names if name not in KEY_FRAME_COLUMNS]
         group_rows = [parquet.metadata.row_group(i).num_rows for i in range(parquet.metadata.num_row_groups)]
         self._group_first = np.concatenate([[0], np.cumsum(group_rows, dtype=np.int64)])
         group_of = np.searchsorted(self._group_first, shards.first_row, side="right") - 1
@@ -599,7 +599,7 @@ class Index:
         self._groups: OrderedDict[int, pa.Table] = OrderedDict()
         self._rows: OrderedDict[int, ShardRows] = OrderedDict()
         self._rows_held = 0
-        self._gops: OrderedDict[int, _GopTables] = OrderedDict()
+        self._gops: OrderedDict[int, GopTables] = OrderedDict()
         self._whole: tuple[int, pa.Table] | None = None
         self._lock = threading.Lock()
 
@@ -609,24 +609,24 @@ class Index:
 
         roots: places beside and below the index that the shards may lie at (shards/storage/roots.py).
         """
-        read_dataset, read_shards, stat_index, read_tail = _ask_for_files(source)
-        dataset = _read_dataset(source, read_dataset)
-        shard_source = _open_root(source, dataset, roots)
+        get_dataset, get_shards, get_stat, get_tail = ask_for_files(source)
+        dataset = read_dataset(source, get_dataset)
+        shard_source = open_root(source, dataset, roots)
         try:
-            shards = _read_shards(source, dataset, read_shards())
-            found, tail = stat_index(), read_tail()
+            shards = read_shards(source, dataset, get_shards())
+            found, tail = get_stat(), get_tail()
             if tail and not source.stat_many([INDEX_FILE], known=True)[0].may_be(found):
                 raise DatasetError(f"{source.url}/{INDEX_FILE}: changed while it was being opened: start again")
-            file = _IndexFile(source, found.size, tail)
+            file = IndexFile(source, found.size, tail)
             parquet = ParquetFile(file, _DICTIONARIES)
         except MissingFile as error:
-            raise DatasetError(f"{error}; {DATASET_FILE} is there, so a file was lost: {_REBUILD}") from error
+            raise DatasetError(f"{error}; {DATASET_FILE} is there, so a file was lost: {REBUILD}") from error
         except (ParquetError, KeyError, TypeError) as error:
             raise DatasetError(
-                f"{source.url}: {SHARDS_FILE} or {INDEX_FILE} is damaged ({error}); {_REBUILD}"
+                f"{source.url}: {SHARDS_FILE} or {INDEX_FILE} is damaged ({error}); {REBUILD}"
             ) from error
-        _check_counts(source, INDEX_FILE, parquet.metadata)
-        _check_fit(source, dataset, shards, parquet)
+        check_row_counts(source, INDEX_FILE, parquet.metadata)
+        check_fit(source, dataset, shards, parquet)
         file.forget_tail()
         return cls(source, shard_source, dataset, shards, parquet, file)
 
@@ -700,7 +700,7 @@ class Index:
     @property
     def has_key_frames(self) -> bool:
         """Whether the index has GOP tables."""
-        return set(_KEY_FRAME_COLUMNS) <= set(self._parquet.schema_arrow.names)
+        return set(KEY_FRAME_COLUMNS) <= set(self._parquet.schema_arrow.names)
 
     def gop_table(self, shard: int, row: int) -> KeyFrames | None:
         """The GOP table of one sample, None when the index has none. Those of the last used shards are kept."""
@@ -710,9 +710,9 @@ class Index:
             tables = self._gops.pop(shard, None)
             if tables is None:
                 group, start = self._place(shard)
-                part = self._part(self._read_group(group, ["shard", *_KEY_FRAME_COLUMNS]), shard, start)
+                part = self._part(self._read_group(group, ["shard", *KEY_FRAME_COLUMNS]), shard, start)
                 try:
-                    tables = _GopTables(part)
+                    tables = GopTables(part)
                 except (ValueError, TypeError, LookupError, AttributeError) as error:
                     raise self._damaged(f"shard {shard}: {error}") from error
             self._gops[shard] = tables
@@ -740,7 +740,7 @@ class Index:
             rows = ShardRows(part, self.verified, self.rules)
         except (ValueError, TypeError, ArithmeticError, LookupError, AttributeError) as error:  # columns of any kind
             raise self._damaged(f"shard {shard}: {error}") from error
-        found, expected = _total(rows.num_records), self.shards.num_elements[shard]
+        found, expected = total_records(rows.num_records), self.shards.num_elements[shard]
         if found != expected:
             raise self._damaged(f"shard {shard} has {found} records, {SHARDS_FILE} says {expected}")
         return rows
@@ -801,10 +801,10 @@ class Index:
         return part
 
     def _damaged(self, what: str) -> DatasetError:
-        return DatasetError(f"{self.source.url}/{INDEX_FILE}: {what}; {_REBUILD}")
+        return DatasetError(f"{self.source.url}/{INDEX_FILE}: {what}; {REBUILD}")
 
 
-class _IndexFile(SeekableFile):
+class IndexFile(SeekableFile):
     """index.parquet, with pieces of it that were fetched beforehand."""
 
     def __init__(self, source: Source, num_bytes: int, tail: bytes) -> None:
@@ -828,13 +828,13 @@ class _IndexFile(SeekableFile):
         return self._source.read(INDEX_FILE, offset, length)
 
 
-def _ask_for_files(
+def ask_for_files(
     source: Source,
 ) -> tuple[Callable[[], bytes], Callable[[], bytes], Callable[[], Stat], Callable[[], bytes]]:
     """What gives dataset.json, shards.parquet, and size and tail of index.parquet; a remote store is asked for all
     of it at once."""
-    dataset = partial(source.read, DATASET_FILE, 0, _MAX_DATASET_BYTES)
-    shards = partial(source.read, SHARDS_FILE, 0, _MAX_SHARDS_BYTES)
+    dataset = partial(source.read, DATASET_FILE, 0, MAX_DATASET_BYTES)
+    shards = partial(source.read, SHARDS_FILE, 0, MAX_SHARDS_BYTES)
     stat = partial(source.stat, INDEX_FILE)
     if not is_remote(source.url):
         return dataset, shards, stat, bytes
@@ -855,13 +855,13 @@ def _was_replaced(error: SourceError) -> DatasetError:
     return DatasetError(f"{error}; the dataset changed while it was being read: start again")
 
 
-_REBUILD = "build the dataset again, or copy it again from where it is whole"
+REBUILD = "build the dataset again, or copy it again from where it is whole"
 
 
-def _read_dataset(source: Source, read: Callable[[], bytes]) -> dict[str, Any]:
+def read_dataset(source: Source, read: Callable[[], bytes]) -> dict[str, Any]:
     path = f"{source.url}/{DATASET_FILE}"
     try:
-        content = load_json(read(), _MAX_DATASET_BYTES)
+        content = load_json(read(), MAX_DATASET_BYTES)
     except MissingFile as error:
         raise WrongPlace(
             f"{path}: not found; either no dataset was built here, or its conversion was not finished "
@@ -869,9 +869,9 @@ def _read_dataset(source: Source, read: Callable[[], bytes]) -> dict[str, Any]:
             "python -m shards index"
         ) from error
     except ValueError as error:
-        raise DatasetError(f"{path}: not valid json ({error}); {_REBUILD}") from error
+        raise DatasetError(f"{path}: not valid json ({error}); {REBUILD}") from error
     if not isinstance(content, dict):
-        raise DatasetError(f"{path}: should be an object, is a {type(content).__name__}; {_REBUILD}")
+        raise DatasetError(f"{path}: should be an object, is a {type(content).__name__}; {REBUILD}")
     if content.get("format_version") != FORMAT_VERSION:
         raise DatasetError(
             f"{path}: format_version is {content.get('format_version')!r}, this code reads {FORMAT_VERSION}; "
@@ -881,15 +881,15 @@ def _read_dataset(source: Source, read: Callable[[], bytes]) -> dict[str, Any]:
     for field, kind in fields.items():
         if not isinstance(content.get(field), kind):
             raise DatasetError(
-                f"{path}: {field} should be of type {kind.__name__}, is {content.get(field)!r}; {_REBUILD}"
+                f"{path}: {field} should be of type {kind.__name__}, is {content.get(field)!r}; {REBUILD}"
             )
     for field, kind in {"root": str, "root_seal": str, "verified": bool, "index_content": str}.items():
         if field in content and not isinstance(content[field], kind):
-            raise DatasetError(f"{path}: {field} should be of type {kind.__name__}, is {content[field]!r}; {_REBUILD}")
+            raise DatasetError(f"{path}: {field} should be of type {kind.__name__}, is {content[field]!r}; {REBUILD}")
     return content
 
 
-def _open_root(source: Source, dataset: dict[str, Any], roots: Sequence[str]) -> Source:
+def open_root(source: Source, dataset: dict[str, Any], roots: Sequence[str]) -> Source:
     """Where the shards lie: beside the index, or at the root that dataset.json names, if that is permitted."""
     root = dataset.get("root")
     if root is None:
@@ -901,24 +901,24 @@ def _open_root(source: Source, dataset: dict[str, Any], roots: Sequence[str]) ->
         raise DatasetError(f"{path}: root {shown(root)[:200]!r} is refused: {error}") from None
 
 
-def _read_rules(source: Source, dataset: dict[str, Any]) -> MemberRules:
+def read_rules(source: Source, dataset: dict[str, Any]) -> MemberRules:
     if "members" not in dataset:
         return UNWRITTEN
     try:
         return MemberRules.model_validate(dataset["members"])
     except ConfigError as error:
-        raise DatasetError(f"{source.url}/{DATASET_FILE}: members: {error}; {_REBUILD}") from error
+        raise DatasetError(f"{source.url}/{DATASET_FILE}: members: {error}; {REBUILD}") from error
 
 
-def _read_shards(source: Source, dataset: dict[str, Any], data: bytes) -> ShardTable:
+def read_shards(source: Source, dataset: dict[str, Any], data: bytes) -> ShardTable:
     parquet = ParquetFile(BytesFile(data, f"{source.url}/{SHARDS_FILE}"), ("shard", "checksum", "state"))
-    _check_counts(source, SHARDS_FILE, parquet.metadata)
+    check_row_counts(source, SHARDS_FILE, parquet.metadata)
     try:
         check_types(parquet.schema_arrow, *_shards_types())
         table = parquet.read()
         check_nulls(table)
     except ColumnError as error:
-        raise DatasetError(f"{source.url}/{SHARDS_FILE}: {error}; {_REBUILD}") from error
+        raise DatasetError(f"{source.url}/{SHARDS_FILE}: {error}; {REBUILD}") from error
 
     def numbers(name: str) -> NDArray[np.int64]:
         return np.array(table.column(name).to_numpy(), np.int64)
@@ -930,7 +930,7 @@ def _read_shards(source: Source, dataset: dict[str, Any], data: bytes) -> ShardT
             check_name(name)
     except ValueError as error:
         raise DatasetError(f"{source.url}/{SHARDS_FILE}: {error}; the file was not written by this code") from error
-    _expect(source, SHARDS_FILE, "the number of shards", len(names), dataset["num_shards"])
+    expect(source, SHARDS_FILE, "the number of shards", len(names), dataset["num_shards"])
     shards = ShardTable(
         names=names,
         num_samples=numbers("num_samples"),
@@ -942,13 +942,13 @@ def _read_shards(source: Source, dataset: dict[str, Any], data: bytes) -> ShardT
         num_quarantined=numbers("num_quarantined") if "num_quarantined" in table.column_names else None,
     )
     num_samples = shards.num_samples
-    _expect(source, SHARDS_FILE, "the number of samples", int(num_samples.sum()), dataset["num_samples"])
-    _expect(source, SHARDS_FILE, "the number of elements", _total(shards.num_elements), dataset["num_elements"])
+    expect(source, SHARDS_FILE, "the number of samples", int(num_samples.sum()), dataset["num_samples"])
+    expect(source, SHARDS_FILE, "the number of elements", total_records(shards.num_elements), dataset["num_elements"])
     what = f"the fingerprint (against {DATASET_FILE})"
-    _expect(source, SHARDS_FILE, what, fingerprint(shards.entries()), dataset["fingerprint"])
+    expect(source, SHARDS_FILE, what, fingerprint(shards.entries()), dataset["fingerprint"])
     first = np.cumsum(num_samples) - num_samples
     if not np.array_equal(shards.first_row, first):
-        _expect(source, SHARDS_FILE, "first_row", shards.first_row.tolist(), first.tolist())
+        expect(source, SHARDS_FILE, "first_row", shards.first_row.tolist(), first.tolist())
     return shards
 
 
@@ -994,36 +994,36 @@ def check_texts(table: pa.Table) -> None:
                 raise ValueError(f"{name} holds a text of {longest} bytes, the limit is {MAX_KEY_BYTES}")
 
 
-def _check_counts(source: Source, file: str, metadata: Any) -> None:
+def check_row_counts(source: Source, file: str, metadata: Any) -> None:
     rows = [metadata.row_group(i).num_rows for i in range(metadata.num_row_groups)]
     rows += [metadata.num_rows] if file == SHARDS_FILE else []
     wrong = next((count for count in rows if not 0 <= count <= _MAX_ROWS), None)
     if wrong is not None:
-        raise DatasetError(f"{source.url}/{file}: claims {wrong} rows, the limit is {_MAX_ROWS}; {_REBUILD}")
+        raise DatasetError(f"{source.url}/{file}: claims {wrong} rows, the limit is {_MAX_ROWS}; {REBUILD}")
 
 
-def _check_fit(source: Source, dataset: dict[str, Any], shards: ShardTable, parquet: Any) -> None:
+def check_fit(source: Source, dataset: dict[str, Any], shards: ShardTable, parquet: Any) -> None:
     # Other tools that write the file anew may leave the checksum out, and older versions of this code had none.
-    said, held = dataset.get("index_content"), (parquet.metadata.metadata or {}).get(_CONTENT.encode())
+    said, held = dataset.get("index_content"), (parquet.metadata.metadata or {}).get(CONTENT.encode())
     if said is not None and held is not None and held.decode("ascii", "replace") != said:
         raise DatasetError(
             f"{source.url}/{INDEX_FILE}: is of another version than {DATASET_FILE} beside it; the dataset is being "
             "indexed again just now, so start again in a moment, or these are files of two copies: copy them again"
         )
-    _expect(source, INDEX_FILE, "the number of rows", parquet.metadata.num_rows, dataset["num_samples"])
-    has_gops = not set(_KEY_FRAME_COLUMNS).isdisjoint(parquet.schema_arrow.names)
+    expect(source, INDEX_FILE, "the number of rows", parquet.metadata.num_rows, dataset["num_samples"])
+    has_gops = not set(KEY_FRAME_COLUMNS).isdisjoint(parquet.schema_arrow.names)
     expected = index_schema(has_gops)
     try:
         check_types(parquet.schema_arrow, dict(zip(expected.names, expected.types, strict=True)))
     except ColumnError as error:
-        raise DatasetError(f"{source.url}/{INDEX_FILE}: {error}; {_REBUILD}") from error
+        raise DatasetError(f"{source.url}/{INDEX_FILE}: {error}; {REBUILD}") from error
     sizes = [parquet.metadata.row_group(i).num_rows for i in range(parquet.metadata.num_row_groups)]
     ends = np.cumsum(sizes, dtype=np.int64)
     borders = np.append(np.cumsum(shards.num_samples), -1)
     inside = ends[borders[np.searchsorted(borders[:-1], ends)] != ends].tolist()  # np.setdiff1d takes 30 ms to import
-    _expect(source, INDEX_FILE, "the list of row groups that end inside a shard", inside, [])
+    expect(source, INDEX_FILE, "the list of row groups that end inside a shard", inside, [])
 
 
-def _expect(source: Source, file: str, what: str, found: object, expected: object) -> None:
+def expect(source: Source, file: str, what: str, found: object, expected: object) -> None:
     if found != expected:
-        raise DatasetError(f"{source.url}/{file}: {what} is {found}, expected {expected}; {_REBUILD}")
+        raise DatasetError(f"{source.url}/{file}: {what} is {found}, expected {expected}; {REBUILD}")
