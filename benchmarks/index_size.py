@@ -22,7 +22,10 @@ NUM_SHARDS, SAMPLES_PER_SHARD = 100, 1000
 def size(keys: str, media: str, gop: str = "0") -> dict[str, float]:
     """Bytes per sample with "sequential" or "random" keys, with "video" facts that differ or "image" facts, and with a
     key frame every so many frames in the GOP tables, "0": without tables."""
-    from shards.dataset.index.index import MemberRow, SampleRow, ShardEntry, rows_table, write_index, write_shards
+    from shards.dataset.index.rows import MemberRow, SampleRow
+    from shards.dataset.index.shard_table import ShardEntry
+    from shards.dataset.index.shards_file import write_shards
+    from shards.dataset.index.write_index import rows_table, write_index
     from shards.media.facts import KeyFrames, MediaFacts
 
     g = np.random.Generator(np.random.Philox(0))

@@ -16,7 +16,7 @@ from typing import Literal
 from shards.base.errors import DatasetError, SourceError
 from shards.base.printing import logger
 from shards.cache.shard_cache import CachedShard, Reservation, ShardCache, shard_identity
-from shards.dataset.index.index import check_shard_size
+from shards.dataset.index.shard_table import check_shard_size
 from shards.storage.source import Source, Stat, Stats
 
 _log = logger(__name__)

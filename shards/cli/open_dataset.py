@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from shards.base.errors import MissingFile, SourceError, UsageError
-from shards.dataset.index.index import DATASET_FILE, Index
+from shards.dataset.index.files import DATASET_FILE
+from shards.dataset.index.index import Index
 from shards.dataset.tars.foreign import kind_of_folder
 from shards.storage.addresses import checked, is_remote, parent
 from shards.storage.open import open_source

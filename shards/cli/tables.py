@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from shards.base.errors import DatasetError
 from shards.cli.open_dataset import Dataset
-from shards.dataset.index.index import INDEX_FILE, check_table
+from shards.dataset.index.column_checks import check_table
+from shards.dataset.index.files import INDEX_FILE
 from shards.dataset.index.parquet_file import ParquetError, ParquetFile
 from shards.storage.file import SourceFile
 

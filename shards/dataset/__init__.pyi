@@ -1,10 +1,10 @@
 """The names that this room gives to others."""
 
-from .index.index import DATASET_FILE as DATASET_FILE
-from .index.index import MAX_MEDIA_BYTES as MAX_MEDIA_BYTES
-from .index.index import MAX_TEXT_BYTES as MAX_TEXT_BYTES
+from .index.files import DATASET_FILE as DATASET_FILE
 from .index.index import Index as Index
-from .index.index import ShardRows as ShardRows
+from .index.rows import MAX_MEDIA_BYTES as MAX_MEDIA_BYTES
+from .index.rows import MAX_TEXT_BYTES as MAX_TEXT_BYTES
+from .index.shard_rows import ShardRows as ShardRows
 from .members.members import suffix as suffix
 from .members.records import TextError as TextError
 from .members.records import is_whole as is_whole

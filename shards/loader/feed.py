@@ -157,7 +157,7 @@ def open_reader(
         from shards.read.beton_reader import BetonReader
 
         return BetonReader(dataset.name, dataset.path, dataset.elements, verify)
-    from shards.dataset.index.index import MAX_MEDIA_BYTES  # loads pyarrow
+    from shards.dataset.index.rows import MAX_MEDIA_BYTES
     from shards.read.reader import Reader
 
     partial_bytes = dataset.partial_bytes

@@ -21,7 +21,7 @@ import xxhash
 from numpy.typing import NDArray
 
 from shards.base.errors import DatasetError, WrongPlace
-from shards.dataset.index.index import MAX_KEY_BYTES, MAX_TEXT_BYTES
+from shards.dataset.index.rows import MAX_KEY_BYTES, MAX_TEXT_BYTES
 from shards.media.kinds import MAX_PIXELS, MAX_SIDE
 
 VERSION = 2

@@ -19,7 +19,7 @@ import xxhash
 from numpy.typing import NDArray
 
 from shards.base.errors import DatasetError, MediaError
-from shards.dataset.index.index import ShardTable
+from shards.dataset.index.shard_table import ShardTable
 from shards.dataset.members.members import UNWRITTEN
 from shards.dataset.members.records import TextError, Texts, parse
 from shards.media.facts import MediaFacts

@@ -13,7 +13,8 @@ from typing import NamedTuple
 
 from shards.base.counters import Counters
 from shards.base.errors import MediaError, SourceError
-from shards.dataset.index.index import Index, MemberRow, damage
+from shards.dataset.index.index import Index
+from shards.dataset.index.rows import MemberRow, damage
 from shards.dataset.members.members import MemberError, choose, suffix
 from shards.media.facts import KeyFrames
 from shards.media.kinds import SEEKABLE_CODECS, SEEKABLE_EXTENSIONS

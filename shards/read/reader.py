@@ -21,18 +21,10 @@ import numpy.typing as npt
 from numpy.typing import NDArray
 
 from shards.base.errors import ChangedFile, DatasetError, MissingFile, SourceError
-from shards.dataset.index.index import (
-    MAX_MEDIA_BYTES,
-    MAX_TEXT_BYTES,
-    Index,
-    MemberRow,
-    Ranges,
-    ShardRows,
-    check_shard_size,
-    damage,
-    fingerprints,
-    member_checksum,
-)
+from shards.dataset.index.index import Index
+from shards.dataset.index.rows import MAX_MEDIA_BYTES, MAX_TEXT_BYTES, MemberRow, damage, member_checksum
+from shards.dataset.index.shard_rows import Ranges, ShardRows
+from shards.dataset.index.shard_table import check_shard_size, fingerprints
 from shards.dataset.members.members import UNWRITTEN, Chosen, MemberError, MemberRules, MemberSettings, choose
 from shards.dataset.members.records import TextError, parse
 from shards.media.mapped import MappedFrames

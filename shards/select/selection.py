@@ -26,7 +26,7 @@ import numpy as np
 
 from shards.base.errors import DatasetError
 from shards.base.printing import logger
-from shards.dataset.index.index import ShardTable
+from shards.dataset.index.shard_table import ShardTable
 from shards.dataset.members.members import MemberRules, first_members
 from shards.order.order import Int64
 from shards.select.exclusion import Exclusions, read_exclusions

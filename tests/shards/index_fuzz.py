@@ -19,8 +19,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from shards.base.errors import DatasetError
-from shards.dataset.index import index
-from shards.dataset.index.index import Index, MemberRow, SampleRow, ShardEntry
+from shards.dataset.index.dataset_file import dataset_json
+from shards.dataset.index.index import Index
+from shards.dataset.index.rows import MemberRow, SampleRow
+from shards.dataset.index.shard_table import ShardEntry
+from shards.dataset.index.shards_file import write_shards
+from shards.dataset.index.write_index import rows_table, write_index
 from shards.media.facts import KeyFrames, MediaFacts
 from shards.storage.open import open_source
 
@@ -51,19 +55,19 @@ def base(folder: Path, kind: int) -> None:
     folder.mkdir()
     verified, key_frames = kind % 2 == 0, kind % 3 == 0
     shards = [rows(shard, verified) for shard in range(6)]
-    tables = [index.rows_table(number, found, key_frames) for number, found in enumerate(shards)]
+    tables = [rows_table(number, found, key_frames) for number, found in enumerate(shards)]
     entries = [
         ShardEntry(f"{number:06d}.tar", len(found), sum(row.num_records for row in found), 9999, "0" * 32)
         for number, found in enumerate(shards)
     ]
     path = str(folder / "index.parquet")
     if kind < 3:
-        index.write_index(path, tables, key_frames=key_frames)
+        write_index(path, tables, key_frames=key_frames)
     else:  # nothing packed, so that a changed byte reaches what is inside
         options: dict[str, Any] = {"compression": "none", "use_dictionary": kind == 3, "row_group_size": 10_000}
         pq.write_table(pa.concat_tables(tables), path, data_page_version="2.0" if kind == 4 else "1.0", **options)
-    index.write_shards(str(folder / "shards.parquet"), entries)
-    (folder / "dataset.json").write_bytes(index.dataset_json("h", entries, 0, {}, verified=verified))
+    write_shards(str(folder / "shards.parquet"), entries)
+    (folder / "dataset.json").write_bytes(dataset_json("h", entries, 0, {}, verified=verified))
 
 
 def mutated(data: bytes, file: str, draw: random.Random) -> bytes:

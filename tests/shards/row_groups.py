@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 
-from shards.dataset.index.index import Index, index_schema, write_index
+from shards.dataset.index.index import Index
+from shards.dataset.index.schema import index_schema
+from shards.dataset.index.write_index import write_index
 from shards.storage.open import open_source
 
 

@@ -17,8 +17,11 @@ import pytest
 from PIL import Image
 
 from shards.base.errors import DatasetError, MediaError
-from shards.dataset.index import index
-from shards.dataset.index.index import MemberRow, SampleRow, ShardEntry
+from shards.dataset.index.dataset_file import dataset_json
+from shards.dataset.index.rows import MemberRow, SampleRow, member_checksum
+from shards.dataset.index.shard_table import ShardEntry
+from shards.dataset.index.shards_file import write_shards
+from shards.dataset.index.write_index import rows_table, write_index
 from shards.dataset.tars.tar import TarError, scan
 from shards.decode.cpu import decode
 from shards.loader.loader import Loader
@@ -41,19 +44,19 @@ def hostile_dataset(folder: Path, keys: list[str], extra: dict[str, bytes], text
         content = text or json.dumps({"records": [{"caption": f"c-{number}"}], "number": number}).encode()
         members = []
         for ext, body in {**extra, "png": picture(number), "json": content}.items():
-            members.append(MemberRow(ext, len(data), len(body), index.member_checksum(body)))
+            members.append(MemberRow(ext, len(data), len(body), member_checksum(body)))
             data += body
         rows.append(SampleRow(key, tuple(members), 1, FACTS))
     (folder / "000000.tar").write_bytes(data)
     entry = ShardEntry("000000.tar", len(rows), len(rows), len(data), "0" * 32)
-    write_index(folder, [entry], rows)
+    write_files(folder, [entry], rows)
     return folder
 
 
-def write_index(folder: Path, entries: list[ShardEntry], rows: list[SampleRow]) -> None:
-    index.write_index(str(folder / "index.parquet"), [index.rows_table(0, rows)])
-    index.write_shards(str(folder / "shards.parquet"), entries)
-    (folder / "dataset.json").write_bytes(index.dataset_json("h", entries, 0, {}))
+def write_files(folder: Path, entries: list[ShardEntry], rows: list[SampleRow]) -> None:
+    write_index(str(folder / "index.parquet"), [rows_table(0, rows)])
+    write_shards(str(folder / "shards.parquet"), entries)
+    (folder / "dataset.json").write_bytes(dataset_json("h", entries, 0, {}))
 
 
 def files(folder: Path) -> set[str]:
@@ -105,8 +108,8 @@ def test_an_origin_is_shown_without_control_characters() -> None:
 def test_a_shard_name_that_leads_out_of_the_folder_is_refused(tmp_path: Path, name: str) -> None:
     folder = hostile_dataset(tmp_path / "h", ["k"], {})
     entry = ShardEntry(name, 1, 1, (folder / "000000.tar").stat().st_size, "0" * 32)
-    index.write_shards(str(folder / "shards.parquet"), [entry])
-    (folder / "dataset.json").write_bytes(index.dataset_json("h", [entry], 0, {}))
+    write_shards(str(folder / "shards.parquet"), [entry])
+    (folder / "dataset.json").write_bytes(dataset_json("h", [entry], 0, {}))
     with pytest.raises(DatasetError, match="is not a plain file name; the file was not written by this code"):
         Reader("h", str(folder))
 
@@ -293,7 +296,7 @@ def test_an_index_with_numbers_for_texts_is_refused(tmp_path: Path) -> None:
 def test_sizes_that_cannot_be_are_sample_errors(tmp_path: Path, row: dict[str, object]) -> None:
     folder = hostile_dataset(tmp_path / "h", ["k"], {})
     entry = ShardEntry("000000.tar", 1, 1, (folder / "000000.tar").stat().st_size, "0" * 32)
-    write_index(folder, [entry], [SampleRow("k", (), 1, FACTS)._replace(**row)])  # type: ignore[arg-type]
+    write_files(folder, [entry], [SampleRow("k", (), 1, FACTS)._replace(**row)])  # type: ignore[arg-type]
     reason = r"h/000000\.tar:k: \.(png|json) (has .* bytes|should be bytes)"
     with (
         little_memory(),

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, cast
 import numpy as np
 
 from shards.base.errors import MediaError, MissingFile, SourceError
-from shards.dataset.index.index import MAX_MEDIA_BYTES, MAX_TEXT_BYTES
+from shards.dataset.index.rows import MAX_MEDIA_BYTES, MAX_TEXT_BYTES
 from shards.dataset.members.members import TEXTS, UNWRITTEN, MemberRules, Role, roles
 from shards.dataset.members.records import TextError, parse
 from shards.dataset.tars import tar

@@ -9,10 +9,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from shards.base.errors import PrintableError
+from shards.dataset.index.rows import MAX_KEY_BYTES
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
 
 MAY_BE_NULL = "member_checksum"
 """Where nobody computed it."""
@@ -63,3 +67,27 @@ def _fits(found: pa.DataType, expected: pa.DataType, may_be_null: bool) -> bool:
         found = found.value_type
     same = (is_.is_string, is_.is_integer, is_.is_floating)
     return any(test(found) and test(expected) for test in same)
+
+
+def check_table(table: pa.Table) -> None:
+    """Refuse rows that no index has (ValueError): with nulls, or with texts that would not fit into memory."""
+    check_nulls(table)
+    check_texts(table)
+
+
+def check_texts(table: pa.Table) -> None:
+    """Refuse texts that no index has (ValueError): one long one in a dictionary may stand for all rows."""
+    import pyarrow as pa
+
+    for name in {"key", "kind", "codec", "member_ext", "shard", "checksum", "state"}.intersection(table.column_names):
+        for array in table.column(name).chunks:
+            texts = array.values if pa.types.is_list(array.type) else array
+            texts = texts.dictionary if pa.types.is_dictionary(texts.type) else texts
+            if name == "shard" and pa.types.is_integer(texts.type):
+                continue  # of index.parquet: a number
+            if not pa.types.is_string(texts.type):
+                raise ValueError(f"{name} should hold texts, holds {array.type}")
+            ends = np.frombuffer(texts.buffers()[1] or b"", np.int32)[texts.offset :][: len(texts) + 1]
+            longest = int(np.diff(ends).max(initial=0))
+            if longest > MAX_KEY_BYTES:
+                raise ValueError(f"{name} holds a text of {longest} bytes, the limit is {MAX_KEY_BYTES}")

@@ -29,7 +29,7 @@ MAX_GROUP = 1 << 29
 """Bytes that a footer or the columns that are read of a row group may take in memory."""
 _SMALL_FOOTER = 3 << 19
 """Bytes of a footer that cannot take more, however it is written; one of 1,024 row groups has fewer."""
-_BYTES_PER_FIELD = 64
+BYTES_PER_FIELD = 64
 """What a footer takes in memory for each field and entry (measured: 45)."""
 _MAX_FOOTER_TEXT = 1 << 16
 _MAX_PAGES = 1 << 16
@@ -40,7 +40,7 @@ _NEAR = 1 << 16
 _OLD_HEADER = 100
 """Bytes by which Arrow reads on behind a column chunk of old writers."""
 _WIDTHS = {"BOOLEAN": 1, "INT32": 4, "INT64": 8, "INT96": 12, "FLOAT": 4, "DOUBLE": 8, "BYTE_ARRAY": 8}
-_CODECS = ("uncompressed", "snappy", "gzip", "lzo", "brotli", "lz4_raw", "zstd", "lz4_raw")
+CODECS = ("uncompressed", "snappy", "gzip", "lzo", "brotli", "lz4_raw", "zstd", "lz4_raw")
 _DICTIONARY, _DELTA_TEXTS = (2, 8), 7
 _COUNTED = 32
 """Bytes that counting the length of a text takes."""
@@ -63,8 +63,8 @@ class ParquetFile:
         import pyarrow.parquet as pq
 
         self._file, self._max_group = _Kept(file), max_group
-        with _telling():
-            self._footer = _check_footer(self._file)
+        with as_parquet_errors():
+            self._footer = check_footer(self._file)
             limit = {"thrift_string_size_limit": _MAX_FOOTER_TEXT, "pre_buffer": False}  # what is read is here already
             self.metadata = pq.ParquetFile(self._file, **limit).metadata
             schema = self.metadata.schema
@@ -75,12 +75,12 @@ class ParquetFile:
                 self._file, metadata=self.metadata, read_dictionary=list(self._dictionaries), **limit
             )
             self.schema_arrow: pa.Schema = self._parquet.schema_arrow
-        self._groups: list[list[_Chunk]] | None = None
+        self._groups: list[list[Chunk]] | None = None
 
     def read_row_group(self, group: int, columns: Iterable[str] | None = None) -> pa.Table:
         """A row group, or some columns of it."""
         names = None if columns is None else list(columns)
-        with _telling(), self._file.keeping(self._chunks(group, names)) as chunks:
+        with as_parquet_errors(), self._file.keeping(self._chunks(group, names)) as chunks:
             self._check(chunks)
             table = self._parquet.read_row_group(group, columns=names, use_threads=False)
             table.validate(full=True)  # UTF-8, and that indices are in their dictionaries
@@ -105,18 +105,18 @@ class ParquetFile:
             return 0, 0  # reading it says why
         return min(chunk.start for _, chunk in chunks), max(chunk.stop for _, chunk in chunks)
 
-    def chunks(self, group: int) -> list[_Chunk]:
+    def chunks(self, group: int) -> list[Chunk]:
         """What the footer says of the column chunks of a row group, in the order of the schema.
 
         Read by ourselves: where it contradicts itself, Arrow's way to show it ends the process.
         """
         if self._groups is None:
-            with _telling():
+            with as_parquet_errors():
                 written_by = str(self.metadata.created_by)
-                self._groups = _read_groups(self._footer, len(self._columns), self._file.num_bytes, written_by)
+                self._groups = read_groups(self._footer, len(self._columns), self._file.num_bytes, written_by)
         return self._groups[group]
 
-    def _chunks(self, group: int, names: list[str] | None) -> list[tuple[int, _Chunk]]:
+    def _chunks(self, group: int, names: list[str] | None) -> list[tuple[int, Chunk]]:
         """(column, chunk) of those that are read."""
         chunks = [
             (number, chunk)
@@ -127,7 +127,7 @@ class ParquetFile:
             raise ValueError(f"row group {group} has more than {self._max_group >> 20} MiB")
         return chunks
 
-    def _check(self, chunks: list[tuple[int, _Chunk, memoryview]]) -> None:
+    def _check(self, chunks: list[tuple[int, Chunk, memoryview]]) -> None:
         left = self._max_group
         for number, chunk, data in chunks:
             path = self._columns[number].path
@@ -138,7 +138,7 @@ class ParquetFile:
             if left < 0:
                 raise ValueError(f"stands for more than {self._max_group >> 20} MiB, up to {path}")
 
-    def _cost(self, column: Any, about: _Chunk, data: memoryview) -> int:
+    def _cost(self, column: Any, about: Chunk, data: memoryview) -> int:
         """Bytes that a column chunk takes in memory at most."""
         kind = column.physical_type
         width = _WIDTHS.get(kind, 8 + column.length)
@@ -148,24 +148,24 @@ class ParquetFile:
         is_text = kind == "BYTE_ARRAY"
         expanded = is_text and column.path not in self._dictionaries
         cost, longest = len(data), 0
-        for page in _pages(data, about.num_values):
+        for page in pages(data, about.num_values):
             cost += page.raw * (3 if is_text else 1) + page.num_values * width
             if cost > self._max_group:
                 break  # before anything is unpacked
             if page.is_dictionary and expanded:
-                longest = _longest(page.body(about.compression), page.num_entries)
+                longest = longest_text(page.body(about.compression), page.num_entries)
             elif expanded and page.encoding in _DICTIONARY:
                 cost += page.num_values * longest
             elif is_text and page.encoding == _DELTA_TEXTS:
                 cost += page.num_values * _COUNTED
                 if cost <= self._max_group:
                     levels = bool(column.max_repetition_level) + bool(column.max_definition_level)
-                    cost += _repeated(page.values(about.compression, levels), page.num_values)
+                    cost += repeated_bytes(page.values(about.compression, levels), page.num_values)
         return cost
 
 
 @contextmanager
-def _telling() -> Iterator[None]:
+def as_parquet_errors() -> Iterator[None]:
     """Turn what is raised of hostile bytes, here and inside Arrow, into a ParquetError; the store's errors stay."""
     import pyarrow as pa
 
@@ -186,7 +186,7 @@ class _Kept(SeekableFile):
         self._file = file
         self._pieces: list[tuple[int, bytes]] = []
 
-    def keeping(self, chunks: list[tuple[int, _Chunk]]) -> _Pieces:
+    def keeping(self, chunks: list[tuple[int, Chunk]]) -> _Pieces:
         return _Pieces(self, self._pieces, chunks)
 
     def _get(self, offset: int, length: int) -> bytes:
@@ -200,11 +200,11 @@ class _Kept(SeekableFile):
 class _Pieces:
     """Context manager: reads column chunks, near ones at once, and keeps them for the file until its end."""
 
-    def __init__(self, file: _Kept, kept: list[tuple[int, bytes]], chunks: list[tuple[int, _Chunk]]) -> None:
+    def __init__(self, file: _Kept, kept: list[tuple[int, bytes]], chunks: list[tuple[int, Chunk]]) -> None:
         self._file, self._kept, self._chunks = file, kept, chunks
         self._own: list[tuple[int, bytes]] = []
 
-    def __enter__(self) -> list[tuple[int, _Chunk, memoryview]]:
+    def __enter__(self) -> list[tuple[int, Chunk, memoryview]]:
         spans: list[list[int]] = []
         for start, stop in sorted((chunk.start, chunk.stop) for _, chunk in self._chunks):
             if spans and start <= spans[-1][1] + _NEAR:
@@ -223,12 +223,12 @@ class _Pieces:
         for piece in self._own:
             self._kept.remove(piece)
 
-    def _piece(self, chunk: _Chunk) -> memoryview:
+    def _piece(self, chunk: Chunk) -> memoryview:
         first, data = next((at, data) for at, data in self._own if at <= chunk.start and chunk.stop <= at + len(data))
         return memoryview(data)[chunk.start - first : chunk.stop - first]
 
 
-def _check_footer(file: _Kept) -> bytes:
+def check_footer(file: _Kept) -> bytes:
     """The footer's bytes."""
     if file.num_bytes < 12:
         raise ValueError(f"has {file.num_bytes} bytes, which is no parquet file")
@@ -244,24 +244,24 @@ def _check_footer(file: _Kept) -> bytes:
     file.seek(-8 - length, 2)
     footer = file.read(length)
     if length > _SMALL_FOOTER:
-        Thrift(footer, budget=MAX_FOOTER // _BYTES_PER_FIELD, keep=False).struct()
+        Thrift(footer, budget=MAX_FOOTER // BYTES_PER_FIELD, keep=False).struct()
     return footer
 
 
-def _read_groups(footer: bytes, num_columns: int, num_bytes: int, written_by: str) -> list[list[_Chunk]]:
+def read_groups(footer: bytes, num_columns: int, num_bytes: int, written_by: str) -> list[list[Chunk]]:
     """The column chunks of every row group."""
-    read = Thrift(footer, budget=MAX_FOOTER // _BYTES_PER_FIELD)
+    read = Thrift(footer, budget=MAX_FOOTER // BYTES_PER_FIELD)
     more = _OLD_HEADER if written_by.startswith("parquet-mr") else 0
     groups = []
     for group in read.struct().get(4, []):
         columns = group.get(1, [])
         if len(columns) != num_columns:
             raise ValueError(f"has a row group of {len(columns)} columns, the schema has {num_columns}")
-        groups.append([_Chunk.of(column.get(3, {}), num_bytes, more) for column in columns])
+        groups.append([Chunk.of(column.get(3, {}), num_bytes, more) for column in columns])
     return groups
 
 
-class _Chunk(NamedTuple):
+class Chunk(NamedTuple):
     """Where a column chunk lies, and what the footer says of it."""
 
     start: int
@@ -270,7 +270,7 @@ class _Chunk(NamedTuple):
     compression: str
 
     @classmethod
-    def of(cls, about: dict[int, Any], num_bytes: int, more: int) -> _Chunk:
+    def of(cls, about: dict[int, Any], num_bytes: int, more: int) -> Chunk:
         """about: ColumnMetaData."""
         try:
             values, packed, start = int(about[5]), int(about[7]), int(about[9])
@@ -279,11 +279,11 @@ class _Chunk(NamedTuple):
             raise ValueError("has a column chunk without its place") from error
         if 0 < dictionary < start:
             start = dictionary
-        if not 0 <= codec < len(_CODECS):
+        if not 0 <= codec < len(CODECS):
             raise ValueError(f"is packed by the unknown codec {codec}")
         if start < 0 or packed < 0 or start + packed > num_bytes or values < 0:
             raise ValueError("has a column chunk outside the file")
-        return cls(start, min(start + packed + more, num_bytes), values, _CODECS[codec])
+        return cls(start, min(start + packed + more, num_bytes), values, CODECS[codec])
 
 
 class _Page:
@@ -317,14 +317,14 @@ class _Page:
             if not 0 <= self._levels <= min(self.packed, self.raw):
                 raise ValueError("has a page whose levels are longer than it is")
             packed = self._data[self._at + self._levels : self.end]
-            return _unpacked(packed, compression if self._is_packed else _CODECS[0], self.raw - self._levels)
+            return _unpacked(packed, compression if self._is_packed else CODECS[0], self.raw - self._levels)
         body = self.body(compression)
         for _ in range(num_levels):
             body = body[4 + int.from_bytes(body[:4], "little") :]
         return body
 
 
-def _pages(data: memoryview, num_values: int) -> Iterator[_Page]:
+def pages(data: memoryview, num_values: int) -> Iterator[_Page]:
     """The pages that are read for so many values."""
     at = seen = 0
     for _ in range(_MAX_PAGES):
@@ -340,7 +340,7 @@ def _pages(data: memoryview, num_values: int) -> Iterator[_Page]:
 def _unpacked(data: memoryview, compression: str, size: int) -> memoryview:
     import pyarrow as pa
 
-    if compression == _CODECS[0] or not size:
+    if compression == CODECS[0] or not size:
         return data[:size]
     try:
         codec = pa.Codec(compression)
@@ -349,7 +349,7 @@ def _unpacked(data: memoryview, compression: str, size: int) -> memoryview:
         raise ValueError(f"has a page that cannot be unpacked ({error})") from error
 
 
-def _longest(body: memoryview, num_entries: int) -> int:
+def longest_text(body: memoryview, num_entries: int) -> int:
     """The longest text of a dictionary."""
     at = longest = 0
     for _ in range(num_entries):
@@ -360,7 +360,7 @@ def _longest(body: memoryview, num_entries: int) -> int:
     return min(longest, len(body))
 
 
-def _repeated(body: memoryview, num_values: int) -> int:
+def repeated_bytes(body: memoryview, num_values: int) -> int:
     """Bytes that texts take over from those before them: the sum of the lengths with which such a page begins."""
     head = Thrift(body)
     block, parts, count, first = head.varint(), head.varint(), head.varint(), head.integer()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from shards.dataset.index.index import MAX_TEXT_BYTES
+from shards.dataset.index.rows import MAX_TEXT_BYTES
 from shards.dataset.members.members import TEXTS, UNWRITTEN, MemberRules, roles
 from shards.dataset.members.records import TextError, parse
 from shards.storage.source import Source

@@ -21,7 +21,7 @@ from itertools import islice
 from typing import Any, NamedTuple
 
 from shards.base.errors import MediaError, PrintableError
-from shards.dataset.index.index import MAX_KEY_BYTES, MAX_MEDIA_BYTES, MAX_TEXT_BYTES, MemberRow, SampleRow
+from shards.dataset.index.rows import MAX_KEY_BYTES, MAX_MEDIA_BYTES, MAX_TEXT_BYTES, MemberRow, SampleRow
 from shards.dataset.members.members import (
     Chosen,
     MemberError,

@@ -13,7 +13,8 @@ from typing import Any
 
 from shards.base.errors import DatasetError
 from shards.dataset.index import index
-from shards.dataset.index.index import ShardEntry
+from shards.dataset.index.files import INDEX_FILE
+from shards.dataset.index.shard_table import ShardEntry
 from shards.storage.source import Source
 
 _CHECKED_BYTES = 1 << 23
@@ -54,7 +55,7 @@ def finished(source: Source, files: Sequence[str], quarantine: str, conversion: 
     if difference is not None:
         name, was, now = difference
         return DatasetError(f"{other} (it was made with {name} = {was!r}, this one has {now!r})")
-    missing = sorted({*shards.names, quarantine, index.INDEX_FILE} - set(files))
+    missing = sorted({*shards.names, quarantine, INDEX_FILE} - set(files))
     if missing:
         return DatasetError(
             f"{url}: holds this dataset, finished, but {len(missing)} of its files are missing ({missing[0]}, ...); "

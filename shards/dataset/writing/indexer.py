@@ -30,8 +30,10 @@ from shards.base.errors import DatasetError, MissingFile, PrintableError, Source
 from shards.base.json_text import load_json
 from shards.base.processes import end_unguarded_import, process_pool
 from shards.base.redact import shown
-from shards.dataset.index import index
-from shards.dataset.index.index import DATASET_FILE, Index, ShardEntry
+from shards.dataset.index.files import DATASET_FILE, FORMAT_VERSION
+from shards.dataset.index.index import Index
+from shards.dataset.index.shard_table import ShardEntry
+from shards.dataset.index.write_index import rows_table
 from shards.dataset.members.members import UNWRITTEN
 from shards.dataset.tars.foreign import ALL_TARS, ENERGON, is_energon, kind_of_folder, tars_among
 from shards.dataset.tars.reasons import Reasons
@@ -311,7 +313,7 @@ class _Run:
         """The shards that a run before this one finished, if it looked at the same things at the same place."""
         target = self._target
         looks = {**self._looks._asdict(), "rules": self._looks.rules.model_dump(mode="json"), "walk": WALK}
-        settings = {"root": shown(self._root), **looks, "format_version": index.FORMAT_VERSION}
+        settings = {"root": shown(self._root), **looks, "format_version": FORMAT_VERSION}
         leftover = target.list_unfinished()
         try:
             before = load_json(target.unfinished.read(_RUN_FILE)) if _RUN_FILE in leftover else None
@@ -472,7 +474,7 @@ def _index_shard(task: _Task, source: Source) -> str | None:
     num_elements = -1 if -1 in num_records else sum(num_records)
     entry = ShardEntry(task.name, len(found.rows), num_elements, now.size, found.checksum)
     about = json.dumps([list(entry), now.version, found.quarantined, found.notes]).encode()
-    table = index.rows_table(0, found.rows, task.looks.media).replace_schema_metadata({"part": about})
+    table = rows_table(0, found.rows, task.looks.media).replace_schema_metadata({"part": about})
     os.makedirs(os.path.dirname(task.part), exist_ok=True)
     _write_part(task.part, table)
     return None

@@ -14,8 +14,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from shards.base.errors import DatasetError, MissingFile
 from shards.base.json_text import load_json
-from shards.dataset.index import index
-from shards.dataset.index.index import DATASET_FILE, INDEX_FILE, SHARDS_FILE, Index, ShardEntry
+from shards.dataset.index.dataset_file import dataset_json
+from shards.dataset.index.files import DATASET_FILE, INDEX_FILE, SHARDS_FILE
+from shards.dataset.index.index import Index
+from shards.dataset.index.schema import index_schema
+from shards.dataset.index.shard_table import ShardEntry
+from shards.dataset.index.shards_file import write_shards
+from shards.dataset.index.write_index import write_index
 from shards.dataset.members.members import UNWRITTEN, MemberRules
 from shards.dataset.tars.reasons import Reasons
 from shards.dataset.tars.tar_samples import WALK
@@ -67,14 +72,14 @@ def publish_index(target: Target, header: Header, pieces: Sequence[Piece]) -> Re
     states = [piece.state for piece in pieces]
     contents: list[str] = []
     steps: dict[str, Callable[[str], None]] = {
-        INDEX_FILE: lambda path: contents.append(index.write_index(path, tables, num_rows, header.media)),
-        SHARDS_FILE: lambda path: index.write_shards(path, entries, states, num_quarantined),
+        INDEX_FILE: lambda path: contents.append(write_index(path, tables, num_rows, header.media)),
+        SHARDS_FILE: lambda path: write_shards(path, entries, states, num_quarantined),
         QUARANTINE_FILE: lambda path: _write_lines(path, pieces, reasons),
     }
     staged = {name: target.stage(name, write) for name, write in steps.items()}
     provenance = {"tool": TOOL, "headers": not header.checksums, "media": header.media, "walk": WALK}
     provenance |= header.provenance
-    content = index.dataset_json(
+    content = dataset_json(
         header.name,
         entries,
         sum(num_quarantined),
@@ -138,7 +143,7 @@ def _numbered(number: int, table: pa.Table) -> pa.Table:
     column = pa.array(np.full(table.num_rows, number, np.int32))
     table = table.set_column(table.schema.get_field_index("shard"), "shard", column)
     # Dictionaries of a read index, and metadata of a part, are not for the file.
-    return table.cast(index.index_schema("key_frame" in table.column_names))
+    return table.cast(index_schema("key_frame" in table.column_names))
 
 
 def _write_lines(path: str, pieces: Sequence[Piece], reasons: Reasons) -> None:

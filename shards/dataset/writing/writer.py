@@ -31,8 +31,12 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from shards.base.errors import DatasetError, PrintableError
 from shards.base.json_text import load_json
-from shards.dataset.index import index
-from shards.dataset.index.index import MemberRow, SampleRow, ShardEntry
+from shards.dataset.index.dataset_file import dataset_json
+from shards.dataset.index.files import DATASET_FILE, FORMAT_VERSION, INDEX_FILE, SHARDS_FILE
+from shards.dataset.index.rows import MAX_MEDIA_BYTES, MAX_TEXT_BYTES, MemberRow, SampleRow, member_checksum
+from shards.dataset.index.shard_table import ShardEntry
+from shards.dataset.index.shards_file import write_shards
+from shards.dataset.index.write_index import rows_table, write_index
 from shards.dataset.tars import tar
 from shards.dataset.writing.conversion import AlreadyFinished, WriteSummary, damage, finished, first_difference
 from shards.dataset.writing.target import UNFINISHED, Target, WriteError, naming, open_target
@@ -94,7 +98,7 @@ class DatasetWriter:
         self._target: Target = open_target(os.fspath(out_url))
         self._samples_per_shard, self._max_shard_bytes = samples_per_shard, max_shard_bytes
         self._conversion = {
-            "format_version": index.FORMAT_VERSION,
+            "format_version": FORMAT_VERSION,
             "name": name,
             "samples_per_shard": samples_per_shard,
             "max_shard_bytes": max_shard_bytes,
@@ -179,15 +183,15 @@ class DatasetWriter:
             tables = (self._read_part(number) for number in range(len(shards)))
             contents: list[str] = []
             target.produce(
-                index.INDEX_FILE,
-                lambda path: contents.append(index.write_index(path, tables, summary.num_samples, self._key_frames)),
+                INDEX_FILE,
+                lambda path: contents.append(write_index(path, tables, summary.num_samples, self._key_frames)),
             )
-            target.produce(index.SHARDS_FILE, lambda path: index.write_shards(path, shards))
+            target.produce(SHARDS_FILE, lambda path: write_shards(path, shards))
             lines = "".join(json.dumps(line, ensure_ascii=True) + "\n" for line in quarantined)
             target.put(QUARANTINE_FILE, lines.encode())
             name, provenance = self._conversion["name"], self._conversion["provenance"]
-            said = index.dataset_json(name, shards, len(quarantined), provenance, content=contents[-1])
-            target.put(index.DATASET_FILE, said)
+            said = dataset_json(name, shards, len(quarantined), provenance, content=contents[-1])
+            target.put(DATASET_FILE, said)
             target.clear()
         self._state = "closed"
         target.release()
@@ -219,7 +223,7 @@ class DatasetWriter:
     def _begin(self) -> None:
         target = self._target
         files = target.list()
-        if index.DATASET_FILE in files:
+        if DATASET_FILE in files:
             target.clear()  # a conversion killed between writing dataset.json and this
             raise finished(target.source, files, QUARANTINE_FILE, self._conversion)
         leftover = target.list_unfinished()
@@ -286,9 +290,7 @@ class DatasetWriter:
             if is_remote(self._target.url):
                 part = replace(part, version=self._target.source.stat(name).version)
             # The part file is the commit: a shard without one is written again by the next attempt, to the same bytes.
-            table = index.rows_table(number, rows, self._key_frames).replace_schema_metadata(
-                {"part": part.to_metadata()}
-            )
+            table = rows_table(number, rows, self._key_frames).replace_schema_metadata({"part": part.to_metadata()})
             self._target.produce(f"{UNFINISHED}/{number:06d}.parquet", lambda path: _write_part(path, table))
         self._parts.append(part)
         self._shard, self._pending_quarantine = None, []
@@ -359,7 +361,7 @@ def _check_members(key: str, members: Mapping[str, bytes]) -> None:
         name_bytes = len(f"{key}.{ext}".encode())
         if name_bytes > _MAX_NAME_BYTES:
             raise SampleRefused(f"key {key[:40]!r}...: the name has {name_bytes} bytes, a tar allows {_MAX_NAME_BYTES}")
-        limit = index.MAX_TEXT_BYTES if ext == "json" else index.MAX_MEDIA_BYTES
+        limit = MAX_TEXT_BYTES if ext == "json" else MAX_MEDIA_BYTES
         if not data or len(data) > limit:
             raise SampleRefused(f"key {key!r}: {ext} has {len(data)} bytes, allowed are 1 to {limit}")
     if len(members) != 2:
@@ -405,9 +407,7 @@ class _OpenShard:
         with naming(self.path):
             self._tar.write({"__key__": key, **members})
         # Offsets are filled in by finish(), from the tar itself.
-        rows = tuple(
-            MemberRow(ext, 0, len(members[ext]), index.member_checksum(members[ext])) for ext in sorted(members)
-        )
+        rows = tuple(MemberRow(ext, 0, len(members[ext]), member_checksum(members[ext])) for ext in sorted(members))
         self.rows.append(row._replace(members=rows))
         self.num_bytes += size
 

@@ -10,7 +10,12 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from shards.dataset.index.index import Index, ShardEntry, dataset_json, index_schema, write_index, write_shards
+from shards.dataset.index.dataset_file import dataset_json
+from shards.dataset.index.index import Index
+from shards.dataset.index.schema import index_schema
+from shards.dataset.index.shard_table import ShardEntry
+from shards.dataset.index.shards_file import write_shards
+from shards.dataset.index.write_index import write_index
 from shards.storage.local import LocalSource
 from shards.storage.open import open_source
 from tests.shards.conftest import REPOSITORY

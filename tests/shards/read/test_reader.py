@@ -16,16 +16,11 @@ import numpy as np
 import pytest
 
 from shards.base.errors import ConfigError, DatasetError, SourceError
-from shards.dataset.index.index import (
-    MemberRow,
-    SampleRow,
-    ShardEntry,
-    dataset_json,
-    member_checksum,
-    rows_table,
-    write_index,
-    write_shards,
-)
+from shards.dataset.index.dataset_file import dataset_json
+from shards.dataset.index.rows import MemberRow, SampleRow, member_checksum
+from shards.dataset.index.shard_table import ShardEntry
+from shards.dataset.index.shards_file import write_shards
+from shards.dataset.index.write_index import rows_table, write_index
 from shards.dataset.members.members import MemberSettings
 from shards.dataset.writing.indexer import index_tars
 from shards.loader.config import DatasetConfig

@@ -13,7 +13,9 @@ from hypothesis import strategies as st
 
 from shards.base.errors import SourceError
 from shards.dataset.checking.verify import ShardMembers, ShardReport, check_shard, is_sample_member
-from shards.dataset.index.index import Index, MemberRow, SampleRow, member_checksum, rows_table
+from shards.dataset.index.index import Index
+from shards.dataset.index.rows import MemberRow, SampleRow, member_checksum
+from shards.dataset.index.write_index import rows_table
 from shards.dataset.tars.tar import scan
 from shards.decode.backends import open_decoder
 from shards.media.facts import MediaFacts

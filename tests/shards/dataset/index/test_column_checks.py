@@ -15,7 +15,8 @@ from typer.testing import CliRunner
 from shards.base.errors import DatasetError
 from shards.cli.app import app
 from shards.dataset.index.column_checks import ColumnError, check_nulls, check_types
-from shards.dataset.index.index import Index, index_schema
+from shards.dataset.index.index import Index
+from shards.dataset.index.schema import index_schema
 from shards.dataset.tars.tar_samples import Looks
 from shards.dataset.writing.indexer import index_tars
 from shards.read.reader import Reader

@@ -16,20 +16,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from shards.base.errors import DatasetError
-from shards.dataset.index.index import (
-    ROW_GROUP_ROWS,
-    Index,
-    MemberRow,
-    SampleRow,
-    ShardEntry,
-    ShardRows,
-    dataset_json,
-    fingerprint,
-    index_schema,
-    rows_table,
-    write_index,
-    write_shards,
-)
+from shards.dataset.index.dataset_file import dataset_json
+from shards.dataset.index.index import Index
+from shards.dataset.index.rows import MemberRow, SampleRow
+from shards.dataset.index.schema import index_schema
+from shards.dataset.index.shard_rows import ShardRows
+from shards.dataset.index.shard_table import ShardEntry, fingerprint
+from shards.dataset.index.shards_file import write_shards
+from shards.dataset.index.write_index import ROW_GROUP_ROWS, rows_table, write_index
 from shards.media.facts import KeyFrames, MediaFacts
 from shards.storage.local import LocalSource
 from shards.storage.open import open_source

@@ -9,7 +9,10 @@ from pathlib import Path
 import pytest
 
 from shards.base.errors import DatasetError
-from shards.dataset.index.index import Index, MemberRow, SampleRow, ShardEntry, rows_table
+from shards.dataset.index.index import Index
+from shards.dataset.index.rows import MemberRow, SampleRow
+from shards.dataset.index.shard_table import ShardEntry
+from shards.dataset.index.write_index import rows_table
 from shards.dataset.writing.publish import Header, Piece, is_own, pieces_of, publish_index, read_quarantine
 from shards.dataset.writing.target import LocalTarget, Target, open_target
 from shards.media.facts import KeyFrames, MediaFacts

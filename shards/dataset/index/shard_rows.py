@@ -1,0 +1,147 @@
+"""The rows of one shard, read from index.parquet."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shards.dataset.index.columns import Texts, compact, flat
+from shards.dataset.index.rows import MemberRow
+from shards.dataset.members.members import UNWRITTEN, MemberRules, first_members
+from shards.media.facts import MediaFacts
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+class Ranges(NamedTuple):
+    """Which bytes n samples are read from: int64 (3, n), of medium, json and other text (`Chosen`) in this order.
+
+    size is -1 where there is no such member, -2 where it makes no sense. has_checksums: bool (n,), whether those of all
+    that are there are known; has_some: of at least one.
+    """
+
+    offset: NDArray[np.int64]
+    size: NDArray[np.int64]
+    checksum: NDArray[np.int64]
+    has_checksums: NDArray[np.bool_]
+    has_some: NDArray[np.bool_]
+
+
+class ShardRows:
+    """The rows of one shard, compact: plain arrays, nothing of the row group they came from is kept alive."""
+
+    def __init__(self, table: pa.Table, verified: bool = True, rules: MemberRules = UNWRITTEN) -> None:
+        def column(name: str) -> pa.Array:
+            return table.column(name).combine_chunks()
+
+        def numbers(name: str) -> NDArray[Any]:
+            return compact(column(name).to_numpy(zero_copy_only=False))
+
+        def of_members(name: str) -> NDArray[Any]:
+            values: NDArray[Any] = flat(column(name)).to_numpy(zero_copy_only=False)
+            return values
+
+        ext = column("member_ext")
+        starts = np.asarray(ext.offsets).astype(np.int64)
+        starts -= starts[0]
+        names = flat(ext)
+        checksum = of_members("member_checksum")
+        known = np.full(len(checksum), True)
+        if checksum.dtype.kind == "f":  # arrow's way to show that some are missing; 32 bits fit in the 53 of a float
+            known = ~np.isnan(checksum)
+            checksum = np.where(known, checksum, 0).astype(np.uint32)
+        if verified and not known.all():
+            raise ValueError("holds no member checksums")
+        self.keys = Texts(column("key"))
+        self.num_records = numbers("num_records")
+        """-1: not known."""
+        first = np.zeros(len(self.num_records) + 1, np.int64)
+        np.cumsum(self.num_records, out=first[1:])
+        self.first_element = compact(first)
+        """Number of records before each sample, and their total at the end; of no use where some are not known."""
+        self._starts = compact(starts)
+        self._ext_names: list[str] = names.dictionary.to_pylist()
+        self._ext = compact(np.asarray(names.indices))
+        self._offset, self._size = compact(of_members("member_offset")), compact(of_members("member_size"))
+        self._has_checksum, self._checksum = compact(known), compact(checksum)
+        lengths = {len(self._ext), len(self._offset), len(self._size), len(self._checksum)}
+        if lengths != {int(starts[-1])}:
+            raise ValueError("has member columns of different lengths")
+        chosen = [first_members(self._ext_names, self._ext, self._starts, ranks) for ranks in rules.ranks]
+        self._chosen = compact(np.stack(chosen))
+        kind, codec = column("kind"), column("codec")
+        self._kinds: list[str] = kind.dictionary.to_pylist()
+        self._codecs: list[str] = codec.dictionary.to_pylist()
+        self._kind, self._codec = compact(np.asarray(kind.indices)), compact(np.asarray(codec.indices))
+        self._width, self._height, self._num_frames = numbers("width"), numbers("height"), numbers("num_frames")
+        self._fps, self._duration, self._start_time = numbers("fps"), numbers("duration"), numbers("start_time")
+
+    def __len__(self) -> int:
+        return len(self.keys)
+
+    @property
+    def weight(self) -> int:
+        """As how many rows of a few members each these count."""
+        return max(len(self), len(self._ext) // 4)
+
+    def members(self, row: int) -> tuple[MemberRow, ...]:
+        """The members of one sample in the order in which they lie in the tar."""
+        return tuple(
+            MemberRow(
+                self._ext_names[self._ext[i]],
+                int(self._offset[i]),
+                int(self._size[i]),
+                int(self._checksum[i]) if self._has_checksum[i] else None,
+            )
+            for i in range(self._starts[row], self._starts[row + 1])
+        )
+
+    def ranges(self, rows: NDArray[np.int64]) -> Ranges:
+        """Where the members that are read lie, of many samples at once."""
+        first = self._chosen[:, rows].astype(np.int64)
+        there = first >= 0
+        if not len(self._ext):
+            first = np.full_like(first, -1)
+        at = np.maximum(first, 0)
+
+        def pick(values: NDArray[Any], missing: Any) -> NDArray[Any]:
+            return np.where(there, values[at] if len(values) else missing, missing)
+
+        size = pick(self._size.astype(np.int64, copy=False), -1)
+        return Ranges(
+            pick(self._offset, 0).astype(np.int64, copy=False),
+            np.where(there & (size < 0), -2, size),
+            pick(self._checksum, 0).astype(np.int64),
+            np.asarray(pick(self._has_checksum, True).all(0)),
+            np.asarray(pick(self._has_checksum, False).any(0)),
+        )
+
+    def medium(self, row: int) -> MemberRow | None:
+        """The medium of one sample; None where the rules find none."""
+        at = int(self._chosen[0, row])
+        return self.members(row)[at - int(self._starts[row])] if at >= 0 else None
+
+    def text_bytes(self, row: int) -> int:
+        """Size of the texts of one sample together."""
+        return sum(int(self._size[at]) for at in self._chosen[1:, row].tolist() if at >= 0)
+
+    def facts(self, row: int) -> MediaFacts:
+        """The media facts of one sample."""
+        return MediaFacts(
+            kind=self._kinds[self._kind[row]],
+            codec=self._codecs[self._codec[row]],
+            width=int(self._width[row]),
+            height=int(self._height[row]),
+            num_frames=int(self._num_frames[row]),
+            fps=float(self._fps[row]),
+            duration=float(self._duration[row]),
+            start_time=float(self._start_time[row]),
+        )
+
+    def element(self, number: int) -> tuple[int, int]:
+        """(sample, record) of the element with this number inside the shard."""
+        sample = int(np.searchsorted(self.first_element, number, side="right")) - 1
+        return sample, number - int(self.first_element[sample])

@@ -1,0 +1,84 @@
+"""The shards of a dataset as shards.parquet lists them, and the fingerprint over them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+from typing import NamedTuple
+
+import numpy as np
+import xxhash
+from numpy.typing import NDArray
+
+from shards.base.errors import DatasetError
+
+
+class ShardEntry(NamedTuple):
+    """What shards.parquet says about one shard."""
+
+    name: str
+    num_samples: int
+    num_elements: int
+    """Records of all samples; -1 when those of some are not known."""
+    bytes: int
+    checksum: str
+    """XXH3_128 of the whole tar, 32 hexadecimal digits; empty when nobody read all of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class ShardTable:
+    """shards.parquet as arrays over the S shards."""
+
+    names: list[str]
+    num_samples: NDArray[np.int64]
+    num_elements: NDArray[np.int64]
+    bytes: NDArray[np.int64]
+    checksums: list[str]
+    first_row: NDArray[np.int64]
+    states: list[str] | None = None
+    """What the store said about each tar (time or etag) when it was indexed; None if the index does not keep it."""
+    num_quarantined: NDArray[np.int64] | None = None
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def entries(self) -> Iterator[tuple[str, int, int, int, str]]:
+        """The same, shard by shard, as a ShardEntry has it."""
+        columns = (self.num_samples.tolist(), self.num_elements.tolist(), self.bytes.tolist())
+        return zip(self.names, *columns, self.checksums, strict=True)
+
+
+def check_shard_size(url: str, found: int, expected: int) -> None:
+    """Raise DatasetError when a shard has not as many bytes as the index says."""
+    if found != expected:
+        raise DatasetError(
+            f"{url}: has {found} bytes, the index expects {expected}; the shard was replaced or cut off, or the index "
+            "is older than it: copy shards and index together again"
+        )
+
+
+def fingerprint(shards: Iterable[tuple[str, int, int, int, str]]) -> str:
+    """32 hexadecimal digits over the names, counts, sizes and checksums of the shards, in order."""
+    lines = (_line_of(*shard) for shard in shards)
+    found = xxhash.xxh3_128()
+    while some := b"".join(islice(lines, 1024)):
+        found.update(some)
+    return found.hexdigest()
+
+
+def _line_of(name: str, num_samples: int, num_elements: int, num_bytes: int, checksum: str) -> bytes:
+    return f"{name}\0{num_samples}\0{num_elements}\0{num_bytes}\0{checksum}\n".encode()
+
+
+def fingerprints(shards: Iterable[tuple[str, int, int, int, str]]) -> Iterator[str]:
+    """The fingerprint of the first shard, of the first two, and so on."""
+    digest = xxhash.xxh3_128()
+    for shard in shards:
+        digest.update(_line_of(*shard))
+        yield digest.hexdigest()
+
+
+def total_records(num_elements: NDArray[np.int64]) -> int:
+    """Records of all shards; -1 when those of one are not known."""
+    return -1 if (num_elements < 0).any() else int(num_elements.sum())
