@@ -1,4 +1,4 @@
-"""The story of a run: pre-training, fine-tuning and their evaluation are this file with other configs.
+"""One training run: pre-training and fine-tuning are this file with different configs.
 
     deepspeed train.py --config configs/pt.yaml                     as many processes as the machine has GPUs, else one
     deepspeed --num_accelerators 2 train.py --config configs/demo/pt.yaml

@@ -1,4 +1,4 @@
-"""The root of the config tree, and how a config file becomes one.
+"""The root of the config tree, and the reading of config files.
 
 YAML by OmegaConf (interpolation, `${oc.env:NAME}`, `a.b=c` overrides), validated by pydantic models that live beside
 their owners and forbid unknown fields. An error names the file, the dotted path, the value, what is allowed, and the
@@ -34,16 +34,16 @@ __all__ = ["ConfigError", "DataConfig", "RunConfig", "load_config", "load_stored
 
 
 class DataConfig(BaseModel):
-    """The datasets of a run, by what they are for."""
+    """The datasets of a run, by purpose."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
     train: LoaderConfig
-    """Endless, shuffled."""
+    """Training data: endless and shuffled."""
     val: LoaderConfig | None = None
-    """Scored during training."""
+    """Validation data, scored during training."""
     test: LoaderConfig | None = None
-    """Scored by `python -m mcg.evaluate`."""
+    """Test data, scored by `python -m mcg.evaluate`."""
 
     @model_validator(mode="after")
     def _check_modes(self) -> Self:
@@ -74,35 +74,35 @@ class RunConfig(BaseModel):
     init: tuple[InitSource, ...] = ()
     """Released weights to start from, one after the other, over those of init_from."""
     task: TaskConfig
-    """What the data is used for."""
+    """The use of the data: pre-training, or answering questions."""
     model: MCGConfig
     """The model."""
     objectives: ObjectivesConfig
     """The losses and their weights."""
     data: DataConfig
-    """Where examples come from."""
+    """The datasets."""
     optim: OptimConfig = OptimConfig()
     """The optimiser."""
     schedule: ScheduleConfig
-    """How long, and the learning rate over time."""
+    """Length of the run, and the learning rate over time."""
     engine: EngineConfig = EngineConfig()
     """DeepSpeed: ZeRO, precision, accumulation, checkpointing of activations."""
     checkpoint: CheckpointConfig = CheckpointConfig()
-    """When to save, and what to keep."""
+    """When checkpoints are saved, and how many are kept."""
     log: LogConfig = LogConfig()
-    """What is written where."""
+    """Log lines, evaluations during training, TensorBoard and Prometheus files."""
 
     _given: Given = PrivateAttr(default=Given({}, {}))
 
     @property
     def stored(self) -> dict[str, Any]:
-        """As it is written to files: what names the environment is not resolved (mcg/environment.py)."""
+        """The config as it is written to files: expressions of the environment stay unresolved (mcg/environment.py)."""
         return to_store(self.model_dump(mode="json"), self._given)
 
     @model_validator(mode="before")
     @classmethod
     def _spread(cls, values: Any) -> Any:
-        """compat reaches its sections; seed and evaluation mode reach the loaders that do not set their own."""
+        """Copy compat to its sections, and seed and evaluation mode to the loaders that do not set their own."""
         if isinstance(values, dict):
             values = spread_compat(values, released)
         data = values.get("data") if isinstance(values, dict) else None
@@ -148,7 +148,7 @@ def load_config(path: str | Path, overrides: Sequence[str] = ()) -> RunConfig:
 
 
 def load_stored(stored: dict[str, Any], place: str, used: tuple[str, ...]) -> RunConfig:
-    """The config of a checkpoint. used: the sections that count (mcg/environment.py). Raises ConfigError."""
+    """The config that a checkpoint stores. used: the needed sections (mcg/environment.py). Raises ConfigError."""
     return parse_config(*read_stored(stored, place, used), place)
 
 
@@ -190,7 +190,7 @@ def _read_tree(path: str | Path, overrides: Sequence[str]) -> DictConfig:
 
 
 def parse_config(values: dict[str, Any], given: Given, path: str) -> RunConfig:
-    """Validate a tree. given: what of it came from the environment. Raises ConfigError with a line per fault."""
+    """Validate a tree. given: the values that came from the environment. Raises ConfigError with a line per fault."""
     try:
         config = RunConfig.model_validate(values)
     except ValidationError as error:

@@ -1,4 +1,4 @@
-"""Ranks talking to each other: what the losses and the evaluation need, and nothing where there is one rank.
+"""Communication between ranks, as losses and evaluation need it; with one rank every function returns at once.
 
 Uses torch.distributed, which the engine has initialised; the device of a tensor decides the backend.
 """
@@ -63,7 +63,7 @@ def largest(value: int, device: torch.device) -> int:
 
 
 def any_rank(flag: bool, device: torch.device) -> bool:
-    """Whether the flag is set on any rank."""
+    """True if the flag is set on any rank."""
     if world_size() == 1:
         return flag
     value = torch.tensor(int(flag), device=device)

@@ -1,8 +1,8 @@
 """Values of a config that come from the environment: resolved in memory, written by their expressions.
 
-Promises: what names the environment in a config (`${oc.env:NAME}`, also inside a longer text, behind other
-interpolations or in `oc.decode`) is stored as it was written, and resolved again when it is read; errors and logs show
-the expression. Of addresses that a config spells out, user, password and query are not stored.
+Promises: an expression that names the environment in a config (`${oc.env:NAME}`, also inside a longer text, behind
+other interpolations or in `oc.decode`) is stored as it was written, and resolved again when it is read; errors and logs
+show the expression. Of addresses that a config spells out, user, password and query are not stored.
 A stored config may come from anybody: what it takes from the environment never becomes an address to ask
 (`read_stored`).
 Gives up: hiding what another program was given in the same variables.
@@ -35,21 +35,24 @@ _asked: ContextVar[dict[str, str] | None] = ContextVar("_asked", default=None)
 
 
 class Given(NamedTuple):
-    """What came from the environment."""
+    """The values of a config that came from the environment."""
 
     expressions: dict[Path, str]
-    """By the places where they stand."""
+    """Expression by the path at which it stands."""
     variables: dict[str, str]
-    """Name -> value of each that was asked for."""
+    """Name -> value of each variable that was read."""
 
 
 def path_text(path: Path) -> str:
-    """As messages write it: data.train.blend[0].path."""
+    """A path as messages write it: data.train.blend[0].path."""
     return "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path).removeprefix(".")
 
 
 def resolve(tree: DictConfig, place: str) -> tuple[dict[str, Any], Given]:
-    """The values of a tree, and what of them came from the environment. place: for errors. Raises ConfigError."""
+    """The values of a tree, and which of them came from the environment. place: the file, for errors.
+
+    Raises ConfigError.
+    """
     OmegaConf.register_resolver("oc.env", _environment, replace=True, annotation_validation="off")
     given = Given({}, {})
     for path, text in _texts(OmegaConf.to_container(tree, resolve=False)):
@@ -66,7 +69,7 @@ def resolve(tree: DictConfig, place: str) -> tuple[dict[str, Any], Given]:
 
 
 def to_store(dump: dict[str, Any], given: Given) -> dict[str, Any]:
-    """A dumped config as it may be written to a file."""
+    """A dumped config in the form that may be written to a file."""
     secret = {value: name for name, value in given.variables.items() if _is_secret(name, value)}
 
     def stored(value: Any, path: Path) -> Any:
@@ -89,8 +92,11 @@ def to_store(dump: dict[str, Any], given: Given) -> dict[str, Any]:
 
 
 def read_stored(stored: Mapping[str, Any], place: str, used: tuple[str, ...]) -> tuple[dict[str, Any], Given]:
-    """The values of a stored config. used: the sections that count; elsewhere an expression stands for itself where it
-    has no value or is an address. Raises ConfigError where one that counts has none, or is an address."""
+    """The values of a stored config.
+
+    used: the sections that are needed. Elsewhere an expression without a value, or with one that is an address, is kept
+    as text; in a needed section it raises ConfigError.
+    """
     try:
         check_interpolations(dict(stored))
         tree = OmegaConf.create(dict(stored))
@@ -123,7 +129,7 @@ def read_stored(stored: Mapping[str, Any], place: str, used: tuple[str, ...]) ->
 
 
 def tell(lines: list[str], given: Given) -> list[str]:
-    """Faults of a config without the values that came from the environment."""
+    """Lines about faults of a config in which expressions replace the values that came from the environment."""
     for name, value in sorted(given.variables.items(), key=lambda known: -len(known[1])):
         shown_as = f"${{oc.env:{name}}}"
         lines = [line.replace(f"found {value!r}", f"found {shown_as!r}") for line in lines]
@@ -152,7 +158,7 @@ def _texts(value: Any, path: Path = ()) -> Iterator[tuple[Path, str]]:
 
 
 def _value(tree: Any, path: Path, text: str, place: str) -> tuple[dict[str, str], Any]:
-    """(variables that it asks for, value) of one place. Raises ConfigError."""
+    """(variables that an expression reads, its value), for the one at a path. Raises ConfigError."""
     asked: dict[str, str] = {}
     token = _asked.set(asked)
     try:
@@ -184,7 +190,7 @@ def _is_secret(name: str, value: str) -> bool:
 
 
 def _without_literals(expression: str) -> str:
-    """An expression without what it spells out of the secrets of an address."""
+    """An expression without the secrets of an address that it spells out."""
     gaps = _EXPRESSION.findall(expression)
     bare = _EXPRESSION.sub("\0", expression)
     for part in sorted(secrets_of(bare), key=len, reverse=True):

@@ -1,7 +1,7 @@
-"""What a run reads has to be there: looked for before torch is loaded and before a model is built.
+"""A check that the files a run reads exist, made before torch is loaded and before a model is built.
 
-Everything that lacks on this machine is named at once. What lies in a store is not asked for here: the loader asks when
-it opens the datasets, which is before the model is built, too.
+Everything that is missing on this machine is named at once. Stores are not asked: the loader asks them when it opens
+the datasets, which is also before the model is built.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from shards.storage import is_remote, local_path
 
 
 class InputError(PrintableError, ValueError):
-    """Data or weights that a run needs and that are not there; one line for each."""
+    """Data or weights that a run needs are missing; one line for each."""
 
 
 def check_inputs(config: RunConfig, splits: Sequence[str], weights: bool = False) -> None:
-    """Raise InputError with a line for everything on this machine that a config names and that is not there.
+    """Raise InputError with a line for each file of this machine that a config names and that does not exist.
 
-    splits: the data that is read. weights: those of init_from and init are read, too.
+    splits: the datasets that are read. weights: init_from and init are read, too.
     """
     missing = [*_data(config, splits), *_task_files(config)]
     if weights:

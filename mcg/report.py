@@ -3,9 +3,9 @@
     python -m mcg.report runs/ft_msrvtt_qa                  writes runs/ft_msrvtt_qa/report.html
     python -m mcg.report runs/ft_msrvtt_qa --out page.html
 
-Shows what the run folder holds, also of a run that is under way: losses and the share of time spent waiting for data
-(log.jsonl), the scores of val during training, and the metrics and some predictions of every evaluation. All text from
-data is escaped, and the page loads and runs nothing (shards/cli/page.py).
+Shows the content of the run folder, also while the run is under way: losses and the share of time spent waiting for
+data (log.jsonl), the scores of val during training, and the metrics and some predictions of every evaluation. All text
+from data is escaped, and the page loads and runs nothing (shards/cli/page.py).
 """
 
 from __future__ import annotations

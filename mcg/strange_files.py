@@ -1,4 +1,4 @@
-"""What a download really is that holds no weights, and why torch refuses one: for errors that say what to do.
+"""Files that are not what was expected: the kind of a wrong download, and why torch refuses one, for error messages.
 
 A file is told by its first 64 KiB; nothing is run. No message advises to load a file unsafely, as torch's own does.
 """
@@ -24,7 +24,7 @@ _MAGIC = (
 
 
 def strange_kind(file: Path, is_json: bool = False) -> str | None:
-    """What a file is that is not what was expected, and what to do; None where its first bytes do not tell.
+    """The kind of an unexpected file and what to do about it, in words; None where its first bytes do not tell.
 
     is_json: a JSON file is expected, not weights.
     """
@@ -65,19 +65,19 @@ def strange_kind(file: Path, is_json: bool = False) -> str | None:
 
 
 def looks_like_safetensors(file: Path) -> bool:
-    """Whether a file begins as safetensors do: with the length of a header, and a header."""
+    """True if a file begins like safetensors: with the length of a header, and a header."""
     with file.open("rb") as stream:
         head = stream.read(9)
     return len(head) == 9 and head[8:] == b"{" and 2 <= int.from_bytes(head[:8], "little") <= file.stat().st_size
 
 
 def is_refusal(error: Exception) -> bool:
-    """Whether torch has read on no further because of what a pickle names, or because it is none."""
+    """True if torch stopped at a name in a pickle that it does not allow, or at a file that is no pickle."""
     return "weights_only" in str(error) or type(error).__name__ == "UnpicklingError"
 
 
 def refusal(error: Exception) -> str:
-    """Why torch did not read a file with weights_only, in one line, and what to do."""
+    """One line on why torch refused a file with weights_only, and what to do."""
     text = str(error)
     if is_refusal(error):
         named = re.search(r"GLOBAL (\w[\w.]*)|(?:class|type|function|instance of) ['\"<]*(\w[\w.]*\.\w+)", text)

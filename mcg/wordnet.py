@@ -87,7 +87,7 @@ class WordNet:
         return found
 
     def is_irregular(self, form: str, pos: str) -> bool:
-        """Whether a word form is in the list of irregular ones of a part of speech ("went", "n" no, "v" yes)."""
+        """True if a word form is in the list of irregular forms of a part of speech ("went": of "v", not of "n")."""
         return form in self._exceptions[pos]
 
     def first_synset(self, form: str) -> Synset | None:

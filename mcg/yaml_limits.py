@@ -1,4 +1,4 @@
-"""Configs are a page long; what would grow beyond that while it is loaded is refused before it grows.
+"""Limits of config files: a file that would expand far beyond a page is refused before it is expanded.
 
 An alias of YAML stands for all that its anchor holds, and `${a}${a}` for twice the text of a: thirty lines of either
 fill any memory. Promises: a file that passes has at most MAX_BYTES, MAX_NODES nodes with its aliases expanded,
@@ -22,7 +22,7 @@ _PATH = re.compile(r"[\w.\[\]-]+")
 
 
 def check_yaml(text: str) -> None:
-    """Refuse (ValueError) a text that grows too much when it is loaded; what is no YAML is a yaml.YAMLError."""
+    """Raise ValueError for a text that expands too far when it is loaded, yaml.YAMLError for one that is no YAML."""
     if len(text) > MAX_BYTES:
         raise ValueError(f"has {len(text)} characters, a config has at most {MAX_BYTES}")
     sizes: dict[str, int] = {}
@@ -55,7 +55,7 @@ def check_yaml(text: str) -> None:
 
 
 def check_interpolations(tree: Any) -> None:
-    """Refuse (ValueError) a tree whose interpolations, resolved, would be too long."""
+    """Raise ValueError for a tree whose resolved interpolations would be too long."""
     texts: dict[str, str] = {}
     below: dict[str, list[str]] = {}
     _collect("", tree, texts, below)
@@ -80,7 +80,7 @@ def _collect(path: str, node: Any, texts: dict[str, str], below: dict[str, list[
 
 
 def _size(path: str, texts: dict[str, str], below: dict[str, list[str]], sizes: dict[str, int], depth: int) -> int:
-    """Characters of a node when it is resolved; what refers to itself is counted once, and refused by OmegaConf."""
+    """Characters of a resolved node; a reference to itself is counted once, and is refused by OmegaConf later."""
     if path in sizes or depth > 200:
         return sizes.get(path, 0)
     sizes[path] = 0
@@ -97,7 +97,7 @@ def _size(path: str, texts: dict[str, str], below: dict[str, list[str]], sizes: 
 
 
 def _absolute(name: str, path: str) -> str:
-    """What an interpolation at a path names; each dot before it goes a level up."""
+    """The path that an interpolation names; each leading dot goes one level up."""
     place = path
     relative = name.startswith(".")
     while name.startswith("."):

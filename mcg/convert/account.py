@@ -1,4 +1,4 @@
-"""What became of every key of a released checkpoint.
+"""The account of a conversion: what became of every key of a released checkpoint.
 
 Each key of the source ends as used, dropped (with the reason) or unexpected; each weight of our model that nothing
 gives ends as missing, with the reason where that is right (the source has no such part, or the family never had it).
@@ -32,13 +32,14 @@ class Entry:
 
     @property
     def is_fault(self) -> bool:
-        """Whether it stops a strict conversion."""
+        """True if it stops a strict conversion."""
         return self.status == "unexpected" or (self.status == "missing" and not self.note)
 
 
 @dataclass(frozen=True)
 class Conversion:
-    """state: our weights by name, those alone that the source gave or a rule fills; config: the model they are for."""
+    """A finished conversion. state: the weights that the source gave or a rule fills, by our names; config: the model
+    that they are for."""
 
     family: Family
     config: Any
@@ -46,17 +47,17 @@ class Conversion:
     entries: tuple[Entry, ...]
 
     def counts(self) -> dict[str, int]:
-        """Keys by status."""
+        """Number of keys by status."""
         found = Counter(entry.status for entry in self.entries)
         return {status: found[status] for status in ("used", "dropped", "missing", "unexpected")}
 
     def noting(self, beside: Mapping[str, str]) -> Conversion:
-        """The same with what stood among the weights and is none, by name: it is dropped."""
+        """The same with entries for what lay beside the weights (name -> kind): it is dropped."""
         noted = (Entry(key, "dropped", (), note=f"no weight: {kind}") for key, kind in beside.items())
         return dataclasses.replace(self, entries=(*self.entries, *noted))
 
     def check(self, where: str) -> None:
-        """Raises ConvertError if a key is unexpected or missing without a reason."""
+        """Raise ConvertError if a key is unexpected or missing without a reason."""
         faults = [entry for entry in self.entries if entry.is_fault]
         if faults:
             told = "; ".join(f"{entry.key} is {entry.status}" for entry in faults[:3])

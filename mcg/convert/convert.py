@@ -124,7 +124,7 @@ def _section(target: Target, name: str) -> Section:
 
 
 def _absent(target: Target, names: Iterable[str], own: Shapes) -> str:
-    """Why the model has none of these weights, "" if it has the section that one of them belongs to."""
+    """The reason for which the model has none of these weights; "" if it has the section of one of them."""
     section = None
     for name in names:
         section = target.section(name)

@@ -1,4 +1,4 @@
-"""Released weights put into a model, as the `init:` section of a config says.
+"""Loading released weights into a model, as the `init:` section of a config says.
 
 Sources are read one after the other, each over what came before: ViT, then BERT; or an MCG checkpoint by `init_from`
 and BLIP's text encoder and decoder over it, as MCG does for QA. What no source gives stays as it was drawn.

@@ -1,4 +1,4 @@
-"""Where pretrained weights lie: a local path, or a known name that is looked up on this machine. Nothing is downloaded.
+"""Finding pretrained weights by a local path, or by a known name in the caches of this machine. Nothing is downloaded.
 
 A known name (`bert-base-uncased`) is found in the cache of Hugging Face, or, where it has no repository there, in the
 cache of torch hub. What is not found is told with the command that fetches it and the place where it is looked for.
@@ -43,6 +43,6 @@ def locate(path: str) -> Path:
 
 
 def _torch_hub() -> Path:
-    """torch.hub.get_dir(), without loading torch."""
+    """The folder of torch.hub.get_dir(), found without loading torch."""
     caches = os.environ.get("XDG_CACHE_HOME", "~/.cache")
     return Path(os.environ.get("TORCH_HOME", f"{caches}/torch")).expanduser() / "hub"

@@ -1,4 +1,4 @@
-"""Writing converted weights as a checkpoint of ours, whole or absent, with where they came from.
+"""Writing converted weights as a checkpoint of ours, whole or absent, with their provenance.
 
 The folder holds `model.safetensors` and `checkpoint.json`, which `init_from` and evaluation read, and
 `conversion.json`: the source with its checksum, versions, and the account of every key.
@@ -22,7 +22,10 @@ from mcg.engine.checkpoint import FORMAT
 
 
 def write_checkpoint(conversion: Conversion, released: Released, out: str | Path, vocabulary: int) -> Path:
-    """The finished folder. vocabulary: number of its entries. Raises ConvertError if something is at `out` already."""
+    """Write the checkpoint folder and return it. vocabulary: number of its entries.
+
+    Raises ConvertError if something is at `out` already.
+    """
     final = Path(out)
     if final.exists():
         raise ConvertError(f"{final}: is there already; name another folder, or remove it")

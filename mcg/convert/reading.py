@@ -1,4 +1,4 @@
-"""Checkpoints that someone else wrote, in the forms that people have: tensors by name, and nothing is run.
+"""Reading checkpoints of other programs, in the usual forms: tensors by name; no code in them is run.
 
 A file of torch or safetensors; a folder of Hugging Face, whole or in several files with an index; a folder of
 DeepSpeed, or the one above it with `latest`. The weights may lie under entries (`model`, `state_dict`, one in another),
@@ -36,7 +36,7 @@ _MAX_INDEX_BYTES = 64 << 20
 
 @dataclass(frozen=True)
 class Released:
-    """Weights as they came."""
+    """The weights of a released checkpoint, unchanged."""
 
     file: Path
     """The file, or the folder of several."""
@@ -45,7 +45,7 @@ class Released:
     """The entry that held them, a.b for one in another; None for the whole of the file."""
     files: tuple[Path, ...] = ()
     beside: dict[str, str] = field(default_factory=dict)
-    """What stood among and beside the weights and is none, by name: what it is."""
+    """Name -> kind of what lay among and beside the weights."""
 
     def sources(self) -> list[dict[str, Any]]:
         """Name, size and SHA-256 of every file that was read."""
@@ -94,7 +94,7 @@ def _read(place: Path) -> tuple[Any, tuple[Path, ...]]:
 
 
 def _read_indexed(index: Path) -> tuple[dict[str, Any], tuple[Path, ...]]:
-    """Weights in several files, as the index beside them says."""
+    """The weights of several files, by the index beside them."""
     kind = strange_kind(index, is_json=True)
     if kind is not None:
         raise ConvertError(f"{index}: not an index of weights: it is {kind}")
@@ -157,7 +157,7 @@ def _entry_with_weights(content: Mapping[Any, Any], place: Path) -> str | None:
 
 
 def _has_weights_inside(value: Any, depth: int = _DEPTH) -> bool:
-    """Whether weights lie in an entry, or in entries in it with names; those of an optimiser's state have numbers."""
+    """True if an entry holds weights, or a named entry in it does; entries of an optimiser's state have numbers."""
     if _holds_weights(value) or depth == 1 or not isinstance(value, Mapping):
         return _holds_weights(value)
     return any(isinstance(name, str) and _has_weights_inside(inner, depth - 1) for name, inner in value.items())

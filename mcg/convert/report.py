@@ -16,7 +16,7 @@ _STYLES = {"unexpected": "red", "missing": "yellow", "dropped": "dim", "used": "
 
 
 def table(conversion: Conversion) -> Table:
-    """Status, number of keys, their name (with the first and last layer's number), ours, shape, remark."""
+    """The table: status, number of keys, their name (with the first and last layer's number), ours, shape, remark."""
     counts = ", ".join(f"{number} {status}" for status, number in conversion.counts().items())
     made = Table(title=f"{conversion.family.title}: {counts}")
     for column in ("status", "keys", "key", "becomes", "shape", "remark"):
@@ -33,7 +33,7 @@ def table(conversion: Conversion) -> Table:
 
 
 def _grouped(entries: Iterable[Entry]) -> list[list[Entry]]:
-    """Entries that differ in numbers alone, together."""
+    """Entries in groups that differ only in numbers."""
     groups: dict[tuple[str, ...], list[Entry]] = {}
     for entry in entries:
         ours = tuple(_numberless(name) for name in entry.ours)

@@ -1,4 +1,4 @@
-"""How a weight of another size becomes one of ours: which may is said by the target (rules.py); every other is refused.
+"""Fitting weights of another size. The target (rules.py) says which ones may differ; every other one is refused.
 
 frames           of time embeddings: nearest in time, as the releases do (4 to 8 or 16: docs/facts/mcg_alpro.md 1)
 patches          position embeddings: bicubic over the two axes of the picture; that of [CLS] stays. (The releases take

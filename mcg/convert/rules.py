@@ -1,4 +1,4 @@
-"""What a rule of conversion says, and what a family of checkpoints is made of: data, without torch.
+"""Rules of conversion and families of checkpoints, as data. Loads no torch.
 
 A rule takes the keys that its regular expression matches in full, without the prefixes of wrappers. They become the
 weights that it names (`\\1` stands for the first group), or, where it names none, they are dropped for the reason it
@@ -31,13 +31,14 @@ _COMPILED = re.compile(r"(?<=\.)(?:_orig_mod|_fsdp_wrapped_module|_checkpoint_wr
 
 
 def plain_key(key: str) -> str:
-    """A key without what wrappers put in front of it (DDP, Lightning, torch.compile, FSDP), or in the middle of it."""
+    """A key without the prefixes and infixes of wrappers (DDP, Lightning, torch.compile, FSDP)."""
     return _COMPILED.sub("", _WRAPPED.sub("", key))
 
 
 @dataclass(frozen=True)
 class Rule:
-    """source: keys, as a regular expression; targets: our names for each of them; reason: why they are dropped."""
+    """A rule for some keys. source: the keys, as a regular expression; targets: our names for each of them; reason: why
+    they are dropped."""
 
     source: str
     targets: tuple[str, ...] = ()
@@ -61,8 +62,8 @@ class Fill:
 
 @dataclass(frozen=True)
 class Section:
-    """Weights of a model that are there or not as a whole: pattern, our names as a regular expression; absence: how a
-    message says that they are not there."""
+    """Weights that a model has or lacks as a whole. pattern: our names, as a regular expression; absence: their absence
+    in words."""
 
     pattern: str
     part: Part
@@ -71,7 +72,7 @@ class Section:
 
 @dataclass(frozen=True)
 class Target:
-    """A model of ours, as the weights of releases become it."""
+    """One of our models as the target of conversions."""
 
     sign: str
     """A name that every checkpoint of ours has, and no released one."""
@@ -92,9 +93,9 @@ class Family:
     """Checkpoints of one kind."""
 
     name: str
-    """What `--kind` and `kind:` say."""
+    """Its name in `--kind` and `kind:`."""
     title: str
-    """What it is, in words."""
+    """Its name in messages."""
     signs: tuple[str, ...]
     """Regular expressions, each of which matches a key of every such checkpoint, and not of those further down."""
     rules: tuple[Rule, ...]
@@ -111,7 +112,7 @@ class Family:
     """(name, place, file): checkpoints that can be asked for by name. place: a Hugging Face repository, or a URL."""
 
     def fits(self, keys: Collection[str], wrapper: str | None) -> bool:
-        """Whether a checkpoint with these keys is of this kind."""
+        """True if a checkpoint with these keys is of this kind."""
         if self.wrapper is not None and self.wrapper != (wrapper or "").rpartition(".")[2]:
             return False
         plain = {plain_key(key) for key in keys}

@@ -43,7 +43,7 @@ def start_from(model: nn.Module, config: Any, checkpoint: Checkpoint, codec: Tex
 
 
 def _ours(config: Any) -> Family:
-    """Checkpoints of this project: their names are ours already."""
+    """The family of this project's own checkpoints, whose names need no rule."""
     return Family(
         name="ours",
         title="a run of ours",
@@ -56,7 +56,7 @@ def _ours(config: Any) -> Family:
 
 
 def _differences(conversion: Conversion) -> list[str]:
-    """What is not as it was there, in words."""
+    """The differences to the checkpoint, in words."""
     entries = conversion.entries
     left_out = Counter(entry.note for entry in entries if entry.status == "dropped" and not entry.ours)
     fresh = [entry.key for entry in entries if entry.status == "missing"]

@@ -1,4 +1,4 @@
-"""One file of torch or safetensors as plain data; nothing in it is run.
+"""Reading a file of torch or safetensors as plain data; no code in it is run.
 
 torch.load only with weights_only=True. Releases keep their settings beside the weights: a Namespace of argparse, numpy
 numbers, paths. The classes of those (SETTINGS) are read as empty stand-ins, so that the weights can be taken; every
@@ -51,7 +51,7 @@ SETTINGS = _OBJECTS + _DICTS
 
 
 class SettingsObject:
-    """A stand-in for an object of settings: it takes what a pickle gives it, and keeps nothing."""
+    """A stand-in for an object of settings: takes the state that a pickle gives it, and keeps nothing."""
 
     def __init__(self, *_: Any) -> None:
         pass
@@ -71,7 +71,7 @@ class _SettingsDict:
 
 
 def read_file(file: Path) -> Any:
-    """The content of a file of weights, told by its bytes and not by its name. Raises ConvertError."""
+    """The content of a file of weights; its bytes tell its format, not its name. Raises ConvertError."""
     if not file.is_file():
         raise ConvertError(f"{file}: no such file")
     kind = strange_kind(file)

@@ -23,7 +23,7 @@ _MODEL, _OPTIM = "zero_pp_rank_{}_mp_rank_00_model_states.pt", "*zero_pp_rank_{}
 
 
 def is_deepspeed(folder: Path) -> bool:
-    """Whether a folder holds the files of one checkpoint of DeepSpeed."""
+    """True if a folder holds the files of one checkpoint of DeepSpeed."""
     return any(folder.glob("*mp_rank_*_model_states.pt"))
 
 

@@ -1,4 +1,4 @@
-"""Which weights of a run are the best so far by the val split, kept apart and named.
+"""The best weights of a run so far by the val split, kept in a checkpoint of their own.
 
 The number is the task's headline (`Scores.headline`); more is better, and of equal ones the earlier is kept. Rank 0
 decides for all, because RUN may not be on a disk that all ranks see. A best one from a later step than the run goes on
@@ -16,10 +16,10 @@ from mcg.engine.saving import remove_best, save_best
 
 
 class BestSoFar:
-    """The best of a run, also of what was scored before it was resumed. `name` and `value` are None until then."""
+    """The best weights of a run, over resumes. `name` and `value` are None until something was scored."""
 
     def __init__(self, run_dir: Path, config: dict[str, Any], vocabulary: str | None = None, step: int = 0) -> None:
-        """step: where the run stands; 0: it begins from scratch."""
+        """step: the step that the run goes on from; 0: it begins from scratch."""
         self._run_dir, self._config, self._vocabulary = run_dir, config, vocabulary
         known = [_scored_before(run_dir, step)] if distributed.rank() == 0 else []
         self.name: str | None = None
@@ -29,8 +29,10 @@ class BestSoFar:
             self.name, self.value = scored
 
     def consider(self, engine: Any, cursor: dict[str, Any], headline: tuple[str, float] | None) -> bool:
-        """Save the engine's weights if they scored better than all before, on all ranks together; whether they did. A
-        run whose task is scored by another number than before starts anew."""
+        """Save the engine's weights if they scored better than all before, on all ranks together; True if they did.
+
+        If the task is scored by another number than before, earlier scores do not count.
+        """
         if headline is None:
             return False
         name, value = headline
@@ -43,7 +45,7 @@ class BestSoFar:
 
 
 def _scored_before(run_dir: Path, step: int) -> tuple[str, float] | None:
-    """What the best one scored, if it is of this run."""
+    """The score of the best checkpoint, if it is of this run."""
     if step == 0:
         remove_best(run_dir)
         return None

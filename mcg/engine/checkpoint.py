@@ -1,4 +1,4 @@
-"""Which checkpoints a run has, and what they say of themselves. Loads no torch.
+"""Finding the checkpoints of a run and reading their descriptions. Loads no torch.
 
 A checkpoint is a folder RUN/checkpoints/step-000600 with `model.safetensors` (weights alone, what evaluation and
 `init_from` read), `state/` (DeepSpeed's files of all ranks) and `checkpoint.json` (step, loader cursor, the run's
@@ -25,7 +25,7 @@ class CheckpointError(PrintableError, ValueError):
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A finished checkpoint folder and what its checkpoint.json says."""
+    """A finished checkpoint folder and the content of its checkpoint.json."""
 
     folder: Path
     step: int
@@ -34,7 +34,7 @@ class Checkpoint:
     vocabulary: str | None = None
     """Fingerprint of the vocabulary that it was trained with; None in converted weights and older checkpoints."""
     scored: tuple[str, float] | None = None
-    """Of a best one: which number of the val split, and its value."""
+    """For a best checkpoint: path and value of the metric of the val split."""
 
 
 def find_checkpoint(path: str | Path, select: Literal["latest", "best"] = "latest") -> Checkpoint:
@@ -93,6 +93,6 @@ def _pointed_at(run_dir: Path, pointer_name: str) -> Checkpoint | None:
 
 
 def what_is_wrong(file: Path, error: Exception, is_json: bool = False) -> str:
-    """Why a file of a checkpoint is not readable, and what to do."""
+    """One phrase on why a file of a checkpoint is not readable, and what to do."""
     kind = strange_kind(file, is_json)
     return f"{error!r}; copy the checkpoint again"[:1000] if kind is None else f"it is {kind}"

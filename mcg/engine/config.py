@@ -13,10 +13,10 @@ class _Frozen(BaseModel):
 
 
 class EngineConfig(_Frozen):
-    """How DeepSpeed trains."""
+    """Settings of training with DeepSpeed."""
 
     zero_stage: Literal[0, 1, 2, 3] = 1
-    """What ZeRO splits over ranks: 0 nothing, 1 optimiser state, 2 also gradients, 3 also weights."""
+    """State that ZeRO splits over the ranks: 0 nothing, 1 optimiser state, 2 also gradients, 3 also weights."""
     precision: Literal["fp32", "bf16"] = "fp32"
     """Number format of weights and activations; the optimiser keeps fp32."""
     accumulation_steps: int = Field(default=1, ge=1)
@@ -72,7 +72,7 @@ class OptimConfig(_Frozen):
 
 
 class CheckpointConfig(_Frozen):
-    """When to save, and what to keep."""
+    """When checkpoints are saved, and how many are kept."""
 
     every_steps: int | None = Field(default=None, ge=1)
     """Optimiser steps between checkpoints; None saves only at the end and on SIGTERM."""
@@ -81,7 +81,7 @@ class CheckpointConfig(_Frozen):
 
 
 class LogConfig(_Frozen):
-    """What is written where."""
+    """Log lines, evaluations during training, TensorBoard and Prometheus files."""
 
     every_steps: int = Field(default=10, ge=1)
     """Optimiser steps between lines on the screen; log.jsonl has every step."""

@@ -1,4 +1,4 @@
-"""What a run tells: a line per step in RUN/log.jsonl, a progress bar and a line now and then on the screen.
+"""The log of a run: a line per step in RUN/log.jsonl, a progress bar and regular lines on the screen.
 
 Every line has the losses by objective, the learning rate, elements per second, and the share of the step spent waiting
 for data with the stage to blame. Rank 0 writes; times are kept out of `losses`, so that two runs can be compared line
@@ -24,7 +24,7 @@ from shards.loader import Snapshot, to_prometheus, write_metrics
 
 
 class RunLog:
-    """Context manager; does nothing on ranks other than 0."""
+    """Log files and screen of a run, as a context manager; does nothing on ranks other than 0."""
 
     def __init__(self, run_dir: str | Path, config: LogConfig, total_steps: int, first_step: int) -> None:
         self._on = distributed.rank() == 0
@@ -64,7 +64,7 @@ class RunLog:
                 self._board.close()
 
     def say(self, text: str) -> None:
-        """A line on the screen."""
+        """Print a line on the screen."""
         if self._on:
             self.console.print(cell(text))
 
@@ -81,8 +81,11 @@ class RunLog:
         data: Snapshot,
         dataset: str | None,
     ) -> None:
-        """One optimiser step: `step` done so far, losses as Engine.train_step returns them, its wall seconds, the
-        elements of all ranks, this rank's loader statistics of the step, and the dataset it was of."""
+        """Log an optimiser step.
+
+        step: steps done so far. losses: as Engine.train_step returns them. seconds: wall time of the step.
+        num_elements: over all ranks. data: this rank's loader statistics of the step. dataset: that of the step.
+        """
         if not self._on:
             return
         line = {
@@ -113,7 +116,7 @@ class RunLog:
             )
 
     def scores(self, step: int, split: str, metrics: dict[str, Any]) -> None:
-        """Metrics of an evaluation during the run."""
+        """Log the metrics of an evaluation during the run."""
         if self._on:
             self._file.write(json.dumps({"step": step, "split": split, "metrics": metrics}) + "\n")
             self._file.flush()
@@ -130,7 +133,7 @@ def _brief(metrics: dict[str, Any]) -> dict[str, Any]:
 
 
 class _Screen(Console):
-    """stderr, whose end is not the end of a run: rich's own answer to a broken pipe is to leave the process."""
+    """stderr that survives a broken pipe: the run goes on without a screen, where rich would end the process."""
 
     def __init__(self, on_loss: Callable[[], None]) -> None:
         super().__init__(stderr=True)

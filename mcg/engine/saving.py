@@ -1,4 +1,4 @@
-"""Writing checkpoints: whole or absent.
+"""Writing of checkpoints, each whole or absent.
 
 A checkpoint is written aside and renamed when every rank is done; RUN/checkpoints/latest names it last. Killing a run
 at any moment leaves the previous checkpoint in charge.
@@ -103,6 +103,6 @@ def _save(root: Path, kind: str, engine: Any, facts: dict[str, Any], pointer_nam
 
 
 def _older(root: Path, step: int) -> list[Path]:
-    """Checkpoint folders up to a step, oldest first. Later ones, left by a user who went back, are not ours to drop."""
+    """Checkpoint folders up to a step, oldest first. Later ones are left by a user who went back, and are kept."""
     numbered = [(int(folder.name.removeprefix("step-")), folder) for folder in root.glob("step-*")]
     return [folder for number, folder in sorted(numbered) if number <= step]

@@ -1,4 +1,4 @@
-"""Length of a run and learning rate over time, in any unit, converted to optimiser steps here and nowhere else.
+"""Length of a run and learning rate over time, in any unit; only this file converts them to optimiser steps.
 
 The learning rate rises linearly over the warm-up and then falls to `final` of its peak, linearly or as a cosine. It is
 a function of the step alone, so nothing of it needs saving.
@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 
 class Duration(BaseModel):
-    """Exactly one of its fields."""
+    """A duration in one of several units: exactly one field is set."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
@@ -46,19 +46,19 @@ class Duration(BaseModel):
 
 
 def _round_up(value: float) -> int:
-    """Round up what is not whole but for the error of floating-point numbers: 0.1 passes of 30 elements are 3."""
+    """Round up, but not for a rounding error of floating-point numbers: 0.1 passes of 30 elements are 3."""
     return math.ceil(value - 1e-9 * max(1.0, abs(value)))
 
 
 class ScheduleConfig(BaseModel):
-    """How long, and the learning rate over time."""
+    """Length of the run, and the learning rate over time."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
     length: Duration
-    """Of the run."""
+    """Length of the run."""
     warmup: Duration = Duration(percent=5)
-    """Of the linear rise of the learning rate."""
+    """Length of the linear rise of the learning rate."""
     decay: Literal["linear", "cosine", "constant"] = "linear"
     """Shape of the fall after the warm-up."""
     final: float = Field(default=0.0, ge=0, le=1)

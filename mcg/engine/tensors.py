@@ -1,4 +1,4 @@
-"""A batch of the loader as tensors on a device: what the model and the objectives are given."""
+"""The tensors of a loader's batch on a device, as models and objectives take them."""
 
 from __future__ import annotations
 

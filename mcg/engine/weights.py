@@ -1,4 +1,4 @@
-"""The weights of a checkpoint: read, and loaded into the very model that they are of."""
+"""Reading the weights of a checkpoint, and loading them into the model that they belong to."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Confidence intervals of a mean by the bootstrap: what the mean would be on other questions of the same kind.
+"""Confidence intervals of a mean by the bootstrap: the range of means on other questions of the same kind.
 
 Questions are drawn with replacement, as if they were independent; those of one video are less than that. The draws
 come from an addressed generator, so the same scores give the same interval everywhere.

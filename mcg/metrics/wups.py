@@ -67,7 +67,7 @@ class Wups:
         )
 
     def content(self, text: str) -> tuple[str, ...]:
-        """Lemmas of the words of a text that are no stop words."""
+        """Lemmas of the words of a text, stop words left out."""
         lemmas = [self.lemma(word) for word in _WORD.findall(text.lower())]
         return tuple(lemma for lemma in lemmas if lemma not in STOP_WORDS)
 

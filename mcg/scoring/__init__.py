@@ -1,1 +1,1 @@
-"""What an evaluation is made of: predictions, controls, score tables, submissions, the record of scorings."""
+"""Evaluation: predictions, controls, score tables, submissions, the record of scorings."""

@@ -1,6 +1,6 @@
-"""Controls of an evaluation: the same questions on clips that have lost something, to see what the answers rest on.
+"""Controls of an evaluation: the same questions on altered clips, to see what the answers depend on.
 
-black: no picture at all. shuffled: the frames of each clip in random order (another order than the true one).
+black: all pixels are 0. shuffled: the frames of each clip in random order (another order than the true one).
 reversed: the frames backwards.
 """
 

@@ -1,6 +1,6 @@
 """One scoring of a checkpoint on a split, as `python -m mcg.evaluate` asks for it.
 
-Everything that can be wrong in what was asked is looked at before torch is loaded and any model is built.
+The request is checked in full before torch is loaded and a model is built.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""The record of scorings of the test split, which is for one scoring, of the checkpoint that val has selected.
+"""The record of scorings of the test split, which may be scored once, with the checkpoint that val has selected.
 
-It lies with the weights, whatever config they are scored by: RUN/evaluation/test_scorings.jsonl for all checkpoints of
-a run, and CHECKPOINT/test_scorings.jsonl for a folder of its own, as converted weights are. Scorings with a control are
-noted too, and count as none.
+It is kept with the weights, whatever config they are scored by: RUN/evaluation/test_scorings.jsonl for all checkpoints
+of a run, and CHECKPOINT/test_scorings.jsonl for a folder of its own, as converted weights are. Scorings with a control
+are noted, too, but do not count.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ NAME = "test_scorings.jsonl"
 
 
 def record_of(checkpoint: Checkpoint) -> Path:
-    """The file, which need not be there yet."""
+    """The record's file for a checkpoint; it need not exist yet."""
     folder = checkpoint.folder.absolute()
     return folder.parents[1] / "evaluation" / NAME if folder.parent.name == "checkpoints" else folder / NAME
 
 
 def check_unscored(file: Path) -> None:
-    """Raises ValueError where the record has a scoring without a control, or cannot be read."""
+    """Raise ValueError if the record holds a scoring without a control, or cannot be read."""
     lines = file.read_text().splitlines() if file.is_file() else []
     for number, line in enumerate(lines, 1):
         if not line.strip():

@@ -1,4 +1,4 @@
-"""Predictions in the forms that question sets publish for results, as JSON and as CSV.
+"""Predictions in the forms in which question sets take results, as JSON and as CSV.
 
     question_list   [{"question_id", "answer"}]                    ActivityNet-QA, and the others as ALPRO and MCG do
     nextqa_oe       {video: {qid: answer}}                         NExT-OE; ids are VIDEO_QID
