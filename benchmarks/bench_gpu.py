@@ -37,7 +37,8 @@ from typing import Any
 from harness import arguments, ask, beside, run_case, save_json
 
 from shards.decode.decoder import Decoder
-from shards.media.clip import ClipPlan, EncodedClip
+from shards.media.clip import EncodedClip
+from shards.media.clip_plan import ClipPlan
 from shards.media.probe import probe
 
 SAMPLES = Path(__file__).resolve().parents[1] / "samples"

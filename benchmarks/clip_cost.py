@@ -38,8 +38,9 @@ def clips(name: str, *files: str) -> dict[str, float]:
     from shards import ClipConfig, plan_clip
     from shards.decode.cpu import decode
     from shards.media.facts import KeyFrame, KeyFrames
-    from shards.media.partial import PartialMedium, usable
+    from shards.media.partial import PartialMedium
     from shards.media.probe import probe_table
+    from shards.media.videos.seekable import usable
 
     config = ClipConfig.model_validate({"num_frames": 4, "size": 224, **CONFIGS[name]})
     media = []

@@ -135,7 +135,7 @@ def _middles(have: int) -> list[int]:
 
 def _write_plan(place: Path) -> None:
     from shards.decode.cpu import decode
-    from shards.media.clip import ClipPlan
+    from shards.media.clip_plan import ClipPlan
     from shards.media.kinds import kind_of
     from shards.media.probe import probe_key_frames
 

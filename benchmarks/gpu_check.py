@@ -44,7 +44,8 @@ import numpy as np
 from shards import Loader, LoaderConfig
 from shards.base.errors import MediaError
 from shards.decode.cpu import decode as cpu
-from shards.media.clip import ClipPlan, EncodedClip
+from shards.media.clip import EncodedClip
+from shards.media.clip_plan import ClipPlan
 from shards.media.probe import probe
 from tests.shards.decode.twins import MEDIA, TOLERANCE, compare, difference, is_video, on_cpu, wrong_numbers
 from tests.shards.films import NUM_FRAMES, OTHERS, SEEKABLE, shoot

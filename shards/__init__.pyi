@@ -11,10 +11,10 @@ from .loader.config import LoaderConfig as LoaderConfig
 from .loader.loader import Loader as Loader
 from .loader.quarantine import Failure as Failure
 from .loader.torch_dataset import TorchDataset as TorchDataset
-from .media.clip import ClipPlan as ClipPlan
 from .media.clip import EncodedClip as EncodedClip
 from .media.clip import plan_clip as plan_clip
 from .media.clip_config import ClipConfig as ClipConfig
+from .media.clip_plan import ClipPlan as ClipPlan
 from .media.facts import MediaFacts as MediaFacts
 from .read.sample import Origin as Origin
 from .read.sample import Sample as Sample

@@ -26,9 +26,10 @@ def load() -> None:
 
 def open_decoder(mode: str) -> DecodeClip:
     from shards.decode.cpu import decode as decode_clip
-    from shards.media.clip import ClipPlan
+    from shards.media.clip_plan import ClipPlan
     from shards.media.facts import KeyFrames
-    from shards.media.partial import PartialMedium, usable
+    from shards.media.partial import PartialMedium
+    from shards.media.videos.seekable import usable
 
     def video(data: bytes, clip: Clip) -> np.ndarray:
         table = KeyFrames(**clip["key_frames"]) if "key_frames" in clip else None

@@ -64,7 +64,7 @@ class Loading:
         from shards import EncodedClip, Loader, LoaderConfig
         from shards import Sample as OurSample
         from shards.decode.decoder import Backend
-        from shards.media.clip import ClipPlan
+        from shards.media.clip_plan import ClipPlan
         from shards.storage.open import open_source
 
         if not options.decode:

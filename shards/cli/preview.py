@@ -30,8 +30,9 @@ from shards.cli.page import page_template
 from shards.cli.progress import show_progress
 from shards.cli.units import human_bytes
 from shards.dataset.members.texts import TextError, read_records
-from shards.media.clip import ClipPlan, plan_clip
+from shards.media.clip import plan_clip
 from shards.media.clip_config import ClipConfig
+from shards.media.clip_plan import ClipPlan
 from shards.media.facts import FACT_NAMES, MediaFacts
 from shards.media.medium import whole
 from shards.media.probe import probe

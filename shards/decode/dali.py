@@ -27,25 +27,21 @@ from shards.base.errors import MediaError
 from shards.base.printing import logger
 from shards.decode.augment import apply_ops
 from shards.decode.cpu import decode as decode_on_cpu
+from shards.decode.dali_pictures import check_picture
+from shards.decode.dali_pipeline import colour_matrix, make_pipeline, reason_of
 from shards.decode.decoder import Count, Frames
-from shards.decode.remux import Unsuitable, remux
-from shards.media.clip import ClipPlan
+from shards.decode.remux import remux
+from shards.decode.unsuitable import Unsuitable
+from shards.media.clip_plan import ClipPlan
 from shards.media.frames import FramePictures
-from shards.media.kinds import Orientation
 from shards.media.mapped import MappedFrames
 from shards.media.medium import Media, whole
-from shards.media.pictures.picture import open_image
-from shards.media.pictures.picture_bytes import mended
 
 if TYPE_CHECKING:
     from nvidia.dali import Pipeline
 
 _logger = logger(__name__)
 
-_PICTURES = ("JPEG", "PNG", "BMP", "WEBP")
-_BITS_OF_BMP = (24).to_bytes(2, "little")
-_RGB = [ord(letter) for letter in "RGB"]
-"""Names of the components of a JPEG that says so, and in no other way, that it is not YCbCr."""
 
 _WARNED = frozenset(10**power for power in range(10))
 """Numbers of refused clips at which a warning is due."""
@@ -78,7 +74,7 @@ class Dali:
             raise Unsuitable("plan")
         if kind == "video":
             video = remux(whole(media), plan.frames, self._device is not None)
-            inputs = {"frames": np.array(video.frames, np.int32), "colour": _matrix(*video.colour)}
+            inputs = {"frames": np.array(video.frames, np.int32), "colour": colour_matrix(*video.colour)}
             return _apply(self._run("video", video.data, plan, inputs), plan)
         if kind == "image" and set(plan.frames) == {0}:
             data = whole(media)
@@ -112,7 +108,7 @@ class Dali:
             (output,) = pipeline.run(**{name: [value] for name, value in inputs.items()})
         except RuntimeError as error:
             del pipelines[kind]  # DALI calls it no longer valid
-            raise Unsuitable("refused", _what_dali_says(error)) from error
+            raise Unsuitable("refused", reason_of(error)) from error
         if self._device is None:
             frames: Frames = np.from_dlpack(output[0]).astype(np.uint8, copy=False)
         else:
@@ -170,44 +166,6 @@ class Dali:
             _logger.log(level, "decoded on the CPU instead of by DALI: %s (the first for a reason is told)", unsuitable)
 
 
-def make_pipeline(kind: str, device: int | None) -> Pipeline:
-    """A pipeline for clips of one kind, built. Its inputs are the numbers of a plan, all for one sample."""
-    from nvidia.dali import Pipeline, fn, types
-
-    decoder = "cpu" if device is None else "mixed"
-    pipeline = Pipeline(batch_size=1, num_threads=1, device_id=device, prefetch_queue_depth=1, exec_dynamic=True)
-    with pipeline:
-
-        def argument(name: str, dtype: Any, ndim: int) -> Any:
-            return fn.external_source(name=name, dtype=dtype, ndim=ndim)
-
-        encoded = argument("encoded", types.UINT8, 1)
-        # affine: threads of DALI would be tied to CPU cores, those of all pipelines to the same ones.
-        if kind == "video":
-            frames = argument("frames", types.INT32, 1)
-            # pad_mode: a frame that is not there is an error, not a black one.
-            output = fn.decoders.video(encoded, device=decoder, frames=frames, pad_mode="none", affine=False)
-        else:
-            output = fn.decoders.image(
-                encoded, device=decoder, output_type=types.RGB, jpeg_fancy_upsampling=True, affine=False
-            )
-        # Only the crop is computed: the part of the frame that becomes the crop, scaled to its size.
-        output = fn.resize(
-            output,
-            size=argument("size", types.FLOAT, 1),
-            roi_start=argument("start", types.FLOAT, 1),
-            roi_end=argument("stop", types.FLOAT, 1),
-            roi_relative=True,
-            interp_type=types.INTERP_CUBIC,  # as both CPU decoders
-            antialias=True,
-        )
-        if kind == "video":
-            output = fn.coord_transform(output, M=argument("colour", types.FLOAT, 2), dtype=types.UINT8)
-        pipeline.set_outputs(fn.flip(output, horizontal=argument("mirror", types.INT32, 0)))
-    pipeline.build()
-    return pipeline
-
-
 def _stack(pictures: Sequence[Frames]) -> Frames:
     """On the stream in use."""
     if isinstance(pictures[0], np.ndarray):
@@ -230,40 +188,3 @@ def _stored_pictures(data: bytes, numbers: Sequence[int]) -> dict[int, bytes]:
         return {number: stored.picture(number) for number in numbers}
     except MediaError as error:
         raise Unsuitable("damaged", str(error)) from error
-
-
-def check_picture(data: bytes) -> None:
-    """Raise Unsuitable for a picture that DALI shows otherwise than Pillow does, or that is not whole."""
-    try:
-        if mended(data) is not data:
-            raise Unsuitable("damaged", "its end or its texts have to be mended first")
-        with open_image(data) as (image, turn):
-            plain = image.mode in ("RGB", "L") and not image.has_transparency_data
-            if image.format not in _PICTURES or getattr(image, "n_frames", 1) > 1:
-                raise Unsuitable("codec", str(image.format))
-            if image.format == "BMP" and data[28:30] != _BITS_OF_BMP:
-                raise Unsuitable("pixel format", "BMP of few or odd bits")
-            is_rgb = [layer[0] for layer in getattr(image, "layer", ())] == _RGB
-            if not plain or is_rgb or image.info.get("adobe_transform") == 0:
-                raise Unsuitable("pixel format", image.mode)
-            if turn != Orientation():
-                raise Unsuitable("rotation")
-    except MediaError as error:
-        raise Unsuitable("damaged", str(error)) from error
-
-
-def _matrix(red: float, blue: float) -> npt.NDArray[np.float32]:
-    """What makes RGB of RGB that was computed as if YCbCr were BT.601; red, blue: their true shares in luma."""
-    wrong = _to_ycbcr(0.299, 0.114)
-    return np.asarray(np.linalg.inv(_to_ycbcr(red, blue)) @ wrong, np.float32)
-
-
-def _to_ycbcr(red: float, blue: float) -> npt.NDArray[np.float64]:
-    luma = np.array((red, 1 - red - blue, blue))
-    return np.stack((luma, ((0, 0, 1) - luma) / (2 - 2 * blue), ((1, 0, 0) - luma) / (2 - 2 * red)))
-
-
-def _what_dali_says(error: RuntimeError) -> str:
-    """The reason out of a message that is mostly about the pipeline."""
-    text = str(error)
-    return text.partition("encountered:")[2].partition("C++ context")[0].strip() or text.strip()

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shards.base.errors import PrintableError
-from shards.media.clip import ClipPlan
+from shards.media.clip_plan import ClipPlan
 from shards.media.medium import Media
 
 if TYPE_CHECKING:

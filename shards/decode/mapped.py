@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from shards.base.errors import MediaError
 from shards.decode.mirror import mirrored
-from shards.media.clip import ClipPlan
+from shards.media.clip_plan import ClipPlan
 from shards.media.mapped import MappedFrames
 
 

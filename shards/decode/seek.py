@@ -29,8 +29,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from shards.base.errors import PrintableError
-from shards.media.kinds import SEEKABLE_CODECS
 from shards.media.partial import PartialMedium
+from shards.media.videos.seekable import SEEKABLE_CODECS
 from shards.media.videos.video import decode_packet, demux, gives_frame, open_video, video_errors
 
 if TYPE_CHECKING:

@@ -27,7 +27,8 @@ from shards.loader.config import LoaderConfig
 from shards.loader.feed import Feed
 from shards.loader.quarantine import Failure, Ledger
 from shards.loader.stats import Stats
-from shards.media.clip import ClipPlan, EncodedClip
+from shards.media.clip import EncodedClip
+from shards.media.clip_plan import ClipPlan
 from shards.media.mapped import MappedFrames
 from shards.media.partial import PartialMedium
 from shards.order.order import MAX_SUBSTITUTES

@@ -1,24 +1,20 @@
 """The names that this room gives to others."""
 
-from .clip import ClipPlan as ClipPlan
 from .clip import plan_clip as plan_clip
 from .clip_config import ClipConfig as ClipConfig
+from .clip_plan import ClipPlan as ClipPlan
 from .facts import KeyFrames as KeyFrames
 from .facts import MediaFacts as MediaFacts
 from .frames import MAX_FRAMES as MAX_FRAMES
 from .frames import pack_frames as pack_frames
 from .kinds import IMAGE_EXTENSIONS as IMAGE_EXTENSIONS
-from .kinds import MAX_VIDEO_PIXELS as MAX_VIDEO_PIXELS
 from .kinds import MEDIA_EXTENSIONS as MEDIA_EXTENSIONS
-from .kinds import SEEKABLE_CODECS as SEEKABLE_CODECS
-from .kinds import SEEKABLE_EXTENSIONS as SEEKABLE_EXTENSIONS
 from .kinds import VIDEO_EXTENSIONS as VIDEO_EXTENSIONS
-from .kinds import Orientation as Orientation
-from .kinds import check_size as check_size
-from .kinds import tolerated_loss as tolerated_loss
+from .limits import MAX_VIDEO_PIXELS as MAX_VIDEO_PIXELS
+from .limits import check_size as check_size
+from .limits import tolerated_loss as tolerated_loss
 from .medium import Media as Media
 from .partial import PartialMedium as PartialMedium
-from .partial import usable as usable
 from .pictures.first_bytes import LFS_POINTER as LFS_POINTER
 from .pictures.first_bytes import answer as answer
 from .pictures.first_bytes import archive as archive
@@ -31,6 +27,10 @@ from .pictures.transparency import has_alpha as has_alpha
 from .pictures.transparency import over_white as over_white
 from .probe import probe_key_frames as probe_key_frames
 from .probe import probe_table as probe_table
+from .rotation import Orientation as Orientation
+from .videos.seekable import SEEKABLE_CODECS as SEEKABLE_CODECS
+from .videos.seekable import SEEKABLE_EXTENSIONS as SEEKABLE_EXTENSIONS
+from .videos.seekable import usable as usable
 from .videos.shown import shown_frames as shown_frames
 from .videos.video import open_video as open_video
 from .videos.video import orientation as orientation

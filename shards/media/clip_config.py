@@ -9,8 +9,6 @@ from pydantic import Field, model_validator
 from shards.base.frozen import Frozen
 from shards.media.randaugment import RandAugment
 
-_MAX_ASPECT = 8
-"""A picture longer than this many short sides is squashed to it: a 2x3000 strip must not become 256x384000."""
 _MAX_FRAMES = 4096
 
 

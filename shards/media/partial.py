@@ -13,10 +13,10 @@ from __future__ import annotations
 
 from bisect import bisect_right, insort
 from collections.abc import Callable, Iterable, Sequence
-from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
 from shards.base.counters import Counters
+from shards.media.spans import Span, merge_spans
 from shards.storage.file import SeekableFile
 
 if TYPE_CHECKING:
@@ -25,12 +25,8 @@ if TYPE_CHECKING:
 BLOCK = 1 << 16
 """Bytes fetched when a demuxer reads what was not brought; twice as many each time that it reads on."""
 _MAX_BLOCK = 1 << 22
-GAP = 1 << 16
-"""Ranges with at most this many bytes between them are fetched as one."""
 _REORDER = 3
 """Frames by which the decoder may be behind: to show the last ones of a GOP it reads into the next."""
-_MAX_SECONDS = 1 << 31
-"""More would not fit in the demuxers' clocks."""
 _KEY_FRAME_PART = 4
 """A key frame is guessed to be at most this part of its GOP."""
 _FRAME_HEADER_BYTES = 16
@@ -51,8 +47,6 @@ class FetchSizes(NamedTuple):
 
 FETCH_SIZES = FetchSizes()
 
-Span = tuple[int, int]
-"""(first byte, byte behind the last)."""
 Fetch = Callable[[Sequence[Span]], list[bytes]]
 """Bytes of spans of a medium, all of them; raises SourceError."""
 
@@ -184,35 +178,6 @@ class PartialMedium:
     def _get(self, spans: Sequence[Span]) -> None:
         if spans:
             self.add(spans, self._fetch(spans))
-
-
-def usable(key_frames: KeyFrames | None, size: int) -> bool:
-    """Whether a GOP table makes sense for a medium of this size."""
-    if key_frames is None or len(key_frames.frames) < 1 or len({len(column) for column in key_frames}) != 1:
-        return False
-    numbers, times, offsets = key_frames
-    return (
-        numbers[0] == 0
-        and all(a < b for a, b in pairwise(numbers))
-        and all(a < b for a, b in pairwise(times))
-        and all(abs(time) < _MAX_SECONDS for time in times)
-        and min(offsets) >= 0
-        and max(offsets) < size
-        and len(set(offsets)) == len(offsets)
-    )
-
-
-def merge_spans(spans: Iterable[Span], size: int, gap: int = GAP) -> list[Span]:
-    """The same bytes and small gaps between them, in order and disjoint, inside of a file of this size."""
-    merged: list[Span] = []
-    for start, stop in sorted((max(0, start), min(stop, size)) for start, stop in spans):
-        if start >= stop:
-            continue
-        if merged and start <= merged[-1][1] + gap:
-            merged[-1] = (merged[-1][0], max(stop, merged[-1][1]))
-        else:
-            merged.append((start, stop))
-    return merged
 
 
 class _File(SeekableFile):

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from shards.base.errors import DatasetError, WrongPlace
 from shards.dataset.index.rows import MAX_KEY_BYTES, MAX_TEXT_BYTES
-from shards.media.kinds import MAX_PIXELS, MAX_SIDE
+from shards.media.limits import MAX_PIXELS, MAX_SIDE
 
 VERSION = 2
 HEADER = np.dtype(

@@ -17,8 +17,9 @@ from shards.dataset.index.index import Index
 from shards.dataset.index.rows import MemberRow, damage
 from shards.dataset.members.members import MemberError, choose, suffix
 from shards.media.facts import KeyFrames
-from shards.media.kinds import SEEKABLE_CODECS, SEEKABLE_EXTENSIONS
-from shards.media.partial import COUNTS, PartialMedium, Span, merge_spans, usable
+from shards.media.partial import COUNTS, PartialMedium
+from shards.media.spans import Span, merge_spans
+from shards.media.videos.seekable import SEEKABLE_CODECS, SEEKABLE_EXTENSIONS, usable
 from shards.storage.source import Range, Source
 
 _FAR = 1 << 62

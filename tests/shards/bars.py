@@ -15,7 +15,7 @@ from av import Packet, VideoFrame, VideoStream
 from numpy.typing import NDArray
 
 from shards.decode.cpu import decode
-from shards.media.clip import ClipPlan
+from shards.media.clip_plan import ClipPlan
 from shards.media.medium import Media
 
 WIDTH, HEIGHT, BITS = 160, 96, 10

@@ -15,8 +15,9 @@ from shards.dataset.writing.indexer import index_tars
 from shards.loader.config import DatasetConfig, LoaderConfig
 from shards.loader.loader import Loader
 from shards.loader.worker import RngFactory
-from shards.media.clip import ClipPlan, EncodedClip, plan_clip
+from shards.media.clip import EncodedClip, plan_clip
 from shards.media.clip_config import ClipConfig
+from shards.media.clip_plan import ClipPlan
 from shards.read.sample import Sample
 from tests.shards.foreign_tars import write_tar
 

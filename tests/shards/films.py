@@ -12,8 +12,9 @@ import numpy as np
 
 from shards.base.counters import Counters
 from shards.media.facts import KeyFrames
-from shards.media.partial import FETCH_SIZES, FetchSizes, PartialMedium, Span
+from shards.media.partial import FETCH_SIZES, FetchSizes, PartialMedium
 from shards.media.probe import probe_key_frames
+from shards.media.spans import Span
 
 NUM_FRAMES, SIZE = 110, (48, 64)
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from shards.decode.cpu import decode
-from shards.media.clip import ClipPlan
+from shards.media.clip_plan import ClipPlan
 
 FIELD = Path(__file__).resolve().parents[1] / "field"
 ORIENTATION = 0x0112

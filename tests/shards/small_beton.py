@@ -81,7 +81,7 @@ def jpeg(frame: np.ndarray) -> bytes:
 
 def beton_of(folder: Path, path: Path, mode: int = RAW) -> Path:
     """The pictures of a small dataset (small_dataset.py), stored."""
-    from shards.media.clip import ClipPlan
+    from shards.media.clip_plan import ClipPlan
 
     reader, samples = Reader("toy", str(folder), "sample"), []
     plan = ClipPlan((0,), (SIDE, SIDE), (0, 0, SIDE, SIDE))

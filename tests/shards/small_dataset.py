@@ -15,7 +15,8 @@ from shards.loader.collate import Batch
 from shards.loader.config import DatasetConfig, LoaderConfig
 from shards.loader.loader import Loader
 from shards.loader.worker import RngFactory
-from shards.media.clip import ClipPlan, EncodedClip
+from shards.media.clip import EncodedClip
+from shards.media.clip_plan import ClipPlan
 from shards.media.facts import MediaFacts
 from shards.read.sample import Sample
 from tests.shards.far_folder import WAIT

@@ -26,8 +26,9 @@ from shards.loader.config import LoaderConfig
 from shards.loader.loader import Loader
 from shards.loader.stats import Snapshot
 from shards.loader.worker import Encode, RngFactory
-from shards.media.clip import ClipPlan, EncodedClip, plan_clip
+from shards.media.clip import EncodedClip, plan_clip
 from shards.media.clip_config import ClipConfig
+from shards.media.clip_plan import ClipPlan
 from shards.media.probe import probe
 from shards.media.randaugment import Op
 from shards.read.sample import Sample, SampleError

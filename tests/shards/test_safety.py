@@ -25,7 +25,7 @@ from shards.dataset.index.write_index import rows_table, write_index
 from shards.dataset.tars.tar import TarError, scan
 from shards.decode.cpu import decode
 from shards.loader.loader import Loader
-from shards.media.clip import ClipPlan
+from shards.media.clip_plan import ClipPlan
 from shards.media.probe import probe
 from shards.read.reader import Reader
 from shards.read.sample import Origin

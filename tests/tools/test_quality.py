@@ -51,7 +51,7 @@ def test_frames_are_compared_with_those_they_come_from(profile: VideoProfile | F
 
 
 def _plan(*frames: int) -> object:
-    from shards.media.clip import ClipPlan
+    from shards.media.clip_plan import ClipPlan
 
     return ClipPlan(frames, (48, 64), (0, 0, 48, 64))
 

@@ -25,9 +25,10 @@ import numpy as np
 
 from shards.base.errors import MediaError
 from shards.media.facts import MediaFacts
-from shards.media.kinds import Orientation, check_size
+from shards.media.limits import check_size
 from shards.media.pictures.picture_bytes import mended
 from shards.media.pictures.signatures import READ, foreign_kind, known_picture
+from shards.media.rotation import Orientation
 
 if TYPE_CHECKING:
     from PIL import Image

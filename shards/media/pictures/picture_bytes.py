@@ -20,7 +20,7 @@ import struct
 import zlib
 
 from shards.base.errors import MediaError
-from shards.media.kinds import check_size
+from shards.media.limits import check_size
 
 _JPEG, _PNG = b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n"
 _JPEG_END = b"\xff\xd9"

@@ -8,7 +8,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, cast
 
 from shards.base.errors import MediaError
-from shards.media.kinds import MAX_VIDEO_PIXELS, Orientation, check_size
+from shards.media.limits import MAX_VIDEO_PIXELS, check_size
+from shards.media.rotation import Orientation
 
 if TYPE_CHECKING:
     from av import Packet, VideoFrame

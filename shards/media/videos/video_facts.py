@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from shards.base.errors import MediaError
 from shards.media.facts import TIME_MARK, KeyFrame, MediaFacts
-from shards.media.kinds import MAX_VIDEO_PIXELS, check_size
+from shards.media.limits import MAX_VIDEO_PIXELS, check_size
 from shards.media.videos.shown import Screen
 from shards.media.videos.timeline import Stamp, Timeline, timeline
 from shards.media.videos.video import demux, gives_frame, open_video, orientation

@@ -78,9 +78,10 @@ def _mutations(first: int, stop: int) -> Iterator[dict[str, Any]]:
 
     from shards.base.errors import MediaError
     from shards.decode.cpu import decode
-    from shards.media.clip import ClipPlan
-    from shards.media.partial import PartialMedium, usable
+    from shards.media.clip_plan import ClipPlan
+    from shards.media.partial import PartialMedium
     from shards.media.probe import probe
+    from shards.media.videos.seekable import usable
     from tests.shards.decode.mutants import mutate, originals
 
     samples = originals()

@@ -21,8 +21,8 @@ from PIL import Image, ImageEnhance
 
 from shards.decode.augment import apply_ops
 from shards.decode.cpu import decode
-from shards.media.clip import ClipPlan
 from shards.media.clip_config import ClipConfig
+from shards.media.clip_plan import ClipPlan
 from shards.media.randaugment import Op, OpName
 from shards.read.reader import Reader
 from tests.shards.film_dataset import NUM_SAMPLES, load, write_films

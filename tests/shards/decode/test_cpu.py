@@ -19,8 +19,9 @@ from PIL import Image
 
 from shards.base.errors import MediaError
 from shards.decode.cpu import decode
-from shards.media.clip import ClipPlan, plan_clip
+from shards.media.clip import plan_clip
 from shards.media.clip_config import ClipConfig
+from shards.media.clip_plan import ClipPlan
 from shards.media.probe import probe
 from shards.media.videos.video import demux, open_video
 from tests.shards.films import OTHERS, shoot
@@ -64,7 +65,7 @@ def test_any_plan_inside_the_video_is_met(
 def test_threads_that_are_the_first_to_need_ffmpeg_may_come_at_once() -> None:
     code = """
 import sys, threading
-from shards.media.clip import ClipPlan
+from shards.media.clip_plan import ClipPlan
 from shards.decode.cpu import decode
 from shards.media.videos.video import video_errors; from shards.base.errors import MediaError
 together, done = threading.Barrier(2), []

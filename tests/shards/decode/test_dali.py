@@ -32,13 +32,16 @@ pytest.importorskip("nvidia.dali", reason="NVIDIA DALI is not installed (extra d
 from shards.base.errors import MediaError
 from shards.dataset.writing.writer import DatasetWriter
 from shards.decode.cpu import decode
-from shards.decode.dali import Dali, check_picture, make_pipeline
-from shards.decode.remux import Unsuitable
+from shards.decode.dali import Dali
+from shards.decode.dali_pictures import check_picture
+from shards.decode.dali_pipeline import make_pipeline
+from shards.decode.unsuitable import Unsuitable
 from shards.loader.config import LoaderConfig
 from shards.loader.loader import Loader
 from shards.loader.metrics import to_json_line, to_prometheus
 from shards.loader.worker import RngFactory
-from shards.media.clip import ClipPlan, EncodedClip
+from shards.media.clip import EncodedClip
+from shards.media.clip_plan import ClipPlan
 from shards.media.frames import pack_frames
 from shards.media.probe import probe
 from shards.media.randaugment import Op
@@ -456,7 +459,7 @@ def test_hostile_containers_do_not_end_the_process(corpus: Path) -> None:
     assert len(names) >= 3
     script = (
         "import sys; from pathlib import Path\n"
-        "from shards.decode.dali import Dali; from shards.media.clip import ClipPlan\n"
+        "from shards.decode.dali import Dali; from shards.media.clip_plan import ClipPlan\n"
         "decode, plan = Dali(None, print), ClipPlan((0, 9), (48, 64), (0, 0, 48, 64))\n"
         "for name in sys.argv[1:]: decode(Path(name).read_bytes(), 'video', plan)\n"
     )

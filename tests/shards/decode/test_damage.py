@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from shards.base.errors import MediaError
 from shards.media.facts import KeyFrames
 from shards.media.medium import Media
-from shards.media.partial import PartialMedium, usable
+from shards.media.partial import PartialMedium
 from shards.media.probe import probe_table
+from shards.media.videos.seekable import usable
 from tests.shards.bars import Take, film, frames_of, numbers_of, remux
 
 NUM_FRAMES = 60

@@ -13,7 +13,7 @@ from PIL import Image
 
 from shards.base.errors import MediaError
 from shards.decode.cpu import decode
-from shards.media.clip import ClipPlan
+from shards.media.clip_plan import ClipPlan
 from shards.media.mapped import MappedFrames
 from tests.shards.small_beton import jpeg
 

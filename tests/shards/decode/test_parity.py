@@ -15,10 +15,11 @@ import pytest
 from shards.base.errors import MediaError
 from shards.decode.cpu import decode
 from shards.decode.seek import NotAsIndexed, find_frames
-from shards.media.clip import ClipPlan
+from shards.media.clip_plan import ClipPlan
 from shards.media.medium import Media
-from shards.media.partial import PartialMedium, usable
+from shards.media.partial import PartialMedium
 from shards.media.probe import probe
+from shards.media.videos.seekable import usable
 from tests.shards.films import gop_table
 
 REPOSITORY = Path(__file__).resolve().parents[3]

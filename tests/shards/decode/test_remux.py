@@ -15,8 +15,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shards.decode.cpu import decode
-from shards.decode.remux import GPU_CODECS, Unsuitable, remux
-from shards.media.clip import ClipPlan
+from shards.decode.remux import GPU_CODECS, remux
+from shards.decode.unsuitable import Unsuitable
+from shards.media.clip_plan import ClipPlan
 from shards.media.probe import probe
 from shards.media.videos.video import demux, open_video
 from tests.shards.bars import Take, film, without_first

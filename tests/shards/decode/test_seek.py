@@ -18,10 +18,12 @@ from shards.base.counters import Counters
 from shards.base.errors import MediaError, SourceError
 from shards.decode.cpu import decode
 from shards.decode.seek import NotAsIndexed, find_frames
-from shards.media.clip import ClipPlan
+from shards.media.clip_plan import ClipPlan
 from shards.media.facts import KeyFrames
-from shards.media.partial import COUNTS, FetchSizes, PartialMedium, Span, usable
+from shards.media.partial import COUNTS, FetchSizes, PartialMedium
 from shards.media.probe import probe
+from shards.media.spans import Span
+from shards.media.videos.seekable import usable
 from shards.media.videos.video import demux, open_video
 from tests.shards.films import NUM_FRAMES, OTHERS, SEEKABLE, Store, gop_table, shoot
 

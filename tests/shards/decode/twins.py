@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from shards.decode.decoder import Decoder, Frames
-from shards.media.clip import ClipPlan
+from shards.media.clip_plan import ClipPlan
 from shards.media.kinds import VIDEO_EXTENSIONS
 from shards.media.probe import probe
 

@@ -20,7 +20,8 @@ from shards.decode.decoder import Backend, Frames
 from shards.loader.collate import Batch
 from shards.loader.loader import Loader
 from shards.loader.worker import Encode, RngFactory
-from shards.media.clip import ClipPlan, EncodedClip
+from shards.media.clip import EncodedClip
+from shards.media.clip_plan import ClipPlan
 from shards.media.medium import Media
 from shards.read.sample import Sample
 from tests.shards.far_folder import WAIT, until

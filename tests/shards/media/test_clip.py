@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 from omegaconf import OmegaConf
 
 from shards.base.errors import ConfigError, DatasetError, MediaError
-from shards.media.clip import ClipPlan, plan_clip
+from shards.media.clip import plan_clip
 from shards.media.clip_config import ClipConfig, FrameConfig
+from shards.media.clip_plan import ClipPlan
 from shards.media.facts import TIME_MARK, KeyFrames, MediaFacts
 
 SAMPLINGS = ("uniform", "random", "headtail", "segment", "fps", "fps_middle", "released_uniform")

@@ -26,8 +26,9 @@ from shards.dataset.writing.writer import DatasetWriter
 from shards.decode.cpu import decode
 from shards.loader.loader import Loader
 from shards.loader.worker import RngFactory
-from shards.media.clip import ClipPlan, EncodedClip, plan_clip
+from shards.media.clip import EncodedClip, plan_clip
 from shards.media.clip_config import ClipConfig
+from shards.media.clip_plan import ClipPlan
 from shards.media.facts import MediaFacts
 from shards.media.frames import MAX_FRAMES, FramePictures, pack_frames, probe_frames
 from shards.media.partial import PartialMedium

@@ -12,7 +12,9 @@ from shards.base.counters import Counters
 from shards.base.errors import MediaError
 from shards.media.facts import KeyFrames
 from shards.media.medium import whole
-from shards.media.partial import BLOCK, COUNTS, FETCH_SIZES, GAP, PartialMedium, merge_spans, usable
+from shards.media.partial import BLOCK, COUNTS, FETCH_SIZES, PartialMedium
+from shards.media.spans import GAP, merge_spans
+from shards.media.videos.seekable import usable
 from tests.shards.films import Store
 
 SIZE = 40 * BLOCK

@@ -15,7 +15,7 @@ from shards.dataset.writing.indexer import index_tars
 from shards.decode.cpu import decode
 from shards.loader.config import DatasetConfig, LoaderConfig
 from shards.loader.loader import Loader
-from shards.media.clip import ClipPlan
+from shards.media.clip_plan import ClipPlan
 from shards.media.facts import TIME_MARK
 from shards.media.medium import Media, whole
 from shards.media.partial import PartialMedium

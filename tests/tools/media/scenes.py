@@ -11,7 +11,7 @@ import av
 import numpy as np
 
 from shards.decode.cpu import decode
-from shards.media.clip import ClipPlan
+from shards.media.clip_plan import ClipPlan
 from shards.media.videos.video import decode_packet, demux, open_video
 from tools.media.profiles import VideoProfile
 

@@ -16,9 +16,9 @@ import pytest
 from PIL import Image, ImageCms, ImageOps
 
 from shards.base.errors import MediaError
-from shards.decode.dali import check_picture
-from shards.decode.remux import Unsuitable
-from shards.media.clip import ClipPlan
+from shards.decode.dali_pictures import check_picture
+from shards.decode.unsuitable import Unsuitable
+from shards.media.clip_plan import ClipPlan
 from shards.media.probe import probe
 from tests.shards.pictures import (
     FFMPEG,

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from shards.decode.cpu import decode
-from shards.media.clip import ClipPlan
+from shards.media.clip_plan import ClipPlan
 from tools.media.profiles import VideoProfile
 from tools.media.transcode import transcode
 

@@ -8,9 +8,10 @@ import pytest
 
 from shards.base.errors import MediaError
 from shards.media.facts import KeyFrames
-from shards.media.partial import PartialMedium, usable
+from shards.media.partial import PartialMedium
 from shards.media.probe import probe_table
-from shards.media.videos.shown import Miscounted, Order
+from shards.media.videos.lost_frames import Miscounted, Order
+from shards.media.videos.seekable import usable
 from shards.media.videos.video import decode_packet, demux, open_video
 from tests.shards.bars import Take, film, number_on, numbers_of, picture, remux, shown_by_ffmpeg, without_first
 

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from shards.media.clip import plan_clip
 from shards.media.clip_config import ClipConfig
 from shards.media.facts import KeyFrames
-from shards.media.partial import usable
 from shards.media.probe import probe_table
+from shards.media.videos.seekable import usable
 from shards.media.videos.timeline import MAX_LENGTHS, MAX_SECONDS, Stamp, timeline
 from tests.shards.bars import Take, film, numbers_of, remux
 

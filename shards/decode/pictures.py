@@ -1,0 +1,37 @@
+"""Pictures and frame samples decoded by Pillow."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shards.decode.clip_frames import slots_of, turn_and_crop
+from shards.media.clip_plan import ClipPlan
+from shards.media.frames import FramePictures
+from shards.media.pictures.picture import open_image, to_rgb
+
+
+def decode_frame_sample(media: bytes, plan: ClipPlan) -> NDArray[np.uint8]:
+    """Pictures of a video: each planned one by the decoder of still images."""
+    stored, frames = FramePictures(media), np.empty(plan.shape, np.uint8)
+    for number, where in slots_of(plan.frames).items():
+        frames[where] = decode_picture(stored.picture(number), replace(plan, frames=(0,)))
+    return frames
+
+
+def decode_picture(media: bytes, plan: ClipPlan) -> NDArray[np.uint8]:
+    """The one frame, (1, H, W, 3)."""
+    from PIL import Image
+
+    wrong = [number for number in plan.frames if number != 0]
+    if wrong or not plan.frames:
+        raise ValueError(f"the plan asks a picture for frames {plan.frames}; a picture has frame 0 only")
+    with open_image(media) as (image, turn):
+        height, width = plan.resize[::-1] if turn.swaps_sides else plan.resize
+        # JPEG only: decode at 1/2, 1/4 or 1/8 where that still leaves twice the wanted size for a clean resize.
+        image.draft(None, (2 * width, 2 * height))
+        rgb = to_rgb(image)
+        scaled = rgb.resize((width, height), Image.Resampling.BICUBIC, reducing_gap=3.0)
+    return turn_and_crop(np.asarray(scaled), plan, turn)[None]
