@@ -2,6 +2,7 @@
 
 from .exit_codes import PROBLEMS as PROBLEMS
 from .exit_codes import SAVED as SAVED
+from .exit_codes import WRONG_USAGE as WRONG_USAGE
 from .exit_codes import one_line_errors as one_line_errors
 from .options import DEBUG_OPTION as DEBUG_OPTION
 from .options import JSON_OPTION as JSON_OPTION

@@ -5,8 +5,10 @@ Exit codes, errors, progress and tables are those of all commands (shards/cli/).
 
 from __future__ import annotations
 
+import typer
+
 from shards.cli import new_program, start
-from tools.commands.build import build, build_help
+from tools.commands.build import BUILD_HELP, DatasetCommands
 from tools.commands.export_ffcv import export_ffcv
 from tools.commands.transcode import TRANSCODE_HELP, transcode
 
@@ -18,7 +20,8 @@ def tools() -> None:
     """Make datasets of shards that the loader reads. `python -m tools build --help` has examples."""
 
 
-app.command("build", help=build_help())(build)
+build = typer.Typer(cls=DatasetCommands, rich_markup_mode=None, no_args_is_help=True)
+app.add_typer(build, name="build", help=BUILD_HELP)
 app.command("export-ffcv")(export_ffcv)
 app.command("transcode", help=TRANSCODE_HELP)(transcode)
 

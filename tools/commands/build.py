@@ -1,48 +1,28 @@
-"""`python -m tools build NAME`: annotations and media become a dataset of shards; tools/build.py does the work.
+"""`python -m tools build DATASET`: annotations and media become a dataset of shards; tools/build.py does the work.
 
-Promises: options are checked against what the dataset takes before anything is read, and the inputs are filed in the
-provenance, so that a build cannot go on with others.
+Every dataset has a command of its own: its options are the parameters of the dataset's `rows` (tools/datasets/), with
+types, checks and help from there, followed by the options of every build. The inputs are filed in the provenance, so
+that a build cannot go on with others.
 """
 
 from __future__ import annotations
 
-import hashlib
+import copy
 import inspect
 import operator
 from collections.abc import Callable, Iterator
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Annotated, Any, get_args, get_origin
 
 import typer
+from typer.core import TyperGroup
 
-from shards.cli import (
-    DEBUG_OPTION,
-    JSON_OPTION,
-    emit,
-    facts_table,
-    flag,
-    one_line_errors,
-    print_examples,
-    show_progress,
-)
+from shards.base import complain
+from shards.cli import DEBUG_OPTION, JSON_OPTION, WRONG_USAGE, one_line_errors, print_examples, show_progress
 from tools.commands import profiles
-from tools.commands.summary import STOPPED, check_quarantined, say_finished
-from tools.datasets import DATASETS, find_dataset
-from tools.rows import OptionError
+from tools.commands.summary import STOPPED, check_quarantined, print_report
+from tools.datasets import DATASETS, UnknownDataset, find_dataset
 
-if TYPE_CHECKING:
-    from tools.build import BuildReport
-    from tools.media.profiles import Profile
-
-
-def build_help() -> str:
-    """The help of the verb, with a line for each dataset."""
-    known = "\n".join(f"  {name:<14} {_first_line(rows)}" for name, rows in sorted(DATASETS.items()))
-    return f"""Turn annotations and media into a dataset of tar shards with an index.
-
-\b
-Datasets (NAME):
-{known}
+BUILD_HELP = """Turn annotations and media into a dataset of tar shards with an index.
 
 \b
 Examples:
@@ -56,38 +36,70 @@ Examples:
       --media samples --media-profile h264_256 --out data/samples/webvid_256
   python -m tools build shapes --split train --num-clips 2000 --seed 0 --out data/shapes/train
 
-Every row ends as a sample, or in OUT/quarantine.jsonl with file, line, reason and remedy. A build that was killed goes
-on when the same command is given again; one that is finished has nothing to do. Start with --limit 100 into a folder of
-its own to see whether media are found.
+`python -m tools build DATASET --help` shows the options of a dataset. Every row ends as a sample, or in
+OUT/quarantine.jsonl with file, line, reason and remedy. A build that was killed goes on when the same command is given
+again; one that is finished has nothing to do. Start with --limit 100 into a folder of its own to see whether media are
+found.
 
 \b
 Exit codes: 0 done, 1 an error, or more rows quarantined than --max-quarantined, 2 wrong usage, 3 a bug, 130 stopped.
 """
 
 
-def _first_line(function: Callable[..., Any]) -> str:
-    return (inspect.getdoc(function) or "").partition("\n")[0]
+class DatasetCommands(TyperGroup):
+    """The commands of `build`, one for each dataset."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """The datasets by name."""
+        return sorted(DATASETS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """The command of a dataset; an unknown one ends the program with the nearest name."""
+        try:
+            name, make_rows = find_dataset(cmd_name)
+        except UnknownDataset as error:
+            complain(error)
+            raise typer.Exit(WRONG_USAGE) from None
+        program = typer.Typer(rich_markup_mode=None, pretty_exceptions_enable=False, add_completion=False)
+        program.command(name)(_command(name, make_rows))
+        return typer.main.get_command(program)
 
 
-def build(
-    context: typer.Context,
-    dataset: str = typer.Argument(metavar="NAME", help="One of the datasets above."),
+def _command(dataset: str, make_rows: Callable[..., Iterator[Any]]) -> Callable[..., None]:
+    """The function behind the command of a dataset, with the signature that typer reads."""
+    own = [_as_option(parameter) for parameter in inspect.signature(make_rows, eval_str=True).parameters.values()]
+    _, _, _, *common = inspect.signature(_build, eval_str=True).parameters.values()
+
+    def command(**values: Any) -> None:
+        options = {parameter.name: values.pop(parameter.name) for parameter in own}
+        _build(dataset, make_rows, {name: value for name, value in options.items() if value is not None}, **values)
+
+    parameters = [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in (*own, *common)]
+    command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    command.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+    command.__doc__ = inspect.getdoc(make_rows)
+    return command
+
+
+def _as_option(parameter: inspect.Parameter) -> inspect.Parameter:
+    """A parameter of `rows` as an option. One with a default becomes None where it is not given: the provenance tells
+    what was given, and defaults are the dataset's own."""
+    kind, option = parameter.annotation, typer.Option()
+    if get_origin(kind) is Annotated:
+        kind, option = get_args(kind)
+    if parameter.default in (None, parameter.empty):
+        return parameter.replace(annotation=Annotated[kind, option])
+    option = copy.copy(option)
+    option.help = f"{option.help or ''}  [default: {parameter.default}]".strip()
+    return parameter.replace(default=None, annotation=Annotated[kind | None, option])
+
+
+def _build(
+    dataset: str,
+    make_rows: Callable[..., Iterator[Any]],
+    options: dict[str, Any],
     out: str = typer.Option(help="Folder or URL prefix (s3://...) for the dataset; one per split."),
-    annotations: Path | None = typer.Option(None, help="The annotation file, as published."),
-    media: Path | None = typer.Option(None, help="Folder under which the media lie (VIOLET's images: the .tsv)."),
-    answers: Path | None = typer.Option(
-        None, help="activitynet_qa: the *_a.json; nextqa_oe: add_reference_answer_test.json."
-    ),
-    id_map: Path | None = typer.Option(
-        None, help='JSON {"id": "path under the media folder"}; goes before all rules. msvd_qa: or youtube_mapping.txt.'
-    ),
-    split: str | None = typer.Option(
-        None, help="Which split, where an annotation file holds several; tgif_qa: train or val; for shapes always."
-    ),
-    num_clips: int | None = typer.Option(None, min=1, help="shapes: how many clips to render."),
-    text: str | None = typer.Option(None, help="shapes: captions (to pre-train on) or questions."),
-    seed: int | None = typer.Option(None, min=0, help="shapes: the seed of the clips."),
-    name: str | None = typer.Option(None, help="The dataset's name in origins and logs.  [default: NAME]"),
+    name: str | None = typer.Option(None, help="The dataset's name in origins and logs.  [default: DATASET]"),
     samples_per_shard: int = typer.Option(1000, min=1, help="Samples in a tar."),
     limit: int | None = typer.Option(None, min=1, help="Take only the first so many rows."),
     media_profile: str | None = typer.Option(
@@ -107,122 +119,43 @@ def build(
     as_json: bool = JSON_OPTION,
     debug: bool = DEBUG_OPTION,
 ) -> None:
-    given = {
-        "annotations": annotations,
-        "media": media,
-        "answers": answers,
-        "id_map": id_map,
-        "split": split,
-        "num_clips": num_clips,
-        "text": text,
-        "seed": seed,
+    """Build a dataset from the options of its own and of every build."""
+    changes = {
+        "short_side": short_side,
+        "fps": fps,
+        "every": every,
+        "gop": gop,
+        "codec": codec,
+        "quality": quality,
+        "num_frames": num_frames,
+        "picture": picture,
+        "picture_quality": picture_quality,
     }
     with one_line_errors(debug, STOPPED):
-        profile = profiles.find_profile(media_profile, context)
-        dataset, make_rows = find_dataset(dataset)
-        taken = {option: value for option, value in given.items() if value is not None}
-        _check_options(dataset, make_rows, taken)
-        report = _run(
-            dataset, make_rows, taken, out, name or dataset, samples_per_shard, limit, threads, media_profile, profile
-        )
-    _print_report(report, as_json)
-    check_quarantined("rows", report.num_quarantined, max_quarantined)
+        profile = profiles.find_profile(media_profile, changes)
+        from tools import engine
+        from tools.build import build
+        from tools.provenance import provenance_of
 
-
-def _check_options(dataset: str, make_rows: Callable[..., Any], options: dict[str, Any]) -> None:
-    parameters = inspect.signature(make_rows).parameters
-    required = [name for name, parameter in parameters.items() if parameter.default is parameter.empty]
-    missing = [flag(name) for name in required if name not in options]
-    if missing:
-        raise OptionError(f"{dataset} needs {', '.join(missing)}; see python -m tools build --help")
-    surplus = [flag(name) for name in options if name not in parameters]
-    if surplus:
-        takes = ", ".join(map(flag, parameters))
-        raise OptionError(f"{dataset} takes no {', '.join(surplus)}; it takes {takes}")
-
-
-def _run(
-    dataset: str,
-    make_rows: Callable[..., Iterator[Any]],
-    options: dict[str, Any],
-    out: str,
-    name: str,
-    samples_per_shard: int,
-    limit: int | None,
-    threads: int,
-    media_profile: str | None,
-    profile: Profile | None,
-) -> BuildReport:
-    from tools.build import build as build_dataset
-    from tools.engine import threads as in_threads
-
-    rows = make_rows(**options)
-    annotations = options.get("annotations")
-    source = annotations.name if annotations is not None else dataset
-    total = operator.length_hint(rows, 0) or options.get("num_clips")
-    if limit is not None:
-        total = min(limit, total or limit)
-    with show_progress("build", total, "rows") as progress:
-        return build_dataset(
-            rows,
-            out,
-            name,
-            source,
-            samples_per_shard=samples_per_shard,
-            provenance=_provenance(dataset, options, samples_per_shard, limit, media_profile, profile),
-            limit=limit,
-            engine=in_threads(threads),
-            profile=profile,
-            progress=progress,
-        )
-
-
-def _provenance(
-    dataset: str,
-    options: dict[str, Any],
-    samples_per_shard: int,
-    limit: int | None,
-    media_profile: str | None,
-    profile: Profile | None,
-) -> dict[str, Any]:
-    """What decides what comes out, so that a build cannot go on with other inputs: files by content, folders (of media)
-    by where they lie."""
-    given = {name: _input(value) if isinstance(value, Path) else value for name, value in options.items()}
-    made = {}
-    if media_profile is not None and profile is not None:
-        from tools.media.profiles import describe
-
-        made = {"media_profile": describe(media_profile, profile)}
-    limits = {"samples_per_shard": samples_per_shard, "limit": limit}
-    return {"tool": "tools build", "dataset": dataset, **given, **limits, **made}
-
-
-def _input(path: Path) -> str | dict[str, Any]:
-    if not path.is_file():
-        return str(path.resolve())
-    with open(path, "rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-    return {"file": path.name, "bytes": path.stat().st_size, "sha256": digest}
-
-
-def _print_report(report: BuildReport, as_json: bool) -> None:
-    rows = [("rows in", f"{report.num_rows:,}")]
-    if report.num_resumed and not report.finished_before:
-        rows.append(("  of an earlier run", f"{report.num_resumed:,}"))
-    rows += [("samples", f"{report.num_samples:,}"), ("rows quarantined", f"{report.num_quarantined:,}")]
-    rows += [(f"  {reason}", f"{count:,}") for reason, count in report.quarantined.items()]
-    rows += [
-        ("records", f"{report.num_records:,}"),
-        ("records dropped", f"{report.num_dropped:,}"),
-        ("shards", f"{report.num_shards:,}"),
-        ("bytes", f"{report.bytes:,}"),
-        ("seconds", f"{report.seconds:.1f}"),
-    ]
-    if report.finished_before and not as_json:
-        say_finished(report.out)
-    emit(report.to_dict(), as_json, facts_table(f"{report.name} -> {report.out}", rows))
-    if as_json:
-        return
-    print_examples(f"quarantined (all in {report.out}/quarantine.jsonl)", report.examples, report.num_quarantined)
-    dropped = "records dropped (each also in its sample's json)"
-    print_examples(dropped, report.dropped, report.num_dropped)
+        rows = make_rows(**options)
+        total = operator.length_hint(rows, 0)
+        if limit is not None:
+            total = min(limit, total or limit)
+        with show_progress("build", total or None, "rows") as progress:
+            report = build(
+                rows,
+                out,
+                name or dataset,
+                options["annotations"].name if "annotations" in options else dataset,
+                samples_per_shard=samples_per_shard,
+                provenance=provenance_of(dataset, options, samples_per_shard, limit, profile),
+                limit=limit,
+                engine=engine.threads(threads),
+                profile=profile[1] if profile else None,
+                progress=progress,
+            )
+    facts = [("records dropped", f"{report.num_dropped:,}")]
+    print_report(report, as_json, report.name, f"{report.out}/quarantine.jsonl", facts)
+    if not as_json:
+        print_examples("records dropped (each also in its sample's json)", report.dropped, report.num_dropped)
+    check_quarantined(report.num_quarantined, max_quarantined)

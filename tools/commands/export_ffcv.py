@@ -2,25 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import typer
 
 from shards.cli import (
     DEBUG_OPTION,
     JSON_OPTION,
     ROOTS_OPTION,
-    emit,
-    facts_table,
     one_line_errors,
-    print_examples,
     show_progress,
 )
-from tools.commands.summary import check_quarantined, say_finished
+from tools.commands.summary import check_quarantined, print_report
 from tools.rows import OptionError
-
-if TYPE_CHECKING:
-    from tools.ffcv.export import ExportReport
 
 
 def export_ffcv(
@@ -66,26 +58,6 @@ def export_ffcv(
                 progress=progress,
                 roots=root or (),
             )
-    _print_report(report, as_json)
-    check_quarantined("samples", report.num_failed, max_quarantined)
-
-
-def _print_report(report: ExportReport, as_json: bool) -> None:
-    rows = [
-        ("samples in", f"{report.num_rows:,}"),
-        ("samples written", f"{report.num_samples:,}"),
-        ("quarantined", f"{report.num_quarantined:,}"),
-    ]
-    rows += [(f"  {stage}", f"{count:,}") for stage, count in report.quarantined.items()]
-    rows += [
-        ("records", f"{report.num_records:,}"),
-        (f"frames ({report.mode})", f"{report.frames:,}"),
-        ("bytes", f"{report.bytes:,}"),
-        ("seconds", f"{report.seconds:.1f}"),
-    ]
-    if report.finished_before and not as_json:
-        say_finished(report.out)
-    emit(report.to_dict(), as_json, facts_table(f"{report.name} -> {report.out}", rows))
-    if not as_json:
-        listed = f"failed (all in {report.out}.quarantine.jsonl)"
-        print_examples(listed, report.examples, report.num_quarantined)
+    facts = [(f"frames ({report.mode})", f"{report.frames:,}")]
+    print_report(report, as_json, report.name, f"{report.out}.quarantine.jsonl", facts)
+    check_quarantined(report.num_failed, max_quarantined)

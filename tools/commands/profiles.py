@@ -7,7 +7,8 @@ themselves are in tools/media/profiles.py.
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 import typer
 
@@ -27,13 +28,12 @@ NUM_FRAMES = typer.Option(None, min=1, help="frames_...: pictures of each video.
 PICTURE = typer.Option(None, help="frames_...: jpeg or webp.")
 PICTURE_QUALITY = typer.Option(None, min=1, help="JPEG quality of pictures in the dataset, 1 to 100.")
 
-PROFILE_FIELDS = ("short_side", "fps", "every", "gop", "codec", "quality", "num_frames", "picture", "picture_quality")
-"""Options that change a field of a media profile (tools/media/profiles.py)."""
 
+def find_profile(name: str | None, changes: Mapping[str, Any]) -> tuple[str, Profile] | None:
+    """The media profile of this name, with the fields that options change; None: media stay as they are.
 
-def find_profile(name: str | None, context: typer.Context) -> Profile | None:
-    """The media profile that the options describe; None: media stay as they are. Raises OptionError."""
-    changes = {field: context.params[field] for field in PROFILE_FIELDS}
+    Raises OptionError.
+    """
     given = [flag(option) for option, value in changes.items() if value is not None]
     if name is None and given:
         raise OptionError(f"{', '.join(given)}: say with --media-profile what to make of media")
@@ -43,4 +43,4 @@ def find_profile(name: str | None, context: typer.Context) -> Profile | None:
     os.environ.setdefault("SVT_LOG", "1")
     from tools.media import profiles
 
-    return profiles.find_profile(name, **changes)
+    return name, profiles.find_profile(name, **changes)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import typer
@@ -10,15 +11,12 @@ from shards.cli import (
     DEBUG_OPTION,
     JSON_OPTION,
     ROOTS_OPTION,
-    emit,
-    facts_table,
     num_cores,
     one_line_errors,
-    print_examples,
     show_progress,
 )
 from tools.commands import profiles
-from tools.commands.summary import STOPPED, check_quarantined, say_finished
+from tools.commands.summary import STOPPED, check_quarantined, print_report
 
 if TYPE_CHECKING:
     from tools.transcode import TranscodeReport
@@ -47,7 +45,6 @@ Exit codes: 0 done, 1 an error, or more quarantined than --max-quarantined, 2 wr
 
 
 def transcode(
-    context: typer.Context,
     source: str = typer.Argument(metavar="SRC", help="Folder or URL of a dataset (other tars: shards index first)."),
     out: str = typer.Argument(metavar="OUT", help="Folder or URL prefix (s3://...) for the new one."),
     profile_name: str = typer.Option("h264_256", "--profile", help="One of the profiles above."),
@@ -70,9 +67,20 @@ def transcode(
     as_json: bool = JSON_OPTION,
     debug: bool = DEBUG_OPTION,
 ) -> None:
+    changes = {
+        "short_side": short_side,
+        "fps": fps,
+        "every": every,
+        "gop": gop,
+        "codec": codec,
+        "quality": quality,
+        "num_frames": num_frames,
+        "picture": picture,
+        "picture_quality": picture_quality,
+    }
     with one_line_errors(debug, STOPPED):
-        profile = profiles.find_profile(profile_name, context)
-        assert profile is not None
+        found = profiles.find_profile(profile_name, changes)
+        assert found is not None
         from shards.dataset import Index
         from shards.storage import open_source
         from tools.engine import threads as in_threads
@@ -84,8 +92,7 @@ def transcode(
             report = transcode_dataset(
                 source,
                 out,
-                profile_name,
-                profile,
+                *found,
                 name=name,
                 samples_per_shard=samples_per_shard,
                 limit=limit,
@@ -94,40 +101,23 @@ def transcode(
                 progress=progress,
                 roots=root or (),
             )
-    _print_report(report, as_json)
-    check_quarantined("samples", report.num_quarantined, max_quarantined)
+    out_file = f"{report.out}/quarantine.jsonl"
+    print_report(report, as_json, report.source, out_file, _facts(report))
+    check_quarantined(report.num_quarantined, max_quarantined)
 
 
-def _print_report(report: TranscodeReport, as_json: bool) -> None:
-    rows = [("samples in", f"{report.num_rows:,}")]
-    if report.num_resumed and not report.finished_before:
-        rows.append(("  of an earlier run", f"{report.num_resumed:,}"))
-    rows += [("samples", f"{report.num_samples:,}"), ("samples quarantined", f"{report.num_quarantined:,}")]
-    rows += [(f"  {reason}", f"{count:,}") for reason, count in report.quarantined.items()]
+def _facts(report: TranscodeReport) -> Iterator[tuple[str, str]]:
     if report.num_members_left:
-        rows.append(("other members left out", f"{report.num_members_left:,}"))
+        yield "other members left out", f"{report.num_members_left:,}"
     before, after = report.media_bytes_before, report.media_bytes_after
-    rows += [
-        ("shards", f"{report.num_shards:,}"),
-        ("bytes", f"{report.bytes:,}"),
-        ("bytes of media before", f"{before:,}"),
-        ("bytes of media after", f"{after:,} ({after / max(before, 1):.2f}x)"),
-    ]
+    yield "bytes of media before", f"{before:,}"
+    yield "bytes of media after", f"{after:,} ({after / max(before, 1):.2f}x)"
     found = report.quality
     if found is not None:
         psnr = "equal" if found.psnr_db is None else f"{found.psnr_db:.1f} dB"
         ratio = found.clips_per_s_after / found.clips_per_s_before
-        rows += [
-            (f"of {found.media} samples, {found.frames} frames", f"{found.damaged} damaged" if found.damaged else ""),
-            ("  PSNR, luma, at equal size", psnr),
-            ("  SSIM, mean (worst)", f"{found.ssim:.4f} ({found.worst_ssim:.4f})"),
-            ("  clips/s before, one core", f"{found.clips_per_s_before:.1f}"),
-            ("  clips/s after", f"{found.clips_per_s_after:.1f} ({ratio:.1f}x)"),
-        ]
-    rows.append(("seconds", f"{report.seconds:.1f}"))
-    if report.finished_before and not as_json:
-        say_finished(report.out)
-    emit(report.to_dict(), as_json, facts_table(f"{report.source} -> {report.out}", rows))
-    if not as_json:
-        listed = f"quarantined (all in {report.out}/quarantine.jsonl)"
-        print_examples(listed, report.examples, report.num_quarantined)
+        yield f"of {found.media} samples, {found.frames} frames", f"{found.damaged} damaged" if found.damaged else ""
+        yield "  PSNR, luma, at equal size", psnr
+        yield "  SSIM, mean (worst)", f"{found.ssim:.4f} ({found.worst_ssim:.4f})"
+        yield "  clips/s before, one core", f"{found.clips_per_s_before:.1f}"
+        yield "  clips/s after", f"{found.clips_per_s_after:.1f} ({ratio:.1f}x)"

@@ -1,7 +1,8 @@
 """The datasets that `python -m tools build NAME` knows: a file per dataset here, and a line below.
 
-`rows(...)` of a dataset module yields Row and BadRow (tools/rows.py). The names of its parameters are the options that
-the command line passes on; those without default are required. The first line of its docstring is its help.
+`rows(...)` of a dataset module yields Row and BadRow (tools/rows.py). Its parameters are the options of the dataset's
+command, with types, help and checks (tools/arguments.py has those of several datasets); those without default are
+required. Its docstring is the command's help, the first line also that in the list of datasets.
 """
 
 from __future__ import annotations

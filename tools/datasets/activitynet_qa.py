@@ -12,9 +12,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Annotated
+
+import typer
 
 from shards.media import VIDEO_EXTENSIONS
 from tools.annotations import Record, check_file, load_json
+from tools.arguments import AnnotationsFile, IdMap, MediaPath
 from tools.lookup import MediaFolder
 from tools.questions import BadLine, Question, json_entries, question_rows, read_id, read_text
 from tools.rows import MALFORMED, BadRow, CountedRows
@@ -24,8 +28,16 @@ VIDEO = ("video_name",)
 ID = ("question_id",)
 
 
-def rows(annotations: Path, media: Path, answers: Path, id_map: Path | None = None) -> CountedRows:
-    """ActivityNet-QA: --annotations *_q.json --answers *_a.json; videos v_NAME.mp4, .mkv, ...; one sample per video."""
+def rows(
+    annotations: AnnotationsFile,
+    media: MediaPath,
+    answers: Annotated[Path, typer.Option(help="The *_a.json of the same split.")],
+    id_map: IdMap = None,
+) -> CountedRows:
+    """ActivityNet-QA: questions and answers about long videos.
+
+    Give --annotations *_q.json and --answers *_a.json. Videos are v_NAME.mp4, .mkv, ...; one sample per video.
+    """
     check_file(annotations)
     check_file(answers)
     folder = MediaFolder(media, VIDEO_EXTENSIONS, id_map)

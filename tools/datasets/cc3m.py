@@ -18,10 +18,13 @@ import base64
 import binascii
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+import typer
 
 from shards.media import IMAGE_EXTENSIONS, foreign_kind, picture_extension
 from tools.annotations import about_records, check_file, load_json, pick_split, tsv_lines
+from tools.arguments import AnnotationsFile, Split
 from tools.lookup import MediaFolder, MediaNotFound
 from tools.rows import (
     BAD_MEDIA,
@@ -41,8 +44,16 @@ IMAGES_PER_FOLDER = 10_000
 """img2dataset's number_sample_per_shard."""
 
 
-def rows(annotations: Path, media: Path, split: str | None = None) -> CountedRows:
-    """CC3M and look-alikes: .tsv (caption, url) or .json list with --media FOLDER; VIOLET's .json and images .tsv."""
+def rows(
+    annotations: AnnotationsFile,
+    media: Annotated[Path, typer.Option(help="Folder under which the pictures lie; of VIOLET's json the images .tsv.")],
+    split: Split = None,
+) -> CountedRows:
+    """CC3M and sets of its form: pictures with captions.
+
+    Give Google's .tsv (caption, tab, url) or a .json list of {"image", "caption"} with the folder of the pictures; or
+    VIOLET's .json with its images .tsv.
+    """
     check_file(annotations)
     suffix = annotations.suffix.lower()
     if suffix not in (".tsv", ".json"):

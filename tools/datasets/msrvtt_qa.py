@@ -11,10 +11,9 @@ training. A question without type gets its first word: the published types are j
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from shards.media import VIDEO_EXTENSIONS
 from tools.annotations import Columns, Record, check_file
+from tools.arguments import AnnotationsFile, IdMap, MediaPath
 from tools.lookup import MediaFolder
 from tools.questions import Question, question_records, question_rows, read_id, read_text
 from tools.rows import CountedRows
@@ -27,8 +26,11 @@ TYPES = ("what", "who", "how", "when", "where")
 SUFFIXES = (".jsonl", ".json", ".csv")
 
 
-def rows(annotations: Path, media: Path, id_map: Path | None = None) -> CountedRows:
-    """MSRVTT-QA: .jsonl, .json or .csv with video, question, answer; one sample per video."""
+def rows(annotations: AnnotationsFile, media: MediaPath, id_map: IdMap = None) -> CountedRows:
+    """MSRVTT-QA: questions and answers about videos.
+
+    Give the .jsonl, .json or .csv with video, question and answer. One sample per video.
+    """
     check_file(annotations)
     folder = MediaFolder(media, VIDEO_EXTENSIONS, id_map)
     return question_rows(question_records(annotations, REQUIRED, SUFFIXES), annotations, folder, read, _names)

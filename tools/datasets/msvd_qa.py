@@ -11,9 +11,13 @@ numbers its videos needs --id-map youtube_mapping.txt, as published: "-4wsuPCjDB
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Annotated
+
+import typer
 
 from shards.media import VIDEO_EXTENSIONS
 from tools.annotations import check_file, tsv_lines
+from tools.arguments import AnnotationsFile, MediaPath
 from tools.datasets.msrvtt_qa import REQUIRED, SUFFIXES, read
 from tools.lookup import MediaFolder
 from tools.questions import question_records, question_rows
@@ -22,8 +26,15 @@ from tools.rows import AnnotationError, CountedRows
 EXTENSIONS = ("avi", *(extension for extension in VIDEO_EXTENSIONS if extension != "avi"))
 
 
-def rows(annotations: Path, media: Path, id_map: Path | None = None) -> CountedRows:
-    """MSVD-QA: .json, .jsonl or .csv; --media YouTubeClips --id-map youtube_mapping.txt; one sample per video."""
+def rows(
+    annotations: AnnotationsFile,
+    media: MediaPath,
+    id_map: Annotated[Path | None, typer.Option(help="youtube_mapping.txt, or a JSON as for other sets.")] = None,
+) -> CountedRows:
+    """MSVD-QA: questions and answers about videos.
+
+    Give the .json, .jsonl or .csv, the folder YouTubeClips and --id-map youtube_mapping.txt. One sample per video.
+    """
     check_file(annotations)
     is_mapping = id_map is not None and id_map.suffix.lower() == ".txt"
     folder = MediaFolder(media, EXTENSIONS, youtube_mapping(id_map) if id_map and is_mapping else id_map)

@@ -13,10 +13,9 @@ count, location, other).
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from shards.media import VIDEO_EXTENSIONS
 from tools.annotations import Columns, Record, check_file
+from tools.arguments import AnnotationsFile, IdMap, MediaPath
 from tools.lookup import MediaFolder
 from tools.questions import (
     BadLine,
@@ -35,8 +34,11 @@ REQUIRED: Columns = {name: (name,) for name in ("question", "answer", "qid", "ty
 CHOICES = ("a0", "a1", "a2", "a3", "a4")
 
 
-def rows(annotations: Path, media: Path, id_map: Path | None = None) -> CountedRows:
-    """NExT-QA multiple choice: .csv (or LGVA's .json), --id-map map_vid_vidorID.json; one sample per video."""
+def rows(annotations: AnnotationsFile, media: MediaPath, id_map: IdMap = None) -> CountedRows:
+    """NExT-QA: multiple-choice questions about videos.
+
+    Give the .csv (or LGVA's .json) and --id-map map_vid_vidorID.json. One sample per video.
+    """
     check_file(annotations)
     required = REQUIRED | {name: (name,) for name in CHOICES}
     folder = MediaFolder(media, VIDEO_EXTENSIONS, id_map)

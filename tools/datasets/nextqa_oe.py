@@ -11,9 +11,13 @@ them. Three pairs of video and qid stand twice in the published train.csv; both 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Annotated
+
+import typer
 
 from shards.media import VIDEO_EXTENSIONS
 from tools.annotations import Record, check_file, load_json
+from tools.arguments import AnnotationsFile, IdMap, MediaPath
 from tools.datasets.nextqa import REQUIRED, VIDEO, question_id
 from tools.lookup import MediaFolder
 from tools.questions import Question, question_records, question_rows, read_id, read_text
@@ -23,8 +27,17 @@ References = dict[str, dict[str, str]]
 """Video -> qid -> answer."""
 
 
-def rows(annotations: Path, media: Path, id_map: Path | None = None, answers: Path | None = None) -> CountedRows:
-    """NExT-QA open-ended: .csv, --id-map map_vid_vidorID.json, for test --answers add_reference_answer_test.json."""
+def rows(
+    annotations: AnnotationsFile,
+    media: MediaPath,
+    answers: Annotated[Path | None, typer.Option(help="add_reference_answer_test.json, for test.")] = None,
+    id_map: IdMap = None,
+) -> CountedRows:
+    """NExT-QA, open-ended: questions and answers.
+
+    Give the .csv, --id-map map_vid_vidorID.json and, for test, --answers add_reference_answer_test.json. One sample
+    per video.
+    """
     check_file(annotations)
     folder = MediaFolder(media, VIDEO_EXTENSIONS, id_map)
     references = {} if answers is None else _references(answers)

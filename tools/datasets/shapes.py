@@ -20,13 +20,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import partial
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
+import typer
 
 from shards.base import process_pool
 from shards.order import rng as addressed_rng
-from tools.rows import BadRow, CountedRows, OptionError, Row
+from tools.rows import CountedRows, OptionError, Row
 
 SIZE = 64
 """Height and width in pixels."""
@@ -76,10 +77,15 @@ class Scene:
     facts: dict[str, str]
 
 
-def rows(split: str, num_clips: int, text: str = "questions", seed: int = 0) -> Iterator[Row | BadRow]:
-    """Rendered clips of moving coloured shapes, with captions or with questions (synthetic).
+def rows(
+    split: Annotated[str, typer.Option(help="train, val or test: clips of different seeds.")],
+    num_clips: Annotated[int, typer.Option(min=1, help="Clips to render.")],
+    text: Annotated[str, typer.Option(help="captions (to pre-train on) or questions.")] = "questions",
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the clips.")] = 0,
+) -> CountedRows:
+    """Rendered clips of moving shapes (synthetic).
 
-    Raises OptionError for an unknown split or text, or num_clips below 1. Clips are rendered in one process per core.
+    Clips have captions, or questions with answers. They are rendered here, in one process per core.
     """
     for name, value, known in (("--split", split, SPLITS), ("--text", text, TEXTS)):
         if value not in known:

@@ -19,9 +19,13 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Annotated
+
+import typer
 
 from shards.media import VIDEO_EXTENSIONS
 from tools.annotations import Columns, Record, check_file, load_json
+from tools.arguments import AnnotationsFile, IdMap, MediaPath
 from tools.lookup import MediaFolder
 from tools.questions import (
     BadLine,
@@ -46,8 +50,19 @@ VAL_SHARE = 10
 """One GIF of so many goes to val."""
 
 
-def rows(annotations: Path, media: Path, id_map: Path | None = None, split: str | None = None) -> CountedRows:
-    """TGIF-QA: *_frameqa_question.csv (or count, action, transition), --media gifs; --split train or val of Train_*."""
+def rows(
+    annotations: AnnotationsFile,
+    media: MediaPath,
+    id_map: IdMap = None,
+    split: Annotated[
+        str | None, typer.Option(help="train or val, a part of Train_*; of VIOLET's json its own.")
+    ] = None,
+) -> CountedRows:
+    """TGIF-QA: questions about GIFs.
+
+    Give Train_* or Test_* of frameqa, count, action or transition (.csv), and the folder gifs. The release has no
+    val: --split train and --split val divide Train_*. One sample per GIF.
+    """
     check_file(annotations)
     folder = MediaFolder(media, ("gif", *VIDEO_EXTENSIONS), id_map)
     if annotations.suffix.lower() == ".json":

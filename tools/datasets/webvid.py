@@ -26,6 +26,7 @@ from tools.annotations import (
     pick_split,
     table_records,
 )
+from tools.arguments import AnnotationsFile, IdMap, MediaPath, Split
 from tools.lookup import MediaFolder, MediaNotFound
 from tools.rows import (
     MALFORMED,
@@ -49,8 +50,11 @@ REQUIRED: Columns = {"id": ID, "caption": CAPTION}
 OPTIONAL: Columns = {"page_dir": PAGE_DIR, "url": URL, "duration": DURATION}
 
 
-def rows(annotations: Path, media: Path, id_map: Path | None = None, split: str | None = None) -> CountedRows:
-    """WebVid and look-alikes: .csv, .jsonl, .parquet with id and caption columns, or VIOLET's json; --media FOLDER."""
+def rows(annotations: AnnotationsFile, media: MediaPath, id_map: IdMap = None, split: Split = None) -> CountedRows:
+    """WebVid and sets of its form: videos with captions.
+
+    Give a .csv, .jsonl or .parquet with columns of ids and captions, or VIOLET's .json.
+    """
     check_file(annotations)
     folder = MediaFolder(media, VIDEO_EXTENSIONS, id_map)
     if annotations.suffix.lower() == ".json":

@@ -34,5 +34,5 @@ def test_wrong_usage_is_told_in_one_line(shards: Path, tmp_path: Path, mode: str
     assert "did you mean" in told(2, shards, tmp_path / "x.beton", *SIZE, "--where", "widht > 3")
     assert "no such file" in told(2, shards, tmp_path / "x.beton", *SIZE, "--exclude", "nowhere.jsonl")
     told(2, shards, tmp_path / "x.beton", "--short-side", "96")
-    assert "1 samples were quarantined" in told(1, shards, tmp_path / "x.beton", *SIZE, "--max-quarantined", "0")
+    assert "1 rows are quarantined" in told(1, shards, tmp_path / "x.beton", *SIZE, "--max-quarantined", "0")
     assert (tmp_path / "x.beton").exists()

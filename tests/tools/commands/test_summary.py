@@ -21,9 +21,10 @@ def test_a_process_reports_errors_by_exit_code_and_stderr(tmp_path: Path) -> Non
 
 
 def test_debug_shows_the_traceback(tmp_path: Path) -> None:
-    result = invoke("build", "nothing", "--out", tmp_path / "out", "--debug")
+    arguments = ["--annotations", tmp_path / "none.csv", "--media", tmp_path, "--out", tmp_path / "out"]
+    result = invoke("build", "webvid", *arguments, "--debug")
     assert result.exit_code == 2 and "Traceback" in result.stderr
-    assert result.stderr.splitlines()[-1].startswith("error: no dataset is called 'nothing'")
+    assert result.stderr.splitlines()[-1] == f"error: {tmp_path}/none.csv: no such file; check --annotations"
 
 
 def test_interrupting_says_how_to_go_on(monkeypatch: pytest.MonkeyPatch, clips: list[str], tmp_path: Path) -> None:

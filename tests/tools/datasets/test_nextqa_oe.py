@@ -28,18 +28,18 @@ def test_second_references_stand_beside_the_answer(text_file: Write, media: Path
     id_map = text_file("map_vid_vidorID.json", '{"47": "0101/47"}')
     references = text_file("add.json", json.dumps({"47": {"8": "crawls"}, "48": {"0": "other"}}))
     annotations = text_file("test.csv", HEADER + LINES.format("crawl away"))
-    (row,) = nextqa_oe.rows(annotations, media, id_map, references)
+    (row,) = nextqa_oe.rows(annotations, media, references, id_map)
     first = {"question": "is the baby old enough", "answer": "no", "type": "DB", "id": "47_4"}
     second = {"question": "what does it do", "answer": "crawl away", "type": "CH", "id": "47_8"}
     expected = (first, {**second, "answers": ["crawl away", "crawls"]})
     assert row == Row("line 2", "47", expected, {"id": "47"}, media / "0101/47.mp4")
-    (plain,) = nextqa_oe.rows(annotations, media, id_map)
+    (plain,) = nextqa_oe.rows(annotations, media, id_map=id_map)
     assert isinstance(plain, Row) and plain.records == (first, second)
 
 
 def test_bad_lines_are_named(text_file: Write, media: Path) -> None:
     id_map = text_file("map.json", '{"47": "0101/47"}')
-    rows = list(nextqa_oe.rows(text_file("a.csv", HEADER + LINES.format("") + "47,x\n"), media, id_map))
+    rows = list(nextqa_oe.rows(text_file("a.csv", HEADER + LINES.format("") + "47,x\n"), media, id_map=id_map))
     good, bad = rows
     assert isinstance(good, Row) and good.dropped == ("line 3: answer empty",)
     assert isinstance(bad, BadRow) and bad.reason.startswith(
@@ -61,7 +61,7 @@ def test_references_of_another_form_or_split_are_refused(
 ) -> None:
     annotations = text_file("a.csv", HEADER + LINES.format("x"))
     with pytest.raises(AnnotationError, match=what):
-        nextqa_oe.rows(annotations, media, None, text_file("add.json", references))
+        nextqa_oe.rows(annotations, media, text_file("add.json", references))
 
 
 @pytest.mark.parametrize(
@@ -74,7 +74,7 @@ def test_every_published_question_is_kept(
     folder = published / "nextqa_oe"
     media, id_map = one_for_all(json.loads((published / "nextqa/map_vid_vidorID.json").read_text()))
     answers = folder / "add_reference_answer_test.json" if split == "test" else None
-    rows = [r for r in nextqa_oe.rows(folder / f"{split}.csv", media, id_map, answers) if isinstance(r, Row)]
+    rows = [r for r in nextqa_oe.rows(folder / f"{split}.csv", media, answers, id_map) if isinstance(r, Row)]
     records = [record for row in rows for record in row.records]
     assert (len(rows), len(records)) == (num_videos, num_questions)
     assert sum("answers" in record for record in records) == num_second

@@ -1,0 +1,15 @@
+"""Parameters that the `rows` of several datasets have, with the help that the command line shows for them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+AnnotationsFile = Annotated[Path, typer.Option(help="The annotation file, as published.")]
+MediaPath = Annotated[Path, typer.Option(help="Folder under which the media lie.")]
+IdMap = Annotated[
+    Path | None, typer.Option(help='JSON {"id": "path under the media folder"}; goes before all other rules.')
+]
+Split = Annotated[str | None, typer.Option(help="Which split, where an annotation file holds several.")]
