@@ -11,7 +11,6 @@ from pathlib import Path
 
 import pytest
 
-from tools.commands.profiles import PROFILE_FIELDS
 from tools.media.codecs import CODECS
 from tools.media.profiles import PROFILES, FramesProfile
 
@@ -44,7 +43,7 @@ def test_the_tables_name_every_profile_and_every_option_with_their_defaults() ->
         assert f"`{name}`" in GUIDE
         if isinstance(profile, FramesProfile):
             assert profile.picture == "jpeg" and profile.quality is None
-    for field in PROFILE_FIELDS:
+    for field in {field for profile in PROFILES.values() for field in type(profile).model_fields}:
         assert f"| `--{field.replace('_', '-')} " in GUIDE
     for codec, crf in {"h264": 23, "hevc": 26, "av1": 35}.items():
         assert CODECS[codec].quality == crf and f"crf {crf} |" in GUIDE

