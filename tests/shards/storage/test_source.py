@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import pickle
 import subprocess
 import sys
@@ -16,7 +15,6 @@ from pathlib import Path
 import pytest
 
 from shards.base.errors import AccessDenied, MissingFile, SourceError
-from shards.storage.file import SourceFile
 from shards.storage.open import open_source
 from shards.storage.remote import RemoteSource
 from shards.storage.source import Source
@@ -76,39 +74,6 @@ def test_is_shared_by_threads_and_survives_pickling(source: Source) -> None:
     assert parts == [whole[i : i + 3] for i in range(1000)]
     if source.url.startswith("memory"):  # shared by the process
         assert pickle.loads(pickle.dumps(source)).read("b.tar") == whole
-
-
-def test_file_view_reads_like_a_file(source: Source) -> None:
-    whole = source.read("b.tar")
-    file = SourceFile(source, "b.tar")
-    assert file.read(3) == whole[:3] and file.tell() == 3
-    file.seek(-4, os.SEEK_END)
-    assert file.read() == whole[-4:] and file.read(5) == b""
-    file.seek(10)
-    file.seek(5, os.SEEK_CUR)
-    assert file.read(1) == whole[15:16]
-
-
-def test_more_files_than_are_kept_open(tmp_path: Path) -> None:
-    for i in range(300):
-        (tmp_path / f"{i}").write_bytes(b"%d" % i)
-    before = len(os.listdir("/proc/self/fd"))
-    source = open_source(tmp_path)
-    with ThreadPoolExecutor(8) as pool:
-        assert list(pool.map(lambda i: source.read(str(i % 300)), range(900))) == [
-            b"%d" % (i % 300) for i in range(900)
-        ]
-    assert len(os.listdir("/proc/self/fd")) - before < 150
-
-
-def test_a_missing_folder_is_named(tmp_path: Path) -> None:
-    with pytest.raises(MissingFile, match="nowhere: not found"):
-        open_source(tmp_path / "nowhere").list()
-
-
-def test_an_unknown_protocol_is_named() -> None:
-    with pytest.raises(SourceError, match="nosuch://x"):
-        open_source("nosuch://x/y").list()
 
 
 class RangeHandler(SimpleHTTPRequestHandler):
