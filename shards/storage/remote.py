@@ -37,7 +37,6 @@ if TYPE_CHECKING:
 DEADLINE_SECONDS = 300.0
 DEADLINE_VARIABLE = "MCG_SOURCE_DEADLINE"
 """How long a request is tried; the variable is read when a source is first used."""
-_LONGEST_PAUSE = 10.0
 _SLOWEST = 1 << 17
 """Bytes a second; a slower answer counts as one that hangs."""
 
@@ -276,7 +275,7 @@ class _Client:
         failure = state.outcome.exception()
         assert isinstance(failure, Failure)
         first = self._waits.throttled if failure.kind == "throttled" else self._waits.pause
-        longest = min(_LONGEST_PAUSE, first * 2 ** min(16, state.attempt_number - 1))
+        longest = min(self._waits.longest, first * 2 ** min(16, state.attempt_number - 1))
         # Added to what the store wants: processes that it throttled at the same time must not come back so.
         return failure.pause + self._random.uniform(0, longest)
 

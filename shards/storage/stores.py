@@ -29,6 +29,8 @@ class Waits(NamedTuple):
     """Between two pieces of an answer."""
     pause: float = 0.1
     """Before the second attempt, and up to twice as long before each later one (a random part of it)."""
+    longest: float = 10.0
+    """Between two attempts at most, beside what the store asks for."""
     throttled: float = 1.0
     """The same where the store asks for fewer requests."""
     hardly: float = 10.0
