@@ -21,7 +21,7 @@ from mcg.compat import Compat, spread_compat
 from mcg.convert.config import InitSource
 from mcg.engine.config import CheckpointConfig, EngineConfig, LogConfig, OptimConfig
 from mcg.engine.schedule import ScheduleConfig
-from mcg.environment import Given, path_text, read_stored, resolve, tell, to_store
+from mcg.environment import Given, read_stored, resolve
 from mcg.model.config import MCGConfig
 from mcg.model.mcg_released import released
 from mcg.objectives.config import ObjectivesConfig
@@ -30,10 +30,10 @@ from mcg.yaml_limits import check_interpolations, check_yaml
 from shards.base import ConfigError, explain
 from shards.loader import LoaderConfig
 
-__all__ = ["ConfigError", "DataConfig", "RunConfig", "load_config", "load_stored", "read_yaml"]
+__all__ = ["ConfigError", "RunConfig", "load_config", "load_stored", "read_yaml"]
 
 
-class DataConfig(BaseModel):
+class _DataConfig(BaseModel):
     """The datasets of a run, by purpose."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
@@ -79,7 +79,7 @@ class RunConfig(BaseModel):
     """The model."""
     objectives: ObjectivesConfig
     """The losses and their weights."""
-    data: DataConfig
+    data: _DataConfig
     """The datasets."""
     optim: OptimConfig = OptimConfig()
     """The optimiser."""
@@ -97,7 +97,7 @@ class RunConfig(BaseModel):
     @property
     def stored(self) -> dict[str, Any]:
         """The config as it is written to files: expressions of the environment stay unresolved (mcg/environment.py)."""
-        return to_store(self.model_dump(mode="json"), self._given)
+        return self._given.to_store(self.model_dump(mode="json"))
 
     @model_validator(mode="before")
     @classmethod
@@ -144,12 +144,12 @@ class RunConfig(BaseModel):
 
 def load_config(path: str | Path, overrides: Sequence[str] = ()) -> RunConfig:
     """Read a config file, with `a.b=c` overrides. Raises ConfigError."""
-    return parse_config(*resolve(_read_tree(path, overrides), str(path)), str(path))
+    return _parse_config(*resolve(_read_tree(path, overrides), str(path)), str(path))
 
 
 def load_stored(stored: dict[str, Any], place: str, used: tuple[str, ...]) -> RunConfig:
     """The config that a checkpoint stores. used: the needed sections (mcg/environment.py). Raises ConfigError."""
-    return parse_config(*read_stored(stored, place, used), place)
+    return _parse_config(*read_stored(stored, place, used), place)
 
 
 def read_yaml(path: str | Path, overrides: Sequence[str] = ()) -> dict[str, Any]:
@@ -189,13 +189,13 @@ def _read_tree(path: str | Path, overrides: Sequence[str]) -> DictConfig:
         raise
 
 
-def parse_config(values: dict[str, Any], given: Given, path: str) -> RunConfig:
+def _parse_config(values: dict[str, Any], given: Given, path: str) -> RunConfig:
     """Validate a tree. given: the values that came from the environment. Raises ConfigError with a line per fault."""
     try:
         config = RunConfig.model_validate(values)
     except ValidationError as error:
-        expressions = {path_text(place): text for place, text in given.expressions.items()}
-        lines = tell(explain(error, RunConfig, path, expressions), given)
+        expressions = given.by_text()
+        lines = given.without_values(explain(error, RunConfig, path, expressions))
         # Not `from error`, which quotes values of the environment.
         raise ConfigError(*lines) from (None if expressions else error)
     config._given = given

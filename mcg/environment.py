@@ -42,10 +42,40 @@ class Given(NamedTuple):
     variables: dict[str, str]
     """Name -> value of each variable that was read."""
 
+    def by_text(self) -> dict[str, str]:
+        """Expression by its path as messages write it: data.train.blend[0].path."""
+        return {_path_text(path): text for path, text in self.expressions.items()}
 
-def path_text(path: Path) -> str:
-    """A path as messages write it: data.train.blend[0].path."""
-    return "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path).removeprefix(".")
+    def to_store(self, dump: dict[str, Any]) -> dict[str, Any]:
+        """A dumped config in the form that may be written to a file."""
+        secret = {value: name for name, value in self.variables.items() if _is_secret(name, value)}
+
+        def stored(value: Any, path: Path) -> Any:
+            if path in self.expressions:
+                return _without_literals(self.expressions[path])
+            if isinstance(value, dict):
+                return {key: stored(item, (*path, key)) for key, item in value.items()}
+            if isinstance(value, list | tuple):
+                return [stored(item, (*path, number)) for number, item in enumerate(value)]
+            if not isinstance(value, str):
+                return value
+            text = _BEGIN.sub(r"\1\1\\${", shown(value))
+            for part in sorted(secret, key=len, reverse=True):  # spread to other places than it was written at
+                text = text.replace(part, f"${{oc.env:{secret[part]}}}")
+            return text
+
+        written = stored(dump, ())
+        assert isinstance(written, dict)
+        return written
+
+    def without_values(self, lines: list[str]) -> list[str]:
+        """Lines about faults of a config in which expressions replace the values that came from the environment."""
+        for name, value in sorted(self.variables.items(), key=lambda known: -len(known[1])):
+            shown_as = f"${{oc.env:{name}}}"
+            lines = [line.replace(f"found {value!r}", f"found {shown_as!r}") for line in lines]
+            if len(value) > 2:
+                lines = [line.replace(value, shown_as) for line in lines]
+        return lines
 
 
 def resolve(tree: DictConfig, place: str) -> tuple[dict[str, Any], Given]:
@@ -66,29 +96,6 @@ def resolve(tree: DictConfig, place: str) -> tuple[dict[str, Any], Given]:
     values = OmegaConf.to_container(tree, resolve=True)
     assert isinstance(values, dict)
     return {str(key): value for key, value in values.items()}, given
-
-
-def to_store(dump: dict[str, Any], given: Given) -> dict[str, Any]:
-    """A dumped config in the form that may be written to a file."""
-    secret = {value: name for name, value in given.variables.items() if _is_secret(name, value)}
-
-    def stored(value: Any, path: Path) -> Any:
-        if path in given.expressions:
-            return _without_literals(given.expressions[path])
-        if isinstance(value, dict):
-            return {key: stored(item, (*path, key)) for key, item in value.items()}
-        if isinstance(value, list | tuple):
-            return [stored(item, (*path, number)) for number, item in enumerate(value)]
-        if not isinstance(value, str):
-            return value
-        text = _BEGIN.sub(r"\1\1\\${", shown(value))
-        for part in sorted(secret, key=len, reverse=True):  # spread to other places than it was written at
-            text = text.replace(part, f"${{oc.env:{secret[part]}}}")
-        return text
-
-    written = stored(dump, ())
-    assert isinstance(written, dict)
-    return written
 
 
 def read_stored(stored: Mapping[str, Any], place: str, used: tuple[str, ...]) -> tuple[dict[str, Any], Given]:
@@ -116,7 +123,7 @@ def read_stored(stored: Mapping[str, Any], place: str, used: tuple[str, ...]) ->
         if asked and any(is_remote(inner) for _, inner in _texts(value)):
             if counts:
                 raise ConfigError(
-                    f"{place}: {path_text(path)}: {text} takes a value of the environment into an address, which a "
+                    f"{place}: {_path_text(path)}: {text} takes a value of the environment into an address, which a "
                     "checkpoint may not; name the config of its run (--config)"
                 )
             found.append((path, text))
@@ -128,14 +135,9 @@ def read_stored(stored: Mapping[str, Any], place: str, used: tuple[str, ...]) ->
     return resolve(tree, place)
 
 
-def tell(lines: list[str], given: Given) -> list[str]:
-    """Lines about faults of a config in which expressions replace the values that came from the environment."""
-    for name, value in sorted(given.variables.items(), key=lambda known: -len(known[1])):
-        shown_as = f"${{oc.env:{name}}}"
-        lines = [line.replace(f"found {value!r}", f"found {shown_as!r}") for line in lines]
-        if len(value) > 2:
-            lines = [line.replace(value, shown_as) for line in lines]
-    return lines
+def _path_text(path: Path) -> str:
+    """A path as messages write it: data.train.blend[0].path."""
+    return "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path).removeprefix(".")
 
 
 def _environment(name: str, *default: Any) -> Any:
@@ -171,7 +173,7 @@ def _value(tree: Any, path: Path, text: str, place: str) -> tuple[dict[str, str]
             raise ConfigError(f"{place}: {error}") from error
         # Not the text of the error, which quotes the value or pieces of it.
         kind = type(error.__cause__ or error).__name__
-        raise ConfigError(f"{place}: {path_text(path)}: {text} has no value that can be read ({kind})") from None
+        raise ConfigError(f"{place}: {_path_text(path)}: {text} has no value that can be read ({kind})") from None
     finally:
         _asked.reset(token)
 

@@ -21,7 +21,7 @@ from torch import Tensor
 
 from mcg.convert.rules import ConvertError
 from mcg.convert.torch_file import read_file
-from mcg.convert.zero import is_deepspeed, named_by_latest, read_deepspeed
+from mcg.convert.zero import read_deepspeed
 from mcg.strange_files import strange_kind
 
 WRAPPERS = ("model", "model_state", "model_state_dict", "state_dict", "module", "net", "network", "weights", "params")
@@ -83,9 +83,9 @@ def _read(place: Path) -> tuple[Any, tuple[Path, ...]]:
             return read_file(place / name), (place / name,)
         if (place / (name + _INDEX)).is_file():
             return _read_indexed(place / (name + _INDEX))
-    step = named_by_latest(place) or place
-    if is_deepspeed(step):
-        return read_deepspeed(step)
+    found = read_deepspeed(place)
+    if found is not None:
+        return found
     there = ", ".join(sorted(path.name for path in place.iterdir())[:5]) or "nothing"
     raise ConvertError(
         f"{place}: no weights there, it holds {there}; expected {' or '.join(_WHOLE)} (or their {_INDEX[1:]}), or a "
@@ -169,7 +169,7 @@ def _holds_weights(value: Any) -> bool:
 
 def _kind(value: Any) -> str:
     kind = type(value).__name__
-    if kind == "SettingsObject":
+    if kind == "_SettingsObject":
         return "an object of settings"
     return f"{'an' if kind[0] in 'aeiouAEIOU' else 'a'} {kind}"
 

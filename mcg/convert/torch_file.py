@@ -50,13 +50,13 @@ SETTINGS = _OBJECTS + _DICTS
 """Classes of settings in files of weights, by the names that pickles give them."""
 
 
-class SettingsObject:
+class _SettingsObject:
     """A stand-in for an object of settings: takes the state that a pickle gives it, and keeps nothing."""
 
     def __init__(self, *_: Any) -> None:
         pass
 
-    def __new__(cls, *_: Any) -> SettingsObject:
+    def __new__(cls, *_: Any) -> _SettingsObject:
         return super().__new__(cls)
 
     def __setstate__(self, state: Any) -> None:
@@ -83,9 +83,9 @@ def read_file(file: Path) -> Any:
         except (OSError, SafetensorError) as error:
             raise ConvertError(f"{file}: not readable as safetensors ({error}); fetch it again") from error
     mapped = zipfile.is_zipfile(file)  # torch maps only its newer format
-    stand_ins: list[Any] = [(SettingsObject, name) for name in _OBJECTS] + [(_SettingsDict, name) for name in _DICTS]
+    stand_ins: list[Any] = [(_SettingsObject, name) for name in _OBJECTS] + [(_SettingsDict, name) for name in _DICTS]
     try:
-        with torch.serialization.safe_globals([SettingsObject, *stand_ins]):
+        with torch.serialization.safe_globals([_SettingsObject, *stand_ins]):
             return torch.load(file, map_location="cpu", weights_only=True, mmap=mapped)
     except Exception as error:  # torch's readers raise what they meet: UnpicklingError, EOFError, KeyError, ...
         raise ConvertError(f"{file}: {refusal(error)}") from error

@@ -22,27 +22,14 @@ _WHOLE = "mp_rank_00_model_states.pt"
 _MODEL, _OPTIM = "zero_pp_rank_{}_mp_rank_00_model_states.pt", "*zero_pp_rank_{}_mp_rank_00_optim_states.pt"
 
 
-def is_deepspeed(folder: Path) -> bool:
-    """True if a folder holds the files of one checkpoint of DeepSpeed."""
-    return any(folder.glob("*mp_rank_*_model_states.pt"))
+def read_deepspeed(place: Path) -> tuple[Any, tuple[Path, ...]] | None:
+    """The content of a checkpoint like that of one file, with whole weights under "module", and the files read for it.
 
-
-def named_by_latest(folder: Path) -> Path | None:
-    """The folder that DeepSpeed's file `latest` names; None where there is no such file. Raises ConvertError."""
-    latest = folder / "latest"
-    if not latest.is_file():
+    place: the folder of one checkpoint, or the one above it with `latest`; None for any other. Raises ConvertError.
+    """
+    folder = _named_by_latest(place) or place
+    if not any(folder.glob("*mp_rank_*_model_states.pt")):
         return None
-    name = latest.read_bytes()[:256].decode("utf-8", "replace").strip()
-    if not name or "/" in name or "\\" in name or name.startswith("."):
-        raise ConvertError(f"{latest}: names {name[:80]!r}, which is not a folder beside it; write the folder's name")
-    if not (folder / name).is_dir():
-        raise ConvertError(f"{latest}: names {name!r}, and there is no such folder beside it; give the folder itself")
-    return folder / name
-
-
-def read_deepspeed(folder: Path) -> tuple[Any, tuple[Path, ...]]:
-    """(the content of a checkpoint as of one file, with whole weights under "module", the files that it came from).
-    Raises ConvertError."""
     more = sorted(path.name for path in folder.glob("*mp_rank_*_model_states.pt") if "mp_rank_00" not in path.name)
     if more:
         raise ConvertError(
@@ -86,6 +73,19 @@ def read_deepspeed(folder: Path) -> tuple[Any, tuple[Path, ...]]:
         if first in whole:
             whole[other] = whole[first]
     return {**content, "module": whole}, tuple(files)
+
+
+def _named_by_latest(folder: Path) -> Path | None:
+    """The folder that DeepSpeed's file `latest` names; None where there is no such file. Raises ConvertError."""
+    latest = folder / "latest"
+    if not latest.is_file():
+        return None
+    name = latest.read_bytes()[:256].decode("utf-8", "replace").strip()
+    if not name or "/" in name or "\\" in name or name.startswith("."):
+        raise ConvertError(f"{latest}: names {name[:80]!r}, which is not a folder beside it; write the folder's name")
+    if not (folder / name).is_dir():
+        raise ConvertError(f"{latest}: names {name!r}, and there is no such folder beside it; give the folder itself")
+    return folder / name
 
 
 def _partition_count(count: Any, file: Path) -> int:

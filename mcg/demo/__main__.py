@@ -53,7 +53,7 @@ _console = Console(stderr=True)
 
 
 @dataclass
-class Demo:
+class _Demo:
     """One demo folder, and what its parts took."""
 
     folder: Path
@@ -166,7 +166,7 @@ def main(
     if fresh and run_dir.exists():
         shutil.rmtree(run_dir)
     run_dir.mkdir(parents=True, exist_ok=True)
-    demo = Demo(run_dir, (data_dir or str(run_dir / "data")).rstrip("/"), seed, override or [], clip_share, cache_dir)
+    demo = _Demo(run_dir, (data_dir or str(run_dir / "data")).rstrip("/"), seed, override or [], clip_share, cache_dir)
     actions: dict[str, Callable[[], Any]] = {
         "data": demo.build_data,
         "pretrain": lambda: demo.train("configs/demo/pt.yaml", run_dir / "pt"),

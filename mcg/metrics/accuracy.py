@@ -12,15 +12,6 @@ _Z95 = 1.959963984540054
 """Standard deviations either side of the mean that hold 95 % of a normal distribution."""
 
 
-def wilson(right: int, count: int) -> Interval:
-    """95 % confidence interval of a share, right of count > 0, by Wilson (1927): never outside [0, 1], and of use for
-    few questions too. Questions are taken as independent; those of one video are less than that."""
-    share, z2 = right / count, _Z95**2
-    middle = (share + z2 / (2 * count)) / (1 + z2 / count)
-    half = _Z95 * sqrt(share * (1 - share) / count + z2 / (4 * count**2)) / (1 + z2 / count)
-    return max(0.0, middle - half), min(1.0, middle + half)
-
-
 def accuracy(
     predictions: Sequence[str],
     answers: Sequence[str],
@@ -51,11 +42,11 @@ def accuracy(
     shares = {name: of / count for name, (of, count) in tally.items()}
     return {
         "overall": sum(right.values()) / len(answers),
-        "interval": list(wilson(sum(right.values()), len(answers))),
+        "interval": list(_wilson(sum(right.values()), len(answers))),
         "by_type": {name: shares[name] for name in names},
         **({"by_group": {name: shares[name] for name in grouped}} if grouped else {}),
         "counts": {name: count for name, (_, count) in tally.items()},
-        "intervals": {name: list(wilson(of, count)) for name, (of, count) in tally.items()},
+        "intervals": {name: list(_wilson(of, count)) for name, (of, count) in tally.items()},
     }
 
 
@@ -70,3 +61,12 @@ def commonest_answer_accuracy(answers: Sequence[str], types: Sequence[str]) -> d
         count[""] = 0
     commonest = {kind: max(sorted(count), key=count.__getitem__) or "<unknown>" for kind, count in by_type.items()}
     return accuracy([commonest[kind] for kind in types], answers, types)
+
+
+def _wilson(right: int, count: int) -> Interval:
+    """95 % confidence interval of a share, right of count > 0, by Wilson (1927): never outside [0, 1], and of use for
+    few questions too. Questions are taken as independent; those of one video are less than that."""
+    share, z2 = right / count, _Z95**2
+    middle = (share + z2 / (2 * count)) / (1 + z2 / count)
+    half = _Z95 * sqrt(share * (1 - share) / count + z2 / (4 * count**2)) / (1 + z2 / count)
+    return max(0.0, middle - half), min(1.0, middle + half)

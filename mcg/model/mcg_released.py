@@ -25,7 +25,7 @@ local rank as the place of a positive, silently replaced samples) are not brough
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeGuard
 
 _MAX_TEXT_TOKENS = 30
 """Default of the pre-training's max_text_tokens."""
@@ -44,7 +44,7 @@ def released(tree: dict[str, Any]) -> dict[str, Any]:
     return tree
 
 
-def _is_released(section: Any) -> bool:
+def _is_released(section: Any) -> TypeGuard[dict[str, Any]]:
     return isinstance(section, dict) and section.get("compat") == "released"
 
 

@@ -14,7 +14,7 @@ from mcg.engine.checkpoint import Checkpoint, best_checkpoint, find_checkpoint
 from mcg.inputs import check_inputs
 from mcg.scoring.controls import CONTROLS
 from mcg.scoring.score_table import score_table
-from mcg.scoring.scoring_record import check_unscored, note_scoring, record_of
+from mcg.scoring.scoring_record import ScoringRecord
 from shards import LoaderConfig
 from shards.base import UsageError, say, say_json
 
@@ -46,7 +46,7 @@ def score_checkpoint(
         raise ValueError(f"{config_file}: data.{split} is missing, so there is nothing to score")
     checkpoint, which = _chosen(checkpoint_path, select, split)
     if split == "test" and not again:
-        check_unscored(record_of(checkpoint))
+        ScoringRecord(checkpoint).check_unscored()
     check_inputs(config, (split,))
     _score(config, loader, checkpoint, which, split, controls, out or Path(config.run_dir) / "evaluation" / split)
 
@@ -86,7 +86,7 @@ def _score(
                 Console(stderr=True).print(table)
             say_json({"split": split, "step": checkpoint.step, "control": control, **scores.metrics})
             if split == "test":
-                note_scoring(record_of(checkpoint), checkpoint, control, folder, scores)
+                ScoringRecord(checkpoint).note(control, folder, scores)
 
 
 def _chosen(path: Path, select: str | None, split: str) -> tuple[Checkpoint, str]:

@@ -18,46 +18,48 @@ from shards.base import load_json
 if TYPE_CHECKING:
     from mcg.tasks.task import Scores
 
-NAME = "test_scorings.jsonl"
+_NAME = "test_scorings.jsonl"
 
 
-def record_of(checkpoint: Checkpoint) -> Path:
-    """The record's file for a checkpoint; it need not exist yet."""
-    folder = checkpoint.folder.absolute()
-    return folder.parents[1] / "evaluation" / NAME if folder.parent.name == "checkpoints" else folder / NAME
+class ScoringRecord:
+    """The record that the scorings of a checkpoint belong to; its file need not exist yet."""
 
+    def __init__(self, checkpoint: Checkpoint) -> None:
+        folder = checkpoint.folder.absolute()
+        of_run = folder.parent.name == "checkpoints"
+        self.file = folder.parents[1] / "evaluation" / _NAME if of_run else folder / _NAME
+        self._checkpoint = checkpoint
 
-def check_unscored(file: Path) -> None:
-    """Raise ValueError if the record holds a scoring without a control, or cannot be read."""
-    lines = file.read_text().splitlines() if file.is_file() else []
-    for number, line in enumerate(lines, 1):
-        if not line.strip():
-            continue
-        try:
-            noted: dict[str, Any] = load_json(line)
-            scored = noted["control"] == "none"
-            time, checkpoint = noted["time"], noted["checkpoint"]
-        except (LookupError, TypeError, ValueError) as error:
-            raise ValueError(
-                f"{file}: line {number} is no scoring ({error!r}); remove the line, or say --again"
-            ) from error
-        if scored:
-            raise ValueError(
-                f"{file}: this run's test split was scored already, at {time} with {checkpoint}; choose checkpoints by "
-                "--split val, or say --again"
-            )
+    def check_unscored(self) -> None:
+        """Raise ValueError if it holds a scoring without a control, or cannot be read."""
+        lines = self.file.read_text().splitlines() if self.file.is_file() else []
+        for number, line in enumerate(lines, 1):
+            if not line.strip():
+                continue
+            try:
+                noted: dict[str, Any] = load_json(line)
+                scored = noted["control"] == "none"
+                time, checkpoint = noted["time"], noted["checkpoint"]
+            except (LookupError, TypeError, ValueError) as error:
+                raise ValueError(
+                    f"{self.file}: line {number} is no scoring ({error!r}); remove the line, or say --again"
+                ) from error
+            if scored:
+                raise ValueError(
+                    f"{self.file}: this run's test split was scored already, at {time} with {checkpoint}; choose "
+                    "checkpoints by --split val, or say --again"
+                )
 
-
-def note_scoring(file: Path, checkpoint: Checkpoint, control: str, out: Path, scores: Scores) -> None:
-    """Add a line to the record."""
-    line = {
-        "time": datetime.now(UTC).isoformat(timespec="seconds"),
-        "checkpoint": str(checkpoint.folder),
-        "step": checkpoint.step,
-        "control": control,
-        "out": str(out),
-        "headline": scores.headline,
-    }
-    file.parent.mkdir(parents=True, exist_ok=True)
-    with open(file, "a") as lines:
-        lines.write(json.dumps(line) + "\n")
+    def note(self, control: str, out: Path, scores: Scores) -> None:
+        """Add a line about a scoring. control: the one it was made with; out: the folder of its results."""
+        line = {
+            "time": datetime.now(UTC).isoformat(timespec="seconds"),
+            "checkpoint": str(self._checkpoint.folder),
+            "step": self._checkpoint.step,
+            "control": control,
+            "out": str(out),
+            "headline": scores.headline,
+        }
+        self.file.parent.mkdir(parents=True, exist_ok=True)
+        with open(self.file, "a") as lines:
+            lines.write(json.dumps(line) + "\n")

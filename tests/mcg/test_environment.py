@@ -13,7 +13,7 @@ from omegaconf import OmegaConf
 
 from mcg.answer import Answerer
 from mcg.config import ConfigError, RunConfig, load_config, load_stored
-from mcg.environment import resolve, to_store
+from mcg.environment import resolve
 from shards.base.safe_text import one_line
 from tests.mcg.small_checkpoint import run_config, write_checkpoint
 
@@ -148,7 +148,7 @@ trees = st.recursive(
 def test_no_tree_stores_the_value_and_every_tree_comes_back(tree: Any) -> None:
     whole = OmegaConf.create({"secret": "${oc.env:MCG_SECRET}", "deep": {"er": "${secret}-"}, "tree": tree})
     values, found = resolve(whole, "x")
-    stored = to_store(values, found)
+    stored = found.to_store(values)
     assert "hunter2" not in json.dumps(stored)
     assert resolve(OmegaConf.create(json.loads(json.dumps(stored))), "x")[0] == values
 
