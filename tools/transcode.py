@@ -20,7 +20,7 @@ import numpy as np
 
 from shards.base import MediaError, shown
 from shards.cli import Progress
-from shards.dataset import DatasetWriter, DuplicateKey, Index, SampleRefused, ShardRows, TextError, parse, suffix
+from shards.dataset import DatasetWriter, DuplicateKey, Index, SampleRefused, ShardRows, TextError, suffix
 from shards.media import with_remedy
 from shards.read import Fetched, Origin, Reader, SampleError
 from tools.conversion import convert_dataset
@@ -141,9 +141,8 @@ def _make(reader: Reader, profile: Profile, place: tuple[int, int]) -> _Made | B
     (fetched,) = reader.fetch([shard], [row])
     if isinstance(fetched, SampleError):
         return bad(_DAMAGED, f"{fetched.reason}; copy the shard again from where it is whole, or accept the loss")
-    json_text, txt = (None if text is None else bytes(text) for text in (fetched.json, fetched.txt))
     try:
-        records, meta, _ = parse(json_text, txt, reader.rules)
+        records, meta, _ = reader.texts(fetched)
     except TextError as error:
         return bad(_DAMAGED, f"{error}; correct the shard, or accept the loss")
     rows = reader.index.rows(shard)

@@ -14,14 +14,11 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from mcg.tasks.task import label_of
 from shards.base import PrintableError, load_json, shown
-from shards.dataset import MAX_TEXT_BYTES, Index, TextError, parse
+from shards.dataset import Index, TextError, read_texts
 from shards.storage import is_remote, open_source
 
-_JSON = 1
 """Place of the json member in an index's ranges."""
 
 
@@ -75,17 +72,9 @@ def _of_dataset(url: str) -> list[str]:
     counts: Counter[str] = Counter()
     for shard, name in enumerate(index.shards.names):
         rows = index.rows(shard)
-        ranges = rows.ranges(np.arange(len(rows)))
-        there = np.flatnonzero((ranges.size[_JSON] > 0) & (ranges.size[_JSON] <= MAX_TEXT_BYTES))
-        offsets, sizes = ranges.offset[_JSON][there].tolist(), ranges.size[_JSON][there].tolist()
-        texts = index.shard_source.read_many([(name, *place) for place in zip(offsets, sizes, strict=True)])
-        for text in texts:
-            try:
-                counts.update(
-                    answer
-                    for record in parse(text, None, index.rules).records
-                    if (answer := label_of(record, "answer"))
-                )
-            except TextError:
+        members = [rows.members(row) for row in range(len(rows))]
+        for texts in read_texts(index.shard_source, name, members, index.rules):
+            if isinstance(texts, TextError):
                 continue  # a sample that training quarantines with its origin
+            counts.update(answer for record in texts.records if (answer := label_of(record, "answer")))
     return [answer for answer, _ in sorted(counts.items(), key=lambda item: (-item[1], item[0]))]

@@ -12,7 +12,7 @@ from shards.cli.exit_codes import PROBLEMS, one_line_errors
 from shards.cli.options import DEBUG_OPTION, JSON_OPTION, ROOTS_OPTION, num_cores
 from shards.cli.output import emit
 from shards.cli.progress import show_progress
-from shards.dataset.members.members import KeyFrom, KeyUntil, read_options
+from shards.dataset.members.rules import KeyFrom, KeyUntil, read_options
 
 if TYPE_CHECKING:
     from rich.console import RenderableType

@@ -22,7 +22,9 @@ from shards.cli.options import DEBUG_OPTION, JSON_OPTION, PATH_ARGUMENT, ROOTS_O
 from shards.cli.output import emit
 from shards.cli.tables import shard_tables
 from shards.cli.units import human_bytes
-from shards.dataset.members.texts import TextError, read_records
+from shards.dataset.index.rows import MemberRow
+from shards.dataset.members.records import TextError
+from shards.dataset.members.texts import read_texts
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -116,9 +118,12 @@ def _samples(table: pa.Table, shard: str, key: str | None) -> Iterator[dict[str,
 
 
 def _add_records(dataset: Dataset, sample: dict[str, Any]) -> None:
-    members = [(member["ext"], member["offset"], member["size"]) for member in sample["members"]]
+    members = [MemberRow(**member, checksum=None) for member in sample["members"]]
     try:
-        sample["records"] = read_records(dataset.shards, sample["shard"], members, dataset.index.rules)
+        (texts,) = read_texts(dataset.shards, sample["shard"], [members], dataset.index.rules)
+        if isinstance(texts, TextError):
+            raise texts
+        sample["records"] = texts.records
     except (TextError, OSError) as error:
         sample["error"] = str(error)
 

@@ -29,7 +29,8 @@ from shards.cli.output import emit
 from shards.cli.page import page_template
 from shards.cli.progress import show_progress
 from shards.cli.units import human_bytes
-from shards.dataset.members.texts import TextError, read_records
+from shards.dataset.members.records import TextError
+from shards.dataset.members.texts import read_texts
 from shards.media.clip import plan_clip
 from shards.media.clip_config import ClipConfig
 from shards.media.clip_plan import ClipPlan
@@ -173,13 +174,14 @@ def _card(dataset: Dataset, reader: Reader, shard: int, row: int) -> dict[str, A
         card["reason"] = str(error)
     card["facts"] = describe_facts({name: getattr(facts, name) for name in FACT_NAMES})
     try:
-        places = [(member.ext, member.offset, member.size) for member in members]
-        records = read_records(dataset.shards, card["shard"], places, dataset.index.rules)
+        (texts,) = read_texts(dataset.shards, card["shard"], [members], dataset.index.rules)
+        if isinstance(texts, TextError):
+            raise texts
     except (TextError, OSError) as error:
         card["reason"] = card["reason"] or str(error)
         return card
-    card["records"] = [_fields(record) for record in records[:_RECORDS_SHOWN]]
-    card["more"] = max(0, len(records) - _RECORDS_SHOWN)
+    card["records"] = [_fields(record) for record in texts.records[:_RECORDS_SHOWN]]
+    card["more"] = max(0, len(texts.records) - _RECORDS_SHOWN)
     return card
 
 

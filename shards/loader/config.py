@@ -12,7 +12,7 @@ from pydantic import ByteSize, Field, field_validator, model_validator
 
 from shards.base.frozen import Frozen
 from shards.base.redact import shown
-from shards.dataset.members.members import MemberSettings
+from shards.dataset.members.rules import MemberSettings
 from shards.order.blend import whole_weights
 from shards.order.partition import check_divisible
 from shards.select.where import parse_where

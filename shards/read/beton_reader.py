@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 
 from shards.base.errors import DatasetError, MediaError
 from shards.dataset.index.shard_table import ShardTable
-from shards.dataset.members.members import UNWRITTEN
-from shards.dataset.members.records import TextError, Texts, parse
+from shards.dataset.members.records import TextError, Texts, parse_texts
+from shards.dataset.members.rules import UNWRITTEN
 from shards.media.facts import MediaFacts
 from shards.media.mapped import MappedFrames, Picture
 from shards.read.beton import RAW, Beton
@@ -175,13 +175,18 @@ class BetonReader:
         if not num_records:
             raise SampleError(origin, "has no text record")
         try:
-            records, content, _ = _parse(bytes(fetched.json))
+            records, content, _ = self.texts(fetched)
         except TextError as error:
             raise SampleError(origin, str(error)) from error
         if len(records) != num_records:
             raise SampleError(origin, f"json has {len(records)} records, the file says {num_records}")
         record = fetched.record if fetched.record is not None else int(draw().integers(num_records))
         return Sample(origin, fetched.media, self.index.facts(row), records[record], record, content["meta"])
+
+    def texts(self, fetched: Fetched) -> Texts:
+        """The records of what was fetched, and what its json says about the sample as a whole. Raises TextError."""
+        assert fetched.json is not None
+        return _parse(bytes(fetched.json))
 
     def _fetch(self, shard: int, number: int) -> Fetched | SampleError:
         sample, record = self._locate(shard, number)
@@ -247,7 +252,7 @@ class BetonReader:
 
 def _parse(text: bytes) -> Texts:
     """Records and the rest of a sample's json. Raises TextError."""
-    texts = parse(text, None, UNWRITTEN)
+    texts = parse_texts(text, None, UNWRITTEN)
     for name, kind in _TEXT_FIELDS.items():
         if not isinstance(texts.meta.get(name), kind):
             raise TextError(f"json should have {name!r} of type {kind.__name__}")

@@ -15,7 +15,8 @@ from shards.base.counters import Counters
 from shards.base.errors import MediaError, SourceError
 from shards.dataset.index.index import Index
 from shards.dataset.index.rows import MemberRow, damage
-from shards.dataset.members.members import MemberError, choose, suffix
+from shards.dataset.members.choice import MemberError, choose
+from shards.dataset.members.rules import suffix
 from shards.media.facts import KeyFrames
 from shards.media.partial import COUNTS, PartialMedium
 from shards.media.spans import Span, merge_spans

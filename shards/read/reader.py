@@ -25,8 +25,9 @@ from shards.dataset.index.index import Index
 from shards.dataset.index.rows import MAX_MEDIA_BYTES, MAX_TEXT_BYTES, MemberRow, damage, member_checksum
 from shards.dataset.index.shard_rows import Ranges, ShardRows
 from shards.dataset.index.shard_table import check_shard_size, fingerprints
-from shards.dataset.members.members import UNWRITTEN, Chosen, MemberError, MemberRules, MemberSettings, choose
-from shards.dataset.members.records import TextError, parse
+from shards.dataset.members.choice import Chosen, MemberError, choose
+from shards.dataset.members.records import TextError, Texts, parse_texts
+from shards.dataset.members.rules import UNWRITTEN, MemberRules, MemberSettings
 from shards.media.mapped import MappedFrames
 from shards.media.medium import Media
 from shards.media.partial import PartialMedium
@@ -184,7 +185,7 @@ class Reader:
         if not num_records:
             raise SampleError(origin, "has no text record")
         try:
-            records, meta, _ = parse(fetched.json, fetched.txt, self.rules)
+            records, meta, _ = self.texts(fetched)
         except TextError as error:
             raise SampleError(origin, str(error)) from error
         if self.elements == "sample" and not self._counts_fit:
@@ -205,6 +206,10 @@ class Reader:
         if self._has_key_frames:
             facts = replace(facts, look_up_key_frames=partial(self.index.gop_table, shard, fetched.sample))
         return Sample(origin, media, facts, records[record], record, meta)
+
+    def texts(self, fetched: Fetched) -> Texts:
+        """The records of what was fetched, and what its json says about the sample as a whole. Raises TextError."""
+        return parse_texts(fetched.json, fetched.txt, self.rules)
 
     def _how_to_count(self) -> str:
         if self.rules == UNWRITTEN or not self._counts_fit:

@@ -26,8 +26,9 @@ import numpy as np
 
 from shards.base.errors import DatasetError
 from shards.base.printing import logger
+from shards.dataset.index.member_columns import MemberColumns
 from shards.dataset.index.shard_table import ShardTable
-from shards.dataset.members.members import MemberRules, first_members
+from shards.dataset.members.rules import MemberRules
 from shards.order.order import Int64
 from shards.select.exclusion import Exclusions, read_exclusions
 from shards.select.where import STRINGS, Mask, Where, parse_where
@@ -251,14 +252,11 @@ def _column(table: pa.Table, name: str, shards: Sequence[tuple[str, int]], rules
 
 def _media_bytes(table: pa.Table, rules: MemberRules) -> Any:
     """Size of the medium that a reader takes; 0 where there is none."""
-    ext = table.column("member_ext").combine_chunks()
-    starts = np.concatenate([[0], np.cumsum(ext.value_lengths().fill_null(0).to_numpy(zero_copy_only=False))])
-    names = ext.flatten().cast("string").dictionary_encode()
-    first = first_members(names.dictionary.to_pylist(), np.asarray(names.indices), starts, rules.ranks[0])
+    members = MemberColumns(table)
+    medium = members.chosen(rules)[0]
+    there = medium >= 0
     size = np.zeros(table.num_rows)
-    there = first >= 0
-    sizes = table.column("member_size").combine_chunks().flatten().to_numpy(zero_copy_only=False)
-    size[there] = sizes[first[there]]
+    size[there] = members.numbers("member_size")[medium[there]]
     return size
 
 

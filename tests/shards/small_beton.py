@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from PIL import Image
 
-from shards.dataset.members.records import parse
+from shards.dataset.members.records import parse_texts
 from shards.decode.cpu import decode
 from shards.read.beton import _KINDS, ALLOCATION, DESCRIPTOR, HEADER, RAW, VERSION, checksum, fields, row_type
 from shards.read.reader import Fetched, Reader
@@ -88,7 +88,7 @@ def beton_of(folder: Path, path: Path, mode: int = RAW) -> Path:
     for shard, count in enumerate(reader.counts.tolist()):
         for row, fetched in enumerate(reader.fetch([shard] * count, range(count))):
             assert isinstance(fetched, Fetched) and fetched.json is not None
-            texts, origin = parse(bytes(fetched.json), None), reader.origin_of(shard, row)
+            texts, origin = parse_texts(bytes(fetched.json), None), reader.origin_of(shard, row)
             frames = decode(bytes(fetched.media), "image", plan)
             samples.append(Stored(origin.key, frames, texts.records, texts.meta, origin.shard))
     return write_beton(path, samples, mode=mode)

@@ -15,7 +15,7 @@ import numpy as np
 from typer.testing import CliRunner
 
 from shards.cli.app import app
-from shards.dataset.members.members import UNWRITTEN
+from shards.dataset.members.rules import UNWRITTEN
 from shards.dataset.writing.indexer import index_tars
 from shards.loader.config import DatasetConfig, LoaderConfig
 from shards.loader.feed import open_feed

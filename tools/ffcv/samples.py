@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shards.base import ConfigError, MediaError
-from shards.dataset import TextError, parse
+from shards.dataset import TextError
 from shards.decode import decode
 from shards.loader import DatasetConfig
 from shards.media import ClipConfig, ClipPlan, MediaFacts, plan_clip
@@ -141,8 +141,7 @@ class Samples:
         origin = self._reader.origin_of(shard, fetched.sample)
         facts = self._index.rows(shard).facts(fetched.sample)
         try:
-            json, txt = (None if text is None else bytes(text) for text in (fetched.json, fetched.txt))
-            texts = parse(json, txt, self._reader.rules)
+            texts = self._reader.texts(fetched)
         except TextError as error:
             return failure(origin, "read", str(error))
         if not texts.records:

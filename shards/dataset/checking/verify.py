@@ -21,9 +21,11 @@ from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, cast
 import numpy as np
 
 from shards.base.errors import MediaError, MissingFile, SourceError
+from shards.dataset.index.member_columns import MemberColumns
 from shards.dataset.index.rows import MAX_MEDIA_BYTES, MAX_TEXT_BYTES
-from shards.dataset.members.members import TEXTS, UNWRITTEN, MemberRules, Role, roles
-from shards.dataset.members.records import TextError, parse
+from shards.dataset.members.choice import ROLES, TEXTS, Role
+from shards.dataset.members.records import TextError, parse_texts
+from shards.dataset.members.rules import UNWRITTEN, MemberRules
 from shards.dataset.tars import tar
 from shards.dataset.tars.tar import Entry, Member, Stray, TarError
 from shards.decode.decoder import Decoder
@@ -88,37 +90,32 @@ class ShardMembers:
 
     def __init__(self, table: pa.Table, rules: MemberRules = UNWRITTEN) -> None:
         self.rules = rules
-
-        def flat(name: str) -> pa.Array:
-            return table.column(name).combine_chunks().flatten()
-
         self.keys: list[str] = table.column("key").to_pylist()
         self.num_records: list[int] = table.column("num_records").to_pylist()
         self._facts = {name: table.column(name) for name in FACT_NAMES}
-        lengths = [
-            np.asarray(table.column(f"member_{name}").combine_chunks().value_lengths().fill_null(0), np.int64)
-            for name in ("ext", "offset", "size")
-        ]
-        self.fits = all(np.array_equal(other, lengths[0]) for other in lengths[1:])
-        """False when the member columns have different lengths; nothing else can be said then."""
-        if not self.fits:
+        members = MemberColumns(table)
+        try:
+            offset, size = members.numbers("member_offset"), members.numbers("member_size")
+            checksum, known = members.checksums()
+        except ValueError:
+            self.fits = False
+            """False when the member columns have different lengths; nothing else can be said then."""
             return
-        sample = np.repeat(np.arange(len(self.keys)), lengths[0])
-        offset = np.asarray(flat("member_offset"), np.int64)
+        self.fits = True
+        sample = np.repeat(np.arange(len(self.keys)), np.diff(members.starts))
         order = np.argsort(offset, kind="stable")
         self.sample: list[int] = sample[order].tolist()
         self.offset: list[int] = offset[order].tolist()
-        self.size: list[int] = np.asarray(flat("member_size"), np.int64)[order].tolist()
-        ext, checksum = flat("member_ext").to_pylist(), flat("member_checksum").to_pylist()
-        if len(checksum) != len(ext):
-            checksum = [None] * len(ext)
-        ends = np.cumsum(lengths[0]).tolist()
-        role = [found for start, end in zip([0, *ends], ends, strict=False) for found in roles(ext[start:end], rules)]
-        self.role: list[Role | None] = [role[i] for i in order]
+        self.size: list[int] = size[order].tolist()
+        self.ext = [members.names[number] for number in members.ext[order].tolist()]
+        read_as: dict[int, Role] = {}
+        for role, numbers in zip(ROLES, members.chosen(rules).tolist(), strict=True):
+            read_as.update(dict.fromkeys(numbers, role))
+        self.role: list[Role | None] = [read_as.get(number) for number in order.tolist()]
         """What a reader takes a member for."""
-        self.ext: list[str] = [ext[i] for i in order]
         self.num_texts = Counter(row for row, role in zip(self.sample, self.role, strict=True) if role in TEXTS)
-        self.checksum: list[int | None] = [checksum[i] for i in order]
+        pairs = zip(checksum[order].tolist(), known[order].tolist(), strict=True)
+        self.checksum: list[int | None] = [value if is_known else None for value, is_known in pairs]
 
     def __len__(self) -> int:
         return len(self.keys)
@@ -321,7 +318,7 @@ class _Check:
             return
         expected = self._rows.num_records[sample]
         try:
-            found = len(parse(texts.get("json"), texts.get("txt"), self._rows.rules).records)
+            found = len(parse_texts(texts.get("json"), texts.get("txt"), self._rows.rules).records)
         except TextError as error:
             return self.problem(sample, "text", "text that can be read", str(error))
         self.report.num_records += found

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 
-class Texts(Sequence[str]):
+class PackedTexts(Sequence[str]):
     """Many short texts in one piece of memory: a string of its own for each takes five times as much."""
 
     def __init__(self, array: pa.StringArray) -> None:

@@ -17,7 +17,7 @@ from shards.dataset.index.files import (
     REBUILD,
 )
 from shards.dataset.index.shard_table import ShardEntry, fingerprint, total_records
-from shards.dataset.members.members import UNWRITTEN, MemberRules
+from shards.dataset.members.rules import UNWRITTEN, MemberRules
 from shards.storage.open import open_source
 from shards.storage.roots import permitted_root
 from shards.storage.source import Source, address_of

@@ -41,7 +41,7 @@ from shards.dataset.index.schema import KEY_FRAME_COLUMNS
 from shards.dataset.index.shard_rows import ShardRows
 from shards.dataset.index.shard_table import ShardTable, total_records
 from shards.dataset.index.shards_file import read_shards
-from shards.dataset.members.members import MemberSettings
+from shards.dataset.members.rules import MemberSettings
 from shards.media.facts import KeyFrames
 from shards.storage.addresses import is_remote
 from shards.storage.source import Source

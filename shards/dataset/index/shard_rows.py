@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from shards.dataset.index.columns import Texts, compact, flat
+from shards.dataset.index.columns import PackedTexts, compact
+from shards.dataset.index.member_columns import MemberColumns
 from shards.dataset.index.rows import MemberRow
-from shards.dataset.members.members import UNWRITTEN, MemberRules, first_members
+from shards.dataset.members.rules import UNWRITTEN, MemberRules
 from shards.media.facts import MediaFacts
 
 if TYPE_CHECKING:
@@ -40,38 +41,21 @@ class ShardRows:
         def numbers(name: str) -> NDArray[Any]:
             return compact(column(name).to_numpy(zero_copy_only=False))
 
-        def of_members(name: str) -> NDArray[Any]:
-            values: NDArray[Any] = flat(column(name)).to_numpy(zero_copy_only=False)
-            return values
-
-        ext = column("member_ext")
-        starts = np.asarray(ext.offsets).astype(np.int64)
-        starts -= starts[0]
-        names = flat(ext)
-        checksum = of_members("member_checksum")
-        known = np.full(len(checksum), True)
-        if checksum.dtype.kind == "f":  # arrow's way to show that some are missing; 32 bits fit in the 53 of a float
-            known = ~np.isnan(checksum)
-            checksum = np.where(known, checksum, 0).astype(np.uint32)
+        members = MemberColumns(table)
+        checksum, known = members.checksums()
         if verified and not known.all():
             raise ValueError("holds no member checksums")
-        self.keys = Texts(column("key"))
+        self.keys = PackedTexts(column("key"))
         self.num_records = numbers("num_records")
         """-1: not known."""
         first = np.zeros(len(self.num_records) + 1, np.int64)
         np.cumsum(self.num_records, out=first[1:])
         self.first_element = compact(first)
         """Number of records before each sample, and their total at the end; of no use where some are not known."""
-        self._starts = compact(starts)
-        self._ext_names: list[str] = names.dictionary.to_pylist()
-        self._ext = compact(np.asarray(names.indices))
-        self._offset, self._size = compact(of_members("member_offset")), compact(of_members("member_size"))
+        self._starts, self._ext_names, self._ext = compact(members.starts), members.names, compact(members.ext)
+        self._offset, self._size = (compact(members.numbers(name)) for name in ("member_offset", "member_size"))
         self._has_checksum, self._checksum = compact(known), compact(checksum)
-        lengths = {len(self._ext), len(self._offset), len(self._size), len(self._checksum)}
-        if lengths != {int(starts[-1])}:
-            raise ValueError("has member columns of different lengths")
-        chosen = [first_members(self._ext_names, self._ext, self._starts, ranks) for ranks in rules.ranks]
-        self._chosen = compact(np.stack(chosen))
+        self._chosen = compact(members.chosen(rules))
         kind, codec = column("kind"), column("codec")
         self._kinds: list[str] = kind.dictionary.to_pylist()
         self._codecs: list[str] = codec.dictionary.to_pylist()

@@ -25,7 +25,7 @@ from shards.base.errors import PrintableError
 from shards.base.json_text import check_json
 from shards.dataset.members.conversation import as_turns, exchanges
 from shards.dataset.members.json_path import look_up, with_text
-from shards.dataset.members.members import MemberRules
+from shards.dataset.members.rules import MemberRules
 
 _TXT = None
 _DEFAULT_FIELDS = ("caption", _TXT, "captions", "text", "conversations")
@@ -54,7 +54,7 @@ class Texts(NamedTuple):
     """What was passed over."""
 
 
-def parse(json_text: bytes | None, txt: bytes | None, rules: MemberRules = MemberRules()) -> Texts:  # noqa: B008
+def parse_texts(json_text: bytes | None, txt: bytes | None, rules: MemberRules = MemberRules()) -> Texts:  # noqa: B008
     """Find the records of a sample from its json and other text (None: it has none). Raises TextError."""
     try:
         return _parse(json_text, txt, rules)

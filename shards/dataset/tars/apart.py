@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any, NamedTuple
 
-from shards.dataset.members.members import MemberError, MemberRules, choose
+from shards.dataset.members.choice import MemberError, choose
+from shards.dataset.members.rules import MemberRules
 
 SORT = "sort the tar (unpack it, then: tar --sort=name -cf NEW.tar -C FOLDER .)"
 

@@ -22,16 +22,10 @@ from typing import Any, NamedTuple
 
 from shards.base.errors import MediaError, PrintableError
 from shards.dataset.index.rows import MAX_KEY_BYTES, MAX_MEDIA_BYTES, MAX_TEXT_BYTES, MemberRow, SampleRow
-from shards.dataset.members.members import (
-    Chosen,
-    MemberError,
-    MemberRules,
-    choose,
-    choose_and_note,
-    other_texts,
-    suffix,
-)
-from shards.dataset.members.records import TextError, parse
+from shards.dataset.members.choice import Chosen, MemberError, choose, find_members, notes_on
+from shards.dataset.members.records import TextError, parse_texts
+from shards.dataset.members.remarks import other_texts
+from shards.dataset.members.rules import MemberRules, suffix
 from shards.dataset.tars import apart
 from shards.dataset.tars.reasons import with_remedy
 from shards.dataset.tars.tar import Entry, Member, Stray, TarError, walk
@@ -153,7 +147,7 @@ def _why_unwritten(group: _Group, tail: bytes, rules: MemberRules) -> str:
     tail: what the last member ends with, at most _TAIL bytes.
     """
     ext, member = group.extensions[-1], group.members[-1]
-    is_text = any(ext in ranks for ranks in rules.ranks[1:])
+    is_text = ext in rules.text_members
     if not is_text and suffix(ext) not in MEDIA_EXTENSIONS:
         return ""
     if not tail.endswith(bytes(min(member.size, _ZEROS_IN_TEXT if is_text else _TAIL) or 1)):
@@ -209,7 +203,7 @@ def _row(
     if looks.checksums:
         json, txt = (None if number is None else pieces[number] for number in chosen[1:])
         try:
-            texts = parse(json, txt, looks.rules)
+            texts = parse_texts(json, txt, looks.rules)
         except TextError as error:
             raise TextError(f"{error}{other_texts(group.extensions, looks.rules)}") from error
         num_records = len(texts.records)
@@ -225,7 +219,7 @@ def _row(
         key_frames = KeyFrames.of(table)
         if is_still_beside_film(pieces[chosen.media], facts):
             notes[STILL_BESIDE_FILM] += 1
-    for note in choose_and_note(group.extensions, looks.rules).notes:
+    for note in notes_on(group.extensions, chosen, looks.rules):
         notes[note] += 1
     rows = zip(group.extensions, members, checksums, strict=True)
     listed = tuple(MemberRow(ext, member.offset, member.size, checksum) for ext, member, checksum in rows)
@@ -342,8 +336,8 @@ class _Stream:
         self._starts = iter(range(0, num_bytes, piece_bytes))
         self._coming: deque[Future[bytes]] = deque()
         self._key: str | None = None
-        self._kept: dict[int, tuple[int, int]] = {}
-        """Of medium, json and other text what is kept: rank and offset of the member."""
+        self._kept: list[tuple[str, int]] = []
+        """Extension and offset of what is the medium, the json and the other text so far."""
         self._seen: dict[int, tuple[int, bytes]] = {}
         self.tail = b""
         """The end of the member that passed last."""
@@ -370,7 +364,7 @@ class _Stream:
             return
         key, ext = parts
         if key != self._key:
-            self._key, self._kept, self._seen = key, {}, {}
+            self._key, self._kept, self._seen = key, [], {}
         keep = self._is_kept(member, ext)
         digest, self.tail = self._member(), b""
         kept = []
@@ -382,19 +376,19 @@ class _Stream:
         self._seen[member.offset] = digest.intdigest() & 0xFFFFFFFF, b"".join(kept)
 
     def _is_kept(self, member: Member, ext: str) -> bool:
-        """Whether `choose` takes this member of those seen so far; what it took before is then let go."""
-        role = next((role for role, ranks in enumerate(self._looks.rules.ranks) if ext in ranks), None)
-        if role is None:
+        """True if `choose` may take this member, as far as the sample has been seen; what it took before is let go."""
+        candidates = [*self._kept, (ext, member.offset)]
+        found = find_members([name for name, _ in candidates], self._looks.rules)
+        self._kept = [candidates[number] for number in found if number is not None]
+        for candidate in candidates:
+            if candidate not in self._kept and candidate[1] in self._seen:
+                self._seen[candidate[1]] = self._seen[candidate[1]][0], b""
+        if candidates[-1] not in self._kept:
             return False
-        rank = self._looks.rules.ranks[role][ext]
-        before = self._kept.get(role)
-        if before is not None and before[0] <= rank:
-            return False
-        if before is not None:
-            self._seen[before[1]] = self._seen[before[1]][0], b""
-        self._kept[role] = rank, member.offset
-        limit = MAX_TEXT_BYTES if role else MAX_MEDIA_BYTES
-        return member.size <= limit and (bool(role) or self._looks.media)
+        is_medium = found.media == len(candidates) - 1
+        return member.size <= (MAX_MEDIA_BYTES if is_medium else MAX_TEXT_BYTES) and (
+            not is_medium or self._looks.media
+        )
 
     def _read_at(self, length: int, offset: int) -> bytes:
         assert offset >= self._position, self._where

@@ -34,7 +34,7 @@ from shards.dataset.index.files import DATASET_FILE, FORMAT_VERSION
 from shards.dataset.index.index import Index
 from shards.dataset.index.shard_table import ShardEntry
 from shards.dataset.index.write_index import rows_table
-from shards.dataset.members.members import UNWRITTEN
+from shards.dataset.members.rules import UNWRITTEN
 from shards.dataset.tars.foreign import ALL_TARS, ENERGON, is_energon, kind_of_folder, tars_among
 from shards.dataset.tars.reasons import Reasons
 from shards.dataset.tars.tar import TarError, scan_all, scan_far

@@ -12,7 +12,7 @@ from typing import Any
 from shards.base.errors import DatasetError, WrongPlace
 from shards.base.redact import shown
 from shards.dataset.index.index import Index
-from shards.dataset.members.members import MemberRules
+from shards.dataset.members.rules import MemberRules
 from shards.dataset.writing.indexer import IndexReport, check_replaceable, normal_place, report
 from shards.dataset.writing.publish import Header, Piece, is_own, pieces_of, publish_index
 from shards.dataset.writing.target import open_target

@@ -21,7 +21,7 @@ from shards.dataset.index.schema import index_schema
 from shards.dataset.index.shard_table import ShardEntry
 from shards.dataset.index.shards_file import write_shards
 from shards.dataset.index.write_index import write_index
-from shards.dataset.members.members import UNWRITTEN, MemberRules
+from shards.dataset.members.rules import UNWRITTEN, MemberRules
 from shards.dataset.tars.reasons import Reasons
 from shards.dataset.tars.tar_samples import WALK
 from shards.dataset.writing.target import Target

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mcg.tasks.task import label_of, text_of
-from shards.dataset.members.records import TextError, parse
+from shards.dataset.members.records import TextError, parse_texts
 
 
 @pytest.mark.parametrize(
@@ -35,7 +35,7 @@ jsons = st.none() | values | fields | st.lists(fields, max_size=2).map(lambda re
 def test_what_an_index_counts_as_good_is_text_for_a_task(content: object, txt: bytes | None) -> None:
     text = None if content is None else json.dumps(content).encode()
     try:
-        records = parse(text, txt).records
+        records = parse_texts(text, txt).records
     except TextError:
         return
     for record in records:

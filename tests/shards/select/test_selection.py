@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 
 from shards.base.errors import CursorMismatch, DatasetError
 from shards.dataset.index.index import Index
-from shards.dataset.members.members import MemberRules
+from shards.dataset.members.rules import MemberRules
 from shards.dataset.tars.tar_samples import Looks
 from shards.dataset.writing.indexer import index_tars
 from shards.dataset.writing.writer import DatasetWriter

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from shards.dataset.members.conversation import as_turns, exchanges
-from shards.dataset.members.records import parse
+from shards.dataset.members.records import parse_texts
 
 
 def test_turns_of_llava_are_questions_and_answers() -> None:
@@ -16,7 +16,7 @@ def test_turns_of_llava_are_questions_and_answers() -> None:
         {"from": "gpt", "value": "On a mat."},
         {"from": "human", "value": "unanswered"},
     ]
-    records = parse(json.dumps({"id": "7", "conversations": turns}).encode(), None).records
+    records = parse_texts(json.dumps({"id": "7", "conversations": turns}).encode(), None).records
     assert records == [
         {"id": "7", "question": "What is it?", "answer": "A cat.", "caption": "A cat."},
         {"id": "7", "question": "Where?", "answer": "On a mat.", "caption": "On a mat."},

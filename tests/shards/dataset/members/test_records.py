@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shards.dataset.members import records
-from shards.dataset.members.members import UNWRITTEN, MemberRules
-from shards.dataset.members.records import TextError, Texts, parse
+from shards.dataset.members.records import TextError, Texts, parse_texts
+from shards.dataset.members.rules import UNWRITTEN, MemberRules
 
 values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=5),
@@ -25,8 +25,8 @@ def as_json(value: object) -> bytes:
 
 def test_a_list_of_records_is_ours_and_the_rest_is_meta() -> None:
     text = as_json({"records": [{"caption": "a"}, {"question": "b"}], "source": 7})
-    assert parse(text, None) == Texts([{"caption": "a"}, {"question": "b"}], {"source": 7})
-    assert parse(text, b"a stray txt") == parse(text, None)
+    assert parse_texts(text, None) == Texts([{"caption": "a"}, {"question": "b"}], {"source": 7})
+    assert parse_texts(text, b"a stray txt") == parse_texts(text, None)
 
 
 @pytest.mark.parametrize(
@@ -54,7 +54,7 @@ def test_a_list_of_records_is_ours_and_the_rest_is_meta() -> None:
 def test_a_foreign_sample_has_one_record_of_all_fields_and_the_caption(
     fields: dict[str, object] | None, txt: bytes | None, record: dict[str, object]
 ) -> None:
-    assert parse(None if fields is None else as_json(fields), txt) == Texts([record], {})
+    assert parse_texts(None if fields is None else as_json(fields), txt) == Texts([record], {})
 
 
 @pytest.mark.parametrize(
@@ -99,14 +99,14 @@ def test_a_foreign_sample_has_one_record_of_all_fields_and_the_caption(
 )
 def test_text_that_is_none_is_refused_with_the_reason(text: bytes | None, txt: bytes | None, reason: str) -> None:
     with pytest.raises(TextError, match=reason):
-        parse(text, txt)
+        parse_texts(text, txt)
 
 
 @settings(max_examples=150)
 @given(st.none() | st.binary(max_size=30) | values.map(as_json), st.none() | st.binary(max_size=20))
 def test_any_bytes_give_objects_or_a_reason(text: bytes | None, txt: bytes | None) -> None:
     try:
-        records, meta, _ = parse(text, txt)
+        records, meta, _ = parse_texts(text, txt)
     except TextError:
         return
     assert all(isinstance(record, dict) for record in records) and isinstance(meta, dict)
@@ -115,15 +115,15 @@ def test_any_bytes_give_objects_or_a_reason(text: bytes | None, txt: bytes | Non
 def test_numbers_stay_what_they_are() -> None:
     text = b'{"a": 1.5, "b": 1e308, "c": 1e-999, "d": 123456789012345678901234567890}'
     numbers = {"a": 1.5, "b": 1e308, "c": 0.0, "d": 123456789012345678901234567890}
-    assert parse(text, b"x").records == [{**numbers, "caption": "x"}]
+    assert parse_texts(text, b"x").records == [{**numbers, "caption": "x"}]
 
 
 @pytest.mark.parametrize("number", [b"NaN", b"Infinity", b"-Infinity", b"1e999", b"-" + b"9" * 400 + b".5"])
 def test_a_number_that_json_does_not_have_costs_nothing_where_it_is_not_used(number: bytes) -> None:
-    found = parse(b'{"similarity": %b, "deep": [{"a": %b}, 1]}' % (number, number), b"x")
+    found = parse_texts(b'{"similarity": %b, "deep": [{"a": %b}, 1]}' % (number, number), b"x")
     assert found.records == [{"similarity": None, "deep": [{"a": None}, 1], "caption": "x"}]
     assert len(found.notes) == 1 and "read as null" in found.notes[0]
-    ours = parse(b'{"records": [{"caption": "a"}], "score": %b}' % number, None)
+    ours = parse_texts(b'{"records": [{"caption": "a"}], "score": %b}' % number, None)
     assert ours.records == [{"caption": "a"}] and ours.meta == {"score": None} and len(ours.notes) == 1
 
 
@@ -146,7 +146,7 @@ def test_nesting_cannot_overflow_the_stack(depth: int, text: bytes) -> None:
     for inside in (b"NaN", b'"x"', b'{"b": 1}'):
         for rules in (MemberRules(), MemberRules(text_field=("a.b.c.d",)), UNWRITTEN):
             try:
-                found = parse(text % (b"[" * depth + inside + b"]" * depth), None, rules).records
+                found = parse_texts(text % (b"[" * depth + inside + b"]" * depth), None, rules).records
             except TextError:
                 continue
             assert found
@@ -165,21 +165,21 @@ def test_nesting_cannot_overflow_the_stack(depth: int, text: bytes) -> None:
     ],
 )
 def test_a_list_of_captions_is_as_many_records(fields: object, captions: list[str]) -> None:
-    assert [record["caption"] for record in parse(as_json(fields), None).records] == captions
+    assert [record["caption"] for record in parse_texts(as_json(fields), None).records] == captions
 
 
 def test_the_other_fields_belong_to_every_record_and_the_list_to_none() -> None:
     fields = {"url": "u", "captions": [{"caption": "a", "start": 1}, "b"]}
-    assert parse(as_json(fields), None).records == [
+    assert parse_texts(as_json(fields), None).records == [
         {"url": "u", "caption": "a", "start": 1},
         {"url": "u", "caption": "b"},
     ]
 
 
 def test_empty_lists_of_captions_leave_the_word_to_the_txt() -> None:
-    assert parse(as_json({"caption": []}), b"x").records == [{"caption": "x"}]
+    assert parse_texts(as_json({"caption": []}), b"x").records == [{"caption": "x"}]
     with pytest.raises(TextError, match="has no text"):
-        parse(as_json({"caption": [""], "captions": [None]}), None)
+        parse_texts(as_json({"caption": [""], "captions": [None]}), None)
 
 
 @pytest.mark.parametrize(
@@ -197,19 +197,19 @@ def test_empty_lists_of_captions_leave_the_word_to_the_txt() -> None:
 )
 def test_the_fields_that_hold_the_text_can_be_named(field: str, fields: dict[str, object], captions: list[str]) -> None:
     rules = MemberRules(text_field=field)
-    assert [record["caption"] for record in parse(as_json(fields), b"txt", rules).records] == captions
+    assert [record["caption"] for record in parse_texts(as_json(fields), b"txt", rules).records] == captions
 
 
 def test_a_member_that_is_named_before_the_json_counts_before_its_fields() -> None:
     fields = as_json({"caption": "json", "alt": "alt"})
     for rules in (MemberRules(text_members="txt,json"), MemberRules(text_members="txt,json", text_field="alt")):
-        assert parse(fields, b"txt", rules).records[0]["caption"] == "txt"
-        assert parse(fields, b" ", rules).records[0]["caption"] in ("json", "alt")
+        assert parse_texts(fields, b"txt", rules).records[0]["caption"] == "txt"
+        assert parse_texts(fields, b" ", rules).records[0]["caption"] in ("json", "alt")
 
 
 def test_a_named_field_that_holds_no_text_is_a_reason_even_beside_a_txt() -> None:
     with pytest.raises(TextError, match="alt is a number"):
-        parse(as_json({"alt": 3}), b"txt", MemberRules(text_field=("alt",)))
+        parse_texts(as_json({"alt": 3}), b"txt", MemberRules(text_field=("alt",)))
 
 
 def test_with_no_field_named_the_fields_are_the_record_as_they_are() -> None:
@@ -218,13 +218,13 @@ def test_with_no_field_named_the_fields_are_the_record_as_they_are() -> None:
     for case in ({"label": 3}, {"caption": ["a"]}, {"caption": {"en": "x"}}, {"records": 3, "x": 1}):
         if "records" in case:
             with pytest.raises(TextError, match="'records'"):
-                parse(as_json(case), None, rules)
+                parse_texts(as_json(case), None, rules)
         else:
-            assert parse(as_json(case), None, rules).records == [case]
+            assert parse_texts(as_json(case), None, rules).records == [case]
             for txt in (None, b"x"):
                 expected = case if "caption" in case or txt is None else {**case, "caption": "x"}
-                assert parse(as_json(case), txt, UNWRITTEN).records == [expected]
-    assert parse(as_json({"records": [{"n": 1}]}), None, rules).records == [{"n": 1}]
+                assert parse_texts(as_json(case), txt, UNWRITTEN).records == [expected]
+    assert parse_texts(as_json({"records": [{"n": 1}]}), None, rules).records == [{"n": 1}]
 
 
 @pytest.mark.parametrize(
@@ -232,19 +232,19 @@ def test_with_no_field_named_the_fields_are_the_record_as_they_are() -> None:
 )
 def test_json_is_read_in_every_encoding_that_json_may_have(encoding: str) -> None:
     text = json.dumps({"caption": "café 中文"}, ensure_ascii=False).encode(encoding)
-    assert parse(text, None).records == [{"caption": "café 中文"}]
+    assert parse_texts(text, None).records == [{"caption": "café 中文"}]
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-32"])
 def test_a_txt_is_read_in_the_encoding_that_its_first_bytes_say(encoding: str) -> None:
-    assert parse(None, "café 中文\n".encode(encoding)).records == [{"caption": "café 中文"}]
+    assert parse_texts(None, "café 中文\n".encode(encoding)).records == [{"caption": "café 中文"}]
     for order in ("-le", "-be"):
         if encoding in ("utf-16", "utf-32"):
-            assert parse(None, ("\ufeff中文").encode(encoding + order)).records == [{"caption": "中文"}]
-            assert parse(None, "a cat".encode(encoding + order)).records == [{"caption": "a cat"}]
+            assert parse_texts(None, ("\ufeff中文").encode(encoding + order)).records == [{"caption": "中文"}]
+            assert parse_texts(None, "a cat".encode(encoding + order)).records == [{"caption": "a cat"}]
 
 
 @pytest.mark.parametrize("txt", ["café".encode("latin-1"), "中文".encode("gbk"), b"a\0b", b"\xff\xfea"])
 def test_a_txt_that_is_no_text_is_refused_with_the_remedy(txt: bytes) -> None:
     with pytest.raises(TextError, match="convert it"):
-        parse(None, txt)
+        parse_texts(None, txt)

@@ -3,23 +3,34 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from shards.dataset.members.records import TextError
-from shards.dataset.members.texts import read_records
+from shards.dataset.index.rows import MemberRow
+from shards.dataset.members.records import TextError, Texts
+from shards.dataset.members.texts import read_texts
+from shards.storage.local import LocalSource
 from shards.storage.open import open_source
+from shards.storage.source import Range
 
 
 def records(folder: Path, **texts: bytes) -> list[dict[str, Any]]:
     (folder / "a.tar").write_bytes(b"".join(texts.values()))
     members, offset = [], 0
     for ext, data in texts.items():
-        members.append((ext, offset, len(data)))
+        members.append(MemberRow(ext, offset, len(data), None))
         offset += len(data)
-    return read_records(open_source(folder), "a.tar", members)
+    return read(folder, members)
+
+
+def read(folder: Path, members: list[MemberRow]) -> list[dict[str, Any]]:
+    (texts,) = read_texts(open_source(folder), "a.tar", [members])
+    if isinstance(texts, TextError):
+        raise texts
+    return texts.records
 
 
 def test_our_records_come_as_they_are(tmp_path: Path) -> None:
@@ -73,4 +84,27 @@ def test_bad_text_is_told_with_the_reason(tmp_path: Path, texts: dict[str, bytes
 def test_byte_ranges_are_bounded(tmp_path: Path, member: tuple[str, int, int], reason: str) -> None:
     (tmp_path / "a.tar").write_bytes(b"1234")
     with pytest.raises(TextError, match=reason):
-        read_records(open_source(tmp_path), "a.tar", [member])
+        read(tmp_path, [MemberRow(*member, None)])
+
+
+def test_the_texts_of_many_samples_come_in_one_read(tmp_path: Path) -> None:
+    (tmp_path / "a.tar").write_bytes(b'{"caption": "a"}b{')
+    samples = [
+        [MemberRow("mp4", 0, 1, None), MemberRow("json", 0, 16, None)],
+        [MemberRow("mp4", 0, 1, None)],
+        [MemberRow("txt", 16, 1, None)],
+        [MemberRow("json", 17, 1, None)],
+    ]
+
+    class Counting(LocalSource):
+        reads = 0
+
+        def read_many(self, ranges: Sequence[Range]) -> list[bytes]:
+            self.reads += 1
+            return super().read_many(ranges)
+
+    source = Counting(str(tmp_path))
+    first, nothing, third, damaged = read_texts(source, "a.tar", samples)
+    assert source.reads == 1 and isinstance(first, Texts) and isinstance(third, Texts)
+    assert (first.records, third.records) == ([{"caption": "a"}], [{"caption": "b"}])
+    assert "has no text" in str(nothing) and "json cannot be read" in str(damaged)

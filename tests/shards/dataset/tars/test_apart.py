@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from shards.dataset.members.members import MemberRules
+from shards.dataset.members.rules import MemberRules
 from shards.dataset.tars.tar import scan
 from shards.dataset.tars.tar_samples import Looks, read_samples
 from tests.shards.foreign_tars import write_tar

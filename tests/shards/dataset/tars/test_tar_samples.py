@@ -12,7 +12,7 @@ import xxhash
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from shards.dataset.members.members import MemberRules
+from shards.dataset.members.rules import MemberRules
 from shards.dataset.tars.tar import TarError, scan
 from shards.dataset.tars.tar_samples import Looks, ShardSamples, read_samples, stream_samples
 from tests.shards.foreign_tars import CLIP, picture, write_tar

@@ -17,7 +17,7 @@ import pytest
 
 from shards.base.errors import DatasetError, WrongPlace
 from shards.dataset.index.index import Index
-from shards.dataset.members.members import UNWRITTEN, MemberRules, read_options
+from shards.dataset.members.rules import UNWRITTEN, MemberRules, read_options
 from shards.dataset.tars.tar_samples import Looks
 from shards.dataset.writing.indexer import DamagedShard, IndexReport, PatternError, find_tars, index_tars
 from shards.loader.config import DatasetConfig, LoaderConfig

@@ -1,0 +1,174 @@
+"""Which members of a sample are read: the rules by which an index was made, and the one choice that follows from them.
+
+Promises: everybody who asks which member is the medium, which hold the text and where a key ends asks here; the same
+names and rules give the same answer, for one sample (`choose`) and for the columns of an index (`first_members`). An
+index keeps its rules in dataset.json, so readers know them; one without was made before there were any (`UNWRITTEN`).
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping
+from functools import cached_property
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BeforeValidator, Field
+
+from shards.base.errors import ConfigError
+from shards.base.frozen import Frozen
+from shards.media.kinds import FRAMES_EXTENSIONS, IMAGE_EXTENSIONS, MEDIA_EXTENSIONS, VIDEO_EXTENSIONS
+
+OF_KIND = {
+    "video": VIDEO_EXTENSIONS,
+    "frames": FRAMES_EXTENSIONS,
+    "image": IMAGE_EXTENSIONS,
+    "any": MEDIA_EXTENSIONS,
+}
+
+
+def _split(names: Any) -> Any:
+    """Names as the command line gives them: separated by commas."""
+    if isinstance(names, str):
+        return tuple(name.strip() for name in names.split(",") if name.strip())
+    return names
+
+
+def _as_extensions(names: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(name.lower().lstrip(".") for name in names)
+
+
+def _check_media(names: tuple[str, ...]) -> tuple[str, ...]:
+    if not names:
+        raise ValueError("names no member; leave it out for videos before pictures")
+    for name in names:
+        if name not in OF_KIND and suffix(name) not in MEDIA_EXTENSIONS:
+            raise ValueError(
+                f"{name!r} is neither {', '.join(OF_KIND)} nor the name of a medium, which ends in one of: "
+                f"{', '.join(MEDIA_EXTENSIONS)}"
+            )
+    return names
+
+
+def _check_texts(names: tuple[str, ...]) -> tuple[str, ...]:
+    wrong = next((name for name in names if suffix(name) in MEDIA_EXTENSIONS), None)
+    if wrong is not None or not names:
+        raise ValueError(f"{wrong!r} is a medium; name members with text" if names else "names no member")
+    return names
+
+
+_Name = Annotated[str, Field(min_length=1, max_length=256)]
+_Names = Annotated[tuple[_Name, ...], BeforeValidator(_split), Field(max_length=64)]
+Media = Annotated[_Names, AfterValidator(_as_extensions), AfterValidator(_check_media)]
+TextMembers = Annotated[_Names, AfterValidator(_as_extensions), AfterValidator(_check_texts)]
+KeyUntil = Literal["first_dot", "last_dot"]
+KeyFrom = Literal["path", "name"]
+
+
+class MemberSettings(Frozen):
+    """What a user says about the members of a dataset; None: as its index says."""
+
+    media: Media | None = None
+    """Members that may be the medium, best first, by extension as in "input.jpg" or by kind: video, frames, image, any
+    (the first of these in the tar). Fixed by the index."""
+    text_field: _Names | None = None
+    """Fields of the json that hold the text, the first that has one counts; dots lead into objects and lists, as in
+    "captions.en". Then the txt is taken. An empty list: no text is needed, records are the fields as they are."""
+    text_members: TextMembers | None = None
+    """Members that hold the text, best first: a json (its fields) and another one (its content, the caption), which
+    counts before the fields if it is named first."""
+    key_until: KeyUntil | None = None
+    """Where in its name the key of a member ends. Fixed by the index."""
+    key_from: KeyFrom | None = None
+    """Whether folders in a member's name belong to its key: path, or name. Fixed by the index."""
+
+    def given(self) -> dict[str, Any]:
+        """What is said at all."""
+        return {name: value for name in SETTINGS if (value := getattr(self, name)) is not None}
+
+
+SETTINGS = tuple(MemberSettings.model_fields)
+OPTIONS = {name: "--" + ("media-members" if name == "media" else name.replace("_", "-")) for name in SETTINGS}
+_FIXED = ("media", "key_until", "key_from")
+
+
+class MemberRules(Frozen):
+    """How samples are made of members; see MemberSettings for what each rule says."""
+
+    media: Media = ("video", "frames", "image")
+    text_field: _Names | None = None
+    """None: caption in the json, else the txt, else captions, text or conversations in the json."""
+    text_members: TextMembers = ("json", "txt")
+    key_until: KeyUntil = "first_dot"
+    key_from: KeyFrom = "path"
+
+    @cached_property
+    def ranks(self) -> tuple[Mapping[str, int], Mapping[str, int], Mapping[str, int]]:
+        """Of medium, json and other text: extension -> rank, the lowest is taken."""
+        media: dict[str, int] = {}
+        for rank, name in enumerate(self.media):
+            for ext in OF_KIND.get(name, (name,)):
+                media.setdefault(ext, rank)
+        texts = {name: rank for rank, name in reversed(list(enumerate(self.text_members)))}
+        json = {name: rank for name, rank in texts.items() if suffix(name) == "json"}
+        return media, json, {name: rank for name, rank in texts.items() if name not in json}
+
+    @cached_property
+    def txt_first(self) -> bool:
+        """Whether text that is no json counts before the fields of a json."""
+        return suffix(self.text_members[0]) != "json"
+
+    def split(self, name: str) -> tuple[str, str] | None:
+        """(key, extension in lower case) of a member, None for a name that belongs to no sample."""
+        folder, slash, base = name.rpartition("/")
+        if self.key_until == "first_dot":
+            stem, dot, ext = base.partition(".")
+        else:
+            stem, dot, ext = base.rpartition(".")
+            if stem[:1] == ".":
+                return None
+        if not stem or not dot or (stem[:2] == "__" and stem.endswith("__")):
+            return None
+        return (stem if self.key_from == "name" else folder + slash + stem), ext.lower()
+
+    def with_settings(self, settings: MemberSettings, url: str) -> MemberRules:
+        """The rules of the index of the tars at `url` as a config wants them. Raises ConfigError for what is fixed."""
+        given = settings.given()
+        wanted = MemberRules(**{**self.model_dump(), **given})
+        for name in _FIXED:
+            if getattr(wanted, name) != getattr(self, name):
+                raise ConfigError(
+                    f"{name}: the index at {url} was made with {_spelled(getattr(self, name))}, the config says "
+                    f"{_spelled(given[name])}; this cannot change after indexing, index the tars again: "
+                    f"python -m shards index {shlex.quote(url)} {wanted.options()}"
+                )
+        return wanted
+
+    def options(self) -> str:
+        """The options of `shards index` for these rules."""
+        default = MemberRules()
+        different = [name for name in SETTINGS if getattr(self, name) != getattr(default, name)]
+        return " ".join(f"{OPTIONS[name]} {shlex.quote(_spelled(getattr(self, name)))}" for name in different)
+
+
+def read_options(options: Mapping[str, str | None]) -> MemberRules:
+    """Rules from what the command line says, by setting; None: nothing. Raises ConfigError that names the option."""
+    try:
+        return MemberRules.model_validate({name: value for name, value in options.items() if value is not None})
+    except ConfigError as error:
+        message = str(error)
+        for name in SETTINGS:
+            message = message.replace(f"{MemberRules.__name__}: {name}", OPTIONS[name])
+        raise ConfigError(message) from error
+
+
+UNWRITTEN = MemberRules(media=("any",), text_field=())
+"""The rules of an index that names none: the first medium in the tar, and the fields as they are."""
+
+
+def suffix(ext: str) -> str:
+    """What kind of file a member is: "jpg" of "input.jpg"."""
+    return ext.rpartition(".")[2]
+
+
+def _spelled(value: Any) -> str:
+    return ",".join(value) if isinstance(value, tuple) else str(value)
