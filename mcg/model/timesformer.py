@@ -9,28 +9,14 @@ token-grained contrast needs are computed for the one [CLS] query row only; ever
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import torch
 from timm.layers import DropPath, Mlp, PatchEmbed
 from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 
-from mcg.model.config import TimeSformerConfig
-
-
-class VideoStates(NamedTuple):
-    """tokens_BVD: [CLS] and patch states averaged over time. cls_attention_BTP: attention of the last block's [CLS] to
-    each patch of each frame, averaged over heads, detached; None unless asked for."""
-
-    tokens_BVD: Tensor
-    cls_attention_BTP: Tensor | None = None
-
-    def rows(self, index_N: Tensor) -> VideoStates:
-        """The samples index_N (int64), in that order, a sample any number of times."""
-        attention = self.cls_attention_BTP
-        return VideoStates(self.tokens_BVD[index_N], None if attention is None else attention[index_N])
+from mcg.model.part_configs import TimeSformerConfig
+from mcg.model.states import VideoStates
 
 
 class Attention(nn.Module):
@@ -153,8 +139,8 @@ class TimeSformer(nn.Module):
             )
         if frames > T:
             clips = self(pixels_BTCHW.reshape(-1, T, 3, size, size), with_attention)
-            attention = clips.cls_attention_BTP
-            return VideoStates(
+            attention = clips.attention_BTP
+            return _states(
                 clips.tokens_BVD.unflatten(0, (B, -1)).mean(1),
                 None if attention is None else attention.reshape(B, frames, -1),
             )
@@ -171,7 +157,13 @@ class TimeSformer(nn.Module):
                 cls_BD, patches_BPTD, attention = block(cls_BD, patches_BPTD, asked)
         # the final norm acts on every token before the mean over time, as released
         tokens = torch.cat([self.norm(cls_BD)[:, None], self.norm(patches_BPTD).mean(2)], 1)
-        return VideoStates(tokens, attention)
+        return _states(tokens, attention)
+
+
+def _states(tokens_BVD: Tensor, attention_BTP: Tensor | None) -> VideoStates:
+    """States of clips none of whose tokens is padding."""
+    mask_BV = torch.ones(tokens_BVD.shape[:2], dtype=torch.bool, device=tokens_BVD.device)
+    return VideoStates(tokens_BVD, mask_BV, attention_BTP)
 
 
 def _draw(parameter: Tensor, std: float) -> None:

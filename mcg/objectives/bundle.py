@@ -6,30 +6,35 @@ Its forward gives the named losses and their weighted sum; model and objectives 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from mcg.model.mcg import MCG
+from mcg.model.model import Model
+from mcg.objectives.objective import Objective
 from mcg.objectives.states import States
 
 
 class Bundle(nn.Module):
-    """model: any model with MCG's verbs. objectives: name -> objective, at least one."""
+    """A model with the objectives that it is trained on, at least one. Raises ValueError where the model lacks what an
+    objective needs."""
 
-    def __init__(self, model: MCG, objectives: dict[str, Any]) -> None:
+    def __init__(self, model: Model, objectives: Mapping[str, Objective]) -> None:
         if not objectives:
             raise ValueError("objectives: none has a weight above 0, so there is nothing to train on")
         super().__init__()
         self.model = model
-        self._objectives = objectives
+        self.objectives = nn.ModuleDict(objectives)
+        self._weights = {name: objective.config.weight for name, objective in objectives.items()}
+        self._with_attention = any("attention" in objective.config.needs for objective in objectives.values())
 
-    def forward(self, inputs: Mapping[str, Tensor], seed: int) -> dict[str, Tensor]:
-        """inputs: frames (B, T, H, W, 3) uint8 and the task's arrays. seed: of what objectives draw, the same on all
-        ranks. Returns each loss by name, and their weighted sum as "total"; scalars."""
-        with_attention = any(objective.needs_attention for objective in self._objectives.values())
-        states = States(self.model, inputs, with_attention, seed)
-        losses = {name: objective(states) for name, objective in self._objectives.items()}
-        weighted = [self._objectives[name].config.weight * loss for name, loss in losses.items()]
+    def forward(self, inputs: Mapping[str, Tensor], seed: int, use: str | None = None) -> dict[str, Tensor]:
+        """Each loss by name, and their weighted sum as "total"; scalars. inputs: frames (B, T, H, W, 3) uint8 and the
+        task's arrays. seed: of what objectives draw, the same on all ranks. use: which of the run's uses the batch is
+        for; None is the only one."""
+        if use is not None:
+            raise ValueError(f"this run has no use {use!r}; it has one task and one set of objectives")
+        states = States(self.model, inputs, self._with_attention, seed)
+        losses = {name: objective(states) for name, objective in self.objectives.items()}
+        weighted = [self._weights[name] * loss for name, loss in losses.items()]
         return {**losses, "total": torch.stack(weighted).sum()}

@@ -6,20 +6,23 @@ from torch import Tensor
 from torch.nn import functional
 
 from mcg.objectives.config import ClassificationConfig
+from mcg.objectives.objective import Objective
 from mcg.objectives.states import States
+from mcg.text import NO_LABEL
 
 
-class Classification:
-    """Scalar, mean over the samples of this rank. The task gives `label`, int64 (B, L), whose first column holds places
-    in the list; a sample with the label -100, whose answer is not in the list, adds nothing to the sum."""
-
-    needs_attention = False
+class Classification(Objective):
+    """Scalar, mean over the samples of this rank. The task gives `label`, int64 (B,), places in the list; a sample
+    with NO_LABEL, whose answer is not in the list, adds nothing to the sum."""
 
     def __init__(self, config: ClassificationConfig) -> None:
-        self.config = config
+        super().__init__(config)
+        self.config: ClassificationConfig = config
 
-    def __call__(self, states: States) -> Tensor:
+    def forward(self, states: States) -> Tensor:
         logits_BK = states.model.classify(states.fused).float()
-        label_B = states["label"][:, 0]  # the loader pads whatever a task gives to (B, L)
-        smoothing = self.config.label_smoothing
-        return functional.cross_entropy(logits_BK, label_B, label_smoothing=smoothing, reduction="sum") / len(label_B)
+        label_B, smoothing = states["label"], self.config.label_smoothing
+        total = functional.cross_entropy(
+            logits_BK, label_B, label_smoothing=smoothing, ignore_index=NO_LABEL, reduction="sum"
+        )
+        return total / len(label_B)

@@ -6,11 +6,14 @@ torch, so that a config is read and checked before anything heavy is loaded: `bu
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from mcg.compat import Compat
+
+if TYPE_CHECKING:
+    from mcg.objectives.objective import Objective
 
 
 class ObjectiveConfig(BaseModel):
@@ -18,10 +21,13 @@ class ObjectiveConfig(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
+    needs: ClassVar[tuple[str, ...]] = ()
+    """Verbs and parts of the model that the objective uses (ModelConfig.provides)."""
+
     weight: float = Field(default=1.0, ge=0)
     """Factor of this loss in the sum."""
 
-    def build(self, released: bool = False) -> Any:
+    def build(self, released: bool = False) -> Objective:
         """The objective. released: with the bugs of the release (mcg/compat.py)."""
         raise NotImplementedError(f"{type(self).__name__} must say which objective it builds")
 
@@ -29,7 +35,9 @@ class ObjectiveConfig(BaseModel):
 class ContrastiveConfig(ObjectiveConfig):
     """Video-text contrastive loss."""
 
-    def build(self, released: bool = False) -> Any:
+    needs = ("video_features", "text_features")
+
+    def build(self, released: bool = False) -> Objective:
         from mcg.objectives.contrastive import Contrastive
 
         return Contrastive(self)
@@ -38,13 +46,15 @@ class ContrastiveConfig(ObjectiveConfig):
 class TokenContrastConfig(ObjectiveConfig):
     """Token-grained contrast."""
 
+    needs = ("attention", "word_features", "patch_features")
+
     temperature: float = Field(default=0.1, gt=0)
     """Divisor of every similarity."""
     padded_words: int | None = Field(default=None, gt=0)
     """Words that every text has in the softmax denominators of the word side, padding included, as released: one less
     than task.max_text_tokens, which is what `compat: released` sets. None: its own words only."""
 
-    def build(self, released: bool = False) -> Any:
+    def build(self, released: bool = False) -> Objective:
         from mcg.objectives.token_contrast import TokenContrast
 
         return TokenContrast(self, released)
@@ -53,7 +63,9 @@ class TokenContrastConfig(ObjectiveConfig):
 class MaskedLMConfig(ObjectiveConfig):
     """Masked-language modelling."""
 
-    def build(self, released: bool = False) -> Any:
+    needs = ("fuse", "token_logits")
+
+    def build(self, released: bool = False) -> Objective:
         from mcg.objectives.masked_lm import MaskedLM
 
         return MaskedLM(self)
@@ -62,10 +74,12 @@ class MaskedLMConfig(ObjectiveConfig):
 class MatchingConfig(ObjectiveConfig):
     """Video-text matching."""
 
+    needs = ("video_features", "text_features", "fuse", "match_logits")
+
     negatives: Literal["sampled", "hardest"] = "sampled"
     """Drawn with the probabilities that the contrastive logits give, as released, or the most probable one."""
 
-    def build(self, released: bool = False) -> Any:
+    def build(self, released: bool = False) -> Objective:
         from mcg.objectives.matching import Matching
 
         return Matching(self)
@@ -74,10 +88,12 @@ class MatchingConfig(ObjectiveConfig):
 class GenerationConfig(ObjectiveConfig):
     """Generation of answers."""
 
+    needs = ("fuse", "decode")
+
     label_smoothing: float = Field(default=0.1, ge=0, lt=1)
     """Share of the probability that is spread evenly over the vocabulary."""
 
-    def build(self, released: bool = False) -> Any:
+    def build(self, released: bool = False) -> Objective:
         from mcg.objectives.generation import Generation
 
         return Generation(self)
@@ -86,10 +102,12 @@ class GenerationConfig(ObjectiveConfig):
 class ClassificationConfig(ObjectiveConfig):
     """Classification of answers."""
 
+    needs = ("fuse", "classify")
+
     label_smoothing: float = Field(default=0.0, ge=0, lt=1)
     """Share of the probability that is spread evenly over the classes."""
 
-    def build(self, released: bool = False) -> Any:
+    def build(self, released: bool = False) -> Objective:
         from mcg.objectives.classification import Classification
 
         return Classification(self)
@@ -120,6 +138,6 @@ class ObjectivesConfig(BaseModel):
         found = {name: value for name, value in self if isinstance(value, ObjectiveConfig)}
         return {name: config for name, config in found.items() if config.weight > 0}
 
-    def build(self) -> dict[str, Any]:
+    def build(self) -> dict[str, Objective]:
         """The chosen objectives by name."""
         return {name: config.build(self.compat == "released") for name, config in self.chosen().items()}

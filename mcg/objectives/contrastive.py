@@ -13,19 +13,14 @@ from torch import Tensor
 from torch.nn import functional
 
 from mcg import distributed
-from mcg.objectives.config import ContrastiveConfig
+from mcg.objectives.objective import Objective
 from mcg.objectives.states import States
 
 
-class Contrastive:
+class Contrastive(Objective):
     """Scalar, mean over the samples of this rank."""
 
-    needs_attention = False
-
-    def __init__(self, config: ContrastiveConfig) -> None:
-        self.config = config
-
-    def __call__(self, states: States) -> Tensor:
+    def forward(self, states: States) -> Tensor:
         return contrastive_loss(states.video_features, states.text_features, states.model.temperature)
 
 

@@ -8,21 +8,22 @@ from __future__ import annotations
 from torch import Tensor
 from torch.nn import functional
 
+from mcg.model.states import Fused
 from mcg.objectives.config import GenerationConfig
+from mcg.objectives.objective import Objective
 from mcg.objectives.states import States
 
 
-class Generation:
+class Generation(Objective):
     """Scalar, mean over the samples of this rank of the sum over their tokens."""
 
-    needs_attention = False
-
     def __init__(self, config: GenerationConfig) -> None:
-        self.config = config
+        super().__init__(config)
+        self.config: GenerationConfig = config
 
-    def __call__(self, states: States) -> Tensor:
+    def forward(self, states: States) -> Tensor:
         ids_BA, mask_BA = states["answer_ids"], states["answer_mask"].bool()
-        answer_states = states.model.decode(ids_BA[:, :-1], mask_BA[:, :-1], states.answer_memory)
+        answer_states = states.model.decode(ids_BA[:, :-1], mask_BA[:, :-1], _memory(states))
         real_BA = mask_BA[:, 1:]  # the vocabulary is wide: padding must not pay for it
         total = functional.cross_entropy(
             states.model.answer_logits(answer_states[real_BA]).float(),
@@ -31,3 +32,16 @@ class Generation:
             reduction="sum",
         )
         return total / len(ids_BA)
+
+
+def _memory(states: States) -> Fused:
+    """What the decoder answers from: the fused prompt where the task gives one (a caption must not be in view of the
+    decoder that writes it), else the fused text."""
+    if "prompt_ids" not in states.inputs:
+        return states.fused
+
+    def make() -> Fused:
+        prompt = states.model.encode_text(states["prompt_ids"], states["prompt_mask"].bool())
+        return states.model.fuse(prompt, states.video)
+
+    return states.once("prompt_fused", make)

@@ -1,7 +1,7 @@
 """Masked-language modelling with the video in view (MLM; ALPRO section 3.2, docs/facts/mcg_alpro.md 2.2).
 
-The task masks word pieces (15 %; of these 80 % [MASK], 10 % another piece, 10 % kept); the loss is the cross-entropy of
-the true pieces at the masked places, from the fusion of the masked text with the video.
+The task masks word pieces (15 %; of these 80 % [MASK], 10 % another piece, 10 % kept) and labels them; the loss is the
+cross-entropy of the labels, from the fusion of the masked text with the video.
 """
 
 from __future__ import annotations
@@ -10,23 +10,29 @@ from torch import Tensor
 from torch.nn import functional
 
 from mcg import distributed
-from mcg.objectives.config import MaskedLMConfig
+from mcg.model.states import Fused
+from mcg.objectives.objective import Objective
 from mcg.objectives.states import States
+from mcg.text import NO_LABEL
 
 
-class MaskedLM:
+class MaskedLM(Objective):
     """Scalar, whose mean over the ranks is the mean over the masked places of the global batch, whatever the number of
     ranks. The task masks at least one piece of every text."""
 
-    needs_attention = False
-
-    def __init__(self, config: MaskedLMConfig) -> None:
-        self.config = config
-
-    def __call__(self, states: States) -> Tensor:
-        places_BL = (states["masked_ids"] != states["text_ids"]) | states["masked_kept"].bool()
-        L = places_BL.shape[1]
-        states_ND = states.masked_fused.states_BLD[:, :L][places_BL]
-        logits_NK = states.model.token_logits(states_ND).float()
+    def forward(self, states: States) -> Tensor:
+        labels_BL = states["masked_labels"]
+        places_BL = (labels_BL != NO_LABEL) & states["text_mask"].bool()  # padded labels are zeros, not NO_LABEL
+        logits_NK = states.model.token_logits(_masked_fused(states).text_BLD[places_BL]).float()
         num_places = distributed.mean_over_ranks(places_BL.sum().float())
-        return functional.cross_entropy(logits_NK, states["text_ids"][places_BL], reduction="sum") / num_places
+        return functional.cross_entropy(logits_NK, labels_BL[places_BL], reduction="sum") / num_places
+
+
+def _masked_fused(states: States) -> Fused:
+    """The masked text fused with the video, once per batch."""
+
+    def make() -> Fused:
+        masked = states.model.encode_text(states["masked_ids"], states["text_mask"].bool())
+        return states.model.fuse(masked, states.video)
+
+    return states.once("masked_fused", make)

@@ -20,28 +20,30 @@ from torch import Tensor
 from torch.nn import functional
 
 from mcg import distributed
-from mcg.model.bert import TextStates
-from mcg.model.timesformer import VideoStates
+from mcg.model.states import TextStates, VideoStates
 from mcg.objectives.config import MatchingConfig
+from mcg.objectives.objective import Objective
 from mcg.objectives.states import States
 from shards.order import UInt64, hash64, name_hash
 
 
-class Matching:
+class Matching(Objective):
     """Scalar, mean over the pairs of this rank. Raises ValueError for a global batch of one sample."""
 
-    needs_attention = False
-
     def __init__(self, config: MatchingConfig) -> None:
-        self.config = config
+        super().__init__(config)
+        self.config: MatchingConfig = config
 
-    def __call__(self, states: States) -> Tensor:
+    def forward(self, states: States) -> Tensor:
         model, video, text = states.model, states.video, states.text
         text_B, video_B = self._negatives(states)
         own = states.fused
-        texts, videos = _gather_texts(text), VideoStates(distributed.gather_with_gradient(video.tokens_BVD))
+        texts, videos = _gather_texts(text), _gather_videos(video)
         texts_2B = _stack(texts.rows(text_B), _pad_to(text, texts.mask_BL.shape[1]))
-        videos_2B = VideoStates(torch.cat([video.tokens_BVD, videos.tokens_BVD[video_B]]))
+        chosen = videos.rows(video_B)
+        videos_2B = VideoStates(
+            torch.cat([video.tokens_BVD, chosen.tokens_BVD]), torch.cat([video.mask_BV, chosen.mask_BV])
+        )
         logits = torch.cat([model.match_logits(own), model.match_logits(model.fuse(texts_2B, videos_2B))]).float()
         truth = torch.zeros(len(logits), dtype=torch.int64, device=logits.device)
         truth[: len(text_B)] = 1
@@ -80,6 +82,12 @@ def _gather_texts(text: TextStates) -> TextStates:
     text = _pad_to(text, L)
     mask = distributed.gather_with_gradient(text.mask_BL.to(torch.uint8))
     return TextStates(distributed.gather_with_gradient(text.states_BLD), mask.bool())
+
+
+def _gather_videos(video: VideoStates) -> VideoStates:
+    """The videos of all ranks."""
+    mask = distributed.gather_with_gradient(video.mask_BV.to(torch.uint8))
+    return VideoStates(distributed.gather_with_gradient(video.tokens_BVD), mask.bool())
 
 
 def _pad_to(text: TextStates, L: int) -> TextStates:

@@ -1,32 +1,35 @@
 """The states that objectives read: each is computed once per batch, when the first objective asks for it.
 
 Objectives of one batch share the expensive passes (video, text, fusion) through this object, and a pass that no
-objective needs is never run.
+objective needs is never run. An objective that needs a pass of its own computes it by `once`, under a name by which
+others may share it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cached_property
+from typing import Any, TypeVar
 
 from torch import Tensor
 
-from mcg.model.bert import TextStates
-from mcg.model.mcg import MCG
-from mcg.model.timesformer import VideoStates
+from mcg.model.model import Model
+from mcg.model.states import Fused, TextStates, VideoStates
+
+_T = TypeVar("_T")
 
 
 class States:
     """Lazy states of one batch. `inputs` holds frames (B, T, H, W, 3) and the arrays of the task, as tensors."""
 
-    def __init__(self, model: MCG, inputs: Mapping[str, Tensor], with_attention: bool, seed: int = 0) -> None:
+    def __init__(self, model: Model, inputs: Mapping[str, Tensor], with_attention: bool, seed: int = 0) -> None:
         self.model = model
         self.inputs = inputs
         self.seed = seed
-        """Of what an objective draws: the batch's own, and the same on all ranks. A draw is addressed by it, the
-        objective's name and the sample's number in the global batch (shards/order/random_numbers.py), not by the
-        rank."""
+        """The batch's seed, the same on all ranks. What an objective draws is addressed by it, the objective's name and
+        the sample's number in the global batch (shards/order/random_numbers.py), not by the rank."""
         self._with_attention = with_attention
+        self._made: dict[str, Any] = {}
 
     def __getitem__(self, name: str) -> Tensor:
         """An input array. Raises ValueError naming what the task gives."""
@@ -38,49 +41,45 @@ class States:
                 "fits the task"
             ) from None
 
+    def once(self, name: str, make: Callable[[], _T]) -> _T:
+        """What `make` gives, computed by the first who asks for this name in this batch."""
+        if name not in self._made:
+            self._made[name] = make()
+        made: _T = self._made[name]
+        return made
+
+    def encode_text(self, ids: str, mask: str, contrastive: bool = False) -> TextStates:
+        """The text pass over two input arrays."""
+        return self.model.encode_text(self[ids], self[mask].bool(), contrastive, self._with_attention)
+
     @cached_property
     def video(self) -> VideoStates:
-        return self.model.encode_video(self["frames"], self._with_attention)
+        """States of the clips."""
+        return self.model.encode_video(self["frames"], with_attention=self._with_attention)
 
     @cached_property
     def text(self) -> TextStates:
-        """Text pass over `text_ids`."""
-        return self.model.encode_text(self["text_ids"], self["text_mask"].bool(), self._with_attention)
+        """The text pass over `text_ids`."""
+        return self.encode_text("text_ids", "text_mask")
 
     @cached_property
     def contrastive_text(self) -> TextStates:
-        """The text pass that both contrasts read: `text`, unless the model makes another one for them."""
-        if not self.model.contrast_without_order:
+        """The text pass that the contrasts read: `text`, unless the model makes another one for them."""
+        if not self.model.contrastive_text_differs:
             return self.text
-        mask = self["text_mask"].bool()
-        return self.model.encode_text(self["text_ids"], mask, self._with_attention, contrastive=True)
+        return self.encode_text("text_ids", "text_mask", contrastive=True)
 
     @cached_property
     def video_features(self) -> Tensor:
-        """Unit vectors (B, E) of the videos in the contrastive space."""
-        return self.model.project_video(self.video.tokens_BVD[:, 0])
+        """Vectors (B, E) of the videos in the contrastive space."""
+        return self.model.video_features(self.video)
 
     @cached_property
     def text_features(self) -> Tensor:
-        """Unit vectors (B, E) of the texts in the contrastive space."""
-        return self.model.project_text(self.contrastive_text.states_BLD[:, 0])
+        """Vectors (B, E) of the texts in the contrastive space."""
+        return self.model.text_features(self.contrastive_text)
 
     @cached_property
-    def fused(self) -> TextStates:
+    def fused(self) -> Fused:
         """Fusion of text and video."""
         return self.model.fuse(self.text, self.video)
-
-    @cached_property
-    def answer_memory(self) -> TextStates:
-        """What the decoder answers from: the fused prompt where the task gives one (a caption must not be in view of
-        the decoder that writes it), else the fused text."""
-        if "prompt_ids" not in self.inputs:
-            return self.fused
-        prompt = self.model.encode_text(self["prompt_ids"], self["prompt_mask"].bool())
-        return self.model.fuse(prompt, self.video)
-
-    @cached_property
-    def masked_fused(self) -> TextStates:
-        """Fusion of the masked text and video."""
-        masked = self.model.encode_text(self["masked_ids"], self["text_mask"].bool())
-        return self.model.fuse(masked, self.video)

@@ -18,35 +18,35 @@ from torch import Tensor
 from torch.nn import functional
 
 from mcg.objectives.config import TokenContrastConfig
+from mcg.objectives.objective import Objective
 from mcg.objectives.states import States
 
 
-class TokenContrast:
+class TokenContrast(Objective):
     """Scalar, mean over the samples of this rank; no sample sees another. released: with the weights of other words and
     patches, as released (docs/facts/mcg_alpro.md 3.3, bugs i and ii)."""
 
-    needs_attention = True
-
     def __init__(self, config: TokenContrastConfig, released: bool = False) -> None:
-        self.config = config
+        super().__init__(config)
+        self.config: TokenContrastConfig = config
         self._released = released
 
-    def __call__(self, states: States) -> Tensor:
+    def forward(self, states: States) -> Tensor:
         text, video = states.contrastive_text, states.video
-        assert text.cls_attention_BL is not None and video.cls_attention_BTP is not None
-        word_attention, patch_attention = text.cls_attention_BL, video.cls_attention_BTP.mean(1)
+        assert text.attention_BL is not None and video.attention_BTP is not None
+        word_attention, patch_attention = text.attention_BL, video.attention_BTP.mean(1)
         if self._released:
             word_attention = functional.pad(word_attention[:, 1:], (0, 1))
-            patch_attention = video.cls_attention_BTP.flatten(0, 1)[: len(patch_attention)]
+            patch_attention = video.attention_BTP.flatten(0, 1)[: len(patch_attention)]
         words = merge_words(text.states_BLD, word_attention, states["text_words"], text.mask_BL)
         num_words = self.config.padded_words
         if num_words is not None:
             words = padded(words, num_words)
         return token_contrast_loss(
-            states.model.project_text(words.states_BWD),
+            states.model.word_features(words.states_BWD),
             words.mask_BW,
             clipped_weights(words.attention_BW, words.attention_BW > 0),
-            states.model.project_video(video.tokens_BVD[:, 1:]),
+            states.model.patch_features(video),
             clipped_weights(patch_attention, torch.ones_like(patch_attention, dtype=torch.bool)),
             self.config.temperature,
             padding_counts=num_words is not None,

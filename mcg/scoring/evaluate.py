@@ -14,7 +14,7 @@ import torch
 
 from mcg import distributed
 from mcg.engine.tensors import to_tensors
-from mcg.model.mcg import MCG
+from mcg.model.model import Model
 from mcg.scoring.controls import apply_control
 from mcg.scoring.submission import Submission, write_submission
 from mcg.tasks.task import Scores, Task
@@ -23,7 +23,7 @@ from shards.base import AccountingError
 from shards.loader import RunAccounting
 
 
-def evaluate(task: Task, model: MCG, config: LoaderConfig, device: torch.device, control: str = "none") -> Scores:
+def evaluate(task: Task, model: Model, config: LoaderConfig, device: torch.device, control: str = "none") -> Scores:
     """Scores of a model on a split, the same on every rank. The model's mode is put back afterwards."""
     predictions: list[dict[str, Any]] = []
     failures: list[dict[str, Any]] = []

@@ -13,9 +13,9 @@ import numpy as np
 from torch import Tensor
 
 from mcg.metrics.accuracy import accuracy
-from mcg.model.bert import TextStates
-from mcg.model.config import MCGConfig
-from mcg.model.mcg import MCG
+from mcg.model.config import ModelConfig
+from mcg.model.model import Model
+from mcg.model.states import Fused
 from mcg.scoring.submission import Submission, submission
 from mcg.tasks.config import MultipleChoiceConfig
 from mcg.tasks.open_qa import likelihoods
@@ -35,9 +35,9 @@ class MultipleChoice(Task):
         super().__init__(config)
         self.config = config
 
-    def check_model(self, model: MCGConfig) -> None:
-        if model.text.num_decoder_layers == 0:
-            raise ValueError("task multiple_choice needs a decoder; set model.text.num_decoder_layers to 1 or more")
+    def check_model(self, model: ModelConfig) -> None:
+        if (missing := model.missing("decode")) is not None:
+            raise ValueError(f"task multiple_choice needs a decoder: {missing}")
 
     def example(self, sample: Sample, rng: RngFactory, clip: ClipConfig, training: bool) -> EncodedClip:
         meta = question_meta(sample, ("question",))
@@ -84,7 +84,7 @@ class MultipleChoice(Task):
             )
         return [choice.strip() for choice in choices], right
 
-    def predict(self, model: MCG, batch: Batch, inputs: dict[str, Tensor]) -> list[dict[str, Any]]:
+    def predict(self, model: Model, batch: Batch, inputs: dict[str, Tensor]) -> list[dict[str, Any]]:
         fused = fuse_questions(model, batch.origins, inputs)
         B, N, A = len(batch), self.config.num_choices, self.config.max_answer_tokens
         ids_NA = inputs["choice_ids"][:, :, :A].reshape(B * N, A)
@@ -108,7 +108,7 @@ class MultipleChoice(Task):
             )
         ]
 
-    def choice_scores(self, model: MCG, fused: TextStates, ids_NA: Tensor, mask_NA: Tensor, row_N: Tensor) -> Tensor:
+    def choice_scores(self, model: Model, fused: Fused, ids_NA: Tensor, mask_NA: Tensor, row_N: Tensor) -> Tensor:
         """float32 (N,): how well choice n answers question row_N[n] of the fused ones, by `likelihood`."""
         scores_N = likelihoods(model, fused, ids_NA, mask_NA, row_N)
         return scores_N / (mask_NA.sum(1) - 1) if self.config.likelihood == "mean" else scores_N  # the first is given

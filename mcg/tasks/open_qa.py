@@ -21,24 +21,24 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from mcg.metrics.accuracy import accuracy, commonest_answer_accuracy
 from mcg.metrics.wups import THRESHOLDS, Wups, wups_table
-from mcg.model.bert import TextStates
-from mcg.model.config import MCGConfig
-from mcg.model.mcg import MCG
+from mcg.model.config import ModelConfig
+from mcg.model.model import Model
+from mcg.model.states import Fused, GenerationPlan
 from mcg.scoring.submission import Submission, submission
 from mcg.tasks.answer_list import AnswerListError, read_answers
 from mcg.tasks.config import OpenQAConfig
 from mcg.tasks.question import asked_types, fuse_questions, ones, question_arrays, question_meta
 from mcg.tasks.task import Scores, Task
+from mcg.text import NO_LABEL
 from mcg.wordnet import WordNet, find_wordnet
 from shards import Batch, EncodedClip, Sample, SampleError
 from shards.loader import RngFactory
 from shards.media import ClipConfig, plan_clip
 
-NOT_IN_LIST = -100
-"""Label of an answer that is no class: the loss leaves it out."""
 _JOINED = re.compile(r"(?<=\w) ?([-'’/:]) ?(?=\w)")
 _LONGEST = 512
 """Tokens of an answer that are compared."""
@@ -61,17 +61,16 @@ class OpenQA(Task):
         self._label = {answer: number for number, answer in enumerate(self.answers)}
         self._candidates = self._encode_candidates() if config.answering == "ranking" else None
 
-    def check_model(self, model: MCGConfig) -> None:
+    def check_model(self, model: ModelConfig) -> None:
         if self.config.answering == "classification":
-            if model.num_classes is None or model.num_classes < len(self.answers):
+            num_classes = getattr(model, "num_classes", None)
+            if num_classes is None or num_classes < len(self.answers):
                 raise ValueError(
-                    f"model.num_classes is {model.num_classes}, and task.answer_list {self.config.answer_list} has "
+                    f"model.num_classes is {num_classes}, and task.answer_list {self.config.answer_list} has "
                     f"{len(self.answers)} answers; set it to that number or more"
                 )
-        elif model.text.num_decoder_layers == 0:
-            raise ValueError(
-                f"task.answering is {self.config.answering!r}, which needs a decoder; set model.text.num_decoder_layers"
-            )
+        elif (missing := model.missing("decode")) is not None:
+            raise ValueError(f"task.answering is {self.config.answering!r}, which needs a decoder: {missing}")
 
     def example(self, sample: Sample, rng: RngFactory, clip: ClipConfig, training: bool) -> EncodedClip:
         meta = question_meta(sample, ("question", "answer"))
@@ -84,21 +83,21 @@ class OpenQA(Task):
             )
         arrays = question_arrays(meta["question"], self.codec, self.config.max_question_tokens)
         if self.config.answering == "classification":
-            arrays["label"] = np.array([self._label.get(meta["answer"], NOT_IN_LIST)])
+            arrays["label"] = np.array(self._label.get(meta["answer"], NO_LABEL))
         else:
             answer_ids = self.codec.encode(meta["answer"], self.config.max_answer_tokens, first=self.codec.dec)
             arrays |= {"answer_ids": answer_ids, "answer_mask": ones(answer_ids)}
         plan = plan_clip(sample.facts, clip, rng("clip"))
         return EncodedClip(sample.media, sample.facts.kind, plan, arrays, meta)
 
-    def predict(self, model: MCG, batch: Batch, inputs: dict[str, Tensor]) -> list[dict[str, Any]]:
+    def predict(self, model: Model, batch: Batch, inputs: dict[str, Tensor]) -> list[dict[str, Any]]:
         best = self.best_answers(model, fuse_questions(model, batch.origins, inputs), 1)
         return [
             {**meta, "prediction": answers[0][0], "score": answers[0][1], "origin": str(origin)}
             for meta, origin, answers in zip(batch.meta, batch.origins, best, strict=True)
         ]
 
-    def best_answers(self, model: MCG, fused: TextStates, count: int) -> list[list[tuple[str, float]]]:
+    def best_answers(self, model: Model, fused: Fused, count: int) -> list[list[tuple[str, float]]]:
         """Up to `count` answers and their scores for each row of fused questions, best first.
 
         Scores: of generation the mean log-probability of the word pieces, of ranking the log-likelihood of the whole
@@ -118,10 +117,9 @@ class OpenQA(Task):
             for row, scores in zip(numbers, top.values.tolist(), strict=True)
         ]
 
-    def _generate(self, model: MCG, fused: TextStates, count: int) -> list[list[tuple[str, float]]]:
+    def _generate(self, model: Model, fused: Fused, count: int) -> list[list[tuple[str, float]]]:
         count = min(count, self.config.num_beams)
-        generated = model.generate(
-            fused,
+        plan = GenerationPlan(
             start_id=self.codec.dec,
             end_id=self.codec.sep,
             pad_id=self.codec.pad,
@@ -129,6 +127,7 @@ class OpenQA(Task):
             max_tokens=self.config.max_answer_tokens,
             num_answers=count,
         )
+        generated = model.generate(fused, plan)
         texts = [self.spell(self.codec.decode(ids)) for ids in generated.ids_BA.cpu().numpy()]
         scored = list(zip(texts, generated.scores_B.tolist(), strict=True))
         return [scored[start : start + count] for start in range(0, len(scored), count)]
@@ -145,11 +144,11 @@ class OpenQA(Task):
                 )
         return pad_answers([self.codec.encode(a, fits + 2, first=self.codec.dec) for a in self.answers])
 
-    def _rank(self, model: MCG, fused: TextStates) -> tuple[Tensor, Tensor]:
+    def _rank(self, model: Model, fused: Fused) -> tuple[Tensor, Tensor]:
         """Log-likelihoods (B, C) of the C preselected candidates, and their numbers in the list."""
         assert self._candidates is not None
-        ids_NA, mask_NA = (part.to(fused.states_BLD.device) for part in self._candidates)
-        first_BK = model.first_token_log_probs(fused, self.codec.dec)
+        ids_NA, mask_NA = (part.to(fused.text_BLD.device) for part in self._candidates)
+        first_BK = first_token_log_probs(model, fused, self.codec.dec)
         number_BC = first_BK[:, ids_NA[:, 1]].topk(min(self.config.num_candidates, len(ids_NA)), dim=1).indices
         flat_N = number_BC.flatten()
         row_N = torch.arange(len(number_BC), device=flat_N.device).repeat_interleave(number_BC.shape[1])
@@ -219,8 +218,26 @@ def pad_answers(answers: list[np.ndarray[Any, Any]]) -> tuple[Tensor, Tensor]:
     return ids, mask
 
 
-def likelihoods(model: MCG, memory: TextStates, ids_NA: Tensor, mask_NA: Tensor, row_N: Tensor) -> Tensor:
+def likelihoods(model: Model, memory: Fused, ids_NA: Tensor, mask_NA: Tensor, row_N: Tensor) -> Tensor:
     """Log-likelihood (N,) of answer n given row row_N[n] of the memory, a bounded number at a time."""
     blocks = range(0, len(ids_NA), _ROWS_AT_ONCE)
     parts = [slice(start, start + _ROWS_AT_ONCE) for start in blocks]
-    return torch.cat([model.answer_log_likelihood(memory, ids_NA[p], mask_NA[p], row_N[p]) for p in parts])
+    return torch.cat([_log_likelihood(model, memory.rows(row_N[p]), ids_NA[p], mask_NA[p]) for p in parts])
+
+
+def _log_likelihood(model: Model, memory: Fused, ids_NA: Tensor, mask_NA: Tensor) -> Tensor:
+    """float32 (N,): log-likelihood of each answer given its row of the memory: the sum over its tokens after the
+    first."""
+    states_NAD = model.decode(ids_NA[:, :-1], mask_NA[:, :-1], memory)
+    real_NA = mask_NA[:, 1:].bool()  # the vocabulary is wide: padding must not pay for it
+    losses = functional.cross_entropy(
+        model.answer_logits(states_NAD[real_NA]).float(), ids_NA[:, 1:][real_NA], reduction="none"
+    )
+    return -losses.new_zeros(real_NA.shape).masked_scatter(real_NA, losses).sum(1)
+
+
+def first_token_log_probs(model: Model, memory: Fused, start_id: int) -> Tensor:
+    """float32 (B, K): log-probability of each word piece as the first of an answer."""
+    starts_B1 = torch.full((len(memory.text_BLD), 1), start_id, device=memory.text_BLD.device)
+    states_B1D = model.decode(starts_B1, torch.ones_like(starts_B1, dtype=torch.bool), memory)
+    return model.answer_logits(states_B1D[:, 0]).float().log_softmax(-1)

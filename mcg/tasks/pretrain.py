@@ -12,10 +12,10 @@ import numpy as np
 from torch import Tensor
 
 from mcg.metrics.retrieval import recall
-from mcg.model.mcg import MCG
+from mcg.model.model import Model
 from mcg.tasks.config import PretrainConfig
 from mcg.tasks.task import Scores, Task, text_of
-from mcg.text import Ids, TextCodec
+from mcg.text import NO_LABEL, Ids, TextCodec
 from shards import Batch, EncodedClip, Sample, SampleError
 from shards.loader import RngFactory
 from shards.media import ClipConfig, plan_clip
@@ -35,7 +35,7 @@ class Pretrain(Task):
         if not caption:
             raise SampleError(sample.origin, f"record {sample.record_index}: no caption in {sorted(sample.record)}")
         ids = self.codec.encode(caption, self.config.max_text_tokens)
-        masked, kept = mask_pieces(ids, self.config.masked_share, self.codec, rng("mask"))
+        masked, labels = mask_pieces(ids, self.config.masked_share, self.codec, rng("mask"))
         answer = self.codec.encode(caption, self.config.max_text_tokens, first=self.codec.dec)
         prompt = np.array([self.codec.enc, self.codec.sep], dtype=np.int64)
         arrays = {
@@ -43,7 +43,7 @@ class Pretrain(Task):
             "text_mask": np.ones(len(ids), np.int64),
             "text_words": self.codec.words(ids),
             "masked_ids": masked,
-            "masked_kept": kept,
+            "masked_labels": labels,
             "prompt_ids": prompt,
             "prompt_mask": np.ones(len(prompt), np.int64),
             "answer_ids": answer,
@@ -52,10 +52,9 @@ class Pretrain(Task):
         plan = plan_clip(sample.facts, clip, rng("clip"))
         return EncodedClip(sample.media, sample.facts.kind, plan, arrays, {"caption": caption})
 
-    def predict(self, model: MCG, batch: Batch, inputs: dict[str, Tensor]) -> list[dict[str, Any]]:
-        video = model.project_video(model.encode_video(inputs["frames"]).tokens_BVD[:, 0])
-        states = model.encode_text(inputs["text_ids"], inputs["text_mask"].bool(), contrastive=True).states_BLD
-        text = model.project_text(states[:, 0])
+    def predict(self, model: Model, batch: Batch, inputs: dict[str, Tensor]) -> list[dict[str, Any]]:
+        video = model.video_features(model.encode_video(inputs["frames"]))
+        text = model.text_features(model.encode_text(inputs["text_ids"], inputs["text_mask"].bool(), contrastive=True))
         return [
             {"caption": meta.get("caption"), "origin": str(origin), "video": v, "text": t}
             for meta, origin, v, t in zip(batch.meta, batch.origins, video.tolist(), text.tolist(), strict=True)
@@ -72,20 +71,20 @@ class Pretrain(Task):
 
 
 def mask_pieces(ids: Ids, share: float, codec: TextCodec, rng: np.random.Generator) -> tuple[Ids, Ids]:
-    """(masked ids, 1 where a piece is to be predicted although it looks unchanged), each int64 (L,).
+    """(masked ids, labels: the pieces to predict, NO_LABEL elsewhere), each int64 (L,).
 
     Specials are never masked. At least one piece is chosen, so that no batch is without a target.
     """
     candidates = np.flatnonzero([int(i) not in codec.special for i in ids])
-    masked, kept = ids.copy(), np.zeros_like(ids)
+    masked, labels = ids.copy(), np.full_like(ids, NO_LABEL)
     if not len(candidates):
-        kept[-1] = 1  # a caption without a word: predict [SEP], which is in view
-        return masked, kept
+        labels[-1] = ids[-1]  # a caption without a word: predict [SEP], which is in view
+        return masked, labels
     chosen = candidates[rng.random(len(candidates)) < share]
     if not len(chosen):
         chosen = candidates[rng.integers(len(candidates), size=1)]
     fate = rng.random(len(chosen))
     other = rng.integers(codec.num_words, size=len(chosen))
     masked[chosen] = np.where(fate < 0.8, codec.mask, np.where(fate < 0.9, other, ids[chosen]))
-    kept[chosen] = masked[chosen] == ids[chosen]
-    return masked, kept
+    labels[chosen] = ids[chosen]
+    return masked, labels

@@ -13,9 +13,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mcg.model.bert import TextStates
-from mcg.model.mcg import MCG
-from mcg.model.timesformer import VideoStates
+from mcg.model.model import Model
+from mcg.model.states import Fused
 from mcg.tasks.task import label_of, text_of
 from mcg.text import Ids, TextCodec
 from shards import Origin, Sample, SampleError
@@ -67,15 +66,14 @@ def same_clips(origins: Sequence[Origin], frames_BTHWC: Tensor) -> list[int]:
     return [other if same else slot for slot, (other, same) in enumerate(zip(candidate, equal, strict=True))]
 
 
-def fuse_questions(model: MCG, origins: Sequence[Origin], inputs: dict[str, Tensor]) -> TextStates:
+def fuse_questions(model: Model, origins: Sequence[Origin], inputs: dict[str, Tensor]) -> Fused:
     """Questions fused with their clips, each different clip encoded once; B rows."""
     owner = same_clips(origins, inputs["frames"])
     slots = sorted(set(owner))
     video = model.encode_video(inputs["frames"][slots] if len(slots) < len(owner) else inputs["frames"])
     if len(slots) < len(owner):
         place = {slot: number for number, slot in enumerate(slots)}
-        rows = torch.tensor([place[slot] for slot in owner], device=inputs["frames"].device)
-        video = VideoStates(video.tokens_BVD[rows])
+        video = video.rows(torch.tensor([place[slot] for slot in owner], device=inputs["frames"].device))
     return model.fuse(model.encode_text(inputs["text_ids"], inputs["text_mask"].bool()), video)
 
 

@@ -12,8 +12,8 @@ from typing import Any
 
 from torch import Tensor
 
-from mcg.model.config import MCGConfig
-from mcg.model.mcg import MCG
+from mcg.model.config import ModelConfig
+from mcg.model.model import Model
 from mcg.scoring.submission import Submission
 from mcg.tasks.config import ClipTaskConfig
 from mcg.text import TextCodec
@@ -33,6 +33,8 @@ class Scores:
     failures: list[dict[str, Any]] = field(default_factory=list)
     headline: tuple[str, float] | None = None
     """Path in `metrics` and value of the number that selects a checkpoint; more is better."""
+    use: str | None = None
+    """Which of the run's uses was scored; None is the only one."""
 
 
 class Task(ABC):
@@ -65,7 +67,7 @@ class Task(ABC):
     def example(self, sample: Sample, rng: RngFactory, clip: ClipConfig, training: bool) -> EncodedClip:
         """Bytes, a clip plan, and the text as arrays. Draws only from rng(purpose). Raises SampleError."""
 
-    def check_model(self, model: MCGConfig) -> None:
+    def check_model(self, model: ModelConfig) -> None:
         """Raise ValueError where a model lacks what this task asks of it."""
         return
 
@@ -74,7 +76,7 @@ class Task(ABC):
         return None
 
     @abstractmethod
-    def predict(self, model: MCG, batch: Batch, inputs: dict[str, Tensor]) -> list[dict[str, Any]]:
+    def predict(self, model: Model, batch: Batch, inputs: dict[str, Tensor]) -> list[dict[str, Any]]:
         """One JSON-able dict per slot of the batch; slots that are not valid are dropped by the caller."""
 
     @abstractmethod

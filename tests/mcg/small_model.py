@@ -7,9 +7,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from mcg.model.config import MCGConfig, TextConfig, TimeSformerConfig
 from mcg.model.mcg import MCG
+from mcg.model.mcg_config import MCGConfig
+from mcg.model.part_configs import TextConfig, TimeSformerConfig
 from mcg.objectives.config import ObjectivesConfig
+from mcg.text import NO_LABEL
 
 OBJECTIVES = tuple(name for name in ObjectivesConfig.model_fields if name != "compat")
 """Names of all objectives."""
@@ -57,6 +59,8 @@ def make_inputs(num_samples: int = 4, seed: int = 0, vocab_size: int = VOCABULAR
     ids = ids * mask
     masked = ids.clone()
     masked[:, 1] = 4
+    labels = torch.full_like(ids, NO_LABEL)
+    labels[:, 1] = ids[:, 1]
     answers = ids.clone()
     answers[:, 0] = DEC
     continues = torch.rand((num_samples, 8), generator=g) < 0.3
@@ -67,7 +71,7 @@ def make_inputs(num_samples: int = 4, seed: int = 0, vocab_size: int = VOCABULAR
         "text_mask": mask,
         "text_words": ((~continues).long().cumsum(1) - 1) * mask,
         "masked_ids": masked,
-        "masked_kept": torch.zeros_like(ids),
+        "masked_labels": labels,
         "prompt_ids": torch.tensor([[4, SEP]]).repeat(num_samples, 1),
         "prompt_mask": torch.ones(num_samples, 2, dtype=torch.long),
         "answer_ids": answers,

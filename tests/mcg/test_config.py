@@ -168,17 +168,33 @@ def test_seed_and_mode_reach_the_loaders_that_do_not_set_their_own() -> None:
 
 
 @pytest.mark.parametrize(
-    ("objective", "missing", "remedy"),
+    ("objective", "missing", "told"),
     [
-        ("matching", "model.matching_head=false", "model.matching_head: true"),
-        ("classification", "model.num_classes=null", "model.num_classes to the length of the answer list"),
-        ("masked_lm", "model.text.token_head=none", "model.text.token_head: untied"),
-        ("generation", "model.text.num_decoder_layers=0", "model.text.num_decoder_layers"),
+        (
+            "matching",
+            "model.matching_head=false",
+            "match_logits: this model has no head for matching; set model.matching_head: true",
+        ),
+        (
+            "classification",
+            "model.num_classes=null",
+            "classify: this model has no classifier; set model.num_classes to the length of the answer list",
+        ),
+        (
+            "masked_lm",
+            "model.text.token_head=none",
+            "token_logits: this model has no head for masked words; set model.text.token_head to untied or tied",
+        ),
+        (
+            "generation",
+            "model.text.num_decoder_layers=0",
+            "decode: this model has no decoder; set model.text.num_decoder_layers to 1 or more",
+        ),
     ],
 )
-def test_an_objective_without_its_part_of_the_model_is_refused(objective: str, missing: str, remedy: str) -> None:
+def test_an_objective_without_its_part_of_the_model_is_refused(objective: str, missing: str, told: str) -> None:
     error = _error(f"objectives.{objective}.weight=1", missing)
-    assert error == f"{PRETRAIN}: objectives.{objective} needs a part that the model does not have; set {remedy}"
+    assert error == f"{PRETRAIN}: objectives.{objective} needs {told}"
     load_config(PRETRAIN, [f"objectives.{objective}.weight=0", missing, "objectives.generation.weight=0"])
 
 

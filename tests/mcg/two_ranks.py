@@ -78,7 +78,7 @@ def _inputs(part: slice) -> dict[str, Tensor]:
     """The second half has more masked places than the first, shorter texts, and, as a rank's part of a batch, less
     padding."""
     inputs = make_inputs(8)
-    inputs["masked_kept"][5:, 2] = 1
+    inputs["masked_labels"][5:, 2] = inputs["text_ids"][5:, 2]
     inputs["text_mask"][4:, 6:] = 0
     own = {name: array[part] for name, array in inputs.items()}
     longest = int(own["text_mask"].sum(1).max())
@@ -107,7 +107,7 @@ def _of_objectives(part: slice) -> dict[str, Tensor]:
     found: dict[str, Tensor] = {}
     for name, objective in objectives.items():
         model.zero_grad()
-        loss = objective(States(model, own, objective.needs_attention, seed=3))
+        loss = objective(States(model, own, "attention" in objective.config.needs, seed=3))
         loss.backward()
         trained = {n: p.grad for n, p in model.named_parameters() if p.grad is not None}
         found |= {f"{name} gradient {n}": gradient.clone() for n, gradient in trained.items()}

@@ -20,8 +20,8 @@ from torch import Tensor
 
 from mcg.convert.convert import convert
 from mcg.convert.families import FAMILIES
-from mcg.model.config import MCGConfig
 from mcg.model.mcg import MCG
+from mcg.model.mcg_config import MCGConfig
 
 GOLDEN = Path(__file__).resolve().parent / "golden"
 """One small case of every kind."""

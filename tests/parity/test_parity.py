@@ -16,6 +16,7 @@ from torch import Tensor
 
 from mcg.convert.families import FAMILIES
 from mcg.convert.rules import Family
+from mcg.model.states import GenerationPlan
 from mcg.objectives.classification import Classification
 from mcg.objectives.config import (
     ClassificationConfig,
@@ -46,7 +47,7 @@ def _pretrain(case: Case) -> None:
         "text_mask": given["attention_mask"],
         "text_words": words,
         "masked_ids": given["mlm_input_ids"],
-        "masked_kept": ((labels != -100) & (given["mlm_input_ids"] == ids)).long(),
+        "masked_labels": labels,
     }
     states = States(model, inputs, with_attention=True)
     # the reference has normalised pixels, so the video pass is run by hand
@@ -57,10 +58,11 @@ def _pretrain(case: Case) -> None:
         "mcl_loss": TokenContrast(TokenContrastConfig(padded_words=L - 1))(states),
     }
     torch.stack(list(losses.values())).sum().backward()
-    assert states.text.cls_attention_BL is not None
-    merged = merge_words(states.text.states_BLD, states.text.cls_attention_BL, words, states.text.mask_BL)
+    assert states.text.attention_BL is not None
+    merged = merge_words(states.text.states_BLD, states.text.attention_BL, words, states.text.mask_BL)
     word_states = merged.states_BWD
-    logits = model.token_logits(states.masked_fused.states_BLD[:, :L][labels != -100])
+    masked = model.fuse(model.encode_text(given["mlm_input_ids"], given["attention_mask"].bool()), states.video)
+    logits = model.token_logits(masked.text_BLD[labels != -100])
     first = given["mlm_logits_first_masked"]
     outputs = {
         **losses,
@@ -84,13 +86,14 @@ def _qa(case: Case) -> None:
         video = model.vision(given["pixel_values"])
         text = model.encode_text(given["question_ids"], given["question_mask"].bool())
         memory = model.fuse(text, video)
-        found = model.generate(memory, start_id=30522, end_id=SEP, pad_id=0, num_beams=3, max_tokens=10)
+        plan = GenerationPlan(start_id=30522, end_id=SEP, pad_id=0, num_beams=3, max_tokens=10)
+        found = model.generate(memory, plan)
         states = States(model, {"answer_ids": given["answer_ids"], "answer_mask": given["answer_mask"]}, False)
-        states.answer_memory = memory
+        states.fused = memory
         loss = Generation(GenerationConfig(label_smoothing=0.1))(states)
     outputs = {
         "video_embeds": video.tokens_BVD,
-        "fused": memory.states_BLD,
+        "fused": torch.cat([memory.text_BLD, memory.video_BVD], 1),
         "generated": found.ids_BA,
         "generated_scores": _released_scores(found.ids_BA, found.scores_B),
         "loss": loss,
@@ -104,7 +107,7 @@ def _alpro_qa(case: Case) -> None:
     text = {"num_fusion_layers": case.facts["config"]["layers"] // 2, "num_decoder_layers": 0, "token_head": "none"}
     heads = {"matching_head": True, "num_classes": case.facts["config"]["num_labels"]}
     model = released_model(case, "alpro", text, vocab_size=30522, **heads)
-    inputs = {"text_ids": given["input_ids"], "text_mask": given["attention_mask"], "label": given["labels"][:, None]}
+    inputs = {"text_ids": given["input_ids"], "text_mask": given["attention_mask"], "label": given["labels"]}
     with torch.no_grad():
         states = States(model, inputs, with_attention=False)
         states.video = model.vision(given["pixel_values"])

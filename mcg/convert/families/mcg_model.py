@@ -13,7 +13,7 @@ from typing import Any, Literal
 from pydantic import ValidationError
 
 from mcg.convert.rules import ConvertError, Section, Shapes, Target
-from mcg.model.config import MCGConfig
+from mcg.model.mcg_config import MCGConfig
 
 _CHANNELS_OF_A_HEAD = 64
 

@@ -9,8 +9,8 @@ from torch import Tensor
 from mcg.convert.account import Conversion
 from mcg.convert.convert import convert
 from mcg.convert.families import FAMILIES
-from mcg.model.config import MCGConfig
 from mcg.model.mcg import MCG
+from mcg.model.mcg_config import MCGConfig
 from tests.mcg.convert.layouts import SMALL, Sizes
 
 VOCABULARY = 30524

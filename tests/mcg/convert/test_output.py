@@ -15,8 +15,8 @@ from mcg.convert.reading import read_checkpoint
 from mcg.convert.rules import ConvertError
 from mcg.engine.checkpoint import find_checkpoint
 from mcg.engine.weights import load_weights
-from mcg.model.config import MCGConfig
 from mcg.model.mcg import MCG
+from mcg.model.mcg_config import MCGConfig
 from tests.mcg.convert import layouts
 from tests.mcg.convert.layouts import SMALL, draw
 from tests.mcg.convert.small_conversions import VOCABULARY, converted

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Callable
+from typing import Literal
 
 import pytest
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
-from mcg.model.config import MCGConfig
+from mcg.model import MODELS
+from mcg.model.config import ModelConfig, one_of
 from mcg.model.mcg import MCG
-from tests.mcg.small_model import VOCABULARY, model_config, text_config, vision_config
+from mcg.model.mcg_config import MCGConfig
+from shards.base import ConfigError, Frozen
+from tests.mcg.small_model import VOCABULARY, model_config
 
 _HEAVY = ("torch", "transformers", "timm", "deepspeed")
 
@@ -27,6 +32,37 @@ def test_a_config_builds_its_model() -> None:
     assert isinstance(model, MCG) and model.config == model_config()
 
 
-def test_different_widths_are_refused() -> None:
-    with pytest.raises(ValidationError, match=r"vision\.width 16 and text\.width 32 must be equal: fusion runs over"):
-        MCGConfig(vision=vision_config(), text=text_config(width=32))
+class OtherConfig(ModelConfig):
+    """A second model."""
+
+    name: Literal["other"] = "other"
+    depth: int = 2
+
+
+def test_models_are_told_apart_by_name_and_the_first_needs_none() -> None:
+    adapter: TypeAdapter[ModelConfig] = TypeAdapter(one_of({"mcg": MCGConfig, "other": OtherConfig}))
+    assert isinstance(adapter.validate_python({"matching_head": True}), MCGConfig)
+    assert adapter.validate_python({"name": "other", "depth": 3}) == OtherConfig(depth=3)
+    assert adapter.validate_python(OtherConfig(depth=4)) == OtherConfig(depth=4)
+    with pytest.raises(ValidationError, match=r"'third' .*'mcg', 'other'"):
+        adapter.validate_python({"name": "third"})
+    with pytest.raises(ValidationError, match="Input should be 'mcg'"):
+        TypeAdapter(one_of({"mcg": MCGConfig})).validate_python({"name": "other"})
+
+
+def test_every_model_is_named_as_in_the_table() -> None:
+    assert {name: config(name=name).name for name, config in MODELS.items()} == {name: name for name in MODELS}
+
+
+def test_a_fault_in_one_of_several_models_has_its_path() -> None:
+    class Root(Frozen):
+        model: one_of({"mcg": MCGConfig, "other": OtherConfig})  # type: ignore[valid-type]
+
+    with pytest.raises(ConfigError, match=r"Root: model\.vision\.dpth: unknown field\n  did you mean 'depth'\?"):
+        Root.model_validate({"model": {"vision": {"dpth": 1}}})
+
+
+@pytest.mark.parametrize("ask", [lambda c: c.provides(), lambda c: c.build(1), lambda c: c.check_clip(None)])
+def test_a_config_that_leaves_something_open_is_named(ask: Callable[[ModelConfig], object]) -> None:
+    with pytest.raises(NotImplementedError, match="OtherConfig must say"):
+        ask(OtherConfig())

@@ -7,14 +7,16 @@ from collections.abc import Callable
 import pytest
 import torch
 
-from mcg.model.bert import TextStates
-from mcg.model.config import MCGConfig, TimeSformerConfig
 from mcg.model.mcg import MCG, PIXEL_MEAN, PIXEL_STD
+from mcg.model.mcg_config import MCGConfig
+from mcg.model.part_configs import TimeSformerConfig
+from mcg.model.states import Fused, GenerationPlan
 from mcg.objectives.bundle import Bundle
 from mcg.objectives.config import ObjectivesConfig
 from tests.mcg.small_model import OBJECTIVES, make_inputs, make_model, text_config, vision_config
 
 INPUTS = make_inputs()
+PLAN = GenerationPlan(start_id=3, end_id=2, pad_id=0, num_beams=2, max_tokens=5)
 
 
 def test_the_verbs_fit_together() -> None:
@@ -22,42 +24,26 @@ def test_the_verbs_fit_together() -> None:
     video = model.encode_video(INPUTS["frames"])
     text = model.encode_text(INPUTS["text_ids"], INPUTS["text_mask"].bool())
     fused = model.fuse(text, video)
-    assert fused.states_BLD.shape == (4, 8 + 5, 16)
+    assert fused.text_BLD.shape == (4, 8, 16) and fused.video_BVD.shape == (4, 5, 16)
     answers = model.decode(INPUTS["answer_ids"], INPUTS["answer_mask"].bool(), fused)
     assert model.answer_logits(answers).shape == (4, 8, 50)
-    assert model.token_logits(fused.states_BLD[:, 0]).shape == (4, 50)
-    ids, scores = model.generate(fused, start_id=3, end_id=2, pad_id=0, num_beams=2, max_tokens=5)
+    assert model.token_logits(fused.text_BLD[:, 0]).shape == (4, 50)
+    ids, scores = model.generate(fused, PLAN)
     assert scores.shape == (4,) and (scores < 0).all()
     assert ids.shape[0] == 4 and ids.shape[1] <= 5 and (ids[:, 0] == 3).all()
 
 
-def test_answers_are_scored_against_the_row_of_the_memory_that_is_theirs() -> None:
-    model = make_model().eval()
-    text = model.encode_text(INPUTS["text_ids"], INPUTS["text_mask"].bool())
-    fused = model.fuse(text, model.encode_video(INPUTS["frames"]))
-    ids, mask, rows = INPUTS["answer_ids"], INPUTS["answer_mask"].bool(), torch.tensor([2, 0, 0, 1])
-    found = model.answer_log_likelihood(fused, ids, mask, rows)
-    for n, row in enumerate(rows.tolist()):
-        alone = model.answer_log_likelihood(fused, ids[n : n + 1], mask[n : n + 1], torch.tensor([row]))
-        torch.testing.assert_close(found[n : n + 1], alone)
-
-
-def test_the_first_token_is_as_probable_as_the_likelihood_says() -> None:
-    model = make_model().eval()
-    text = model.encode_text(INPUTS["text_ids"], INPUTS["text_mask"].bool())
-    first = model.first_token_log_probs(text, start_id=3)
-    assert first.shape == (4, 50)
-    torch.testing.assert_close(first.exp().sum(1), torch.ones(4))
-    ids = torch.tensor([[3, 7]])
-    found = model.answer_log_likelihood(text, ids, torch.ones_like(ids).bool(), torch.tensor([2]))
-    torch.testing.assert_close(found[0], first[2, 7])
+def _fused(states: torch.Tensor, mask: torch.Tensor) -> Fused:
+    """Fused texts of these states, with videos of five tokens."""
+    B = len(states)
+    video = torch.randn(B, 5, 16, generator=torch.Generator().manual_seed(2))
+    return Fused(states, mask, video, torch.ones(B, 5, dtype=torch.bool))
 
 
 def test_heads_read_the_fused_cls() -> None:
     model = make_model(matching_head=True, num_classes=7).eval()
-    states = torch.randn(3, 4, 16)
-    fused = TextStates(states, torch.ones(3, 4, dtype=torch.bool))
-    other = fused._replace(states_BLD=torch.cat([states[:, :1], torch.zeros(3, 3, 16)], 1))
+    fused = _fused(torch.randn(3, 4, 16), torch.ones(3, 4, dtype=torch.bool))
+    other = _fused(torch.cat([fused.text_BLD[:, :1], torch.zeros(3, 3, 16)], 1), fused.text_mask_BL)
     assert model.match_logits(fused).shape == (3, 2) and model.classify(fused).shape == (3, 7)
     torch.testing.assert_close(model.match_logits(fused), model.match_logits(other))
     torch.testing.assert_close(model.classify(fused), model.classify(other))
@@ -68,13 +54,13 @@ def test_heads_read_the_fused_cls() -> None:
     [
         (lambda model, states: model.match_logits(states), r"no head for matching; set model\.matching_head: true"),
         (lambda model, states: model.classify(states), r"no classifier; set model\.num_classes to the length of the"),
-        (lambda model, states: model.first_token_log_probs(states, 3), r"no decoder; set model\.text\.num_decoder_lay"),
+        (lambda model, states: model.generate(states, PLAN), r"no decoder; set model\.text\.num_decoder_lay"),
     ],
 )
-def test_a_part_that_the_model_does_not_have_is_named(call: Callable[[MCG, TextStates], object], message: str) -> None:
+def test_a_part_that_the_model_does_not_have_is_named(call: Callable[[MCG, Fused], object], message: str) -> None:
     model = make_model(text=text_config(num_decoder_layers=0))
     with pytest.raises(ValueError, match=message):
-        call(model, TextStates(torch.zeros(1, 1, 16), torch.ones(1, 1, dtype=torch.bool)))
+        call(model, _fused(torch.zeros(1, 1, 16), torch.ones(1, 1, dtype=torch.bool)))
 
 
 def test_pixels_are_normalised_as_by_clip() -> None:
@@ -86,11 +72,17 @@ def test_pixels_are_normalised_as_by_clip() -> None:
     torch.testing.assert_close(seen[0].double(), expected.permute(0, 1, 4, 2, 3), rtol=1e-5, atol=1e-5)
 
 
-def test_projections_are_unit_vectors() -> None:
-    model, states = make_model(), torch.randn(3, 4, 16)
-    for project in (model.project_video, model.project_text):
-        assert project(states).shape == (3, 4, 8)
-        torch.testing.assert_close(project(states).norm(dim=-1), torch.ones(3, 4))
+def test_features_are_unit_vectors_of_the_first_token_and_of_patches_and_words() -> None:
+    model = make_model().eval()
+    video = model.encode_video(INPUTS["frames"])
+    text = model.encode_text(INPUTS["text_ids"], INPUTS["text_mask"].bool())
+    features = (model.video_features(video), model.text_features(text), model.patch_features(video))
+    for found, shape in zip(
+        (*features, model.word_features(text.states_BLD)), [(4,), (4,), (4, 4), (4, 8)], strict=True
+    ):
+        assert found.shape == (*shape, 8)
+        torch.testing.assert_close(found.norm(dim=-1), torch.ones(shape))
+    torch.testing.assert_close(model.word_features(text.states_BLD)[:, 0], features[1])
 
 
 @pytest.mark.parametrize(("value", "shown"), [(0.07, 0.07), (-1.0, 0.001), (3.0, 0.5)])
@@ -125,7 +117,7 @@ def test_activation_checkpointing_changes_no_loss_and_no_gradient(text: dict[str
         bundle.model.checkpoint_activations(on)
         bundle.zero_grad()
         torch.manual_seed(7)
-        losses = bundle({**INPUTS, "label": torch.tensor([[0], [4], [2], [2]])}, seed=0)
+        losses = bundle({**INPUTS, "label": torch.tensor([0, 4, 2, 2])}, seed=0)
         losses["total"].backward()
         gradients = {name: p.grad for name, p in bundle.named_parameters()}
         results.append(({name: loss.item() for name, loss in losses.items()}, gradients))
@@ -154,19 +146,16 @@ def test_the_contrasts_of_a_split_model_keep_the_order_since_alpro_has_no_such_s
 
 def test_as_released_the_decoder_sees_the_padding_of_the_question() -> None:
     states, mask = torch.randn(2, 5, 16), torch.tensor([[True] * 5, [True] * 3 + [False] * 2])
-    answers = {"start_id": 3, "end_id": 2, "pad_id": 0, "num_beams": 2, "max_tokens": 5}
+    memory, unmasked = _fused(states, mask), _fused(states, torch.ones_like(mask))
     ids, everything = torch.tensor([[3, 7, 2]] * 2), torch.ones(2, 3, dtype=torch.bool)
     found = {}
     for compat in ("released", "corrected"):
-        model = make_model(compat=compat).eval()
-        memory, unmasked = TextStates(states, mask), TextStates(states, torch.ones_like(mask))
-        plain = make_model().eval()
-        torch.testing.assert_close(model.generate(unmasked, **answers).scores_B, plain.generate(unmasked, **answers)[1])
+        model, plain = make_model(compat=compat).eval(), make_model().eval()
+        torch.testing.assert_close(model.generate(unmasked, PLAN).scores_B, plain.generate(unmasked, PLAN).scores_B)
         found[compat] = model.decode(ids, everything, memory)
         seen = unmasked if compat == "released" else memory
         torch.testing.assert_close(found[compat], plain.decode(ids, everything, seen))
-        likelihood = model.answer_log_likelihood(memory, ids, everything, torch.arange(2))
-        torch.testing.assert_close(likelihood, plain.answer_log_likelihood(seen, ids, everything, torch.arange(2)))
+        torch.testing.assert_close(model.generate(memory, PLAN).scores_B, plain.generate(seen, PLAN).scores_B)
     assert (found["released"] - found["corrected"])[1].abs().max() > 1e-3
 
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from mcg.model.config import TimeSformerConfig
+from mcg.model.part_configs import TimeSformerConfig
 from mcg.model.timesformer import Attention, TimeSformer
 from tests.mcg.small_model import vision_config
 
@@ -22,8 +22,8 @@ def _clip(num_samples: int = 3, num_frames: int = 2) -> Tensor:
 
 def test_a_clip_becomes_one_state_per_patch_and_cls() -> None:
     states = _make()(_clip())
-    assert states.tokens_BVD.shape == (3, 5, 16) and states.cls_attention_BTP is None
-    assert _make()(_clip(), with_attention=True).cls_attention_BTP.shape == (3, 2, 4)
+    assert states.tokens_BVD.shape == (3, 5, 16) and states.attention_BTP is None
+    assert _make()(_clip(), with_attention=True).attention_BTP.shape == (3, 2, 4)
 
 
 def test_another_clip_shape_is_refused_with_both_shapes() -> None:
@@ -47,7 +47,7 @@ def test_samples_do_not_see_each_other() -> None:
     for i in range(3):
         alone = model(clip[i : i + 1], with_attention=True)
         torch.testing.assert_close(alone.tokens_BVD, together.tokens_BVD[i : i + 1])
-        torch.testing.assert_close(alone.cls_attention_BTP, together.cls_attention_BTP[i : i + 1])
+        torch.testing.assert_close(alone.attention_BTP, together.attention_BTP[i : i + 1])
 
 
 def test_several_clips_in_a_row_are_encoded_one_by_one_and_averaged() -> None:
@@ -56,7 +56,7 @@ def test_several_clips_in_a_row_are_encoded_one_by_one_and_averaged() -> None:
     together = model(torch.cat(clips, 1), with_attention=True)
     alone = [model(clip, with_attention=True) for clip in clips]
     torch.testing.assert_close(together.tokens_BVD, torch.stack([states.tokens_BVD for states in alone]).mean(0))
-    torch.testing.assert_close(together.cls_attention_BTP, torch.cat([states.cls_attention_BTP for states in alone], 1))
+    torch.testing.assert_close(together.attention_BTP, torch.cat([states.attention_BTP for states in alone], 1))
     with pytest.raises(ValueError, match=r"found \(0, 3, 32, 32\).*several clips in a row"):
         model(_clip()[:, :0])
 
@@ -65,8 +65,8 @@ def test_rows_repeats_and_reorders_samples() -> None:
     states = _make()(_clip(), with_attention=True)
     chosen = states.rows(torch.tensor([2, 0, 0]))
     assert torch.equal(chosen.tokens_BVD, states.tokens_BVD[[2, 0, 0]])
-    assert torch.equal(chosen.cls_attention_BTP, states.cls_attention_BTP[[2, 0, 0]])
-    assert _make()(_clip()).rows(torch.tensor([1])).cls_attention_BTP is None
+    assert torch.equal(chosen.attention_BTP, states.attention_BTP[[2, 0, 0]])
+    assert _make()(_clip()).rows(torch.tensor([1])).attention_BTP is None
 
 
 def test_the_order_of_frames_matters() -> None:
@@ -109,7 +109,7 @@ def test_cls_attention_is_that_of_the_last_block_over_the_samples_own_frames() -
     rows: list[Tensor] = []
     last = model.blocks[-1].attn
     hook = last.register_forward_pre_hook(lambda _, given: rows.append(given[0]))
-    found = model(clip, with_attention=True).cls_attention_BTP
+    found = model(clip, with_attention=True).attention_BTP
     hook.remove()
     rows[0] = last(rows[0], with_row=True)[1]
     torch.testing.assert_close(found, rows[0].view(3, 2, 5)[:, :, 1:])

@@ -9,7 +9,7 @@ from mcg.objectives.bundle import Bundle
 from mcg.objectives.config import ObjectivesConfig
 from tests.mcg.small_model import OBJECTIVES, make_inputs, make_model
 
-INPUTS = {**make_inputs(), "label": torch.tensor([[0], [4], [2], [2]])}
+INPUTS = {**make_inputs(), "label": torch.tensor([0, 4, 2, 2])}
 
 
 def _losses(**weights: float) -> dict[str, torch.Tensor]:

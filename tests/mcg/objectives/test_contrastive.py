@@ -40,8 +40,8 @@ def test_the_loss_equals_a_plain_loop(num_samples: int) -> None:
 def test_the_objective_compares_the_cls_states() -> None:
     model, inputs = make_model().eval(), make_inputs()
     states = States(model, inputs, False)
-    video = model.project_video(model.encode_video(inputs["frames"]).tokens_BVD[:, 0])
-    text = model.project_text(model.encode_text(inputs["text_ids"], inputs["text_mask"].bool()).states_BLD[:, 0])
+    video = model.video_features(model.encode_video(inputs["frames"]))
+    text = model.text_features(model.encode_text(inputs["text_ids"], inputs["text_mask"].bool()))
     found = Contrastive(ContrastiveConfig())(states)
     assert found.item() == pytest.approx(_naive(video, text, 0.07), rel=1e-4)
     found.backward()

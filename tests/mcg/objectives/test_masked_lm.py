@@ -16,10 +16,11 @@ from tests.mcg.small_model import make_inputs, make_model
 
 def test_the_loss_is_the_mean_over_the_masked_places() -> None:
     model, inputs = make_model().eval(), make_inputs()
-    inputs["masked_kept"][2, 2] = 1  # chosen, and left as it was
+    inputs["masked_labels"][2, 2] = inputs["text_ids"][2, 2]  # chosen, and left as it was
     states = States(model, inputs, False)
     found = MaskedLM(MaskedLMConfig())(states)
-    logits = model.token_logits(states.masked_fused.states_BLD)
+    masked = model.encode_text(inputs["masked_ids"], inputs["text_mask"].bool())
+    logits = model.token_logits(model.fuse(masked, states.video).text_BLD)
     losses = []
     for b in range(4):
         for place in range(8):

@@ -130,15 +130,15 @@ def test_the_objective_puts_the_parts_together() -> None:
     states = States(model, inputs, with_attention=True)
     found = TokenContrast(TokenContrastConfig(temperature=0.3))(states)
     text, video = states.text, states.video
-    attention_BP = video.cls_attention_BTP.mean(1)
-    merged = merge_words(text.states_BLD, text.cls_attention_BL, inputs["text_words"], text.mask_BL)
+    attention_BP = video.attention_BTP.mean(1)
+    merged = merge_words(text.states_BLD, text.attention_BL, inputs["text_words"], text.mask_BL)
     real = merged.mask_BW
     with torch.no_grad():
         expected = _literal(
-            model.project_text(merged.states_BWD),
+            model.word_features(merged.states_BWD),
             real,
             clipped_weights(merged.attention_BW, real),
-            model.project_video(video.tokens_BVD[:, 1:]),
+            model.patch_features(video),
             clipped_weights(attention_BP, torch.ones_like(attention_BP, dtype=torch.bool)),
             0.3,
         )
@@ -188,15 +188,15 @@ def test_as_released_words_and_patches_have_the_weights_of_others() -> None:
     own = TokenContrast(TokenContrastConfig(padded_words=7))(states)
     released = TokenContrast(TokenContrastConfig(padded_words=7), released=True)(states)
     text, video = states.text, states.video
-    shifted = torch.cat([text.cls_attention_BL[:, 1:], torch.zeros(4, 1)], 1)
+    shifted = torch.cat([text.attention_BL[:, 1:], torch.zeros(4, 1)], 1)
     merged = merge_words(text.states_BLD, shifted, inputs["text_words"], text.mask_BL)
     with torch.no_grad():
         expected = _literal(
-            model.project_text(merged.states_BWD),
+            model.word_features(merged.states_BWD),
             merged.mask_BW,
             clipped_weights(merged.attention_BW, merged.attention_BW > 0),
-            model.project_video(video.tokens_BVD[:, 1:]),
-            clipped_weights(video.cls_attention_BTP.flatten(0, 1)[:4], torch.ones(4, 4, dtype=torch.bool)),
+            model.patch_features(video),
+            clipped_weights(video.attention_BTP.flatten(0, 1)[:4], torch.ones(4, 4, dtype=torch.bool)),
             0.1,
             padding_counts=True,
         )

@@ -138,5 +138,8 @@ def test_scores_by_type_with_failures_wrong_and_the_submission() -> None:
 
 def test_a_decoder_is_needed() -> None:
     _task().check_model(model_config())
-    with pytest.raises(ValueError, match=r"multiple_choice needs a decoder; set model\.text\.num_decoder_layers"):
+    with pytest.raises(
+        ValueError,
+        match=r"multiple_choice needs a decoder: this model has no decoder; set",
+    ):
         _task().check_model(model_config(text=text_config(num_decoder_layers=0)))

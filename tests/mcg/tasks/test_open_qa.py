@@ -11,12 +11,12 @@ import pytest
 import torch
 from pydantic import ValidationError
 
-from mcg.model.bert import TextStates
 from mcg.model.mcg import MCG
+from mcg.model.states import Fused
 from mcg.tasks.answer_list import AnswerListError
 from mcg.tasks.config import OpenQAConfig
-from mcg.tasks.open_qa import NOT_IN_LIST, OpenQA
-from mcg.text import TextCodec
+from mcg.tasks.open_qa import OpenQA, first_token_log_probs
+from mcg.text import NO_LABEL, TextCodec
 from mcg.wordnet import WordNetError
 from shards import MediaFacts, Origin, Sample, SampleError
 from shards.base.errors import MediaError
@@ -131,7 +131,7 @@ def model() -> MCG:
 
 
 @pytest.fixture(scope="module")
-def fused(model: MCG) -> TextStates:
+def fused(model: MCG) -> Fused:
     inputs = make_inputs(3)
     with torch.no_grad():
         return model.fuse(
@@ -145,7 +145,7 @@ def _listed(tmp_path: Path, answering: str, answers: list[str] = ANSWERS, **fiel
     return _task(answering=answering, answer_list=str(file), **fields)
 
 
-def test_generation_gives_as_many_answers_as_beams_best_first(model: MCG, fused: TextStates) -> None:
+def test_generation_gives_as_many_answers_as_beams_best_first(model: MCG, fused: Fused) -> None:
     with torch.inference_mode():
         best = _task(num_beams=4).best_answers(model, fused, 3)
         first = _task(num_beams=4).best_answers(model, fused, 1)
@@ -156,7 +156,7 @@ def test_generation_gives_as_many_answers_as_beams_best_first(model: MCG, fused:
     assert len(_task(num_beams=1).best_answers(model, fused, 5)[0]) == 1
 
 
-def test_ranking_is_by_the_likelihood_of_whole_answers(tmp_path: Path, model: MCG, fused: TextStates) -> None:
+def test_ranking_is_by_the_likelihood_of_whole_answers(tmp_path: Path, model: MCG, fused: Fused) -> None:
     """Against one teacher-forced pass per answer."""
     with torch.inference_mode():
         found = _listed(tmp_path, "ranking").best_answers(model, fused, 5)
@@ -164,7 +164,7 @@ def test_ranking_is_by_the_likelihood_of_whole_answers(tmp_path: Path, model: MC
             expected = {}
             for answer in ANSWERS:
                 ids = torch.from_numpy(CODEC.encode(answer, 10, first=CODEC.dec))[None]
-                memory = TextStates(fused.states_BLD[row : row + 1], fused.mask_BL[row : row + 1])
+                memory = fused.rows(torch.tensor([row]))
                 states = model.decode(ids[:, :-1], torch.ones_like(ids[:, :-1]), memory)
                 logs = model.answer_logits(states).log_softmax(-1)
                 expected[answer] = float(logs.gather(2, ids[:, 1:, None]).sum())
@@ -174,20 +174,20 @@ def test_ranking_is_by_the_likelihood_of_whole_answers(tmp_path: Path, model: MC
 
 
 def test_ranking_scores_only_the_candidates_that_begin_likeliest(
-    tmp_path: Path, model: MCG, fused: TextStates, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, model: MCG, fused: Fused, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     task = _listed(tmp_path, "ranking", num_candidates=2)
     monkeypatch.setattr("mcg.tasks.open_qa._ROWS_AT_ONCE", 4)  # 6 rows in two passes
     with torch.inference_mode():
         found = task.best_answers(model, fused, 5)
-        first_BK = model.first_token_log_probs(fused, CODEC.dec)
+        first_BK = first_token_log_probs(model, fused, CODEC.dec)
     begins = [int(CODEC.encode(answer, 10)[1]) for answer in ANSWERS]
     for row, answers in enumerate(found):
         kept = first_BK[row, begins].topk(2).indices.tolist()
         assert {answer for answer, _ in answers} == {ANSWERS[number] for number in kept}
 
 
-def test_classification_names_an_answer_of_the_list(tmp_path: Path, model: MCG, fused: TextStates) -> None:
+def test_classification_names_an_answer_of_the_list(tmp_path: Path, model: MCG, fused: Fused) -> None:
     with torch.inference_mode():  # the model has a sixth class that no answer stands for
         found = _listed(tmp_path, "classification").best_answers(model, fused, 9)
         probabilities = model.classify(fused)[:, :5].softmax(-1)
@@ -198,9 +198,9 @@ def test_classification_names_an_answer_of_the_list(tmp_path: Path, model: MCG, 
 
 def test_an_example_of_classification_has_a_label(tmp_path: Path) -> None:
     task = _listed(tmp_path, "classification")
-    assert task.encode(sample(RECORD), draws()).arrays["label"].tolist() == [3]
+    assert task.encode(sample(RECORD), draws()).arrays["label"].tolist() == 3
     other = sample(RECORD | {"answer": "violin"})
-    assert task.encode(other, draws()).arrays["label"].tolist() == [NOT_IN_LIST]
+    assert task.encode(other, draws()).arrays["label"].tolist() == NO_LABEL
     assert "answer_ids" not in task.encode(sample(RECORD), draws()).arrays
 
 
@@ -225,7 +225,10 @@ def test_a_model_without_the_part_is_refused_by_key(tmp_path: Path) -> None:
             ValueError, match=rf"model\.num_classes is {classes}, and task\.answer_list .*5 answers; set"
         ):
             task.check_model(model_config(num_classes=classes))
-    with pytest.raises(ValueError, match=r"'generation', which needs a decoder; set model\.text\.num_decoder_layers"):
+    with pytest.raises(
+        ValueError,
+        match=r"'generation', which needs a decoder: this model has no decoder; set",
+    ):
         _task().check_model(model_config(text=text_config(num_decoder_layers=0)))
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from mcg.tasks.config import PretrainConfig
 from mcg.tasks.pretrain import Pretrain, mask_pieces
-from mcg.text import TextCodec
+from mcg.text import NO_LABEL, TextCodec
 from shards import SampleError
 from shards.media.clip_config import ClipConfig
 from tests.mcg.tasks.small_sample import draws, sample
@@ -53,7 +53,7 @@ def test_an_empty_caption_names_the_record(record: dict[str, Any]) -> None:
 def test_a_caption_of_nothing_but_invisible_characters_still_has_a_target() -> None:
     arrays = _task().encode(sample({"caption": "\u200b"}), draws()).arrays
     assert arrays["text_ids"].tolist() == [CODEC.cls, CODEC.sep]
-    assert arrays["masked_kept"].tolist() == [0, 1]
+    assert arrays["masked_labels"].tolist() == [NO_LABEL, CODEC.sep]
 
 
 def test_an_example_depends_on_its_address_alone() -> None:
@@ -75,12 +75,12 @@ def test_evaluation_leaves_out_chance_in_what_the_model_sees() -> None:
 def test_masking_spares_specials_and_always_leaves_a_target(pieces: list[int], seed: int, share: float) -> None:
     ids = np.array([CODEC.cls, *pieces, CODEC.sep])
     before = ids.copy()
-    masked, kept = mask_pieces(ids, share, CODEC, np.random.default_rng(seed))
+    masked, labels = mask_pieces(ids, share, CODEC, np.random.default_rng(seed))
     assert (ids == before).all()
-    targets = (masked != ids) | (kept == 1)
+    targets = labels != NO_LABEL
+    assert (labels[targets] == ids[targets]).all() and (masked == ids)[~targets].all()
     special = np.array([int(i) in CODEC.special for i in ids])
     assert targets.any()
-    assert set(kept.tolist()) <= {0, 1} and not ((kept == 1) & (masked != ids)).any()
     if not special.all():
         assert not (targets & special).any()
     assert masked.min() >= 0 and masked[targets].max() < CODEC.size
@@ -89,11 +89,11 @@ def test_masking_spares_specials_and_always_leaves_a_target(pieces: list[int], s
 def test_masking_keeps_its_shares() -> None:
     g = np.random.default_rng(0)
     ids = np.array([CODEC.cls, *g.integers(1000, 30000, 100_000), CODEC.sep])
-    masked, kept = mask_pieces(ids, 0.15, CODEC, g)
-    targets = (masked != ids) | (kept == 1)
+    masked, labels = mask_pieces(ids, 0.15, CODEC, g)
+    targets = labels != NO_LABEL
     assert targets.mean() == pytest.approx(0.15, abs=0.004)
     assert (masked[targets] == CODEC.mask).mean() == pytest.approx(0.8, abs=0.01)
-    assert kept.sum() / targets.sum() == pytest.approx(0.1, abs=0.01)
+    assert (masked == ids)[targets].mean() == pytest.approx(0.1, abs=0.01)
 
 
 def test_recall_counts_failures_as_wrong_and_leaves_no_features_behind() -> None:

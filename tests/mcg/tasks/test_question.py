@@ -40,8 +40,8 @@ def test_questions_about_one_clip_encode_it_once_and_fuse_as_if_alone() -> None:
     encode = model.encode_video
     model.encode_video = lambda frames: seen.append(len(frames)) or encode(frames)  # type: ignore[assignment,func-returns-value]
     with torch.inference_mode():
-        shared = fuse_questions(model, _origins("abaa"), inputs).states_BLD
-        alone = fuse_questions(model, _origins("abcd"), inputs).states_BLD
+        shared = fuse_questions(model, _origins("abaa"), inputs).text_BLD
+        alone = fuse_questions(model, _origins("abcd"), inputs).text_BLD
     assert seen == [2, 4]
     torch.testing.assert_close(shared, alone, rtol=1e-5, atol=1e-5)
 

@@ -1,0 +1,81 @@
+"""What a model's verbs give to each other, to objectives and to tasks: states of videos, of texts, and of both.
+
+Every kind has masks (True at real tokens) and `rows`, which chooses samples, each any number of times.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from torch import Tensor
+
+
+class VideoStates(NamedTuple):
+    """States of the videos of a batch."""
+
+    tokens_BVD: Tensor
+    mask_BV: Tensor
+    attention_BTP: Tensor | None = None
+    """How much the video's summary attends to each patch of each frame, detached; None unless asked for."""
+    parts: dict[str, Tensor] | None = None
+    """Further states of one kind of model by name, each with B rows; an objective that reads one says so in `needs`."""
+
+    def rows(self, index_N: Tensor) -> VideoStates:
+        """The samples index_N (int64), in that order."""
+        parts = None if self.parts is None else {name: part[index_N] for name, part in self.parts.items()}
+        attention = None if self.attention_BTP is None else self.attention_BTP[index_N]
+        return VideoStates(self.tokens_BVD[index_N], self.mask_BV[index_N], attention, parts)
+
+
+class TextStates(NamedTuple):
+    """States of the texts of a batch."""
+
+    states_BLD: Tensor
+    mask_BL: Tensor
+    attention_BL: Tensor | None = None
+    """How much the text's summary attends to each token, detached; None unless asked for."""
+
+    def rows(self, index_N: Tensor) -> TextStates:
+        """The samples index_N (int64), in that order."""
+        attention = None if self.attention_BL is None else self.attention_BL[index_N]
+        return TextStates(self.states_BLD[index_N], self.mask_BL[index_N], attention)
+
+
+class Fused(NamedTuple):
+    """Texts that have seen their videos, and the videos' states after it, in whatever order the model fused them."""
+
+    text_BLD: Tensor
+    text_mask_BL: Tensor
+    video_BVD: Tensor
+    video_mask_BV: Tensor
+
+    def rows(self, index_N: Tensor) -> Fused:
+        """The samples index_N (int64), in that order."""
+        return Fused(*(part[index_N] for part in self))
+
+
+@dataclass(frozen=True)
+class GenerationPlan:
+    """How answers are generated: beam search from start_id to end_id, scores divided by length.
+
+    num_answers: the best ones of a sample, which follow each other, at most num_beams. max_tokens counts start_id;
+    min_tokens, start_id included, come before end_id.
+    """
+
+    start_id: int
+    end_id: int
+    pad_id: int
+    num_beams: int
+    max_tokens: int
+    min_tokens: int = 1
+    num_answers: int = 1
+
+
+class Generated(NamedTuple):
+    """Answers that a model has generated, num_answers rows for every sample."""
+
+    ids_BA: Tensor
+    """int64, start included, padded."""
+    scores_B: Tensor
+    """float32, mean log-probability of an answer's tokens, the start not counted and the end counted."""

@@ -1,0 +1,32 @@
+"""What an objective is: one loss as a module, which may own a head that is trained or a teacher that is not.
+
+`Bundle` registers every objective, so its parts are put on the device, its parameters are in the optimiser's groups
+(frozen ones in none) and in the training state of a checkpoint. An objective without parameters leaves both unchanged.
+"""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from mcg.objectives.config import ObjectiveConfig
+from mcg.objectives.states import States
+
+
+class Objective(nn.Module):
+    """Base class of the objectives."""
+
+    def __init__(self, config: ObjectiveConfig) -> None:
+        super().__init__()
+        self.config = config
+
+    def forward(self, states: States) -> Tensor:
+        """The loss of a batch, a scalar."""
+        raise NotImplementedError(f"{type(self).__name__} must compute its loss")
+
+    def train(self, mode: bool = True) -> Objective:
+        """Set the mode; a part whose parameters are all frozen, as a teacher's are, stays in evaluation mode."""
+        super().train(mode)
+        for part in self.children():
+            if not any(parameter.requires_grad for parameter in part.parameters()):
+                part.eval()
+        return self
