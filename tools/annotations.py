@@ -36,7 +36,7 @@ class Record:
         return next((self.values[name] for name in spellings if self.values.get(name) is not None), None)
 
 
-def refuse_pickle(path: Path) -> None:
+def _refuse_pickle(path: Path) -> None:
     """Raise AnnotationError for a pickle, with the recipe to turn it into something safe."""
     if path.suffix.lower() in PICKLES:
         raise AnnotationError(
@@ -48,7 +48,7 @@ def refuse_pickle(path: Path) -> None:
 
 def check_file(path: Path) -> None:
     """Raise AnnotationError unless `path` is a readable file with something in it."""
-    refuse_pickle(path)
+    _refuse_pickle(path)
     try:
         if path.is_dir():
             raise OptionError(f"{path}: is a folder; --annotations wants the annotation file itself")
@@ -70,7 +70,7 @@ def about_records(path: Path) -> int:
         try:
             return int(pq.read_metadata(path).num_rows)
         except (pa.ArrowInvalid, OSError):
-            return 0  # no parquet file: parquet_records says so
+            return 0  # no parquet file: _parquet_records says so
     count = -1 if path.suffix.lower() == ".csv" else 0
     with open(path, "rb") as file:
         while block := file.read(1 << 22):
@@ -90,7 +90,7 @@ def table_records(path: Path, required: Columns, optional: Columns) -> Iterator[
     if suffix == ".jsonl":
         return jsonl_records(path)
     if suffix == ".parquet":
-        return parquet_records(path, required, optional)
+        return _parquet_records(path, required, optional)
     raise AnnotationError(
         f"{path}: cannot tell the form from {suffix or 'a name without suffix'}; rename or convert it to one of "
         f"{', '.join(TABLES)}, .json"
@@ -193,7 +193,7 @@ def tsv_lines(path: Path) -> Iterator[tuple[int, list[str]]]:
             yield number, line.rstrip("\r\n").split("\t")
 
 
-def parquet_records(path: Path, required: Columns, optional: Columns) -> Iterator[Record | BadRow]:
+def _parquet_records(path: Path, required: Columns, optional: Columns) -> Iterator[Record | BadRow]:
     """Records of a parquet file; places are "row N", the first being row 1."""
     import pyarrow as pa
     import pyarrow.parquet as pq

@@ -91,21 +91,12 @@ def convert_dataset(
             progress=progress,
         )
         if not report.num_resumed:
-            check_usable(report, source)
+            report.check_usable(source)
         report.check({"the writer counted": writer.rows_done})  # before the dataset is declared finished
         summary = writer.close()
     lost = _settle(report, summary)
     report.seconds = time.monotonic() - begin
     return lost
-
-
-def check_usable(report: Report, source: str) -> None:
-    """Raise ConversionError where every row was refused."""
-    if report.num_rows == report.num_quarantined:
-        first = " | ".join(report.examples[:3])
-        raise ConversionError(
-            f"{source}: none of its {report.num_rows} rows gave a sample, so nothing is written; the first: {first}"
-        )
 
 
 def _skip(report: Report, rows: Iterator[Item], count: int, source: str) -> None:

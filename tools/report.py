@@ -54,6 +54,14 @@ class Report:
         if bad.example and len(self.examples) < NUM_EXAMPLES:
             self.examples.append(bad.example)
 
+    def check_usable(self, source: str) -> None:
+        """Raise ConversionError where every row of the source was refused."""
+        if self.num_rows == self.num_quarantined:
+            first = " | ".join(self.examples[:3])
+            raise ConversionError(
+                f"{source}: none of its {self.num_rows} rows gave a sample, so nothing is written; the first: {first}"
+            )
+
     def check(self, found: dict[str, int]) -> None:
         """Compare num_rows with the counts of others, each named. Raises ConversionError."""
         if any(count != self.num_rows for count in found.values()):

@@ -8,9 +8,9 @@ from typing import NamedTuple
 import pytest
 
 from tests.tools.watching import watch
-from tools.conversion import check_usable, convert
+from tools.conversion import convert
 from tools.engine import threads
-from tools.report import ConversionError, Report
+from tools.report import Report
 from tools.rows import MALFORMED, BadRow
 
 
@@ -42,12 +42,3 @@ def test_an_error_of_the_writer_stops_the_work() -> None:
     with pytest.raises(OSError, match="disk"):
         convert(Report(name="d", out="out"), iter(range(1000)), _work, fail, lambda bad: None, engine=threads(2))
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("convert")]
-
-
-def test_nothing_usable_is_an_error_with_the_first_reasons() -> None:
-    report = Report(name="d", out="out")
-    convert(report, [1, 3], _work, _write, lambda bad: None, engine=threads(1))
-    with pytest.raises(
-        ConversionError, match=r"a\.csv: none of its 2 rows gave a sample, .* the first: malformed line"
-    ):
-        check_usable(report, "a.csv")

@@ -22,3 +22,11 @@ def test_accounts_that_do_not_agree_are_named() -> None:
     report.check({"the writer counted": 3, "samples and quarantine hold": 3})
     with pytest.raises(ConversionError, match="out: the accounts do not add up: 3 rows came in, the writer counted 2;"):
         report.check({"the writer counted": 2})
+
+
+def test_nothing_usable_is_an_error_with_the_first_reasons() -> None:
+    report = Report(name="d", out="out", num_rows=2)
+    for number in range(2):
+        report.refuse(BadRow.at(f"line {number}", "a.csv", MALFORMED, "torn"))
+    with pytest.raises(ConversionError, match=r"a\.csv: none of its 2 rows gave .* the first: malformed line"):
+        report.check_usable("a.csv")

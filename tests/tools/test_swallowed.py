@@ -223,4 +223,4 @@ def test_a_build_tells_of_as_many_rows_as_the_file_has_records(text_file: Write,
     result = CliRunner().invoke(app, [*arguments, "--json"])
     assert result.exit_code == 0, result.output
     summary = json.loads(result.stdout.strip().splitlines()[-1])
-    assert (summary["num_rows"], summary["samples"], summary["num_quarantined"]) == (5, 4, 1)
+    assert (summary["num_rows"], summary["num_samples"], summary["num_quarantined"]) == (5, 4, 1)

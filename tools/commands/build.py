@@ -8,6 +8,7 @@ that a build cannot go on with others.
 from __future__ import annotations
 
 import copy
+import functools
 import inspect
 import operator
 from collections.abc import Callable, Iterator
@@ -18,9 +19,11 @@ from typer.core import TyperGroup
 
 from shards.base import complain
 from shards.cli import DEBUG_OPTION, JSON_OPTION, WRONG_USAGE, one_line_errors, print_examples, show_progress
-from tools.commands import profiles
+from tools.commands.profiles import PROFILE_OPTIONS, find_profile
+from tools.commands.signature import with_options
 from tools.commands.summary import STOPPED, check_quarantined, print_report
-from tools.datasets import DATASETS, UnknownDataset, find_dataset
+from tools.datasets import DATASETS, find_dataset
+from tools.rows import OptionError
 
 BUILD_HELP = """Turn annotations and media into a dataset of tar shards with an index.
 
@@ -57,7 +60,7 @@ class DatasetCommands(TyperGroup):
         """The command of a dataset; an unknown one ends the program with the nearest name."""
         try:
             name, make_rows = find_dataset(cmd_name)
-        except UnknownDataset as error:
+        except OptionError as error:
             complain(error)
             raise typer.Exit(WRONG_USAGE) from None
         program = typer.Typer(rich_markup_mode=None, pretty_exceptions_enable=False, add_completion=False)
@@ -68,15 +71,8 @@ class DatasetCommands(TyperGroup):
 def _command(dataset: str, make_rows: Callable[..., Iterator[Any]]) -> Callable[..., None]:
     """The function behind the command of a dataset, with the signature that typer reads."""
     own = [_as_option(parameter) for parameter in inspect.signature(make_rows, eval_str=True).parameters.values()]
-    _, _, _, *common = inspect.signature(_build, eval_str=True).parameters.values()
-
-    def command(**values: Any) -> None:
-        options = {parameter.name: values.pop(parameter.name) for parameter in own}
-        _build(dataset, make_rows, {name: value for name, value in options.items() if value is not None}, **values)
-
-    parameters = [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in (*own, *common)]
-    command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
-    command.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+    build = functools.partial(_build, dataset, make_rows)
+    command = with_options(build, own=own, profile_changes=PROFILE_OPTIONS)
     command.__doc__ = inspect.getdoc(make_rows)
     return command
 
@@ -97,7 +93,8 @@ def _as_option(parameter: inspect.Parameter) -> inspect.Parameter:
 def _build(
     dataset: str,
     make_rows: Callable[..., Iterator[Any]],
-    options: dict[str, Any],
+    own: dict[str, Any],
+    profile_changes: dict[str, Any],
     out: str = typer.Option(help="Folder or URL prefix (s3://...) for the dataset; one per split."),
     name: str | None = typer.Option(None, help="The dataset's name in origins and logs.  [default: DATASET]"),
     samples_per_shard: int = typer.Option(1000, min=1, help="Samples in a tar."),
@@ -105,39 +102,19 @@ def _build(
     media_profile: str | None = typer.Option(
         None, help="What to make of media (see transcode --help); they stay as they are by default."
     ),
-    short_side: int | None = profiles.SHORT_SIDE,
-    fps: float | None = profiles.FPS,
-    every: int | None = profiles.EVERY,
-    gop: int | None = profiles.GOP,
-    codec: str | None = profiles.CODEC,
-    quality: int | None = profiles.QUALITY,
-    num_frames: int | None = profiles.NUM_FRAMES,
-    picture: str | None = profiles.PICTURE,
-    picture_quality: int | None = profiles.PICTURE_QUALITY,
     threads: int = typer.Option(2, min=1, help="Threads that read, probe and transcode media."),
     max_quarantined: int | None = typer.Option(None, min=0, help="Exit with 1 above so many quarantined rows."),
     as_json: bool = JSON_OPTION,
     debug: bool = DEBUG_OPTION,
 ) -> None:
     """Build a dataset from the options of its own and of every build."""
-    changes = {
-        "short_side": short_side,
-        "fps": fps,
-        "every": every,
-        "gop": gop,
-        "codec": codec,
-        "quality": quality,
-        "num_frames": num_frames,
-        "picture": picture,
-        "picture_quality": picture_quality,
-    }
     with one_line_errors(debug, STOPPED):
-        profile = profiles.find_profile(media_profile, changes)
+        profile = find_profile(media_profile, profile_changes)
         from tools import engine
         from tools.build import build
         from tools.provenance import provenance_of
 
-        rows = make_rows(**options)
+        rows = make_rows(**own)
         total = operator.length_hint(rows, 0)
         if limit is not None:
             total = min(limit, total or limit)
@@ -146,9 +123,9 @@ def _build(
                 rows,
                 out,
                 name or dataset,
-                options["annotations"].name if "annotations" in options else dataset,
+                own["annotations"].name if "annotations" in own else dataset,
                 samples_per_shard=samples_per_shard,
-                provenance=provenance_of(dataset, options, samples_per_shard, limit, profile),
+                provenance=provenance_of(dataset, own, samples_per_shard, limit, profile),
                 limit=limit,
                 engine=engine.threads(threads),
                 profile=profile[1] if profile else None,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import typer
 
@@ -15,7 +15,8 @@ from shards.cli import (
     one_line_errors,
     show_progress,
 )
-from tools.commands import profiles
+from tools.commands.profiles import PROFILE_OPTIONS, find_profile
+from tools.commands.signature import with_options
 from tools.commands.summary import STOPPED, check_quarantined, print_report
 
 if TYPE_CHECKING:
@@ -44,19 +45,11 @@ Exit codes: 0 done, 1 an error, or more quarantined than --max-quarantined, 2 wr
 """
 
 
-def transcode(
+def _transcode(
+    profile_changes: dict[str, Any],
     source: str = typer.Argument(metavar="SRC", help="Folder or URL of a dataset (other tars: shards index first)."),
     out: str = typer.Argument(metavar="OUT", help="Folder or URL prefix (s3://...) for the new one."),
     profile_name: str = typer.Option("h264_256", "--profile", help="One of the profiles above."),
-    short_side: int | None = profiles.SHORT_SIDE,
-    fps: float | None = profiles.FPS,
-    every: int | None = profiles.EVERY,
-    gop: int | None = profiles.GOP,
-    codec: str | None = profiles.CODEC,
-    quality: int | None = profiles.QUALITY,
-    num_frames: int | None = profiles.NUM_FRAMES,
-    picture: str | None = profiles.PICTURE,
-    picture_quality: int | None = profiles.PICTURE_QUALITY,
     name: str | None = typer.Option(None, help="The dataset's name in origins and logs.  [default: that of SRC]"),
     samples_per_shard: int = typer.Option(1000, min=1, help="Samples in a tar."),
     limit: int | None = typer.Option(None, min=1, help="Take only the first so many samples."),
@@ -67,19 +60,8 @@ def transcode(
     as_json: bool = JSON_OPTION,
     debug: bool = DEBUG_OPTION,
 ) -> None:
-    changes = {
-        "short_side": short_side,
-        "fps": fps,
-        "every": every,
-        "gop": gop,
-        "codec": codec,
-        "quality": quality,
-        "num_frames": num_frames,
-        "picture": picture,
-        "picture_quality": picture_quality,
-    }
     with one_line_errors(debug, STOPPED):
-        found = profiles.find_profile(profile_name, changes)
+        found = find_profile(profile_name, profile_changes)
         assert found is not None
         from shards.dataset import Index
         from shards.storage import open_source
@@ -104,6 +86,9 @@ def transcode(
     out_file = f"{report.out}/quarantine.jsonl"
     print_report(report, as_json, report.source, out_file, _facts(report))
     check_quarantined(report.num_quarantined, max_quarantined)
+
+
+transcode = with_options(_transcode, profile_changes=PROFILE_OPTIONS)
 
 
 def _facts(report: TranscodeReport) -> Iterator[tuple[str, str]]:

@@ -36,15 +36,11 @@ DATASETS: dict[str, Callable[..., Iterator[Row | BadRow]]] = {
 }
 
 
-class UnknownDataset(OptionError):
-    """A name that is not in DATASETS; the text lists those that are, and the nearest."""
-
-
 def find_dataset(name: str) -> tuple[str, Callable[..., Iterator[Row | BadRow]]]:
-    """The name as in DATASETS ("msrvtt-qa" is "msrvtt_qa") and its `rows` function. Raises UnknownDataset."""
+    """The name as in DATASETS ("msrvtt-qa" is "msrvtt_qa") and its `rows` function. Raises OptionError."""
     plain = name.lower().replace("-", "_")
     if plain in DATASETS:
         return plain, DATASETS[plain]
     near = difflib.get_close_matches(plain, DATASETS, n=1)
     hint = f"did you mean {near[0]!r}? " if near else ""
-    raise UnknownDataset(f"no dataset is called {name!r}; {hint}known: {', '.join(sorted(DATASETS))}")
+    raise OptionError(f"no dataset is called {name!r}; {hint}known: {', '.join(sorted(DATASETS))}")

@@ -37,11 +37,11 @@ def rows(
     """
     check_file(annotations)
     is_mapping = id_map is not None and id_map.suffix.lower() == ".txt"
-    folder = MediaFolder(media, EXTENSIONS, youtube_mapping(id_map) if id_map and is_mapping else id_map)
+    folder = MediaFolder(media, EXTENSIONS, _youtube_mapping(id_map) if id_map and is_mapping else id_map)
     return question_rows(question_records(annotations, REQUIRED, SUFFIXES), annotations, folder, read, _names)
 
 
-def youtube_mapping(path: Path) -> dict[str, str]:
+def _youtube_mapping(path: Path) -> dict[str, str]:
     """{"vid1": file name without extension} of youtube_mapping.txt. Raises AnnotationError with file and line."""
     names: dict[str, str] = {}
     for number, fields in tsv_lines(path):

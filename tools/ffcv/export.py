@@ -20,11 +20,11 @@ from typing import TextIO
 from shards.base import DatasetError
 from shards.cli import Progress
 from shards.read import MAX_FRAMES, Beton, BetonReader, Origin
-from tools.conversion import check_usable, convert
+from tools.conversion import convert
 from tools.engine import Engine, threads
-from tools.ffcv.file_writer import SETTINGS, FileWriter, Mode, import_ffcv, page_bytes
+from tools.ffcv.file_writer import SETTINGS, FileWriter, Mode
 from tools.ffcv.out_file import written_aside
-from tools.ffcv.samples import Failure, Samples, failure
+from tools.ffcv.samples import Failure, Samples
 from tools.report import NUM_EXAMPLES, ConversionError, Report
 from tools.rows import BadRow, OptionError
 
@@ -63,12 +63,12 @@ def export(
     same samples in the same way, there is nothing to do.
 
     engine: where samples are decoded; None: two threads. roots: where shards may lie beside `url`.
-    Raises NoFfcv, OptionError, ConversionError; DatasetError and SourceError of the dataset; OSError for the disk.
+    Raises OptionError, ConversionError; DatasetError and SourceError of the dataset; OSError for the disk.
     """
     begin = time.monotonic()
     if not 1 <= num_frames <= MAX_FRAMES:
         raise OptionError(f"--num-frames must lie in 1..{MAX_FRAMES}, found {num_frames}")
-    import_ffcv()
+    FileWriter.check_installed()
     samples = Samples(url, num_frames, short_side, where, exclude, roots)
     report = ExportReport(name=samples.name, out=out, mode=mode, num_frames=num_frames, short_side=short_side)
     settings = samples.settings() | {"mode": mode, "quality": quality if mode == "jpg" else None}
@@ -79,13 +79,13 @@ def export(
     if progress is not None:
         progress.update(0, samples.number)
     with written_aside(out) as (part, quarantine_part, handle):
-        page = page_bytes(samples.sizes(), num_frames, mode, shutil.disk_usage(os.path.dirname(part)).free)
+        page = FileWriter.page_bytes(samples.sizes(), num_frames, mode, shutil.disk_usage(os.path.dirname(part)).free)
         with (
             open(quarantine_part, "w", encoding="ascii") as lines,
             FileWriter(part, num_frames, samples.number, page, mode, quality, settings) as writer,
         ):
             _convert(report, samples, writer, lines, engine or threads(2), progress)
-            check_usable(report, url)
+            report.check_usable(url)
         _check_file(report, samples, part, writer)
         os.fsync(handle)
         os.replace(quarantine_part, f"{out}.quarantine.jsonl")
@@ -129,7 +129,7 @@ def _take_over_finished(report: ExportReport) -> None:
     report.num_quarantined, report.num_rows = len(lines), report.num_samples + len(lines)
     report.num_resumed = report.num_rows
     failures = [
-        failure(Origin(line["dataset"], line["shard"], line["key"]), line["stage"], line["reason"]) for line in lines
+        Failure.of(Origin(line["dataset"], line["shard"], line["key"]), line["stage"], line["reason"]) for line in lines
     ]
     report.quarantined = dict(Counter(bad.kind for bad in failures))
     report.examples = [bad.example for bad in failures if bad.example][:NUM_EXAMPLES]

@@ -12,10 +12,9 @@ from typing import Any, Literal
 
 import numpy as np
 
-from shards.base import PrintableError
 from shards.dataset import MAX_TEXT_BYTES
 from shards.read import FieldKind, checksum, fields, row_type
-from tools.ffcv.samples import Failure, Ready, failure
+from tools.ffcv.samples import Failure, Ready
 from tools.report import ConversionError
 
 Mode = Literal["raw", "jpg"]
@@ -34,55 +33,38 @@ _NO_FRAME = np.zeros((1, 1, 3), np.uint8)
 """Stands where a sample has fewer frames than others."""
 
 
-class NoFfcv(PrintableError, ValueError):
-    """ffcv is not installed, or its libraries are not."""
-
-
-def import_ffcv() -> Any:
-    """What is used of ffcv. Raises NoFfcv."""
-    try:
-        from ffcv import fields as kinds
-        from ffcv import memory_allocator, writer
-    except (ImportError, OSError) as error:
-        raise NoFfcv(
-            f"ffcv cannot be imported ({error}); install it: apt-get install libopencv-dev libturbojpeg0-dev "
-            "pkg-config g++, then pip install 'mcg-streams[ffcv]' (in a checkout: make ffcv)"
-        ) from error
-    return SimpleNamespace(kinds=kinds, memory_allocator=memory_allocator, writer=writer)
-
-
-def page_bytes(sizes: Iterable[tuple[int, int]], num_frames: int, mode: Mode, free: int) -> int:
-    """The size of a page into which every sample fits: a power of two.
-
-    sizes: (bytes of frames, bytes of text) of each sample. free: bytes that the disk has. Raises ConversionError where
-    raw frames do not fit on it, or a sample in no page.
-    """
-    largest = total = 0
-    for frames, text in sizes:
-        largest = max(largest, _most_bytes(frames, num_frames, _MOST_ESCAPED * text + _OWN_TEXT))
-        total += frames
-    if mode == "raw" and total > free:
-        raise ConversionError(
-            f"the frames take {total / 1e9:.1f} GB, the disk has {free / 1e9:.1f} GB left; use --mode jpg, fewer "
-            "frames, or a smaller side"
-        )
-    for wanted in (_SAMPLES_PER_PAGE[mode] * largest, largest):
-        page = max(_MIN_PAGE, 1 << (wanted - 1).bit_length())
-        if page <= _MAX_PAGE:
-            return page
-    raise ConversionError(
-        f"one sample takes up to {largest} bytes, and a page has at most {_MAX_PAGE}; take fewer frames or a smaller "
-        "side"
-    )
-
-
-def _most_bytes(frames: int, num_frames: int, text: int) -> int:
-    """What a sample takes at most, as pixels or JPEG, with frames and text of so many bytes."""
-    return frames + frames // 4 + _JPEG_HEADER * num_frames + text
-
-
 class FileWriter:
     """A file in the making; rows are filled in their order, and what has no row yet leaves nothing but a gap."""
+
+    @staticmethod
+    def check_installed() -> None:
+        """Raise ConversionError where ffcv cannot be imported."""
+        _import_ffcv()
+
+    @staticmethod
+    def page_bytes(sizes: Iterable[tuple[int, int]], num_frames: int, mode: Mode, free: int) -> int:
+        """The size of a page into which every sample fits: a power of two.
+
+        sizes: (bytes of frames, bytes of text) of each sample. free: bytes that the disk has. Raises ConversionError
+        where raw frames do not fit on it, or a sample in no page.
+        """
+        largest = total = 0
+        for frames, text in sizes:
+            largest = max(largest, _most_bytes(frames, num_frames, _MOST_ESCAPED * text + _OWN_TEXT))
+            total += frames
+        if mode == "raw" and total > free:
+            raise ConversionError(
+                f"the frames take {total / 1e9:.1f} GB, the disk has {free / 1e9:.1f} GB left; use --mode jpg, fewer "
+                "frames, or a smaller side"
+            )
+        for wanted in (_SAMPLES_PER_PAGE[mode] * largest, largest):
+            page = max(_MIN_PAGE, 1 << (wanted - 1).bit_length())
+            if page <= _MAX_PAGE:
+                return page
+        raise ConversionError(
+            f"one sample takes up to {largest} bytes, and a page has at most {_MAX_PAGE}; take fewer frames or a "
+            "smaller side"
+        )
 
     def __init__(
         self,
@@ -95,7 +77,7 @@ class FileWriter:
         settings: dict[str, Any],
     ) -> None:
         """settings: what the file is made of and how, which its first sample tells."""
-        self._ffcv = import_ffcv()
+        self._ffcv = _import_ffcv()
         self._settings = settings
         self._num_frames, self._page_bytes, self._mode = num_frames, page_bytes, mode
         self.num_samples = self.num_records = 0
@@ -144,7 +126,7 @@ class FileWriter:
         text = len(json.dumps(ready.text)) + 1
         needed = _most_bytes(ready.frames.nbytes, self._num_frames, key.size + text)
         if text > MAX_TEXT_BYTES or needed > self._page_bytes:
-            return failure(ready.origin, "write", f"frames take {ready.frames.nbytes} bytes, text {text}: too many")
+            return Failure.of(ready.origin, "write", f"frames take {ready.frames.nbytes} bytes, text {text}: too many")
         if ready.origin.shard not in self._names[-1:]:
             self._names.append(ready.origin.shard)
         facts, row = ready.facts, self.num_samples
@@ -171,3 +153,21 @@ class FileWriter:
         values["text_sum"] = checksum(*written[:2])
         for number, frame in enumerate(written[2:]):
             values[f"sum_{number}"] = checksum(frame)
+
+
+def _import_ffcv() -> Any:
+    """What is used of ffcv. Raises ConversionError."""
+    try:
+        from ffcv import fields as kinds
+        from ffcv import memory_allocator, writer
+    except (ImportError, OSError) as error:
+        raise ConversionError(
+            f"ffcv cannot be imported ({error}); install it: apt-get install libopencv-dev libturbojpeg0-dev "
+            "pkg-config g++, then pip install 'mcg-streams[ffcv]' (in a checkout: make ffcv)"
+        ) from error
+    return SimpleNamespace(kinds=kinds, memory_allocator=memory_allocator, writer=writer)
+
+
+def _most_bytes(frames: int, num_frames: int, text: int) -> int:
+    """What a sample takes at most, as pixels or JPEG, with frames and text of so many bytes."""
+    return frames + frames // 4 + _JPEG_HEADER * num_frames + text

@@ -45,16 +45,16 @@ class Failure(BadRow):
     def example(self) -> str:
         return "" if self.stage == "selection" else f"{self.origin}: {self.reason}"
 
+    @staticmethod
+    def of(origin: Origin, stage: str, reason: str) -> Failure:
+        """The usual form."""
+        return Failure(f"{origin.shard}:{origin.key}", reason, origin, stage)
+
     def line(self) -> dict[str, str]:
         """The line of an exclusion list."""
         origin = self.origin
         where = {"dataset": origin.dataset, "shard": origin.shard, "key": origin.key}
         return {**where, "stage": self.stage, "reason": self.reason}
-
-
-def failure(origin: Origin, stage: str, reason: str) -> Failure:
-    """Why a sample is not written."""
-    return Failure(f"{origin.shard}:{origin.key}", reason, origin, stage)
 
 
 class _Fetched(NamedTuple):
@@ -135,23 +135,23 @@ class Samples:
         """Decode a sample, or say why it cannot be used or was left out."""
         shard, row, fetched = item
         if fetched is None:
-            return failure(self._reader.origin_of(shard, row), "selection", "left out by where or exclude")
+            return Failure.of(self._reader.origin_of(shard, row), "selection", "left out by where or exclude")
         if isinstance(fetched, SampleError):
-            return failure(fetched.origin, "read", fetched.reason)
+            return Failure.of(fetched.origin, "read", fetched.reason)
         origin = self._reader.origin_of(shard, fetched.sample)
         facts = self._index.rows(shard).facts(fetched.sample)
         try:
             texts = self._reader.texts(fetched)
         except TextError as error:
-            return failure(origin, "read", str(error))
+            return Failure.of(origin, "read", str(error))
         if not texts.records:
-            return failure(origin, "read", "has no text record")
+            return Failure.of(origin, "read", "has no text record")
         try:
             plan = self._plan(facts)
             media = bytes(fetched.media) if isinstance(fetched.media, memoryview) else fetched.media
             frames = decode(media, facts.kind, plan)
         except MediaError as error:
-            return failure(origin, "decode", str(error))
+            return Failure.of(origin, "decode", str(error))
         times = [facts.start_time + number / facts.fps if facts.fps else facts.start_time for number in plan.frames]
         stored = MediaFacts(
             "stored",

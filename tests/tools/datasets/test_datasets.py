@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tools.datasets import DATASETS, UnknownDataset, find_dataset
+from tools.datasets import DATASETS, find_dataset
+from tools.rows import OptionError
 
 
 def test_names_are_found_in_either_spelling() -> None:
@@ -12,9 +13,9 @@ def test_names_are_found_in_either_spelling() -> None:
 
 
 def test_an_unknown_name_lists_the_known_and_the_nearest() -> None:
-    with pytest.raises(UnknownDataset) as error:
+    with pytest.raises(OptionError) as error:
         find_dataset("web-vid")
     known = ", ".join(sorted(DATASETS))
     assert str(error.value) == f"no dataset is called 'web-vid'; did you mean 'webvid'? known: {known}"
-    with pytest.raises(UnknownDataset, match=r"no dataset is called 'zzz'; known: "):
+    with pytest.raises(OptionError, match=r"no dataset is called 'zzz'; known: "):
         find_dataset("zzz")
