@@ -4,12 +4,12 @@ from .base.errors import CursorMismatch as CursorMismatch
 from .base.errors import MediaError as MediaError
 from .base.errors import TooManyFailures as TooManyFailures
 from .dataset.writing.writer import DatasetWriter as DatasetWriter
-from .loader.collate import Batch as Batch
 from .loader.config import CacheConfig as CacheConfig
 from .loader.config import DatasetConfig as DatasetConfig
 from .loader.config import LoaderConfig as LoaderConfig
 from .loader.loader import Loader as Loader
 from .loader.quarantine import Failure as Failure
+from .loader.stages.batch import Batch as Batch
 from .loader.torch_dataset import TorchDataset as TorchDataset
 from .media.clip import EncodedClip as EncodedClip
 from .media.clip import plan_clip as plan_clip

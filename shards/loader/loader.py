@@ -34,13 +34,13 @@ import numpy as np
 
 from shards.base.printing import logger
 from shards.decode.backends import open_backend
-from shards.loader.collate import PADDING, Batch
 from shards.loader.config import LoaderConfig
 from shards.loader.feed import Feed, open_feed
 from shards.loader.growth import feeds_at
 from shards.loader.lookahead import LookAhead
-from shards.loader.pool import Pool
 from shards.loader.quarantine import FailureBudget, Ledger, exhausted
+from shards.loader.stages.batch import PADDING, Batch
+from shards.loader.stages.pool import Pool
 from shards.loader.stats import Accounting, HandedOver, Stats
 from shards.loader.worker import Encode, Pending, RngFactory, Worker
 from shards.order.blend import Blend

@@ -14,8 +14,8 @@ from typing import Any
 
 from torch.utils.data import IterableDataset, get_worker_info
 
-from shards.loader.collate import Batch
 from shards.loader.loader import Loader
+from shards.loader.stages.batch import Batch
 
 
 class TorchDataset(IterableDataset[Batch]):

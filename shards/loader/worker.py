@@ -22,10 +22,11 @@ from numpy.typing import NDArray
 
 from shards.base.errors import MediaError
 from shards.decode.decoder import Decoder, Frames
-from shards.loader.collate import PADDING, Batch, Slot, collate
 from shards.loader.config import LoaderConfig
 from shards.loader.feed import Feed
 from shards.loader.quarantine import Failure, Ledger
+from shards.loader.stages.batch import PADDING, Batch, Slot
+from shards.loader.stages.collate import collate
 from shards.loader.stats import Stats
 from shards.media.clip import EncodedClip
 from shards.media.clip_plan import ClipPlan

@@ -11,9 +11,9 @@ import numpy as np
 from PIL import Image
 
 from shards.dataset.writing.writer import DatasetWriter
-from shards.loader.collate import Batch
 from shards.loader.config import DatasetConfig, LoaderConfig
 from shards.loader.loader import Loader
+from shards.loader.stages.batch import Batch
 from shards.loader.worker import RngFactory
 from shards.media.clip import EncodedClip
 from shards.media.clip_plan import ClipPlan

@@ -15,9 +15,9 @@ import pytest
 
 from shards.base.errors import DatasetError, SourceError, TooManyFailures
 from shards.dataset.tars.tar import scan
-from shards.loader.collate import Batch
 from shards.loader.config import LoaderConfig
 from shards.loader.loader import Loader
+from shards.loader.stages.batch import Batch
 from shards.loader.worker import RngFactory
 from shards.read.sample import Sample
 from tests.shards.fresh import FRESH

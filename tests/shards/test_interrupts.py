@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from shards.base.errors import SourceError, TooManyFailures
-from shards.loader.collate import Batch
+from shards.loader.stages.batch import Batch
 from shards.loader.worker import RngFactory
 from shards.media.clip import EncodedClip
 from shards.read.sample import Sample

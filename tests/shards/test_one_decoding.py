@@ -21,9 +21,9 @@ from shards.dataset.writing.writer import DatasetWriter
 from shards.decode.backends import BACKENDS
 from shards.decode.cpu import decode
 from shards.decode.decoder import Backend
-from shards.loader.collate import Batch
 from shards.loader.config import LoaderConfig
 from shards.loader.loader import Loader
+from shards.loader.stages.batch import Batch
 from shards.loader.stats import Snapshot
 from shards.loader.worker import Encode, RngFactory
 from shards.media.clip import EncodedClip, plan_clip

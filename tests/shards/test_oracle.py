@@ -18,9 +18,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shards.base.errors import TooManyFailures
-from shards.loader.collate import PADDING
 from shards.loader.config import DatasetConfig, LoaderConfig
 from shards.loader.loader import Loader
+from shards.loader.stages.batch import PADDING
 from shards.loader.worker import RngFactory
 from shards.media.clip import EncodedClip
 from shards.order.blend import Blend, cycle

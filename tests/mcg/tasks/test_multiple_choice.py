@@ -14,7 +14,8 @@ from mcg.tasks.config import MultipleChoiceConfig
 from mcg.tasks.multiple_choice import MultipleChoice
 from mcg.text import TextCodec
 from shards import Batch, EncodedClip, SampleError
-from shards.loader.collate import Slot, collate
+from shards.loader.stages.batch import Slot
+from shards.loader.stages.collate import collate
 from tests.mcg.small_model import make_model, model_config, text_config
 from tests.mcg.tasks.small_sample import ORIGIN, draws, sample
 

@@ -17,9 +17,9 @@ import numpy as np
 import pytest
 
 from shards.base.errors import CursorMismatch, MediaError, TooManyFailures
-from shards.loader.collate import PADDING
 from shards.loader.config import DatasetConfig, LoaderConfig
 from shards.loader.loader import Loader
+from shards.loader.stages.batch import PADDING
 from shards.loader.worker import Encode, RngFactory
 from shards.media.clip import EncodedClip
 from shards.read.sample import Sample, SampleError

@@ -12,8 +12,8 @@ import pytest
 from torchdata.stateful_dataloader import StatefulDataLoader
 from torchdata.stateful_dataloader.stateful import Stateful
 
-from shards.loader.collate import Batch
 from shards.loader.loader import Loader
+from shards.loader.stages.batch import Batch
 from shards.loader.torch_dataset import TorchDataset
 from tests.shards.conftest import REPOSITORY
 from tests.shards.fresh import FRESH

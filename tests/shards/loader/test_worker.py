@@ -17,8 +17,8 @@ import torch
 from shards.decode.backends import BACKENDS
 from shards.decode.cpu import decode
 from shards.decode.decoder import Backend, Frames
-from shards.loader.collate import Batch
 from shards.loader.loader import Loader
+from shards.loader.stages.batch import Batch
 from shards.loader.worker import Encode, RngFactory
 from shards.media.clip import EncodedClip
 from shards.media.clip_plan import ClipPlan

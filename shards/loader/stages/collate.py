@@ -10,7 +10,6 @@ Frames on a GPU are stacked there, on a stream of their own that is done before 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -18,59 +17,13 @@ import numpy as np
 import numpy.typing as npt
 
 from shards.decode.decoder import Frames
-from shards.loader.quarantine import Failure
-from shards.read.sample import Origin
+from shards.loader.stages.batch import Batch, Slot
 
 if TYPE_CHECKING:
     import torch
 
-PADDING = Origin("", "", "padding")
-"""The origin of slots that only fill up the last batch of an evaluation."""
 _DTYPES = {4: ("uint8",), 2: ("float16", "float32")}
 """Number formats by the number of axes: frames have four, features two."""
-
-
-@dataclass(frozen=True, slots=True)
-class Slot:
-    """One slot of a batch: a decoded element, or the failure of one (frames None), or padding (origin PADDING)."""
-
-    origin: Origin
-    frames: Frames | None
-    """(T, H, W, 3) uint8 RGB or (S, F) features of S moments, float16 or float32; an array or a tensor."""
-    arrays: dict[str, npt.NDArray[Any]] = field(default_factory=dict)
-    meta: dict[str, Any] = field(default_factory=dict)
-    failures: tuple[Failure, ...] = ()
-    """What was tried in vain for this slot, in order."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Batch:
-    """One rank's part of a global batch; B is the rank's number of slots."""
-
-    frames: Frames
-    """(B, T, H, W, 3) uint8 RGB, or (B, S, F) features: a numpy array, or with DALI on a GPU a torch tensor there,
-    complete, and safe to use on the CUDA stream that was current when the batch was asked for (on another one:
-    `Tensor.record_stream`)."""
-    arrays: dict[str, npt.NDArray[Any]]
-    """Each (B, *shape), where shape is the largest of the slots along every axis; the rest is zeros."""
-    meta: list[dict[str, Any]]
-    origins: list[Origin]
-    """Of what was handed over; in evaluation also of failed slots (`PADDING` for slots that only fill up)."""
-    valid: npt.NDArray[np.bool_]
-    """(B,) False for failed slots and padding, which training never has."""
-    dataset: str | None
-    """The dataset of the whole global batch, None when it is mixed."""
-    slot_failures: list[tuple[Failure, ...]]
-    """Of each slot what was tried for it in vain, in order: several records of one sample may fail for several
-    reasons, which the origin does not tell apart."""
-
-    def __len__(self) -> int:
-        return len(self.origins)
-
-    @property
-    def failures(self) -> list[Failure]:
-        """Of all slots: in training what was substituted, in evaluation what is missing."""
-        return [failure for failures in self.slot_failures for failure in failures]
 
 
 def collate(

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 import torch
 
-from shards.loader.collate import PADDING, Slot, collate
 from shards.loader.quarantine import Failure
+from shards.loader.stages.batch import PADDING, Slot
+from shards.loader.stages.collate import collate
 from shards.read.sample import Origin
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import weakref
 
-from shards.loader.pool import Pool
+from shards.loader.stages.pool import Pool
 from tests.shards.far_folder import WAIT
 
 
