@@ -32,7 +32,7 @@ from shards.dataset.writing.writer import DatasetWriter
 from shards.decode.backends import open_decoder
 from shards.loader.config import LoaderConfig
 from shards.loader.loader import Loader
-from shards.loader.worker import RngFactory
+from shards.loader.setup import RngFactory
 from shards.media.clip import EncodedClip
 from shards.media.clip_plan import ClipPlan
 from shards.media.facts import MediaFacts

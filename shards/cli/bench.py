@@ -27,7 +27,7 @@ from shards.cli.progress import show_progress
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from shards.loader.worker import RngFactory
+    from shards.loader.setup import RngFactory
     from shards.media.clip import EncodedClip
     from shards.media.facts import MediaFacts
     from shards.read.sample import Sample

@@ -6,7 +6,9 @@ element within one pass draw as if each were in a pass of its own. An empty data
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Protocol
 
 import numpy as np
@@ -18,7 +20,7 @@ from shards.order.order import ElementOrder, Int64, Order, Sequential, default_w
 from shards.storage.addresses import is_remote
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from shards.cache.cached_source import CachedSource
     from shards.cache.downloads import Downloads
@@ -167,3 +169,24 @@ def open_reader(
     if downloads is not None and is_remote(reader.source.url):
         reader.read_through(downloads)
     return reader
+
+
+def open_downloads(config: LoaderConfig) -> Downloads | None:
+    """What brings shards of the remote datasets into the cache; None without a cache or remote datasets."""
+    if config.cache is None or not any(is_remote(dataset.path) for dataset in config.blend):
+        return None
+    from shards.cache.downloads import Downloads
+    from shards.cache.shard_cache import ShardCache
+
+    cache = ShardCache(Path(config.cache.folder), config.cache.limit, config.cache.shared)
+    return Downloads(cache, config.cache.connections, config.cache.part_bytes)
+
+
+def traffic(feeds: Sequence[Feed], downloads: Downloads | None) -> dict[str, float]:
+    """What was asked of the stores and of the cache in this process."""
+    counts: Counter[str] = Counter()
+    for feed in feeds:
+        counts.update(feed.reader.traffic())
+    if downloads is not None:
+        counts.update({f"cache_{name}": count for name, count in downloads.snapshot().items()})
+    return dict(counts)

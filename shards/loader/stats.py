@@ -19,7 +19,8 @@ from dataclasses import dataclass, field
 from itertools import accumulate
 
 from shards.base.errors import AccountingError
-from shards.order.plan import Place
+from shards.loader.stages.batch import Batch
+from shards.order.plan import Place, Plan
 
 STAGES = ("read", "encode", "decode", "collate")
 """What the threads do; one of these is to blame when the consumer waits."""
@@ -68,6 +69,22 @@ class Accounting:
                 f"planned {self.planned} must equal delivered {self.delivered} + failed {self.failed}, "
                 f"and substituted {self.substituted} must equal {wanted}"
             )
+
+
+def account(plan: Plan, batch: Batch, training: bool) -> Accounting:
+    """What became of the elements of one planned batch. Raises AccountingError."""
+    padded = plan.elements.count(None)
+    failed = sum(bool(failures) for failures in batch.slot_failures)
+    counts = Accounting(
+        planned=len(plan.elements) - padded,
+        delivered=int(batch.valid.sum()) - (failed if training else 0),
+        failed=failed,
+        substituted=failed if training else 0,
+        failed_attempts=len(batch.failures),
+        padded=padded,
+    )
+    counts.check(training)
+    return counts
 
 
 @dataclass(frozen=True, slots=True)

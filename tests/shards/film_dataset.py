@@ -14,7 +14,7 @@ from shards.dataset.tars.tar_samples import Looks
 from shards.dataset.writing.indexer import index_tars
 from shards.loader.config import DatasetConfig, LoaderConfig
 from shards.loader.loader import Loader
-from shards.loader.worker import RngFactory
+from shards.loader.setup import RngFactory
 from shards.media.clip import EncodedClip, plan_clip
 from shards.media.clip_config import ClipConfig
 from shards.media.clip_plan import ClipPlan

@@ -13,8 +13,8 @@ from PIL import Image
 from shards.dataset.writing.writer import DatasetWriter
 from shards.loader.config import DatasetConfig, LoaderConfig
 from shards.loader.loader import Loader
+from shards.loader.setup import RngFactory
 from shards.loader.stages.batch import Batch
-from shards.loader.worker import RngFactory
 from shards.media.clip import EncodedClip
 from shards.media.clip_plan import ClipPlan
 from shards.media.facts import MediaFacts

@@ -15,8 +15,8 @@ from torchdata.stateful_dataloader import StatefulDataLoader
 
 from shards.base.errors import DatasetError, SourceError, TooManyFailures
 from shards.loader.loader import Loader
+from shards.loader.setup import RngFactory
 from shards.loader.torch_dataset import TorchDataset
-from shards.loader.worker import RngFactory
 from shards.media.clip import EncodedClip
 from shards.read.sample import Sample
 from tests.shards.far_folder import WAIT

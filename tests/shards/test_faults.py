@@ -17,8 +17,8 @@ from shards.base.errors import DatasetError, SourceError, TooManyFailures
 from shards.dataset.tars.tar import scan
 from shards.loader.config import LoaderConfig
 from shards.loader.loader import Loader
+from shards.loader.setup import RngFactory
 from shards.loader.stages.batch import Batch
-from shards.loader.worker import RngFactory
 from shards.read.sample import Sample
 from tests.shards.fresh import FRESH
 from tests.shards.small_dataset import config, encode, seen, sequence, write_dataset

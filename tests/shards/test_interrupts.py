@@ -16,8 +16,8 @@ from typing import Any
 import pytest
 
 from shards.base.errors import SourceError, TooManyFailures
+from shards.loader.setup import RngFactory
 from shards.loader.stages.batch import Batch
-from shards.loader.worker import RngFactory
 from shards.media.clip import EncodedClip
 from shards.read.sample import Sample
 from tests.shards.breaking_in import Lines, Run, Truth, filed, interrupted, open_loader, standing

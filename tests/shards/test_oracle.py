@@ -20,8 +20,8 @@ from hypothesis import strategies as st
 from shards.base.errors import TooManyFailures
 from shards.loader.config import DatasetConfig, LoaderConfig
 from shards.loader.loader import Loader
+from shards.loader.setup import RngFactory
 from shards.loader.stages.batch import PADDING
-from shards.loader.worker import RngFactory
 from shards.media.clip import EncodedClip
 from shards.order.blend import Blend, cycle
 from shards.order.order import ElementOrder, Order, Sequential

@@ -57,3 +57,14 @@ class Batch:
     def failures(self) -> list[Failure]:
         """Of all slots: in training what was substituted, in evaluation what is missing."""
         return [failure for failures in self.slot_failures for failure in failures]
+
+
+@dataclass(frozen=True, slots=True)
+class Unfilled:
+    """What comes in place of a batch of training when a slot could be filled neither by its element nor by any of the
+    substitutes."""
+
+    slot_failures: list[tuple[Failure, ...]]
+    """Of each slot, as in a batch."""
+    exhausted: tuple[Failure, ...]
+    """Of the first slot that could not be filled."""

@@ -1,11 +1,12 @@
-"""A few threads that run what they are given, first come, first served.
+"""A queue of work, the few threads that do it in the order it was given, and answers to wait for.
 
 Promises: `stop` drops what has not begun; with `wait` no thread is left behind it. At the end of the process the
 threads stop likewise, before the interpreter takes itself apart: what was given but has not begun is not run first, as
 the executors of concurrent.futures do (a loader without `close` would decode its whole look-ahead at Ctrl-C).
-Threads start with the first work, so a pool that was never used may be used in a fork of its process. No lock is taken,
-which an interrupt of the thread that gives the work might leave locked.
-Gives up: results and exceptions of what is submitted; the work has to see to both.
+Threads start with the first work, so a pool that was never used may be used in a fork of its process. The thread that
+gives work and waits for answers takes no lock, because an interrupt might leave it locked; a `SimpleQueue` has none
+that Python code could be interrupted in.
+Gives up: results and exceptions of what is submitted; the work has to see to both, e.g. by an `Answer`.
 """
 
 from __future__ import annotations
@@ -15,9 +16,37 @@ import os
 import threading
 from collections.abc import Callable
 from queue import SimpleQueue
-from typing import Any
+from typing import Any, Generic, TypeVar
 
+_T = TypeVar("_T")
 _Work = tuple[Callable[..., None], tuple[Any, ...]]
+
+
+class Answer(Generic[_T]):
+    """What one thread finds out, a value or an exception, for another one that waits for it."""
+
+    def __init__(self) -> None:
+        self._given: SimpleQueue[tuple[_T, None] | tuple[None, BaseException]] = SimpleQueue()
+
+    @property
+    def is_there(self) -> bool:
+        return not self._given.empty()
+
+    def give(self, value: _T) -> None:
+        self._given.put((value, None))
+
+    def fail(self, error: BaseException) -> None:
+        self._given.put((None, error))
+
+    def wait(self) -> _T:
+        """The value, once; or raise the exception."""
+        value, error = self._given.get()
+        try:
+            if error is not None:
+                raise error
+            return value  # type: ignore[return-value]
+        finally:
+            del error  # its traceback knows this frame
 
 
 class Pool:
@@ -35,6 +64,11 @@ class Pool:
     def is_elsewhere(self) -> bool:
         """Whether this is a fork of the process that has the threads."""
         return self.pid is not None and self.pid != os.getpid()
+
+    @property
+    def stopped(self) -> bool:
+        """Whether nothing more is to be begun; work that takes long looks at it between its steps."""
+        return self._line.stopped
 
     def start(self) -> None:
         """Start the threads, if they have not all started: an interrupt may leave some to the next call. The first
@@ -57,14 +91,11 @@ class Pool:
         self.start()
         self._line.work.put((function, arguments))
 
-    def call(self, function: Callable[..., Any], *arguments: Any) -> Any:
+    def call(self, function: Callable[..., _T], *arguments: Any) -> _T:
         """Have a thread call the function, and wait for what it returns or raises."""
-        answer: SimpleQueue[tuple[Any, BaseException | None]] = SimpleQueue()
+        answer: Answer[_T] = Answer()
         self.submit(_answer, answer, function, *arguments)
-        returned, error = answer.get()
-        if error is not None:
-            raise error
-        return returned
+        return answer.wait()
 
     def stop(self, wait: bool = True) -> None:
         """Begin nothing more; wait: until the threads have ended. Calling it again only waits."""
@@ -81,13 +112,11 @@ class Pool:
                     thread.join()
 
 
-def _answer(
-    answer: SimpleQueue[tuple[Any, BaseException | None]], function: Callable[..., Any], *arguments: Any
-) -> None:
+def _answer(answer: Answer[_T], function: Callable[..., _T], *arguments: Any) -> None:
     try:
-        answer.put((function(*arguments), None))
+        answer.give(function(*arguments))
     except BaseException as error:
-        answer.put((None, error))
+        answer.fail(error)
 
 
 class _Line:

@@ -18,7 +18,7 @@ from mcg.scoring.controls import CONTROLS
 from mcg.scoring.evaluate import evaluate, write_scores
 from mcg.tasks.task import Scores
 from shards import EncodedClip, Sample, SampleError
-from shards.loader.worker import RngFactory
+from shards.loader.setup import RngFactory
 from tests.mcg.small_model import make_model
 from tests.mcg.small_questions import COLORS, loader_config, make_task, write_questions
 from tests.mcg.zero3_ranks import answer_alone, answer_in_parts, write_data

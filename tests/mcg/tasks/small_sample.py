@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from shards import MediaFacts, Origin, Sample
-from shards.loader.loader import RngFactory
+from shards.loader.setup import RngFactory
 from shards.order.random_numbers import rng
 
 ORIGIN = Origin("shapes", "000003.tar", "clip-7")

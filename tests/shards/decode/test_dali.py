@@ -39,7 +39,7 @@ from shards.decode.unsuitable import Unsuitable
 from shards.loader.config import LoaderConfig
 from shards.loader.loader import Loader
 from shards.loader.metrics import to_json_line, to_prometheus
-from shards.loader.worker import RngFactory
+from shards.loader.setup import RngFactory
 from shards.media.clip import EncodedClip
 from shards.media.clip_plan import ClipPlan
 from shards.media.frames import pack_frames

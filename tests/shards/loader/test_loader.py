@@ -19,8 +19,8 @@ import pytest
 from shards.base.errors import CursorMismatch, MediaError, TooManyFailures
 from shards.loader.config import DatasetConfig, LoaderConfig
 from shards.loader.loader import Loader
+from shards.loader.setup import Encode, RngFactory
 from shards.loader.stages.batch import PADDING
-from shards.loader.worker import Encode, RngFactory
 from shards.media.clip import EncodedClip
 from shards.read.sample import Sample, SampleError
 from tests.shards.fake_time import FakeTime

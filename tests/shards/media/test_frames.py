@@ -25,7 +25,7 @@ from shards.dataset.writing.indexer import index_tars
 from shards.dataset.writing.writer import DatasetWriter
 from shards.decode.cpu import decode
 from shards.loader.loader import Loader
-from shards.loader.worker import RngFactory
+from shards.loader.setup import RngFactory
 from shards.media.clip import EncodedClip, plan_clip
 from shards.media.clip_config import ClipConfig
 from shards.media.clip_plan import ClipPlan

@@ -13,7 +13,7 @@ import pytest
 from shards.base.errors import ConfigError, CursorMismatch, DatasetError
 from shards.loader.config import DatasetConfig, LoaderConfig
 from shards.loader.loader import Loader
-from shards.loader.worker import RngFactory
+from shards.loader.setup import RngFactory
 from shards.media.clip import EncodedClip, plan_clip
 from shards.media.clip_config import ClipConfig
 from shards.media.facts import MediaFacts

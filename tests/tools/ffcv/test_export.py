@@ -14,7 +14,7 @@ import pytest
 from shards.dataset.writing.writer import DatasetWriter
 from shards.loader.config import LoaderConfig
 from shards.loader.loader import Loader
-from shards.loader.worker import RngFactory
+from shards.loader.setup import RngFactory
 from shards.media.clip import EncodedClip, plan_clip
 from shards.media.clip_config import ClipConfig
 from shards.read.beton import ALLOCATION, DESCRIPTOR, HEADER, VERSION, Beton, fields, row_type

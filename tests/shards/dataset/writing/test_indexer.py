@@ -22,7 +22,7 @@ from shards.dataset.tars.tar_samples import Looks
 from shards.dataset.writing.indexer import DamagedShard, IndexReport, PatternError, find_tars, index_tars
 from shards.loader.config import DatasetConfig, LoaderConfig
 from shards.loader.loader import Loader
-from shards.loader.worker import RngFactory
+from shards.loader.setup import RngFactory
 from shards.media.clip import EncodedClip, plan_clip
 from shards.media.clip_config import ClipConfig
 from shards.read.reader import Reader

@@ -1,0 +1,76 @@
+"""The setup of a loader: its settings, datasets, planner, task, decoder, ledger and statistics, which its stages share.
+
+A setup does not change. When a loaded cursor shows that a dataset has grown, the loader makes another one. It knows no
+loader, so that a dropped loader is collected while its threads still work.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from shards.decode.decoder import Backend
+from shards.loader.config import LoaderConfig
+from shards.loader.feed import Feed
+from shards.loader.quarantine import Ledger
+from shards.loader.stats import Stats
+from shards.media.clip import EncodedClip
+from shards.order.blend import Blend
+from shards.order.cursor import VERSION, Cursor, combine_fingerprints
+from shards.order.plan import EvaluationPlanner, Place, Planner, TrainingPlanner
+from shards.read.sample import Sample
+
+RngFactory = Callable[[str], np.random.Generator]
+"""purpose -> the generator of this element, pass and attempt for that purpose."""
+Encode = Callable[[Sample, RngFactory], EncodedClip]
+"""What a task makes of a sample; raises SampleError or MediaError for bad data."""
+
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """What the stages of one loader work with."""
+
+    config: LoaderConfig
+    rank: int
+    world_size: int
+    feeds: Sequence[Feed]
+    blend: Blend
+    encode: Encode
+    backend: Backend
+    ledger: Ledger
+    stats: Stats
+
+    @property
+    def training(self) -> bool:
+        return self.config.mode == "train"
+
+    def planner(self) -> Planner:
+        """What plans the batches of this rank."""
+        orders, size = [feed.order for feed in self.feeds], self.config.batch_size
+        if self.training:
+            return TrainingPlanner(orders, self.blend, size, self.rank, self.world_size)
+        return EvaluationPlanner(orders, size, self.rank, self.world_size)
+
+    def cursor(self, place: Place) -> Cursor:
+        """The cursor that is saved for a place."""
+        feeds = [feed.at(position) for feed, position in zip(self.feeds, place.positions, strict=True)]
+        shifts = tuple(feed.shift for feed in feeds)
+        return Cursor(
+            version=VERSION,
+            seed=self.config.seed,
+            fingerprint=combine_fingerprints([feed.fingerprint for feed in feeds]),
+            streams=self.config.streams,
+            window=tuple(feed.window for feed in feeds),
+            datasets=tuple(feed.label for feed in feeds),
+            weights=tuple(self.blend.weights),
+            unit=self.config.unit if self.training else "pass",
+            q=place.q,
+            positions=place.positions,
+            batch_size=self.config.batch_size,
+            world_size=self.world_size,
+            shards=tuple(feed.num_shards for feed in feeds),
+            shifts=shifts if any(shifts) else (),
+            decoder=self.backend.name,
+        )

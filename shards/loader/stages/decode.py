@@ -1,0 +1,134 @@
+"""Decode, the second stage: a planned element and its bytes -> a slot, by the task's `encode` and the decoder.
+
+Promises: a slot is a function of (seed, element) alone. Bad data (SampleError, MediaError) becomes a failure and, in
+training, the first good one of eight substitutes takes the slot; any other exception is raised with a note of the
+origin. As long as the slots of one sample ask for equal clips, one after the other, they are decoded once.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from shards.base.errors import MediaError
+from shards.decode.decoder import Frames
+from shards.loader.feed import Feed
+from shards.loader.quarantine import Failure
+from shards.loader.setup import Setup
+from shards.loader.stages.batch import Slot
+from shards.media.clip import EncodedClip
+from shards.media.clip_plan import ClipPlan
+from shards.media.partial import PartialMedium
+from shards.order.order import MAX_SUBSTITUTES
+from shards.order.plan import Element
+from shards.order.random_numbers import rng
+from shards.read.sample import Origin, Sample, SampleError
+
+if TYPE_CHECKING:
+    from shards.read.reader import Fetched
+
+_NO_RECORD = -1  # the record's place in the address of the draw that chooses the record
+
+
+@dataclass(slots=True)
+class LastClip:
+    """The clip that a thread decoded last for the slots of one sample."""
+
+    key: tuple[Origin, str, ClipPlan] | None = None
+    """Reuse key: (origin, kind, plan), or None when no other slot may have this clip."""
+    frames: Frames | None = None
+    failure: str = ""
+    """Why there are no frames."""
+
+
+def decode(setup: Setup, element: Element, fetched: Fetched | SampleError | None, last: LastClip) -> Slot:
+    """Deliver an element, in training its first good substitute; frames None when none of them could be decoded.
+
+    fetched: what the fetch stage got for it; None: it is read here. last: shared by the slots of its sample.
+    """
+    feed = setup.feeds[element.dataset]
+    slot = _attempt(setup, feed, element.pass_, element.shard, element.row, 0, fetched, last)
+    if slot.frames is not None or not setup.training:
+        return slot
+    failures = [*slot.failures]
+    for attempt in range(1, MAX_SUBSTITUTES + 1):
+        at = feed.order.at([element.position], attempt)
+        slot = _attempt(setup, feed, element.pass_, int(at.shard[0]), int(at.row[0]), attempt, None, last)
+        failures.extend(slot.failures)
+        if slot.frames is not None:
+            break
+    return replace(slot, failures=tuple(failures))
+
+
+def _attempt(
+    setup: Setup,
+    feed: Feed,
+    pass_: int,
+    shard: int,
+    row: int,
+    attempt: int,
+    fetched: Fetched | SampleError | None,
+    last: LastClip,
+) -> Slot:
+    """Make one element a slot. Bad data becomes a slot without frames and with its failure."""
+    pass_, row = feed.unrepeat(pass_, shard, row)
+    if fetched is None or isinstance(fetched, SampleError):
+        origin = feed.reader.origin(shard, row)
+    else:
+        origin = feed.reader.origin_of(shard, fetched.sample)
+    known = setup.ledger.known(origin, row)
+    if known is not None:
+        return Slot(origin, None, failures=(known,))
+
+    def draw(purpose: str, record: int) -> np.random.Generator:
+        return rng(setup.config.seed, feed.name, pass_, origin.shard, origin.key, record, attempt, purpose)
+
+    stage = "read"
+    meta: dict[str, Any] = {}
+    try:
+        if fetched is None:
+            with setup.stats.time("read"):
+                (fetched,) = feed.reader.fetch([shard], [row])
+        if isinstance(fetched, SampleError):
+            raise fetched
+        with setup.stats.time("encode"):
+            sample = feed.reader.sample(origin, shard, fetched, partial(draw, "record", _NO_RECORD))
+            stage = "encode"
+            clip = setup.encode(sample, lambda purpose: draw(purpose, sample.record_index))
+        stage, meta = "decode", clip.meta
+        frames = _decode_clip(setup, sample, clip, last)
+    except (SampleError, MediaError) as error:
+        reason = error.reason if isinstance(error, SampleError) else str(error)
+        # Reading a planned record draws nothing, so it fails in every pass; another plan of a video may succeed.
+        lasting = stage == "read" and feed.config.elements == "record"
+        failure = Failure(origin, reason, row, stage, lasting)
+        setup.ledger.remember(failure)
+        return Slot(origin, None, meta=meta, failures=(failure,))
+    except Exception as error:
+        where = f"{origin} (element {row} of the shard, attempt {attempt})"
+        error.add_note(f"while the loader was at {stage} of {where}")
+        raise
+    return Slot(origin, frames, clip.arrays, clip.meta)
+
+
+def _decode_clip(setup: Setup, sample: Sample, clip: EncodedClip, last: LastClip) -> Frames:
+    """Decode a clip unless it equals the last one. Raises MediaError, for a clip that equals the last one the same."""
+    # A task may hand on other bytes than those of the sample, which the origin does not tell apart.
+    key = (sample.origin, clip.kind, clip.plan) if clip.media is sample.media else None
+    if key is None or key != last.key:
+        last.key = last.frames = None  # frees the memory of the last clip for this one
+        try:
+            if isinstance(clip.media, PartialMedium):
+                with setup.stats.time("read", 0):
+                    clip.media.bring(clip.plan.frames)
+            with setup.stats.time("decode"):
+                last.frames = setup.backend.decode(clip.media, clip.kind, clip.plan)
+        except MediaError as error:
+            last.failure = str(error)
+        last.key = key
+    if last.frames is None:
+        raise MediaError(last.failure)
+    return last.frames

@@ -1,0 +1,207 @@
+"""The pipeline of a loader, from a place in the run to batches. Each stage takes what the one before it made:
+
+    stage     makes of its input                          runs in                      begun ahead of the consumer
+    plan      a place -> Plan (shards/order/plan.py)      the consumer's thread        with the fetch
+    fetch     Plan -> Encoded (fetch.py)                  fetching threads, a batch    prefetch + fetch batches, while
+                                                          each                         fetch_bytes have room for them
+    decode    Encoded -> Slots (decode.py, slots.py)      decoding threads, a sample   prefetch batches
+                                                          each
+    collate   Slots -> Batch or Unfilled (collate.py)     the thread that filled the   with the last slot
+                                                          last slot
+
+The queues between them are those of the thread pools (pool.py). They are bounded by the consumer, who alone begins
+batches: it plans ahead as many as there is room for, and says which of them may be decoded. A batch goes on to the
+decoding threads as soon as it is both fetched and wanted, so one that a store brings late keeps no other from decoding.
+
+Exceptions of a stage, with the notes of their origin, come out where the batch is waited for: of several slots that of
+the first one. A batch that is given up is left by its stages before their next step. The consumer's thread takes no
+lock, so a signal that interrupts it leaves nothing locked; whatever it leaves half done is given up by `begin`.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from concurrent.futures import CancelledError
+from itertools import islice
+from typing import NamedTuple
+
+from shards.loader.lookahead import LookAhead
+from shards.loader.setup import Setup
+from shards.loader.stages.batch import PADDING, Batch, Slot, Unfilled
+from shards.loader.stages.collate import collate
+from shards.loader.stages.decode import LastClip, decode
+from shards.loader.stages.fetch import fetch
+from shards.loader.stages.filler import Filler
+from shards.loader.stages.pool import Pool
+from shards.loader.stages.slots import Slots
+from shards.loader.stages.underway import Underway
+from shards.order.plan import Place, Plan
+from shards.storage.addresses import is_remote
+
+
+class Pools(NamedTuple):
+    """The threads of a loader."""
+
+    fetching: Pool
+    decoding: Pool
+    telling: Pool
+    """One thread that tells the caches what comes next, so that an interrupt of the consumer leaves no list locked."""
+
+
+_LOCAL_THREADS, _REMOTE_THREADS = 1, 4
+"""That fetch batches: one reads from local disks as fast as several, and pyarrow keeps memory for each thread that it
+worked in; a store answers late, so that several batches are asked for before the first is here."""
+
+
+def open_pools(setup: Setup) -> Pools:
+    """The threads of a loader; they start with the first work."""
+    remote = any(is_remote(feed.reader.source.url) for feed in setup.feeds)
+    return Pools(
+        Pool(_REMOTE_THREADS if remote else _LOCAL_THREADS, f"shards-fetch-rank{setup.rank}"),
+        Pool(setup.config.threads, f"shards-loader-rank{setup.rank}"),
+        Pool(1, f"shards-ahead-rank{setup.rank}"),
+    )
+
+
+class _Stages:
+    """The stages as the threads run them. They know no pipeline: it is dropped while threads still work."""
+
+    def __init__(self, setup: Setup, decoding: Pool) -> None:
+        self._setup, self._decoding = setup, decoding
+        self._filler = Filler(setup)
+
+    def fetch(self, batch: Underway) -> None:
+        if batch.abandoned:
+            return
+        try:
+            batch.encoded = fetch(self._setup, batch.plan)
+        except BaseException as error:
+            batch.answer.fail(error)
+        else:
+            self.go_on(batch)
+
+    def go_on(self, batch: Underway) -> None:
+        """Let the decoding threads take a batch that is both fetched and wanted."""
+        if batch.is_ready():
+            assert batch.encoded is not None
+            for _ in range(min(self._setup.config.threads, len(batch.encoded.groups))):
+                self._decoding.submit(self.decode, batch)
+
+    def decode(self, batch: Underway) -> None:
+        """Fill slots until other threads have begun all that are left."""
+        assert batch.encoded is not None
+        groups = batch.encoded.groups
+        while groups:
+            try:
+                numbers = groups.popleft()
+            except IndexError:  # another thread was faster
+                return
+            last = LastClip()
+            for number in numbers:
+                if batch.abandoned or self._decoding.stopped:
+                    return
+                if batch.slots.fill(number, self._make_slot(batch, number, last)):
+                    self._collate(batch)
+
+    def _make_slot(self, batch: Underway, number: int, last: LastClip) -> Slot | BaseException:
+        assert batch.encoded is not None
+        try:
+            element = batch.plan.elements[number]
+            if element is None:
+                return Slot(PADDING, None)
+            return batch.slots.place(number, decode(self._setup, element, batch.encoded.take(number), last))
+        except BaseException as error:
+            return error
+        finally:
+            batch.encoded.sizes[number] = 0
+
+    def _collate(self, batch: Underway) -> None:
+        if batch.abandoned:
+            return
+        try:
+            batch.made(self._make_batch(batch.plan, batch.slots))
+        except BaseException as error:
+            batch.answer.fail(error)
+
+    def _make_batch(self, plan: Plan, made: Slots) -> Batch | Unfilled:
+        slots, setup = made.all(), self._setup
+        lacking = [slot for slot in slots if slot.frames is None]
+        if lacking and setup.training:
+            return Unfilled([slot.failures for slot in slots], lacking[0].failures)
+        filler = self._filler.find(slots) if lacking else None
+        name = None if plan.dataset is None else setup.feeds[plan.dataset].name
+        with setup.stats.time("collate", len(slots)):
+            return collate(slots, setup.config.pad_to_multiple, name, filler, made.frames)
+
+
+class Pipeline:
+    """The consumer's end of the stages: begins batches, hands them over in order, gives them up."""
+
+    def __init__(self, setup: Setup, pools: Pools) -> None:
+        self.setup = setup
+        self._planner = setup.planner()
+        cached = any(feed.reader.cache is not None for feed in setup.feeds)
+        self._look_ahead = LookAhead(setup.config, setup.feeds, setup.rank, setup.world_size) if cached else None
+        self._pools = pools
+        self._stages = _Stages(setup, pools.decoding)
+        self._underway: deque[Underway] = deque()
+        """In order, the next one to hand over first."""
+        self._ahead = Place(0, (0,) * len(setup.feeds))
+        """Before the next batch to plan."""
+
+    def begin(self, place: Place) -> None:
+        """Give up what is under way, and go on from a place."""
+        self.abandon()
+        self._ahead = place
+        if self._look_ahead is not None:
+            self._look_ahead.restart()
+
+    def abandon(self) -> None:
+        """Give up what is under way, and wake whoever waits for it."""
+        for batch in self._underway:
+            batch.abandoned = True
+            batch.answer.fail(CancelledError("the loader went to another place, or was closed"))
+        self._underway.clear()
+
+    def start(self, place: Place) -> None:
+        """Begin the batch at a place, where this has come to, if it has not been begun; no other one with it: the
+        first batch of all has the line to itself."""
+        if self._look_ahead is not None and self._look_ahead.is_due(place):
+            self._pools.telling.call(self._look_ahead.update, place)
+        self._extend(1, 0)
+
+    def take(self) -> tuple[Plan, Batch | Unfilled] | None:
+        """Wait for the next batch; None behind the last one."""
+        if not self._underway:
+            return None
+        made = self._underway[0].answer.wait()
+        return self._underway.popleft().plan, made
+
+    def extend(self) -> None:
+        """Begin what is to be made and fetched ahead."""
+        config = self.setup.config
+        self._extend(config.prefetch_batches, config.fetch_batches if config.prefetch_batches else 0)
+
+    def queue(self) -> tuple[int, int, int]:
+        """(finished batches, finished or in the making, decoded bytes that these hold)."""
+        made = [batch for batch in self._underway if batch.wanted]
+        return sum(batch.answer.is_there for batch in made), len(made), sum(batch.decoded_bytes for batch in made)
+
+    def _extend(self, num_batches: int, further: int) -> None:
+        """Have the next num_batches made, and the bytes of further ones fetched while there is room for them."""
+        while len(self._underway) < num_batches + further:
+            waiting = sum(batch.encoded_bytes for batch in self._underway)
+            if len(self._underway) >= num_batches and waiting > self.setup.config.fetch_bytes:
+                break
+            plan = self._planner.plan(self._ahead)
+            if plan is None:
+                break
+            self._ahead = plan.after
+            expected = sum(self.setup.feeds[e.dataset].sample_bytes for e in plan.elements if e is not None)
+            batch = Underway(plan, expected)
+            self._underway.append(batch)
+            self._pools.fetching.submit(self._stages.fetch, batch)
+        for batch in islice(self._underway, num_batches):
+            if not batch.wanted:
+                batch.wanted = True
+                self._stages.go_on(batch)
