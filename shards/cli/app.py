@@ -8,14 +8,14 @@ codes are those of exit_codes.py.
 
 from __future__ import annotations
 
-from shards.cli.bench import bench
-from shards.cli.index import index
-from shards.cli.ls import ls
-from shards.cli.merge import merge
-from shards.cli.preview import preview
 from shards.cli.program import new_program, start
-from shards.cli.stats import stats
-from shards.cli.verify import verify
+from shards.cli.verbs.bench import bench
+from shards.cli.verbs.index import index
+from shards.cli.verbs.ls import ls
+from shards.cli.verbs.merge import merge
+from shards.cli.verbs.preview import preview
+from shards.cli.verbs.stats import stats
+from shards.cli.verbs.verify import verify
 
 app = new_program()
 

@@ -18,8 +18,8 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from shards.cli.open_dataset import open_dataset
-from shards.cli.verify import verify_dataset
+from shards.cli.verbs.open_dataset import open_dataset
+from shards.cli.verbs.verify import verify_dataset
 from shards.dataset.tars.tar import TarError, scan_all
 from shards.dataset.tars.tar_samples import Looks, ShardSamples, read_samples, stream_samples
 from shards.dataset.writing.indexer import DamagedShard, index_tars

@@ -254,8 +254,8 @@ def test_a_long_text_that_stands_in_every_row_of_an_index_is_refused(tmp_path: P
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    from shards.cli.open_dataset import open_dataset
-    from shards.cli.tables import group_tables
+    from shards.cli.verbs.open_dataset import open_dataset
+    from shards.cli.verbs.tables import group_tables
 
     folder = hostile_dataset(tmp_path / "h", ["k"], {})
     table = pq.read_table(folder / "index.parquet")

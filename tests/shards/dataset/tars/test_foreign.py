@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from shards.base.errors import UsageError
-from shards.cli.open_dataset import open_dataset
+from shards.cli.verbs.open_dataset import open_dataset
 from shards.dataset.tars.foreign import is_energon, kind_of_file, kind_of_folder
 from shards.dataset.tars.tar import TarError, scan_all, scan_far
 from shards.dataset.writing.indexer import DamagedShard, PatternError, index_tars

@@ -11,7 +11,7 @@ import pytest
 from click.testing import Result
 
 from shards.base.errors import UsageError
-from shards.cli.open_dataset import open_dataset
+from shards.cli.verbs.open_dataset import open_dataset
 
 VERBS = ("verify", "ls", "stats", "preview", "bench")
 

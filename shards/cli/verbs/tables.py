@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shards.base.errors import DatasetError
-from shards.cli.open_dataset import Dataset
+from shards.cli.verbs.open_dataset import Dataset
 from shards.dataset.index.column_checks import check_table
 from shards.dataset.index.files import INDEX_FILE
 from shards.dataset.index.parquet_file import ParquetError, ParquetFile

@@ -19,10 +19,10 @@ import typer
 from shards.base.errors import UsageError
 from shards.base.printing import cell, complain
 from shards.cli.exit_codes import PROBLEMS, one_line_errors
-from shards.cli.open_dataset import Dataset, no_samples, open_dataset
 from shards.cli.options import DEBUG_OPTION, JSON_OPTION, PATH_ARGUMENT, ROOTS_OPTION, num_cores
 from shards.cli.output import emit
 from shards.cli.progress import show_progress
+from shards.cli.verbs.open_dataset import Dataset, no_samples, open_dataset
 
 if TYPE_CHECKING:
     from rich.console import RenderableType

@@ -18,12 +18,12 @@ from numpy.typing import NDArray
 
 from shards.base.printing import cell
 from shards.cli.exit_codes import one_line_errors
-from shards.cli.open_dataset import Dataset, open_dataset
 from shards.cli.options import DEBUG_OPTION, JSON_OPTION, PATH_ARGUMENT, ROOTS_OPTION
 from shards.cli.output import emit
 from shards.cli.progress import show_progress
-from shards.cli.tables import group_tables
 from shards.cli.units import human_bytes
+from shards.cli.verbs.open_dataset import Dataset, open_dataset
+from shards.cli.verbs.tables import group_tables
 
 if TYPE_CHECKING:
     import pyarrow as pa

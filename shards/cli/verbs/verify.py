@@ -24,12 +24,12 @@ import typer
 from shards.base.errors import UsageError
 from shards.base.printing import cell, complain, json_line
 from shards.cli.exit_codes import PROBLEMS, one_line_errors
-from shards.cli.open_dataset import Dataset, open_dataset
 from shards.cli.options import DEBUG_OPTION, JSON_OPTION, PATH_ARGUMENT, ROOTS_OPTION, num_cores
 from shards.cli.output import emit
 from shards.cli.progress import show_progress
-from shards.cli.tables import shard_tables
 from shards.cli.units import human_bytes
+from shards.cli.verbs.open_dataset import Dataset, open_dataset
+from shards.cli.verbs.tables import shard_tables
 
 if TYPE_CHECKING:
     from rich.console import RenderableType

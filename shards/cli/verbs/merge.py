@@ -5,8 +5,8 @@ from __future__ import annotations
 import typer
 
 from shards.cli.exit_codes import one_line_errors
-from shards.cli.index import show
 from shards.cli.options import DEBUG_OPTION, JSON_OPTION, ROOTS_OPTION
+from shards.cli.verbs.index import show
 
 
 def merge(

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from click.testing import Result
 
-from shards.cli.ls import describe_facts, describe_record
+from shards.cli.verbs.ls import describe_facts, describe_record
 from tests.shards.cli.conftest import FILES, HOSTILE_CAPTION, HOSTILE_KEY
 from tests.shards.small_dataset import write_dataset
 

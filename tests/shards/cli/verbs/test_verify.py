@@ -15,15 +15,15 @@ import pytest
 from click.testing import Result
 
 from shards.base.errors import DatasetError
-from shards.cli.open_dataset import open_dataset
-from shards.cli.verify import verify_dataset
+from shards.cli.verbs.open_dataset import open_dataset
+from shards.cli.verbs.verify import verify_dataset
 from shards.dataset.index.dataset_file import dataset_json
 from shards.dataset.index.shard_table import ShardEntry
 from shards.dataset.index.shards_file import write_shards
 from shards.dataset.tars.tar import Member
 from tests.shards.row_groups import regroup
 
-ROOT = Path(__file__).resolve().parents[3]
+ROOT = Path(__file__).resolve().parents[4]
 RunJson = Callable[..., tuple[int, dict]]
 MemberOf = Callable[[Path, int], Member]
 

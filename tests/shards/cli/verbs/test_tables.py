@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from shards.base.errors import DatasetError
-from shards.cli.open_dataset import open_dataset
-from shards.cli.tables import group_tables, list_lengths, shard_tables
+from shards.cli.verbs.open_dataset import open_dataset
+from shards.cli.verbs.tables import group_tables, list_lengths, shard_tables
 from tests.shards.row_groups import regroup
 from tests.shards.small_dataset import write_dataset
 

@@ -16,7 +16,7 @@ import pytest
 from shards import ClipConfig, DatasetConfig, EncodedClip, Loader, LoaderConfig, Sample, plan_clip
 from tests.shards.foreign_tars import caption, img2dataset_files, write_tar
 
-ROOT = Path(__file__).resolve().parents[3]
+ROOT = Path(__file__).resolve().parents[4]
 KEYS = [[f"{shard:05d}{number:04d}" for number in range(3)] for shard in range(2)]
 
 

@@ -13,7 +13,7 @@ from shards.dataset.index.index import Index
 from shards.storage.open import open_source
 from tests.shards.foreign_tars import CLIP, Files, img2dataset_files, picture, write_tar
 
-ROOT = Path(__file__).resolve().parents[3]
+ROOT = Path(__file__).resolve().parents[4]
 
 
 def run(*arguments: object) -> subprocess.CompletedProcess[str]:

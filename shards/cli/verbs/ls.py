@@ -17,11 +17,11 @@ from shards.base.errors import UsageError
 from shards.base.printing import cell, complain, say_json
 from shards.base.safe_text import printable
 from shards.cli.exit_codes import PROBLEMS, one_line_errors
-from shards.cli.open_dataset import Dataset, open_dataset
 from shards.cli.options import DEBUG_OPTION, JSON_OPTION, PATH_ARGUMENT, ROOTS_OPTION
 from shards.cli.output import emit
-from shards.cli.tables import shard_tables
 from shards.cli.units import human_bytes
+from shards.cli.verbs.open_dataset import Dataset, open_dataset
+from shards.cli.verbs.tables import shard_tables
 from shards.dataset.index.rows import MemberRow
 from shards.dataset.members.records import TextError
 from shards.dataset.members.texts import read_texts

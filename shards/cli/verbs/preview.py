@@ -22,13 +22,13 @@ from shards.base.errors import MediaError, UsageError
 from shards.base.printing import cell, complain
 from shards.base.safe_text import printable
 from shards.cli.exit_codes import PROBLEMS, one_line_errors
-from shards.cli.ls import describe_facts
-from shards.cli.open_dataset import Dataset, no_samples, open_dataset
 from shards.cli.options import DEBUG_OPTION, JSON_OPTION, PATH_ARGUMENT, ROOTS_OPTION, num_cores
 from shards.cli.output import emit
 from shards.cli.page import page_template
 from shards.cli.progress import show_progress
 from shards.cli.units import human_bytes
+from shards.cli.verbs.ls import describe_facts
+from shards.cli.verbs.open_dataset import Dataset, no_samples, open_dataset
 from shards.dataset.members.records import TextError
 from shards.dataset.members.texts import read_texts
 from shards.media.clip import plan_clip

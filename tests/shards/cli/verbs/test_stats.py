@@ -12,7 +12,7 @@ from click.testing import Result
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shards.cli.stats import Distribution, Names
+from shards.cli.verbs.stats import Distribution, Names
 from tests.shards.cli.conftest import FILES, SAMPLES
 
 RunJson = Callable[..., tuple[int, dict]]

@@ -11,7 +11,7 @@ from shards.dataset.tars.tar_samples import Looks
 from shards.dataset.writing.indexer import index_tars
 from tests.shards.foreign_tars import img2dataset_files, write_tar
 
-ROOT = Path(__file__).resolve().parents[3]
+ROOT = Path(__file__).resolve().parents[4]
 
 
 def run(*arguments: object) -> subprocess.CompletedProcess[str]:
