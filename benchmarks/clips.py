@@ -155,7 +155,7 @@ def _write_plan(place: Path) -> None:
                 "offsets": [key.offset for key in keys],
             },
         }
-        kind = kind_of(path.suffix[1:])
+        kind = kind_of(path.suffix[1:]).name
         truth[path.name] = thumbnails(decode(data, kind, ClipPlan(tuple(frames), whole[2:], whole)))
     np.savez(place / "truth.npz", **truth)
     (place / "plan.json").write_text(json.dumps(plan))

@@ -16,7 +16,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -34,7 +34,6 @@ from shards.decode.remux import remux
 from shards.decode.unsuitable import Unsuitable
 from shards.media.clip_plan import ClipPlan
 from shards.media.frames import FramePictures
-from shards.media.mapped import MappedFrames
 from shards.media.medium import Media, whole
 
 if TYPE_CHECKING:
@@ -68,28 +67,35 @@ class Dali:
         return frames
 
     def _decode(self, media: Media, kind: str, plan: ClipPlan) -> Frames:
-        if isinstance(media, MappedFrames):
-            raise Unsuitable("kind", "frames in memory")
+        decoders: dict[str, Callable[[bytes, ClipPlan], Frames]] = {
+            "video": self._video,
+            "image": self._image,
+            "frames": self._frames,
+        }
+        if kind not in decoders:
+            raise Unsuitable("kind", kind)
         if not plan.frames or min(plan.frames) < 0:
             raise Unsuitable("plan")
-        if kind == "video":
-            video = remux(whole(media), plan.frames, self._device is not None)
-            inputs = {"frames": np.array(video.frames, np.int32), "colour": colour_matrix(*video.colour)}
-            return _apply(self._run("video", video.data, plan, inputs), plan)
-        if kind == "image" and set(plan.frames) == {0}:
-            data = whole(media)
-            check_picture(data)
-            picture = _apply(self._run("image", data, plan, {})[None], plan)
-            if isinstance(picture, np.ndarray):
-                return np.repeat(picture, len(plan.frames), axis=0)
-            return picture.repeat(len(plan.frames), 1, 1, 1)
-        if kind == "frames":
-            pictures = _stored_pictures(whole(media), plan.frames)
-            for one in pictures.values():
-                check_picture(one)
-            shown = {number: self._run("image", one, plan, {}) for number, one in pictures.items()}
-            return _apply(_stack([shown[number] for number in plan.frames]), plan)
-        raise Unsuitable("kind", kind)
+        frames = _apply(decoders[kind](whole(media), plan), plan)
+        return frames if len(frames) == len(plan.frames) else _repeat(frames, len(plan.frames))
+
+    def _video(self, data: bytes, plan: ClipPlan) -> Frames:
+        video = remux(data, plan.frames, self._device is not None)
+        inputs = {"frames": np.array(video.frames, np.int32), "colour": colour_matrix(*video.colour)}
+        return self._run("video", video.data, plan, inputs)
+
+    def _image(self, data: bytes, plan: ClipPlan) -> Frames:
+        if set(plan.frames) != {0}:
+            raise Unsuitable("kind", "image")
+        check_picture(data)
+        return self._run("image", data, plan, {})[None]  # once; repeated after the operations
+
+    def _frames(self, data: bytes, plan: ClipPlan) -> Frames:
+        pictures = _stored_pictures(data, plan.frames)
+        for one in pictures.values():
+            check_picture(one)
+        shown = {number: self._run("image", one, plan, {}) for number, one in pictures.items()}
+        return _stack([shown[number] for number in plan.frames])
 
     def _run(self, kind: str, data: bytes, plan: ClipPlan, inputs: dict[str, npt.NDArray[Any]]) -> Frames:
         pipelines: dict[str, Pipeline] = self._local.__dict__.setdefault("pipelines", {})
@@ -164,6 +170,11 @@ class Dali:
         else:
             level = logging.INFO if count == 1 else logging.DEBUG
             _logger.log(level, "decoded on the CPU instead of by DALI: %s (the first for a reason is told)", unsuitable)
+
+
+def _repeat(frames: Frames, times: int) -> Frames:
+    """The one frame of a picture, repeated."""
+    return np.repeat(frames, times, axis=0) if isinstance(frames, np.ndarray) else frames.repeat(times, 1, 1, 1)
 
 
 def _stack(pictures: Sequence[Frames]) -> Frames:

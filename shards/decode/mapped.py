@@ -6,7 +6,6 @@ scaling all of it gives, but for the rounding of some pixels, in half the time.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -14,16 +13,15 @@ from numpy.typing import NDArray
 
 from shards.base.errors import MediaError
 from shards.decode.mirror import mirrored
+from shards.decode.pictures import decode_picture
 from shards.media.clip_plan import ClipPlan
 from shards.media.mapped import MappedFrames
 
 
-def decode_mapped(
-    media: MappedFrames, plan: ClipPlan, decode_picture: Callable[[bytes, ClipPlan], NDArray[np.uint8]]
-) -> NDArray[np.uint8]:
-    """Decode a clip: uint8 (T, H, W, 3), RGB. decode_picture: (bytes, plan of frame 0) -> (1, H, W, 3).
+def decode_mapped(media: MappedFrames, plan: ClipPlan) -> NDArray[np.uint8]:
+    """Decode the frames of a plan: uint8 (T, H, W, 3), RGB. A frame that the plan repeats is read once.
 
-    A frame that the plan repeats is read once. Raises MediaError.
+    Raises MediaError.
     """
     frames = np.empty(plan.shape, np.uint8)
     one = replace(plan, frames=(0,))

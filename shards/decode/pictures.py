@@ -14,7 +14,7 @@ from shards.media.pictures.picture import open_image, to_rgb
 
 
 def decode_frame_sample(media: bytes, plan: ClipPlan) -> NDArray[np.uint8]:
-    """Pictures of a video: each planned one by the decoder of still images."""
+    """Decode the planned pictures of a frame sample: uint8 (T, H, W, 3), RGB, without plan.ops. Raises MediaError."""
     stored, frames = FramePictures(media), np.empty(plan.shape, np.uint8)
     for number, where in slots_of(plan.frames).items():
         frames[where] = decode_picture(stored.picture(number), replace(plan, frames=(0,)))
@@ -22,7 +22,10 @@ def decode_frame_sample(media: bytes, plan: ClipPlan) -> NDArray[np.uint8]:
 
 
 def decode_picture(media: bytes, plan: ClipPlan) -> NDArray[np.uint8]:
-    """The one frame, (1, H, W, 3)."""
+    """Decode a picture once, however often the plan repeats it: uint8 (1, H, W, 3), RGB, without plan.ops.
+
+    Perhaps a view. Raises MediaError.
+    """
     from PIL import Image
 
     wrong = [number for number in plan.frames if number != 0]

@@ -30,12 +30,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from shards.base.errors import DatasetError, MediaError
-from shards.media.clip_config import ClipConfig, FrameConfig
+from shards.media.clip_config import ClipConfig
 from shards.media.clip_plan import ClipPlan
-from shards.media.crop import place_square
 from shards.media.facts import MediaFacts
-from shards.media.frame_choice import choose_frames, snap_to_key_frames
-from shards.media.randaugment import draw_ops
+from shards.media.kinds import KINDS
 
 if TYPE_CHECKING:
     from shards.media.medium import Media
@@ -57,31 +55,15 @@ class EncodedClip:
 def plan_clip(facts: MediaFacts, config: ClipConfig, rng: np.random.Generator) -> ClipPlan:
     """Plan the clips of a medium: frame numbers, and one crop, flip and RandAugment for all of them.
 
-    The generator is asked for frames, then crop, then flip, then RandAugment. Raises MediaError for facts without a
-    frame or a size, or without a duration where it is needed, and DatasetError, which stops a run, for an index that
-    was made without looking at media, or that has no GOP tables and is to be snapped to.
+    Raises MediaError for facts without a frame or a size, or without a duration where it is needed, and DatasetError,
+    which stops a run, for an index that was made without looking at media, or that has no GOP tables and is to be
+    snapped to.
     """
     if facts.num_frames == facts.width == facts.height == 0:
         raise DatasetError(
             "the index holds no media facts, and without them no clip can be planned; index the dataset again with "
             "--media (python -m shards index PATH --media)"
         )
-    if facts.num_frames < 1 or facts.width < 1 or facts.height < 1:
-        raise MediaError(f"the index says {facts.num_frames} frames of {facts.width}x{facts.height} pixels")
-    frames = choose_frames(facts, config, rng)
-    if config.snap and facts.kind == "video":
-        frames = snap_to_key_frames(frames, facts)
-    shown: FrameConfig = config
-    if facts.kind == "image" and config.pictures is not None:
-        shown = config.pictures
-    size = config.size
-    resize, top, left = place_square(facts, shown, size, rng)
-    flip = bool(rng.random() < shown.flip)
-    ops = draw_ops(shown.randaugment, size, rng) if shown.randaugment is not None else ()
-    return ClipPlan(frames, resize, (top, left, size, size), flip, ops)
-
-
-# ---------------------------------------------------------------- frames
-
-
-# ---------------------------------------------------------------- pixels
+    if facts.kind not in KINDS:
+        raise MediaError(f"the index says kind {facts.kind!r}; known: {', '.join(KINDS)}")
+    return KINDS[facts.kind].plan(facts, config, rng)

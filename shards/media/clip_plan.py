@@ -1,10 +1,21 @@
-"""The plan of a clip: numbers that say which frames, which crop, flip and size; made before any decoding."""
+"""The plan of a clip: numbers that say which frames, which crop, flip and size; and how each kind of medium is planned.
+
+The generator is asked for frames, then crop, then flip, then RandAugment, so that a setting of a later one leaves what
+was drawn before it unchanged.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from shards.media.randaugment import Op
+import numpy as np
+
+from shards.base.errors import MediaError
+from shards.media.clip_config import ClipConfig, FrameConfig
+from shards.media.crop import place_square
+from shards.media.facts import MediaFacts
+from shards.media.frame_choice import choose_frames, snap_to_key_frames
+from shards.media.randaugment import Op, draw_ops
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,3 +36,35 @@ class ClipPlan:
     def shape(self) -> tuple[int, int, int, int]:
         """Shape of the decoded clip: (frames, height, width, 3), uint8 RGB."""
         return (len(self.frames), self.crop[2], self.crop[3], 3)
+
+
+def plan_video(facts: MediaFacts, config: ClipConfig, rng: np.random.Generator) -> ClipPlan:
+    """Plan a clip of a video, which may be snapped to key frames. Raises MediaError, DatasetError."""
+    frames = _frames(facts, config, rng)
+    return _shown(snap_to_key_frames(frames, facts) if config.snap else frames, facts, config, config.size, rng)
+
+
+def plan_frames(facts: MediaFacts, config: ClipConfig, rng: np.random.Generator) -> ClipPlan:
+    """Plan a clip of frames that are stored one by one. Raises MediaError."""
+    return _shown(_frames(facts, config, rng), facts, config, config.size, rng)
+
+
+def plan_picture(facts: MediaFacts, config: ClipConfig, rng: np.random.Generator) -> ClipPlan:
+    """Plan a clip that repeats a picture. Raises MediaError."""
+    return _shown(_frames(facts, config, rng), facts, config.pictures or config, config.size, rng)
+
+
+def _frames(facts: MediaFacts, config: ClipConfig, rng: np.random.Generator) -> tuple[int, ...]:
+    if facts.num_frames < 1 or facts.width < 1 or facts.height < 1:
+        raise MediaError(f"the index says {facts.num_frames} frames of {facts.width}x{facts.height} pixels")
+    return choose_frames(facts, config, rng)
+
+
+def _shown(
+    frames: tuple[int, ...], facts: MediaFacts, config: FrameConfig, size: int, rng: np.random.Generator
+) -> ClipPlan:
+    """Complete a plan with crop, flip and RandAugment, the same for all frames."""
+    resize, top, left = place_square(facts, config, size, rng)
+    flip = bool(rng.random() < config.flip)
+    ops = draw_ops(config.randaugment, size, rng) if config.randaugment is not None else ()
+    return ClipPlan(frames, resize, (top, left, size, size), flip, ops)

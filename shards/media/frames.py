@@ -21,8 +21,9 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 from shards.base.errors import MediaError
-from shards.media.facts import MediaFacts
+from shards.media.facts import KeyFrame, MediaFacts
 from shards.media.pictures.picture import open_image, to_rgb
+from shards.media.videos.time_marks import with_marks
 
 MAX_FRAMES = 4096
 PICTURES = ("jpg", "webp")
@@ -107,8 +108,8 @@ class FramePictures:
             raise _not_frames(f"{entry.filename!r}: {error}") from error
 
 
-def probe_frames(data: bytes) -> MediaFacts:
-    """The facts of a frame sample; all pictures are opened, the first is decoded. Raises MediaError."""
+def probe_frames(data: bytes) -> tuple[MediaFacts, list[KeyFrame]]:
+    """The facts and time marks of a frame sample; all pictures are opened, the first is decoded. Raises MediaError."""
     frames = FramePictures(data)
     facts: MediaFacts | None = None
     for number in range(len(frames)):
@@ -120,7 +121,7 @@ def probe_frames(data: bytes) -> MediaFacts:
                 start = frames.times[0]
                 facts = MediaFacts("frames", codec, width, height, len(frames), frames.fps, frames.duration, start)
     assert facts is not None
-    return facts
+    return facts, with_marks([], frames.times, facts.duration)
 
 
 def _check_end(data: bytes) -> None:

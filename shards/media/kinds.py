@@ -1,32 +1,54 @@
-"""What a medium is (kind, codec, size, frames), and the one way in which encoded bytes are opened.
+"""The kinds of media: by which extensions a kind is known, how its facts are read, and how its clips are planned.
 
-Promises: whatever the bytes are, the answer is facts or a MediaError with a reason. Containers are opened from memory
-with an allow-list of formats and no protocols, so a playlist or a reference inside a file leads nowhere; pictures only
-with formats that Pillow decodes itself. Sizes are checked before anything is decoded (decompression bombs).
-Facts describe what decoding will give: width and height after the rotation that the container or EXIF asks for, the
-first frame really decoded, frames counted by demuxing, from the first that is shown
-(shards/media/videos/video_facts.py; a header may lie, and decoding everything would cost 50 times more).
-Non-square pixels are not stretched. A cover picture inside an audio file is not a video. An animated GIF is a video,
-any other animated picture is its first frame.
-Not caught here: damage behind the first frame; decode finds it.
+One table for everybody: members of tars, probing and planning read it. A new kind is an entry in `KINDS`, its own
+files, and an entry in `DECODERS` of shards/decode/cpu.py, which has the same names (a test compares them).
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+
+from shards.media.clip_config import ClipConfig
+from shards.media.clip_plan import ClipPlan, plan_frames, plan_picture, plan_video
+from shards.media.facts import KeyFrame, MediaFacts
+from shards.media.frames import probe_frames
+from shards.media.pictures.picture_facts import probe_picture
+from shards.media.videos.video_facts import probe_video
+
 VIDEO_EXTENSIONS = ("mp4", "webm", "mkv", "avi", "mov", "m4v", "mpg", "mpeg", "ts", "flv", "ogv", "ogg", "3gp", "wmv")
 IMAGE_EXTENSIONS = ("jpg", "jpeg", "png", "webp", "gif", "bmp", "tif", "tiff", "avif")
-FRAMES_EXTENSIONS = ("zip",)
-"""Of frame samples, shards/media/frames.py."""
-MEDIA_EXTENSIONS = VIDEO_EXTENSIONS + IMAGE_EXTENSIONS + FRAMES_EXTENSIONS
 
 
-# FFmpeg then opens no decoder of its own (ours it does not ask) and reads no further than the first packet.
+class MediaKind(NamedTuple):
+    """One kind of medium."""
+
+    name: str
+    """The value of `MediaFacts.kind`."""
+    extensions: tuple[str, ...]
+    """Extensions of its files; a kind without any is only found inside files of another format."""
+    probe: Callable[[bytes], tuple[MediaFacts, list[KeyFrame]]] | None
+    """Reads facts and GOP table, see shards/media/probe.py. Raises MediaError. None: the file around it says them."""
+    plan: Callable[[MediaFacts, ClipConfig, np.random.Generator], ClipPlan]
+    """Plans a clip, see shards/media/clip.py. Raises MediaError, DatasetError."""
 
 
-def kind_of(ext: str) -> str:
-    """What a medium with this extension is by its name: "video", "image" or "frames"."""
-    ext = ext.rpartition(".")[2]
-    return "video" if ext in VIDEO_EXTENSIONS else "frames" if ext in FRAMES_EXTENSIONS else "image"
+KINDS = {
+    kind.name: kind
+    for kind in (
+        # In the order in which a sample that has several takes its medium.
+        MediaKind("video", VIDEO_EXTENSIONS, probe_video, plan_video),
+        MediaKind("frames", ("zip",), probe_frames, plan_frames),
+        MediaKind("image", IMAGE_EXTENSIONS, probe_picture, plan_picture),
+        MediaKind("stored", (), None, plan_frames),  # frames of a .beton file, shards/media/mapped.py
+    )
+}
+_BY_EXTENSION = {extension: kind for kind in KINDS.values() for extension in kind.extensions}
+MEDIA_EXTENSIONS = tuple(_BY_EXTENSION)
 
 
-# ---------------------------------------------------------------- video
+def kind_of(ext: str) -> MediaKind:
+    """The kind of medium that an extension promises, "jpg" or "input.jpg". Raises KeyError for any other extension."""
+    return _BY_EXTENSION[ext.rpartition(".")[2]]

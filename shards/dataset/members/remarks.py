@@ -6,7 +6,7 @@ import shlex
 from collections import Counter
 from collections.abc import Sequence
 
-from shards.dataset.members.rules import OF_KIND, OPTIONS, MemberRules, suffix
+from shards.dataset.members.rules import BY_RANK, OF_KIND, OPTIONS, MemberRules, suffix
 from shards.media.kinds import MEDIA_EXTENSIONS
 
 _TEXT_SUFFIXES = ("txt", "json", "text", "caption")
@@ -17,7 +17,7 @@ _SHOWN = 200
 def passed_over(extensions: Sequence[str], media: int, rules: MemberRules) -> list[str]:
     """Notes on a sample that holds more than one medium and its texts. media: number of the chosen medium."""
     notes = []
-    kinds = Counter(kind for ext in extensions for kind in ("video", "frames", "image") if ext in OF_KIND[kind])
+    kinds = Counter(kind for ext in extensions for kind in BY_RANK if ext in OF_KIND[kind])
     taken = next((kind for kind in kinds if suffix(extensions[media]) in OF_KIND[kind]), None)
     others = sorted(kind for kind in kinds if kind != taken)
     if taken is not None and others:

@@ -16,14 +16,12 @@ from pydantic import AfterValidator, BeforeValidator, Field
 
 from shards.base.errors import ConfigError
 from shards.base.frozen import Frozen
-from shards.media.kinds import FRAMES_EXTENSIONS, IMAGE_EXTENSIONS, MEDIA_EXTENSIONS, VIDEO_EXTENSIONS
+from shards.media.kinds import KINDS, MEDIA_EXTENSIONS
 
-OF_KIND = {
-    "video": VIDEO_EXTENSIONS,
-    "frames": FRAMES_EXTENSIONS,
-    "image": IMAGE_EXTENSIONS,
-    "any": MEDIA_EXTENSIONS,
-}
+BY_RANK = tuple(name for name, kind in KINDS.items() if kind.extensions)
+"""Kinds of media that are members of tars, in the order in which a sample that has several takes its medium."""
+OF_KIND = {**{name: KINDS[name].extensions for name in BY_RANK}, "any": MEDIA_EXTENSIONS}
+"""Extensions by the names that settings use for them."""
 
 
 def _split(names: Any) -> Any:
@@ -94,7 +92,7 @@ _FIXED = ("media", "key_until", "key_from")
 class MemberRules(Frozen):
     """How samples are made of members; see MemberSettings for what each rule says."""
 
-    media: Media = ("video", "frames", "image")
+    media: Media = BY_RANK
     text_field: _Names | None = None
     """None: caption in the json, else the txt, else captions, text or conversations in the json."""
     text_members: TextMembers = ("json", "txt")

@@ -199,7 +199,7 @@ def _row(
         if keep:
             pieces[number] = piece
     ext = group.extensions[chosen.media]
-    facts, key_frames = MediaFacts(kind_of(ext), "", 0, 0, 0), None
+    facts, key_frames = MediaFacts(kind_of(ext).name, "", 0, 0, 0), None
     if looks.checksums:
         json, txt = (None if number is None else pieces[number] for number in chosen[1:])
         try:

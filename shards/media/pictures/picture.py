@@ -24,7 +24,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from shards.base.errors import MediaError
-from shards.media.facts import MediaFacts
 from shards.media.limits import check_size
 from shards.media.pictures.picture_bytes import mended
 from shards.media.pictures.signatures import READ, foreign_kind, known_picture
@@ -112,21 +111,6 @@ def to_rgb(image: Image.Image) -> Image.Image:
         white = Image.new("RGBA", colours.size, (255, 255, 255, 255))
         return Image.alpha_composite(white, colours).convert("RGB")
     return image.convert("RGB")
-
-
-def probe_image(data: bytes) -> MediaFacts:
-    """The facts of a picture, decoded to be sure. Raises MediaError."""
-    with open_image(data) as (image, turn):
-        codec = (image.format or "").lower()
-        width, height = image.size[::-1] if turn.swaps_sides else image.size
-        to_rgb(image)
-    return MediaFacts("image", codec, width, height, 1)
-
-
-def is_animated(data: bytes) -> bool:
-    """Whether a picture has more than one frame. Raises MediaError."""
-    with open_image(data) as (image, _):
-        return getattr(image, "n_frames", 1) > 1
 
 
 @cache

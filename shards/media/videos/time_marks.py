@@ -14,6 +14,8 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+from shards.media.facts import TIME_MARK, KeyFrame
+
 MAX_MARKS = 256
 _TOLERANCE = 0.5
 """Of the mean length of a frame."""
@@ -55,3 +57,16 @@ def _note(
     worst = int(off.argmax())
     if off[worst] > tolerance:
         heappush(waiting, (-float(off[worst]), first, first + worst, stop))
+
+
+def with_marks(key_frames: list[KeyFrame], times: Sequence[float], duration: float) -> list[KeyFrame]:
+    """Key frames and time marks in order. times: of all frames, in order, seconds."""
+    import numpy as np
+
+    if not 0 < duration < float("inf"):
+        return key_frames
+    # an index holds times as float32, and each of them only once
+    by_time = {float(np.float32(frame.time)): frame for frame in key_frames}
+    for number in find_marks(times, times[0] + duration, [frame.number for frame in key_frames]):
+        by_time.setdefault(float(np.float32(times[number])), KeyFrame(number, times[number], TIME_MARK))
+    return sorted([*key_frames, *(frame for frame in by_time.values() if frame.offset == TIME_MARK)])

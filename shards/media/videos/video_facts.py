@@ -12,9 +12,10 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
 from shards.base.errors import MediaError
-from shards.media.facts import TIME_MARK, KeyFrame, MediaFacts
+from shards.media.facts import KeyFrame, MediaFacts
 from shards.media.limits import MAX_VIDEO_PIXELS, check_size
 from shards.media.videos.shown import Screen
+from shards.media.videos.time_marks import with_marks
 from shards.media.videos.timeline import Stamp, Timeline, timeline
 from shards.media.videos.video import demux, gives_frame, open_video, orientation
 
@@ -143,18 +144,3 @@ def _key_frames(stamps: Sequence[Stamp], shown: Timeline, is_ordered: bool) -> l
         for number, stamp in numbered
         if stamp.is_key
     ]
-
-
-def with_marks(key_frames: list[KeyFrame], times: Sequence[float], duration: float) -> list[KeyFrame]:
-    """Key frames and time marks in order. times: of all frames, in order, seconds."""
-    import numpy as np
-
-    from shards.media.videos.time_marks import find_marks
-
-    if not 0 < duration < float("inf"):
-        return key_frames
-    # an index holds times as float32, and each of them only once
-    by_time = {float(np.float32(frame.time)): frame for frame in key_frames}
-    for number in find_marks(times, times[0] + duration, [frame.number for frame in key_frames]):
-        by_time.setdefault(float(np.float32(times[number])), KeyFrame(number, times[number], TIME_MARK))
-    return sorted([*key_frames, *(frame for frame in by_time.values() if frame.offset == TIME_MARK)])

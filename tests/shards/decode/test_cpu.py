@@ -18,10 +18,11 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from shards.base.errors import MediaError
-from shards.decode.cpu import decode
+from shards.decode.cpu import DECODERS, decode
 from shards.media.clip import plan_clip
 from shards.media.clip_config import ClipConfig
 from shards.media.clip_plan import ClipPlan
+from shards.media.kinds import KINDS
 from shards.media.probe import probe
 from shards.media.videos.video import demux, open_video
 from tests.shards.films import OTHERS, shoot
@@ -66,7 +67,7 @@ def test_threads_that_are_the_first_to_need_ffmpeg_may_come_at_once() -> None:
     code = """
 import sys, threading
 from shards.media.clip_plan import ClipPlan
-from shards.decode.cpu import decode
+from shards.decode.cpu import DECODERS, decode
 from shards.media.videos.video import video_errors; from shards.base.errors import MediaError
 together, done = threading.Barrier(2), []
 def begin_to_decode():
@@ -204,7 +205,7 @@ def test_bytes_that_are_no_medium_are_media_errors(kind: str, data: bytes) -> No
 @pytest.mark.parametrize(
     ("kind", "frames", "message"),
     [
-        ("audio", (0,), "kind is 'audio', allowed are 'video', 'image' and 'frames'"),
+        ("audio", (0,), "no decoder for media of kind 'audio'; known: video, image, frames, stored"),
         ("video", (), "asks for no frame"),
         ("video", (-1,), "asks for frame -1"),
         ("image", (1,), "a picture has frame 0 only"),
@@ -340,3 +341,7 @@ def test_every_file_of_the_corpus_is_decoded(corpus: Path, folder: str) -> None:
         facts = probe(data, path.name)
         clip = decode(data, facts.kind, plan_clip(facts, config, np.random.default_rng(0)))
         assert clip.shape == (4, 64, 64, 3), path.name
+
+
+def test_every_kind_of_medium_has_a_decoder() -> None:
+    assert DECODERS.keys() == KINDS.keys()

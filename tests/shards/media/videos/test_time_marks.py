@@ -12,8 +12,7 @@ from PIL import Image
 from shards.media.facts import TIME_MARK, KeyFrame
 from shards.media.frames import pack_frames
 from shards.media.probe import probe_key_frames, probe_table
-from shards.media.videos.time_marks import MAX_MARKS, find_marks
-from shards.media.videos.video_facts import with_marks
+from shards.media.videos.time_marks import MAX_MARKS, find_marks, with_marks
 from tests.shards.films import SEEKABLE, shoot
 
 
