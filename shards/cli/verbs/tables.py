@@ -16,7 +16,7 @@ from shards.base.errors import DatasetError
 from shards.cli.verbs.open_dataset import Dataset
 from shards.dataset.index.column_checks import check_table
 from shards.dataset.index.files import INDEX_FILE
-from shards.dataset.index.parquet_file import ParquetError, ParquetFile
+from shards.dataset.parquet.parquet_file import ParquetError, ParquetFile
 from shards.storage.file import SourceFile
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ SHARDS_FILE = "shards.parquet"
 INDEX_FILE = "index.parquet"
 _MAX_ROWS = 1 << 22
 """Rows of shards.parquet or of one row group of index.parquet: a few bytes of parquet may stand for billions of equal
-ones. What they take in memory is bounded by shards/dataset/index/parquet_file.py."""
+ones. What they take in memory is bounded by shards/dataset/parquet/parquet_file.py."""
 REBUILD = "build the dataset again, or copy it again from where it is whole"
 
 

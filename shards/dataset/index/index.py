@@ -36,12 +36,12 @@ from shards.dataset.index.files import (
     check_row_counts,
 )
 from shards.dataset.index.index_file import IndexFile, ask_for_files, check_fit
-from shards.dataset.index.parquet_file import ParquetError, ParquetFile
 from shards.dataset.index.schema import KEY_FRAME_COLUMNS
 from shards.dataset.index.shard_rows import ShardRows
 from shards.dataset.index.shard_table import ShardTable, total_records
 from shards.dataset.index.shards_file import read_shards
 from shards.dataset.members.rules import MemberSettings
+from shards.dataset.parquet.parquet_file import ParquetError, ParquetFile
 from shards.media.facts import KeyFrames
 from shards.storage.addresses import is_remote
 from shards.storage.source import Source

@@ -17,8 +17,8 @@ from shards.dataset.index.files import (
     check_row_counts,
     expect,
 )
-from shards.dataset.index.parquet_file import ParquetFile
 from shards.dataset.index.shard_table import ShardEntry, ShardTable, fingerprint, total_records
+from shards.dataset.parquet.parquet_file import ParquetFile
 from shards.storage.file import BytesFile
 from shards.storage.source import Source, check_name
 

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from shards.base.errors import PrintableError, SourceError
-from shards.dataset.index.thrift import Thrift
+from shards.dataset.parquet.thrift import Thrift
 from shards.storage.file import SeekableFile
 
 if TYPE_CHECKING:

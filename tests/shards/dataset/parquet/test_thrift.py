@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from shards.dataset.index.thrift import Thrift
+from shards.dataset.parquet.thrift import Thrift
 
 
 def test_fields_of_every_kind_are_read() -> None:

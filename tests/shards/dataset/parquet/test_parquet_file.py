@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shards.dataset.index.parquet_file import MAX_GROUP, ParquetError, ParquetFile
-from shards.dataset.index.thrift import Thrift
+from shards.dataset.parquet.parquet_file import MAX_GROUP, ParquetError, ParquetFile
+from shards.dataset.parquet.thrift import Thrift
 from shards.storage.file import BytesFile
 from tests.shards.test_safety import little_memory
 

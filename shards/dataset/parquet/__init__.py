@@ -1,0 +1,1 @@
+"""Reading parquet files that nobody vouches for, within a bound of memory."""
