@@ -1,0 +1,67 @@
+"""A parquet file costs a bounded amount of memory, whatever a few bytes of it stand for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from shards.dataset.parquet.parquet_file import ParquetError
+from tests.shards.parquet_bytes import opened, written
+from tests.shards.test_safety import little_memory
+
+
+def text_in_a_dictionary() -> bytes:
+    return written(pa.table({"key": pa.DictionaryArray.from_arrays(np.zeros(60_000, np.int32), ["x" * 70_000])}))
+
+
+def texts_that_repeat_the_one_before() -> bytes:
+    texts = pa.table({"key": ["x" * 60_000] * 60_000})
+    return written(texts, use_dictionary=False, column_encoding={"key": "DELTA_BYTE_ARRAY"}, compression="zstd")
+
+
+def page_of_zeros() -> bytes:
+    return written(pa.table({"key": [b"\0" * (1 << 29)]}), use_dictionary=False, compression="zstd")
+
+
+def endless_list() -> bytes:
+    values = pa.array(np.zeros(1 << 26, np.int8))
+    return written(pa.table({"list": pa.ListArray.from_arrays(pa.array([0, 1 << 26], pa.int32()), values)}))
+
+
+def rows_without_end() -> bytes:
+    zeros = np.zeros(1 << 26, np.int8)
+    return written(pa.table({"a": zeros, "b": zeros}), row_group_size=1 << 26)
+
+
+def wide_values() -> bytes:
+    column = pa.DictionaryArray.from_arrays(np.zeros(100_000, np.int32), pa.array([b"x" * 9000], pa.binary(9000)))
+    return written(pa.table({"key": column.dictionary_decode()}))
+
+
+BOMBS = [
+    text_in_a_dictionary,
+    texts_that_repeat_the_one_before,
+    page_of_zeros,
+    endless_list,
+    rows_without_end,
+    wide_values,
+]
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("bomb", BOMBS, ids=lambda bomb: str(bomb.__name__))
+def test_bombs_are_refused_before_they_are_expanded(bomb: Callable[[], bytes]) -> None:
+    data = bomb()
+    assert len(data) < 1 << 20
+    with little_memory(), pytest.raises(ParquetError, match=r"stands for more than 512 MiB|has a page of|bytes each"):
+        opened(data).read_row_group(0)
+
+
+def test_a_long_text_in_a_dictionary_is_refused_before_it_is_expanded() -> None:
+    column = pa.DictionaryArray.from_arrays(np.zeros(60_000, np.int32), ["x" * 70_000])
+    data = written(pa.table({"key": column}))
+    with little_memory(), pytest.raises(ParquetError, match="stands for more than 512 MiB, up to key"):
+        opened(data).read_row_group(0)
