@@ -34,8 +34,8 @@ def write_dataset(clips: Path, folder: Path, num_samples: int) -> None:
     import io
     import tarfile
 
-    from shards.dataset.tars.tar_samples import Looks
-    from shards.dataset.writing.indexer import index_tars
+    from shards.dataset.indexing.indexer import index_tars
+    from shards.dataset.tars.looks import Looks
 
     media = _media(clips)
     folder.mkdir(parents=True)

@@ -44,7 +44,7 @@ def clip(folder: str, form: str, how: str) -> dict[str, float]:
     from shards import ClipConfig, plan_clip
     from shards.decode.cpu import decode
     from shards.read.reader import Reader
-    from shards.storage.source import is_remote
+    from shards.storage.addresses import is_remote
 
     reader = Reader("videos", f"{folder}/{form.replace(' ', '-')}", partial_bytes=1 << 20 if how == "parts" else None)
     config = ClipConfig(num_frames=4, size=224)
@@ -76,8 +76,8 @@ def make(folder: Path) -> None:
     """A dataset for each form."""
     from PIL import Image
 
-    from shards.dataset.tars.tar_samples import Looks
-    from shards.dataset.writing.indexer import index_tars
+    from shards.dataset.indexing.indexer import index_tars
+    from shards.dataset.tars.looks import Looks
 
     picture = io.BytesIO()
     Image.new("RGB", (8, 8)).save(picture, "png")

@@ -11,7 +11,7 @@ from .members.rules import suffix as suffix
 from .members.texts import read_texts as read_texts
 from .writing.conversion import AlreadyFinished as AlreadyFinished
 from .writing.conversion import WriteSummary as WriteSummary
-from .writing.writer import QUARANTINE_FILE as QUARANTINE_FILE
+from .writing.new_sample import SampleRefused as SampleRefused
+from .writing.quarantine import QUARANTINE_FILE as QUARANTINE_FILE
 from .writing.writer import DatasetWriter as DatasetWriter
 from .writing.writer import DuplicateKey as DuplicateKey
-from .writing.writer import SampleRefused as SampleRefused

@@ -21,8 +21,8 @@ from typer.testing import CliRunner
 from mcg import answer, evaluate
 from mcg.convert.__main__ import main as convert
 from shards.cli.app import app as shards_app
-from shards.dataset.tars.tar_samples import Looks
-from shards.dataset.writing.indexer import index_tars
+from shards.dataset.indexing.indexer import index_tars
+from shards.dataset.tars.looks import Looks
 from tests.shards.foreign_tars import img2dataset_files, write_tar
 from tools.commands import app as tools_app
 

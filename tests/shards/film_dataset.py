@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from shards.dataset.tars.tar_samples import Looks
-from shards.dataset.writing.indexer import index_tars
+from shards.dataset.indexing.indexer import index_tars
+from shards.dataset.tars.looks import Looks
 from shards.loader.config import DatasetConfig, LoaderConfig
 from shards.loader.loader import Loader
 from shards.loader.setup import RngFactory

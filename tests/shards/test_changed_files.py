@@ -15,8 +15,8 @@ import pytest
 
 from shards.base.errors import ChangedFile, DatasetError
 from shards.dataset.index.index import Index
-from shards.dataset.tars.tar_samples import Looks
-from shards.dataset.writing.indexer import index_tars
+from shards.dataset.indexing.indexer import index_tars
+from shards.dataset.tars.looks import Looks
 from shards.read.reader import Reader
 from shards.read.sample import SampleError
 from shards.storage.local import LocalSource

@@ -23,6 +23,14 @@ from shards.cli.verbs.verify import verify_dataset
 from shards.dataset.tars.tar import TarError, scan_all
 from shards.dataset.tars.tar_samples import Looks, ShardSamples, read_samples, stream_samples
 from shards.dataset.writing.indexer import DamagedShard, index_tars
+from shards.cli.open_dataset import open_dataset
+from shards.cli.verify import verify_dataset
+from shards.dataset.indexing.indexer import index_tars
+from shards.dataset.indexing.tar_jobs import DamagedShard
+from shards.dataset.tars.looks import Looks
+from shards.dataset.tars.tar import scan_all
+from shards.dataset.tars.tar_header import TarError
+from shards.dataset.tars.tar_samples import ShardSamples, read_samples, stream_samples
 from tests.shards.dataset.tars.test_tar import pack
 
 JSON = b'{"caption": "x"}'

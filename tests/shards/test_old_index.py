@@ -15,8 +15,8 @@ import numpy as np
 from typer.testing import CliRunner
 
 from shards.cli.app import app
+from shards.dataset.indexing.indexer import index_tars
 from shards.dataset.members.rules import UNWRITTEN
-from shards.dataset.writing.indexer import index_tars
 from shards.loader.config import DatasetConfig, LoaderConfig
 from shards.loader.feed import open_feed
 from shards.read.reader import Reader

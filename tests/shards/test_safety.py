@@ -22,7 +22,8 @@ from shards.dataset.index.rows import MemberRow, SampleRow, member_checksum
 from shards.dataset.index.shard_table import ShardEntry
 from shards.dataset.index.shards_file import write_shards
 from shards.dataset.index.write_index import rows_table, write_index
-from shards.dataset.tars.tar import TarError, scan
+from shards.dataset.tars.tar import scan
+from shards.dataset.tars.tar_header import TarError
 from shards.decode.cpu import decode
 from shards.loader.loader import Loader
 from shards.media.clip_plan import ClipPlan

@@ -10,9 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from shards.dataset.tars.tar import Entry, Member, Stray, TarError, scan, scan_all, scan_far
-from shards.dataset.tars.tar_samples import Looks, ShardSamples, read_samples, stream_samples
-from shards.dataset.writing.indexer import index_tars
+from shards.dataset.indexing.indexer import index_tars
+from shards.dataset.tars.entries import Entry, Member, Stray
+from shards.dataset.tars.looks import Looks
+from shards.dataset.tars.tar import scan, scan_all, scan_far
+from shards.dataset.tars.tar_header import TarError
+from shards.dataset.tars.tar_samples import ShardSamples, read_samples, stream_samples
 from tests.shards.dataset.tars.test_tar import pack
 from tests.shards.http_store import HttpStore
 

@@ -13,9 +13,9 @@ import pytest
 
 from shards.base.errors import DatasetError
 from shards.dataset.index.index import Index
+from shards.dataset.indexing.indexer import index_tars
 from shards.dataset.members.rules import MemberRules
-from shards.dataset.tars.tar_samples import Looks
-from shards.dataset.writing.indexer import index_tars
+from shards.dataset.tars.looks import Looks
 from shards.dataset.writing.writer import DatasetWriter
 from shards.media.facts import KeyFrames
 from shards.media.probe import probe, probe_key_frames

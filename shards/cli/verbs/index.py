@@ -17,7 +17,7 @@ from shards.dataset.members.rules import KeyFrom, KeyUntil, read_options
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from shards.dataset.writing.indexer import IndexReport
+    from shards.dataset.indexing.index_report import IndexReport
 
 _NUM_SHOWN, _NUM_REASONS = 20, 5
 
@@ -65,8 +65,8 @@ def index(
     samples were quarantined than --max-quarantined (or all of them), or a store failed, 2 wrong usage. A run that was
     stopped goes on when the same command is given again.
     """
-    from shards.dataset.tars.tar_samples import Looks
-    from shards.dataset.writing.indexer import index_tars
+    from shards.dataset.indexing.indexer import index_tars
+    from shards.dataset.tars.looks import Looks
 
     said = {"media": media_members, "text_field": text_field, "text_members": text_members}
     said |= {"key_until": key_until, "key_from": key_from}

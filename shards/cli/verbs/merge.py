@@ -27,7 +27,7 @@ def merge(
     Exit codes: 0 fine, 1 a part is damaged or left tars out, or parts disagree about a shard, 2 wrong usage (a part
     that is not there, or parts that do not belong together).
     """
-    from shards.dataset.writing.merge import merge as join
+    from shards.dataset.indexing.merge import merge as join
 
     with one_line_errors(debug):
         show(join(out, parts, name, root or ()), as_json)

@@ -34,7 +34,7 @@ from shards.cli.verbs.tables import shard_tables
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from shards.dataset.checking.verify import Problem, ShardReport
+    from shards.dataset.checking.problems import Problem, ShardReport
 
 _SHOWN = 20
 """Problems in the table."""
@@ -121,8 +121,8 @@ class Verification:
 
 def verify_dataset(dataset: Dataset, quick: bool, decode: bool, jobs: int, quarantine: Path | None) -> Verification:
     """Check all shards. Raises DatasetError for an index that cannot be read, UsageError for a FILE that cannot."""
+    from shards.dataset.checking.problems import bad_samples
     from shards.dataset.checking.unindexed import unindexed_tars
-    from shards.dataset.checking.verify import bad_samples
 
     result = Verification(dataset.name, dataset.url, dataset.verified, quick, decode)
     start = time.perf_counter()
@@ -141,8 +141,10 @@ def _reports(
     dataset: Dataset, quick: bool, decode: bool, jobs: int, advance: Callable[[int], None]
 ) -> Iterator[ShardReport]:
     """The reports of all shards in order; at most `jobs` are checked and as many wait for their turn."""
-    from shards.dataset.checking.verify import COLUMNS, ShardMembers, check_shard
-    from shards.dataset.writing.publish import is_own, read_quarantine
+    from shards.dataset.checking.verify import check_shard
+    from shards.dataset.checking.verify_members import COLUMNS, ShardMembers
+    from shards.dataset.indexing.publish import is_own
+    from shards.dataset.writing.quarantine import read_quarantine
     from shards.decode.backends import open_decoder
 
     decoder = open_decoder("cpu") if decode else None

@@ -10,10 +10,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from shards.base.errors import SourceError
-from shards.dataset.checking.verify import Problem
+from shards.dataset.checking.problems import Problem
 from shards.dataset.index.index import Index
-from shards.dataset.tars.foreign import ALL_TARS, tars_among
-from shards.dataset.writing.indexer import all_names, names_of
+from shards.dataset.tars.pattern import ALL_TARS, all_names, names_of, tars_among
 
 
 def unindexed_tars(index: Index) -> list[Problem]:

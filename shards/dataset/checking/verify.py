@@ -13,120 +13,33 @@ from __future__ import annotations
 import bisect
 import os
 import re
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, cast
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, BinaryIO, NamedTuple, cast
 
 import numpy as np
 
 from shards.base.errors import MediaError, MissingFile, SourceError
-from shards.dataset.index.member_columns import MemberColumns
+from shards.dataset.checking.header_differences import AnyLine, QuarantineLines, differences, shown
+from shards.dataset.checking.open_member import OpenMember
+from shards.dataset.checking.problems import Problem, ShardReport
+from shards.dataset.checking.shard_views import KeptHeaders, ReadAhead
+from shards.dataset.checking.verify_members import ShardMembers
 from shards.dataset.index.rows import MAX_MEDIA_BYTES, MAX_TEXT_BYTES
-from shards.dataset.members.choice import ROLES, TEXTS, Role
+from shards.dataset.members.choice import TEXTS, Role
 from shards.dataset.members.records import TextError, parse_texts
-from shards.dataset.members.rules import UNWRITTEN, MemberRules
 from shards.dataset.tars import tar
-from shards.dataset.tars.tar import Entry, Member, Stray, TarError
+from shards.dataset.tars.entries import BLOCK, Member
+from shards.dataset.tars.tar_header import TarError
 from shards.decode.decoder import Decoder
 from shards.media.clip import plan_clip
 from shards.media.clip_config import ClipConfig
-from shards.media.facts import FACT_NAMES, MediaFacts
 from shards.media.probe import probe
-from shards.storage.file import SeekableFile
 from shards.storage.local import LocalSource
 from shards.storage.source import Source
 
-if TYPE_CHECKING:
-    import pyarrow as pa
-    import xxhash
-
-COLUMNS = ("key", "member_ext", "member_offset", "member_size", "member_checksum", "num_records", *FACT_NAMES)
-"""Columns of index.parquet that a check needs."""
 _NEAR = 1 << 18
 _DECODE = ClipConfig(num_frames=4, size=64)
-
-
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """One thing that is wrong in a shard."""
-
-    shard: str
-    key: str | None
-    """The sample that it belongs to, None for the shard as a whole."""
-    what: str
-    expected: str
-    found: str
-
-    @property
-    def reason(self) -> str:
-        return f"{self.what}: expected {self.expected}, found {self.found}"
-
-    def to_dict(self) -> dict[str, str | None]:
-        return {name: getattr(self, name) for name in self.__slots__}
-
-
-@dataclass(slots=True)
-class ShardReport:
-    """What a check found in one shard."""
-
-    shard: str
-    num_samples: int
-    num_members: int = 0
-    num_records: int = 0
-    """Records counted in json members."""
-    num_decoded: int = 0
-    num_unlisted: int = 0
-    """Members of the tar that the index left out on purpose."""
-    num_bytes: int = 0
-    """Bytes read and looked at."""
-    problems: list[Problem] = field(default_factory=list)
-    bad: dict[str, str] = field(default_factory=dict)
-    """Key -> reason of every sample that cannot be used."""
-
-
-class ShardMembers:
-    """The rows of one shard as the index gives them, with members sorted by where they lie; checksums may be absent."""
-
-    def __init__(self, table: pa.Table, rules: MemberRules = UNWRITTEN) -> None:
-        self.rules = rules
-        self.keys: list[str] = table.column("key").to_pylist()
-        self.num_records: list[int] = table.column("num_records").to_pylist()
-        self._facts = {name: table.column(name) for name in FACT_NAMES}
-        members = MemberColumns(table)
-        try:
-            offset, size = members.numbers("member_offset"), members.numbers("member_size")
-            checksum, known = members.checksums()
-        except ValueError:
-            self.fits = False
-            """False when the member columns have different lengths; nothing else can be said then."""
-            return
-        self.fits = True
-        sample = np.repeat(np.arange(len(self.keys)), np.diff(members.starts))
-        order = np.argsort(offset, kind="stable")
-        self.sample: list[int] = sample[order].tolist()
-        self.offset: list[int] = offset[order].tolist()
-        self.size: list[int] = size[order].tolist()
-        self.ext = [members.names[number] for number in members.ext[order].tolist()]
-        read_as: dict[int, Role] = {}
-        for role, numbers in zip(ROLES, members.chosen(rules).tolist(), strict=True):
-            read_as.update(dict.fromkeys(numbers, role))
-        self.role: list[Role | None] = [read_as.get(number) for number in order.tolist()]
-        """What a reader takes a member for."""
-        self.num_texts = Counter(row for row, role in zip(self.sample, self.role, strict=True) if role in TEXTS)
-        pairs = zip(checksum[order].tolist(), known[order].tolist(), strict=True)
-        self.checksum: list[int | None] = [value if is_known else None for value, is_known in pairs]
-
-    def __len__(self) -> int:
-        return len(self.keys)
-
-    @property
-    def verifiable(self) -> bool:
-        """Whether every member has a checksum."""
-        return self.fits and None not in self.checksum
-
-    def facts(self, row: int) -> MediaFacts:
-        return MediaFacts(**{name: column[row].as_py() for name, column in self._facts.items()})
 
 
 class _Span(NamedTuple):
@@ -163,7 +76,7 @@ def check_shard(
     """
     check = _Check(shards, name, rows, quick, decoder, left_out, on_bytes, chunk_bytes)
     if quarantined is not None:
-        check.left_out = _Lines(quarantined, rows.rules)
+        check.left_out = QuarantineLines(quarantined, rows.rules)
     if not rows.fits:
         check.spoil_all("index", "member columns of one length", "different lengths")
         return check.report
@@ -209,7 +122,7 @@ class _Check:
     ) -> None:
         self._shards, self._name, self._rows, self._decoder = shards, name, rows, decoder
         self._chunk_bytes = chunk_bytes
-        self.left_out: _AnyLine | _Lines = _AnyLine() if left_out else _Lines((), rows.rules)
+        self.left_out: AnyLine | QuarantineLines = AnyLine() if left_out else QuarantineLines((), rows.rules)
         self._on_bytes = on_bytes
         self._proven = rows.verifiable and not quick
         self._texts: dict[int, dict[Role, bytes | None]] = {}
@@ -254,8 +167,8 @@ class _Check:
         import xxhash
 
         whole = xxhash.xxh3_128()
-        headers = _Headers(shard_bytes, f"{self._shards.url}/{self._name}", max_header_bytes)
-        open_member: _OpenMember | None = None
+        headers = KeptHeaders(shard_bytes, f"{self._shards.url}/{self._name}", max_header_bytes)
+        open_member: OpenMember | None = None
         number = kept_to = position = 0
         while position < shard_bytes:
             data = self._shards.read(self._name, position, min(self._chunk_bytes, shard_bytes - position))
@@ -268,12 +181,12 @@ class _Check:
                 span = spans[number]
                 if open_member is None:
                     headers.keep(kept_to, view, position, span.start)
-                    open_member = _OpenMember(self._is_looked_into(span))
+                    open_member = OpenMember(self._is_looked_into(span))
                 open_member.add(view[max(span.start - position, 0) : span.stop - position])
                 if span.stop > stop:
                     break
                 self._finish_member(span.number, open_member)
-                open_member, number, kept_to = None, number + 1, -(-span.stop // tar.BLOCK) * tar.BLOCK
+                open_member, number, kept_to = None, number + 1, -(-span.stop // BLOCK) * BLOCK
             if open_member is None:
                 headers.keep(kept_to, view, position, stop)
                 kept_to = max(kept_to, stop)
@@ -281,7 +194,7 @@ class _Check:
             self._on_bytes(len(data))
             position = stop
         for span in spans[number:]:  # empty members at the very end
-            self._finish_member(span.number, _OpenMember(True))
+            self._finish_member(span.number, OpenMember(True))
         if checksum and whole.hexdigest() != checksum:
             self.problem(None, "shard checksum", checksum, whole.hexdigest())
         self.headers(shard_bytes, headers if headers.complete else None)
@@ -292,7 +205,7 @@ class _Check:
             return size <= MAX_TEXT_BYTES
         return self._decoder is not None and role == "media" and size <= MAX_MEDIA_BYTES
 
-    def _finish_member(self, number: int, member: _OpenMember) -> None:
+    def _finish_member(self, number: int, member: OpenMember) -> None:
         rows = self._rows
         ext, role, expected = rows.ext[number], rows.role[number], rows.checksum[number]
         found = member.checksum
@@ -325,7 +238,7 @@ class _Check:
         if expected not in (found, -1):
             self.problem(sample, "records", f"{expected}", f"{found}")
 
-    def _decode(self, sample: int, ext: str, member: _OpenMember) -> None:
+    def _decode(self, sample: int, ext: str, member: OpenMember) -> None:
         assert self._decoder is not None
         if member.data is None:
             return self.problem(sample, f".{ext}", f"at most {MAX_MEDIA_BYTES} bytes", f"{member.size}")
@@ -346,7 +259,7 @@ class _Check:
 
     # ------------------------------------------------------------ headers
 
-    def headers(self, shard_bytes: int, kept: _Headers | None) -> None:
+    def headers(self, shard_bytes: int, kept: KeptHeaders | None) -> None:
         """Compare the tar's own list of members with the index."""
         rows = self._rows
         names = [f"{rows.keys[sample]}.{ext}" for sample, ext in zip(rows.sample, rows.ext, strict=True)]
@@ -360,29 +273,29 @@ class _Check:
         except TarError as error:
             text = str(error).removeprefix(f"{self._shards.url}/{self._name}: ")
             return self.problem(self._behind(text), "tar header", "a whole tar", text, spoils=not self._proven)
-        for number, what, has in _differences(expected, found, rows.rules):
+        for number, what, has in differences(expected, found, rows.rules):
             if number is not None:
-                self.problem(rows.sample[number], "tar header", _shown(what), has, spoils=not self._proven)
+                self.problem(rows.sample[number], "tar header", shown(what), has, spoils=not self._proven)
             elif self.left_out.covers(what):
                 self.report.num_unlisted += 1
             else:
                 self.problem(None, "tar header", "nothing", f"{has}, which the index does not know")
 
-    def _agrees(self, kept: _Headers, expected: list[tar.Member]) -> bool:
+    def _agrees(self, kept: KeptHeaders, expected: list[Member]) -> bool:
         try:
-            differences = list(_differences(expected, tar.scan_all(cast(BinaryIO, kept)), self._rows.rules))
+            found = list(differences(expected, tar.scan_all(cast(BinaryIO, kept)), self._rows.rules))
         except TarError:
             return False
-        if not all(number is None and self.left_out.covers(entry) for number, entry, _ in differences):
+        if not all(number is None and self.left_out.covers(entry) for number, entry, _ in found):
             return False
-        self.report.num_unlisted += len(differences)
+        self.report.num_unlisted += len(found)
         return True
 
     def _tar(self, shard_bytes: int) -> str | BinaryIO:
         """The shard as a scan wants it: the path of a local file, else a file that is read in strides."""
         if isinstance(self._shards, LocalSource):
             return os.path.join(self._shards.url, self._name)
-        return cast(BinaryIO, _ReadAhead(self._shards, self._name, shard_bytes, self._stride()))
+        return cast(BinaryIO, ReadAhead(self._shards, self._name, shard_bytes, self._stride()))
 
     def _stride(self) -> int:
         """Bytes to fetch at a time when only headers are wanted: everything where they lie close together."""
@@ -394,163 +307,3 @@ class _Check:
         byte = re.search(r"\bbytes? (\d+)", message)
         at = bisect.bisect_left(self._rows.offset, int(byte[1])) if byte else len(self._rows.offset)
         return self._rows.sample[at] if at < len(self._rows.sample) else None
-
-
-def _differences(
-    expected: Sequence[Entry], found: Sequence[Entry], rules: MemberRules
-) -> Iterator[tuple[int | None, Entry, str]]:
-    """(number in expected, what should be there, what is there) wherever two lists of members differ; (None, entry,
-    what it is) for one that is not expected."""
-    if expected == found:
-        return
-    strays = [entry for entry in found if isinstance(entry, Stray)]
-    at: dict[int, Entry] = {entry.offset: entry for entry in found if isinstance(entry, Member)}
-    for number, member in enumerate(expected):
-        there = at.pop(member.offset, None)
-        if there is None:
-            yield number, member, "no member"
-        elif there.size != member.size or _folded(there.name, rules) != _folded(member.name, rules):
-            yield number, member, _shown(there)
-    for entry in (*at.values(), *strays):
-        if isinstance(entry, Stray) or is_sample_member(entry.name):
-            yield None, entry, _shown(entry)
-
-
-def _shown(entry: Entry) -> str:
-    if isinstance(entry, Member):
-        return f"{entry.name!r} of {entry.size} bytes at byte {entry.offset}"
-    return f"{entry.name!r} at byte {entry.offset}, which {entry.reason}" if entry.name else entry.reason
-
-
-class _AnyLine:
-    """The quarantine of an index whose lines are not at hand: it may name anything."""
-
-    def covers(self, entry: Entry) -> bool:
-        return True
-
-
-class _Lines:
-    """What the quarantine lines of one shard name."""
-
-    def __init__(self, lines: Iterable[Mapping[str, Any]], rules: MemberRules) -> None:
-        self._rules = rules
-        self._keys, self._names = set[str](), set[str | None]()
-        for line in lines:
-            self._names.update([line.get("member"), *(line.get("members") or ())])
-            if line.get("key") is not None:
-                self._keys.add(line["key"])
-
-    def covers(self, entry: Entry) -> bool:
-        if (entry.name or None) in self._names:
-            return True
-        # Lines of older indexes name the first member of a sample, and its key.
-        parts = self._rules.split(entry.name)
-        return parts is not None and parts[0] in self._keys
-
-
-def is_sample_member(name: str) -> bool:
-    """Whether WebDataset would take a member of this name for part of a sample."""
-    base = name.rsplit("/", 1)[-1]
-    key, dot, ext = base.partition(".")
-    return bool(key and dot and ext) and not (key.startswith("__") and key.endswith("__"))
-
-
-def _folded(name: str, rules: MemberRules) -> tuple[str, str]:
-    """A member's name as far as it must agree: "./" in front and the case of extensions vary between readers."""
-    name = name.removeprefix("./")
-    return rules.split(name) or (name, "")
-
-
-class _OpenMember:
-    """A member on its way: its checksum, and its bytes where they are looked into."""
-
-    def __init__(self, keep: bool) -> None:
-        self.size = 0
-        self._first: memoryview | None = None
-        self._hasher: xxhash.xxh3_64 | None = None
-        self._parts: list[bytes] | None = [] if keep else None
-
-    def add(self, part: memoryview) -> None:
-        import xxhash
-
-        if self._first is None and self._hasher is None:
-            self._first = part  # nearly all members lie in one chunk: hashed in one call, without a copy
-        else:
-            if self._hasher is None:
-                self._hasher = xxhash.xxh3_64(self._first or b"")
-                self._first = None
-            self._hasher.update(part)
-        if self._parts is not None:
-            self._parts.append(bytes(part))
-        self.size += len(part)
-
-    @property
-    def checksum(self) -> int:
-        """Low 32 bits of XXH3_64."""
-        import xxhash
-
-        digest = self._hasher.intdigest() if self._hasher else xxhash.xxh3_64_intdigest(self._first or b"")
-        return digest & 0xFFFFFFFF
-
-    @property
-    def data(self) -> bytes | None:
-        return None if self._parts is None else b"".join(self._parts)
-
-
-class _Headers(SeekableFile):
-    """A shard without its members: the bytes between them as they are, zeros in their place."""
-
-    def __init__(self, size: int, name: str, max_bytes: int) -> None:
-        super().__init__(size, name)
-        self._max_bytes = max_bytes
-        self._starts: list[int] = []
-        self._pieces: list[bytes] = []
-        self._held = 0
-        self.complete = True
-
-    def keep(self, start: int, view: memoryview, position: int, stop: int) -> None:
-        """Keep bytes start..stop of the shard as far as they lie in view, which begins at position."""
-        start, stop = max(start, position), min(stop, position + len(view))
-        if start >= stop or not self.complete:
-            return
-        if self._held + stop - start > self._max_bytes:
-            self.complete = False
-            self._starts, self._pieces = [], []
-            return
-        self._starts.append(start)
-        self._pieces.append(bytes(view[start - position : stop - position]))
-        self._held += stop - start
-
-    def _get(self, offset: int, length: int) -> bytes:
-        at = bisect.bisect_right(self._starts, offset) - 1
-        if at >= 0 and offset + length <= self._starts[at] + len(self._pieces[at]):
-            return self._pieces[at][offset - self._starts[at] :][:length]
-        out = bytearray(length)
-        for number in range(max(at, 0), len(self._starts)):
-            start, piece = self._starts[number], self._pieces[number]
-            if start >= offset + length:
-                break
-            low, high = max(start, offset), min(start + len(piece), offset + length)
-            if low < high:
-                out[low - offset : high - offset] = piece[low - start : high - start]
-        return bytes(out)
-
-
-class _ReadAhead(SeekableFile):
-    """A shard read in strides, for a scan that wants small pieces one after the other."""
-
-    def __init__(self, shards: Source, name: str, size: int, stride: int) -> None:
-        super().__init__(size, f"{shards.url}/{name}")
-        self._shards, self._file, self._stride = shards, name, stride
-        self._start, self._data = 0, b""
-
-    def _get(self, offset: int, length: int) -> bytes:
-        if not self._start <= offset <= offset + length <= self._start + len(self._data):
-            self._start, self._data = offset, self._shards.read(self._file, offset, max(length, self._stride))
-        return self._data[offset - self._start :][:length]
-
-
-def bad_samples(report: ShardReport) -> Iterator[dict[str, str]]:
-    """The entries of an exclusion list: shard, key, reason."""
-    for key, reason in report.bad.items():
-        yield {"shard": report.shard, "key": key, "reason": reason}

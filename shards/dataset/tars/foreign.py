@@ -6,8 +6,7 @@ Promises: a few bytes and names are looked at, nothing is loaded or followed; wh
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
-from fnmatch import fnmatch, fnmatchcase
+from fnmatch import fnmatch
 
 from shards.base.errors import SourceError
 from shards.base.json_text import load_json
@@ -54,39 +53,6 @@ _ENDINGS = (
     ("data.mdb", f"holds an LMDB; {_TO_TARS}"),
     ("*.zip", "holds zips; unpack them and pack each as a tar"),
 )
-
-ALL_TARS = "*.tar"
-"""The pattern that stands for a whole folder."""
-_PACKED = (
-    ".tar.gz",
-    ".tar.bz2",
-    ".tar.xz",
-    ".tar.zst",
-    ".tar.lz4",
-    ".tar.lz",
-    ".tar.z",
-    ".tgz",
-    ".tbz2",
-    ".txz",
-    ".tzst",
-)
-
-
-def tars_among(names: Iterable[str], pattern: str) -> set[str]:
-    """The names that a pattern means. A whole folder holds those in capitals too, and compressed ones that lie beside
-    plain tars and were not unpacked there: whoever indexes it says that they are left out."""
-    names = set(names)
-    found = {name for name in names if fnmatchcase(name, pattern)}
-    if pattern != ALL_TARS:
-        return found
-    found |= {name for name in names if name.lower().endswith(".tar")}
-    packed = {name for name in names if name.lower().endswith(_PACKED) and _unpacked(name) not in found}
-    return found | packed if found else found
-
-
-def _unpacked(name: str) -> str:
-    stem = name.rpartition(".")[0]
-    return stem if stem.lower().endswith(".tar") else stem + ".tar"
 
 
 def kind_of_folder(source: Source) -> str:

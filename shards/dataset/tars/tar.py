@@ -19,81 +19,15 @@ from __future__ import annotations
 
 import gc
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import BinaryIO
 
-import numpy as np
-
-from shards.dataset.tars.tar_header import (
-    SPARSE,
-    TarError,
-    are_plain_numbers,
-    checksums_fit,
-    fits,
-    name_of,
-    number_of,
-    pax_records,
-    pax_size,
-)
-
-BLOCK = 512
-_MAX_HEADER_DATA = 1 << 20
-"""Bytes that a long name or a pax header may have; real ones have a few hundred."""
-_BATCH = 1024
-"""Headers that are checked together."""
-_FEW = 32
-"""Fewer headers than this are faster checked one by one."""
-_WINDOW = 1 << 22
-_BEHIND_WINDOW = 1 << 16
-"""Bytes that are fetched at once from a file that is not on this machine: where members follow each other,
-and behind a larger one."""
-_RECORD = 20 * BLOCK
-"""Most writers fill up with zeros to a multiple of this."""
-_ZEROS = 1 << 20
-"""Zeros that are looked through at once."""
-_REGULAR = (b"0", b"\0", b"7")
-_PLAIN_FILE, _PAX = ord("0"), ord("x")
-_WITHOUT_BYTES = {
-    b"1": "a hard link",
-    b"2": "a symbolic link",
-    b"3": "a character device",
-    b"4": "a block device",
-    b"5": "a directory",
-    b"6": "a named pipe",
-}
-_SAYS_MUCH = {"path", "size", SPARSE}
-"""What a pax header can say that changes which member it is; times and owners do not matter."""
-
-_USTAR = np.frombuffer(b"ustar\0", np.uint8)
-
-ReadAt = Callable[[int, int], bytes]
-"""(length, offset) -> bytes, fewer only at the end of the file; os.pread without its first argument."""
-
-
-class Member(NamedTuple):
-    """A regular file inside a tar: its name, and where its bytes start and how many they are."""
-
-    name: str
-    offset: int
-    size: int
-
-
-class Stray(NamedTuple):
-    """What a tar holds that cannot be read as a regular file."""
-
-    name: str
-    """Empty for bytes that belong to no header."""
-    offset: int
-    size: int
-    """Of its bytes in the tar, as far as it has some."""
-    reason: str
-    """What it is, and what to do."""
-
-
-Entry = Member | Stray
+from shards.dataset.tars.entries import Entry, Member, ReadAt
+from shards.dataset.tars.tar_walk import Walk
+from shards.dataset.tars.window import Window
 
 
 def scan(tar: str | Path | BinaryIO) -> list[Member]:
@@ -112,13 +46,13 @@ def scan_all(tar: str | Path | BinaryIO) -> list[Entry]:
 
 def scan_far(read_at: ReadAt, length: int, where: str) -> list[Entry]:
     """`scan_all` for a file that is far away: every byte is asked for once at most. where: for errors."""
-    return list(walk(_Window(read_at).read, length, where))
+    return list(walk(Window(read_at).read, length, where))
 
 
 def walk(read_at: ReadAt, length: int, where: str) -> Iterator[Entry]:
     """`scan_all` for a file that is read once: members come as their headers do, and read_at is only ever asked to go
     on from where it was. Slower where the file is at hand. where: for errors."""
-    walk = _Walk(read_at, length, where, once=True)
+    walk = Walk(read_at, length, where, once=True)
     more = True
     while more:
         more = walk.step()
@@ -138,17 +72,17 @@ def _no_collection() -> Iterator[None]:
             gc.enable()
 
 
-def _walked(tar: str | Path | BinaryIO) -> _Walk:
+def _walked(tar: str | Path | BinaryIO) -> Walk:
     with _no_collection():
         return _walk_of(tar)
 
 
-def _walk_of(tar: str | Path | BinaryIO) -> _Walk:
+def _walk_of(tar: str | Path | BinaryIO) -> Walk:
     if isinstance(tar, str | Path):
         fd = os.open(tar, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
         try:
             # A pread of one header costs less than copying what lies between two, and less than a page fault.
-            return _Walk(partial(os.pread, fd), os.fstat(fd).st_size, str(tar)).to_the_end()
+            return Walk(partial(os.pread, fd), os.fstat(fd).st_size, str(tar)).to_the_end()
         finally:
             os.close(fd)
     length = tar.seek(0, os.SEEK_END)
@@ -157,284 +91,4 @@ def _walk_of(tar: str | Path | BinaryIO) -> _Walk:
         tar.seek(offset)
         return tar.read(length)
 
-    return _Walk(_Window(read_at).read, length, str(getattr(tar, "name", "tar"))).to_the_end()
-
-
-class _Window:
-    """Reads of a few bytes, fetched in large pieces."""
-
-    def __init__(self, read_at: ReadAt) -> None:
-        self._read_at = read_at
-        self._piece, self._start = b"", 0
-        self._size, self._last = _WINDOW, 0
-
-    def read(self, length: int, offset: int) -> bytes:
-        at = offset - self._start
-        jump, self._last = offset - self._last, offset
-        if at < 0 or at + length > len(self._piece):
-            self._size = min(_WINDOW, 4 * self._size) if jump < _WINDOW else _BEHIND_WINDOW
-            self._piece, self._start, at = self._read_at(max(self._size, length), offset), offset, 0
-        return self._piece[at : at + length]
-
-
-class _Walk:
-    """One walk over a tar: what was found so far, and where it stands."""
-
-    def __init__(self, read_at: ReadAt, length: int, where: str, once: bool = False) -> None:
-        """once: no byte may be asked for a second time."""
-        self._read_at = read_at
-        self._length = length
-        self._where = where
-        self._once = once
-        self._position = 0
-        self._archive = 0
-        """Where the tar begins that the walk is in: joined ones follow each other."""
-        self._ahead = (-1, b"")
-        """A block that was read already, and where."""
-        self.found: list[Member] = []
-        self._strays: list[tuple[int, Stray]] = []
-        """Each with the number of members before it."""
-
-    def to_the_end(self) -> _Walk:
-        in_vain = 0
-        while True:
-            if not in_vain:
-                in_vain = self._run()
-            if not self.step():
-                return self
-            # Headers that were collected in vain are taken step by step: odd tars take twice the time, not more.
-            in_vain = max(0, in_vain - 1)
-
-    def take(self) -> list[Entry]:
-        """What was found since the last call, in order."""
-        entries: list[Entry] = []
-        done = 0
-        for before, stray in self._strays:
-            entries += self.found[done:before]
-            entries.append(stray)
-            done = before
-        entries += self.found[done:]
-        self.found, self._strays = [], []
-        return entries
-
-    def _run(self) -> int:
-        """Take the plain headers that follow; returns how many were collected but not taken."""
-        while True:
-            headers, starts, sizes = self._collect()
-            if len(headers) < _FEW:
-                return len(headers)
-            taken = self._take(headers, starts, sizes)
-            if taken < len(headers):
-                self._position = starts[taken]
-                return len(headers) - taken
-            self._position = starts[-1] + BLOCK + _padded(sizes[-1])
-
-    def _collect(self) -> tuple[list[bytes], list[int], list[int]]:
-        """Up to a batch of headers that look plain, their positions, and sizes (-1: a pax header)."""
-        read_at, position = self._read_at, self._position
-        headers: list[bytes] = []
-        starts: list[int] = []
-        sizes: list[int] = []
-        try:
-            while len(headers) < _BATCH:
-                header = read_at(BLOCK, position)
-                kind = header[156]
-                size = stored = int(header[124:135], 8)  # lenient; `_take` looks at the digits
-                if kind == _PAX and 0 <= size <= BLOCK and self._is_idle(read_at(size, position + BLOCK)):
-                    stored = -1
-                elif kind != _PLAIN_FILE or size < 0:
-                    break
-                if len(header) < BLOCK:
-                    break
-                headers.append(header)
-                starts.append(position)
-                sizes.append(stored)
-                position += BLOCK + (size + 511 & ~511)
-        except (IndexError, ValueError):  # no header, no number, a malformed pax header: `step` says what is wrong
-            pass
-        if sizes and sizes[-1] < 0:  # its member is not here
-            return headers[:-1], starts[:-1], sizes[:-1]
-        return headers, starts, sizes
-
-    def _is_idle(self, data: bytes) -> bool:
-        """Whether a pax header has no say in the next member's name and size: it holds times or owners."""
-        return not pax_records(data, self._where, self._position).keys() & _SAYS_MUCH
-
-    def _take(self, headers: list[bytes], starts: list[int], sizes: list[int]) -> int:
-        """Add the members before the first header that is not plain in every respect; returns its number."""
-        table = np.frombuffer(b"".join(headers), np.uint8).reshape(-1, BLOCK)
-        start, size = np.array(starts, np.int64) + BLOCK, np.array(sizes, np.int64)
-        good = checksums_fit(table) & are_plain_numbers(table[:, 124:136])
-        good &= start + size <= self._length
-        # A path prefix counts where the tar is ustar.
-        good &= (table[:, 345] == 0) | (table[:, 257:263] != _USTAR).any(1)
-        taken = len(good) if good.all() else int(good.argmin())
-        files = np.flatnonzero(size[:taken] >= 0)
-        names: list[bytes] = np.ascontiguousarray(table[files, :100]).view("S100").ravel().tolist()
-        joined = b"".join([name + b"\0" for name in names])
-        if joined.count(b"\0") != len(names) or b"/\0" in joined:
-            # Bytes behind the end of a name, or an old directory, told by its name.
-            odd = next(i for i, name in enumerate(names) if b"\0" in name or name.endswith(b"/"))
-            taken, files = int(files[odd]), files[:odd]
-            joined = b"".join([name + b"\0" for name in names[:odd]])
-        # Decoded at once: a zero byte is never a part of another character.
-        texts = joined.decode("utf-8", "surrogateescape").split("\0")[:-1]
-        rows = zip(texts, start[files].tolist(), size[files].tolist(), strict=True)
-        self.found.extend(map(Member._make, rows))
-        return taken
-
-    def step(self) -> bool:
-        """Take one member, whatever its headers are; False behind the last one. Raises TarError."""
-        length, where, position = self._length, self._where, self._position
-        about: dict[str, str] = {}
-        while True:
-            header = self._block(position)
-            if position == 0 and not (len(header) == BLOCK and fits(header)):
-                from shards.dataset.tars.foreign import (
-                    kind_of_file,  # only for the error: it brings the stores' modules with it
-                )
-
-                kind = kind_of_file(header)
-                if kind:
-                    raise TarError(f"{where}: is {kind}")
-            if len(header) < BLOCK:
-                raise TarError(f"{where}: ends at byte {length} without an end-of-archive block: it was cut off")
-            if header.count(0) == BLOCK:
-                if position != self._position:
-                    raise TarError(f"{where}: byte {position}: a long name or pax header belongs to no member")
-                self._ahead = position, header
-                return self._pass_zeros(position)
-            if not fits(header):
-                raise TarError(f"{where}: byte {position}: not a tar header (its checksum does not fit)")
-            if header[156:157] not in (b"L", b"K", b"x", b"X", b"g"):
-                self._position = self._add(header, position, about)
-                return True
-            position = self._read_about(header, position, about)
-            if header[156:157] == b"g" and not about:
-                self._position = position
-
-    def _block(self, position: int) -> bytes:
-        return self._ahead[1] if self._ahead[0] == position else self._read_at(BLOCK, position)
-
-    def _read_about(self, header: bytes, position: int, about: dict[str, str]) -> int:
-        """Add what a header says about the next member: path, size, linkpath, sparse; returns where it ends."""
-        where, kind = self._where, header[156:157]
-        size = number_of(header[124:136], where, position)
-        if size > _MAX_HEADER_DATA:
-            raise TarError(f"{where}: byte {position}: a header of {size} bytes (limit {_MAX_HEADER_DATA})")
-        data = self._read_at(size, position + BLOCK)
-        if len(data) < size:
-            raise TarError(f"{where}: byte {position}: a header runs past the end of the file: it was cut off")
-        if kind in b"LK":
-            about["path" if kind == b"L" else "linkpath"] = data.rstrip(b"\0").decode("utf-8", "surrogateescape")
-        else:
-            said = pax_records(data, where, position)
-            if kind != b"g":
-                about.update((key, text) for key, text in said.items() if text)  # empty: as the plain header says
-            elif said.keys() & _SAYS_MUCH:
-                raise TarError(f"{where}: byte {position}: a global pax header sets path or size: not supported")
-        return position + BLOCK + _padded(size)
-
-    def _add(self, header: bytes, position: int, about: dict[str, str]) -> int:
-        """Take the member of a header; returns where the next one lies."""
-        length, where, kind = self._length, self._where, header[156:157]
-        name = about.get("path") or name_of(header)
-        if "size" in about:
-            size = pax_size(about["size"], where, position)
-        else:
-            size = number_of(header[124:136], where, position)
-        start = position + BLOCK
-        if kind == b"1" and size and self._holds_bytes(start, size):
-            self._add_stray(name, start, size, "is a hard link that holds bytes; pack it again with --hard-dereference")
-            return start + _padded(size)
-        if kind in _WITHOUT_BYTES:
-            # Whatever the size field says: POSIX allows nonsense there.
-            if kind != b"5":
-                to = about.get("linkpath") or header[157:257].split(b"\0", 1)[0].decode("utf-8", "surrogateescape")
-                self._add_stray(name, start, 0, _why_without_bytes(kind, to))
-            return start
-        if kind == b"S":
-            start = self._pass_sparse_maps(header, start)
-        if start + size > length:
-            what = f"member {name!r} needs bytes {start} to {start + size}"
-            raise TarError(f"{where}: {what}, the file has {length}: it was cut off")
-        if kind == b"S" or SPARSE in about:
-            name = about.get(SPARSE + ".name", name)
-            self._add_stray(name, start, size, "is a sparse file; pack it again without --sparse")
-        elif kind not in _REGULAR:
-            self._add_stray(name, start, size, f"is of the kind {kind!r}, not a regular file; pack it again")
-        elif not name.endswith("/"):
-            self.found.append(Member(name, start, size))
-        elif size:  # old tars mark directories only by their name
-            self._add_stray(name, start, size, "is named as a directory and holds bytes; give it another name")
-        return start + _padded(size)
-
-    def _add_stray(self, name: str, offset: int, size: int, reason: str) -> None:
-        self._strays.append((len(self.found), Stray(name, offset, size, reason)))
-
-    def _holds_bytes(self, start: int, size: int) -> bool:
-        """Whether bytes follow a hard link that has a size: in pax they may, elsewhere the size means nothing."""
-        if start + size > self._length:
-            return False
-        block = self._block(start)
-        self._ahead = start, block
-        return len(block) == BLOCK and block.count(0) < BLOCK and not fits(block)
-
-    def _pass_sparse_maps(self, header: bytes, start: int) -> int:
-        """Where the bytes of a GNU sparse file begin: behind the blocks that go on with its map."""
-        goes_on = header[482]
-        while goes_on:
-            block = self._read_at(BLOCK, start)
-            if len(block) < BLOCK:
-                raise TarError(f"{self._where}: byte {start}: ends in the map of a sparse file: it was cut off")
-            goes_on = block[504]
-            start += BLOCK
-        return start
-
-    def _pass_zeros(self, start: int) -> bool:
-        """Go on behind an end marker; False where nothing follows but zeros, or what is no tar."""
-        length, where = self._length, self._where
-        stop, num_bytes = start, BLOCK if self._once else _RECORD
-        block = b""
-        while stop < length:
-            block = self._block(stop) if self._once else self._read_at(num_bytes, stop)
-            if not block:
-                raise TarError(f"{where}: byte {stop}: the file got shorter while it was read")
-            num_zeros = len(block) - len(block.lstrip(b"\0"))
-            stop += num_zeros if num_zeros == len(block) else num_zeros // BLOCK * BLOCK
-            if num_zeros < len(block):
-                block = block if self._once else self._read_at(BLOCK, stop)
-                break
-            num_bytes = num_bytes if self._once else min(2 * num_bytes, _ZEROS)
-        is_marker = stop - start <= 2 * BLOCK and (stop == length or stop - start == 2 * BLOCK)
-        is_filled_up = (stop - self._archive) % _RECORD == 0 and stop - start < _RECORD + 2 * BLOCK
-        if not is_marker and not is_filled_up:
-            reason = (
-                f"bytes {start} to {stop} are zeros and no end marker that a writer of tars makes: overwritten, or not "
-                "written (a download that was stopped?); compare the tar with its origin"
-            )
-            self._add_stray("", start, stop - start, reason)
-        if stop >= length:
-            return False
-        if len(block) < BLOCK or not fits(block):
-            reason = (
-                f"bytes {stop} to {length} stand behind zeros from byte {start} on and are no tar: what is in them is "
-                "not indexed; compare the tar with its origin"
-            )
-            self._add_stray("", stop, length - stop, reason)
-            return False
-        self._position = self._archive = stop
-        self._ahead = stop, block
-        return True
-
-
-def _why_without_bytes(kind: bytes, to: str) -> str:
-    if kind == b"1":
-        return f"is a hard link to {to!r} and has no bytes of its own; pack it again with tar --hard-dereference"
-    if kind == b"2":
-        return f"is a symbolic link to {to!r} and has no bytes; pack it again with tar --dereference"
-    return f"is {_WITHOUT_BYTES[kind]} and has no bytes; pack it again without"
-
-
-def _padded(size: int) -> int:
-    return -(-size // BLOCK) * BLOCK
+    return Walk(Window(read_at).read, length, str(getattr(tar, "name", "tar"))).to_the_end()

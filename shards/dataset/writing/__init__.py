@@ -1,1 +1,1 @@
-"""Writing datasets and indexing tars that are there."""
+"""Writing datasets."""

@@ -23,25 +23,29 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field, replace
+from contextlib import contextmanager
+from dataclasses import replace
 from functools import lru_cache
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any
 
-from shards.base.errors import DatasetError, PrintableError
+from shards.base.errors import DatasetError
 from shards.base.json_text import load_json
 from shards.dataset.index.dataset_file import dataset_json
 from shards.dataset.index.files import DATASET_FILE, FORMAT_VERSION, INDEX_FILE, SHARDS_FILE
-from shards.dataset.index.rows import MAX_MEDIA_BYTES, MAX_TEXT_BYTES, MemberRow, SampleRow, member_checksum
-from shards.dataset.index.shard_table import ShardEntry
+from shards.dataset.index.rows import SampleRow
 from shards.dataset.index.shards_file import write_shards
 from shards.dataset.index.write_index import rows_table, write_index
-from shards.dataset.tars import tar
+from shards.dataset.tars.entries import BLOCK
 from shards.dataset.writing.conversion import AlreadyFinished, WriteSummary, damage, finished, first_difference
-from shards.dataset.writing.target import UNFINISHED, Target, WriteError, naming, open_target
+from shards.dataset.writing.new_sample import SampleRefused, check_key, check_members, text_member
+from shards.dataset.writing.open_shard import OpenShard
+from shards.dataset.writing.open_target import open_target
+from shards.dataset.writing.quarantine import QUARANTINE_FILE
+from shards.dataset.writing.shard_record import ShardRecord, write_part
+from shards.dataset.writing.target import UNFINISHED, Target
+from shards.dataset.writing.write_error import WriteError
 from shards.media.facts import KeyFrames, MediaFacts
-from shards.media.kinds import MEDIA_EXTENSIONS
 from shards.storage.addresses import is_remote
 from shards.storage.file import SourceFile
 
@@ -58,14 +62,7 @@ __all__ = [
     "WriteSummary",
 ]
 
-QUARANTINE_FILE = "quarantine.jsonl"
 _CONVERSION = "conversion.json"
-_MAX_NAME_BYTES = 100
-"""What the name field of a tar header holds."""
-
-
-class SampleRefused(PrintableError, ValueError):
-    """A sample that does not belong into a dataset: bad key, unknown extension, text that is no json. Quarantine it."""
 
 
 class DuplicateKey(SampleRefused):
@@ -107,9 +104,9 @@ class DatasetWriter:
             **({"key_frames": True} if key_frames else {}),
         }
         self._key_frames = key_frames
-        self._parts: list[_Part] = []
+        self._parts: list[ShardRecord] = []
         self._pending_quarantine: list[dict[str, Any]] = []
-        self._shard: _OpenShard | None = None
+        self._shard: OpenShard | None = None
         self._shard_of_key: dict[int, int] = {}
         self._state = "open"
         self.rows_done = 0
@@ -137,17 +134,17 @@ class DatasetWriter:
         Raises SampleRefused, DuplicateKey, WriteError.
         """
         self._check_open()
-        members = {"json": _text(key, records, meta), ext: media}
-        _check_key(key)
-        _check_members(key, members)
+        members = {"json": text_member(key, records, meta), ext: media}
+        check_key(key)
+        check_members(key, members)
         place = _key_hash(key)
         self._check_duplicate(key, place)
-        size = sum(tar.BLOCK + -(-len(data) // tar.BLOCK) * tar.BLOCK for data in members.values())
+        size = sum(BLOCK + -(-len(data) // BLOCK) * BLOCK for data in members.values())
         if self._shard is not None and self._shard.num_bytes + size > self._max_shard_bytes:
             self._finish_shard()
         with self._breaking():
             if self._shard is None:
-                self._shard = _OpenShard(self._target.scratch(f"{self._next_number():06d}.tar"))
+                self._shard = OpenShard(self._target.scratch(f"{self._next_number():06d}.tar"))
             self._shard.add(key, members, SampleRow(key, (), len(records), facts, key_frames), size)
         self._shard_of_key[place] = self._next_number()
         self.rows_done += 1
@@ -245,7 +242,7 @@ class DatasetWriter:
             )
         for number in numbers:
             table = self._read_part(number)
-            part = _Part.from_metadata(table.schema.metadata[b"part"])
+            part = ShardRecord.from_metadata(table.schema.metadata[b"part"])
             found = damage(target.source, part.entry, part.version) if part.entry.name in files else "is missing"
             if found:
                 again = f"{target.url}/{UNFINISHED}/{number:06d}.parquet"
@@ -285,13 +282,13 @@ class DatasetWriter:
         name = f"{number:06d}.tar"
         with self._breaking():
             rows, entry = shard.finish(name)
-            part = _Part(entry, self.rows_done, self._pending_quarantine)
+            part = ShardRecord(entry, self.rows_done, self._pending_quarantine)
             self._target.publish(shard.path, name)
             if is_remote(self._target.url):
                 part = replace(part, version=self._target.source.stat(name).version)
             # The part file is the commit: a shard without one is written again by the next attempt, to the same bytes.
             table = rows_table(number, rows, self._key_frames).replace_schema_metadata({"part": part.to_metadata()})
-            self._target.produce(f"{UNFINISHED}/{number:06d}.parquet", lambda path: _write_part(path, table))
+            self._target.produce(f"{UNFINISHED}/{number:06d}.parquet", lambda path: write_part(path, table))
         self._parts.append(part)
         self._shard, self._pending_quarantine = None, []
 
@@ -338,48 +335,6 @@ class DatasetWriter:
 # ---------------------------------------------------------------- one sample
 
 
-def _check_key(key: str) -> None:
-    def refuse(why: str) -> SampleRefused:
-        return SampleRefused(f"key {key!r} {why}")
-
-    if not isinstance(key, str) or not key:
-        raise refuse("is empty")
-    if not key.isprintable() or "\ufffd" in key:
-        raise refuse("has characters that do not print")
-    if "\\" in key or any(piece in ("", ".", "..") for piece in key.split("/")):
-        raise refuse("is not a plain relative path")
-    if "." in key:
-        raise refuse("has a dot; WebDataset ends a key at the first one, replace dots when making keys")
-    if key.startswith("_"):
-        raise refuse("starts with an underscore; WebDataset drops such names")
-
-
-def _check_members(key: str, members: Mapping[str, bytes]) -> None:
-    for ext, data in members.items():
-        if ext not in ("json", *MEDIA_EXTENSIONS):
-            raise SampleRefused(f"key {key!r}: extension {ext!r} is unknown; known: {', '.join(MEDIA_EXTENSIONS)}")
-        name_bytes = len(f"{key}.{ext}".encode())
-        if name_bytes > _MAX_NAME_BYTES:
-            raise SampleRefused(f"key {key[:40]!r}...: the name has {name_bytes} bytes, a tar allows {_MAX_NAME_BYTES}")
-        limit = MAX_TEXT_BYTES if ext == "json" else MAX_MEDIA_BYTES
-        if not data or len(data) > limit:
-            raise SampleRefused(f"key {key!r}: {ext} has {len(data)} bytes, allowed are 1 to {limit}")
-    if len(members) != 2:
-        raise SampleRefused(f"key {key!r}: the medium itself is called json")
-
-
-def _text(key: str, records: Sequence[Mapping[str, Any]], meta: Mapping[str, Any]) -> bytes:
-    if not records or not all(isinstance(record, Mapping) for record in records):
-        raise SampleRefused(f"key {key!r}: needs a list of one or more records (objects), has {str(records)[:80]}")
-    if "records" in meta:
-        raise SampleRefused(f"key {key!r}: meta has a field 'records', which is taken by the records themselves")
-    content = {"records": [dict(record) for record in records], **meta}
-    try:
-        return json.dumps(content, ensure_ascii=False, allow_nan=False).encode()
-    except (TypeError, ValueError, RecursionError) as error:
-        raise SampleRefused(f"key {key!r}: records or meta cannot be written as json ({error})") from error
-
-
 def _key_hash(key: str) -> int:
     import xxhash
 
@@ -387,106 +342,3 @@ def _key_hash(key: str) -> int:
 
 
 # ---------------------------------------------------------------- one shard
-
-
-class _OpenShard:
-    """A shard that is being written aside, and the rows it has so far."""
-
-    def __init__(self, path: str) -> None:
-        # webdataset imports torch: seconds, once per conversion.
-        from webdataset import TarWriter
-
-        self.path = path
-        with naming(path):
-            self._file = _HashingFile(path)
-        self._tar = TarWriter(self._file, encoder=False, mtime=0, user="", group="", compress=False)
-        self.rows: list[SampleRow] = []
-        self.num_bytes = 2 * tar.BLOCK
-
-    def add(self, key: str, members: Mapping[str, bytes], row: SampleRow, size: int) -> None:
-        with naming(self.path):
-            self._tar.write({"__key__": key, **members})
-        # Offsets are filled in by finish(), from the tar itself.
-        rows = tuple(MemberRow(ext, 0, len(members[ext]), member_checksum(members[ext])) for ext in sorted(members))
-        self.rows.append(row._replace(members=rows))
-        self.num_bytes += size
-
-    def finish(self, name: str) -> tuple[list[SampleRow], ShardEntry]:
-        """Close and sync the tar, and read back where its members lie."""
-        with naming(self.path):
-            self._tar.close()
-            self._file.sync_and_close()
-            found = iter(tar.scan(self.path))
-        rows = []
-        for row in self.rows:
-            members = []
-            for member in row.members:
-                at = next(found)
-                assert (at.name, at.size) == (f"{row.key}.{member.ext}", member.size), (at, row)
-                members.append(member._replace(offset=at.offset))
-            rows.append(row._replace(members=tuple(members)))
-        assert next(found, None) is None, self.path
-        num_elements = sum(row.num_records for row in rows)
-        checksum = self._file.digest.hexdigest()
-        return rows, ShardEntry(name, len(rows), num_elements, self._file.num_bytes, checksum)
-
-    def discard(self) -> None:
-        self._file.drop()
-        self._tar.close()  # else its finaliser would write to a closed file
-        with suppress(FileNotFoundError):
-            os.unlink(self.path)
-
-
-class _HashingFile:
-    """The little of a file that TarWriter needs, with the checksum of what goes through."""
-
-    def __init__(self, path: str) -> None:
-        import xxhash
-
-        self._file: BinaryIO = open(path, "wb", buffering=1 << 20)  # noqa: SIM115 - closed by drop or sync_and_close
-        self.digest = xxhash.xxh3_128()
-        self.num_bytes = 0
-        self._dropped = False
-
-    def write(self, data: bytes) -> int:
-        if self._dropped:
-            return len(data)
-        self.digest.update(data)
-        self.num_bytes += len(data)
-        return self._file.write(data)
-
-    def sync_and_close(self) -> None:
-        self._file.flush()
-        os.fsync(self._file.fileno())
-        self._file.close()
-
-    def drop(self) -> None:
-        """Close, and swallow what is still written: the file is thrown away."""
-        self._dropped = True
-        with suppress(OSError):  # on a full disk closing flushes and fails again
-            self._file.close()
-
-
-@dataclass(frozen=True, slots=True)
-class _Part:
-    """What a finished shard adds to the dataset, kept beside its rows in unfinished/NNNNNN.parquet."""
-
-    entry: ShardEntry
-    rows_done: int
-    quarantined: list[dict[str, Any]] = field(default_factory=list)
-    version: str = ""
-    """Of the shard, as a store told it; empty for a local one."""
-
-    def to_metadata(self) -> bytes:
-        return json.dumps([list(self.entry), self.rows_done, self.quarantined, self.version]).encode()
-
-    @classmethod
-    def from_metadata(cls, data: bytes) -> _Part:
-        entry, rows_done, quarantined, *version = json.loads(data)  # 2bab904 wrote no version
-        return cls(ShardEntry(*entry), rows_done, quarantined, *version)
-
-
-def _write_part(path: str, table: pa.Table) -> None:
-    import pyarrow.parquet as pq
-
-    pq.write_table(table, path, compression="zstd")

@@ -16,7 +16,7 @@ from tests.shards.foreign_tars import img2dataset_files, write_tar
 
 PROGRAM = """
 import sys
-from shards.dataset.writing.indexer import index_tars
+from shards.dataset.indexing.indexer import index_tars
 {guard}print("indexed", index_tars(sys.argv[1], jobs=2).num_samples)
 """
 

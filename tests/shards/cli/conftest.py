@@ -12,7 +12,8 @@ from click.testing import Result
 from typer.testing import CliRunner
 
 from shards.cli.app import app
-from shards.dataset.tars.tar import Member, scan
+from shards.dataset.tars.entries import Member
+from shards.dataset.tars.tar import scan
 from shards.dataset.writing.writer import DatasetWriter
 from shards.media.probe import probe
 

@@ -20,8 +20,9 @@ from shards.base.errors import (
     WrongPlace,
 )
 from shards.cli.exit_codes import BUG, DONE, EXIT_CODES, PROBLEMS, SAVED, STOPPED, WRONG_USAGE, one_line_errors
-from shards.dataset.writing.indexer import DamagedShard, PatternError
-from shards.dataset.writing.target import WriteError
+from shards.dataset.indexing.tar_jobs import DamagedShard
+from shards.dataset.tars.pattern import PatternError
+from shards.dataset.writing.write_error import WriteError
 
 ROOT = Path(__file__).resolve().parents[3]
 

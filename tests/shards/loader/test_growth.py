@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shards.base.errors import CursorMismatch
-from shards.dataset.writing.indexer import index_tars
+from shards.dataset.indexing.indexer import index_tars
 from shards.loader.accounting import RunAccounting
 from shards.loader.config import DatasetConfig, LoaderConfig
 from shards.loader.growth import Joined, Shifted

@@ -20,8 +20,8 @@ from typer.testing import CliRunner
 
 from shards.base.errors import MediaError
 from shards.cli.app import app
-from shards.dataset.tars.tar_samples import Looks
-from shards.dataset.writing.indexer import index_tars
+from shards.dataset.indexing.indexer import index_tars
+from shards.dataset.tars.looks import Looks
 from shards.dataset.writing.writer import DatasetWriter
 from shards.decode.cpu import decode
 from shards.loader.loader import Loader

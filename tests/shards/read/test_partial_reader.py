@@ -10,8 +10,8 @@ import pytest
 import torch
 
 from shards.base.errors import MediaError, SourceError
-from shards.dataset.tars.tar_samples import Looks
-from shards.dataset.writing.indexer import index_tars
+from shards.dataset.indexing.indexer import index_tars
+from shards.dataset.tars.looks import Looks
 from shards.decode.cpu import decode
 from shards.loader.config import DatasetConfig, LoaderConfig
 from shards.loader.loader import Loader
@@ -21,7 +21,7 @@ from shards.media.medium import Media, whole
 from shards.media.partial import PartialMedium
 from shards.read.reader import Reader
 from shards.read.sample import SampleError
-from tests.shards.dataset.writing.test_indexer import encode
+from tests.shards.dataset.indexing.test_indexer import encode
 from tests.shards.films import SEEKABLE, Film, shoot
 from tests.shards.foreign_tars import picture, write_tar
 from tests.shards.http_store import HttpStore

@@ -21,8 +21,8 @@ from shards.dataset.index.rows import MemberRow, SampleRow, member_checksum
 from shards.dataset.index.shard_table import ShardEntry
 from shards.dataset.index.shards_file import write_shards
 from shards.dataset.index.write_index import rows_table, write_index
+from shards.dataset.indexing.indexer import index_tars
 from shards.dataset.members.rules import MemberSettings
-from shards.dataset.writing.indexer import index_tars
 from shards.loader.config import DatasetConfig
 from shards.loader.feed import open_reader
 from shards.media.facts import MediaFacts

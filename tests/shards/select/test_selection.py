@@ -21,9 +21,9 @@ from hypothesis import strategies as st
 
 from shards.base.errors import CursorMismatch, DatasetError
 from shards.dataset.index.index import Index
+from shards.dataset.indexing.indexer import index_tars
 from shards.dataset.members.rules import MemberRules
-from shards.dataset.tars.tar_samples import Looks
-from shards.dataset.writing.indexer import index_tars
+from shards.dataset.tars.looks import Looks
 from shards.dataset.writing.writer import DatasetWriter
 from shards.loader.config import DatasetConfig
 from shards.loader.feed import open_feed

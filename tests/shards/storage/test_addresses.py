@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shards.base.errors import AddressError, ConfigError
-from shards.dataset.writing.target import open_target
+from shards.dataset.writing.open_target import open_target
 from shards.loader.config import DatasetConfig
 from shards.storage.addresses import (
     STORES,

@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from shards.base.errors import AccessDenied, DatasetError, MissingFile, SourceError
-from shards.dataset.writing.target import WriteError
+from shards.dataset.writing.write_error import WriteError
 from shards.dataset.writing.writer import DatasetWriter
 from shards.media.facts import MediaFacts
 from shards.read.reader import Reader

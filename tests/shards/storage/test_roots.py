@@ -17,7 +17,7 @@ from shards import DatasetConfig, Loader
 from shards.base.errors import DatasetError
 from shards.cli.app import app
 from shards.dataset.index.index import Index
-from shards.dataset.writing.indexer import index_tars
+from shards.dataset.indexing.indexer import index_tars
 from shards.read.reader import Reader
 from shards.storage.open import open_source
 from shards.storage.roots import seal_root

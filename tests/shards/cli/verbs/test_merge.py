@@ -7,8 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from shards.dataset.tars.tar_samples import Looks
-from shards.dataset.writing.indexer import index_tars
+from shards.dataset.indexing.indexer import index_tars
+from shards.dataset.tars.looks import Looks
 from tests.shards.foreign_tars import img2dataset_files, write_tar
 
 ROOT = Path(__file__).resolve().parents[4]

@@ -14,7 +14,7 @@ import pytest
 from click.testing import Result
 from PIL import Image
 
-from shards.dataset.tars.tar import Member
+from shards.dataset.tars.entries import Member
 from shards.media.facts import MediaFacts
 from tests.browser import NEEDS_BROWSER, attacks, browse, listener
 from tests.shards.base.test_printing import is_safe

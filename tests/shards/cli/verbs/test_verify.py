@@ -20,7 +20,7 @@ from shards.cli.verbs.verify import verify_dataset
 from shards.dataset.index.dataset_file import dataset_json
 from shards.dataset.index.shard_table import ShardEntry
 from shards.dataset.index.shards_file import write_shards
-from shards.dataset.tars.tar import Member
+from shards.dataset.tars.entries import Member
 from tests.shards.row_groups import regroup
 
 ROOT = Path(__file__).resolve().parents[4]

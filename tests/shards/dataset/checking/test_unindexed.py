@@ -16,7 +16,7 @@ import pytest
 from shards.base.errors import SourceError
 from shards.dataset.checking.unindexed import unindexed_tars
 from shards.dataset.index.index import Index
-from shards.dataset.writing.indexer import index_tars
+from shards.dataset.indexing.indexer import index_tars
 from shards.storage.open import open_source
 from tests.shards.foreign_tars import img2dataset_files, write_tar
 from tests.shards.http_store import HttpStore

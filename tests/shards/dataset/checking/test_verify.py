@@ -12,7 +12,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from shards.base.errors import SourceError
-from shards.dataset.checking.verify import ShardMembers, ShardReport, check_shard, is_sample_member
+from shards.dataset.checking.header_differences import is_sample_member
+from shards.dataset.checking.problems import ShardReport
+from shards.dataset.checking.verify import check_shard
+from shards.dataset.checking.verify_members import ShardMembers
 from shards.dataset.index.index import Index
 from shards.dataset.index.rows import MemberRow, SampleRow, member_checksum
 from shards.dataset.index.write_index import rows_table

@@ -17,8 +17,8 @@ from shards.cli.app import app
 from shards.dataset.index.column_checks import ColumnError, check_nulls, check_types
 from shards.dataset.index.index import Index
 from shards.dataset.index.schema import index_schema
-from shards.dataset.tars.tar_samples import Looks
-from shards.dataset.writing.indexer import index_tars
+from shards.dataset.indexing.indexer import index_tars
+from shards.dataset.tars.looks import Looks
 from shards.read.reader import Reader
 from shards.storage.open import open_source
 from tests.shards.foreign_tars import video2dataset_files, write_tar

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from shards.dataset.members.rules import MemberRules
+from shards.dataset.tars.looks import Looks
 from shards.dataset.tars.tar import scan
-from shards.dataset.tars.tar_samples import Looks, read_samples
+from shards.dataset.tars.tar_samples import read_samples
 from tests.shards.foreign_tars import write_tar
 
 RULES = MemberRules()

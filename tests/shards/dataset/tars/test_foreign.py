@@ -10,9 +10,13 @@ import pytest
 
 from shards.base.errors import UsageError
 from shards.cli.verbs.open_dataset import open_dataset
+from shards.cli.open_dataset import open_dataset
+from shards.dataset.indexing.indexer import index_tars
+from shards.dataset.indexing.tar_jobs import DamagedShard
 from shards.dataset.tars.foreign import is_energon, kind_of_file, kind_of_folder
-from shards.dataset.tars.tar import TarError, scan_all, scan_far
-from shards.dataset.writing.indexer import DamagedShard, PatternError, index_tars
+from shards.dataset.tars.pattern import PatternError
+from shards.dataset.tars.tar import scan_all, scan_far
+from shards.dataset.tars.tar_header import TarError
 from shards.storage.open import open_source
 from tests.shards.foreign_tars import img2dataset_files, write_tar
 

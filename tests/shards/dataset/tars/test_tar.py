@@ -10,8 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shards.dataset.tars import tar
-from shards.dataset.tars.tar import Member, TarError, scan
+from shards.dataset.tars import tar_walk
+from shards.dataset.tars.entries import Member
+from shards.dataset.tars.tar import scan
+from shards.dataset.tars.tar_header import TarError
 
 FORMATS = {"ustar": tarfile.USTAR_FORMAT, "gnu": tarfile.GNU_FORMAT, "pax": tarfile.PAX_FORMAT}
 names = st.text(st.characters(codec="utf-8", exclude_characters="\0/"), min_size=1, max_size=60).filter(
@@ -143,8 +145,8 @@ def test_sizes_beyond_eight_gibibytes_are_read_and_checked_against_the_file() ->
 def outcome(raw: bytes, few: int) -> list[Member] | str:
     """What a scan says; `few` = 1 checks everything it can in batches, a huge one everything step by step."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(tar, "_FEW", few)
-        patch.setattr(tar, "_BATCH", 7)
+        patch.setattr(tar_walk, "_FEW", few)
+        patch.setattr(tar_walk, "_BATCH", 7)
         try:
             return scan(io.BytesIO(raw))
         except TarError as error:

@@ -13,8 +13,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from shards.dataset.members.rules import MemberRules
-from shards.dataset.tars.tar import TarError, scan
-from shards.dataset.tars.tar_samples import Looks, ShardSamples, read_samples, stream_samples
+from shards.dataset.tars.looks import Looks
+from shards.dataset.tars.tar import scan
+from shards.dataset.tars.tar_header import TarError
+from shards.dataset.tars.tar_samples import ShardSamples, read_samples, stream_samples
 from tests.shards.foreign_tars import CLIP, picture, write_tar
 
 JSON = b'{"caption": "a"}'

@@ -16,7 +16,9 @@ import fsspec
 import pytest
 
 from shards.dataset.writing.claim import DEAD_SECONDS, Claim, Taken
-from shards.dataset.writing.target import UNFINISHED, WriteError, open_target
+from shards.dataset.writing.open_target import open_target
+from shards.dataset.writing.target import UNFINISHED
+from shards.dataset.writing.write_error import WriteError
 
 
 @pytest.fixture(params=["memory", "s3"])

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from shards.dataset.writing.target import UNFINISHED, Target, WriteError, open_target
+from shards.dataset.writing.open_target import open_target
+from shards.dataset.writing.target import UNFINISHED, Target
+from shards.dataset.writing.write_error import WriteError
 
 
 @pytest.fixture(params=["local", "file", "memory"])

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from av.stream import Disposition
 
-from shards.dataset.tars.tar_samples import Looks
-from shards.dataset.writing.indexer import index_tars
+from shards.dataset.indexing.indexer import index_tars
+from shards.dataset.tars.looks import Looks
 from shards.media.facts import KeyFrames
 from shards.media.partial import PartialMedium
 from shards.media.probe import probe_table

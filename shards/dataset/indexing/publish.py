@@ -12,8 +12,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from shards.base.errors import DatasetError, MissingFile
-from shards.base.json_text import load_json
 from shards.dataset.index.dataset_file import dataset_json
 from shards.dataset.index.files import DATASET_FILE, INDEX_FILE, SHARDS_FILE
 from shards.dataset.index.index import Index
@@ -24,10 +22,9 @@ from shards.dataset.index.write_index import write_index
 from shards.dataset.members.rules import UNWRITTEN, MemberRules
 from shards.dataset.tars.reasons import Reasons
 from shards.dataset.tars.tar_samples import WALK
+from shards.dataset.writing.quarantine import QUARANTINE_FILE, read_quarantine
 from shards.dataset.writing.target import Target
-from shards.dataset.writing.writer import QUARANTINE_FILE
 from shards.storage.roots import seal_root
-from shards.storage.source import Source
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -109,25 +106,6 @@ def pieces_of(opened: Index) -> dict[str, Piece]:
         return Piece(entry, states[number], len(mine), lambda: opened.table(number), lambda: mine)
 
     return {name: piece(number, name) for number, name in enumerate(shards.names)}
-
-
-def read_quarantine(source: Source) -> dict[str, list[dict[str, Any]]]:
-    """The lines of quarantine.jsonl by the shard that they name. Raises DatasetError."""
-    try:
-        lines = source.read(QUARANTINE_FILE).splitlines()
-    except MissingFile:
-        return {}
-    found: dict[str, list[dict[str, Any]]] = {}
-    for number, line in enumerate(lines, start=1):
-        try:
-            content = load_json(line)
-            found.setdefault(content["shard"], []).append(content)
-        except (ValueError, KeyError, TypeError) as error:
-            raise DatasetError(
-                f"{source.url}/{QUARANTINE_FILE}, line {number}: not a line of an index ({error!r}); "
-                f"remove {DATASET_FILE} there and index again"
-            ) from error
-    return found
 
 
 def is_own(dataset: Mapping[str, Any]) -> bool:

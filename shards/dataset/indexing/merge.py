@@ -12,10 +12,12 @@ from typing import Any
 from shards.base.errors import DatasetError, WrongPlace
 from shards.base.redact import shown
 from shards.dataset.index.index import Index
+from shards.dataset.indexing.index_report import IndexReport, report
+from shards.dataset.indexing.indexer import check_replaceable
+from shards.dataset.indexing.publish import Header, Piece, is_own, pieces_of, publish_index
 from shards.dataset.members.rules import MemberRules
-from shards.dataset.writing.indexer import IndexReport, check_replaceable, normal_place, report
-from shards.dataset.writing.publish import Header, Piece, is_own, pieces_of, publish_index
-from shards.dataset.writing.target import open_target
+from shards.dataset.tars.pattern import normal_place
+from shards.dataset.writing.open_target import open_target
 from shards.storage.open import open_source
 
 

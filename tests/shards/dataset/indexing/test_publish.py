@@ -13,8 +13,11 @@ from shards.dataset.index.index import Index
 from shards.dataset.index.rows import MemberRow, SampleRow
 from shards.dataset.index.shard_table import ShardEntry
 from shards.dataset.index.write_index import rows_table
-from shards.dataset.writing.publish import Header, Piece, is_own, pieces_of, publish_index, read_quarantine
-from shards.dataset.writing.target import LocalTarget, Target, open_target
+from shards.dataset.indexing.publish import Header, Piece, is_own, pieces_of, publish_index
+from shards.dataset.writing.local_target import LocalTarget
+from shards.dataset.writing.open_target import open_target
+from shards.dataset.writing.quarantine import read_quarantine
+from shards.dataset.writing.target import Target
 from shards.media.facts import KeyFrames, MediaFacts
 from shards.storage.open import open_source
 

@@ -10,10 +10,10 @@ import pytest
 
 from shards.base.errors import DatasetError
 from shards.dataset.index.index import Index
+from shards.dataset.indexing.indexer import index_tars
+from shards.dataset.indexing.merge import merge
 from shards.dataset.members.rules import MemberRules
-from shards.dataset.tars.tar_samples import Looks
-from shards.dataset.writing.indexer import index_tars
-from shards.dataset.writing.merge import merge
+from shards.dataset.tars.looks import Looks
 from shards.storage.open import open_source
 from tests.shards.foreign_tars import img2dataset_files, write_tar
 

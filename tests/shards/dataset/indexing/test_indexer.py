@@ -17,9 +17,12 @@ import pytest
 
 from shards.base.errors import DatasetError, WrongPlace
 from shards.dataset.index.index import Index
+from shards.dataset.indexing.index_report import IndexReport
+from shards.dataset.indexing.indexer import index_tars
+from shards.dataset.indexing.tar_jobs import DamagedShard
 from shards.dataset.members.rules import UNWRITTEN, MemberRules, read_options
-from shards.dataset.tars.tar_samples import Looks
-from shards.dataset.writing.indexer import DamagedShard, IndexReport, PatternError, find_tars, index_tars
+from shards.dataset.tars.looks import Looks
+from shards.dataset.tars.pattern import PatternError, find_tars
 from shards.loader.config import DatasetConfig, LoaderConfig
 from shards.loader.loader import Loader
 from shards.loader.setup import RngFactory
@@ -356,7 +359,7 @@ def test_a_run_that_stops_while_files_are_put_in_place_is_finished_by_the_next(
 
 KILLED = """
 import os, signal, sys
-from shards.dataset.writing.indexer import index_tars
+from shards.dataset.indexing.indexer import index_tars
 
 def kill(done, total):
     if done == 2:

@@ -1,0 +1,44 @@
+"""One member of a shard while its bytes pass by."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import xxhash
+
+
+class OpenMember:
+    """A member on its way: its checksum, and its bytes where they are looked into."""
+
+    def __init__(self, keep: bool) -> None:
+        self.size = 0
+        self._first: memoryview | None = None
+        self._hasher: xxhash.xxh3_64 | None = None
+        self._parts: list[bytes] | None = [] if keep else None
+
+    def add(self, part: memoryview) -> None:
+        import xxhash
+
+        if self._first is None and self._hasher is None:
+            self._first = part  # nearly all members lie in one chunk: hashed in one call, without a copy
+        else:
+            if self._hasher is None:
+                self._hasher = xxhash.xxh3_64(self._first or b"")
+                self._first = None
+            self._hasher.update(part)
+        if self._parts is not None:
+            self._parts.append(bytes(part))
+        self.size += len(part)
+
+    @property
+    def checksum(self) -> int:
+        """Low 32 bits of XXH3_64."""
+        import xxhash
+
+        digest = self._hasher.intdigest() if self._hasher else xxhash.xxh3_64_intdigest(self._first or b"")
+        return digest & 0xFFFFFFFF
+
+    @property
+    def data(self) -> bytes | None:
+        return None if self._parts is None else b"".join(self._parts)

@@ -1,0 +1,118 @@
+"""The row that one group of members gives, or why it gives none."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import NamedTuple
+
+from shards.base.errors import PrintableError
+from shards.dataset.index.rows import MAX_KEY_BYTES, MAX_MEDIA_BYTES, MAX_TEXT_BYTES, MemberRow, SampleRow
+from shards.dataset.members.choice import Chosen, choose, notes_on
+from shards.dataset.members.records import TextError, parse_texts
+from shards.dataset.members.remarks import other_texts
+from shards.dataset.members.rules import MemberRules
+from shards.dataset.tars.entries import Entry, Member, Stray
+from shards.dataset.tars.local_bytes import LocalBytes, NoBytes
+from shards.dataset.tars.looks import Looks
+from shards.dataset.tars.tar_stream import TarStream
+from shards.media.facts import KeyFrames, MediaFacts
+from shards.media.kinds import kind_of
+from shards.media.probe import probe_table
+from shards.media.videos.video_facts import STILL_BESIDE_FILM, is_still_beside_film
+
+MAX_MEMBERS = 256
+"""Most members of a sample that is indexed."""
+
+
+class Group(NamedTuple):
+    key: str | None
+    """None: this member belongs to no sample."""
+    extensions: list[str]
+    members: list[Entry]
+
+
+class Unusable(PrintableError, ValueError):
+    """A group that gives no row; caught in this module."""
+
+
+class CameBack(Unusable):
+    """A group whose key came before, with other keys between."""
+
+
+def sample_row(
+    group: Group, keys: set[str], data: LocalBytes | NoBytes | TarStream, looks: Looks, notes: Counter[str]
+) -> SampleRow:
+    chosen = _check(group, keys, looks.rules)
+    members = [member for member in group.members if isinstance(member, Member)]  # all of them
+    wanted = {number for number in chosen if number is not None}
+    checksums: list[int | None] = []
+    pieces: dict[int, bytes] = {}
+    for number, member in enumerate(members):
+        keep = number in wanted and (looks.media or number != chosen.media)
+        checksum, piece = data.read(member, keep)
+        checksums.append(checksum)
+        if keep:
+            pieces[number] = piece
+    ext = group.extensions[chosen.media]
+    facts, key_frames = MediaFacts(kind_of(ext).name, "", 0, 0, 0), None
+    if looks.checksums:
+        json, txt = (None if number is None else pieces[number] for number in chosen[1:])
+        try:
+            texts = parse_texts(json, txt, looks.rules)
+        except TextError as error:
+            raise TextError(f"{error}{other_texts(group.extensions, looks.rules)}") from error
+        num_records = len(texts.records)
+        if not num_records:
+            raise Unusable("json has an empty list of records; write one, or accept the loss")
+        for note in texts.notes:
+            notes[note] += 1
+    else:
+        # A txt holds one caption; a json may hold a list of records beside it, which only reading it can say.
+        num_records = 1 if chosen.json is None else -1
+    if looks.media:
+        facts, table = probe_table(pieces[chosen.media], f"{group.key}.{ext}")
+        key_frames = KeyFrames.of(table)
+        if is_still_beside_film(pieces[chosen.media], facts):
+            notes[STILL_BESIDE_FILM] += 1
+    for note in notes_on(group.extensions, chosen, looks.rules):
+        notes[note] += 1
+    rows = zip(group.extensions, members, checksums, strict=True)
+    listed = tuple(MemberRow(ext, member.offset, member.size, checksum) for ext, member, checksum in rows)
+    assert group.key is not None
+    return SampleRow(group.key, listed, num_records, facts, key_frames)
+
+
+def _check(group: Group, keys: set[str], rules: MemberRules) -> Chosen:
+    """What the names and sizes say; the key counts as taken if it is a key at all."""
+    stray = next((member for member in group.members if isinstance(member, Stray)), None)
+    if group.key is None:
+        if stray is not None:
+            raise Unusable(f"{stray.name!r} {stray.reason}" if stray.name else stray.reason)
+        raise Unusable("the name has no key: it should be KEY.EXTENSION; rename it, if it belongs to a sample")
+    try:
+        num_bytes = len("".join([group.key, *group.extensions]).encode())
+    except UnicodeEncodeError as error:
+        raise Unusable("the name is not UTF-8; rename it") from error
+    if num_bytes > MAX_KEY_BYTES:
+        raise Unusable(f"key and extensions have {num_bytes} bytes, the limit is {MAX_KEY_BYTES}; rename it")
+    if group.key in keys:
+        raise CameBack("the key comes a second time in this tar, after other keys")
+    keys.add(group.key)
+    if stray is not None:
+        raise Unusable(f"{stray.name!r} {stray.reason}")
+    if len(group.members) > MAX_MEMBERS:
+        raise Unusable(
+            f"has {len(group.members)} members, the limit is {MAX_MEMBERS}; if keys end too early: --key-until last_dot"
+        )
+    twice = [ext for i, ext in enumerate(group.extensions) if ext in group.extensions[:i]]
+    if twice:
+        raise Unusable(f"has .{twice[0]} twice; rename one of them")
+    chosen = choose(group.extensions, rules)
+    for number in chosen:
+        if number is None:
+            continue
+        ext, size = group.extensions[number], group.members[number].size
+        limit = MAX_MEDIA_BYTES if number == chosen.media else MAX_TEXT_BYTES
+        if size > limit or (not size and number == chosen.media):
+            raise Unusable(f".{ext} has {size} bytes, allowed are {int(number == chosen.media)} to {limit}")
+    return chosen

@@ -1,0 +1,31 @@
+"""quarantine.jsonl: what a dataset left out, one JSON line a sample, with the reason."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from shards.base.errors import DatasetError, MissingFile
+from shards.base.json_text import load_json
+from shards.dataset.index.files import DATASET_FILE
+from shards.storage.source import Source
+
+QUARANTINE_FILE = "quarantine.jsonl"
+
+
+def read_quarantine(source: Source) -> dict[str, list[dict[str, Any]]]:
+    """The lines of quarantine.jsonl by the shard that they name. Raises DatasetError."""
+    try:
+        lines = source.read(QUARANTINE_FILE).splitlines()
+    except MissingFile:
+        return {}
+    found: dict[str, list[dict[str, Any]]] = {}
+    for number, line in enumerate(lines, start=1):
+        try:
+            content = load_json(line)
+            found.setdefault(content["shard"], []).append(content)
+        except (ValueError, KeyError, TypeError) as error:
+            raise DatasetError(
+                f"{source.url}/{QUARANTINE_FILE}, line {number}: not a line of an index ({error!r}); "
+                f"remove {DATASET_FILE} there and index again"
+            ) from error
+    return found
