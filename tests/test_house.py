@@ -35,7 +35,6 @@ TESTED_ELSEWHERE: dict[str, str] = {
     "shards/dataset/tars/sample_row.py": "tests/shards/dataset/tars/test_tar_samples.py",
     "shards/dataset/tars/tar_stream.py": "tests/shards/dataset/tars/test_tar_samples.py",
     "shards/dataset/tars/tar_walk.py": "tests/shards/dataset/tars/test_tar.py",
-    "shards/dataset/tars/window.py": "tests/shards/dataset/tars/test_tar.py",
     "shards/dataset/writing/local_target.py": "tests/shards/dataset/writing/test_target.py",
     "shards/dataset/writing/new_sample.py": "tests/shards/dataset/writing/test_writer.py",
     "shards/dataset/writing/open_shard.py": "tests/shards/dataset/writing/test_writer.py",

@@ -20,11 +20,6 @@ from hypothesis import strategies as st
 
 from shards.cli.verbs.open_dataset import open_dataset
 from shards.cli.verbs.verify import verify_dataset
-from shards.dataset.tars.tar import TarError, scan_all
-from shards.dataset.tars.tar_samples import Looks, ShardSamples, read_samples, stream_samples
-from shards.dataset.writing.indexer import DamagedShard, index_tars
-from shards.cli.open_dataset import open_dataset
-from shards.cli.verify import verify_dataset
 from shards.dataset.indexing.indexer import index_tars
 from shards.dataset.indexing.tar_jobs import DamagedShard
 from shards.dataset.tars.looks import Looks

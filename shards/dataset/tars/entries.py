@@ -1,4 +1,7 @@
-"""What a tar holds: its regular files, and whatever else."""
+"""What a tar holds: its regular files, and whatever else.
+
+Every name and every byte of a tar is a `Member`, a `Stray` or an error.
+"""
 
 from __future__ import annotations
 
@@ -6,12 +9,17 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 BLOCK = 512
+"""Bytes of a header; the bytes of a member are filled up with zeros to a multiple of this."""
+
 ReadAt = Callable[[int, int], bytes]
 """(length, offset) -> bytes, fewer only at the end of the file; os.pread without its first argument."""
 
 
 class Member(NamedTuple):
-    """A regular file inside a tar: its name, and where its bytes start and how many they are."""
+    """A regular file inside a tar: its name, where its bytes start, and how many there are.
+
+    The name is returned as it stands: it is data, not a path to open.
+    """
 
     name: str
     offset: int
@@ -19,13 +27,14 @@ class Member(NamedTuple):
 
 
 class Stray(NamedTuple):
-    """What a tar holds that cannot be read as a regular file."""
+    """Something in a tar that cannot be read as a regular file: a link, a device, a sparse file, bytes without a
+    header."""
 
     name: str
-    """Empty for bytes that belong to no header."""
+    """Empty for bytes without a header."""
     offset: int
     size: int
-    """Of its bytes in the tar, as far as it has some."""
+    """Bytes that it occupies in the tar."""
     reason: str
     """What it is, and what to do."""
 
@@ -34,4 +43,5 @@ Entry = Member | Stray
 
 
 def padded(size: int) -> int:
+    """Bytes that a member of this size occupies, without its header."""
     return -(-size // BLOCK) * BLOCK

@@ -1,42 +1,20 @@
-"""One header of a tar: its checksum, its numbers and names, and what a pax header says.
+"""The fields of one tar header: checksum, numbers, name, and the records of a pax header.
 
-Promises: what is returned was checked; a field that cannot be is a TarError that names the file and the byte.
+Promises: every value returned was checked; a malformed field is a TarError that names the file and the byte.
 """
 
 from __future__ import annotations
 
-import numpy as np
-from numpy.typing import NDArray
-
 from shards.base.errors import PrintableError
 
 SPARSE = "GNU.sparse"
-"""Stands in the records of a pax header whose file is sparse, whatever the form."""
+"""Key in the records of a pax header that belongs to a sparse file, in any of the forms that GNU tar writes."""
+RENAMES = {"path", "size", SPARSE}
+"""Keys of a pax header that change the name or the bytes of the next member; times and owners do not matter."""
 
 
 class TarError(PrintableError, ValueError):
     """A tar that is not whole or not understood; the message names the file and the byte where it went wrong."""
-
-
-_POWERS_OF_8 = 8 ** np.arange(5, -1, -1)
-
-
-def checksums_fit(table: NDArray[np.uint8]) -> NDArray[np.bool_]:
-    """Of n headers, (n, 512): whether each checksum is written as six digits, 0 and a space or 0, and right."""
-    # The even and the odd bytes of eight are added up in four lanes of 16 bits; 128 * 255 fits.
-    words, even = table.view("<u8"), np.uint64(0x00FF00FF00FF00FF)
-    lanes = ((words & even) + (words >> np.uint64(8) & even)).sum(axis=1)
-    total = lanes.view("<u2").reshape(-1, 4).sum(axis=1, dtype=np.int64)
-    field = table[:, 148:156].astype(np.int64)
-    digits = field[:, :6] - ord("0")
-    as_written = ((digits & ~7) == 0).all(1) & (field[:, 6] == 0) & ((field[:, 7] & ~32) == 0)
-    # The checksum counts its own field as eight spaces.
-    return as_written & (digits @ _POWERS_OF_8 == total - field.sum(1) + 8 * 32)
-
-
-def are_plain_numbers(fields: NDArray[np.uint8]) -> NDArray[np.bool_]:
-    """Of n size fields, (n, 12): whether each is eleven octal digits and a 0 or a space."""
-    return ((fields[:, :11] & 0xF8) == ord("0")).all(1) & ((fields[:, 11] & ~np.uint8(32)) == 0)
 
 
 def fits(header: bytes) -> bool:
@@ -52,7 +30,7 @@ def fits(header: bytes) -> bool:
 
 
 def number_of(field: bytes, where: str, position: int) -> int:
-    """Octal digits, or base 256 when the top bit is set (GNU, for sizes of 8 GiB and more)."""
+    """The number in a field: octal digits, or base 256 if the top bit is set (GNU, for sizes of 8 GiB and more)."""
     if field[0] & 0x80:
         value = int.from_bytes(bytes([field[0] & 0x7F]) + field[1:], "big")
         if field[0] & 0x40:
@@ -67,6 +45,7 @@ def number_of(field: bytes, where: str, position: int) -> int:
 
 
 def name_of(header: bytes) -> str:
+    """The member's name with its path prefix; bytes that are not UTF-8 become surrogates."""
     name = header[:100].split(b"\0", 1)[0]
     # GNU tars (magic "ustar  ") keep times, not a path prefix, in these bytes.
     prefix = header[345:500].split(b"\0", 1)[0] if header[257:263] == b"ustar\0" else b""
@@ -74,6 +53,7 @@ def name_of(header: bytes) -> str:
 
 
 def pax_records(data: bytes, where: str, position: int) -> dict[str, str]:
+    """The records of a pax header by key. position: of its header, for errors. Raises TarError."""
     records: dict[str, str] = {}
     at = 0
     while at < len(data) and data[at] != 0:
@@ -93,6 +73,7 @@ def pax_records(data: bytes, where: str, position: int) -> dict[str, str]:
 
 
 def pax_size(text: str, where: str, position: int) -> int:
+    """The number in a size record of a pax header. Raises TarError."""
     if not (text.isascii() and text.isdigit() and len(text) < 20):
         raise TarError(f"{where}: byte {position}: pax size {text[:40]!r} is no number")
     return int(text)

@@ -1,34 +1,21 @@
-"""One walk over the headers of a tar."""
+"""Walk the headers of a tar one by one, whatever they are.
+
+This code alone decides what is a member, a stray or an error; plain_headers.py only takes the easy members faster.
+"""
 
 from __future__ import annotations
 
-import numpy as np
-
 from shards.dataset.tars.entries import BLOCK, Entry, Member, ReadAt, Stray, padded
-from shards.dataset.tars.tar_header import (
-    SPARSE,
-    TarError,
-    are_plain_numbers,
-    checksums_fit,
-    fits,
-    name_of,
-    number_of,
-    pax_records,
-    pax_size,
-)
+from shards.dataset.tars.plain_headers import plain_members
+from shards.dataset.tars.tar_header import RENAMES, SPARSE, TarError, fits, name_of, number_of, pax_records, pax_size
 
 _MAX_HEADER_DATA = 1 << 20
 """Bytes that a long name or a pax header may have; real ones have a few hundred."""
-_BATCH = 1024
-"""Headers that are checked together."""
-_FEW = 32
-"""Fewer headers than this are faster checked one by one."""
 _RECORD = 20 * BLOCK
-"""Most writers fill up with zeros to a multiple of this."""
+"""Most writers fill the end of a tar with zeros up to a multiple of this."""
 _ZEROS = 1 << 20
-"""Zeros that are looked through at once."""
+"""Bytes that are read at once while looking for the end of a run of zeros."""
 _REGULAR = (b"0", b"\0", b"7")
-_PLAIN_FILE, _PAX = ord("0"), ord("x")
 _WITHOUT_BYTES = {
     b"1": "a hard link",
     b"2": "a symbolic link",
@@ -37,41 +24,41 @@ _WITHOUT_BYTES = {
     b"5": "a directory",
     b"6": "a named pipe",
 }
-_SAYS_MUCH = {"path", "size", SPARSE}
-"""What a pax header can say that changes which member it is; times and owners do not matter."""
-_USTAR = np.frombuffer(b"ustar\0", np.uint8)
 
 
 class Walk:
-    """One walk over a tar: what was found so far, and where it stands."""
+    """One walk over a tar: what was found so far, and the position of the next header."""
 
     def __init__(self, read_at: ReadAt, length: int, where: str, once: bool = False) -> None:
-        """once: no byte may be asked for a second time."""
+        """where: names the tar in errors. once: every byte may be requested only once."""
         self._read_at = read_at
         self._length = length
         self._where = where
         self._once = once
         self._position = 0
         self._archive = 0
-        """Where the tar begins that the walk is in: joined ones follow each other."""
+        """Where the current tar begins; joined tars follow each other in one file."""
         self._ahead = (-1, b"")
-        """A block that was read already, and where."""
+        """(position, bytes) of a block that was read already."""
         self.found: list[Member] = []
         self._strays: list[tuple[int, Stray]] = []
-        """Each with the number of members before it."""
+        """(number of members before it, stray)."""
 
     def to_the_end(self) -> Walk:
+        """Take every member, plain headers many at a time. Raises TarError."""
         in_vain = 0
         while True:
             if not in_vain:
-                in_vain = self._run()
+                self._position, in_vain = plain_members(
+                    self._read_at, self._position, self._length, self._where, self.found
+                )
             if not self.step():
                 return self
-            # Headers that were collected in vain are taken step by step: odd tars take twice the time, not more.
+            # Headers that were collected in vain are now taken one by one, so each header is read at most twice.
             in_vain = max(0, in_vain - 1)
 
     def take(self) -> list[Entry]:
-        """What was found since the last call, in order."""
+        """The entries found since the last call, in the order of the tar."""
         entries: list[Entry] = []
         done = 0
         for before, stray in self._strays:
@@ -82,81 +69,15 @@ class Walk:
         self.found, self._strays = [], []
         return entries
 
-    def _run(self) -> int:
-        """Take the plain headers that follow; returns how many were collected but not taken."""
-        while True:
-            headers, starts, sizes = self._collect()
-            if len(headers) < _FEW:
-                return len(headers)
-            taken = self._take(headers, starts, sizes)
-            if taken < len(headers):
-                self._position = starts[taken]
-                return len(headers) - taken
-            self._position = starts[-1] + BLOCK + padded(sizes[-1])
-
-    def _collect(self) -> tuple[list[bytes], list[int], list[int]]:
-        """Up to a batch of headers that look plain, their positions, and sizes (-1: a pax header)."""
-        read_at, position = self._read_at, self._position
-        headers: list[bytes] = []
-        starts: list[int] = []
-        sizes: list[int] = []
-        try:
-            while len(headers) < _BATCH:
-                header = read_at(BLOCK, position)
-                kind = header[156]
-                size = stored = int(header[124:135], 8)  # lenient; `_take` looks at the digits
-                if kind == _PAX and 0 <= size <= BLOCK and self._is_idle(read_at(size, position + BLOCK)):
-                    stored = -1
-                elif kind != _PLAIN_FILE or size < 0:
-                    break
-                if len(header) < BLOCK:
-                    break
-                headers.append(header)
-                starts.append(position)
-                sizes.append(stored)
-                position += BLOCK + (size + 511 & ~511)
-        except (IndexError, ValueError):  # no header, no number, a malformed pax header: `step` says what is wrong
-            pass
-        if sizes and sizes[-1] < 0:  # its member is not here
-            return headers[:-1], starts[:-1], sizes[:-1]
-        return headers, starts, sizes
-
-    def _is_idle(self, data: bytes) -> bool:
-        """Whether a pax header has no say in the next member's name and size: it holds times or owners."""
-        return not pax_records(data, self._where, self._position).keys() & _SAYS_MUCH
-
-    def _take(self, headers: list[bytes], starts: list[int], sizes: list[int]) -> int:
-        """Add the members before the first header that is not plain in every respect; returns its number."""
-        table = np.frombuffer(b"".join(headers), np.uint8).reshape(-1, BLOCK)
-        start, size = np.array(starts, np.int64) + BLOCK, np.array(sizes, np.int64)
-        good = checksums_fit(table) & are_plain_numbers(table[:, 124:136])
-        good &= start + size <= self._length
-        # A path prefix counts where the tar is ustar.
-        good &= (table[:, 345] == 0) | (table[:, 257:263] != _USTAR).any(1)
-        taken = len(good) if good.all() else int(good.argmin())
-        files = np.flatnonzero(size[:taken] >= 0)
-        names: list[bytes] = np.ascontiguousarray(table[files, :100]).view("S100").ravel().tolist()
-        joined = b"".join([name + b"\0" for name in names])
-        if joined.count(b"\0") != len(names) or b"/\0" in joined:
-            # Bytes behind the end of a name, or an old directory, told by its name.
-            odd = next(i for i, name in enumerate(names) if b"\0" in name or name.endswith(b"/"))
-            taken, files = int(files[odd]), files[:odd]
-            joined = b"".join([name + b"\0" for name in names[:odd]])
-        # Decoded at once: a zero byte is never a part of another character.
-        texts = joined.decode("utf-8", "surrogateescape").split("\0")[:-1]
-        rows = zip(texts, start[files].tolist(), size[files].tolist(), strict=True)
-        self.found.extend(map(Member._make, rows))
-        return taken
-
     def step(self) -> bool:
-        """Take one member, whatever its headers are; False behind the last one. Raises TarError."""
+        """Take one member with all its headers; False after the last one. Raises TarError."""
         length, where, position = self._length, self._where, self._position
         about: dict[str, str] = {}
         while True:
             header = self._block(position)
             if position == 0 and not (len(header) == BLOCK and fits(header)):
                 from shards.dataset.tars.foreign import (
-                    kind_of_file,  # only for the error: it brings the stores' modules with it
+                    kind_of_file,  # imported late: it loads the modules of the stores, only for this error
                 )
 
                 kind = kind_of_file(header)
@@ -182,7 +103,8 @@ class Walk:
         return self._ahead[1] if self._ahead[0] == position else self._read_at(BLOCK, position)
 
     def _read_about(self, header: bytes, position: int, about: dict[str, str]) -> int:
-        """Add what a header says about the next member: path, size, linkpath, sparse; returns where it ends."""
+        """Add the attributes that a header gives the next member (path, size, linkpath, sparse) to `about`; returns the
+        position after it."""
         where, kind = self._where, header[156:157]
         size = number_of(header[124:136], where, position)
         if size > _MAX_HEADER_DATA:
@@ -196,12 +118,12 @@ class Walk:
             said = pax_records(data, where, position)
             if kind != b"g":
                 about.update((key, text) for key, text in said.items() if text)  # empty: as the plain header says
-            elif said.keys() & _SAYS_MUCH:
+            elif said.keys() & RENAMES:
                 raise TarError(f"{where}: byte {position}: a global pax header sets path or size: not supported")
         return position + BLOCK + padded(size)
 
     def _add(self, header: bytes, position: int, about: dict[str, str]) -> int:
-        """Take the member of a header; returns where the next one lies."""
+        """Take the member of a header; returns the position of the next header."""
         length, where, kind = self._length, self._where, header[156:157]
         name = about.get("path") or name_of(header)
         if "size" in about:
@@ -213,7 +135,7 @@ class Walk:
             self._add_stray(name, start, size, "is a hard link that holds bytes; pack it again with --hard-dereference")
             return start + padded(size)
         if kind in _WITHOUT_BYTES:
-            # Whatever the size field says: POSIX allows nonsense there.
+            # The size field is ignored: POSIX allows any value there.
             if kind != b"5":
                 to = about.get("linkpath") or header[157:257].split(b"\0", 1)[0].decode("utf-8", "surrogateescape")
                 self._add_stray(name, start, 0, _why_without_bytes(kind, to))
@@ -238,7 +160,7 @@ class Walk:
         self._strays.append((len(self.found), Stray(name, offset, size, reason)))
 
     def _holds_bytes(self, start: int, size: int) -> bool:
-        """Whether bytes follow a hard link that has a size: in pax they may, elsewhere the size means nothing."""
+        """Whether bytes follow a hard link that has a size: pax allows it, in other formats the size means nothing."""
         if start + size > self._length:
             return False
         block = self._block(start)
@@ -246,7 +168,7 @@ class Walk:
         return len(block) == BLOCK and block.count(0) < BLOCK and not fits(block)
 
     def _pass_sparse_maps(self, header: bytes, start: int) -> int:
-        """Where the bytes of a GNU sparse file begin: behind the blocks that go on with its map."""
+        """Where the bytes of a GNU sparse file begin: after the blocks that continue the map of its holes."""
         goes_on = header[482]
         while goes_on:
             block = self._read_at(BLOCK, start)
@@ -257,7 +179,7 @@ class Walk:
         return start
 
     def _pass_zeros(self, start: int) -> bool:
-        """Go on behind an end marker; False where nothing follows but zeros, or what is no tar."""
+        """Go on after an end marker with the tar that was joined; False if nothing follows but zeros or other bytes."""
         length, where = self._length, self._where
         stop, num_bytes = start, BLOCK if self._once else _RECORD
         block = b""

@@ -10,7 +10,6 @@ import pytest
 
 from shards.base.errors import UsageError
 from shards.cli.verbs.open_dataset import open_dataset
-from shards.cli.open_dataset import open_dataset
 from shards.dataset.indexing.indexer import index_tars
 from shards.dataset.indexing.tar_jobs import DamagedShard
 from shards.dataset.tars.foreign import is_energon, kind_of_file, kind_of_folder

@@ -1,10 +1,9 @@
-"""The fields of one header, and what a pax header says."""
+"""The fields of one header, and the records of a pax header."""
 
 from __future__ import annotations
 
 import tarfile
 
-import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,7 +11,6 @@ from hypothesis import strategies as st
 from shards.dataset.tars.tar_header import (
     SPARSE,
     TarError,
-    checksums_fit,
     fits,
     name_of,
     number_of,
@@ -26,7 +24,7 @@ def test_a_header_of_the_standard_library_is_understood(name: str, size: int) ->
     info = tarfile.TarInfo(name)
     info.size = size
     header = info.tobuf(tarfile.USTAR_FORMAT)
-    assert fits(header) and checksums_fit(np.frombuffer(header, np.uint8).reshape(1, 512)).all()
+    assert fits(header)
     assert (name_of(header), number_of(header[124:136], "x", 0)) == (name, size)
     for at in (0, 130, 511):
         assert not fits(header[:at] + bytes([header[at] ^ 1]) + header[at + 1 :])
