@@ -1,147 +1,65 @@
-"""Accounting over ranks: the identities of docs/order.md, checked on what all ranks of a run say about their loaders.
-
-Promises: a lost, doubled or unexplained element raises AccountingError with the rank and the numbers, at the end of
-every pass and of the run. Checked are: each rank's own identity (training: planned = delivered + failed, failed =
-substituted, no padding; evaluation: planned = delivered + failed, nothing substituted); all ranks stand at the same
-cursor, so they have the same data, selection and order, and have taken equal shares; the elements that the blend has
-handed out since the start are those that the ranks planned; every failure is in a ledger. Gives up: which element it
-was, and anything before this process started. How ranks reach each other is the caller's: `gather` is a function.
-"""
+"""Accounting: what became of the elements of one rank, and the identities that must hold."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
 
 from shards.base.errors import AccountingError
-from shards.loader.stats import Accounting
-
-if TYPE_CHECKING:
-    from shards.loader.loader import Loader
-
-Report = dict[str, Any]
-"""What a rank tells the others: plain numbers and texts."""
-Gather = Callable[[list[Report]], list[Report]]
-"""This rank's list -> the lists of all ranks, concatenated in rank order, on every rank."""
+from shards.loader.stages.batch import Batch
+from shards.order.plan import Plan
 
 
 @dataclass(frozen=True, slots=True)
-class Totals:
-    """What became of the elements, all ranks together, since the accounting began."""
+class Accounting:
+    """Elements of one rank since its loader was made, by what became of them.
 
-    elements: Accounting
-    quarantine: dict[str, dict[str, int]]
-    """Failed attempts by dataset and stage."""
-
-    def to_dict(self) -> dict[str, Any]:
-        """For json."""
-        return {**asdict(self.elements), "quarantine": self.quarantine}
-
-
-class RunAccounting:
-    """Follows one loader per rank, from where it stands now. Every rank makes one and calls it at the same steps.
-
-    An evaluation that is begun again wants another one.
+    Training: planned = delivered + failed, and failed = substituted. Evaluation: planned = delivered + failed, nothing
+    substituted; padding is outside both.
     """
 
-    def __init__(self, loader: Loader, gather: Gather) -> None:
-        """Raises AccountingError when the ranks do not start alike, e.g. with other data or other exclusion lists."""
-        self._loader = loader
-        self._gather = gather
-        self._before = report(loader)
-        self._passes = self._whole_passes()
-        self.check()
+    planned: int = 0
+    delivered: int = 0
+    """Planned elements that were handed over themselves."""
+    failed: int = 0
+    """Planned elements that could not be used."""
+    substituted: int = 0
+    """Failed elements in whose place another one was handed over."""
+    failed_attempts: int = 0
+    """Failures in all, those of substitutes included; the failure budget counts these."""
+    padded: int = 0
 
-    def check(self) -> Totals:
-        """Compare all ranks now."""
-        reports = self._gather([_since(self._before, report(self._loader))])
-        return check_ranks(reports, self._before["cursor"]["positions"], training=self._loader.config.mode == "train")
+    @property
+    def tried(self) -> int:
+        """Elements that were fetched or known to be bad: the planned ones, and one more for each substitute tried."""
+        return self.delivered + self.substituted + self.failed_attempts
 
-    def after_step(self) -> None:
-        """Check where a dataset has come to the end of a pass; else talk to nobody."""
-        passes = self._whole_passes()
-        if passes != self._passes:
-            self._passes = passes
-            self.check()
+    def __add__(self, other: Accounting) -> Accounting:
+        return Accounting(*(getattr(self, f) + getattr(other, f) for f in self.__slots__))
 
-    def finish(self) -> Totals:
-        """Check at the end; an evaluation must have planned every element."""
-        totals = self.check()
-        wanted = self._loader.num_elements - sum(self._before["cursor"]["positions"])
-        if self._loader.config.mode == "eval" and totals.elements.planned != wanted:
-            raise AccountingError(f"the evaluation has {wanted} elements, the ranks planned {totals.elements.planned}")
-        return totals
+    def __sub__(self, other: Accounting) -> Accounting:
+        return Accounting(*(getattr(self, f) - getattr(other, f) for f in self.__slots__))
 
-    def _whole_passes(self) -> list[int]:
-        return [passes for passes, _, _ in self._loader.progress().values()]
-
-
-def report(loader: Loader) -> Report:
-    """What this rank has to tell."""
-    return {
-        "rank": loader.rank,
-        "cursor": loader.state_dict(),
-        "elements": asdict(loader.stats.accounting),
-        "quarantine": loader.quarantined(),
-    }
-
-
-def _since(before: Report, now: Report) -> Report:
-    """A report without what was counted before."""
-    quarantine = {
-        dataset: {stage: count - before["quarantine"].get(dataset, {}).get(stage, 0) for stage, count in stages.items()}
-        for dataset, stages in now["quarantine"].items()
-    }
-    elements = Accounting(**now["elements"]) - Accounting(**before["elements"])
-    return {**now, "elements": asdict(elements), "quarantine": quarantine}
-
-
-def check_ranks(reports: Sequence[Report], begin: Sequence[int], training: bool) -> Totals:
-    """begin: the datasets' positions where the loaders were when they were new. Raises AccountingError."""
-    first = reports[0]
-    world_size = first["cursor"]["world_size"]
-    if [r["rank"] for r in reports] != list(range(world_size)):
-        raise AccountingError(f"ranks {[r['rank'] for r in reports]} reported, expected 0 to {world_size - 1}")
-    total, quarantine = Accounting(), dict[str, dict[str, int]]()
-    for each in reports:
-        elements = Accounting(**each["elements"])
-        _check_rank(each, elements, first, training)
-        total += elements
-        for dataset, stages in each["quarantine"].items():
-            for stage, count in stages.items():
-                sums = quarantine.setdefault(dataset, {})
-                sums[stage] = sums.get(stage, 0) + count
-    handed_out = sum(first["cursor"]["positions"]) - sum(begin)
-    if total.planned != handed_out:
-        raise AccountingError(
-            f"the blend handed out {handed_out} elements, the ranks planned {total.planned}: "
-            f"{[r['elements']['planned'] for r in reports]}"
-        )
-    return Totals(total, quarantine)
-
-
-def _check_rank(each: Report, elements: Accounting, first: Report, training: bool) -> None:
-    rank = f"rank {each['rank']}"
-    for name, value in each["cursor"].items():
-        if value != first["cursor"].get(name):
+    def check(self, training: bool) -> None:
+        """Raise AccountingError unless the identity of the mode holds."""
+        wanted = self.failed if training else 0
+        if self.planned != self.delivered + self.failed or self.substituted != wanted:
             raise AccountingError(
-                f"{rank} does not stand where rank 0 stands: {name} is {value!r}, rank 0 has "
-                f"{first['cursor'].get(name)!r}; all ranks need the same config, data and exclusion lists"
+                f"planned {self.planned} must equal delivered {self.delivered} + failed {self.failed}, "
+                f"and substituted {self.substituted} must equal {wanted}"
             )
-    try:
-        elements.check(training)
-    except AccountingError as error:
-        raise AccountingError(f"{rank}: {error}") from error
-    if training and elements.padded:
-        raise AccountingError(f"{rank}: {elements.padded} slots of padding, training has none")
-    share, expected = (a["planned"] + a["padded"] for a in (each["elements"], first["elements"]))
-    if share != expected:
-        raise AccountingError(f"{rank}: took {share} slots, rank 0 took {expected}")
-    filed = _sum_of(each["quarantine"])
-    if filed != elements.failed_attempts:
-        raise AccountingError(f"{rank}: {elements.failed_attempts} attempts failed, its ledger counts {filed}")
 
 
-def _sum_of(quarantine: Mapping[str, Mapping[str, int]]) -> int:
-    return sum(count for stages in quarantine.values() for count in stages.values())
+def account(plan: Plan, batch: Batch, training: bool) -> Accounting:
+    """What became of the elements of one planned batch. Raises AccountingError."""
+    padded = plan.elements.count(None)
+    failed = sum(bool(failures) for failures in batch.slot_failures)
+    counts = Accounting(
+        planned=len(plan.elements) - padded,
+        delivered=int(batch.valid.sum()) - (failed if training else 0),
+        failed=failed,
+        substituted=failed if training else 0,
+        failed_attempts=len(batch.failures),
+        padded=padded,
+    )
+    counts.check(training)
+    return counts

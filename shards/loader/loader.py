@@ -31,6 +31,7 @@ import numpy as np
 
 from shards.base.printing import logger
 from shards.decode.backends import open_backend
+from shards.loader.accounting import Accounting, account
 from shards.loader.config import LoaderConfig
 from shards.loader.feed import Feed, open_downloads, open_feed, traffic
 from shards.loader.growth import feeds_at
@@ -38,7 +39,7 @@ from shards.loader.quarantine import FailureBudget, Ledger, exhausted
 from shards.loader.setup import Encode, Setup
 from shards.loader.stages.batch import Batch, Unfilled
 from shards.loader.stages.pipeline import Pipeline, Pools, open_pools
-from shards.loader.stats import Accounting, HandedOver, Stats, account
+from shards.loader.stats import HandedOver, Stats
 from shards.order.blend import Blend
 from shards.order.cursor import Cursor
 from shards.order.plan import Place, Plan

@@ -16,7 +16,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from shards.loader.stats import Snapshot
+from shards.loader.snapshot import Snapshot
 
 _LABEL = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
 _TAKEN = ("stage", "outcome", "le", "by", "reason")

@@ -12,8 +12,8 @@ from typing import Any
 from torchdata.stateful_dataloader import StatefulDataLoader
 
 import shards
-from shards.loader.accounting import RunAccounting
 from shards.loader.loader import Loader
+from shards.loader.run_accounting import RunAccounting
 from shards.loader.stages.batch import Batch
 from shards.loader.torch_dataset import TorchDataset
 from tests.shards.small_dataset import config, encode, seen

@@ -24,8 +24,8 @@ from shards.decode.decoder import Backend
 from shards.loader.config import LoaderConfig
 from shards.loader.loader import Loader
 from shards.loader.setup import Encode, RngFactory
+from shards.loader.snapshot import Snapshot
 from shards.loader.stages.batch import Batch
-from shards.loader.stats import Snapshot
 from shards.media.clip import EncodedClip, plan_clip
 from shards.media.clip_config import ClipConfig
 from shards.media.clip_plan import ClipPlan

@@ -12,7 +12,9 @@ import pytest
 from mcg import distributed
 from mcg.engine.config import LogConfig
 from mcg.engine.log import RunLog
-from shards.loader.stats import Accounting, Snapshot, Times
+from shards.loader.accounting import Accounting
+from shards.loader.snapshot import Snapshot
+from shards.loader.times import Times
 
 TIMES = {"read": 0.1, "encode": 0.0, "decode": 0.3, "collate": 0.0, "wait": 0.25}
 DATA = Snapshot({stage: Times(8, s) for stage, s in TIMES.items()}, 1, Accounting(planned=8, failed=2))

@@ -17,10 +17,10 @@ from hypothesis import strategies as st
 
 from shards.base.errors import CursorMismatch
 from shards.dataset.indexing.indexer import index_tars
-from shards.loader.accounting import RunAccounting
 from shards.loader.config import DatasetConfig, LoaderConfig
 from shards.loader.growth import Joined, Shifted
 from shards.loader.loader import Loader
+from shards.loader.run_accounting import RunAccounting
 from shards.order.order import NEVER, Order
 from tests.shards.http_store import HttpStore
 from tests.shards.small_dataset import config, encode, sequence, write_dataset

@@ -11,8 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from shards.loader.accounting import Accounting
 from shards.loader.metrics import to_json_line, to_prometheus, write_metrics
-from shards.loader.stats import STAGES, WAIT, Accounting, HandedOver, Snapshot, Stats
+from shards.loader.snapshot import STAGES, WAIT, Snapshot
+from shards.loader.stats import HandedOver, Stats
 from shards.order.plan import Place
 from tests.shards.fake_time import FakeTime
 
