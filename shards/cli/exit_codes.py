@@ -44,7 +44,7 @@ def one_line_errors(
     except (typer.Exit, typer.Abort, BrokenPipeError):
         raise  # typer ends quietly where the reader of a pipe is gone
     except Exception as error:
-        code = exit_code(error, also)
+        code = _exit_code(error, also)
         if debug or code == BUG:
             show_traceback(error)
         if code == BUG:
@@ -54,7 +54,7 @@ def one_line_errors(
         raise typer.Exit(code) from None
 
 
-def exit_code(error: Exception, also: tuple[type[Exception], ...] = ()) -> int:
+def _exit_code(error: Exception, also: tuple[type[Exception], ...] = ()) -> int:
     """The exit code for an error; also: further exceptions that are no bugs."""
     if isinstance(error, AssertionError):  # also one with a printable text: accounts that do not add up
         return BUG

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 import re
 import shutil
@@ -17,9 +18,9 @@ from typing import NamedTuple
 import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
+from typer.testing import CliRunner
 
-from shards.cli.verbs.open_dataset import open_dataset
-from shards.cli.verbs.verify import verify_dataset
+from shards.cli.app import app
 from shards.dataset.indexing.indexer import index_tars
 from shards.dataset.indexing.tar_jobs import DamagedShard
 from shards.dataset.tars.looks import Looks
@@ -213,13 +214,14 @@ def check_verify(folder: Path, found: ShardSamples | str) -> None:
     write = folder / "good.tar"
     write.write_bytes(pack([("g.jpg", b"x"), ("g.json", JSON)]))
     report = index_tars(str(folder))
-    result = verify_dataset(open_dataset(str(folder)), False, False, 1, None)
+    told = CliRunner().invoke(app, ["verify", str(folder), "--jobs", "1", "--json"])
+    problems = json.loads(told.stdout)["problems"]
     if isinstance(found, str):
         assert report.damaged == {"x.tar": found}
-        assert [problem.shard for problem in result.problems] == ["x.tar"] and found in result.problems[0].found
+        assert [problem["shard"] for problem in problems] == ["x.tar"] and found in problems[0]["found"]
     else:
         assert (report.num_samples, report.num_quarantined) == (1 + len(found.rows), len(found.quarantined))
-        assert not result.problems, result.problems
+        assert not problems, problems
 
 
 def check_one(writer: str, data: st.DataObject) -> None:

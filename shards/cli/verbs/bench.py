@@ -78,8 +78,8 @@ def bench(
         }
         total = repeats * (1 if reader_only else 2)
         with show_progress("bench", total, "repeats") as progress:
-            reader = bench_reader(dataset, settings, progress.advance)
-            loader = None if reader_only else bench_loader(dataset, settings, progress.advance)
+            reader = _bench_reader(dataset, settings, progress.advance)
+            loader = None if reader_only else _bench_loader(dataset, settings, progress.advance)
         head = {"dataset": dataset.name, "url": dataset.url, "num_cores": num_cores(), **settings}
         data = {**head, "reader": reader, **({"loader": loader} if loader else {})}
         emit(data, as_json, _tables(data))
@@ -94,7 +94,7 @@ _AT_ONCE = 1024
 """Samples that the reader is asked for at once."""
 
 
-def bench_reader(dataset: Dataset, settings: dict[str, Any], count: Any) -> dict[str, Any]:
+def _bench_reader(dataset: Dataset, settings: dict[str, Any], count: Any) -> dict[str, Any]:
     """The reader alone: {measure: {median, low, high}, failed, reason}. Raises DatasetError, SourceError."""
     from shards.order.order import Order, default_window
     from shards.read.reader import Reader
@@ -128,7 +128,7 @@ def bench_reader(dataset: Dataset, settings: dict[str, Any], count: Any) -> dict
     return {**_summary(measures), "failed": failed, "reason": reason}
 
 
-def bench_loader(dataset: Dataset, settings: dict[str, Any], count: Any) -> dict[str, Any]:
+def _bench_loader(dataset: Dataset, settings: dict[str, Any], count: Any) -> dict[str, Any]:
     """The whole loader, one rank: {measure: {median, low, high}, seconds by stage, failed, reason}."""
     from shards.loader.config import DatasetConfig, LoaderConfig
     from shards.loader.loader import Loader

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from shards.base.printing import cell, complain, say
+from shards.base.printing import complain, say
 from shards.cli.exit_codes import PROBLEMS, one_line_errors
 from shards.cli.options import DEBUG_OPTION, JSON_OPTION, ROOTS_OPTION, num_cores
-from shards.cli.output import emit
+from shards.cli.output import emit, facts_table
 from shards.cli.progress import show_progress
 from shards.dataset.members.rules import KeyFrom, KeyUntil, read_options
 
@@ -105,11 +105,9 @@ def show(report: IndexReport, as_json: bool, max_quarantined: float = 1.0) -> No
 
 
 def _table(report: IndexReport) -> RenderableType:
-    from rich.table import Table
-
-    table = Table("", "", show_header=False)
-    for label, value in report.to_dict().items():
-        if label not in ("damaged", "reasons", "notes", "found"):
-            table.add_row(label.removeprefix("num_"), f"{value:,}" if isinstance(value, int) else cell(value))
-    table.add_row("left out", str(len(report.damaged)))
-    return table
+    rows = [
+        (label.removeprefix("num_"), f"{value:,}" if isinstance(value, int) else str(value))
+        for label, value in report.to_dict().items()
+        if label not in ("damaged", "reasons", "notes", "found")
+    ]
+    return facts_table(f"{report.name} -> {report.out}", [*rows, ("left out", str(len(report.damaged)))])

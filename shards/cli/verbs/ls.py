@@ -67,7 +67,7 @@ def ls(
         if lines and as_json:
             raise UsageError("--lines prints an object per sample, --json one object in all: choose one")
         dataset = open_dataset(path, "ls", root)
-        found = list_samples(dataset, shard, key, records)
+        found = _list_samples(dataset, shard, key, records)
         if lines:
             unreadable, any_found = _print_lines(islice(found, limit or None))
         else:
@@ -86,7 +86,7 @@ def ls(
             raise typer.Exit(PROBLEMS)
 
 
-def list_samples(dataset: Dataset, shard: str | None, key: str | None, records: bool) -> Iterator[dict[str, Any]]:
+def _list_samples(dataset: Dataset, shard: str | None, key: str | None, records: bool) -> Iterator[dict[str, Any]]:
     """The samples that fit the patterns, in the order of the index. UsageError when no shard has such a name."""
     names = dataset.index.shards.names
     wanted = {number for number, name in enumerate(names) if shard is None or fnmatchcase(name, shard)}
@@ -172,12 +172,12 @@ def describe_facts(facts: dict[str, Any]) -> str:
 def _text(sample: dict[str, Any]) -> str:
     if "error" in sample:
         return f"cannot be read: {sample['error']}"
-    shown = [describe_record(record) for record in sample["records"][:_RECORDS_SHOWN]]
+    shown = [_describe_record(record) for record in sample["records"][:_RECORDS_SHOWN]]
     more = len(sample["records"]) - len(shown)
     return "\n".join(printable(text, _TEXT_SHOWN) for text in shown) + (f"\n+ {more} more" if more else "")
 
 
-def describe_record(record: dict[str, Any]) -> str:
+def _describe_record(record: dict[str, Any]) -> str:
     """A text record in one line: the caption, or question and answer, or field by field."""
     if isinstance(record.get("caption"), str):
         return str(record["caption"])

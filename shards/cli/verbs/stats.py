@@ -1,15 +1,14 @@
 """`python -m shards stats PATH`: what a dataset is made of, from its index alone; no shard is opened.
 
-Promises: the index is read row group by row group and memory stays bounded, whatever the dataset's size: values are
-kept exactly up to a million of each kind and beyond that in buckets of 1 % width, so a percentile is then within 0.5 %;
-of names and sizes the commonest 65,536 are told apart.
+Promises: the index is read row group by row group, and memory stays bounded, whatever the dataset's size
+(distributions.py).
 """
 
 from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +21,7 @@ from shards.cli.options import DEBUG_OPTION, JSON_OPTION, PATH_ARGUMENT, ROOTS_O
 from shards.cli.output import emit
 from shards.cli.progress import show_progress
 from shards.cli.units import human_bytes
+from shards.cli.verbs.distributions import Distribution, Names
 from shards.cli.verbs.open_dataset import Dataset, open_dataset
 from shards.cli.verbs.tables import group_tables
 
@@ -33,7 +33,6 @@ _COLUMNS = (
     *("member_ext", "member_size", "num_records"),
     *("kind", "codec", "width", "height", "num_frames", "fps", "duration"),
 )
-_WIDTH = math.log(1.01)
 _SHOWN = 8
 _BAR = 30
 
@@ -58,90 +57,11 @@ def stats(
     """
     with one_line_errors(debug):
         dataset = open_dataset(path, "stats", root)
-        found = collect(dataset)
+        found = _collect(dataset)
         emit(found, as_json, _tables(found))
 
 
-class Distribution:
-    """Percentiles of a stream of numbers >= 0 in bounded memory; exact for the first million."""
-
-    def __init__(self, max_exact: int = 1_000_000) -> None:
-        self.count = 0
-        self.total = 0.0
-        self._max_exact = max_exact
-        self._low, self._high = math.inf, -math.inf
-        self._exact: list[NDArray[np.float64]] | None = []
-        self._buckets: Counter[int] = Counter()
-        self._zeros = 0
-
-    def add(self, values: NDArray[Any]) -> None:
-        numbers = np.asarray(values, np.float64)
-        numbers = numbers[np.isfinite(numbers) & (numbers >= 0)]
-        if not numbers.size:
-            return
-        self.count += numbers.size
-        self.total += float(numbers.sum())
-        self._low, self._high = min(self._low, float(numbers.min())), max(self._high, float(numbers.max()))
-        if self._exact is not None:
-            self._exact.append(numbers)
-            if self.count > self._max_exact:
-                numbers, self._exact = np.concatenate(self._exact), None
-        if self._exact is None:
-            self._zeros += int((numbers == 0).sum())
-            bucket, number = np.unique(np.floor(np.log(numbers[numbers > 0]) / _WIDTH), return_counts=True)
-            self._buckets.update(dict(zip(bucket.astype(int).tolist(), number.tolist(), strict=True)))
-
-    def percentile(self, percent: float) -> float:
-        """The smallest value that at least `percent` of all values do not exceed."""
-        if not self.count:
-            return math.nan
-        rank = max(1, math.ceil(self.count * percent / 100))
-        if self._exact is not None:
-            return float(np.partition(np.concatenate(self._exact), rank - 1)[rank - 1])
-        seen = self._zeros
-        if rank <= seen:
-            return 0.0
-        for bucket in sorted(self._buckets):
-            seen += self._buckets[bucket]
-            if rank <= seen:
-                break
-        return min(max(math.exp((bucket + 0.5) * _WIDTH), self._low), self._high)
-
-    def to_dict(self) -> dict[str, Any]:
-        """count, total, mean, min, p50, p90, p99, max."""
-        if not self.count:
-            return {"count": 0, "total": 0}
-        whole = all(float(value).is_integer() for value in (self.total, self._low, self._high))
-        percentiles = {f"p{percent}": self.percentile(percent) for percent in (50, 90, 99)}
-        numbers = {"total": self.total, "min": self._low, **percentiles, "max": self._high}
-        shown = {name: round(value) if whole else round(value, 4) for name, value in numbers.items()}
-        return {"count": self.count, "mean": round(self.total / self.count, 4), **shown}
-
-
-class Names:
-    """How often each name occurs, in bounded memory: the rare ones of very many become "other"."""
-
-    def __init__(self, max_names: int = 1 << 16) -> None:
-        self._max_names = max_names
-        self._counts: Counter[str] = Counter()
-        self._other = 0
-
-    def add(self, names: Iterable[str], counts: Iterable[int]) -> None:
-        for name, count in zip(names, counts, strict=True):
-            self._counts[name] += count
-        if len(self._counts) > self._max_names:
-            kept = dict(self._counts.most_common(self._max_names // 2))
-            self._other += sum(self._counts.values()) - sum(kept.values())
-            self._counts = Counter(kept)
-
-    def to_dict(self, most: int = 50) -> dict[str, int]:
-        """The commonest, most frequent first, and the rest as "other"."""
-        common = dict(sorted(self._counts.items(), key=lambda item: (-item[1], item[0]))[:most])
-        other = sum(self._counts.values()) - sum(common.values()) + self._other
-        return {**common, **({"other": other} if other else {})}
-
-
-def collect(dataset: Dataset) -> dict[str, Any]:
+def _collect(dataset: Dataset) -> dict[str, Any]:
     """All figures of a dataset. Raises DatasetError, SourceError."""
     totals = _Totals()
     with show_progress("stats", int(dataset.index.dataset["num_samples"]), "samples") as progress:

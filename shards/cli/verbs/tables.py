@@ -10,7 +10,6 @@ from collections.abc import Collection, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from shards.base.errors import DatasetError
 from shards.cli.verbs.open_dataset import Dataset
@@ -53,13 +52,6 @@ def shard_tables(
             held, first = group, int(ends[group]) - table.num_rows
         assert table is not None
         yield shard, table.slice(row - first, count)
-
-
-def list_lengths(column: Any) -> NDArray[np.int64]:
-    """Number of entries in each row of a list column; a null counts as none."""
-    import pyarrow.compute as pc
-
-    return np.asarray(pc.fill_null(pc.list_value_length(column), 0).to_numpy(), np.int64)
 
 
 def _open(dataset: Dataset) -> Any:

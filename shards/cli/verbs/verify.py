@@ -25,7 +25,7 @@ from shards.base.errors import UsageError
 from shards.base.printing import cell, complain, json_line
 from shards.cli.exit_codes import PROBLEMS, one_line_errors
 from shards.cli.options import DEBUG_OPTION, JSON_OPTION, PATH_ARGUMENT, ROOTS_OPTION, num_cores
-from shards.cli.output import emit
+from shards.cli.output import emit, facts_table
 from shards.cli.progress import show_progress
 from shards.cli.units import human_bytes
 from shards.cli.verbs.open_dataset import Dataset, open_dataset
@@ -70,7 +70,7 @@ def verify(
         if quick and decode:
             raise UsageError("--quick reads no media, --decode needs them: choose one")
         dataset = open_dataset(path, "verify", root)
-        result = verify_dataset(dataset, quick, decode, jobs or num_cores(), quarantine)
+        result = _verify_dataset(dataset, quick, decode, jobs or num_cores(), quarantine)
         emit(result.to_dict(), as_json, _tables(result))
         if result.num_problems:
             first = result.problems[0]
@@ -81,7 +81,7 @@ def verify(
 
 
 @dataclass(slots=True)
-class Verification:
+class _Verification:
     """What was checked, and what was found."""
 
     dataset: str
@@ -119,12 +119,12 @@ class Verification:
         return {"ok": not self.num_problems, **asdict(self)}
 
 
-def verify_dataset(dataset: Dataset, quick: bool, decode: bool, jobs: int, quarantine: Path | None) -> Verification:
+def _verify_dataset(dataset: Dataset, quick: bool, decode: bool, jobs: int, quarantine: Path | None) -> _Verification:
     """Check all shards. Raises DatasetError for an index that cannot be read, UsageError for a FILE that cannot."""
     from shards.dataset.checking.problems import bad_samples
     from shards.dataset.checking.unindexed import unindexed_tars
 
-    result = Verification(dataset.name, dataset.url, dataset.verified, quick, decode)
+    result = _Verification(dataset.name, dataset.url, dataset.verified, quick, decode)
     start = time.perf_counter()
     total = int(dataset.index.shards.bytes.sum())
     with _whole_file(quarantine) as lines, show_progress("verify", total) as progress:
@@ -207,34 +207,32 @@ def _whole_file(path: Path | None) -> Iterator[TextIO | None]:
         aside.unlink(missing_ok=True)
 
 
-def _tables(result: Verification) -> RenderableType:
+def _tables(result: _Verification) -> RenderableType:
     from rich.console import Group
     from rich.table import Table
 
     title = f"{result.dataset} at {result.url}"
-    facts = Table(title=cell(title), title_justify="left", show_header=False)
-    facts.add_column()
-    facts.add_column(justify="right")
-    for label, number in (
+    counted = (
         ("shards", result.num_shards),
         ("samples", result.num_samples),
         ("members", result.num_members),
         *(() if result.quick else (("records counted", result.num_records),)),
         *((("media decoded", result.num_decoded),) if result.decode else ()),
         *((("members left out by the index", result.num_unlisted),) if result.num_unlisted else ()),
-    ):
-        facts.add_row(label, f"{number:,}")
+    )
+    rows = [(label, f"{number:,}") for label, number in counted]
     if not result.quick:
         speed = result.num_bytes / max(result.seconds, 1e-9)
-        facts.add_row("read", f"{human_bytes(result.num_bytes)} in {result.seconds:.1f} s, {human_bytes(speed)}/s")
+        rows.append(("read", f"{human_bytes(result.num_bytes)} in {result.seconds:.1f} s, {human_bytes(speed)}/s"))
     if result.quick:
-        facts.add_row("checked", "sizes and tar headers only (--quick)")
+        rows.append(("checked", "sizes and tar headers only (--quick)"))
     elif result.verified:
-        facts.add_row("checked", "sizes, checksums of shards and members, tar headers, records")
+        rows.append(("checked", "sizes, checksums of shards and members, tar headers, records"))
     else:
-        facts.add_row("checked", "sizes, tar headers, records; the index has no checksums (made with --headers)")
-    facts.add_row("problems", f"{result.num_problems:,}")
-    facts.add_row("bad samples", f"{result.num_bad_samples:,}")
+        rows.append(("checked", "sizes, tar headers, records; the index has no checksums (made with --headers)"))
+    rows.append(("problems", f"{result.num_problems:,}"))
+    rows.append(("bad samples", f"{result.num_bad_samples:,}"))
+    facts = facts_table(title, rows)
     if not result.problems:
         return facts
     table = Table(title="Problems", title_justify="left")

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 from click.testing import Result
 
-from shards.cli.verbs.ls import describe_facts, describe_record
+from shards.dataset.writing.writer import DatasetWriter
+from shards.media.facts import MediaFacts
 from tests.shards.cli.conftest import FILES, HOSTILE_CAPTION, HOSTILE_KEY
 from tests.shards.small_dataset import write_dataset
 
@@ -106,11 +107,21 @@ def test_a_text_that_cannot_be_read_is_shown_and_told(dataset: Path, run: Callab
         assert "json cannot be read" in result.stdout
 
 
-def test_facts_in_a_line() -> None:
-    facts = {"kind": "video", "codec": "vp9", "width": 8, "height": 4, "num_frames": 75, "fps": 25.0, "duration": 3.0}
-    assert describe_facts(facts) == "video vp9 8x4, 3.0 s, 75 frames at 25 fps"
-    assert describe_facts({**facts, "kind": "image"}) == "image vp9 8x4"
-    assert describe_facts({**facts, "width": 0}) == "no media facts in the index"
+FACTS = MediaFacts("video", "vp9", 8, 4, 75, 25.0, 3.0)
+
+
+@pytest.mark.parametrize(
+    ("facts", "line"),
+    [
+        (FACTS, "video vp9 8x4, 3.0 s, 75 frames at 25 fps"),
+        (MediaFacts("image", "jpeg", 8, 4, 1, 0.0, 0.0), "image jpeg 8x4"),
+        (MediaFacts("video", "", 0, 0, 0, 0.0, 0.0), "no media facts in the index"),
+    ],
+)
+def test_facts_in_a_line(run: Callable[..., Result], tmp_path: Path, facts: MediaFacts, line: str) -> None:
+    with DatasetWriter(tmp_path / "d", "d") as writer:
+        writer.write("k", b"x", "mp4", [{"caption": "c"}], {}, facts)
+    assert f" {line} " in run("ls", tmp_path / "d").stdout
 
 
 @pytest.mark.parametrize(
@@ -122,5 +133,7 @@ def test_facts_in_a_line() -> None:
         ({"url": "u", "n": 1}, "url: u, n: 1"),
     ],
 )
-def test_a_record_in_a_line(record: dict[str, object], line: str) -> None:
-    assert describe_record(record) == line
+def test_a_record_in_a_line(run: Callable[..., Result], tmp_path: Path, record: dict[str, object], line: str) -> None:
+    with DatasetWriter(tmp_path / "d", "d") as writer:
+        writer.write("k", b"x", "mp4", [record], {}, FACTS)
+    assert f" {line} " in run("ls", tmp_path / "d", "--records").stdout

@@ -8,7 +8,7 @@ import pytest
 
 from shards.base.errors import DatasetError
 from shards.cli.verbs.open_dataset import open_dataset
-from shards.cli.verbs.tables import group_tables, list_lengths, shard_tables
+from shards.cli.verbs.tables import group_tables, shard_tables
 from tests.shards.row_groups import regroup
 from tests.shards.small_dataset import write_dataset
 
@@ -33,11 +33,6 @@ def test_shards_get_their_own_rows(folder: Path) -> None:
     found = {shard: table.column("key").to_pylist() for shard, table in shard_tables(dataset, ["key"])}
     assert found == {s: [f"{i:04d}" for i in range(5 * s, min(5 * s + 5, 23))] for s in range(5)}
     assert [shard for shard, _ in shard_tables(dataset, ["key"], {1, 4})] == [1, 4]
-
-
-def test_lists_are_measured(folder: Path) -> None:
-    table = next(group_tables(open_dataset(str(folder)), ["member_size"]))
-    assert list_lengths(table.column("member_size")).tolist() == [2] * 10
 
 
 def test_a_damaged_row_group_is_named(folder: Path) -> None:
