@@ -14,7 +14,7 @@ from typing import NamedTuple
 from shards.base.counters import Counters
 from shards.base.errors import MediaError, SourceError
 from shards.dataset.index.index import Index
-from shards.dataset.index.rows import MemberRow, damage
+from shards.dataset.index.rows import MemberRow
 from shards.dataset.members.choice import MemberError, choose
 from shards.dataset.members.rules import suffix
 from shards.media.facts import KeyFrames
@@ -104,7 +104,7 @@ class PartialReader:
         return table if usable(table, medium.size) else None
 
     def _damage(self, member: MemberRow, data: bytes) -> str | None:
-        return damage(member, data) if self._verify else None
+        return member.damage(data) if self._verify else None
 
     def _ranges(self, name: str, spans: Sequence[Span]) -> list[Range]:
         """Neighbours in one request."""

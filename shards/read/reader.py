@@ -22,9 +22,9 @@ from numpy.typing import NDArray
 
 from shards.base.errors import ChangedFile, DatasetError, MissingFile, SourceError
 from shards.dataset.index.index import Index
-from shards.dataset.index.rows import MAX_MEDIA_BYTES, MAX_TEXT_BYTES, MemberRow, damage, member_checksum
+from shards.dataset.index.rows import MAX_MEDIA_BYTES, MAX_TEXT_BYTES, MemberRow, member_checksum
 from shards.dataset.index.shard_rows import Ranges, ShardRows
-from shards.dataset.index.shard_table import check_shard_size, fingerprints
+from shards.dataset.index.shard_table import check_shard_size
 from shards.dataset.members.choice import Chosen, MemberError, choose
 from shards.dataset.members.records import TextError, Texts, parse_texts
 from shards.dataset.members.rules import UNWRITTEN, MemberRules, MemberSettings
@@ -158,7 +158,7 @@ class Reader:
 
     def fingerprints(self) -> Iterator[str]:
         """Of the first shard, of the first two, and so on."""
-        return fingerprints(self.index.shards.entries())
+        return self.index.shards.fingerprints()
 
     def origin(self, shard: int, row: int) -> Origin:
         """Where element number `row` of a shard comes from."""
@@ -427,7 +427,7 @@ class Reader:
                 what = f"{len(data)} of {member.size} bytes of .{member.ext} at {member.offset}"
                 raise SourceError(f"{self.source.url}/{origin.shard}: gave only {what}")
         if self._are_due(shard, [sample])[0]:
-            damages = (damage(member, data) for member, data in zip(chosen, pieces, strict=True))
+            damages = (member.damage(data) for member, data in zip(chosen, pieces, strict=True))
             reason = next((reason for reason in damages if reason is not None), None)
             if reason is not None:
                 if self.cache is None or source is not self.cache:

@@ -1,4 +1,7 @@
-"""dataset.json: what it says, written and read."""
+"""dataset.json: name, counts, fingerprint and provenance of a dataset, and which members of its samples are read.
+
+It is written last, so a folder without it holds no finished dataset.
+"""
 
 from __future__ import annotations
 
@@ -36,8 +39,11 @@ def dataset_json(
     root_seal: str | None = None,
     content: str | None = None,
 ) -> bytes:
-    """The bytes of dataset.json. root: where the shards lie, if not beside it; it is written without credentials.
-    rules: None for tars of our own. root_seal: shards/storage/roots.py. content: what `write_index` returned."""
+    """The bytes of dataset.json.
+
+    root: the folder of the shards if they do not lie beside it; it is written without credentials. rules: None for tars
+    of our own. root_seal: shards/storage/roots.py. content: what `write_index` returned.
+    """
     counts = np.array([shard.num_elements for shard in shards], np.int64)
     said = {
         "format_version": FORMAT_VERSION,
@@ -58,6 +64,7 @@ def dataset_json(
 
 
 def read_dataset(source: Source, read: Callable[[], bytes]) -> dict[str, Any]:
+    """The content of dataset.json, with every field that is needed of its type. Raises DatasetError."""
     path = f"{source.url}/{DATASET_FILE}"
     try:
         content = load_json(read(), MAX_DATASET_BYTES)
@@ -89,7 +96,7 @@ def read_dataset(source: Source, read: Callable[[], bytes]) -> dict[str, Any]:
 
 
 def open_root(source: Source, dataset: dict[str, Any], roots: Sequence[str]) -> Source:
-    """Where the shards lie: beside the index, or at the root that dataset.json names, if that is permitted."""
+    """The folder of the shards: that of the index, or the root that dataset.json names. Raises DatasetError."""
     root = dataset.get("root")
     if root is None:
         return source
@@ -101,6 +108,7 @@ def open_root(source: Source, dataset: dict[str, Any], roots: Sequence[str]) -> 
 
 
 def read_rules(source: Source, dataset: dict[str, Any]) -> MemberRules:
+    """The rules of members that dataset.json names; an index without them is older than they are."""
     if "members" not in dataset:
         return UNWRITTEN
     try:

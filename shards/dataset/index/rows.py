@@ -10,13 +10,13 @@ from shards.media.facts import KeyFrames, MediaFacts
 
 MAX_MEDIA_BYTES = (1 << 31) - 1
 MAX_TEXT_BYTES = 1 << 24
-"""Largest media member and largest json member that is written or read."""
+"""Largest medium and largest text member that is written or read."""
 MAX_KEY_BYTES = 1024
-"""Longest key with its extensions, bytes of UTF-8; no other text of index.parquet is as long."""
+"""Longest key with its extensions, bytes of UTF-8; the limit of every text of index.parquet."""
 
 
 class MemberRow(NamedTuple):
-    """One file of a sample inside its shard."""
+    """A member: one file of a sample inside its shard."""
 
     ext: str
     """What follows the first dot of the name, e.g. "mp4", "json"."""
@@ -25,26 +25,25 @@ class MemberRow(NamedTuple):
     checksum: int | None
     """Low 32 bits of XXH3_64 of the bytes; None in an index that was made from headers only."""
 
+    def damage(self, data: bytes | memoryview) -> str | None:
+        """The reason why data are not the bytes of this member; None if they are, or if its checksum is not known."""
+        if self.checksum is None or (found := member_checksum(data)) == self.checksum:
+            return None
+        return f".{self.ext} is damaged: checksum {found:08x}, the index expects {self.checksum:08x}"
+
 
 class SampleRow(NamedTuple):
-    """What the index says about one sample."""
+    """A row of index.parquet: one sample."""
 
     key: str
     members: tuple[MemberRow, ...]
     num_records: int
-    """-1 when nobody looked."""
+    """-1 in an index that was made from headers only."""
     facts: MediaFacts
     key_frames: KeyFrames | None = None
     """None in an index without GOP tables."""
 
 
 def member_checksum(data: bytes | memoryview) -> int:
-    """Low 32 bits of XXH3_64: what member_checksum holds."""
+    """Low 32 bits of XXH3_64, as the column member_checksum holds them."""
     return xxhash.xxh3_64_intdigest(data) & 0xFFFFFFFF
-
-
-def damage(member: MemberRow, data: bytes | memoryview) -> str | None:
-    """Why these are not the bytes of a member; None when they are, or when nobody knows its checksum."""
-    if member.checksum is None or (found := member_checksum(data)) == member.checksum:
-        return None
-    return f".{member.ext} is damaged: checksum {found:08x}, the index expects {member.checksum:08x}"

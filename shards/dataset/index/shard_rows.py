@@ -1,13 +1,13 @@
-"""The rows of one shard, read from index.parquet."""
+"""The rows of one shard of index.parquet in memory, about 60 bytes a sample."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple, overload
 
 import numpy as np
 from numpy.typing import NDArray
 
-from shards.dataset.index.columns import PackedTexts, compact
 from shards.dataset.index.member_columns import MemberColumns
 from shards.dataset.index.rows import MemberRow
 from shards.dataset.members.rules import UNWRITTEN, MemberRules
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 
 
 class Ranges(NamedTuple):
-    """Which bytes n samples are read from: int64 (3, n), of medium, json and other text (`Chosen`) in this order.
+    """The byte ranges of n samples in their shards: int64 (3, n), of medium, json and other text in this order.
 
-    size is -1 where there is no such member, -2 where it makes no sense. has_checksums: bool (n,), whether those of all
-    that are there are known; has_some: of at least one.
+    size is -1 where there is no such member and -2 for a negative size, which is damage. has_checksums: bool (n,),
+    whether all members that are there have a checksum; has_some: whether at least one has.
     """
 
     offset: NDArray[np.int64]
@@ -32,34 +32,34 @@ class Ranges(NamedTuple):
 
 
 class ShardRows:
-    """The rows of one shard, compact: plain arrays, nothing of the row group they came from is kept alive."""
+    """The rows of one shard as compact arrays, which keep nothing of the row group alive that they were read from."""
 
     def __init__(self, table: pa.Table, verified: bool = True, rules: MemberRules = UNWRITTEN) -> None:
         def column(name: str) -> pa.Array:
             return table.column(name).combine_chunks()
 
         def numbers(name: str) -> NDArray[Any]:
-            return compact(column(name).to_numpy(zero_copy_only=False))
+            return _compact(column(name).to_numpy(zero_copy_only=False))
 
         members = MemberColumns(table)
         checksum, known = members.checksums()
         if verified and not known.all():
             raise ValueError("holds no member checksums")
-        self.keys = PackedTexts(column("key"))
+        self.keys = _PackedTexts(column("key"))
         self.num_records = numbers("num_records")
         """-1: not known."""
         first = np.zeros(len(self.num_records) + 1, np.int64)
         np.cumsum(self.num_records, out=first[1:])
-        self.first_element = compact(first)
+        self.first_element = _compact(first)
         """Number of records before each sample, and their total at the end; of no use where some are not known."""
-        self._starts, self._ext_names, self._ext = compact(members.starts), members.names, compact(members.ext)
-        self._offset, self._size = (compact(members.numbers(name)) for name in ("member_offset", "member_size"))
-        self._has_checksum, self._checksum = compact(known), compact(checksum)
-        self._chosen = compact(members.chosen(rules))
+        self._starts, self._ext_names, self._ext = _compact(members.starts), members.names, _compact(members.ext)
+        self._offset, self._size = (_compact(members.numbers(name)) for name in ("member_offset", "member_size"))
+        self._has_checksum, self._checksum = _compact(known), _compact(checksum)
+        self._chosen = _compact(members.chosen(rules))
         kind, codec = column("kind"), column("codec")
         self._kinds: list[str] = kind.dictionary.to_pylist()
         self._codecs: list[str] = codec.dictionary.to_pylist()
-        self._kind, self._codec = compact(np.asarray(kind.indices)), compact(np.asarray(codec.indices))
+        self._kind, self._codec = _compact(np.asarray(kind.indices)), _compact(np.asarray(codec.indices))
         self._width, self._height, self._num_frames = numbers("width"), numbers("height"), numbers("num_frames")
         self._fps, self._duration, self._start_time = numbers("fps"), numbers("duration"), numbers("start_time")
 
@@ -68,11 +68,11 @@ class ShardRows:
 
     @property
     def weight(self) -> int:
-        """As how many rows of a few members each these count."""
+        """Rows of a few members each that take as much memory."""
         return max(len(self), len(self._ext) // 4)
 
     def members(self, row: int) -> tuple[MemberRow, ...]:
-        """The members of one sample in the order in which they lie in the tar."""
+        """The members of one sample in the order of the tar."""
         return tuple(
             MemberRow(
                 self._ext_names[self._ext[i]],
@@ -84,7 +84,7 @@ class ShardRows:
         )
 
     def ranges(self, rows: NDArray[np.int64]) -> Ranges:
-        """Where the members that are read lie, of many samples at once."""
+        """The byte ranges of the members that are read, of many samples at once."""
         first = self._chosen[:, rows].astype(np.int64)
         there = first >= 0
         if not len(self._ext):
@@ -104,7 +104,7 @@ class ShardRows:
         )
 
     def medium(self, row: int) -> MemberRow | None:
-        """The medium of one sample; None where the rules find none."""
+        """The medium of one sample, None if no member is one by the rules."""
         at = int(self._chosen[0, row])
         return self.members(row)[at - int(self._starts[row])] if at >= 0 else None
 
@@ -129,3 +129,38 @@ class ShardRows:
         """(sample, record) of the element with this number inside the shard."""
         sample = int(np.searchsorted(self.first_element, number, side="right")) - 1
         return sample, number - int(self.first_element[sample])
+
+
+class _PackedTexts(Sequence[str]):
+    """Many short texts in one piece of memory, a fifth of what as many strings take."""
+
+    def __init__(self, array: pa.StringArray) -> None:
+        _, ends, data = array.buffers()
+        bounds = np.frombuffer(ends, np.int32)[array.offset : array.offset + len(array) + 1].copy()
+        self._bytes = b"" if data is None else bytes(memoryview(data)[bounds[0] : bounds[-1]])
+        self._bounds = bounds - bounds[0]
+
+    def __len__(self) -> int:
+        return len(self._bounds) - 1
+
+    @overload
+    def __getitem__(self, at: int) -> str: ...
+    @overload
+    def __getitem__(self, at: slice) -> list[str]: ...
+    def __getitem__(self, at: int | slice) -> str | list[str]:
+        numbers = range(len(self))[at]
+        if isinstance(numbers, range):
+            return [self[number] for number in numbers]
+        return self._bytes[self._bounds[numbers] : self._bounds[numbers + 1]].decode()
+
+
+def _compact(values: NDArray[Any]) -> NDArray[Any]:
+    """The same numbers in the smallest integers that hold them; a constant column is one number, broadcast."""
+    if len(values) and (values == values[0]).all():
+        return np.broadcast_to(values[:1].copy(), values.shape)
+    if values.dtype.kind in "iu" and len(values):
+        low, high = values.min(), values.max()
+        for kind in (np.int8, np.int16, np.int32):
+            if np.iinfo(kind).min <= low and high <= np.iinfo(kind).max:
+                return values.astype(kind)
+    return values.copy()

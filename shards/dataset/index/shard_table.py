@@ -15,20 +15,20 @@ from shards.base.errors import DatasetError
 
 
 class ShardEntry(NamedTuple):
-    """What shards.parquet says about one shard."""
+    """A row of shards.parquet: one shard."""
 
     name: str
     num_samples: int
     num_elements: int
-    """Records of all samples; -1 when those of some are not known."""
+    """Records of all samples; -1 if some are not known."""
     bytes: int
     checksum: str
-    """XXH3_128 of the whole tar, 32 hexadecimal digits; empty when nobody read all of it."""
+    """XXH3_128 of the whole tar, 32 hexadecimal digits; empty if the tar was indexed from its headers only."""
 
 
 @dataclass(frozen=True, slots=True)
 class ShardTable:
-    """shards.parquet as arrays over the S shards."""
+    """The columns of shards.parquet, an entry for each of the S shards."""
 
     names: list[str]
     num_samples: NDArray[np.int64]
@@ -44,13 +44,20 @@ class ShardTable:
         return len(self.names)
 
     def entries(self) -> Iterator[tuple[str, int, int, int, str]]:
-        """The same, shard by shard, as a ShardEntry has it."""
+        """The fields of each shard in the order of ShardEntry."""
         columns = (self.num_samples.tolist(), self.num_elements.tolist(), self.bytes.tolist())
         return zip(self.names, *columns, self.checksums, strict=True)
 
+    def fingerprints(self) -> Iterator[str]:
+        """The fingerprint of the first shard, of the first two, and so on."""
+        digest = xxhash.xxh3_128()
+        for shard in self.entries():
+            digest.update(_line_of(*shard))
+            yield digest.hexdigest()
+
 
 def check_shard_size(url: str, found: int, expected: int) -> None:
-    """Raise DatasetError when a shard has not as many bytes as the index says."""
+    """Raise DatasetError for a shard of another size than the index says."""
     if found != expected:
         raise DatasetError(
             f"{url}: has {found} bytes, the index expects {expected}; the shard was replaced or cut off, or the index "
@@ -71,14 +78,6 @@ def _line_of(name: str, num_samples: int, num_elements: int, num_bytes: int, che
     return f"{name}\0{num_samples}\0{num_elements}\0{num_bytes}\0{checksum}\n".encode()
 
 
-def fingerprints(shards: Iterable[tuple[str, int, int, int, str]]) -> Iterator[str]:
-    """The fingerprint of the first shard, of the first two, and so on."""
-    digest = xxhash.xxh3_128()
-    for shard in shards:
-        digest.update(_line_of(*shard))
-        yield digest.hexdigest()
-
-
 def total_records(num_elements: NDArray[np.int64]) -> int:
-    """Records of all shards; -1 when those of one are not known."""
+    """Sum of the numbers of records; -1 if one of them is not known."""
     return -1 if (num_elements < 0).any() else int(num_elements.sum())

@@ -1,4 +1,4 @@
-"""shards.parquet, written and read."""
+"""shards.parquet: written, and read with the check that it fits dataset.json."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def write_shards(
     states: Sequence[str] | None = None,
     num_quarantined: Sequence[int] | None = None,
 ) -> None:
-    """Write shards.parquet; first_row follows from the counts, the last two are optional columns."""
+    """Write shards.parquet. states and num_quarantined are optional columns."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -56,6 +56,7 @@ def write_shards(
 
 
 def read_shards(source: Source, dataset: dict[str, Any], data: bytes) -> ShardTable:
+    """Parse shards.parquet. Raises DatasetError where it is damaged or belongs to another dataset.json."""
     parquet = ParquetFile(BytesFile(data, f"{source.url}/{SHARDS_FILE}"), ("shard", "checksum", "state"))
     check_row_counts(source, SHARDS_FILE, parquet.metadata)
     try:
@@ -107,7 +108,7 @@ def _shards_types() -> tuple[dict[str, pa.DataType], frozenset[str]]:
 
 
 def _texts(table: pa.Table, name: str) -> list[str]:
-    """A column of texts; equal ones share their memory."""
+    """A column of texts; equal texts are one object."""
     texts: list[str] = []
     for chunk in table.column(name).chunks:
         known = chunk.dictionary.to_pylist()

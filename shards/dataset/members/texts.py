@@ -33,7 +33,8 @@ def read_texts(
             continue
         pieces = [(member, next(data)) if member else None for member in texts]
         try:
-            found.append(parse_texts(*(None if piece is None else _whole(*piece) for piece in pieces), rules))
+            json, txt = (None if piece is None else _whole(*piece) for piece in pieces)
+            found.append(parse_texts(json, txt, rules))
         except TextError as error:
             found.append(error)
     return found
