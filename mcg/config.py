@@ -22,8 +22,8 @@ from mcg.convert.config import InitSource
 from mcg.engine.config import CheckpointConfig, EngineConfig, LogConfig, OptimConfig
 from mcg.engine.schedule import ScheduleConfig
 from mcg.environment import Given, read_stored, resolve
-from mcg.model import AnyModelConfig
-from mcg.model.mcg_released import released
+from mcg.model import MODELS, AnyModelConfig
+from mcg.model.config import ModelConfig
 from mcg.objectives.config import ObjectivesConfig
 from mcg.tasks.config import TaskConfig
 from mcg.yaml_limits import check_interpolations, check_yaml
@@ -104,7 +104,7 @@ class RunConfig(BaseModel):
     def _spread(cls, values: Any) -> Any:
         """Copy compat to its sections, and seed and evaluation mode to the loaders that do not set their own."""
         if isinstance(values, dict):
-            values = spread_compat(values, released)
+            values = spread_compat(values, _model_of(values).released)
         data = values.get("data") if isinstance(values, dict) else None
         if not isinstance(data, dict):
             return values
@@ -143,6 +143,13 @@ def load_stored(stored: dict[str, Any], place: str, used: tuple[str, ...]) -> Ru
 def read_yaml(path: str | Path, overrides: Sequence[str] = ()) -> dict[str, Any]:
     """The resolved tree of a YAML file with overrides. Raises ConfigError for what is not readable YAML."""
     return resolve(_read_tree(path, overrides), str(path))[0]
+
+
+def _model_of(tree: dict[str, Any]) -> type[ModelConfig]:
+    """The class of the config that a tree has under `model`; without a known name it is the first of MODELS."""
+    section = tree.get("model")
+    name = section.get("name") if isinstance(section, dict) else None
+    return MODELS.get(str(name), next(iter(MODELS.values())))
 
 
 def _read_tree(path: str | Path, overrides: Sequence[str]) -> DictConfig:

@@ -15,6 +15,8 @@ from pathlib import Path
 
 import pytest
 
+from mcg.model import MODELS
+
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = ("shards", "mcg", "tools")
 
@@ -350,3 +352,27 @@ def test_there_are_few_public_definitions() -> None:
     assert public <= 15 * lines / 1000, (
         f"{public} public definitions in {lines} lines: make private what others need not"
     )
+
+
+def test_what_systems_share_names_none_of_them() -> None:
+    """A system is its assembly in mcg/model and its families in mcg/convert/families; all else asks the model."""
+    assemblies = tuple(f"mcg.model.{name}" for name in MODELS)
+    shared = [f for f in _python_files("mcg") if not f.startswith(("mcg/model/", "mcg/convert/families/"))]
+    wrong = [
+        f"{file}:{line} imports {module}"
+        for file in [*shared, "train.py"]
+        for line, module, _ in _modules_imported(file)
+        if module.startswith(assemblies)
+    ]
+    assert not wrong, "\n".join(wrong)
+
+
+def test_the_engine_knows_neither_models_nor_tasks() -> None:
+    unknown = ("mcg.model", "mcg.objectives", "mcg.tasks", "mcg.scoring", "mcg.convert")
+    wrong = [
+        f"{file}:{line} imports {module}"
+        for file in _python_files("mcg/engine")
+        for line, module, _ in _modules_imported(file)
+        if module.startswith(unknown)
+    ]
+    assert not wrong, "\n".join(wrong)

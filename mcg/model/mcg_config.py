@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field, model_validator
 
 from mcg.model.config import ModelConfig, Provision
+from mcg.model.mcg_released import released
 from mcg.model.part_configs import TextConfig, TimeSformerConfig
 from shards.media import ClipConfig
 
@@ -59,6 +60,10 @@ class MCGConfig(ModelConfig):
             "decode": decoder,
             "generate": decoder,
         }
+
+    @classmethod
+    def released(cls, tree: dict[str, Any]) -> dict[str, Any]:
+        return released(tree)
 
     def check_clip(self, clip: ClipConfig) -> None:
         for name, found, expected in (

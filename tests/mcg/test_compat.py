@@ -8,7 +8,7 @@ import pytest
 
 from mcg.compat import spread_compat
 from mcg.config import ConfigError, load_config, load_stored
-from mcg.model.mcg_released import released
+from mcg.model.mcg_config import MCGConfig
 from mcg.tasks.pretrain import Pretrain
 
 PRETRAIN = "configs/demo/pt.yaml"
@@ -105,4 +105,4 @@ def test_another_word_is_refused() -> None:
 
 def test_sections_that_are_no_mappings_are_left_for_the_validator() -> None:
     values = {"compat": "released", "model": 3, "task": None, "optim": []}
-    assert spread_compat(values, released) == {**values, "objectives": {"compat": "released"}}
+    assert spread_compat(values, MCGConfig.released) == {**values, "objectives": {"compat": "released"}}

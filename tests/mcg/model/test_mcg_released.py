@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mcg.config import load_config
-from mcg.model.mcg_released import released
+from mcg.model.mcg_config import MCGConfig
 from mcg.tasks.config import PretrainConfig
 
 PRETRAIN = "configs/demo/pt.yaml"
@@ -44,7 +44,7 @@ def _leaves(tree: Any, path: tuple[str, ...] = ()) -> dict[tuple[str, ...], Any]
 
 @given(TREES)
 def test_what_is_written_stands_and_only_known_values_are_filled_in(tree: dict[str, Any]) -> None:
-    before, after = _leaves(tree), _leaves(released(tree))
+    before, after = _leaves(tree), _leaves(MCGConfig.released(tree))
     assert before.items() <= after.items()
     for place in after.keys() - before.keys():
         section = tree if place[0] == "optim" else tree[place[0]]
@@ -66,4 +66,4 @@ def test_as_released_padded_words_count_in_token_contrast() -> None:
     objectives = {"compat": "released", "token_contrast": {}}
     values = {"task": {"name": "pretrain"}, "objectives": objectives}
     default = PretrainConfig.model_fields["max_text_tokens"].default
-    assert released(values)["objectives"]["token_contrast"] == {"padded_words": default - 1}
+    assert MCGConfig.released(values)["objectives"]["token_contrast"] == {"padded_words": default - 1}
