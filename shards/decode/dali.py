@@ -29,9 +29,8 @@ from shards.decode.augment import apply_ops
 from shards.decode.cpu import decode as decode_on_cpu
 from shards.decode.dali_pictures import check_picture
 from shards.decode.dali_pipeline import colour_matrix, make_pipeline, reason_of
-from shards.decode.decoder import Count, Frames
+from shards.decode.decoder import Count, Frames, Unsuitable
 from shards.decode.remux import remux
-from shards.decode.unsuitable import Unsuitable
 from shards.media.clip_plan import ClipPlan
 from shards.media.frames import FramePictures
 from shards.media.medium import Media, whole

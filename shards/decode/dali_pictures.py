@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from shards.base.errors import MediaError
-from shards.decode.unsuitable import Unsuitable
+from shards.decode.decoder import Unsuitable
 from shards.media.pictures.picture import open_image
 from shards.media.pictures.picture_bytes import mended
 from shards.media.rotation import Orientation

@@ -38,3 +38,11 @@ class Backend(NamedTuple):
 
 class NoDecoder(PrintableError, RuntimeError):
     """A decode backend that was asked for cannot run here; the message says what to install or to set."""
+
+
+class Unsuitable(PrintableError):
+    """A medium that is left to the CPU decoder: `reason` is one of a few words that are counted, the text says more."""
+
+    def __init__(self, reason: str, detail: str = "") -> None:
+        super().__init__(f"{reason}: {detail}" if detail else reason)
+        self.reason = reason

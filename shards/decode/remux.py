@@ -18,8 +18,8 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, NamedTuple
 
 from shards.base.errors import MediaError
+from shards.decode.decoder import Unsuitable
 from shards.decode.stream_headers import check_one_size
-from shards.decode.unsuitable import Unsuitable
 from shards.media.rotation import Orientation
 from shards.media.videos.shown import Screen
 from shards.media.videos.timeline import Stamp, timeline
@@ -165,6 +165,3 @@ def _write(packets: list[Packet], ranks: list[int], stream: VideoStream, size: t
     except FFmpegError as error:
         raise Unsuitable("damaged", f"cannot be written anew: {error.strerror}") from error
     return buffer.getvalue()
-
-
-# ---------------------------------------------------------------- sizes inside frames

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from shards.decode.decoder import Unsuitable
 from shards.decode.frame_sizes import _jpeg_sizes, _vp8_sizes, _vp9_sizes
-from shards.decode.unsuitable import Unsuitable
 
 if TYPE_CHECKING:
     from av import Packet

@@ -145,3 +145,9 @@ def tiff(picture: NDArray[Any], tags: dict[int, tuple[int, ...]], order: str = "
         entries += struct.pack(order + "HHI", tag, kind, len(values)) + value.ljust(4, b"\0")
     head = (b"II*\0" if order == "<" else b"MM\0*") + struct.pack(order + "I", 8)
     return head + struct.pack(order + "H", len(fields)) + entries + bytes(4) + extra + rows
+
+
+def picture(form: str = "PNG", size: tuple[int, int] = (30, 20), mode: str = "RGB", **options: object) -> bytes:
+    buffer = io.BytesIO()
+    Image.new(mode, size).save(buffer, form, **options)
+    return buffer.getvalue()

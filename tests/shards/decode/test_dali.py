@@ -33,9 +33,6 @@ from shards.base.errors import MediaError
 from shards.dataset.writing.writer import DatasetWriter
 from shards.decode.cpu import decode
 from shards.decode.dali import Dali
-from shards.decode.dali_pictures import check_picture
-from shards.decode.dali_pipeline import make_pipeline
-from shards.decode.unsuitable import Unsuitable
 from shards.loader.config import LoaderConfig
 from shards.loader.loader import Loader
 from shards.loader.metrics import to_json_line, to_prometheus
@@ -229,28 +226,6 @@ def test_after_a_refusal_the_next_clip_is_decoded(dali: Counted, make_clip: Call
     assert dali.ways["dali"] >= 2
 
 
-def _jpeg(mode: str = "RGB", **options: object) -> bytes:
-    buffer = io.BytesIO()
-    Image.new(mode, (32, 24), 100).save(buffer, "JPEG", **options)
-    return buffer.getvalue()
-
-
-def test_pictures_that_are_shown_otherwise_are_turned_away() -> None:
-    exif = Image.Exif()
-    exif[0x0112] = 6
-    check_picture(_jpeg())
-    check_picture(_jpeg("L"))
-    for data, reason in (
-        (_jpeg("CMYK"), "pixel format: CMYK"),
-        (_jpeg(exif=exif), "rotation"),
-        (_jpeg()[:-40], "damaged: not a picture, or damaged"),
-        (_jpeg()[:-2], "damaged: its end or its texts have to be mended"),
-        (b"<html>", "damaged: not a picture"),
-    ):
-        with pytest.raises(Unsuitable, match=reason):
-            check_picture(data)
-
-
 def test_a_picture_is_shown_as_often_as_planned(dali: Counted) -> None:
     path = next(path for path in MEDIA if path.suffix == ".jpg")
     clip = dali.decode(path.read_bytes(), "image", ClipPlan((0, 0, 0), (50, 60), (5, 5, 40, 40), True))
@@ -310,42 +285,6 @@ def test_threads_decode_side_by_side_with_pipelines_of_their_own(
 
     with ThreadPoolExecutor(3) as pool:
         assert all(pool.map(work, range(3)))
-
-
-def test_the_interpreter_is_free_while_dali_runs() -> None:
-    """Counted, not timed: another thread goes on while one run lasts."""
-    path = next(path for path in MEDIA if path.name == "bbb_burrow.webm")
-    pipeline = make_pipeline("video", None)
-    inputs = {
-        "encoded": np.frombuffer(path.read_bytes(), np.uint8),
-        "frames": np.arange(0, 150, dtype=np.int32),
-        "size": np.array((64, 64), np.float32),
-        "start": np.zeros(2, np.float32),
-        "stop": np.ones(2, np.float32),
-        "colour": np.eye(3, dtype=np.float32),
-        "mirror": np.array(0, np.int32),
-    }
-    pause, turns, done = threading.Event(), 0, threading.Event()
-
-    def turn() -> None:
-        nonlocal turns
-        while not done.is_set():
-            pause.wait(1e-3)
-            turns += 1
-
-    # Nobody is asked to give the lock away: the other thread has turns when `run` lets go of it, and then only.
-    interval, _ = sys.getswitchinterval(), sys.setswitchinterval(60)
-    other = threading.Thread(target=turn)
-    other.start()
-    try:
-        before = turns
-        pipeline.run(**{name: [value] for name, value in inputs.items()})
-        during = turns - before
-    finally:
-        done.set()
-        sys.setswitchinterval(interval)
-        other.join()
-    assert during >= 1
 
 
 # ------------------------------------------------------------ in a loader

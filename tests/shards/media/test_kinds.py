@@ -1,253 +1,32 @@
-"""Probing: facts that decoding confirms, or a MediaError with a reason, whatever the bytes are."""
+"""The table of kinds: every extension has one kind, and every kind can be planned."""
 
 from __future__ import annotations
 
-import csv
-import io
-import random
-from collections.abc import Callable, Iterator
-from pathlib import Path
-
 import numpy as np
 import pytest
-from PIL import Image, ImageDraw
 
 from shards.base.errors import MediaError
+from shards.media.clip import plan_clip
+from shards.media.clip_config import ClipConfig
 from shards.media.facts import MediaFacts
-from shards.media.probe import probe, probe_key_frames
-from shards.media.videos.video import decode_packet, demux, open_video
-
-REPOSITORY = Path(__file__).resolve().parents[3]
-SAMPLES = sorted((REPOSITORY / "samples" / "videos").glob("*.*"))
+from shards.media.kinds import KINDS, MEDIA_EXTENSIONS, kind_of
 
 
-def picture(form: str = "PNG", size: tuple[int, int] = (30, 20), mode: str = "RGB", **options: object) -> bytes:
-    buffer = io.BytesIO()
-    Image.new(mode, size).save(buffer, form, **options)
-    return buffer.getvalue()
+def test_every_extension_is_of_one_kind_that_can_be_probed() -> None:
+    assert sorted(MEDIA_EXTENSIONS) == sorted(ext for kind in KINDS.values() for ext in kind.extensions)
+    assert len(set(MEDIA_EXTENSIONS)) == len(MEDIA_EXTENSIONS)
+    for ext in MEDIA_EXTENSIONS:
+        assert ext in kind_of(ext).extensions and kind_of(f"left.{ext}") is kind_of(ext) and kind_of(ext).probe
 
 
-def decoded_frames(data: bytes) -> int:
-    with open_video(data) as (container, stream):
-        return sum(1 for _ in container.decode(stream))
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_can_be_planned(kind: str) -> None:
+    assert KINDS[kind].name == kind
+    plan = plan_clip(MediaFacts(kind, "x", 8, 6, 9), ClipConfig(num_frames=3, size=4), np.random.default_rng(0))
+    assert plan.frames == (1, 4, 7) and plan.shape == (3, 4, 4, 3)
 
 
-@pytest.mark.parametrize(
-    ("codec", "name"),
-    [("libx264", "h264"), ("mpeg4", "mpeg4"), ("libvpx-vp9", "vp9"), ("libvpx", "vp8"), ("mjpeg", "mjpeg")],
-)
-def test_facts_of_a_video(make_clip: Callable[..., bytes], codec: str, name: str) -> None:
-    facts = probe(make_clip(40, (64, 96), codec), "x.mp4")
-    assert (facts.kind, facts.codec, facts.width, facts.height, facts.num_frames) == ("video", name, 96, 64, 40)
-    assert facts.fps == pytest.approx(25, rel=0.01) and facts.duration == pytest.approx(1.6, abs=0.05)
-    assert facts.start_time == pytest.approx(0, abs=0.05)
-
-
-@pytest.mark.parametrize(("rotation", "size"), [(0, (96, 64)), (90, (64, 96)), (180, (96, 64)), (-90, (64, 96))])
-def test_facts_are_those_after_the_rotation(
-    make_clip: Callable[..., bytes], rotation: int, size: tuple[int, int]
-) -> None:
-    facts = probe(make_clip(3, (64, 96), rotation=rotation), "x.mp4")
-    assert (facts.width, facts.height) == size
-
-
-@pytest.mark.parametrize("form", ["JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF"])
-def test_facts_of_a_picture(form: str) -> None:
-    assert probe(picture(form), "x.jpg") == MediaFacts("image", form.lower(), 30, 20, 1)
-
-
-def test_an_animated_gif_is_a_video_and_a_still_one_a_picture() -> None:
-    frames = []
-    for i in range(5):
-        frame = Image.new("RGB", (30, 20))
-        ImageDraw.Draw(frame).rectangle((i, i, i + 5, i + 5), fill="red")
-        frames.append(frame)
-    buffer = io.BytesIO()
-    frames[0].save(buffer, "GIF", save_all=True, append_images=frames[1:], duration=100)
-    facts = probe(buffer.getvalue(), "x.gif")
-    assert (facts.kind, facts.codec, facts.num_frames) == ("video", "gif", 5)
-    assert probe(picture("GIF"), "x.gif").kind == "image"
-
-
-@pytest.mark.parametrize(
-    ("data", "name", "reason"),
-    [
-        (b"", "x.mp4", r"is empty \(0 bytes\)"),
-        (b"<html>not found</html>" * 100, "x.mp4", "not a video: Invalid data"),
-        (b"<html>not found</html>", "x.jpg", "not a picture that is read here but an HTML page; .*fetch it again"),
-        (b"x", "x.exe", "unknown extension 'exe'; known: mp4, webm"),
-        (b"x", "noextension", "unknown extension 'noextension'"),
-        (picture(size=(17000, 10)), "x.png", "17000x10 pixels are too many"),
-        (picture(size=(9000, 9000), mode="1"), "x.png", "9000x9000 pixels are too many"),
-        (picture(size=(14000, 14000), mode="1"), "x.png", "pixels are too many"),
-        (picture("JPEG", size=(200, 200))[:800], "x.jpg", "not a picture, or damaged: .*truncated"),
-    ],
-)
-def test_what_is_no_medium_is_refused_with_the_reason(data: bytes, name: str, reason: str) -> None:
-    with pytest.raises(MediaError, match=reason):
-        probe(data, name)
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\n{path}\n#EXT-X-ENDLIST\n",
-        "ffconcat version 1.0\nfile {path}\n",
-        "v=0\no=- 0 0 IN IP4 127.0.0.1\nc=IN IP4 127.0.0.1\nm=video 9 RTP/AVP 96\na=rtpmap:96 H264/90000\n",
-        "<?xml version='1.0'?><MPD><Period><AdaptationSet><BaseURL>{path}</BaseURL></AdaptationSet></Period></MPD>",
-        "[playlist]\nFile1={path}\n",
-    ],
-)
-@pytest.mark.parametrize("name", ["x.mp4", "x.ts", "x.jpg"])
-def test_playlists_are_refused_and_lead_nowhere(
-    tmp_path: Path, make_clip: Callable[..., bytes], text: str, name: str
-) -> None:
-    target = tmp_path / "secret.mp4"
-    target.write_bytes(make_clip(3))
-    with pytest.raises(MediaError, match=r"not a (video|picture)"):
-        probe(text.format(path=target).encode(), name)
-
-
-@pytest.mark.parametrize(("default", "width"), [((), 32), ((0,), 32), ((1,), 48), ((0, 1), 32)])
-def test_of_several_videos_the_default_one_is_taken(default: tuple[int, ...], width: int) -> None:
-    import av
-    from av.stream import Disposition
-
-    buffer = io.BytesIO()
-    with av.open(buffer, "w", format="matroska", options={"default_mode": "infer_no_subs"}) as container:
-        streams = [container.add_stream("mpeg4", rate=25) for _ in range(2)]
-        for number, (stream, side) in enumerate(zip(streams, (32, 48), strict=True)):
-            stream.width, stream.height, stream.pix_fmt = side, 32, "yuv420p"
-            stream.disposition = Disposition.default if number in default else Disposition(0)
-        for _ in range(3):
-            for stream in streams:
-                frame = av.VideoFrame(stream.width, 32, "yuv420p")
-                container.mux(stream.encode(frame))
-        for stream in streams:
-            container.mux(stream.encode(None))
-    assert probe(buffer.getvalue(), "x.mkv").width == width
-
-
-def test_opening_without_a_probe_decodes_nothing(make_clip: Callable[..., bytes]) -> None:
-    for probing, pixels in ((True, "yuv420p"), (False, None)):
-        with open_video(make_clip(40), probe=probing) as (container, stream):
-            assert stream.codec_context.pix_fmt == pixels
-            assert sum(1 for _ in container.decode(stream)) == 40
-
-
-def test_a_cover_picture_is_no_video() -> None:
-    import av
-
-    buffer = io.BytesIO()
-    with av.open(buffer, "w", format="mp4") as container:
-        audio = container.add_stream("aac", rate=8000)
-        cover = container.add_stream("mjpeg")
-        cover.width, cover.height, cover.pix_fmt = 32, 32, "yuvj420p"
-        cover.disposition = cover.disposition.attached_pic
-        for packet in cover.encode(av.VideoFrame.from_ndarray(np.zeros((32, 32, 3), np.uint8))):
-            container.mux(packet)
-        sound = av.AudioFrame.from_ndarray(np.zeros((1, 1024), np.float32), "fltp", "mono")
-        sound.sample_rate = 8000
-        for packet in [*audio.encode(sound), *audio.encode(None)]:
-            container.mux(packet)
-    with pytest.raises(MediaError, match="no video stream"):
-        probe(buffer.getvalue(), "x.mp4")
-
-
-@pytest.mark.filterwarnings("ignore:::PIL")
-def test_random_damage_gives_facts_or_media_error(make_clip: Callable[..., bytes]) -> None:
-    rng = random.Random(0)
-    whole = [(make_clip(8, codec=codec), "x.mp4") for codec in ("libx264", "libvpx", "mjpeg")] + [
-        (picture(form, mode=mode), "x.jpg") for form in ("JPEG", "PNG", "WEBP", "GIF", "TIFF") for mode in ("RGB", "L")
-    ]
-    outcomes = {"facts": 0, "error": 0}
-    for _ in range(600):
-        data, name = rng.choice(whole)
-        damaged = bytearray(data)
-        for _ in range(rng.choice([1, 5, 50])):
-            damaged[rng.randrange(len(data))] = rng.randrange(256)
-        try:
-            probe(bytes(damaged[: rng.randrange(1, len(data))] if rng.random() < 0.2 else damaged), name)
-            outcomes["facts"] += 1
-        except MediaError as error:
-            assert str(error)
-            outcomes["error"] += 1
-    assert min(outcomes.values()) > 30
-
-
-def test_streams_that_pyav_does_not_know_end_the_packets_without_an_error() -> None:
-    class Container:
-        def demux(self, stream: object) -> Iterator[str]:
-            yield "packet"
-            yield "flush"
-            raise IndexError("list index out of range")
-
-    assert list(demux(Container(), None)) == ["packet", "flush"]  # type: ignore[arg-type]
-
-
-@pytest.mark.skipif(not SAMPLES, reason="samples/videos is empty")
-def test_counts_of_the_sample_videos_are_those_of_decoding() -> None:
-    for path in SAMPLES:
-        data = path.read_bytes()
-        assert probe(data, path.name).num_frames == decoded_frames(data), path.name
-
-
-# ------------------------------------------------------------ the large corpus
-
-
-@pytest.mark.long
-@pytest.mark.timeout(900)
-def test_facts_of_the_corpus_agree_with_its_manifest(corpus: Path) -> None:
-    with open(corpus / "manifest.csv", newline="") as file:
-        rows = [row for row in csv.DictReader(file)]
-    assert sum(row["kind"] == "video" for row in rows) == 167
-    wrong = []
-    for row in rows:
-        if row["file"] == "videos/race_1906.ogv":
-            continue  # its header says 214x160, its frames are 218x160
-        facts = probe((corpus / row["file"]).read_bytes(), row["file"])
-        found = (facts.width, facts.height)
-        if row["kind"] == "video":
-            turned = row["rotation"] not in ("", "0") and abs(int(float(row["rotation"]))) % 180 == 90
-            size = (int(row["width"]), int(row["height"]))
-            if found not in (size, size[::-1] if turned else size) or abs(facts.num_frames - int(row["frames"])) > 2:
-                wrong.append((row["file"], facts, row["width"], row["height"], row["frames"], row["rotation"]))
-    assert not wrong
-
-
-@pytest.mark.long
-@pytest.mark.parametrize("folder", ["videos_odd", "images_odd"])
-def test_odd_files_give_facts_or_media_error(corpus: Path, folder: str) -> None:
-    refused = {}
-    for path in sorted((corpus / folder).iterdir()):
-        try:
-            facts = probe(path.read_bytes(), path.name)
-            assert facts.num_frames >= 1 and facts.width >= 1 and facts.height >= 1
-        except MediaError as error:
-            refused[path.name] = str(error)
-    empty = "zero_bytes.mp4" if folder == "videos_odd" else "zero_bytes.jpg"
-    assert refused[empty] == "is empty (0 bytes)"
-    if folder == "videos_odd":
-        assert refused["audio_only.mp4"] == "no video stream"
-        assert "12336x12336" in refused["libwebm_invalid_vp9_bitstream-bug_1416.webm"]
-        assert 8 < len(refused) < 20
-
-
-@pytest.mark.parametrize("path", SAMPLES, ids=lambda path: path.name)
-def test_key_frames_are_where_the_decoder_finds_them(path: Path) -> None:
-    data = path.read_bytes()
-    facts, key_frames = probe_key_frames(data, path.name)
-    assert facts == probe(data, path.name) and key_frames
-    with open_video(data) as (container, stream):
-        frames = [frame for packet in demux(container, stream) for frame in decode_packet(packet)]
-    keys = {number for number, frame in enumerate(frames) if frame.key_frame}
-    numbers = [frame.number for frame in key_frames]
-    assert numbers == sorted(set(numbers)) and set(numbers) >= keys
-    for frame in key_frames:
-        if frame.number in keys and frames[frame.number].time is not None:
-            assert frame.time == pytest.approx(frames[frame.number].time, abs=1e-3)
-        assert frame.offset < len(data)
-
-
-def test_a_picture_has_no_key_frames() -> None:
-    assert probe_key_frames(picture(), "x.png") == (probe(picture(), "x.png"), [])
+def test_a_kind_that_nobody_knows_is_named_with_those_that_are_known() -> None:
+    facts = MediaFacts("sound", "x", 8, 6, 9)
+    with pytest.raises(MediaError, match="the index says kind 'sound'; known: video, frames, image, stored"):
+        plan_clip(facts, ClipConfig(num_frames=3, size=4), np.random.default_rng(0))

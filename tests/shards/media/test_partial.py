@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
-
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -13,25 +11,12 @@ from shards.base.errors import MediaError
 from shards.media.facts import KeyFrames
 from shards.media.medium import whole
 from shards.media.partial import BLOCK, COUNTS, FETCH_SIZES, PartialMedium
-from shards.media.spans import GAP, merge_spans
 from shards.media.videos.seekable import usable
 from tests.shards.films import Store
 
 SIZE = 40 * BLOCK
 DATA = bytes(range(256)) * (SIZE // 256)
 TABLE = KeyFrames([0, 50, 100, 150], [0.0, 2.0, 4.0, 6.0], [100, 10 * BLOCK, 20 * BLOCK, 30 * BLOCK])
-
-SPANS = st.lists(st.tuples(st.integers(-50, 400), st.integers(-50, 400)), max_size=12)
-
-
-@given(spans=SPANS, gap=st.integers(0, 40))
-def test_merged_spans_are_the_same_bytes_and_small_gaps(spans: list[tuple[int, int]], gap: int) -> None:
-    merged = merge_spans(spans, 300, gap)
-    wanted = {byte for start, stop in spans for byte in range(max(0, start), min(stop, 300))}
-    covered = [byte for start, stop in merged for byte in range(start, stop)]
-    assert wanted <= set(covered) and len(covered) == len(set(covered)) and all(0 <= byte < 300 for byte in covered)
-    assert all(other[0] - one[1] > gap for one, other in pairwise(merged))
-    assert all({start, stop - 1} <= wanted for start, stop in merged)
 
 
 @settings(max_examples=50)
@@ -124,36 +109,9 @@ def test_an_error_of_the_store_is_kept() -> None:
     assert str(medium.error) == "cut off"
 
 
-@pytest.mark.parametrize(
-    "table",
-    [
-        None,
-        KeyFrames([], [], []),
-        KeyFrames([0, 12], [0.0, 0.5], [48]),
-        KeyFrames([3, 12], [0.0, 0.5], [48, 90]),
-        KeyFrames([0, 12, 12], [0.0, 0.5, 0.6], [48, 90, 95]),
-        KeyFrames([0, 12], [0.5, 0.5], [48, 90]),
-        KeyFrames([0, 12], [0.0, float("nan")], [48, 90]),
-        KeyFrames([0, 12], [0.0, float("inf")], [48, 90]),
-        KeyFrames([0, 12], [0.0, 1e30], [48, 90]),
-        KeyFrames([0, 12], [0.0, 0.5], [48, -1]),
-        KeyFrames([0, 12], [0.0, 0.5], [48, 100]),
-        KeyFrames([0, 12], [0.0, 0.5], [48, 48]),
-    ],
-)
-def test_tables_without_sense_are_not_used(table: KeyFrames | None) -> None:
-    assert not usable(table, 100)
-    assert usable(KeyFrames([0, 12], [0.0, 0.5], [48, 90]), 100) and usable(KeyFrames([0], [0.0], [48]), 100)
-
-
 def test_offsets_need_not_rise() -> None:
     table = KeyFrames([0, 10, 20], [0.0, 1.0, 2.0], [30 * BLOCK, 100, 15 * BLOCK])
     store = Store(DATA)
     assert usable(table, SIZE)
     store.medium(table).bring([12])
     assert sum(store.given[100 : 15 * BLOCK]) == 15 * BLOCK - 100
-
-
-def test_gaps_are_bridged() -> None:
-    assert merge_spans([(0, 10), (10 + GAP, 20 + GAP)], 1 << 30) == [(0, 20 + GAP)]
-    assert len(merge_spans([(0, 10), (11 + GAP, 20 + GAP)], 1 << 30)) == 2

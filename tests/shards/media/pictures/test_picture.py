@@ -17,7 +17,7 @@ from PIL import Image, ImageCms, ImageOps
 
 from shards.base.errors import MediaError
 from shards.decode.dali_pictures import check_picture
-from shards.decode.unsuitable import Unsuitable
+from shards.decode.decoder import Unsuitable
 from shards.media.clip_plan import ClipPlan
 from shards.media.probe import probe
 from tests.shards.pictures import (

@@ -10,9 +10,7 @@ from shards.base.errors import MediaError
 from shards.media.facts import KeyFrames
 from shards.media.partial import PartialMedium
 from shards.media.probe import probe_table
-from shards.media.videos.lost_frames import Miscounted, Order
 from shards.media.videos.seekable import usable
-from shards.media.videos.video import decode_packet, demux, open_video
 from tests.shards.bars import Take, film, number_on, numbers_of, picture, remux, shown_by_ffmpeg, without_first
 
 FIELD = Path(__file__).resolve().parents[3] / "field"
@@ -117,24 +115,8 @@ def test_the_clip_from_the_field_that_starts_between_key_frames() -> None:
         numbers_of(data, [80])
 
 
-@pytest.mark.parametrize("lost", [None, 7, 24])
-def test_a_frame_that_was_lost_in_silence_is_noticed_at_the_next_one(lost: int | None) -> None:
-    order = Order()
-    with open_video(film(H264)) as (container, stream):
-        shown = []
-        for packet in demux(container, stream):
-            order.note(packet, "h264")
-            shown += decode_packet(packet)
-    for number, frame in enumerate(shown):
-        if number == lost:
-            continue
-        if lost is not None and number > lost:
-            with pytest.raises(Miscounted, match=f"frame {lost} has another time than the next packet"):
-                order.compare(frame, number - 1)
-            return
-        order.compare(frame, number)
-    assert lost is None
-
-
 def test_bars_can_be_read_off() -> None:
     assert all(number_on(picture(number)) == number for number in range(1 << 10))
+
+
+H264, HEVC = Take("libx264", "mp4", _X264), Take("libx265", "mp4", _X265)
