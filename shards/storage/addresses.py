@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import os
 import re
-from typing import NamedTuple
 from urllib.parse import quote, unquote_to_bytes
 
 from shards.base.errors import (
@@ -28,17 +27,6 @@ WEB = ("http", "https")
 _BUCKETS = ("s3", "s3a", "gs", "gcs")
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9_+.-]*)(://|::)")
 _HOST = re.compile(r"(?:[^@]*@)?(\[[0-9A-Fa-f:.]+\]|[^@:\[\]]+)(?::(\d{1,5}))?")
-_DEFAULT_PORTS = {"http": 80, "https": 443}
-_SAME_AS = {"s3a": "s3", "gcs": "gs", "abfss": "abfs", "az": "abfs"}
-_URL_CHARACTERS = "!$&'()*+,;=:@/?-._~[]"
-
-
-class Origin(NamedTuple):
-    """What answers at an http(s) address."""
-
-    scheme: str
-    host: str
-    port: int
 
 
 def scheme_of(address: str) -> str:
@@ -130,69 +118,6 @@ def parent(address: str) -> tuple[str, str]:
 def plain_name(address: str, name: str) -> str:
     """The name of a file whose name is written so in addresses like this one."""
     return os.fsdecode(unquote_to_bytes(name)) if scheme_of(address) in WEB else name
-
-
-def origin_of(address: str) -> Origin:
-    """Of an http(s) address. Raises ValueError."""
-    check_address(address)
-    scheme = scheme_of(address)
-    found = _HOST.fullmatch(re.split(r"[/?#]", address.partition("://")[2], maxsplit=1)[0])
-    if scheme not in WEB or found is None:
-        raise ValueError(f"{shown(address)}: is no http(s) address")
-    return Origin(scheme, found[1].lower().rstrip("."), int(found[2] or _DEFAULT_PORTS[scheme]))
-
-
-def user_of(address: str) -> tuple[str, str] | None:
-    """(user, password) of an http(s) address, if it has them."""
-    authority = re.split(r"[/?#]", address.partition("://")[2], maxsplit=1)[0]
-    user, at, _ = authority.rpartition("@")
-    if not at:
-        return None
-    name, _, password = user.partition(":")
-    return unquote_to_bytes(name).decode(errors="replace"), unquote_to_bytes(password).decode(errors="replace")
-
-
-def without_user(address: str) -> str:
-    """The same without user and password."""
-    scheme, separator, rest = address.partition("://")
-    end = re.search(r"[/?#]|$", rest)
-    assert end is not None
-    return scheme + separator + rest[: end.start()].rpartition("@")[2] + rest[end.start() :]
-
-
-def as_sent(address: str) -> str:
-    """An http(s) address as it stands in a request: what no URL may hold is quoted, what is quoted stays as it is."""
-    scheme, separator, rest = address.partition("://")
-    pieces = re.split(r"(%[0-9A-Fa-f]{2})", rest)
-    return (
-        scheme
-        + separator
-        + "".join(p if i % 2 else quote(p, safe=_URL_CHARACTERS + "[]") for i, p in enumerate(pieces))
-    )
-
-
-def covers(folder: str, address: str) -> bool:
-    """Whether an address is that of a folder or lies below it, whatever credentials and query the two have."""
-    if is_remote(folder) != is_remote(address):
-        return False
-    if not is_remote(folder):
-        above, inside = (os.path.realpath(local_path(place)) for place in (folder, address))
-        return inside == above or inside.startswith(above.rstrip("/") + "/")
-    above_parts, parts = _parts(folder), _parts(address)
-    climbs = any(part in (".", "..") or "\\" in part for part in parts)
-    return not climbs and parts[: len(above_parts)] == above_parts
-
-
-def _parts(address: str) -> list[str]:
-    """Where a remote address leads, step by step."""
-    scheme = scheme_of(address)
-    path = split_query(address)[0].partition("://")[2].rstrip("/")
-    if scheme not in WEB:
-        return [_SAME_AS.get(scheme, scheme), *path.split("/")]
-    origin = origin_of(address)
-    steps = [unquote_to_bytes(step).decode(errors="surrogateescape") for step in path.split("/")[1:]]
-    inner = [part for step in steps for part in step.split("/")]  # %2F: some servers take it for a slash
-    return [origin.scheme, f"{origin.host}:{origin.port}", *inner]
 
 
 def checked(address: str) -> str:

@@ -8,19 +8,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from shards.storage.filesystem import open_filesystem, version_of
+from shards.storage.request_failed import Failure, NoSize, connection_failure, status_failure
 from shards.storage.source import Names, Stat
-from shards.storage.stores import (
-    Answer,
-    Check,
-    Failure,
-    NoSize,
-    Write,
-    connection_failure,
-    open_filesystem,
-    status_failure,
-    unchecked,
-    version_of,
-)
+from shards.storage.stores import Answer, Check, Write, unchecked
 
 
 class AnyStore:

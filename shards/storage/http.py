@@ -10,41 +10,19 @@ from __future__ import annotations
 from base64 import b64encode
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
-from html.parser import HTMLParser
 from typing import Any
 from urllib.parse import unquote, urldefrag, urljoin, urlsplit
 
 from shards.base.redact import shown
-from shards.storage.addresses import (
-    WEB,
-    as_sent,
-    below,
-    covers,
-    origin_of,
-    scheme_of,
-    split_query,
-    user_of,
-    without_user,
-)
-from shards.storage.source import Names, Stat, check_name
-from shards.storage.stores import (
-    WAITS,
-    Answer,
-    Check,
-    Failure,
-    NoSize,
-    Waits,
-    Write,
-    body_of,
-    connection_failure,
-    expected_body,
-    open_filesystem,
-    range_header,
-    status_failure,
-    tls_failure,
-    unchecked,
-    version_of,
-)
+from shards.storage.addresses import WEB, below, scheme_of, split_query
+from shards.storage.byte_ranges import body_of, expected_body, range_header
+from shards.storage.filesystem import open_filesystem, version_of
+from shards.storage.request_failed import Failure, NoSize, connection_failure, status_failure, tls_failure
+from shards.storage.roots import covers
+from shards.storage.source import Names, Stat
+from shards.storage.stores import WAITS, Answer, Check, Waits, Write, unchecked
+from shards.storage.web_address import as_sent, origin_of, user_of, without_user
+from shards.storage.web_page import _is_name, _Links
 
 _MOST_REDIRECTS = 10
 _REDIRECTS = (301, 302, 303, 307, 308)
@@ -194,23 +172,6 @@ def _login(address: str) -> dict[str, str]:
     """The header that says user and password of an address, if it has them."""
     user = user_of(address)
     return {} if user is None else {"Authorization": f"Basic {b64encode(':'.join(user).encode()).decode()}"}
-
-
-class _Links(HTMLParser):
-    def __init__(self) -> None:
-        super().__init__()
-        self.found: list[str] = []
-
-    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
-        self.found += [value for name, value in attributes if tag == "a" and name == "href" and value]
-
-
-def _is_name(name: str) -> bool:
-    try:
-        check_name(name)
-    except ValueError:
-        return False
-    return True
 
 
 @contextmanager

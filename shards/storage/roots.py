@@ -11,14 +11,14 @@ from __future__ import annotations
 
 import hmac
 import os
-import secrets
-import stat
 from collections.abc import Sequence
+from urllib.parse import unquote_to_bytes
 
 from shards.base.printing import logger
-from shards.storage.addresses import check_address, covers, is_remote, split_query
+from shards.storage.addresses import WEB, check_address, is_remote, local_path, scheme_of, split_query
+from shards.storage.seal import _sealed
+from shards.storage.web_address import origin_of
 
-_KEY_BYTES = 32
 _log = logger(__name__)
 
 
@@ -45,15 +45,6 @@ def permitted_root(index: str, root: str, seal: str | None, allowed: Sequence[st
     )
 
 
-def seal_root(root: str) -> str | None:
-    """What tells later that this user made an index of the tars at a root; None where no key can be kept."""
-    try:
-        return _sealed(root, make=True)
-    except OSError as error:
-        _log.warning("%s: no key can be kept there (%s); the index is read with --root %s", _key_file(), error, root)
-        return None
-
-
 def _with_credentials(root: str, place: str) -> str:
     """A root with user and query of the address that covers it."""
     if not is_remote(root):
@@ -66,50 +57,28 @@ def _with_credentials(root: str, place: str) -> str:
     return scheme + separator + user + at + authority.rpartition("@")[2] + slash + path + (f"?{query}" if query else "")
 
 
-def _sealed(root: str, make: bool = False) -> str | None:
-    key = _read_key()
-    if key is None and make:
-        key = _make_key()
-    return (
-        None if key is None else hmac.new(key, b"root\0" + root.encode(errors="surrogateescape"), "sha256").hexdigest()
-    )
+_SAME_AS = {"s3a": "s3", "gcs": "gs", "abfss": "abfs", "az": "abfs"}
 
 
-def _key_file() -> str:
-    base = os.environ.get("XDG_STATE_HOME") or os.path.join(os.path.expanduser("~"), ".local", "state")
-    return os.path.join(base, "mcg-streams", "index.key")
+def covers(folder: str, address: str) -> bool:
+    """Whether an address is that of a folder or lies below it, whatever credentials and query the two have."""
+    if is_remote(folder) != is_remote(address):
+        return False
+    if not is_remote(folder):
+        above, inside = (os.path.realpath(local_path(place)) for place in (folder, address))
+        return inside == above or inside.startswith(above.rstrip("/") + "/")
+    above_parts, parts = _parts(folder), _parts(address)
+    climbs = any(part in (".", "..") or "\\" in part for part in parts)
+    return not climbs and parts[: len(above_parts)] == above_parts
 
 
-def _read_key() -> bytes | None:
-    """The key; None if there is none that only this user can have written."""
-    try:
-        file = os.open(_key_file(), os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
-    except OSError:
-        return None
-    try:
-        found = os.fstat(file)
-        is_own = stat.S_ISREG(found.st_mode) and found.st_uid == os.geteuid() and not found.st_mode & 0o077
-        key = os.read(file, _KEY_BYTES + 1) if is_own else b""
-    finally:
-        os.close(file)
-    return key if len(key) == _KEY_BYTES else None
-
-
-def _make_key() -> bytes | None:
-    """The new key, or that of a process which was faster."""
-    path = _key_file()
-    os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
-    aside = f"{path}.{os.getpid()}.{secrets.token_hex(4)}"
-    file = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    try:
-        with os.fdopen(file, "wb") as out:
-            out.write(secrets.token_bytes(_KEY_BYTES))
-        try:
-            os.link(aside, path)
-        except FileExistsError:
-            if _read_key() is None:  # of somebody else, or not whole
-                os.replace(aside, path)
-    finally:
-        if os.path.lexists(aside):
-            os.unlink(aside)
-    return _read_key()
+def _parts(address: str) -> list[str]:
+    """Where a remote address leads, step by step."""
+    scheme = scheme_of(address)
+    path = split_query(address)[0].partition("://")[2].rstrip("/")
+    if scheme not in WEB:
+        return [_SAME_AS.get(scheme, scheme), *path.split("/")]
+    origin = origin_of(address)
+    steps = [unquote_to_bytes(step).decode(errors="surrogateescape") for step in path.split("/")[1:]]
+    inner = [part for step in steps for part in step.split("/")]  # %2F: some servers take it for a slash
+    return [origin.scheme, f"{origin.host}:{origin.port}", *inner]

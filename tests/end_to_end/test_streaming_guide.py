@@ -14,7 +14,7 @@ import yaml
 
 from shards import LoaderConfig
 from shards.cache.downloads import COUNTS
-from shards.storage.remote import TRAFFIC
+from shards.storage.client import TRAFFIC
 from tests.servers.s3 import S3Server
 
 ROOT = Path(__file__).parents[2]

@@ -24,7 +24,7 @@ from shards.dataset.tars.reasons import Reasons
 from shards.dataset.tars.tar_samples import WALK
 from shards.dataset.writing.quarantine import QUARANTINE_FILE, read_quarantine
 from shards.dataset.writing.target import Target
-from shards.storage.roots import seal_root
+from shards.storage.seal import seal_root
 
 if TYPE_CHECKING:
     import pyarrow as pa

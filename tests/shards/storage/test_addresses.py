@@ -14,19 +14,11 @@ from hypothesis import strategies as st
 from shards.base.errors import AddressError, ConfigError
 from shards.dataset.writing.open_target import open_target
 from shards.loader.config import DatasetConfig
-from shards.storage.addresses import (
-    STORES,
-    as_sent,
-    below,
-    check_address,
-    covers,
-    local_path,
-    normal,
-    parent,
-    split_query,
-)
+from shards.storage.addresses import STORES, below, check_address, local_path, normal, parent, split_query
 from shards.storage.open import open_source
+from shards.storage.roots import covers
 from shards.storage.source import check_name
+from shards.storage.web_address import as_sent
 from tests.shards.http_store import HttpStore
 
 REFUSED = [

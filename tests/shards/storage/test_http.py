@@ -14,7 +14,7 @@ import pytest
 from shards.base.errors import SourceError
 from shards.storage.http import WebStore
 from shards.storage.open import open_source
-from shards.storage.stores import Failure
+from shards.storage.request_failed import Failure
 from tests.shards.http_store import HttpStore
 
 

@@ -20,7 +20,7 @@ from shards.dataset.index.index import Index
 from shards.dataset.indexing.indexer import index_tars
 from shards.read.reader import Reader
 from shards.storage.open import open_source
-from shards.storage.roots import seal_root
+from shards.storage.seal import seal_root
 from tests.shards.foreign_tars import img2dataset_files, write_tar
 from tests.shards.http_store import HttpStore
 from tests.shards.small_dataset import config, encode, write_dataset

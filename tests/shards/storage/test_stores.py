@@ -9,10 +9,13 @@ from typing import Any
 import pytest
 
 from shards.base.errors import AccessDenied, MissingFile, SourceError
+from shards.storage.byte_ranges import expected_body
+from shards.storage.filesystem import open_filesystem
 from shards.storage.open import open_source
 from shards.storage.remote import RemoteSource
+from shards.storage.request_failed import Failure
 from shards.storage.source import Names
-from shards.storage.stores import Failure, Waits, expected_body, open_filesystem
+from shards.storage.stores import Waits
 from tests.shards.http_store import HURRY, ONCE, HttpStore
 
 
