@@ -1,7 +1,7 @@
-"""Addresses: which kinds there are, and what becomes of one when a name is added to it.
+"""Addresses: which kinds there are, and how the name of a file is added to one.
 
 An address is a path of this machine, a file:// URL, or the URL of a store. Promises: nothing but the schemes of
-`STORES` leads anywhere; fsspec knows many more, of which some read files of this machine, chain others or run code. In
+`STORES` is opened; fsspec knows many more, of which some read files of this machine, chain others or run code. In
 file:// and http(s):// addresses what the user wrote is quoted as URLs are, and a name is quoted exactly once, whatever
 it holds; in all others names stand as they are. The query of an http(s) address (a signature) belongs to every name
 below it.
@@ -13,30 +13,27 @@ import os
 import re
 from urllib.parse import quote, unquote_to_bytes
 
-from shards.base.errors import (
-    AddressError,
-)
+from shards.base.errors import AddressError
 from shards.base.redact import shown
+from shards.storage.web_address import WEB, authority_of, origin_of
 
 STORES = (
     *("s3", "http", "https", "gs", "abfs", "hf", "oss", "sftp", "hdfs", "webhdfs", "memory"),
     *("s3a", "gcs", "az", "abfss"),
 )
-"""Those behind the first three, but for memory, need a package of their own."""
-WEB = ("http", "https")
+"""The schemes that are opened; those behind the first three, but for memory, need a package of their own."""
 _BUCKETS = ("s3", "s3a", "gs", "gcs")
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9_+.-]*)(://|::)")
-_HOST = re.compile(r"(?:[^@]*@)?(\[[0-9A-Fa-f:.]+\]|[^@:\[\]]+)(?::(\d{1,5}))?")
 
 
 def scheme_of(address: str) -> str:
-    """In small letters; "" for a path."""
+    """The scheme of an address in small letters; "" for a path."""
     found = _SCHEME.match(address)
     return found[1].lower() if found else ""
 
 
 def is_remote(address: str) -> bool:
-    """Whether an address needs a client, as opposed to a path on a file system of this machine."""
+    """True if an address needs a client; False for a path on a file system of this machine."""
     return scheme_of(address) not in ("", "file")
 
 
@@ -69,13 +66,9 @@ def check_address(address: str) -> None:
             f"{shown(address)}: no kind of URL begins with {scheme}://; known are {', '.join(STORES)} and file, and a "
             "folder of this machine is a plain path"
         )
-    authority = re.split(r"[/?#]", address.partition("://")[2], maxsplit=1)[0]
-    if scheme in WEB and not (found := _HOST.fullmatch(authority)):
-        raise ValueError(
-            f"{shown(address)}: has no host, or a user or password that is not quoted (@ as %40, / as %2F, : as %3A)"
-        )
-    if scheme in WEB and found is not None and int(found[2] or 1) not in range(1, 1 << 16):
-        raise ValueError(f"{shown(address)}: port {found[2]} is none; ports are 1 to 65535")
+    if scheme in WEB:
+        origin_of(address)
+    authority = authority_of(address)
     if scheme in _BUCKETS and re.search("[@:]", authority) and not authority.startswith("arn:"):
         raise ValueError(
             f"{shown(address)}: credentials do not belong into the address of a bucket, where they are not used; take "
@@ -83,14 +76,8 @@ def check_address(address: str) -> None:
         )
 
 
-def normal(address: str) -> str:
-    """The same with the scheme in small letters."""
-    found = _SCHEME.match(address)
-    return address if found is None else found[1].lower() + address[found.end(1) :]
-
-
 def split_query(address: str) -> tuple[str, str]:
-    """(address without, query) of an http(s) address; of any other the query is "". A fragment goes."""
+    """(address without, query) of an http(s) address; of any other the query is "". A fragment is dropped."""
     if scheme_of(address) not in WEB:
         return address, ""
     base, _, query = address.partition("#")[0].partition("?")
@@ -98,7 +85,7 @@ def split_query(address: str) -> tuple[str, str]:
 
 
 def below(address: str, name: str) -> str:
-    """The address of what is called `name` in the folder at an address."""
+    """The address of the file `name` in the folder at an address."""
     base, query = split_query(address)
     quoted = quote(name, safe="") if scheme_of(address) in (*WEB, "file") else name
     return f"{base.rstrip('/')}/{quoted}" + (f"?{query}" if query else "")
@@ -116,7 +103,7 @@ def parent(address: str) -> tuple[str, str]:
 
 
 def plain_name(address: str, name: str) -> str:
-    """The name of a file whose name is written so in addresses like this one."""
+    """The name of a file that addresses like this one write as `name`."""
     return os.fsdecode(unquote_to_bytes(name)) if scheme_of(address) in WEB else name
 
 
@@ -126,4 +113,10 @@ def checked(address: str) -> str:
         check_address(address)
     except ValueError as error:
         raise AddressError(str(error)) from None
-    return normal(address)
+    return _normal(address)
+
+
+def _normal(address: str) -> str:
+    """An address with its scheme in small letters."""
+    found = _SCHEME.match(address)
+    return address if found is None else found[1].lower() + address[found.end(1) :]

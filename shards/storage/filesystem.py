@@ -1,4 +1,4 @@
-"""The file system of fsspec for an address."""
+"""The file system of fsspec for an address, and the versions that file systems and servers give their files."""
 
 from __future__ import annotations
 
@@ -20,10 +20,14 @@ _VERSION_FIELDS = (
     "updated",
     "created",
 )
+"""The fields that tell two contents of one name apart, the most reliable first."""
 
 
 def open_filesystem(address: str, **options: Any) -> tuple[Any, str]:
-    """The fsspec file system of an address and the path inside it; a client of this process, shared with nobody."""
+    """(file system, path inside it) of an address; the client is this process's own, shared with no other source.
+
+    Raises AddressError, and SourceError for what fsspec cannot open.
+    """
     import fsspec
 
     address = checked(address)
@@ -43,4 +47,5 @@ def open_filesystem(address: str, **options: Any) -> tuple[Any, str]:
 
 
 def version_of(info: Mapping[str, Any]) -> str:
+    """The version of a file as `Stat` has it, from what a store says about it; "" where it says nothing."""
     return next((f"{field}={info[field]}" for field in _VERSION_FIELDS if info.get(field)), "")

@@ -1,4 +1,4 @@
-"""Any other store, through the file systems of fsspec."""
+"""AnyStore: a prefix of a store that only fsspec knows."""
 
 from __future__ import annotations
 
@@ -9,53 +9,54 @@ from contextlib import contextmanager
 from typing import Any
 
 from shards.storage.filesystem import open_filesystem, version_of
-from shards.storage.request_failed import Failure, NoSize, connection_failure, status_failure
+from shards.storage.request_failed import RequestFailed
 from shards.storage.source import Names, Stat
-from shards.storage.stores import Answer, Check, Write, unchecked
+from shards.storage.store import Answer, Check, Write
 
 
 class AnyStore:
-    """A prefix of any other store; a client that blocks is called in threads."""
+    """A prefix of a store; a client that blocks is called in threads."""
 
     def __init__(self, address: str) -> None:
         self._files, self._prefix = open_filesystem(address)
 
     async def stat(self, name: str) -> Stat:
-        with _any_failures():
+        with _failing():
             info = await self._call("info", f"{self._prefix}/{name}")
         if info.get("size") is None:
-            raise NoSize
+            raise RequestFailed.no_size()
         if info.get("type") == "directory":
-            raise Failure("missing", "it is a folder", "")
+            raise RequestFailed("missing", "it is a folder", "")
         return Stat(int(info["size"]), version_of(info))
 
     async def get(
-        self, name: str, offset: int, length: int | None, write: Write | None = None, check: Check = unchecked
+        self, name: str, offset: int, length: int | None, write: Write | None = None, check: Check | None = None
     ) -> Answer:
         end = None if length is None else offset + length
         path = f"{self._prefix}/{name}"
-        with _any_failures():
+        with _failing():
             try:
                 data = bytes(await self._call("cat_file", path, start=offset or None, end=end))
             except (FileNotFoundError, PermissionError):
                 raise
             except Exception:
-                size = (await self._call("info", path)).get("size")  # a range may begin where the file ends
+                size = (await self._call("info", path)).get("size")  # the range may begin where the file ends
                 if size is None or size > max(0, offset):
                     raise
                 return Answer(b"", size, "")
-            # Afterwards, as these stores do not say it with the bytes: what is still there was there before.
+            # After the bytes, because these stores do not say it with them: what is still there was there before.
             info = await self._call("info", path)
             size, version = info.get("size"), version_of(info)
-        check(size, version)
+        if check is not None:
+            check(size, version)
         if length is not None and len(data) > length:
-            raise Failure("refused", "the server ignores byte ranges", "use one that serves them")
+            raise RequestFailed("refused", "the server ignores byte ranges", "use one that serves them")
         if length is not None and len(data) < length and size is not None and offset + len(data) < size:
-            raise Failure("again", f"the store gave {len(data)} of {length} bytes")
+            raise RequestFailed("unavailable", f"the store gave {len(data)} of {length} bytes")
         return Answer(data, size, version)
 
     async def list(self, page: str) -> tuple[Names, str]:
-        with _any_failures():
+        with _failing():
             self._files.invalidate_cache()
             entries = await self._call("ls", self._prefix, detail=True)
         names = [entry["name"].rstrip("/").rsplit("/", 1)[-1] for entry in entries if entry["type"] == "file"]
@@ -68,24 +69,25 @@ class AnyStore:
 
 
 @contextmanager
-def _any_failures() -> Iterator[None]:
+def _failing() -> Iterator[None]:
+    """Turn what file systems and client libraries raise into RequestFailed."""
     try:
         yield
-    except Failure:
+    except RequestFailed:
         raise
     except (FileNotFoundError, NotADirectoryError, IsADirectoryError) as error:
-        raise Failure("missing", "", "") from error
+        raise RequestFailed("missing", "", "") from error
     except PermissionError as error:
-        raise Failure("denied", _text(error), "check the credentials and the permissions there") from error
+        raise RequestFailed("denied", _text(error), "check the credentials and the permissions there") from error
     except (TimeoutError, OSError, EOFError) as error:
-        raise connection_failure(error) from error
+        raise RequestFailed.of_connection(error) from error
     except Exception as error:
         # Client libraries have exceptions of their own; those that answer for a server carry a status.
         status = next((v for n in ("status", "status_code", "code") if isinstance(v := getattr(error, n, 0), int)), 0)
         if status:
-            raise status_failure(status, _text(error), "check the credentials and the address", None) from error
+            raise RequestFailed.of_status(status, _text(error), "check the credentials and the address") from error
         kind: Any = "denied" if re.search("credential|auth", type(error).__name__, re.IGNORECASE) else "refused"
-        raise Failure(kind, _text(error), "check the credentials and the address") from error
+        raise RequestFailed(kind, _text(error), "check the credentials and the address") from error
 
 
 def _text(error: BaseException) -> str:

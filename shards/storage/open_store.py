@@ -1,21 +1,22 @@
-"""From an address to the store that answers for it."""
+"""From an address to the store that answers there."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
 
-from shards.storage.addresses import WEB, checked, scheme_of
+from shards.storage.addresses import checked, scheme_of
 from shards.storage.fsspec_store import AnyStore
-from shards.storage.stores import WAITS, Store, Waits
+from shards.storage.store import WAITS, Store, Waits
+from shards.storage.web_address import WEB
 
 
 def open_store(
     address: str, roots: Sequence[str] = (), waits: Waits = WAITS
 ) -> tuple[Store, asyncio.AbstractEventLoop]:
-    """A client for this process, and the loop it runs on. roots: where an http(s) server may redirect to.
+    """(store, event loop that its coroutines run on) for this process. roots: places that a web server may redirect to.
 
-    Raises SourceError for addresses that lead nowhere.
+    Raises AddressError, and SourceError for what fsspec cannot open.
     """
     from fsspec.asyn import get_loop
 

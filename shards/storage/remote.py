@@ -1,11 +1,8 @@
-"""A URL prefix as a source: requests that are tried again until a deadline, many at once, and counted.
+"""RemoteSource: a URL prefix as a source, with many requests in flight at once.
 
-Promises: a request is tried again after an error that may pass, after 0.1 s, then up to twice as long each time (10 s
-at most, a random part of it), where a store is throttling after 1 s; the waiting requests keep their place among the 32
-in flight, so a store that is throttling is asked less. A request that hangs, or that brings less than 128 KiB a second,
-is given up and tried again. After `deadline` seconds a SourceError says how often it was tried and why it failed last.
-Missing files and refused access are raised at once. Bytes are those that were asked for, or there is an error.
-A client belongs to the process that uses it: a source may be opened before a fork, and counts anew in the child.
+Promises: bytes are those that were asked for, or there is an error; failed requests are retried until a deadline
+(retries.py). All bytes of a file are of one version: a file that was replaced meanwhile is a ChangedFile.
+A client belongs to the process that uses it: a source may be opened before a fork, and counts from 0 in the child.
 Gives up: caching.
 """
 
@@ -15,25 +12,23 @@ import asyncio
 import os
 from collections.abc import Callable, Coroutine, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 from shards.base.counters import Counters
 from shards.base.errors import ChangedFile
-from shards.base.printing import logger
 from shards.base.redact import shown
-from shards.storage import stores
+from shards.storage import store as stores
 from shards.storage.addresses import checked, split_query
-from shards.storage.client import _T, _Client
-from shards.storage.request_failed import Failure
+from shards.storage.client import Client
+from shards.storage.request_failed import RequestFailed
 from shards.storage.source import Names, Pieces, Range, Stat, Stats, check_name, check_range
-from shards.storage.stores import Answer, Waits
+from shards.storage.store import Answer, Waits
 
-_log = logger(__name__)
+_T = TypeVar("_T")
 
 
 class RemoteSource:
-    """A URL prefix. deadline: seconds for one request; None: what the environment says, or 300. roots: where an http(s)
-    server may redirect to beside itself. waits: None: shards.storage.stores.WAITS."""
+    """A URL prefix."""
 
     def __init__(
         self,
@@ -43,12 +38,14 @@ class RemoteSource:
         seen: dict[str, Stat] | None = None,
         waits: Waits | None = None,
     ) -> None:
+        """deadline: seconds for one request; None: what the environment says, or 300. roots: places that an http(s)
+        server may redirect to. seen: what the store said of files that were read before. waits: None: WAITS."""
         base, query = split_query(checked(address))
         self.address = base.rstrip("/") + (f"?{query}" if query else "")
-        """With credentials: not to be shown."""
+        """The prefix with its credentials: not to be shown."""
         self._deadline, self._roots, self._waits = deadline, roots, waits or stores.WAITS
         self.url = shown(self.address)
-        self._clients: dict[int, _Client] = {}
+        self._clients: dict[int, Client] = {}
         self._seen: dict[str, Stat] = dict(seen or {})
         """What the store said of each file when it was first read."""
 
@@ -82,20 +79,20 @@ class RemoteSource:
 
     def read_many(self, ranges: Sequence[Range]) -> Pieces:
         client = self._client()
-        asked = list(dict.fromkeys(ranges))  # elements that are records of one sample want the same bytes
+        asked = list(dict.fromkeys(ranges))  # deduplicated: elements that are records of one sample want the same bytes
         pieces = client.run(_all([self._read(client, *range_) for range_ in asked]))
         found = dict(zip(asked, pieces, strict=True))
         return [found[range_] for range_ in ranges]
 
     def fetch(self, name: str, offset: int, length: int, write: Callable[[int, bytes], None]) -> int:
-        """A large range, given to `write` (offset in the file, bytes) in order while it comes, so that it need not fit
-        into memory; an attempt goes on where the last one stopped. Counted as a part. The number of bytes, fewer only
-        where the file ends. `write` runs on the event loop, and must not raise OSError."""
+        """Give a large range to `write` (offset in the file, bytes) in order as it comes, so that it need not fit into
+        memory; a retry goes on where the last attempt stopped. Returns the number of bytes, fewer only where the file
+        ends. `write` runs on the event loop; an OSError of its own would be taken for one of the connection."""
         client = self._client()
         return client.run(self._fetch(client, name, offset, length, write))
 
     def cancel(self) -> None:
-        """Give up every request of this process that is under way: who waits for one gets a CancelledError."""
+        """Cancel every request of this process that is in flight: who waits for one gets a CancelledError."""
         client = self._clients.get(os.getpid())
         for future in list(client.running) if client else ():
             future.cancel()
@@ -108,7 +105,7 @@ class RemoteSource:
             if not page:
                 return sorted(names)
 
-    async def _read(self, client: _Client, name: str, offset: int, length: int | None) -> bytes:
+    async def _read(self, client: Client, name: str, offset: int, length: int | None) -> bytes:
         check_name(name)
         check_range(offset, length)
         if length == 0:
@@ -125,7 +122,7 @@ class RemoteSource:
         return answer.data
 
     async def _fetch(
-        self, client: _Client, name: str, offset: int, length: int, write: Callable[[int, bytes], None]
+        self, client: Client, name: str, offset: int, length: int, write: Callable[[int, bytes], None]
     ) -> int:
         check_name(name)
         got = 0
@@ -148,7 +145,7 @@ class RemoteSource:
         return got
 
     def _check(self, name: str, size: int | None, version: str) -> None:
-        """Raise Failure for a file that is another one than when it was first read."""
+        """Raise RequestFailed for a file that is not the one that was first read under its name."""
         if size is None:
             return
         now = Stat(size, version)
@@ -157,19 +154,20 @@ class RemoteSource:
             self._seen[name] = now
         if not now.may_be(before):
             said = [f"{stat.size} bytes, {stat.version or 'no ETag'}" for stat in (before, now)]
-            raise Failure("changed", " before, now ".join(said))
+            raise RequestFailed("changed", " before, now ".join(said))
 
     def _shown(self, name: str) -> str:
         return f"{self.url}/{name.replace('?', '%3F').replace('#', '%23')}"
 
-    def _client(self) -> _Client:
-        # Without a lock, which could be held just when the process forks: a client that loses has opened nothing yet.
-        # Those of the parent are kept, or a child would close their connections.
+    def _client(self) -> Client:
+        # Without a lock, which could be held just when the process forks: of two clients that threads make at once, the
+        # one that is dropped has opened nothing yet. A child keeps the parent's client, or it would close connections
+        # that the parent uses.
         client = self._clients.get(os.getpid())
         return client or self._clients.setdefault(os.getpid(), self._make_client())
 
-    def _make_client(self) -> _Client:
-        return _Client(self.address, self._deadline, self._roots, self._waits)
+    def _make_client(self) -> Client:
+        return Client(self.address, self._deadline, self._roots, self._waits)
 
     def __getstate__(self) -> dict[str, Any]:
         about = {"address": self.address, "deadline": self._deadline, "roots": self._roots}
@@ -180,7 +178,7 @@ class RemoteSource:
 
 
 async def _all(work: Sequence[Coroutine[Any, Any, _T]]) -> list[_T]:
-    """The results in order; what goes on when one fails is cancelled."""
+    """The results in order; when one fails, the others are cancelled, which asyncio.gather would leave running."""
     tasks = [asyncio.ensure_future(one) for one in work]
     try:
         return await asyncio.gather(*tasks)

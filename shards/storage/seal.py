@@ -1,4 +1,8 @@
-"""A seal on the root of an index, made with a key that only this user has."""
+"""The seal on the root of an index: proof that this user made it, with a key that only this user has.
+
+The key is a file (~/.local/state/mcg-streams/index.key, mode 0600). One that others can read or write, or that is a
+link, proves nothing and is not used.
+"""
 
 from __future__ import annotations
 
@@ -7,13 +11,14 @@ import os
 import secrets
 import stat
 
-from shards.storage.roots import _log
+from shards.base.printing import logger
 
 _KEY_BYTES = 32
+_log = logger(__name__)
 
 
 def seal_root(root: str) -> str | None:
-    """What tells later that this user made an index of the tars at a root; None where no key can be kept."""
+    """The seal of a root, for the index of its tars that this user makes; None where no key can be kept."""
     try:
         return _sealed(root, make=True)
     except OSError as error:
@@ -21,13 +26,19 @@ def seal_root(root: str) -> str | None:
         return None
 
 
+def is_sealed(root: str, seal: str) -> bool:
+    """True if this user has sealed the root."""
+    own = _sealed(root)
+    return own is not None and hmac.compare_digest(seal.encode(errors="replace"), own.encode())
+
+
 def _sealed(root: str, make: bool = False) -> str | None:
     key = _read_key()
     if key is None and make:
         key = _make_key()
-    return (
-        None if key is None else hmac.new(key, b"root\0" + root.encode(errors="surrogateescape"), "sha256").hexdigest()
-    )
+    if key is None:
+        return None
+    return hmac.new(key, b"root\0" + root.encode(errors="surrogateescape"), "sha256").hexdigest()
 
 
 def _key_file() -> str:
@@ -36,7 +47,7 @@ def _key_file() -> str:
 
 
 def _read_key() -> bytes | None:
-    """The key; None if there is none that only this user can have written."""
+    """The key; None where there is no file that only this user can have written."""
     try:
         file = os.open(_key_file(), os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
     except OSError:
@@ -51,7 +62,7 @@ def _read_key() -> bytes | None:
 
 
 def _make_key() -> bytes | None:
-    """The new key, or that of a process which was faster."""
+    """The new key, or that of another process that made one first."""
     path = _key_file()
     os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
     aside = f"{path}.{os.getpid()}.{secrets.token_hex(4)}"
@@ -62,7 +73,7 @@ def _make_key() -> bytes | None:
         try:
             os.link(aside, path)
         except FileExistsError:
-            if _read_key() is None:  # of somebody else, or not whole
+            if _read_key() is None:  # another user's, or not complete
                 os.replace(aside, path)
     finally:
         if os.path.lexists(aside):

@@ -11,10 +11,10 @@ from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import urlsplit
 
-from shards.storage.stores import Waits
+from shards.storage.store import Waits
 from tests.shards.far_folder import WAIT
 
-HURRY = Waits(pause=0.001, throttled=0.01, hardly=0.2, warning=0.0)
+HURRY = Waits(pause=0.001, throttled=0.01, unlikely=0.2, warning=0.0)
 """For a source that tries again soon, and tells of each failure."""
 ONCE = HURRY._replace(pause=1e9, longest=1e9)
 """For a source that gives up after one attempt: the pause before another would end behind any deadline."""

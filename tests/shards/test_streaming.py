@@ -17,7 +17,7 @@ import pytest
 
 from shards.base.errors import AccessDenied, DatasetError, MissingFile, SourceError
 from shards.loader.loader import Loader
-from shards.storage import stores
+from shards.storage import store as stores
 from shards.storage.open import open_source
 from tests.servers.proxy import FaultProxy, Faults
 from tests.servers.s3 import S3Server

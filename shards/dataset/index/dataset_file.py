@@ -42,7 +42,7 @@ def dataset_json(
     """The bytes of dataset.json.
 
     root: the folder of the shards if they do not lie beside it; it is written without credentials. rules: None for tars
-    of our own. root_seal: shards/storage/roots.py. content: what `write_index` returned.
+    of our own. root_seal: shards/storage/seal.py. content: what `write_index` returned.
     """
     counts = np.array([shard.num_elements for shard in shards], np.int64)
     said = {

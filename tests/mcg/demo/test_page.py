@@ -14,7 +14,7 @@ from shards.cli.page import POLICY
 from shards.dataset.writing.writer import DatasetWriter
 from shards.media.probe import probe
 from tests.browser import NEEDS_BROWSER, attacks, browse
-from tests.shards.base.test_printing import is_safe
+from tests.shards.hostile_text import is_safe
 from tools.datasets.shapes import make_row
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from shards.cli.page import POLICY, page_template
 from tests.browser import NEEDS_BROWSER, attacks, browse, listener
-from tests.shards.base.test_printing import is_safe
+from tests.shards.hostile_text import is_safe
 
 BODY = """<title>{{ title }}</title><style>p { color: red }</style></head><body>
 {% for text in texts %}<p title="{{ text }}">{{ text }}</p><img alt='{{ text }}' src="data:image/png;base64,{{ text }}">

@@ -71,7 +71,9 @@ def test_what_a_client_library_raises_is_said_at_once(
 
 def test_a_file_of_unknown_size_is_refused(source: RemoteSource, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(MemoryFileSystem, "info", lambda *arguments, **options: {"type": "file", "size": None})
-    with pytest.raises(SourceError, match=r"a\.tar: the server does not say how large it is; ranges cannot be read"):
+    with pytest.raises(
+        SourceError, match=r"a\.tar: the server does not say how large it is; byte ranges cannot be read"
+    ):
         source.stat("a.tar")
 
 

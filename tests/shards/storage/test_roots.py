@@ -11,17 +11,15 @@ from typing import Any
 
 import pytest
 from click.testing import Result
-from typer.testing import CliRunner
 
 from shards import DatasetConfig, Loader
 from shards.base.errors import DatasetError
-from shards.cli.app import app
 from shards.dataset.index.index import Index
 from shards.dataset.indexing.indexer import index_tars
 from shards.read.reader import Reader
 from shards.storage.open import open_source
+from shards.storage.roots import covers
 from shards.storage.seal import seal_root
-from tests.shards.foreign_tars import img2dataset_files, write_tar
 from tests.shards.http_store import HttpStore
 from tests.shards.small_dataset import config, encode, write_dataset
 
@@ -51,23 +49,6 @@ class SignedStore(HttpStore):
 def store() -> Iterator[HttpStore]:
     with HttpStore().running() as store:
         yield store
-
-
-@pytest.fixture
-def tars(tmp_path: Path) -> Path:
-    folder = tmp_path / "tars"
-    folder.mkdir()
-    for shard in ("50%25off.tar", "a b.tar"):
-        write_tar(folder / shard, img2dataset_files([f"{shard[0]}{i}" for i in range(3)]))
-    return folder
-
-
-@pytest.fixture
-def run() -> Callable[..., Result]:
-    def invoke(*words: object) -> Result:
-        return CliRunner().invoke(app, [str(word) for word in words])
-
-    return invoke
 
 
 def edit(folder: Path, **changes: Any) -> None:
@@ -143,56 +124,6 @@ def test_an_index_of_somebody_else_in_a_folder_leads_to_no_other_folder(
     Index.open(open_source(index))
 
 
-def test_an_index_made_here_is_used_without_more(
-    tars: Path, tmp_path: Path, run: Callable[..., Result], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
-    index = tmp_path / "index"
-    assert run("index", tars, "--out", index).exit_code == 0
-    assert os.stat(tmp_path / "state" / "mcg-streams" / "index.key").st_mode & 0o777 == 0o600
-    moved = index.rename(tmp_path / "moved")
-    for words in (["verify"], ["ls", "--records"], ["stats"]):
-        assert run(words[0], moved, *words[1:]).exit_code == 0
-    assert run("merge", tmp_path / "merged", moved).exit_code == 0 and run("verify", tmp_path / "merged").exit_code == 0
-    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "another user"))
-    for words in (["verify", moved], ["merge", tmp_path / "laundered", moved]):
-        result = run(*words)
-        assert result.exit_code == 1 and "make it again by the same command" in result.stderr
-        assert run(*words, "--root", tars).exit_code == 0
-
-
-def test_a_key_that_others_may_read_or_that_is_a_link_is_not_trusted(
-    tars: Path, tmp_path: Path, run: Callable[..., Result], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
-    key = tmp_path / "state" / "mcg-streams" / "index.key"
-    assert run("index", tars, "--out", tmp_path / "index").exit_code == 0
-    os.chmod(key, 0o644)
-    assert run("ls", tmp_path / "index").exit_code == 1
-    os.chmod(key, 0o600)
-    key.rename(tmp_path / "moved.key")
-    key.symlink_to(tmp_path / "moved.key")
-    assert run("ls", tmp_path / "index").exit_code == 1
-    assert (
-        run("index", tars, "--out", tmp_path / "index").exit_code == 0 and run("ls", tmp_path / "index").exit_code == 0
-    )
-    assert not key.is_symlink() and (tmp_path / "moved.key").stat().st_size == 32
-
-
-def test_an_index_is_made_also_where_no_key_can_be_kept(
-    tars: Path,
-    tmp_path: Path,
-    run: Callable[..., Result],
-    monkeypatch: pytest.MonkeyPatch,
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    (tmp_path / "file").write_text("")
-    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "file"))
-    assert run("index", tars, "--out", tmp_path / "index").exit_code == 0
-    assert f"the index is read with --root {tars}" in caplog.text
-    assert run("verify", tmp_path / "index", "--root", tars).exit_code == 0
-
-
 def test_a_signed_address_is_indexed_and_read_and_its_signature_is_seen_nowhere(
     tars: Path, tmp_path: Path, run: Callable[..., Result]
 ) -> None:
@@ -240,3 +171,37 @@ def test_the_way_back_needs_the_address_that_was_signed(tars: Path, tmp_path: Pa
         reader = Reader("d", dataset.path, roots=dataset.roots)
         assert reader.source.url == f"{store.url}/s" and reader.source.list(".tar") == ["50%25off.tar", "a b.tar"]
         assert "access refused (HTTP 403" in run("verify", tmp_path / "index").stderr
+
+
+@pytest.mark.parametrize(
+    ("folder", "address", "is_inside"),
+    [
+        ("http://h/a", "http://H:80/a/b?c", True),
+        ("http://u:p@h/a?sig=x", "http://h/a", True),
+        ("http://h/a", "http://h/ab", False),
+        ("http://h/a", "http://h/a/../b", False),
+        ("http://h/a", "http://h/a/%2e%2e/b", False),
+        ("http://h/a", "http://h/a/..%2fb", False),
+        ("http://h/a", "http://h/a/..\\b", False),
+        ("http://h/a", "https://h/a", False),
+        ("http://h/a", "http://h:81/a", False),
+        ("http://h/a", "http://h@evil/a", False),
+        ("http://h", "http://h.evil/a", False),
+        ("s3://b/a", "s3a://b/a/c", True),
+        ("s3://b/a", "s3://b/a2", False),
+        ("s3://b/a", "s3://b/a/../c", False),
+        ("s3://b", "gs://b", False),
+        ("s3://b", "/b", False),
+        ("/d", "/d/e", True),
+        ("/d", "file:///d/e", True),
+        ("/d", "/d/../e", False),
+        ("/d", "/dd", False),
+    ],
+)
+def test_what_lies_below_a_place(folder: str, address: str, is_inside: bool) -> None:
+    assert covers(folder, address) is is_inside
+
+
+def test_a_link_does_not_count_as_below(tmp_path: Path) -> None:
+    os.symlink("/etc", tmp_path / "inside")
+    assert not covers(str(tmp_path), str(tmp_path / "inside"))

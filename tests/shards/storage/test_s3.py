@@ -1,14 +1,13 @@
 """S3: keys that run out are asked for anew, what can never work is said at once, what may work is tried on.
 
 The server here knows which session tokens are good and for how many requests; signatures are checked by the real
-servers of test_stores.py.
+servers of test_s3_errors.py.
 """
 
 from __future__ import annotations
 
 import socket
 import stat
-import subprocess
 import sys
 import threading
 from collections.abc import Iterator
@@ -20,7 +19,7 @@ import pytest
 
 from shards.base.errors import AccessDenied, SourceError
 from shards.storage.remote import RemoteSource
-from tests.shards.http_store import HURRY, HttpStore
+from tests.shards.http_store import HURRY
 
 DATA = bytes(range(256)) * 40
 LASTS = 5
@@ -239,19 +238,3 @@ def test_a_store_that_asks_for_less_is_asked_less_and_it_is_said(
     seen = source.traffic.snapshot()
     assert seen["retries"] == 2 and seen["seconds_throttled"] > 0
     assert caplog.text.count("the store asks for fewer requests") == 1
-
-
-def test_processes_that_are_throttled_together_do_not_come_back_together() -> None:
-    """Each pauses by its own dice, as two programs with one seed do not share them."""
-    program = (
-        "import random, sys; random.seed(0); from shards.storage.remote import RemoteSource\n"
-        "source = RemoteSource(sys.argv[1]); source.read('a.tar')\n"
-        "print(source.traffic.snapshot()['seconds_throttled'])"
-    )
-    with HttpStore().running() as store:
-        store.files["/a.tar"] = DATA
-        store.faults.extend([503, 503])
-        first = subprocess.run([sys.executable, "-c", program, store.url], capture_output=True, text=True, check=True)
-        store.faults.extend([503, 503])
-        second = subprocess.run([sys.executable, "-c", program, store.url], capture_output=True, text=True, check=True)
-    assert float(first.stdout) > 0 < float(second.stdout) and first.stdout != second.stdout

@@ -5,16 +5,13 @@ from __future__ import annotations
 import pickle
 import subprocess
 import sys
-import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 
-from shards.base.errors import AccessDenied, MissingFile, SourceError
+from shards.base.errors import AccessDenied, MissingFile
 from shards.storage.open import open_source
 from shards.storage.remote import RemoteSource
 from shards.storage.source import Source
@@ -74,45 +71,6 @@ def test_is_shared_by_threads_and_survives_pickling(source: Source) -> None:
     assert parts == [whole[i : i + 3] for i in range(1000)]
     if source.url.startswith("memory"):  # shared by the process
         assert pickle.loads(pickle.dumps(source)).read("b.tar") == whole
-
-
-class RangeHandler(SimpleHTTPRequestHandler):
-    """Serves byte ranges when the path asks for it; the standard library's handler never does."""
-
-    def do_GET(self) -> None:
-        data = (Path(self.directory) / "a.bin").read_bytes()
-        if not self.path.endswith("a.bin"):
-            return self.send_error(404)
-        if "ranges" in self.path and "Range" in self.headers:
-            first, last = map(int, self.headers["Range"].removeprefix("bytes=").split("-"))
-            self.send_response(206)
-            self.send_header("Content-Range", f"bytes {first}-{last}/{len(data)}")
-            data = data[first : last + 1]
-        else:
-            self.send_response(200)
-        self.send_header("Content-Length", str(len(data)))
-        self.end_headers()
-        self.wfile.write(data)
-
-    def log_message(self, format: str, *args: object) -> None:
-        pass
-
-
-def test_http_reads_ranges_and_a_server_without_them_is_named(tmp_path: Path) -> None:
-    pytest.importorskip("aiohttp")
-    (tmp_path / "a.bin").write_bytes(bytes(range(200)))
-    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(RangeHandler, directory=str(tmp_path)))
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    try:
-        url = f"http://127.0.0.1:{server.server_address[1]}"
-        assert open_source(f"{url}/ranges").read("a.bin", 10, 20) == bytes(range(10, 30))
-        with pytest.raises(SourceError, match=r"a\.bin: the server ignores byte ranges"):
-            open_source(f"{url}/plain").read("a.bin", 10, 20)
-        with pytest.raises(MissingFile, match=r"b\.bin: not found"):
-            open_source(f"{url}/plain").read("b.bin", 10, 20)
-    finally:
-        server.shutdown()
-        server.server_close()
 
 
 FORKS = """

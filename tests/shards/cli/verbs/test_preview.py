@@ -17,8 +17,8 @@ from PIL import Image
 from shards.dataset.tars.entries import Member
 from shards.media.facts import MediaFacts
 from tests.browser import NEEDS_BROWSER, attacks, browse, listener
-from tests.shards.base.test_printing import is_safe
 from tests.shards.cli.conftest import HOSTILE_CAPTION, HOSTILE_KEY
+from tests.shards.hostile_text import is_safe
 from tests.shards.small_dataset import picture, write_dataset
 
 RunJson = Callable[..., tuple[int, dict]]

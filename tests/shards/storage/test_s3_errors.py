@@ -1,4 +1,4 @@
-"""What an answer of a store means: which bytes, whether to try again, what to do."""
+"""What an error of S3 means: whether to try again, and what to do."""
 
 from __future__ import annotations
 
@@ -9,71 +9,11 @@ from typing import Any
 import pytest
 
 from shards.base.errors import AccessDenied, MissingFile, SourceError
-from shards.storage.byte_ranges import expected_body
-from shards.storage.filesystem import open_filesystem
 from shards.storage.open import open_source
 from shards.storage.remote import RemoteSource
-from shards.storage.request_failed import Failure
 from shards.storage.source import Names
-from shards.storage.stores import Waits
+from shards.storage.store import Waits
 from tests.shards.http_store import HURRY, ONCE, HttpStore
-
-
-def test_an_unknown_kind_of_url_is_named_with_those_that_are_known() -> None:
-    with pytest.raises(SourceError, match=r"s4://x/y: no kind of URL begins with s4://; known are s3, http, "):
-        open_filesystem("s4://x/y")
-
-
-def test_a_missing_package_is_named() -> None:
-    with pytest.raises(SourceError, match=r"gs://x/y: gs:// needs a package that is not installed \(.*gcsfs"):
-        open_filesystem("gs://x/y")
-
-
-@pytest.mark.parametrize(
-    ("asked", "content_range", "content_length", "expected"),
-    [
-        ((0, None), None, 7, (7, 7)),
-        ((0, None), None, None, (-1, None)),
-        ((2, 3), "bytes 2-4/9", 3, (3, 9)),
-        ((2, 3), "bytes 2-4/*", 3, (3, None)),
-        ((7, 5), "bytes 7-8/9", 2, (2, 9)),
-        ((-4, None), "bytes 5-8/9", 4, (4, 9)),
-        ((-40, None), "bytes 0-8/9", 9, (9, 9)),
-        ((-40, None), None, 9, (9, 9)),
-        ((0, 40), None, 9, (9, 9)),
-    ],
-)
-def test_answers_that_are_what_was_asked_for(
-    asked: tuple[int, int | None], content_range: str | None, content_length: int | None, expected: object
-) -> None:
-    assert expected_body(*asked, content_range, content_length) == expected
-
-
-@pytest.mark.parametrize(
-    ("asked", "content_range", "content_length", "reason"),
-    [
-        ((2, 3), None, 9, "ignores byte ranges"),
-        ((2, None), None, 9, "ignores byte ranges"),
-        ((-4, None), None, 9, "ignores byte ranges"),
-        ((0, 3), None, 9, "ignores byte ranges"),
-        ((0, 3), None, None, "ignores byte ranges"),
-        ((2, 3), "bytes 0-2/9", 3, "bytes 0 to 2, not from 2 on"),
-        ((2, 3), "bytes 2-5/9", 4, "bytes 2 to 5"),
-        ((-4, None), "bytes 0-3/9", 4, "bytes 0 to 3, not from 5 on"),
-        ((2, 3), "bytes 2-3/9", 2, "gives bytes 2 to 3 only"),
-        ((2, None), "bytes 2-3/9", 2, "gives bytes 2 to 3 only"),
-        ((2, 3), "nonsense", 2, "answers a range with 'nonsense'"),
-        ((2, 3), "bytes 4-2/9", 2, "bytes 4 to 2"),
-    ],
-)
-def test_answers_that_are_something_else(
-    asked: tuple[int, int | None], content_range: str | None, content_length: int | None, reason: str
-) -> None:
-    with pytest.raises(Failure, match=reason):
-        expected_body(*asked, content_range, content_length)
-
-
-# ------------------------------------------------------------ what a real S3 server says, and what is said of it
 
 Ask = Callable[[RemoteSource], object]
 ASKS: list[Ask] = [lambda s: s.stat("a.tar"), lambda s: s.read("a.tar", 0, 5), lambda s: s.list()]
