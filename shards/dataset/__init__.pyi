@@ -5,8 +5,8 @@ from .index.index import Index as Index
 from .index.rows import MAX_MEDIA_BYTES as MAX_MEDIA_BYTES
 from .index.rows import MAX_TEXT_BYTES as MAX_TEXT_BYTES
 from .index.shard_rows import ShardRows as ShardRows
-from .members.records import TextError as TextError
-from .members.records import is_whole as is_whole
+from .members.plain_text import TextError as TextError
+from .members.plain_text import is_whole as is_whole
 from .members.rules import suffix as suffix
 from .members.texts import read_texts as read_texts
 from .writing.conversion import AlreadyFinished as AlreadyFinished

@@ -20,7 +20,8 @@ from numpy.typing import NDArray
 
 from shards.base.errors import DatasetError, MediaError
 from shards.dataset.index.shard_table import ShardTable
-from shards.dataset.members.records import TextError, Texts, parse_texts
+from shards.dataset.members.plain_text import TextError
+from shards.dataset.members.records import Texts, parse_texts
 from shards.dataset.members.rules import UNWRITTEN
 from shards.media.facts import MediaFacts
 from shards.media.mapped import MappedFrames, Picture

@@ -26,7 +26,8 @@ from shards.dataset.index.rows import MAX_MEDIA_BYTES, MAX_TEXT_BYTES, MemberRow
 from shards.dataset.index.shard_rows import Ranges, ShardRows
 from shards.dataset.index.shard_table import check_shard_size
 from shards.dataset.members.choice import Chosen, MemberError, choose
-from shards.dataset.members.records import TextError, Texts, parse_texts
+from shards.dataset.members.plain_text import TextError
+from shards.dataset.members.records import Texts, parse_texts
 from shards.dataset.members.rules import UNWRITTEN, MemberRules, MemberSettings
 from shards.media.mapped import MappedFrames
 from shards.media.medium import Media

@@ -23,7 +23,7 @@ from shards.cli.units import human_bytes
 from shards.cli.verbs.open_dataset import Dataset, open_dataset
 from shards.cli.verbs.tables import shard_tables
 from shards.dataset.index.rows import MemberRow
-from shards.dataset.members.records import TextError
+from shards.dataset.members.plain_text import TextError
 from shards.dataset.members.texts import read_texts
 
 if TYPE_CHECKING:

@@ -29,7 +29,7 @@ from shards.cli.progress import show_progress
 from shards.cli.units import human_bytes
 from shards.cli.verbs.ls import describe_facts
 from shards.cli.verbs.open_dataset import Dataset, no_samples, open_dataset
-from shards.dataset.members.records import TextError
+from shards.dataset.members.plain_text import TextError
 from shards.dataset.members.texts import read_texts
 from shards.media.clip import plan_clip
 from shards.media.clip_config import ClipConfig

@@ -27,7 +27,8 @@ from shards.dataset.checking.shard_views import KeptHeaders, ReadAhead
 from shards.dataset.checking.verify_members import ShardMembers
 from shards.dataset.index.rows import MAX_MEDIA_BYTES, MAX_TEXT_BYTES
 from shards.dataset.members.choice import TEXTS, Role
-from shards.dataset.members.records import TextError, parse_texts
+from shards.dataset.members.plain_text import TextError
+from shards.dataset.members.records import parse_texts
 from shards.dataset.tars import tar
 from shards.dataset.tars.entries import BLOCK, Member
 from shards.dataset.tars.tar_header import TarError

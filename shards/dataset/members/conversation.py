@@ -1,4 +1,4 @@
-"""The text of a conversation about a medium, as LLaVA and chat formats write it: turns of who said what.
+"""Conversations about a medium, as LLaVA and chat formats write them: turns, each of a speaker and a text.
 
 Promises: turns are paired, so every answer becomes one record with the question before it; marks that stand for the
 medium (<image>) are taken out. Gives up: what a system prompt says, and questions that nobody answers.
@@ -19,7 +19,7 @@ Turn = tuple[str, str]
 
 
 def as_turns(items: Sequence[Any]) -> list[Turn] | None:
-    """A list of a json as turns; None when it is no conversation."""
+    """A list from a json as turns; None if it is no conversation."""
     for who, what in _FORMS:
         if items and all(isinstance(item, dict) and isinstance(item.get(who), str) and what in item for item in items):
             return [(item[who].lower(), _text(item[what])) for item in items]
@@ -27,7 +27,7 @@ def as_turns(items: Sequence[Any]) -> list[Turn] | None:
 
 
 def exchanges(turns: Sequence[Turn]) -> list[dict[str, str]]:
-    """A record for each answer: question (if there was one), answer, and the answer as caption."""
+    """A record for each answer: its question if there was one, the answer, and the answer as caption."""
     records = []
     question = ""
     for speaker, text in turns:
@@ -41,10 +41,10 @@ def exchanges(turns: Sequence[Turn]) -> list[dict[str, str]]:
 
 
 def _text(content: Any) -> str:
-    """The text of a turn; chat formats cut it into parts of several types."""
-    parts = content if isinstance(content, list) else [content]
-    parts = [part.get("text") if isinstance(part, dict) else part for part in parts]
-    text = " ".join(part for part in parts if isinstance(part, str))
+    """The text of a turn, which chat formats divide into texts and media."""
+    items = content if isinstance(content, list) else [content]
+    texts = [item.get("text") if isinstance(item, dict) else item for item in items]
+    text = " ".join(text for text in texts if isinstance(text, str))
     for mark in _MARKS:
         text = text.replace(mark, " ")
     return text.strip()

@@ -1,6 +1,6 @@
-"""Paths into the fields of a json: what lies at one, and at which there is text.
+"""Paths into the fields of a json: the value at a path, and the paths that lead to text.
 
-Promises: both agree: what `with_text` names, `look_up` finds. Memory and time are bounded by the json.
+Promises: `look_up` finds what `with_text` names. Memory and time are bounded by the json.
 """
 
 from __future__ import annotations
@@ -10,14 +10,16 @@ from typing import Any
 
 _DEPTH = 3
 _LONGEST = 200
-"""Of a path that is named, characters."""
+"""Most characters of a path that is named."""
 _LOOKED_AT = 200
 """Fields of an object, and entries of a list, that are looked at for text."""
 
 
 def look_up(fields: Any, path: str) -> Any:
-    """The value of a field; dots lead into objects, numbers into lists, and other names into all entries of a list.
-    None where nothing is there."""
+    """The value at a path, None where there is none.
+
+    Dots lead into objects, numbers into lists, and other names into all entries of a list.
+    """
     if isinstance(fields, dict):
         if path in fields:
             return fields[path]

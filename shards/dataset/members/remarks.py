@@ -1,4 +1,4 @@
-"""What is said about members of a sample that are left alone or lack, with the option that helps."""
+"""Remarks on members of a sample that are missing or not read, with the option that helps."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from shards.dataset.members.rules import BY_RANK, OF_KIND, OPTIONS, MemberRules,
 from shards.media.kinds import MEDIA_EXTENSIONS
 
 _TEXT_SUFFIXES = ("txt", "json", "text", "caption")
-"""What a member with text is called by other tools."""
+"""Last parts of the names that other tools give to members with text."""
 _SHOWN = 200
 
 
@@ -28,7 +28,7 @@ def passed_over(extensions: Sequence[str], media: int, rules: MemberRules) -> li
 
 
 def what_lacks(extensions: Sequence[str], rules: MemberRules) -> str:
-    """Why these are no sample, and what would make them one."""
+    """The reason why members are no sample, and what would make them one."""
     found = ", ".join(extensions)[:_SHOWN] or "nothing"
     texts = " or ".join(rules.text_members)
     media = "a medium" if rules.media[0] in OF_KIND else " or ".join(rules.media)
@@ -47,13 +47,13 @@ def what_lacks(extensions: Sequence[str], rules: MemberRules) -> str:
 
 
 def other_texts(extensions: Sequence[str], rules: MemberRules) -> str:
-    """What is to be said of members that may be texts, where those that are read hold none."""
+    """Options that would read other members which may be texts; for a sample whose texts hold none."""
     unread = _maybe_texts([ext for ext in extensions if ext not in rules.text_members])
     return "".join(f"; or read another member: {option}" for option in naming("text_members", unread))
 
 
 def _maybe_texts(extensions: Sequence[str]) -> list[str]:
-    """Members that may be texts: those called so, else any that are no media."""
+    """Members that may be texts: those named like texts, else all that are no media."""
     others = [ext for ext in extensions if ext and suffix(ext) not in MEDIA_EXTENSIONS]
     return [ext for ext in others if suffix(ext) in _TEXT_SUFFIXES] or others
 
@@ -63,7 +63,7 @@ def naming(setting: str, names: list[str]) -> list[str]:
 
 
 def _cut_too_early(extensions: Sequence[str]) -> bool:
-    """Whether some of these would be a sample if keys ended at the last dot."""
+    """True if some members would be a sample if keys ended at the last dot."""
     halves = [(stem, end) for stem, dot, end in (ext.rpartition(".") for ext in extensions) if dot]
     media = {stem for stem, end in halves if end in MEDIA_EXTENSIONS}
     return any(stem in media for stem, end in halves if end in ("txt", "json"))

@@ -1,8 +1,8 @@
-"""Which members of a sample are read: the rules by which an index was made, and the one choice that follows from them.
+"""The rules by which samples are made of members: where a key ends, and which members may be medium and text.
 
-Promises: everybody who asks which member is the medium, which hold the text and where a key ends asks here; the same
-names and rules give the same answer, for one sample (`choose`) and for the columns of an index (`first_members`). An
-index keeps its rules in dataset.json, so readers know them; one without was made before there were any (`UNWRITTEN`).
+`MemberRules` are the rules of an index, which keeps them in dataset.json; an index without any was made before there
+were rules (`UNWRITTEN`). `MemberSettings` are what a config wants otherwise. shards/dataset/members/choice.py applies
+them to the members of a sample.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ OF_KIND = {**{name: KINDS[name].extensions for name in BY_RANK}, "any": MEDIA_EX
 
 
 def _split(names: Any) -> Any:
-    """Names as the command line gives them: separated by commas."""
+    """Names from a text in which commas separate them, as on the command line."""
     if isinstance(names, str):
         return tuple(name.strip() for name in names.split(",") if name.strip())
     return names
@@ -63,7 +63,7 @@ KeyFrom = Literal["path", "name"]
 
 
 class MemberSettings(Frozen):
-    """What a user says about the members of a dataset; None: as its index says."""
+    """What a config says about the members of a dataset; None: as its index says."""
 
     media: Media | None = None
     """Members that may be the medium, best first, by extension as in "input.jpg" or by kind: video, frames, image, any
@@ -80,7 +80,7 @@ class MemberSettings(Frozen):
     """Whether folders in a member's name belong to its key: path, or name. Fixed by the index."""
 
     def given(self) -> dict[str, Any]:
-        """What is said at all."""
+        """The settings that are not None."""
         return {name: value for name in SETTINGS if (value := getattr(self, name)) is not None}
 
 
@@ -90,7 +90,7 @@ _FIXED = ("media", "key_until", "key_from")
 
 
 class MemberRules(Frozen):
-    """How samples are made of members; see MemberSettings for what each rule says."""
+    """How samples are made of members; MemberSettings describes each rule."""
 
     media: Media = BY_RANK
     text_field: _Names | None = None
@@ -101,7 +101,7 @@ class MemberRules(Frozen):
 
     @cached_property
     def ranks(self) -> tuple[Mapping[str, int], Mapping[str, int], Mapping[str, int]]:
-        """Of medium, json and other text: extension -> rank, the lowest is taken."""
+        """Extension -> rank, for medium, json and other text; the member of the lowest rank is taken."""
         media: dict[str, int] = {}
         for rank, name in enumerate(self.media):
             for ext in OF_KIND.get(name, (name,)):
@@ -112,7 +112,7 @@ class MemberRules(Frozen):
 
     @cached_property
     def txt_first(self) -> bool:
-        """Whether text that is no json counts before the fields of a json."""
+        """True if text that is no json counts before the fields of a json."""
         return suffix(self.text_members[0]) != "json"
 
     def split(self, name: str) -> tuple[str, str] | None:
@@ -129,7 +129,7 @@ class MemberRules(Frozen):
         return (stem if self.key_from == "name" else folder + slash + stem), ext.lower()
 
     def with_settings(self, settings: MemberSettings, url: str) -> MemberRules:
-        """The rules of the index of the tars at `url` as a config wants them. Raises ConfigError for what is fixed."""
+        """These rules, changed as a config wants. url: of the tars. Raises ConfigError for a rule that is fixed."""
         given = settings.given()
         wanted = MemberRules(**{**self.model_dump(), **given})
         for name in _FIXED:
@@ -149,7 +149,7 @@ class MemberRules(Frozen):
 
 
 def read_options(options: Mapping[str, str | None]) -> MemberRules:
-    """Rules from what the command line says, by setting; None: nothing. Raises ConfigError that names the option."""
+    """Rules from options of the command line, by setting; None: not given. Raises ConfigError that names the option."""
     try:
         return MemberRules.model_validate({name: value for name, value in options.items() if value is not None})
     except ConfigError as error:
@@ -164,7 +164,7 @@ UNWRITTEN = MemberRules(media=("any",), text_field=())
 
 
 def suffix(ext: str) -> str:
-    """What kind of file a member is: "jpg" of "input.jpg"."""
+    """The kind of file of a member by its extension: "jpg" for "input.jpg"."""
     return ext.rpartition(".")[2]
 
 

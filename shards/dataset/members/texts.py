@@ -9,7 +9,8 @@ from collections.abc import Sequence
 
 from shards.dataset.index.rows import MAX_TEXT_BYTES, MemberRow
 from shards.dataset.members.choice import find_members
-from shards.dataset.members.records import TextError, Texts, parse_texts
+from shards.dataset.members.plain_text import TextError
+from shards.dataset.members.records import Texts, parse_texts
 from shards.dataset.members.rules import UNWRITTEN, MemberRules
 from shards.storage.source import Range, Source
 

@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 from shards.base.errors import MediaError
 from shards.dataset.index.rows import SampleRow
 from shards.dataset.members.choice import MemberError
-from shards.dataset.members.records import TextError
+from shards.dataset.members.plain_text import TextError
 from shards.dataset.members.rules import MemberRules, suffix
 from shards.dataset.tars import apart
 from shards.dataset.tars.entries import Entry

@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mcg.tasks.task import label_of, text_of
-from shards.dataset.members.records import TextError, parse_texts
+from shards.dataset.members.plain_text import TextError
+from shards.dataset.members.records import parse_texts
 
 
 @pytest.mark.parametrize(

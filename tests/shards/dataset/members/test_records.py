@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shards.dataset.members import records
-from shards.dataset.members.records import TextError, Texts, parse_texts
+from shards.dataset.members.plain_text import TextError
+from shards.dataset.members.records import Texts, parse_texts
 from shards.dataset.members.rules import UNWRITTEN, MemberRules
 
 values = st.recursive(
@@ -118,20 +118,6 @@ def test_numbers_stay_what_they_are() -> None:
     assert parse_texts(text, b"x").records == [{**numbers, "caption": "x"}]
 
 
-@pytest.mark.parametrize("number", [b"NaN", b"Infinity", b"-Infinity", b"1e999", b"-" + b"9" * 400 + b".5"])
-def test_a_number_that_json_does_not_have_costs_nothing_where_it_is_not_used(number: bytes) -> None:
-    found = parse_texts(b'{"similarity": %b, "deep": [{"a": %b}, 1]}' % (number, number), b"x")
-    assert found.records == [{"similarity": None, "deep": [{"a": None}, 1], "caption": "x"}]
-    assert len(found.notes) == 1 and "read as null" in found.notes[0]
-    ours = parse_texts(b'{"records": [{"caption": "a"}], "score": %b}' % number, None)
-    assert ours.records == [{"caption": "a"}] and ours.meta == {"score": None} and len(ours.notes) == 1
-
-
-def test_the_reason_names_the_first_of_such_numbers() -> None:
-    with pytest.raises(records._NotFinite, match="NaN is no json"):
-        records._DECODER.decode("[1, NaN, 1e999]")
-
-
 @pytest.mark.parametrize("depth", [400, 700, 900, 950, 980, 5_000])
 @pytest.mark.parametrize(
     "text",
@@ -233,18 +219,3 @@ def test_with_no_field_named_the_fields_are_the_record_as_they_are() -> None:
 def test_json_is_read_in_every_encoding_that_json_may_have(encoding: str) -> None:
     text = json.dumps({"caption": "café 中文"}, ensure_ascii=False).encode(encoding)
     assert parse_texts(text, None).records == [{"caption": "café 中文"}]
-
-
-@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-32"])
-def test_a_txt_is_read_in_the_encoding_that_its_first_bytes_say(encoding: str) -> None:
-    assert parse_texts(None, "café 中文\n".encode(encoding)).records == [{"caption": "café 中文"}]
-    for order in ("-le", "-be"):
-        if encoding in ("utf-16", "utf-32"):
-            assert parse_texts(None, ("\ufeff中文").encode(encoding + order)).records == [{"caption": "中文"}]
-            assert parse_texts(None, "a cat".encode(encoding + order)).records == [{"caption": "a cat"}]
-
-
-@pytest.mark.parametrize("txt", ["café".encode("latin-1"), "中文".encode("gbk"), b"a\0b", b"\xff\xfea"])
-def test_a_txt_that_is_no_text_is_refused_with_the_remedy(txt: bytes) -> None:
-    with pytest.raises(TextError, match="convert it"):
-        parse_texts(None, txt)

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from shards.dataset.index.rows import MemberRow
-from shards.dataset.members.records import TextError, Texts
+from shards.dataset.members.plain_text import TextError
+from shards.dataset.members.records import Texts
 from shards.dataset.members.texts import read_texts
 from shards.storage.local import LocalSource
 from shards.storage.open import open_source
