@@ -16,9 +16,17 @@ from functools import partial
 from itertools import chain, islice
 from typing import Any
 
-from shards.base import MediaError, logger, printable
+from shards.base import Engine, MediaError, logger, printable, threads
 from shards.cli import Progress
-from shards.dataset import MAX_MEDIA_BYTES, DatasetWriter, DuplicateKey, SampleRefused
+from shards.dataset import (
+    MAX_MEDIA_BYTES,
+    NUM_EXAMPLES,
+    ConversionError,
+    DatasetWriter,
+    DuplicateKey,
+    Report,
+    SampleRefused,
+)
 from shards.media import (
     MEDIA_EXTENSIONS,
     STILL_BESIDE_FILM,
@@ -29,10 +37,8 @@ from shards.media import (
     with_remedy,
 )
 from tools.conversion import convert_dataset
-from tools.engine import Engine, threads
 from tools.media.profiles import Profile
 from tools.media.transcode import transcode
-from tools.report import NUM_EXAMPLES, ConversionError, Report
 from tools.rows import BAD_MEDIA, DUPLICATE, MALFORMED, BadRow, Row
 
 _logger = logger(__name__)

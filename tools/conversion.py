@@ -16,11 +16,18 @@ from contextlib import closing
 from itertools import islice
 from typing import Any, TypeVar
 
+from shards.base import Engine
 from shards.cli import Progress
-from shards.dataset import QUARANTINE_FILE, AlreadyFinished, DatasetWriter, WriteSummary
+from shards.dataset import (
+    NUM_EXAMPLES,
+    QUARANTINE_FILE,
+    AlreadyFinished,
+    ConversionError,
+    DatasetWriter,
+    Report,
+    WriteSummary,
+)
 from shards.storage import open_source
-from tools.engine import Engine
-from tools.report import NUM_EXAMPLES, ConversionError, Report
 from tools.rows import BadRow
 
 Item = TypeVar("Item")
@@ -43,7 +50,7 @@ def convert(
             bad = made if isinstance(made, BadRow) else write(made)
             if bad is not None:
                 quarantine(bad)
-                report.refuse(bad)
+                report.refuse(bad.kind, bad.example)
             report.num_rows += 1
             if progress is not None:
                 progress.update(report.num_rows, quarantined=report.num_quarantined)

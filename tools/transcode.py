@@ -18,17 +18,25 @@ from typing import Any
 
 import numpy as np
 
-from shards.base import MediaError, shown
+from shards.base import Engine, MediaError, shown, threads
 from shards.cli import Progress
-from shards.dataset import DatasetWriter, DuplicateKey, Index, SampleRefused, ShardRows, TextError, suffix
+from shards.dataset import (
+    ConversionError,
+    DatasetWriter,
+    DuplicateKey,
+    Index,
+    Report,
+    SampleRefused,
+    ShardRows,
+    TextError,
+    suffix,
+)
 from shards.media import with_remedy
 from shards.read import Fetched, Origin, Reader, SampleError
 from tools.conversion import convert_dataset
-from tools.engine import Engine, threads
 from tools.media.profiles import Profile, describe
 from tools.media.transcode import Transcoded, transcode
 from tools.quality import Medium, Quality, measure
-from tools.report import ConversionError, Report
 from tools.rows import BAD_MEDIA, DUPLICATE, MALFORMED, BadRow
 
 _DAMAGED = "damaged sample"

@@ -12,12 +12,12 @@ from pathlib import Path
 
 import pytest
 
+from shards.base.engines import LOOK_AHEAD
 from shards.base.errors import DatasetError
+from shards.dataset.report import ConversionError
 from tests.tools.watching import watch
 from tools.build import build
 from tools.datasets import webvid
-from tools.engine import LOOK_AHEAD
-from tools.report import ConversionError
 from tools.rows import MALFORMED, BadRow, Row
 
 CAPTION = ({"caption": "a picture"},)

@@ -7,10 +7,10 @@ from typing import NamedTuple
 
 import pytest
 
+from shards.base.engines import threads
+from shards.dataset.report import Report
 from tests.tools.watching import watch
 from tools.conversion import convert
-from tools.engine import threads
-from tools.report import Report
 from tools.rows import MALFORMED, BadRow
 
 
@@ -41,4 +41,4 @@ def test_an_error_of_the_writer_stops_the_work() -> None:
 
     with pytest.raises(OSError, match="disk"):
         convert(Report(name="d", out="out"), iter(range(1000)), _work, fail, lambda bad: None, engine=threads(2))
-    assert not [thread for thread in threading.enumerate() if thread.name.startswith("convert")]
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("engine")]

@@ -15,6 +15,7 @@ from shards.base.errors import DatasetError
 from shards.dataset.index.index import Index
 from shards.dataset.indexing.indexer import index_tars
 from shards.dataset.members.rules import MemberRules
+from shards.dataset.report import ConversionError
 from shards.dataset.tars.looks import Looks
 from shards.dataset.writing.writer import DatasetWriter
 from shards.media.facts import KeyFrames
@@ -28,7 +29,6 @@ from tests.tools.test_build import files, members, quarantine
 from tests.tools.watching import watch
 from tools.media.profiles import FramesProfile, Profile, VideoProfile
 from tools.media.transcode import transcode
-from tools.report import ConversionError
 from tools.transcode import TranscodeReport, transcode_dataset
 
 ROOT = Path(__file__).resolve().parents[2]

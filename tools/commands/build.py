@@ -110,7 +110,7 @@ def _build(
     """Build a dataset from the options of its own and of every build."""
     with one_line_errors(debug, STOPPED):
         profile = find_profile(media_profile, profile_changes)
-        from tools import engine
+        from shards.base import threads as in_threads
         from tools.build import build
         from tools.provenance import provenance_of
 
@@ -127,7 +127,7 @@ def _build(
                 samples_per_shard=samples_per_shard,
                 provenance=provenance_of(dataset, own, samples_per_shard, limit, profile),
                 limit=limit,
-                engine=engine.threads(threads),
+                engine=in_threads(threads),
                 profile=profile[1] if profile else None,
                 progress=progress,
             )

@@ -38,7 +38,7 @@ def export_ffcv(
     Exit codes: 0 done, 1 an error, or more failed than --max-quarantined, 2 wrong usage, 3 a bug, 130 stopped.
     """
     with one_line_errors(debug, "stopped; nothing was written"):
-        from tools.engine import threads
+        from shards.base import threads
         from tools.ffcv.export import export
         from tools.ffcv.file_writer import MODES
 

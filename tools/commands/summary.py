@@ -8,7 +8,7 @@ import typer
 
 from shards.base import complain, say
 from shards.cli import PROBLEMS, emit, facts_table, print_examples
-from tools.report import Report
+from shards.dataset import Report
 
 STOPPED = "stopped; finished shards stay, the same command goes on after them"
 """What Ctrl-C is answered."""

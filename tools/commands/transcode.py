@@ -63,9 +63,9 @@ def _transcode(
     with one_line_errors(debug, STOPPED):
         found = find_profile(profile_name, profile_changes)
         assert found is not None
+        from shards.base import threads as in_threads
         from shards.dataset import Index
         from shards.storage import open_source
-        from tools.engine import threads as in_threads
         from tools.transcode import transcode_dataset
 
         there = Index.open(open_source(source, root or ()), root or ()).dataset

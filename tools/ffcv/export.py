@@ -17,15 +17,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TextIO
 
-from shards.base import DatasetError
+from shards.base import DatasetError, Engine, threads
 from shards.cli import Progress
+from shards.dataset import NUM_EXAMPLES, ConversionError, Report
 from shards.read import MAX_FRAMES, Beton, BetonReader, Origin
 from tools.conversion import convert
-from tools.engine import Engine, threads
 from tools.ffcv.file_writer import SETTINGS, FileWriter, Mode
 from tools.ffcv.out_file import written_aside
 from tools.ffcv.samples import Failure, Samples
-from tools.report import NUM_EXAMPLES, ConversionError, Report
 from tools.rows import BadRow, OptionError
 
 

@@ -12,10 +12,9 @@ from typing import Any, Literal
 
 import numpy as np
 
-from shards.dataset import MAX_TEXT_BYTES
+from shards.dataset import MAX_TEXT_BYTES, ConversionError
 from shards.read import FieldKind, checksum, fields, row_type
 from tools.ffcv.samples import Failure, Ready
-from tools.report import ConversionError
 
 Mode = Literal["raw", "jpg"]
 MODES: dict[str, Mode] = {"raw": "raw", "jpg": "jpg"}

@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
-from tools.report import ConversionError
+from shards.dataset import ConversionError
 from tools.rows import OptionError
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from itertools import islice
 from typing import TYPE_CHECKING
 
 import typer
@@ -90,13 +91,12 @@ def show(report: IndexReport, as_json: bool, max_quarantined: float = 1.0) -> No
         say(f"found: {report.found}", sys.stderr)
     for note, count in report.notes.items():
         say(f"{count:,} samples: {note}", sys.stderr)
-    for top in report.reasons[:_NUM_REASONS]:
-        member = "" if top["member"] is None else f":{top['member']}"
-        say(f"{top['count']:,} quarantined, as {top['shard']}{member}: {top['reason']}", sys.stderr)
+    for count, example in islice(zip(report.quarantined.values(), report.examples, strict=True), _NUM_REASONS):
+        say(f"{count:,} quarantined, as {example}", sys.stderr)
     share = report.share_quarantined
     too_many = share > max_quarantined or share == 1
     if too_many:
-        of = f"{report.num_quarantined:,} of {report.num_samples + report.num_quarantined:,} samples ({share:.1%})"
+        of = f"{report.num_quarantined:,} of {report.num_rows:,} samples ({share:.1%})"
         allowed = f"; allowed are {max_quarantined:.1%}, see --max-quarantined" if report.num_samples else ""
         where = "the commonest reasons are above, all are in quarantine.jsonl there"
         complain(f"{report.out}: {of} are quarantined{allowed}; {where}")
@@ -106,8 +106,12 @@ def show(report: IndexReport, as_json: bool, max_quarantined: float = 1.0) -> No
 
 def _table(report: IndexReport) -> RenderableType:
     rows = [
-        (label.removeprefix("num_"), f"{value:,}" if isinstance(value, int) else str(value))
+        (label.removeprefix("num_"), f"{value:,}" if isinstance(value, int) else _shown(value))
         for label, value in report.to_dict().items()
-        if label not in ("damaged", "reasons", "notes", "found")
+        if label not in ("damaged", "quarantined", "examples", "notes", "found", "finished_before")
     ]
     return facts_table(f"{report.name} -> {report.out}", [*rows, ("left out", str(len(report.damaged)))])
+
+
+def _shown(value: object) -> str:
+    return f"{value:.1f}" if isinstance(value, float) else str(value)

@@ -11,16 +11,16 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from concurrent.futures import CancelledError
+from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 import typer
 
+from shards.base.engines import threads
 from shards.base.errors import UsageError
 from shards.base.printing import cell, complain, json_line
 from shards.cli.exit_codes import PROBLEMS, one_line_errors
@@ -32,6 +32,7 @@ from shards.cli.verbs.open_dataset import Dataset, open_dataset
 from shards.cli.verbs.tables import shard_tables
 
 if TYPE_CHECKING:
+    import pyarrow as pa
     from rich.console import RenderableType
 
     from shards.dataset.checking.problems import Problem, ShardReport
@@ -140,7 +141,7 @@ def _verify_dataset(dataset: Dataset, quick: bool, decode: bool, jobs: int, quar
 def _reports(
     dataset: Dataset, quick: bool, decode: bool, jobs: int, advance: Callable[[int], None]
 ) -> Iterator[ShardReport]:
-    """The reports of all shards in order; at most `jobs` are checked and as many wait for their turn."""
+    """The reports of all shards, in order."""
     from shards.dataset.checking.verify import check_shard
     from shards.dataset.checking.verify_members import COLUMNS, ShardMembers
     from shards.dataset.indexing.publish import is_own
@@ -151,7 +152,6 @@ def _reports(
     table = dataset.index.shards
     quarantined = getattr(table, "num_quarantined", None)
     lines = read_quarantine(dataset.index.source) if is_own(dataset.index.dataset) else None
-    pending: deque[Future[ShardReport]] = deque()
     stopped = threading.Event()
 
     def on_bytes(number: int) -> None:
@@ -159,33 +159,27 @@ def _reports(
             raise CancelledError
         advance(number)
 
-    with ThreadPoolExecutor(jobs, thread_name_prefix="shards-verify") as pool:
+    def check(shard: tuple[int, pa.Table]) -> ShardReport:
+        number, rows = shard
+        return check_shard(
+            dataset.shards,
+            table.names[number],
+            int(table.bytes[number]),
+            table.checksums[number],
+            int(table.num_elements[number]),
+            ShardMembers(rows, dataset.index.rules),
+            quick=quick,
+            decoder=decoder,
+            left_out=quarantined is not None and bool(quarantined[number]),
+            quarantined=None if lines is None else lines.get(table.names[number], ()),
+            on_bytes=on_bytes,
+        )
+
+    with closing(threads(jobs)(check, shard_tables(dataset, COLUMNS))) as reports:
         try:
-            for number, rows in shard_tables(dataset, COLUMNS):
-                if len(pending) >= 2 * jobs:
-                    yield pending.popleft().result()
-                pending.append(
-                    pool.submit(
-                        check_shard,
-                        dataset.shards,
-                        table.names[number],
-                        int(table.bytes[number]),
-                        table.checksums[number],
-                        int(table.num_elements[number]),
-                        ShardMembers(rows, dataset.index.rules),
-                        quick=quick,
-                        decoder=decoder,
-                        left_out=quarantined is not None and bool(quarantined[number]),
-                        quarantined=None if lines is None else lines.get(table.names[number], ()),
-                        on_bytes=on_bytes,
-                    )
-                )
-            while pending:
-                yield pending.popleft().result()
+            yield from reports
         finally:
             stopped.set()  # Ctrl-C waits for the piece that is being read, not for whole shards
-            for future in pending:
-                future.cancel()
 
 
 @contextmanager

@@ -4,35 +4,26 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
 from shards.dataset.indexing.publish import Header, Piece
+from shards.dataset.report import Report
 from shards.dataset.tars.reasons import Reasons
 
 
-@dataclass(slots=True)
-class IndexReport:
-    """What a run did; num_groups == num_samples + num_quarantined over the shards that are indexed."""
+@dataclass(slots=True, kw_only=True)
+class IndexReport(Report):
+    """What a run did; rows are the samples in the tars that are indexed."""
 
-    name: str
-    out: str
     root: str
-    num_shards: int = 0
+    """Where the tars lie."""
     num_scanned: int = 0
     """Of the shards, those that this run looked into; the others were known."""
     num_gone: int = 0
     """Shards of the index before that are not there any more."""
-    num_samples: int = 0
-    num_records: int = 0
-    """-1: not known."""
-    num_quarantined: int = 0
-    bytes: int = 0
-    """Of the shards together."""
     damaged: dict[str, str] = field(default_factory=dict)
     """Shards that were left out, with the reason."""
-    reasons: list[dict[str, Any]] = field(default_factory=list)
-    """The commonest of the quarantine: count, reason, shard, member (the last three of the first such sample)."""
     notes: dict[str, int] = field(default_factory=dict)
     """What is to be said about how many samples of the shards that were scanned."""
     found: str = ""
@@ -41,10 +32,7 @@ class IndexReport:
     @property
     def share_quarantined(self) -> float:
         """Of all samples, 0 to 1."""
-        return self.num_quarantined / max(1, self.num_samples + self.num_quarantined)
-
-    def to_dict(self) -> dict[str, Any]:
-        return asdict(self)
+        return self.num_quarantined / max(1, self.num_rows)
 
 
 def report(
@@ -62,6 +50,9 @@ def report(
     for piece in pieces:
         notes.update(piece.notes)
     records = [piece.entry.num_elements for piece in pieces]
+    samples = sum(piece.entry.num_samples for piece in pieces)
+    quarantined = sum(piece.num_quarantined for piece in pieces)
+    top = reasons.top()
     return IndexReport(
         name=header.name,
         out=out,
@@ -69,11 +60,18 @@ def report(
         num_shards=len(pieces),
         num_scanned=num_scanned,
         num_gone=num_gone,
-        num_samples=sum(piece.entry.num_samples for piece in pieces),
+        num_rows=samples + quarantined,
+        num_samples=samples,
         num_records=-1 if -1 in records else sum(records),
-        num_quarantined=sum(piece.num_quarantined for piece in pieces),
+        num_quarantined=quarantined,
+        quarantined={first["reason"]: first["count"] for first in top},
+        examples=[_place(first) + first["reason"] for first in top],
         bytes=sum(piece.entry.bytes for piece in pieces),
         damaged=dict(damaged),
-        reasons=reasons.top(),
         notes=dict(notes.most_common()),
     )
+
+
+def _place(first: Mapping[str, Any]) -> str:
+    """Where the first sample with a reason lies: "SHARD: " or "SHARD:MEMBER: "."""
+    return f"{first['shard']}: " if first["member"] is None else f"{first['shard']}:{first['member']}: "

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from collections.abc import Callable, Iterator, Sequence
 
 from shards.base.errors import DatasetError, MissingFile, SourceError, WrongPlace
@@ -60,6 +61,7 @@ def index_tars(
     Raises PatternError, DamagedShard (only if strict), DatasetError when `out` holds something else, WriteError,
     SourceError, CannotStart. After an error the finished shards stay for the next run.
     """
+    begin = time.monotonic()
     if looks.media and not looks.checksums:
         raise PatternError("media facts need the bytes of the media: leave out --headers, or --media")
     if jobs > 1:
@@ -80,6 +82,7 @@ def index_tars(
         )
         done = _Run(target, root, header, looks, jobs, strict, on_shard, roots).run(names, shown(pattern))
         done.found = ENERGON if is_energon(root) else ""
+        done.seconds = time.monotonic() - begin
         return done
     finally:
         target.release()

@@ -10,17 +10,17 @@ from pathlib import Path
 
 import pytest
 
+from shards.base.engines import threads
 from tests.tools.commands.command_line import CHEAP, ROOT, invoke
 from tests.tools.test_build import files
 from tests.tools.test_transcode import SMALL, write_source
-from tools.engine import threads
 from tools.media.profiles import PROFILES
 from tools.transcode import transcode_dataset
 
 KILLED = """
 import sys
 from tests.tools.watching import watch
-from tools.engine import threads
+from shards.base.engines import threads
 from tools.media.profiles import VideoProfile
 from tools.transcode import transcode_dataset
 

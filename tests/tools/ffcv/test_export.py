@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from shards.dataset.report import ConversionError
 from shards.dataset.writing.writer import DatasetWriter
 from shards.loader.config import LoaderConfig
 from shards.loader.loader import Loader
@@ -22,7 +23,6 @@ from shards.read.sample import Sample
 from tests.tools.commands.command_line import invoke
 from tests.tools.ffcv.conftest import BROKEN, ROOT, SIZE
 from tools.ffcv.export import export
-from tools.report import ConversionError
 
 pytestmark = pytest.mark.usefixtures("ffcv")
 

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
+from shards.dataset.report import ConversionError
 from shards.dataset.writing.writer import DatasetWriter
 from shards.media.facts import MediaFacts
 from tools.ffcv.export import export
-from tools.report import ConversionError
 
 pytestmark = pytest.mark.usefixtures("ffcv")
 

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from shards.dataset.report import ConversionError
 from tests.tools.ffcv.conftest import ROOT
 from tests.tools.watching import watch
 from tools.ffcv.export import export
-from tools.report import ConversionError
 
 pytestmark = pytest.mark.usefixtures("ffcv")
 

@@ -187,7 +187,7 @@ def test_an_index_that_cannot_be_read_on_ends_the_checks_that_run(dataset: Path,
     (dataset / "index.parquet").write_bytes(data)
     result = run("verify", dataset, "--jobs", "1")
     assert result.exit_code == 1 and "index.parquet: row group 2" in result.stderr
-    assert not [thread for thread in threading.enumerate() if thread.name.startswith("shards-verify")]
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("engine")]
 
 
 def test_quick_and_decode_exclude_each_other(built: Path, run: Callable[..., Result]) -> None:

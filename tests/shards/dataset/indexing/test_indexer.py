@@ -481,7 +481,7 @@ def test_the_reason_names_the_option_with_which_the_sample_is_good(
     report = index_tars(str(tmp_path / "d"))
     assert (report.num_samples, report.share_quarantined) == (0, 1)
     rules = read_options(options)
-    reasons = " ".join(top["reason"] for top in report.reasons)
+    reasons = " ".join(report.quarantined)
     for option in rules.options().split():
         assert option in reasons or option in ("alt", "caption.en", "''")
     report = index_tars(str(tmp_path / "d"), looks=Looks(rules=rules))

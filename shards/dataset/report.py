@@ -1,4 +1,4 @@
-"""The report of a conversion: what came in, and what became of it.
+"""The report of a conversion (build, transcode, export, index): what came in, and what became of it.
 
 Promises: rows in = samples + quarantined, checked against what the files hold. What earlier, killed runs of the same
 conversion had done is part of it.
@@ -9,8 +9,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from shards.base import PrintableError
-from tools.rows import BadRow
+from shards.base.errors import PrintableError
 
 NUM_EXAMPLES = 20
 """Quarantined rows and dropped records that a report quotes; all of them stand in the dataset."""
@@ -31,9 +30,10 @@ class Report:
     """Of num_rows, those that an earlier run had dealt with."""
     num_samples: int = 0
     num_records: int = 0
+    """-1: not known (tars that were indexed by their headers)."""
     num_quarantined: int = 0
     quarantined: dict[str, int] = field(default_factory=dict)
-    """Rows by kind of reason, the commonest first."""
+    """Rows by kind of reason, the commonest first; of an index the commonest kinds, each by its first reason."""
     examples: list[str] = field(default_factory=list)
     """Of quarantined rows."""
     num_shards: int = 0
@@ -47,12 +47,12 @@ class Report:
         """For --json."""
         return asdict(self)
 
-    def refuse(self, bad: BadRow) -> None:
-        """Count a row that gives no sample."""
+    def refuse(self, kind: str, example: str) -> None:
+        """Count a row that gives no sample. example: how it is quoted; empty for what is not worth it."""
         self.num_quarantined += 1
-        self.quarantined[bad.kind] = self.quarantined.get(bad.kind, 0) + 1
-        if bad.example and len(self.examples) < NUM_EXAMPLES:
-            self.examples.append(bad.example)
+        self.quarantined[kind] = self.quarantined.get(kind, 0) + 1
+        if example and len(self.examples) < NUM_EXAMPLES:
+            self.examples.append(example)
 
     def check_usable(self, source: str) -> None:
         """Raise ConversionError where every row of the source was refused."""
