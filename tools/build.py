@@ -34,7 +34,6 @@ from shards.media import (
     MediaFacts,
     is_still_beside_film,
     probe_table,
-    with_remedy,
 )
 from tools.conversion import convert_dataset
 from tools.media.profiles import Profile
@@ -147,7 +146,7 @@ def _load(row: Row | BadRow, source: str, profile: Profile | None) -> _Loaded | 
         made = transcode(media, row.extension, profile)
         return _Loaded(row, made.media, made.ext, made.facts, made.key_frames)
     except MediaError as error:
-        return bad(f"{with_remedy(error)}, or accept the loss")
+        return bad(f"{error.advice}, or accept the loss")
 
 
 def _read(path: str) -> bytes | None:

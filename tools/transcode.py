@@ -31,7 +31,6 @@ from shards.dataset import (
     TextError,
     suffix,
 )
-from shards.media import with_remedy
 from shards.read import Fetched, Origin, Reader, SampleError
 from tools.conversion import convert_dataset
 from tools.media.profiles import Profile, describe
@@ -158,7 +157,7 @@ def _make(reader: Reader, profile: Profile, place: tuple[int, int]) -> _Made | B
     try:
         media = transcode(_bytes(fetched), ext, profile)
     except MediaError as error:
-        return bad(BAD_MEDIA, f".{ext}: {with_remedy(error)}, or accept the loss")
+        return bad(BAD_MEDIA, f".{ext}: {error.advice}, or accept the loss")
     used = 1 + sum(text is not None for text in (fetched.json, fetched.txt))
     return _Made(origin, media, records, meta, len(rows.members(row)) - used)
 

@@ -61,6 +61,11 @@ class ChangedFile(SourceError):
 class MediaError(PrintableError, ValueError):
     """Bytes that cannot be used as a video or picture; the message is the reason."""
 
+    @property
+    def advice(self) -> str:
+        """The reason and what to do."""
+        return f"{self}; fetch it again"
+
 
 class CursorMismatch(PrintableError, ValueError):
     """A saved position that does not belong to this data or this order."""

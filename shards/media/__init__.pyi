@@ -20,7 +20,6 @@ from .pictures.first_bytes import answer as answer
 from .pictures.first_bytes import archive as archive
 from .pictures.first_bytes import compression as compression
 from .pictures.picture import open_image as open_image
-from .pictures.picture import with_remedy as with_remedy
 from .pictures.signatures import foreign_kind as foreign_kind
 from .pictures.signatures import picture_extension as picture_extension
 from .pictures.transparency import has_alpha as has_alpha

@@ -45,10 +45,10 @@ _DEPTH_OF_PNG = 24
 class WrongKind(MediaError):
     """A file that is no picture of a form read here; the message says what it is and what to do with it."""
 
-
-def with_remedy(error: MediaError) -> str:
-    """What is wrong with a medium and what to do."""
-    return str(error) if isinstance(error, WrongKind) else f"{error}; fetch it again"
+    @property
+    def advice(self) -> str:
+        """The reason and what to do, which the message says."""
+        return str(self)
 
 
 @contextmanager

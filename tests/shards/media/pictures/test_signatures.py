@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from shards.base.errors import MediaError
-from shards.media.pictures.picture import WrongKind, with_remedy
+from shards.media.pictures.picture import WrongKind
 from shards.media.pictures.signatures import foreign_kind, known_picture, picture_extension
 from shards.media.probe import probe
 from tests.shards.pictures import saved, scene
@@ -63,7 +63,7 @@ def test_a_file_of_another_kind_is_not_to_be_fetched_again_a_broken_one_is() -> 
     for data in (FILES["a HEIC picture"][0], b"\xff\xd8\xff\xe0broken"):
         with pytest.raises(MediaError) as caught:
             probe(data, "x.jpg")
-        messages.append(with_remedy(caught.value))
+        messages.append(caught.value.advice)
     assert messages[0].endswith("; convert it to JPEG, PNG, WebP or AVIF")
     assert messages[1].endswith("; fetch it again")
 
