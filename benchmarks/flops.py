@@ -28,7 +28,7 @@ from mcg.model.mcg import MCG
 from mcg.model.mcg_config import MCGConfig
 from mcg.model.part_configs import TimeSformerConfig
 from mcg.model.states import Fused, TextStates, VideoStates
-from mcg.text import TextCodec
+from mcg.text.wordpiece import TextCodec
 
 
 def parts(model: MCG, tokens: int, answer_tokens: int, frames: int) -> dict[str, Callable[[], Any]]:

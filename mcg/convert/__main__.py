@@ -52,7 +52,7 @@ def main(
         from mcg.convert.output import write_checkpoint
         from mcg.convert.reading import read_checkpoint
         from mcg.convert.report import table
-        from mcg.text import TextCodec
+        from mcg.text.wordpiece import TextCodec
 
         released = read_checkpoint(place)
         family = detect(released) if kind == "auto" else FAMILIES[kind]

@@ -19,7 +19,7 @@ from mcg.convert.families import TARGETS
 from mcg.convert.rules import ConvertError, Family, Rule
 from mcg.engine.checkpoint import Checkpoint
 from mcg.engine.weights import read_weights
-from mcg.text import TextCodec
+from mcg.text.wordpiece import TextCodec
 
 
 def start_from(model: nn.Module, config: Any, checkpoint: Checkpoint, codec: TextCodec) -> str:

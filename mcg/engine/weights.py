@@ -13,7 +13,7 @@ from torch import nn
 from mcg.engine.checkpoint import CheckpointError, find_checkpoint, what_is_wrong
 
 if TYPE_CHECKING:
-    from mcg.text import TextCodec
+    from mcg.text.wordpiece import TextCodec
 
 
 def read_weights(folder: Path, codec: TextCodec | None = None) -> dict[str, torch.Tensor]:

@@ -8,7 +8,7 @@ from torch.nn import functional
 from mcg.objectives.config import ClassificationConfig
 from mcg.objectives.objective import Objective
 from mcg.objectives.states import States
-from mcg.text import NO_LABEL
+from mcg.text.wordpiece import NO_LABEL
 
 
 class Classification(Objective):

@@ -23,17 +23,17 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from mcg.answering.answer_list import AnswerListError, read_answers
 from mcg.metrics.accuracy import accuracy, commonest_answer_accuracy
 from mcg.metrics.wups import THRESHOLDS, Wups, wups_table
 from mcg.model.config import ModelConfig
 from mcg.model.model import Model
 from mcg.model.states import Fused, GenerationPlan
 from mcg.scoring.submission import Submission, submission
-from mcg.tasks.answer_list import AnswerListError, read_answers
 from mcg.tasks.config import OpenQAConfig
 from mcg.tasks.question import asked_types, fuse_questions, ones, question_arrays, question_meta
 from mcg.tasks.task import Scores, Task
-from mcg.text import NO_LABEL
+from mcg.text.wordpiece import NO_LABEL
 from mcg.wordnet import WordNet, find_wordnet
 from shards import Batch, EncodedClip, Sample, SampleError
 from shards.loader import RngFactory

@@ -15,7 +15,7 @@ from mcg.metrics.retrieval import recall
 from mcg.model.model import Model
 from mcg.tasks.config import PretrainConfig
 from mcg.tasks.task import Scores, Task, text_of
-from mcg.text import NO_LABEL, Ids, TextCodec
+from mcg.text.wordpiece import NO_LABEL, Ids, TextCodec
 from shards import Batch, EncodedClip, Sample, SampleError
 from shards.loader import RngFactory
 from shards.media import ClipConfig, plan_clip

@@ -16,7 +16,7 @@ from torch import Tensor
 from mcg.model.model import Model
 from mcg.model.states import Fused
 from mcg.tasks.task import label_of, text_of
-from mcg.text import Ids, TextCodec
+from mcg.text.wordpiece import Ids, TextCodec
 from shards import Origin, Sample, SampleError
 
 FAILED_TYPE = "failed"

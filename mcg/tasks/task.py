@@ -16,7 +16,7 @@ from mcg.model.config import ModelConfig
 from mcg.model.model import Model
 from mcg.scoring.submission import Submission
 from mcg.tasks.config import ClipTaskConfig
-from mcg.text import TextCodec
+from mcg.text.wordpiece import TextCodec
 from shards import Batch, EncodedClip, Sample
 from shards.dataset import is_whole
 from shards.loader import RngFactory

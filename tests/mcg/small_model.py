@@ -11,7 +11,7 @@ from mcg.model.mcg import MCG
 from mcg.model.mcg_config import MCGConfig
 from mcg.model.part_configs import TextConfig, TimeSformerConfig
 from mcg.objectives.config import ObjectivesConfig
-from mcg.text import NO_LABEL
+from mcg.text.wordpiece import NO_LABEL
 
 OBJECTIVES = tuple(name for name in ObjectivesConfig.model_fields if name != "compat")
 """Names of all objectives."""

@@ -169,7 +169,7 @@ def test_another_width_is_named(run: Path, tmp_path: Path) -> None:
 
 
 def test_another_vocabulary_is_named(run: Path, tmp_path: Path) -> None:
-    from mcg.text import TextCodec
+    from mcg.text.wordpiece import TextCodec
 
     words = TextCodec().file.read_text("utf-8").splitlines()
     file = tmp_path / "task.yaml"

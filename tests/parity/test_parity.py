@@ -30,7 +30,7 @@ from mcg.objectives.generation import Generation
 from mcg.objectives.masked_lm import MaskedLM
 from mcg.objectives.states import States
 from mcg.objectives.token_contrast import TokenContrast, merge_words
-from mcg.text import TextCodec
+from mcg.text.wordpiece import TextCodec
 from tests.parity.released import GOLDEN, Case, case_files, compare, read_case, released_mcg, released_model
 
 SEP = 102

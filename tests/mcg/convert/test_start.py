@@ -14,7 +14,7 @@ from mcg.convert.rules import ConvertError
 from mcg.convert.start import start_from
 from mcg.engine.checkpoint import CheckpointError, find_checkpoint
 from mcg.model.mcg import MCG
-from mcg.text import TextCodec
+from mcg.text.wordpiece import TextCodec
 from tests.mcg.small_checkpoint import run_config, write_checkpoint
 
 CODEC = TextCodec()

@@ -12,7 +12,7 @@ from mcg.engine.tensors import to_tensors
 from mcg.model.mcg import MCG
 from mcg.tasks.config import MultipleChoiceConfig
 from mcg.tasks.multiple_choice import MultipleChoice
-from mcg.text import TextCodec
+from mcg.text.wordpiece import TextCodec
 from shards import Batch, EncodedClip, SampleError
 from shards.loader.stages.batch import Slot
 from shards.loader.stages.collate import collate

@@ -11,12 +11,12 @@ import pytest
 import torch
 from pydantic import ValidationError
 
+from mcg.answering.answer_list import AnswerListError
 from mcg.model.mcg import MCG
 from mcg.model.states import Fused
-from mcg.tasks.answer_list import AnswerListError
 from mcg.tasks.config import OpenQAConfig
 from mcg.tasks.open_qa import OpenQA, first_token_log_probs
-from mcg.text import NO_LABEL, TextCodec
+from mcg.text.wordpiece import NO_LABEL, TextCodec
 from mcg.wordnet import WordNetError
 from shards import MediaFacts, Origin, Sample, SampleError
 from shards.base.errors import MediaError

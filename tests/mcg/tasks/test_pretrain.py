@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from mcg.tasks.config import PretrainConfig
 from mcg.tasks.pretrain import Pretrain, mask_pieces
-from mcg.text import NO_LABEL, TextCodec
+from mcg.text.wordpiece import NO_LABEL, TextCodec
 from shards import SampleError
 from shards.media.clip_config import ClipConfig
 from tests.mcg.tasks.small_sample import draws, sample

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mcg.tasks.question import asked_types, fuse_questions, ones, question_arrays, question_meta, same_clips
-from mcg.text import TextCodec
+from mcg.text.wordpiece import TextCodec
 from shards import Origin, SampleError
 from tests.mcg.small_model import make_inputs, make_model
 from tests.mcg.tasks.small_sample import sample

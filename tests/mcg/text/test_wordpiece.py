@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mcg.text import TextCodec, find_vocabulary
+from mcg.text.wordpiece import TextCodec, find_vocabulary
 
 CODEC = TextCodec()
 PIECES = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "play", "##ing", "a", "dog"]

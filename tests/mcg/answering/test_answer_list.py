@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from mcg.tasks.answer_list import AnswerListError, read_answers
+from mcg.answering.answer_list import AnswerListError, read_answers
 from tests.mcg.small_questions import write_questions
 
 

@@ -1,0 +1,1 @@
+"""Ways of answering a question about a clip: one file per way."""
