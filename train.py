@@ -43,6 +43,7 @@ def run(config: RunConfig) -> int:
     from mcg.objectives.bundle import Bundle
     from mcg.scoring.evaluate import evaluate, write_scores
     from mcg.tasks.task import Scores
+    from mcg.text import open_texts
     from shards import Loader
     from shards.base import say
     from shards.loader import RunAccounting
@@ -55,12 +56,13 @@ def run(config: RunConfig) -> int:
     torch.manual_seed(int(hash64(config.seed)) >> 1)
     stop = _note_sigterm()
 
-    task = config.task.build()
+    texts = open_texts(config.model)
+    task = config.task.build(texts)
     task.check_model(config.model)
     run_dir.mkdir(parents=True, exist_ok=True)
     ledger, accumulation = run_dir / f"quarantine-{rank}.jsonl", config.engine.accumulation_steps
     with Loader(config.data.train, rank, world, task.encode, ledger) as loader:
-        model = config.model.build(task.codec.size)
+        model = config.model.build(texts.size)
         model.checkpoint_activations(config.engine.activation_checkpointing)
         elements_per_step = config.data.train.batch_size * accumulation
         schedule = Schedule(config.schedule, elements_per_step, loader.num_elements)
@@ -69,10 +71,10 @@ def run(config: RunConfig) -> int:
         checkpoint = latest_checkpoint(run_dir)
         begin = "from scratch"
         if checkpoint is not None:
-            load_weights(model, checkpoint.folder, task.codec)  # refuses another's; the engine's state replaces them
+            load_weights(model, checkpoint.folder, texts)  # refuses another's; the engine's state replaces them
         else:
             if config.init_from is not None:
-                begin = f"from {start_from(model, config.model, find_checkpoint(config.init_from), task.codec)}"
+                begin = f"from {start_from(model, config.model, find_checkpoint(config.init_from), texts)}"
             begin = ", then ".join([begin, *initialise(model, config.model, config.init)])
         bundle = Bundle(model, config.objectives.build())
         engine = Engine(
@@ -88,7 +90,7 @@ def run(config: RunConfig) -> int:
             return 0
         batches, accounting = iter(loader), RunAccounting(loader, distributed.gather_objects)
         first_step = engine.step
-        written, vocabulary = config.stored, task.codec.fingerprint
+        written, vocabulary = config.stored, texts.fingerprint
         best = BestSoFar(run_dir, written, vocabulary, engine.step)
         with RunLog(run_dir, config.log, schedule.total_steps, engine.step) as log:
             log.say(f"{task.name}: {begin}; steps {engine.step} to {schedule.total_steps}, {world} process(es)")

@@ -28,7 +28,7 @@ from mcg.model.mcg import MCG
 from mcg.model.mcg_config import MCGConfig
 from mcg.model.part_configs import TimeSformerConfig
 from mcg.model.states import Fused, TextStates, VideoStates
-from mcg.text.wordpiece import TextCodec
+from mcg.text import open_texts
 
 
 def parts(model: MCG, tokens: int, answer_tokens: int, frames: int) -> dict[str, Callable[[], Any]]:
@@ -111,7 +111,7 @@ def main() -> None:
         config = MCGConfig.model_validate({"vision": vision, "text": {"num_decoder_layers": 0}})
     frames = chosen.frames or config.vision.num_frames
     with torch.device("meta"):
-        model = MCG(config, TextCodec().size).eval()
+        model = MCG(config, open_texts(config).size).eval()
         passes = parts(model, chosen.tokens, chosen.answer_tokens, frames)
         flops = {name: count(action) for name, action in passes.items()}
     made = forward_of(objectives, flops)

@@ -25,16 +25,18 @@ from typing import Annotated, Any, Literal
 import torch
 import typer
 from rich.table import Table
-from torch import Tensor
+from torch import Tensor, nn
 
+from mcg.answering.likelihood import log_likelihoods
 from mcg.config import ConfigError, RunConfig, load_config, load_stored
 from mcg.engine.checkpoint import find_checkpoint
 from mcg.model.model import Model
 from mcg.model.states import Fused
 from mcg.tasks.config import OpenQAConfig, TaskConfig
 from mcg.tasks.multiple_choice import MultipleChoice
-from mcg.tasks.open_qa import OpenQA, likelihoods, pad_answers
-from mcg.tasks.question import question_arrays
+from mcg.tasks.open_qa import OpenQA
+from mcg.text import open_texts
+from mcg.text.texts import Arrays
 from mcg.trained import trained_model
 from shards.base import MediaError, UsageError, cell, say_json
 from shards.cli import DEBUG_OPTION, console, one_line_errors, start_command
@@ -81,8 +83,7 @@ class Answerer:
                 f"{found.folder}: its task is {settings.task.name!r}, which answers no questions; name a checkpoint "
                 "that was fine-tuned with open_qa or multiple_choice, or the config of such a task"
             )
-        task = _unscored(settings.task).build()
-        assert isinstance(task, OpenQA | MultipleChoice)
+        task = _unscored(settings.task).build(open_texts(settings.model))
         model = trained_model(found, task, settings.model)
         where = device or ("cuda" if torch.cuda.is_available() else "cpu")
         return cls(task, model, torch.device(where))
@@ -102,22 +103,17 @@ class Answerer:
         """The same for several questions about one video, which is encoded once."""
         self._check(questions, choices, num_candidates)
         longest = self.task.config.max_question_tokens
-        coded = [question_arrays(question, self.codec, longest)["text_ids"] for question in questions]
-        ids_BL, mask_BL = (part.to(self.device) for part in pad_answers(coded))
+        ids_BL, mask_BL = self._padded([self.task.texts.question(question, longest) for question in questions])
         frames = torch.as_tensor(self.clip(video)).to(self.device)
         with torch.inference_mode():
             states = self.model.encode_video(frames[None])
-            states = states.rows(torch.zeros(len(coded), dtype=torch.int64, device=self.device))
+            states = states.rows(torch.zeros(len(questions), dtype=torch.int64, device=self.device))
             fused = self.model.fuse(self.model.encode_text(ids_BL, mask_BL.bool()), states)
             if choices:
                 return self._choose(fused, choices)
             assert isinstance(self.task, OpenQA)
-            best = self.task.best_answers(self.model, fused, num_candidates)
+            best = self.task.answering.best(self.model, fused, num_candidates)
         return [[Candidate(answer, score) for answer, score in answers] for answers in best]
-
-    @property
-    def codec(self) -> Any:
-        return self.task.codec
 
     def clip(self, video: str | Path) -> Frames:
         """The frames that the model sees of a file, uint8 (T, H, W, 3). Raises MediaError that names the file."""
@@ -141,29 +137,36 @@ class Answerer:
             raise ValueError(f"num_candidates must be 1 or more, found {num_candidates}")
         if isinstance(self.task, MultipleChoice) and not choices:
             raise ValueError("this model chooses among answers: give it choices (--choice, once for each)")
-        longest = self.task.config.max_answer_tokens - 2
+        longest = self.task.config.max_answer_tokens - self.task.texts.num_added
         for choice in choices:
-            pieces = self.codec.num_pieces(choice)
+            pieces = self.task.texts.num_pieces(choice)
             if not 0 < pieces <= longest:
                 raise ValueError(
                     f"choice {choice!r} has {pieces} word pieces, 1 to {longest} fit task.max_answer_tokens"
                 )
 
     def _choose(self, fused: Fused, choices: Sequence[str]) -> list[list[Candidate]]:
-        longest = self.task.config.max_answer_tokens
-        coded = pad_answers([self.codec.encode(choice, longest, first=self.codec.dec) for choice in choices])
-        ids_NA, mask_NA = (part.to(self.device) for part in coded)
-        B, N = len(fused.text_BLD), len(choices)
-        row = torch.arange(B, device=self.device).repeat_interleave(N)
-        score = self.task.choice_scores if isinstance(self.task, MultipleChoice) else likelihoods
-        scores_N: Tensor = score(self.model, fused, ids_NA.repeat(B, 1), mask_NA.repeat(B, 1), row)
+        coded = self.task.texts.choices(choices, self.task.config.max_answer_tokens)
+        longest = int(coded["choice_mask"].sum(1).max())
+        ids, mask = (
+            torch.from_numpy(coded[name][:, :longest]).to(self.device).expand(len(fused.text_BLD), -1, -1)
+            for name in ("choice_ids", "choice_mask")
+        )
+        if isinstance(self.task, MultipleChoice):
+            scores_BN = self.task.choosing.scores(self.model, fused, ids, mask)
+        else:
+            scores_BN = log_likelihoods(self.model, fused, ids, mask)
         return [
-            sorted(
-                (Candidate(choice, score) for choice, score in zip(choices, row_scores, strict=True)),
-                key=lambda candidate: -candidate.score,
-            )
-            for row_scores in scores_N.view(B, N).tolist()
+            sorted(map(Candidate, choices, scores), key=lambda candidate: -candidate.score)
+            for scores in scores_BN.tolist()
         ]
+
+    def _padded(self, questions: Sequence[Arrays]) -> tuple[Tensor, Tensor]:
+        """ids and mask (B, L) of questions of several lengths."""
+        ids = [torch.from_numpy(question["text_ids"]) for question in questions]
+        mask = [torch.from_numpy(question["text_mask"]) for question in questions]
+        ids_BL, mask_BL = (nn.utils.rnn.pad_sequence(rows, batch_first=True) for rows in (ids, mask))
+        return ids_BL.to(self.device), mask_BL.to(self.device)
 
 
 def _settings(saved: dict[str, Any], where: str, config: str | Path | None, overrides: Sequence[str]) -> RunConfig:

@@ -25,6 +25,7 @@ from mcg.environment import Given, read_stored, resolve
 from mcg.model import MODELS, AnyModelConfig
 from mcg.model.config import ModelConfig
 from mcg.objectives.config import ObjectivesConfig
+from mcg.older import upgrade
 from mcg.tasks.config import TaskConfig
 from mcg.yaml_limits import check_interpolations, check_yaml
 from shards.base import ConfigError, explain
@@ -137,7 +138,7 @@ def load_config(path: str | Path, overrides: Sequence[str] = ()) -> RunConfig:
 
 def load_stored(stored: dict[str, Any], place: str, used: tuple[str, ...]) -> RunConfig:
     """The config that a checkpoint stores. used: the needed sections (mcg/environment.py). Raises ConfigError."""
-    return _parse_config(*read_stored(stored, place, used), place)
+    return _parse_config(*read_stored(upgrade(stored), place, used), place)
 
 
 def read_yaml(path: str | Path, overrides: Sequence[str] = ()) -> dict[str, Any]:

@@ -46,6 +46,8 @@ def _data(config: RunConfig, splits: Sequence[str]) -> Iterator[str]:
 
 
 def _task_files(config: RunConfig) -> Iterator[str]:
+    if config.model.vocabulary is not None and not _is_there(config.model.vocabulary):
+        yield f"model.vocabulary: {shown(config.model.vocabulary)} is not there; name the place of it"
     for field, path in config.task.files().items():
         if not _is_there(path):
             yield f"task.{field}: {shown(path)} is not there; name the place of it"

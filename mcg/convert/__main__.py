@@ -52,22 +52,20 @@ def main(
         from mcg.convert.output import write_checkpoint
         from mcg.convert.reading import read_checkpoint
         from mcg.convert.report import table
-        from mcg.text.wordpiece import TextCodec
+        from mcg.text import open_texts
 
         released = read_checkpoint(place)
         family = detect(released) if kind == "auto" else FAMILIES[kind]
-        size = TextCodec(None if run is None else run.task.vocabulary).size
         try:
-            conversion = convert(
-                released.state, family, lambda model: model.build(size), None if run is None else run.model
-            )
+            model = None if run is None else run.model
+            conversion = convert(released.state, family, lambda model: model.build(open_texts(model).size), model)
             conversion = conversion.noting(released.beside)
         except ConvertError as error:
             raise ConvertError(f"{released.file}: {error}") from error
         emit(summary(conversion), as_json, table(conversion))
         if not lenient:
             conversion.check(str(released.file))
-        folder = write_checkpoint(conversion, released, out, size)
+        folder = write_checkpoint(conversion, released, out, open_texts(conversion.config).size)
     say(f"{folder}: {len(conversion.state)} weights", sys.stderr)
 
 

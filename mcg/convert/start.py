@@ -19,15 +19,15 @@ from mcg.convert.families import TARGETS
 from mcg.convert.rules import ConvertError, Family, Rule
 from mcg.engine.checkpoint import Checkpoint
 from mcg.engine.weights import read_weights
-from mcg.text.wordpiece import TextCodec
+from mcg.text.texts import Texts
 
 
-def start_from(model: nn.Module, config: Any, checkpoint: Checkpoint, codec: TextCodec) -> str:
+def start_from(model: nn.Module, config: Any, checkpoint: Checkpoint, texts: Texts) -> str:
     """Put the weights of a checkpoint into the model of a config; returns a line about them.
 
     Raises CheckpointError, ConvertError.
     """
-    state = read_weights(checkpoint.folder, codec)
+    state = read_weights(checkpoint.folder, texts)
     try:
         conversion = convert(state, _ours(config), lambda _: model, config)
     except ConvertError as error:

@@ -13,17 +13,17 @@ from torch import nn
 from mcg.engine.checkpoint import CheckpointError, find_checkpoint, what_is_wrong
 
 if TYPE_CHECKING:
-    from mcg.text.wordpiece import TextCodec
+    from mcg.text.texts import Texts
 
 
-def read_weights(folder: Path, codec: TextCodec | None = None) -> dict[str, torch.Tensor]:
+def read_weights(folder: Path, texts: Texts | None = None) -> dict[str, torch.Tensor]:
     """model.safetensors of a checkpoint. Raises CheckpointError where it is not readable, or was trained with other
-    word pieces than the codec's: its embeddings would mean other words."""
-    vocabulary = None if codec is None else find_checkpoint(folder).vocabulary
-    if codec is not None and vocabulary not in (None, codec.fingerprint):
+    word pieces than those of texts: its embeddings would mean other words."""
+    vocabulary = None if texts is None else find_checkpoint(folder).vocabulary
+    if texts is not None and vocabulary not in (None, texts.fingerprint):
         raise CheckpointError(
-            f"{folder}: trained with another vocabulary (fingerprint {vocabulary}) than {codec.file} "
-            f"({codec.fingerprint}); set task.vocabulary to the vocab.txt that it was trained with"
+            f"{folder}: trained with another vocabulary (fingerprint {vocabulary}) than {texts.file} "
+            f"({texts.fingerprint}); set model.vocabulary to the vocab.txt that it was trained with"
         )
     file = folder / "model.safetensors"
     try:
@@ -32,11 +32,11 @@ def read_weights(folder: Path, codec: TextCodec | None = None) -> dict[str, torc
         raise CheckpointError(f"{file}: not readable: {what_is_wrong(file, error)}") from error
 
 
-def load_weights(model: nn.Module, folder: Path, codec: TextCodec | None = None) -> list[str]:
+def load_weights(model: nn.Module, folder: Path, texts: Texts | None = None) -> list[str]:
     """Load model.safetensors of a checkpoint into a model; the names of parameters that the file does not have (a task
     may add parts) are returned. Raises CheckpointError as read_weights does, and when shapes or names show that it is
     another model's."""
-    state, file = read_weights(folder, codec), folder / "model.safetensors"
+    state, file = read_weights(folder, texts), folder / "model.safetensors"
     own = model.state_dict()
     unknown = sorted(set(state) - set(own))
     shapes = [
@@ -50,7 +50,7 @@ def load_weights(model: nn.Module, folder: Path, codec: TextCodec | None = None)
         here, there = (tuple(t[words[0]].shape) if words else () for t in (own, state))
         remedy = "model.* as in the checkpoint's config"
         if here[1:] == there[1:] and here[:1] != there[:1]:
-            first, remedy = f"{first}, which is the size of the vocabulary", "task.vocabulary to the checkpoint's"
+            first, remedy = f"{first}, which is the size of the vocabulary", "model.vocabulary to the checkpoint's"
         raise CheckpointError(
             f"{file}: weights of another model: {first} ({len(shapes)} shapes and {len(unknown)} names differ); set "
             f"{remedy}"

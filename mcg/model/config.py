@@ -6,15 +6,13 @@ A config imports no torch: a run is checked before a model is built, and `build`
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, Union
+from typing import Annotated, Any, ClassVar, NamedTuple, Union
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
+from mcg.classes import load_class
 from mcg.compat import Compat
 from shards.media import ClipConfig
-
-if TYPE_CHECKING:
-    from mcg.model.model import Model
 
 
 class Provision(NamedTuple):
@@ -30,14 +28,19 @@ class ModelConfig(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
+    builds: ClassVar[str]
+    """The assembly, as "module:Class"."""
+
     name: str
     """Which model this is."""
+    vocabulary: str | None = None
+    """File of the vocabulary, or a folder that holds it; None takes the installed package's."""
     compat: Compat = "corrected"
     """Bugs of the release, corrected or as released; follows the run's `compat`."""
 
-    def build(self, vocab_size: int) -> Model:
+    def build(self, vocab_size: int) -> Any:
         """The model with fresh weights. vocab_size: entries of the vocabulary, added tokens included."""
-        raise NotImplementedError(f"{type(self).__name__} must say which model it builds")
+        return load_class(self.builds)(self, vocab_size)
 
     def provides(self) -> dict[str, Provision]:
         """The verbs and parts that this kind of model can have, by name. Objectives and tasks ask for these names."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
@@ -10,9 +10,6 @@ from mcg.model.config import ModelConfig, Provision
 from mcg.model.mcg_released import released
 from mcg.model.part_configs import TextConfig, TimeSformerConfig
 from shards.media import ClipConfig
-
-if TYPE_CHECKING:
-    from mcg.model.mcg import MCG
 
 _ALWAYS = (
     "encode_video",
@@ -29,6 +26,8 @@ _ALWAYS = (
 
 class MCGConfig(ModelConfig):
     """Sizes of an MCG model; the defaults are MCG base."""
+
+    builds = "mcg.model.mcg:MCG"
 
     name: Literal["mcg"] = "mcg"
     """Which model this is."""
@@ -83,8 +82,3 @@ class MCGConfig(ModelConfig):
                 "the concatenation of both"
             )
         return self
-
-    def build(self, vocab_size: int) -> MCG:
-        from mcg.model.mcg import MCG
-
-        return MCG(self, vocab_size)

@@ -8,16 +8,14 @@ from torch.nn import functional
 from mcg.objectives.config import ClassificationConfig
 from mcg.objectives.objective import Objective
 from mcg.objectives.states import States
-from mcg.text.wordpiece import NO_LABEL
+from mcg.text.texts import NO_LABEL
 
 
 class Classification(Objective):
     """Scalar, mean over the samples of this rank. The task gives `label`, int64 (B,), places in the list; a sample
     with NO_LABEL, whose answer is not in the list, adds nothing to the sum."""
 
-    def __init__(self, config: ClassificationConfig) -> None:
-        super().__init__(config)
-        self.config: ClassificationConfig = config
+    config: ClassificationConfig
 
     def forward(self, states: States) -> Tensor:
         logits_BK = states.model.classify(states.fused).float()

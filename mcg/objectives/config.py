@@ -1,19 +1,17 @@
-"""Configs of the objectives, each of which builds its objective.
+"""Configs of the objectives. A new objective is one file, its config here, and a field of `ObjectivesConfig`.
 
-A new objective is one file, its config here, and one field of `ObjectivesConfig` (docs/adding.md). This file imports no
-torch, so that a config is read and checked before anything heavy is loaded: `build` imports the objective's module.
+This file imports no torch, so that a config is checked before anything heavy is loaded: `builds` names the class that
+a config is for, and `needs` the verbs and parts of the model that it uses (ModelConfig.provides). docs/adding.md.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from mcg.classes import load_class
 from mcg.compat import Compat
-
-if TYPE_CHECKING:
-    from mcg.objectives.objective import Objective
 
 
 class ObjectiveConfig(BaseModel):
@@ -21,31 +19,30 @@ class ObjectiveConfig(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
+    builds: ClassVar[str]
+    """The objective, as "module:Class"."""
     needs: ClassVar[tuple[str, ...]] = ()
     """Verbs and parts of the model that the objective uses (ModelConfig.provides)."""
 
     weight: float = Field(default=1.0, ge=0)
     """Factor of this loss in the sum."""
 
-    def build(self, released: bool = False) -> Objective:
-        """The objective. released: with the bugs of the release (mcg/compat.py)."""
-        raise NotImplementedError(f"{type(self).__name__} must say which objective it builds")
+    def build(self, compat: Compat = "corrected") -> Any:
+        """The objective."""
+        return load_class(self.builds)(self, compat)
 
 
 class ContrastiveConfig(ObjectiveConfig):
     """Video-text contrastive loss."""
 
+    builds = "mcg.objectives.contrastive:Contrastive"
     needs = ("video_features", "text_features")
-
-    def build(self, released: bool = False) -> Objective:
-        from mcg.objectives.contrastive import Contrastive
-
-        return Contrastive(self)
 
 
 class TokenContrastConfig(ObjectiveConfig):
     """Token-grained contrast."""
 
+    builds = "mcg.objectives.token_contrast:TokenContrast"
     needs = ("attention", "word_features", "patch_features")
 
     temperature: float = Field(default=0.1, gt=0)
@@ -54,63 +51,42 @@ class TokenContrastConfig(ObjectiveConfig):
     """Words that every text has in the softmax denominators of the word side, padding included, as released: one less
     than task.max_text_tokens, which is what `compat: released` sets. None: its own words only."""
 
-    def build(self, released: bool = False) -> Objective:
-        from mcg.objectives.token_contrast import TokenContrast
-
-        return TokenContrast(self, released)
-
 
 class MaskedLMConfig(ObjectiveConfig):
     """Masked-language modelling."""
 
+    builds = "mcg.objectives.masked_lm:MaskedLM"
     needs = ("fuse", "token_logits")
-
-    def build(self, released: bool = False) -> Objective:
-        from mcg.objectives.masked_lm import MaskedLM
-
-        return MaskedLM(self)
 
 
 class MatchingConfig(ObjectiveConfig):
     """Video-text matching."""
 
+    builds = "mcg.objectives.matching:Matching"
     needs = ("video_features", "text_features", "fuse", "match_logits")
 
     negatives: Literal["sampled", "hardest"] = "sampled"
     """Drawn with the probabilities that the contrastive logits give, as released, or the most probable one."""
 
-    def build(self, released: bool = False) -> Objective:
-        from mcg.objectives.matching import Matching
-
-        return Matching(self)
-
 
 class GenerationConfig(ObjectiveConfig):
     """Generation of answers."""
 
+    builds = "mcg.objectives.generation:Generation"
     needs = ("fuse", "decode")
 
     label_smoothing: float = Field(default=0.1, ge=0, lt=1)
     """Share of the probability that is spread evenly over the vocabulary."""
 
-    def build(self, released: bool = False) -> Objective:
-        from mcg.objectives.generation import Generation
-
-        return Generation(self)
-
 
 class ClassificationConfig(ObjectiveConfig):
     """Classification of answers."""
 
+    builds = "mcg.objectives.classification:Classification"
     needs = ("fuse", "classify")
 
     label_smoothing: float = Field(default=0.0, ge=0, lt=1)
     """Share of the probability that is spread evenly over the classes."""
-
-    def build(self, released: bool = False) -> Objective:
-        from mcg.objectives.classification import Classification
-
-        return Classification(self)
 
 
 class ObjectivesConfig(BaseModel):
@@ -138,6 +114,6 @@ class ObjectivesConfig(BaseModel):
         found = {name: value for name, value in self if isinstance(value, ObjectiveConfig)}
         return {name: config for name, config in found.items() if config.weight > 0}
 
-    def build(self) -> dict[str, Objective]:
+    def build(self) -> dict[str, Any]:
         """The chosen objectives by name."""
-        return {name: config.build(self.compat == "released") for name, config in self.chosen().items()}
+        return {name: config.build(self.compat) for name, config in self.chosen().items()}

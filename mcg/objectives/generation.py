@@ -17,9 +17,7 @@ from mcg.objectives.states import States
 class Generation(Objective):
     """Scalar, mean over the samples of this rank of the sum over their tokens."""
 
-    def __init__(self, config: GenerationConfig) -> None:
-        super().__init__(config)
-        self.config: GenerationConfig = config
+    config: GenerationConfig
 
     def forward(self, states: States) -> Tensor:
         ids_BA, mask_BA = states["answer_ids"], states["answer_mask"].bool()

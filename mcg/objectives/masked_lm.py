@@ -13,7 +13,7 @@ from mcg import distributed
 from mcg.model.states import Fused
 from mcg.objectives.objective import Objective
 from mcg.objectives.states import States
-from mcg.text.wordpiece import NO_LABEL
+from mcg.text.texts import NO_LABEL
 
 
 class MaskedLM(Objective):

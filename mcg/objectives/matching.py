@@ -30,9 +30,7 @@ from shards.order import UInt64, hash64, name_hash
 class Matching(Objective):
     """Scalar, mean over the pairs of this rank. Raises ValueError for a global batch of one sample."""
 
-    def __init__(self, config: MatchingConfig) -> None:
-        super().__init__(config)
-        self.config: MatchingConfig = config
+    config: MatchingConfig
 
     def forward(self, states: States) -> Tensor:
         model, video, text = states.model, states.video, states.text

@@ -8,16 +8,18 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
+from mcg.compat import Compat
 from mcg.objectives.config import ObjectiveConfig
 from mcg.objectives.states import States
 
 
 class Objective(nn.Module):
-    """Base class of the objectives."""
+    """Base class of the objectives. compat: bugs of the release, corrected or as released."""
 
-    def __init__(self, config: ObjectiveConfig) -> None:
+    def __init__(self, config: ObjectiveConfig, compat: Compat = "corrected") -> None:
         super().__init__()
         self.config = config
+        self.compat = compat
 
     def forward(self, states: States) -> Tensor:
         """The loss of a batch, a scalar."""

@@ -26,16 +26,13 @@ class TokenContrast(Objective):
     """Scalar, mean over the samples of this rank; no sample sees another. released: with the weights of other words and
     patches, as released (docs/facts/mcg_alpro.md 3.3, bugs i and ii)."""
 
-    def __init__(self, config: TokenContrastConfig, released: bool = False) -> None:
-        super().__init__(config)
-        self.config: TokenContrastConfig = config
-        self._released = released
+    config: TokenContrastConfig
 
     def forward(self, states: States) -> Tensor:
         text, video = states.contrastive_text, states.video
         assert text.attention_BL is not None and video.attention_BTP is not None
         word_attention, patch_attention = text.attention_BL, video.attention_BTP.mean(1)
-        if self._released:
+        if self.compat == "released":
             word_attention = functional.pad(word_attention[:, 1:], (0, 1))
             patch_attention = video.attention_BTP.flatten(0, 1)[: len(patch_attention)]
         words = merge_words(text.states_BLD, word_attention, states["text_words"], text.mask_BL)

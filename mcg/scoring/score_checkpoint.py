@@ -66,12 +66,13 @@ def _score(
     from mcg import distributed
     from mcg.engine.deepspeed import start_distributed
     from mcg.scoring.evaluate import evaluate, write_scores
+    from mcg.text import open_texts
     from mcg.trained import trained_model
 
     device = start_distributed()
     if config.engine.threads is not None:
         torch.set_num_threads(config.engine.threads)
-    task = config.task.build()
+    task = config.task.build(open_texts(config.model))
     model = trained_model(checkpoint, task, config.model)
     if distributed.rank() == 0:
         say(f"{checkpoint.folder}: {which}, step {checkpoint.step}", sys.stderr)

@@ -1,21 +1,19 @@
-"""Configs of the tasks, each of which builds its task.
+"""Configs of the tasks. A new task is one file, its config here, and an entry of the `TaskConfig` union.
 
-A new task is one file, its config here, and one entry of the `TaskConfig` union (docs/adding.md). This file imports no
-torch, so that a config is read and checked before anything heavy is loaded: `build` imports the task's module.
+This file imports no torch, so that a config is checked before anything heavy is loaded: `builds` names the class that
+a config is for. docs/adding.md.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from mcg.classes import load_class
 from mcg.compat import Compat
 from mcg.scoring.submission import FormName
 from shards.media import ClipConfig
-
-if TYPE_CHECKING:
-    from mcg.tasks.task import Task
 
 
 class ClipTaskConfig(BaseModel):
@@ -23,26 +21,36 @@ class ClipTaskConfig(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
+    builds: ClassVar[str]
+    """The task, as "module:Class"."""
+
     clip: ClipConfig
     """Frames of a clip in training."""
     evaluation_clip: ClipConfig | None = None
     """Frames in evaluation; None means those of training without chance (ClipConfig.for_evaluation)."""
-    vocabulary: str | None = None
-    """vocab.txt or a folder with one; None takes the installed package's."""
     compat: Compat = "corrected"
     """Slips of the release, corrected or as released; follows the run's `compat`."""
 
     def files(self) -> dict[str, str]:
         """Field -> path or address of each file and dataset that the task itself reads."""
-        return {} if self.vocabulary is None else {"vocabulary": self.vocabulary}
+        return {}
 
-    def build(self) -> Task:
-        """The task."""
-        raise NotImplementedError(f"{type(self).__name__} must say which task it builds")
+    def build(self, texts: Any) -> Any:
+        """The task. texts: how the model writes (mcg.text.open_texts)."""
+        return load_class(self.builds)(self, texts)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _vocabulary_has_moved(cls, values: Any) -> Any:
+        if isinstance(values, dict) and "vocabulary" in values:
+            raise ValueError("vocabulary is a setting of the model; write model.vocabulary")
+        return values
 
 
 class PretrainConfig(ClipTaskConfig):
     """Pre-training on captions."""
+
+    builds = "mcg.tasks.pretrain:Pretrain"
 
     name: Literal["pretrain"]
     """This task."""
@@ -51,14 +59,11 @@ class PretrainConfig(ClipTaskConfig):
     masked_share: float = Field(default=0.15, gt=0, lt=1)
     """Share of word pieces that masked-language modelling predicts."""
 
-    def build(self) -> Task:
-        from mcg.tasks.pretrain import Pretrain
-
-        return Pretrain(self)
-
 
 class OpenQAConfig(ClipTaskConfig):
     """Open-ended question answering."""
+
+    builds = "mcg.tasks.open_qa:OpenQA"
 
     name: Literal["open_qa"]
     """This task."""
@@ -103,14 +108,11 @@ class OpenQAConfig(ClipTaskConfig):
             found["wordnet"] = self.wordnet
         return found
 
-    def build(self) -> Task:
-        from mcg.tasks.open_qa import OpenQA
-
-        return OpenQA(self)
-
 
 class MultipleChoiceConfig(ClipTaskConfig):
     """Multiple-choice question answering."""
+
+    builds = "mcg.tasks.multiple_choice:MultipleChoice"
 
     name: Literal["multiple_choice"]
     """This task."""
@@ -126,11 +128,6 @@ class MultipleChoiceConfig(ClipTaskConfig):
     """Name -> question types whose accuracy is reported together."""
     submission: FormName = "nextqa"
     """Form of the submission file (mcg/scoring/submission.py)."""
-
-    def build(self) -> Task:
-        from mcg.tasks.multiple_choice import MultipleChoice
-
-        return MultipleChoice(self)
 
 
 TaskConfig = Annotated[PretrainConfig | OpenQAConfig | MultipleChoiceConfig, Field(discriminator="name")]

@@ -1,26 +1,24 @@
 """Multiple-choice video question answering: NExT-QA, and TGIF-QA's actions and transitions.
 
-The question, [ENC] first, is encoded and fused with the clip once; the decoder says how likely each choice is as the
-answer, and the likeliest is given. Trained by generating the right choice (objectives.generation). The released code
-has fragments of another way only (docs/facts/mcg_alpro.md 3.4), so this one is ours. A failed question is wrong.
+The question is encoded and fused with the clip once, and one of its choices is given (mcg/answering/choice.py). A
+failed question is wrong.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 from torch import Tensor
 
+from mcg.answering.choice import LikelihoodChoice
 from mcg.metrics.accuracy import accuracy
 from mcg.model.config import ModelConfig
 from mcg.model.model import Model
-from mcg.model.states import Fused
 from mcg.scoring.submission import Submission, submission
 from mcg.tasks.config import MultipleChoiceConfig
-from mcg.tasks.open_qa import likelihoods
-from mcg.tasks.question import asked_types, fuse_questions, ones, question_arrays, question_meta
+from mcg.tasks.question import asked_types, fuse_questions, question_meta
 from mcg.tasks.task import Scores, Task
+from mcg.text.texts import Texts
 from shards import Batch, EncodedClip, Sample, SampleError
 from shards.loader import RngFactory
 from shards.media import ClipConfig, plan_clip
@@ -31,35 +29,27 @@ class MultipleChoice(Task):
 
     name = "multiple_choice"
 
-    def __init__(self, config: MultipleChoiceConfig) -> None:
-        super().__init__(config)
+    def __init__(self, config: MultipleChoiceConfig, texts: Texts) -> None:
+        super().__init__(config, texts)
         self.config = config
+        self.choosing = LikelihoodChoice(texts, config.max_answer_tokens, config.likelihood == "mean")
 
     def check_model(self, model: ModelConfig) -> None:
-        if (missing := model.missing("decode")) is not None:
-            raise ValueError(f"task multiple_choice needs a decoder: {missing}")
+        self.choosing.check(model)
 
     def example(self, sample: Sample, rng: RngFactory, clip: ClipConfig, training: bool) -> EncodedClip:
         meta = question_meta(sample, ("question",))
         choices, right = self._choices(sample)
-        longest = self.config.max_answer_tokens
-        pieces = self.codec.num_pieces(choices[right])
-        if training and not 0 < pieces <= longest - 2:
+        pieces = self.texts.num_pieces(choices[right])
+        fits = self.config.max_answer_tokens - self.texts.num_added
+        if training and not 0 < pieces <= fits:
             raise SampleError(
                 sample.origin,
                 f"record {sample.record_index}: the answer {choices[right]!r} has {pieces} word pieces, "
-                f"1 to {longest - 2} fit task.max_answer_tokens",
+                f"1 to {fits} fit task.max_answer_tokens",
             )
-        arrays = question_arrays(meta["question"], self.codec, self.config.max_question_tokens)
-        coded = [self.codec.encode(choice, longest, first=self.codec.dec) for choice in choices]
-        if training:
-            arrays |= {"answer_ids": coded[right], "answer_mask": ones(coded[right])}
-        else:
-            choice_ids = np.full((len(coded), longest), self.codec.pad, np.int64)
-            for row, one in zip(choice_ids, coded, strict=True):
-                row[: len(one)] = one
-            arrays["choice_ids"] = choice_ids
-            arrays["choice_tokens"] = np.array([len(one) for one in coded])
+        arrays = self.texts.question(meta["question"], self.config.max_question_tokens)
+        arrays |= self.choosing.arrays(choices, right, training)
         meta |= {"answer": choices[right], "answer_index": right, "choices": choices}
         plan = plan_clip(sample.facts, clip, rng("clip"))
         return EncodedClip(sample.media, sample.facts.kind, plan, arrays, meta)
@@ -86,13 +76,9 @@ class MultipleChoice(Task):
 
     def predict(self, model: Model, batch: Batch, inputs: dict[str, Tensor]) -> list[dict[str, Any]]:
         fused = fuse_questions(model, batch.origins, inputs)
-        B, N, A = len(batch), self.config.num_choices, self.config.max_answer_tokens
-        ids_NA = inputs["choice_ids"][:, :, :A].reshape(B * N, A)
-        tokens_N = inputs["choice_tokens"][:, :N].reshape(B * N)
-        at_A = ids_NA.new_tensor(range(A))
-        mask_NA = (at_A < tokens_N[:, None]).long()
-        row_N = ids_NA.new_tensor(range(B)).repeat_interleave(N)
-        scores = self.choice_scores(model, fused, ids_NA, mask_NA, row_N).view(B, N)
+        A = self.config.max_answer_tokens  # the batch may be padded to a multiple
+        ids_BNA, mask_BNA = inputs["choice_ids"][:, :, :A], inputs["choice_mask"][:, :, :A]
+        scores = self.choosing.scores(model, fused, ids_BNA, mask_BNA)
         return [
             {
                 **meta,
@@ -107,11 +93,6 @@ class MultipleChoice(Task):
                 batch.meta, batch.origins, scores.argmax(1).tolist(), scores.tolist(), strict=True
             )
         ]
-
-    def choice_scores(self, model: Model, fused: Fused, ids_NA: Tensor, mask_NA: Tensor, row_N: Tensor) -> Tensor:
-        """float32 (N,): how well choice n answers question row_N[n] of the fused ones, by `likelihood`."""
-        scores_N = likelihoods(model, fused, ids_NA, mask_NA, row_N)
-        return scores_N / (mask_NA.sum(1) - 1) if self.config.likelihood == "mean" else scores_N  # the first is given
 
     def score(self, predictions: list[dict[str, Any]], failures: list[dict[str, Any]]) -> Scores:
         given = [str(p["prediction_index"]) for p in predictions] + ["<failed>"] * len(failures)

@@ -15,7 +15,7 @@ from mcg.metrics.retrieval import recall
 from mcg.model.model import Model
 from mcg.tasks.config import PretrainConfig
 from mcg.tasks.task import Scores, Task, text_of
-from mcg.text.wordpiece import NO_LABEL, Ids, TextCodec
+from mcg.text.texts import Texts
 from shards import Batch, EncodedClip, Sample, SampleError
 from shards.loader import RngFactory
 from shards.media import ClipConfig, plan_clip
@@ -26,28 +26,20 @@ class Pretrain(Task):
 
     name = "pretrain"
 
-    def __init__(self, config: PretrainConfig) -> None:
-        super().__init__(config)
+    def __init__(self, config: PretrainConfig, texts: Texts) -> None:
+        super().__init__(config, texts)
         self.config = config
 
     def example(self, sample: Sample, rng: RngFactory, clip: ClipConfig, training: bool) -> EncodedClip:
         caption = text_of(sample.record, "caption")
         if not caption:
             raise SampleError(sample.origin, f"record {sample.record_index}: no caption in {sorted(sample.record)}")
-        ids = self.codec.encode(caption, self.config.max_text_tokens)
-        masked, labels = mask_pieces(ids, self.config.masked_share, self.codec, rng("mask"))
-        answer = self.codec.encode(caption, self.config.max_text_tokens, first=self.codec.dec)
-        prompt = np.array([self.codec.enc, self.codec.sep], dtype=np.int64)
+        longest = self.config.max_text_tokens
         arrays = {
-            "text_ids": ids,
-            "text_mask": np.ones(len(ids), np.int64),
-            "text_words": self.codec.words(ids),
-            "masked_ids": masked,
-            "masked_labels": labels,
-            "prompt_ids": prompt,
-            "prompt_mask": np.ones(len(prompt), np.int64),
-            "answer_ids": answer,
-            "answer_mask": np.ones(len(answer), np.int64),
+            **self.texts.pair(caption, longest),
+            **self.texts.cloze(caption, longest, self.config.masked_share, rng("mask")),
+            **self.texts.prompt(),
+            **self.texts.answer(caption, longest),
         }
         plan = plan_clip(sample.facts, clip, rng("clip"))
         return EncodedClip(sample.media, sample.facts.kind, plan, arrays, {"caption": caption})
@@ -68,23 +60,3 @@ class Pretrain(Task):
         mean = float(np.mean([share for direction in metrics.values() for share in direction.values()]))
         metrics = {**metrics, "mean_recall": mean, "num_scored": len(predictions), "num_failed": len(failures)}
         return Scores(metrics, predictions, failures, ("mean_recall", mean))
-
-
-def mask_pieces(ids: Ids, share: float, codec: TextCodec, rng: np.random.Generator) -> tuple[Ids, Ids]:
-    """(masked ids, labels: the pieces to predict, NO_LABEL elsewhere), each int64 (L,).
-
-    Specials are never masked. At least one piece is chosen, so that no batch is without a target.
-    """
-    candidates = np.flatnonzero([int(i) not in codec.special for i in ids])
-    masked, labels = ids.copy(), np.full_like(ids, NO_LABEL)
-    if not len(candidates):
-        labels[-1] = ids[-1]  # a caption without a word: predict [SEP], which is in view
-        return masked, labels
-    chosen = candidates[rng.random(len(candidates)) < share]
-    if not len(chosen):
-        chosen = candidates[rng.integers(len(candidates), size=1)]
-    fate = rng.random(len(chosen))
-    other = rng.integers(codec.num_words, size=len(chosen))
-    masked[chosen] = np.where(fate < 0.8, codec.mask, np.where(fate < 0.9, other, ids[chosen]))
-    labels[chosen] = ids[chosen]
-    return masked, labels

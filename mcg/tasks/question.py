@@ -9,14 +9,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from mcg.model.model import Model
 from mcg.model.states import Fused
 from mcg.tasks.task import label_of, text_of
-from mcg.text.wordpiece import Ids, TextCodec
 from shards import Origin, Sample, SampleError
 
 FAILED_TYPE = "failed"
@@ -49,12 +47,6 @@ def question_meta(sample: Sample, needed: Sequence[str]) -> dict[str, Any]:
     return meta
 
 
-def question_arrays(question: str, codec: TextCodec, max_tokens: int) -> dict[str, Ids]:
-    """A question as the model reads it, [ENC] first: ids and mask, int64 (L,), cut to max_tokens."""
-    ids = codec.encode(question, max_tokens, first=codec.enc)
-    return {"text_ids": ids, "text_mask": ones(ids)}
-
-
 def same_clips(origins: Sequence[Origin], frames_BTHWC: Tensor) -> list[int]:
     """Of each slot the first slot that shows the same clip: same origin and equal frames; B numbers."""
     first: dict[Origin, int] = {}
@@ -80,8 +72,3 @@ def fuse_questions(model: Model, origins: Sequence[Origin], inputs: dict[str, Te
 def asked_types(predictions: Sequence[dict[str, Any]], failures: Sequence[dict[str, Any]]) -> list[str]:
     """Types of all questions, the failed ones last."""
     return [str(asked.get("type", FAILED_TYPE)) for asked in [*predictions, *failures]]
-
-
-def ones(ids: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-    """A mask for ids of which none is padding."""
-    return np.ones(len(ids), np.int64)

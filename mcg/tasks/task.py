@@ -1,7 +1,7 @@
 """What a task is: it turns samples into examples, and scores what a model does with them.
 
 Training and evaluation make the same example; evaluation leaves out chance in what the model sees. A task is made of
-plain numbers and a TextCodec, so the loader's threads may call it.
+plain numbers and a Texts, so the loader's threads may call it.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from mcg.model.config import ModelConfig
 from mcg.model.model import Model
 from mcg.scoring.submission import Submission
 from mcg.tasks.config import ClipTaskConfig
-from mcg.text.wordpiece import TextCodec
+from mcg.text.texts import Texts
 from shards import Batch, EncodedClip, Sample
 from shards.dataset import is_whole
 from shards.loader import RngFactory
@@ -42,8 +42,8 @@ class Task(ABC):
 
     name: str
 
-    def __init__(self, config: ClipTaskConfig) -> None:
-        self.codec = TextCodec(config.vocabulary)
+    def __init__(self, config: ClipTaskConfig, texts: Texts) -> None:
+        self.texts = texts
         self._training_clip = config.clip
         derived = config.clip.for_evaluation()
         if config.compat == "released" and derived.sampling == "uniform":

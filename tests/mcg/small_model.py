@@ -11,10 +11,13 @@ from mcg.model.mcg import MCG
 from mcg.model.mcg_config import MCGConfig
 from mcg.model.part_configs import TextConfig, TimeSformerConfig
 from mcg.objectives.config import ObjectivesConfig
-from mcg.text.wordpiece import NO_LABEL
+from mcg.text import open_texts
+from mcg.text.texts import NO_LABEL
 
 OBJECTIVES = tuple(name for name in ObjectivesConfig.model_fields if name != "compat")
 """Names of all objectives."""
+TEXTS = open_texts(MCGConfig())
+"""Texts of MCG with the installed vocabulary."""
 VOCABULARY = 50
 """Entries of the small vocabulary; the ids below are in it."""
 CLS, SEP, DEC = 1, 2, 3

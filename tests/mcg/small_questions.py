@@ -9,6 +9,7 @@ from typing import Any
 from mcg.tasks.config import OpenQAConfig
 from mcg.tasks.open_qa import OpenQA
 from shards import DatasetWriter, LoaderConfig
+from tests.mcg.small_model import TEXTS
 from tests.shards.small_dataset import FACTS, picture
 
 COLORS = ("red", "green", "blue")
@@ -37,7 +38,7 @@ def write_questions(
 def make_task(**fields: Any) -> OpenQA:
     clip = {"num_frames": 2, "size": 32}
     settings = {"name": "open_qa", "clip": clip, "max_answer_tokens": 4, "num_beams": 2}
-    return OpenQA(OpenQAConfig.model_validate(settings | fields))
+    return OpenQA(OpenQAConfig.model_validate(settings | fields), TEXTS)
 
 
 def loader_config(folder: Path, batch_size: int = 4, **fields: Any) -> LoaderConfig:

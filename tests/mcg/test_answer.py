@@ -22,6 +22,7 @@ from shards import MediaFacts, Origin, Sample
 from shards.base.errors import MediaError
 from shards.media.probe import probe
 from tests.mcg.small_checkpoint import TASK, run_config, write_checkpoint
+from tests.mcg.small_model import TEXTS
 from tests.mcg.tasks.small_sample import draws
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -169,18 +170,18 @@ def test_another_width_is_named(run: Path, tmp_path: Path) -> None:
 
 
 def test_another_vocabulary_is_named(run: Path, tmp_path: Path) -> None:
-    from mcg.text.wordpiece import TextCodec
-
-    words = TextCodec().file.read_text("utf-8").splitlines()
+    words = TEXTS.file.read_text("utf-8").splitlines()
     file = tmp_path / "task.yaml"
     for name, other, message in (
         ("swapped", [*words[:2000], words[2001], words[2000], *words[2002:]], "trained with another vocabulary"),
         ("short", words[:-1], "trained with another vocabulary"),
     ):
         (tmp_path / f"{name}.txt").write_text("\n".join(other) + "\n", "utf-8")
-        task = TASK | {"vocabulary": str(tmp_path / f"{name}.txt")}
-        file.write_text(json.dumps(run_config(tmp_path, task=task).model_dump(mode="json", exclude_none=True)))
-        with pytest.raises(CheckpointError, match=rf"{message} .* than .*{name}\.txt .* set task\.vocabulary to"):
+        vocabulary = str(tmp_path / f"{name}.txt")
+        file.write_text(
+            json.dumps(run_config(tmp_path, vocabulary=vocabulary).model_dump(mode="json", exclude_none=True))
+        )
+        with pytest.raises(CheckpointError, match=rf"{message} .* than .*{name}\.txt .* set model\.vocabulary to"):
             Answerer.load(run, config=file)
 
 

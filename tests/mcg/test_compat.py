@@ -10,6 +10,7 @@ from mcg.compat import spread_compat
 from mcg.config import ConfigError, load_config, load_stored
 from mcg.model.mcg_config import MCGConfig
 from mcg.tasks.pretrain import Pretrain
+from tests.mcg.small_model import TEXTS
 
 PRETRAIN = "configs/demo/pt.yaml"
 
@@ -60,7 +61,7 @@ def test_what_is_written_stands_whatever_is_spread(compat: str, written: str, va
 
 def test_the_clip_of_evaluation_samples_as_it_says() -> None:
     words = ["compat=released", "task.evaluation_clip={num_frames: 4, size: 64, sampling: uniform}"]
-    assert Pretrain(load_config(PRETRAIN, words).task).evaluation_clip.sampling == "uniform"  # type: ignore[arg-type]
+    assert Pretrain(load_config(PRETRAIN, words).task, TEXTS).evaluation_clip.sampling == "uniform"  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("own", ["released", "corrected"])
@@ -90,7 +91,7 @@ def test_the_key_reaches_augmentation_wherever_it_is() -> None:
 def test_as_released_evaluation_samples_at_whole_strides(own: list[str]) -> None:
     for compat, sampling in (("released", "released_uniform"), ("corrected", "uniform")):
         config = load_config(PRETRAIN, [*own, f"compat={compat}", "task.clip.sampling=headtail"])
-        assert Pretrain(config.task).evaluation_clip.sampling == sampling  # type: ignore[arg-type]
+        assert Pretrain(config.task, TEXTS).evaluation_clip.sampling == sampling  # type: ignore[arg-type]
 
 
 def test_a_section_may_differ() -> None:

@@ -30,12 +30,13 @@ def test_all_that_is_missing_is_named_at_once(tmp_path: Path) -> None:
         blend = [{"name": "there", "path": str(tmp_path / "data")}, {"name": "gone", "path": f"gone/{name}"}]
         return {"batch_size": 4, "blend": blend}
 
-    task = {"name": "open_qa", "clip": {"num_frames": 2, "size": 32}, "vocabulary": "gone/vocab.txt"}
+    task = {"name": "open_qa", "clip": {"num_frames": 2, "size": 32}}
     ranking = {"answering": "ranking", "answer_list": "gone/answers.json", "metric": "wups", "wordnet": "gone/wordnet"}
     config = _config(
         tmp_path,
         data={name: split(name) for name in ("train", "val", "test")},
         task=task | ranking,
+        vocabulary="gone/vocab.txt",
         init_from="gone/run",
         init=[{"path": str(tmp_path / "data")}, {"path": "gone/bert"}],
     )
@@ -44,7 +45,7 @@ def test_all_that_is_missing_is_named_at_once(tmp_path: Path) -> None:
     assert [line.split(": ")[0] for line in str(caught.value).splitlines()] == [
         "data.train.blend[1].path",
         "data.val.blend[1].path",
-        "task.vocabulary",
+        "model.vocabulary",
         "task.answer_list",
         "task.wordnet",
         "init_from",

@@ -29,7 +29,7 @@ from mcg.tasks.multiple_choice import MultipleChoice
 from mcg.tasks.task import Task
 from shards import DatasetWriter
 from tests.mcg.engine.small_engine import OPTIM, make_schedule
-from tests.mcg.small_model import make_model
+from tests.mcg.small_model import TEXTS, make_model
 from tests.mcg.small_questions import loader_config, make_task
 from tests.shards.small_dataset import FACTS, picture
 
@@ -70,16 +70,16 @@ def _tasks(folder: Path) -> dict[str, Task]:
         "beam search": make_task(max_answer_tokens=12),
         "greedy": make_task(max_answer_tokens=12, num_beams=1),
         "ranking": make_task(max_answer_tokens=6, **ranking),
-        "multiple choice": MultipleChoice(MultipleChoiceConfig.model_validate(choice)),
+        "multiple choice": MultipleChoice(MultipleChoiceConfig.model_validate(choice), TEXTS),
     }
 
 
-def _model(task: Task) -> MCG:
+def _model() -> MCG:
     """Ends some answers early and others not."""
-    model = make_model(vocab_size=task.codec.size)
+    model = make_model(vocab_size=TEXTS.size)
     assert model.decoder is not None
     with torch.no_grad():
-        model.decoder.bert.cls.predictions.bias[task.codec.sep] = 6.0
+        model.decoder.bert.cls.predictions.bias[TEXTS.end_id] = 6.0
     return model
 
 
@@ -96,7 +96,7 @@ def _num_whole(engine: Engine) -> int:
 def answer_alone(folder: Path) -> dict[str, Any]:
     """In this process."""
     tasks = _tasks(folder)
-    return _answers(folder, tasks, _model(next(iter(tasks.values()))))
+    return _answers(folder, tasks, _model())
 
 
 def answer_in_parts(rank: int, folder: str) -> None:
@@ -113,7 +113,7 @@ def answer_in_parts(rank: int, folder: str) -> None:
             return usual(config=config | {"zero_optimization": config["zero_optimization"] | NOTHING_KEPT}, **given)
 
         with patch.object(deepspeed, "initialize", initialize):
-            model = _model(next(iter(tasks.values())))
+            model = _model()
             bundle = Bundle(model, ObjectivesConfig.model_validate({"generation": {}}).build())
             engine = Engine(bundle, EngineConfig(zero_stage=3), OPTIM, make_schedule(), BATCH_SIZE, 0, device)
         whole = [_num_whole(engine)]

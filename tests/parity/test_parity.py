@@ -30,7 +30,7 @@ from mcg.objectives.generation import Generation
 from mcg.objectives.masked_lm import MaskedLM
 from mcg.objectives.states import States
 from mcg.objectives.token_contrast import TokenContrast, merge_words
-from mcg.text.wordpiece import TextCodec
+from mcg.text.wordpiece import WordPieces
 from tests.parity.released import GOLDEN, Case, case_files, compare, read_case, released_mcg, released_model
 
 SEP = 102
@@ -38,7 +38,7 @@ SEP = 102
 
 def _pretrain(case: Case) -> None:
     given, facts = case.given, case.facts
-    model, codec = released_mcg(case), TextCodec()
+    model, codec = released_mcg(case), WordPieces()
     labels, ids = given["mlm_labels"], given["input_ids"]
     L = ids.shape[1]
     words = torch.stack([torch.from_numpy(codec.words(line.numpy())) for line in ids])
@@ -66,7 +66,7 @@ def _pretrain(case: Case) -> None:
     first = given["mlm_logits_first_masked"]
     outputs = {
         **losses,
-        "mcl_loss_as_released": TokenContrast(TokenContrastConfig(padded_words=L - 1), released=True)(states),
+        "mcl_loss_as_released": TokenContrast(TokenContrastConfig(padded_words=L - 1), compat="released")(states),
         "video_embeds": states.video.tokens_BVD,
         "video_feat": states.video_features,
         "text_feat": states.text_features,
@@ -99,7 +99,7 @@ def _qa(case: Case) -> None:
         "loss": loss,
     }
     _compare_all(case, outputs, {"question_ids", "question_mask", "answer_ids", "answer_mask", "answer_targets"})
-    assert [TextCodec().decode(line.numpy()) for line in found.ids_BA] == case.facts["predictions"]
+    assert [WordPieces().decode(line.numpy()) for line in found.ids_BA] == case.facts["predictions"]
 
 
 def _alpro_qa(case: Case) -> None:

@@ -14,10 +14,8 @@ from mcg.convert.rules import ConvertError
 from mcg.convert.start import start_from
 from mcg.engine.checkpoint import CheckpointError, find_checkpoint
 from mcg.model.mcg import MCG
-from mcg.text.wordpiece import TextCodec
 from tests.mcg.small_checkpoint import run_config, write_checkpoint
-
-CODEC = TextCodec()
+from tests.mcg.small_model import TEXTS
 
 
 def _config(run: Path, frames: int = 2, text: dict[str, Any] | None = None, **fields: Any) -> RunConfig:
@@ -31,13 +29,13 @@ def _config(run: Path, frames: int = 2, text: dict[str, Any] | None = None, **fi
 
 
 def _start(model: MCG, run: Path) -> str:
-    return start_from(model, model.config, find_checkpoint(run), CODEC)
+    return start_from(model, model.config, find_checkpoint(run), TEXTS)
 
 
 def test_pre_training_starts_a_model_for_questions_with_more_frames(tmp_path: Path) -> None:
     there = _config(tmp_path / "pt", 2, {"num_decoder_layers": 0, "token_head": "untied"}, matching_head=True)
     run = write_checkpoint(there)
-    model = MCG(_config(tmp_path / "ft", 4, {"num_decoder_layers": 1, "token_head": "none"}).model, CODEC.size)
+    model = MCG(_config(tmp_path / "ft", 4, {"num_decoder_layers": 1, "token_head": "none"}).model, TEXTS.size)
     drawn = {name: weight.clone() for name, weight in model.state_dict().items()}
     told = _start(model, run)
     assert told.startswith(f"the weights of {run / 'checkpoints' / 'step-000001'}, ")
@@ -45,7 +43,7 @@ def test_pre_training_starts_a_model_for_questions_with_more_frames(tmp_path: Pa
     assert "2 left out (the model has no head for matching (model.matching_head))" in told
     assert "vision.time_embed fitted (2 frames to 4, nearest)" in told
     assert "fresh (e.g. decoder." in told
-    given, own = MCG(there.model, CODEC.size), model.state_dict()
+    given, own = MCG(there.model, TEXTS.size), model.state_dict()
     assert _start(given, run) == f"the weights of {run / 'checkpoints' / 'step-000001'}"
     for name, weight in given.state_dict().items():
         if name == "vision.time_embed":
@@ -59,7 +57,7 @@ def test_pre_training_starts_a_model_for_questions_with_more_frames(tmp_path: Pa
 
 def test_a_tied_head_is_one_weight_again(tmp_path: Path) -> None:
     config = _config(tmp_path / "run", text={"token_head": "tied"})
-    model = MCG(config.model, CODEC.size)
+    model = MCG(config.model, TEXTS.size)
     assert "fresh" not in _start(model, write_checkpoint(config))
     assert model.text.predictions.decoder.weight is model.text.bert.embeddings.word_embeddings.weight
 
@@ -74,7 +72,7 @@ def test_a_tied_head_is_one_weight_again(tmp_path: Path) -> None:
 )
 def test_another_model_is_refused(tmp_path: Path, text: dict[str, Any], fields: dict[str, Any], message: str) -> None:
     run = write_checkpoint(_config(tmp_path / "there"))
-    model = MCG(_config(tmp_path / "here", text=text, **fields).model, CODEC.size)
+    model = MCG(_config(tmp_path / "here", text=text, **fields).model, TEXTS.size)
     with pytest.raises(ConvertError, match=message):
         _start(model, run)
 
@@ -82,7 +80,7 @@ def test_another_model_is_refused(tmp_path: Path, text: dict[str, Any], fields: 
 def test_an_unknown_name_is_refused(tmp_path: Path) -> None:
     run = write_checkpoint(_config(tmp_path / "there"))
     folder = find_checkpoint(run).folder
-    model = MCG(_config(tmp_path / "here").model, CODEC.size)
+    model = MCG(_config(tmp_path / "here").model, TEXTS.size)
     state = load_file(folder / "model.safetensors")
     save_file({**state, "vision.extra": torch.zeros(1)}, folder / "model.safetensors")
     with pytest.raises(ConvertError, match=r"vision\.extra is unknown here \(1 such names\); set model\.\* as in"):
@@ -92,4 +90,4 @@ def test_an_unknown_name_is_refused(tmp_path: Path) -> None:
 def test_another_vocabulary_is_refused(tmp_path: Path) -> None:
     run = write_checkpoint(_config(tmp_path / "there"), vocabulary="abc")
     with pytest.raises(CheckpointError, match=r"another vocabulary \(fingerprint abc\)"):
-        _start(MCG(_config(tmp_path / "here").model, CODEC.size), run)
+        _start(MCG(_config(tmp_path / "here").model, TEXTS.size), run)

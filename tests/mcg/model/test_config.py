@@ -62,7 +62,7 @@ def test_a_fault_in_one_of_several_models_has_its_path() -> None:
         Root.model_validate({"model": {"vision": {"dpth": 1}}})
 
 
-@pytest.mark.parametrize("ask", [lambda c: c.provides(), lambda c: c.build(1), lambda c: c.check_clip(None)])
+@pytest.mark.parametrize("ask", [lambda c: c.provides(), lambda c: c.check_clip(None)])
 def test_a_config_that_leaves_something_open_is_named(ask: Callable[[ModelConfig], object]) -> None:
     with pytest.raises(NotImplementedError, match="OtherConfig must say"):
         ask(OtherConfig())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from pydantic import ValidationError
 
-from mcg.objectives.config import ObjectiveConfig, ObjectivesConfig
+from mcg.objectives.config import ObjectivesConfig
 from tests.mcg.small_model import OBJECTIVES
 
 
@@ -24,8 +24,3 @@ def test_an_objective_that_is_absent_or_of_weight_zero_is_not_built() -> None:
 def test_a_negative_weight_is_refused() -> None:
     with pytest.raises(ValidationError, match="greater than or equal to 0"):
         ObjectivesConfig.model_validate({"contrastive": {"weight": -1}})
-
-
-def test_a_config_that_builds_nothing_is_named() -> None:
-    with pytest.raises(NotImplementedError, match="ObjectiveConfig must say which objective it builds"):
-        ObjectiveConfig().build()

@@ -12,6 +12,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn import functional
 
+from mcg.compat import Compat
 from mcg.engine.deepspeed import Engine
 from mcg.engine.saving import save_checkpoint
 from mcg.engine.weights import load_weights
@@ -26,15 +27,13 @@ from tests.mcg.small_model import make_inputs, make_model
 class DistillConfig(ObjectiveConfig):
     """Distillation: the video's features predict what a frozen teacher says of the mean frame."""
 
+    builds = f"{__name__}:Distill"
     needs = ("video_features",)
-
-    def build(self, released: bool = False) -> Objective:
-        return Distill(self)
 
 
 class Distill(Objective):
-    def __init__(self, config: DistillConfig) -> None:
-        super().__init__(config)
+    def __init__(self, config: DistillConfig, compat: Compat) -> None:
+        super().__init__(config, compat)
         self.head = nn.Linear(8, 4)
         self.teacher = nn.Sequential(nn.Dropout(0.5), nn.Linear(3, 4)).requires_grad_(False)
 

@@ -186,7 +186,7 @@ def test_as_released_words_and_patches_have_the_weights_of_others() -> None:
     model, inputs = make_model().eval(), make_inputs()
     states = States(model, inputs, True)
     own = TokenContrast(TokenContrastConfig(padded_words=7))(states)
-    released = TokenContrast(TokenContrastConfig(padded_words=7), released=True)(states)
+    released = TokenContrast(TokenContrastConfig(padded_words=7), compat="released")(states)
     text, video = states.text, states.video
     shifted = torch.cat([text.attention_BL[:, 1:], torch.zeros(4, 1)], 1)
     merged = merge_words(text.states_BLD, shifted, inputs["text_words"], text.mask_BL)

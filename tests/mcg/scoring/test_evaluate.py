@@ -29,7 +29,7 @@ TASK = make_task()
 
 @pytest.fixture(scope="module")
 def model() -> MCG:
-    return make_model(vocab_size=TASK.codec.size)
+    return make_model(vocab_size=TASK.texts.size)
 
 
 @pytest.fixture(scope="module")
@@ -97,7 +97,7 @@ def test_the_models_mode_is_put_back(questions: Path, model: MCG, training: bool
 
 
 def test_dropout_plays_no_part(questions: Path) -> None:
-    model = make_model(vocab_size=TASK.codec.size).train()
+    model = make_model(vocab_size=TASK.texts.size).train()
     for module in model.modules():
         if isinstance(module, torch.nn.Dropout):
             module.p = 0.9

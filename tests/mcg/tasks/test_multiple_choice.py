@@ -12,14 +12,14 @@ from mcg.engine.tensors import to_tensors
 from mcg.model.mcg import MCG
 from mcg.tasks.config import MultipleChoiceConfig
 from mcg.tasks.multiple_choice import MultipleChoice
-from mcg.text.wordpiece import TextCodec
+from mcg.text.wordpiece import WordPieces
 from shards import Batch, EncodedClip, SampleError
 from shards.loader.stages.batch import Slot
 from shards.loader.stages.collate import collate
-from tests.mcg.small_model import make_model, model_config, text_config
+from tests.mcg.small_model import TEXTS, make_model, model_config, text_config
 from tests.mcg.tasks.small_sample import ORIGIN, draws, sample
 
-CODEC = TextCodec()
+CODEC = WordPieces()
 CHOICES = ["roll the handle", "tap", "strum the string", "hit", "pat with hand"]
 RECORD: dict[str, Any] = {
     "question": "how do the men play",
@@ -33,7 +33,7 @@ RECORD: dict[str, Any] = {
 
 def _task(**fields: Any) -> MultipleChoice:
     settings = {"name": "multiple_choice", "clip": {"num_frames": 2, "size": 32}, "max_answer_tokens": 8}
-    return MultipleChoice(MultipleChoiceConfig.model_validate(settings | fields))
+    return MultipleChoice(MultipleChoiceConfig.model_validate(settings | fields), TEXTS)
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +51,7 @@ def test_evaluation_shows_every_choice() -> None:
     clip = _task().encode_for_evaluation(sample(RECORD), draws())
     ids = clip.arrays["choice_ids"]
     assert [CODEC.decode(row) for row in ids] == CHOICES and (ids[:, 0] == CODEC.dec).all()
-    assert clip.arrays["choice_tokens"].tolist() == [5, 3, 6, 3, 5]
+    assert clip.arrays["choice_mask"].sum(1).tolist() == [5, 3, 6, 3, 5]
     assert clip.meta["answer_index"] == 2 and clip.meta["choices"] == CHOICES
 
 
@@ -118,7 +118,7 @@ def test_a_choice_that_does_not_fit_is_refused_in_training_and_cut_in_evaluation
     with pytest.raises(SampleError, match=message):
         task.encode(sample(RECORD), draws())
     clip = task.encode_for_evaluation(sample(RECORD), draws())
-    assert clip.arrays["choice_ids"].shape == (5, 4) and clip.arrays["choice_tokens"].tolist() == [4, 3, 4, 3, 4]
+    assert clip.arrays["choice_ids"].shape == (5, 4) and clip.arrays["choice_mask"].sum(1).tolist() == [4, 3, 4, 3, 4]
 
 
 def test_scores_by_type_with_failures_wrong_and_the_submission() -> None:
@@ -141,6 +141,6 @@ def test_a_decoder_is_needed() -> None:
     _task().check_model(model_config())
     with pytest.raises(
         ValueError,
-        match=r"multiple_choice needs a decoder: this model has no decoder; set",
+        match=r"choosing by likelihood needs a decoder: this model has no decoder; set",
     ):
         _task().check_model(model_config(text=text_config(num_decoder_layers=0)))

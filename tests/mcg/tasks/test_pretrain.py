@@ -6,22 +6,21 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from mcg.tasks.config import PretrainConfig
-from mcg.tasks.pretrain import Pretrain, mask_pieces
-from mcg.text.wordpiece import NO_LABEL, TextCodec
+from mcg.tasks.pretrain import Pretrain
+from mcg.text.wordpiece import WordPieces
 from shards import SampleError
 from shards.media.clip_config import ClipConfig
+from tests.mcg.small_model import TEXTS
 from tests.mcg.tasks.small_sample import draws, sample
 
-CODEC = TextCodec()
+CODEC = WordPieces()
 
 
 def _task(**fields: Any) -> Pretrain:
     clip = {"num_frames": 4, "size": 32, "sampling": "random", "fit": "random_crop", "flip": 0.5}
-    return Pretrain(PretrainConfig.model_validate({"name": "pretrain", "clip": clip} | fields))
+    return Pretrain(PretrainConfig.model_validate({"name": "pretrain", "clip": clip} | fields), TEXTS)
 
 
 def test_an_example_holds_the_caption_in_every_form() -> None:
@@ -50,12 +49,6 @@ def test_an_empty_caption_names_the_record(record: dict[str, Any]) -> None:
         _task().encode(sample(record, index=2), draws())
 
 
-def test_a_caption_of_nothing_but_invisible_characters_still_has_a_target() -> None:
-    arrays = _task().encode(sample({"caption": "\u200b"}), draws()).arrays
-    assert arrays["text_ids"].tolist() == [CODEC.cls, CODEC.sep]
-    assert arrays["masked_labels"].tolist() == [NO_LABEL, CODEC.sep]
-
-
 def test_an_example_depends_on_its_address_alone() -> None:
     task, record = _task(), sample({"caption": "a man is playing an acoustic guitar on stage"})
     first, again, other = task.encode(record, draws(1)), task.encode(record, draws(1)), task.encode(record, draws(2))
@@ -69,31 +62,6 @@ def test_evaluation_leaves_out_chance_in_what_the_model_sees() -> None:
     assert len(plans) == 1
     own = ClipConfig(num_frames=2, size=16)
     assert _task(evaluation_clip=own).encode_for_evaluation(record, draws()).plan.shape == (2, 16, 16, 3)
-
-
-@given(st.lists(st.integers(0, CODEC.size - 1), max_size=40), st.integers(0, 2**32 - 1), st.floats(0.01, 0.99))
-def test_masking_spares_specials_and_always_leaves_a_target(pieces: list[int], seed: int, share: float) -> None:
-    ids = np.array([CODEC.cls, *pieces, CODEC.sep])
-    before = ids.copy()
-    masked, labels = mask_pieces(ids, share, CODEC, np.random.default_rng(seed))
-    assert (ids == before).all()
-    targets = labels != NO_LABEL
-    assert (labels[targets] == ids[targets]).all() and (masked == ids)[~targets].all()
-    special = np.array([int(i) in CODEC.special for i in ids])
-    assert targets.any()
-    if not special.all():
-        assert not (targets & special).any()
-    assert masked.min() >= 0 and masked[targets].max() < CODEC.size
-
-
-def test_masking_keeps_its_shares() -> None:
-    g = np.random.default_rng(0)
-    ids = np.array([CODEC.cls, *g.integers(1000, 30000, 100_000), CODEC.sep])
-    masked, labels = mask_pieces(ids, 0.15, CODEC, g)
-    targets = labels != NO_LABEL
-    assert targets.mean() == pytest.approx(0.15, abs=0.004)
-    assert (masked[targets] == CODEC.mask).mean() == pytest.approx(0.8, abs=0.01)
-    assert (masked == ids)[targets].mean() == pytest.approx(0.1, abs=0.01)
 
 
 def test_recall_counts_failures_as_wrong_and_leaves_no_features_behind() -> None:

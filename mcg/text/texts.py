@@ -1,0 +1,76 @@
+"""How a kind of model writes texts: captions, questions, answers and prompts as arrays of token ids.
+
+Tasks and answering say what they want to write, and the layout of the model says which tokens that takes. A Texts is
+made once per run, is pure (nothing changes but what is returned) and may be used by many threads; it needs no torch.
+Arrays are int64. NO_LABEL marks where nothing is to be predicted.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+Ids = npt.NDArray[np.int64]
+Arrays = dict[str, Ids]
+NO_LABEL = -100
+"""Label of a token, or of a sample, for which nothing is to be predicted."""
+
+
+class Texts(ABC):
+    """A codec with the layout of one kind of model. `max_tokens` counts special tokens; longer texts are cut."""
+
+    file: Path
+    """File of the vocabulary."""
+    fingerprint: str
+    """Identifies the vocabulary; a checkpoint is refused with another one."""
+    size: int
+    """Entries of the vocabulary, added tokens included."""
+    start_id: int
+    """First token of an answer that is generated."""
+    end_id: int
+    """Last token of an answer that is generated."""
+    pad_id: int
+    """Token of what is padded."""
+    num_added: int
+    """Special tokens of an answer."""
+
+    @abstractmethod
+    def num_pieces(self, text: str) -> int:
+        """Tokens of a text, specials not counted."""
+
+    @abstractmethod
+    def decode(self, ids: Ids) -> str:
+        """The text of ids up to the end of the answer, specials left out."""
+
+    @abstractmethod
+    def pair(self, text: str, max_tokens: int) -> Arrays:
+        """A text that stands with its video: text_ids, text_mask, and text_words, the number of each token's word."""
+
+    @abstractmethod
+    def cloze(self, text: str, max_tokens: int, share: float, rng: np.random.Generator) -> Arrays:
+        """The same text with a share of its tokens masked: masked_ids, and masked_labels, the tokens to predict and
+        NO_LABEL elsewhere. At least one token is to be predicted."""
+
+    @abstractmethod
+    def question(self, text: str, max_tokens: int) -> Arrays:
+        """A question about a video: text_ids, text_mask."""
+
+    @abstractmethod
+    def answer(self, text: str, max_tokens: int) -> Arrays:
+        """An answer or caption that is generated: answer_ids, answer_mask."""
+
+    @abstractmethod
+    def choices(self, texts: Sequence[str], max_tokens: int) -> Arrays:
+        """Answers to choose from: choice_ids, choice_mask, each (N, max_tokens)."""
+
+    @abstractmethod
+    def prompt(self) -> Arrays:
+        """What a caption is generated from: prompt_ids, prompt_mask."""
+
+    def plain(self, text: str, max_tokens: int = 512) -> str:
+        """A text as `decode` gives it, so that case, accents and spaces are no differences."""
+        return self.decode(self.answer(text, max_tokens)["answer_ids"])
