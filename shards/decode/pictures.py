@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from shards.decode.clip_frames import slots_of, turn_and_crop
 from shards.media.clip_plan import ClipPlan
 from shards.media.frames import FramePictures
-from shards.media.pictures.picture import open_image, to_rgb
+from shards.media.pictures.colours import to_rgb
+from shards.media.pictures.picture import open_image
 
 
 def decode_frame_sample(media: bytes, plan: ClipPlan) -> NDArray[np.uint8]:

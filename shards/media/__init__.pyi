@@ -19,9 +19,9 @@ from .pictures.first_bytes import LFS_POINTER as LFS_POINTER
 from .pictures.first_bytes import answer as answer
 from .pictures.first_bytes import archive as archive
 from .pictures.first_bytes import compression as compression
+from .pictures.forms import picture_extension as picture_extension
 from .pictures.picture import open_image as open_image
 from .pictures.signatures import foreign_kind as foreign_kind
-from .pictures.signatures import picture_extension as picture_extension
 from .pictures.transparency import has_alpha as has_alpha
 from .pictures.transparency import over_white as over_white
 from .probe import probe_key_frames as probe_key_frames

@@ -22,7 +22,8 @@ from itertools import pairwise
 
 from shards.base.errors import MediaError
 from shards.media.facts import KeyFrame, MediaFacts
-from shards.media.pictures.picture import open_image, to_rgb
+from shards.media.pictures.colours import to_rgb
+from shards.media.pictures.picture import open_image
 from shards.media.videos.time_marks import with_marks
 
 MAX_FRAMES = 4096

@@ -1,6 +1,6 @@
-"""What often stands in place of a file, told by its first bytes: one table for all who expected something else.
+"""What is often found in place of a file, told by its first bytes: one table for everybody who expected something else.
 
-What to do about it is said by whoever expected a tar (foreign.py), a picture (signatures.py) or weights.
+What to do about it is said where a tar (foreign.py), a picture (signatures.py) or weights were expected.
 """
 
 from __future__ import annotations
@@ -28,17 +28,17 @@ _MARK = b"\xef\xbb\xbf"
 
 
 def compression(head: bytes) -> str:
-    """What a file is compressed by, with its article ("a gzip"); "" for any other."""
+    """The program that compressed a file, with its article ("a gzip"); "" for any other file."""
     return next((name for start, name in _COMPRESSED if head.startswith(start)), "")
 
 
 def archive(head: bytes) -> str:
-    """Of which kind an archive of files is, with its article ("a zip"); "" for any other file, tars too."""
+    """The kind of an archive of files, with its article ("a zip"); "" for any other file, tars too."""
     return next((name for start, name in _ARCHIVES if head.startswith(start)), "")
 
 
 def answer(head: bytes) -> Literal["html", "xml", "json", ""]:
-    """As what a server's answer begins, a page or an error in place of a file; "" for anything else."""
+    """The language of a server's answer that stands in place of a file, a page or an error; "" for anything else."""
     text = head.removeprefix(_MARK).lstrip()[:64].lower()
     if text.startswith(_PAGES):
         return "html"

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from shards.media.facts import KeyFrame, MediaFacts
-from shards.media.pictures.picture import open_image, to_rgb
+from shards.media.pictures.colours import to_rgb
+from shards.media.pictures.picture import open_image
 
 
 def probe_picture(data: bytes) -> tuple[MediaFacts, list[KeyFrame]]:

@@ -1,4 +1,4 @@
-"""What a file is by its first bytes, whatever its name says, and what to do with one that is no picture read here.
+"""What a file is instead of a picture that is read here, by its first bytes, and what to do with it.
 
 Promises: looks at the first kilobyte (and the last bytes, where TGA says what it is), never raises, and says nothing
 where it is not sure.
@@ -10,13 +10,11 @@ import re
 from typing import NamedTuple
 
 from shards.media.pictures.first_bytes import LFS_POINTER, answer, archive, compression
-
-READ = "JPEG, PNG, WebP or AVIF"
-"""What pictures of other forms are best converted to."""
+from shards.media.pictures.forms import AVIF_BRANDS, READ, brands
 
 
-class Kind(NamedTuple):
-    """What a file is."""
+class ForeignFile(NamedTuple):
+    """A file that is no picture of a form read here."""
 
     name: str
     """With its article, e.g. "a HEIC picture"."""
@@ -84,105 +82,74 @@ _OTHERS = (
     (b"fLaC", "a FLAC file"),
     (b"\x7fELF", "a program"),
 )
-_KNOWN = (
-    (b"\xff\xd8\xff", "JPEG"),
-    (b"\x89PNG\r\n\x1a\n", "PNG"),
-    (b"GIF8", "GIF"),
-    (b"BM", "BMP"),
-    (b"II*\0", "TIFF"),
-    (b"MM\0*", "TIFF"),
-)
 _TARGA = (b"\1\1", b"\0\2", b"\0\3", b"\1\x09", b"\0\x0a", b"\0\x0b")
-"""Whether it has a palette, and what its pixels are."""
+"""Bytes 1 and 2 of the header: if there is a palette, and the type of the pixels."""
 _TARGA_BITS = (b"\x08", b"\x0f", b"\x10", b"\x18", b"\x20")
 _HEIC = (b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"hevm", b"hevs", b"mif1", b"msf1")
-_AVIF = (b"avif", b"avis")
-_EXTENSIONS = {"JPEG": "jpg", "PNG": "png", "GIF": "gif", "BMP": "bmp", "TIFF": "tif", "WebP": "webp", "AVIF": "avif"}
 
 
-def known_picture(data: bytes) -> str:
-    """The form of a picture that begins as those read here do: "JPEG", "PNG", "GIF", "BMP", "TIFF", "WebP" or "AVIF";
-    "" for anything else."""
-    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
-        return "WebP"
-    if set(_brands(data)) & set(_AVIF):
-        return "AVIF"
-    return next((name for start, name in _KNOWN if data.startswith(start)), "")
-
-
-def picture_extension(data: bytes) -> str:
-    """The extension of a picture that begins as those read here do, "" for anything else."""
-    return _EXTENSIONS.get(known_picture(data), "")
-
-
-def foreign_kind(data: bytes) -> Kind | None:
-    """What bytes are that are no picture of a form read here; None where they do not say."""
+def foreign_kind(data: bytes) -> ForeignFile | None:
+    """The kind of file that begins with these bytes, if it is no picture read here; None where they do not say."""
     head = data[:1024]
     if not head.strip(b"\0"):
-        return Kind("nothing but zero bytes", "the download or copy stopped: fetch it again")
+        return ForeignFile("nothing but zero bytes", "the download or copy stopped: fetch it again")
     if head.startswith(LFS_POINTER):
-        return Kind("a git-lfs pointer, not the file itself", "run `git lfs pull` in its repository, or fetch it again")
+        return ForeignFile(
+            "a git-lfs pointer, not the file itself", "run `git lfs pull` in its repository, or fetch it again"
+        )
     for start, name in _PICTURES:
         if head.startswith(start):
-            return Kind(name, _CONVERT)
+            return ForeignFile(name, _CONVERT)
     for start, name, ext in _CONTAINERS:
         if head.startswith(start):
-            return Kind(name, f"name it .{ext}")
+            return ForeignFile(name, f"name it .{ext}")
     packed, other = compression(head), archive(head)
     if packed or other:
-        return Kind(f"{packed} file" if packed else f"{other} archive", _GIVE)
+        return ForeignFile(f"{packed} file" if packed else f"{other} archive", _GIVE)
     for start, name in _OTHERS:
         if head.startswith(start):
-            return Kind(name, _GIVE)
+            return ForeignFile(name, _GIVE)
     if data[-18:-2] == b"TRUEVISION-XFILE" or (head[1:3] in _TARGA and head[16:17] in _TARGA_BITS):
-        return Kind("a TGA picture", _CONVERT)
+        return ForeignFile("a TGA picture", _CONVERT)
     return _of_boxes(head) or _of_riff(head) or _of_text(head)
 
 
-def _brands(data: bytes) -> list[bytes]:
-    """The major brand of an ISO media file and the compatible ones; none of another file."""
-    if data[4:8] != b"ftyp":
-        return []
-    end = min(int.from_bytes(data[:4], "big"), 256)
-    return [data[8:12], *(data[at : at + 4] for at in range(16, end, 4))]
-
-
-def _of_boxes(head: bytes) -> Kind | None:
-    brands = _brands(head)
-    if set(brands) & set(_AVIF):
+def _of_boxes(head: bytes) -> ForeignFile | None:
+    found = brands(head)
+    if set(found) & set(AVIF_BRANDS):
         return None
-    if not brands:
-        return Kind("a QuickTime video", "name it .mov") if head[4:8] in (b"moov", b"mdat", b"wide") else None
-    if brands[0] == b"crx ":
-        return Kind("a raw picture of a camera (CR3)", _CONVERT)
-    if brands[0] in _HEIC:
-        return Kind("a HEIC picture", _CONVERT)
-    return Kind("an MP4 or QuickTime video", "name it .mp4")
+    if not found:
+        return ForeignFile("a QuickTime video", "name it .mov") if head[4:8] in (b"moov", b"mdat", b"wide") else None
+    if found[0] == b"crx ":
+        return ForeignFile("a raw picture of a camera (CR3)", _CONVERT)
+    if found[0] in _HEIC:
+        return ForeignFile("a HEIC picture", _CONVERT)
+    return ForeignFile("an MP4 or QuickTime video", "name it .mp4")
 
 
-def _of_riff(head: bytes) -> Kind | None:
+def _of_riff(head: bytes) -> ForeignFile | None:
     if head[:4] != b"RIFF" or head[8:12] == b"WEBP":
         return None
     if head[8:12] == b"AVI ":
-        return Kind("an AVI video", "name it .avi")
-    return Kind("a WAV file" if head[8:12] == b"WAVE" else "a RIFF file, but no WebP", _GIVE)
+        return ForeignFile("an AVI video", "name it .avi")
+    return ForeignFile("a WAV file" if head[8:12] == b"WAVE" else "a RIFF file, but no WebP", _GIVE)
 
 
-def _of_text(head: bytes) -> Kind | None:
+def _of_text(head: bytes) -> ForeignFile | None:
     if head[:2] in (b"\xff\xfe", b"\xfe\xff"):
         head = head.decode("utf-16", "replace").encode()
     text = head.removeprefix(b"\xef\xbb\xbf").lstrip().lower()
     if re.match(rb"p[1-7fx]\s", text):
-        return Kind("a PNM picture (PBM, PGM, PPM, PAM)", _CONVERT)
+        return ForeignFile("a PNM picture (PBM, PGM, PPM, PAM)", _CONVERT)
     if re.match(rb"(<\?xml.*?)?(<!--.*?-->\s*|<!doctype svg.*?>\s*)*<svg[\s>]", text, re.DOTALL):
-        return Kind("an SVG drawing", _CONVERT)
+        return ForeignFile("an SVG drawing", _CONVERT)
     said = answer(text)
     if said == "html" or b"<html" in text:
-        return Kind("an HTML page", _FETCH)
+        return ForeignFile("an HTML page", _FETCH)
     if text.startswith(b"<"):
-        return Kind("an XML text", _FETCH)
+        return ForeignFile("an XML text", _FETCH)
     if said == "json":
-        return Kind("a JSON text", _FETCH)
+        return ForeignFile("a JSON text", _FETCH)
     if re.fullmatch(rb"[\t\n\r\x20-\x7e]{8,}", text):
-        return Kind("a text", _FETCH)
+        return ForeignFile("a text", _FETCH)
     return None

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from shards.media.pictures.picture import to_rgb
+from shards.media.pictures.colours import to_rgb
 
 if TYPE_CHECKING:
     from av import VideoFrame

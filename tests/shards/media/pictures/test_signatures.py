@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable
 
 import pytest
@@ -11,8 +10,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from shards.base.errors import MediaError
-from shards.media.pictures.picture import WrongKind
-from shards.media.pictures.signatures import foreign_kind, known_picture, picture_extension
+from shards.media.pictures.forms import WrongKind, known_picture
+from shards.media.pictures.signatures import foreign_kind
 from shards.media.probe import probe
 from tests.shards.pictures import saved, scene
 
@@ -66,16 +65,6 @@ def test_a_file_of_another_kind_is_not_to_be_fetched_again_a_broken_one_is() -> 
         messages.append(caught.value.advice)
     assert messages[0].endswith("; convert it to JPEG, PNG, WebP or AVIF")
     assert messages[1].endswith("; fetch it again")
-
-
-@pytest.mark.parametrize("form", ["JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF"])
-def test_pictures_read_here_are_known_and_never_called_foreign(form: str) -> None:
-    data = saved(Image.fromarray(scene()), form)
-    assert known_picture(data).upper() == form and foreign_kind(data) is None
-    assert probe(data, f"x.{picture_extension(data)}").codec == form.lower()
-    with warnings.catch_warnings(), pytest.raises(MediaError, match="not a picture, or damaged: "):
-        warnings.simplefilter("ignore")
-        probe(data[: 18 if form != "TIFF" else 8], "x.jpg")
 
 
 @given(st.binary(max_size=80))
