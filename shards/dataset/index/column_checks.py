@@ -1,7 +1,7 @@
-"""Whether the columns of an index's parquet files hold what they should: of the right type, and nothing left out.
+"""Checks of the columns of an index's parquet files: their types, missing values, and the length of their texts.
 
-Promises: what passes can be turned into arrays without a surprise; what does not is named by column. Types are looked
-at before anything is read, nulls in what was read.
+Promises: a table that passes can be turned into arrays; an error names the column. Types are checked before anything is
+read, values after it.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 
-MAY_BE_NULL = "member_checksum"
-"""Where nobody computed it."""
+_MAY_BE_NULL = "member_checksum"
+"""An index that was made from headers only has no checksums."""
 
 
 class ColumnError(PrintableError, ValueError):
-    """A column that is not what it should be; caught by whoever knows the file."""
+    """A column that is not as it should be; the caller, who knows the file, adds its name."""
 
 
 def check_types(found: pa.Schema, expected: Mapping[str, pa.DataType], optional: frozenset[str] = frozenset()) -> None:
@@ -36,7 +36,7 @@ def check_types(found: pa.Schema, expected: Mapping[str, pa.DataType], optional:
         if found.names.count(name) > 1:
             raise ColumnError(f"column {name} is there twice")
         there = found.field(name).type
-        if not _fits(there, kind, name == MAY_BE_NULL):
+        if not _fits(there, kind, name == _MAY_BE_NULL):
             raise ColumnError(f"column {name} should hold {kind}, holds {there}")
 
 
@@ -45,7 +45,7 @@ def check_nulls(table: pa.Table) -> None:
     import pyarrow as pa
 
     for name, column in zip(table.column_names, table.columns, strict=True):
-        if name == MAY_BE_NULL:
+        if name == _MAY_BE_NULL:
             continue
         missing = column.null_count
         for chunk in column.chunks:
@@ -54,8 +54,32 @@ def check_nulls(table: pa.Table) -> None:
             raise ColumnError(f"column {name} lacks {missing} values (null)")
 
 
+def check_table(table: pa.Table) -> None:
+    """Raise ValueError for rows that no index has: with nulls, or with texts that would not fit into memory."""
+    check_nulls(table)
+    check_texts(table)
+
+
+def check_texts(table: pa.Table) -> None:
+    """Raise ValueError for texts that no index has: a single long text in a dictionary may stand for all rows."""
+    import pyarrow as pa
+
+    for name in {"key", "kind", "codec", "member_ext", "shard", "checksum", "state"}.intersection(table.column_names):
+        for array in table.column(name).chunks:
+            texts = array.values if pa.types.is_list(array.type) else array
+            texts = texts.dictionary if pa.types.is_dictionary(texts.type) else texts
+            if name == "shard" and pa.types.is_integer(texts.type):
+                continue  # in index.parquet it is a number
+            if not pa.types.is_string(texts.type):
+                raise ValueError(f"{name} should hold texts, holds {array.type}")
+            ends = np.frombuffer(texts.buffers()[1] or b"", np.int32)[texts.offset :][: len(texts) + 1]
+            longest = int(np.diff(ends).max(initial=0))
+            if longest > MAX_KEY_BYTES:
+                raise ValueError(f"{name} holds a text of {longest} bytes, the limit is {MAX_KEY_BYTES}")
+
+
 def _fits(found: pa.DataType, expected: pa.DataType, may_be_null: bool) -> bool:
-    """Whether both are texts, whole numbers, fractions, or lists of such; widths may differ."""
+    """True if both are texts, integers, floats, or lists of such; widths may differ."""
     import pyarrow as pa
 
     is_ = pa.types
@@ -67,27 +91,3 @@ def _fits(found: pa.DataType, expected: pa.DataType, may_be_null: bool) -> bool:
         found = found.value_type
     same = (is_.is_string, is_.is_integer, is_.is_floating)
     return any(test(found) and test(expected) for test in same)
-
-
-def check_table(table: pa.Table) -> None:
-    """Refuse rows that no index has (ValueError): with nulls, or with texts that would not fit into memory."""
-    check_nulls(table)
-    check_texts(table)
-
-
-def check_texts(table: pa.Table) -> None:
-    """Refuse texts that no index has (ValueError): one long one in a dictionary may stand for all rows."""
-    import pyarrow as pa
-
-    for name in {"key", "kind", "codec", "member_ext", "shard", "checksum", "state"}.intersection(table.column_names):
-        for array in table.column(name).chunks:
-            texts = array.values if pa.types.is_list(array.type) else array
-            texts = texts.dictionary if pa.types.is_dictionary(texts.type) else texts
-            if name == "shard" and pa.types.is_integer(texts.type):
-                continue  # of index.parquet: a number
-            if not pa.types.is_string(texts.type):
-                raise ValueError(f"{name} should hold texts, holds {array.type}")
-            ends = np.frombuffer(texts.buffers()[1] or b"", np.int32)[texts.offset :][: len(texts) + 1]
-            longest = int(np.diff(ends).max(initial=0))
-            if longest > MAX_KEY_BYTES:
-                raise ValueError(f"{name} holds a text of {longest} bytes, the limit is {MAX_KEY_BYTES}")

@@ -12,7 +12,7 @@ KEY_FRAME_COLUMNS = ("key_frame", "key_frame_time", "key_frame_offset")
 
 
 def index_schema(key_frames: bool = False) -> pa.Schema:
-    """Arrow schema of index.parquet, with the optional GOP tables or without."""
+    """The Arrow schema of index.parquet. key_frames: with the optional GOP tables."""
     import pyarrow as pa
 
     gop = zip(KEY_FRAME_COLUMNS, (pa.int32(), pa.float32(), pa.int64()), strict=True)

@@ -1,4 +1,4 @@
-"""Writing index.parquet."""
+"""Writing index.parquet: encodings that keep it below 32 bytes a sample, and row groups that end at shard borders."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ ROW_GROUP_ROWS = 65536
 """A row group is closed before the shard that would take it over this many rows, or over fewer in a small index."""
 _MIN_GROUP_ROWS = 8192
 _ROW_GROUPS = 1024
-"""Row groups that an index has before they grow beyond the smallest; a group takes 1.2 kB of the footer, and whoever
-wants one row reads a whole one (8192 rows: 2 ms)."""
+"""Number of row groups from which on they grow. A group takes 1.2 kB of the footer, which is read at every start, and a
+single row costs reading a whole group (8192 rows: 2 ms)."""
 CONTENT = "content"
-"""Under which index.parquet keeps the checksum of its row groups."""
+"""Key of the file metadata under which index.parquet keeps the checksum of its row groups."""
 
 
 def rows_table(shard: int, rows: Sequence[SampleRow], key_frames: bool = False) -> pa.Table:
-    """The rows of one shard as an Arrow table, with GOP tables or without."""
+    """The rows of one shard as an Arrow table. key_frames: with GOP tables."""
     import pyarrow as pa
 
     facts = [row.facts for row in rows]
@@ -55,11 +55,11 @@ def write_index(
     max_group_rows: int = ROW_GROUP_ROWS,
     max_group_key_frames: int = 1 << 22,
 ) -> str:
-    """Write index.parquet from one table per shard, in shard order; returns the checksum of its row groups, which the
-    file holds too. Holds one row group in memory.
+    """Write index.parquet from one table per shard, in shard order, with one row group in memory.
 
-    num_rows: how many rows there will be, if that is known: a small index gets smaller row groups. A row group is
-    closed before the shard that would take it over max_group_rows rows or max_group_key_frames key frames.
+    num_rows: the number of rows, if it is known: a small index gets smaller row groups. A row group is closed before
+    the shard that would take it over max_group_rows rows or max_group_key_frames key frames. Returns the checksum of
+    the row groups, which the file holds too.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -100,13 +100,13 @@ def write_index(
             count, values = count + table.num_rows, values + more
         if count:
             writer.write_table(pa.concat_tables(pending), row_group_size=count)
-        with open(path, "rb") as file:  # row groups lie in it when they are written, the footer follows
+        with open(path, "rb") as file:  # the row groups are in it by now, the footer is not
             content = hashlib.file_digest(file, xxhash.xxh3_128).hexdigest()
         writer.add_key_value_metadata({CONTENT: content})
     return content
 
 
 def _num_key_frames(table: pa.Table) -> int:
-    """Of all samples of a shard."""
+    """Number of key frames in the rows of a shard."""
     columns = table.column(KEY_FRAME_COLUMNS[0]).chunks
     return sum(int(chunk.offsets[-1].as_py() - chunk.offsets[0].as_py()) for chunk in columns if len(chunk))

@@ -1,0 +1,28 @@
+"""The rows of a shard know what an index may leave out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from shards.base.errors import DatasetError
+from shards.dataset.index.index import Index
+from tests.shards.small_index import bare, sample, save, save_bare
+
+
+def test_an_index_without_checksums_is_refused(tmp_path: Path) -> None:
+    row = sample(0)
+    bare = row._replace(members=tuple(member._replace(checksum=None) for member in row.members))  # type: ignore[arg-type]
+    opened = Index.open(save(tmp_path, [[bare]]))
+    with pytest.raises(DatasetError, match="holds no member checksums"):
+        opened.rows(0)
+
+
+def test_an_unverified_index_has_no_checksums_and_may_not_know_records(tmp_path: Path) -> None:
+    opened = Index.open(save_bare(tmp_path, [bare(0), bare(1, 1)]))
+    assert not opened.verified and opened.shards.num_elements.tolist() == [-1]
+    assert opened.rows(0).num_records.tolist() == [-1, 1]
+    assert {member.checksum for i in range(2) for member in opened.rows(0).members(i)} == {None}
+    assert opened.shards.states == ["mtime_ns=1"] and opened.shards.num_quarantined is not None
+    assert Index.open(save(tmp_path, [[sample(0)]])).shards.states is None
