@@ -59,7 +59,7 @@ def clip(folder: str, form: str, how: str) -> dict[str, float]:
             frames = decode(sample.media, "video", plan_clip(sample.facts, config, np.random.default_rng(number)))
             digest = digest * 31 + int(frames.astype(np.int64).sum()) & 0xFFFFFFFF
             size += len(sample.media)
-    fetched = reader.parts.counts.snapshot() if reader.parts is not None and is_remote(folder) else {}
+    fetched = reader.partial.counts.snapshot() if reader.partial is not None and is_remote(folder) else {}
     result = {
         "megabytes": size / NUM_CLIPS / 1e6,
         "fetched": fetched["fetched_bytes"] / fetched["bytes"] if fetched else 1.0,

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from shards.cache.cached_source import CachedSource
     from shards.cache.downloads import Downloads
-    from shards.read.reader import Fetched
+    from shards.read.fetched import Fetched
     from shards.read.sample import Origin, Sample, SampleError
     from shards.select.selection import Located, Selection, SelectionIndex
 

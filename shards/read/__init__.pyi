@@ -7,7 +7,7 @@ from .beton import checksum as checksum
 from .beton import fields as fields
 from .beton import row_type as row_type
 from .beton_reader import BetonReader as BetonReader
-from .reader import Fetched as Fetched
+from .fetched import Fetched as Fetched
 from .reader import Reader as Reader
 from .sample import Origin as Origin
 from .sample import SampleError as SampleError

@@ -26,7 +26,7 @@ from shards.dataset.members.rules import UNWRITTEN
 from shards.media.facts import MediaFacts
 from shards.media.mapped import MappedFrames, Picture
 from shards.read.beton import RAW, Beton
-from shards.read.reader import Fetched
+from shards.read.fetched import Fetched
 from shards.read.sample import Origin, Sample, SampleError
 from shards.storage.addresses import is_remote, local_path
 

@@ -26,8 +26,8 @@ from shards.storage.source import Range, Source
 _FAR = 1 << 62
 
 
-class Part(NamedTuple):
-    """An element that is fetched in parts."""
+class PartialFetch(NamedTuple):
+    """How one element is fetched of which not all bytes are."""
 
     medium: PartialMedium
     texts: list[MemberRow | None]
@@ -39,14 +39,14 @@ class Part(NamedTuple):
 
 
 class PartialReader:
-    """The parts of one dataset; threads may share it."""
+    """The partial fetches of one dataset; threads may share it."""
 
     def __init__(self, index: Index, source: Source, limit: int, verify: bool) -> None:
         """limit: size of the largest medium that is fetched whole, bytes. verify: whether checksums are compared."""
         self.counts = Counters(*COUNTS)
         self._index, self._source, self._limit, self._verify = index, source, limit, verify
 
-    def begin(self, shard: int, sample: int, size: int) -> Part | None:
+    def begin(self, shard: int, sample: int, size: int) -> PartialFetch | None:
         """How to fetch a sample whose medium has this size; None: whole."""
         if size <= self._limit:
             return None
@@ -69,14 +69,14 @@ class PartialReader:
         medium = PartialMedium(row.size, table, fetch, check, self.counts)
         spans = [(text.offset, text.offset + text.size) for text in texts if text is not None]
         spans += [(row.offset + start, row.offset + stop) for start, stop in medium.opening()]
-        return Part(medium, texts, spans, self._ranges(name, spans))
+        return PartialFetch(medium, texts, spans, self._ranges(name, spans))
 
-    def take(self, part: Part, answers: Sequence[bytes]) -> tuple[list[bytes | None], str | None]:
+    def take(self, fetch: PartialFetch, answers: Sequence[bytes]) -> tuple[list[bytes | None], str | None]:
         """Give a medium what came for it; returns json and other text, and what is wrong with them."""
-        pieces = iter(self._cut(part.ranges, answers, part.spans))
-        texts = [None if member is None else next(pieces) for member in part.texts]
-        part.medium.add(part.medium.opening(), list(pieces))
-        both = zip(part.texts, texts, strict=True)
+        pieces = iter(self._cut(fetch.ranges, answers, fetch.spans))
+        texts = [None if member is None else next(pieces) for member in fetch.texts]
+        fetch.medium.add(fetch.medium.opening(), list(pieces))
+        both = zip(fetch.texts, texts, strict=True)
         damages = (self._damage(member, data) for member, data in both if member is not None and data is not None)
         return texts, next(filter(None, damages), None)
 

@@ -14,7 +14,8 @@ from PIL import Image
 from shards.dataset.members.records import parse_texts
 from shards.decode.cpu import decode
 from shards.read.beton import _KINDS, ALLOCATION, DESCRIPTOR, HEADER, RAW, VERSION, checksum, fields, row_type
-from shards.read.reader import Fetched, Reader
+from shards.read.fetched import Fetched
+from shards.read.reader import Reader
 from tests.shards.small_dataset import SIDE
 
 PAGE = 1 << 12

@@ -28,7 +28,7 @@ from shards.order.random_numbers import rng
 from shards.read.sample import Origin, Sample, SampleError
 
 if TYPE_CHECKING:
-    from shards.read.reader import Fetched
+    from shards.read.fetched import Fetched
 
 _NO_RECORD = -1  # the record's place in the address of the draw that chooses the record
 

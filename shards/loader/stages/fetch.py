@@ -17,7 +17,7 @@ from shards.order.plan import Element, Plan
 from shards.read.sample import SampleError
 
 if TYPE_CHECKING:
-    from shards.read.reader import Fetched
+    from shards.read.fetched import Fetched
 
 
 class Encoded(NamedTuple):

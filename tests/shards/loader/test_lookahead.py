@@ -19,7 +19,8 @@ from shards.cache.shard_cache import ShardCache
 from shards.dataset.index.index import Index
 from shards.loader.config import DatasetConfig, LoaderConfig
 from shards.loader.loader import Loader
-from shards.read.reader import Fetched, Reader
+from shards.read.fetched import Fetched
+from shards.read.reader import Reader
 from shards.storage.open import open_source
 from tests.shards.far_folder import WAIT, download_threads_ended
 from tests.shards.http_store import HttpStore

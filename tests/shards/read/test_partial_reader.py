@@ -56,7 +56,7 @@ def frames_of(media: Media, *frames: int) -> np.ndarray:
 
 
 def counts_of(reader: Reader) -> dict[str, int]:
-    return {} if reader.parts is None else reader.parts.counts.snapshot()
+    return {} if reader.partial is None else reader.partial.counts.snapshot()
 
 
 def test_of_long_remote_videos_a_part_is_fetched(films: Path, remote_films: str) -> None:
@@ -87,7 +87,7 @@ def test_what_is_small_or_has_no_use_for_it_is_read_whole(films: Path, remote_fi
     ):
         for number in range(1 + len(FILMS) + 1):
             media = opened.read(0, number, draw).media
-            seeks = opened.parts is not None and number in range(1 + len(FILMS))
+            seeks = opened.partial is not None and number in range(1 + len(FILMS))
             assert isinstance(media, PartialMedium) == seeks
             assert whole(media) == Reader("x", str(films)).read(0, number, draw).media
         assert counts_of(opened).get("media", 0) == 0

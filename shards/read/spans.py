@@ -1,0 +1,81 @@
+"""Spans: which bytes of which shard hold the members of many elements, looked up on arrays, a shard at a time."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shards.dataset.index.index import Index
+from shards.dataset.index.rows import MAX_MEDIA_BYTES, MAX_TEXT_BYTES
+from shards.dataset.index.shard_rows import Ranges
+from shards.read.elements import Elements
+from shards.read.verified import Verified
+
+MAX_GAP = 1 << 16
+"""Members of a sample are fetched in one read when at most this many foreign bytes lie between them."""
+_FAR = np.iinfo(np.int64).max
+_MAX_BYTES = np.array([MAX_MEDIA_BYTES, MAX_TEXT_BYTES, MAX_TEXT_BYTES])
+
+
+class Spans(NamedTuple):
+    """Where n elements lie that are read at once, sorted by shard."""
+
+    shards: list[int]
+    """Each once."""
+    shard: list[int]
+    """(n,) of each element, as all that follow."""
+    sample: list[int]
+    record: list[int | None]
+    name: list[str]
+    """Of the shard."""
+    start: list[int]
+    length: list[int]
+    """Bytes from the first member to the last; 0 for an element that needs a read of its own."""
+    is_odd: list[bool]
+    """Needs its own read: members lie too far apart, or the row is inconsistent."""
+    is_due: list[bool]
+    """The checksums are to be compared."""
+    members: list[tuple[int, ...]]
+    """Offset of medium, json, txt in the span, their sizes, their checksums."""
+
+
+def find_spans(
+    index: Index, elements: Elements, verified: Verified, shard: NDArray[np.int64], row: NDArray[np.int64]
+) -> Spans:
+    """What is to be read for elements number `row` of `shard`, which are sorted by shard; there is at least one."""
+    cuts = np.flatnonzero(np.diff(shard, prepend=-1)).tolist()
+    slices = [(int(shard[a]), slice(a, b)) for a, b in zip(cuts, [*cuts[1:], len(shard)], strict=True)]
+    index.prefetch(number for number, _ in slices)
+    sample = np.empty(len(shard), np.int64)
+    record: list[int | None] = []
+    due: list[bool] = []
+    ranges: list[Ranges] = []
+    for number, own in slices:
+        sample[own], records = elements.locate(number, row[own])
+        record += records
+        ranges.append(index.rows(number).ranges(sample[own]))
+        due += verified.are_due(number, sample[own].tolist())
+    whole = Ranges(*(np.concatenate(arrays, axis=-1) for arrays in zip(*ranges, strict=True)))
+    offset, size, there = whole.offset, whole.size, whole.size >= 0
+    start = np.where(there, offset, _FAR).min(0)
+    length = np.where(there, offset + size, 0).max(0) - start
+    shard_bytes = index.shards.bytes[shard]
+    odd = ~there[0] | ~there[1:].any(0) | (size > _MAX_BYTES[:, None]).any(0) | (start < 0) | (size < -1).any(0)
+    odd |= (offset > shard_bytes).any(0) | (start + length > shard_bytes)
+    odd |= length > np.where(there, size, 0).sum(0) + MAX_GAP
+    odd |= whole.has_some & ~whole.has_checksums
+    numbers = shard.tolist()
+    return Spans(
+        [number for number, _ in slices],
+        numbers,
+        sample.tolist(),
+        record,
+        [index.shards.names[number] for number in numbers],
+        np.where(odd, 0, start).tolist(),
+        np.where(odd, 0, length).tolist(),
+        odd.tolist(),
+        (due & whole.has_checksums).tolist(),
+        list(zip(*(offset - start).tolist(), *size.tolist(), *whole.checksum.tolist(), strict=True)),
+    )
