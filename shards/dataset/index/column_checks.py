@@ -40,7 +40,13 @@ def check_types(found: pa.Schema, expected: Mapping[str, pa.DataType], optional:
             raise ColumnError(f"column {name} should hold {kind}, holds {there}")
 
 
-def check_nulls(table: pa.Table) -> None:
+def check_table(table: pa.Table) -> None:
+    """Raise ColumnError for missing values, and ValueError for texts that would not fit into memory."""
+    _check_nulls(table)
+    _check_texts(table)
+
+
+def _check_nulls(table: pa.Table) -> None:
     """Raise ColumnError for the first column in which values are missing."""
     import pyarrow as pa
 
@@ -54,13 +60,7 @@ def check_nulls(table: pa.Table) -> None:
             raise ColumnError(f"column {name} lacks {missing} values (null)")
 
 
-def check_table(table: pa.Table) -> None:
-    """Raise ValueError for rows that no index has: with nulls, or with texts that would not fit into memory."""
-    check_nulls(table)
-    check_texts(table)
-
-
-def check_texts(table: pa.Table) -> None:
+def _check_texts(table: pa.Table) -> None:
     """Raise ValueError for texts that no index has: a single long text in a dictionary may stand for all rows."""
     import pyarrow as pa
 

@@ -63,8 +63,19 @@ def dataset_json(
     return (json.dumps(said, indent=2, ensure_ascii=False) + "\n").encode()
 
 
-def read_dataset(source: Source, read: Callable[[], bytes]) -> dict[str, Any]:
-    """The content of dataset.json, with every field that is needed of its type. Raises DatasetError."""
+def read_dataset(
+    source: Source, read: Callable[[], bytes], roots: Sequence[str]
+) -> tuple[dict[str, Any], Source, MemberRules]:
+    """(content of dataset.json, the folder of the shards, the rules of members). Raises DatasetError.
+
+    read: gives the bytes. roots: folders that the shards may lie in (shards/storage/roots.py).
+    """
+    content = _read(source, read)
+    return content, _open_root(source, content, roots), _read_rules(source, content)
+
+
+def _read(source: Source, read: Callable[[], bytes]) -> dict[str, Any]:
+    """The content of dataset.json, with every field that is needed of its type."""
     path = f"{source.url}/{DATASET_FILE}"
     try:
         content = load_json(read(), MAX_DATASET_BYTES)
@@ -95,8 +106,8 @@ def read_dataset(source: Source, read: Callable[[], bytes]) -> dict[str, Any]:
     return content
 
 
-def open_root(source: Source, dataset: dict[str, Any], roots: Sequence[str]) -> Source:
-    """The folder of the shards: that of the index, or the root that dataset.json names. Raises DatasetError."""
+def _open_root(source: Source, dataset: dict[str, Any], roots: Sequence[str]) -> Source:
+    """The folder of the shards: that of the index, or the root that dataset.json names."""
     root = dataset.get("root")
     if root is None:
         return source
@@ -107,7 +118,7 @@ def open_root(source: Source, dataset: dict[str, Any], roots: Sequence[str]) -> 
         raise DatasetError(f"{path}: root {shown(root)[:200]!r} is refused: {error}") from None
 
 
-def read_rules(source: Source, dataset: dict[str, Any]) -> MemberRules:
+def _read_rules(source: Source, dataset: dict[str, Any]) -> MemberRules:
     """The rules of members that dataset.json names; an index without them is older than they are."""
     if "members" not in dataset:
         return UNWRITTEN

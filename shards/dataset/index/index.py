@@ -22,16 +22,21 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from shards.base.errors import DatasetError, MissingFile
-from shards.dataset.index.dataset_file import MAX_DATASET_BYTES, open_root, read_dataset, read_rules
-from shards.dataset.index.files import DATASET_FILE, INDEX_FILE, REBUILD, SHARDS_FILE, check_row_counts
+from shards.dataset.index.column_checks import ColumnError, check_types
+from shards.dataset.index.dataset_file import MAX_DATASET_BYTES, read_dataset
+from shards.dataset.index.files import DATASET_FILE, INDEX_FILE, REBUILD, SHARDS_FILE, check_row_counts, expect
 from shards.dataset.index.gop_tables import GopTables
-from shards.dataset.index.index_file import IndexFile, check_fit
+from shards.dataset.index.index_file import IndexFile
 from shards.dataset.index.row_groups import RowGroups
+from shards.dataset.index.schema import KEY_FRAME_COLUMNS, index_schema
 from shards.dataset.index.shard_rows import ShardRows
 from shards.dataset.index.shard_table import ShardTable, total_records
 from shards.dataset.index.shards_file import MAX_SHARDS_BYTES, read_shards
-from shards.dataset.members.rules import MemberSettings
+from shards.dataset.index.write_index import CONTENT
+from shards.dataset.members.rules import MemberRules, MemberSettings
 from shards.dataset.parquet.parquet_file import ParquetError, ParquetFile
 from shards.media.facts import KeyFrames
 from shards.storage.addresses import is_remote
@@ -54,7 +59,13 @@ class Index:
     """Most entries of GOP tables that are kept, 16 bytes each."""
 
     def __init__(
-        self, source: Source, shard_source: Source, dataset: dict[str, Any], shards: ShardTable, groups: RowGroups
+        self,
+        source: Source,
+        shard_source: Source,
+        dataset: dict[str, Any],
+        rules: MemberRules,
+        shards: ShardTable,
+        groups: RowGroups,
     ) -> None:
         self.source = source
         self.dataset = dataset
@@ -65,7 +76,7 @@ class Index:
         self.verified: bool = dataset.get("verified", True)
         """Whether every member and shard has its checksum."""
         self.fingerprint: str = dataset["fingerprint"]
-        self.rules = read_rules(source, dataset)
+        self.rules = rules
         """Which members of a sample are read; `set_members` changes what can be changed."""
         self._groups = groups
         self._rows: OrderedDict[int, ShardRows] = OrderedDict()
@@ -81,8 +92,7 @@ class Index:
         (shards/storage/roots.py).
         """
         get_dataset, get_shards, get_stat, get_tail = _ask_for_files(source)
-        dataset = read_dataset(source, get_dataset)
-        shard_source = open_root(source, dataset, roots)
+        dataset, shard_source, rules = read_dataset(source, get_dataset, roots)
         try:
             shards = read_shards(source, dataset, get_shards())
             found, tail = get_stat(), get_tail()
@@ -97,9 +107,9 @@ class Index:
                 f"{source.url}: {SHARDS_FILE} or {INDEX_FILE} is damaged ({error}); {REBUILD}"
             ) from error
         check_row_counts(source, INDEX_FILE, parquet.metadata)
-        check_fit(source, dataset, shards, parquet)
+        _check_fit(source, dataset, shards, parquet)
         file.forget_tail()
-        return cls(source, shard_source, dataset, shards, RowGroups(source, shards, parquet, file))
+        return cls(source, shard_source, dataset, rules, shards, RowGroups(source, shards, parquet, file))
 
     def set_members(self, settings: MemberSettings) -> None:
         """Read the members that a config wants; to be called before the first rows are read. Raises ConfigError."""
@@ -206,3 +216,26 @@ def _ask_for_files(
     with ThreadPoolExecutor(4) as pool:
         tail = pool.submit(source.read, INDEX_FILE, -_TAIL_BYTES)
         return pool.submit(dataset).result, pool.submit(shards).result, pool.submit(stat).result, tail.result
+
+
+def _check_fit(source: Source, dataset: dict[str, Any], shards: ShardTable, parquet: ParquetFile) -> None:
+    """Raise DatasetError for an index.parquet that does not belong to dataset.json and shards.parquet beside it."""
+    # Other tools that write the file anew may leave the checksum out, and older versions of this code had none.
+    said, held = dataset.get("index_content"), (parquet.metadata.metadata or {}).get(CONTENT.encode())
+    if said is not None and held is not None and held.decode("ascii", "replace") != said:
+        raise DatasetError(
+            f"{source.url}/{INDEX_FILE}: is of another version than {DATASET_FILE} beside it; the dataset is being "
+            "indexed again just now, so start again in a moment, or these are files of two copies: copy them again"
+        )
+    expect(source, INDEX_FILE, "the number of rows", parquet.metadata.num_rows, dataset["num_samples"])
+    has_gops = not set(KEY_FRAME_COLUMNS).isdisjoint(parquet.schema_arrow.names)
+    expected = index_schema(has_gops)
+    try:
+        check_types(parquet.schema_arrow, dict(zip(expected.names, expected.types, strict=True)))
+    except ColumnError as error:
+        raise DatasetError(f"{source.url}/{INDEX_FILE}: {error}; {REBUILD}") from error
+    sizes = [parquet.metadata.row_group(i).num_rows for i in range(parquet.metadata.num_row_groups)]
+    ends = np.cumsum(sizes, dtype=np.int64)
+    borders = np.append(np.cumsum(shards.num_samples), -1)
+    inside = ends[borders[np.searchsorted(borders[:-1], ends)] != ends].tolist()  # np.setdiff1d takes 30 ms to import
+    expect(source, INDEX_FILE, "the list of row groups that end inside a shard", inside, [])

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shards.base.errors import DatasetError
-from shards.dataset.index.column_checks import ColumnError, check_nulls, check_texts, check_types
+from shards.dataset.index.column_checks import ColumnError, check_table, check_types
 from shards.dataset.index.files import (
     DATASET_FILE,
     REBUILD,
@@ -18,7 +18,7 @@ from shards.dataset.index.files import (
     expect,
 )
 from shards.dataset.index.shard_table import ShardEntry, ShardTable, fingerprint, total_records
-from shards.dataset.parquet.parquet_file import ParquetFile
+from shards.dataset.parquet.parquet_file import ParquetError, ParquetFile
 from shards.storage.file import BytesFile
 from shards.storage.source import Source, check_name
 
@@ -62,20 +62,23 @@ def read_shards(source: Source, dataset: dict[str, Any], data: bytes) -> ShardTa
     try:
         check_types(parquet.schema_arrow, *_shards_types())
         table = parquet.read()
-        check_nulls(table)
+        check_table(table)
     except ColumnError as error:
         raise DatasetError(f"{source.url}/{SHARDS_FILE}: {error}; {REBUILD}") from error
+    except ParquetError:
+        raise
+    except ValueError as error:
+        raise _foreign(source, error) from error
 
     def numbers(name: str) -> NDArray[np.int64]:
         return np.array(table.column(name).to_numpy(), np.int64)
 
+    names, checksums = _texts(table, "shard"), _texts(table, "checksum")
     try:
-        check_texts(table)
-        names, checksums = _texts(table, "shard"), _texts(table, "checksum")
         for name in names:
             check_name(name)
     except ValueError as error:
-        raise DatasetError(f"{source.url}/{SHARDS_FILE}: {error}; the file was not written by this code") from error
+        raise _foreign(source, error) from error
     expect(source, SHARDS_FILE, "the number of shards", len(names), dataset["num_shards"])
     shards = ShardTable(
         names=names,
@@ -96,6 +99,10 @@ def read_shards(source: Source, dataset: dict[str, Any], data: bytes) -> ShardTa
     if not np.array_equal(shards.first_row, first):
         expect(source, SHARDS_FILE, "first_row", shards.first_row.tolist(), first.tolist())
     return shards
+
+
+def _foreign(source: Source, error: ValueError) -> DatasetError:
+    return DatasetError(f"{source.url}/{SHARDS_FILE}: {error}; the file was not written by this code")
 
 
 def _shards_types() -> tuple[dict[str, pa.DataType], frozenset[str]]:

@@ -14,20 +14,22 @@ _FORMS = (("from", "value"), ("role", "content"))
 _ASKS, _ANSWERS = ("human", "user"), ("gpt", "assistant", "model", "bot")
 _MARKS = ("<image>", "<video>", "<audio>")
 
-Turn = tuple[str, str]
-"""(speaker, text)."""
 
+def conversation(items: Sequence[Any]) -> list[dict[str, str]] | None:
+    """The records of a list from a json that is a conversation; None if it is none.
 
-def as_turns(items: Sequence[Any]) -> list[Turn] | None:
-    """A list from a json as turns; None if it is no conversation."""
-    for who, what in _FORMS:
-        if items and all(isinstance(item, dict) and isinstance(item.get(who), str) and what in item for item in items):
-            return [(item[who].lower(), _text(item[what])) for item in items]
+    There is a record for each answer: its question if there was one, the answer, and the answer as caption.
+    """
+    for speaker, text in _FORMS:
+        if items and all(
+            isinstance(item, dict) and isinstance(item.get(speaker), str) and text in item for item in items
+        ):
+            return _exchanges([(item[speaker].lower(), _text(item[text])) for item in items])
     return None
 
 
-def exchanges(turns: Sequence[Turn]) -> list[dict[str, str]]:
-    """A record for each answer: its question if there was one, the answer, and the answer as caption."""
+def _exchanges(turns: Sequence[tuple[str, str]]) -> list[dict[str, str]]:
+    """The records of turns, each given as (speaker, text)."""
     records = []
     question = ""
     for speaker, text in turns:

@@ -22,22 +22,13 @@ def load_odd(text: str) -> tuple[Any, str | None]:
         return _LENIENT.decode(text), str(error)
 
 
-def is_finite(value: Any) -> bool:
-    """True if no number anywhere in the value is NaN or infinite."""
-    if isinstance(value, dict):
-        return all(map(is_finite, value.values()))
-    if isinstance(value, list):
-        return all(map(is_finite, value))
-    return not isinstance(value, float) or math.isfinite(value)
-
-
 def without_nan(value: Any) -> Any:
     """The same value with null for each number that is NaN or infinite."""
     if isinstance(value, dict):
         return {name: without_nan(item) for name, item in value.items()}
     if isinstance(value, list):
         return [without_nan(item) for item in value]
-    return value if is_finite(value) else None
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 class _NotFinite(PrintableError, ValueError):

@@ -15,16 +15,22 @@ NaN elsewhere becomes null and is noted. "records" that is no list of objects is
 from __future__ import annotations
 
 import json
+import math
+import shlex
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from shards.dataset.members.conversation import as_turns, exchanges
-from shards.dataset.members.json_path import look_up
-from shards.dataset.members.odd_numbers import is_finite, load_odd, without_nan
+from shards.dataset.members.conversation import conversation
+from shards.dataset.members.json_path import look_up, with_text
+from shards.dataset.members.odd_numbers import load_odd, without_nan
 from shards.dataset.members.plain_text import TextError, is_text, is_whole, plain_text
 from shards.dataset.members.rules import MemberRules
-from shards.dataset.members.text_reasons import DEFAULT_FIELDS, TXT, not_a_text, why_no_text
 
+_TXT = None
+"""The txt, among names of fields of the json."""
+_DEFAULT_FIELDS = ("caption", _TXT, "captions", "text", "conversations")
+"""Where a text is looked for if the rules name no field, the first that has one counts."""
+_NUM_NAMED, _SHOWN = 6, 60
 _TEXT_NAMES = ("caption", "question")
 """Fields that hold the text of a record of ours."""
 
@@ -66,7 +72,7 @@ def _own_records(records: Any, odd: str | None, rules: MemberRules) -> list[dict
     """The records of a json of ours, checked. Raises TextError."""
     if not isinstance(records, list) or not all(isinstance(record, dict) for record in records):
         raise TextError("json should be an object with a list of objects under 'records'")
-    if odd is not None and not all(map(is_finite, records)):
+    if odd is not None and without_nan(records) != records:
         raise TextError(f"json cannot be read ({odd}); write null")
     for number, record in enumerate(records if rules.text_field != () else ()):
         if not (is_text(record.get("caption")) and record.get("question") is None):
@@ -78,7 +84,7 @@ def _check_own(record: dict[str, Any], where: str) -> None:
     texts = {name: record[name] for name in _TEXT_NAMES if record.get(name) is not None}
     for name, value in texts.items():
         if not isinstance(value, str):
-            raise TextError(not_a_text(value, f"{where}: {name}"))
+            raise TextError(_not_a_text(value, f"{where}: {name}"))
     if not any(_says_something(value, f"{where}: {name}") for name, value in texts.items()):
         raise TextError(f"{where} has no text in caption or question; if none is needed: --text-field ''")
 
@@ -94,9 +100,9 @@ def _found_records(fields: dict[str, Any], txt: bytes | None, rules: MemberRules
         return [fields]
     named = rules.text_field is not None
     problem: TextError | None = None
-    fields_in_order = (*rules.text_field, TXT) if rules.text_field is not None else DEFAULT_FIELDS
-    for name in (TXT, *fields_in_order) if rules.txt_first else fields_in_order:
-        if name is TXT:
+    fields_in_order = (*rules.text_field, _TXT) if rules.text_field is not None else _DEFAULT_FIELDS
+    for name in (_TXT, *fields_in_order) if rules.txt_first else fields_in_order:
+        if name is _TXT:
             if caption := plain_text(txt):
                 return [{**fields, "caption": caption}]
             continue
@@ -114,7 +120,7 @@ def _found_records(fields: dict[str, Any], txt: bytes | None, rules: MemberRules
             return [{**rest, **text} for text in texts]
     if not named and is_text(fields.get("question")):
         return [fields]
-    raise problem or TextError(why_no_text(fields, txt, rules))
+    raise problem or TextError(_why_no_text(fields, txt, rules))
 
 
 def _texts(value: Any, name: str) -> list[dict[str, Any]]:
@@ -124,10 +130,10 @@ def _texts(value: Any, name: str) -> list[dict[str, Any]]:
     if isinstance(value, str):
         return [{"caption": value}] if _says_something(value, name) else []
     if not isinstance(value, list):
-        raise TextError(not_a_text(value, name, name))
-    turns = as_turns(value)
-    if turns is not None:
-        return exchanges(turns)
+        raise TextError(_not_a_text(value, name, name))
+    exchanges = conversation(value)
+    if exchanges is not None:
+        return exchanges
     return [text for number, item in enumerate(value) for text in _of_item(item, name, number)]
 
 
@@ -141,7 +147,7 @@ def _of_item(item: Any, name: str, number: int) -> Iterator[dict[str, Any]]:
         if item is not None and _says_something(item, f"{name}[{number}]"):
             yield {"caption": item}
         return
-    raise TextError(not_a_text(item, f"{name}[{number}]", name))
+    raise TextError(_not_a_text(item, f"{name}[{number}]", name))
 
 
 def _says_something(text: str, name: str) -> bool:
@@ -166,3 +172,35 @@ def _load(text: bytes, rules: MemberRules) -> tuple[dict[str, Any], str | None]:
         f"json should be an object with a list of objects under 'records', or with the fields of one record; "
         f"it is a {type(content).__name__}"
     )
+
+
+def _why_no_text(fields: dict[str, Any], txt: bytes | None, rules: MemberRules) -> str:
+    """The reason for a sample in whose json and txt no text was found."""
+    looked = "the txt is empty" if txt is not None else "there is no other text member"
+    if not fields:
+        return f"has no text: {looked}"
+    names = rules.text_field or tuple(name for name in (*_DEFAULT_FIELDS, "question") if name is not _TXT)
+    texts = with_text(fields, _NUM_NAMED)
+    if texts:
+        others = f" (or {', '.join(texts[1:])})" if texts[1:] else ""
+        remedy = f"name the field that does: --text-field {shlex.quote(texts[0])}{others}"
+    else:
+        there = ", ".join(name[:_SHOWN] for name in sorted(fields)[:_NUM_NAMED])
+        remedy = f"it has {there}; name another member with --text-members"
+    where = ", ".join(names)
+    return f"has no text: {where} of the json hold none and {looked}; {remedy}; if none is needed: --text-field ''"
+
+
+def _not_a_text(value: Any, where: str, field: str | None = None) -> str:
+    """The reason for a value at `where` that is no text. field: the one that holds it, if another could be read."""
+    if isinstance(value, bool):
+        kind = "true" if value else "false"
+    elif isinstance(value, float) and not math.isfinite(value):
+        kind = "NaN or an infinity"
+    else:
+        kind = "a number" if isinstance(value, int | float) else "an object" if isinstance(value, dict) else "a list"
+    remedy = "correct it" if field is None else "correct it, or name another field with --text-field"
+    if field is not None and isinstance(value, dict) and value:
+        inner = next((key for key in value if isinstance(value[key], str | list)), next(iter(value)))
+        remedy = f"name the field inside it: --text-field {shlex.quote(f'{field}.{inner}'[:_SHOWN])}"
+    return f"{where} is {kind}, not a text; {remedy}"

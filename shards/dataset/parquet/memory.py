@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from shards.dataset.parquet.footer import Chunk
 from shards.dataset.parquet.pages import pages
-from shards.dataset.parquet.text_lengths import longest_text, repeated_bytes
+from shards.dataset.parquet.thrift import Thrift
 
 _WIDTHS = {"BOOLEAN": 1, "INT32": 4, "INT64": 8, "INT96": 12, "FLOAT": 4, "DOUBLE": 8, "BYTE_ARRAY": 8}
 """Bytes that a value of each physical type takes in Arrow's memory."""
@@ -34,12 +36,68 @@ def memory_of(column: Any, chunk: Chunk, data: memoryview, stays_dictionary: boo
         if total > limit:
             break  # before anything is decompressed
         if page.is_dictionary and is_expanded:
-            longest = longest_text(page.body(chunk.compression), page.num_entries)
+            longest = _longest_text(page.body(chunk.compression), page.num_entries)
         elif is_expanded and page.encoding in _DICTIONARY:
             total += page.num_values * longest
         elif is_text and page.encoding == _DELTA_TEXTS:
             total += page.num_values * _COUNTED
             if total <= limit:
                 levels = bool(column.max_repetition_level) + bool(column.max_definition_level)
-                total += repeated_bytes(page.values(chunk.compression, levels), page.num_values)
+                total += _repeated_bytes(page.values(chunk.compression, levels), page.num_values)
     return total
+
+
+_AT_ONCE = 1024
+"""Miniblocks that are unpacked at once, which bounds the memory for their bits."""
+
+
+def _longest_text(body: memoryview, num_entries: int) -> int:
+    """Length of the longest text of a dictionary page."""
+    at = longest = 0
+    for _ in range(num_entries):
+        if at + 4 > len(body):
+            break
+        length = int.from_bytes(body[at : at + 4], "little")
+        longest, at = max(longest, length), at + 4 + length
+    return min(longest, len(body))
+
+
+def _repeated_bytes(body: memoryview, num_values: int) -> int:
+    """Bytes that the texts of a DELTA_BYTE_ARRAY page repeat of the text before them.
+
+    Such a page begins with the lengths of these prefixes, delta-encoded in blocks of bit-packed miniblocks. They are
+    summed without decoding the texts: a page of a few bytes can stand for gigabytes of repeated prefixes.
+    """
+    head = Thrift(body)
+    block, miniblocks, count, first = head.varint(), head.varint(), head.varint(), head.integer()
+    if not 0 < miniblocks <= block <= 1 << 16 or block % miniblocks or block // miniblocks % 8 or count > num_values:
+        raise ValueError("has lengths of texts that make no sense")
+    each = block // miniblocks
+    places: dict[int, list[tuple[int, int]]] = {}
+    lowest = np.zeros(-(-max(0, count - 1) // each), np.int64)
+    number = 0
+    while number < len(lowest):
+        least = head.integer()
+        widths = bytes(body[head.at : head.at + miniblocks])
+        head.at += miniblocks
+        for width in widths:
+            if number == len(lowest):
+                break
+            if width > 32 or head.at + each * width // 8 > len(body):
+                raise ValueError("has lengths of texts that make no sense")
+            lowest[number] = least
+            places.setdefault(width, []).append((number, head.at))
+            head.at, number = head.at + each * width // 8, number + 1
+    steps = np.repeat(lowest.astype(np.uint64), each).reshape(len(lowest), each)
+    for width, found in places.items():
+        if width:
+            powers = np.uint64(1) << np.arange(width, dtype=np.uint64)
+            for some in (found[at : at + _AT_ONCE] for at in range(0, len(found), _AT_ONCE)):
+                packed = np.stack([np.frombuffer(body, np.uint8, each * width // 8, at) for _, at in some])
+                bits = np.unpackbits(packed, axis=1, bitorder="little").reshape(len(some), each, width)
+                steps[[number for number, _ in some]] += bits @ powers
+    lengths = np.cumsum(np.concatenate([[np.uint64(first & (1 << 64) - 1)], steps.reshape(-1)[: max(0, count - 1)]]))
+    seen = lengths.astype(np.uint32).view(np.int32)  # Arrow's reader counts in 32 bits, with overflow
+    if count and seen.min() < 0:
+        raise ValueError("has lengths of texts that make no sense")
+    return int(seen.sum(dtype=np.int64)) if count else 0

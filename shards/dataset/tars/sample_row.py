@@ -7,10 +7,9 @@ from typing import NamedTuple
 
 from shards.base.errors import PrintableError
 from shards.dataset.index.rows import MAX_KEY_BYTES, MAX_MEDIA_BYTES, MAX_TEXT_BYTES, MemberRow, SampleRow
-from shards.dataset.members.choice import Chosen, choose, notes_on
+from shards.dataset.members.choice import Chosen, choose, notes_on, other_texts
 from shards.dataset.members.plain_text import TextError
 from shards.dataset.members.records import parse_texts
-from shards.dataset.members.remarks import other_texts
 from shards.dataset.members.rules import MemberRules
 from shards.dataset.tars.entries import Entry, Member, Stray
 from shards.dataset.tars.local_bytes import LocalBytes, NoBytes

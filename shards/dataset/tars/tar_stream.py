@@ -90,7 +90,7 @@ class TarStream:
                 self._seen[candidate[1]] = self._seen[candidate[1]][0], b""
         if candidates[-1] not in self._kept:
             return False
-        is_medium = found.media == len(candidates) - 1
+        is_medium = found[0] == len(candidates) - 1
         return member.size <= (MAX_MEDIA_BYTES if is_medium else MAX_TEXT_BYTES) and (
             not is_medium or self._looks.media
         )

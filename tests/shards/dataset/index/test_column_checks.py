@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 from shards.base.errors import DatasetError
 from shards.cli.app import app
-from shards.dataset.index.column_checks import ColumnError, check_nulls, check_types
+from shards.dataset.index.column_checks import ColumnError, check_table, check_types
 from shards.dataset.index.index import Index
 from shards.dataset.index.schema import index_schema
 from shards.dataset.indexing.indexer import index_tars
@@ -109,7 +109,7 @@ def test_every_verb_says_it_in_one_line(folder: Path, verb: str) -> None:
 def test_other_widths_and_missing_optional_columns_are_fine() -> None:
     table = pa.table({"a": pa.array([1], pa.int8()), "b": pa.array(["x"]).dictionary_encode()})
     check_types(table.schema, {"a": pa.int64(), "b": pa.string(), "c": pa.string()}, frozenset("c"))
-    check_nulls(table)
+    check_table(table)
     with pytest.raises(ColumnError, match="column c is missing"):
         check_types(table.schema, {"c": pa.string()})
     twice = pa.table([pa.array([1]), pa.array([1])], names=["a", "a"])

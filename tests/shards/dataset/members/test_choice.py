@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shards.dataset.members.choice import Chosen, MemberError, choose, chosen_members, find_members
+from shards.dataset.members.choice import Chosen, MemberError, choose, chosen_members, find_members, notes_on
 from shards.dataset.members.rules import UNWRITTEN, MemberRules
 
 RULES = MemberRules()
@@ -73,3 +73,36 @@ def test_columns_give_what_single_samples_give(samples: list[list[str]], rules: 
 def test_a_sample_of_many_members_is_no_exception() -> None:
     many = [f"{number}.cls" for number in range(40)]
     assert choose([*many, "json", "mp4"], RULES) == Chosen(41, 40, None)
+
+
+@pytest.mark.parametrize(
+    ("extensions", "reason"),
+    [
+        (["jpg"], "needs a medium and a json or txt, has jpg; put the rest beside it"),
+        ([], "has nothing"),
+        (["left.jpg", "json"], "has left.jpg, json; name what is there: --media-members left.jpg"),
+        (["jpg", "caption.txt"], "--text-members caption.txt"),
+        (["jpg", "cls", "srt"], "name what is there: --text-members cls,srt"),
+        (["input.jpg", "outputs.txt"], "--media-members input.jpg --text-members outputs.txt"),
+        (["0_10.5.mp4", "0_10.5.txt"], "--key-until last_dot"),
+        (["0_1.5.mp4", "0_1.5.json", "0_3.5.mp4", "0_3.5.json"], "--key-until last_dot"),
+    ],
+)
+def test_the_reason_says_which_setting_helps(extensions: list[str], reason: str) -> None:
+    with pytest.raises(MemberError, match="needs a medium") as raised:
+        choose(extensions, RULES)
+    assert reason in str(raised.value)
+
+
+def notes(*extensions: str, rules: MemberRules = RULES) -> list[str]:
+    return list(notes_on(extensions, choose(extensions, rules), rules))
+
+
+def test_what_was_passed_over_is_said() -> None:
+    [note] = notes("jpg", "mp4", "txt")
+    assert note.startswith("video taken, image beside it left alone")
+    assert notes("jpg", "png", "txt") == notes("jpg", "json", "txt", "cls") == []
+    [note] = notes("jpg", "txt", "5.jpg", "5.txt")  # 0.jpg 0.txt 0.5.jpg 0.5.txt
+    assert note.endswith("--key-until last_dot")
+    assert not notes("jpg", "txt", "left.jpg", "right.txt")
+    assert not notes("jpg", "txt", "5.jpg", "5.txt", rules=MemberRules(key_until="last_dot"))

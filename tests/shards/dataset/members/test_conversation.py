@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from shards.dataset.members.conversation import as_turns, exchanges
+from shards.dataset.members.conversation import conversation
 from shards.dataset.members.records import parse_texts
 
 
@@ -25,18 +25,18 @@ def test_turns_of_llava_are_questions_and_answers() -> None:
 
 def test_chat_messages_may_come_in_parts() -> None:
     asked = {"role": "user", "content": [{"type": "image"}, {"type": "text", "text": "What?"}]}
-    turns = as_turns([{"role": "system", "content": "be kind"}, asked, {"role": "assistant", "content": "A dog."}])
-    assert turns is not None
-    assert exchanges(turns) == [{"question": "What?", "answer": "A dog.", "caption": "A dog."}]
+    turns = [{"role": "system", "content": "be kind"}, asked, {"role": "assistant", "content": "A dog."}]
+    assert conversation(turns) == [{"question": "What?", "answer": "A dog.", "caption": "A dog."}]
 
 
 def test_an_answer_without_a_question_is_a_caption() -> None:
-    assert exchanges([("gpt", "a"), ("gpt", ""), ("human", "q")]) == [{"answer": "a", "caption": "a"}]
+    turns = [{"from": who, "value": text} for who, text in (("gpt", "a"), ("GPT", ""), ("human", "q"))]
+    assert conversation(turns) == [{"answer": "a", "caption": "a"}]
 
 
 def test_other_lists_are_no_conversation() -> None:
-    assert as_turns([]) is None
-    assert as_turns(["a"]) is None
-    assert as_turns([{"caption": "a"}]) is None
-    assert as_turns([{"from": "human", "value": "a"}, {"caption": "b"}]) is None
-    assert as_turns([{"from": 3, "value": "a"}]) is None
+    assert conversation([]) is None
+    assert conversation(["a"]) is None
+    assert conversation([{"caption": "a"}]) is None
+    assert conversation([{"from": "human", "value": "a"}, {"caption": "b"}]) is None
+    assert conversation([{"from": 3, "value": "a"}]) is None
