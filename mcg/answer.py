@@ -18,177 +18,31 @@ converted release says only what model it is: --config names the file of its tas
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-import torch
 import typer
 from rich.table import Table
-from torch import Tensor, nn
 
-from mcg.answering.likelihood import log_likelihoods
-from mcg.config import ConfigError, RunConfig, load_config, load_stored
+from mcg.config import load_config
 from mcg.engine.checkpoint import find_checkpoint
-from mcg.model.model import Model
-from mcg.model.states import Fused
-from mcg.tasks.config import OpenQAConfig, TaskConfig
-from mcg.tasks.multiple_choice import MultipleChoice
-from mcg.tasks.open_qa import OpenQA
-from mcg.text import open_texts
-from mcg.text.texts import Arrays
-from mcg.trained import trained_model
-from shards.base import MediaError, UsageError, cell, say_json
+from shards.base import UsageError, cell, say_json
 from shards.cli import DEBUG_OPTION, console, one_line_errors, start_command
-from shards.decode import Frames, open_backend
-from shards.media import KeyFrames, plan_clip, probe_table
-from shards.order import rng
+
+if TYPE_CHECKING:
+    from mcg.answering.answerer import Answerer, Candidate
 
 __all__ = ["Answerer", "Candidate"]
 
 
-@dataclass(frozen=True)
-class Candidate:
-    """An answer and its score, more being better. Generated: mean log-probability of a word piece. Of a list: the
-    log-likelihood, or the probability of the class. Of choices: the log-likelihood, which the task multiple_choice
-    divides by the number of word pieces unless its `likelihood` is sum (mcg/tasks/)."""
+def __getattr__(name: str) -> Any:
+    """The names for programs come from their module, which loads torch, when they are first used."""
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from mcg.answering import answerer
 
-    answer: str
-    score: float
-
-
-class Answerer:
-    """A model that answers questions about videos. Not to be shared between threads."""
-
-    def __init__(self, task: OpenQA | MultipleChoice, model: Model, device: torch.device) -> None:
-        self.task, self.model, self.device = task, model.eval().to(device), device
-        self._decode = open_backend("cpu").decode  # one clip at a time: a GPU would wait for its decoder to start
-
-    @classmethod
-    def load(
-        cls,
-        checkpoint: str | Path,
-        *,
-        config: str | Path | None = None,
-        select: Literal["latest", "best"] = "latest",
-        overrides: Sequence[str] = (),
-        device: str | torch.device | None = None,
-    ) -> Answerer:
-        """The model of a checkpoint or run folder, by its own config unless another is given; on the GPU where there is
-        one. Raises CheckpointError, ConfigError, ValueError for a task that answers no questions."""
-        found = find_checkpoint(checkpoint, select)
-        settings = _settings(found.config, str(found.folder / "checkpoint.json"), config, overrides)
-        if settings.task.name not in ("open_qa", "multiple_choice"):
-            raise ValueError(
-                f"{found.folder}: its task is {settings.task.name!r}, which answers no questions; name a checkpoint "
-                "that was fine-tuned with open_qa or multiple_choice, or the config of such a task"
-            )
-        task = _unscored(settings.task).build(open_texts(settings.model))
-        model = trained_model(found, task, settings.model)
-        where = device or ("cuda" if torch.cuda.is_available() else "cpu")
-        return cls(task, model, torch.device(where))
-
-    def ask(
-        self, video: str | Path, question: str, *, choices: Sequence[str] = (), num_candidates: int = 5
-    ) -> list[Candidate]:
-        """Up to num_candidates answers to a question, best first; of `choices`, where some are given, all of them.
-
-        Raises ValueError, MediaError.
-        """
-        return self.ask_all(video, [question], choices=choices, num_candidates=num_candidates)[0]
-
-    def ask_all(
-        self, video: str | Path, questions: Sequence[str], *, choices: Sequence[str] = (), num_candidates: int = 5
-    ) -> list[list[Candidate]]:
-        """The same for several questions about one video, which is encoded once."""
-        self._check(questions, choices, num_candidates)
-        longest = self.task.config.max_question_tokens
-        ids_BL, mask_BL = self._padded([self.task.texts.question(question, longest) for question in questions])
-        frames = torch.as_tensor(self.clip(video)).to(self.device)
-        with torch.inference_mode():
-            states = self.model.encode_video(frames[None])
-            states = states.rows(torch.zeros(len(questions), dtype=torch.int64, device=self.device))
-            fused = self.model.fuse(self.model.encode_text(ids_BL, mask_BL.bool()), states)
-            if choices:
-                return self._choose(fused, choices)
-            assert isinstance(self.task, OpenQA)
-            best = self.task.answering.best(self.model, fused, num_candidates)
-        return [[Candidate(answer, score) for answer, score in answers] for answers in best]
-
-    def clip(self, video: str | Path) -> Frames:
-        """The frames that the model sees of a file, uint8 (T, H, W, 3). Raises MediaError that names the file."""
-        file = Path(video)
-        try:
-            data = file.read_bytes()
-            facts, table = probe_table(data, file.name)
-            facts = replace(facts, look_up_key_frames=lambda: KeyFrames.of(table))
-            plan = plan_clip(facts, self.task.evaluation_clip, rng(0, "", 0, "", file.name, 0, 0, "clip"))
-            return self._decode(data, facts.kind, plan)
-        except OSError as error:
-            raise MediaError(f"{file}: not readable: {error.strerror or error}") from error
-        except MediaError as error:
-            raise MediaError(f"{file}: {error}") from error
-
-    def _check(self, questions: Sequence[str], choices: Sequence[str], num_candidates: int) -> None:
-        empty = [number for number, question in enumerate(questions) if not question.strip()]
-        if not questions or empty:
-            raise ValueError(f"question number {empty[0]} is empty" if empty else "no question was asked")
-        if num_candidates < 1:
-            raise ValueError(f"num_candidates must be 1 or more, found {num_candidates}")
-        if isinstance(self.task, MultipleChoice) and not choices:
-            raise ValueError("this model chooses among answers: give it choices (--choice, once for each)")
-        longest = self.task.config.max_answer_tokens - self.task.texts.num_added
-        for choice in choices:
-            pieces = self.task.texts.num_pieces(choice)
-            if not 0 < pieces <= longest:
-                raise ValueError(
-                    f"choice {choice!r} has {pieces} word pieces, 1 to {longest} fit task.max_answer_tokens"
-                )
-
-    def _choose(self, fused: Fused, choices: Sequence[str]) -> list[list[Candidate]]:
-        coded = self.task.texts.choices(choices, self.task.config.max_answer_tokens)
-        longest = int(coded["choice_mask"].sum(1).max())
-        ids, mask = (
-            torch.from_numpy(coded[name][:, :longest]).to(self.device).expand(len(fused.text_BLD), -1, -1)
-            for name in ("choice_ids", "choice_mask")
-        )
-        if isinstance(self.task, MultipleChoice):
-            scores_BN = self.task.choosing.scores(self.model, fused, ids, mask)
-        else:
-            scores_BN = log_likelihoods(self.model, fused, ids, mask)
-        return [
-            sorted(map(Candidate, choices, scores), key=lambda candidate: -candidate.score)
-            for scores in scores_BN.tolist()
-        ]
-
-    def _padded(self, questions: Sequence[Arrays]) -> tuple[Tensor, Tensor]:
-        """ids and mask (B, L) of questions of several lengths."""
-        ids = [torch.from_numpy(question["text_ids"]) for question in questions]
-        mask = [torch.from_numpy(question["text_mask"]) for question in questions]
-        ids_BL, mask_BL = (nn.utils.rnn.pad_sequence(rows, batch_first=True) for rows in (ids, mask))
-        return ids_BL.to(self.device), mask_BL.to(self.device)
-
-
-def _settings(saved: dict[str, Any], where: str, config: str | Path | None, overrides: Sequence[str]) -> RunConfig:
-    """The config to answer by: the checkpoint's own, or a file's."""
-    if config is not None:
-        return load_config(config, overrides)
-    if overrides:
-        raise ConfigError(
-            f"{overrides[0]!r}: overrides change the file of --config, and none is given; name the config of the run "
-            "(--config configs/ft_msrvtt_qa.yaml)"
-        )
-    if "task" not in saved:
-        raise ConfigError(
-            f"{where}: says what model it is but not how it is asked, as converted weights do; name the config of its "
-            "task (--config configs/ft_msrvtt_qa.yaml)"
-        )
-    return load_stored(saved, where, ("task", "model"))
-
-
-def _unscored(task: TaskConfig) -> TaskConfig:
-    """A task that only answers: nothing is scored, so WordNet is not needed."""
-    return task.model_copy(update={"metric": "accuracy"}) if isinstance(task, OpenQAConfig) else task
+    return getattr(answerer, name)
 
 
 def main(
@@ -211,10 +65,17 @@ def main(
     with one_line_errors(debug, also=(RuntimeError,)):
         if select not in ("latest", "best"):
             raise UsageError(f"--select {select!r}: choose latest or best")
+        chosen: Literal["latest", "best"] = "best" if select == "best" else "latest"
+        find_checkpoint(checkpoint, chosen)
+        if config is not None:
+            load_config(config, overrides or [])
+
+        from mcg.answering.answerer import Answerer
+
         answerer = Answerer.load(
             checkpoint,
             config=config,
-            select="best" if select == "best" else "latest",
+            select=chosen,
             overrides=overrides or [],
             device=device,
         )

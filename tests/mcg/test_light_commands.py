@@ -59,6 +59,7 @@ def test_a_mistake_in_a_config_loads_nothing_heavy(words: tuple[str, ...]) -> No
     [
         ("train.py", "--config", DEMO, "vars.data=nowhere"),
         ("mcg.evaluate", "--config", DEMO, "--checkpoint", "nowhere", "--split", "val"),
+        ("mcg.answer", "--checkpoint", "nowhere", "--video", "a.mp4", "--question", "why?"),
         ("mcg.convert", "nowhere.pt", "nowhere"),
     ],
 )
