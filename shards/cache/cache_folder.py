@@ -1,4 +1,4 @@
-"""The folder of a cache, and who may put files there: its owner alone, or the users of its group.
+"""CacheFolder: the folder of a cache, its lock, and who may put files there: its owner, or the users of its group.
 
 Promises: files are opened and made by their name inside the folder that was checked, never through a link; a file that
 is no plain one, has another name elsewhere, or belongs to somebody who has no business here is not read and not
@@ -9,16 +9,20 @@ Gives up: users who may write to the folder of a shared cache trust each other; 
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import pwd
 import stat
 import weakref
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from typing import Literal
 
 from shards.base.errors import PrintableError
 from shards.base.open_files import open_fd
 from shards.base.printing import logger
+from shards.cache.file_names import LOCK
+from shards.cache.held_file import HeldFile
 
 Sharing = Literal["group"]
 _log = logger(__name__)
@@ -106,6 +110,50 @@ class CacheFolder:
             raise
         return fd
 
+    def check_all(self, names: list[str]) -> None:
+        """Raise CacheFolderError for the first of these files that exists and cannot be used."""
+        for name in names:
+            about = self.status(name)
+            if about is not None and stat.S_ISLNK(about.st_mode):
+                raise self._refused(name, "is a symbolic link")
+            if about is not None:
+                self._check(name, about)
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Hold the folder lock; threads exclude each other like processes."""
+        lock = HeldFile(self.open(LOCK, os.O_RDWR | os.O_CREAT))
+        try:
+            fcntl.flock(lock.fd, fcntl.LOCK_EX)
+            yield
+        finally:
+            lock.close()
+
+    def check_locks(self) -> None:
+        """Raise OSError where the file system lets two descriptors lock one file."""
+        with self.locked():
+            if HeldFile(self.open(LOCK, os.O_RDWR)).lock("exclusive"):
+                raise OSError("its file system ignores locks (flock)")
+
+    def names(self) -> list[str]:
+        """The names of all files of the folder."""
+        return os.listdir(self.fd)
+
+    def status(self, name: str) -> os.stat_result | None:
+        """What the system says of a file, or of a link itself; None where there is none."""
+        try:
+            return os.stat(name, dir_fd=self.fd, follow_symlinks=False)
+        except FileNotFoundError:
+            return None
+
+    def rename(self, name: str, to: str) -> None:
+        """Rename a file of the folder."""
+        os.rename(name, to, src_dir_fd=self.fd, dst_dir_fd=self.fd)
+
+    def unlink(self, name: str) -> None:
+        """Remove a file of the folder; of a link the link."""
+        os.unlink(name, dir_fd=self.fd)
+
     def _make(self, name: str, flags: int) -> int:
         mode = 0o600 if self._shared is None else 0o664
         try:
@@ -125,15 +173,6 @@ class CacheFolder:
             raise self._refused(name, f"belongs to {_user(about.st_uid)}, the cache is {_user(os.geteuid())}'s own")
         if self._shared is not None and about.st_gid != self._group:
             raise self._refused(name, f"is of group {about.st_gid}, and this cache is shared by group {self._group}")
-
-    def check_all(self, names: list[str]) -> None:
-        """Raise CacheFolderError for the first that is there and cannot be used."""
-        for name in names:
-            with suppress(FileNotFoundError):
-                about = os.stat(name, dir_fd=self.fd, follow_symlinks=False)
-                if stat.S_ISLNK(about.st_mode):
-                    raise self._refused(name, "is a symbolic link")
-                self._check(name, about)
 
     def _refused(self, name: str, why: str) -> CacheFolderError:
         return CacheFolderError(

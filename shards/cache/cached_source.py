@@ -1,10 +1,10 @@
-"""A remote source whose shards are read from copies on this node's disk, where they are or will be in a moment.
+"""CachedSource: a remote source whose shards are read from copies on this node's disk.
 
-Promises: what is read is what the index describes, from wherever it comes. While the first wanted shards are on their
-way, what is not here yet is read by range at once, up to a share of what is downloaded; afterwards a wanted shard that
-is on its way is waited for. One whose download failed, or that found no room in the cache, is read by range, as is
-whatever nobody announced. A local copy that cannot be read is dropped. Files that are no shards of the index are read
-from the store.
+Promises: what is read is what the index describes, from wherever it comes. During the cold start, while the first
+wanted shards are on their way, what is not here yet is read by range at once, up to a share of what is downloaded;
+afterwards reads wait for a wanted shard that is on its way. One whose download failed, or that found no room in the
+cache, is read by range, as is whatever nobody announced. A local copy that cannot be read is dropped. Files that are no
+shards of the index are read from the store.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from contextlib import contextmanager, suppress
 from shards.base.errors import DatasetError, SourceError
 from shards.base.printing import logger
 from shards.cache.downloads import Downloads
-from shards.cache.shard_cache import CachedShard
+from shards.cache.held_file import CachedShard
 from shards.cache.want_list import State, WantList
 from shards.storage.source import Names, Pieces, Range, Source, Stat, Stats, check_range
 
@@ -33,9 +33,9 @@ class CachedSource:
     def __init__(self, remote: Source, downloads: Downloads, shards: Mapping[str, tuple[int, str]]) -> None:
         """shards: name -> (bytes, XXH3_128 in hexadecimal digits or ""), as the index has them."""
         self.next_use: Callable[[str], float] = lambda name: math.inf
-        """How far away the next use of a shard is, in a unit that all sources of the process share."""
+        """The distance of the next use of a shard, in a unit that all sources of the process share."""
         self.num_waiting = 0
-        """Reads that wait for a shard just now."""
+        """The number of reads that wait for a shard just now."""
         self._remote, self.downloads = remote, downloads
         # What next_use refers to may well own this: the threads must not keep it alive.
         own = weakref.ref(self)
@@ -55,17 +55,18 @@ class CachedSource:
     def want(self, names: Sequence[str]) -> None:
         """The shards that are needed next, soonest first: they are brought in this order, and kept while on the list.
 
-        Replaces the earlier list. The first one, and the first after an empty one, is what a cold start waits for not.
+        Replaces the earlier list. The time until the shards of the first list (or the first after an empty one) are
+        here is a cold start: reads take byte ranges instead of waiting for the shard.
         """
         self.downloads.want(self._list, [(self.next_use(name), name) for name in names])
 
     def states(self) -> dict[str, State]:
-        """What has become of each wanted shard, soonest first."""
+        """The state of each wanted shard, soonest first."""
         with self.downloads.changed:
             return {name: wanted.state for name, wanted in self._list.wanted.items()}
 
     def forget(self, name: str) -> None:
-        """Drop the local copy, which may be damaged, if there is one: the shard is read by range while it is wanted."""
+        """Remove the local copy, which may be damaged: the shard is then read by range as long as it is wanted."""
         with self.downloads.changed:
             shard = self._list.here.pop(name, None)
             wanted = self._list.wanted.get(name)
@@ -87,7 +88,7 @@ class CachedSource:
         return self.stat_many([name])[0]
 
     def stat_many(self, names: Sequence[str], known: bool = False) -> Stats:
-        """Of local copies: size and identity, without asking the store. known: nor is a copy waited for."""
+        """Size and identity of local copies, without asking the store. known: without waiting for a copy, either."""
         copies = [self._list.here.get(name) if known else self._local(name) for name in names]
         far = [name for name, copy in zip(names, copies, strict=True) if copy is None]
         said = iter(self._list.stat_many(far, known) if far else ())
@@ -122,7 +123,7 @@ class CachedSource:
         return [next(fetched) if piece is None else piece for piece in pieces]
 
     def _read_copy(self, name: str, copy: CachedShard, offset: int, length: int) -> bytes | None:
-        """None, and no copy any more, where the disk does not give what was put there."""
+        """Bytes of a copy; None, and the copy is removed, where the disk does not give what was written to it."""
         try:
             data = copy.read(offset, length)
             if len(data) == length or len(data) == min(length, max(0, copy.size - offset)):
@@ -138,7 +139,7 @@ class CachedSource:
         return None
 
     def _local(self, name: str) -> CachedShard | None:
-        """The local copy, waited for if it is on its way. None: to be read by range."""
+        """The local copy, after waiting for one that is on its way; None: read it by range."""
         self.downloads.check()
         list_ = self._list
         shard = list_.here.get(name)
@@ -151,13 +152,15 @@ class CachedSource:
             raise DatasetError(str(wanted.error)) from wanted.error
         shard = list_.here.get(name)
         if shard is None and (wanted is None or wanted.is_coming):
-            with suppress(OSError):  # the folder cannot be read, or the store be asked: the range read will say so
+            with suppress(
+                OSError
+            ):  # of the folder, or of a store that is asked for a version: the read by range will say so
                 shard = list_.find(name)
         return shard
 
     def _is_worth_waiting(self, name: str) -> bool:
         wanted = self._list.wanted.get(name)
-        return wanted is not None and wanted.is_coming and not (self._list.cold and self.downloads.may_range())
+        return wanted is not None and wanted.is_coming and not (self._list.is_cold and self.downloads.may_range())
 
     def _wait(self, name: str) -> None:
         start = time.monotonic()
@@ -173,7 +176,7 @@ class CachedSource:
 
     @contextmanager
     def _by_range(self, ranges: Sequence[tuple[str, int]]) -> Iterator[None]:
-        """Count ranges (shard, bytes) by their cause; an error also tells why there is no local copy."""
+        """Count ranges (shard, bytes) by their cause; an error of theirs also tells why there is no local copy."""
         shards = [(self._list.wanted.get(name), length) for name, length in ranges if name in self._list.shards]
         for one, length in shards:
             cause = _CAUSES.get(one.state if one else "", "ranges_cold")

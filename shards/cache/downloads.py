@@ -1,15 +1,12 @@
-"""Threads of one process that bring the shards it wants next into a cache, soonest first.
+"""Downloads: the threads of one process that bring the shards it wants next into a cache, soonest first.
 
 Promises: `connections` threads for all sources together, each with one request in flight; a shard of up to two parts is
 one request, a larger one is divided among the threads. What another process of the node brings is waited for, and
-taken over if that process dies. A shard enters the cache with the size and checksum that its index says, or not at all:
-one that differs is downloaded once more, and if that is of no use it is left to be read by range, where the checksums
-of members refuse just what is damaged. Where the index has no checksum, the store must say the same of the shard
-before and after.
+taken over if that process dies. transfers.py says how one shard is brought and checked.
 
 Threads start when a shard is wanted, so a fork before that is fine; later ones are refused. They end with `close`, with
 the process, and when the last source that wants something is dropped; unfinished parts are removed then.
-`close` gives up requests under way, those of readers too; with a source that cannot (`cancel`) it waits a second, and
+`close` cancels requests in flight, those of readers too; with a source that cannot (`cancel`) it waits a second, and
 the threads end when their requests do.
 """
 
@@ -21,64 +18,59 @@ import os
 import threading
 import time
 from collections.abc import Iterable, Iterator
-from functools import partial
 
-from shards.base.counters import Counters
-from shards.base.errors import SourceError
-from shards.base.printing import logger
-from shards.cache.shard_cache import CachedShard, Reservation, ShardCache
-from shards.cache.want_list import State, Wanted, WantList
+from shards.cache.reservation import Reservation
+from shards.cache.shard_cache import ShardCache
+from shards.cache.transfers import Transfers
+from shards.cache.want_list import Wanted, WantList
 
-PART_BYTES = 32 << 20
-COUNTS = ("hits", "ranges_cold", "ranges_no_room", "ranges_other", "parts", "bytes", "seconds_waited")
-"""What is counted; `Downloads.snapshot` says what each means."""
-_POLL_SECONDS = 0.05
-"""Between two looks at a shard that another process brings."""
+_PART_BYTES = 32 << 20
 _RANGES_FREE, _RANGES_SHARE = 64 << 20, 8
-"""Bytes that a cold start may read by range at once, and one for so many that were downloaded."""
+"""A cold start may read so many bytes by range at once, and one more for every 8 that were downloaded."""
 _RANGE_COSTS = 128 << 10
-"""Bytes that the least range counts as: a request takes as much of the processor, and of a connection's time."""
-_log = logger(__name__)
+"""Bytes that the smallest range counts as: its request takes as much processor time, and time of a connection."""
 
 
 class Downloads:
-    """Shared by the cached sources of one process."""
+    """The downloads of one process, shared by its cached sources."""
 
     def __init__(
         self,
         cache: ShardCache,
         connections: int = 4,
-        part_bytes: int = PART_BYTES,
+        part_bytes: int = _PART_BYTES,
         patience: float = 300.0,
         grace: float = 1.0,
     ) -> None:
         """patience: seconds after which a shard that another process downloads is read by range, because that process
         may be stopped or hang. grace: seconds that `close` waits for the threads."""
         self.cache = cache
-        self.counts = Counters(*COUNTS)
         self.changed = threading.Condition()
         """Held while lists change; notified afterwards. Finalizers take it, so its holders must not wait for others."""
-        self._connections, self._part_bytes = connections, part_bytes
-        self._patience, self._grace = patience, grace
+        self._transfers = Transfers(cache, self.changed, part_bytes, patience)
+        self.counts = self._transfers.counts
+        self._connections, self._grace = connections, grace
         self._ranged = 0
         self._lists: list[WantList] = []
         self._dropped: list[tuple[WantList, Wanted]] = []
-        self._parts: set[Reservation] = set()
         self._threads: list[threading.Thread] = []
         self._beginning = False
-        """Whether a thread looks for a shard, or makes room for it."""
+        """True while a thread looks for a shard, or makes room for it."""
         self._pid: int | None = None
-        self._closed = False
+        """The process whose threads these are; None before the first."""
 
     def snapshot(self) -> dict[str, float]:
-        """What this process did, all sources together: reads from local copies (hits), reads by range while the first
-        shards come (ranges_cold), for lack of room (ranges_no_room), for other reasons (ranges_other: the download
-        failed, or nobody announced the shard); parts and bytes downloaded, evictions, seconds that readers waited."""
+        """The counts of this process, all sources together.
+
+        Reads from local copies (hits); reads by range while the first shards come (ranges_cold), for lack of room
+        (ranges_no_room), for other reasons (ranges_other: the download failed, or nobody announced the shard); parts
+        and bytes downloaded; evictions; seconds that readers waited.
+        """
         return self.counts.snapshot() | {"evictions": self.cache.evictions}
 
     def may_range(self) -> bool:
-        """Whether ranges of a cold start may be read on: they must not take the link from the shards they wait for."""
-        # Counters.get, because who asks may hold `changed`, which a finalizer may want while its thread counts.
+        """True if a cold start may read more ranges: they must not take the bandwidth of the shards that it needs."""
+        # Counters.get takes no lock: the caller may hold `changed`, which a finalizer may want while its thread counts.
         return self._ranged < _RANGES_FREE + self.counts.get("bytes") / _RANGES_SHARE
 
     def note_range(self, num_bytes: int) -> None:
@@ -93,11 +85,11 @@ class Downloads:
                 f"this source downloads in process {self._pid}, and this is process {os.getpid()}, a fork of it: the "
                 "threads stayed behind; open it in the process that uses it"
             )
-        if self._closed:
+        if self._transfers.is_closed:
             raise ValueError("this source is closed")
 
     def want(self, list_: WantList, names: Iterable[tuple[float, str]]) -> None:
-        """Replace what one source wants; (distance, name), soonest first."""
+        """Replace what one source wants: (distance of the next use, name), soonest first."""
         self.check()
         with self.changed:
             self._replace(list_, names)
@@ -107,10 +99,10 @@ class Downloads:
                 self._start()
 
     def wait(self, seconds: float | None = None) -> bool:
-        """Wait until every wanted shard is here or will not come, or `close`. False after so many seconds."""
+        """Wait until every wanted shard is here or will not come, or for `close`; False after so many seconds."""
         with self.changed:
             return self.changed.wait_for(
-                lambda: self._closed or not any(list_.is_coming for list_ in self._lists), seconds
+                lambda: self._transfers.is_closed or not any(list_.is_coming for list_ in self._lists), seconds
             )
 
     def leave(self, list_: WantList) -> None:
@@ -128,15 +120,16 @@ class Downloads:
         if self._is_elsewhere:
             return
         with self.changed:
-            self._closed = True
+            self._transfers.is_closed = True
             self.changed.notify_all()
-            threads, parts, lists = list(self._threads), list(self._parts), list(self._lists)
+            threads, lists = list(self._threads), list(self._lists)
+            unfinished = list(self._transfers.reservations)
         if not wait:
             return
         for list_ in lists:
             list_.cancel()
-        for part in parts:
-            part.abandon()
+        for reservation in unfinished:
+            reservation.abandon()
         end = time.monotonic() + self._grace
         for thread in threads:
             thread.join(max(0.0, end - time.monotonic()))
@@ -147,7 +140,7 @@ class Downloads:
 
     def _replace(self, list_: WantList, names: Iterable[tuple[float, str]]) -> None:
         dropped = list_.replace(names)
-        # Others are seen to by the thread that is at work on them.
+        # A shard whose parts are in flight is settled by the thread that brings the last of them.
         self._dropped += [(list_, wanted) for wanted in dropped if wanted.reservation and not wanted.in_flight]
         self.changed.notify_all()
 
@@ -169,11 +162,11 @@ class Downloads:
             del work
             try:
                 if part is None:
-                    self._begin(list_, wanted)
+                    self._transfers.begin(list_, wanted, self._next_use)
                 else:
-                    self._bring(list_, wanted, *part)
+                    self._transfers.bring(list_, wanted, *part)
             except Exception as error:
-                self._settle(list_, wanted, "failed", error)
+                self._transfers.settle(list_, wanted, "failed", error)
             if part is None:
                 with self.changed:
                     self._beginning = False
@@ -181,9 +174,9 @@ class Downloads:
             del list_, wanted  # or a waiting thread would keep them alive
 
     def _next(self) -> tuple[WantList, Wanted, tuple[int, int] | None] | None:
-        """Wait for work, the soonest first: a part, or a shard to begin with (None). None: end."""
+        """Wait for the work that is needed soonest: a part to bring, or a shard to begin with (None). None: the end."""
         with self.changed:
-            while self._lists and not self._closed:
+            while self._lists and not self._transfers.is_closed:
                 if self._dropped and not self._beginning:
                     self._beginning = True
                     return *self._dropped.pop(), None
@@ -199,16 +192,17 @@ class Downloads:
                 wanted.state, self._beginning = "busy", True
                 return list_, wanted, None
             self._threads.remove(threading.current_thread())
-            parts: list[Reservation] = []
+            unfinished: list[Reservation] = []
             if not self._threads:
                 atexit.unregister(self.close)
-                parts, self._parts, self._dropped = list(self._parts), set(), []
-        for part in parts:
-            part.abandon()
+                unfinished, self._dropped = list(self._transfers.reservations), []
+                self._transfers.reservations.clear()
+        for reservation in unfinished:
+            reservation.abandon()
         return None
 
     def _open(self, now: float) -> Iterator[tuple[tuple[float, int], WantList, Wanted]]:
-        """The first shard of each list at which there is something to do."""
+        """((distance, place in its list), list, shard) of the first shard of each list that needs work."""
         for list_ in self._lists:
             for number, wanted in enumerate(list_.wanted.values()):
                 is_due = wanted.state == "queued" or (wanted.state == "elsewhere" and wanted.due <= now)
@@ -218,138 +212,9 @@ class Downloads:
                     break
 
     def _pause(self, now: float) -> float | None:
-        """Until it is time to look whether another process has brought something; None: there is no such thing."""
+        """Seconds until a look at what other processes bring; None if there is nothing of that kind."""
         dues = [w.due for list_ in self._lists for w in list_.wanted.values() if w.state == "elsewhere"]
         return max(0.0, min(dues) - now) if dues and not self._beginning else None
 
-    def _begin(self, list_: WantList, wanted: Wanted) -> None:
-        """Look for a shard; reserve room for it if it is not here."""
-        if wanted.is_dropped:
-            return self._settle(list_, wanted, "dropped")
-        shard = list_.find(wanted.name)
-        if shard is not None:
-            return self._settle(list_, wanted, "here", shard=shard)
-        got = self.cache.reserve(list_.identity(wanted.name), wanted.size, self._distance)
-        if got == "no room":
-            return self._settle(list_, wanted, "no room")
-        if got == "here":
-            return self._settle(list_, wanted, "queued")
-        if got == "elsewhere":
-            now = time.monotonic()
-            wanted.due = now + _POLL_SECONDS
-            wanted.patience = min(wanted.patience, now + self._patience)
-            if now > wanted.patience:
-                raise SourceError(f"another process has been downloading it for {self._patience:.0f} s")
-            return self._settle(list_, wanted, "elsewhere")
-        wanted.reservation = got
-        with self.changed:
-            self._parts.add(got)
-            is_wanted = not wanted.is_dropped and not self._closed
-            if is_wanted:
-                wanted.parts.extend(divide(wanted.size, self._part_bytes))
-                self.changed.notify_all()
-        if not is_wanted:
-            self._settle(list_, wanted, "dropped")
-
-    def _distance(self, identity: str) -> float:
+    def _next_use(self, identity: str) -> float:
         return min((list_.distance(identity) for list_ in self._lists), default=math.inf)
-
-    def _bring(self, list_: WantList, wanted: Wanted, offset: int, length: int) -> None:
-        """One part; whoever brings the last one sees to the whole."""
-        reservation = wanted.reservation
-        assert reservation is not None
-        error: Exception | None = None
-        try:
-            list_.bring(wanted.name, offset, length, partial(self._write, reservation))
-            self.counts.add("parts")
-            self.counts.add("bytes", length)
-        except Exception as failure:
-            error = failure
-        with self.changed:
-            wanted.in_flight -= 1
-            if error is not None:
-                wanted.error = wanted.error or error
-                wanted.parts.clear()
-            if wanted.in_flight or wanted.parts:
-                return
-        if wanted.error is not None:
-            self._settle(list_, wanted, "failed", wanted.error)
-        elif wanted.is_dropped or self._closed:
-            self._settle(list_, wanted, "dropped")
-        elif self._is_right(list_, wanted, reservation):
-            shard = reservation.commit()
-            self._settle(list_, wanted, "here" if shard is not None else "dropped", shard=shard)
-        elif not wanted.parts:
-            self._settle(list_, wanted, "failed")
-
-    def _write(self, reservation: Reservation, offset: int, data: bytes) -> None:
-        try:
-            reservation.write(offset, data)
-        except OSError as error:
-            self.cache.full(error)
-            # no OSError, which the source would take for one of the connection, and try again
-            raise RuntimeError(f"the cache's disk: {error}") from error
-
-    def _is_right(self, list_: WantList, wanted: Wanted, reservation: Reservation) -> bool:
-        """Whether it is what the index says; False with parts left to bring: once more. SourceError, DatasetError."""
-        if not wanted.checksum:
-            list_.check_unchanged(wanted.name)
-            return True
-        digest = reservation.checksum()
-        if digest == wanted.checksum:
-            return True
-        url = f"{list_.url}/{wanted.name}"
-        if not wanted.digest:
-            _log.info("%s: has checksum %s, the index expects %s; downloaded again", url, digest, wanted.checksum)
-            wanted.digest = digest
-            with self.changed:
-                if not wanted.is_dropped:
-                    wanted.parts.extend(divide(wanted.size, self._part_bytes))
-                    self.changed.notify_all()
-            return False
-        list_.check_unchanged(wanted.name)
-        if digest != wanted.digest:
-            raise SourceError(f"{url}: has other bytes each time it is downloaded; something on the way damages them")
-        _log.warning(
-            "%s: has checksum %s, the index expects %s; it is not cached but read by range, so that no more than the "
-            "damaged samples is lost; python -m shards verify names them: copy the shard again from where it is whole",
-            *(url, digest, wanted.checksum),
-        )
-        return False
-
-    def _settle(
-        self,
-        list_: WantList,
-        wanted: Wanted,
-        state: State,
-        error: Exception | None = None,
-        shard: CachedShard | None = None,
-    ) -> None:
-        """Say how far a shard came. The part of one that did not arrive is removed."""
-        reservation, wanted.reservation = wanted.reservation, None
-        if reservation is not None:
-            reservation.abandon()  # does nothing to a shard that arrived
-        if error is not None and not wanted.is_dropped and not self._closed:
-            what = f"{type(error).__name__}: {error}"
-            _log.warning("%s/%s: not cached but read by range (%s)", list_.url, wanted.name, what)
-        with self.changed:
-            if reservation is not None:
-                self._parts.discard(reservation)
-            if wanted.is_dropped:
-                return
-            wanted.state, wanted.error = state, error
-            if shard is not None:
-                list_.here[wanted.name] = shard
-            if state == "no room":
-                for other in list_.wanted.values():  # needed later still, so it would find no room either
-                    if other.state == "queued" and other.distance >= wanted.distance:
-                        other.state = state
-            list_.warm_up()
-            self.changed.notify_all()
-
-
-def divide(size: int, part_bytes: int) -> list[tuple[int, int]]:
-    """(offset, length) of the requests that bring a shard."""
-    if size <= 2 * part_bytes:
-        return [(0, size)]
-    return [(offset, min(part_bytes, size - offset)) for offset in range(0, size, part_bytes)]

@@ -1,4 +1,4 @@
-"""The shards that one cached source wants next: what is known of each, and what becomes of it.
+"""WantList: the shards that one cached source wants next, what is known of each, and what becomes of it.
 
 Promises: a shard is identified by its address, size and the checksum of its index, so nobody is asked about it; where
 the index has no checksum, by what the store says of it (ETag, or else time), asked once. What does not fit is refused
@@ -15,15 +15,18 @@ from typing import Literal
 
 from shards.base.errors import DatasetError, SourceError
 from shards.base.printing import logger
-from shards.cache.shard_cache import CachedShard, Reservation, ShardCache, shard_identity
+from shards.cache.file_names import shard_identity
+from shards.cache.held_file import CachedShard
+from shards.cache.reservation import Reservation
+from shards.cache.shard_cache import ShardCache
 from shards.dataset.index.shard_table import check_shard_size
 from shards.storage.source import Source, Stat, Stats
 
 _log = logger(__name__)
 
 State = Literal["queued", "busy", "elsewhere", "here", "no room", "failed", "dropped"]
-"""busy: a thread looks for it, or its parts are brought; elsewhere: another process brings it; dropped: not wanted any
-more."""
+"""busy: a thread looks for it, or its parts are brought; elsewhere: another process brings it; dropped: no longer
+wanted."""
 _COMING = ("queued", "busy", "elsewhere")
 
 
@@ -42,12 +45,12 @@ class Wanted:
     patience: float = math.inf
     """When to give up looking."""
     parts: deque[tuple[int, int]] = field(default_factory=deque)
-    """(offset, length) of those that no thread has begun with."""
+    """(offset, length) of the byte ranges that no thread has begun with."""
     in_flight: int = 0
     """Parts that threads are bringing."""
     reservation: Reservation | None = None
     digest: str = ""
-    """Of the first download, if that was not what the index says."""
+    """The checksum of the first download, if it is not the one of the index."""
 
     @property
     def is_coming(self) -> bool:
@@ -59,7 +62,7 @@ class Wanted:
 
 
 class WantList:
-    """Of one source; `shards`: name -> (bytes, XXH3_128 or ""), as the index has them."""
+    """The wanted shards of one source."""
 
     def __init__(
         self,
@@ -68,13 +71,14 @@ class WantList:
         shards: Mapping[str, tuple[int, str]],
         next_use: Callable[[str], float],
     ) -> None:
+        """shards: name -> (bytes, XXH3_128 or ""), as the index has them."""
         self.url, self.shards, self.next_use = remote.url, shards, next_use
         self.wanted: dict[str, Wanted] = {}
-        """Soonest first."""
+        """Those whose next use is soonest come first."""
         self.here: dict[str, CachedShard] = {}
-        """Those of them that are here, held open so that no process evicts them."""
-        self.cold = True
-        """Whether some of the first list are still to come."""
+        """The wanted shards that are here, held open so that no process evicts them."""
+        self.is_cold = True
+        """True during the cold start, while shards of the first list are still to come."""
         self._first: set[str] = set()
         self._remote, self._cache = remote, cache
         self._stats: dict[str, Stat] = {}
@@ -82,7 +86,7 @@ class WantList:
         self._names: dict[str, str] | None = None
 
     def replace(self, names: Iterable[tuple[float, str]]) -> list[Wanted]:
-        """Want these from now on, each with its distance; what is on its way and still wanted stays. Those dropped."""
+        """Want these (distance of the next use, name) from now on; those on their way stay. Returns those dropped."""
         old, self.wanted = self.wanted, {}
         for distance, name in names:
             wanted = old.get(name)
@@ -91,24 +95,24 @@ class WantList:
             wanted.distance = distance
             self.wanted[name] = wanted
         if not old:
-            self.cold, self._first = True, set(self.wanted)
+            self.is_cold, self._first = True, set(self.wanted)
         dropped = [wanted for name, wanted in old.items() if name not in self.wanted]
         for wanted in dropped:
             wanted.state = "dropped"
             wanted.parts.clear()
             if (shard := self.here.pop(wanted.name, None)) is not None:
                 shard.release()
-        self.warm_up()
+        self.end_cold_start()
         return dropped
 
-    def warm_up(self) -> None:
-        """Not cold any more once nothing of the first list is still to come."""
-        if self.cold and self.wanted:
-            self.cold = any(name in self.wanted and self.wanted[name].is_coming for name in self._first)
+    def end_cold_start(self) -> None:
+        """Not cold any more, if no shard of the first list is still to come."""
+        if self.is_cold and self.wanted:
+            self.is_cold = any(name in self.wanted and self.wanted[name].is_coming for name in self._first)
 
     @property
     def is_coming(self) -> bool:
-        """Whether a wanted shard is still on its way."""
+        """True while a wanted shard is still on its way."""
         return any(wanted.is_coming for wanted in self.wanted.values())
 
     def identity(self, name: str) -> str:
@@ -131,7 +135,7 @@ class WantList:
         return known
 
     def distance(self, identity: str) -> float:
-        """How far away the next use of what the cache has is; infinite for what is not of this source."""
+        """The distance of the next use of a file of the cache; infinite for one that is not of this source."""
         if self._names is None:
             known = [name for name, (_, checksum) in self.shards.items() if checksum]
             self._names = {self.identity(name): name for name in [*known, *self._identities]}
@@ -143,20 +147,22 @@ class WantList:
         identity = self.identity(name)
         shard = self._cache.find(identity)
         if shard is not None and shard.size != self.shards[name][0]:
-            _log.warning("%s: has %s bytes, not as it was put there; removed", self._cache.path(identity), shard.size)
+            _log.warning(
+                "%s: has %s bytes, which is not the size of its shard; removed", self._cache.path(identity), shard.size
+            )
             self._cache.remove(identity, shard)
             return None
         return shard
 
     def stat_many(self, names: Sequence[str], known: bool = False) -> Stats:
-        """What the store says; remembered, to notice when it says something else."""
+        """`stat_many` of the store; the answers are kept, to notice when it says something else later."""
         said = self._remote.stat_many(names, known)
         for name, stat in zip(names, said, strict=True):
             self._stats.setdefault(name, stat)
         return said
 
     def bring(self, name: str, offset: int, length: int, write: Callable[[int, bytes], None]) -> None:
-        """Give a range of a shard to `write` (offset, bytes), piece by piece where the source can."""
+        """Give a byte range of a shard to `write` (offset, bytes), piece by piece where the source can."""
         fetch: Callable[..., int] | None = getattr(self._remote, "fetch", None)
         if fetch is not None:
             got = fetch(name, offset, length, write)
@@ -169,12 +175,12 @@ class WantList:
             raise SourceError(f"{self.url}/{name}: gave {got} of {length} bytes at {offset}")
 
     def cancel(self) -> None:
-        """Give up the requests that are under way, where the source can."""
+        """Cancel the requests in flight, where the source can."""
         cancel: Callable[[], None] = getattr(self._remote, "cancel", lambda: None)
         cancel()
 
     def check_unchanged(self, name: str) -> None:
-        """Raise DatasetError if the store says something else of a shard than it, or the index, said before."""
+        """Raise DatasetError if a shard has another size than in the index, or another version than at first."""
         before, now = self._stats.get(name), self._remote.stat(name)
         self._check_size(name, now)
         if before is not None and now.version != before.version:

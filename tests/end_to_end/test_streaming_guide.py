@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from shards import LoaderConfig
-from shards.cache.downloads import COUNTS
+from shards.cache.transfers import COUNTS
 from shards.storage.client import TRAFFIC
 from tests.servers.s3 import S3Server
 

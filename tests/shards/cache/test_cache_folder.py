@@ -16,15 +16,18 @@ from pathlib import Path
 import pytest
 
 from shards.cache.cache_folder import CacheFolderError
-from shards.cache.shard_cache import Reservation, ShardCache
-from tests.shards.cache.test_shard_cache import name_of, never, put
+from shards.cache.reservation import Reservation
+from shards.cache.shard_cache import ShardCache
+from tests.shards.cache.small_cache import name_of, never, put
 from tests.shards.conftest import REPOSITORY
 
 AS_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to run as two users")
 ALICE, BOB, GROUP = 61001, 61002, 61900
 SCRIPT = """
 import json, math, os, sys
-from shards.cache.shard_cache import Reservation, ShardCache, shard_identity
+from shards.cache.file_names import shard_identity
+from shards.cache.reservation import Reservation
+from shards.cache.shard_cache import ShardCache
 from shards.cache.cache_folder import CacheFolderError
 
 user, folder, shared, mine, seen = int(sys.argv[1]), sys.argv[2], sys.argv[3] or None, sys.argv[4], sys.argv[5:]

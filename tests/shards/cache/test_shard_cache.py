@@ -4,175 +4,16 @@ from __future__ import annotations
 
 import fcntl
 import logging
-import math
 import os
-import random
 import subprocess
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-import xxhash
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from shards.cache.shard_cache import Reservation, ShardCache, check_limit, shard_identity
-from tests.shards.conftest import REPOSITORY
-
-
-def never(identity: str) -> float:
-    return math.inf
-
-
-def name_of(number: int) -> str:
-    return shard_identity("s3://bucket/data", f"{number:06}.tar", 1000, "v")
-
-
-def put(cache: ShardCache, identity: str, data: bytes, next_use: Callable[[str], float] = never) -> bool:
-    """Whether there was room."""
-    reservation = cache.reserve(identity, len(data), next_use)
-    if not isinstance(reservation, Reservation):
-        assert reservation == "no room", reservation
-        return False
-    reservation.write(0, data)
-    assert reservation.commit() is not None
-    return True
-
-
-def files(folder: Path) -> dict[str, int]:
-    return {path.name: path.stat().st_size for path in folder.iterdir() if path.name != ".lock"}
-
-
-def test_a_shard_appears_whole_and_under_its_name(tmp_path: Path) -> None:
-    cache = ShardCache(tmp_path / "new" / "cache", 10_000)
-    identity = name_of(3)
-    assert cache.find(identity) is None
-    reservation = cache.reserve(identity, 6, never)
-    assert isinstance(reservation, Reservation)
-    reservation.write(3, b"def")
-    reservation.write(0, memoryview(b"abc"))
-    assert cache.find(identity) is None and files(tmp_path / "new" / "cache") == {f"{identity}.part": 6}
-    assert reservation.checksum() == xxhash.xxh3_128_hexdigest(b"abcdef")
-    with pytest.raises(ValueError, match="7 bytes do not fit into 6"):
-        reservation.write(5, b"xx")
-    shard = reservation.commit()
-    assert shard is not None and (shard.size, shard.read(1, 3), shard.read(4, 9)) == (6, b"bcd", b"ef")
-    assert files(tmp_path / "new" / "cache") == {identity: 6}
-    reservation.abandon()
-    assert reservation.commit() is None
-    again = ShardCache(tmp_path / "new" / "cache", 10_000).find(identity)
-    assert again is not None and again.read(0, 6) == b"abcdef"
-    assert cache.reserve(identity, 6, never) == "here"
-
-
-def test_a_large_file_is_hashed_in_pieces(tmp_path: Path) -> None:
-    data = random.Random(1).randbytes((9 << 20) + 17)
-    reservation = ShardCache(tmp_path, 1 << 24).reserve("x", len(data), never)
-    assert isinstance(reservation, Reservation)
-    reservation.write(0, data)
-    assert reservation.checksum() == xxhash.xxh3_128_hexdigest(data)
-
-
-def test_what_is_abandoned_leaves_nothing_and_can_be_begun_again(tmp_path: Path) -> None:
-    cache = ShardCache(tmp_path, 10_000)
-    first = cache.reserve(name_of(1), 100, never)
-    assert isinstance(first, Reservation)
-    assert cache.reserve(name_of(1), 100, never) == "elsewhere"
-    first.abandon()
-    assert files(tmp_path) == {}
-    second = cache.reserve(name_of(1), 100, never)
-    assert isinstance(second, Reservation)
-    first.write(0, b"x" * 100)  # a thread that had not noticed
-    first.abandon()
-    assert files(tmp_path) == {f"{name_of(1)}.part": 100}
-    second.write(0, b"y" * 100)
-    shard = second.commit()
-    assert shard is not None and shard.read(0, 100) == b"y" * 100
-
-
-@pytest.mark.parametrize("name", ["a.tar", "x.part", "é" * 120, "a" * 250, ".part.part", "line\nbreak"])
-def test_any_name_of_a_shard_gives_a_file_name_of_its_own(tmp_path: Path, name: str) -> None:
-    cache = ShardCache(tmp_path, 10_000)
-    url = "s3://bucket/data"
-    identity = shard_identity(url, name, 3, "v")
-    assert identity == shard_identity(url, name, 3, "v") and "/" not in identity
-    others = [(url, name, 3, "w"), (url, name, 4, "v"), ("s3://bucket/other", name, 3, "v"), (url, name + "b", 3, "v")]
-    assert len({identity, *(shard_identity(*other) for other in others)}) == 5
-    assert put(cache, identity, b"abc")
-    assert files(tmp_path) == {identity: 3}
-    assert ShardCache(tmp_path, 10_000).find(identity) is not None
-
-
-def test_the_file_needed_last_is_evicted_and_none_that_is_needed_sooner(tmp_path: Path) -> None:
-    cache = ShardCache(tmp_path, 3000)
-    needed = {name_of(1): 5.0, name_of(2): 9.0, name_of(3): 7.0, name_of(4): 6.0, name_of(5): 8.0, name_of(6): math.inf}
-    for number in (1, 2, 3):
-        assert put(cache, name_of(number), bytes(1000), needed.__getitem__)
-    assert put(cache, name_of(4), bytes(1000), needed.__getitem__)
-    assert set(files(tmp_path)) == {name_of(1), name_of(3), name_of(4)} and cache.evictions == 1
-    # 8 turns away: what is here is all needed before
-    assert not put(cache, name_of(5), bytes(1000), needed.__getitem__)
-    assert not put(cache, name_of(6), bytes(1000), needed.__getitem__)
-    assert not put(cache, name_of(6), bytes(3001), never)
-    assert set(files(tmp_path)) == {name_of(1), name_of(3), name_of(4)}
-
-
-def test_of_files_that_nobody_speaks_for_the_one_opened_longest_ago_goes(tmp_path: Path) -> None:
-    cache = ShardCache(tmp_path, 3000)
-    for number in (1, 2, 3):
-        put(cache, name_of(number), bytes(1000))
-    # The clock of the file system gives an order and nothing else: it may stand in the past or in the future.
-    for number, time in ((1, 4_000_000_000), (2, 5), (3, 1_000_000)):
-        os.utime(tmp_path / name_of(number), (time, time))
-    assert put(cache, name_of(4), bytes(500))
-    assert name_of(2) not in files(tmp_path)
-    opened = cache.find(name_of(3))
-    assert opened is not None
-    del opened
-    (tmp_path / name_of(1)).touch()
-    assert put(cache, name_of(5), bytes(1000))
-
-
-@settings(max_examples=60)
-@given(
-    accesses=st.lists(st.integers(0, 9), min_size=1, max_size=40),
-    sizes=st.lists(st.integers(1, 40), min_size=10, max_size=10),
-    limit=st.integers(30, 120),
-    lead=st.integers(0, 3),
-)
-def test_with_the_future_known_it_evicts_as_an_oracle_does(
-    tmp_path_factory: pytest.TempPathFactory, accesses: list[int], sizes: list[int], limit: int, lead: int
-) -> None:
-    """lead: how many accesses ahead of its use a shard is fetched."""
-    folder = tmp_path_factory.mktemp("oracle")
-    cache = ShardCache(folder, limit)
-    inside: dict[int, int] = {}  # of the oracle: shard -> when it was put there
-    for now in range(len(accesses) - lead):
-        shard = accesses[now + lead]
-
-        def distance(other: int, now: int = now) -> float:
-            return next((at - now for at in range(now, len(accesses)) if accesses[at] == other), math.inf)
-
-        def next_use(identity: str, distance: Callable[[int], float] = distance) -> float:
-            return distance(next(number for number in range(10) if name_of(number) == identity))
-
-        if shard in inside:
-            continue
-        victims, room = [], limit - sum(sizes[other] for other in inside)
-        for other in sorted(inside, key=lambda other: (-distance(other), inside[other])):
-            if room < sizes[shard] and distance(other) >= distance(shard):
-                victims.append(other)
-                room += sizes[other]
-        if room >= sizes[shard]:
-            for victim in victims:
-                del inside[victim]
-            inside[shard] = now
-        assert put(cache, name_of(shard), bytes(sizes[shard]), next_use) == (shard in inside)
-        if shard in inside:
-            os.utime(cache.path(name_of(shard)), ns=(now, now))
-        assert files(folder) == {name_of(number): sizes[number] for number in inside}
+from shards.cache.shard_cache import ShardCache, check_limit
+from tests.shards.cache.small_cache import DOWNLOAD, files, line, name_of, never, process, put
 
 
 def test_a_file_that_is_evicted_just_when_it_is_opened_is_not_here(
@@ -190,48 +31,10 @@ def test_a_file_that_is_evicted_just_when_it_is_opened_is_not_here(
     assert cache.find(name_of(1)) is None
 
 
-# ---------------------------------------------------------------- several processes
-
-
-@contextmanager
-def process(code: str, *arguments: object) -> Iterator[subprocess.Popen[str]]:
-    """A Python of its own, killed at the end."""
-    child = subprocess.Popen(
-        [
-            sys.executable,
-            "-c",
-            "import math, os, sys\nfrom shards.cache.shard_cache import *\n" + code,
-            *map(str, arguments),
-        ],
-        cwd=REPOSITORY,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    try:
-        yield child
-    finally:
-        child.kill()
-        child.communicate()
-
-
-def line(child: subprocess.Popen[str]) -> str:
-    assert child.stdout is not None
-    return child.stdout.readline().strip()
-
-
 HOLD = """
 cache = ShardCache(sys.argv[1], 3000)
 held = cache.find(sys.argv[2])
 print("held", flush=True)
-sys.stdin.read()
-"""
-
-DOWNLOAD = """
-cache = ShardCache(sys.argv[1], 3000)
-part = cache.reserve(sys.argv[2], 1000, lambda _: math.inf)
-part.write(0, b"x" * 500)
-print("half", flush=True)
 sys.stdin.read()
 """
 
@@ -251,31 +54,6 @@ def test_what_another_process_holds_open_is_not_evicted(tmp_path: Path) -> None:
     assert set(files(tmp_path)) == {name_of(5)}
 
 
-def test_what_is_released_may_be_evicted_and_read_to_the_end(tmp_path: Path) -> None:
-    cache = ShardCache(tmp_path, 1000)
-    part = cache.reserve(name_of(1), 1000, never)
-    assert isinstance(part, Reservation)
-    part.write(0, b"x" * 1000)
-    shard = part.commit()
-    assert shard is not None and not put(cache, name_of(2), bytes(1000))
-    shard.release()
-    assert put(cache, name_of(2), bytes(1000)) and shard.read(990, 20) == b"x" * 10
-
-
-def test_the_part_of_a_killed_process_is_taken_over_and_never_served(tmp_path: Path) -> None:
-    cache = ShardCache(tmp_path, 3000)
-    with process(DOWNLOAD, tmp_path, name_of(1)) as child:
-        assert line(child) == "half"
-        assert cache.reserve(name_of(1), 1000, never) == "elsewhere" and cache.find(name_of(1)) is None
-        assert not put(cache, name_of(2), bytes(2500))  # the part counts, and it is alive
-    assert cache.find(name_of(1)) is None
-    part = cache.reserve(name_of(1), 900, never)
-    assert isinstance(part, Reservation)
-    part.write(0, b"y" * 900)
-    shard = part.commit()
-    assert shard is not None and shard.read(0, 2000) == b"y" * 900
-
-
 @pytest.mark.parametrize("cleaner", ["who needs the room", "the next to open the folder"])
 def test_the_part_of_a_killed_process_does_not_count_for_ever(tmp_path: Path, cleaner: str) -> None:
     cache = ShardCache(tmp_path, 3000)
@@ -291,31 +69,13 @@ def test_the_part_of_a_killed_process_does_not_count_for_ever(tmp_path: Path, cl
         assert files(tmp_path) == {}
 
 
-def test_a_fork_does_not_keep_the_locks_of_its_killed_parent(tmp_path: Path) -> None:
-    """The parent is a process of its own that has no threads."""
-    fork = DOWNLOAD.replace("sys.stdin.read()", "if not os.fork(): print(os.getpid(), flush=True)\n")
-    fork += "import signal\nsignal.pause()\n"
-    cache = ShardCache(tmp_path, 3000)
-    put(cache, name_of(2), bytes(1000))
-    with process(f"held = ShardCache(sys.argv[1], 3000).find('{name_of(2)}')" + fork, tmp_path, name_of(1)) as parent:
-        assert line(parent) == "half"
-        child = int(line(parent))
-        try:
-            parent.kill()
-            parent.wait()
-            assert isinstance(cache.reserve(name_of(1), 1000, never), Reservation)
-            assert put(cache, name_of(3), bytes(3000))
-            os.kill(child, 0)
-        finally:
-            os.kill(child, 9)
-
-
 MANY = """
 import random
-cache = ShardCache(sys.argv[1], 10_000)
+from shards.cache.cache_folder import CacheFolder
+cache, folder = ShardCache(sys.argv[1], 10_000), CacheFolder(sys.argv[1])
 draw = random.Random(int(sys.argv[2]))
 def total():
-    with cache.locked():
+    with folder.locked():
         return sum(e.stat().st_size for e in os.scandir(cache.folder) if e.name != ".lock")
 print("ready", flush=True)
 sys.stdin.readline()

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from shards.base.errors import DatasetError, SourceError
-from shards.cache.shard_cache import Reservation, ShardCache
+from shards.cache.reservation import Reservation
+from shards.cache.shard_cache import ShardCache
 from shards.cache.want_list import WantList
 from shards.storage.source import Stat
 from tests.shards.far_folder import FarFolder, write_shards
@@ -103,7 +104,7 @@ def test_a_copy_of_the_wrong_size_is_removed(
     with open(cache.path(list_.identity("000000.tar")), "r+b") as file:
         file.truncate(100), caplog.set_level(logging.WARNING)
     assert list_.find("000000.tar") is None and cache.find(list_.identity("000000.tar")) is None
-    assert "has 100 bytes, not as it was put there; removed" in caplog.text
+    assert "has 100 bytes, which is not the size of its shard; removed" in caplog.text
 
 
 def test_a_list_is_cold_until_nothing_of_the_first_one_is_still_to_come(
@@ -112,20 +113,20 @@ def test_a_list_is_cold_until_nothing_of_the_first_one_is_still_to_come(
     known = write_shards(tmp_path / "far", 5)
     a, b, c, d, e = known
     list_ = make(far, cache, known)
-    assert list_.cold
+    assert list_.is_cold
     list_.replace([(0, a), (1, b), (2, c)])
     list_.wanted[a].state = "here"
-    list_.warm_up()
-    assert list_.cold
+    list_.end_cold_start()
+    assert list_.is_cold
     list_.wanted[b].state = "failed"
     dropped = list_.replace([(0, b), (1, d)])
     assert [one.name for one in dropped] == [a, c] and all(one.is_dropped for one in dropped)
-    assert not list_.cold and list_.wanted[b].state == "failed"
+    assert not list_.is_cold and list_.wanted[b].state == "failed"
     list_.replace([(0, e)])
-    assert not list_.cold
+    assert not list_.is_cold
     list_.replace([])
     list_.replace([(0, a)])
-    assert list_.cold and list_.wanted[a].is_coming
+    assert list_.is_cold and list_.wanted[a].is_coming
 
 
 def test_what_found_no_room_is_tried_again_with_the_next_list(

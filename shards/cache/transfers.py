@@ -1,0 +1,171 @@
+"""Transfers: how one shard comes from a store into the cache.
+
+A thread of `Downloads` begins with a shard: it looks for a copy, and reserves room if there is none. Then threads bring
+its parts, byte ranges of the size of one request; whoever brings the last one checks the whole and commits it.
+Promises: a shard enters the cache with the size and checksum of its index, or not at all. One whose checksum differs is
+downloaded once more; if that does not help, it is left to be read by range, where the checksums of members refuse just
+what is damaged. Where the index has no checksum, the store must say the same of the shard before and after.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from functools import partial
+
+from shards.base.counters import Counters
+from shards.base.errors import PrintableError, SourceError
+from shards.base.printing import logger
+from shards.cache.eviction import NextUse
+from shards.cache.held_file import CachedShard
+from shards.cache.reservation import Reservation
+from shards.cache.shard_cache import ShardCache
+from shards.cache.want_list import State, Wanted, WantList
+
+COUNTS = ("hits", "ranges_cold", "ranges_no_room", "ranges_other", "parts", "bytes", "seconds_waited")
+"""What is counted; `Downloads.snapshot` says what each means."""
+_POLL_SECONDS = 0.05
+"""Between two looks at a shard that another process brings."""
+_log = logger(__name__)
+
+
+class Transfers:
+    """The shards that the threads of one process bring."""
+
+    def __init__(self, cache: ShardCache, changed: threading.Condition, part_bytes: int, patience: float) -> None:
+        """changed: held while want lists change, and notified afterwards. patience: of `Downloads`."""
+        self.counts = Counters(*COUNTS)
+        self.reservations: set[Reservation] = set()
+        """Those of the shards that are being brought."""
+        self.is_closed = False
+        self._cache, self._changed = cache, changed
+        self._part_bytes, self._patience = part_bytes, patience
+
+    def begin(self, list_: WantList, wanted: Wanted, next_use: NextUse) -> None:
+        """Look for a shard; reserve room for it if it is not here. next_use: for the eviction of others."""
+        if wanted.is_dropped:
+            return self.settle(list_, wanted, "dropped")
+        shard = list_.find(wanted.name)
+        if shard is not None:
+            return self.settle(list_, wanted, "here", shard=shard)
+        got = self._cache.reserve(list_.identity(wanted.name), wanted.size, next_use)
+        if got == "no room":
+            return self.settle(list_, wanted, "no room")
+        if got == "here":
+            return self.settle(list_, wanted, "queued")
+        if got == "elsewhere":
+            now = time.monotonic()
+            wanted.due = now + _POLL_SECONDS
+            wanted.patience = min(wanted.patience, now + self._patience)
+            if now > wanted.patience:
+                raise SourceError(f"another process has been downloading it for {self._patience:.0f} s")
+            return self.settle(list_, wanted, "elsewhere")
+        wanted.reservation = got
+        with self._changed:
+            self.reservations.add(got)
+            is_wanted = not wanted.is_dropped and not self.is_closed
+            if is_wanted:
+                wanted.parts.extend(divide(wanted.size, self._part_bytes))
+                self._changed.notify_all()
+        if not is_wanted:
+            self.settle(list_, wanted, "dropped")
+
+    def bring(self, list_: WantList, wanted: Wanted, offset: int, length: int) -> None:
+        """Bring one part of a shard; whoever brings the last one checks and commits the whole."""
+        reservation = wanted.reservation
+        assert reservation is not None
+        error: Exception | None = None
+        try:
+            list_.bring(wanted.name, offset, length, partial(self._write, reservation))
+            self.counts.add("parts")
+            self.counts.add("bytes", length)
+        except Exception as failure:
+            error = failure
+        with self._changed:
+            wanted.in_flight -= 1
+            if error is not None:
+                wanted.error = wanted.error or error
+                wanted.parts.clear()
+            if wanted.in_flight or wanted.parts:
+                return
+        if wanted.error is not None:
+            self.settle(list_, wanted, "failed", wanted.error)
+        elif wanted.is_dropped or self.is_closed:
+            self.settle(list_, wanted, "dropped")
+        elif self._is_as_indexed(list_, wanted, reservation):
+            shard = reservation.commit()
+            self.settle(list_, wanted, "here" if shard is not None else "dropped", shard=shard)
+        elif not wanted.parts:
+            self.settle(list_, wanted, "failed")
+
+    def settle(
+        self,
+        list_: WantList,
+        wanted: Wanted,
+        state: State,
+        error: Exception | None = None,
+        shard: CachedShard | None = None,
+    ) -> None:
+        """Record what became of a shard. The unfinished file of one that did not arrive is removed."""
+        reservation, wanted.reservation = wanted.reservation, None
+        if reservation is not None:
+            reservation.abandon()  # does nothing if the shard arrived
+        if error is not None and not wanted.is_dropped and not self.is_closed:
+            what = str(error) if isinstance(error, PrintableError) else f"{type(error).__name__}: {error}"
+            _log.warning("%s/%s: not cached but read by range (%s)", list_.url, wanted.name, what)
+        with self._changed:
+            if reservation is not None:
+                self.reservations.discard(reservation)
+            if wanted.is_dropped:
+                return
+            wanted.state, wanted.error = state, error
+            if shard is not None:
+                list_.here[wanted.name] = shard
+            if state == "no room":
+                for other in list_.wanted.values():  # needed later still, so they would find no room either
+                    if other.state == "queued" and other.distance >= wanted.distance:
+                        other.state = state
+            list_.end_cold_start()
+            self._changed.notify_all()
+
+    def _write(self, reservation: Reservation, offset: int, data: bytes) -> None:
+        try:
+            reservation.write(offset, data)
+        except OSError as error:
+            self._cache.full(error)
+            # Not as OSError, which the source would take for one of the connection and retry.
+            raise PrintableError(f"the cache's disk: {error}") from error
+
+    def _is_as_indexed(self, list_: WantList, wanted: Wanted, reservation: Reservation) -> bool:
+        """True if the checksum matches; the first mismatch queues the shard again. Raises SourceError, DatasetError."""
+        if not wanted.checksum:
+            list_.check_unchanged(wanted.name)
+            return True
+        digest = reservation.checksum()
+        if digest == wanted.checksum:
+            return True
+        url = f"{list_.url}/{wanted.name}"
+        if not wanted.digest:
+            _log.info("%s: has checksum %s, the index expects %s; downloaded again", url, digest, wanted.checksum)
+            wanted.digest = digest
+            with self._changed:
+                if not wanted.is_dropped:
+                    wanted.parts.extend(divide(wanted.size, self._part_bytes))
+                    self._changed.notify_all()
+            return False
+        list_.check_unchanged(wanted.name)
+        if digest != wanted.digest:
+            raise SourceError(f"{url}: has other bytes each time it is downloaded; something on the way damages them")
+        _log.warning(
+            "%s: has checksum %s, the index expects %s; it is not cached but read by range, so that no more than the "
+            "damaged samples is lost; python -m shards verify names them: copy the shard again from where it is whole",
+            *(url, digest, wanted.checksum),
+        )
+        return False
+
+
+def divide(size: int, part_bytes: int) -> list[tuple[int, int]]:
+    """(offset, length) of the requests that bring a shard."""
+    if size <= 2 * part_bytes:
+        return [(0, size)]
+    return [(offset, min(part_bytes, size - offset)) for offset in range(0, size, part_bytes)]
