@@ -1,10 +1,10 @@
-"""Annotation files as streams of records, each with the place it stands at.
+"""Read annotation files as streams of records, each with its place in the file.
 
-Promises: csv, tsv, jsonl and parquet are never loaded whole; one broken line costs that line only (after a csv record
-with broken quoting, or one whose stray quote has swallowed others, reading goes on at the next physical line), so every
-record of a file is a Record or a BadRow here; line numbers are those of an editor, the header being line 1;
-lines end with LF, CRLF or CR, text is UTF-8 or UTF-16; nothing is unpickled. A file that cannot be used at all raises
-AnnotationError with the remedy.
+Promises: csv, tsv, jsonl and parquet are never loaded whole. A broken line costs that line only: after a csv record
+with broken quoting, or one whose stray quote has swallowed others, reading goes on at the next physical line. Every
+record of a file becomes a Record or a BadRow. Line numbers are those of an editor; the header is line 1. Lines end with
+LF, CRLF or CR; text is UTF-8 or UTF-16. Nothing is unpickled. A file that cannot be used at all raises AnnotationError
+with the remedy.
 """
 
 from __future__ import annotations
@@ -26,18 +26,18 @@ TABLES = (".csv", ".jsonl", ".parquet")
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One record: its place ("line 17", "row 3") and its values by column or field name."""
+    """One record: its place in the file ("line 17", "row 3") and its values by column or field name."""
 
     place: str
     values: dict[str, Any]
 
     def value(self, spellings: tuple[str, ...]) -> Any:
-        """The first of the spellings that is there and not null, else None."""
+        """The value of the first of these names that the record has and that is not null, else None."""
         return next((self.values[name] for name in spellings if self.values.get(name) is not None), None)
 
 
 def _refuse_pickle(path: Path) -> None:
-    """Raise AnnotationError for a pickle, with the recipe to turn it into something safe."""
+    """Raise AnnotationError for a pickle; the message says how to convert it."""
     if path.suffix.lower() in PICKLES:
         raise AnnotationError(
             f"{path}: pickles are not read (opening one runs whatever code it holds); convert it once, in an "
@@ -62,7 +62,7 @@ def check_file(path: Path) -> None:
 
 
 def about_records(path: Path) -> int:
-    """About how many records a table has, unparsed: its newlines (captions may hold some); parquet says it."""
+    """Estimate the number of records of a table without parsing it: its newlines, or what a parquet file states."""
     if path.suffix.lower() == ".parquet":
         import pyarrow as pa
         import pyarrow.parquet as pq
@@ -70,7 +70,7 @@ def about_records(path: Path) -> int:
         try:
             return int(pq.read_metadata(path).num_rows)
         except (pa.ArrowInvalid, OSError):
-            return 0  # no parquet file: _parquet_records says so
+            return 0  # not a parquet file: _parquet_records raises for it
     count = -1 if path.suffix.lower() == ".csv" else 0
     with open(path, "rb") as file:
         while block := file.read(1 << 22):
@@ -79,7 +79,7 @@ def about_records(path: Path) -> int:
 
 
 Columns = dict[str, tuple[str, ...]]
-"""What is read -> the spellings under which a file may have it."""
+"""Meaning of a column -> the names that it may have in a file."""
 
 
 def table_records(path: Path, required: Columns, optional: Columns) -> Iterator[Record | BadRow]:
@@ -109,7 +109,7 @@ def csv_records(path: Path, required: Columns) -> Iterator[Record | BadRow]:
         header: list[str] = []
         for first in lines:
             if isinstance(first, BadRow):
-                raise AnnotationError(f"{path}: the header line cannot be parsed: {first.reason}")
+                raise AnnotationError(f"{path}: the header line cannot be parsed: {first.reason}; correct it")
             header = [name.strip() for name in first[1]]
             break
         _check_columns(path, header, required)
@@ -126,12 +126,14 @@ def csv_records(path: Path, required: Columns) -> Iterator[Record | BadRow]:
 
 
 def _csv_lines(path: Path, file: TextIO, delimiter: str) -> Iterator[tuple[str, list[str]] | BadRow]:
-    """(place, fields) per record, the header first. Broken quoting, and a quote that swallows records: report the first
-    line, go on with the second."""
+    """(place, fields) per record, the header first.
+
+    Where quoting is broken or a quote swallows records, the first line is reported and reading goes on at the second.
+    """
     lines = CsvLines(file, delimiter)
     header: list[str] | None = None
     columns: KnownColumns | None = None
-    done = 0  # lines that are dealt with
+    done = 0  # lines that are read
     while (read := lines.read()) is not None:
         place, error = f"line {done + 1}", read.error and f"broken csv ({read.error})"
         if not error and header is not None and len(read.lines) > 1:
@@ -152,7 +154,7 @@ def _csv_lines(path: Path, file: TextIO, delimiter: str) -> Iterator[tuple[str, 
 
 
 def _known_columns(path: Path, delimiter: str, num_columns: int) -> KnownColumns:
-    """What the columns of a file are like, from its first records."""
+    """The forms of the columns of a file, from its first records."""
 
     def records() -> Iterator[list[str]]:
         with _open_text(path) as file:
@@ -230,11 +232,11 @@ def load_json(path: Path) -> Any:
     except AnnotationError:
         raise
     except FileNotFoundError:
-        raise OptionError(f"{path}: no such file") from None
+        raise OptionError(f"{path}: no such file; check the path") from None
     except (ValueError, RecursionError) as error:
         raise AnnotationError(f"{path}: not JSON ({error}); fetch or convert it again") from error
     except OSError as error:
-        raise AnnotationError(f"{path}: cannot be read: {error.strerror}") from error
+        raise AnnotationError(f"{path}: cannot be read: {error.strerror}; check its permissions") from error
 
 
 def pick_split(path: Path, splits: dict[str, Any], split: str | None) -> dict[str, Any]:
@@ -245,11 +247,13 @@ def pick_split(path: Path, splits: dict[str, Any], split: str | None) -> dict[st
     if split is None:
         raise OptionError(f"{path}: holds the splits {names}; say which with --split")
     if split not in splits:
-        raise OptionError(f"{path}: has no split {split!r}; it holds {names or 'none'}")
+        raise OptionError(f"{path}: has no split {split!r}; give one of those that it holds: {names or 'none'}")
     texts = splits[split]
     if not isinstance(texts, dict):
         found = type(texts).__name__
-        raise AnnotationError(f"{path}: {split}: expected an object {{id: [captions]}}, found {found}")
+        raise AnnotationError(
+            f"{path}: {split}: expected an object {{id: [captions]}}, found {found}; give the published file"
+        )
     return texts
 
 
@@ -261,7 +265,7 @@ def _open_text(path: Path) -> TextIO:
 def _check_columns(path: Path, header: list[str], required: Columns) -> None:
     twice = sorted({name for name in header if header.count(name) > 1})
     if twice:
-        raise AnnotationError(f"{path} line 1: the header names {', '.join(twice)} twice")
+        raise AnnotationError(f"{path} line 1: the header names {', '.join(twice)} twice; rename one of the columns")
     missing = [" or ".join(spellings) for spellings in required.values() if not set(spellings) & set(header)]
     if missing:
         raise AnnotationError(

@@ -1,4 +1,4 @@
-"""Parameters that the `rows` of several datasets have, with the help that the command line shows for them."""
+"""Parameters of `rows` that several datasets have, with their help on the command line."""
 
 from __future__ import annotations
 

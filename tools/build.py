@@ -43,7 +43,7 @@ from tools.rows import BAD_MEDIA, DUPLICATE, MALFORMED, BadRow, Row
 _logger = logger(__name__)
 
 _FAULTS_OF_THE_FILE = (errno.ENOENT, errno.EACCES, errno.EPERM, errno.EISDIR, errno.ENOTDIR, errno.ELOOP)
-"""Failures to read that are the file's own; any other is the machine's and stops the build."""
+"""Errors of reading that concern one file; any other is a fault of the machine and stops the build."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -51,7 +51,7 @@ class BuildReport(Report):
     """The accounts of a build."""
 
     num_dropped: int = 0
-    """Text records left out of rows that had others; a sample's own stand in its json as dropped_records."""
+    """Text records left out of rows that had others; the json of a sample lists its own as dropped_records."""
     dropped: list[str] = field(default_factory=list)
     """The first of them."""
 
@@ -71,15 +71,15 @@ def build(
 ) -> BuildReport:
     """Write `rows` (drawn lazily, in order) to the folder or URL prefix `out`, or go on with a killed build.
 
-    source: what the rows come from, e.g. the annotation file's name, for reasons. limit: take the first rows only.
-    profile: what to make of media, None: nothing; the caller says it in the provenance.
+    source: name of the annotation file, for the reasons of the quarantine. limit: take the first rows only. profile:
+    transcode media so, None: keep them; the caller puts it into the provenance, too.
     engine: where media are read, probed and transcoded; None: two threads.
     Raises ConversionError; WriteError and DatasetError from the writer; OSError for a fault of the machine. After an
     error the finished shards stay, and the same call goes on from there; once all is done it does nothing more.
     """
     report = BuildReport(name=name, out=out)
     incoming = iter(rows) if limit is None else islice(rows, limit)
-    first = next(incoming, None)  # so that an unusable annotation file leaves nothing behind at `out`
+    first = next(incoming, None)  # before the writer is opened: an unusable annotation file leaves nothing at `out`
     if first is None:
         raise ConversionError(f"{source}: holds no rows; give the annotation file of a split that has some")
     convert_dataset(
@@ -150,7 +150,7 @@ def _load(row: Row | BadRow, source: str, profile: Profile | None) -> _Loaded | 
 
 
 def _read(path: str) -> bytes | None:
-    """The bytes of a file, None if there are more than a sample may have."""
+    """The bytes of a file; None if there are more than a sample may have."""
     with open(path, "rb") as file:
         return None if os.fstat(file.fileno()).st_size > MAX_MEDIA_BYTES else file.read()
 

@@ -1,9 +1,9 @@
 """The one driver of conversions: rows go through an engine, and each ends as a sample or in the quarantine.
 
-Promises: a row costs at most itself, while a fault of the machine stops the conversion. A killed one goes on after its
-last finished shard, without work on the rows before, to the same bytes as an uninterrupted one; a finished one has
-nothing to do. What comes out is in the order of the rows. build, transcode and export differ in their rows, in the work
-on a row, and in how a result is written.
+Promises: a row that cannot be used is quarantined and stops nothing; a fault of the machine stops the conversion.
+Samples are in the order of the rows. A killed conversion goes on after its last finished shard, without working on the
+rows before it, and gives the same bytes as an uninterrupted one; a finished one has nothing to do. build, transcode and
+export differ in their rows, in the work on a row, and in how a result is written.
 """
 
 from __future__ import annotations
@@ -70,8 +70,8 @@ def convert_dataset(
 ) -> list[int]:
     """Write rows to the dataset of shards that the report names, or go on with a conversion that was killed.
 
-    source: what the rows come from, for messages. provenance: what decides what comes out. Returns the numbers of the
-    rows that are quarantined, those of earlier runs included.
+    source: name of the input, for messages. provenance: all settings that decide what comes out. Returns the numbers of
+    the quarantined rows, also of earlier runs.
     Raises ConversionError; WriteError and DatasetError from the writer; what rows and work raise. After an error the
     finished shards stay, and the same call goes on from there.
     """
@@ -117,7 +117,7 @@ def _skip(report: Report, rows: Iterator[Item], count: int, source: str) -> None
 
 
 def _settle(report: Report, summary: WriteSummary) -> list[int]:
-    """Take over the counts of the finished dataset and of its quarantine; returns the rows of that."""
+    """Take the counts from the finished dataset and its quarantine; returns the numbers of the quarantined rows."""
     report.num_samples, report.num_records = summary.num_samples, summary.num_records
     report.num_quarantined = summary.num_quarantined
     report.num_shards, report.bytes = summary.num_shards, summary.bytes

@@ -1,7 +1,7 @@
-"""A csv record by record, each with the lines that it was read from, which can be read again.
+"""Read a csv record by record, each with its lines, so that lines can be read again.
 
-Promises: what csv itself makes of the lines (RFC 4180, quotes must be right), lazily; after an error or a record that
-is not to be believed, reading goes on at whichever line is wanted.
+Promises: records are those of the csv module in strict mode (RFC 4180), read lazily. After an error, or a record that
+cannot be right, reading can go on at any of its lines.
 """
 
 from __future__ import annotations
@@ -13,17 +13,17 @@ from typing import NamedTuple, TextIO
 
 
 class Lines(NamedTuple):
-    """What was read as one record."""
+    """One record as it was read."""
 
     lines: list[str]
-    """As they stand in the file, with their ends."""
+    """As in the file, with line ends."""
     fields: list[str]
     error: str
-    """Why they are no record, or empty."""
+    """Why the lines are no record; empty if they are one."""
 
 
 class CsvLines:
-    """The records of a file, from where it stands."""
+    """The records of a file from its current position."""
 
     def __init__(self, file: TextIO, delimiter: str) -> None:
         self._file, self._delimiter = file, delimiter
@@ -42,7 +42,7 @@ class CsvLines:
         return None if fields is None else Lines(self._taken, fields, "")
 
     def read_again(self, lines: list[str]) -> None:
-        """Let these lines come next."""
+        """Read these lines next."""
         self._again.extendleft(reversed(lines))
         self._reader = self._new_reader()
 

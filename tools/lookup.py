@@ -1,4 +1,4 @@
-"""Finding a row's medium under the media folder, by the rules that the public sets use.
+"""Find the medium of a row under the media folder, by the rules that the public sets use.
 
 Promises: only files under the folder are ever taken (no absolute path and no ".." in an annotation leads out of it, by
 name; symbolic links that the owner put there are followed); the order of the rules is fixed; a file that only the end
@@ -19,11 +19,11 @@ from tools.annotations import load_json
 from tools.rows import AnnotationError, OptionError
 
 NOT_THERE = (errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG, errno.ELOOP, errno.EINVAL)
-"""What the system says when no such file exists; any other failure is the machine's, and stops the build."""
+"""Errors that mean that there is no such file; any other is a fault of the machine and stops the build."""
 
 
 class MediaNotFound(PrintableError, ValueError):
-    """No file for a row; the text says what was looked for and what to do."""
+    """No file for a row; the message says what was looked for and what to do."""
 
 
 class MediaFolder:
@@ -35,7 +35,7 @@ class MediaFolder:
             raise OptionError(f"{root}: {what}; check --media")
         self.root = root
         self._extensions = tuple(extensions)
-        self._taken_for: dict[str, int] = {}  # end of a path -> hash of the address that it was taken for
+        self._taken_for: dict[str, int] = {}  # end of a path -> hash of the address for which it was taken
         self._id_map: dict[str, str] = {}
         if isinstance(id_map, Mapping):
             self._id_map = dict(id_map)
@@ -48,7 +48,7 @@ class MediaFolder:
     def find(self, identifiers: Sequence[str] = (), stems: Iterable[str] = (), address: str = "") -> Path:
         """The file of a row; the first that exists of:
 
-        1. the id map's path for one of `identifiers` (what the user says outright goes first);
+        1. the id map's path for one of `identifiers` (the user's own word goes first);
         2. STEM.EXT for each of `stems` (paths without extension), extensions in the order of the list;
         3. `address` (a URL or a path): its path, else the end of its path, else its file name, under the folder.
 
@@ -119,7 +119,7 @@ class MediaFolder:
         return None
 
     def _file(self, relative: str) -> Path | None:
-        """root/relative if it stays under the root by name and is a file: a pipe would hang the build."""
+        """root/relative if it lies under the root by name and is a regular file (a pipe would hang the build)."""
         if not relative or relative.startswith("/") or "\0" in relative or ".." in relative.split("/"):
             return None
         path = self.root / relative

@@ -1,10 +1,9 @@
-"""What transcoding did to media: how near the pictures are to the source, and how fast both decode.
+"""Measure transcoded media against their source: similarity of the pictures, and speed of decoding of both.
 
-Promises: PSNR and SSIM are those of FFmpeg's filters, of luma, between what our decoder gives for a frame of the
-source, scaled to the size of the output, and what it gives for that frame of the output; so they tell the loss by
-coding, not that by scaling. Decoding is timed in seconds of the CPU, one clip after the other, the two of a pair taking
-turns, as the loader does it: with the GOP table where it is of use.
-Not measured: NVDEC.
+Promises: PSNR and SSIM are computed by FFmpeg's filters on luma, between the decoded frame of the source, scaled to the
+size of the output, and the same frame of the output; so they show the loss by coding and not that by scaling. Decoding
+is timed in CPU seconds as the loader decodes (with the GOP table where it helps), source and output in turns.
+NVDEC is not measured.
 """
 
 from __future__ import annotations
@@ -37,9 +36,9 @@ from shards.media import (
 from tools.media.profiles import Profile
 
 FRAMES_COMPARED = 4
-"""Of each video."""
+"""Frames of each video that are compared."""
 CLIP = ClipConfig(num_frames=4, size=224)
-"""What is decoded to be timed."""
+"""The clip whose decoding is timed."""
 _PEAK = 255.0
 
 
@@ -52,19 +51,19 @@ class Medium(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Quality:
-    """Figures over some media and what was made of them."""
+    """Figures over some media and their transcoded forms."""
 
     media: int
     damaged: int
-    """Media beside them that could not be compared, because a frame does not decode."""
+    """Further media that could not be compared, because a frame does not decode."""
     frames: int
-    """That were compared."""
+    """Number of frames that were compared."""
     psnr_db: float | None
-    """Of the mean squared error over all frames; None: they are equal."""
+    """From the mean squared error over all frames; None: all frames are equal."""
     ssim: float
     """Mean over all frames."""
     worst_ssim: float
-    """Of one frame."""
+    """Of the worst frame."""
     bytes_before: int
     bytes_after: int
     clips_per_s_before: float
@@ -77,7 +76,7 @@ class Quality:
 
 
 def measure(pairs: Iterable[tuple[Medium, Medium]], profile: Profile) -> Quality | None:
-    """Compare media with what the profile made of them; None where there are none.
+    """Compare media with their transcoded forms; None where there are none.
 
     Of a damaged medium other frames may be asked for than the profile kept; those that cannot be decoded are counted.
     """
@@ -147,7 +146,7 @@ def errors_of_frames(frames: NDArray[np.uint8], reference: NDArray[np.uint8]) ->
         try:
             while True:
                 values.append(float(sink.pull().metadata[name]))
-        except FFmpegError:  # there are no more
+        except FFmpegError:  # the end of the stream
             pass
     assert len(found[0]) == len(found[1]) == len(frames), found
     return list(zip(found[1], found[0], strict=True))
@@ -175,7 +174,7 @@ def _compare(before: Medium, after: Medium, profile: Profile) -> list[tuple[floa
 
 
 def _time(pair: tuple[Medium, Medium]) -> list[float]:
-    """CPU seconds of a clip of each, the better of two."""
+    """CPU seconds for decoding a clip of each, the better of two runs."""
     from shards.decode import decode
 
     opened = [open_medium(medium) for medium in pair]
@@ -191,7 +190,7 @@ def _time(pair: tuple[Medium, Medium]) -> list[float]:
 
 
 def open_medium(medium: Medium) -> tuple[MediaFacts, Media]:
-    """Its facts, and the medium as the loader hands it to a decoder."""
+    """The facts of a medium, and the medium as the loader hands it to a decoder."""
     facts, found = probe_key_frames(medium.data, f"x.{medium.ext}")
     table = KeyFrames.of(found)
     seekable = facts.codec in SEEKABLE_CODECS and medium.ext in SEEKABLE_EXTENSIONS and usable(table, len(medium.data))

@@ -1,9 +1,9 @@
-"""Rows of question sets: one sample per video, with all its questions; shared by the files of tools/datasets/.
+"""Group the questions of a set by video: one sample per video with all its questions, for all question sets.
 
-A dataset says how one record reads (`Read`) and under which names its videos lie; the rest is the same for all. The
-questions of a video need not stand together: a first pass groups them (these sets are small), and a sample stands
-where its video came first. A record that cannot be read is a row of the quarantine where it stood; a question or
-answer without text is dropped beside good ones of its video, and said in the sample's json. Texts are kept verbatim.
+A dataset tells how to read one record (`Read`) and which file names its videos have. The questions of a video may be
+spread over the file: a first pass groups them (these sets are small), and the sample has the place of the first. A
+record that cannot be read is quarantined. A question or answer without text is dropped if the video has others; the
+json of the sample lists it. Texts are kept verbatim.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from tools.rows import MALFORMED, NO_MEDIA, NO_TEXT, AnnotationError, BadRow, Co
 
 
 class BadLine(PrintableError, ValueError):
-    """A record that cannot be read as a question; the text says what is wrong with it."""
+    """A record that cannot be read as a question; the message says why."""
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What one record asks; the texts may still be None or empty."""
+    """A question as one record has it; the texts may be None or empty."""
 
     video: str
     question: str | None
@@ -34,13 +34,13 @@ class Question:
     type: str
     id: str
     choices: tuple[str | None, ...] = ()
-    """Of multiple choice; `answer` is the one at answer_index."""
+    """The choices of a multiple-choice question; `answer` is the one at answer_index."""
     answer_index: int = 0
     more_answers: tuple[str, ...] = ()
     """Further answers that count as right."""
 
     def flaw(self) -> str:
-        """Why it cannot be asked, or "" if it can."""
+        """Why the question cannot be used, or "" if it can."""
         named = [("question", self.question), ("answer", self.answer)]
         named += [(f"choice {number}", choice) for number, choice in enumerate(self.choices)]
         flaws = ((name, text_flaw(text)) for name, text in named)
@@ -57,7 +57,7 @@ class Question:
 
 
 Read = Callable[[Record], Question]
-"""How a record of a dataset reads. Raises BadLine."""
+"""Reads a record of a dataset as a question. Raises BadLine."""
 
 
 def question_records(
@@ -80,16 +80,15 @@ def json_entries(path: Path, entries: Any, within: str = "") -> Iterator[Record 
         return (_entry(path, f"{within}entry {key!r}", entry) for key, entry in entries.items())
     if isinstance(entries, list):
         return (_entry(path, f"{within}entry {number}", entry) for number, entry in enumerate(entries, 1))
-    raise AnnotationError(f"{path}: expected a list or object of questions, found {type(entries).__name__}")
+    raise AnnotationError(
+        f"{path}: expected a list or object of questions, found {type(entries).__name__}; give the published file"
+    )
 
 
 def _entry(path: Path, place: str, entry: Any) -> Record | BadRow:
     if isinstance(entry, dict):
         return Record(place, entry)
     return BadRow.at(place, path, MALFORMED, f"expected an object with a question, found {type(entry).__name__}")
-
-
-# ---------------------------------------------------------------- reading a record
 
 
 def read_id(record: Record, spellings: tuple[str, ...]) -> str:
@@ -133,12 +132,9 @@ def right_choice(record: Record, choices: Sequence[str | None]) -> int:
     return index
 
 
-# ---------------------------------------------------------------- grouping by video
-
-
 @dataclass(slots=True)
 class _Asked:
-    """What one video is asked: the place of the first question, the good ones, and why others were left out."""
+    """The questions of one video: the place of the first, the usable ones, and why others are dropped."""
 
     place: str
     records: list[dict[str, Any]] = field(default_factory=list)
@@ -154,7 +150,8 @@ def question_rows(
 ) -> CountedRows:
     """A row per video and per bad record, in the order of the file.
 
-    names: of a video's id, those under which the id map and the media folder may have it (paths without extension).
+    names: gives for the id of a video the names that it may have in the id map and in the media folder (paths without
+    extension).
     """
     grouped = _group(records, annotations, read)
     return CountedRows((_row(entry, annotations, folder, names) for entry in grouped), len(grouped))

@@ -1,8 +1,8 @@
-"""Rows: what a dataset's parser hands to the one build driver (tools/build.py).
+"""Rows: what the parser of a dataset (tools/datasets/) gives to the build (tools/build.py).
 
-A row is one medium with its text records, or a BadRow that says why there is none; every row a parser yields ends
-either in a shard or in the quarantine, never nowhere. Reasons open with one of the REASONS below, so that they can be
-counted, and go on with file, line and remedy. Keys keep WebDataset's rule: no dot, slash, space, leading underscore.
+A Row is one medium with its text records, a BadRow says why a record gives no sample; each ends in a shard or in the
+quarantine. A reason begins with one of REASONS, so that reasons can be counted, and goes on with file, line and remedy.
+Keys follow WebDataset's rule: no dot, slash or space, and no underscore at the beginning.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class Row:
     """One sample to be: either `media_path` (read by the driver) or `media` bytes with `ext`."""
 
     record_id: str
-    """Where it stands in its annotation file, e.g. "line 17"."""
+    """Its place in the annotation file, e.g. "line 17"."""
     key: str
     records: tuple[dict[str, Any], ...]
     """Text records: {"caption"} or {"question", "answer", "type", "id"}."""
@@ -52,7 +52,7 @@ class Row:
     ext: str = ""
     """Extension without dot, lower case; empty means: that of media_path."""
     dropped: tuple[str, ...] = ()
-    """Records of this medium that were left out, each as "line 18: empty caption"."""
+    """Why further records of this medium are left out, each as "line 18: empty caption"."""
 
     def __post_init__(self) -> None:
         assert (self.media_path is None) != (self.media is None), f"{self.record_id}: one of media_path and media"
@@ -76,12 +76,12 @@ class BadRow:
 
     @property
     def kind(self) -> str:
-        """One of REASONS: what is counted together."""
+        """One of REASONS; rows are counted by it."""
         return self.reason.partition(":")[0]
 
     @property
     def example(self) -> str:
-        """How a report quotes it; empty for what is not worth it."""
+        """The line of a report; empty if it is not to be quoted."""
         return self.reason
 
     @staticmethod
@@ -91,7 +91,7 @@ class BadRow:
 
 
 class CountedRows(Iterator[Row | BadRow]):
-    """An iterator of rows that knows about how many there are (operator.length_hint), for progress bars."""
+    """An iterator of rows with an estimate of their number (operator.length_hint), for progress."""
 
     def __init__(self, rows: Iterator[Row | BadRow], about: int) -> None:
         self._rows = rows

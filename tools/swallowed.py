@@ -16,11 +16,11 @@ from collections.abc import Iterable, Sequence
 from itertools import islice, pairwise
 
 NUM_LOOKED_AT = 1000
-"""Records from whose values columns are known."""
+"""Records from which the forms of the columns are learned."""
 _SHARE = 0.95
-"""Of the values, that have to be alike."""
+"""Share of the values that must be alike."""
 _MIN_FOR_FORM = 3
-"""Different values from which a common beginning and the lengths say something."""
+"""Different values that are needed to learn a common beginning and the range of lengths."""
 
 
 class KnownColumns:

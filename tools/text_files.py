@@ -1,7 +1,7 @@
 """Files of text lines, in the encodings and with the line ends that annotations come in.
 
-Promises: a file is never loaded whole; what is no text in its encoding is kept apart, so that one record can be refused
-for it. Gives up: UTF-32, and encodings of one byte, whose letters beyond ASCII are such broken bytes.
+Promises: a file is never loaded whole; bytes that are no text in its encoding become surrogates, so that only their
+record is refused. Gives up: UTF-32, and encodings of one byte, whose letters beyond ASCII are broken bytes in UTF-8.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import TextIO
 from tools.rows import AnnotationError
 
 _HEAD_BYTES = 1 << 20
-"""From which encoding and line ends are known."""
+"""Bytes from which encoding and line ends are told."""
 
 
 def open_text(path: Path) -> TextIO:
@@ -34,7 +34,7 @@ def open_text(path: Path) -> TextIO:
 
 
 def _utf_16(head: bytes) -> str:
-    """The name of the encoding, "" for another one."""
+    """The name of the encoding if it is UTF-16, else ""."""
     if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         return "utf-16"
     # Without a mark: text of the first pages of Unicode has a zero in every character.

@@ -1,10 +1,10 @@
-"""A dataset of shards made anew with other media: `python -m tools transcode SRC OUT --profile NAME` as a function.
+"""Transcode the media of a dataset into a new dataset: `python -m tools transcode SRC OUT` as a function.
 
 Promises: keys, text records, the meta of the json and the order of samples stay; media become what the profile says
 (tools/media/). Every sample of the source is written or quarantined with shard, key and reason, and the promises of
 tools/conversion.py hold. The provenance names the profile, the source's fingerprint and the version of
 PyAV; a run that differs in one of them does not go on in the same place.
-Gives up: members that are neither the medium nor its texts are left behind and counted; borders of shards are new.
+Gives up: members that are neither the medium nor its texts are left out and counted; shards are cut anew.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ from tools.quality import Medium, Quality, measure
 from tools.rows import BAD_MEDIA, DUPLICATE, MALFORMED, BadRow
 
 _DAMAGED = "damaged sample"
-"""Beside the reasons of tools/rows.py: a checksum that differs, text that cannot be read."""
+"""A further reason beside those of tools/rows.py: a checksum that differs, or text that cannot be read."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -49,12 +49,12 @@ class TranscodeReport(Report):
     source: str
     profile: dict[str, Any]
     num_members_left: int = 0
-    """Members of this run's samples that are no part of the new dataset."""
+    """Members of this run's samples that are not in the new dataset."""
     media_bytes_before: int = 0
-    """Of the samples taken, those that were quarantined included."""
+    """Bytes of the media of all samples taken, also of quarantined ones."""
     media_bytes_after: int = 0
     quality: Quality | None = None
-    """Of some samples, spread over the dataset."""
+    """Measured on some samples, spread over the dataset."""
 
 
 def transcode_dataset(
@@ -86,9 +86,9 @@ def transcode_dataset(
     if not total:
         raise ConversionError(f"{shown(source)}: holds no samples; there is nothing to transcode")
     what = describe(profile_name, profile)
-    # Which members are medium and text is no part of the fingerprint, and decides what comes out.
+    # The rules for medium and texts decide what comes out, and the fingerprint does not cover them.
     rules = {"members": dataset["members"]} if dataset.get("members") else {}
-    # A fingerprint without checksums does not tell one content from another of its sizes.
+    # Without checksums two datasets whose members have equal sizes have the same fingerprint.
     place = {} if dataset.get("verified", True) else {"place": shown(source)}
     origin = {"name": dataset["name"], "fingerprint": reader.fingerprint, **rules, **place}
     limits = {"samples_per_shard": samples_per_shard, "limit": limit}
@@ -163,7 +163,7 @@ def _make(reader: Reader, profile: Profile, place: tuple[int, int]) -> _Made | B
 
 
 def _extension(rows: ShardRows, row: int) -> str:
-    """What a sample's medium is, by its name."""
+    """The extension of a sample's medium."""
     medium = rows.medium(row)
     assert medium is not None, "a sample that was fetched has one"
     return suffix(medium.ext)
@@ -194,13 +194,13 @@ def _media_bytes(index: Index, limit: int | None = None) -> int:
 
 
 def _pairs(before: Reader, after: Reader, lost: list[int], wanted: int) -> Iterator[tuple[Medium, Medium]]:
-    """Some samples, evenly spread, and what they were before."""
+    """(source, output) of some samples, evenly spread."""
     num_samples = int(after.index.shards.num_samples.sum())
     chosen = sorted({(2 * i + 1) * num_samples // (2 * wanted) for i in range(wanted)}) if num_samples else []
     missing = sorted(lost)
     for number in chosen:
         source = number
-        for row in missing:  # rows of the source count those that are lost
+        for row in missing:  # rows of the source also count quarantined samples
             source += row <= source
         yield _medium(before, source), _medium(after, number)
 

@@ -204,7 +204,9 @@ def test_a_split_is_chosen_by_name_or_because_it_is_the_only_one() -> None:
     assert pick_split(path, {"train": {}, "val": {"b": []}}, "val") == {"b": []}
     with pytest.raises(AnnotationError, match=r"t\.json: holds the splits train, val; say which with --split"):
         pick_split(path, {"train": {}, "val": {}}, None)
-    with pytest.raises(AnnotationError, match=r"t\.json: has no split 'test'; it holds train, val"):
+    with pytest.raises(
+        AnnotationError, match=r"t\.json: has no split 'test'; give one of those that it holds: train, val"
+    ):
         pick_split(path, {"train": {}, "val": {}}, "test")
     with pytest.raises(AnnotationError, match=r"t\.json: val: expected an object .* found list"):
         pick_split(path, {"val": []}, None)

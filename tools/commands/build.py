@@ -1,8 +1,8 @@
 """`python -m tools build DATASET`: annotations and media become a dataset of shards; tools/build.py does the work.
 
 Every dataset has a command of its own: its options are the parameters of the dataset's `rows` (tools/datasets/), with
-types, checks and help from there, followed by the options of every build. The inputs are filed in the provenance, so
-that a build cannot go on with others.
+types, checks and help from there, followed by the options of every build. The inputs are kept in the
+provenance, so that a build cannot go on with others.
 """
 
 from __future__ import annotations
@@ -78,8 +78,10 @@ def _command(dataset: str, make_rows: Callable[..., Iterator[Any]]) -> Callable[
 
 
 def _as_option(parameter: inspect.Parameter) -> inspect.Parameter:
-    """A parameter of `rows` as an option. One with a default becomes None where it is not given: the provenance tells
-    what was given, and defaults are the dataset's own."""
+    """A parameter of `rows` as an option.
+
+    An option with a default is None where it is not given: the provenance holds only what was given.
+    """
     kind, option = parameter.annotation, typer.Option()
     if get_origin(kind) is Annotated:
         kind, option = get_args(kind)

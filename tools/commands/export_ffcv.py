@@ -1,4 +1,4 @@
-"""`python -m tools export-ffcv SRC OUT.beton`: a dataset as one FFCV file; tools/ffcv/ does the work."""
+"""`python -m tools export-ffcv SRC OUT.beton`: write a dataset as one FFCV file; tools/ffcv/ does the work."""
 
 from __future__ import annotations
 

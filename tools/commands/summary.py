@@ -11,7 +11,7 @@ from shards.cli import PROBLEMS, emit, facts_table, print_examples
 from shards.dataset import Report
 
 STOPPED = "stopped; finished shards stay, the same command goes on after them"
-"""What Ctrl-C is answered."""
+"""Message after Ctrl-C."""
 
 
 def print_report(

@@ -1,4 +1,4 @@
-"""`python -m tools transcode SRC OUT`: a dataset made anew with other media; tools/transcode.py does the work."""
+"""`python -m tools transcode SRC OUT`: transcode the media of a dataset; tools/transcode.py does the work."""
 
 from __future__ import annotations
 

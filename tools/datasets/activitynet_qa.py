@@ -45,7 +45,7 @@ def rows(
 
 
 def _joined(annotations: Path, answers: Path) -> Iterator[Record | BadRow]:
-    """Questions with their answer's fields beside their own; then the answers that nobody asked for."""
+    """Questions joined with the fields of their answers; then, as bad rows, answers without a question."""
     answer_of: dict[str, Record] = {}
     bad: list[BadRow] = []
     for entry in json_entries(answers, load_json(answers)):

@@ -1,4 +1,4 @@
-"""Conceptual Captions 3M: one picture with one caption; builds from the forms that go round.
+"""Conceptual Captions 3M: one picture with one caption; reads the forms in which it is distributed.
 
 - Train_GCC-training.tsv, Validation_GCC-1.1.0-Validation.tsv: caption<TAB>url, no header, no quoting (Google's release;
   a header line "caption<TAB>url", as img2dataset's recipe adds it, is skipped). A picture is looked up under --media

@@ -1,4 +1,4 @@
-"""MSRVTT-QA: one video with all its questions; builds from the forms that go round.
+"""MSRVTT-QA: one video with all its questions; reads the forms in which it is distributed.
 
 - .jsonl with {"question", "answer", "video_id", "answer_type"} per line (ALPRO, MCG, jpthu17/EMCL).
 - .json list of {"question", "answer", "id", "video_id": number} (video 7010 is "video7010").
@@ -6,7 +6,7 @@
 - .csv with video,question,answer,qid,type (doc-doc/HQGA), whose `type` is the category of the video, not of a question.
 
 A video is looked up as ID.EXT under --media (mp4), or by --id-map. Answers stay texts; ans2label files belong to
-training. A question without type gets its first word: the published types are just that.
+training. A question without a type gets its first word as type, as the published types are made.
 """
 
 from __future__ import annotations

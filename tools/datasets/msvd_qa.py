@@ -1,4 +1,4 @@
-"""MSVD-QA: one YouTube clip with all its questions, from the forms that go round.
+"""MSVD-QA: one YouTube clip with all its questions, in the forms in which it is distributed.
 
 - .json list of {"question", "answer", "id", "video_id": number} (the authors' train_qa.json; fanchenyou/HME-VideoQA).
 - .jsonl, .json object and .csv as MSRVTT-QA has them (ALPRO, MCG; boheumd/MA-LMM; doc-doc/HQGA).

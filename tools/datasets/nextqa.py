@@ -1,4 +1,4 @@
-"""NExT-QA, multiple choice: one video with all its questions, five choices each, from the forms that go round.
+"""NExT-QA, multiple choice: one video with all its questions, five choices each; all published forms.
 
 - .csv with video,frame_count,width,height,question,answer,qid,type,a0,a1,a2,a3,a4; answer is the number of the choice
   (the authors' release, doc-doc/NExT-QA).

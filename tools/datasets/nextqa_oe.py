@@ -75,7 +75,7 @@ def _references(path: Path) -> References:
 
 
 def _check_used(records: list[Record | BadRow], references: References, annotations: Path, answers: Path) -> None:
-    """Second answers of another split would all be lost without a word."""
+    """Raise AnnotationError if no second answer fits: they are those of another split."""
     asked = {str(r.value(VIDEO)).strip() for r in records if isinstance(r, Record)}
     if asked and asked.isdisjoint(references):
         raise AnnotationError(f"{answers}: none of its videos is asked about in {annotations}; give that of this split")

@@ -67,7 +67,7 @@ class Figure:
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """A clip before rendering: what is in it and what is said and asked about it."""
+    """A clip before rendering: its figures, its caption and its questions."""
 
     background: tuple[int, int, int]
     figures: tuple[Figure, ...]
@@ -101,7 +101,7 @@ def _rows(split: str, num_clips: int, text: str, seed: int) -> Iterator[Row]:
 
 
 def make_row(seed: int, split: str, text: str, number: int) -> Row:
-    """The clip at an address as a row: mp4 bytes, and its caption or its questions."""
+    """The clip number `number` of a set as a row: mp4 bytes with its caption or its questions."""
     scene = draw_scene(seed, split, text, number)
     name = f"{split}-{text}-{number:06d}"
     records = ({"caption": scene.caption},) if text == "captions" else _questions(scene, name)
@@ -116,7 +116,7 @@ def _questions(scene: Scene, name: str) -> tuple[dict[str, str], ...]:
 
 
 def draw_scene(seed: int, split: str, text: str, number: int) -> Scene:
-    """The scene at an address; no two addresses share a random number."""
+    """The scene of a clip; every (seed, split, text, number) has random numbers of its own."""
     g = addressed_rng(seed, f"shapes-{text}", 0, split, str(number), 0, 0, "scene")
     background = tuple(int(v) for v in g.integers(0, 70, 3))
     kind = KINDS[number % len(KINDS)]
@@ -153,7 +153,7 @@ def _move(g: np.random.Generator) -> tuple[tuple[Figure, ...], str, Asked, dict[
 
 def _count(g: np.random.Generator) -> tuple[tuple[Figure, ...], str, Asked, dict[str, str]]:
     count = int(g.integers(1, 5))
-    corners = np.sort(g.permutation(4)[:count])  # named in reading order, so that the caption is the only right one
+    corners = np.sort(g.permutation(4)[:count])  # named in reading order, so that only one caption is right
     figures = []
     for corner in corners:
         radius = g.uniform(8, 11)
@@ -229,7 +229,7 @@ def encode(frames: Array) -> bytes:
 
     out = io.BytesIO()
     with av.open(out, "w", format="mp4") as container:
-        # x264's macroblock tree reads memory that it has not written: measured, 7 of 100 encodings differed with it
+        # mbtree: x264 reads memory that it has not written; with it 7 of 100 encodings differed
         options = {"crf": "16", "preset": "fast", "threads": "1", "g": str(FPS), "x264-params": "mbtree=0"}
         stream = container.add_stream("libx264", rate=Fraction(FPS), options=options)
         stream.height, stream.width = frames.shape[1:3]

@@ -44,10 +44,10 @@ VIDEO = ("gif_name", "video")
 QUESTION_ID = ("vid_id", "qid")
 REQUIRED: Columns = {"gif_name": VIDEO, "question": ("question",), "answer": ("answer",), "id": QUESTION_ID}
 TYPES = ("object", "number", "color", "location")
-"""Of frame questions, by the number in the column `type`."""
+"""Names of the types of frame questions, by the number in the column `type`."""
 CHOICES = (tuple(f"a{n}" for n in range(1, 6)), tuple(f"option_{n}" for n in range(5)))
 VAL_SHARE = 10
-"""One GIF of so many goes to val."""
+"""One of so many GIFs goes to val."""
 
 
 def rows(

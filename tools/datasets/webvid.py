@@ -1,4 +1,4 @@
-"""WebVid (2.5M and 10M): one video with one caption; builds from every form in which the annotations go round.
+"""WebVid (2.5M and 10M): one video with one caption; reads every form in which the annotations are distributed.
 
 - results_2M_train.csv, results_10M_train.csv: videoid,contentUrl,duration,page_dir,name (the authors' release; columns
   in any order), and video2dataset's copy with page_idx (iejMac/video2dataset tests/test_files/test_webvid.csv).
@@ -100,7 +100,7 @@ def _row(record: Record, annotations: Path, folder: MediaFolder) -> Row | BadRow
 
 
 def _plain(value: Any) -> str:
-    """A cell as text; ids may come as integers, or as floats where pandas met a gap."""
+    """A cell as text; pandas writes ids as integers, or as floats in a column with gaps."""
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     return "" if value is None else str(value).strip()

@@ -30,17 +30,17 @@ from tools.rows import BadRow, OptionError
 
 @dataclass(slots=True, kw_only=True)
 class ExportReport(Report):
-    """The accounts of an export; rows by stage: selection (left out by where or exclude), read, decode, write."""
+    """The accounts of an export; quarantined rows are counted by stage: selection, read, decode, write."""
 
     mode: str
     num_frames: int
     short_side: int
     frames: int = 0
-    """Stored in all."""
+    """Number of stored frames."""
 
     @property
     def num_failed(self) -> int:
-        """Quarantined, and not because somebody wanted it."""
+        """Quarantined samples without those that where or exclude left out."""
         return self.num_quarantined - self.quarantined.get("selection", 0)
 
 
@@ -110,15 +110,15 @@ def _convert(
 
 
 def _settings_of(out: str) -> object:
-    """What a finished file was made of and how; None for one that does not say."""
+    """The settings with which a file was made; None for a file of another program."""
     try:
         return json.loads(Beton(out).text(0)).get(SETTINGS) if os.path.exists(f"{out}.quarantine.jsonl") else None
     except (DatasetError, ValueError, AttributeError):
-        return None  # no file of ours: it is in the way, whatever it is
+        return None  # not made by this program
 
 
 def _take_over_finished(report: ExportReport) -> None:
-    """The accounts of a file that was there already."""
+    """Fill in the accounts of a file that was finished before."""
     found = BetonReader(report.name, report.out, verify="never")
     with open(f"{report.out}.quarantine.jsonl", encoding="ascii") as file:
         lines = [json.loads(line) for line in file]
@@ -136,7 +136,7 @@ def _take_over_finished(report: ExportReport) -> None:
 
 
 def _check_file(report: ExportReport, samples: Samples, part: str, writer: FileWriter) -> None:
-    """Compare what came in with what a reader finds in the file. Raises ConversionError."""
+    """Compare the accounts with what a reader finds in the file, and read all of it. Raises ConversionError."""
     found = BetonReader(samples.name, part, verify="never")
     report.num_samples, report.num_records = found.file.num_samples, int(found.counts.sum())
     report.frames = int(found.file.rows["num_frames"].sum())
@@ -152,6 +152,5 @@ def _check_file(report: ExportReport, samples: Samples, part: str, writer: FileW
         damages = (found.file.text_damage(row), *(found.file.frame_damage(row, number) for number in numbers))
         damage = next((damage for damage in damages if damage is not None), None)
         if damage is not None:
-            raise ConversionError(
-                f"{report.out}: what was written of {found.file.key(row)} cannot be read back: {damage}"
-            )
+            what = f"what was written of {found.file.key(row)} cannot be read back: {damage}"
+            raise ConversionError(f"{report.out}: {what}; check the disk, and export again")

@@ -19,21 +19,21 @@ from tools.ffcv.samples import Failure, Ready
 Mode = Literal["raw", "jpg"]
 MODES: dict[str, Mode] = {"raw": "raw", "jpg": "jpg"}
 _MIN_PAGE, _MAX_PAGE = 1 << 21, 1 << 30
-"""Bytes of a page; a sample lies in one. ffcv allows up to 2^31, but Linux writes less than that at once."""
+"""Limits of the bytes of a page; a sample lies in one page. ffcv allows 2^31, but Linux writes less at once."""
 _SAMPLES_PER_PAGE = {"raw": 4, "jpg": 1}
-"""At their largest, so that what is left over at the end of pages stays little; JPEGs are a tenth of it."""
+"""Samples of the largest size in a page, so that little is wasted at its end; JPEGs have a tenth of that size."""
 _OWN_TEXT, _MOST_ESCAPED = 1 << 17, 6
-"""Bytes of text that are added to a sample's own, and to which one of its bytes may grow."""
+"""Bytes that are added to the text of a sample, and the most bytes to which one byte of it is escaped."""
 _JPEG_HEADER = 1 << 10
-"""Bytes of a JPEG of nothing."""
+"""Bytes of a JPEG beside its pixels."""
 SETTINGS = "export"
 """The field in the text of the first sample that says what the file was made of and how."""
 _NO_FRAME = np.zeros((1, 1, 3), np.uint8)
-"""Stands where a sample has fewer frames than others."""
+"""Stored in place of a frame where a sample has fewer than others."""
 
 
 class FileWriter:
-    """A file in the making; rows are filled in their order, and what has no row yet leaves nothing but a gap."""
+    """Writes samples to a file in their order."""
 
     @staticmethod
     def check_installed() -> None:
@@ -75,7 +75,7 @@ class FileWriter:
         quality: int,
         settings: dict[str, Any],
     ) -> None:
-        """settings: what the file is made of and how, which its first sample tells."""
+        """settings: what the file is made of and how; stored with its first sample."""
         self._ffcv = _import_ffcv()
         self._settings = settings
         self._num_frames, self._page_bytes, self._mode = num_frames, page_bytes, mode
@@ -94,7 +94,7 @@ class FileWriter:
         assert self._file.metadata_type.itemsize == row_type(num_frames).itemsize
         self._file.num_samples = capacity
         self._file.prepare()
-        # It shares the rows with its workers in /dev/shm, which in a container has 64 MB and then kills who writes.
+        # ffcv keeps the rows in /dev/shm, which has 64 MB in a container; a process that writes more is killed.
         shared, self._file.metadata_sm = self._file.metadata_sm, None
         shared.close()
         shared.unlink()
@@ -118,7 +118,7 @@ class FileWriter:
         self._file.finalize(self._pages.allocations)
 
     def write(self, ready: Ready) -> Failure | None:
-        """Append a sample; says why if it cannot be."""
+        """Append a sample; returns the reason if it does not fit."""
         if not self.num_samples:
             ready.text[SETTINGS] = self._settings
         key = np.frombuffer(ready.origin.key.encode(), np.uint8)
@@ -142,7 +142,7 @@ class FileWriter:
         return None
 
     def _note_checksums(self, row: int) -> None:
-        """Of what was written last, as it lies in its page."""
+        """Fill in the checksums of the sample that was written last, from its page."""
         page, values = self._pages, self._named_rows[row]
         begin = page.offset + page.my_page * page.page_size
         written = [
@@ -155,7 +155,7 @@ class FileWriter:
 
 
 def _import_ffcv() -> Any:
-    """What is used of ffcv. Raises ConversionError."""
+    """The parts of ffcv that are used. Raises ConversionError."""
     try:
         from ffcv import fields as kinds
         from ffcv import memory_allocator, writer
@@ -168,5 +168,5 @@ def _import_ffcv() -> Any:
 
 
 def _most_bytes(frames: int, num_frames: int, text: int) -> int:
-    """What a sample takes at most, as pixels or JPEG, with frames and text of so many bytes."""
+    """The most bytes that a sample takes, as pixels or JPEG, whose frames and text have so many bytes."""
     return frames + frames // 4 + _JPEG_HEADER * num_frames + text

@@ -13,12 +13,12 @@ from tools.rows import OptionError
 
 @contextmanager
 def written_aside(out: str) -> Iterator[tuple[str, str, int]]:
-    """Where to write until it is whole: (file, quarantine, handle of the file), for one process at a time."""
+    """Temporary files beside `out`, locked for one process: (file, quarantine, handle of the file)."""
     folder, name = os.path.split(os.path.abspath(out))
     if not os.path.isdir(folder):
-        raise OptionError(f"--out {out}: there is no folder {folder}")
+        raise OptionError(f"{out}: there is no folder {folder}; make it first")
     if not name.endswith(".beton"):
-        raise OptionError(f"{out}: the name should end with .beton")
+        raise OptionError(f"{out}: the name should end with .beton; give such a name")
     part = os.path.join(folder, f".{name}.part")
     quarantine_part = os.path.join(folder, f".{name}.quarantine.part")
     handle = os.open(part, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)

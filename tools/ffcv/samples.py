@@ -35,7 +35,7 @@ class Failure(BadRow):
 
     origin: Origin
     stage: str
-    """selection (left out by where or exclude), read, decode or write."""
+    """Where it failed: selection (left out by where or exclude), read, decode or write."""
 
     @property
     def kind(self) -> str:
@@ -47,11 +47,11 @@ class Failure(BadRow):
 
     @staticmethod
     def of(origin: Origin, stage: str, reason: str) -> Failure:
-        """The usual form."""
+        """A failure of the sample at this place."""
         return Failure(f"{origin.shard}:{origin.key}", reason, origin, stage)
 
     def line(self) -> dict[str, str]:
-        """The line of an exclusion list."""
+        """The failure as a line of an exclusion list."""
         origin = self.origin
         where = {"dataset": origin.dataset, "shard": origin.shard, "key": origin.key}
         return {**where, "stage": self.stage, "reason": self.reason}
@@ -61,7 +61,7 @@ class _Fetched(NamedTuple):
     shard: int
     row: int
     fetched: Fetched | SampleError | None
-    """None: it is not selected."""
+    """None: the sample is not selected."""
 
 
 class Ready(NamedTuple):
@@ -70,7 +70,7 @@ class Ready(NamedTuple):
     origin: Origin
     shard: int
     facts: MediaFacts
-    """Of the stored frames."""
+    """Facts of the stored frames."""
     frames: NDArray[np.uint8]
     num_records: int
     text: dict[str, Any]
@@ -105,7 +105,7 @@ class Samples:
             raise OptionError(str(error)) from error
 
     def settings(self) -> dict[str, Any]:
-        """What decides which samples and frames come out."""
+        """The settings that decide which samples and frames come out."""
         selection = self._selection.digest if self._selection is not None else ""
         return {
             "source": self._reader.fingerprint,
@@ -116,15 +116,15 @@ class Samples:
         }
 
     def sizes(self) -> Iterator[tuple[int, int]]:
-        """(bytes of the frames, bytes of the text as it is now) of every selected sample that can be planned."""
+        """(bytes of the frames, bytes of the text in the source) of every selected sample that can be planned."""
         for shard, row, is_kept in self._rows():
             if is_kept:
                 rows = self._index.rows(shard)
-                with suppress(MediaError):  # met again when it is decoded
+                with suppress(MediaError):  # reported when it is decoded
                     yield int(np.prod(self._plan(rows.facts(row)).shape)), rows.text_bytes(row)
 
     def fetched(self) -> Iterator[_Fetched]:
-        """All samples in order, with what was read of them; bytes of a few samples are asked for at once."""
+        """All samples in order, read a few at a time."""
         for chunk in _chunks(self._rows(), _FETCHED_AT_ONCE):
             chosen = [(shard, row) for shard, row, is_kept in chunk if is_kept]
             found = iter(self._reader.fetch(*zip(*chosen, strict=True)) if chosen else ())
@@ -184,11 +184,11 @@ class Samples:
                 yield shard, row, is_kept
 
     def _plan(self, facts: MediaFacts) -> ClipPlan:
-        """What is stored of a medium: the frames of a uniform clip, whole. Raises MediaError."""
+        """The frames of a medium that are stored: a uniform clip without crop. Raises MediaError."""
         count = max(1, min(self._num_frames, facts.num_frames))
-        side = max(1, min(self._short_side, facts.width, facts.height))  # enlarging is for whoever reads
+        side = max(1, min(self._short_side, facts.width, facts.height))  # frames are enlarged when they are read
         config = ClipConfig(num_frames=count, size=side, fit="center_crop")
-        plan = plan_clip(facts, config, rng(0, self.name, 0, "", "", 0, 0, "export"))  # nothing of it is drawn
+        plan = plan_clip(facts, config, rng(0, self.name, 0, "", "", 0, 0, "export"))  # a uniform plan draws no number
         return replace(plan, crop=(0, 0, *plan.resize))
 
 

@@ -10,8 +10,8 @@ from shards.base import MediaError
 from tools.rows import OptionError
 
 _NOMINAL_FPS = 25
-"""What the rate control of x264 and x265 is told, whatever the rate: they spend more on frames that are shown longer,
-but a model looks at each for as long as at any other."""
+"""Frame rate that the rate control of x264 and x265 assumes. They spend more bits on frames that are shown longer, and
+to a model all frames are equal."""
 
 
 class _Codec(NamedTuple):
@@ -39,9 +39,9 @@ def encoder_options(codec: str, quality: int, gop: int) -> dict[str, str]:
     if codec == "h264":
         # fastdecode (no arithmetic coding, no deblocking) halves the time of decoding for 9 % more bytes
         # (benchmarks/bench_decode.py, set forms).
-        # B frames would save bytes and time, but x264 gives other bytes from run to run with them.
+        # B frames would save bytes and time, but with them the bytes of x264 differ from run to run.
         fixed = {"preset": "medium", "tune": "fastdecode", "bf": "0", "sc_threshold": "0"}
-        # mbtree reads memory that nobody wrote where a width is no multiple of 128: other bytes every hundredth time.
+        # mbtree reads unwritten memory where the width is no multiple of 128: one output in a hundred differs.
         # Without it files are 3 to 8 % larger.
         fixed["x264-params"] = f"threads=1:lookahead-threads=1:mbtree=0:force-cfr=1:fps={_NOMINAL_FPS}/1"
         return {**fixed, "crf": crf, "g": distance, "keyint_min": distance}

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 
 _MAX_TICKS = 1_000_000
-"""Finest clock of a video that is kept, ticks per second; a finer one becomes that of MPEG."""
+"""Ticks per second of the finest clock that is kept; a finer clock is replaced by that of MPEG."""
 _MPEG_CLOCK = Fraction(1, 90_000)
 
 
@@ -92,7 +92,7 @@ class Mp4Writer:
             self._video = video
 
     def add(self, frame: VideoFrame, time: float) -> None:
-        """Encode one frame, which is shown so many seconds after the first one."""
+        """Encode one frame. time: when it is shown, seconds from the first."""
         import av
         from av.video.reformatter import Colorspace
 
@@ -110,7 +110,7 @@ class Mp4Writer:
             interpolation=self._interpolation,
             threads=1,
         )
-        # A new frame: nothing that the old one carries (its type, rotation, captions) goes along.
+        # A new frame, without the side data of the old one (type, rotation, captions).
         planes = small.to_ndarray().astype(np.uint8, copy=False)
         upright = av.VideoFrame.from_ndarray(_upright(planes, self._stored, self._turn), "yuv420p")
         upright.color_range, upright.colorspace = self._range, self._matrix
@@ -119,11 +119,11 @@ class Mp4Writer:
             self._mux(self._video.encode(upright))
 
     def finish(self, duration: float) -> bytes:
-        """The file. duration: when the last frame ends, seconds from the first."""
+        """End the file and return it. duration: when the last frame ends, seconds from the first."""
         with encoding(self._profile.codec, self._video.width, self._video.height):
             self._mux(self._video.encode(None))
             if self._held is not None:
-                # Of the last packet the MP4 notes how long it lasts; of the others, when the next one comes.
+                # An MP4 stores the duration of the last packet only; others last until the next one.
                 self._held.duration = max(1, round(Fraction(duration) / self._clock) - self._last)
                 self._container.mux(self._held)
             self._container.close()
@@ -136,17 +136,17 @@ class Mp4Writer:
             self._held = packet
 
     def _ticks(self, time: float) -> int:
-        """When a frame is shown, later than the one before it."""
+        """The time of a frame in ticks, later than that of the frame before."""
         self._last = max(round(time / float(self._clock)), self._last + 1)
         return self._last
 
     def _open_again(self, url: str, flags: int, options: dict[str, Any]) -> _Window:
-        """To move its tables to the front the muxer reads what it has written; writing goes on meanwhile."""
+        """The muxer reads its own output to move the tables to the front, while it goes on writing."""
         return _Window(self._out)
 
 
 class _Window(io.RawIOBase):
-    """Reads a BytesIO at a place of its own."""
+    """Reads a BytesIO from a position of its own."""
 
     def __init__(self, file: io.BytesIO) -> None:
         self._file, self._at = file, 0
@@ -174,7 +174,7 @@ class _Window(io.RawIOBase):
 # Numbers of H.273, which FFmpeg uses.
 _UNSPECIFIED, _SMPTE170M, _FULL = 2, 6, 2
 _MATRICES = (1, 4, 5, _SMPTE170M, 7, 9)
-"""That swscale knows."""
+"""Colour matrices that swscale knows."""
 _PRIMARIES, _TRANSFERS = (1, 4, 5, 6, 7, 8, 9, 10, 11, 12, 22), (1, 4, 5, 6, 7, 8, 13, 14, 15, 16, 18)
 
 

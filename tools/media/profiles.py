@@ -19,10 +19,10 @@ _PICTURE_QUALITY = 90
 
 
 class VideoProfile(Frozen):
-    """Videos for training: small, with many places where decoding can start."""
+    """Small videos with a key frame every few frames."""
 
     short_side: int = Field(default=256, ge=16, le=4096)
-    """Of the frames, pixels; a smaller video keeps its own."""
+    """Pixels of the short side of frames; a smaller video keeps its own."""
     codec: Literal["h264", "hevc", "av1"] = "h264"
     """All of them are decoded by NVDEC (AV1: from Ampere on)."""
     quality: int | None = Field(default=None, ge=0, le=63)
@@ -32,9 +32,9 @@ class VideoProfile(Frozen):
     fps: float | None = Field(default=None, ge=0.01, le=240)
     """At most so many frames per second are kept, the first of each 1/fps seconds; None: all."""
     every: int = Field(default=1, ge=1, le=1000)
-    """One of so many frames is kept: 10 gives the tenth of the frame rate that ALPRO advises."""
+    """One of so many frames is kept; 10 gives the tenth of the frame rate that ALPRO advises."""
     picture_quality: int = Field(default=_PICTURE_QUALITY, ge=1, le=100)
-    """Of pictures in the dataset, JPEG quality."""
+    """JPEG quality of pictures in the dataset."""
 
     @model_validator(mode="after")
     def _check(self) -> VideoProfile:
@@ -53,7 +53,7 @@ class VideoProfile(Frozen):
         """The numbers of the frames that are kept, of frames at these times (seconds, in order)."""
         if self.fps is None:
             return list(range(0, len(times), self.every))
-        # A frame just before the border of a slot, by rounding, belongs to the slot behind it.
+        # By rounding, a frame of the next slot may lie just before its border.
         slots = np.floor((np.asarray(times) - times[0]) * self.fps + 1e-3)
         return np.flatnonzero(np.diff(slots, prepend=-1) > 0).tolist()
 
@@ -64,13 +64,13 @@ class FramesProfile(Frozen):
     num_frames: int = Field(default=8, ge=1, le=MAX_FRAMES)
     """Pictures of each video; of a shorter one all its frames."""
     short_side: int = Field(default=256, ge=16, le=4096)
-    """Of the pictures, pixels; a smaller video keeps its own."""
+    """Pixels of the short side of pictures; a smaller video keeps its own."""
     picture: Literal["jpeg", "webp"] = "jpeg"
     """nvJPEG decodes JPEG; WebP is smaller and decoded on the CPU."""
     quality: int | None = Field(default=None, ge=1, le=100)
-    """Of the pictures, 100 is best; None: 90 for JPEG, 80 for WebP."""
+    """Quality of the pictures, 100 is best; None: 90 for JPEG, 80 for WebP."""
     picture_quality: int = Field(default=_PICTURE_QUALITY, ge=1, le=100)
-    """Of pictures in the dataset, JPEG quality."""
+    """JPEG quality of pictures in the dataset."""
 
     @property
     def used_quality(self) -> int:
@@ -92,7 +92,7 @@ PROFILES: dict[str, Profile] = {
     "frames_8": FramesProfile(num_frames=8),
     "frames_16": FramesProfile(num_frames=16),
 }
-"""Names for the command line."""
+"""Profiles by name, for the command line."""
 
 
 def find_profile(name: str, **changes: Any) -> Profile:
@@ -116,7 +116,7 @@ def find_profile(name: str, **changes: Any) -> Profile:
 
 
 def describe(name: str, profile: Profile) -> dict[str, Any]:
-    """What the provenance of a dataset says of its media: with this, and the inputs, the same bytes come again."""
+    """The provenance of transcoded media: with these settings and versions the same input gives the same bytes."""
     import av
     import PIL
 
@@ -125,7 +125,7 @@ def describe(name: str, profile: Profile) -> dict[str, Any]:
 
 
 def fit(width: int, height: int, short_side: int, even: bool = True) -> tuple[int, int]:
-    """(width, height) with this short side or, of what is smaller already, its own; even: no odd side."""
+    """(width, height) scaled to this short side; what is smaller keeps its size. even: both sides become even."""
     scale = min(1.0, short_side / min(width, height))
     step = 2 if even else 1
 

@@ -27,18 +27,18 @@ from tools.media.video import make_video
 
 @dataclass(frozen=True, slots=True)
 class Transcoded:
-    """What came out."""
+    """A medium after transcoding."""
 
     media: bytes
     ext: str
     facts: MediaFacts
     key_frames: KeyFrames
     frames: tuple[int, ...]
-    """Which frames of the input these are, by number."""
+    """Numbers of the frames of the input that are kept."""
 
 
 def transcode(data: bytes, ext: str, profile: Profile) -> Transcoded:
-    """Make one medium (with this extension) what the profile says. Raises MediaError."""
+    """Transcode one medium. ext: its extension. Raises MediaError."""
     facts, table = probe_table(data, f"x.{ext}")
     if facts.kind == "video" and isinstance(profile, VideoProfile):
         media, frames = make_video(data, facts.duration, profile)

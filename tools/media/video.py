@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 def make_video(data: bytes, duration: float, profile: VideoProfile) -> tuple[bytes, list[int]]:
-    """An MP4 of the kept frames, and their numbers. duration: when the last frame ends, seconds."""
+    """An MP4 of the kept frames, and their numbers. duration: when the last frame of the input ends, seconds."""
     times = frame_times(data)
     kept = set(profile.keep(times))
     numbers: list[int] = []
