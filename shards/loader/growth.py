@@ -14,56 +14,12 @@ from dataclasses import replace
 from itertools import islice
 
 import numpy as np
-import numpy.typing as npt
 
 from shards.base.errors import CursorMismatch
 from shards.loader.config import LoaderConfig
 from shards.loader.feed import Feed, open_order
 from shards.order.cursor import Cursor, combine_fingerprints
-from shards.order.order import NEVER, ElementOrder, Int64, Positions
-
-
-class Shifted:
-    """An order whose position 0 is another one of the run."""
-
-    def __init__(self, order: ElementOrder, shift: int) -> None:
-        """shift: position p of the run is position p + shift of the order."""
-        self._order, self._shift = order, shift
-        self.num_elements, self.streams = order.num_elements, order.streams
-
-    def at(self, positions: npt.ArrayLike, attempt: int = 0) -> Positions:
-        return self._order.at(np.asarray(positions, np.int64) + self._shift, attempt)
-
-    def next_use(self, position: int, streams: slice = slice(None)) -> Int64:
-        return self._order.next_use(position + self._shift, streams)
-
-
-class Joined:
-    """One order up to a position, where its pass ends, and another from there on."""
-
-    def __init__(self, before: ElementOrder, after: ElementOrder, join: int) -> None:
-        self._before, self._after, self._join = before, after, join
-        self.num_elements, self.streams = after.num_elements, after.streams
-
-    def at(self, positions: npt.ArrayLike, attempt: int = 0) -> Positions:
-        position = np.asarray(positions, np.int64)
-        early = position < self._join
-        if early.all():
-            return self._before.at(position, attempt)
-        if not early.any():
-            return self._after.at(position, attempt)
-        parts = np.empty((len(Positions._fields), *position.shape), np.int64)
-        parts[:, early] = self._before.at(position[early], attempt)
-        parts[:, ~early] = self._after.at(position[~early], attempt)
-        return Positions(*parts)
-
-    def next_use(self, position: int, streams: slice = slice(None)) -> Int64:
-        if position >= self._join:
-            return self._after.next_use(position, streams)
-        left = self._join - position
-        now, later = self._before.next_use(position, streams), self._after.next_use(self._join, streams)
-        now = np.where(now < left, now, NEVER)
-        return np.minimum(now, np.where(later == NEVER, NEVER, later + left))
+from shards.order.joined import Joined, Shifted
 
 
 def feeds_at(saved: Cursor, opened: Sequence[Feed], own: Cursor, config: LoaderConfig) -> list[Feed]:

@@ -10,18 +10,13 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from shards.base.errors import CursorMismatch
 from shards.dataset.indexing.indexer import index_tars
 from shards.loader.config import DatasetConfig, LoaderConfig
-from shards.loader.growth import Joined, Shifted
 from shards.loader.loader import Loader
 from shards.loader.run_accounting import RunAccounting
-from shards.order.order import NEVER, Order
 from tests.shards.http_store import HttpStore
 from tests.shards.small_dataset import config, encode, sequence, write_dataset
 
@@ -269,27 +264,3 @@ def test_a_run_with_a_cache_fetches_what_has_grown(data: Path, tmp_path: Path) -
         _, state = go_on(far(OLD), None, 3)
         got, _ = go_on(far(NEW), state, 12)
     assert got == go_on(settings_of(data, NEW), state, 12)[0]
-
-
-@given(
-    counts=st.lists(st.integers(0, 9), min_size=2, max_size=8),
-    more=st.lists(st.integers(1, 9), min_size=1, max_size=4),
-    position=st.integers(0, 60),
-    streams=st.integers(1, 3),
-)
-def test_what_comes_next_is_never_told_too_late(
-    counts: list[int], more: list[int], position: int, streams: int
-) -> None:
-    counts[0] += 1
-    old = Order([*counts, *[0] * len(more)], 3, "d", streams, 4)
-    new = Order([*counts, *more], 3, "d", streams, 4)
-    passes = -(-position // old.num_elements)
-    join = passes * old.num_elements
-    order = Joined(old, Shifted(new, passes * new.num_elements - join), join)
-    ahead = np.arange(position, position + old.num_elements + 2 * new.num_elements)
-    at = order.at(ahead)
-    for shard, use in enumerate(order.next_use(position).tolist()):
-        found = np.flatnonzero(at.shard == shard)
-        assert use <= (found[0] if len(found) else NEVER)
-    later = passes + (ahead - join) // new.num_elements
-    assert (at.pass_ == np.where(ahead < join, ahead // old.num_elements, later)).all()
