@@ -49,14 +49,14 @@ class RunAccounting:
         """Raises AccountingError when the ranks do not start alike, e.g. with other data or other exclusion lists."""
         self._loader = loader
         self._gather = gather
-        self._before = report(loader)
+        self._before = _report(loader)
         self._passes = self._whole_passes()
         self.check()
 
     def check(self) -> Totals:
         """Compare all ranks now."""
-        reports = self._gather([_since(self._before, report(self._loader))])
-        return check_ranks(reports, self._before["cursor"]["positions"], training=self._loader.config.mode == "train")
+        reports = self._gather([_since(self._before, _report(self._loader))])
+        return _check_ranks(reports, self._before["cursor"]["positions"], training=self._loader.config.mode == "train")
 
     def after_step(self) -> None:
         """Check where a dataset has come to the end of a pass; else talk to nobody."""
@@ -77,7 +77,7 @@ class RunAccounting:
         return [passes for passes, _, _ in self._loader.progress().values()]
 
 
-def report(loader: Loader) -> Report:
+def _report(loader: Loader) -> Report:
     """What this rank has to tell."""
     return {
         "rank": loader.rank,
@@ -97,7 +97,7 @@ def _since(before: Report, now: Report) -> Report:
     return {**now, "elements": asdict(elements), "quarantine": quarantine}
 
 
-def check_ranks(reports: Sequence[Report], begin: Sequence[int], training: bool) -> Totals:
+def _check_ranks(reports: Sequence[Report], begin: Sequence[int], training: bool) -> Totals:
     """begin: the datasets' positions where the loaders were when they were new. Raises AccountingError."""
     first = reports[0]
     world_size = first["cursor"]["world_size"]
