@@ -14,7 +14,7 @@ from .report import ConversionError as ConversionError
 from .report import Report as Report
 from .writing.conversion import AlreadyFinished as AlreadyFinished
 from .writing.conversion import WriteSummary as WriteSummary
+from .writing.new_sample import DuplicateKey as DuplicateKey
 from .writing.new_sample import SampleRefused as SampleRefused
 from .writing.quarantine import QUARANTINE_FILE as QUARANTINE_FILE
 from .writing.writer import DatasetWriter as DatasetWriter
-from .writing.writer import DuplicateKey as DuplicateKey

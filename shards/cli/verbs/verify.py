@@ -122,7 +122,6 @@ class _Verification:
 
 def _verify_dataset(dataset: Dataset, quick: bool, decode: bool, jobs: int, quarantine: Path | None) -> _Verification:
     """Check all shards. Raises DatasetError for an index that cannot be read, UsageError for a FILE that cannot."""
-    from shards.dataset.checking.problems import bad_samples
     from shards.dataset.checking.unindexed import unindexed_tars
 
     result = _Verification(dataset.name, dataset.url, dataset.verified, quick, decode)
@@ -132,7 +131,7 @@ def _verify_dataset(dataset: Dataset, quick: bool, decode: bool, jobs: int, quar
         for report in _reports(dataset, quick, decode, jobs, progress.advance):
             result.add(report)
             if lines is not None:
-                lines.writelines(json_line(entry) + "\n" for entry in bad_samples(report))
+                lines.writelines(json_line(entry) + "\n" for entry in report.exclusions())
         result.add_problems(unindexed_tars(dataset.index))
     result.seconds = round(time.perf_counter() - start, 3)
     return result

@@ -1,4 +1,4 @@
-"""One member of a shard while its bytes pass by."""
+"""The checksum and the bytes of one member, collected while a shard is read in chunks."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 
 class OpenMember:
-    """A member on its way: its checksum, and its bytes where they are looked into."""
+    """A member of which some bytes are still to come. keep: keep its bytes, not only their checksum."""
 
     def __init__(self, keep: bool) -> None:
         self.size = 0
@@ -21,7 +21,7 @@ class OpenMember:
         import xxhash
 
         if self._first is None and self._hasher is None:
-            self._first = part  # nearly all members lie in one chunk: hashed in one call, without a copy
+            self._first = part  # nearly all members lie in one chunk: those are hashed in one call, without a copy
         else:
             if self._hasher is None:
                 self._hasher = xxhash.xxh3_64(self._first or b"")

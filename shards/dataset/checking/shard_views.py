@@ -1,4 +1,4 @@
-"""A shard as a file that a scan of its headers can read."""
+"""Two files to scan the headers of a shard: the bytes that were kept of it, and the shard itself read in strides."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from shards.storage.source import Source
 
 
 class KeptHeaders(SeekableFile):
-    """A shard without its members: the bytes between them as they are, zeros in their place."""
+    """A shard without its members: the bytes between them, and zeros in place of the members."""
 
     def __init__(self, size: int, name: str, max_bytes: int) -> None:
         super().__init__(size, name)
@@ -20,7 +20,7 @@ class KeptHeaders(SeekableFile):
         self.complete = True
 
     def keep(self, start: int, view: memoryview, position: int, stop: int) -> None:
-        """Keep bytes start..stop of the shard as far as they lie in view, which begins at position."""
+        """Keep the bytes from start to stop of the shard that are in `view`, which begins at `position`."""
         start, stop = max(start, position), min(stop, position + len(view))
         if start >= stop or not self.complete:
             return
@@ -48,7 +48,7 @@ class KeptHeaders(SeekableFile):
 
 
 class ReadAhead(SeekableFile):
-    """A shard read in strides, for a scan that wants small pieces one after the other."""
+    """A shard of a store, fetched in strides for a scan that reads small pieces at rising offsets."""
 
     def __init__(self, shards: Source, name: str, size: int, stride: int) -> None:
         super().__init__(size, f"{shards.url}/{name}")

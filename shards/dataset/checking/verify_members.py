@@ -1,4 +1,4 @@
-"""The members of one shard as its rows of the index list them."""
+"""The members of one shard as its rows of the index list them, in the order of the tar."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ COLUMNS = ("key", "member_ext", "member_offset", "member_size", "member_checksum
 
 
 class ShardMembers:
-    """The rows of one shard as the index gives them, with members sorted by where they lie; checksums may be absent."""
+    """The rows of one shard, with members sorted by offset; checksums may be missing."""
 
     def __init__(self, table: pa.Table, rules: MemberRules = UNWRITTEN) -> None:
         self.rules = rules
@@ -47,7 +47,7 @@ class ShardMembers:
         for role, numbers in zip(ROLES, members.chosen(rules).tolist(), strict=True):
             read_as.update(dict.fromkeys(numbers, role))
         self.role: list[Role | None] = [read_as.get(number) for number in order.tolist()]
-        """What a reader takes a member for."""
+        """Role in which a reader uses a member."""
         self.num_texts = Counter(row for row, role in zip(self.sample, self.role, strict=True) if role in TEXTS)
         pairs = zip(checksum[order].tolist(), known[order].tolist(), strict=True)
         self.checksum: list[int | None] = [value if is_known else None for value, is_known in pairs]

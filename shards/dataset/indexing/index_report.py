@@ -17,61 +17,62 @@ class IndexReport(Report):
     """What a run did; rows are the samples in the tars that are indexed."""
 
     root: str
-    """Where the tars lie."""
+    """Folder or URL of the tars."""
     num_scanned: int = 0
-    """Of the shards, those that this run looked into; the others were known."""
+    """Shards that this run read; the others were known."""
     num_gone: int = 0
-    """Shards of the index before that are not there any more."""
+    """Shards of the earlier index that no longer exist."""
     damaged: dict[str, str] = field(default_factory=dict)
-    """Shards that were left out, with the reason."""
+    """Tar -> reason why it was left out."""
     notes: dict[str, int] = field(default_factory=dict)
-    """What is to be said about how many samples of the shards that were scanned."""
+    """Remark -> number of samples that it holds for, in the shards that were read."""
     found: str = ""
-    """What the folder is beside a folder of tars."""
+    """Other use of the folder, as that it is an Energon dataset."""
+
+    @classmethod
+    def of(
+        cls,
+        header: Header,
+        out: str,
+        root: str,
+        pieces: Sequence[Piece],
+        num_scanned: int,
+        damaged: Mapping[str, str],
+        num_gone: int,
+        reasons: Reasons,
+    ) -> IndexReport:
+        """The report of a run that wrote an index of these pieces."""
+        notes: Counter[str] = Counter()
+        for piece in pieces:
+            notes.update(piece.notes)
+        records = [piece.entry.num_elements for piece in pieces]
+        samples = sum(piece.entry.num_samples for piece in pieces)
+        quarantined = sum(piece.num_quarantined for piece in pieces)
+        top = reasons.top()
+        return cls(
+            name=header.name,
+            out=out,
+            root=root,
+            num_shards=len(pieces),
+            num_scanned=num_scanned,
+            num_gone=num_gone,
+            num_rows=samples + quarantined,
+            num_samples=samples,
+            num_records=-1 if -1 in records else sum(records),
+            num_quarantined=quarantined,
+            quarantined={first["reason"]: first["count"] for first in top},
+            examples=[_place(first) + first["reason"] for first in top],
+            bytes=sum(piece.entry.bytes for piece in pieces),
+            damaged=dict(damaged),
+            notes=dict(notes.most_common()),
+        )
 
     @property
     def share_quarantined(self) -> float:
-        """Of all samples, 0 to 1."""
+        """Share of all samples, 0 to 1."""
         return self.num_quarantined / max(1, self.num_rows)
 
 
-def report(
-    header: Header,
-    out: str,
-    root: str,
-    pieces: Sequence[Piece],
-    num_scanned: int,
-    damaged: Mapping[str, str],
-    num_gone: int,
-    reasons: Reasons,
-) -> IndexReport:
-    """Counts over the pieces of an index."""
-    notes: Counter[str] = Counter()
-    for piece in pieces:
-        notes.update(piece.notes)
-    records = [piece.entry.num_elements for piece in pieces]
-    samples = sum(piece.entry.num_samples for piece in pieces)
-    quarantined = sum(piece.num_quarantined for piece in pieces)
-    top = reasons.top()
-    return IndexReport(
-        name=header.name,
-        out=out,
-        root=root,
-        num_shards=len(pieces),
-        num_scanned=num_scanned,
-        num_gone=num_gone,
-        num_rows=samples + quarantined,
-        num_samples=samples,
-        num_records=-1 if -1 in records else sum(records),
-        num_quarantined=quarantined,
-        quarantined={first["reason"]: first["count"] for first in top},
-        examples=[_place(first) + first["reason"] for first in top],
-        bytes=sum(piece.entry.bytes for piece in pieces),
-        damaged=dict(damaged),
-        notes=dict(notes.most_common()),
-    )
-
-
 def _place(first: Mapping[str, Any]) -> str:
-    """Where the first sample with a reason lies: "SHARD: " or "SHARD:MEMBER: "."""
+    """Place of the first sample with a reason: "SHARD: " or "SHARD:MEMBER: "."""
     return f"{first['shard']}: " if first["member"] is None else f"{first['shard']}:{first['member']}: "

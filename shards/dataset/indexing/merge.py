@@ -1,4 +1,4 @@
-"""Join indexes of parts of one dataset, made on several machines: `python -m shards merge` as a function.
+"""Join the indexes of several parts of one dataset, made on several machines: `python -m shards merge` as a function.
 
 Promises: the result is what one run of the indexer over all tars would have written. Parts that lie at different
 roots, looked at different things, or disagree about a shard are refused by name; no tar is opened.
@@ -12,8 +12,8 @@ from typing import Any
 from shards.base.errors import DatasetError, WrongPlace
 from shards.base.redact import shown
 from shards.dataset.index.index import Index
-from shards.dataset.indexing.index_report import IndexReport, report
-from shards.dataset.indexing.indexer import check_replaceable
+from shards.dataset.indexing.earlier_runs import check_replaceable
+from shards.dataset.indexing.index_report import IndexReport
 from shards.dataset.indexing.publish import Header, Piece, is_own, pieces_of, publish_index
 from shards.dataset.members.rules import MemberRules
 from shards.dataset.tars.pattern import normal_place
@@ -22,7 +22,7 @@ from shards.storage.open import open_source
 
 
 def merge(out: str, parts: Sequence[str], name: str | None = None, roots: Sequence[str] = ()) -> IndexReport:
-    """Write the index of all shards of `parts` to `out`, which may be one of them or lie beside the tars.
+    """Write the index of all shards of `parts` to `out`, which may be one of them or the folder of the tars.
 
     roots: where the parts may lead beside their own places (shards/storage/roots.py).
 
@@ -61,7 +61,7 @@ def merge(out: str, parts: Sequence[str], name: str | None = None, roots: Sequen
             provenance={"merged": len(parts), "left_out": damaged, "walk": min(walks)},
         )
         reasons = publish_index(target, header, in_order)
-        return report(header, target.url, root, in_order, 0, damaged, 0, reasons)
+        return IndexReport.of(header, target.url, root, in_order, 0, damaged, 0, reasons)
     finally:
         target.release()
 

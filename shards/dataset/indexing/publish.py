@@ -1,4 +1,4 @@
-"""Write an index over shards that lie there already, from pieces: rows in part files, or in another index.
+"""Write an index over shards that exist already, from one piece a shard: rows written aside, or rows of another index.
 
 Promises: everything is written aside first and then put in place file by file, dataset.json last; until then an older
 index stays as it is, and should the machine stop between two renames, the next run puts all of them in place again.
@@ -8,7 +8,7 @@ Memory holds one row group and a few numbers for each shard.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 TOOL = "shards index"
-"""What dataset.json names as its maker when the tars are older than the index."""
+"""The tool in the provenance of an index over tars that others wrote."""
 
 
 class Piece(NamedTuple):
@@ -38,21 +38,22 @@ class Piece(NamedTuple):
 
     entry: ShardEntry
     state: str
+    """Version of the tar when it was read; a tar of another version is read again."""
     num_quarantined: int
     table: Callable[[], pa.Table]
-    """Its rows; their shard column is written anew."""
+    """Reads its rows; the numbers in their shard column are replaced."""
     quarantined: Callable[[], Iterable[Mapping[str, Any]]]
-    """Lines of quarantine.jsonl."""
+    """Reads its lines of quarantine.jsonl."""
     notes: Mapping[str, int] = MappingProxyType({})
-    """What is to be said about how many samples; only where the shard was looked into now."""
+    """Remark -> number of samples that it holds for; only of a shard that this run or an unfinished one read."""
 
 
 class Header(NamedTuple):
-    """What dataset.json says beside the counts."""
+    """Fields of dataset.json beside the counts."""
 
     name: str
     root: str | None
-    """Where the shards lie, without credentials; None: beside the index."""
+    """Folder or URL of the shards without credentials; None: beside the index."""
     checksums: bool
     media: bool
     provenance: dict[str, Any]
@@ -60,20 +61,17 @@ class Header(NamedTuple):
 
 
 def publish_index(target: Target, header: Header, pieces: Sequence[Piece]) -> Reasons:
-    """Write the four files of an index; returns why samples are quarantined. pieces: in the order of the shards."""
-    reasons = Reasons()
+    """Write the four files of an index; returns the reasons of its quarantine. pieces: in the order of the shards."""
     entries = [piece.entry for piece in pieces]
     num_quarantined = [piece.num_quarantined for piece in pieces]
     num_rows = sum(entry.num_samples for entry in entries)
     tables = (_numbered(number, piece.table()) for number, piece in enumerate(pieces))
-    states = [piece.state for piece in pieces]
-    contents: list[str] = []
-    steps: dict[str, Callable[[str], None]] = {
-        INDEX_FILE: lambda path: contents.append(write_index(path, tables, num_rows, header.media)),
-        SHARDS_FILE: lambda path: write_shards(path, entries, states, num_quarantined),
-        QUARANTINE_FILE: lambda path: _write_lines(path, pieces, reasons),
-    }
-    staged = {name: target.stage(name, write) for name, write in steps.items()}
+    with target.stage(INDEX_FILE) as index_path:
+        index_checksum = write_index(index_path, tables, num_rows, header.media)
+    with target.stage(SHARDS_FILE) as shards_path:
+        write_shards(shards_path, entries, [piece.state for piece in pieces], num_quarantined)
+    with target.stage(QUARANTINE_FILE) as quarantine_path:
+        reasons = _write_quarantine(quarantine_path, pieces)
     provenance = {"tool": TOOL, "headers": not header.checksums, "media": header.media, "walk": WALK}
     provenance |= header.provenance
     content = dataset_json(
@@ -85,16 +83,17 @@ def publish_index(target: Target, header: Header, pieces: Sequence[Piece]) -> Re
         header.checksums,
         header.rules,
         None if header.root is None else seal_root(header.root),
-        contents[-1],
+        index_checksum,
     )
-    for name, path in staged.items():
-        target.publish(path, name)
+    target.publish(index_path, INDEX_FILE)
+    target.publish(shards_path, SHARDS_FILE)
+    target.publish(quarantine_path, QUARANTINE_FILE)
     target.put(DATASET_FILE, content)
     return reasons
 
 
 def pieces_of(opened: Index) -> dict[str, Piece]:
-    """Shard name -> what an index says about it."""
+    """Shard name -> its piece of an existing index."""
     shards = opened.shards
     lines = read_quarantine(opened.source)
     states = shards.states or [""] * len(shards)
@@ -109,7 +108,7 @@ def pieces_of(opened: Index) -> dict[str, Piece]:
 
 
 def is_own(dataset: Mapping[str, Any]) -> bool:
-    """Whether a dataset.json was written here, over tars of somebody else; it may then be replaced."""
+    """Whether a dataset.json was written by indexing, over tars that others wrote; such an index may be replaced."""
     provenance = dataset.get("provenance")
     return isinstance(provenance, dict) and provenance.get("tool") == TOOL
 
@@ -120,16 +119,15 @@ def _numbered(number: int, table: pa.Table) -> pa.Table:
 
     column = pa.array(np.full(table.num_rows, number, np.int32))
     table = table.set_column(table.schema.get_field_index("shard"), "shard", column)
-    # Dictionaries of a read index, and metadata of a part, are not for the file.
+    # The cast removes the dictionaries of rows of another index, and the metadata of rows that were written aside.
     return table.cast(index_schema("key_frame" in table.column_names))
 
 
-def _write_lines(path: str, pieces: Sequence[Piece], reasons: Reasons) -> None:
-    def lines() -> Iterator[str]:
+def _write_quarantine(path: str, pieces: Sequence[Piece]) -> Reasons:
+    reasons = Reasons()
+    with open(path, "w", encoding="ascii") as file:
         for piece in pieces:
             for line in piece.quarantined():
                 reasons.add(piece.entry.name, line)
-                yield json.dumps({"shard": piece.entry.name, **line}, ensure_ascii=True) + "\n"
-
-    with open(path, "w", encoding="ascii") as file:
-        file.writelines(lines())
+                file.write(json.dumps({"shard": piece.entry.name, **line}, ensure_ascii=True) + "\n")
+    return reasons

@@ -1,4 +1,4 @@
-"""Tars that are looked at by several processes, which die with the run."""
+"""Read many tars, in this process or in several, which end with the run."""
 
 from __future__ import annotations
 
@@ -8,22 +8,25 @@ from functools import lru_cache
 
 from shards.base.engines import ProcessDied, processes
 from shards.base.errors import PrintableError
-from shards.dataset.indexing.tar_record import TarTask, write_record
+from shards.dataset.indexing.tar_record import TarTask
 from shards.storage.open import open_source
 from shards.storage.source import Source
 
 
 class DamagedShard(PrintableError, ValueError):
-    """A tar that cannot be indexed, in a run that is to stop then."""
+    """A tar that cannot be indexed, in a run that stops then: `strict`, no other tar, or a process that died."""
 
 
 def run_tasks(tasks: Sequence[TarTask], jobs: int, source: Source) -> Iterator[tuple[TarTask, str | None]]:
-    """(task, problem or None) as they are done. source: of the tars, for this process."""
+    """Write the records of tars; yields (task, reason or None) in the order in which they are done.
+
+    source: of the tars, for tasks of this process. Raises DamagedShard if a process dies.
+    """
     if jobs <= 1:
-        yield from ((task, write_record(task, source)) for task in tasks)
+        yield from ((task, task.write_record(source)) for task in tasks)
         return
     try:
-        with closing(processes(jobs)(_index_in_child, tasks)) as results:
+        with closing(processes(jobs)(_write_record_in_child, tasks)) as results:
             yield from results
     except ProcessDied as error:
         names = ", ".join(sorted(task.name for task in error.items))
@@ -32,9 +35,9 @@ def run_tasks(tasks: Sequence[TarTask], jobs: int, source: Source) -> Iterator[t
 
 @lru_cache(maxsize=1)
 def _source_of_child(root: str, roots: tuple[str, ...]) -> Source:
-    """One for all shards: a client takes a while to make."""
+    """One source for all tasks of a process: making the client of a store takes a while."""
     return open_source(root, roots)
 
 
-def _index_in_child(task: TarTask) -> tuple[TarTask, str | None]:
-    return task, write_record(task, _source_of_child(task.root, task.roots))
+def _write_record_in_child(task: TarTask) -> tuple[TarTask, str | None]:
+    return task, task.write_record(_source_of_child(task.root, task.roots))

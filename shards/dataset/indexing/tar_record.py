@@ -1,4 +1,7 @@
-"""The rows of one tar, written aside until the index is made: OUT/unfinished/HASH.arrow."""
+"""The record of one tar: its rows and what else an index needs of it, written aside to OUT/unfinished/HASH.arrow.
+
+A run that was killed leaves the records of the tars that it finished; the next run uses those of unchanged tars.
+"""
 
 from __future__ import annotations
 
@@ -22,39 +25,72 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 
+_KEY = b"part"
+"""Key in the metadata of the rows, as it was named when the first records were written."""
+
+
 class TarTask(NamedTuple):
+    """One tar to read, in this process or another one."""
+
     root: str
     name: str
     expected: Stat
+    """Size and version that the tar must still have when it was read."""
     looks: Looks
-    part: str
-    """Local path to write the rows to."""
+    path: str
+    """Local path of the record to write."""
     roots: tuple[str, ...] = ()
+    """Where a web server may redirect to beside itself."""
+
+    def write_record(self, source: Source) -> str | None:
+        """Read the tar and write its record; if the tar cannot be indexed, write nothing and return the reason."""
+        path = f"{source.url}/{self.name}"
+        try:
+            found = _samples_of(source, self)
+            now = source.stat(self.name)
+        except TarError as error:
+            return str(error)
+        except OSError as error:
+            text = str(error) if isinstance(error, SourceError) else ""
+            return text or f"{path}: cannot be read ({error.strerror or error})"
+        if now != self.expected:
+            return f"{path}: changed while it was read; index it again when nobody writes there"
+        num_records = [row.num_records for row in found.rows]
+        num_elements = -1 if -1 in num_records else sum(num_records)
+        entry = ShardEntry(self.name, len(found.rows), num_elements, now.size, found.checksum)
+        about = json.dumps([list(entry), now.version, found.quarantined, found.notes]).encode()
+        table = rows_table(0, found.rows, self.looks.media).replace_schema_metadata({_KEY: about})
+        os.makedirs(os.path.dirname(self.path), exist_ok=True)
+        _write(self.path, table)
+        return None
 
 
-def write_record(task: TarTask, source: Source) -> str | None:
-    """Write the part file of one shard; returns what is wrong with the shard instead, if something is."""
-    path = f"{source.url}/{task.name}"
+def record_name(tar: str) -> str:
+    """Name of the record of a tar in unfinished/: a hash, as the name of a tar may already have the longest length."""
+    import xxhash
+
+    return f"{xxhash.xxh3_64_hexdigest(tar.encode(errors='surrogateescape'))}.arrow"
+
+
+def read_record(unfinished: Source, name: str) -> Piece | None:
+    """The piece of an index that a record holds; None if the record is not whole (the machine stopped)."""
+    import pyarrow as pa
+
+    def rows() -> Any:
+        return pa.ipc.open_file(pa.BufferReader(unfinished.read(name))).read_all()
+
+    def about(table: Any) -> Any:
+        return json.loads(table.schema.metadata[_KEY])
+
     try:
-        found = _look(source, task)
-        now = source.stat(task.name)
-    except TarError as error:
-        return str(error)
-    except OSError as error:
-        return str(error) if isinstance(error, SourceError) else f"{path}: cannot be read ({error.strerror or error})"
-    if now != task.expected:
-        return f"{path}: changed while it was read; index it again when nobody writes there"
-    num_records = [row.num_records for row in found.rows]
-    num_elements = -1 if -1 in num_records else sum(num_records)
-    entry = ShardEntry(task.name, len(found.rows), num_elements, now.size, found.checksum)
-    about = json.dumps([list(entry), now.version, found.quarantined, found.notes]).encode()
-    table = rows_table(0, found.rows, task.looks.media).replace_schema_metadata({"part": about})
-    os.makedirs(os.path.dirname(task.part), exist_ok=True)
-    _write_part(task.part, table)
-    return None
+        # All rows are read: blocks of zeros may follow a header that is whole.
+        entry, state, quarantined, notes = about(rows())
+    except (pa.ArrowException, OSError, KeyError, TypeError, ValueError):
+        return None
+    return Piece(ShardEntry(*entry), state, len(quarantined), rows, lambda: about(rows())[2], notes)
 
 
-def _look(source: Source, task: TarTask) -> ShardSamples:
+def _samples_of(source: Source, task: TarTask) -> ShardSamples:
     if isinstance(source, LocalSource):
         path = os.path.join(source.url, task.name)
         return read_samples(scan_all(path), path, task.looks)
@@ -64,33 +100,9 @@ def _look(source: Source, task: TarTask) -> ShardSamples:
     return read_samples(scan_far(lambda length, offset: read(offset, length), num_bytes, where), "", task.looks)
 
 
-def record_name(shard: str) -> str:
-    import xxhash
-
-    return f"{xxhash.xxh3_64_hexdigest(shard.encode(errors='surrogateescape'))}.arrow"
-
-
-def _write_part(path: str, table: pa.Table) -> None:
+def _write(path: str, table: pa.Table) -> None:
     # Arrow's own format: a parquet file of a few rows takes many times longer to write and to read.
     import pyarrow as pa
 
     with pa.ipc.new_file(path, table.schema, options=pa.ipc.IpcWriteOptions(compression="zstd")) as file:
         file.write_table(table)
-
-
-def read_record(unfinished: Source, name: str) -> Piece | None:
-    """A part file; None if it is not whole (the machine stopped), it is then made again."""
-    import pyarrow as pa
-
-    def read_part() -> Any:
-        return pa.ipc.open_file(pa.BufferReader(unfinished.read(name))).read_all()
-
-    def about(part: Any) -> Any:
-        return json.loads(part.schema.metadata[b"part"])
-
-    try:
-        # With all rows: blocks of zeros may follow a header that is whole.
-        entry, state, quarantined, notes = about(read_part())
-    except (pa.ArrowException, OSError, KeyError, TypeError, ValueError):
-        return None
-    return Piece(ShardEntry(*entry), state, len(quarantined), read_part, lambda: about(read_part())[2], notes)

@@ -1,7 +1,7 @@
-"""Samples whose members lie apart in a tar: only at its end is it known, and then each gets the reason that helps.
+"""Better reasons for samples whose members do not lie next to each other in a tar.
 
-Promises: reasons are made better, none is taken away and no sample is made; what is kept are the groups without a
-medium or text, and keys that came back.
+Only the whole tar shows that the other members of a group lie elsewhere, so the reasons are rewritten at its end. No
+line is removed and no sample is made. Memory: the groups without a medium or text, and those of keys that came back.
 """
 
 from __future__ import annotations
@@ -16,23 +16,23 @@ from shards.dataset.members.rules import MemberRules
 SORT = "sort the tar (unpack it, then: tar --sort=name -cf NEW.tar -C FOLDER .)"
 
 
-class Group(NamedTuple):
-    """Consecutive members with one key that gave no sample."""
+class FailedGroup(NamedTuple):
+    """A group of consecutive members with one key that gave no sample."""
 
     number: int
-    """Among all groups of the tar."""
+    """Number among all groups of the tar."""
     key: str
     extensions: Sequence[str]
     line: dict[str, Any]
-    """Of the quarantine."""
+    """Its line of the quarantine."""
 
 
-def explain(groups: Sequence[Group], keys_kept: set[str], rules: MemberRules) -> None:
-    """Write the reasons of those whose other members lie elsewhere in the tar.
+def explain(groups: Sequence[FailedGroup], keys_kept: set[str], rules: MemberRules) -> None:
+    """Rewrite the reasons of groups whose other members lie elsewhere in the tar.
 
-    groups: those that lack a medium or text, and those whose key came before.
+    groups: those that lack a medium or text, and those whose key came before. keys_kept: keys of the samples.
     """
-    by_key: dict[str, list[Group]] = {}
+    by_key: dict[str, list[FailedGroup]] = {}
     for group in groups:
         by_key.setdefault(group.key, []).append(group)
     for key, parts in by_key.items():
@@ -43,7 +43,7 @@ def explain(groups: Sequence[Group], keys_kept: set[str], rules: MemberRules) ->
         _explain_folders([parts[0] for key, parts in by_key.items() if len(parts) == 1 and key not in keys_kept], rules)
 
 
-def _came_back(group: Group, kept: bool, rules: MemberRules) -> str:
+def _came_back(group: FailedGroup, kept: bool, rules: MemberRules) -> str:
     try:
         choose(group.extensions, rules)
     except MemberError as error:
@@ -61,9 +61,10 @@ def _came_back(group: Group, kept: bool, rules: MemberRules) -> str:
     )
 
 
-def _explain_folders(groups: Sequence[Group], rules: MemberRules) -> None:
-    """Those that would be one sample if folders did not count, as images/0.jpg and texts/0.txt."""
-    by_name: dict[str, list[Group]] = {}
+def _explain_folders(groups: Sequence[FailedGroup], rules: MemberRules) -> None:
+    """Rewrite the reasons of groups that would be one sample if folders did not count, as images/0.jpg and
+    texts/0.txt."""
+    by_name: dict[str, list[FailedGroup]] = {}
     for group in groups:
         by_name.setdefault(group.key.rpartition("/")[2], []).append(group)
     for parts in by_name.values():

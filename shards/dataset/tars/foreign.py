@@ -1,6 +1,6 @@
-"""What a file or a folder is that is no tar and no dataset of ours: one line that says so, and what to do.
+"""Name the format of a file or folder that is neither a tar nor a dataset of ours, in one line with what to do.
 
-Promises: a few bytes and names are looked at, nothing is loaded or followed; what is not recognised gives "".
+Promises: only a few bytes and names are read, nothing is loaded or followed; an unknown format gives "".
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _ANSWERS = {
 
 
 def kind_of_file(head: bytes) -> str:
-    """What a file is by its first bytes, with what to do, as in "it is ..."; "" if that is not known."""
+    """The format of a file by its first bytes, and what to do, to follow "it is"; "" if not known."""
     if head.startswith(LFS_POINTER):
         return "a git-lfs pointer in place of the file; fetch it: git lfs pull"
     if head.startswith(b"/annex/objects/"):
@@ -41,7 +41,7 @@ def kind_of_file(head: bytes) -> str:
 ENERGON = "an Energon dataset (.nv-meta): its tars are indexed as WebDataset tars, its splits and settings are not used"
 _TO_TARS = "read it with its own reader, write its samples with webdataset.TarWriter, and index those tars"
 _MAX_INDEX = 1 << 24
-"""Bytes of an index.json that is looked into."""
+"""A longer index.json is not parsed."""
 _ENDINGS = (
     ("*.mds*", f"holds a MosaicML (MDS) dataset; {_TO_TARS}"),
     ("*.tar.*", "holds compressed tars; unpack them first, e.g. with gunzip or unzstd"),
@@ -56,11 +56,11 @@ _ENDINGS = (
 
 
 def kind_of_folder(source: Source) -> str:
-    """What a folder or URL prefix without tars is, with what to do; "" if that is not known."""
+    """The format of a folder or URL prefix without tars, and what to do; "" if not known."""
     try:
         names = source.list()
     except SourceError:
-        return ""  # whoever asks could not list it either, and says why
+        return ""  # the caller could not list it either, and reports why
     kind = _kind_of_names(source, names)
     if kind:
         return f"the folder {kind}"
@@ -80,7 +80,7 @@ def kind_of_folder(source: Source) -> str:
 
 
 def is_energon(folder: str) -> bool:
-    """Whether Energon has put its own files beside the tars of a folder of this machine."""
+    """Whether a local folder of tars has Energon's own files beside them."""
     return os.path.isdir(os.path.join(folder, ".nv-meta"))
 
 
@@ -93,7 +93,7 @@ def _kind_by_index(source: Source) -> str:
     try:
         content = load_json(source.read("index.json", 0, _MAX_INDEX), _MAX_INDEX)
     except (SourceError, ValueError):
-        return ""  # no index of anybody that is known here
+        return ""  # not an index of a known format
     if not isinstance(content, dict):
         return ""
     if isinstance(content.get("chunks"), list):
@@ -106,7 +106,7 @@ def _kind_by_index(source: Source) -> str:
 
 
 def _folders(source: Source) -> list[str]:
-    """Folders of this machine inside a folder that can be listed; none of a URL, where looking takes long."""
+    """Readable folders inside a local folder; none of a URL, where listing takes long."""
     if not isinstance(source, LocalSource):
         return []
     with os.scandir(source.url) as entries:

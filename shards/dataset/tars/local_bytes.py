@@ -1,4 +1,4 @@
-"""The bytes of a tar of this machine, read once from begin to end."""
+"""The bytes of the members of a local tar, read once from begin to end and hashed on the way."""
 
 from __future__ import annotations
 
@@ -9,17 +9,18 @@ from shards.dataset.tars.entries import Member
 from shards.dataset.tars.tar_header import TarError
 
 _PIECE = 1 << 22
-"""Bytes that are read at once where nothing has to be kept."""
+"""Bytes that are read at once."""
 TAIL = 512
-"""Bytes at the end of a medium that all have to be zero until it is taken for one that was not written."""
+"""Bytes at the end of a medium that must all be zero for it to count as not written to its end."""
 
 
 def end_of(before: bytes, piece: bytes | memoryview) -> bytes:
+    """The last TAIL bytes of `before` and `piece` together."""
     return bytes(piece[-TAIL:]) if len(piece) >= TAIL else (before + bytes(piece))[-TAIL:]
 
 
 class LocalBytes:
-    """A tar that is read once from begin to end, member by member, hashing all of it on the way."""
+    """A local tar that is read once, member by member."""
 
     def __init__(self, path: str) -> None:
         import xxhash
@@ -30,10 +31,10 @@ class LocalBytes:
         self._position = 0
         self._fd = -1
         self.tail = b""
-        """The end of the member that was read last."""
+        """The last bytes of the member that was read last, at most TAIL."""
 
     def read(self, member: Member, keep: bool) -> tuple[int | None, bytes]:
-        """(checksum, bytes if they are to be kept) of the next member."""
+        """(checksum, bytes if `keep`) of the next member. Raises TarError if the file got shorter."""
         self._advance(member.offset, None)
         digest, self.tail = self._member(), b""
         piece = self._advance(member.offset + member.size, digest, keep)
@@ -68,7 +69,7 @@ class LocalBytes:
 
 
 class NoBytes:
-    """In its place where only headers are looked at."""
+    """Stands in for `LocalBytes` if only headers are read."""
 
     tail = b""
 

@@ -1,4 +1,4 @@
-"""What an index is to know beyond names and places of members."""
+"""What an index holds beyond the names and places of members."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from shards.dataset.members.rules import MemberRules
 
 
 class Looks(NamedTuple):
-    """What an index is to know beyond names and places of members."""
+    """What an index holds beyond the names and places of members."""
 
     checksums: bool = True
-    """False: only headers are read."""
+    """Checksums of members and tars, and numbers of records; False: only headers are read."""
     media: bool = False
-    """Media facts and GOP tables."""
+    """Media facts and GOP tables, for which every medium is opened."""
     rules: MemberRules = MemberRules()
-    """Which members are read."""
+    """Which member of a sample is its medium, which are its texts."""

@@ -1,4 +1,8 @@
-"""Which tars a pattern names: a folder, a brace pattern or a glob, local or the URL of a store."""
+"""The tars that a pattern names: a folder, a brace pattern or a glob, local or the URL of a store.
+
+The tars of one dataset lie in one folder. A whole folder means its *.tar, also in capitals, and compressed tars whose
+unpacked form does not lie beside them, so that the index can report them as left out.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +17,22 @@ from shards.storage.addresses import checked, is_remote, local_path, plain_name,
 from shards.storage.local import LocalSource
 from shards.storage.open import open_source
 from shards.storage.source import Source
+
+_ALL_TARS = "*.tar"
+"""The pattern that stands for a whole folder."""
+_PACKED = (
+    ".tar.gz",
+    ".tar.bz2",
+    ".tar.xz",
+    ".tar.zst",
+    ".tar.lz4",
+    ".tar.lz",
+    ".tar.z",
+    ".tgz",
+    ".tbz2",
+    ".txz",
+    ".tzst",
+)
 
 
 class PatternError(UsageError, ValueError):
@@ -46,36 +66,25 @@ def find_tars(pattern: str, roots: Sequence[str] = ()) -> tuple[str, list[str]]:
     source = open_source(root, roots)
     if globs:
         try:
-            there = all_names(source)
+            there = _all_names(source)
         except MissingFile as error:
             raise PatternError(str(error)) from error
-        names = names.difference(globs).union(*(tars_among(there, glob) for glob in globs))
+        names = names.difference(globs).union(*(_among(there, glob) for glob in globs))
     if not names:
         found = kind_of_folder(source)
         raise PatternError(f"{pattern}: no tar found; {found or 'check the path (names should end in .tar)'}")
     return root, sorted(names)
 
 
-def all_names(source: Source) -> list[str]:
-    """Names of the files of a folder, and of what is there under a name and is no file: links that lead nowhere, ..."""
-    names = source.list()
-    return sorted({*names, *os.listdir(source.url)}) if isinstance(source, LocalSource) else names
-
-
-def names_of(pattern: str) -> list[str]:
-    """What the tars of a pattern are called in their folder; globs as they stand."""
-    from braceexpand import braceexpand
-
-    try:
-        paths = list(braceexpand(pattern))
-    except ValueError:
-        paths = [pattern]
-    names = [path.rpartition("/")[2] for path in paths]
-    return names if len(names) > 1 or names[0].endswith(".tar") or _is_glob(names[0]) else [ALL_TARS]
+def tars_beside(source: Source, pattern: str | None) -> list[str]:
+    """The names of all tars of a folder that a pattern means, of a whole folder for None. Raises SourceError."""
+    there = _all_names(source)
+    wanted = [_ALL_TARS] if pattern is None else _names_of(pattern)
+    return sorted({name for one in wanted for name in _among(there, one)})
 
 
 def check_whole(pattern: str, root: str) -> None:
-    """Refuse to put an index of one tar where that of the whole folder belongs. Raises PatternError."""
+    """Refuse to put the index of a single tar beside the tars of its folder. Raises PatternError."""
     base, _ = split_query(pattern)
     if not base.endswith(".tar") or _is_glob(base) or "{" in base:
         return
@@ -87,12 +96,8 @@ def check_whole(pattern: str, root: str) -> None:
         )
 
 
-def _is_glob(*texts: str) -> bool:
-    return any(c in text for text in texts for c in "*?[")
-
-
 def normal_place(place: str) -> str:
-    """One spelling for a place: an absolute path, or an address without a slash at its end. Raises AddressError."""
+    """The one spelling of a place: an absolute path, or an address without a slash at its end. Raises AddressError."""
     place = checked(place)
     if not is_remote(place):
         return os.path.abspath(local_path(place))
@@ -100,34 +105,29 @@ def normal_place(place: str) -> str:
     return base.rstrip("/") + (f"?{query}" if query else "")
 
 
-def _inside(address: str) -> str:
-    """What follows the host, which may have brackets."""
-    return address.partition("://")[2].partition("/")[2] if is_remote(address) else address
+def _all_names(source: Source) -> list[str]:
+    """The names in a folder; of a local one also those that are no files, such as broken links."""
+    names = source.list()
+    return sorted({*names, *os.listdir(source.url)}) if isinstance(source, LocalSource) else names
 
 
-ALL_TARS = "*.tar"
-"""The pattern that stands for a whole folder."""
-_PACKED = (
-    ".tar.gz",
-    ".tar.bz2",
-    ".tar.xz",
-    ".tar.zst",
-    ".tar.lz4",
-    ".tar.lz",
-    ".tar.z",
-    ".tgz",
-    ".tbz2",
-    ".txz",
-    ".tzst",
-)
+def _names_of(pattern: str) -> list[str]:
+    """The last parts of the paths that a pattern means; globs as they stand."""
+    from braceexpand import braceexpand
+
+    try:
+        paths = list(braceexpand(pattern))
+    except ValueError:
+        paths = [pattern]
+    names = [path.rpartition("/")[2] for path in paths]
+    return names if len(names) > 1 or names[0].endswith(".tar") or _is_glob(names[0]) else [_ALL_TARS]
 
 
-def tars_among(names: Iterable[str], pattern: str) -> set[str]:
-    """The names that a pattern means. A whole folder holds those in capitals too, and compressed ones that lie beside
-    plain tars and were not unpacked there: whoever indexes it says that they are left out."""
+def _among(names: Iterable[str], pattern: str) -> set[str]:
+    """The names that a pattern without braces means."""
     names = set(names)
     found = {name for name in names if fnmatchcase(name, pattern)}
-    if pattern != ALL_TARS:
+    if pattern != _ALL_TARS:
         return found
     found |= {name for name in names if name.lower().endswith(".tar")}
     packed = {name for name in names if name.lower().endswith(_PACKED) and _unpacked(name) not in found}
@@ -137,3 +137,12 @@ def tars_among(names: Iterable[str], pattern: str) -> set[str]:
 def _unpacked(name: str) -> str:
     stem = name.rpartition(".")[0]
     return stem if stem.lower().endswith(".tar") else stem + ".tar"
+
+
+def _is_glob(*texts: str) -> bool:
+    return any(c in text for text in texts for c in "*?[")
+
+
+def _inside(address: str) -> str:
+    """The path of an address without its host, which may have brackets."""
+    return address.partition("://")[2].partition("/")[2] if is_remote(address) else address

@@ -1,6 +1,6 @@
-"""Reasons of the quarantine, counted: which few things are wrong with many samples.
+"""Counts of the reasons of a quarantine: which few faults concern many samples.
 
-Promises: reasons that differ in numbers, in quotes or in brackets are one; memory is bounded, whatever the data says.
+Promises: reasons that differ only in numbers, quotes or brackets are counted as one; memory is bounded for any data.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ _REMEDY = "correct it or fetch it again, or accept the loss"
 
 
 class Reasons:
-    """Counts of reasons, with the first of each as it stands."""
+    """Counts of reasons, with the first line of each."""
 
     def __init__(self) -> None:
         self._counts: Counter[str] = Counter()
@@ -33,10 +33,10 @@ class Reasons:
         self._counts[kind] += 1
 
     def top(self, most: int = 10) -> list[dict[str, Any]]:
-        """The commonest: {"count", "reason", "shard", "member"}, the last three of the first such line."""
+        """The most frequent reasons: {"count", "reason", "shard", "member"}, the last three of the first such line."""
         return [{"count": count, **self._first[kind]} for kind, count in self._counts.most_common(most)]
 
 
 def with_remedy(reason: str) -> str:
-    """A reason that also says what can be done."""
+    """The reason with what can be done about it, if it does not say so already."""
     return reason if ";" in reason else f"{reason}; {_REMEDY}"

@@ -1,4 +1,4 @@
-"""A tar of a store, whose headers are found while its bytes pass by once."""
+"""A tar of a store, read once: headers are found, members hashed and kept in one pass over its bytes."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from shards.dataset.tars.tar import walk
 from shards.dataset.tars.tar_header import TarError
 
 _AHEAD = 2
-"""Requests to a store that are on their way while a piece is looked at."""
+"""Requests to a store that are under way while a piece is processed."""
 ReadRange = Callable[[int, int], bytes]
-"""(offset, length) -> bytes of one file, fewer only where it ends."""
+"""(offset, length) -> bytes of one file, fewer only at its end."""
 
 
 class TarStream:
-    """A tar whose headers are found while its bytes pass by, once; of a sample, texts and medium are kept meanwhile.
+    """A tar of a store, of which the medium and the texts of the current sample are kept.
 
-    A member is given out before its bytes are taken, so a sample has passed when the first member of the next is given
-    out, whose bytes are still to come.
+    A member is given out before its bytes are read. So when the first member of the next sample is given out, all
+    bytes of the sample before have been read, and none of the next.
     """
 
     def __init__(self, read: ReadRange, num_bytes: int, where: str, looks: Looks, piece_bytes: int) -> None:
@@ -42,19 +42,20 @@ class TarStream:
         self._coming: deque[Future[bytes]] = deque()
         self._key: str | None = None
         self._kept: list[tuple[str, int]] = []
-        """Extension and offset of what is the medium, the json and the other text so far."""
+        """(extension, offset) of the members that are medium, JSON and other text of the sample so far."""
         self._seen: dict[int, tuple[int, bytes]] = {}
         self.tail = b""
-        """The end of the member that passed last."""
+        """The last bytes of the member that was read last, at most TAIL."""
 
     def members(self) -> Iterator[Entry]:
+        """The entries of the tar, each before its bytes are read."""
         for member in walk(self._read_at, self._num_bytes, self._where):
             yield member
             if isinstance(member, Member):
                 self._pass(member)
 
     def read(self, member: Member, keep: bool) -> tuple[int | None, bytes]:
-        """(checksum, bytes if they are to be kept) of a member of the sample that has passed."""
+        """(checksum, bytes if they were kept) of a member of the sample that was read last."""
         return self._seen[member.offset]
 
     def finish(self) -> str:
@@ -81,7 +82,7 @@ class TarStream:
         self._seen[member.offset] = digest.intdigest() & 0xFFFFFFFF, b"".join(kept)
 
     def _is_kept(self, member: Member, ext: str) -> bool:
-        """True if `choose` may take this member, as far as the sample has been seen; what it took before is let go."""
+        """Whether a reader would take this member, as far as the sample is known; bytes kept in vain are dropped."""
         candidates = [*self._kept, (ext, member.offset)]
         found = find_members([name for name, _ in candidates], self._looks.rules)
         self._kept = [candidates[number] for number in found if number is not None]
@@ -102,7 +103,7 @@ class TarStream:
         return b"".join(self._take(offset + length))
 
     def _take(self, stop: int) -> Iterator[memoryview]:
-        """The bytes up to stop or the end of the file, hashed."""
+        """Read and hash the bytes up to `stop` or the end of the file."""
         stop = min(stop, self._num_bytes)
         while self._position < stop:
             if not self._piece:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 
-from shards.dataset.writing.target import UNFINISHED, Names, write_bytes
+from shards.dataset.writing.target import UNFINISHED
 from shards.dataset.writing.write_error import WriteError, naming
 from shards.storage.open import open_source
+from shards.storage.source import Names
 
 
 class LocalTarget:
@@ -33,7 +34,7 @@ class LocalTarget:
                 f"{folder}: another process is writing this dataset; wait for it or choose another place"
             ) from error
         except OSError:
-            pass  # a file system without locks (some NFS): a second writer goes unnoticed there, as on remote stores
+            pass  # a file system without locks (some NFS): a second writer goes unnoticed there
 
     def list(self) -> Names:
         return self.source.list()
@@ -64,24 +65,28 @@ class LocalTarget:
             finally:
                 os.close(folder)
 
-    def stage(self, name: str, write: Callable[[str], None]) -> str:
+    @contextmanager
+    def stage(self, name: str) -> Iterator[str]:
         path = self.scratch(name)
         with naming(os.path.join(self.url, name)):
             try:
-                write(path)
+                yield path
                 with open(path, "rb") as file:
                     os.fsync(file.fileno())
             except BaseException:
                 with suppress(FileNotFoundError):
                     os.unlink(path)
                 raise
-        return path
 
-    def produce(self, name: str, write: Callable[[str], None]) -> None:
-        self.publish(self.stage(name, write), name)
+    @contextmanager
+    def produce(self, name: str) -> Iterator[str]:
+        with self.stage(name) as path:
+            yield path
+        self.publish(path, name)
 
     def put(self, name: str, data: bytes) -> None:
-        self.produce(name, lambda path: write_bytes(path, data))
+        with self.produce(name) as path, open(path, "wb") as file:
+            file.write(data)
 
     def clear(self) -> None:
         if os.path.isdir(self._aside):
@@ -89,7 +94,7 @@ class LocalTarget:
                 shutil.rmtree(self._aside)
 
     def release(self) -> None:
-        # Sources keep files open, new ones have none: the disk can be unmounted while someone still holds the writer.
+        # Sources keep files open and new ones have none, so the disk can be unmounted while the writer object lives.
         self.source, self.unfinished = open_source(self.url), open_source(self._aside)
         if self._lock >= 0:
             os.close(self._lock)

@@ -1,4 +1,7 @@
-"""One sample on its way into a dataset: its members, checked."""
+"""The two members of a new sample, KEY.EXT and KEY.json, checked before they are written.
+
+A key or extension that a WebDataset reader would drop or read as another one is refused.
+"""
 
 from __future__ import annotations
 
@@ -11,14 +14,28 @@ from shards.dataset.index.rows import MAX_MEDIA_BYTES, MAX_TEXT_BYTES
 from shards.media.kinds import MEDIA_EXTENSIONS
 
 _MAX_NAME_BYTES = 100
-"""What the name field of a tar header holds."""
+"""Bytes of the name field of a tar header."""
 
 
 class SampleRefused(PrintableError, ValueError):
-    """A sample that does not belong into a dataset: bad key, unknown extension, text that is no json. Quarantine it."""
+    """A sample that cannot be written: bad key, unknown extension, text that is no JSON. Quarantine it."""
 
 
-def check_key(key: str) -> None:
+class DuplicateKey(SampleRefused):
+    """A key that the dataset already has."""
+
+
+def new_members(
+    key: str, media: bytes, ext: str, records: Sequence[Mapping[str, Any]], meta: Mapping[str, Any]
+) -> dict[str, bytes]:
+    """Extension -> bytes of the members of a sample. Raises SampleRefused."""
+    members = {"json": _text_member(key, records, meta), ext: media}
+    _check_key(key)
+    _check_members(key, members)
+    return members
+
+
+def _check_key(key: str) -> None:
     def refuse(why: str) -> SampleRefused:
         return SampleRefused(f"key {key!r} {why}")
 
@@ -34,7 +51,7 @@ def check_key(key: str) -> None:
         raise refuse("starts with an underscore; WebDataset drops such names")
 
 
-def check_members(key: str, members: Mapping[str, bytes]) -> None:
+def _check_members(key: str, members: Mapping[str, bytes]) -> None:
     for ext, data in members.items():
         if ext not in ("json", *MEDIA_EXTENSIONS):
             raise SampleRefused(f"key {key!r}: extension {ext!r} is unknown; known: {', '.join(MEDIA_EXTENSIONS)}")
@@ -48,7 +65,7 @@ def check_members(key: str, members: Mapping[str, bytes]) -> None:
         raise SampleRefused(f"key {key!r}: the medium itself is called json")
 
 
-def text_member(key: str, records: Sequence[Mapping[str, Any]], meta: Mapping[str, Any]) -> bytes:
+def _text_member(key: str, records: Sequence[Mapping[str, Any]], meta: Mapping[str, Any]) -> bytes:
     if not records or not all(isinstance(record, Mapping) for record in records):
         raise SampleRefused(f"key {key!r}: needs a list of one or more records (objects), has {str(records)[:80]}")
     if "records" in meta:

@@ -1,4 +1,4 @@
-"""quarantine.jsonl: what a dataset left out, one JSON line a sample, with the reason."""
+"""quarantine.jsonl: the samples that a dataset left out, one JSON line each, with the reason."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ QUARANTINE_FILE = "quarantine.jsonl"
 
 
 def read_quarantine(source: Source) -> dict[str, list[dict[str, Any]]]:
-    """The lines of quarantine.jsonl by the shard that they name. Raises DatasetError."""
+    """Shard name -> lines of the quarantine that name it. Raises DatasetError."""
     try:
         lines = source.read(QUARANTINE_FILE).splitlines()
     except MissingFile:

@@ -5,15 +5,17 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from shards.base.errors import AccessDenied, MissingFile
 from shards.base.redact import shown
 from shards.dataset.writing.claim import CLAIM_FILE, Claim, Taken
-from shards.dataset.writing.target import UNFINISHED, Names
+from shards.dataset.writing.target import UNFINISHED
 from shards.dataset.writing.write_error import WriteError, naming
 from shards.storage.addresses import below
 from shards.storage.open import open_source
+from shards.storage.source import Names
 
 
 class RemoteTarget:
@@ -30,7 +32,7 @@ class RemoteTarget:
         self._claim: Claim | None = None
 
     def _hold(self) -> None:
-        """Be the one run that writes here, from its first file on. Raises WriteError."""
+        """Claim the place before the first file, and check the claim before each further one. Raises WriteError."""
         try:
             if self._claim is None:
                 with naming(f"{self.url}/{UNFINISHED}/{CLAIM_FILE}"):
@@ -64,14 +66,17 @@ class RemoteTarget:
             self._files.put_file(path, f"{self._prefix}/{name}")
         os.unlink(path)
 
-    def stage(self, name: str, write: Callable[[str], None]) -> str:
+    @contextmanager
+    def stage(self, name: str) -> Iterator[str]:
         path = self.scratch(name)
         with naming(path):
-            write(path)
-        return path
+            yield path
 
-    def produce(self, name: str, write: Callable[[str], None]) -> None:
-        self.publish(self.stage(name, write), name)
+    @contextmanager
+    def produce(self, name: str) -> Iterator[str]:
+        with self.stage(name) as path:
+            yield path
+        self.publish(path, name)
 
     def put(self, name: str, data: bytes) -> None:
         self._hold()
@@ -80,7 +85,7 @@ class RemoteTarget:
 
     def clear(self) -> None:
         self._hold()
-        # What the parts belong to is said by a json file, which goes last.
+        # A json file says what the other files belong to, so it goes last.
         with naming(f"{self.url}/{UNFINISHED}"):
             for name in sorted(self.list_unfinished(), key=lambda name: name.endswith(".json")):
                 self._files.rm_file(f"{self._prefix}/{UNFINISHED}/{name}")

@@ -25,48 +25,25 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from functools import lru_cache
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from shards.base.errors import DatasetError
-from shards.base.json_text import load_json
 from shards.dataset.index.dataset_file import dataset_json
 from shards.dataset.index.files import DATASET_FILE, FORMAT_VERSION, INDEX_FILE, SHARDS_FILE
 from shards.dataset.index.rows import SampleRow
 from shards.dataset.index.shards_file import write_shards
 from shards.dataset.index.write_index import rows_table, write_index
-from shards.dataset.tars.entries import BLOCK
-from shards.dataset.writing.conversion import AlreadyFinished, WriteSummary, damage, finished, first_difference
-from shards.dataset.writing.new_sample import SampleRefused, check_key, check_members, text_member
+from shards.dataset.tars.entries import BLOCK, padded
+from shards.dataset.writing.conversion import WriteSummary, unfinished_shards
+from shards.dataset.writing.key_table import KeyTable
+from shards.dataset.writing.new_sample import DuplicateKey, new_members
 from shards.dataset.writing.open_shard import OpenShard
 from shards.dataset.writing.open_target import open_target
 from shards.dataset.writing.quarantine import QUARANTINE_FILE
-from shards.dataset.writing.shard_record import ShardRecord, write_part
+from shards.dataset.writing.shard_record import ShardRecord, read_rows
 from shards.dataset.writing.target import UNFINISHED, Target
-from shards.dataset.writing.write_error import WriteError
 from shards.media.facts import KeyFrames, MediaFacts
 from shards.storage.addresses import is_remote
-from shards.storage.file import SourceFile
-
-if TYPE_CHECKING:
-    import pyarrow as pa
-
-__all__ = [
-    "QUARANTINE_FILE",
-    "AlreadyFinished",
-    "DatasetWriter",
-    "DuplicateKey",
-    "SampleRefused",
-    "WriteError",
-    "WriteSummary",
-]
-
-_CONVERSION = "conversion.json"
-
-
-class DuplicateKey(SampleRefused):
-    """A key that the dataset already has."""
 
 
 class DatasetWriter:
@@ -104,15 +81,18 @@ class DatasetWriter:
             **({"key_frames": True} if key_frames else {}),
         }
         self._key_frames = key_frames
-        self._parts: list[ShardRecord] = []
+        self._records: list[ShardRecord] = []
         self._pending_quarantine: list[dict[str, Any]] = []
         self._shard: OpenShard | None = None
-        self._shard_of_key: dict[int, int] = {}
+        self._keys = KeyTable(self._read_keys)
         self._state = "open"
         self.rows_done = 0
-        self._part_keys = lru_cache(maxsize=16)(self._read_part_keys)
         try:
-            self._begin()
+            for record, rows in unfinished_shards(self._target, self._conversion):
+                for key in rows.column("key").to_pylist():
+                    self._keys.add(key, self._next_number())
+                self._records.append(record)
+                self.rows_done = record.rows_done
         except BaseException:
             self._target.release()
             raise
@@ -134,19 +114,16 @@ class DatasetWriter:
         Raises SampleRefused, DuplicateKey, WriteError.
         """
         self._check_open()
-        members = {"json": text_member(key, records, meta), ext: media}
-        check_key(key)
-        check_members(key, members)
-        place = _key_hash(key)
-        self._check_duplicate(key, place)
-        size = sum(BLOCK + -(-len(data) // BLOCK) * BLOCK for data in members.values())
+        members = new_members(key, media, ext, records, meta)
+        self._check_duplicate(key)
+        size = sum(BLOCK + padded(len(data)) for data in members.values())
         if self._shard is not None and self._shard.num_bytes + size > self._max_shard_bytes:
             self._finish_shard()
         with self._breaking():
             if self._shard is None:
                 self._shard = OpenShard(self._target.scratch(f"{self._next_number():06d}.tar"))
             self._shard.add(key, members, SampleRow(key, (), len(records), facts, key_frames), size)
-        self._shard_of_key[place] = self._next_number()
+        self._keys.add(key, self._next_number())
         self.rows_done += 1
         if len(self._shard.rows) >= self._samples_per_shard:
             self._finish_shard()
@@ -165,8 +142,9 @@ class DatasetWriter:
         if self._shard is not None:
             self._finish_shard()
         with self._breaking():
-            shards = [part.entry for part in self._parts]
-            quarantined = [line for part in self._parts for line in part.quarantined] + self._pending_quarantine
+            shards = [record.entry for record in self._records]
+            quarantined = [line for record in self._records for line in record.quarantined]
+            quarantined += self._pending_quarantine
             summary = WriteSummary(
                 num_rows=self.rows_done,
                 num_samples=sum(shard.num_samples for shard in shards),
@@ -177,18 +155,15 @@ class DatasetWriter:
             )
             assert summary.num_rows == summary.num_samples + summary.num_quarantined, summary
             target = self._target
-            tables = (self._read_part(number) for number in range(len(shards)))
-            contents: list[str] = []
-            target.produce(
-                INDEX_FILE,
-                lambda path: contents.append(write_index(path, tables, summary.num_samples, self._key_frames)),
-            )
-            target.produce(SHARDS_FILE, lambda path: write_shards(path, shards))
+            tables = (read_rows(target.unfinished, number) for number in range(len(shards)))
+            with target.produce(INDEX_FILE) as path:
+                content = write_index(path, tables, summary.num_samples, self._key_frames)
+            with target.produce(SHARDS_FILE) as path:
+                write_shards(path, shards)
             lines = "".join(json.dumps(line, ensure_ascii=True) + "\n" for line in quarantined)
             target.put(QUARANTINE_FILE, lines.encode())
             name, provenance = self._conversion["name"], self._conversion["provenance"]
-            said = dataset_json(name, shards, len(quarantined), provenance, content=contents[-1])
-            target.put(DATASET_FILE, said)
+            target.put(DATASET_FILE, dataset_json(name, shards, len(quarantined), provenance, content=content))
             target.clear()
         self._state = "closed"
         target.release()
@@ -215,66 +190,11 @@ class DatasetWriter:
         else:
             self.abort()
 
-    # ------------------------------------------------------------ start and resume
-
-    def _begin(self) -> None:
-        target = self._target
-        files = target.list()
-        if DATASET_FILE in files:
-            target.clear()  # a conversion killed between writing dataset.json and this
-            raise finished(target.source, files, QUARANTINE_FILE, self._conversion)
-        leftover = target.list_unfinished()
-        if _CONVERSION not in leftover:
-            shards = [name for name in files if name.endswith(".tar")]
-            if shards:
-                raise DatasetError(
-                    f"{target.url}: holds {len(shards)} tar files ({shards[0]}, ...) that no unfinished conversion "
-                    "accounts for; choose an empty place"
-                )
-            target.put(f"{UNFINISHED}/{_CONVERSION}", json.dumps(self._conversion, indent=2).encode())
-            return
-        self._check_same_conversion()
-        parts = [name.removesuffix(".parquet") for name in leftover if name.endswith(".parquet")]
-        numbers = sorted(int(part) for part in parts if part.isdecimal())
-        if numbers != list(range(len(numbers))):
-            raise DatasetError(
-                f"{target.url}/{UNFINISHED}: files are missing among {numbers}; delete {target.url}, start over"
-            )
-        for number in numbers:
-            table = self._read_part(number)
-            part = ShardRecord.from_metadata(table.schema.metadata[b"part"])
-            found = damage(target.source, part.entry, part.version) if part.entry.name in files else "is missing"
-            if found:
-                again = f"{target.url}/{UNFINISHED}/{number:06d}.parquet"
-                raise DatasetError(
-                    f"{target.url}/{part.entry.name}: should have {part.entry.bytes} bytes, {found}; delete {again} "
-                    f"and those behind it to make it and the shards behind it again, or delete {target.url} and start "
-                    "over"
-                )
-            self._parts.append(part)
-            for key in table.column("key").to_pylist():
-                self._shard_of_key[_key_hash(key)] = number
-        self.rows_done = self._parts[-1].rows_done if self._parts else 0
-
-    def _check_same_conversion(self) -> None:
-        path = f"{self._target.url}/{UNFINISHED}/{_CONVERSION}"
-        try:
-            before = load_json(self._target.unfinished.read(_CONVERSION))
-        except ValueError as error:
-            raise DatasetError(f"{path}: not valid json ({error}); delete {self._target.url} and start over") from error
-        difference = first_difference(before, self._conversion)
-        if difference is not None:
-            name, was, now = difference
-            raise DatasetError(
-                f"{self._target.url}: holds an unfinished conversion with {name} = {was!r}, this one has "
-                f"{'none' if now is None else repr(now)}; start the same conversion again, or delete the folder to "
-                "start over"
-            )
-
-    # ------------------------------------------------------------ shards and parts
+    # ------------------------------------------------------------ shards and keys
 
     def _next_number(self) -> int:
-        return len(self._parts)
+        """Number of the open shard, or of the one that would be opened next."""
+        return len(self._records)
 
     def _finish_shard(self) -> None:
         shard, number = self._shard, self._next_number()
@@ -282,35 +202,27 @@ class DatasetWriter:
         name = f"{number:06d}.tar"
         with self._breaking():
             rows, entry = shard.finish(name)
-            part = ShardRecord(entry, self.rows_done, self._pending_quarantine)
+            record = ShardRecord(entry, self.rows_done, self._pending_quarantine)
             self._target.publish(shard.path, name)
             if is_remote(self._target.url):
-                part = replace(part, version=self._target.source.stat(name).version)
-            # The part file is the commit: a shard without one is written again by the next attempt, to the same bytes.
-            table = rows_table(number, rows, self._key_frames).replace_schema_metadata({"part": part.to_metadata()})
-            self._target.produce(f"{UNFINISHED}/{number:06d}.parquet", lambda path: write_part(path, table))
-        self._parts.append(part)
+                record = replace(record, version=self._target.source.stat(name).version)
+            # The commit: a shard without a record is written again by the next attempt, to the same bytes.
+            with self._target.produce(f"{UNFINISHED}/{ShardRecord.file_name(number)}") as path:
+                record.write(path, rows_table(number, rows, self._key_frames))
+        self._records.append(record)
         self._shard, self._pending_quarantine = None, []
 
-    def _read_part(self, number: int) -> pa.Table:
-        import pyarrow.parquet as pq
+    def _read_keys(self, number: int) -> list[str]:
+        keys: list[str] = read_rows(self._target.unfinished, number).column("key").to_pylist()
+        return keys
 
-        return pq.ParquetFile(SourceFile(self._target.unfinished, f"{number:06d}.parquet")).read(use_threads=False)
-
-    def _read_part_keys(self, number: int) -> dict[str, int]:
-        return {key: row for row, key in enumerate(self._read_part(number).column("key").to_pylist())}
-
-    def _check_duplicate(self, key: str, place: int) -> None:
-        number = self._shard_of_key.get(place)
-        if number is None:
-            return
-        if number == self._next_number() and self._shard is not None:
-            first = next((i for i, row in enumerate(self._shard.rows) if row.key == key), None)
-        else:
-            first = self._part_keys(number).get(key)
-        if first is not None:  # else: two keys with one 64-bit hash
+    def _check_duplicate(self, key: str) -> None:
+        open_keys = (row.key for row in self._shard.rows) if self._shard is not None else ()
+        found = self._keys.find(key, self._next_number(), open_keys)
+        if found is not None:
+            number, sample = found
             raise DuplicateKey(
-                f"key {key!r} of input row {self.rows_done} is taken already by sample {first} of {number:06d}.tar; "
+                f"key {key!r} of input row {self.rows_done} is taken already by sample {sample} of {number:06d}.tar; "
                 "keys must be unique in a dataset"
             )
 
@@ -330,15 +242,3 @@ class DatasetWriter:
                 self._shard = None
             self._target.release()
             raise
-
-
-# ---------------------------------------------------------------- one sample
-
-
-def _key_hash(key: str) -> int:
-    import xxhash
-
-    return xxhash.xxh3_64_intdigest(key.encode())
-
-
-# ---------------------------------------------------------------- one shard

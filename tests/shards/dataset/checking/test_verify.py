@@ -12,7 +12,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from shards.base.errors import SourceError
-from shards.dataset.checking.header_differences import is_sample_member
 from shards.dataset.checking.problems import ShardReport
 from shards.dataset.checking.verify import check_shard
 from shards.dataset.checking.verify_members import ShardMembers
@@ -350,20 +349,3 @@ def test_only_the_medium_that_a_reader_takes_is_decoded(tmp_path: Path, make_cli
     rows = rows_of(tmp_path, members, probe(members["a.mp4"], "a.mp4"))
     report = shard_of(tmp_path, members, rows, decoder=open_decoder("cpu"))
     assert not report.problems and report.num_decoded == 1
-
-
-@pytest.mark.parametrize(
-    ("name", "expected"),
-    [
-        ("a.jpg", True),
-        ("a/b.tar.gz", True),
-        ("a.b/c.jpg", True),
-        ("README", False),
-        (".hidden", False),
-        ("a/.x.jpg", False),
-        ("__a__.json", False),
-        ("a.", False),
-    ],
-)
-def test_names_that_webdataset_skips_are_no_members(name: str, expected: bool) -> None:
-    assert is_sample_member(name) is expected

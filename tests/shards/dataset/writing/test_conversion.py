@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from shards.base.errors import DatasetError
-from shards.dataset.writing.conversion import AlreadyFinished, WriteSummary, first_difference
+from shards.dataset.writing.conversion import AlreadyFinished, WriteSummary
 from shards.dataset.writing.writer import DatasetWriter
 from shards.media.facts import MediaFacts
 
@@ -57,7 +58,15 @@ def test_a_finished_dataset_that_lost_a_file_is_not_called_done(tmp_path: Path) 
         convert(tmp_path)
 
 
-def test_differences_are_told_by_their_path() -> None:
-    assert first_difference({"a": {"b": 1}}, {"a": {"b": 1}}) is None
-    assert first_difference({"a": {"b": 1}}, {"a": {"b": 2}}) == ("a.b", 1, 2)
-    assert first_difference({"a": {"b": 1}, "c": 3}, {"a": {"b": 1}}) == ("c", 3, None)
+@pytest.mark.parametrize(
+    ("before", "now", "message"),
+    [
+        ({"a": {"b": 1}}, {"a": {"b": 2}}, "provenance.a.b = 1, this one has 2"),
+        ({"a": {"b": 1}, "c": 3}, {"a": {"b": 1}}, "provenance.c = 3, this one has none"),
+    ],
+)
+def test_a_difference_is_named_by_its_path(tmp_path: Path, before: Any, now: Any, message: str) -> None:
+    DatasetWriter(tmp_path, "toy", provenance=before).abort()
+    with pytest.raises(DatasetError, match=re.escape(message)):
+        DatasetWriter(tmp_path, "toy", provenance=now)
+    DatasetWriter(tmp_path, "toy", provenance=before).abort()

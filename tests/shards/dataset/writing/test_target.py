@@ -20,13 +20,15 @@ def target(request: pytest.FixtureRequest, tmp_path: Path) -> Target:
 
 def test_what_is_put_or_produced_is_listed_and_read(target: Target) -> None:
     target.put("a.json", b"{}")
-    target.produce("b.bin", lambda path: _write(path, b"bytes"))
+    with target.produce("b.bin") as path:
+        Path(path).write_bytes(b"bytes")
     assert target.list() == ["a.json", "b.bin"] and target.source.read("b.bin") == b"bytes"
     target.release()
 
 
 def test_a_staged_file_appears_when_it_is_published(target: Target) -> None:
-    staged = target.stage("a.bin", lambda path: _write(path, b"new"))
+    with target.stage("a.bin") as staged:
+        Path(staged).write_bytes(b"new")
     assert "a.bin" not in target.list()
     target.publish(staged, "a.bin")
     assert target.list() == ["a.bin"] and not os.path.exists(staged)
@@ -35,7 +37,8 @@ def test_a_staged_file_appears_when_it_is_published(target: Target) -> None:
 
 def test_unfinished_work_is_apart_and_can_be_cleared(target: Target) -> None:
     target.put(f"{UNFINISHED}/work.json", b"{}")
-    target.produce(f"{UNFINISHED}/0.parquet", lambda path: _write(path, b"part"))
+    with target.produce(f"{UNFINISHED}/0.parquet") as path:
+        Path(path).write_bytes(b"part")
     assert target.list() == [] and target.list_unfinished() == ["0.parquet", "work.json"]
     target.clear()
     assert target.list_unfinished() == []
@@ -53,15 +56,9 @@ def test_a_local_folder_has_one_writer_at_a_time(tmp_path: Path) -> None:
 def test_a_failure_names_the_path_and_leaves_nothing(tmp_path: Path) -> None:
     target = open_target(str(tmp_path))
 
-    def fail(path: str) -> None:
-        Path(path).write_bytes(b"half")
-        raise OSError(28, "No space left on device")
-
-    with pytest.raises(WriteError, match=r"a\.bin: cannot be written \(No space left.*the disk is full: free space"):
-        target.produce("a.bin", fail)
+    with pytest.raises(WriteError, match=r"a\.bin: cannot be written \(No space left.*the disk is full: free space"):  # noqa: SIM117
+        with target.produce("a.bin") as path:
+            Path(path).write_bytes(b"half")
+            raise OSError(28, "No space left on device")
     assert target.list() == [] and target.list_unfinished() == []
     target.release()
-
-
-def _write(path: str, data: bytes) -> None:
-    Path(path).write_bytes(data)

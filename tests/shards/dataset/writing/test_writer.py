@@ -18,9 +18,9 @@ import pytest
 from shards.base.errors import DatasetError
 from shards.dataset.index.index import Index
 from shards.dataset.writing.conversion import AlreadyFinished, WriteSummary
-from shards.dataset.writing.new_sample import SampleRefused
+from shards.dataset.writing.new_sample import DuplicateKey, SampleRefused
 from shards.dataset.writing.write_error import WriteError
-from shards.dataset.writing.writer import DatasetWriter, DuplicateKey
+from shards.dataset.writing.writer import DatasetWriter
 from shards.media.facts import KeyFrames, MediaFacts
 from shards.read.reader import Reader
 from shards.storage.open import open_source
