@@ -1,9 +1,8 @@
-"""The command line: `python -m shards VERB PATH ...`, one module per verb, and the kit of all commands.
+"""The program `python -m shards VERB PATH ...`; its verbs are in verbs/, a module for each.
 
-The kit (exit codes, options, progress, output, programs) is shared by shards, tools and mcg. Promises: a path is a
-folder or the URL of a store; --json prints one JSON object on stdout and nothing else there; progress goes to stderr;
-text that comes from data is shown with its control characters spelled out. Errors are one line on stderr, and exit
-codes are those of exit_codes.py.
+Promises: a path is a folder or the URL of a store. --json prints one JSON object on stdout and nothing else there;
+progress goes to stderr. Text from data is shown with its control characters spelled out. Errors are one line on
+stderr, and exit codes are those of exit_codes.py.
 """
 
 from __future__ import annotations

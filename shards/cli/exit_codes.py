@@ -1,7 +1,7 @@
 """How every command of shards, tools and mcg ends: one table of exit codes, and an error as one line on stderr.
 
-An error that users, their data or their machines cause is one line; with --debug its traceback comes before the line. A
-bug always shows its traceback, because a run of days must not be repeated to find it.
+An error caused by the user, the data or the machine is one line; with --debug its traceback comes first. A bug always
+shows its traceback, so that a run of days need not be repeated to find it.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def one_line_errors(
         complain(stopped)
         raise typer.Exit(STOPPED) from None
     except (typer.Exit, typer.Abort, BrokenPipeError):
-        raise  # typer ends quietly where the reader of a pipe is gone
+        raise  # typer ends quietly when the reader of a pipe has gone
     except Exception as error:
         code = _exit_code(error, also)
         if debug or code == BUG:
@@ -56,7 +56,9 @@ def one_line_errors(
 
 def _exit_code(error: Exception, also: tuple[type[Exception], ...] = ()) -> int:
     """The exit code for an error; also: further exceptions that are no bugs."""
-    if isinstance(error, AssertionError):  # also one with a printable text: accounts that do not add up
+    if isinstance(
+        error, AssertionError
+    ):  # also AccountingError, whose text is printable: accounts that do not add up are a bug
         return BUG
     if isinstance(error, UsageError):
         return WRONG_USAGE

@@ -1,7 +1,6 @@
-"""Results on stdout: one JSON object, or tables that look alike in every command.
+"""Print results on stdout: one JSON object, or tables that look alike in every command.
 
-Promises: data is hostile, so nothing of it reaches a terminal as an escape sequence or as markup; a table in a pipe
-keeps its columns.
+Promises: nothing from data reaches a terminal as an escape sequence or as markup; a table in a pipe keeps its columns.
 """
 
 from __future__ import annotations
@@ -51,7 +50,7 @@ def facts_table(title: str, rows: Iterable[tuple[str, str]]) -> Table:
 
 
 def print_examples(heading: str, examples: Sequence[str], count: int) -> None:
-    """The first of `count` on stdout, and how many more there are; nothing when there is none."""
+    """Print the first of `count` examples, and how many more there are; print nothing if there is none."""
     from rich.text import Text
 
     if examples:

@@ -1,8 +1,7 @@
-"""HTML pages that people open in a browser, made of data that may be hostile.
+"""HTML pages made of data that may be hostile.
 
-Promises: a page is one file that loads nothing and runs nothing: its policy allows pictures inside it and its own
-style, and nothing else; whatever is put into it is text (escaped), and printable: nothing hides in it, and nothing
-reverses a line.
+Promises: a page is one file that loads nothing and runs nothing: its content security policy allows pictures inside
+it, its own style, and nothing else. Every value is escaped and printable, so it cannot hide text or reverse a line.
 """
 
 from __future__ import annotations
@@ -19,11 +18,11 @@ HEAD = f"""<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta http-equiv="Content-Security-Policy" content="{POLICY}">
 <meta name="referrer" content="no-referrer">
 """
-"""How every page begins; what comes after is under the policy."""
+"""The beginning of every page; the policy holds for what follows."""
 
 
 def page_template(body: str) -> Template:
-    """The template of a page, from its title on. What a variable says is text."""
+    """The template of a page, from its title on. Values of variables are escaped."""
     from jinja2 import Environment
 
     environment = Environment(autoescape=True, trim_blocks=True, finalize=_shown)

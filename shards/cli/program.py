@@ -1,7 +1,7 @@
-"""Programs: how `python -m shards`, `python -m tools` and the commands of mcg are set up and started.
+"""Set up and start programs: `python -m shards`, `python -m tools` and the commands of mcg.
 
-Every program has completion for the shell (--install-completion) and its --help in plain text; what reaches the
-terminal past us (warnings of libraries, an error that nobody caught) is printable, too.
+Every program has shell completion (--install-completion) and plain-text help. Warnings of libraries and uncaught errors
+are printed as printable text, too.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ def new_program() -> typer.Typer:
 
 
 def start(program: typer.Typer, name: str) -> None:
-    """Run a program, and end the process. name: how it is typed, where it has no script of its own."""
+    """Run a program, and end the process. name: how it is typed if it is started as a module or a file."""
     guard_terminal()
     is_module = os.path.basename(sys.argv[0]).endswith(".py")
     program(prog_name=name if is_module else None)

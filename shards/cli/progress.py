@@ -1,7 +1,7 @@
 """Progress of a command: a bar on a terminal, and elsewhere a heartbeat line every minute; both on stderr.
 
-A heartbeat says how much is done, how fast, and how long the rest takes; it comes from a thread, so that a log shows
-also that nothing moves. Rates are those of this run: what an earlier run had done counts as done and not as speed.
+A heartbeat says how much is done, the rate, and the time left. It comes from a thread, so that a log also shows when
+nothing moves. Rates are those of this run: what an earlier run did counts as done, but not for the rate.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ HEARTBEAT_SECONDS = 60.0
 
 
 class Progress:
-    """How much of some work is done; any thread may say so."""
+    """The progress of some work; any thread may report to it."""
 
     def __init__(
         self, what: str, total: int | None, unit: str, on_change: Callable[[Progress], None] | None = None
@@ -32,19 +32,19 @@ class Progress:
         self._lock = threading.Lock()
 
     def skip(self, number: int) -> None:
-        """Count what an earlier run had done."""
+        """Report what an earlier run had done."""
         self.done = self._before = number
         self._start = time.monotonic()
         self._on_change(self)
 
     def advance(self, number: int = 1) -> None:
-        """So much more is done."""
+        """Report that so much more is done."""
         with self._lock:
             self.done += number
         self._on_change(self)
 
     def update(self, done: int, total: int | None = None, quarantined: int | None = None) -> None:
-        """So much is done in all. total: where it is known only now."""
+        """Report how much is done in all. total: if it is known only now."""
         self.done = done
         self.total = self.total if total is None else total
         self.quarantined = self.quarantined if quarantined is None else quarantined
@@ -83,7 +83,7 @@ class Progress:
 
 @contextmanager
 def show_progress(what: str, total: int | None = None, unit: str = "bytes") -> Iterator[Progress]:
-    """Show progress while the block runs, which tells the yielded object what is done."""
+    """Show progress while the block runs. The block reports to the yielded object."""
     with _bar(what, total, unit) if sys.stderr.isatty() else _heartbeat(what, total, unit) as progress:
         yield progress
 

@@ -3,7 +3,7 @@
 Two measures, each repeated: the reader alone, one thread, in the exact shuffled order of training (samples per second
 and per CPU-second, bytes per second); and the whole loader with decoding, under a neutral encode (frames spread
 evenly over the video, squashed to a square, no text). Every repeat goes on where the one before stopped in the order.
-Says what this machine does now: what the operating system holds in its cache from earlier is not dropped.
+The file cache of the operating system is used as it is: figures of a second run may be higher than of the first.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 _NAME = "bench"
 _STREAMS = 16
 _LEAST_STREAM = 256
-"""Samples below which a stream is not cut off: a substitute must find another sample in its window."""
+"""Fewest samples of a stream: a substitute must find another sample in its window."""
 
 
 def bench(
@@ -91,7 +91,7 @@ def bench(
 
 
 _AT_ONCE = 1024
-"""Samples that the reader is asked for at once."""
+"""Samples of one request to the reader."""
 
 
 def _bench_reader(dataset: Dataset, settings: dict[str, Any], count: Any) -> dict[str, Any]:
@@ -106,7 +106,7 @@ def _bench_reader(dataset: Dataset, settings: dict[str, Any], count: Any) -> dic
     number = settings["batches"] * settings["batch_size"]
     measures: list[dict[str, float]] = []
     failed, reason = 0, ""
-    reader.index.rows(int(order.at(0).shard))  # imports and the first row group are not what is measured
+    reader.index.rows(int(order.at(0).shard))  # so that imports and the first row group are not measured
     for repeat in range(settings["repeats"]):
         wall, cpu, num_bytes, position = time.perf_counter(), time.process_time(), 0, repeat * number
         for start in range(position, position + number, _AT_ONCE):
@@ -197,7 +197,7 @@ def _neutral_encode(frames: int, size: int) -> Any:
 
 
 def _probe(media: bytes) -> MediaFacts:
-    """Facts that the index does not have, of a medium whose extension is not known here. Raises MediaError."""
+    """Facts that the index lacks, of a medium of unknown extension. Raises MediaError."""
     from shards.base.errors import MediaError
     from shards.media.probe import probe
 
@@ -219,7 +219,7 @@ def _summary(measures: Sequence[dict[str, float]]) -> dict[str, Any]:
 
 
 def _rounded(value: float) -> float:
-    """Four digits that mean something."""
+    """A value rounded to four significant digits."""
     return float(f"{value:.4g}")
 
 

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 _WIDTH = math.log(1.01)
-"""Of a bucket, as a difference of logarithms."""
+"""Width of a bucket, as a difference of logarithms."""
 
 
 class Distribution:

@@ -57,8 +57,6 @@ def index(
     Examples:
       python -m shards index data/cc12m
       python -m shards index 's3://bucket/cc12m/{000000..001099}.tar' --media --out data/cc12m
-
-    \b
       python -m shards index data/clips --key-until last_dot --text-field captions.en
 
     \b

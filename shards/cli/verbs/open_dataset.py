@@ -24,7 +24,7 @@ class Dataset:
     """An opened dataset."""
 
     address: str
-    """With credentials: not to be shown."""
+    """Its address with credentials; not to be shown."""
     index: Index
     roots: tuple[str, ...] = ()
 
@@ -39,7 +39,7 @@ class Dataset:
 
     @property
     def shards(self) -> Source:
-        """Where its shards lie."""
+        """The source of its shards."""
         return self.index.shard_source
 
     @property
@@ -64,7 +64,7 @@ def open_dataset(path: str, verb: str = "stats", roots: Sequence[str] | None = N
 
 
 def no_samples(dataset: Dataset, purpose: str) -> str:
-    """What is said of a dataset without any."""
+    """The message for a dataset without samples."""
     num_quarantined = dataset.index.dataset.get("num_quarantined")
     why = f"; {num_quarantined} are quarantined, quarantine.jsonl there says why" if num_quarantined else ""
     return f"{dataset.url}: has no samples to {purpose}{why}"
@@ -101,7 +101,7 @@ def _no_dataset(url: str, source: Source, verb: str) -> str:
 
 
 def _datasets_below(url: str) -> list[str]:
-    """Folders of this machine up to two levels below that hold a dataset; none of a URL, where looking takes long."""
+    """Local folders up to two levels below that hold a dataset; none for a URL, because listing it takes long."""
     if is_remote(url):
         return []
     found = (path for pattern in ("*", "*/*") for path in Path(url).glob(f"{pattern}/{DATASET_FILE}"))

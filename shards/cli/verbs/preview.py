@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from shards.read.reader import Reader
 
 STRIP_FRAMES = 4
-"""Frames shown of a video."""
+"""Frames of a video that are shown."""
 _STRIP_HEIGHT, _PICTURE_HEIGHT = 120, 200
 _MAX_WIDTH = 420
 _RECORDS_SHOWN = 6
@@ -148,7 +148,7 @@ def _cards(dataset: Dataset, shards: NDArray[np.int64], rows: NDArray[np.int64],
 
 
 def _card(dataset: Dataset, reader: Reader, shard: int, row: int) -> dict[str, Any]:
-    """What the page shows of one sample."""
+    """The card of one sample."""
     index_rows = reader.index.rows(shard)
     members, facts = index_rows.members(row), index_rows.facts(row)
     card: dict[str, Any] = {
@@ -223,7 +223,7 @@ def _jpeg(frame: NDArray[np.uint8]) -> str:
 
 
 def _file_name(name: str) -> str:
-    """The dataset's name as a file name; it comes from data."""
+    """The name of the dataset as a file name; it comes from data, so only harmless characters stay."""
     return (
         "".join(c if c.isascii() and (c.isalnum() or c in "._-") else "_" for c in name[:60]).lstrip(".") or "dataset"
     )

@@ -89,7 +89,7 @@ def _collect(dataset: Dataset) -> dict[str, Any]:
 
 
 class _Totals:
-    """What the rows of the index add up to."""
+    """Sums over the rows of the index."""
 
     def __init__(self) -> None:
         self.sample_bytes, self.num_records = Distribution(), Distribution()
@@ -164,7 +164,7 @@ _SPANS = (0, 1, 2, 4, 8, 15, 30, 60, 120, 300, 600, 1800, 3600)
 
 
 def _span(seconds: float) -> str:
-    """The span of durations that this one belongs to, e.g. "2-4 s"."""
+    """The span of a duration, e.g. "2-4 s"."""
     if not (math.isfinite(seconds) and seconds >= 0):
         return "unknown"
     for low, high in pairwise(_SPANS):
@@ -176,9 +176,6 @@ def _span(seconds: float) -> str:
 def _by_span(counts: dict[str, int]) -> dict[str, int]:
     order = [_span(low) for low in _SPANS]
     return dict(sorted(counts.items(), key=lambda item: order.index(item[0]) if item[0] in order else len(order)))
-
-
-# ---------------------------------------------------------------- tables
 
 
 def _tables(found: dict[str, Any]) -> RenderableType:

@@ -1,7 +1,6 @@
-"""index.parquet as Arrow tables: row group by row group, or cut into shards; only the columns that are asked for.
+"""Read index.parquet as Arrow tables, row group by row group or shard by shard, with the wanted columns only.
 
-Promises: at most one row group (about 64k rows) is held. It reads what `Index` does not hand out: whole columns, and
-rows without checksums.
+Promises: at most one row group (about 64k rows) is held. `Index` gives rows of samples; this gives whole columns.
 """
 
 from __future__ import annotations
@@ -43,7 +42,7 @@ def shard_tables(
             continue
         row, count = int(shards.first_row[shard]), int(shards.num_samples[shard])
         if not count:
-            # It has no row group of its own, and an index without samples has none at all.
+            # A shard without samples has no rows, and an index without samples has no row group.
             yield shard, parquet.schema_arrow.empty_table().select(list(columns))
             continue
         group = int(np.searchsorted(ends, row, side="right"))

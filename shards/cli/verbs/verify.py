@@ -1,9 +1,8 @@
-"""`python -m shards verify PATH`: is every byte of a dataset as its index says?
+"""`python -m shards verify PATH`: compare every byte of a dataset with its index.
 
-Shards are checked side by side (`--jobs` threads; reading, hashing and decoding release the interpreter lock) and
-reported in order; shards/dataset/checking/verify.py is the check of one shard. What is held: the rows of a few shards,
-their chunks, and the first problems; the quarantine file is written as the check goes and appears under its name when
-it is whole.
+Shards are checked in `--jobs` threads and reported in order; shards/dataset/checking/verify.py checks one shard. In
+memory are the rows and chunks of a few shards and the first problems. The quarantine file is written during the check
+and appears under its name when it is complete.
 """
 
 from __future__ import annotations
@@ -40,7 +39,7 @@ if TYPE_CHECKING:
 _SHOWN = 20
 """Problems in the table."""
 _KEPT = 1000
-"""Problems in the JSON object; the rest is counted."""
+"""Problems in the JSON object; further ones are only counted."""
 
 
 def verify(
@@ -83,7 +82,7 @@ def verify(
 
 @dataclass(slots=True)
 class _Verification:
-    """What was checked, and what was found."""
+    """The result of a check."""
 
     dataset: str
     url: str
@@ -97,13 +96,13 @@ class _Verification:
     num_records: int = 0
     num_decoded: int = 0
     num_unlisted: int = 0
-    """Members that the index left out on purpose: their samples are in its quarantine."""
+    """Members that the index left out, because their samples are in its quarantine."""
     num_bytes: int = 0
     seconds: float = 0.0
     num_problems: int = 0
     num_bad_samples: int = 0
     problems: list[Problem] = field(default_factory=list)
-    """The first of them."""
+    """The first problems."""
 
     def add(self, report: ShardReport) -> None:
         self.num_shards += 1
@@ -183,7 +182,7 @@ def _reports(
 
 @contextmanager
 def _whole_file(path: Path | None) -> Iterator[TextIO | None]:
-    """A text file that appears under its name when the block ends well, and not at all otherwise."""
+    """A text file that appears under its name only if the block ends without an error."""
     if path is None:
         yield None
         return
