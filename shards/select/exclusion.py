@@ -34,7 +34,7 @@ class ExclusionError(PrintableError, ValueError):
 
 
 class Exclusions:
-    """The samples that the lists name."""
+    """The samples that exclusion lists name."""
 
     def __init__(self, samples: Iterable[tuple[str | None, str]]) -> None:
         """samples: (shard or None, key)."""
@@ -52,11 +52,11 @@ class Exclusions:
 
     @property
     def shards(self) -> list[str]:
-        """The shards that are named."""
+        """Names of the shards that the lists name."""
         return [shard for shard in self._in_shard if shard is not None]
 
     def digest(self) -> str:
-        """32 hexadecimal digits over what is left out, whatever files say it and in whatever order."""
+        """32 hexadecimal digits over the samples, whatever files name them and in whatever order."""
         import xxhash
 
         return xxhash.xxh3_128_hexdigest(json.dumps(self._samples).encode())
@@ -77,7 +77,10 @@ class Exclusions:
 
 
 def read_exclusions(paths: Iterable[str], names: Collection[str]) -> Exclusions:
-    """The lists together. names: what lines about this dataset may call it. Raises ExclusionError, SourceError."""
+    """Read exclusion lists.
+
+    names: those of this dataset; lines about others are ignored. Raises ExclusionError, SourceError.
+    """
     samples: list[tuple[str | None, str]] = []
     for path in paths:
         folder, file = parent(checked(path))
@@ -128,7 +131,7 @@ def _read(path: str, data: bytes, names: Collection[str]) -> tuple[list[tuple[st
 
 
 def _is_utf8(text: str) -> bool:
-    """json may hold halves of characters, "\\ud800"."""
+    """False for a text with halves of characters ("\\ud800"), which json may hold."""
     try:
         text.encode()
     except UnicodeEncodeError:

@@ -1,4 +1,4 @@
-"""`where` expressions: which samples of a dataset are used, by what the index says about them.
+"""`where` expressions, which select samples of a dataset by what the index says about them.
 
     duration >= 2 and width * height >= 65536 and kind == "video" and codec not in ("mpeg4", "flv1") and "cat" in key
 
@@ -59,7 +59,7 @@ _COMPARE_STRINGS: dict[type[ast.cmpop], str] = {
 
 
 class WhereError(PrintableError, ValueError):
-    """An expression that cannot be meant; the text says which part and what is allowed."""
+    """An expression that is not allowed; the text names the part and what is allowed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,12 +72,12 @@ class Where:
 
     @property
     def spelling(self) -> str:
-        """The same for expressions that differ in spaces, quotes and needless brackets only, under every Python."""
+        """A text that is equal for expressions which differ in spaces, quotes and needless brackets only."""
         return _spell(self._tree)
 
     @property
-    def parts(self) -> list[Where]:
-        """What stands between the outermost `and`s; the expression itself where there is none."""
+    def conditions(self) -> list[Where]:
+        """The conditions that the outermost `and`s join; the expression itself if there is none."""
         match self._tree:
             case ast.BoolOp(op=ast.And(), values=values):
                 return [_made(tree, ast.unparse(tree)) for tree in values]
@@ -118,7 +118,7 @@ def _made(tree: ast.expr, text: str) -> Where:
 
 
 def _spell(node: ast.AST) -> str:
-    """Operators first, everything in brackets; numbers as floats. `ast.unparse` changes between releases of Python."""
+    """Operators first, everything in brackets, numbers as floats. `ast.unparse` differs between releases of Python."""
     match node:
         case ast.Name(id=name):
             return name
@@ -142,7 +142,7 @@ def _spell(node: ast.AST) -> str:
 
 
 def _short(text: str) -> str:
-    """An expression as it is quoted in errors."""
+    """An expression as errors quote it."""
     return repr(text if len(text) <= 300 else f"{text[:200]} ... {text[-60:]}")
 
 
@@ -150,7 +150,7 @@ def _short(text: str) -> str:
 
 
 def _check(node: ast.expr, text: str) -> Kind:
-    """The kind of a node; WhereError where it, or anything in it, is not on the whitelist."""
+    """The kind of a node. Raises WhereError if it, or anything in it, is not on the whitelist."""
 
     def refuse(what: str) -> WhereError:
         return WhereError(f"where {_short(text)}: {what}, at {_short(ast.unparse(node))}")
@@ -279,7 +279,7 @@ def _compare(left: ast.expr, op: ast.cmpop, right: ast.expr, columns: Mapping[st
 
 
 def _is_in(column: Any, values: list[Any]) -> tuple[Mask, Mask]:
-    """(one of the values, known)."""
+    """(is one of the values, is known) for each sample."""
     if isinstance(column, np.ndarray):
         return np.isin(column, np.array(values, column.dtype)), ~np.isnan(column)
     import pyarrow as pa
@@ -289,7 +289,7 @@ def _is_in(column: Any, values: list[Any]) -> tuple[Mask, Mask]:
 
 
 def _matches(column: Any, text: str) -> tuple[Mask, Mask]:
-    """(holds the text, known)."""
+    """(holds the text, is known) for each sample."""
     import pyarrow.compute as pc
 
     return _truth(pc.match_substring(column, text)), _truth(pc.is_valid(column))

@@ -117,7 +117,7 @@ def test_nothing_runs_as_code(text: str) -> None:
         parse_where(text)
 
 
-def test_one_meaning_has_one_spelling_and_its_parts() -> None:
+def test_one_meaning_has_one_spelling_and_its_conditions() -> None:
     where = parse_where('  ((width>=2)and( kind == "video")) ')
     assert where.text == '((width>=2)and( kind == "video"))'
     assert where.spelling == '(And (GtE width 2.0) (Eq kind "video"))'
@@ -125,10 +125,10 @@ def test_one_meaning_has_one_spelling_and_its_parts() -> None:
     others = ["width >= 2 or kind == 'video'", "width > 2 and kind == 'video'", "width >= 2 and not kind == 'video'"]
     others += ["kind == 'video' and width >= -2", "width >= 2 and kind in ('video', '2')", "width + 2 > 2 + 2 * 2"]
     assert len({parse_where(other).spelling for other in others} | {where.spelling}) == 7
-    assert [part.text for part in where.parts] == ["width >= 2", "kind == 'video'"]
+    assert [part.text for part in where.conditions] == ["width >= 2", "kind == 'video'"]
     either = parse_where("width > 2 or height > 2")
-    assert [part.text for part in either.parts] == [either.text]
-    assert where.parts[1].columns == {"kind"}
+    assert [part.text for part in either.conditions] == [either.text]
+    assert where.conditions[1].columns == {"kind"}
 
 
 NUMBER = st.recursive(
