@@ -1,9 +1,9 @@
-"""Do what RandAugment drew for a clip: the last step of every decoder, the same for all of them.
+"""Apply the operations that RandAugment drew for a clip: the last step of every decoder, the same for all of them.
 
 Promises: the operations of a plan in their order, the same on all frames, by torchvision; an array and a tensor of the
-same clip give the same pixels, on the CPU. What a shear, shift or turn uncovers becomes gray (128), as in the releases
-(docs/facts/mcg_alpro.md 4.5); in between pixels are interpolated bilinearly. Contrast is about the mean of each frame.
-Torch is imported when there is something to do.
+same clip give the same pixels, on the CPU. Pixels uncovered by a shear, shift or rotation become gray (128), as in the
+releases (docs/facts/mcg_alpro.md 4.5); the others are interpolated bilinearly. Contrast is about the mean of each
+frame. Torch is imported when there is something to do.
 """
 
 from __future__ import annotations

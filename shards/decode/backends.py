@@ -4,8 +4,8 @@ Every backend executes the same plan and gives frames of the same shape; they di
 interpolation. A backend is imported when it is first asked for.
 
 cpu         FFmpeg and Pillow on threads. Frames are numpy arrays.
-dali-cuda   DALI on the GPU: NVDEC and nvJPEG. Frames are tensors there. What it cannot do right goes to `cpu`, one clip
-            at a time, counted by reason (shards/decode/dali.py).
+dali-cuda   DALI on the GPU: NVDEC and nvJPEG. Frames are tensors there. Clips that it cannot decode correctly
+            go to `cpu` one by one, counted by reason (shards/decode/dali.py).
 dali-cpu    DALI's CPU operators, for tests of that path and machines without a GPU. Frames are numpy arrays.
 
 The setting `dali` means dali-cuda where torch sees a CUDA device, else dali-cpu; `auto` means dali-cuda or `cpu`.
@@ -33,7 +33,7 @@ def open_backend(setting: str, count: Count = _no_count) -> Backend:
     if setting not in BACKENDS:
         raise ValueError(f"unknown decoder {setting!r}; known: {', '.join(sorted(BACKENDS))}")
     backend = BACKENDS[setting](count)
-    _say(backend.name, backend.reason)
+    _log(backend.name, backend.reason)
     return backend
 
 
@@ -43,8 +43,8 @@ def open_decoder(setting: str) -> Decoder:
 
 
 @cache
-def _say(name: str, reason: str) -> None:
-    """Once a process for each choice."""
+def _log(name: str, reason: str) -> None:
+    """Log a choice once per process."""
     _logger.info("decode: %s, because %s", name, reason)
 
 
@@ -64,10 +64,10 @@ def _dali(count: Count) -> Backend:
 
     no_gpu = _why_no_gpu()
     if no_gpu is not None:
-        return Backend("dali-cpu", Dali(None, count), f"the configuration says dali, and {no_gpu}", parts=False)
+        return Backend("dali-cpu", Dali(None, count), f"the configuration says dali, and {no_gpu}", partial=False)
     import torch
 
-    return Backend("dali-cuda", Dali(torch.cuda.current_device(), count), parts=False)
+    return Backend("dali-cuda", Dali(torch.cuda.current_device(), count), partial=False)
 
 
 def _auto(count: Count) -> Backend:

@@ -19,52 +19,42 @@ if TYPE_CHECKING:
 
 
 class ClipFrames:
-    """The clip in the making: takes frames by their number."""
+    """A clip under way: takes decoded frames by their number."""
 
     def __init__(self, plan: ClipPlan) -> None:
-        import av  # noqa: F401  # before its module, or threads that come first at the same time find it half made
+        import av  # noqa: F401  # before its submodule: two threads that import them at the same time can fail otherwise
         from av.video.reformatter import Interpolation, VideoReformatter
 
         self._plan = plan
         self._reformatter = VideoReformatter()
         self._interpolation = Interpolation.BICUBIC | Interpolation.ACCURATE_RND | Interpolation.BITEXACT
         self.frames = np.empty(plan.shape, np.uint8)
-        self.slots = slots_of(plan.frames)
-        """The numbers that are missing -> their places."""
+        self.slots = plan.slots()
+        """Slots of the frames that have not come yet, by number."""
         self.turn: Orientation | None = None
 
     def take(self, number: int, frame: VideoFrame) -> None:
+        """Put a frame into its slots, if the plan wants it. The first one says how all are turned."""
         if self.turn is None:
             self.turn = orientation(frame)
         if number in self.slots:
             self.frames[self.slots.pop(number)] = self._picture(frame, self.turn)
 
     def fill(self, frame: VideoFrame) -> None:
-        """Let a frame stand for all that are missing."""
+        """Put a frame into all slots that are still empty."""
         assert self.turn is not None
         picture = self._picture(frame, self.turn)
         for where in self.slots.values():
             self.frames[where] = picture
 
     def _picture(self, frame: VideoFrame, turn: Orientation) -> NDArray[np.uint8]:
-        """Scale and convert in one go, turn, crop."""
+        """Scale a frame and convert it to RGB in one step, turn and crop it."""
         check_size(frame.width, frame.height, MAX_VIDEO_PIXELS)
         height, width = self._plan.resize[::-1] if turn.swaps_sides else self._plan.resize
         if has_alpha(frame):
             return turn_and_crop(over_white(frame, self._reformatter, width, height), self._plan, turn)
         scaled = self._reformatter.reformat(frame, width, height, "rgb24", interpolation=self._interpolation, threads=1)
         return turn_and_crop(scaled.to_ndarray().astype(np.uint8, copy=False), self._plan, turn)
-
-
-def slots_of(frames: tuple[int, ...]) -> dict[int, list[int]]:
-    slots: dict[int, list[int]] = {}
-    for where, number in enumerate(frames):
-        if number < 0:
-            raise ValueError(f"the plan asks for frame {number}")
-        slots.setdefault(number, []).append(where)
-    if not slots:
-        raise ValueError("the plan asks for no frame")
-    return slots
 
 
 def turn_and_crop(picture: NDArray[np.uint8], plan: ClipPlan, turn: Orientation) -> NDArray[np.uint8]:

@@ -1,14 +1,14 @@
 """Decode clips with NVIDIA DALI: encoded bytes in, the planned frames out, on the GPU or with DALI's CPU operators.
 
 Promises: the frames of the plan and no others, scaled, cropped and mirrored inside the pipeline, uint8; values as the
-CPU decoder's up to colour conversion and interpolation (tests/shards/decode/test_dali.py states how near). What DALI
-would not do right, or refuses, goes to the CPU decoder: one clip, counted by reason, moved to the same device.
-One pipeline of batch size 1 for each thread and kind of medium, made at the thread's first clip: as many NVDEC sessions
-as the loader has threads, and one bad clip costs no other. Every number of a plan is an argument of the run, so one
-pipeline serves all plans. `run` releases the interpreter's lock. Nothing is kept between clips.
+CPU decoder's up to colour conversion and interpolation (tests/shards/decode/test_dali.py states how near). Clips that
+DALI would decode wrongly, or refuses, go to the CPU decoder one by one, are counted by reason and moved to the same
+device.
+One pipeline of batch size 1 for each thread and kind of medium (dali_pipeline.py), made at the thread's first clip: as
+many NVDEC sessions as the loader has threads, and one bad clip costs no other. Nothing is kept between clips.
 Frames are handed to torch or numpy without a copy: with DALI's dynamic executor an output is valid as long as somebody
 holds it (docstring of TensorGPU.__dlpack__; the other executors overwrite it).
-Gives up: partial fetch, since DALI is given whole videos; and repairs: a stream that ends early is the CPU's.
+Not supported: partial fetch, because DALI needs whole videos; and repairs: the CPU decodes streams that end early.
 """
 
 from __future__ import annotations
@@ -18,25 +18,21 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from shards.base.errors import MediaError
 from shards.base.printing import logger
 from shards.decode.augment import apply_ops
 from shards.decode.cpu import decode as decode_on_cpu
 from shards.decode.dali_pictures import check_picture
-from shards.decode.dali_pipeline import colour_matrix, make_pipeline, reason_of
+from shards.decode.dali_pipeline import ClipPipeline
 from shards.decode.decoder import Count, Frames, Unsuitable
 from shards.decode.remux import remux
 from shards.media.clip_plan import ClipPlan
 from shards.media.frames import FramePictures
 from shards.media.medium import Media, whole
-
-if TYPE_CHECKING:
-    from nvidia.dali import Pipeline
 
 _logger = logger(__name__)
 
@@ -80,58 +76,59 @@ class Dali:
 
     def _video(self, data: bytes, plan: ClipPlan) -> Frames:
         video = remux(data, plan.frames, self._device is not None)
-        inputs = {"frames": np.array(video.frames, np.int32), "colour": colour_matrix(*video.colour)}
-        return self._run("video", video.data, plan, inputs)
+        with self._pipeline("video") as pipeline:
+            output = pipeline.run_video(video.data, video.frames, video.colour, plan)
+        return self._taken(output, plan.shape)
 
     def _image(self, data: bytes, plan: ClipPlan) -> Frames:
         if set(plan.frames) != {0}:
             raise Unsuitable("kind", "image")
         check_picture(data)
-        return self._run("image", data, plan, {})[None]  # once; repeated after the operations
+        return self._picture(data, plan)[None]  # once; repeated after the operations
 
     def _frames(self, data: bytes, plan: ClipPlan) -> Frames:
         pictures = _stored_pictures(data, plan.frames)
         for one in pictures.values():
             check_picture(one)
-        shown = {number: self._run("image", one, plan, {}) for number, one in pictures.items()}
+        shown = {number: self._picture(one, plan) for number, one in pictures.items()}
         return _stack([shown[number] for number in plan.frames])
 
-    def _run(self, kind: str, data: bytes, plan: ClipPlan, inputs: dict[str, npt.NDArray[Any]]) -> Frames:
-        pipelines: dict[str, Pipeline] = self._local.__dict__.setdefault("pipelines", {})
-        pipeline = pipelines.get(kind)
-        if pipeline is None:
-            pipeline = pipelines[kind] = make_pipeline(kind, self._device)
-        (height, width), (top, left, crop_height, crop_width) = plan.resize, plan.crop
-        inputs |= {
-            "encoded": np.frombuffer(data, np.uint8),
-            "size": np.array((crop_height, crop_width), np.float32),
-            "start": np.array((top / height, left / width), np.float32),
-            "stop": np.array(((top + crop_height) / height, (left + crop_width) / width), np.float32),
-            "mirror": np.array(plan.flip, np.int32),
-        }
+    def _picture(self, data: bytes, plan: ClipPlan) -> Frames:
+        with self._pipeline("image") as pipeline:
+            output = pipeline.run_picture(data, plan)
+        return self._taken(output, plan.shape[1:])
+
+    @contextmanager
+    def _pipeline(self, kind: str) -> Iterator[ClipPipeline]:
+        """The pipeline of this thread for a kind; one that has refused a clip is not used again."""
+        pipelines: dict[str, ClipPipeline] = self._local.__dict__.setdefault("pipelines", {})
+        if kind not in pipelines:
+            pipelines[kind] = ClipPipeline(kind, self._device)
         try:
-            (output,) = pipeline.run(**{name: [value] for name, value in inputs.items()})
-        except RuntimeError as error:
+            yield pipelines[kind]
+        except Unsuitable:
             del pipelines[kind]  # DALI calls it no longer valid
-            raise Unsuitable("refused", reason_of(error)) from error
+            raise
+
+    def _taken(self, output: Any, expected: tuple[int, ...]) -> Frames:
+        """DALI's output as an array or tensor of the expected shape, without a copy."""
         if self._device is None:
-            frames: Frames = np.from_dlpack(output[0]).astype(np.uint8, copy=False)
+            frames: Frames = np.from_dlpack(output).astype(np.uint8, copy=False)
         else:
             import torch
 
-            frames = torch.from_dlpack(output[0])
+            frames = torch.from_dlpack(output)
             self._held().append(frames)
-        expected = plan.shape if kind == "video" else plan.shape[1:]
         if tuple(frames.shape) != expected:
             raise Unsuitable("refused", f"DALI gave {tuple(frames.shape)} instead of {expected}")
         return frames
 
     @contextmanager
     def _stream(self) -> Iterator[None]:
-        """What torch does in here goes to a CUDA stream of this thread, and is done at the end of the block.
+        """Torch works on a CUDA stream of this thread inside the block, and is done at its end.
 
-        On the default stream it would wait for the training step, and the step for it. What came from DALI is held
-        until then: DALI knows nothing of torch's streams, and would write into memory that is still to be read.
+        On the default stream it would wait for the training step, and the step for it. DALI's outputs are held until
+        then: DALI knows nothing of torch's streams, and would write into memory that is still to be read.
         """
         if self._device is None:
             yield
@@ -163,7 +160,7 @@ class Dali:
         self._count(f"cpu: {unsuitable.reason}")
         self._told[unsuitable.reason] += 1
         count = self._told[unsuitable.reason]
-        # What DALI refuses may be its own trouble (no memory left, a broken device), which must not go on in silence.
+        # A refusal may be a failure of DALI itself (no memory left, a broken device), which must not stay silent.
         if unsuitable.reason == "refused" and count in _WARNED:
             _logger.warning("DALI refused %d clip(s), which the CPU decodes instead; the last: %s", count, unsuitable)
         else:
@@ -177,7 +174,7 @@ def _repeat(frames: Frames, times: int) -> Frames:
 
 
 def _stack(pictures: Sequence[Frames]) -> Frames:
-    """On the stream in use."""
+    """The pictures as one array or tensor."""
     if isinstance(pictures[0], np.ndarray):
         return np.stack([one for one in pictures if isinstance(one, np.ndarray)])
     import torch
@@ -193,6 +190,7 @@ def _apply(frames: Frames, plan: ClipPlan) -> Frames:
 
 
 def _stored_pictures(data: bytes, numbers: Sequence[int]) -> dict[int, bytes]:
+    """The pictures of a frame sample under these numbers. Raises Unsuitable."""
     try:
         stored = FramePictures(data)
         return {number: stored.picture(number) for number in numbers}

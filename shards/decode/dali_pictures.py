@@ -11,7 +11,7 @@ from shards.media.rotation import Orientation
 _PICTURES = ("JPEG", "PNG", "BMP", "WEBP")
 _BITS_OF_BMP = (24).to_bytes(2, "little")
 _RGB = [ord(letter) for letter in "RGB"]
-"""Names of the components of a JPEG that says so, and in no other way, that it is not YCbCr."""
+"""Names of the components by which alone a JPEG says that it is not YCbCr."""
 
 
 def check_picture(data: bytes) -> None:

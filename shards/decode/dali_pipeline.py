@@ -1,4 +1,7 @@
-"""DALI's pipelines: what is computed for a clip of one kind."""
+"""DALI's pipelines: what is computed for a clip of one kind of medium.
+
+Every number of a plan is an argument of a run, so one pipeline serves all plans. `run` releases the interpreter's lock.
+"""
 
 from __future__ import annotations
 
@@ -7,12 +10,49 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from shards.decode.decoder import Unsuitable
+from shards.media.clip_plan import ClipPlan
+
 if TYPE_CHECKING:
     from nvidia.dali import Pipeline
 
 
-def make_pipeline(kind: str, device: int | None) -> Pipeline:
-    """A pipeline for clips of one kind, built. Its inputs are the numbers of a plan, all for one sample."""
+class ClipPipeline:
+    """A built pipeline for videos or for pictures, on a CUDA device or with the CPU operators. For one thread."""
+
+    def __init__(self, kind: str, device: int | None) -> None:
+        """kind: "video" or "image". device: number of a CUDA device, None for the CPU operators."""
+        self._pipeline = _build(kind, device)
+
+    def run_video(self, data: bytes, frames: tuple[int, ...], colour: tuple[float, float], plan: ClipPlan) -> Any:
+        """Decode the frames under these numbers in a remuxed video; colour: shares of red and blue in luma.
+
+        Returns DALI's tensor of the clip. Raises Unsuitable; then the pipeline cannot be used any longer.
+        """
+        return self._run(data, plan, frames=np.array(frames, np.int32), colour=_colour_matrix(*colour))
+
+    def run_picture(self, data: bytes, plan: ClipPlan) -> Any:
+        """Decode a picture. Returns DALI's tensor of it. Raises Unsuitable; then the pipeline is of no more use."""
+        return self._run(data, plan)
+
+    def _run(self, data: bytes, plan: ClipPlan, **inputs: npt.NDArray[Any]) -> Any:
+        (height, width), (top, left, crop_height, crop_width) = plan.resize, plan.crop
+        inputs |= {
+            "encoded": np.frombuffer(data, np.uint8),
+            "size": np.array((crop_height, crop_width), np.float32),
+            "start": np.array((top / height, left / width), np.float32),
+            "stop": np.array(((top + crop_height) / height, (left + crop_width) / width), np.float32),
+            "mirror": np.array(plan.flip, np.int32),
+        }
+        try:
+            (output,) = self._pipeline.run(**{name: [value] for name, value in inputs.items()})
+        except RuntimeError as error:
+            raise Unsuitable("refused", _reason_of(error)) from error
+        return output[0]
+
+
+def _build(kind: str, device: int | None) -> Pipeline:
+    """A pipeline of batch size 1 whose inputs are those of ClipPipeline.run."""
     from nvidia.dali import Pipeline, fn, types
 
     decoder = "cpu" if device is None else "mixed"
@@ -49,8 +89,8 @@ def make_pipeline(kind: str, device: int | None) -> Pipeline:
     return pipeline
 
 
-def colour_matrix(red: float, blue: float) -> npt.NDArray[np.float32]:
-    """What makes RGB of RGB that was computed as if YCbCr were BT.601; red, blue: their true shares in luma."""
+def _colour_matrix(red: float, blue: float) -> npt.NDArray[np.float32]:
+    """The matrix that corrects RGB computed as if YCbCr were BT.601; red, blue: their true shares in luma."""
     wrong = _to_ycbcr(0.299, 0.114)
     return np.asarray(np.linalg.inv(_to_ycbcr(red, blue)) @ wrong, np.float32)
 
@@ -60,7 +100,7 @@ def _to_ycbcr(red: float, blue: float) -> npt.NDArray[np.float64]:
     return np.stack((luma, ((0, 0, 1) - luma) / (2 - 2 * blue), ((1, 0, 0) - luma) / (2 - 2 * red)))
 
 
-def reason_of(error: RuntimeError) -> str:
-    """The reason out of a message that is mostly about the pipeline."""
+def _reason_of(error: RuntimeError) -> str:
+    """The reason in a message of DALI, which is mostly about the pipeline."""
     text = str(error)
     return text.partition("encountered:")[2].partition("C++ context")[0].strip() or text.strip()

@@ -21,7 +21,7 @@ Frames: TypeAlias = Union[NDArray[np.uint8], "torch.Tensor"]
 Decoder: TypeAlias = Callable[[Media, str, ClipPlan], Frames]
 """(media, kind, plan) -> frames. Raises MediaError."""
 Count: TypeAlias = Callable[[str], None]
-"""Notes that a clip went this way: "dali", or "cpu: REASON" for one that DALI was not given or refused."""
+"""Counts a clip by the way it was decoded: "dali", or "cpu: REASON" for one that DALI was not given or refused."""
 
 
 class Backend(NamedTuple):
@@ -31,9 +31,9 @@ class Backend(NamedTuple):
     """"cpu", "dali-cuda" or "dali-cpu"; a cursor carries it."""
     decode: Decoder
     reason: str = "the configuration says so"
-    """Why it was taken."""
-    parts: bool = True
-    """Whether it decodes a video of which only some bytes are there; DALI is given whole ones."""
+    """The reason for this choice, for the log."""
+    partial: bool = True
+    """True if it decodes videos of which only some bytes were fetched; DALI needs whole ones."""
 
 
 class NoDecoder(PrintableError, RuntimeError):
@@ -41,7 +41,7 @@ class NoDecoder(PrintableError, RuntimeError):
 
 
 class Unsuitable(PrintableError):
-    """A medium that is left to the CPU decoder: `reason` is one of a few words that are counted, the text says more."""
+    """A clip that is left to the CPU decoder: `reason` is one of a few words that are counted, the text says more."""
 
     def __init__(self, reason: str, detail: str = "") -> None:
         super().__init__(f"{reason}: {detail}" if detail else reason)

@@ -22,7 +22,7 @@ def _jpeg_sizes(frame: bytes) -> list[tuple[int, int]]:
 
 
 def _vp9_sizes(packet: bytes) -> list[tuple[int, int]]:
-    """Of all frames of a packet; those that take it from a reference say none."""
+    """The sizes of all frames of a packet; frames that take theirs from a reference say none."""
     found = []
     for start, stop in _vp9_frames(packet):
         size = _vp9_size(packet[start : min(stop, start + 32)])
@@ -92,7 +92,7 @@ def _vp9_size(frame: bytes) -> tuple[int, int] | None:
 
 
 def _vp9_colours(bits: _Bits, profile: int) -> None:
-    """Go past the sync code and the colour configuration."""
+    """Read past the sync code and the colour configuration."""
     bits.read(24)
     if profile >= 2:
         bits.read(1)
@@ -101,3 +101,8 @@ def _vp9_colours(bits: _Bits, profile: int) -> None:
         bits.read(1)
     if profile in (1, 3):
         bits.read(1 if rgb else 3)
+
+
+SIZES = {"vp8": _vp8_sizes, "vp9": _vp9_sizes, "mjpeg": _jpeg_sizes}
+"""By codec the function that reads the sizes, (width, height), that are said in a packet. They raise IndexError and
+ValueError for a frame without a header."""

@@ -1,4 +1,8 @@
-"""Frames of a video decoded from its start."""
+"""Decode a video from its start, no further than the last planned frame.
+
+Behind damage frames are looked for from the key frames there, with a GOP table made for that: so a clip is the same
+whether the index has a table or not.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +18,7 @@ from shards.media.clip_plan import ClipPlan
 from shards.media.facts import KeyFrames
 from shards.media.limits import tolerated_loss
 from shards.media.partial import PartialMedium
-from shards.media.videos.lost_frames import Miscounted, Order
+from shards.media.videos.lost_frames import FrameOrder, Miscounted
 from shards.media.videos.mp4 import is_mp4_or_matroska
 from shards.media.videos.seekable import SEEKABLE_CODECS, usable
 from shards.media.videos.shown import Screen
@@ -26,11 +30,10 @@ if TYPE_CHECKING:
 
 
 def decode_from_start(media: bytes, plan: ClipPlan) -> NDArray[np.uint8]:
-    """Linearly. Where that meets damage, what is behind it is looked for from the key frames there: so a clip is the
-    same whether a GOP table was at hand from the start or not."""
+    """Decode the frames of a plan: uint8 (T, H, W, 3), RGB, without plan.ops. Raises MediaError."""
     clip = ClipFrames(plan)
     try:
-        _take_linearly(media, clip, Order() if is_mp4_or_matroska(media) else None)
+        _take_linearly(media, clip, FrameOrder() if is_mp4_or_matroska(media) else None)
     except (MediaError, Miscounted) as trouble:
         if not _take_by_table(media, clip):
             if isinstance(trouble, MediaError):
@@ -40,8 +43,8 @@ def decode_from_start(media: bytes, plan: ClipPlan) -> NDArray[np.uint8]:
     return clip.frames
 
 
-def _take_linearly(media: bytes, clip: ClipFrames, order: Order | None) -> None:
-    """Raises MediaError and, where an order is given, Miscounted."""
+def _take_linearly(media: bytes, clip: ClipFrames, order: FrameOrder | None) -> None:
+    """Give a clip its frames in order. Raises MediaError and, where an order is given, Miscounted."""
     from av import FFmpegError
 
     last = max(clip.slots)
@@ -83,12 +86,13 @@ def _take_linearly(media: bytes, clip: ClipFrames, order: Order | None) -> None:
 
 
 def _damaged(clip: ClipFrames, number: int, error: FFmpegError) -> MediaError:
+    """The error for a frame behind one that cannot be decoded."""
     reason = f"decoding fails after {number} frames ({error.strerror})"
     return MediaError(f"frame {min(clip.slots)} was planned but {reason}")
 
 
 def _take_by_table(media: bytes, clip: ClipFrames) -> bool:
-    """Find what is missing with a GOP table made for it; whether it was found."""
+    """Find the missing frames with a GOP table made for that; True if all were found."""
     try:
         table = KeyFrames.of(probe_video(media)[1]).without_marks()
         if not usable(table, len(media)):
@@ -101,12 +105,13 @@ def _take_by_table(media: bytes, clip: ClipFrames) -> bool:
 
 
 def _promised(media: bytes, counted: int, header: int) -> int:
-    """Frames that a stream promises to show. counted: packets that hold one."""
+    """The number of frames that a stream promises to show. counted: packets that hold one."""
     hidden = counted - probe_video(media)[0].num_frames
     return max(counted, header) - hidden
 
 
 def _check_short(planned: int, decoded: int, promised: int, header: int) -> None:
+    """Raise MediaError for a planned frame that is missing, unless the stream ends only a little early."""
     if planned >= promised or promised - decoded > tolerated_loss(promised):
         said = f"header said {header}" if header else f"{promised} were counted"
         raise MediaError(f"frame {planned} was planned but the stream ends after {decoded} frames ({said})")

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from shards.decode.clip_frames import slots_of, turn_and_crop
+from shards.decode.clip_frames import turn_and_crop
 from shards.media.clip_plan import ClipPlan
 from shards.media.frames import FramePictures
 from shards.media.pictures.colours import to_rgb
@@ -17,7 +17,7 @@ from shards.media.pictures.picture import open_image
 def decode_frame_sample(media: bytes, plan: ClipPlan) -> NDArray[np.uint8]:
     """Decode the planned pictures of a frame sample: uint8 (T, H, W, 3), RGB, without plan.ops. Raises MediaError."""
     stored, frames = FramePictures(media), np.empty(plan.shape, np.uint8)
-    for number, where in slots_of(plan.frames).items():
+    for number, where in plan.slots().items():
         frames[where] = decode_picture(stored.picture(number), replace(plan, frames=(0,)))
     return frames
 

@@ -1,6 +1,6 @@
-"""A video as DALI may see it: one stream in a container that we wrote, its frames numbered as ours are.
+"""Write a video anew for DALI: one stream in a container of ours, its frames numbered as ours are.
 
-DALI believes containers. It writes past its buffers where one says another size than its stream has (a crash), counts
+DALI trusts containers. It writes past its buffers where one says another size than its stream has (a crash), counts
 packets that never become a frame, knows no rotation and no second video stream, and its seeks lose count behind the key
 frame of an open GOP. So the packets are demuxed here, checked, and put into a Matroska file in memory whose time stamps
 are the frame numbers; no picture but the first is decoded. 1 to 3 ms for a clip of 300 frames.
@@ -29,21 +29,21 @@ if TYPE_CHECKING:
     from av import Packet, VideoFrame
     from av.video.stream import VideoStream
 
-CPU_CODECS = ("vp8", "vp9", "mjpeg")
+_CPU_CODECS = ("vp8", "vp9", "mjpeg")
 GPU_CODECS = ("h264", "hevc", "vp8", "vp9", "av1", "mpeg4", "mjpeg")
-"""What DALI 2.4 decodes (the docstring of fn.decoders.video; docs/facts/environment.md section 2)."""
+"""Codecs that DALI 2.4 decodes (the docstring of fn.decoders.video; docs/facts/environment.md section 2)."""
 
 _TICKS = 40
-"""Milliseconds between frames: Matroska counts those."""
+"""Milliseconds between frames: the unit of Matroska."""
 _SPREAD = 16
 """Frames by which decoding may be ahead of showing."""
 _BT601 = (2, 5, 6)
-COLOURS = {**dict.fromkeys(_BT601, (0.299, 0.114)), 1: (0.2126, 0.0722), 9: (0.2627, 0.0593)}
+_COLOURS = {**dict.fromkeys(_BT601, (0.299, 0.114)), 1: (0.2126, 0.0722), 9: (0.2627, 0.0593)}
 """Shares of red and blue in luma, by the number of the colour space; 2, unspecified, is taken for BT.601 by FFmpeg."""
 
 
-class Remuxed(NamedTuple):
-    """What DALI is given."""
+class _Remuxed(NamedTuple):
+    """A video as DALI is given it."""
 
     data: bytes
     frames: tuple[int, ...]
@@ -52,19 +52,19 @@ class Remuxed(NamedTuple):
     """Shares of red and blue in luma; DALI knows those of BT.601 only."""
 
 
-def remux(media: bytes, planned: Sequence[int], gpu: bool) -> Remuxed:
+def remux(media: bytes, planned: Sequence[int], gpu: bool) -> _Remuxed:
     """Check a video and write it anew for DALI on a GPU or on the CPU. Raises Unsuitable."""
     try:
         with open_video(media) as (container, stream):
             codec = stream.codec_context.codec.canonical_name
-            known = GPU_CODECS if gpu else CPU_CODECS
+            known = GPU_CODECS if gpu else _CPU_CODECS
             if codec not in known:
                 raise Unsuitable("codec", codec)
             packets, first = _collect(demux(container, stream), stream)
             size = _check_first(first, gpu)
             packets = check_one_size(packets, codec, stream, size)
             packets, ranks, frames = _number(packets, codec, float(stream.time_base or 0), first, planned)
-            return Remuxed(_write(packets, ranks, stream, size), frames, COLOURS[int(first.colorspace)])
+            return _Remuxed(_write(packets, ranks, stream, size), frames, _COLOURS[int(first.colorspace)])
     except MediaError as error:
         raise Unsuitable("damaged", str(error)) from error
 
@@ -90,13 +90,13 @@ def _collect(demuxed: Iterable[Packet], stream: VideoStream) -> tuple[list[Packe
 
 
 def _check_first(first: VideoFrame, gpu: bool) -> tuple[int, int]:
-    """What the first frame says of all; returns its (width, height)."""
+    """Refuse what DALI would show wrong, by the first frame; returns its (width, height)."""
     size = (first.width, first.height)
     if orientation(first) != Orientation():
         raise Unsuitable("rotation")
     if first.interlaced_frame:
         raise Unsuitable("interlaced")
-    if int(first.colorspace) not in COLOURS:
+    if int(first.colorspace) not in _COLOURS:
         raise Unsuitable("colour space", str(first.colorspace))
     if gpu and first.format.name not in ("yuv420p", "yuvj420p"):
         raise Unsuitable("pixel format", first.format.name)
@@ -137,7 +137,7 @@ def _number(
 
 
 def _ranks(times: Sequence[int | None]) -> list[int]:
-    """The place of each in the sorted order."""
+    """The rank of each time in the sorted order."""
     order = sorted(range(len(times)), key=times.__getitem__)  # type: ignore[arg-type]
     ranks = [0] * len(times)
     for rank, place in enumerate(order):

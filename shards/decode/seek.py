@@ -1,7 +1,7 @@
 """Frames of a video by seeking to the key frames before them, with the GOP table of the index.
 
 Promises: the frames that linear decoding gives for the same numbers, bit for bit, or NotAsIndexed, and then the caller
-decodes linearly. The table says where to go; what is found there is believed only if the container confirms it:
+decodes linearly. The table says where to seek; what is found there is trusted only if the container confirms it:
 
 - where a seek lands is a key frame of the table, by byte and time;
 - its number, counted from the first key frame, is that of the container's own index (MP4), or that of its time at the
@@ -10,12 +10,12 @@ decodes linearly. The table says where to go; what is found there is believed on
 
 Frames of an open GOP that are shown before its key frame come out damaged after a seek; they are decoded from the key
 frame before. The first frame of the video is always decoded: encoders leave notes there that decoders need later on.
-As little is decoded as will do: packets are read ahead (which costs next to nothing) until it is known which of them
+As little as possible is decoded: packets are read ahead (which costs next to nothing) until it is known which of them
 hold the wanted frames; behind the last of these the decoder gets no more; and of H.264 the pictures to which no other
-refers, half of what x264 makes, are passed over when they are not wanted (a quarter of the time).
-Damage in a part that is not decoded is not seen; linear decoding, which sees it, comes back here for what is behind it
-(cpu.py), so a clip is the same either way. Decoders are strict here: what is damaged is an error, as far as they can
-tell, not a picture that depends on what was decoded before it.
+refers, half of what x264 makes, are skipped when they are not wanted (this saves a quarter of the time).
+Damage in packets that are not decoded is not noticed; linear decoding, which meets it, seeks for the frames behind it
+(linear.py), so a clip is the same either way. Decoders are strict here: damage is an error, as far as they can tell,
+not a picture that depends on what was decoded before it.
 """
 
 from __future__ import annotations
@@ -39,8 +39,9 @@ if TYPE_CHECKING:
     from av.video.stream import VideoStream
 
 _SKIPPABLE_CODECS = ("h264",)
-"""Codecs whose decoders, asked for it, pass over pictures that no other picture refers to."""
+"""Codecs whose decoders can skip pictures to which no other picture refers."""
 _UNEVEN = 1.5
+"""A step between two times that is this many times as long as the shortest may be a missing frame."""
 _IN_ORDER_CODECS = ("vp8", "vp9", "av1")
 """Codecs whose packets are stored in the order in which they are shown."""
 _MAX_REORDER = 16
@@ -63,7 +64,7 @@ def find_frames(media: PartialMedium, wanted: Sequence[int]) -> Iterator[tuple[i
 
 
 def _runs(wanted: Sequence[int], keys: Sequence[int]) -> list[list[int]]:
-    """Frames that are decoded from the same key frame: none of them has a key frame between it and the one before."""
+    """Group frames that are decoded from the same key frame: no key frame lies between one and the next."""
     runs: list[list[int]] = []
     for number in wanted:
         if runs and keys[bisect_right(keys, number) - 1] <= runs[-1][-1] + 1:
@@ -74,12 +75,14 @@ def _runs(wanted: Sequence[int], keys: Sequence[int]) -> list[list[int]]:
 
 
 def _is_even(times: Sequence[int]) -> bool:
-    """Whether no frame seems to be missing. Behind a lost picture H.264 decoders show others if some are passed by."""
+    """True if no frame seems to be missing. After a lost picture H.264 decoders show others if some are skipped."""
     steps = [after - before for before, after in pairwise(times)]
     return not steps or max(steps) <= _UNEVEN * min(steps)
 
 
 class _Video:
+    """An open video in which frames are found by the GOP table of the index."""
+
     def __init__(self, container: InputContainer, stream: VideoStream, media: PartialMedium) -> None:
         from av.stream import Discard
 
@@ -94,7 +97,7 @@ class _Video:
                 other.discard = Discard.all
         self._first_time = 0
         self._hidden = 0
-        """Frames that are shown before the first one, if they could be."""
+        """Frames that the container counts before the first one that is shown."""
         self._entries = stream.index_entries if "mov" in container.format.name else None
         if self._entries is not None:
             whole = len(self._entries) == stream.frames
@@ -130,11 +133,12 @@ class _Video:
         return self._frames(chain([first], ahead, packets), self._numbers[there[0]], ticks, run)
 
     def _doubt(self, time: float) -> float:
+        """The rounding error of a time in the index, which holds float32."""
         with np.errstate(over="ignore"):  # a time beyond 32 bits gives nan, which nothing is near to
             return float(np.spacing(np.float32(abs(time))))
 
     def _key_packet(self, packet: Packet | None, key: int) -> tuple[Packet, int]:
-        """The packet and its time in ticks, if it is that of a key frame of the table."""
+        """The packet and its time in ticks; raises NotAsIndexed if it is not this key frame of the table."""
         time = self._times[key]
         if (
             packet is None
@@ -148,7 +152,7 @@ class _Video:
         return packet, packet.pts
 
     def _check_number(self, first: Packet, ticks: int, packets: Iterator[Packet], number: int) -> list[Packet]:
-        """Compare the number of a key frame with what the container says; returns the packets that this took."""
+        """Compare the number of a key frame with what the container says; returns the packets read for that."""
         if self._entries is None:
             rate = float(self._stream.average_rate or 0)
             if not abs((ticks - self._first_time) * self._tick * rate - number) < 0.5:
@@ -160,7 +164,7 @@ class _Video:
         return ahead
 
     def _count_before(self, first: Packet, ticks: int, packets: Iterator[Packet]) -> tuple[int, list[Packet]]:
-        """How many frames the container has that are shown before a key frame, and the packets that this took.
+        """The number of frames in the container that are shown before a key frame, and the packets read for that.
 
         They are as many as are stored before it, and those stored behind it and shown before it.
         """
@@ -192,7 +196,7 @@ class _Video:
             [packet.dts for packet in needed[: last + 1] if packet.dts is not None],
         )
         skips = self._codec in _SKIPPABLE_CODECS and all(map(_is_even, clocks))
-        waiting: list[tuple[int, bool]] = []  # (time, whether it must come)
+        waiting: list[tuple[int, bool]] = []  # (time, True if the decoder must give it)
         is_first = True
         for packet in (*needed[: last + 1], None):
             if packet is None:
@@ -228,7 +232,7 @@ class _Video:
             raise NotAsIndexed(f"frame {min(wanted.values())} is missing")
 
     def _look_ahead(self, packets: Iterator[Packet], ticks: int, rank: int) -> tuple[list[Packet], list[int]]:
-        """The packets, in order of decoding, among which are those of the next `rank + 1` frames from a key frame on.
+        """Read packets, in order of decoding, until those of the next `rank + 1` frames from a key frame on are read.
 
         Also the times of the frames in these packets, sorted: entry i is that of frame i behind the key frame.
         """
@@ -253,7 +257,7 @@ class _Video:
         return needed, times
 
     def _is_settled(self, packet: Packet, times: Sequence[int], rank: int) -> bool:
-        """Whether no packet behind this one can be shown before the frame of that rank."""
+        """True if no later packet can be shown before the frame of that rank."""
         if self._entries is not None:  # MP4 says when the next one is decoded, and it is not shown before that
             at = -1 if packet.dts is None else self._entries.search_timestamp(packet.dts, any_frame=True) + 1
             return at == len(self._entries) or (at > 0 and self._entries[at].timestamp >= times[rank])

@@ -1,4 +1,8 @@
-"""Check that all frames of a stream have one size, as DALI takes for granted."""
+"""Check that all frames of a stream have one size, as DALI takes for granted.
+
+VP8, VP9 and MJPEG say the size in their frames (frame_sizes.py); the other codecs say it in headers that may be
+repeated, and these must be those of the container.
+"""
 
 from __future__ import annotations
 
@@ -6,26 +10,23 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from shards.decode.decoder import Unsuitable
-from shards.decode.frame_sizes import _jpeg_sizes, _vp8_sizes, _vp9_sizes
+from shards.decode.frame_sizes import SIZES
 
 if TYPE_CHECKING:
     from av import Packet
     from av.video.stream import VideoStream
 
 
-_HEADERS_INSIDE = ("h264", "hevc", "av1", "mpeg4")
-"""Codecs whose size is in headers that may come again; VP8, VP9 and MJPEG say it in their frames."""
 _SEQUENCE_HEADER = {"h264": (0, 0x1F, 7), "hevc": (1, 0x3F, 33)}
-"""Where the first byte of a unit says its kind (shift, mask), and which is a sequence parameter set."""
+"""Shift and mask that give the type of a unit from its first byte, and the type of a sequence parameter set."""
 
 
 def check_one_size(packets: list[Packet], codec: str, stream: VideoStream, size: tuple[int, int]) -> list[Packet]:
     """Refuse a stream whose frames change their size; returns the packets, maybe as new objects."""
-    if codec not in _HEADERS_INSIDE:
-        sizes = {"vp8": _vp8_sizes, "vp9": _vp9_sizes, "mjpeg": _jpeg_sizes}[codec]
+    if codec in SIZES:
         for packet in packets:
             try:
-                other = next((found for found in sizes(bytes(packet)) if found != size), size)
+                other = next((found for found in SIZES[codec](bytes(packet)) if found != size), size)
             except (IndexError, ValueError) as error:
                 raise Unsuitable("damaged", f"a frame has no header: {error}") from error
             if other != size:

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class EncodedClip:
-    """What a task's encode makes of a sample: bytes still compressed, the plan, and the text as numbers."""
+    """A sample after a task's encode: bytes still compressed, the plan, and the text as numbers."""
 
     media: Media
     kind: str

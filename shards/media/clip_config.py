@@ -13,7 +13,7 @@ _MAX_FRAMES = 4096
 
 
 class FrameConfig(Frozen):
-    """What is done to all frames of a clip alike."""
+    """Settings of what is done alike to all frames of a clip."""
 
     fit: Literal[
         "squash", "center_crop", "random_crop", "squash_center_crop", "squash_random_crop", "random_resized_crop"
@@ -78,10 +78,10 @@ class ClipConfig(FrameConfig):
     num_clips: int = Field(default=1, ge=1, le=256)
     """Clips of a video; the clip's array has num_clips * num_frames frames."""
     snap: bool = False
-    """Take the nearest key frames instead: decoding is cheaper by far, times are off by up to half of a GOP (see the
-    module). Needs GOP tables in the index."""
+    """Take the nearest key frames instead: decoding is cheaper by far, times are off by up to half of a GOP (see
+    clip.py). Needs GOP tables in the index."""
     pictures: FrameConfig | None = None
-    """What is done to pictures, in place of fit, resize, crop_area, crop_aspect, flip and randaugment of this config;
+    """Settings for pictures, in place of fit, resize, crop_area, crop_aspect, flip and randaugment of this config;
     None: the same as to videos."""
 
     @model_validator(mode="after")
@@ -104,8 +104,8 @@ class ClipConfig(FrameConfig):
         return self
 
     def for_evaluation(self) -> ClipConfig:
-        """The same without chance: uniform frames or the fps window in the middle, the middle instead of a random crop
-        or box, no flip, no RandAugment."""
+        """The same settings without chance: uniform frames or the fps window in the middle, the middle instead of a
+        random crop or box, no flip, no RandAugment."""
         sampling = {"fps": "fps_middle"}.get(self.sampling, self.sampling)
         if sampling not in ("fps_middle", "released_uniform"):
             sampling = "uniform"

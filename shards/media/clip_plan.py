@@ -37,6 +37,17 @@ class ClipPlan:
         """Shape of the decoded clip: (frames, height, width, 3), uint8 RGB."""
         return (len(self.frames), self.crop[2], self.crop[3], 3)
 
+    def slots(self) -> dict[int, list[int]]:
+        """The positions in the clip of each frame, by its number. Raises ValueError for a plan that makes no sense."""
+        slots: dict[int, list[int]] = {}
+        for where, number in enumerate(self.frames):
+            if number < 0:
+                raise ValueError(f"the plan asks for frame {number}")
+            slots.setdefault(number, []).append(where)
+        if not slots:
+            raise ValueError("the plan asks for no frame")
+        return slots
+
 
 def plan_video(facts: MediaFacts, config: ClipConfig, rng: np.random.Generator) -> ClipPlan:
     """Plan a clip of a video, which may be snapped to key frames. Raises MediaError, DatasetError."""

@@ -1,4 +1,4 @@
-"""Which part of a frame a clip shows, and how it is scaled."""
+"""Choose the square that a clip cuts out of its frames, and the size to which these are scaled."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _CROP_TRIES = 10
 def place_square(
     facts: MediaFacts, config: FrameConfig, size: int, rng: np.random.Generator
 ) -> tuple[tuple[int, int], int, int]:
-    """(height, width) of the whole resized frame; top and left of the square in it."""
+    """Choose (height, width) of the whole resized frame, and top and left of the square in it."""
     if config.fit == "squash":
         return (size, size), 0, 0
     if config.fit == "random_resized_crop":

@@ -8,22 +8,23 @@ from typing import NamedTuple
 
 
 class KeyFrame(NamedTuple):
-    """A place where decoding can start."""
+    """A frame at which decoding can start."""
 
     number: int
-    """Of the frame, in presentation order."""
+    """Its number in presentation order."""
     time: float
     """Seconds on the clock of the stream, as start_time of the facts."""
     offset: int
     """Byte of its packet in the file; -1 where the container does not say; TIME_MARK for a frame that is no key frame
-    and is listed for its time."""
+    and is listed only for its time."""
 
 
 TIME_MARK = -2
+"""The offset of a time mark in a GOP table (shards/media/videos/time_marks.py)."""
 
 
 class KeyFrames(NamedTuple):
-    """The GOP table of a video: where decoding can start.
+    """The GOP table of a video: the frames at which decoding can start, by column.
 
     In a video whose frames last unequally long it also lists time marks, which are no key frames
     (shards/media/videos/time_marks.py).
@@ -37,7 +38,7 @@ class KeyFrames(NamedTuple):
     """Byte offset of the packet inside the member; -1 where the container does not say; TIME_MARK: see above."""
 
     def without_marks(self) -> KeyFrames:
-        """The key frames only."""
+        """The same table with key frames only."""
         if TIME_MARK not in self.offsets:
             return self
         kept = [row for row in zip(*self, strict=True) if row[2] != TIME_MARK]
@@ -45,20 +46,20 @@ class KeyFrames(NamedTuple):
 
     @classmethod
     def of(cls, found: Sequence[KeyFrame]) -> KeyFrames:
-        """What `probe_table` or `probe_key_frames` found."""
+        """The table of what `probe_table` or `probe_key_frames` found."""
         return cls(*([getattr(frame, field) for frame in found] for field in KeyFrame._fields))
 
 
 @dataclass(frozen=True, slots=True)
 class MediaFacts:
-    """What the index knows about a medium, so that a clip can be planned without opening it.
+    """The facts of a medium in the index, from which a clip is planned without opening it.
 
     duration and start_time are seconds, fps frames per second; a picture has one frame, duration and fps 0.
     """
 
     kind: str
-    """"video", "image", "frames": pictures of a video (shards/media/frames.py), or "stored": frames of an FFCV file, of
-    codec "raw" or "jpeg" (shards/read/beton.py)."""
+    """A name in the table of kinds (shards/media/kinds.py): "video", "image", "frames" (pictures of a video, see
+    frames.py) or "stored" (frames of an FFCV file, of codec "raw" or "jpeg", see shards/read/beton.py)."""
     codec: str
     width: int
     height: int
@@ -67,7 +68,7 @@ class MediaFacts:
     duration: float = 0.0
     start_time: float = 0.0
     look_up_key_frames: Callable[[], KeyFrames | None] | None = field(default=None, compare=False, repr=False)
-    """Reads the GOP table from the index, which costs more than the rest; None where there is no index to ask."""
+    """Reads the GOP table from the index, which costs more than the other facts; None without an index."""
 
     @property
     def key_frames(self) -> KeyFrames | None:

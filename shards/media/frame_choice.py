@@ -1,4 +1,4 @@
-"""Which frames of a medium a clip takes."""
+"""Choose the frames of a clip: by number, by time, or at key frames. clip.py says by which rules."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ uneven."""
 
 
 def choose_frames(facts: MediaFacts, config: ClipConfig, rng: np.random.Generator) -> tuple[int, ...]:
-    """The frames of all clips."""
+    """Choose the frames of all clips of a medium, by number. Raises MediaError."""
     have, clips = facts.num_frames, config.num_clips
     if config.fps is not None and have > 1:
         return _windows(facts, config, config.fps, rng)
@@ -31,7 +31,7 @@ def choose_frames(facts: MediaFacts, config: ClipConfig, rng: np.random.Generato
 
 
 def _choose(have: int, config: ClipConfig, rng: np.random.Generator) -> list[int]:
-    """The frames of one clip among this many, by number."""
+    """Choose the frames of one clip among this many, by number."""
     want = config.num_frames
     if config.sampling == "released_uniform":
         return [i * (have // want) for i in range(want)]
@@ -49,6 +49,7 @@ def _choose(have: int, config: ClipConfig, rng: np.random.Generator) -> list[int
 
 
 def _spread(have: int, want: int) -> list[int]:
+    """The middles of equal parts of the frames."""
     return [(2 * i + 1) * have // (2 * want) for i in range(want)]
 
 
@@ -71,7 +72,7 @@ def _windows(facts: MediaFacts, config: ClipConfig, fps: float, rng: np.random.G
 
 
 def _frames_at(times: NDArray[np.float64], facts: MediaFacts, duration: float) -> NDArray[np.int64]:
-    """The frames that are on the screen so many seconds after the first."""
+    """The frames that are shown at these times, seconds after the first."""
     table = facts.key_frames
     known = zip(table.frames, table.times, strict=True) if table is not None and _is_sound(table, facts) else ()
     inside = [(time - facts.start_time, float(number)) for number, time in known if number > 0]
@@ -82,7 +83,7 @@ def _frames_at(times: NDArray[np.float64], facts: MediaFacts, duration: float) -
 
 
 def snap_to_key_frames(frames: tuple[int, ...], facts: MediaFacts) -> tuple[int, ...]:
-    """The nearest key frames."""
+    """Replace each frame by the nearest key frame of the GOP table. Raises DatasetError for an index without tables."""
     table = facts.key_frames
     if table is None:
         raise DatasetError(
@@ -99,7 +100,7 @@ def snap_to_key_frames(frames: tuple[int, ...], facts: MediaFacts) -> tuple[int,
 
 
 def _is_sound(table: KeyFrames, facts: MediaFacts) -> bool:
-    """Whether numbers and times make sense."""
+    """True if numbers and times of a GOP table make sense."""
     frames, times = table.frames, table.times
     rising = len(frames) == len(times) > 0 and all(a < b for a, b in (*pairwise(frames), *pairwise(times)))
     return rising and 0 <= frames[0] <= frames[-1] < facts.num_frames and all(map(math.isfinite, times))

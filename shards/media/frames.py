@@ -6,7 +6,7 @@ time since that video's first. A clip plan chooses among the stored frames by th
 Promises: one picture is read without unpacking the others, and its CRC is compared; names are looked at for the order
 and never become paths; whatever the bytes are, the answer is pictures and facts or a MediaError. Refused are: more than
 4096 pictures, deflated or encrypted ones, names of any other form, ZIP64, comments, and facts that do not fit.
-Not looked at: whether all pictures have one size; facts have that of the first, and a plan scales the others to it.
+Not checked: that all pictures have one size; the facts have that of the first, and a plan scales the others to it.
 """
 
 from __future__ import annotations
@@ -34,17 +34,17 @@ _FACTS = "facts.json"
 _MAX_FACTS_BYTES = 1 << 18
 _NAME = re.compile(rf"(\d{{1,8}})\.({'|'.join(PICTURES)})")
 _END = struct.Struct("<4s4H2LH")
-"""The record at the very end of a zip: signature, disks (2), entries here, entries, bytes and place of the list of
-entries, bytes of the comment."""
+"""The last record of a zip: signature, disks (2), entries here, entries, bytes and offset of the list of entries,
+bytes of the comment."""
 _END_SIGNATURE, _ZIP64_LOCATOR, _LOCATOR_BYTES = b"PK\5\6", b"PK\6\7", 20
 _ENTRY_BYTES = 128
-"""Most that an entry of the list may take on average; ours take 55."""
+"""The largest average size of an entry in the list; ours take 55."""
 # What zipfile raises on bad bytes; a KeyError or TypeError would be our own mistake.
 _ZIP_ERRORS = (zipfile.BadZipFile, NotImplementedError, RuntimeError, ValueError, OSError, EOFError, struct.error)
 
 
 def pack_frames(pictures: Sequence[bytes], ext: str, fps: float, duration: float, times: Sequence[float]) -> bytes:
-    """The member of a frame sample; the same bytes for the same arguments. fps, duration, times: see the module."""
+    """Make the member of a frame sample: equal bytes for equal arguments. fps, duration, times: see the module."""
     if not 1 <= len(pictures) == len(times) <= MAX_FRAMES or ext not in PICTURES:
         allowed = f"1 to {MAX_FRAMES} with as many times, .{' or .'.join(PICTURES)}"
         raise ValueError(f"{len(pictures)} pictures .{ext} with {len(times)} times; allowed: {allowed}")
@@ -97,7 +97,7 @@ class FramePictures:
         return len(self._entries)
 
     def picture(self, number: int) -> bytes:
-        """The bytes of one picture. Raises MediaError."""
+        """The bytes of a picture by its number. Raises MediaError."""
         if not 0 <= number < len(self):
             raise MediaError(f"frame {number} was planned but {len(self)} are stored")
         return self._read(self._entries[number])
@@ -126,7 +126,7 @@ def probe_frames(data: bytes) -> tuple[MediaFacts, list[KeyFrame]]:
 
 
 def _check_end(data: bytes) -> None:
-    """Bound what zipfile will read and lay out, before it does."""
+    """Bound the memory that zipfile takes, before it reads anything."""
     if len(data) < _END.size:
         raise _not_frames(f"has {len(data)} bytes")
     signature, _, _, _, entries, size, start, comment = _END.unpack_from(data, len(data) - _END.size)

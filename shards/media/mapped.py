@@ -1,6 +1,6 @@
 """Frames of a sample that were decoded beforehand and lie one by one in a file: a medium that needs no video decoder.
 
-Promises: a frame is read when it is asked for and not before; nothing is kept.
+Promises: a frame is read only when it is asked for; nothing is kept.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class MappedFrames:
     size: int
     """Bytes of all frames in the file."""
     held: int = 0
-    """Bytes of it that take memory of this process."""
+    """Those of them that take memory of this process."""
 
     def __len__(self) -> int:
         return self.size

@@ -1,4 +1,4 @@
-"""A medium as decoders take it: its bytes, a part of them that fetches the rest, or frames mapped from a file."""
+"""A medium as decoders take it: its bytes, a partial fetch of them, or frames mapped from a file."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ Media = bytes | PartialMedium | MappedFrames
 
 
 def whole(media: Media) -> bytes:
-    """All bytes of a medium, for whoever cannot do with a part. Raises SourceError, MediaError."""
+    """All bytes of a medium; of a partial one the missing bytes are fetched. Raises SourceError, MediaError."""
     if isinstance(media, MappedFrames):
-        raise TypeError("stored frames are no video or picture of which all bytes could be given")
+        raise TypeError("stored frames have no bytes as one medium; decode them as kind 'stored'")
     return media if isinstance(media, bytes) else media.whole()

@@ -1,12 +1,12 @@
-"""Media of which only the bytes that a clip needs are fetched: the container's header and some groups of pictures.
+"""Partial fetch: of a video only the bytes that a clip needs, the container's header and some groups of pictures.
 
-A GOP (group of pictures) is what lies from one key frame to the next. With the GOP table of the index a PartialMedium
+A GOP (group of pictures) is the packets from one key frame to the next. With the GOP table of the index a PartialMedium
 guesses which bytes the frames of a plan need and fetches them at once (`bring`). The guess is only a guess: whatever
 else a demuxer reads is fetched when it reads it, so what is decoded never depends on the table, and no byte is fetched
 twice. `whole` fetches what is missing.
-Given up: the checksum of a medium that was not fetched whole cannot be compared, so damage is found by decoding or, in
-a part that is not needed, not at all.
-A local video, all of whose bytes are there, may be a PartialMedium too: then the table saves decoding.
+Given up: the checksum of a medium that was not fetched whole cannot be compared, so damage is found by decoding or,
+outside the needed bytes, not at all.
+A local video is a PartialMedium too, with all of its bytes: then the table saves decoding.
 """
 
 from __future__ import annotations
@@ -23,22 +23,22 @@ if TYPE_CHECKING:
     from shards.media.facts import KeyFrames
 
 BLOCK = 1 << 16
-"""Bytes fetched when a demuxer reads what was not brought; twice as many each time that it reads on."""
+"""Bytes fetched when a demuxer reads what was not fetched ahead; twice as many each time that it reads on."""
 _MAX_BLOCK = 1 << 22
 _REORDER = 3
-"""Frames by which the decoder may be behind: to show the last ones of a GOP it reads into the next."""
-_KEY_FRAME_PART = 4
-"""A key frame is guessed to be at most this part of its GOP."""
+"""Frames by which a decoder may lag: to show the last ones of a GOP it reads into the next."""
+_KEY_FRAME_FRACTION = 4
+"""A key frame is guessed to take at most one such fraction of its GOP."""
 _FRAME_HEADER_BYTES = 16
 """Size of what a container's tables say of one frame, guessed."""
 
 
 class FetchSizes(NamedTuple):
-    """How much of a video is fetched at a time."""
+    """The sizes, in bytes, by which a video is fetched."""
 
     block: int = BLOCK
     whole_share: float = 0.75
-    """From this share of a medium on all of it is fetched."""
+    """A medium is fetched whole if at least this share of it is needed."""
     before: int = 1 << 12
     """Bytes before a key frame: a demuxer of Matroska goes to the head of the cluster that holds it."""
     header_bytes: int = 1 << 15
@@ -52,12 +52,12 @@ Fetch = Callable[[Sequence[Span]], list[bytes]]
 
 
 COUNTS = ("media", "bytes", "fetched_bytes", "requests", "whole")
-"""media and bytes: what was asked for, with their sizes; fetched_bytes in requests; whole: media that were fetched
+"""media and bytes: media asked for and their sizes; fetched_bytes: bytes of requests; whole: media that were fetched
 whole in the end."""
 
 
 class PartialMedium:
-    """A video with its GOP table. For one thread."""
+    """A video of which bytes are fetched when they are needed, with its GOP table. For one thread."""
 
     def __init__(
         self,
@@ -87,27 +87,27 @@ class PartialMedium:
 
     @property
     def held(self) -> int:
-        """Bytes of it that are here."""
+        """Bytes of it in memory."""
         return sum(len(piece) for _, piece in self._pieces)
 
     @classmethod
     def of_bytes(cls, data: bytes, key_frames: KeyFrames) -> PartialMedium:
-        """A medium that is there already."""
+        """A medium whose bytes are all in memory."""
         medium = cls(len(data), key_frames, _fetch_nothing)
         medium._pieces, medium._is_whole = [(0, data)], True
         return medium
 
     def opening(self) -> list[Span]:
-        """Where the demuxer will look first: the beginning with the first frame; the end, if the tables are there."""
+        """The spans that a demuxer reads first: the beginning with the first frame; the end, if tables are there."""
         first, second = self.key_frames.offsets[:2]
         tables = self._sizes.header_bytes + _FRAME_HEADER_BYTES * self.key_frames.frames[-1]
-        spans = [(0, first + max(self._sizes.block, (second - first) // _KEY_FRAME_PART))]
+        spans = [(0, first + max(self._sizes.block, (second - first) // _KEY_FRAME_FRACTION))]
         if first < tables // 4:
             spans.append((self.size - tables, self.size))
         return merge_spans(spans, self.size)
 
     def bring(self, frames: Iterable[int]) -> None:
-        """Fetch at once what decoding these frames will read, as far as it is not here."""
+        """Fetch in one go what decoding these frames will read, as far as it is missing."""
         if self._is_whole:
             return
         numbers, _, offsets = self.key_frames
@@ -126,13 +126,13 @@ class PartialMedium:
             self.whole()
 
     def add(self, spans: Sequence[Span], pieces: Sequence[bytes]) -> None:
-        """Take bytes that somebody else fetched together with other things."""
+        """Take bytes that were fetched together with others."""
         for (start, _), piece in zip(spans, pieces, strict=True):
             insort(self._pieces, (start, piece), key=_start)
         self._counts.add("fetched_bytes", sum(map(len, pieces)))
 
     def open(self) -> SeekableFile:
-        """All of it as a file, for a demuxer."""
+        """A file over all of its bytes, for a demuxer."""
         return _File(self)
 
     def whole(self) -> bytes:
@@ -149,7 +149,7 @@ class PartialMedium:
         return data
 
     def read(self, start: int, length: int) -> bytes:
-        """Some bytes from start on, as demuxers read; those that are not here are fetched in blocks."""
+        """Some bytes from start on, as demuxers read; missing ones are fetched in blocks."""
         at = bisect_right(self._pieces, start, key=_start) - 1
         if at >= 0 and start < _stop(self._pieces[at]):
             first, piece = self._pieces[at]
@@ -165,7 +165,7 @@ class PartialMedium:
         return self.read(start, length)
 
     def _missing(self, spans: Sequence[Span]) -> list[Span]:
-        """What of disjoint spans is not here."""
+        """The bytes of disjoint spans that are not in memory."""
         missing = []
         for start, stop in spans:
             for first, piece in self._pieces:

@@ -1,11 +1,11 @@
-"""RandAugment: which operations change the pixels of a clip, and how strongly; drawn as numbers, as all of a clip plan.
+"""RandAugment: draw the operations on the pixels of a clip and their strengths, as numbers in a clip plan.
 
 Cubuk et al. 2020, with the two spaces of MCG and ALPRO (docs/facts/mcg_alpro.md 4.5): for video `num_ops` different
 operations, always applied; for images drawn with replacement, each applied with probability 0.5. What is drawn is the
 same for all frames of a clip. shards/decode/augment.py executes it.
-The releases have two slips, corrected here unless `released`: an enhancement of level 5 has factor 1, so it does
-nothing, and shears, shifts and turns always go the same way. Here the level is the distance from doing nothing, and a
-coin says which way.
+The releases have two bugs, corrected here unless `released`: an enhancement of level 5 has factor 1, so it does
+nothing, and shears, shifts and rotations always go the same way. Here the level is the distance from doing nothing, and
+the direction is drawn.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ OpName = Literal[
 
 
 class Op(NamedTuple):
-    """One operation on all frames of a clip; it changes something."""
+    """One operation on all frames of a clip, which changes some pixel."""
 
     name: OpName
     strength: float

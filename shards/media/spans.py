@@ -11,7 +11,7 @@ Span = tuple[int, int]
 
 
 def merge_spans(spans: Iterable[Span], size: int, gap: int = GAP) -> list[Span]:
-    """The same bytes and small gaps between them, in order and disjoint, inside of a file of this size."""
+    """Sort spans and join those that are close, so that they are disjoint and inside a file of this size."""
     merged: list[Span] = []
     for start, stop in sorted((max(0, start), min(stop, size)) for start, stop in spans):
         if start >= stop:

@@ -1,8 +1,8 @@
 """Frames of videos that are partly transparent, shown over white as pictures are (shards/media/pictures/picture.py).
 
 Promises: the same for every decoder that gives an alpha channel: animated GIF, PNG, ProRes 4444, QuickTime Animation.
-Not so VP8 and VP9 in WebM: their alpha is a second stream that the decoders do not look at, and what lies under the
-transparent parts is shown.
+Not so VP8 and VP9 in WebM: their alpha is a second stream that the decoders do not read, so the pixels under it are
+shown.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 
 
 def has_alpha(frame: VideoFrame) -> bool:
-    """Whether a frame may be partly transparent."""
+    """True for a frame that may be partly transparent."""
     return any(component.is_alpha for component in frame.format.components)
 
 
 def over_white(frame: VideoFrame, reformatter: VideoReformatter, width: int, height: int) -> NDArray[np.uint8]:
-    """A frame with an alpha channel, scaled: (height, width, 3)."""
+    """Scale a frame with an alpha channel and put it over white: uint8 (height, width, 3)."""
     from av.video.reformatter import Interpolation
     from PIL import Image
 

@@ -16,26 +16,26 @@ class Miscounted(PrintableError):
     """A decoder has given another frame than the next one by the times of the packets."""
 
 
-class Order:
-    """The order of showing by the times of packets, to find out in linear decoding that a frame was lost in silence."""
+class FrameOrder:
+    """The frames expected by the times of packets, compared with those that a decoder gives."""
 
     def __init__(self) -> None:
         self._waiting: list[tuple[int, int]] = []
-        """(part of a joined stream, time) of packets whose frames have not come."""
-        self._part = 0
+        """(segment of a joined stream, time) of packets whose frames have not come."""
+        self._segment = 0
         self._newest: int | None = None
 
     def note(self, packet: Packet, codec: str) -> None:
-        """Of each packet, before it is decoded."""
+        """Note a packet before it is decoded."""
         if self._newest is not None and packet.dts is not None and packet.dts < self._newest:
-            self._part += 1
+            self._segment += 1
         self._newest = self._newest if packet.dts is None else packet.dts
         if packet.pts is not None and gives_frame(packet, codec):
-            heappush(self._waiting, (self._part, packet.pts))
+            heappush(self._waiting, (self._segment, packet.pts))
 
     def compare(self, frame: VideoFrame, number: int) -> None:
-        """Of each frame that is shown. Raises Miscounted."""
+        """Compare a frame that is shown with the next one by time. Raises Miscounted."""
         while number == 0 and self._waiting and self._waiting[0][1] != frame.pts:
-            heappop(self._waiting)  # what is shown before the first frame is not
+            heappop(self._waiting)  # frames before the first that is shown
         if not self._waiting or heappop(self._waiting)[1] != frame.pts:
             raise Miscounted(f"frame {number} has another time than the next packet")

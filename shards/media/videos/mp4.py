@@ -1,4 +1,4 @@
-"""What the tables of an MP4 or MOV claim, checked before FFmpeg believes it.
+"""Check the sample counts in the tables of an MP4 or MOV before FFmpeg trusts them.
 
 A box of 20 bytes can say that a track has 80 million samples; FFmpeg lays out 35 bytes for each of them before it
 reads one (measured: 660 bytes of file, 2.8 GB of memory, 2 seconds). Promises: the samples that all tracks and
@@ -26,15 +26,15 @@ _LONGEST = 16
 _PIECE = 1 << 20
 
 
-class BinaryFile(Protocol):
-    """What is asked of a file."""
+class _BinaryFile(Protocol):
+    """The part of a file's interface that is used here."""
 
     def seek(self, offset: int, whence: int = 0, /) -> int: ...
 
     def read(self, size: int = -1, /) -> bytes: ...
 
 
-def check_sample_counts(file: bytes | BinaryFile, whole: bool = True) -> None:
+def check_sample_counts(file: bytes | _BinaryFile, whole: bool = True) -> None:
     """Raise ValueError if an MP4 claims more samples than its size allows. Other formats pass.
 
     Reads all but the media data. whole: False is for files that are not to be read whole: of these only Matroska passes
@@ -63,12 +63,12 @@ def check_sample_counts(file: bytes | BinaryFile, whole: bool = True) -> None:
 
 
 def is_mp4_or_matroska(data: bytes) -> bool:
-    """Whether a file begins as those do in which frames are found by their tables."""
+    """True for the containers whose tables say where frames are, by their first bytes."""
     return data.startswith(_MATROSKA) or data[4:8] in _KNOWN
 
 
 def _claims(data: bytes) -> int:
-    """Samples that tables with names in the first piece of data claim."""
+    """The number of samples claimed by tables whose names are in the first piece of data."""
     claimed = 0
     for name, offset in _COUNT_AT.items():
         at = data.find(name)
@@ -79,7 +79,7 @@ def _claims(data: bytes) -> int:
     return claimed
 
 
-def _outside_media(file: BinaryFile, size: int) -> Iterator[tuple[int, int]]:
+def _outside_media(file: _BinaryFile, size: int) -> Iterator[tuple[int, int]]:
     """(start, stop) of all that is not inside an mdat box, nothing if this is no MP4. Where boxes end, all the rest."""
     at, known = 0, False
     while at + 8 <= size:
@@ -100,8 +100,8 @@ def _outside_media(file: BinaryFile, size: int) -> Iterator[tuple[int, int]]:
         at += length
 
 
-def _read(file: BinaryFile, at: int, length: int) -> bytes:
-    """So many bytes, fewer only where the file ends."""
+def _read(file: _BinaryFile, at: int, length: int) -> bytes:
+    """Read this many bytes, fewer only where the file ends."""
     file.seek(at)
     data = file.read(length)
     while len(data) < length and (more := file.read(length - len(data))):

@@ -16,11 +16,11 @@ give a frame for every packet; decode/seek.py says what else must be true."""
 
 
 _MAX_SECONDS = 1 << 31
-"""More would not fit in the demuxers' clocks."""
+"""Larger times would not fit into the demuxers' clocks."""
 
 
 def usable(key_frames: KeyFrames | None, size: int) -> bool:
-    """Whether a GOP table makes sense for a medium of this size."""
+    """True if a GOP table makes sense for a medium of this size."""
     if key_frames is None or len(key_frames.frames) < 1 or len({len(column) for column in key_frames}) != 1:
         return False
     numbers, times, offsets = key_frames

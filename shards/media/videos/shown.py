@@ -2,8 +2,8 @@
 
 Frames are numbered from the first that is shown. Not shown, and not counted, are frames before the first key frame that
 can be decoded, and frames stored behind it that refer to what is before it (leading pictures of an open GOP). Decoders
-of most codecs hold such frames back, or refuse them; those in CODECS_THAT_SHOW_ALL give gray or smeared ones, which are
-left out here until the first frame that its own bits call a key frame. Of codecs that say nothing in their frames
+of most codecs hold such frames back, or refuse them; those in _CODECS_THAT_SHOW_ALL give gray or smeared ones, which
+are left out here until the first frame that its own bits call a key frame. Of codecs that say nothing in their frames
 (QuickTime Animation, Flash screen video, ...) the container's word is taken for where the first key frame is.
 """
 
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
     from av.container import InputContainer
     from av.video.stream import VideoStream
 
-CODECS_THAT_HIDE = ("h264", "hevc", "mpeg1video", "mpeg2video", "vp8", "vp9", "av1")
+_CODECS_THAT_HIDE = ("h264", "hevc", "mpeg1video", "mpeg2video", "vp8", "vp9", "av1")
 """Codecs whose decoders give no frame before they have found a place where decoding can start; in H.264 that need not
 be a key frame (rolling refresh)."""
-CODECS_THAT_SHOW_ALL = (
+_CODECS_THAT_SHOW_ALL = (
     *("mpeg4", "msmpeg4v1", "msmpeg4v2", "msmpeg4v3", "wmv1", "wmv2", "wmv3", "vc1", "h261", "h263", "h263i", "h263p"),
     *("flv1", "rv10", "rv20", "rv30", "rv40", "theora", "vp3", "vp5", "vp6", "vp6f", "svq1", "svq3"),
 )
@@ -32,17 +32,17 @@ _INTRA = 1
 
 
 class Screen:
-    """Decodes the packets of a stream and gives the frames that are shown. Whatever is wrong before the first of them
-    only means that it is still to come."""
+    """Decodes the packets of a stream and gives the frames that are shown. Errors before the first of them are kept,
+    not raised."""
 
     def __init__(self, stream: VideoStream) -> None:
         context = stream.codec_context
         self.codec = context.codec.canonical_name
         self._context = context
-        self._has_key = self.codec in CODECS_THAT_HIDE or self.codec in CODECS_THAT_SHOW_ALL
+        self._has_key = self.codec in _CODECS_THAT_HIDE or self.codec in _CODECS_THAT_SHOW_ALL
         self.has_begun = False
         self.error: Exception | None = None
-        """What was wrong before the first frame, the newest of it."""
+        """The last error before the first frame."""
         self.num_fed = self.num_keys = 0
         """Packets that hold a frame, and a key frame, so far."""
 
@@ -65,7 +65,7 @@ class Screen:
         return self._shown(frames)
 
     def rest(self) -> list[VideoFrame]:
-        """The frames that the decoder still holds back. Nothing can be fed behind them."""
+        """The frames that the decoder still holds back; nothing can be fed after that."""
         from av import FFmpegError
 
         try:
@@ -85,7 +85,7 @@ class Screen:
     def _can_be_first(self, frame: VideoFrame) -> bool:
         if frame.is_corrupt:
             return False
-        return self.codec not in CODECS_THAT_SHOW_ALL or frame.key_frame or frame.pict_type == _INTRA
+        return self.codec not in _CODECS_THAT_SHOW_ALL or frame.key_frame or frame.pict_type == _INTRA
 
 
 def shown_frames(container: InputContainer, stream: VideoStream) -> Iterator[VideoFrame]:

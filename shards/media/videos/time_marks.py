@@ -1,4 +1,4 @@
-"""Time marks: of a video whose frames last unequally long, those frames whose times tell the times of all others.
+"""Time marks: in a video whose frames last unequally long, frames whose times tell the times of all others.
 
 Promises: between two of the first frame, the key frames, the marks and the end, frames counted as equally long are off
 by at most half of the mean length of a frame, unless that takes more than 256 marks; then the worst places are marked.
@@ -18,11 +18,11 @@ from shards.media.facts import TIME_MARK, KeyFrame
 
 MAX_MARKS = 256
 _TOLERANCE = 0.5
-"""Of the mean length of a frame."""
+"""In mean lengths of a frame."""
 
 
 def find_marks(times: Sequence[float], end: float, key_frames: Iterable[int]) -> list[int]:
-    """Numbers of the frames to mark, in order.
+    """The numbers of the frames to mark, in order.
 
     times: of all frames in presentation order, seconds. end: when the last one ends. key_frames: numbers of the frames
     whose times are known anyhow.
@@ -49,7 +49,7 @@ def find_marks(times: Sequence[float], end: float, key_frames: Iterable[int]) ->
 def _note(
     waiting: list[tuple[float, int, int, int]], clock: NDArray[np.float64], first: int, stop: int, tolerance: float
 ) -> None:
-    """Put the frame between two known ones that is off most on the heap, if it is off too much."""
+    """Put the frame between two known ones whose time is off most on the heap, if it is off too much."""
     if stop - first < 2:
         return
     line = np.linspace(clock[first], clock[stop], stop - first + 1)
@@ -60,7 +60,7 @@ def _note(
 
 
 def with_marks(key_frames: list[KeyFrame], times: Sequence[float], duration: float) -> list[KeyFrame]:
-    """Key frames and time marks in order. times: of all frames, in order, seconds."""
+    """Add time marks to key frames, in order. times: of all frames, in order, seconds."""
     import numpy as np
 
     if not 0 < duration < float("inf"):

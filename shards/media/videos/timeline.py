@@ -24,7 +24,7 @@ MAX_SECONDS = 60.0
 MAX_LENGTHS = 1000
 """A frame that lasts longer than the larger of this many seconds and median lengths lasts a median length instead."""
 _BACK_SECONDS = 1.0
-"""Stamps that run backwards by more begin a new part of a joined stream; by less they do at a key frame only."""
+"""Stamps that run backwards by more begin a new segment of a joined stream; by less they do at a key frame only."""
 _AHEAD_SECONDS = 60.0
 """A frame that is shown so long behind its decoding, or a second before it, has a wrong stamp."""
 _REORDER = 16
@@ -49,13 +49,13 @@ class Timeline(NamedTuple):
     """The frames in the order in which they are shown."""
 
     order: list[int]
-    """The place of each among the packets."""
+    """The position of each among the packets."""
     times: list[float]
     """Seconds on the clock of the stream."""
     end: float
     """When the last one ends."""
     mended: bool
-    """Whether stamps were not taken as they are."""
+    """True if some stamps were not taken as they are."""
 
 
 def timeline(stamps: Sequence[Stamp], tick: float, fps: float) -> Timeline:
@@ -70,14 +70,14 @@ def timeline(stamps: Sequence[Stamp], tick: float, fps: float) -> Timeline:
         times = [number * step for number in range(len(stamps))]
         return Timeline(list(range(len(stamps))), times, len(stamps) * step, True)
     ticks = _filled(known, _usual_ticks(stamps, found, tick, fps))
-    order = np.lexsort((ticks, _parts(stamps, tick)))
+    order = np.lexsort((ticks, _segments(stamps, tick)))
     raw = np.array([int(value) * tick for value in ticks[order]])
     last = next((stamp.duration for stamp in reversed(stamps) if stamp.duration > 0), 0) * tick
-    times_, end, mended = mend(raw, last, fps)
+    times_, end, mended = _mend(raw, last, fps)
     return Timeline(order.tolist(), times_.tolist(), end, mended or len(found) < len(stamps))
 
 
-def mend(raw: NDArray[np.float64], last: float, fps: float) -> tuple[NDArray[np.float64], float, bool]:
+def _mend(raw: NDArray[np.float64], last: float, fps: float) -> tuple[NDArray[np.float64], float, bool]:
     """Times in order of showing, the end, and whether something was changed, by the rule of this module.
 
     last: how long the last frame lasts, fps: frames per second; both 0 where not known.
@@ -99,7 +99,7 @@ def mend(raw: NDArray[np.float64], last: float, fps: float) -> tuple[NDArray[np.
 
 
 def _usual(steps: NDArray[np.float64], last: float, fps: float) -> float:
-    """How long most frames last, seconds."""
+    """The usual length of a frame, seconds."""
     lasting = steps[(steps > 0) & np.isfinite(steps)]
     if len(lasting):
         # A median of bogus stamps alone is no length either.
@@ -110,7 +110,7 @@ def _usual(steps: NDArray[np.float64], last: float, fps: float) -> float:
 
 
 def _ticks(stamps: Sequence[Stamp], tick: float) -> list[int | None]:
-    """When each packet's frame is shown, as far as the container says."""
+    """The time at which each packet's frame is shown, as far as the container says."""
     if not tick:
         return [None] * len(stamps)
     ahead, behind = math.ceil(_AHEAD_SECONDS / tick), math.ceil(_BACK_SECONDS / tick)
@@ -126,7 +126,7 @@ def _ticks(stamps: Sequence[Stamp], tick: float) -> list[int | None]:
 
 
 def _usual_ticks(stamps: Sequence[Stamp], found: Sequence[int], tick: float, fps: float) -> int:
-    """How long a frame lasts, for those of which nothing is said."""
+    """The length of frames for which the container gives none."""
     lengths = [stamp.duration for stamp in stamps if 0 < stamp.duration * tick <= MAX_SECONDS]
     return int(np.median(lengths)) if lengths else round(_usual(np.diff(np.sort(found)) * tick, 0.0, fps) / tick)
 
@@ -142,10 +142,10 @@ def _filled(known: Sequence[int | None], usual: int) -> NDArray[np.int64]:
     return np.array(filled, np.int64)
 
 
-def _parts(stamps: Sequence[Stamp], tick: float) -> NDArray[np.int64]:
-    """The part of a joined stream to which each packet belongs."""
-    parts: list[int] = []
-    part, newest = 0, None
+def _segments(stamps: Sequence[Stamp], tick: float) -> NDArray[np.int64]:
+    """The segment of a joined stream to which each packet belongs."""
+    segments: list[int] = []
+    segment, newest = 0, None
     for stamp in stamps:
         if stamp.dts is not None:
             if (
@@ -153,7 +153,7 @@ def _parts(stamps: Sequence[Stamp], tick: float) -> NDArray[np.int64]:
                 and stamp.dts < newest
                 and (stamp.is_key or (newest - stamp.dts) * tick > _BACK_SECONDS)
             ):
-                part, newest = part + 1, stamp.dts
+                segment, newest = segment + 1, stamp.dts
             newest = stamp.dts if newest is None else max(newest, stamp.dts)
-        parts.append(part)
-    return np.array(parts, np.int64)
+        segments.append(segment)
+    return np.array(segments, np.int64)

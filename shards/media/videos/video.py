@@ -22,9 +22,10 @@ if TYPE_CHECKING:
 _SEEKABLE = "mov,matroska"
 _DEMUXERS = "mov,matroska,avi,mpegts,mpeg,mpegvideo,ogg,flv,gif,asf,mp3"
 _STRICT = {"err_detect": "crccheck+bitstream+buffer+explode"}
-"""What is damaged is an error then, where decoders would show something that looks like the frame."""
+"""Damage is an error then; otherwise decoders show something that looks like the frame."""
 _LENIENT_CODECS = ("h264",)
-"""Codecs in which it would also be an error that a key frame in an open GOP gives up pictures from before it."""
+"""Codecs in which these options would also refuse the key frames of open GOPs."""
+# FFmpeg then opens no decoder of its own (ours it does not ask) and reads no further than the first packet.
 _NO_PROBE = {"codec_whitelist": "none", "probesize": "32"}
 
 
@@ -33,10 +34,9 @@ def open_video(data: bytes | PartialMedium, probe: bool = True) -> Iterator[tupl
     """Open a container in memory and choose its default video stream (else the first), one codec thread.
 
     probe: let FFmpeg decode a first frame to find out what the header does not say; False saves the time of that
-    frame, and streams that do not tell how far their frames are reordered may lose frames; damage is then an error
-    where it would else be shown as well as can be.
-    Whatever goes wrong inside the block because of the data leaves it as MediaError. A PartialMedium is refused where
-    it would have to be read whole to be opened.
+    frame, and streams that do not tell how far their frames are reordered may lose frames; damage is then an error,
+    where it would otherwise be shown as well as possible.
+    Errors of the data inside the block become MediaError. A PartialMedium is refused if opening it would read it whole.
     """
     import av
     from av.container import InputContainer
@@ -82,7 +82,7 @@ def open_video(data: bytes | PartialMedium, probe: bool = True) -> Iterator[tupl
 
 @contextmanager
 def video_errors(what: str) -> Iterator[None]:
-    """Turn what FFmpeg says about bad data into MediaError."""
+    """Turn errors of FFmpeg about bad data into MediaError."""
     from av import FFmpegError
 
     try:
@@ -92,7 +92,7 @@ def video_errors(what: str) -> Iterator[None]:
 
 
 def gives_frame(packet: Packet, codec: str) -> bool:
-    """Whether decoding a packet will show a frame, as far as can be said without decoding."""
+    """True if decoding a packet shows a frame, as far as can be told without decoding."""
     if packet.size == 0 or packet.is_discard:  # discard: behind the edges that an edit list cuts
         return False
     # VP8 keeps references that are never shown in packets of their own; bit 4 of the first byte says so.
@@ -122,7 +122,7 @@ def decode_packet(packet: Packet) -> list[VideoFrame]:
 
 
 def orientation(frame: VideoFrame) -> Orientation:
-    """What the display matrix of a decoded frame asks for, to the nearest quarter turn."""
+    """The rotation that the display matrix of a decoded frame asks for, to the nearest quarter turn."""
     import math
 
     import numpy as np

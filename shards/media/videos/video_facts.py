@@ -58,7 +58,7 @@ def probe_video(data: bytes) -> tuple[MediaFacts, list[KeyFrame]]:
 
 
 def is_still_beside_film(data: bytes, facts: MediaFacts) -> bool:
-    """Whether a video that shows a single still has another video track, which moves. Raises MediaError."""
+    """True for a video that shows a single still and has another video track, which moves. Raises MediaError."""
     if facts.kind != "video" or facts.num_frames > 1:
         return False
     from av import FFmpegError
@@ -75,7 +75,10 @@ def is_still_beside_film(data: bytes, facts: MediaFacts) -> bool:
 
 
 def frame_times(data: bytes) -> list[float]:
-    """When each frame of a video is shown, in order, seconds on the clock of the stream. Raises MediaError."""
+    """The times at which the frames of a video are shown, in order, seconds on the clock of the stream.
+
+    Raises MediaError.
+    """
     with open_video(data) as (container, stream):
         return _line(_read(container, stream), stream)[1].times
 
@@ -111,7 +114,7 @@ def _read(container: InputContainer, stream: VideoStream) -> _Found:
 
 
 def no_frame(screen: Screen) -> MediaError:
-    """Why nothing is shown of a stream of which everything was fed."""
+    """The error for a stream of which everything was fed and nothing is shown."""
     if screen.num_fed and not screen.num_keys:
         return MediaError(f"none of its {screen.num_fed} frames is a key frame, so none can be decoded")
     if screen.error is not None:
@@ -121,7 +124,7 @@ def no_frame(screen: Screen) -> MediaError:
 
 
 def _line(found: _Found, stream: VideoStream) -> tuple[float, Timeline]:
-    """Frames per second, 0 if the container does not say, and the frames that are shown."""
+    """Frames per second, 0 if the container does not say, and the timeline of the frames that are shown."""
     fps = float(stream.average_rate or 0)
     fps = fps if 0 < fps <= _MAX_FPS else 0.0
     line = timeline(found.stamps, float(stream.time_base or 0), fps)
@@ -129,7 +132,7 @@ def _line(found: _Found, stream: VideoStream) -> tuple[float, Timeline]:
 
 
 def _are_reordered(stamps: Sequence[Stamp]) -> bool:
-    """Whether some packet's frame is shown before that of the packet in front of it."""
+    """True if some packet's frame is shown before that of the packet in front of it."""
     times = [stamp.pts for stamp in stamps if stamp.pts is not None]
     return any(after < before for before, after in pairwise(times))
 

@@ -5,28 +5,20 @@ from __future__ import annotations
 import sys
 import threading
 
-import numpy as np
 import pytest
 
 pytest.importorskip("nvidia.dali", reason="NVIDIA DALI is not installed (extra dali)")
 
-from shards.decode.dali_pipeline import make_pipeline
+from shards.decode.dali_pipeline import ClipPipeline
+from shards.media.clip_plan import ClipPlan
 from tests.shards.decode.twins import MEDIA
 
 
 def test_the_interpreter_is_free_while_dali_runs() -> None:
     """Counted, not timed: another thread goes on while one run lasts."""
     path = next(path for path in MEDIA if path.name == "bbb_burrow.webm")
-    pipeline = make_pipeline("video", None)
-    inputs = {
-        "encoded": np.frombuffer(path.read_bytes(), np.uint8),
-        "frames": np.arange(0, 150, dtype=np.int32),
-        "size": np.array((64, 64), np.float32),
-        "start": np.zeros(2, np.float32),
-        "stop": np.ones(2, np.float32),
-        "colour": np.eye(3, dtype=np.float32),
-        "mirror": np.array(0, np.int32),
-    }
+    pipeline = ClipPipeline("video", None)
+    data, plan = path.read_bytes(), ClipPlan(tuple(range(150)), (64, 64), (0, 0, 64, 64))
     pause, turns, done = threading.Event(), 0, threading.Event()
 
     def turn() -> None:
@@ -41,7 +33,7 @@ def test_the_interpreter_is_free_while_dali_runs() -> None:
     other.start()
     try:
         before = turns
-        pipeline.run(**{name: [value] for name, value in inputs.items()})
+        pipeline.run_video(data, plan.frames, (0.299, 0.114), plan)
         during = turns - before
     finally:
         done.set()

@@ -19,4 +19,4 @@ def test_a_backend_decodes_partial_media_unless_it_says_otherwise() -> None:
         return kind
 
     backend = Backend("cpu", decode)  # type: ignore[arg-type]
-    assert backend.parts and backend.reason == "the configuration says so"
+    assert backend.partial and backend.reason == "the configuration says so"

@@ -13,7 +13,7 @@ from shards.media.medium import whole
 
 def test_they_are_no_bytes_and_cannot_leave_the_process() -> None:
     frames = MappedFrames(1, lambda number: np.zeros((1, 1, 3), np.uint8), 3)
-    with pytest.raises(TypeError, match="stored frames are no video"):
+    with pytest.raises(TypeError, match="have no bytes as one medium; decode them as kind 'stored'"):
         whole(frames)
     with pytest.raises(TypeError, match="view of an open file"):
         copy.deepcopy(frames)

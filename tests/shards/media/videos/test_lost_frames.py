@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from shards.media.videos.lost_frames import Miscounted, Order
+from shards.media.videos.lost_frames import FrameOrder, Miscounted
 from shards.media.videos.video import decode_packet, demux, open_video
 from tests.shards.bars import Take, film
 
 
 @pytest.mark.parametrize("lost", [None, 7, 24])
 def test_a_frame_that_was_lost_in_silence_is_noticed_at_the_next_one(lost: int | None) -> None:
-    order = Order()
+    order = FrameOrder()
     with open_video(film(Take("libx264", "mp4", "preset=ultrafast g=25 bf=2"))) as (container, stream):
         shown = []
         for packet in demux(container, stream):
