@@ -28,6 +28,22 @@ class Accounting:
     """Failures in all, those of substitutes included; the failure budget counts these."""
     padded: int = 0
 
+    @classmethod
+    def of_batch(cls, plan: Plan, batch: Batch, training: bool) -> Accounting:
+        """What became of the elements of one planned batch. Raises AccountingError."""
+        padded = plan.elements.count(None)
+        failed = sum(bool(failures) for failures in batch.slot_failures)
+        counts = cls(
+            planned=len(plan.elements) - padded,
+            delivered=int(batch.valid.sum()) - (failed if training else 0),
+            failed=failed,
+            substituted=failed if training else 0,
+            failed_attempts=len(batch.failures),
+            padded=padded,
+        )
+        counts.check(training)
+        return counts
+
     @property
     def tried(self) -> int:
         """Elements that were fetched or known to be bad: the planned ones, and one more for each substitute tried."""
@@ -47,19 +63,3 @@ class Accounting:
                 f"planned {self.planned} must equal delivered {self.delivered} + failed {self.failed}, "
                 f"and substituted {self.substituted} must equal {wanted}"
             )
-
-
-def account(plan: Plan, batch: Batch, training: bool) -> Accounting:
-    """What became of the elements of one planned batch. Raises AccountingError."""
-    padded = plan.elements.count(None)
-    failed = sum(bool(failures) for failures in batch.slot_failures)
-    counts = Accounting(
-        planned=len(plan.elements) - padded,
-        delivered=int(batch.valid.sum()) - (failed if training else 0),
-        failed=failed,
-        substituted=failed if training else 0,
-        failed_attempts=len(batch.failures),
-        padded=padded,
-    )
-    counts.check(training)
-    return counts

@@ -1,6 +1,6 @@
-"""A feed: one dataset of a blend, opened: its reader, its selection, its order, and what the cursor keeps of it.
+"""Feed: one opened dataset of a blend: its reader, its selection, its order, and what the cursor keeps of it.
 
-Promises: a selection only lessens the elements of each shard, and `repeat` then multiplies them; the copies of an
+Promises: a selection only removes elements from shards, and `repeat` then multiplies the others; the copies of an
 element within one pass draw as if each were in a pass of its own. An empty dataset is refused by name and path.
 """
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 
 class SampleReader(Protocol):
-    """What a loader needs of whatever holds samples; `Reader` and `BetonReader` say more. For any number of threads."""
+    """What a loader needs of a reader; `Reader` and `BetonReader` document the methods. Threads may share it."""
 
     @property
     def index(self) -> SelectionIndex: ...
@@ -46,10 +46,10 @@ class SampleReader(Protocol):
 
     @property
     def fingerprint(self) -> str:
-        """Says which samples these are; the cursor and the ledger keep it."""
+        """Identifies the samples; the cursor and the ledger keep it."""
 
     def fingerprints(self) -> Iterator[str]:
-        """The same of the first shard only, of the first two, and so on."""
+        """The fingerprints of the first shard only, of the first two, and so on."""
 
     def traffic(self) -> dict[str, float]: ...
     def origin(self, shard: int, row: int) -> Origin: ...
@@ -74,15 +74,15 @@ class Feed:
     selection: Selection | None = None
     """None: every sample is used."""
     sample_bytes: int = 0
-    """Bytes to fetch by the number of samples: what a sample may be expected to take."""
+    """Mean bytes to fetch per sample."""
     num_shards: int = 0
-    """Of which the passes consist: the first ones."""
+    """Shards of a pass: the first ones of the dataset."""
     fingerprint: str = ""
-    """Of these shards."""
+    """Fingerprint of these shards."""
     shift: int = 0
-    """Added to a position of the run it is one of passes that had this many shards from the beginning."""
+    """Difference between a position of this run and the same one of a run that had all shards from its beginning."""
     earlier: Feed | None = None
-    """The same dataset with fewer shards, which holds before position `join` (shards/loader/growth.py)."""
+    """The same dataset with fewer shards, used before position `join` (shards/loader/growth.py)."""
     join: int = 0
 
     @property
@@ -96,7 +96,7 @@ class Feed:
         return self.config.label + selected
 
     def at(self, position: int) -> Feed:
-        """What holds at a position of the run."""
+        """The dataset as it is used at a position of the run."""
         return self.earlier if self.earlier is not None and position < self.join else self
 
     def progress(self, position: int) -> tuple[int, int, int]:
@@ -106,7 +106,7 @@ class Feed:
         return *divmod(position + feed.shift, size), size
 
     def unrepeat(self, pass_: int, shard: int, row: int) -> tuple[int, int]:
-        """(pass to draw with, row inside the whole shard) of what the order calls `row`."""
+        """(pass to draw with, row inside the whole shard) of row number `row` in the order."""
         copy, row = divmod(row, int(self.counts[shard]))
         if self.selection is not None:
             row = self.selection.row(shard, row)
@@ -118,11 +118,11 @@ def open_feed(
 ) -> Feed:
     """Open a dataset as the loader config wants it ordered. Raises ValueError when it has no elements.
 
-    downloads: what brings shards into the cache, if the dataset is remote. parts: see `open_reader`.
+    downloads: what brings shards into the cache, if the dataset is remote. parts: see `_open_reader`.
     """
     from shards.select.selection import open_selection  # loads pyarrow
 
-    reader = open_reader(dataset, config.verify, downloads, parts)
+    reader = _open_reader(dataset, config.verify, downloads, parts)
     selection = open_selection(reader.index, dataset.name, dataset.where, dataset.exclude, dataset.elements)
     counts = np.asarray(reader.counts if selection is None else selection.counts, dtype=np.int64)
     if not counts.sum():
@@ -137,7 +137,7 @@ def open_feed(
 
 
 def open_order(counts: Int64, dataset: DatasetConfig, config: LoaderConfig) -> tuple[ElementOrder, int]:
-    """The order of a dataset whose shards have so many elements, copies not counted, and its window."""
+    """The order of a dataset, and its window. counts: elements of each shard, copies not counted."""
     repeated = counts * dataset.repeat
     window = config.window if config.window is not None else default_window(repeated)
     if config.mode == "train":
@@ -145,15 +145,15 @@ def open_order(counts: Int64, dataset: DatasetConfig, config: LoaderConfig) -> t
     return Sequential(counts, dataset.name), window
 
 
-def open_reader(
+def _open_reader(
     dataset: DatasetConfig,
     verify: Literal["once", "always", "never"] = "once",
     downloads: Downloads | None = None,
     parts: bool = True,
 ) -> SampleReader:
-    """What reads the samples of a dataset, if it is remote through the cache of these downloads.
+    """The reader of a dataset; a remote one reads through the cache of these downloads.
 
-    parts: whether of large remote videos only parts may be fetched at first, as `partial_bytes` says.
+    parts: whether partial fetches of large remote videos are allowed, as `partial_bytes` says.
     """
     if dataset.source == "ffcv":
         from shards.read.beton_reader import BetonReader

@@ -45,7 +45,8 @@ def feeds_at(saved: Cursor, opened: Sequence[Feed], own: Cursor, config: LoaderC
 
 
 def _num_shards(saved: Cursor, opened: Sequence[Feed], own: Cursor) -> Sequence[int]:
-    """How many shards the datasets of a cursor had; those of now where that cannot be, which its check will say."""
+    """Number of shards of each dataset when a cursor was saved; the present number where the cursor does not fit, which
+    `Cursor.check` then reports."""
     now = [feed.num_shards for feed in opened]
     if len(saved.shards) == len(now):
         return [min(max(1, count), most) for count, most in zip(saved.shards, now, strict=True)]
@@ -60,8 +61,7 @@ def _num_shards(saved: Cursor, opened: Sequence[Feed], own: Cursor) -> Sequence[
 
 
 def _cut(feed: Feed, num_shards: int, config: LoaderConfig) -> Feed:
-    """A dataset as it was when it had only its first shards. Those that came later count as empty, which changes
-    nothing of an order."""
+    """A dataset as it was when it had only its first shards. Later ones count as empty, which changes no order."""
     if num_shards == feed.num_shards:
         return feed
     there = np.arange(len(feed.counts)) < num_shards

@@ -31,14 +31,14 @@ import numpy as np
 
 from shards.base.printing import logger
 from shards.decode.backends import open_backend
-from shards.loader.accounting import Accounting, account
+from shards.loader.accounting import Accounting
 from shards.loader.config import LoaderConfig
 from shards.loader.feed import Feed, open_downloads, open_feed, traffic
 from shards.loader.growth import feeds_at
-from shards.loader.quarantine import FailureBudget, Ledger, exhausted
+from shards.loader.quarantine import FailureBudget, Ledger
 from shards.loader.setup import Encode, Setup
 from shards.loader.stages.batch import Batch, Unfilled
-from shards.loader.stages.pipeline import Pipeline, Pools, open_pools
+from shards.loader.stages.pipeline import Pipeline, Pools
 from shards.loader.stats import HandedOver, Stats
 from shards.order.blend import Blend
 from shards.order.cursor import Cursor
@@ -75,7 +75,7 @@ class Loader:
         self._budget = FailureBudget(config.max_failures, config.max_failure_rate, config.probation)
         blend = Blend([dataset.weight for dataset in config.blend], config.unit)
         setup = Setup(config, rank, world_size, self._opened, blend, encode, backend, self._ledger, self.stats)
-        self._pools = open_pools(setup)
+        self._pools = Pools.of(setup)
         self._pipeline = Pipeline(setup, self._pools)
         self._start = Place(0, (0,) * len(self._opened))
         self.stats.handed = HandedOver(self._start)
@@ -235,13 +235,13 @@ class Loader:
             )
 
     def _account(self, plan: Plan, made: Batch | Unfilled, before: HandedOver) -> Accounting:
-        """What becomes of the elements of a batch. Files its failures, and stops the run when there are too many."""
+        """Count what became of the elements of a batch, and file its failures. Raises TooManyFailures."""
         failures = [failure for failures in made.slot_failures for failure in failures]
         if failures:
             self._ledger.file(failures, before.num_batches)
         if isinstance(made, Unfilled):
-            raise exhausted(made.exhausted, self._ledger)
-        counts = account(plan, made, self._training)
+            raise self._ledger.exhausted(made.exhausted)
+        counts = Accounting.of_batch(plan, made, self._training)
         total = before.elements + counts
         self._budget.check(total.failed_attempts, total.tried, self._ledger)
         return counts

@@ -1,4 +1,4 @@
-"""What a rank needs next of its remote shards, told to their cached sources while the run goes on.
+"""Look-ahead: the remote shards that a rank needs next, listed for their caches while the run goes on.
 
 Promises: computed from the order, so exact to the window: nothing on the list is useless, and nothing that the next
 batches need is missing from it. Shards go by their distance, all datasets of the blend together: one that gets every
@@ -25,7 +25,7 @@ from shards.order.plan import Place
 if TYPE_CHECKING:
     from shards.loader.feed import Feed
 
-LOCAL_RANKS_VARIABLES = ("LOCAL_WORLD_SIZE", "LOCAL_SIZE")
+_LOCAL_RANKS_VARIABLES = ("LOCAL_WORLD_SIZE", "LOCAL_SIZE")
 """Set by torchrun and by deepspeed: how many ranks share this node and its cache."""
 _LONGEST = 256
 """Shards on one list beyond those in use."""
@@ -41,7 +41,7 @@ class _Needs(NamedTuple):
 
 
 class LookAhead:
-    """The wants of one rank."""
+    """The want lists of one rank."""
 
     def __init__(self, config: LoaderConfig, feeds: Sequence[Feed], rank: int, world_size: int) -> None:
         """Raises ValueError when the cache is too small for what is in use at the start."""
@@ -50,30 +50,30 @@ class LookAhead:
         self._feeds = feeds
         total = sum(feed.config.weight for feed in feeds)
         self._pace = [total / feed.config.weight if self._training else 1.0 for feed in feeds]
-        """Elements of the run for each of a feed."""
+        """Elements of the whole run for one element of a feed."""
         one_dataset = config.mode == "train" and (config.unit == "step" or len(config.blend) == 1)
         self._streams = [
             own_streams(config.batch_size, feed.order.streams, rank, world_size, one_dataset) for feed in feeds
         ]
         owned = world_size > 1 and all(streams is not None for streams in self._streams)
-        self._room = config.cache.limit // (local_ranks() if owned else 1)
+        self._room = config.cache.limit // (_local_ranks() if owned else 1)
         self._due: list[int] | None = None
-        """Position of each feed at which the lists are made anew; None: begin as at the start."""
+        """Position of each feed at which new lists are due; None: begin as at the start."""
         self._check(self._needs((0,) * len(feeds)))
 
     def is_due(self, place: Place) -> bool:
-        """Whether a part of a window went by."""
+        """True when a quarter of a window has gone by since the lists were made."""
         return self._due is None or not all(map(int.__lt__, place.positions, self._due))
 
     def update(self, place: Place) -> None:
-        """Be at a place: the lists are made anew where that is due. Raises ValueError as __init__."""
+        """Make the lists for a place in the run, if they are due. Raises ValueError as __init__."""
         if not self.is_due(place):
             return
         needs = self._needs(place.positions)
-        # Each holds a file open; what is left out for that is found when it is read, or read by range.
+        # Each listed shard holds a file open. One left out for that is found when it is read, or is read by range.
         may_be_open = np.arange(len(needs.distance)) < allowed(2 * (_LONGEST + int((needs.distance == 0).sum()))) // 2
         if self._due is None:
-            # What is in use is what a cold start reads by range until it is here.
+            # The shards in use are listed first: a cold start reads them by range until their copies are here.
             self._check(needs)
             self._tell(place, needs, needs.distance < 0)
             self._tell(place, needs, (needs.distance == 0) & may_be_open)
@@ -128,7 +128,7 @@ class LookAhead:
 
 
 class _NextUse:
-    """How far away each shard of a feed is: for this rank where it is near, else for any, computed when it is asked."""
+    """Distance of each shard of a feed: for this rank if the shard is near, else for any rank, computed when asked."""
 
     def __init__(self, near: dict[str, float], feed: Feed, position: int, pace: float) -> None:
         self._near = near
@@ -146,7 +146,7 @@ class _NextUse:
         return self._distances.get(name, float("inf"))
 
 
-def local_ranks() -> int:
-    """Ranks of this node, as the launcher says; 1 without one."""
-    name = next((name for name in LOCAL_RANKS_VARIABLES if os.environ.get(name)), LOCAL_RANKS_VARIABLES[0])
+def _local_ranks() -> int:
+    """Ranks of this node, according to the launcher; 1 without a launcher."""
+    name = next((name for name in _LOCAL_RANKS_VARIABLES if os.environ.get(name)), _LOCAL_RANKS_VARIABLES[0])
     return max(1, int(number_from_environment(name, 1, "ranks")))

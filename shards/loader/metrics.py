@@ -30,7 +30,8 @@ def to_prometheus(snapshot: Snapshot, labels: Mapping[str, str | int] | None = N
     for name in own:
         if not _LABEL.fullmatch(name) or name.startswith("__") or name in _TAKEN:
             raise ValueError(
-                f"label {name!r}: must be letters, digits and _ in front of no digit, and none of {', '.join(_TAKEN)}"
+                f"label {name!r}: must match [A-Za-z_][A-Za-z0-9_]*, must not begin with __, and must be none of "
+                f"{', '.join(_TAKEN)}, which the metrics use; rename it"
             )
     queue, counts = snapshot.queue, snapshot.accounting
     lines: list[str] = []

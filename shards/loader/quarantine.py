@@ -1,4 +1,4 @@
-"""Quarantine: the record of elements that could not be used, and how many of them a run bears.
+"""Quarantine: the record of elements that could not be used, and how many of them a run tolerates.
 
 Promises: the ledger never changes the order. It may say that an element is known to be bad, so that it is not fetched
 again, only for failures that do not depend on a draw (`lasting`) and that this process met itself: every process tries
@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 import threading
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -142,6 +142,16 @@ class Ledger:
             counts.setdefault(dataset, {})[stage] = count
         return counts
 
+    def exhausted(self, failures: Sequence[Failure]) -> TooManyFailures:
+        """The error for a planned element that failed together with all its substitutes."""
+        reasons = dict.fromkeys(f"  {failure}" for failure in failures)
+        return TooManyFailures(
+            f"{failures[0].origin}: this element and its {len(failures) - 1} substitutes, all from around one place of "
+            "the order, could not be used; take the bad samples out of the dataset, or start anew with a larger "
+            f"window; all failures are in {_where(self)}; here:",
+            *reasons,
+        )
+
     def _entry(self, failure: Failure) -> dict[str, Any]:
         origin = failure.origin
         return {
@@ -177,7 +187,7 @@ class Ledger:
 
 @dataclass(frozen=True, slots=True)
 class FailureBudget:
-    """How many failures a rank bears: a count at any time, a rate once enough elements were tried."""
+    """How many failures a rank tolerates: a count at any time, a rate once enough elements were tried."""
 
     max_count: int | None = None
     max_rate: float | None = None
@@ -189,18 +199,6 @@ class FailureBudget:
             raise TooManyFailures(*_message(failed, tried, f"max_failures {self.max_count}", ledger))
         if self.max_rate is not None and tried >= self.probation and failed > self.max_rate * tried:
             raise TooManyFailures(*_message(failed, tried, f"max_failure_rate {self.max_rate:g}", ledger))
-
-
-def exhausted(failures: Iterable[Failure], ledger: Ledger) -> TooManyFailures:
-    """The error for a planned element that failed together with all its substitutes."""
-    failures = list(failures)
-    reasons = dict.fromkeys(f"  {failure}" for failure in failures)
-    return TooManyFailures(
-        f"{failures[0].origin}: this element and its {len(failures) - 1} substitutes, all from around one place of the "
-        "order, could not be used; take the bad samples out of the dataset, or start anew with a larger window; "
-        f"all failures are in {_where(ledger)}; here:",
-        *reasons,
-    )
 
 
 def _message(failed: int, tried: int, limit: str, ledger: Ledger) -> list[str]:

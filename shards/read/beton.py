@@ -142,10 +142,10 @@ class Beton:
 
     def frame(self, row: int, number: int) -> NDArray[np.uint8]:
         """The bytes of a frame: (H, W, 3) RGB if it is raw, (n,) of a JPEG if not; a view of the file."""
-        place = self.rows[f"frame_{number}"][row]
-        start = int(place["data_ptr"])
+        picture = self.rows[f"frame_{number}"][row]
+        start = int(picture["data_ptr"])
         data = self._bytes[start : start + int(self._sizes[row, number])]
-        return data.reshape(int(place["height"]), int(place["width"]), 3) if place["mode"] == RAW else data
+        return data.reshape(int(picture["height"]), int(picture["width"]), 3) if picture["mode"] == RAW else data
 
     def frame_damage(self, row: int, number: int) -> str | None:
         """What is wrong with a frame, as far as the checksum tells."""
@@ -206,14 +206,14 @@ class Beton:
         first = self.rows["frame_0"]
         for number in range(self.num_frames if self.num_samples else 0):
             name = f"frame_{number}"
-            place = self.rows[name]
-            height, width = place["height"].astype(np.uint64), place["width"].astype(np.uint64)
-            at = np.minimum(np.searchsorted(starts, place["data_ptr"]), len(starts) - 1)
-            size = np.where(place["mode"] == RAW, 3 * height * width, lengths[at])
-            wrong = (place["mode"] > RAW) | (height < 1) | (width < 1) | (height > MAX_SIDE) | (width > MAX_SIDE)
-            wrong |= (height * width > MAX_PIXELS) | (starts[at] != place["data_ptr"]) | (lengths[at] != size)
-            wrong |= self._is_outside(place["data_ptr"], size)
-            unlike = np.logical_or.reduce([place[part] != first[part] for part in ("mode", "height", "width")])
+            picture = self.rows[name]
+            height, width = picture["height"].astype(np.uint64), picture["width"].astype(np.uint64)
+            at = np.minimum(np.searchsorted(starts, picture["data_ptr"]), len(starts) - 1)
+            size = np.where(picture["mode"] == RAW, 3 * height * width, lengths[at])
+            wrong = (picture["mode"] > RAW) | (height < 1) | (width < 1) | (height > MAX_SIDE) | (width > MAX_SIDE)
+            wrong |= (height * width > MAX_PIXELS) | (starts[at] != picture["data_ptr"]) | (lengths[at] != size)
+            wrong |= self._is_outside(picture["data_ptr"], size)
+            unlike = np.logical_or.reduce([picture[field] != first[field] for field in ("mode", "height", "width")])
             wrong |= unlike & (number < self.rows["num_frames"])
             self._check(name, wrong)
             sizes[:, number] = size

@@ -36,17 +36,17 @@ if TYPE_CHECKING:
 _TEXT_FIELDS = {"dataset": str, "shard": str, "meta": dict}
 
 
-class Place(NamedTuple):
-    """Where a file lies."""
+class _Location(NamedTuple):
+    """The path of the file, as the source of an index gives it."""
 
     url: str
 
 
-class BetonIndex:
-    """What is known about the samples without reading them, as a Selection asks for it."""
+class _BetonIndex:
+    """The index of a file: what a Selection and a reader need to know of samples without reading them."""
 
     def __init__(self, file: Beton, shard_names: list[str], dataset_name: str) -> None:
-        self.source = Place(file.path)
+        self.source = _Location(file.path)
         self.dataset = {"name": dataset_name}
         self.fingerprint = file.digest
         self.rules = UNWRITTEN
@@ -85,32 +85,32 @@ class BetonIndex:
         yield 0, len(self.shards), self._table(slice(0, self._file.num_samples), names)
 
     def layout_digest(self) -> str:
-        """Tells apart an index from another of the same samples; there is none."""
+        """Identifies this index among those of the same samples; there is only one."""
         return self.fingerprint
 
-    def _table(self, part: slice, names: Sequence[str]) -> pa.Table:
+    def _table(self, rows: slice, names: Sequence[str]) -> pa.Table:
         import pyarrow as pa
 
-        return pa.table({name: self._column(name, part) for name in names})
+        return pa.table({name: self._column(name, rows) for name in names})
 
-    def _column(self, name: str, part: slice) -> pa.Array:
+    def _column(self, name: str, rows: slice) -> pa.Array:
         import pyarrow as pa
 
-        rows = self._file.rows[part]
+        values = self._file.rows[rows]
         if name == "key":
-            return pa.array([self._file.key(row) for row in range(part.start, part.stop)], pa.string())
+            return pa.array([self._file.key(row) for row in range(rows.start, rows.stop)], pa.string())
         if name == "kind":
-            return pa.array(["stored"] * len(rows), pa.string())
+            return pa.array(["stored"] * len(values), pa.string())
         if name == "codec":
-            return pa.array(np.where(rows["frame_0"]["mode"] == RAW, "raw", "jpeg").tolist(), pa.string())
+            return pa.array(np.where(values["frame_0"]["mode"] == RAW, "raw", "jpeg").tolist(), pa.string())
         if name in ("width", "height"):
-            return pa.array(rows["frame_0"][name].astype(np.int32))
+            return pa.array(values["frame_0"][name].astype(np.int32))
         if name == "member_ext":  # the frames together stand for a medium; any extension of one will do
-            return pa.array([["jpg"]] * len(rows), pa.list_(pa.string()))
+            return pa.array([["jpg"]] * len(values), pa.list_(pa.string()))
         if name == "member_size":
-            sizes = pa.array(self._file.frame_bytes[part])
-            return pa.ListArray.from_arrays(np.arange(len(rows) + 1, dtype=np.int32), sizes)
-        return pa.array(np.ascontiguousarray(rows[name]))
+            sizes = pa.array(self._file.frame_bytes[rows])
+            return pa.ListArray.from_arrays(np.arange(len(values) + 1, dtype=np.int32), sizes)
+        return pa.array(np.ascontiguousarray(values[name]))
 
 
 class BetonReader:
@@ -134,7 +134,7 @@ class BetonReader:
         self._verify = verify
         self._verified = np.zeros((self.file.num_samples, self.file.num_frames + 1), np.bool_)
         """Which frames were compared, and in the last column which texts. (A bit could be lost between threads.)"""
-        self.index = BetonIndex(self.file, *self._read_names())
+        self.index = _BetonIndex(self.file, *self._read_names())
         self.source = self.index.source
 
     @property
@@ -211,9 +211,9 @@ class BetonReader:
         frame = self.file.frame(row, number)
         return frame if frame.ndim == 3 else frame.tobytes()
 
-    def _is_due(self, row: int, part: int) -> bool:
-        """Whether a checksum is to be compared."""
-        return self._verify == "always" or (self._verify == "once" and not self._verified[row, part])
+    def _is_due(self, row: int, number: int) -> bool:
+        """Whether the checksum of frame `number` of a row is to be compared; -1: that of its text."""
+        return self._verify == "always" or (self._verify == "once" and not self._verified[row, number])
 
     def _row(self, shard: int, sample: int) -> int:
         return int(self.index.shards.first_row[shard]) + sample

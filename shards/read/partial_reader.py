@@ -1,8 +1,8 @@
-"""Which media of a dataset are fetched in parts or decoded by seeking, and how such an element is fetched.
+"""Partial fetches: which media of a dataset are fetched in part or decoded by seeking, and how such an element is read.
 
-An element is fetched in parts when the store is remote, the index has GOP tables, and the video is larger than a limit
-and of a kind in which seeking is trusted. With its texts, whose checksums are compared every time, comes only what a
-demuxer reads first; the rest follows when a clip is planned (`PartialMedium.bring`).
+An element is fetched in part when the store is remote, the index has GOP tables, and the video is larger than a limit
+and of a kind in which seeking is trusted. With its texts, whose checksums are compared every time, only the bytes are
+fetched that a demuxer reads first; others follow when a clip is planned (`PartialMedium.bring`).
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ class PartialFetch(NamedTuple):
     texts: list[MemberRow | None]
     """json and other text."""
     spans: list[Span]
-    """In the shard: of the texts, then what is fetched of the medium at first."""
+    """Byte ranges in the shard: the texts, then what is fetched of the medium first."""
     ranges: list[Range]
-    """What to ask the source for; `PartialReader.take` is given the answers."""
+    """The requests; `PartialReader.take` gets the answers."""
 
 
 class PartialReader:
@@ -47,13 +47,13 @@ class PartialReader:
         self._index, self._source, self._limit, self._verify = index, source, limit, verify
 
     def begin(self, shard: int, sample: int, size: int) -> PartialFetch | None:
-        """How to fetch a sample whose medium has this size; None: whole."""
+        """How to fetch a sample whose medium has this size; None: fetch it whole."""
         if size <= self._limit:
             return None
         found = self._medium_and_texts(shard, sample)
         row = found[0] if found else None
         table = self._table(shard, sample, row) if row else None
-        if row is None or table is None or len(table.frames) < 2:  # a single GOP has no parts
+        if row is None or table is None or len(table.frames) < 2:  # a single GOP is needed whole
             return None
         name, texts = self._index.shards.names[shard], found[1:]
 
@@ -72,7 +72,7 @@ class PartialReader:
         return PartialFetch(medium, texts, spans, self._ranges(name, spans))
 
     def take(self, fetch: PartialFetch, answers: Sequence[bytes]) -> tuple[list[bytes | None], str | None]:
-        """Give a medium what came for it; returns json and other text, and what is wrong with them."""
+        """Give a medium its answers; returns json and other text, and the damage found in them."""
         pieces = iter(self._cut(fetch.ranges, answers, fetch.spans))
         texts = [None if member is None else next(pieces) for member in fetch.texts]
         fetch.medium.add(fetch.medium.opening(), list(pieces))

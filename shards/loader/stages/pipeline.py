@@ -38,6 +38,10 @@ from shards.loader.stages.underway import Underway
 from shards.order.plan import Place, Plan
 from shards.storage.addresses import is_remote
 
+_LOCAL_THREADS, _REMOTE_THREADS = 1, 4
+"""Threads that fetch batches. From local disks one reads as fast as several, and pyarrow keeps memory for each thread
+that it worked in; a store answers late, so several batches are asked for before the first one is here."""
+
 
 class Pools(NamedTuple):
     """The threads of a loader."""
@@ -47,20 +51,15 @@ class Pools(NamedTuple):
     telling: Pool
     """One thread that tells the caches what comes next, so that an interrupt of the consumer leaves no list locked."""
 
-
-_LOCAL_THREADS, _REMOTE_THREADS = 1, 4
-"""That fetch batches: one reads from local disks as fast as several, and pyarrow keeps memory for each thread that it
-worked in; a store answers late, so that several batches are asked for before the first is here."""
-
-
-def open_pools(setup: Setup) -> Pools:
-    """The threads of a loader; they start with the first work."""
-    remote = any(is_remote(feed.reader.source.url) for feed in setup.feeds)
-    return Pools(
-        Pool(_REMOTE_THREADS if remote else _LOCAL_THREADS, f"shards-fetch-rank{setup.rank}"),
-        Pool(setup.config.threads, f"shards-loader-rank{setup.rank}"),
-        Pool(1, f"shards-ahead-rank{setup.rank}"),
-    )
+    @classmethod
+    def of(cls, setup: Setup) -> Pools:
+        """Pools whose threads start with the first work."""
+        remote = any(is_remote(feed.reader.source.url) for feed in setup.feeds)
+        return cls(
+            Pool(_REMOTE_THREADS if remote else _LOCAL_THREADS, f"shards-fetch-rank{setup.rank}"),
+            Pool(setup.config.threads, f"shards-loader-rank{setup.rank}"),
+            Pool(1, f"shards-ahead-rank{setup.rank}"),
+        )
 
 
 class _Stages:

@@ -8,7 +8,6 @@ from typer.testing import CliRunner
 from shards.base.environment import number_from_environment
 from shards.base.errors import ConfigError
 from shards.cli.app import app
-from shards.loader.lookahead import local_ranks
 from shards.storage.open import open_source
 
 
@@ -27,9 +26,3 @@ def test_what_is_no_number_is_refused_with_the_variable(monkeypatch: pytest.Monk
 def test_numbers_are_taken(monkeypatch: pytest.MonkeyPatch, text: str, number: float) -> None:
     monkeypatch.setenv("MCG_SOURCE_DEADLINE", text)
     assert number_from_environment("MCG_SOURCE_DEADLINE", 300, "seconds") == number
-
-
-def test_ranks_of_a_node_that_are_no_number_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("LOCAL_WORLD_SIZE", "two")
-    with pytest.raises(ConfigError, match=r"LOCAL_WORLD_SIZE='two': expected a number of ranks above 0"):
-        local_ranks()

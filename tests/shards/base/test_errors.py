@@ -9,7 +9,7 @@ import pytest
 
 from shards.base.errors import DatasetError, PrintableError, SourceError, TooManyFailures
 from shards.base.safe_text import LONGEST_LINE
-from shards.loader.quarantine import Failure, FailureBudget, Ledger, exhausted
+from shards.loader.quarantine import Failure, FailureBudget, Ledger
 from shards.read.sample import Origin, SampleError
 from tests.shards.conftest import REPOSITORY
 from tests.shards.hostile_text import HOSTILE, is_safe
@@ -28,7 +28,7 @@ def test_too_many_failures_are_a_safe_line_each() -> None:
     ledger.file(failures)
     with pytest.raises(TooManyFailures, match="3 of 9 elements") as raised:
         FailureBudget(max_count=1).check(3, 9, ledger)
-    for error, more in ((raised.value, 3), (exhausted(failures, ledger), 3)):
+    for error, more in ((raised.value, 3), (ledger.exhausted(failures), 3)):
         lines = str(error).split("\n")
         assert len(lines) == 1 + more and all(map(is_safe, lines))
 

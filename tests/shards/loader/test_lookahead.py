@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from shards.base.errors import ConfigError
 from shards.cache.downloads import Downloads
 from shards.cache.shard_cache import ShardCache
 from shards.dataset.index.index import Index
@@ -235,3 +236,20 @@ def test_the_index_is_not_read_through_the_cache(folder: Path, store: HttpStore,
     assert not list(tmp_path.glob("*-*"))
     shutil.rmtree(tmp_path)
     assert Index.open(open_source(f"{store.url}/cc")).shards.names
+
+
+def test_ranks_of_a_node_share_its_cache(
+    folder: Path, store: HttpStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each of two ranks that own their streams has half of the room; what is no number of ranks is refused."""
+    limit = 2 * max(file.stat().st_size for file in (folder / "cc").glob("*.tar"))
+    cached = settings(store.url, ("cc",), cache={"folder": str(tmp_path), "limit": limit})
+    Loader(cached, 0, 2, encode).close()
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", "2")
+    with pytest.raises(
+        ValueError, match=rf"limit is {limit // 2:,} bytes.*1 shards that this rank draws from now, and the next one"
+    ):
+        Loader(cached, 0, 2, encode)
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", "two")
+    with pytest.raises(ConfigError, match=r"LOCAL_WORLD_SIZE='two': expected a number of ranks above 0"):
+        Loader(cached, 0, 2, encode)

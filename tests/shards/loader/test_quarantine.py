@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from shards.base.errors import TooManyFailures
-from shards.loader.quarantine import Failure, FailureBudget, Ledger, exhausted
+from shards.loader.quarantine import Failure, FailureBudget, Ledger
 from shards.read.sample import Origin
 
 LASTING = Failure(Origin("cc", "0.tar", "k1"), "checksum", row=4, stage="read", lasting=True)
@@ -135,7 +135,7 @@ def test_the_message_names_the_ledger_and_the_last_reasons(tmp_path: Path) -> No
 
 
 def test_without_a_file_the_message_says_how_to_get_one() -> None:
-    error = exhausted([LASTING, PASSING, PASSING], Ledger())
+    error = Ledger().exhausted([LASTING, PASSING, PASSING])
     assert "cc/0.tar:k1: this element and its 2 substitutes" in str(error)
     assert "no file (give the loader a ledger_path to keep them)" in str(error)
     assert str(error).count("cc/0.tar:k2: cut off after frame 3") == 1

@@ -13,8 +13,8 @@ import pytest
 from shards.base.errors import ConfigError, SourceError
 from shards.dataset.indexing.indexer import index_tars
 from shards.dataset.members.rules import MemberSettings
-from shards.loader.config import DatasetConfig
-from shards.loader.feed import open_reader
+from shards.loader.config import DatasetConfig, LoaderConfig
+from shards.loader.feed import open_feed
 from shards.read.reader import Reader
 from shards.read.sample import Sample, SampleError
 from tests.shards.foreign_tars import write_tar
@@ -109,7 +109,7 @@ def test_a_config_may_read_other_texts_and_nothing_else(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="key_until"):
         read(key_until="last_dot")
     config = DatasetConfig(name="d", path=url, text_field=("alt",), media=("video", "frames", "image"))
-    sample = open_reader(config).fetch([0], [0])[0]
+    sample = open_feed(config, LoaderConfig(blend=(config,), batch_size=1)).reader.fetch([0], [0])[0]
     assert not isinstance(sample, SampleError)
     with pytest.raises(ConfigError, match=r"text_field is about members of shards; a \.beton file has none"):
         DatasetConfig(name="d", path="x.beton", source="ffcv", text_field=("alt",))
