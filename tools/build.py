@@ -16,17 +16,9 @@ from functools import partial
 from itertools import chain, islice
 from typing import Any
 
-from shards.base import Engine, MediaError, logger, printable, threads
+from shards.base import ConversionError, Engine, MediaError, SampleRefused, logger, printable, threads
 from shards.cli import Progress
-from shards.dataset import (
-    MAX_MEDIA_BYTES,
-    NUM_EXAMPLES,
-    ConversionError,
-    DatasetWriter,
-    DuplicateKey,
-    Report,
-    SampleRefused,
-)
+from shards.dataset import MAX_MEDIA_BYTES, NUM_EXAMPLES, DatasetWriter, DuplicateKey, Report
 from shards.media import (
     MEDIA_EXTENSIONS,
     STILL_BESIDE_FILM,

@@ -16,17 +16,9 @@ from contextlib import closing
 from itertools import islice
 from typing import Any, TypeVar
 
-from shards.base import Engine
+from shards.base import ConversionError, Engine
 from shards.cli import Progress
-from shards.dataset import (
-    NUM_EXAMPLES,
-    QUARANTINE_FILE,
-    AlreadyFinished,
-    ConversionError,
-    DatasetWriter,
-    Report,
-    WriteSummary,
-)
+from shards.dataset import NUM_EXAMPLES, QUARANTINE_FILE, AlreadyFinished, DatasetWriter, Report, WriteSummary
 from shards.storage import open_source
 from tools.rows import BadRow
 

@@ -18,19 +18,9 @@ from typing import Any
 
 import numpy as np
 
-from shards.base import Engine, MediaError, shown, threads
+from shards.base import ConversionError, Engine, MediaError, SampleRefused, shown, threads
 from shards.cli import Progress
-from shards.dataset import (
-    ConversionError,
-    DatasetWriter,
-    DuplicateKey,
-    Index,
-    Report,
-    SampleRefused,
-    ShardRows,
-    TextError,
-    suffix,
-)
+from shards.dataset import DatasetWriter, DuplicateKey, Index, Report, ShardRows, TextError, suffix
 from shards.read import Fetched, Origin, Reader, SampleError
 from tools.conversion import convert_dataset
 from tools.media.profiles import Profile, describe

@@ -4,10 +4,13 @@ from .engines import Engine as Engine
 from .engines import threads as threads
 from .errors import AccountingError as AccountingError
 from .errors import ConfigError as ConfigError
+from .errors import ConversionError as ConversionError
 from .errors import DatasetError as DatasetError
+from .errors import ExclusionError as ExclusionError
 from .errors import MediaError as MediaError
 from .errors import MissingFile as MissingFile
 from .errors import PrintableError as PrintableError
+from .errors import SampleRefused as SampleRefused
 from .errors import SourceError as SourceError
 from .errors import UsageError as UsageError
 from .errors import WrongPlace as WrongPlace

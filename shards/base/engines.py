@@ -10,9 +10,9 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from typing import Any, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
-from shards.base.errors import PrintableError
+from shards.base.errors import ProcessDied
 from shards.base.processes import process_pool
 
 Item = TypeVar("Item")
@@ -27,14 +27,6 @@ class Engine(Protocol):
 
     def __call__(self, work: Callable[[Item], Result], items: Iterable[Item]) -> Generator[Result, None, None]:
         """The results of all items; closing it stops the work."""
-
-
-class ProcessDied(PrintableError, RuntimeError):
-    """A process that ended while it worked on one of `items`."""
-
-    def __init__(self, message: str, items: list[Any]) -> None:
-        super().__init__(message)
-        self.items = items
 
 
 def threads(number: int) -> Engine:

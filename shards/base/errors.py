@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from shards.base.safe_text import one_line
 
 
@@ -77,3 +79,47 @@ class TooManyFailures(PrintableError, RuntimeError):
 
 class AccountingError(PrintableError, AssertionError):
     """Elements were lost or counted twice: a bug of the loader."""
+
+
+class CannotStart(PrintableError, RuntimeError):
+    """Processes that ended before they could do anything; the message says why."""
+
+
+class ProcessDied(PrintableError, RuntimeError):
+    """A process that ended while it worked on one of `items`."""
+
+    def __init__(self, message: str, items: list[Any]) -> None:
+        super().__init__(message)
+        self.items = items
+
+
+class CacheFolderError(PrintableError, ValueError):
+    """A folder, or a file in it, that cannot serve as a cache; says why and what to do."""
+
+
+class PatternError(UsageError, ValueError):
+    """A pattern that names no tars of one dataset."""
+
+
+class ConversionError(PrintableError, ValueError):
+    """A conversion that gives nothing: no usable row, inputs that changed under it, accounts that do not add up."""
+
+
+class SampleRefused(PrintableError, ValueError):
+    """A sample that cannot be written: bad key, unknown extension, text that is no JSON. Quarantine it."""
+
+
+class WriteError(PrintableError, OSError):
+    """Output that could not be written (disk full, no permission, store refuses); names path and remedy."""
+
+
+class NoDecoder(PrintableError, RuntimeError):
+    """A decode backend that was asked for cannot run here; the message says what to install or to set."""
+
+
+class ExclusionError(PrintableError, ValueError):
+    """A line that does not name a sample."""
+
+
+class WhereError(PrintableError, ValueError):
+    """An expression that is not allowed; the text names the part and what is allowed."""

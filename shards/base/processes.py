@@ -15,11 +15,7 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from typing import Any, cast
 
-from shards.base.errors import PrintableError
-
-
-class CannotStart(PrintableError, RuntimeError):
-    """Processes that ended before they could do anything; the message says why."""
+from shards.base.errors import CannotStart
 
 
 @contextmanager

@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Literal
 
-from shards.base.errors import PrintableError
+from shards.base.errors import CacheFolderError
 from shards.base.open_files import open_fd
 from shards.base.printing import logger
 from shards.cache.file_names import LOCK
@@ -26,10 +26,6 @@ from shards.cache.held_file import HeldFile
 
 Sharing = Literal["group"]
 _log = logger(__name__)
-
-
-class CacheFolderError(PrintableError, ValueError):
-    """A folder, or a file in it, that cannot serve as a cache; says why and what to do."""
 
 
 class CacheFolder:

@@ -17,8 +17,9 @@ import shutil
 from contextlib import suppress
 from typing import Literal
 
+from shards.base.errors import CacheFolderError
 from shards.base.printing import logger
-from shards.cache.cache_folder import CacheFolder, CacheFolderError, Sharing
+from shards.cache.cache_folder import CacheFolder, Sharing
 from shards.cache.eviction import NextUse, eviction_order
 from shards.cache.file_names import LOCK, UNFINISHED, is_ours, is_unfinished
 from shards.cache.held_file import CachedShard, HeldFile

@@ -10,11 +10,9 @@ from .members.plain_text import is_whole as is_whole
 from .members.rules import suffix as suffix
 from .members.texts import read_texts as read_texts
 from .report import NUM_EXAMPLES as NUM_EXAMPLES
-from .report import ConversionError as ConversionError
 from .report import Report as Report
 from .writing.conversion import AlreadyFinished as AlreadyFinished
 from .writing.conversion import WriteSummary as WriteSummary
 from .writing.new_sample import DuplicateKey as DuplicateKey
-from .writing.new_sample import SampleRefused as SampleRefused
 from .writing.quarantine import QUARANTINE_FILE as QUARANTINE_FILE
 from .writing.writer import DatasetWriter as DatasetWriter

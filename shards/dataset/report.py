@@ -9,14 +9,10 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from shards.base.errors import PrintableError
+from shards.base.errors import ConversionError
 
 NUM_EXAMPLES = 20
 """Quarantined rows and dropped records that a report quotes; all of them stand in the dataset."""
-
-
-class ConversionError(PrintableError, ValueError):
-    """A conversion that gives nothing: no usable row, inputs that changed under it, accounts that do not add up."""
 
 
 @dataclass(slots=True, kw_only=True)

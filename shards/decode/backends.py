@@ -18,8 +18,9 @@ from collections.abc import Callable
 from functools import cache
 from importlib.util import find_spec
 
+from shards.base.errors import NoDecoder
 from shards.base.printing import logger
-from shards.decode.decoder import Backend, Count, Decoder, NoDecoder
+from shards.decode.decoder import Backend, Count, Decoder
 
 _logger = logger(__name__)
 

@@ -36,10 +36,6 @@ class Backend(NamedTuple):
     """True if it decodes videos of which only some bytes were fetched; DALI needs whole ones."""
 
 
-class NoDecoder(PrintableError, RuntimeError):
-    """A decode backend that was asked for cannot run here; the message says what to install or to set."""
-
-
 class Unsuitable(PrintableError):
     """A clip that is left to the CPU decoder: `reason` is one of a few words that are counted, the text says more."""
 

@@ -1,5 +1,4 @@
 """The names that this room gives to others."""
 
-from .exclusion import ExclusionError as ExclusionError
 from .selection import Selection as Selection
 from .selection import open_selection as open_selection

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from shards.base.errors import MissingFile, PrintableError
+from shards.base.errors import ExclusionError, MissingFile
 from shards.base.json_text import load_json
 from shards.base.printing import logger
 from shards.base.redact import shown
@@ -27,10 +27,6 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _logger = logger(__name__)
-
-
-class ExclusionError(PrintableError, ValueError):
-    """A line that does not name a sample."""
 
 
 class Exclusions:

@@ -21,7 +21,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from shards.base.errors import PrintableError
+from shards.base.errors import WhereError
 
 Mask = NDArray[np.bool_]
 Kind = Literal["number", "string", "truth"]
@@ -56,10 +56,6 @@ _COMPARE_STRINGS: dict[type[ast.cmpop], str] = {
     ast.Gt: "greater",
     ast.GtE: "greater_equal",
 }
-
-
-class WhereError(PrintableError, ValueError):
-    """An expression that is not allowed; the text names the part and what is allowed."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,8 +10,7 @@ from typing import Any
 
 import pytest
 
-from shards.base.errors import DatasetError, MissingFile
-from shards.dataset.writing.write_error import WriteError
+from shards.base.errors import DatasetError, MissingFile, WriteError
 from shards.dataset.writing.writer import DatasetWriter
 from shards.media.facts import MediaFacts
 from shards.read.reader import Reader

@@ -13,8 +13,7 @@ from pathlib import Path
 import pytest
 
 from shards.base.engines import LOOK_AHEAD
-from shards.base.errors import DatasetError
-from shards.dataset.report import ConversionError
+from shards.base.errors import ConversionError, DatasetError
 from tests.tools.watching import watch
 from tools.build import build
 from tools.datasets import webvid

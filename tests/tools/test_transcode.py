@@ -11,11 +11,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from shards.base.errors import DatasetError
+from shards.base.errors import ConversionError, DatasetError
 from shards.dataset.index.index import Index
 from shards.dataset.indexing.indexer import index_tars
 from shards.dataset.members.rules import MemberRules
-from shards.dataset.report import ConversionError
 from shards.dataset.tars.looks import Looks
 from shards.dataset.writing.writer import DatasetWriter
 from shards.media.facts import KeyFrames

@@ -17,9 +17,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TextIO
 
-from shards.base import DatasetError, Engine, threads
+from shards.base import ConversionError, DatasetError, Engine, threads
 from shards.cli import Progress
-from shards.dataset import NUM_EXAMPLES, ConversionError, Report
+from shards.dataset import NUM_EXAMPLES, Report
 from shards.read import MAX_FRAMES, Beton, BetonReader, Origin
 from tools.conversion import convert
 from tools.ffcv.file_writer import SETTINGS, FileWriter, Mode

@@ -12,7 +12,8 @@ from typing import Any, Literal
 
 import numpy as np
 
-from shards.dataset import MAX_TEXT_BYTES, ConversionError
+from shards.base import ConversionError
+from shards.dataset import MAX_TEXT_BYTES
 from shards.read import FieldKind, checksum, fields, row_type
 from tools.ffcv.samples import Failure, Ready
 

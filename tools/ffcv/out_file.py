@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
-from shards.dataset import ConversionError
+from shards.base import ConversionError
 from tools.rows import OptionError
 
 

@@ -15,14 +15,14 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from shards.base import ConfigError, MediaError
+from shards.base import ConfigError, ExclusionError, MediaError
 from shards.dataset import TextError
 from shards.decode import decode
 from shards.loader import DatasetConfig
 from shards.media import ClipConfig, ClipPlan, MediaFacts, plan_clip
 from shards.order import rng
 from shards.read import Fetched, Origin, Reader, SampleError
-from shards.select import ExclusionError, Selection, open_selection
+from shards.select import Selection, open_selection
 from tools.rows import BadRow, OptionError
 
 _NAME = "export"

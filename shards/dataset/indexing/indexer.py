@@ -20,7 +20,7 @@ import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 
-from shards.base.errors import DatasetError, MissingFile, SourceError
+from shards.base.errors import DatasetError, MissingFile, PatternError, SourceError
 from shards.base.processes import end_unguarded_import
 from shards.base.redact import shown
 from shards.dataset.indexing.earlier_runs import pieces_before, unfinished_pieces
@@ -30,7 +30,7 @@ from shards.dataset.indexing.tar_jobs import DamagedShard, run_tasks
 from shards.dataset.indexing.tar_record import TarTask, read_record, record_name
 from shards.dataset.tars.foreign import ENERGON, is_energon
 from shards.dataset.tars.looks import Looks
-from shards.dataset.tars.pattern import PatternError, check_whole, find_tars, normal_place
+from shards.dataset.tars.pattern import check_whole, find_tars, normal_place
 from shards.dataset.writing.open_target import open_target
 from shards.dataset.writing.target import UNFINISHED, Target
 from shards.storage.open import open_source

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing
 from functools import lru_cache
 
-from shards.base.engines import ProcessDied, processes
-from shards.base.errors import PrintableError
+from shards.base.engines import processes
+from shards.base.errors import PrintableError, ProcessDied
 from shards.dataset.indexing.tar_record import TarTask
 from shards.storage.open import open_source
 from shards.storage.source import Source

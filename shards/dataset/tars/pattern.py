@@ -10,7 +10,7 @@ import os
 from collections.abc import Iterable, Sequence
 from fnmatch import fnmatchcase
 
-from shards.base.errors import MissingFile, UsageError
+from shards.base.errors import MissingFile, PatternError
 from shards.base.redact import shown
 from shards.dataset.tars.foreign import kind_of_folder
 from shards.storage.addresses import checked, is_remote, local_path, plain_name, split_query
@@ -33,10 +33,6 @@ _PACKED = (
     ".txz",
     ".tzst",
 )
-
-
-class PatternError(UsageError, ValueError):
-    """A pattern that names no tars of one dataset."""
 
 
 def find_tars(pattern: str, roots: Sequence[str] = ()) -> tuple[str, list[str]]:

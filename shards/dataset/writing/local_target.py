@@ -7,8 +7,9 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
+from shards.base.errors import WriteError
 from shards.dataset.writing.target import UNFINISHED
-from shards.dataset.writing.write_error import WriteError, naming
+from shards.dataset.writing.write_error import naming
 from shards.storage.open import open_source
 from shards.storage.source import Names
 

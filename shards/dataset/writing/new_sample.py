@@ -9,16 +9,12 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from shards.base.errors import PrintableError
+from shards.base.errors import SampleRefused
 from shards.dataset.index.rows import MAX_MEDIA_BYTES, MAX_TEXT_BYTES
 from shards.media.kinds import MEDIA_EXTENSIONS
 
 _MAX_NAME_BYTES = 100
 """Bytes of the name field of a tar header."""
-
-
-class SampleRefused(PrintableError, ValueError):
-    """A sample that cannot be written: bad key, unknown extension, text that is no JSON. Quarantine it."""
 
 
 class DuplicateKey(SampleRefused):

@@ -8,11 +8,11 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from shards.base.errors import AccessDenied, MissingFile
+from shards.base.errors import AccessDenied, MissingFile, WriteError
 from shards.base.redact import shown
 from shards.dataset.writing.claim import CLAIM_FILE, Claim, Taken
 from shards.dataset.writing.target import UNFINISHED
-from shards.dataset.writing.write_error import WriteError, naming
+from shards.dataset.writing.write_error import naming
 from shards.storage.addresses import below
 from shards.storage.open import open_source
 from shards.storage.source import Names

@@ -6,14 +6,9 @@ import errno
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from shards.base.errors import DatasetError, PrintableError
+from shards.base.errors import DatasetError, WriteError
 from shards.dataset.writing.claim import Taken
 from shards.storage.addresses import is_remote
-
-
-class WriteError(PrintableError, OSError):
-    """Output that could not be written (disk full, no permission, store refuses); names path and remedy."""
-
 
 _REMEDIES = {
     errno.ENOSPC: "the disk is full: free space there",

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from shards.base.engines import LOOK_AHEAD, ProcessDied, processes, threads
+from shards.base.engines import LOOK_AHEAD, processes, threads
+from shards.base.errors import ProcessDied
 
 
 def test_results_come_in_order_and_rows_are_drawn_as_far_ahead_as_was_asked() -> None:

@@ -11,7 +11,8 @@ from types import ModuleType
 
 import pytest
 
-from shards.base.processes import CannotStart, process_pool
+from shards.base.errors import CannotStart
+from shards.base.processes import process_pool
 from tests.shards.foreign_tars import img2dataset_files, write_tar
 
 PROGRAM = """

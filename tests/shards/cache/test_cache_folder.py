@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from shards.cache.cache_folder import CacheFolderError
+from shards.base.errors import CacheFolderError
 from shards.cache.reservation import Reservation
 from shards.cache.shard_cache import ShardCache
 from tests.shards.cache.small_cache import name_of, never, put
@@ -28,7 +28,7 @@ import json, math, os, sys
 from shards.cache.file_names import shard_identity
 from shards.cache.reservation import Reservation
 from shards.cache.shard_cache import ShardCache
-from shards.cache.cache_folder import CacheFolderError
+from shards.base.errors import CacheFolderError
 
 user, folder, shared, mine, seen = int(sys.argv[1]), sys.argv[2], sys.argv[3] or None, sys.argv[4], sys.argv[5:]
 os.umask(0o022)

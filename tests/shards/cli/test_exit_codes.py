@@ -14,15 +14,15 @@ from shards.base.errors import (
     ConfigError,
     DatasetError,
     MissingFile,
+    PatternError,
     SourceError,
     TooManyFailures,
     UsageError,
+    WriteError,
     WrongPlace,
 )
 from shards.cli.exit_codes import BUG, DONE, EXIT_CODES, PROBLEMS, SAVED, STOPPED, WRONG_USAGE, one_line_errors
 from shards.dataset.indexing.tar_jobs import DamagedShard
-from shards.dataset.tars.pattern import PatternError
-from shards.dataset.writing.write_error import WriteError
 
 ROOT = Path(__file__).resolve().parents[3]
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from shards.dataset.report import NUM_EXAMPLES, ConversionError, Report
+from shards.base.errors import ConversionError
+from shards.dataset.report import NUM_EXAMPLES, Report
 
 
 def test_refused_rows_are_counted_by_kind_and_the_first_are_quoted() -> None:

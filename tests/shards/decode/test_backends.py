@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 import torch
 
+from shards.base.errors import NoDecoder
 from shards.decode.backends import BACKENDS, open_backend, open_decoder
 from shards.decode.cpu import decode
-from shards.decode.decoder import NoDecoder
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 DRIVER, VIDEO_DRIVER = "libcuda.so.1", "libnvcuvid.so.1"

@@ -10,9 +10,10 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
+from shards.base.errors import ExclusionError
 from shards.loader.quarantine import Failure, Ledger
 from shards.read.sample import Origin
-from shards.select.exclusion import ExclusionError, Exclusions, read_exclusions
+from shards.select.exclusion import Exclusions, read_exclusions
 
 SHARDS = [("0.tar", 3), ("1.tar", 0), ("2.tar", 2)]
 KEYS = pa.array(["a", "b", "c", "a", "b"])

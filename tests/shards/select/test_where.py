@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shards.select.where import NUMBERS, STRINGS, WhereError, parse_where
+from shards.base.errors import WhereError
+from shards.select.where import NUMBERS, STRINGS, parse_where
 
 COLUMNS: dict[str, Any] = {
     "key": pa.array(["a cat", "a dog", "b", None]),

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from shards.dataset.report import ConversionError
+from shards.base.errors import ConversionError
 from shards.dataset.writing.writer import DatasetWriter
 from shards.loader.config import LoaderConfig
 from shards.loader.loader import Loader

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from shards.dataset.report import ConversionError
+from shards.base.errors import ConversionError
 from shards.dataset.writing.writer import DatasetWriter
 from shards.media.facts import MediaFacts
 from tools.ffcv.export import export

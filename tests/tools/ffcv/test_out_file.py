@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from shards.dataset.report import ConversionError
+from shards.base.errors import ConversionError
 from tests.tools.ffcv.conftest import ROOT
 from tests.tools.watching import watch
 from tools.ffcv.export import export

@@ -15,14 +15,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from shards.base.errors import DatasetError, WrongPlace
+from shards.base.errors import DatasetError, PatternError, WrongPlace
 from shards.dataset.index.index import Index
 from shards.dataset.indexing.index_report import IndexReport
 from shards.dataset.indexing.indexer import index_tars
 from shards.dataset.indexing.tar_jobs import DamagedShard
 from shards.dataset.members.rules import UNWRITTEN, MemberRules, read_options
 from shards.dataset.tars.looks import Looks
-from shards.dataset.tars.pattern import PatternError, find_tars
+from shards.dataset.tars.pattern import find_tars
 from shards.loader.config import DatasetConfig, LoaderConfig
 from shards.loader.loader import Loader
 from shards.loader.setup import RngFactory

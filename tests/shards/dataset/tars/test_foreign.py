@@ -8,12 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from shards.base.errors import UsageError
+from shards.base.errors import PatternError, UsageError
 from shards.cli.verbs.open_dataset import open_dataset
 from shards.dataset.indexing.indexer import index_tars
 from shards.dataset.indexing.tar_jobs import DamagedShard
 from shards.dataset.tars.foreign import is_energon, kind_of_file, kind_of_folder
-from shards.dataset.tars.pattern import PatternError
 from shards.dataset.tars.tar import scan_all, scan_far
 from shards.dataset.tars.tar_header import TarError
 from shards.storage.open import open_source

@@ -15,10 +15,10 @@ from typing import Any
 import fsspec
 import pytest
 
+from shards.base.errors import WriteError
 from shards.dataset.writing.claim import DEAD_SECONDS, Claim, Taken
 from shards.dataset.writing.open_target import open_target
 from shards.dataset.writing.target import UNFINISHED
-from shards.dataset.writing.write_error import WriteError
 
 
 @pytest.fixture(params=["memory", "s3"])

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from shards.base.errors import WriteError
 from shards.dataset.writing.open_target import open_target
 from shards.dataset.writing.target import UNFINISHED, Target
-from shards.dataset.writing.write_error import WriteError
 
 
 @pytest.fixture(params=["local", "file", "memory"])

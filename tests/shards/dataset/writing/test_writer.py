@@ -15,11 +15,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from shards.base.errors import DatasetError
+from shards.base.errors import DatasetError, SampleRefused, WriteError
 from shards.dataset.index.index import Index
 from shards.dataset.writing.conversion import AlreadyFinished, WriteSummary
-from shards.dataset.writing.new_sample import DuplicateKey, SampleRefused
-from shards.dataset.writing.write_error import WriteError
+from shards.dataset.writing.new_sample import DuplicateKey
 from shards.dataset.writing.writer import DatasetWriter
 from shards.media.facts import KeyFrames, MediaFacts
 from shards.read.reader import Reader
