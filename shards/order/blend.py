@@ -1,4 +1,4 @@
-"""Blends: which dataset feeds each step (or each slot), by a fixed cycle of turns.
+"""Blends: a fixed cycle of turns that says which dataset feeds each step, or each slot.
 
 Promises: with whole weights w_d of total T, after any number of turns every dataset has had its exact share w_d/T of
 them, give or take less than one turn (Tijdeman's chairman assignment, 1980; always serving the largest deficit does
@@ -45,31 +45,6 @@ def whole_weights(weights: Sequence[float]) -> list[int]:
     return whole
 
 
-def cycle(weights: Sequence[int]) -> Int64:
-    """The dataset of each of the T = sum(weights) turns, in exact arithmetic. Returns (T,) int64."""
-    total, num = sum(weights), len(weights)
-    turns = np.zeros(total, dtype=np.int64)
-    if num == 1:
-        return turns
-    # All quantities of docs/order.md times T (2D - 2), so that they are whole: share = s_d, limit = g,
-    # due = (1 - g - s_d).
-    scale = 2 * num - 2
-    served = [0] * num
-    for turn in range(1, total + 1):
-        chosen, chosen_due = -1, 0
-        for d, weight in enumerate(weights):
-            share = scale * (turn * weight - served[d] * total)
-            if share < total:
-                continue
-            due = scale * total - total - share
-            if chosen < 0 or due * weights[chosen] < chosen_due * weight:
-                chosen, chosen_due = d, due
-        assert chosen >= 0, f"no dataset is eligible at turn {turn} of {list(weights)}"
-        served[chosen] += 1
-        turns[turn - 1] = chosen
-    return turns
-
-
 class Blend:
     """Hands the slots of global batches to datasets; every dataset takes its own positions one after the other."""
 
@@ -79,7 +54,7 @@ class Blend:
             raise ValueError(f"blend unit must be 'step' or 'sample', found {unit!r}")
         self.weights = whole_weights(weights)
         self.unit = unit
-        self._cycle = cycle(self.weights)
+        self._cycle = _cycle(self.weights)
 
     def slots(self, q: int, positions: Sequence[int], batch_size: int) -> tuple[Int64, Int64, int, list[int]]:
         """One global batch from turn `q` on, where `positions` are the next positions of the datasets.
@@ -103,10 +78,35 @@ class Blend:
 
 
 def _round_to_total(weights: Sequence[float]) -> list[int]:
-    """Largest remainders, ties by index."""
+    """Round to whole numbers of a fixed total by largest remainders, ties by index."""
     exact = [w / math.fsum(weights) * _FLOAT_TOTAL for w in weights]
     whole = [int(x) for x in exact]
     by_remainder = sorted(range(len(exact)), key=lambda d: (whole[d] - exact[d], d))
     for d in by_remainder[: _FLOAT_TOTAL - sum(whole)]:
         whole[d] += 1
     return whole
+
+
+def _cycle(weights: Sequence[int]) -> Int64:
+    """(T,) int64 The dataset of each of the T = sum(weights) turns, in exact arithmetic."""
+    total, num = sum(weights), len(weights)
+    turns = np.zeros(total, dtype=np.int64)
+    if num == 1:
+        return turns
+    # All quantities of docs/order.md times T (2D - 2), so that they are whole: share = s_d, limit = g,
+    # due = (1 - g - s_d).
+    scale = 2 * num - 2
+    served = [0] * num
+    for turn in range(1, total + 1):
+        chosen, chosen_due = -1, 0
+        for d, weight in enumerate(weights):
+            share = scale * (turn * weight - served[d] * total)
+            if share < total:
+                continue
+            due = scale * total - total - share
+            if chosen < 0 or due * weights[chosen] < chosen_due * weight:
+                chosen, chosen_due = d, due
+        assert chosen >= 0, f"no dataset is eligible at turn {turn} of {list(weights)}"
+        served[chosen] += 1
+        turns[turn - 1] = chosen
+    return turns

@@ -18,15 +18,15 @@ from shards.base.errors import CursorMismatch
 VERSION = 1
 
 _OMITTED = ("shards", "shifts")
-"""Fields that are not saved when they say nothing."""
+"""Fields that are not saved while they are empty."""
 _LATER = {"decoder", *_OMITTED}
-"""Fields that cursors of earlier releases lack."""
+"""Fields that cursors of earlier releases do not have."""
 _REFUSED = ("version", "seed", "fingerprint", "streams", "window", "datasets", "weights", "unit")
 
 
 @dataclass(frozen=True, slots=True)
 class Cursor:
-    """Where a loader stands: before turn `q` of the blend, and before `positions[d]` of dataset d."""
+    """The position of a loader: before turn `q` of the blend, and before `positions[d]` of each dataset d."""
 
     version: int
     seed: int
@@ -34,7 +34,7 @@ class Cursor:
     """16 hex digits over the fingerprints of all datasets."""
     streams: int
     window: tuple[int, ...]
-    """Elements, per dataset; as resolved, so that a changed default cannot go unseen."""
+    """Elements, per dataset; the resolved numbers, so that a changed default is noticed."""
     datasets: tuple[str, ...]
     """Names, with what changes the elements of a dataset: "cc3m", "cc3m/sample", "cc3m*2", "cc3m?1f0c88aa" (the hash
     of what where and exclude leave)."""
@@ -54,13 +54,13 @@ class Cursor:
     """The decode backend ("cpu", "dali-cuda", "dali-cpu"); "": not known, the cursor is older than the field."""
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain numbers, strings and lists; json and OmegaConf take it as it is."""
+        """The cursor as plain numbers, strings and lists, for json and OmegaConf."""
         fields = {name: value for name, value in asdict(self).items() if name not in _OMITTED or value}
         return {k: list(v) if isinstance(v, tuple) else v for k, v in fields.items()}
 
     @classmethod
     def from_dict(cls, saved: Mapping[str, Any]) -> Cursor:
-        """Raises CursorMismatch when fields are missing or unknown, or the version is another."""
+        """Read a saved cursor. Raises CursorMismatch for missing or unknown fields, or another version."""
         version = saved.get("version")
         if version != VERSION:
             raise CursorMismatch(_message("version", version, VERSION))
@@ -91,7 +91,7 @@ class Cursor:
 
 
 def combine_fingerprints(fingerprints: Sequence[str]) -> str:
-    """One short fingerprint over those of the datasets, in order."""
+    """A short fingerprint over those of the datasets, in order."""
     return hashlib.blake2b(json.dumps(list(fingerprints)).encode(), digest_size=8).hexdigest()
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from shards.order.order import NEVER, ElementOrder, Int64, Positions
+from shards.order.order import NEVER, ElementOrder, Int64, Locations
 
 
 class Shifted:
@@ -16,7 +16,7 @@ class Shifted:
         self._order, self._shift = order, shift
         self.num_elements, self.streams = order.num_elements, order.streams
 
-    def at(self, positions: npt.ArrayLike, attempt: int = 0) -> Positions:
+    def at(self, positions: npt.ArrayLike, attempt: int = 0) -> Locations:
         return self._order.at(np.asarray(positions, np.int64) + self._shift, attempt)
 
     def next_use(self, position: int, streams: slice = slice(None)) -> Int64:
@@ -30,17 +30,17 @@ class Joined:
         self._before, self._after, self._join = before, after, join
         self.num_elements, self.streams = after.num_elements, after.streams
 
-    def at(self, positions: npt.ArrayLike, attempt: int = 0) -> Positions:
+    def at(self, positions: npt.ArrayLike, attempt: int = 0) -> Locations:
         position = np.asarray(positions, np.int64)
         early = position < self._join
         if early.all():
             return self._before.at(position, attempt)
         if not early.any():
             return self._after.at(position, attempt)
-        parts = np.empty((len(Positions._fields), *position.shape), np.int64)
+        parts = np.empty((len(Locations._fields), *position.shape), np.int64)
         parts[:, early] = self._before.at(position[early], attempt)
         parts[:, ~early] = self._after.at(position[~early], attempt)
-        return Positions(*parts)
+        return Locations(*parts)
 
     def next_use(self, position: int, streams: slice = slice(None)) -> Int64:
         if position >= self._join:

@@ -25,7 +25,7 @@ Int64 = npt.NDArray[np.int64]
 MAX_SUBSTITUTES = 8
 """Substitutes tried for one planned element before the run stops."""
 
-# What a hash is for; each purpose has its own number, so that no two draws share an address.
+# Purposes of hashes; each has its own number, so that no two draws share an address.
 _LINE, _PASS, _WINDOW, _SUBSTITUTE = 1, 2, 3, 4
 _FEISTEL_ROUNDS = 6
 _SMALL_WINDOW = 64  # a window with fewer elements may hold nothing but one broken sample
@@ -33,11 +33,11 @@ _STRETCH = 1024  # elements around such a window that its substitutes come from
 _CACHED_PASSES = 2  # a batch may cross the end of a pass
 
 NEVER = np.iinfo(np.int64).max
-"""The next use of what is not used again."""
+"""The next use of a shard that is not used again."""
 
 
-class Positions(NamedTuple):
-    """Where elements lie: int64 arrays of one shape. `row` is the number of the element inside its shard."""
+class Locations(NamedTuple):
+    """Locations of elements: int64 arrays of one shape. `row` is the number of an element inside its shard."""
 
     pass_: Int64
     shard: Int64
@@ -51,13 +51,14 @@ class ElementOrder(Protocol):
     num_elements: int
     streams: int
 
-    def at(self, positions: npt.ArrayLike, attempt: int = 0) -> Positions: ...
+    def at(self, positions: npt.ArrayLike, attempt: int = 0) -> Locations: ...
 
     def next_use(self, position: int, streams: slice = slice(None)) -> Int64: ...
 
 
 def distinct(numbers: Int64) -> Int64:
-    """The different ones of some numbers from 0 on, ascending; `np.unique` would import numpy.ma for it, 7 ms."""
+    """The distinct values of numbers >= 0, ascending."""
+    # `np.unique` would import numpy.ma, which takes 7 ms.
     ascending = np.sort(numbers, axis=None)
     return ascending[np.diff(ascending, prepend=-1) > 0]
 
@@ -81,12 +82,12 @@ class Order:
         self._lay_line()
         self._passes: dict[int, tuple[Int64, Int64]] = {}
 
-    def at(self, positions: npt.ArrayLike, attempt: int = 0) -> Positions:
+    def at(self, positions: npt.ArrayLike, attempt: int = 0) -> Locations:
         """The elements at `positions` (any shape, from 0), or their substitute number `attempt` from the same window.
 
-        A substitute lies in the pass of what it stands for, and in its window unless that is small (at the ends of
-        streams): then it comes from a stretch around the window that may cross streams, and the attempts differ as
-        long as there are others. It is never what it stands for, unless that is the only element.
+        A substitute lies in the pass of the element that it replaces, and in its window unless that is small (at the
+        ends of streams): then it comes from a stretch around the window that may cross streams, and the attempts
+        differ as long as there are others. It is never the element itself, unless that is the only one.
         """
         position = np.asarray(positions, dtype=np.int64)
         if position.size and position.min() < 0:
@@ -101,7 +102,7 @@ class Order:
             offset = np.where(small, offset, (offset + 1 + _remainder(step, np.maximum(size - 1, 1))) % size)
         key = hash64(self._seed, self._name, _WINDOW, pass_, stream, window)
         start = self._cuts[stream] + low
-        on_line = start + permute(offset, size, key)
+        on_line = start + _permute(offset, size, key)
         if attempt and small.any():
             step_key = hash64(self._seed, self._name, _SUBSTITUTE, pass_, in_pass, 0)
             on_line = np.where(small, self._around(on_line, start + size // 2, step_key, attempt), on_line)
@@ -114,16 +115,16 @@ class Order:
             piece = order[slot]
             shard[here] = self._piece_shard[piece]
             row[here] = self._piece_row[piece] + on_line[here] - (ends[slot] - self._piece_size[piece])
-        return Positions(*(a.reshape(position.shape) for a in (pass_, shard, row, stream)))
+        return Locations(*(a.reshape(position.shape) for a in (pass_, shard, row, stream)))
 
     def next_use(self, position: int, streams: slice = slice(None)) -> Int64:
         """(S,) elements from `position` on until a window begins that holds elements of each shard; 0: it has begun.
 
         Never more than until the shard is used next. streams: those that count, by number; NEVER for a shard that has
-        no element in them. O(S), for what fetches ahead and what makes room.
+        no element in them. Takes O(S); the cache fetches ahead and evicts by it.
         """
         pass_, in_pass = divmod(position, self.num_elements)
-        # elements of each stream that were taken
+        # Elements of each stream that were taken.
         taken = np.maximum(0, -(-(in_pass - np.arange(self.streams)) // self.streams))
         own = np.zeros(self.streams, np.bool_)
         own[streams] = True
@@ -174,11 +175,11 @@ class Order:
         others = max(room - 1, 1)
         start = np.clip(middle - room // 2, 0, self.num_elements - room)
         turn = np.full_like(on_line, (attempt - 1) % others)
-        step = permute(turn, np.full_like(on_line, others), key)
+        step = _permute(turn, np.full_like(on_line, others), key)
         return start + (on_line - start + 1 + step) % room
 
     def _pass(self, number: int) -> tuple[Int64, Int64]:
-        """(pieces in the order of this pass, the line position where each ends). Safe to call from several threads."""
+        """(pieces in the order of this pass, the line position where each ends). Threads may call it."""
         # No lock, which an interrupt of the consumer might leave locked: at worst two threads compute the same.
         known = self._passes
         found = known.get(number)
@@ -199,7 +200,7 @@ class Sequential:
         self.streams = 1
         self.num_elements = int(self._ends[-1])
 
-    def at(self, positions: npt.ArrayLike, attempt: int = 0) -> Positions:
+    def at(self, positions: npt.ArrayLike, attempt: int = 0) -> Locations:
         position = np.asarray(positions, dtype=np.int64)
         if position.size and not (position.min() >= 0 and position.max() < self.num_elements):
             raise ValueError(
@@ -209,7 +210,7 @@ class Sequential:
             raise ValueError("evaluation substitutes nothing")
         shard = np.searchsorted(self._ends, position, side="right").astype(np.int64)
         zeros = np.zeros_like(position)
-        return Positions(zeros, shard, position - (self._ends - self._counts)[shard], zeros)
+        return Locations(zeros, shard, position - (self._ends - self._counts)[shard], zeros)
 
     def next_use(self, position: int, streams: slice = slice(None)) -> Int64:
         """(S,) elements from `position` on until each shard is used; NEVER behind its last element, or if empty."""
@@ -224,7 +225,7 @@ def default_window(counts: npt.ArrayLike) -> int:
     return max(1, round(4 * float(filled.mean()))) if filled.size else 1
 
 
-def permute(x: Int64, size: Int64, key: UInt64) -> Int64:
+def _permute(x: Int64, size: Int64, key: UInt64) -> Int64:
     """Element-wise: x in [0, size) -> [0, size), for each (size, key) a bijection. All arrays of one shape (n,).
 
     A Feistel network over two digits of radix ceil(sqrt(size)), so the domain is a little larger than `size`; what

@@ -1,4 +1,4 @@
-"""Partition: which slots of a global batch each rank takes.
+"""Partition: the slots of a global batch that each rank takes.
 
 Promises: every slot goes to one rank, all ranks get equally many, and the concatenation of their parts is the same
 list for every world size that divides the batch. Where it can, a rank owns whole streams (world size W divides the C

@@ -1,7 +1,7 @@
-"""Plans: which elements one rank makes of one global batch. Pure functions of a place in the sequence; opens nothing.
+"""Plans: the elements of one global batch that one rank makes, as a pure function of the position in the run.
 
-Promises: a plan depends on the place alone, never on what was planned before; `Plan.after` is the place behind the
-batch, the same on every rank; the ranks' elements, concatenated, are the same list for every world size.
+Promises: a plan depends on its position alone, not on earlier plans; `Plan.after` is the position behind the batch,
+the same on every rank; the ranks' elements, concatenated, are the same list for every world size.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from shards.order.partition import deal
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Before turn `q` of the blend (in evaluation: before element q of all) and before `positions` of the datasets."""
+    """A position in a run: before turn `q` of the blend (evaluation: element q) and `positions` of the datasets."""
 
     q: int
     positions: tuple[int, ...]
 
 
 class Element(NamedTuple):
-    """A planned element: number of its dataset, position there, and where the order says that it lies."""
+    """A planned element: number of its dataset, position in the order of the dataset, and location."""
 
     dataset: int
     position: int
@@ -42,19 +42,19 @@ class Plan:
     elements: Sequence[Element | None]
     """None is padding, only in the last batch of an evaluation."""
     dataset: int | None
-    """The dataset that the whole global batch is of, None when it is mixed."""
+    """The dataset of all elements of the global batch, None for a mixed batch."""
     after: Place
 
 
 class Planner(Protocol):
-    """What a loader needs of a planner."""
+    """A source of plans, for training or evaluation."""
 
     def plan(self, place: Place) -> Plan | None:
-        """The batch at `place`; None behind the last one."""
+        """The batch that begins at `place`; None behind the last one."""
 
 
 class TrainingPlanner:
-    """Endless: the blend hands out turns, every order its elements, and the partition deals them to the ranks."""
+    """Plans without end: the blend gives the turns, each order its elements, and the partition deals them to ranks."""
 
     def __init__(
         self, orders: Sequence[ElementOrder], blend: Blend, batch_size: int, rank: int, world_size: int
@@ -78,7 +78,7 @@ class TrainingPlanner:
 
 
 class EvaluationPlanner:
-    """One pass: dataset after dataset, in order; rank r takes the r-th block of each batch."""
+    """Plans for one pass, dataset after dataset in order; rank r takes the r-th block of each batch."""
 
     def __init__(self, orders: Sequence[ElementOrder], batch_size: int, rank: int, world_size: int) -> None:
         self._orders = orders

@@ -1,4 +1,4 @@
-"""Addressed randomness: every draw is a pure function of where it is used, never of what was drawn before it.
+"""Addressed randomness: every draw is a pure function of its address, never of earlier draws.
 
 `hash64` is our own 64-bit mixer (a chain of splitmix64 finalisers, Steele et al. 2014), so that the order of a
 dataset is the same under every numpy version. `rng` makes a numpy Generator for one address; its bit stream (Philox)
@@ -58,7 +58,7 @@ def rng(
     attempt: int,
     purpose: str,
 ) -> np.random.Generator:
-    """The generator of one address.
+    """The random generator of one address.
 
     The shard belongs to the address because tars made elsewhere repeat keys in every shard; the pass, because a
     repeated element must get fresh augmentation; the purpose, so that adding one draw leaves all others as they were.
@@ -70,7 +70,7 @@ def rng(
 
 
 class _Key(ISeedSequence):
-    """Gives Philox its key as `Philox(key=...)` does, which asks the system for a seed before: four times the time."""
+    """The key of a Philox generator; `Philox(key=...)` asks for a system seed, which takes four times as long."""
 
     def __init__(self, digest: bytes) -> None:
         self._digest = digest
@@ -80,7 +80,7 @@ class _Key(ISeedSequence):
 
 
 def _words(x: Any) -> UInt64:
-    """A new array."""
+    """The numbers as a new array of 64-bit words."""
     if isinstance(x, int):
         return np.array(x & _MASK, dtype=np.uint64)
     return np.asarray(x).astype(np.uint64)

@@ -12,7 +12,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from shards.order.blend import Blend
-from shards.order.order import MAX_SUBSTITUTES, NEVER, Order, Sequential, default_window, permute
+from shards.order.order import MAX_SUBSTITUTES, NEVER, Order, Sequential, default_window
 from shards.order.plan import Place, TrainingPlanner
 from shards.order.random_numbers import hash64, name_hash
 
@@ -191,8 +191,8 @@ def test_another_seed_name_or_pass_is_another_order(counts: list[int], shape: di
 
 @settings(max_examples=60)
 @given(st.integers(1, 400), st.integers(0, 2**64 - 1))
-def test_permute_is_a_bijection(size: int, key: int) -> None:
-    result = permute(np.arange(size), np.full(size, size), np.full(size, key, dtype=np.uint64))
+def test_a_window_is_permuted_whatever_its_size(size: int, seed: int) -> None:
+    result = Order([size], seed, "one window", 1, size).at(np.arange(size)).row
     assert sorted(result.tolist()) == list(range(size))
 
 
