@@ -72,10 +72,8 @@ def find_members(extensions: Sequence[str], rules: MemberRules) -> _Found:
 
 def choose(extensions: Sequence[str], rules: MemberRules) -> Chosen:
     """The members that are read of a complete sample. Raises MemberError where the medium or all text is missing."""
-    media, json, txt = find_members(extensions, rules)
-    if media is None or (json is None and txt is None):
-        raise MemberError(_what_lacks(extensions, rules))
-    return Chosen(media, json, txt)
+    key = tuple(extensions)
+    return _choose(key, rules) if len(key) > _MOST_MEMBERS else _known_choice(key, rules)
 
 
 def notes_on(extensions: Sequence[str], chosen: Chosen, rules: MemberRules) -> Sequence[str]:
@@ -90,6 +88,13 @@ def other_texts(extensions: Sequence[str], rules: MemberRules) -> str:
     """Options that would read other members which may be texts; for a sample whose texts hold none."""
     unread = _maybe_texts([ext for ext in extensions if ext not in rules.text_members])
     return "".join(f"; or read another member: {option}" for option in _naming("text_members", unread))
+
+
+def _choose(extensions: tuple[str, ...], rules: MemberRules) -> Chosen:
+    media, json, txt = find_members(extensions, rules)
+    if media is None or (json is None and txt is None):
+        raise MemberError(_what_lacks(extensions, rules))
+    return Chosen(media, json, txt)
 
 
 def _find(extensions: tuple[str, ...], rules: MemberRules) -> _Found:
@@ -151,4 +156,5 @@ def _cut_too_early(extensions: Sequence[str]) -> bool:
 
 # The samples of a dataset have members of few kinds, so nearly every choice is known already.
 _known = lru_cache(_MOST_CHOICES)(_find)
+_known_choice = lru_cache(_MOST_CHOICES)(_choose)
 _known_notes = lru_cache(_MOST_CHOICES)(_passed_over)

@@ -115,6 +115,13 @@ class MemberRules(Frozen):
         """True if text that is no json counts before the fields of a json."""
         return suffix(self.text_members[0]) != "json"
 
+    def __hash__(self) -> int:
+        return self._hash  # once: choices are remembered by rules, and every sample of a tar asks for one
+
+    @cached_property
+    def _hash(self) -> int:
+        return hash(tuple(getattr(self, name) for name in SETTINGS))
+
     def split(self, name: str) -> tuple[str, str] | None:
         """(key, extension in lower case) of a member, None for a name that belongs to no sample."""
         folder, slash, base = name.rpartition("/")
