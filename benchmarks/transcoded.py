@@ -27,7 +27,7 @@ from harness import beside, run_case, save_json, timed
 
 from shards.base.errors import MediaError
 from shards.media.probe import probe
-from tools.media import mp4_writer
+from tools.media.codecs import CODECS
 from tools.media.profiles import PROFILES, VideoProfile, find_profile
 from tools.media.transcode import transcode
 from tools.quality import Medium, measure
@@ -52,11 +52,10 @@ def decode_clips(folder: str) -> dict[str, float]:
     from shards.decode.cpu import decode
     from shards.media.clip import plan_clip
     from shards.media.clip_config import ClipConfig
-    from tools.quality import open_medium
 
     config = ClipConfig(num_frames=4, size=224, sampling="segment")
     paths = sorted(path for path in Path(folder).iterdir() if path.suffix != ".json")
-    opened = [open_medium(Medium(path.read_bytes(), path.suffix[1:])) for path in paths]
+    opened = [Medium(path.read_bytes(), path.suffix[1:]).open() for path in paths]
     jobs = []
     for number, (facts, medium) in enumerate(opened):
         for clip in range(CLIPS_A_FILE):
@@ -97,9 +96,10 @@ def made(place: Path, name: str, profile: Any, options: dict[str, str]) -> Path:
     if (out / "made.json").exists():
         return out
     out.mkdir(exist_ok=True)
-    plain = mp4_writer.encoder_options
-    mp4_writer.encoder_options = lambda *about: {
-        key: value for key, value in {**plain(*about), **options}.items() if value
+    codecs = type(CODECS["h264"])
+    plain = codecs.options
+    codecs.options = lambda codec, *about: {
+        key: value for key, value in {**plain(codec, *about), **options}.items() if value
     }
     pairs, seconds, num_frames = [], 0.0, 0
     try:
@@ -116,7 +116,7 @@ def made(place: Path, name: str, profile: Any, options: dict[str, str]) -> Path:
             pairs.append((source, Medium(result.media, result.ext)))
             (out / f"{path.stem}.{result.ext}").write_bytes(result.media)
     finally:
-        mp4_writer.encoder_options = plain
+        codecs.options = plain
     quality = measure(pairs, profile)
     assert quality is not None
     figures = {

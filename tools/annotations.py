@@ -10,30 +10,18 @@ with the remedy.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
 from tools.csv_lines import CsvLines
+from tools.record import Record
 from tools.rows import MALFORMED, AnnotationError, BadRow, OptionError
 from tools.swallowed import KnownColumns
 from tools.text_files import open_text
 
 PICKLES = {".pkl", ".pickle", ".p"}
 TABLES = (".csv", ".jsonl", ".parquet")
-
-
-@dataclass(frozen=True, slots=True)
-class Record:
-    """One record: its place in the file ("line 17", "row 3") and its values by column or field name."""
-
-    place: str
-    values: dict[str, Any]
-
-    def value(self, spellings: tuple[str, ...]) -> Any:
-        """The value of the first of these names that the record has and that is not null, else None."""
-        return next((self.values[name] for name in spellings if self.values.get(name) is not None), None)
 
 
 def _refuse_pickle(path: Path) -> None:
@@ -82,22 +70,27 @@ Columns = dict[str, tuple[str, ...]]
 """Meaning of a column -> the names that it may have in a file."""
 
 
-def table_records(path: Path, required: Columns, optional: Columns) -> Iterator[Record | BadRow]:
-    """Records of a .csv, .jsonl or .parquet file, by its suffix; csv and parquet must have the `required` columns."""
+def table_records(
+    path: Path, required: Columns, optional: Columns | None = None, suffixes: Sequence[str] = TABLES
+) -> Iterator[Record | BadRow]:
+    """Records of a table by its suffix; csv and parquet must have the `required` columns.
+
+    suffixes: those of the forms in which the set is distributed, of which .csv, .jsonl and .parquet are read here.
+    """
     suffix = path.suffix.lower()
-    if suffix == ".csv":
-        return csv_records(path, required)
-    if suffix == ".jsonl":
-        return jsonl_records(path)
-    if suffix == ".parquet":
-        return _parquet_records(path, required, optional)
+    if suffix == ".csv" and suffix in suffixes:
+        return _csv_records(path, required)
+    if suffix == ".jsonl" and suffix in suffixes:
+        return _jsonl_records(path)
+    if suffix == ".parquet" and suffix in suffixes:
+        return _parquet_records(path, required, optional or {})
     raise AnnotationError(
         f"{path}: cannot tell the form from {suffix or 'a name without suffix'}; rename or convert it to one of "
-        f"{', '.join(TABLES)}, .json"
+        f"{', '.join(dict.fromkeys((*suffixes, '.json')))}"
     )
 
 
-def csv_records(path: Path, required: Columns) -> Iterator[Record | BadRow]:
+def _csv_records(path: Path, required: Columns) -> Iterator[Record | BadRow]:
     """Records of a csv with a header line: RFC 4180 quoting, so captions may hold commas, quotes and newlines.
 
     A header with tabs means a file separated by tabs, whatever its name.
@@ -169,7 +162,7 @@ def _known_columns(path: Path, delimiter: str, num_columns: int) -> KnownColumns
     return KnownColumns(records(), num_columns)
 
 
-def jsonl_records(path: Path) -> Iterator[Record | BadRow]:
+def _jsonl_records(path: Path) -> Iterator[Record | BadRow]:
     """Records of a file with one JSON object per line; blank lines are no records."""
     with _open_text(path) as file:
         for number, line in enumerate(file, 1):

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from typing import NamedTuple, TextIO
 
 
-class Lines(NamedTuple):
+class _Lines(NamedTuple):
     """One record as it was read."""
 
     lines: list[str]
@@ -31,15 +31,15 @@ class CsvLines:
         self._taken: list[str] = []
         self._reader = self._new_reader()
 
-    def read(self) -> Lines | None:
+    def read(self) -> _Lines | None:
         """The next record; None at the end."""
         self._taken = []
         try:
             fields = next(self._reader, None)
         except csv.Error as error:
             self._reader = self._new_reader()
-            return Lines(self._taken, [], str(error))
-        return None if fields is None else Lines(self._taken, fields, "")
+            return _Lines(self._taken, [], str(error))
+        return None if fields is None else _Lines(self._taken, fields, "")
 
     def read_again(self, lines: list[str]) -> None:
         """Read these lines next."""

@@ -48,6 +48,13 @@ class Medium(NamedTuple):
     data: bytes
     ext: str
 
+    def open(self) -> tuple[MediaFacts, Media]:
+        """Its facts, and the medium as the loader hands it to a decoder."""
+        facts, found = probe_key_frames(self.data, f"x.{self.ext}")
+        table = KeyFrames.of(found)
+        seekable = facts.codec in SEEKABLE_CODECS and self.ext in SEEKABLE_EXTENSIONS and usable(table, len(self.data))
+        return facts, PartialMedium.of_bytes(self.data, table) if seekable else self.data
+
 
 @dataclass(frozen=True, slots=True)
 class Quality:
@@ -155,8 +162,8 @@ def errors_of_frames(frames: NDArray[np.uint8], reference: NDArray[np.uint8]) ->
 def _compare(before: Medium, after: Medium, profile: Profile) -> list[tuple[float, float]]:
     from shards.decode import decode
 
-    facts, media = open_medium(after)
-    source_facts, source = open_medium(before)
+    facts, media = after.open()
+    source_facts, source = before.open()
     numbers = sorted({(2 * i + 1) * facts.num_frames // (2 * FRAMES_COMPARED) for i in range(FRAMES_COMPARED)})
     of_source: Sequence[int] = numbers
     if source_facts.kind == "video" and facts.kind in ("video", "frames"):
@@ -177,7 +184,7 @@ def _time(pair: tuple[Medium, Medium]) -> list[float]:
     """CPU seconds for decoding a clip of each, the better of two runs."""
     from shards.decode import decode
 
-    opened = [open_medium(medium) for medium in pair]
+    opened = [medium.open() for medium in pair]
     best = [math.inf, math.inf]
     for _ in range(2):
         for side, (facts, media) in enumerate(opened):
@@ -187,11 +194,3 @@ def _time(pair: tuple[Medium, Medium]) -> list[float]:
             decode(media, facts.kind, plan)
             best[side] = min(best[side], time.thread_time() - begin)
     return best
-
-
-def open_medium(medium: Medium) -> tuple[MediaFacts, Media]:
-    """The facts of a medium, and the medium as the loader hands it to a decoder."""
-    facts, found = probe_key_frames(medium.data, f"x.{medium.ext}")
-    table = KeyFrames.of(found)
-    seekable = facts.codec in SEEKABLE_CODECS and medium.ext in SEEKABLE_EXTENSIONS and usable(table, len(medium.data))
-    return facts, PartialMedium.of_bytes(medium.data, table) if seekable else medium.data

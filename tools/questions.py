@@ -8,20 +8,15 @@ json of the sample lists it. Texts are kept verbatim.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from shards.base import PrintableError
-from tools.annotations import Columns, Record, csv_records, jsonl_records, load_json
+from tools.annotations import Columns, load_json, table_records
 from tools.lookup import MediaFolder, MediaNotFound
+from tools.record import BadLine, Record
 from tools.rows import MALFORMED, NO_MEDIA, NO_TEXT, AnnotationError, BadRow, CountedRows, Row, make_key, text_flaw
-
-
-class BadLine(PrintableError, ValueError):
-    """A record that cannot be read as a question; the message says why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,14 +59,9 @@ def question_records(
     path: Path, required: Columns, suffixes: Sequence[str] = (".csv", ".json")
 ) -> Iterator[Record | BadRow]:
     """Records and BadRows of a .jsonl, a .csv (commas or tabs), or a .json with a list or an object of questions."""
-    suffix = path.suffix.lower()
-    if suffix not in suffixes:
-        raise AnnotationError(f"{path}: cannot tell the form; convert it to one of {', '.join(suffixes)}")
-    if suffix == ".jsonl":
-        return jsonl_records(path)
-    if suffix == ".csv":
-        return csv_records(path, required)
-    return json_entries(path, load_json(path))
+    if path.suffix.lower() == ".json" and ".json" in suffixes:
+        return json_entries(path, load_json(path))
+    return table_records(path, required, suffixes=suffixes)
 
 
 def json_entries(path: Path, entries: Any, within: str = "") -> Iterator[Record | BadRow]:
@@ -89,47 +79,6 @@ def _entry(path: Path, place: str, entry: Any) -> Record | BadRow:
     if isinstance(entry, dict):
         return Record(place, entry)
     return BadRow.at(place, path, MALFORMED, f"expected an object with a question, found {type(entry).__name__}")
-
-
-def read_id(record: Record, spellings: tuple[str, ...]) -> str:
-    """An identifier: a text or a whole number. Raises BadLine."""
-    value = record.value(spellings)
-    if isinstance(value, bool) or not isinstance(value, (str, int)) or not str(value).strip():
-        raise BadLine(f"no {spellings[0]}; it has {', '.join(record.values) or 'no fields'}")
-    return str(value).strip()
-
-
-def read_text(record: Record, name: str) -> str | None:
-    """A text, or None where the file says null. Raises BadLine where the field is missing or something else."""
-    if name not in record.values:
-        raise BadLine(f"no {name!r}; it has {', '.join(record.values) or 'no fields'}")
-    value = record.values[name]
-    if value is not None and not isinstance(value, str):
-        found = f"{type(value).__name__} {str(value)[:40]}"
-        hint = "; labels are not answers: give the file with answer texts" if name == "answer" else ""
-        raise BadLine(f"{name} must be a text, found {found}{hint}")
-    return value
-
-
-def read_choices(record: Record, names: Sequence[str]) -> tuple[str | None, ...]:
-    """The choices of a question, each in a field of its own. Raises BadLine."""
-    return tuple(read_text(record, name) for name in names)
-
-
-def right_choice(record: Record, choices: Sequence[str | None]) -> int:
-    """Which choice the field "answer" means: its number, counted from 0, or its text. Raises BadLine."""
-    answer = record.values.get("answer")
-    if isinstance(answer, int) and not isinstance(answer, bool):
-        index = answer
-    elif isinstance(answer, str) and re.fullmatch(r"\s*[0-9]{1,3}\s*", answer):
-        index = int(answer)
-    elif isinstance(answer, str) and list(choices).count(answer) == 1:
-        index = list(choices).index(answer)
-    else:
-        raise BadLine(f"answer {str(answer)[:40]!r} is neither the number of a choice nor the text of just one of them")
-    if not 0 <= index < len(choices):
-        raise BadLine(f"answer {index} is not the number of a choice, 0 to {len(choices) - 1}")
-    return index
 
 
 @dataclass(slots=True)

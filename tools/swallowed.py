@@ -56,7 +56,9 @@ class KnownColumns:
         if len(cells) < num_columns or (len(cells) > num_columns and not self._says_something):
             return False
         pairs = list(zip(self._forms, cells, strict=False))
-        if not self._says_something and any(cell[:1].isspace() and not form.begins_with_space for form, cell in pairs):
+        if not self._says_something and any(
+            _begins_with_space(cell) and not form.begins_with_space for form, cell in pairs
+        ):
             return False  # a comma of a sentence
         return all(form.fits(cell) for form, cell in pairs)
 
@@ -66,7 +68,7 @@ class _Form:
     some length and with some beginning; nothing, for captions."""
 
     def __init__(self, values: Sequence[str]) -> None:
-        self.begins_with_space = any(value[:1].isspace() for value in values)
+        self.begins_with_space = any(map(_begins_with_space, values))
         known = [value.strip() for value in values if value.strip()]
         enough = bool(known) and len(known) >= _SHARE * len(values)
         self._is_number = enough and _most(value.isdecimal() for value in known)
@@ -84,6 +86,11 @@ class _Form:
         if not self.says_something:
             return True
         return _is_word_with_digits(value) and value.startswith(self._start) and len(value) in self._lengths
+
+
+def _begins_with_space(value: str) -> bool:
+    """True for a space after a comma of a sentence; a line break is none."""
+    return value[:1].isspace() and value[0] not in "\r\n"
 
 
 def _common_start(one: str, other: str) -> str:

@@ -16,16 +16,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tools.annotations import (
-    Record,
     about_records,
     check_file,
-    csv_records,
-    jsonl_records,
     load_json,
     pick_split,
     table_records,
     tsv_lines,
 )
+from tools.record import Record
 from tools.rows import AnnotationError, BadRow
 
 Write = Callable[[str, str | bytes], Path]
@@ -38,7 +36,7 @@ def places(records: list[Record | BadRow]) -> list[str]:
 
 def test_csv_places_are_the_first_line_of_each_record(text_file: Write) -> None:
     path = text_file("a.csv", 'id,name\r\n1,"one\r\ntwo"\r\n2,"a ""q"", b"\r\n\r\n3,tab\there\r\n')
-    records = list(csv_records(path, COLUMNS))
+    records = list(table_records(path, COLUMNS))
     assert records == [
         Record("line 2", {"id": "1", "name": "one\r\ntwo"}),
         Record("line 4", {"id": "2", "name": 'a "q", b'}),
@@ -48,7 +46,7 @@ def test_csv_places_are_the_first_line_of_each_record(text_file: Write) -> None:
 
 def test_a_csv_may_be_separated_by_tabs(text_file: Write) -> None:
     path = text_file("a.csv", 'id\tname\r\n1\tone, two\r\n2\tsay "no"\r\n3\r\n')
-    one, two, bad = csv_records(path, COLUMNS)
+    one, two, bad = table_records(path, COLUMNS)
     assert one == Record("line 2", {"id": "1", "name": "one, two"})
     assert two == Record("line 3", {"id": "2", "name": 'say "no"'})
     assert isinstance(bad, BadRow) and bad.reason.startswith(
@@ -58,7 +56,7 @@ def test_a_csv_may_be_separated_by_tabs(text_file: Write) -> None:
 
 def test_an_unclosed_quote_costs_its_own_line_only(text_file: Write) -> None:
     path = text_file("a.csv", 'id,name\n1,"open\n2,fine\n3,"also fine, too"\n4,last\n')
-    bad, *good = csv_records(path, COLUMNS)
+    bad, *good = table_records(path, COLUMNS)
     assert isinstance(bad, BadRow)
     assert bad.record_id == "line 2"
     assert bad.reason.startswith("malformed line: a.csv line 2: broken csv (")
@@ -68,14 +66,14 @@ def test_an_unclosed_quote_costs_its_own_line_only(text_file: Write) -> None:
 
 def test_an_unclosed_quote_before_more_text_than_a_field_may_hold_costs_its_own_line_only(text_file: Write) -> None:
     path = text_file("a.csv", 'id,name\n0,"open\n' + "".join(f"{i},{'word ' * 10}\n" for i in range(1, 4001)))
-    bad, *good = csv_records(path, COLUMNS)
+    bad, *good = table_records(path, COLUMNS)
     assert isinstance(bad, BadRow) and "field larger than field limit" in bad.reason
     assert [r.values["id"] for r in good if isinstance(r, Record)] == [str(i) for i in range(1, 4001)]
 
 
 def test_a_row_with_other_columns_is_reported_and_skipped(text_file: Write) -> None:
     path = text_file("a.csv", "id,name\n1,a,b\n2\n3,ok\n")
-    first, second, third = csv_records(path, COLUMNS)
+    first, second, third = table_records(path, COLUMNS)
     assert first == BadRow(
         "line 2", "malformed line: a.csv line 2: 3 columns, the header has 2; put quotes around a caption with commas"
     )
@@ -93,7 +91,7 @@ def test_whatever_the_csv_module_writes_is_read_back(
     csv.writer(text, quoting=csv.QUOTE_ALL).writerows([("id", "name"), *cells])
     path = tmp_path_factory.mktemp("csv") / "a.csv"
     path.write_bytes(text.getvalue().encode())
-    records = list(csv_records(path, COLUMNS))
+    records = list(table_records(path, COLUMNS))
     assert [tuple(r.values.values()) for r in records if isinstance(r, Record)] == cells
     assert len(records) == len(cells)
 
@@ -103,7 +101,7 @@ def test_whatever_the_csv_module_writes_is_read_back(
 def test_csv_of_any_shape_is_read_to_its_end(tmp_path_factory: pytest.TempPathFactory, lines: list[str]) -> None:
     path = tmp_path_factory.mktemp("csv") / "a.csv"
     path.write_text("id,name\n" + "\n".join(lines) + "\nlast,row\n")
-    seen = list(csv_records(path, COLUMNS))
+    seen = list(table_records(path, COLUMNS))
     numbers = [int(place.split()[1]) for place in places(seen)]
     assert numbers == sorted(set(numbers)), "every record has its own line, in order"
     covered = " ".join(str(r) for r in seen)
@@ -112,7 +110,7 @@ def test_csv_of_any_shape_is_read_to_its_end(tmp_path_factory: pytest.TempPathFa
 
 def test_a_byte_order_mark_is_no_part_of_the_first_column(text_file: Write) -> None:
     path = text_file("a.csv", b"\xef\xbb\xbfid,name\n1,x\n")
-    assert list(csv_records(path, COLUMNS)) == [Record("line 2", {"id": "1", "name": "x"})]
+    assert list(table_records(path, COLUMNS)) == [Record("line 2", {"id": "1", "name": "x"})]
 
 
 @pytest.mark.parametrize(
@@ -126,13 +124,13 @@ def test_a_byte_order_mark_is_no_part_of_the_first_column(text_file: Write) -> N
 )
 def test_an_unusable_header_stops_with_the_file_named(text_file: Write, content: str, message: str) -> None:
     with pytest.raises(AnnotationError, match=message):
-        list(csv_records(text_file("a.csv", content), COLUMNS))
+        list(table_records(text_file("a.csv", content), COLUMNS))
 
 
 def test_jsonl_reports_what_is_no_object_and_skips_blank_lines(text_file: Write) -> None:
     deep = "[" * 100_000
     path = text_file("a.jsonl", f'{{"id": 1}}\n\n{{"id": \n[1]\n{deep}\n{{"id": 2}}\n')
-    first, broken, array, nested, last = jsonl_records(path)
+    first, broken, array, nested, last = table_records(path, COLUMNS)
     assert (first, last) == (Record("line 1", {"id": 1}), Record("line 6", {"id": 2}))
     assert isinstance(broken, BadRow) and broken.reason.startswith(
         "malformed line: a.jsonl line 3: not JSON (Expecting"
@@ -221,12 +219,12 @@ def test_records_are_counted_without_parsing(text_file: Write, tmp_path: Path) -
 
 
 def test_published_webvid_csv_reads_whole(published: Path) -> None:
-    records = list(csv_records(published / "webvid/video2dataset_test_webvid.csv", {"id": ("videoid",)}))
+    records = list(table_records(published / "webvid/video2dataset_test_webvid.csv", {"id": ("videoid",)}))
     assert len(records) == 20 and all(isinstance(r, Record) for r in records)
 
 
 def test_published_qa_lines_read_as_the_json_module_reads_them(published: Path) -> None:
     path = published / "msrvtt_qa/val.jsonl"
     expected = [json.loads(line) for line in path.read_text().splitlines()]
-    assert [r.values for r in jsonl_records(path) if isinstance(r, Record)] == expected
+    assert [r.values for r in table_records(path, COLUMNS) if isinstance(r, Record)] == expected
     assert len(expected) == 12278

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tools.annotations import Record
 from tools.lookup import MediaFolder
-from tools.questions import BadLine, Question, question_rows, right_choice
+from tools.questions import Question, question_rows
+from tools.record import BadLine, Record
 from tools.rows import BadRow, Row
 
 Asked = list[tuple[str, str | None, str | None]]
@@ -83,14 +83,3 @@ def test_multiple_choice_and_more_answers_are_part_of_the_record() -> None:
     }
     assert Question("v", "q", "a", "CW", "v_1", more_answers=("c",)).record()["answers"] == ["a", "c"]
     assert Question("v", "q", "a", "CW", "v_1", ("a", " ")).flaw() == "choice 1 empty"
-
-
-@pytest.mark.parametrize(("answer", "index"), [("1", 1), (" 0", 0), (2, 2), ("sit down", 1), ("run", 2)])
-def test_the_right_choice_is_a_number_or_the_text(answer: Any, index: int) -> None:
-    assert right_choice(Record("line 1", {"answer": answer}), ["jump", "sit down", "run"]) == index
-
-
-@pytest.mark.parametrize("answer", ["3", -1, 3, True, None, "walk", "jump", "9" * 5000, 1.0])
-def test_what_names_no_choice_or_two_is_refused(answer: Any) -> None:
-    with pytest.raises(BadLine, match=r"answer .* (is not the number of a choice, 0 to 2|nor the text of just one)"):
-        right_choice(Record("line 1", {"answer": answer}), ["jump", "jump", "run"])

@@ -16,8 +16,9 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from tests.shards.pictures import FIELD
-from tools.annotations import Record, csv_records, tsv_lines
+from tools.annotations import table_records, tsv_lines
 from tools.commands import app
+from tools.record import Record
 from tools.rows import BadRow
 from tools.swallowed import KnownColumns
 
@@ -25,7 +26,7 @@ Write = Callable[[str, str | bytes], Path]
 
 
 def read(path: Path, *required: str) -> list[Record | BadRow]:
-    return list(csv_records(path, {name: (name,) for name in required}))
+    return list(table_records(path, {name: (name,) for name in required}))
 
 
 def test_a_quote_that_swallows_records_costs_its_own_line(text_file: Write) -> None:

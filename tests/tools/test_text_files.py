@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tools.annotations import about_records, jsonl_records, load_json
+from tools.annotations import about_records, load_json, table_records
 from tools.rows import AnnotationError
 from tools.text_files import open_text
 
@@ -21,7 +21,7 @@ def test_lines_are_those_of_the_file(text_file: Write, form: str, end: str) -> N
     path = text_file("a.jsonl", text.encode(form))
     with open_text(path) as file:
         assert file.read() == text
-    assert [record.values["id"] for record in jsonl_records(path)] == [1, "caf\u00e9"]  # type: ignore[union-attr]
+    assert [record.values["id"] for record in table_records(path, {})] == [1, "caf\u00e9"]  # type: ignore[union-attr]
     assert about_records(path) == 2
     assert load_json(text_file("a.json", '{"a": "caf\u00e9"}'.encode(form))) == {"a": "caf\u00e9"}
 

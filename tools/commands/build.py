@@ -19,7 +19,7 @@ from typer.core import TyperGroup
 
 from shards.base import complain
 from shards.cli import DEBUG_OPTION, JSON_OPTION, WRONG_USAGE, one_line_errors, print_examples, show_progress
-from tools.commands.profiles import PROFILE_OPTIONS, find_profile
+from tools.commands.profiles import PROFILE_OPTIONS, chosen_profile
 from tools.commands.signature import with_options
 from tools.commands.summary import STOPPED, check_quarantined, print_report
 from tools.datasets import DATASETS, find_dataset
@@ -111,7 +111,7 @@ def _build(
 ) -> None:
     """Build a dataset from the options of its own and of every build."""
     with one_line_errors(debug, STOPPED):
-        profile = find_profile(media_profile, profile_changes)
+        profile = chosen_profile(media_profile, profile_changes)
         from shards.base import threads as in_threads
         from tools.build import build
         from tools.provenance import provenance_of

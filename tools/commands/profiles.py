@@ -39,7 +39,7 @@ PROFILE_OPTIONS = (
 """One for each field of a profile."""
 
 
-def find_profile(name: str | None, changes: Mapping[str, Any]) -> tuple[str, Profile] | None:
+def chosen_profile(name: str | None, changes: Mapping[str, Any]) -> tuple[str, Profile] | None:
     """The media profile of this name, with the fields that options change; None: media stay as they are.
 
     Raises OptionError.

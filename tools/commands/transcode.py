@@ -15,7 +15,7 @@ from shards.cli import (
     one_line_errors,
     show_progress,
 )
-from tools.commands.profiles import PROFILE_OPTIONS, find_profile
+from tools.commands.profiles import PROFILE_OPTIONS, chosen_profile
 from tools.commands.signature import with_options
 from tools.commands.summary import STOPPED, check_quarantined, print_report
 
@@ -61,7 +61,7 @@ def _transcode(
     debug: bool = DEBUG_OPTION,
 ) -> None:
     with one_line_errors(debug, STOPPED):
-        found = find_profile(profile_name, profile_changes)
+        found = chosen_profile(profile_name, profile_changes)
         assert found is not None
         from shards.base import threads as in_threads
         from shards.dataset import Index

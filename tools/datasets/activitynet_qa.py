@@ -17,10 +17,11 @@ from typing import Annotated
 import typer
 
 from shards.media import VIDEO_EXTENSIONS
-from tools.annotations import Record, check_file, load_json
+from tools.annotations import check_file, load_json
 from tools.arguments import AnnotationsFile, IdMap, MediaPath
 from tools.lookup import MediaFolder
-from tools.questions import BadLine, Question, json_entries, question_rows, read_id, read_text
+from tools.questions import Question, json_entries, question_rows
+from tools.record import BadLine, Record
 from tools.rows import MALFORMED, BadRow, CountedRows
 
 TYPES = ("motion", "spatial", "temporal", "yes_no", "color", "object", "location", "number", "other")
@@ -86,9 +87,9 @@ def _read(record: Record) -> Question:
     if isinstance(number, bool) or not isinstance(number, int) or not 0 <= number < len(TYPES):
         raise BadLine(f"type must be a number, 0 to {len(TYPES) - 1}, found {str(number)[:40]!r}")
     return Question(
-        read_id(record, VIDEO),
-        read_text(record, "question"),
-        read_text(record, "answer"),
+        record.id(VIDEO),
+        record.text("question"),
+        record.text("answer"),
         type=TYPES[number],
-        id=read_id(record, ID),
+        id=record.id(ID),
     )

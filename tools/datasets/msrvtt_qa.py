@@ -12,10 +12,11 @@ training. A question without a type gets its first word as type, as the publishe
 from __future__ import annotations
 
 from shards.media import VIDEO_EXTENSIONS
-from tools.annotations import Columns, Record, check_file
+from tools.annotations import Columns, check_file
 from tools.arguments import AnnotationsFile, IdMap, MediaPath
 from tools.lookup import MediaFolder
-from tools.questions import Question, question_records, question_rows, read_id, read_text
+from tools.questions import Question, question_records, question_rows
+from tools.record import Record
 from tools.rows import CountedRows
 
 VIDEO = ("video_id", "video")
@@ -38,7 +39,7 @@ def rows(annotations: AnnotationsFile, media: MediaPath, id_map: IdMap = None) -
 
 def read(record: Record) -> Question:
     """A question of MSRVTT-QA or MSVD-QA, in any of their forms."""
-    video, question, answer = read_id(record, VIDEO), read_text(record, "question"), read_text(record, "answer")
+    video, question, answer = record.id(VIDEO), record.text("question"), record.text("answer")
     given, identifier = record.value(TYPE), record.value(QUESTION_ID)
     first_word = (question or "").split()[:1]
     inferred = first_word[0].lower() if first_word and first_word[0].lower() in TYPES else "other"

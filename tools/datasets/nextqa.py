@@ -14,19 +14,15 @@ count, location, other).
 from __future__ import annotations
 
 from shards.media import VIDEO_EXTENSIONS
-from tools.annotations import Columns, Record, check_file
+from tools.annotations import Columns, check_file
 from tools.arguments import AnnotationsFile, IdMap, MediaPath
 from tools.lookup import MediaFolder
 from tools.questions import (
-    BadLine,
     Question,
     question_records,
     question_rows,
-    read_choices,
-    read_id,
-    read_text,
-    right_choice,
 )
+from tools.record import BadLine, Record
 from tools.rows import CountedRows
 
 VIDEO = ("video", "video_id")
@@ -47,17 +43,17 @@ def rows(annotations: AnnotationsFile, media: MediaPath, id_map: IdMap = None) -
 
 def question_id(record: Record) -> str:
     """VIDEO_QID: unique in a split, where qid alone counts within a video."""
-    return f"{read_id(record, VIDEO)}_{read_id(record, ('qid',))}"
+    return f"{record.id(VIDEO)}_{record.id(('qid',))}"
 
 
 def _read(record: Record) -> Question:
     choices = _choices(record)
-    index = right_choice(record, choices)
+    index = record.right_choice(choices)
     return Question(
-        read_id(record, VIDEO),
-        read_text(record, "question"),
+        record.id(VIDEO),
+        record.text("question"),
         choices[index],
-        type=read_id(record, ("type",)),
+        type=record.id(("type",)),
         id=question_id(record),
         choices=choices,
         answer_index=index,
@@ -67,7 +63,7 @@ def _read(record: Record) -> Question:
 def _choices(record: Record) -> tuple[str | None, ...]:
     options = record.values.get("options")
     if options is None:
-        return read_choices(record, CHOICES)
+        return tuple(map(record.text, CHOICES))
     if not isinstance(options, list) or len(options) != len(CHOICES):
         raise BadLine(f"options must be a list of {len(CHOICES)} texts, found {str(options)[:60]}")
-    return read_choices(Record(record.place, dict(zip(CHOICES, options, strict=True))), CHOICES)
+    return tuple(map(Record(record.place, dict(zip(CHOICES, options, strict=True))).text, CHOICES))

@@ -16,11 +16,12 @@ from typing import Annotated
 import typer
 
 from shards.media import VIDEO_EXTENSIONS
-from tools.annotations import Record, check_file, load_json
+from tools.annotations import check_file, load_json
 from tools.arguments import AnnotationsFile, IdMap, MediaPath
 from tools.datasets.nextqa import REQUIRED, VIDEO, question_id
 from tools.lookup import MediaFolder
-from tools.questions import Question, question_records, question_rows, read_id, read_text
+from tools.questions import Question, question_records, question_rows
+from tools.record import Record
 from tools.rows import AnnotationError, BadRow, CountedRows
 
 References = dict[str, dict[str, str]]
@@ -48,13 +49,13 @@ def rows(
 
 
 def _read(record: Record, references: References) -> Question:
-    video = read_id(record, VIDEO)
-    second = references.get(video, {}).get(read_id(record, ("qid",)))
+    video = record.id(VIDEO)
+    second = references.get(video, {}).get(record.id(("qid",)))
     return Question(
         video,
-        read_text(record, "question"),
-        read_text(record, "answer"),
-        type=read_id(record, ("type",)),
+        record.text("question"),
+        record.text("answer"),
+        type=record.id(("type",)),
         id=question_id(record),
         more_answers=() if second is None else (second,),
     )

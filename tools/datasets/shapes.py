@@ -76,6 +76,31 @@ class Scene:
     """(type of question, question, answer)."""
     facts: dict[str, str]
 
+    @classmethod
+    def draw(cls, seed: int, split: str, text: str, number: int) -> Scene:
+        """The scene of a clip; every (seed, split, text, number) has random numbers of its own."""
+        g = addressed_rng(seed, f"shapes-{text}", 0, split, str(number), 0, 0, "scene")
+        background = tuple(int(v) for v in g.integers(0, 70, 3))
+        kind = KINDS[number % len(KINDS)]
+        if kind == "move":
+            figures, caption, asked, facts = _move(g)
+        elif kind == "count":
+            figures, caption, asked, facts = _count(g)
+        else:
+            figures, caption, asked, facts = _order(g)
+        return cls((background[0], background[1], background[2]), figures, caption, asked, {"kind": kind, **facts})
+
+    def render(self) -> Array:
+        """Its frames, uint8 (NUM_FRAMES, SIZE, SIZE, 3), edges smoothed over about a pixel."""
+        y, x = np.mgrid[0:SIZE, 0:SIZE] + 0.5
+        frames = np.broadcast_to(np.array(self.background, np.float64), (NUM_FRAMES, SIZE, SIZE, 3)).copy()
+        for figure in self.figures:
+            dy = y[None] - figure.path[:, 0, None, None]
+            dx = x[None] - figure.path[:, 1, None, None]
+            cover = np.clip(0.5 - _distance(figure.shape, dy, dx, figure.radius), 0, 1)[..., None]
+            frames += cover * (np.array(COLORS[figure.color]) - frames)
+        return np.rint(frames).astype(np.uint8)
+
 
 def rows(
     split: Annotated[str, typer.Option(help="train, val or test: clips of different seeds.")],
@@ -97,15 +122,15 @@ def rows(
 
 def _rows(split: str, num_clips: int, text: str, seed: int) -> Iterator[Row]:
     with process_pool(os.cpu_count() or 1) as pool:
-        yield from pool.map(partial(make_row, seed, split, text), range(num_clips), chunksize=32)
+        yield from pool.map(partial(_make_row, seed, split, text), range(num_clips), chunksize=32)
 
 
-def make_row(seed: int, split: str, text: str, number: int) -> Row:
+def _make_row(seed: int, split: str, text: str, number: int) -> Row:
     """The clip number `number` of a set as a row: mp4 bytes with its caption or its questions."""
-    scene = draw_scene(seed, split, text, number)
+    scene = Scene.draw(seed, split, text, number)
     name = f"{split}-{text}-{number:06d}"
     records = ({"caption": scene.caption},) if text == "captions" else _questions(scene, name)
-    return Row(name, name, records, {"id": name, **scene.facts}, media=encode(render(scene)), ext="mp4")
+    return Row(name, name, records, {"id": name, **scene.facts}, media=encode(scene.render()), ext="mp4")
 
 
 def _questions(scene: Scene, name: str) -> tuple[dict[str, str], ...]:
@@ -113,20 +138,6 @@ def _questions(scene: Scene, name: str) -> tuple[dict[str, str], ...]:
         {"question": question, "answer": answer, "type": kind, "id": f"{name}-{number}"}
         for number, (kind, question, answer) in enumerate(scene.asked)
     )
-
-
-def draw_scene(seed: int, split: str, text: str, number: int) -> Scene:
-    """The scene of a clip; every (seed, split, text, number) has random numbers of its own."""
-    g = addressed_rng(seed, f"shapes-{text}", 0, split, str(number), 0, 0, "scene")
-    background = tuple(int(v) for v in g.integers(0, 70, 3))
-    kind = KINDS[number % len(KINDS)]
-    if kind == "move":
-        figures, caption, asked, facts = _move(g)
-    elif kind == "count":
-        figures, caption, asked, facts = _count(g)
-    else:
-        figures, caption, asked, facts = _order(g)
-    return Scene((background[0], background[1], background[2]), figures, caption, asked, {"kind": kind, **facts})
 
 
 def _move(g: np.random.Generator) -> tuple[tuple[Figure, ...], str, Asked, dict[str, str]]:
@@ -196,18 +207,6 @@ def _order(g: np.random.Generator) -> tuple[tuple[Figure, ...], str, Asked, dict
 
 def _pick(g: np.random.Generator, choices: Any) -> str:
     return str(choices[int(g.integers(len(choices)))])
-
-
-def render(scene: Scene) -> Array:
-    """Frames of a scene, uint8 (NUM_FRAMES, SIZE, SIZE, 3), edges smoothed over about a pixel."""
-    y, x = np.mgrid[0:SIZE, 0:SIZE] + 0.5
-    frames = np.broadcast_to(np.array(scene.background, np.float64), (NUM_FRAMES, SIZE, SIZE, 3)).copy()
-    for figure in scene.figures:
-        dy = y[None] - figure.path[:, 0, None, None]
-        dx = x[None] - figure.path[:, 1, None, None]
-        cover = np.clip(0.5 - _distance(figure.shape, dy, dx, figure.radius), 0, 1)[..., None]
-        frames += cover * (np.array(COLORS[figure.color]) - frames)
-    return np.rint(frames).astype(np.uint8)
 
 
 def _distance(shape: str, dy: Array, dx: Array, radius: float) -> Array:

@@ -24,20 +24,16 @@ from typing import Annotated
 import typer
 
 from shards.media import VIDEO_EXTENSIONS
-from tools.annotations import Columns, Record, check_file, load_json
+from tools.annotations import Columns, check_file, load_json
 from tools.arguments import AnnotationsFile, IdMap, MediaPath
 from tools.lookup import MediaFolder
 from tools.questions import (
-    BadLine,
     Question,
     json_entries,
     question_records,
     question_rows,
-    read_choices,
-    read_id,
-    read_text,
-    right_choice,
 )
+from tools.record import BadLine, Record
 from tools.rows import AnnotationError, BadRow, CountedRows, OptionError
 
 VIDEO = ("gif_name", "video")
@@ -93,15 +89,13 @@ def _divided(records: Iterator[Record | BadRow], annotations: Path, split: str |
 
 
 def _read(record: Record) -> Question:
-    video, question = read_id(record, VIDEO), read_text(record, "question")
+    video, question = record.id(VIDEO), record.text("question")
     names = next((names for names in CHOICES if names[0] in record.values), None)
-    identifier = record.place if record.value(QUESTION_ID) is None else read_id(record, QUESTION_ID)
+    identifier = record.place if record.value(QUESTION_ID) is None else record.id(QUESTION_ID)
     if names is None:
-        return Question(
-            video, question, read_text(record, "answer"), _type(record, question or "", identifier), identifier
-        )
-    choices = read_choices(record, names)
-    index = right_choice(record, choices)
+        return Question(video, question, record.text("answer"), _type(record, question or "", identifier), identifier)
+    choices = tuple(map(record.text, names))
+    index = record.right_choice(choices)
     is_transition = identifier.startswith("TRANS") or {"before", "after"} & set((question or "").lower().split())
     kind = "transition" if is_transition else "action"
     return Question(video, question, choices[index], kind, identifier, choices, index)

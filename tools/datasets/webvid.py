@@ -19,7 +19,6 @@ from typing import Any
 from shards.media import VIDEO_EXTENSIONS
 from tools.annotations import (
     Columns,
-    Record,
     about_records,
     check_file,
     load_json,
@@ -28,6 +27,7 @@ from tools.annotations import (
 )
 from tools.arguments import AnnotationsFile, IdMap, MediaPath, Split
 from tools.lookup import MediaFolder, MediaNotFound
+from tools.record import Record
 from tools.rows import (
     MALFORMED,
     NO_MEDIA,

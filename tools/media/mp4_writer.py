@@ -24,7 +24,7 @@ from shards.media import (
     orientation,
     over_white,
 )
-from tools.media.codecs import CODECS, encoder_options, encoding
+from tools.media.codecs import CODECS
 from tools.media.profiles import VideoProfile, fit
 
 if TYPE_CHECKING:
@@ -67,17 +67,17 @@ class Mp4Writer:
         self._held: Packet | None = None
         """The newest packet, which may be the last."""
         self._out = io.BytesIO()
-        with encoding(profile.codec, width, height):
+        codec = self._codec = CODECS[profile.codec]
+        with codec.encoding(width, height):
             container = av.open(
                 self._out, "w", format="mp4", options={"movflags": "faststart"}, io_open=self._open_again
             )
             assert isinstance(container, OutputContainer)
             self._container = container
-            codec = CODECS[profile.codec]
             video = container.add_stream(
                 codec.encoder,
                 rate=rate.limit_denominator(1 << 16),
-                options=encoder_options(profile.codec, profile.used_quality, profile.gop),
+                options=codec.options(profile.used_quality, profile.gop),
             )
             assert isinstance(video, VideoStream)
             video.width, video.height, video.pix_fmt = width, height, "yuv420p"
@@ -115,12 +115,12 @@ class Mp4Writer:
         upright = av.VideoFrame.from_ndarray(_upright(planes, self._stored, self._turn), "yuv420p")
         upright.color_range, upright.colorspace = self._range, self._matrix
         upright.pts, upright.time_base = self._ticks(time), self._clock
-        with encoding(self._profile.codec, upright.width, upright.height):
+        with self._codec.encoding(upright.width, upright.height):
             self._mux(self._video.encode(upright))
 
     def finish(self, duration: float) -> bytes:
         """End the file and return it. duration: when the last frame ends, seconds from the first."""
-        with encoding(self._profile.codec, self._video.width, self._video.height):
+        with self._codec.encoding(self._video.width, self._video.height):
             self._mux(self._video.encode(None))
             if self._held is not None:
                 # An MP4 stores the duration of the last packet only; others last until the next one.

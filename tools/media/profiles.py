@@ -12,7 +12,7 @@ from shards.base import ConfigError, Frozen
 from shards.media import (
     MAX_FRAMES,
 )
-from tools.media.codecs import CODECS, check_encoder
+from tools.media.codecs import CODECS
 from tools.rows import OptionError
 
 _PICTURE_QUALITY = 90
@@ -111,7 +111,7 @@ def find_profile(name: str, **changes: Any) -> Profile:
     except ConfigError as error:
         raise OptionError(f"profile {name}: {str(error).removeprefix(f'{type(profile).__name__}: ')}") from error
     if isinstance(profile, VideoProfile):
-        check_encoder(profile.codec)
+        CODECS[profile.codec].check()
     return profile
 
 

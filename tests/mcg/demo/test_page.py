@@ -15,7 +15,8 @@ from shards.dataset.writing.writer import DatasetWriter
 from shards.media.probe import probe
 from tests.browser import NEEDS_BROWSER, attacks, browse
 from tests.shards.hostile_text import is_safe
-from tools.datasets.shapes import make_row
+from tools.datasets import shapes
+from tools.rows import Row
 
 
 def accuracy(share: float) -> dict[str, Any]:
@@ -32,9 +33,8 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> str:
     folder = tmp_path_factory.mktemp("report")
     predictions = []
     with DatasetWriter(str(folder / "test"), "shapes") as writer:
-        for number in range(3):
-            row = make_row(0, "test", "questions", number)
-            assert row.media is not None
+        for number, row in enumerate(shapes.rows("test", 3)):
+            assert isinstance(row, Row) and row.media is not None
             writer.write(row.key, row.media, row.ext, list(row.records), row.meta, probe(row.media, "clip.mp4"))
             predictions.append(
                 {

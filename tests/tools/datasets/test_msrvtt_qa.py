@@ -103,7 +103,7 @@ def test_empty_questions_and_answers_are_dropped_beside_good_ones(text_file: Wri
 
 def test_unknown_forms_are_refused(text_file: Write, media: Path) -> None:
     with pytest.raises(
-        AnnotationError, match=r"a\.txt: cannot tell the form; convert it to one of \.jsonl, \.json, \.csv"
+        AnnotationError, match=r"a\.txt: cannot tell the form from \.txt; rename or convert it to one of \.jsonl, "
     ):
         msrvtt_qa.rows(text_file("a.txt", "x"), media)
     with pytest.raises(AnnotationError, match=r"a\.json: expected a list or object of questions, found str"):

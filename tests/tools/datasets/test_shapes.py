@@ -16,7 +16,7 @@ from tools.rows import Row
 
 
 def scenes(count: int, split: str = "train", seed: int = 0) -> list[shapes.Scene]:
-    return [shapes.draw_scene(seed, split, "questions", number) for number in range(count)]
+    return [shapes.Scene.draw(seed, split, "questions", number) for number in range(count)]
 
 
 def center_of(frame: Any, background: Any) -> Any:
@@ -26,16 +26,17 @@ def center_of(frame: Any, background: Any) -> Any:
 
 
 def test_an_address_gives_the_same_bytes_and_another_split_text_or_seed_gives_others() -> None:
-    row = shapes.make_row(0, "train", "questions", 5)
-    assert row == shapes.make_row(0, "train", "questions", 5)
-    for other in [(1, "train", "questions"), (0, "test", "questions"), (0, "train", "captions")]:
-        assert shapes.make_row(*other, 5).media != row.media
+    *_, row = shapes.rows("train", 6)
+    assert isinstance(row, Row) and [*shapes.rows("train", 8, "questions", 0)][5] == row
+    for other in [("train", 6, "questions", 1), ("test", 6, "questions", 0), ("train", 6, "captions", 0)]:
+        *_, another = shapes.rows(*other)
+        assert isinstance(another, Row) and another.media != row.media
 
 
 def test_the_bytes_do_not_depend_on_what_the_memory_held_before() -> None:
     g = np.random.default_rng(0)
     made = scenes(18, "val")
-    clips = [shapes.render(made[number]) for number in (2, 5, 17)]  # with x264's mbtree these came out in many forms
+    clips = [made[number].render() for number in (2, 5, 17)]  # with x264's mbtree these came out in many forms
     first = [shapes.encode(clip) for clip in clips]
     dirt: list[bytes] = []
     for number in range(120):
@@ -46,7 +47,7 @@ def test_the_bytes_do_not_depend_on_what_the_memory_held_before() -> None:
 
 
 def test_splits_share_no_clip() -> None:
-    pictures = [shapes.render(scene).tobytes() for split in shapes.SPLITS for scene in scenes(60, split)]
+    pictures = [scene.render().tobytes() for split in shapes.SPLITS for scene in scenes(60, split)]
     assert len(set(pictures)) == len(pictures)
 
 
@@ -57,7 +58,7 @@ def test_clip_i_does_not_depend_on_how_many_are_made() -> None:
 
 
 def test_the_clip_is_h264_and_close_to_the_rendered_frames() -> None:
-    frames = shapes.render(shapes.draw_scene(0, "train", "questions", 0))
+    frames = shapes.Scene.draw(0, "train", "questions", 0).render()
     with av.open(io.BytesIO(shapes.encode(frames))) as container:
         assert container.streams.video[0].codec_context.name == "h264"
         decoded = np.stack([frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)])
@@ -67,8 +68,8 @@ def test_the_clip_is_h264_and_close_to_the_rendered_frames() -> None:
 
 @pytest.mark.parametrize("number", range(0, 60, 3))
 def test_the_shape_moves_the_way_the_answer_says(number: int) -> None:
-    scene = shapes.draw_scene(0, "train", "questions", number)
-    frames = shapes.render(scene)
+    scene = shapes.Scene.draw(0, "train", "questions", number)
+    frames = scene.render()
     (direction,) = [answer for kind, _, answer in scene.asked if kind == "direction"]
     way = center_of(frames[-1], scene.background) - center_of(frames[0], scene.background)
     assert way @ np.array(DIRECTIONS[direction]) > 15
@@ -78,7 +79,7 @@ def test_the_shape_moves_the_way_the_answer_says(number: int) -> None:
 
 @pytest.mark.parametrize("number", range(2, 62, 3))
 def test_the_first_shape_is_done_before_the_last_one_moves(number: int) -> None:
-    scene = shapes.draw_scene(0, "train", "questions", number)
+    scene = shapes.Scene.draw(0, "train", "questions", number)
     moves = [np.abs(np.diff(figure.path, axis=0)).sum(1) > 0 for figure in scene.figures]
     named = {f"{figure.color} {figure.shape}": moved for figure, moved in zip(scene.figures, moves, strict=True)}
     first, last = named[scene.facts["first"]], named[scene.facts["last"]]
@@ -123,7 +124,7 @@ def test_position_does_not_tell_the_direction() -> None:
 def test_every_shape_fills_a_part_of_its_circle(shape: str) -> None:
     path = np.full((NUM_FRAMES, 2), SIZE / 2)
     scene = shapes.Scene((0, 0, 0), (Figure(shape, "white", 12.0, path),), "", [], {})
-    covered = (shapes.render(scene)[0].sum(-1) > 360).sum()
+    covered = (scene.render()[0].sum(-1) > 360).sum()
     assert 0.3 * np.pi * 144 < covered < 1.05 * np.pi * 144
 
 
