@@ -7,12 +7,13 @@ from is of a run that was given up: nothing is compared with it, and a run from 
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
 from mcg import distributed
 from mcg.engine.checkpoint import best_checkpoint
-from mcg.engine.saving import remove_best, save_best
+from mcg.engine.saving import save_best
 
 
 class BestSoFar:
@@ -47,7 +48,15 @@ class BestSoFar:
 def _scored_before(run_dir: Path, step: int) -> tuple[str, float] | None:
     """The score of the best checkpoint, if it is of this run."""
     if step == 0:
-        remove_best(run_dir)
+        _remove_best(run_dir)
         return None
     before = best_checkpoint(run_dir)
     return None if before is None or before.step > step else before.scored
+
+
+def _remove_best(run_dir: Path) -> None:
+    """Remove the best checkpoint of a run folder, if there is one; for one rank."""
+    root = run_dir / "checkpoints"
+    (root / "best").unlink(missing_ok=True)  # first: killed in between, nothing is named that is not whole
+    for folder in root.glob("best-*"):
+        shutil.rmtree(folder)

@@ -56,14 +56,6 @@ def save_best(
     return final
 
 
-def remove_best(run_dir: str | Path) -> None:
-    """Remove the best checkpoint of a run folder, if there is one; for one rank."""
-    root = Path(run_dir) / "checkpoints"
-    (root / "best").unlink(missing_ok=True)  # first: killed in between, nothing is named that is not whole
-    for folder in root.glob("best-*"):
-        shutil.rmtree(folder)
-
-
 def _save(root: Path, kind: str, engine: Any, facts: dict[str, Any], pointer_name: str) -> Path:
     """Write a folder KIND-STEP aside, rename it when every rank is done, and point at it."""
     name = f"{kind}-{engine.step:06d}"

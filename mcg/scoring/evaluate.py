@@ -16,7 +16,7 @@ from mcg import distributed
 from mcg.engine.tensors import to_tensors
 from mcg.model.model import Model
 from mcg.scoring.controls import apply_control
-from mcg.scoring.submission import Submission, write_submission
+from mcg.scoring.submission import Submission
 from mcg.tasks.task import Scores, Task
 from shards import Loader, LoaderConfig
 from shards.base import AccountingError
@@ -63,7 +63,7 @@ def write_scores(scores: Scores, out: Path, made: Submission | None = None) -> N
     given."""
     out.mkdir(parents=True, exist_ok=True)
     if made is not None:
-        write_submission(made, out)
+        made.write(out)
     (out / "metrics.json").write_text(json.dumps(scores.metrics, indent=1) + "\n")
     for name, lines in (("predictions", scores.predictions), ("failures", scores.failures)):
         file = out / f"{name}.jsonl"

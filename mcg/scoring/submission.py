@@ -27,11 +27,19 @@ class SubmissionError(PrintableError, ValueError):
 
 
 class Submission(NamedTuple):
-    """content: what the JSON file holds; columns and rows: the CSV."""
+    """Predictions in a form. content: that of the JSON file; columns and rows: of the CSV."""
 
     content: Any
     columns: tuple[str, ...]
     rows: list[tuple[Any, ...]]
+
+    def write(self, folder: Path) -> None:
+        """Write submission.json and submission.csv in a folder."""
+        (folder / "submission.json").write_text(json.dumps(self.content, indent=1, ensure_ascii=False) + "\n", "utf-8")
+        with open(folder / "submission.csv", "w", encoding="utf-8", newline="") as file:
+            lines = csv.writer(file, lineterminator="\n")
+            lines.writerow(self.columns)
+            lines.writerows(self.rows)
 
 
 def _question_list(answered: Sequence[Row]) -> Submission:
@@ -69,15 +77,6 @@ def submission(predictions: Sequence[Row], failures: Sequence[Row], form: str) -
         raise SubmissionError(f"form {form!r} is unknown; choose one of {', '.join(FORMS)}")
     failed = [{"prediction": "", "prediction_index": -1, **failure} for failure in failures if failure.get("id")]
     return FORMS[form]([*predictions, *failed])
-
-
-def write_submission(made: Submission, folder: Path) -> None:
-    """Write submission.json and submission.csv."""
-    (folder / "submission.json").write_text(json.dumps(made.content, indent=1, ensure_ascii=False) + "\n", "utf-8")
-    with open(folder / "submission.csv", "w", encoding="utf-8", newline="") as file:
-        lines = csv.writer(file, lineterminator="\n")
-        lines.writerow(made.columns)
-        lines.writerows(made.rows)
 
 
 def _video_and_qid(identifier: str) -> tuple[str, str]:

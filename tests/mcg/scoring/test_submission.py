@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from mcg.scoring.submission import FORMS, SubmissionError, submission, write_submission
+from mcg.scoring.submission import FORMS, SubmissionError, submission
 
 OPEN = [
     {"id": "2809330695_1", "prediction": "curious", "answer": "hungry"},
@@ -63,7 +63,7 @@ def test_both_files_say_the_same(form: str, tmp_path: Path) -> None:
     rows = [{"prediction_index": 1, "answer_index": 2, **row} for row in OPEN]
     rows[0]["prediction"] = 'a "man", naïve'
     made = submission(rows, [], form)
-    write_submission(made, tmp_path)
+    made.write(tmp_path)
     assert json.loads((tmp_path / "submission.json").read_text("utf-8")) == made.content
     with open(tmp_path / "submission.csv", encoding="utf-8", newline="") as file:
         lines = list(csv.reader(file))
