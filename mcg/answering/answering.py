@@ -37,12 +37,11 @@ class Answering(ABC):
         if (missing := model.missing("decode")) is not None:
             raise ValueError(f"task.answering is {self.config.answering!r}, which needs a decoder: {missing}")
 
-
-def best_of_list(
-    answers: tuple[str, ...], scores_BN: list[list[float]], numbers_BN: list[list[int]]
-) -> list[list[Scored]]:
-    """Answers of a list with their scores, by their numbers in it."""
-    return [
-        [(answers[number], score) for number, score in zip(numbers, scores, strict=True)]
-        for numbers, scores in zip(numbers_BN, scores_BN, strict=True)
-    ]
+    def _best_of_list(
+        self, answers: Sequence[str], scores_BN: list[list[float]], numbers_BN: list[list[int]]
+    ) -> list[list[Scored]]:
+        """Answers of a list with their scores, by their numbers in it."""
+        return [
+            [(answers[number], score) for number, score in zip(numbers, scores, strict=True)]
+            for numbers, scores in zip(numbers_BN, scores_BN, strict=True)
+        ]

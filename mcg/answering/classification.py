@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from mcg.answering.answer_list import read_answers
-from mcg.answering.answering import Answering, Scored, best_of_list
+from mcg.answering.answering import Answering, Scored
 from mcg.model.config import ModelConfig
 from mcg.model.model import Model
 from mcg.model.states import Fused
@@ -38,4 +38,4 @@ class Classification(Answering):
     def best(self, model: Model, fused: Fused, count: int) -> list[list[Scored]]:
         scores_BN = model.classify(fused)[:, : len(self._answers)].float().softmax(-1)
         top = scores_BN.topk(min(count, scores_BN.shape[1]), dim=1)
-        return best_of_list(self._answers, top.values.tolist(), top.indices.tolist())
+        return self._best_of_list(self._answers, top.values.tolist(), top.indices.tolist())

@@ -9,7 +9,7 @@ from __future__ import annotations
 import torch
 
 from mcg.answering.answer_list import AnswerListError, read_answers
-from mcg.answering.answering import Answering, Scored, best_of_list
+from mcg.answering.answering import Answering, Scored
 from mcg.answering.likelihood import first_token_log_probs, log_likelihoods
 from mcg.model.config import ModelConfig
 from mcg.model.model import Model
@@ -50,4 +50,4 @@ class Ranking(Answering):
         number_BC = first_BK[:, ids_NA[:, 1]].topk(min(self.config.num_candidates, len(ids_NA)), dim=1).indices
         scores_BC = log_likelihoods(model, fused, ids_NA[number_BC], mask_NA[number_BC])
         top = scores_BC.topk(min(count, scores_BC.shape[1]), dim=1)
-        return best_of_list(self._answers, top.values.tolist(), number_BC.gather(1, top.indices).tolist())
+        return self._best_of_list(self._answers, top.values.tolist(), number_BC.gather(1, top.indices).tolist())

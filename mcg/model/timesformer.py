@@ -19,7 +19,7 @@ from mcg.model.part_configs import TimeSformerConfig
 from mcg.model.states import VideoStates
 
 
-class Attention(nn.Module):
+class _Attention(nn.Module):
     """Multi-head self-attention with one fused qkv projection, by SDPA."""
 
     def __init__(self, width: int, num_heads: int) -> None:
@@ -42,16 +42,16 @@ class Attention(nn.Module):
         return self.proj(out_NHLd.transpose(1, 2).reshape(N, L, D)), row_NL
 
 
-class Block(nn.Module):
+class _Block(nn.Module):
     """Temporal attention, spatial attention, MLP."""
 
     def __init__(self, config: TimeSformerConfig, drop_path: float) -> None:
         super().__init__()
         D = config.width
         self.norm1 = nn.LayerNorm(D, eps=1e-6)
-        self.attn = Attention(D, config.num_heads)
+        self.attn = _Attention(D, config.num_heads)
         self.temporal_norm1 = nn.LayerNorm(D, eps=1e-6)
-        self.temporal_attn = Attention(D, config.num_heads)
+        self.temporal_attn = _Attention(D, config.num_heads)
         self.temporal_fc = nn.Linear(D, D)
         self.norm2 = nn.LayerNorm(D, eps=1e-6)
         self.mlp = Mlp(D, int(D * config.mlp_ratio))
@@ -105,7 +105,7 @@ class TimeSformer(nn.Module):
         self.pos_embed = nn.Parameter(torch.zeros(1, 1 + num_patches, D))
         self.time_embed = nn.Parameter(torch.zeros(1, config.num_frames, D))
         rates = [config.drop_path * number / max(1, config.depth - 1) for number in range(config.depth)]
-        self.blocks = nn.ModuleList(Block(config, rate) for rate in rates)
+        self.blocks = nn.ModuleList(_Block(config, rate) for rate in rates)
         self.norm = nn.LayerNorm(D, eps=1e-6)
         self.reset_parameters()
 

@@ -47,7 +47,7 @@ def question_meta(sample: Sample, needed: Sequence[str]) -> dict[str, Any]:
     return meta
 
 
-def same_clips(origins: Sequence[Origin], frames_BTHWC: Tensor) -> list[int]:
+def _same_clips(origins: Sequence[Origin], frames_BTHWC: Tensor) -> list[int]:
     """Of each slot the first slot that shows the same clip: same origin and equal frames; B numbers."""
     first: dict[Origin, int] = {}
     candidate = [first.setdefault(origin, slot) for slot, origin in enumerate(origins)]
@@ -60,7 +60,7 @@ def same_clips(origins: Sequence[Origin], frames_BTHWC: Tensor) -> list[int]:
 
 def fuse_questions(model: Model, origins: Sequence[Origin], inputs: dict[str, Tensor]) -> Fused:
     """Questions fused with their clips, each different clip encoded once; B rows."""
-    owner = same_clips(origins, inputs["frames"])
+    owner = _same_clips(origins, inputs["frames"])
     slots = sorted(set(owner))
     video = model.encode_video(inputs["frames"][slots] if len(slots) < len(owner) else inputs["frames"])
     if len(slots) < len(owner):

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from mcg.model.part_configs import TimeSformerConfig
-from mcg.model.timesformer import Attention, TimeSformer
+from mcg.model.timesformer import TimeSformer
 from tests.mcg.small_model import vision_config
 
 
@@ -88,7 +88,7 @@ def test_a_temporal_identity_treats_frames_one_by_one_up_to_cls() -> None:
 
 def test_one_row_of_attention_equals_that_row_of_all() -> None:
     torch.manual_seed(0)
-    attention, x = Attention(16, 2), torch.randn(3, 5, 16)
+    attention, x = _make().blocks[0].attn, torch.randn(3, 5, 16)
     q, k, v = attention.qkv(x).chunk(3, dim=-1)
     naive = torch.zeros(3, 5)
     out = torch.zeros(3, 5, 16)

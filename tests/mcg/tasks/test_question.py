@@ -8,10 +8,13 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from torch import Tensor
 
-from mcg.tasks.question import asked_types, fuse_questions, question_meta, same_clips
+from mcg.model.model import Model
+from mcg.model.states import Fused, TextStates, VideoStates
+from mcg.tasks.question import asked_types, fuse_questions, question_meta
 from shards import Origin, SampleError
-from tests.mcg.small_model import make_inputs, make_model
+from tests.mcg.small_model import make_inputs, make_model, model_config
 from tests.mcg.tasks.small_sample import sample
 
 
@@ -19,16 +22,42 @@ def _origins(keys: str) -> list[Origin]:
     return [Origin("d", "s.tar", key) for key in keys]
 
 
+class _Shades(Model):
+    """A model whose state of a clip is its brightness; it counts the clips that it encodes."""
+
+    num_encoded = 0
+
+    def encode_video(
+        self, frames_BTHWC: Tensor, mask_BT: Tensor | None = None, with_attention: bool = False
+    ) -> VideoStates:
+        self.num_encoded += len(frames_BTHWC)
+        shades = frames_BTHWC.float().mean((1, 2, 3, 4)).view(-1, 1, 1)
+        return VideoStates(shades, torch.ones_like(shades[..., 0], dtype=torch.bool))
+
+    def encode_text(
+        self, ids_BL: Tensor, mask_BL: Tensor, contrastive: bool = False, with_attention: bool = False
+    ) -> TextStates:
+        return TextStates(ids_BL[..., None].float(), mask_BL)
+
+    def fuse(self, text: TextStates, video: VideoStates, causal: bool = False) -> Fused:
+        return Fused(text.states_BLD, text.mask_BL, video.tokens_BVD, video.mask_BV)
+
+
 @given(st.lists(st.tuples(st.sampled_from("ab"), st.integers(0, 1)), min_size=1, max_size=8))
 def test_a_clip_is_shared_by_equal_frames_of_one_origin_only(slots: list[tuple[str, int]]) -> None:
-    frames = torch.tensor([shade for _, shade in slots], dtype=torch.uint8).view(-1, 1, 1, 1, 1).expand(-1, 2, 3, 3, 3)
-    owner = same_clips(_origins("".join(key for key, _ in slots)), frames)
-    for slot, other in enumerate(owner):
-        assert other <= slot and slots[other] == slots[slot] and owner[other] == other
-    first = {}
-    for slot, (key, _) in enumerate(slots):
-        if slots[first.setdefault(key, slot)] == slots[slot]:
-            assert owner[slot] == first[key]
+    shades = torch.tensor([shade for _, shade in slots], dtype=torch.uint8)
+    frames, ids = shades.view(-1, 1, 1, 1, 1).expand(-1, 2, 3, 3, 3), torch.arange(len(slots))[:, None]
+    model = _Shades(model_config())
+    inputs = {"frames": frames, "text_ids": ids, "text_mask": torch.ones_like(ids)}
+    fused = fuse_questions(model, _origins("".join(key for key, _ in slots)), inputs)
+    assert torch.equal(fused.video_BVD.flatten(), shades.float()) and torch.equal(
+        fused.text_BLD.flatten(), ids[:, 0].float()
+    )
+    first: dict[str, int] = {}
+    for key, shade in slots:
+        first.setdefault(key, shade)
+    others = sum(shade != first[key] for key, shade in slots)  # another plan of a video is a clip of its own
+    assert model.num_encoded == len(first) + others
 
 
 def test_questions_about_one_clip_encode_it_once_and_fuse_as_if_alone() -> None:
