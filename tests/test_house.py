@@ -21,31 +21,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = ("shards", "mcg", "tools")
 
 # Sources whose test file does not have the mirrored name, and where their test is. Keep it short.
-TESTED_ELSEWHERE: dict[str, str] = {
-    "shards/dataset/checking/header_differences.py": "tests/shards/dataset/checking/test_verify.py",
-    "shards/dataset/checking/open_member.py": "tests/shards/dataset/checking/test_verify.py",
-    "shards/dataset/checking/problems.py": "tests/shards/dataset/checking/test_verify.py",
-    "shards/dataset/checking/shard_views.py": "tests/shards/dataset/checking/test_verify.py",
-    "shards/dataset/checking/verify_members.py": "tests/shards/dataset/checking/test_verify.py",
-    "shards/dataset/indexing/index_report.py": "tests/shards/dataset/indexing/test_indexer.py",
-    "shards/dataset/indexing/tar_jobs.py": "tests/shards/dataset/indexing/test_indexer.py",
-    "shards/dataset/indexing/tar_record.py": "tests/shards/dataset/indexing/test_indexer.py",
-    "shards/dataset/tars/entries.py": "tests/shards/dataset/tars/test_tar.py",
-    "shards/dataset/tars/local_bytes.py": "tests/shards/dataset/tars/test_tar_samples.py",
-    "shards/dataset/tars/looks.py": "tests/shards/dataset/tars/test_tar_samples.py",
-    "shards/dataset/tars/pattern.py": "tests/shards/dataset/indexing/test_indexer.py",
-    "shards/dataset/tars/sample_row.py": "tests/shards/dataset/tars/test_tar_samples.py",
-    "shards/dataset/tars/tar_stream.py": "tests/shards/dataset/tars/test_tar_samples.py",
-    "shards/dataset/tars/tar_walk.py": "tests/shards/dataset/tars/test_tar.py",
-    "shards/dataset/writing/local_target.py": "tests/shards/dataset/writing/test_target.py",
-    "shards/dataset/writing/new_sample.py": "tests/shards/dataset/writing/test_writer.py",
-    "shards/dataset/writing/open_shard.py": "tests/shards/dataset/writing/test_writer.py",
-    "shards/dataset/writing/open_target.py": "tests/shards/dataset/writing/test_target.py",
-    "shards/dataset/writing/quarantine.py": "tests/shards/dataset/indexing/test_publish.py",
-    "shards/dataset/writing/remote_target.py": "tests/shards/dataset/writing/test_target.py",
-    "shards/dataset/writing/shard_record.py": "tests/shards/dataset/writing/test_writer.py",
-    "shards/dataset/writing/write_error.py": "tests/shards/dataset/writing/test_target.py",
-}
+TESTED_ELSEWHERE: dict[str, str] = {}
 MAY_PRINT = ("train.py", "tools/", "benchmarks/", "mcg/demo/", "mcg/evaluate.py", "mcg/answer.py")
 HEAVY = {"torch", "torchvision", "boto3", "botocore", "s3fs", "av", "webdataset", "PIL", "nvidia", "transformers"}
 SETUP_FILES = ("pyproject.toml", "constraints.txt", "Makefile", ".ci/run", ".ci/check_system.sh")

@@ -27,7 +27,7 @@ from shards.dataset.tars.looks import Looks
 from shards.dataset.tars.tar import scan_all
 from shards.dataset.tars.tar_header import TarError
 from shards.dataset.tars.tar_samples import ShardSamples, read_samples, stream_samples
-from tests.shards.dataset.tars.test_tar import pack
+from tests.shards.dataset.tars.packed import pack
 
 JSON = b'{"caption": "x"}'
 FORMATS = {"ustar": tarfile.USTAR_FORMAT, "gnu": tarfile.GNU_FORMAT, "pax": tarfile.PAX_FORMAT}

@@ -16,7 +16,7 @@ from shards.dataset.tars.looks import Looks
 from shards.dataset.tars.tar import scan, scan_all, scan_far
 from shards.dataset.tars.tar_header import TarError
 from shards.dataset.tars.tar_samples import ShardSamples, read_samples, stream_samples
-from tests.shards.dataset.tars.test_tar import pack
+from tests.shards.dataset.tars.packed import pack
 from tests.shards.http_store import HttpStore
 
 JSON = b'{"caption": "x"}'

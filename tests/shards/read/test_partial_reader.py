@@ -21,7 +21,7 @@ from shards.media.medium import Media, whole
 from shards.media.partial import PartialMedium
 from shards.read.reader import Reader
 from shards.read.sample import SampleError
-from tests.shards.dataset.indexing.test_indexer import encode
+from tests.shards.dataset.indexing.indexed import encode
 from tests.shards.films import SEEKABLE, Film, shoot
 from tests.shards.foreign_tars import picture, write_tar
 from tests.shards.http_store import HttpStore

@@ -2,35 +2,23 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
-import signal
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 
 from shards.base.errors import DatasetError, PatternError, WrongPlace
-from shards.dataset.index.index import Index
-from shards.dataset.indexing.index_report import IndexReport
 from shards.dataset.indexing.indexer import index_tars
 from shards.dataset.indexing.tar_jobs import DamagedShard
-from shards.dataset.members.rules import UNWRITTEN, MemberRules, read_options
+from shards.dataset.members.rules import read_options
 from shards.dataset.tars.looks import Looks
-from shards.dataset.tars.pattern import find_tars
-from shards.loader.config import DatasetConfig, LoaderConfig
-from shards.loader.loader import Loader
-from shards.loader.setup import RngFactory
-from shards.media.clip import EncodedClip, plan_clip
-from shards.media.clip_config import ClipConfig
 from shards.read.reader import Reader
-from shards.read.sample import Sample, SampleError
-from shards.storage.open import open_source
+from shards.read.sample import SampleError
+from tests.shards.dataset.indexing.indexed import HEADERS, MEDIA, captions, index_of
 from tests.shards.foreign_tars import (
     Files,
     caption,
@@ -41,39 +29,6 @@ from tests.shards.foreign_tars import (
     write_webdataset_tar,
 )
 from tests.shards.http_store import HttpStore
-
-HEADERS, MEDIA = Looks(checksums=False), Looks(media=True)
-ROOT = Path(__file__).resolve().parents[4]
-
-
-@pytest.fixture
-def tars(tmp_path: Path) -> Path:
-    """Three tars of four img2dataset samples; keys repeat from tar to tar."""
-    folder = tmp_path / "cc"
-    for shard in range(3):
-        write_tar(folder / f"{shard:05d}.tar", img2dataset_files([f"{key:09d}" for key in range(4)]))
-    return folder
-
-
-def index_of(place: str | Path) -> Index:
-    return Index.open(open_source(place))
-
-
-def encode(sample: Sample, rng: RngFactory) -> EncodedClip:
-    plan = plan_clip(sample.facts, ClipConfig(num_frames=2, size=16), rng("clip"))
-    meta = {"caption": sample.record["caption"], "origin": str(sample.origin)}
-    return EncodedClip(sample.media, sample.facts.kind, plan, {"n": np.zeros(1, np.int64)}, meta)
-
-
-def captions(folder: str | Path, **dataset: Any) -> list[str]:
-    """One evaluation of a dataset through the loader, every clip decoded."""
-    blend = (DatasetConfig(name="x", path=str(folder), **dataset),)
-    config = LoaderConfig(blend=blend, batch_size=4, mode="eval", max_failure_rate=None)
-    with Loader(config, 0, 1, encode) as loader:
-        return [meta["caption"] for batch in loader for meta, ok in zip(batch.meta, batch.valid, strict=True) if ok]
-
-
-# ------------------------------------------------------------ tars of other tools, through the loader
 
 
 def gnu_tar(path: Path, files: list[tuple[str, bytes]]) -> Path:
@@ -176,9 +131,6 @@ def test_bytes_of_remote_tars_are_read_once_and_for_headers_only_where_they_are(
         assert read["/far/0.tar"] < len(raw) / 3, "large ones are jumped over"
 
 
-# ------------------------------------------------------------ what an index may leave out
-
-
 def test_headers_only_read_by_sample_and_are_refused_by_record(tmp_path: Path) -> None:
     files = [(name, data) for name, data in img2dataset_files(["a", "b", "c"]) if not name.endswith("txt")]
     files[3] = ("b.json", b"{")
@@ -216,9 +168,6 @@ def test_an_index_without_samples_is_filled_by_a_later_run(tmp_path: Path) -> No
 def test_headers_and_media_exclude_each_other(tars: Path) -> None:
     with pytest.raises(PatternError, match="leave out --headers, or --media"):
         index_tars(str(tars), looks=Looks(checksums=False, media=True))
-
-
-# ------------------------------------------------------------ damage
 
 
 def damage(tars: Path) -> None:
@@ -277,183 +226,6 @@ def test_a_tar_that_changes_while_tars_are_read_is_left_out(tars: Path) -> None:
     assert list(report.damaged) == ["00001.tar"] and "changed while it was read" in report.damaged["00001.tar"]
 
 
-# ------------------------------------------------------------ again, and again after a crash
-
-
-def test_a_second_run_reads_only_what_is_new_or_changed(tars: Path) -> None:
-    first = index_tars(str(tars))
-    assert first.num_scanned == 3
-    before = {name: (tars / name).read_bytes() for name in ("index.parquet", "shards.parquet", "quarantine.jsonl")}
-    again = index_tars(str(tars))
-    assert (again.num_scanned, again.num_shards, again.num_gone) == (0, 3, 0)
-    assert {name: (tars / name).read_bytes() for name in before} == before
-    write_tar(tars / "00001.tar", [*img2dataset_files(["new"]), ("odd", b"x")])
-    write_tar(tars / "00003.tar", img2dataset_files(["a", "b"]))
-    (tars / "00000.tar").unlink()
-    report = index_tars(str(tars))
-    assert (report.num_scanned, report.num_shards, report.num_gone) == (2, 3, 1)
-    assert (report.num_samples, report.num_quarantined) == (1 + 4 + 2, 1)
-    opened = index_of(tars)
-    assert [list(opened.rows(shard).keys) for shard in (0, 2)] == [["new"], ["a", "b"]]
-    # A third run keeps the quarantine of shards that it does not read.
-    assert index_tars(str(tars)).num_quarantined == 1
-    [line] = (tars / "quarantine.jsonl").read_text().splitlines()
-    assert json.loads(line) == {
-        "shard": "00001.tar",
-        "key": None,
-        "member": "odd",
-        "reason": "the name has no key: it should be KEY.EXTENSION; rename it, if it belongs to a sample",
-    }
-
-
-def test_other_looks_read_everything_again(tars: Path) -> None:
-    index_tars(str(tars), looks=HEADERS)
-    assert index_tars(str(tars)).num_scanned == 3
-    assert index_tars(str(tars), looks=MEDIA).num_scanned == 3
-    assert index_of(tars).has_key_frames
-    assert index_tars(str(tars), looks=MEDIA).num_scanned == 0
-    assert index_of(tars).has_key_frames
-
-
-def test_an_incremental_index_is_the_one_that_a_whole_run_makes(tars: Path, tmp_path: Path) -> None:
-    index_tars(str(tars / "{00000,00002}.tar"), looks=MEDIA)
-    index_tars(str(tars), looks=MEDIA)
-    index_tars(str(tars), str(tmp_path / "whole"), looks=MEDIA)
-    for name in ("index.parquet", "shards.parquet"):
-        assert (tars / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
-
-
-def test_the_old_index_is_valid_until_the_new_one_is_written(tars: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    index_tars(str(tars))
-    write_tar(tars / "00003.tar", img2dataset_files(["a"]))
-    seen = []
-
-    def look(done: int, total: int) -> None:
-        seen.append(index_of(tars).dataset["num_samples"])
-
-    index_tars(str(tars), on_shard=look)
-    assert seen == [12] and index_of(tars).dataset["num_samples"] == 13
-
-
-@pytest.mark.parametrize("name", ["index.parquet", "shards.parquet", "quarantine.jsonl", "dataset.json"])
-def test_a_run_that_stops_while_files_are_put_in_place_is_finished_by_the_next(
-    tars: Path, monkeypatch: pytest.MonkeyPatch, name: str
-) -> None:
-    index_tars(str(tars))
-    write_tar(tars / "00003.tar", img2dataset_files(["a"]))
-    replace = os.replace
-
-    def stop(source: str, path: str) -> None:
-        if os.path.basename(path) == name:
-            raise KeyboardInterrupt
-        replace(source, path)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(os, "replace", stop)
-        with pytest.raises(KeyboardInterrupt):
-            index_tars(str(tars))
-    report = index_tars(str(tars))
-    assert report.num_samples == index_of(tars).dataset["num_samples"] == 13
-    assert sorted(os.listdir(tars))[4:] == ["dataset.json", "index.parquet", "quarantine.jsonl", "shards.parquet"]
-
-
-KILLED = """
-import os, signal, sys
-from shards.dataset.indexing.indexer import index_tars
-
-def kill(done, total):
-    if done == 2:
-        os.kill(os.getpid(), signal.SIGKILL)
-
-index_tars(sys.argv[1], jobs=int(sys.argv[2]), on_shard=kill)
-"""
-
-
-@pytest.mark.parametrize("jobs", [1, 2])
-def test_a_killed_run_goes_on_with_the_shards_that_are_left_and_leaves_no_process(
-    tars: Path, tmp_path: Path, jobs: int
-) -> None:
-    script = tmp_path / "run.py"
-    script.write_text("if __name__ == '__main__':" + KILLED.replace("\n", "\n    "))
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    run = subprocess.Popen(
-        [sys.executable, str(script), str(tars), str(jobs)], env=environment, stderr=subprocess.PIPE, process_group=0
-    )
-    # The pipe ends when the last process that holds it is gone.
-    _, errors = run.communicate(timeout=250)
-    assert run.returncode == -signal.SIGKILL, errors
-    assert not (tars / "dataset.json").exists() and len(os.listdir(tars / "unfinished")) >= 3
-    report = index_tars(str(tars))
-    assert report.num_samples == 12 and report.num_scanned <= 1
-    assert not (tars / "unfinished").exists()
-
-
-def test_a_part_that_is_not_whole_is_made_again(tars: Path) -> None:
-    damage(tars)
-    with pytest.raises(DamagedShard, match="strict"):
-        index_tars(str(tars), strict=True)
-    [part] = (tars / "unfinished").glob("*.arrow")
-    part.write_bytes(part.read_bytes()[:100])
-    assert index_tars(str(tars)).num_scanned == 1
-
-
-def test_parallel_runs_write_the_same_index(tars: Path, tmp_path: Path) -> None:
-    index_tars(str(tars), str(tmp_path / "one"), looks=MEDIA)
-    index_tars(str(tars), str(tmp_path / "two"), name="one", looks=MEDIA, jobs=2)
-    for name in ("index.parquet", "shards.parquet"):
-        assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
-
-
-# ------------------------------------------------------------ patterns
-
-
-def test_patterns_name_tars_of_one_folder(tars: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tars / "notes.txt").write_text("x")
-    names = ["00000.tar", "00001.tar", "00002.tar"]
-    for pattern in (tars, f"{tars}/", f"{tars}/*.tar", f"{tars}/0000?.tar", f"{tars}/{{00000..00002}}.tar"):
-        assert find_tars(str(pattern)) == (str(tars), names)
-    assert find_tars(f"file://{tars}/{{00000,00002}}.tar") == (str(tars), names[::2])
-    assert find_tars(f"{tars}/00001.tar") == (str(tars), names[1:2])
-    monkeypatch.chdir(tars)
-    assert find_tars("*.tar") == find_tars(".") == (str(tars), names)
-    assert find_tars("s3://b/x/{0..2}.tar") == ("s3://b/x", ["0.tar", "1.tar", "2.tar"])
-
-
-@pytest.mark.parametrize(
-    ("pattern", "message"),
-    [
-        ("{a,b}/0.tar", "names several folders.*index each folder and blend"),
-        ("x/*/0.tar", "names several folders"),
-        ("x/{0..3.tar", "braces do not close|not found"),
-        ("nowhere", "nowhere: not found"),
-        ("nowhere/{0..3}.tar", "not found; there is no folder .*nowhere, check the path"),
-        ("cc/{7..9}.tar", "not found; names 3 tars, and none of them is in .*cc"),
-        ("cc/00001.tar", r"is one tar of a folder with 2 more, .* index /.*cc; this one alone: .* --out FOLDER"),
-        ("cc/*.zip", "no tar found"),
-    ],
-)
-def test_patterns_that_name_nothing_of_use_are_refused(
-    tars: Path, monkeypatch: pytest.MonkeyPatch, pattern: str, message: str
-) -> None:
-    monkeypatch.chdir(tars.parent)
-    with pytest.raises(PatternError, match=message):
-        index_tars(pattern)
-
-
-def test_an_unfinished_conversion_is_left_alone(tars: Path) -> None:
-    (tars / "unfinished").mkdir()
-    (tars / "unfinished" / "conversion.json").write_text("{}")
-    with pytest.raises(WrongPlace, match="holds an unfinished conversion"):
-        index_tars(str(tars))
-    assert (tars / "unfinished" / "conversion.json").exists()
-
-
-def test_a_report_is_plain_numbers_and_texts(tars: Path) -> None:
-    report = index_tars(str(tars))
-    assert isinstance(report, IndexReport)
-    assert json.loads(json.dumps(report.to_dict()))["num_samples"] == 12
-
-
 @pytest.mark.parametrize(
     ("files", "options", "texts"),
     [
@@ -490,39 +262,3 @@ def test_the_reason_names_the_option_with_which_the_sample_is_good(
     found = [reader.read(0, row, np.random.default_rng(0)) for row in range(len(texts))]
     assert [{name: sample.record[name] for name in text} for sample, text in zip(found, texts, strict=True)] == texts
     assert {sample.media for sample in found} == {b"x"}
-
-
-def test_rules_are_of_an_index_and_a_new_one_reads_all_tars(tmp_path: Path) -> None:
-    tars = tmp_path / "d"
-    write_tar(tars / "0.tar", [("0.jpg", b"x"), ("0.png", b"x"), ("0.txt", b"y")])
-    assert index_tars(str(tars)).num_scanned == 1 and index_tars(str(tars)).num_scanned == 0
-    rules = MemberRules(media=("png",))
-    assert not index_tars(str(tars)).notes
-    report = index_tars(str(tars), looks=Looks(rules=rules))
-    assert report.num_scanned == 1 and index_of(tars).rules == rules
-    assert any("made with none of these options; this one is made with other options" in note for note in report.notes)
-    dataset = json.loads((tars / "dataset.json").read_text())
-    assert dataset["members"]["media"] == ["png"]
-    dataset["members"]["media"] = ["txt"]
-    (tars / "dataset.json").write_text(json.dumps(dataset))
-    with pytest.raises(DatasetError, match=r"dataset.json: members: .*'txt' is neither"):
-        index_of(tars)
-    del dataset["members"]  # as 2bab904 wrote it
-    (tars / "dataset.json").write_text(json.dumps(dataset))
-    assert index_of(tars).rules == UNWRITTEN
-    assert index_tars(str(tars)).num_scanned == 1
-
-
-def test_a_number_that_is_none_and_a_second_medium_are_noted_also_by_a_run_that_was_stopped(tmp_path: Path) -> None:
-    files = [("0.jpg", b"x"), ("0.mp4", b"x"), ("0.json", b'{"caption": "a", "similarity": NaN}')]
-    for shard in range(2):
-        write_tar(tmp_path / "d" / f"{shard}.tar", files)
-
-    def stop(done: int, total: int) -> None:
-        raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        index_tars(str(tmp_path / "d"), on_shard=stop)
-    notes = index_tars(str(tmp_path / "d")).notes
-    assert sorted(notes.values()) == [2, 2]
-    assert any("read as null" in note for note in notes) and any("video taken" in note for note in notes)

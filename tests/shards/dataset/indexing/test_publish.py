@@ -6,8 +6,6 @@ import re
 from itertools import product
 from pathlib import Path
 
-import pytest
-
 from shards.base.errors import DatasetError
 from shards.dataset.index.index import Index
 from shards.dataset.index.rows import MemberRow, SampleRow
@@ -16,7 +14,6 @@ from shards.dataset.index.write_index import rows_table
 from shards.dataset.indexing.publish import Header, Piece, is_own, pieces_of, publish_index
 from shards.dataset.writing.local_target import LocalTarget
 from shards.dataset.writing.open_target import open_target
-from shards.dataset.writing.quarantine import read_quarantine
 from shards.dataset.writing.target import Target
 from shards.media.facts import KeyFrames, MediaFacts
 from shards.storage.open import open_source
@@ -60,13 +57,6 @@ def test_pieces_are_numbered_in_their_order_and_come_back(tmp_path: Path) -> Non
 
 def test_a_dataset_of_a_conversion_is_not_our_own() -> None:
     assert not is_own({"provenance": {"tool": "tools/build.py"}}) and not is_own({"provenance": 3}) and not is_own({})
-
-
-def test_a_quarantine_that_is_none_is_refused_by_line(tmp_path: Path) -> None:
-    assert read_quarantine(open_source(tmp_path)) == {}
-    (tmp_path / "quarantine.jsonl").write_text('{"shard": "a.tar"}\n{"row": 3}\n')
-    with pytest.raises(DatasetError, match=r"quarantine\.jsonl, line 2: not a line of an index"):
-        read_quarantine(open_source(tmp_path))
 
 
 def test_whoever_opens_between_two_files_of_another_version_is_told(tmp_path: Path) -> None:

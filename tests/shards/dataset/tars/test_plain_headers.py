@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from shards.dataset.tars.entries import BLOCK, Entry
 from shards.dataset.tars.tar import scan_all, walk
 from shards.dataset.tars.tar_header import TarError
-from tests.shards.dataset.tars.test_tar import expected, names, pack
+from tests.shards.dataset.tars.packed import expected, names, pack
 
 PLAIN = pack([(f"before/{i:06d}.json", b"y") for i in range(40)])[: 40 * 2 * BLOCK]
 """More headers than the number from which they are checked together, and no end marker."""

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from shards.base.errors import WriteError
 from shards.dataset.writing.open_target import open_target
 from shards.dataset.writing.target import UNFINISHED, Target
 
@@ -42,23 +41,4 @@ def test_unfinished_work_is_apart_and_can_be_cleared(target: Target) -> None:
     assert target.list() == [] and target.list_unfinished() == ["0.parquet", "work.json"]
     target.clear()
     assert target.list_unfinished() == []
-    target.release()
-
-
-def test_a_local_folder_has_one_writer_at_a_time(tmp_path: Path) -> None:
-    first = open_target(str(tmp_path))
-    with pytest.raises(WriteError, match="another process is writing this dataset; wait for it"):
-        open_target(str(tmp_path))
-    first.release()
-    open_target(str(tmp_path)).release()
-
-
-def test_a_failure_names_the_path_and_leaves_nothing(tmp_path: Path) -> None:
-    target = open_target(str(tmp_path))
-
-    with pytest.raises(WriteError, match=r"a\.bin: cannot be written \(No space left.*the disk is full: free space"):  # noqa: SIM117
-        with target.produce("a.bin") as path:
-            Path(path).write_bytes(b"half")
-            raise OSError(28, "No space left on device")
-    assert target.list() == [] and target.list_unfinished() == []
     target.release()
