@@ -69,9 +69,8 @@ def transcode_dataset(
     Raises ConversionError; WriteError and DatasetError from reader and writer; SourceError.
     """
     begin = time.monotonic()
-    reader = Reader("", source, "sample", roots=roots)
+    reader = Reader(None, source, "sample", roots=roots)
     dataset = reader.index.dataset
-    reader.name = str(dataset["name"])
     total = min(int(dataset["num_samples"]), limit or int(dataset["num_samples"]))
     if not total:
         raise ConversionError(f"{shown(source)}: holds no samples; there is nothing to transcode")

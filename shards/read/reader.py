@@ -52,7 +52,7 @@ class Reader:
 
     def __init__(
         self,
-        dataset_name: str,
+        dataset_name: str | None,
         url: str,
         elements: Literal["record", "sample"] = "record",
         verify: Verify = "once",
@@ -60,19 +60,19 @@ class Reader:
         settings: MemberSettings = MemberSettings(),  # noqa: B008 - immutable
         roots: Sequence[str] = (),
     ) -> None:
-        """partial_bytes: videos with a GOP table are given as PartialMedium, and remote ones that are larger than this
+        """dataset_name: None: the name in the index. partial_bytes: videos with a GOP table are given as PartialMedium, and remote ones that are larger than this
         (bytes) fetched only as far as they are used, unless verify is "always". None: all media are bytes.
         settings: which members are read, where not as the index says. roots: places beside the index that its shards
         may lie at (shards/storage/roots.py)."""
         _let_malloc_keep(_KEPT_BY_MALLOC)
-        self.name = dataset_name
         self.index = Index.open(open_source(url, roots), roots)
+        self.name = str(self.index.dataset["name"]) if dataset_name is None else dataset_name
         indexed = self.index.rules
         self.index.set_members(settings)
         self.rules = self.index.rules
         self._counts_fit = self.rules == indexed
         """Whether the index counted the records that these rules give."""
-        self._elements = Elements(dataset_name, self.index, elements)
+        self._elements = Elements(self.name, self.index, elements)
         self.source = self.index.shard_source
         self.cache: CachedSource | None = None
         self._has_key_frames = self.index.has_key_frames

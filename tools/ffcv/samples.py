@@ -88,9 +88,9 @@ class Samples:
         exclude: Sequence[str],
         roots: Sequence[str],
     ) -> None:
-        self._reader = Reader(_NAME, url, "sample", partial_bytes=4 << 20, roots=roots)
+        self._reader = Reader(None, url, "sample", partial_bytes=4 << 20, roots=roots)
         self._index = self._reader.index
-        self.name = self._reader.name = str(self._index.dataset["name"])
+        self.name = self._reader.name
         self._num_frames, self._short_side = num_frames, short_side
         self._selection = self._select(where, exclude)
         self.number = int(self._index.shards.num_samples.sum())
