@@ -1,4 +1,4 @@
-"""What a way of answering open questions is."""
+"""The base of the ways of answering open questions."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Answering(ABC):
 
     @abstractmethod
     def check(self, model: ModelConfig) -> None:
-        """Raise ValueError where a model lacks what this way needs."""
+        """Raise ValueError where a model lacks a verb or part that this way uses."""
 
     @abstractmethod
     def arrays(self, answer: str) -> Arrays:
@@ -34,7 +34,7 @@ class Answering(ABC):
         """Up to `count` answers to each of the fused questions, best first."""
 
     def check_decoder(self, model: ModelConfig) -> None:
-        """Raise ValueError where a model generates nothing."""
+        """Raise ValueError where a model has no decoder."""
         if (missing := model.missing("decode")) is not None:
             raise ValueError(f"task.answering is {self.config.answering!r}, which needs a decoder: {missing}")
 

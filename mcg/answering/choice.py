@@ -25,7 +25,7 @@ class LikelihoodChoice:
         self._texts, self._max_tokens, self._per_token = texts, max_tokens, per_token
 
     def check(self, model: ModelConfig) -> None:
-        """Raise ValueError where a model cannot say how likely an answer is."""
+        """Raise ValueError where a model has no decoder."""
         if (missing := model.missing("decode")) is not None:
             raise ValueError(f"choosing by likelihood needs a decoder: {missing}")
 
@@ -36,6 +36,6 @@ class LikelihoodChoice:
         return self._texts.choices(choices, self._max_tokens)
 
     def scores(self, model: Model, fused: Fused, ids_BNA: Tensor, mask_BNA: Tensor) -> Tensor:
-        """float32 (B, N): how well choice n of each question answers it."""
+        """float32 (B, N): the score of each choice, more being better."""
         scores_BN = log_likelihoods(model, fused, ids_BNA, mask_BNA)
         return scores_BN / (mask_BNA.sum(2) - 1) if self._per_token else scores_BN  # the first token is given

@@ -1,4 +1,4 @@
-"""How likely a decoder finds given answers to fused questions."""
+"""Likelihoods that a decoder gives to answers of fused questions."""
 
 from __future__ import annotations
 

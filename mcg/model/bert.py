@@ -75,7 +75,7 @@ class TextEncoder(nn.Module):
         self, ids_BL: Tensor, mask_BL: Tensor, with_attention: bool = False, positions: bool = True
     ) -> TextStates:
         """ids_BL: int64 token ids; mask_BL: bool, True at real tokens. positions: False puts every token at place 0,
-        a slip of the release (docs/facts/mcg_alpro.md 6.2 M2)."""
+        a bug of the release (docs/facts/mcg_alpro.md 6.2 M2)."""
         places = None if positions else torch.zeros_like(ids_BL)
         states_BLD = self.bert.embeddings(input_ids=ids_BL, position_ids=places)
         return self._run(self._text_layers, states_BLD, mask_BL, with_attention)

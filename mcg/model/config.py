@@ -1,4 +1,4 @@
-"""What the config of every model says: which model it is, what it provides, and which clips it is made for.
+"""The base of model configs: the name of the model, the verbs and parts that it provides, and the clips that fit it.
 
 A config imports no torch: a run is checked before a model is built, and `build` imports the model's module.
 """
@@ -32,7 +32,7 @@ class ModelConfig(BaseModel):
     """The assembly, as "module:Class"."""
 
     name: str
-    """Which model this is."""
+    """Name of the model."""
     vocabulary: str | None = None
     """File of the vocabulary, or a folder that holds it; None takes the installed package's."""
     compat: Compat = "corrected"

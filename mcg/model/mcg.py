@@ -30,7 +30,7 @@ class MCG(Model):
     def __init__(self, config: MCGConfig, vocab_size: int) -> None:
         super().__init__(config)
         self.released = config.compat == "released"
-        """Whether bugs of the release are kept: in checkpoint_activations, encode_text and the decoder's verbs."""
+        """True where bugs of the release are kept: in checkpoint_activations, encode_text and the decoder's verbs."""
         # Bug M2 reads the texts of the contrasts without their order. A split stack is ALPRO's, which has no such bug.
         self.contrastive_text_differs = self.released and config.text.num_fusion_layers is None
         self.vision = TimeSformer(config.vision)
@@ -126,8 +126,8 @@ class MCG(Model):
         return self._decoder().generate(self._memory(memory), plan)
 
     def _memory(self, fused: Fused) -> Memory:
-        """What the decoder attends to: the fused text, and the video that was fused into one sequence with it. As
-        released also the padding of questions (bug M8)."""
+        """The sequence that the decoder attends to: the fused text, and the video that was fused into one sequence with
+        it. As released, also the padding of questions (bug M8)."""
         states_BFD, mask_BF = fused.text_BLD, fused.text_mask_BL
         if self.config.text.fusion == "concatenation":
             states_BFD = torch.cat([states_BFD, fused.video_BVD], 1)

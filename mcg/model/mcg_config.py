@@ -30,7 +30,7 @@ class MCGConfig(ModelConfig):
     builds = "mcg.model.mcg:MCG"
 
     name: Literal["mcg"] = "mcg"
-    """Which model this is."""
+    """Name of the model."""
     vision: TimeSformerConfig = TimeSformerConfig()
     """The visual encoder."""
     text: TextConfig = TextConfig()
@@ -40,7 +40,7 @@ class MCGConfig(ModelConfig):
     temperature: float = Field(default=0.07, ge=0.001, le=0.5)
     """Divisor of the contrastive logits at the start; learned, kept within [0.001, 0.5]."""
     matching_head: bool = False
-    """Whether there is a head that tells fitting pairs of video and text from others (ALPRO)."""
+    """Adds a head that tells matching pairs of video and text from others (ALPRO)."""
     num_classes: int | None = Field(default=None, ge=2)
     """Entries of the list of answers that a classifier chooses from (ALPRO's QA); None: there is no classifier."""
 

@@ -1,4 +1,4 @@
-"""What a model's verbs give to each other, to objectives and to tasks: states of videos, of texts, and of both.
+"""The states that a model's verbs return: of videos, of texts, and of texts fused with videos.
 
 Every kind has masks (True at real tokens) and `rows`, which chooses samples, each any number of times.
 """
@@ -17,7 +17,7 @@ class VideoStates(NamedTuple):
     tokens_BVD: Tensor
     mask_BV: Tensor
     attention_BTP: Tensor | None = None
-    """How much the video's summary attends to each patch of each frame, detached; None unless asked for."""
+    """Attention of the video's summary to each patch of each frame, detached; None unless it was asked for."""
     parts: dict[str, Tensor] | None = None
     """Further states of one kind of model by name, each with B rows; an objective that reads one says so in `needs`."""
 
@@ -34,7 +34,7 @@ class TextStates(NamedTuple):
     states_BLD: Tensor
     mask_BL: Tensor
     attention_BL: Tensor | None = None
-    """How much the text's summary attends to each token, detached; None unless asked for."""
+    """Attention of the text's summary to each token, detached; None unless it was asked for."""
 
     def rows(self, index_N: Tensor) -> TextStates:
         """The samples index_N (int64), in that order."""
@@ -57,7 +57,7 @@ class Fused(NamedTuple):
 
 @dataclass(frozen=True)
 class GenerationPlan:
-    """How answers are generated: beam search from start_id to end_id, scores divided by length.
+    """The settings of generation: beam search from start_id to end_id, scores divided by length.
 
     num_answers: the best ones of a sample, which follow each other, at most num_beams. max_tokens counts start_id;
     min_tokens, start_id included, come before end_id.

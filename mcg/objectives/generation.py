@@ -33,8 +33,8 @@ class Generation(Objective):
 
 
 def _memory(states: States) -> Fused:
-    """What the decoder answers from: the fused prompt where the task gives one (a caption must not be in view of the
-    decoder that writes it), else the fused text."""
+    """The states that the decoder attends to: the fused prompt where the task gives one (the decoder must not see the
+    caption that it writes), else the fused text."""
     if "prompt_ids" not in states.inputs:
         return states.fused
 

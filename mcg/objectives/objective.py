@@ -1,4 +1,4 @@
-"""What an objective is: one loss as a module, which may own a head that is trained or a teacher that is not.
+"""The base of objectives: one loss as a module, which may own a head that is trained and a teacher that is not.
 
 `Bundle` registers every objective, so its parts are put on the device, its parameters are in the optimiser's groups
 (frozen ones in none) and in the training state of a checkpoint. An objective without parameters leaves both unchanged.

@@ -42,7 +42,7 @@ class States:
             ) from None
 
     def once(self, name: str, make: Callable[[], _T]) -> _T:
-        """What `make` gives, computed by the first who asks for this name in this batch."""
+        """The result of `make`, which is called by the first request for this name in a batch; later ones share it."""
         if name not in self._made:
             self._made[name] = make()
         made: _T = self._made[name]

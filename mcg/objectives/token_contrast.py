@@ -3,7 +3,7 @@
 Word side: a word attends over the patches (temperature 0.1), and must tell its own attended vector from those of the
 other words. Patch side: the same with the roles swapped. Words and patches count by how much [CLS] attends to them.
 
-Slips of the release that are corrected: a word is weighed by its own attention, not by its neighbour's; patch weights
+Bugs of the release that are corrected: a word is weighed by its own attention, not by its neighbour's; patch weights
 are those of the sample itself, averaged over its frames (tests/parity/golden/README.md); and padded words stand in no
 softmax, so that a sample's loss does not depend on how long the others of its batch are (`padded_words` puts them
 back). Word pieces are merged into words by one scatter-add instead of a Python loop with `.item()` per token.
@@ -23,8 +23,8 @@ from mcg.objectives.states import States
 
 
 class TokenContrast(Objective):
-    """Scalar, mean over the samples of this rank; no sample sees another. released: with the weights of other words and
-    patches, as released (docs/facts/mcg_alpro.md 3.3, bugs i and ii)."""
+    """Scalar, mean over the samples of this rank; no sample sees another. `compat: released` weighs
+    words and patches by the attention of others, as released (docs/facts/mcg_alpro.md 3.3, bugs i and ii)."""
 
     config: TokenContrastConfig
 

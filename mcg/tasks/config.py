@@ -17,7 +17,7 @@ from shards.media import ClipConfig
 
 
 class ClipTaskConfig(BaseModel):
-    """What every task on clips is told."""
+    """The settings of every task on clips."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
@@ -29,7 +29,7 @@ class ClipTaskConfig(BaseModel):
     evaluation_clip: ClipConfig | None = None
     """Frames in evaluation; None means those of training without chance (ClipConfig.for_evaluation)."""
     compat: Compat = "corrected"
-    """Slips of the release, corrected or as released; follows the run's `compat`."""
+    """Bugs of the release, corrected or as released; follows the run's `compat`."""
 
     def files(self) -> dict[str, str]:
         """Field -> path or address of each file and dataset that the task itself reads."""
@@ -74,7 +74,7 @@ class OpenQAConfig(ClipTaskConfig):
     num_beams: int = Field(default=3, ge=1)
     """Beams of the search."""
     answering: Literal["generation", "ranking", "classification"] = "generation"
-    """How an answer is found. Training is another matter: objectives.generation serves the first two,
+    """Way of answering (mcg/answering/). It does not choose the loss: objectives.generation trains the first two,
     objectives.classification the last."""
     answer_list: str | None = None
     """Answers to rank or classify: a .json or .txt file, or a dataset of shards whose answers to take (of training)."""
@@ -83,7 +83,7 @@ class OpenQAConfig(ClipTaskConfig):
     num_candidates: int = Field(default=128, ge=1)
     """Candidates of ranking that are scored as a whole, after selection by their first word piece."""
     metric: Literal["accuracy", "wups"] = "accuracy"
-    """What selects the checkpoint. "wups" needs WordNet, and reports accuracy beside it."""
+    """Metric that selects the best checkpoint. "wups" needs WordNet; accuracy is reported beside it."""
     wordnet: str | None = None
     """Folder with WordNet's files, for wups; None finds an installed package's."""
     groups: dict[str, tuple[str, ...]] = Field(default_factory=dict)
@@ -123,7 +123,7 @@ class MultipleChoiceConfig(ClipTaskConfig):
     max_answer_tokens: int = Field(default=20, ge=3)
     """Longest choice in tokens, [DEC] and [SEP] included; a longer one is refused in training and cut in evaluation."""
     likelihood: Literal["mean", "sum"] = "mean"
-    """What is compared: the log-likelihood of a choice per token, or as a whole, which favours short ones."""
+    """Log-likelihood by which choices are compared: per token, or of the whole, which favours short choices."""
     groups: dict[str, tuple[str, ...]] = Field(default_factory=dict)
     """Name -> question types whose accuracy is reported together."""
     submission: FormName = "nextqa"

@@ -94,7 +94,7 @@ class OpenQA(Task):
     def _score_wups(self, predictions: list[dict[str, Any]], types: list[str]) -> dict[str, Any]:
         thresholds = THRESHOLDS
         if self.config.compat == "released" and not any("answers" in p for p in predictions):
-            thresholds = (0.0, 9.0)  # slip M9: where a split has no further references the second is 9 instead of 0.9
+            thresholds = (0.0, 9.0)  # bug M9: where a split has no further references the second is 9 instead of 0.9
         scores = np.zeros((len(types), len(thresholds)))
         for number, p in enumerate(predictions):
             references = p.get("answers") or [p["answer"]]

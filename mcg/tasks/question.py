@@ -1,4 +1,4 @@
-"""What the question tasks share: a record's question as ids, a batch's clips encoded once each, tallies by type.
+"""The parts that question tasks share: fields of a record, clips that are encoded once each, types of questions.
 
 Questions about one clip stand together in an evaluation. In a batch the loader decodes their clip once, and it is
 encoded once: slots of the same origin whose frames are equal share one pass of the visual encoder.
@@ -48,7 +48,7 @@ def question_meta(sample: Sample, needed: Sequence[str]) -> dict[str, Any]:
 
 
 def _same_clips(origins: Sequence[Origin], frames_BTHWC: Tensor) -> list[int]:
-    """Of each slot the first slot that shows the same clip: same origin and equal frames; B numbers."""
+    """B numbers: for each slot the first slot that shows the same clip (same origin, equal frames)."""
     first: dict[Origin, int] = {}
     candidate = [first.setdefault(origin, slot) for slot, origin in enumerate(origins)]
     if len(first) == len(origins):

@@ -1,7 +1,7 @@
-"""What a task is: it turns samples into examples, and scores what a model does with them.
+"""The base of tasks: a task turns samples into examples, and scores a model's predictions on them.
 
-Training and evaluation make the same example; evaluation leaves out chance in what the model sees. A task is made of
-plain numbers and a Texts, so the loader's threads may call it.
+Training and evaluation make the same example, but nothing that the model sees in evaluation is random. A task holds
+plain numbers and a Texts, so the loader's threads may share it.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from shards.media import ClipConfig
 
 @dataclass(frozen=True)
 class Scores:
-    """What an evaluation says. `metrics` is a tree of numbers; `predictions` holds one dict per scored element,
+    """The result of an evaluation. `metrics` is a tree of numbers; `predictions` holds one dict per scored element,
     `failures` one per element that could not be used, with its origin and reason."""
 
     metrics: dict[str, Any]
@@ -34,7 +34,7 @@ class Scores:
     headline: tuple[str, float] | None = None
     """Path in `metrics` and value of the number that selects a checkpoint; more is better."""
     use: str | None = None
-    """Which of the run's uses was scored; None is the only one."""
+    """The use of the run that was scored; None where a run has one use."""
 
 
 class Task(ABC):
@@ -56,11 +56,11 @@ class Task(ABC):
 
     @property
     def evaluation_clip(self) -> ClipConfig:
-        """How clips are cut in evaluation."""
+        """Frames of a clip in evaluation."""
         return self._evaluation_clip
 
     def encode_for_evaluation(self, sample: Sample, rng: RngFactory) -> EncodedClip:
-        """The same without chance in what the model sees."""
+        """An example for evaluation, which nothing random changes."""
         return self.example(sample, rng, self._evaluation_clip, training=False)
 
     @abstractmethod
@@ -68,7 +68,7 @@ class Task(ABC):
         """Bytes, a clip plan, and the text as arrays. Draws only from rng(purpose). Raises SampleError."""
 
     def check_model(self, model: ModelConfig) -> None:
-        """Raise ValueError where a model lacks what this task asks of it."""
+        """Raise ValueError where a model lacks a verb or part that this task uses."""
         return
 
     def submission(self, scores: Scores) -> Submission | None:
@@ -85,12 +85,13 @@ class Task(ABC):
 
 
 def text_of(record: dict[str, Any], name: str) -> str:
-    """A field of a record without surrounding space; "" where it holds no text: the spelling of a list is none."""
+    """A field of a record without surrounding space; "" where it holds no text. The printed form of a list is no
+    text."""
     value = record.get(name)
     return value.strip() if isinstance(value, str) and is_whole(value) else ""
 
 
 def label_of(record: dict[str, Any], name: str) -> str:
-    """The same for a field that may be a number as well."""
+    """A field of a record that may be a text or a number, as text; "" where it is neither."""
     value = record.get(name)
     return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else text_of(record, name)

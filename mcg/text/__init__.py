@@ -11,5 +11,5 @@ LAYOUTS: dict[str, type[Bert]] = {"mcg": Bert}
 
 
 def open_texts(config: ModelConfig) -> Texts:
-    """How a model writes texts, with the vocabulary of its config. Raises FileNotFoundError, ValueError."""
+    """The text layout of a model, with the vocabulary of its config. Raises FileNotFoundError, ValueError."""
     return LAYOUTS[config.name](config.vocabulary)

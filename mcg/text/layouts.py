@@ -34,7 +34,7 @@ class Bert(Texts):
         return {**_masked("text", ids), "text_words": self.codec.words(ids)}
 
     def cloze(self, text: str, max_tokens: int, share: float, rng: np.random.Generator) -> Arrays:
-        """Of the chosen pieces 80 % become [MASK], 10 % another piece, and 10 % stay (docs/facts/mcg_alpro.md 2.2)."""
+        """80 % of the chosen pieces become [MASK], 10 % another piece, and 10 % stay (docs/facts/mcg_alpro.md 2.2)."""
         ids, codec = self.codec.encode(text, max_tokens), self.codec
         masked, labels = ids.copy(), np.full_like(ids, NO_LABEL)
         candidates = np.flatnonzero([int(i) not in codec.special for i in ids])

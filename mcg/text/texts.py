@@ -1,6 +1,6 @@
-"""How a kind of model writes texts: captions, questions, answers and prompts as arrays of token ids.
+"""The base of text layouts: captions, questions, answers and prompts as arrays of token ids.
 
-Tasks and answering say what they want to write, and the layout of the model says which tokens that takes. A Texts is
+Tasks and answering name the kind of text, and the layout of the model decides its special tokens. A Texts is
 made once per run, is pure (nothing changes but what is returned) and may be used by many threads; it needs no torch.
 Arrays are int64. NO_LABEL marks where nothing is to be predicted.
 """
@@ -69,7 +69,7 @@ class Texts(ABC):
 
     @abstractmethod
     def prompt(self) -> Arrays:
-        """What a caption is generated from: prompt_ids, prompt_mask."""
+        """The text that a caption is generated from: prompt_ids, prompt_mask."""
 
     def plain(self, text: str, max_tokens: int = 512) -> str:
         """A text as `decode` gives it, so that case, accents and spaces are no differences."""
