@@ -22,7 +22,7 @@ def first_batch(share: str) -> dict[str, float]:
     """Seconds from the counts of the shards to the first batch at this share of the first pass."""
     from shards.order.blend import Blend
     from shards.order.order import Order, default_window
-    from shards.order.plan import Place, TrainingPlanner
+    from shards.order.plan import RunPosition, TrainingPlanner
 
     g = np.random.Generator(np.random.Philox(0))
     counts = g.integers(5_000, 15_001, NUM_SHARDS)
@@ -32,7 +32,7 @@ def first_batch(share: str) -> dict[str, float]:
     with timed(numbers, "first_batch"):
         order = Order(counts, 0, "virtual", streams=64, window=default_window(counts))
         planner = TrainingPlanner([order], Blend([1], "step"), BATCH, rank=0, world_size=1)
-        plan = planner.plan(Place(position // BATCH, (position,)))
+        plan = planner.plan(RunPosition(position // BATCH, (position,)))
     for number in range(0, BATCH, 97):
         element = plan.elements[number]
         assert element is not None

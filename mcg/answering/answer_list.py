@@ -19,8 +19,6 @@ from shards.base import PrintableError, load_json, shown
 from shards.dataset import Index, TextError, read_texts
 from shards.storage import is_remote, open_source
 
-"""Place of the json member in an index's ranges."""
-
 
 class AnswerListError(PrintableError, ValueError):
     """A list of answers that is missing or cannot be used."""

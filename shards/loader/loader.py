@@ -42,7 +42,7 @@ from shards.loader.stages.pipeline import Pipeline, Pools
 from shards.loader.stats import HandedOver, Stats
 from shards.order.blend import Blend
 from shards.order.cursor import Cursor
-from shards.order.plan import Place, Plan
+from shards.order.plan import Plan, RunPosition
 
 if TYPE_CHECKING:
     from shards.cache.downloads import Downloads
@@ -77,7 +77,7 @@ class Loader:
         setup = Setup(config, rank, world_size, self._opened, blend, encode, backend, self._ledger, self.stats)
         self._pools = Pools.of(setup)
         self._pipeline = Pipeline(setup, self._pools)
-        self._start = Place(0, (0,) * len(self._opened))
+        self._start = RunPosition(0, (0,) * len(self._opened))
         self.stats.handed = HandedOver(self._start)
         self._loaded: HandedOver | None = None
         """Where a state was loaded, as long as the loader stands there."""
@@ -95,7 +95,7 @@ class Loader:
         return self._pipeline.setup.feeds
 
     @property
-    def _here(self) -> Place:
+    def _here(self) -> RunPosition:
         """Before the next batch to hand over."""
         return self.stats.handed.place
 
@@ -177,7 +177,7 @@ class Loader:
                 setup.backend.reason,
                 saved.decoder,
             )
-        self._go_to(Place(saved.q, saved.positions), pipeline)
+        self._go_to(RunPosition(saved.q, saved.positions), pipeline)
         self._loaded = self.stats.handed
 
     def close(self) -> None:
@@ -246,7 +246,7 @@ class Loader:
         self._budget.check(total.failed_attempts, total.tried, self._ledger)
         return counts
 
-    def _go_to(self, place: Place, pipeline: Pipeline | None = None) -> None:
+    def _go_to(self, place: RunPosition, pipeline: Pipeline | None = None) -> None:
         self._abandon()
         handed, pipeline = replace(self.stats.handed, place=place), pipeline or self._pipeline
         self._pipeline, self.stats.handed = pipeline, handed  # no call in between, so no signal comes

@@ -20,7 +20,7 @@ from shards.base.open_files import allowed
 from shards.loader.config import LoaderConfig
 from shards.order.order import NEVER, Int64
 from shards.order.partition import own_streams
-from shards.order.plan import Place
+from shards.order.plan import RunPosition
 
 if TYPE_CHECKING:
     from shards.loader.feed import Feed
@@ -61,11 +61,11 @@ class LookAhead:
         """Position of each feed at which new lists are due; None: begin as at the start."""
         self._check(self._needs((0,) * len(feeds)))
 
-    def is_due(self, place: Place) -> bool:
+    def is_due(self, place: RunPosition) -> bool:
         """True when a quarter of a window has gone by since the lists were made."""
         return self._due is None or not all(map(int.__lt__, place.positions, self._due))
 
-    def update(self, place: Place) -> None:
+    def update(self, place: RunPosition) -> None:
         """Make the lists for a place in the run, if they are due. Raises ValueError as __init__."""
         if not self.is_due(place):
             return
@@ -113,7 +113,7 @@ class LookAhead:
         working_set = int(needs.bytes[: in_use + 1].sum())
         check_limit(self._room, working_set, f"{in_use} shards that this rank draws from now, and the next one")
 
-    def _tell(self, place: Place, needs: _Needs, chosen: NDArray[np.bool_]) -> None:
+    def _tell(self, place: RunPosition, needs: _Needs, chosen: NDArray[np.bool_]) -> None:
         for number, feed in enumerate(self._feeds):
             if feed.reader.cache is None:
                 continue

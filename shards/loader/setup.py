@@ -19,7 +19,7 @@ from shards.loader.stats import Stats
 from shards.media.clip import EncodedClip
 from shards.order.blend import Blend
 from shards.order.cursor import VERSION, Cursor, combine_fingerprints
-from shards.order.plan import EvaluationPlanner, Place, Planner, TrainingPlanner
+from shards.order.plan import EvaluationPlanner, Planner, RunPosition, TrainingPlanner
 from shards.read.sample import Sample
 
 RngFactory = Callable[[str], np.random.Generator]
@@ -53,7 +53,7 @@ class Setup:
             return TrainingPlanner(orders, self.blend, size, self.rank, self.world_size)
         return EvaluationPlanner(orders, size, self.rank, self.world_size)
 
-    def cursor(self, place: Place) -> Cursor:
+    def cursor(self, place: RunPosition) -> Cursor:
         """The cursor that is saved for a place."""
         feeds = [feed.at(position) for feed, position in zip(self.feeds, place.positions, strict=True)]
         shifts = tuple(feed.shift for feed in feeds)

@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from shards.loader.accounting import Accounting
 from shards.loader.snapshot import STAGES, WAIT, Queue, Snapshot
 from shards.loader.times import Clock
-from shards.order.plan import Place
+from shards.order.plan import RunPosition
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,7 @@ class HandedOver:
     """What a loader has handed over and where that leaves it: one object, put in place by one assignment, so that
     position and accounts change together or not at all wherever an interrupt comes."""
 
-    place: Place
+    place: RunPosition
     """Before the next batch."""
     num_batches: int = 0
     """Since the loader was made, whatever places it was sent to."""
@@ -59,7 +59,7 @@ class Stats:
         # What the consumer's thread notes takes no lock, which an interrupt might leave locked.
         self._clocks = {stage: Clock(alone=stage == WAIT) for stage in (*STAGES, WAIT)}
         self._started = time.perf_counter()
-        self.handed = HandedOver(Place(0, ()))
+        self.handed = HandedOver(RunPosition(0, ()))
         self._queue = Queue()
         self._decoded: Counter[str] = Counter()
 

@@ -18,7 +18,7 @@ from shards.order.partition import deal
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class RunPosition:
     """A position in a run: before turn `q` of the blend (evaluation: element q) and `positions` of the datasets."""
 
     q: int
@@ -43,14 +43,14 @@ class Plan:
     """None is padding, only in the last batch of an evaluation."""
     dataset: int | None
     """The dataset of all elements of the global batch, None for a mixed batch."""
-    after: Place
+    after: RunPosition
 
 
 class Planner(Protocol):
     """A source of plans, for training or evaluation."""
 
-    def plan(self, place: Place) -> Plan | None:
-        """The batch that begins at `place`; None behind the last one."""
+    def plan(self, position: RunPosition) -> Plan | None:
+        """The batch that begins at a position; None behind the last one."""
 
 
 class TrainingPlanner:
@@ -65,16 +65,16 @@ class TrainingPlanner:
         self._rank = rank
         self._world_size = world_size
 
-    def plan(self, place: Place) -> Plan:
-        dataset, position, q, positions = self._blend.slots(place.q, place.positions, self._batch_size)
+    def plan(self, position: RunPosition) -> Plan:
+        dataset, number, q, positions = self._blend.slots(position.q, position.positions, self._batch_size)
         pass_, shard, row, stream = at = np.empty((4, self._batch_size), dtype=np.int64)
         for d in distinct(dataset):
             here = dataset == d
-            at[:, here] = self._orders[d].at(position[here])
+            at[:, here] = self._orders[d].at(number[here])
         slots = deal(dataset, stream, self._world_size)[self._rank]
-        fields = (dataset[slots], position[slots], pass_[slots], shard[slots], row[slots])
+        fields = (dataset[slots], number[slots], pass_[slots], shard[slots], row[slots])
         elements = list(map(Element._make, zip(*(f.tolist() for f in fields), strict=True)))
-        return Plan(elements, _common(dataset), Place(q, tuple(positions)))
+        return Plan(elements, _common(dataset), RunPosition(q, tuple(positions)))
 
 
 class EvaluationPlanner:
@@ -87,22 +87,22 @@ class EvaluationPlanner:
         self._ends = np.cumsum([order.num_elements for order in orders])
         self._starts = self._ends - [order.num_elements for order in orders]
 
-    def plan(self, place: Place) -> Plan | None:
+    def plan(self, position: RunPosition) -> Plan | None:
         total = int(self._ends[-1])
-        if place.q >= total:
+        if position.q >= total:
             return None
-        number = np.arange(place.q, min(place.q + self._batch_size, total))
+        number = np.arange(position.q, min(position.q + self._batch_size, total))
         dataset = np.searchsorted(self._ends, number, side="right").astype(np.int64)
-        position = number - self._starts[dataset]
+        in_dataset = number - self._starts[dataset]
         elements: list[Element | None] = []
-        for d, p in zip(dataset[self._share].tolist(), position[self._share].tolist(), strict=True):
+        for d, p in zip(dataset[self._share].tolist(), in_dataset[self._share].tolist(), strict=True):
             at = self._orders[d].at([p])
             elements.append(Element(d, p, 0, int(at.shard[0]), int(at.row[0])))
         share = self._share.stop - self._share.start
         elements += [None] * (share - len(elements))
-        q = place.q + len(number)
+        q = position.q + len(number)
         reached = np.clip(q - self._starts, 0, self._ends - self._starts)
-        return Plan(elements, _common(dataset), Place(q, tuple(reached.tolist())))
+        return Plan(elements, _common(dataset), RunPosition(q, tuple(reached.tolist())))
 
 
 def _common(dataset: Int64) -> int | None:

@@ -37,7 +37,7 @@ _logger = logger(__name__)
 _LOG_SECONDS = 10.0
 
 
-class _Located(Protocol):
+class Located(Protocol):
     """Anything with an address."""
 
     @property
@@ -48,7 +48,7 @@ class SelectionIndex(Protocol):
     """What a selection needs of a dataset, of shards (`Index`) or of another format."""
 
     @property
-    def source(self) -> _Located: ...
+    def source(self) -> Located: ...
     @property
     def dataset(self) -> Mapping[str, Any]:
         """The content of dataset.json; its name is needed."""
@@ -215,7 +215,7 @@ class Selection:
         what = f"where {self._where.text!r}" if self._where is not None else "exclude"
         total = int(self._index.shards.num_samples.sum())
         where = f"dataset {self._name!r} at {self._index.source.url}"
-        return f"{where}: {what} leaves none of {total} samples; each part alone leaves: {alone}"
+        return f"{where}: {what} leaves none of {total} samples; each condition alone leaves: {alone}"
 
 
 def open_selection(

@@ -86,7 +86,7 @@ class Where:
 
 
 def parse_where(text: str) -> Where:
-    """Check an expression. Raises WhereError with the text, the place and the remedy."""
+    """Check an expression. Raises WhereError with the text, the operation that is wrong and the remedy."""
     if len(text) > _MAX_CHARACTERS:
         raise WhereError(
             f"where: {len(text)} characters, at most {_MAX_CHARACTERS}; exclusion lists name single samples"
@@ -123,18 +123,18 @@ def _spell(node: ast.AST) -> str:
         case ast.Constant(value=value):
             return repr(float(value))  # type: ignore[arg-type]
         case ast.BoolOp():
-            parts: list[ast.AST] = [node.op, *node.values]
+            items: list[ast.AST] = [node.op, *node.values]
         case ast.UnaryOp():
-            parts = [node.op, node.operand]
+            items = [node.op, node.operand]
         case ast.BinOp():
-            parts = [node.op, node.left, node.right]
+            items = [node.op, node.left, node.right]
         case ast.Compare():
-            parts = [*node.ops, node.left, *node.comparators]
+            items = [*node.ops, node.left, *node.comparators]
         case ast.Tuple() | ast.List() | ast.Set():
-            parts = list(node.elts)
+            items = list(node.elts)
         case _:  # an operator
             return type(node).__name__
-    return f"({' '.join(map(_spell, parts))})"
+    return f"({' '.join(map(_spell, items))})"
 
 
 def _short(text: str) -> str:
@@ -151,11 +151,11 @@ def _check(node: ast.expr, text: str) -> Kind:
     def refuse(what: str) -> WhereError:
         return WhereError(f"where {_short(text)}: {what}, at {_short(ast.unparse(node))}")
 
-    def all_of(kind: Kind, parts: list[ast.expr], what: str) -> None:
-        for part in parts:
-            found = _check(part, text)
+    def all_of(kind: Kind, operands: list[ast.expr], what: str) -> None:
+        for operand in operands:
+            found = _check(operand, text)
             if found != kind:
-                raise refuse(f"{what} takes a {kind}, {ast.unparse(part)!r} is a {found}")
+                raise refuse(f"{what} takes a {kind}, {ast.unparse(operand)!r} is a {found}")
 
     match node:
         case ast.Name(id=name):

@@ -25,7 +25,7 @@ from shards.loader.stages.batch import PADDING
 from shards.media.clip import EncodedClip
 from shards.order.blend import Blend
 from shards.order.order import ElementOrder, Order, Sequential
-from shards.order.plan import EvaluationPlanner, Place, TrainingPlanner
+from shards.order.plan import EvaluationPlanner, RunPosition, TrainingPlanner
 from shards.read.sample import Sample, SampleError
 from tests.shards.oracle import Dataset, Run
 from tests.shards.oracle import cycle as oracle_cycle
@@ -79,13 +79,13 @@ def test_batches_are_the_oracles_while_ranks_and_batch_change(
     if unit == "sample":
         assert turns.tolist() == oracle_cycle(blend.weights)
     orders: list[ElementOrder] = [order_of(d) for d in made]
-    run, place = Run(made, blend.weights, unit), Place(0, (0,) * len(made))
+    run, place = Run(made, blend.weights, unit), RunPosition(0, (0,) * len(made))
     for world, share in steps:
         plans = [TrainingPlanner(orders, blend, world * share, r, world).plan(place) for r in range(world)]
         found = [[(e.dataset, e.position) for e in plan.elements if e is not None] for plan in plans]
         assert found == run.batch(world * share, world)
         place = plans[0].after
-        assert place == Place(run.q, tuple(run.positions))
+        assert place == RunPosition(run.q, tuple(run.positions))
         for plan in plans:
             for e in plan.elements:
                 assert e is not None
@@ -102,7 +102,7 @@ def test_the_blend_stays_within_one_batch_of_its_shares_and_passes_are_whole(
     blend = Blend(weights, "step" if by_step else "sample")
     orders: list[ElementOrder] = [order_of(d) for d in made]
     planners = [TrainingPlanner(orders, blend, batch, r, world) for r in range(world)]
-    place, seen = Place(0, (0,) * len(made)), [[] for _ in made]  # type: ignore[var-annotated]
+    place, seen = RunPosition(0, (0,) * len(made)), [[] for _ in made]  # type: ignore[var-annotated]
     for step in range(1, 30):
         plans = [planner.plan(place) for planner in planners]
         for plan in plans:
@@ -125,7 +125,7 @@ def test_the_blend_stays_within_one_batch_of_its_shares_and_passes_are_whole(
 def test_an_evaluation_is_exact_while_ranks_and_batch_change(made: list[Dataset], steps: list[tuple[int, int]]) -> None:
     orders: list[ElementOrder] = [Sequential([len(s) for s in d.shards], d.name) for d in made]
     every = [(d, s, r) for d, o in enumerate(made) for s, shard in enumerate(o.shards) for r in range(len(shard))]
-    place, seen, step, padding = Place(0, (0,) * len(made)), [], 0, 0
+    place, seen, step, padding = RunPosition(0, (0,) * len(made)), [], 0, 0
     while True:
         world, share = steps[step % len(steps)]
         plans = [EvaluationPlanner(orders, world * share, r, world).plan(place) for r in range(world)]

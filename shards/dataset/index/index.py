@@ -172,9 +172,9 @@ class Index:
         with self._lock:
             tables = self._gops.pop(shard, None)
             if tables is None:
-                part = self._groups.key_frames(shard)
+                table = self._groups.key_frames(shard)
                 try:
-                    tables = GopTables(part)
+                    tables = GopTables(table)
                 except (ValueError, TypeError, LookupError, AttributeError) as error:
                     raise self._groups.damaged(f"shard {shard}: {error}") from error
             self._gops[shard] = tables

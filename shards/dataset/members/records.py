@@ -55,25 +55,25 @@ def parse_texts(json_text: bytes | None, txt: bytes | None, rules: MemberRules =
 
 def _parse(json_text: bytes | None, txt: bytes | None, rules: MemberRules) -> Texts:
     content: dict[str, Any] = {}
-    odd: str | None = None
+    remark: str | None = None
     if json_text is not None:
-        content, odd = _load(json_text, rules)
+        content, remark = _load(json_text, rules)
     if content.get("records") is not None:
-        records = _own_records(content.pop("records"), odd, rules)
+        records = _own_records(content.pop("records"), remark, rules)
     else:
         records, content = _found_records(content, txt, rules), {}
-    if odd is None:
+    if remark is None:
         return Texts(records, content)
     records, content = [without_nan(record) for record in records], without_nan(content)
     return Texts(records, content, ("NaN or infinity in a json field that is not used; it is read as null",))
 
 
-def _own_records(records: Any, odd: str | None, rules: MemberRules) -> list[dict[str, Any]]:
+def _own_records(records: Any, remark: str | None, rules: MemberRules) -> list[dict[str, Any]]:
     """The records of a json of ours, checked. Raises TextError."""
     if not isinstance(records, list) or not all(isinstance(record, dict) for record in records):
         raise TextError("json should be an object with a list of objects under 'records'")
-    if odd is not None and without_nan(records) != records:
-        raise TextError(f"json cannot be read ({odd}); write null")
+    if remark is not None and without_nan(records) != records:
+        raise TextError(f"json cannot be read ({remark}); write null")
     for number, record in enumerate(records if rules.text_field != () else ()):
         if not (is_text(record.get("caption")) and record.get("question") is None):
             _check_own(record, f"records[{number}]")
@@ -161,13 +161,13 @@ def _load(text: bytes, rules: MemberRules) -> tuple[dict[str, Any], str | None]:
     """(fields, a remark on the first number that is not finite, or None). Raises TextError."""
     try:
         string = text.decode(json.detect_encoding(text), "surrogatepass")
-        content, odd = load_odd(string)
+        content, remark = load_odd(string)
     except (ValueError, RecursionError) as error:
         raise TextError(f"json cannot be read ({error}); correct it, or name other --text-members") from error
     if isinstance(content, dict):
-        return content, odd
+        return content, remark
     if rules.text_field != () and isinstance(content, list) and all(isinstance(item, str | dict) for item in content):
-        return {"caption": content}, odd
+        return {"caption": content}, remark
     raise TextError(
         f"json should be an object with a list of objects under 'records', or with the fields of one record; "
         f"it is a {type(content).__name__}"

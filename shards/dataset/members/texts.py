@@ -42,7 +42,7 @@ def read_texts(
 
 
 def _texts_of(members: Sequence[MemberRow], rules: MemberRules) -> list[MemberRow | None] | TextError:
-    """The json and the other text of a sample, if their places make sense."""
+    """The json and the other text of a sample, if their byte ranges make sense."""
     numbers = find_members([member.ext for member in members], rules)[1:]
     texts = [None if number is None else members[number] for number in numbers]
     for ext, offset, size, _ in filter(None, texts):

@@ -70,7 +70,7 @@ class Chunk(NamedTuple):
             values, packed, start = int(about[5]), int(about[7]), int(about[9])
             dictionary, codec = int(about.get(11, 0)), int(about[4])
         except (KeyError, TypeError) as error:
-            raise ValueError("has a column chunk without its place") from error
+            raise ValueError("has a column chunk without its byte range") from error
         if 0 < dictionary < start:
             start = dictionary
         if not 0 <= codec < len(CODECS):

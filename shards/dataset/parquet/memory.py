@@ -73,7 +73,7 @@ def _repeated_bytes(body: memoryview, num_values: int) -> int:
     if not 0 < miniblocks <= block <= 1 << 16 or block % miniblocks or block // miniblocks % 8 or count > num_values:
         raise ValueError("has lengths of texts that make no sense")
     each = block // miniblocks
-    places: dict[int, list[tuple[int, int]]] = {}
+    offsets: dict[int, list[tuple[int, int]]] = {}
     lowest = np.zeros(-(-max(0, count - 1) // each), np.int64)
     number = 0
     while number < len(lowest):
@@ -86,10 +86,10 @@ def _repeated_bytes(body: memoryview, num_values: int) -> int:
             if width > 32 or head.at + each * width // 8 > len(body):
                 raise ValueError("has lengths of texts that make no sense")
             lowest[number] = least
-            places.setdefault(width, []).append((number, head.at))
+            offsets.setdefault(width, []).append((number, head.at))
             head.at, number = head.at + each * width // 8, number + 1
     steps = np.repeat(lowest.astype(np.uint64), each).reshape(len(lowest), each)
-    for width, found in places.items():
+    for width, found in offsets.items():
         if width:
             powers = np.uint64(1) << np.arange(width, dtype=np.uint64)
             for some in (found[at : at + _AT_ONCE] for at in range(0, len(found), _AT_ONCE)):

@@ -35,7 +35,7 @@ from shards.loader.stages.filler import Filler
 from shards.loader.stages.pool import Pool
 from shards.loader.stages.slots import Slots
 from shards.loader.stages.underway import Underway
-from shards.order.plan import Place, Plan
+from shards.order.plan import Plan, RunPosition
 from shards.storage.addresses import is_remote
 
 _LOCAL_THREADS, _REMOTE_THREADS = 1, 4
@@ -145,10 +145,10 @@ class Pipeline:
         self._stages = _Stages(setup, pools.decoding)
         self._underway: deque[Underway] = deque()
         """In order, the next one to hand over first."""
-        self._ahead = Place(0, (0,) * len(setup.feeds))
+        self._ahead = RunPosition(0, (0,) * len(setup.feeds))
         """Before the next batch to plan."""
 
-    def begin(self, place: Place) -> None:
+    def begin(self, place: RunPosition) -> None:
         """Give up what is under way, and go on from a place."""
         self.abandon()
         self._ahead = place
@@ -162,7 +162,7 @@ class Pipeline:
             batch.answer.fail(CancelledError("the loader went to another place, or was closed"))
         self._underway.clear()
 
-    def start(self, place: Place) -> None:
+    def start(self, place: RunPosition) -> None:
         """Begin the batch at a place, where this has come to, if it has not been begun; no other one with it: the
         first batch of all has the line to itself."""
         if self._look_ahead is not None and self._look_ahead.is_due(place):

@@ -15,7 +15,7 @@ from shards.loader.accounting import Accounting
 from shards.loader.metrics import to_json_line, to_prometheus, write_metrics
 from shards.loader.snapshot import STAGES, WAIT, Snapshot
 from shards.loader.stats import HandedOver, Stats
-from shards.order.plan import Place
+from shards.order.plan import RunPosition
 from tests.shards.fake_time import FakeTime
 
 NAME = r"[a-zA-Z_:][a-zA-Z0-9_:]*"
@@ -99,7 +99,7 @@ def busy() -> Snapshot:
             clock.pass_by(5e-3)
         stats.found(2, 3, 12345)
         counts = Accounting(planned=32, delivered=30, failed=2, substituted=2, failed_attempts=3)
-        stats.handed = HandedOver(Place(32, (32,)), 1, counts)
+        stats.handed = HandedOver(RunPosition(32, (32,)), 1, counts)
         return stats.snapshot()
 
 

@@ -12,7 +12,7 @@ from shards.loader.quarantine import Ledger
 from shards.loader.setup import Setup
 from shards.loader.stats import Stats
 from shards.order.blend import Blend
-from shards.order.plan import EvaluationPlanner, Place, TrainingPlanner
+from shards.order.plan import EvaluationPlanner, RunPosition, TrainingPlanner
 from tests.shards.small_dataset import config, encode, write_dataset
 
 
@@ -28,7 +28,7 @@ def test_the_mode_chooses_the_planner_and_the_unit_of_the_cursor(
     setup = Setup(settings, 1, 2, feeds, blend, encode, open_backend("cpu"), Ledger(), Stats())
     assert setup.training == (mode == "train")
     assert isinstance(setup.planner(), planner)
-    plan = setup.planner().plan(Place(0, (0,)))
+    plan = setup.planner().plan(RunPosition(0, (0,)))
     assert plan is not None and len(plan.elements) == 2 and plan.after.positions == (4,)
     cursor = setup.cursor(plan.after)
     assert (cursor.q, cursor.positions, cursor.seed, cursor.unit) == (plan.after.q, (4,), 7, unit)

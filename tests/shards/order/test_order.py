@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from shards.order.blend import Blend
 from shards.order.order import MAX_SUBSTITUTES, NEVER, Order, Sequential, default_window
-from shards.order.plan import Place, TrainingPlanner
+from shards.order.plan import RunPosition, TrainingPlanner
 from shards.order.random_numbers import hash64, name_hash
 
 COUNTS = st.lists(st.integers(0, 30), min_size=1, max_size=20).filter(any)
@@ -237,7 +237,7 @@ def test_a_resumed_web_scale_run_plans_the_same_batches_with_as_little(web_scale
     order, before = web_scale
     blend = Blend([1.0], "sample")
     for share in (0.01, 0.5, 0.99):
-        place = Place(int(WEB * share), (int(WEB * share),))
+        place = RunPosition(int(WEB * share), (int(WEB * share),))
         went_on = [TrainingPlanner([order], blend, 1024, r, 8).plan(place) for r in range(8)]
         fresh = Order(np.full(100_000, 10_000), seed=0, name="web", streams=64, window=40_000)
         resumed = [TrainingPlanner([fresh], blend, 1024, r, 2).plan(place) for r in range(2)]

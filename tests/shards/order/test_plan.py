@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from shards.order.blend import Blend, Unit
 from shards.order.order import ElementOrder, Order, Sequential
-from shards.order.plan import Element, EvaluationPlanner, Place, TrainingPlanner
+from shards.order.plan import Element, EvaluationPlanner, RunPosition, TrainingPlanner
 
 COUNTS = st.lists(st.lists(st.integers(0, 9), min_size=1, max_size=6).filter(any), min_size=1, max_size=3)
 STEPS = st.lists(st.tuples(st.sampled_from([1, 2, 3, 4]), st.integers(1, 6)), min_size=1, max_size=12)
@@ -18,8 +18,8 @@ def orders_of(counts: list[list[int]]) -> list[ElementOrder]:
 
 
 def plan_training(
-    orders: list[ElementOrder], blend: Blend, place: Place, world_size: int, batch_size: int
-) -> tuple[list[Element], Place]:
+    orders: list[ElementOrder], blend: Blend, place: RunPosition, world_size: int, batch_size: int
+) -> tuple[list[Element], RunPosition]:
     """All ranks' elements of one global batch."""
     plans = [TrainingPlanner(orders, blend, batch_size, r, world_size).plan(place) for r in range(world_size)]
     assert all(plan.after == plans[0].after and plan.dataset == plans[0].dataset for plan in plans)
@@ -35,7 +35,7 @@ def test_world_and_batch_may_change_at_every_step(
 ) -> None:
     orders = orders_of(counts)
     blend = Blend([data.draw(st.integers(1, 5)) for _ in counts], unit)
-    place = Place(0, (0,) * len(counts))
+    place = RunPosition(0, (0,) * len(counts))
     taken: list[list[int]] = [[] for _ in counts]
     for world_size, share in steps:
         elements, after = plan_training(orders, blend, place, world_size, world_size * share)
@@ -56,7 +56,7 @@ def test_evaluation_is_each_element_once_in_order_on_any_world(
 ) -> None:
     orders: list[ElementOrder] = [Sequential(c, f"d{i}") for i, c in enumerate(counts)]
     planners = [EvaluationPlanner(orders, world_size * share, r, world_size) for r in range(world_size)]
-    place, seen = Place(0, (0,) * len(counts)), []
+    place, seen = RunPosition(0, (0,) * len(counts)), []
     while (plans := [planner.plan(place) for planner in planners])[0] is not None:
         found = [plan for plan in plans if plan is not None]
         assert {len(plan.elements) for plan in found} == {share} and len(found) == world_size
@@ -65,11 +65,11 @@ def test_evaluation_is_each_element_once_in_order_on_any_world(
     real = [(e.dataset, e.shard, e.row) for e in seen if e is not None]
     assert real == [(d, s, r) for d, c in enumerate(counts) for s, n in enumerate(c) for r in range(n)]
     assert None not in seen[: len(real)] and len(seen) - len(real) < world_size * share
-    assert place == Place(len(real), tuple(sum(c) for c in counts))
+    assert place == RunPosition(len(real), tuple(sum(c) for c in counts))
 
 
 def test_a_batch_over_the_border_of_two_datasets_is_of_neither() -> None:
     orders: list[ElementOrder] = [Sequential([3], "a"), Sequential([3], "b")]
     planner = EvaluationPlanner(orders, 2, 0, 1)
-    plans = [planner.plan(Place(q, (0, 0))) for q in (0, 2, 4, 6)]
+    plans = [planner.plan(RunPosition(q, (0, 0))) for q in (0, 2, 4, 6)]
     assert [plan and plan.dataset for plan in plans] == [0, None, 1, None] and plans[3] is None

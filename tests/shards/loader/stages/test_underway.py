@@ -9,11 +9,11 @@ import numpy as np
 from shards.loader.stages.batch import Batch, Slot
 from shards.loader.stages.fetch import Encoded
 from shards.loader.stages.underway import Underway
-from shards.order.plan import Element, Place, Plan
+from shards.order.plan import Element, Plan, RunPosition
 from shards.read.sample import Origin
 
 ORIGIN = Origin("web", "000000.tar", "0")
-PLAN = Plan([Element(0, 0, 0, 0, 0), None], 0, Place(1, (1,)))
+PLAN = Plan([Element(0, 0, 0, 0, 0), None], 0, RunPosition(1, (1,)))
 
 
 def test_it_is_ready_at_the_second_call() -> None:
