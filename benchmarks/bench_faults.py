@@ -1,10 +1,10 @@
-"""What goes wrong, and who loses samples over it: the scorecard, ours and the peers.
+"""The scorecard: which faults lose samples, in ours and in the peers.
 
     python benchmarks/peer_venvs.py
     PYTHONPATH=. python benchmarks/bench_faults.py [--systems ours,energon] [--faults "bit flip,503 storm"] [--jobs 2]
 
-512 pictures in 32 shards. Every fault is really brought about, in processes of their own with a time limit
-(faults.py), and judged by one rule (judge.py): nothing lost, repeated or changed without a word, and either survived
+512 pictures in 32 shards. Every fault is brought about in processes of their own with a time limit
+(faults/), and judged by one rule (judge.py): nothing lost, repeated or changed without a word, and either survived
 or stopped with a message that names the thing. Prints a table, a reason per cell and a JSON line. Exit code 1 when
 ours fails one.
 """
@@ -19,7 +19,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import forms
-from faults import FAULTS, Ground
+from faults.ground import Ground
+from faults.table import FAULTS
 from harness import machine, save_json
 from judge import Verdict
 from peer_venvs import DEFAULT

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from protocol import Options, Sample, Unsupported, link_tars, main
+from answer import main
+from protocol import Options, Sample, Unsupported, link_tars
 
 
 def load() -> None:

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from protocol import Options, Sample, link_tars, main
+from answer import main
+from protocol import Options, Sample, link_tars
 
 
 def load() -> None:

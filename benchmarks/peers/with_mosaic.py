@@ -10,7 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from protocol import Options, Sample, Trap, join_ranks, main
+from answer import main
+from protocol import Options, Sample, Trap, join_ranks
 
 
 def load() -> None:

@@ -15,7 +15,8 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent.parent))
 
-from protocol import Options, Sample, Unsupported, link_tars, main
+from answer import main
+from protocol import Options, Sample, Unsupported, link_tars
 
 AT_ONCE = 1024
 

@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from protocol import Options, Sample, Unsupported, main
+from answer import main
+from protocol import Options, Sample, Unsupported
 
 
 def load() -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from protocol import Options, Sample, Unsupported, join_ranks, main
+from answer import main
+from protocol import Options, Sample, Unsupported, join_ranks
 
 
 def load() -> None:

@@ -14,8 +14,6 @@ from shards.dataset.indexing.indexer import index_tars
 from tests.shards.dataset.indexing.indexed import MEDIA
 
 ROOT = Path(__file__).resolve().parents[4]
-
-
 KILLED = """
 import os, signal, sys
 from shards.dataset.indexing.indexer import index_tars

@@ -10,8 +10,6 @@ from hypothesis import strategies as st
 from shards.dataset.tars.entries import Member
 
 FORMATS = {"ustar": tarfile.USTAR_FORMAT, "gnu": tarfile.GNU_FORMAT, "pax": tarfile.PAX_FORMAT}
-
-
 names = st.text(st.characters(codec="utf-8", exclude_characters="\0/"), min_size=1, max_size=60).filter(
     lambda name: name not in (".", "..")
 )

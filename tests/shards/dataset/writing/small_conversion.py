@@ -13,11 +13,7 @@ from shards.dataset.writing.writer import DatasetWriter
 from shards.media.facts import KeyFrames, MediaFacts
 
 FACTS = MediaFacts("video", "h264", 320, 240, 75, 25.0, 3.0)
-
-
 NUM_ROWS = 60
-
-
 PROVENANCE = {"annotations": {"file": "a.json", "sha256": "00ff"}, "tool": 1}
 
 
