@@ -60,10 +60,10 @@ class Reader:
         settings: MemberSettings = MemberSettings(),  # noqa: B008 - immutable
         roots: Sequence[str] = (),
     ) -> None:
-        """dataset_name: None: the name in the index. partial_bytes: videos with a GOP table are given as PartialMedium, and remote ones that are larger than this
-        (bytes) fetched only as far as they are used, unless verify is "always". None: all media are bytes.
-        settings: which members are read, where not as the index says. roots: places beside the index that its shards
-        may lie at (shards/storage/roots.py)."""
+        """dataset_name: None for the name in the index. partial_bytes: videos with a GOP table are PartialMedium, and
+        remote ones that are larger than this (bytes) fetched only as far as they are used, unless verify is "always";
+        None: all media are bytes. settings: which members are read, where not as the index says. roots:
+        folders beside that of the index which its shards may lie in (shards/storage/roots.py)."""
         _let_malloc_keep(_KEPT_BY_MALLOC)
         self.index = Index.open(open_source(url, roots), roots)
         self.name = str(self.index.dataset["name"]) if dataset_name is None else dataset_name
