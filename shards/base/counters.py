@@ -1,4 +1,4 @@
-"""Named numbers that threads count up together."""
+"""Counters: named numbers that threads count up together."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import threading
 
 
 class Counters:
-    """They all start at 0; an unknown name is a KeyError."""
+    """Named numbers that start at 0; an unknown name is a KeyError."""
 
     def __init__(self, *names: str) -> None:
         self._lock = threading.Lock()
@@ -17,7 +17,7 @@ class Counters:
             self._counts[what] += count
 
     def get(self, what: str) -> float:
-        """One of them as it is now. Takes no lock, so whoever holds one may ask."""
+        """The present value of one. Takes no lock, so the caller may hold one."""
         return self._counts[what]
 
     def snapshot(self) -> dict[str, float]:

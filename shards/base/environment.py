@@ -11,7 +11,7 @@ from shards.base.errors import ConfigError
 def number_from_environment(name: str, default: float, what: str) -> float:
     """The number in a variable, above 0; the default where it is not set or empty.
 
-    what: the unit, for the error. Raises ConfigError for anything else than a plain number.
+    what: the unit, for the error. Raises ConfigError for anything but a plain number.
     """
     text = os.environ.get(name, "").strip()
     if not text:

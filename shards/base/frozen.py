@@ -1,7 +1,7 @@
-"""The base of config models: frozen, no unknown fields, and faults told in full.
+"""Frozen: the base of config models, with no unknown fields, whose faults are explained in full.
 
-Promises: a fault names the dotted path, the value, what is allowed, and for a misspelt name the nearest known one; the
-same words whether a config is made in Python or is a part of a file.
+Promises: a fault names the dotted path, the value, what is allowed, and for a misspelt name the nearest known one, in
+the same words for a config made in Python and for a section of a file.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class Frozen(BaseModel):
             raise ConfigError(*explain(error, type(self), type(self).__name__)) from error
 
     # pydantic's own mark for an __init__ that only validates: inside another model it is not called, so that the outer
-    # one tells the fault with the whole path
+    # one reports the fault with the whole path.
     __init__.__pydantic_base_init__ = True  # type: ignore[attr-defined]
 
     @classmethod
@@ -43,14 +43,14 @@ class Frozen(BaseModel):
 def explain(
     error: ValidationError, model: type[BaseModel], place: str, expressions: Mapping[str, str] | None = None
 ) -> list[str]:
-    """What is wrong with a config of this model, a line per fault (a misspelt name has a second one with the hint).
+    """The faults of a config of this model, a line for each (a misspelt name has a second line with the hint).
 
     place: what each line begins with, a file or the name of the model. expressions: what to show in place of the values
     at these dotted paths and below.
     """
     faults = error.errors()
     inner = {fault["loc"][:length] for fault in faults for length in range(len(fault["loc"]))}
-    # a list whose entries are at fault is counted as empty by pydantic, which is no fault of its own
+    # pydantic counts a list whose entries are at fault as too short as well, which is no fault of its own
     told = [fault for fault in faults if fault["type"] != "too_short" or fault["loc"] not in inner]
     return [line for fault in told for line in _explain(fault, model, place, expressions or {})]
 
@@ -61,7 +61,7 @@ def _explain(fault: Any, root: type[BaseModel], place: str, expressions: Mapping
     tag = f"{where}.name" if fault["type"] == "union_tag_invalid" else where
     written = next((path for path in expressions if tag == path or tag.startswith((f"{path}.", f"{path}["))), None)
     if written is not None:
-        # What pydantic checks itself it tells without the value; checks of ours may quote it.
+        # Messages of pydantic itself do not hold the value; those of our own checks may quote it.
         is_own = fault["type"] in ("value_error", "extra_forbidden", "union_tag_invalid", "missing")
         what = "cannot be used; its value is not shown" if is_own else fault["msg"]
         return [f"{place}: {written}: {what}, found {expressions[written]!r}"]
@@ -84,7 +84,7 @@ def _explain(fault: Any, root: type[BaseModel], place: str, expressions: Mapping
 
 
 def _walk(loc: Sequence[str | int], root: type[BaseModel]) -> tuple[str, Any]:
-    """(dotted path, model that the last name is looked up in); tags of unions are not part of the path."""
+    """(dotted path, model that the last name belongs to); tags of unions are not in the path."""
     kind: Any = root
     path = ""
     model: Any = root
@@ -119,5 +119,5 @@ def _flatten(kind: Any) -> Iterator[Any]:
     if isinstance(kind, type) and issubclass(kind, BaseModel):
         yield kind
     elif get_origin(kind) in (Union, UnionType, Annotated, tuple, list, dict):
-        for part in get_args(kind):
-            yield from _flatten(part)
+        for inner in get_args(kind):
+            yield from _flatten(inner)

@@ -1,8 +1,8 @@
-"""JSON from anywhere, read within a bound of memory and depth.
+"""JSON from untrusted sources, read within bounds of memory and depth.
 
-Promises: what is loaded takes at most about 100 bytes for each of MAX_VALUES values beside its text (measured: 64 for
-`[],[],[]`), and is nested at most MAX_DEPTH deep, so that whoever goes through it has no recursion to fear. Everything
-else is a ValueError that says what is wrong.
+Promises: a loaded value takes at most about 100 bytes for each of MAX_VALUES values beside its text (measured: 64 for
+`[],[],[]`), and is nested at most MAX_DEPTH deep, so that recursive code may walk it. Everything else is a ValueError
+that says what is wrong.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def load_json(data: bytes | str, max_bytes: int = 1 << 25) -> Any:
 
 
 def check_json(text: str) -> None:
-    """Refuse (ValueError) what would take too much to load; costs next to nothing where a text is short."""
+    """Refuse (ValueError) a text that would take too much memory to load; costs next to nothing for a short one."""
     opened = text.count("[") + text.count("{")
     if opened + text.count(",") > MAX_VALUES:
         raise ValueError(f"holds more than {MAX_VALUES} values")
@@ -40,6 +40,7 @@ def check_json(text: str) -> None:
 
 
 def _depth(text: str) -> int:
+    """How deep the brackets outside strings are nested."""
     marks = np.frombuffer(_TEXTS.sub("", text).encode("ascii", "replace"), np.uint8)
     # [ ] are 91 and 93, { } are 123 and 125
     steps = np.isin(marks, (91, 123)).astype(np.int32) - np.isin(marks, (93, 125))

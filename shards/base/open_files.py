@@ -1,10 +1,10 @@
-"""Files that are kept open for reading, by all sources of the process together: one budget.
+"""Open files: those that the sources of a process keep open for reading, with one budget for all.
 
-Promises: at most half of the descriptors that the process may have (`ulimit -n`) are kept, and less where others in it
-have many, whatever the number of datasets and shards; where more are wanted, the soft limit is raised as far as the
-hard one allows. What was not used lately makes room for the next file; one that a thread reads just now is closed when
-the thread is done with it. Where the system refuses one more descriptor, some are closed and it is asked again. A fork
-goes on with the files that it finds open.
+Promises: at most half of the descriptors that the process may have (`ulimit -n`) are kept, and less where other code
+in it has many, whatever the number of datasets and shards; where more are wanted, the soft limit is raised as far as
+the hard one allows. The file that was not used for longest makes room for the next; one that a thread is reading is
+closed when the thread is done with it. Where the system refuses one more descriptor, some files are closed and it is
+asked again. A fork goes on with the files that it finds open.
 """
 
 from __future__ import annotations
@@ -17,10 +17,11 @@ import weakref
 from collections import deque
 
 _MOST, _MOST_EACH = 4096, 128
-"""Files that are kept at most, of all folders and of each: more do not make reading faster."""
+"""The most files that are kept open, in all and of each folder: more do not make reading faster."""
 _LEAST = 8
+"""Files that are kept open even where the process has few descriptors left."""
 _LOOK_AFTER = 64
-"""Files opened until it is found anew how many there may be."""
+"""After so many opened files the budget is computed anew."""
 
 
 class OpenFile:
@@ -33,10 +34,10 @@ class OpenFile:
         self.fd = open_fd(path, os.O_RDONLY)
         self._owner, self._name = owner, name
         self.is_used = True
-        """Since it was last looked at for closing."""
+        """True if it was used since `_close_one` last came to it."""
 
     def leave(self) -> None:
-        """Be opened anew by whoever wants it next."""
+        """Leave the kept files: the next user opens the file anew."""
         owner = self._owner()
         if owner is not None and owner.files.get(self._name) is self:
             del owner.files[self._name]
@@ -47,7 +48,7 @@ class OpenFile:
 
 
 class OpenFiles:
-    """Those of one folder; they are closed when it is collected."""
+    """The open files of one folder; they are closed when this object is collected."""
 
     def __init__(self, folder: str) -> None:
         self.files: dict[str, OpenFile] = {}
@@ -55,7 +56,7 @@ class OpenFiles:
         self._self = weakref.ref(self)
 
     def get(self, name: str) -> OpenFile:
-        """A file of the folder, open; hold it as long as you read. Raises OSError."""
+        """An open file of the folder; hold the object while you read. Raises OSError."""
         file = self.files.get(name)
         if file is None:
             file = _KEPT.add(OpenFile(os.path.join(self._folder, name), self._self, name), self.files, name)
@@ -64,17 +65,17 @@ class OpenFiles:
 
 
 class _Kept:
-    """All files of the process that are kept open."""
+    """All files of the process that are kept open, in the order in which they are closed (a second-chance queue)."""
 
     def __init__(self) -> None:
         self._line: deque[weakref.ref[OpenFile]] = deque()
-        """The next to be closed first, some that are closed already among them."""
+        """The next to close comes first; some are closed already."""
         self._most, self._looked = 0, _LOOK_AFTER
-        """How many there may be, and how many were opened since that was found."""
+        """The budget, and how many files were opened since it was computed."""
         self._lock = threading.Lock()
 
     def add(self, file: OpenFile, files: dict[str, OpenFile], name: str) -> OpenFile:
-        """Keep a file; another one where another thread was faster."""
+        """Keep a file open, and give it; if another thread was faster, the file that it opened."""
         with self._lock:
             found = files.get(name)
             if found is not None:
@@ -93,7 +94,7 @@ class _Kept:
             return file
 
     def close_some(self) -> bool:
-        """Make room for other descriptors; False where there is nothing to close."""
+        """Close a quarter of the files, to make room for other descriptors; False if there is nothing to close."""
         with self._lock:
             before = len(self._line)
             for _ in range(max(1, before // 4)):
@@ -102,7 +103,7 @@ class _Kept:
             return len(self._line) < before
 
     def _close_one(self) -> bool:
-        """Take the next one out of the line; one that was used since it was last looked at goes to the end once."""
+        """Close the next file; one that was used since it last came up goes to the end of the line instead, once."""
         while self._line:
             file = self._line[0]()
             if file is not None and file.is_used:
@@ -116,12 +117,12 @@ class _Kept:
         return False
 
     def after_fork(self) -> None:
-        """The thread that held the lock may have stayed behind."""
+        """Make a new lock: the thread that held the old one may not exist in the child."""
         self._lock = threading.Lock()
 
 
 def _next_to_go(files: dict[str, OpenFile]) -> OpenFile:
-    """The oldest that was not used since it was last looked at; those that were go to the end once."""
+    """The oldest file of a folder that was not used since it last came up; used ones go to the end, once."""
     while True:
         name, file = next(iter(files.items()))
         if not file.is_used:
@@ -135,7 +136,7 @@ os.register_at_fork(after_in_child=_KEPT.after_fork)
 
 
 def open_fd(path: str, flags: int, mode: int = 0o666, dir_fd: int | None = None) -> int:
-    """`os.open` that closes kept files where there are too many. Raises OSError."""
+    """`os.open` that closes kept files when the process has no descriptor left. Raises OSError."""
     while True:
         try:
             return os.open(path, flags | os.O_CLOEXEC, mode, dir_fd=dir_fd)
@@ -145,19 +146,21 @@ def open_fd(path: str, flags: int, mode: int = 0o666, dir_fd: int | None = None)
 
 
 def too_many() -> str:
-    """What to say where nothing more can be opened."""
+    """The message for a process that cannot open another file."""
     most = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
     return f"this process has as many files open as it may ({most}); close some, or raise the limit (ulimit -n)"
 
 
 def allowed(wanted: int) -> int:
-    """How many files may be held open for long, of so many wanted; raises the soft limit where that is needed."""
+    """The number of files, `wanted` at most, that may be held open for long; raises the soft limit if needed."""
     return min(wanted, _budget(wanted, 0))
 
 
 def _budget(wanted: int, kept: int) -> int:
-    """Descriptors that may be kept when so many are wanted, and `kept` are: half of what the process may have, or less
-    where others in the process have many. Raises the soft limit where that is needed."""
+    """The number of descriptors that may be kept open, if `wanted` are wanted and `kept` are open.
+
+    Half of what the process may have, or less where other code in it has many. Raises the soft limit if needed.
+    """
     wanted = min(wanted, _MOST)
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft == resource.RLIM_INFINITY:
@@ -176,8 +179,8 @@ def _share(soft: int, others: int) -> int:
 
 
 def _num_open(most: int) -> int:
-    """Descriptors that the process has."""
+    """The number of descriptors that the process has open."""
     try:
         return len(os.listdir("/proc/self/fd"))
-    except OSError as error:  # no such folder on this system, or no descriptor left to read it with
+    except OSError as error:  # no such folder on this system, or no descriptor left to list it
         return most if error.errno in (errno.EMFILE, errno.ENFILE) else 0

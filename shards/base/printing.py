@@ -1,10 +1,7 @@
-"""The one place that makes text from data fit to print: on a terminal, in a log, in an error.
+"""Printing: the one way to a terminal, a log and a traceback, for which text from data is made safe (safe_text.py).
 
-Promises: names, keys, ids, texts and messages of libraries come from data, and data is hostile. Nothing that goes
-through here moves a cursor, ends a line, reverses it or hides in it: control characters, escapes, line ends,
-bidirectional and invisible characters, tags and lone surrogates are spelled out (`\\x1b`, `\\u202e`). A line has at
-most LONGEST_LINE characters, cut in the middle, so that the place at its beginning and the remedy at its end stay.
-Nor does a line show a secret: see redact.py.
+Programs print by `say`, `say_json`, `complain` and the cells of their tables, and log by `logger`; a test holds that.
+`guard_terminal` does the same for what other code prints.
 """
 
 from __future__ import annotations
@@ -27,7 +24,7 @@ if TYPE_CHECKING:
 
 
 def cell(text: object, limit: int | None = None) -> Text:
-    """Text from data for rich, e.g. as the cell of a table: never read as markup."""
+    """Text from data for rich, as the cell of a table: never read as markup."""
     from rich.text import Text
 
     return Text(printable(str(text), limit))
@@ -49,17 +46,17 @@ def _finite(value: Any) -> Any:
 
 
 def say_json(data: Any) -> None:
-    """One JSON object, as a line on stdout."""
+    """Print a JSON object as a line on stdout."""
     _write(json_line(data), sys.stdout)
 
 
 def say(text: str, stream: TextIO | None = None) -> None:
-    """A line on stdout, or on another stream."""
+    """Print a line on stdout, or on another stream."""
     _write(one_line(text), sys.stdout if stream is None else stream)
 
 
 def complain(what: str | BaseException) -> None:
-    """An error on stderr: one line, or as many as an error of ours has."""
+    """Print an error on stderr: one line, or as many as an error of ours has."""
     lines = str(what).splitlines() if isinstance(what, PrintableError) else [str(what)]
     _write("\n".join(map(one_line, [f"error: {lines[0] if lines else ''}", *lines[1:]])), sys.stderr)
 
@@ -85,7 +82,7 @@ def _as_one_line(record: logging.LogRecord) -> bool:
 
 
 def guard_terminal() -> None:
-    """For programs: what others print of data (an error that nobody caught, a warning of a library) is printable."""
+    """Make printable what other code prints in this program: errors that nobody caught, warnings of libraries."""
     sys.excepthook = lambda kind, error, trace: show_traceback(error)
     threading.excepthook = lambda args: show_traceback(args.exc_value or args.exc_type())
     warnings.formatwarning = _formatted_warning
@@ -94,12 +91,12 @@ def guard_terminal() -> None:
 
 
 def show_traceback(error: BaseException) -> None:
-    """The traceback of an error on stderr, in printable lines."""
+    """Print the traceback of an error on stderr, in printable lines."""
     _write("\n".join(_traceback_lines(error)), sys.stderr)
 
 
 def _traceback_lines(error: BaseException | None) -> list[str]:
-    """A traceback in which the text of each error is one line, after those of the errors that led to it."""
+    """The lines of a traceback: the errors that led to this one first, the text of each on one line."""
     chain: list[BaseException] = []
     while error is not None and error not in chain:
         chain.append(error)

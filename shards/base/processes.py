@@ -1,8 +1,9 @@
-"""Processes that work for this one: started anew, so that no thread and no client is shared with them.
+"""Worker processes: started afresh, so that they share no thread and no client with this one.
 
-A process that is started anew imports the program of its parent. Where that program calls us at its top level, outside
-`if __name__ == "__main__":`, the import would start processes in turn, without end; Python stops it with a traceback in
-each of them, and the parent sees only that they died. Here they end quietly, and the parent says what to do.
+A process that is started afresh imports the program of its parent. Where that program calls us at its top level,
+outside `if __name__ == "__main__":`, the import would start processes in turn, without end; Python stops it with a
+traceback in each of them, and the parent sees only that they died. Here they end quietly, and the parent says what to
+do.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from shards.base.errors import CannotStart
 
 @contextmanager
 def process_pool(num_processes: int) -> Iterator[ProcessPoolExecutor]:
-    """Processes that end with this one, however it ends.
+    """A pool of worker processes that end with this one, however it ends.
 
     Raises CannotStart where none of them came as far as its first task, and BrokenProcessPool where one died at work.
     """
@@ -45,7 +46,7 @@ def process_pool(num_processes: int) -> Iterator[ProcessPoolExecutor]:
 
 
 def end_unguarded_import() -> None:
-    """End this process if it is one that imports the program of its parent just now, and that program calls us."""
+    """End this process if it is a worker that is importing the program of its parent, and that program calls us."""
     import multiprocessing
 
     if getattr(multiprocessing.current_process(), "_inheriting", False):
@@ -53,7 +54,7 @@ def end_unguarded_import() -> None:
 
 
 def _begin(started: Any) -> None:
-    """In a new process: say that it works, and leave at once when the parent is gone."""
+    """In a new process: report that it has started, and exit at once when the parent is gone."""
     import multiprocessing
 
     parent = multiprocessing.parent_process()

@@ -1,10 +1,10 @@
-"""What may be shown of an address, and of a text that may hold one: the only place that decides.
+"""Redaction: the only place that decides what may be shown of an address, and of a text that may hold one.
 
 Promises: no user, password, query or fragment of an address is in what `shown` gives, whatever its scheme and however
-it is chained, also where it is malformed: what could be a part of a password is left out (`***`). `scrub` does the same
+it is chained, also where it is malformed: what could belong to a password is left out (`***`). `scrub` does the same
 for every address in a text, such as the message of a library, for headers and parameters that carry a signature, for
 the secret parts of the addresses that it is given, however a library spells them, and for values that `hide` was told.
-Every message goes through it (printing.py). What is left, scheme, host, port and path, stays readable.
+Every message goes through it (safe_text.py). What is left, scheme, host, port and path, stays readable.
 Gives up: secrets in the path of an address, which look like folders.
 """
 
@@ -20,7 +20,7 @@ _SCHEME = (
     r"(?:[A-Za-z][A-Za-z0-9+.-]*:/{2,}|\b(?:https?|s3a?|gs|gcs|az|abfss?):(?:/|(?=[^\s/]+@))"
     r"|(?<![^\s'\"(=])//(?=[^\s/]+@))"
 )
-"""Two slashes; one or none is a slip, as is no scheme, of which nothing may be shown either."""
+"""Two slashes, or an address with a typing error: one slash or none, or no scheme. It may hold secrets all the same."""
 _LAYER = re.compile(rf"({_SCHEME})(.*)", re.IGNORECASE | re.DOTALL)
 _CHAIN = re.compile(r"::(?=[A-Za-z][A-Za-z0-9+.-]*(?:://|::|$))")
 _AUTHORITY = re.compile(r"(?:\[[^\[\]]*\]|[^:\[\]]*)(?::\d*)?")
@@ -41,21 +41,21 @@ _HEADER = re.compile(
     re.IGNORECASE,
 )
 _QUERY = re.compile(r"([?&][\w.%-]+=)[^\s&'\"<>]+")
-"""Of an address whose beginning was not seen as one, as where it has a space."""
+"""The query of an address that was not recognised as one, for example because it holds a space."""
 _LONGEST = 2000
-"""Characters of an address that are looked at for users."""
+"""Characters of an address that are searched for users: any number of @ makes the search quadratic."""
 _SHORTEST = 4
-"""Characters of what is replaced wherever it stands: less is found in any word."""
+"""Shorter secrets are not replaced wherever they stand: they occur in ordinary words."""
 _hidden: dict[str, str] = {}
 
 
 def shown(address: str) -> str:
-    """An address as it may be shown."""
+    """An address without its secrets."""
     return "::".join(_shown_layer(layer) for layer in _CHAIN.split(address))
 
 
 def scrub(text: str, *addresses: str) -> str:
-    """A text as it may be shown. addresses: those that it may speak of, in whatever spelling."""
+    """A text without secrets. addresses: those that it may mention, in whatever spelling."""
     for secret in sorted({s for address in addresses for s in secrets_of(address)}, key=len, reverse=True):
         text = text.replace(secret, HIDDEN)
     for value, name in _hidden.items():
@@ -69,7 +69,7 @@ def scrub(text: str, *addresses: str) -> str:
 
 
 def hide(value: str, name: str) -> None:
-    """Let no message of this process show a value: its name stands there instead."""
+    """Let no message of this process show a value: its name replaces it."""
     if len(value) >= _SHORTEST:
         _hidden[value] = name
         _hidden.update({form: name for form in (quote(value), quote(value, safe=""), quote_plus(value))})
@@ -102,7 +102,7 @@ def _shown_layer(layer: str) -> str:
 
 
 def _cut(rest: str) -> tuple[str, str]:
-    """(up to the query or fragment, that)."""
+    """(address up to its query or fragment, the rest)."""
     end = re.search(r"[?#]", rest)
     return (rest, "") if end is None else (rest[: end.start()], rest[end.start() :])
 
@@ -113,7 +113,7 @@ def _shown_in_text(found: re.Match[str]) -> str:
 
 
 def secrets_of(address: str) -> set[str]:
-    """What must not be seen of an address, in every spelling that a library may give it."""
+    """The secrets of an address, in every spelling that a library may give them."""
     raw: list[str] = []
     for layer in _CHAIN.split(address):
         found = _LAYER.fullmatch(layer)

@@ -1,4 +1,4 @@
-"""Files in the sense of Python's io over bytes, and over a source by range."""
+"""Files as Python's io has them, over bytes in memory and over a file of a source."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from shards.storage.source import Source
 
 
 class SeekableFile(io.RawIOBase):
-    """A read-only binary file of known size; a subclass says where its bytes come from."""
+    """A read-only binary file of known size; subclasses define `_get`."""
 
     def __init__(self, size: int, name: str) -> None:
         self.name = name
@@ -41,11 +41,12 @@ class SeekableFile(io.RawIOBase):
         return self.read()
 
     def _get(self, offset: int, length: int) -> bytes:
+        """Bytes of the file; the range lies inside it."""
         raise NotImplementedError
 
 
 class BytesFile(SeekableFile):
-    """Bytes as a file."""
+    """Bytes in memory as a file."""
 
     def __init__(self, data: bytes, name: str) -> None:
         super().__init__(len(data), name)
@@ -56,7 +57,7 @@ class BytesFile(SeekableFile):
 
 
 class SourceFile(SeekableFile):
-    """One file of a source, for libraries that want a file (pyarrow, tar scan)."""
+    """A file of a source, for code that needs a file object (pyarrow, tar scan)."""
 
     def __init__(self, source: Source, name: str) -> None:
         super().__init__(source.stat(name).size, f"{source.url}/{name}")

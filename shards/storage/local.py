@@ -1,4 +1,4 @@
-"""Files of a local folder."""
+"""LocalSource: a folder of this machine as a source."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from shards.storage.source import Names, Pieces, Range, Stat, Stats, check_name,
 
 
 def read_fully(fd: int, length: int, offset: int) -> bytes:
-    """Bytes of an open file, fewer only where it ends; one pread gives at most 2 GiB, and less when a signal comes."""
+    """Bytes of an open file, fewer only where it ends. One pread gives at most 2 GiB, and less when a signal comes."""
     data = os.pread(fd, length, offset)
     if len(data) == length or not data:
         return data
@@ -32,14 +32,17 @@ def read_fully(fd: int, length: int, offset: int) -> bytes:
 
 
 class LocalSource:
-    """A folder of this machine. A file that was replaced is read on as it was while it is kept open; one that has other
-    bytes under its name when it is opened anew, or is written over, is a ChangedFile."""
+    """A folder of this machine.
+
+    A file that is replaced while it is kept open is still read in its old version. One that has other bytes when it is
+    opened again, or that is written over, is a ChangedFile.
+    """
 
     def __init__(self, folder: str, seen: dict[str, tuple[int, int]] | None = None) -> None:
         self.url = folder
         self._files = OpenFiles(folder)
         self._seen = dict(seen or {})
-        """Size and time of each file when it was first read."""
+        """(size, modification time in ns) of each file when it was first read."""
 
     def list(self, suffix: str = "") -> Names:
         with _naming(self.url), os.scandir(self.url) as entries:
@@ -81,18 +84,18 @@ class LocalSource:
                 data = os.pread(file.fd, length, offset)
             except (OSError, ValueError):
                 data = b""
-            # `read` goes on after a short answer, and names the file in errors
+            # `read` goes on after a short read, and names the file in errors.
             pieces.append(data if len(data) == length else self.read(name, offset, length))
         return pieces
 
     def _open(self, name: str) -> OpenFile:
-        """A file, which is still what was read of it before."""
+        """An open file; raises ChangedFile if it is not the one that was first read under its name."""
         file = self._files.get(name)
         found = os.fstat(file.fd)
         now = (found.st_size, found.st_mtime_ns)
         before = self._seen.setdefault(name, now)
         if now != before:
-            said = [f"{size} bytes of time {time}" for size, time in (before, now)]
+            said = [f"{size} bytes, mtime {time} ns" for size, time in (before, now)]
             raise ChangedFile(os.path.join(self.url, name), *said)
         return file
 
@@ -105,7 +108,7 @@ class LocalSource:
 
 @contextmanager
 def _naming(path: str) -> Iterator[None]:
-    """Turn what the system says into an error that names the file."""
+    """Turn an error of the system into one of ours that names the file."""
     try:
         yield
     except SourceError:

@@ -11,9 +11,9 @@ from shards.storage.source import Source
 
 
 def open_source(address: str | os.PathLike[str], roots: Sequence[str] = ()) -> Source:
-    """Open a folder path, a file:// URL, or the URL prefix of a store. Touches nothing yet. Raises AddressError.
+    """Open a folder path, a file:// URL, or the URL prefix of a store. It opens nothing yet. Raises AddressError.
 
-    Remote requests are tried again for 300 seconds each, or what MCG_SOURCE_DEADLINE says. roots: further addresses
+    Failed remote requests are retried for 300 seconds each, or MCG_SOURCE_DEADLINE seconds. roots: further addresses
     that an http(s) server may redirect to.
     """
     text = checked(os.fspath(address))

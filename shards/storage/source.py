@@ -1,9 +1,9 @@
-"""Where bytes come from: a folder or a URL prefix, with three verbs: list, stat, read (a range).
+"""Source: a folder or a URL prefix that bytes are read from, with three verbs: list, stat, read (a byte range).
 
-Local folders are read by `pread`, here; everything else (the stores of addresses.py) by remote.py, which is loaded when
-it is first needed. A source may be used by several threads at once, and opened before a fork. Names are
-plain file names: one with a slash or ".." is refused, so data cannot lead a reader out of its folder. What asks for
-many things at once (`stat_many`, `read_many`) takes one round trip where a store is far away.
+Local folders are read by local.py; everything else (the stores of addresses.py) by remote.py, which is loaded when it
+is first needed. A source may be used by several threads at once, and opened before a fork. Names are
+plain file names: one with a slash or ".." is refused, so data cannot lead a reader out of its folder. `stat_many` and
+`read_many` take one round trip where a store is far away.
 Not here: caching.
 """
 
@@ -14,19 +14,21 @@ from typing import NamedTuple, Protocol
 
 Names = list[str]
 CONNECTIONS = 32
-"""Requests that one remote source has in flight at most."""
+"""The most requests that one remote source has in flight."""
 
 
 class Stat(NamedTuple):
-    """What a store says about a file without giving it."""
+    """What a store says about a file without sending it."""
 
     size: int
     version: str
-    """Tells two contents of one name apart: the ETag where there is one, else the time; empty where nothing is said."""
+    """Tells two contents of one name apart: the ETag if there is one, else the time; "" if the store says neither."""
 
     def may_be(self, other: Stat) -> bool:
-        """Whether both can be of one content. Some servers say less with a range than with a whole file: only what
-        both say is compared."""
+        """False if the two belong to different contents.
+
+        Some servers say less with a range than with a whole file, so only what both say is compared.
+        """
         (kind, _, mark), (other_kind, _, other_mark) = (stat.version.partition("=") for stat in (self, other))
         is_same = mark.removeprefix("W/") == other_mark.removeprefix("W/")
         return self.size == other.size and (kind != other_kind or is_same)
@@ -37,7 +39,7 @@ class Source(Protocol):
 
     @property
     def url(self) -> str:
-        """The folder, as it may be shown."""
+        """The folder, without secrets."""
 
     def list(self, suffix: str = "") -> Names:
         """Names of the files directly inside that end in suffix, sorted."""
@@ -48,7 +50,7 @@ class Source(Protocol):
     def stat_many(self, names: Sequence[str], known: bool = False) -> Stats:
         """`stat` of many files, at once where they are far away. Raises for the first that fails.
 
-        known: what the store said of a file when it was read will do.
+        known: what the store said of a file when it was last read is recent enough.
         """
 
     def read(self, name: str, offset: int = 0, length: int | None = None) -> bytes:
@@ -70,7 +72,7 @@ Pieces = list[bytes]
 
 
 def address_of(source: Source) -> str:
-    """Where a source reads, credentials included: not to be shown."""
+    """The address that a source reads, with its credentials: not to be shown."""
     address: str = getattr(source, "address", source.url)
     return address
 
