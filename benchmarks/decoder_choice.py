@@ -42,7 +42,8 @@ def make(folder: Path, files: list[Path]) -> None:
 
     from shards.base.errors import MediaError
     from shards.media.probe import probe_key_frames
-    from shards.media.videos.video import decode_packet, demux, open_video, orientation
+    from shards.media.rotation import Orientation
+    from shards.media.videos.video import decode_packet, demux, open_video
 
     folder.mkdir(parents=True)
     plan: dict[str, Any] = {}
@@ -60,7 +61,7 @@ def make(folder: Path, files: list[Path]) -> None:
             with open_video(data) as (container, stream):
                 for packet in demux(container, stream):
                     for frame in decode_packet(packet):
-                        turn = orientation(frame)
+                        turn = Orientation.of(frame)
                         small = frame.reformat(SIZE, SIZE, "rgb24", interpolation="BICUBIC").to_ndarray()
                         small = np.rot90(small[:, ::-1] if turn.mirror else small, turn.quarter_turns)
                         pictures.append(gray(small[None])[0])

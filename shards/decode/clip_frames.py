@@ -12,7 +12,6 @@ from shards.media.clip_plan import ClipPlan
 from shards.media.limits import MAX_VIDEO_PIXELS, check_size
 from shards.media.pictures.transparency import has_alpha, over_white
 from shards.media.rotation import Orientation
-from shards.media.videos.video import orientation
 
 if TYPE_CHECKING:
     from av import VideoFrame
@@ -36,7 +35,7 @@ class ClipFrames:
     def take(self, number: int, frame: VideoFrame) -> None:
         """Put a frame into its slots, if the plan wants it. The first one says how all are turned."""
         if self.turn is None:
-            self.turn = orientation(frame)
+            self.turn = Orientation.of(frame)
         if number in self.slots:
             self.frames[self.slots.pop(number)] = self._picture(frame, self.turn)
 

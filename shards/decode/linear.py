@@ -23,7 +23,7 @@ from shards.media.videos.mp4 import is_mp4_or_matroska
 from shards.media.videos.seekable import SEEKABLE_CODECS, usable
 from shards.media.videos.shown import Screen
 from shards.media.videos.video import demux, open_video
-from shards.media.videos.video_facts import no_frame, probe_video
+from shards.media.videos.video_facts import probe_video
 
 if TYPE_CHECKING:
     from av import FFmpegError, VideoFrame
@@ -80,7 +80,7 @@ def _take_linearly(media: bytes, clip: ClipFrames, order: FrameOrder | None) -> 
                 break
         if clip.slots:
             if newest is None:
-                raise no_frame(screen)
+                raise screen.no_frame()
             _check_short(min(clip.slots), number, _promised(media, screen.num_fed, stream.frames), stream.frames)
             clip.fill(newest)
 

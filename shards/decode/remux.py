@@ -23,7 +23,7 @@ from shards.decode.stream_headers import check_one_size
 from shards.media.rotation import Orientation
 from shards.media.videos.shown import Screen
 from shards.media.videos.timeline import Stamp, timeline
-from shards.media.videos.video import demux, gives_frame, open_video, orientation
+from shards.media.videos.video import demux, gives_frame, open_video
 
 if TYPE_CHECKING:
     from av import Packet, VideoFrame
@@ -92,7 +92,7 @@ def _collect(demuxed: Iterable[Packet], stream: VideoStream) -> tuple[list[Packe
 def _check_first(first: VideoFrame, gpu: bool) -> tuple[int, int]:
     """Refuse what DALI would show wrong, by the first frame; returns its (width, height)."""
     size = (first.width, first.height)
-    if orientation(first) != Orientation():
+    if Orientation.of(first) != Orientation():
         raise Unsuitable("rotation")
     if first.interlaced_frame:
         raise Unsuitable("interlaced")

@@ -32,7 +32,6 @@ from .videos.seekable import SEEKABLE_EXTENSIONS as SEEKABLE_EXTENSIONS
 from .videos.seekable import usable as usable
 from .videos.shown import shown_frames as shown_frames
 from .videos.video import open_video as open_video
-from .videos.video import orientation as orientation
 from .videos.video_facts import STILL_BESIDE_FILM as STILL_BESIDE_FILM
 from .videos.video_facts import frame_times as frame_times
 from .videos.video_facts import is_still_beside_film as is_still_beside_film

@@ -15,7 +15,7 @@ from shards.media.clip_config import ClipConfig, FrameConfig
 from shards.media.crop import place_square
 from shards.media.facts import MediaFacts
 from shards.media.frame_choice import choose_frames, snap_to_key_frames
-from shards.media.randaugment import Op, draw_ops
+from shards.media.randaugment import Op
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,5 +77,5 @@ def _shown(
     """Complete a plan with crop, flip and RandAugment, the same for all frames."""
     resize, top, left = place_square(facts, config, size, rng)
     flip = bool(rng.random() < config.flip)
-    ops = draw_ops(config.randaugment, size, rng) if config.randaugment is not None else ()
+    ops = config.randaugment.draw(size, rng) if config.randaugment is not None else ()
     return ClipPlan(frames, resize, (top, left, size, size), flip, ops)

@@ -46,6 +46,22 @@ class RandAugment(Frozen):
     """Strengths and directions of the releases of ALPRO and MCG: factors of 0.1 + 0.18 level (at level 5 nothing
     changes), shifts of `level` pixels whatever the size, and only one direction."""
 
+    def draw(self, size: int, rng: np.random.Generator) -> tuple[Op, ...]:
+        """Draw the operations for a clip whose frames have this side, pixels; what would change nothing is left out."""
+        space = _SPACES[self.space]
+        if self.space == "video":
+            names = [space[i] for i in rng.permutation(len(space))[: self.num_ops]]
+        else:
+            drawn = rng.integers(len(space), size=self.num_ops)
+            applied = rng.random(self.num_ops) < _IMAGE_PROBABILITY
+            names = [space[i] for i in drawn[applied]]
+        backwards = rng.random(len(names)) < 0.5
+        return tuple(
+            op
+            for name, sign in zip(names, np.where(backwards, -1, 1).tolist(), strict=True)
+            if name != _IDENTITY and not _does_nothing(op := _op(name, sign, self, size))
+        )
+
 
 _IDENTITY = "identity"
 _SPACES: dict[str, tuple[str, ...]] = {
@@ -59,23 +75,6 @@ _SPACES: dict[str, tuple[str, ...]] = {
     ),
 }
 _IMAGE_PROBABILITY = 0.5
-
-
-def draw_ops(config: RandAugment, size: int, rng: np.random.Generator) -> tuple[Op, ...]:
-    """Draw the operations for a clip whose frames have this side, pixels; what would change nothing is left out."""
-    space = _SPACES[config.space]
-    if config.space == "video":
-        names = [space[i] for i in rng.permutation(len(space))[: config.num_ops]]
-    else:
-        drawn = rng.integers(len(space), size=config.num_ops)
-        applied = rng.random(config.num_ops) < _IMAGE_PROBABILITY
-        names = [space[i] for i in drawn[applied]]
-    backwards = rng.random(len(names)) < 0.5
-    return tuple(
-        op
-        for name, sign in zip(names, np.where(backwards, -1, 1).tolist(), strict=True)
-        if name != _IDENTITY and not _does_nothing(op := _op(name, sign, config, size))
-    )
 
 
 def _op(name: str, sign: int, config: RandAugment, size: int) -> Op:

@@ -21,7 +21,6 @@ from shards.media import (
     Orientation,
     check_size,
     has_alpha,
-    orientation,
     over_white,
 )
 from tools.media.codecs import CODECS
@@ -47,7 +46,7 @@ class Mp4Writer:
         from av.video.stream import VideoStream
 
         self._profile = profile
-        self._turn = orientation(first)
+        self._turn = Orientation.of(first)
         stored = fit(first.width, first.height, profile.short_side)
         self._stored = stored
         width, height = stored[::-1] if self._turn.swaps_sides else stored

@@ -13,7 +13,7 @@ from shards.media.pictures.first_bytes import LFS_POINTER, answer, archive, comp
 from shards.media.pictures.forms import AVIF_BRANDS, READ, brands
 
 
-class ForeignFile(NamedTuple):
+class _ForeignFile(NamedTuple):
     """A file that is no picture of a form read here."""
 
     name: str
@@ -88,68 +88,68 @@ _TARGA_BITS = (b"\x08", b"\x0f", b"\x10", b"\x18", b"\x20")
 _HEIC = (b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"hevm", b"hevs", b"mif1", b"msf1")
 
 
-def foreign_kind(data: bytes) -> ForeignFile | None:
+def foreign_kind(data: bytes) -> _ForeignFile | None:
     """The kind of file that begins with these bytes, if it is no picture read here; None where they do not say."""
     head = data[:1024]
     if not head.strip(b"\0"):
-        return ForeignFile("nothing but zero bytes", "the download or copy stopped: fetch it again")
+        return _ForeignFile("nothing but zero bytes", "the download or copy stopped: fetch it again")
     if head.startswith(LFS_POINTER):
-        return ForeignFile(
+        return _ForeignFile(
             "a git-lfs pointer, not the file itself", "run `git lfs pull` in its repository, or fetch it again"
         )
     for start, name in _PICTURES:
         if head.startswith(start):
-            return ForeignFile(name, _CONVERT)
+            return _ForeignFile(name, _CONVERT)
     for start, name, ext in _CONTAINERS:
         if head.startswith(start):
-            return ForeignFile(name, f"name it .{ext}")
+            return _ForeignFile(name, f"name it .{ext}")
     packed, other = compression(head), archive(head)
     if packed or other:
-        return ForeignFile(f"{packed} file" if packed else f"{other} archive", _GIVE)
+        return _ForeignFile(f"{packed} file" if packed else f"{other} archive", _GIVE)
     for start, name in _OTHERS:
         if head.startswith(start):
-            return ForeignFile(name, _GIVE)
+            return _ForeignFile(name, _GIVE)
     if data[-18:-2] == b"TRUEVISION-XFILE" or (head[1:3] in _TARGA and head[16:17] in _TARGA_BITS):
-        return ForeignFile("a TGA picture", _CONVERT)
+        return _ForeignFile("a TGA picture", _CONVERT)
     return _of_boxes(head) or _of_riff(head) or _of_text(head)
 
 
-def _of_boxes(head: bytes) -> ForeignFile | None:
+def _of_boxes(head: bytes) -> _ForeignFile | None:
     found = brands(head)
     if set(found) & set(AVIF_BRANDS):
         return None
     if not found:
-        return ForeignFile("a QuickTime video", "name it .mov") if head[4:8] in (b"moov", b"mdat", b"wide") else None
+        return _ForeignFile("a QuickTime video", "name it .mov") if head[4:8] in (b"moov", b"mdat", b"wide") else None
     if found[0] == b"crx ":
-        return ForeignFile("a raw picture of a camera (CR3)", _CONVERT)
+        return _ForeignFile("a raw picture of a camera (CR3)", _CONVERT)
     if found[0] in _HEIC:
-        return ForeignFile("a HEIC picture", _CONVERT)
-    return ForeignFile("an MP4 or QuickTime video", "name it .mp4")
+        return _ForeignFile("a HEIC picture", _CONVERT)
+    return _ForeignFile("an MP4 or QuickTime video", "name it .mp4")
 
 
-def _of_riff(head: bytes) -> ForeignFile | None:
+def _of_riff(head: bytes) -> _ForeignFile | None:
     if head[:4] != b"RIFF" or head[8:12] == b"WEBP":
         return None
     if head[8:12] == b"AVI ":
-        return ForeignFile("an AVI video", "name it .avi")
-    return ForeignFile("a WAV file" if head[8:12] == b"WAVE" else "a RIFF file, but no WebP", _GIVE)
+        return _ForeignFile("an AVI video", "name it .avi")
+    return _ForeignFile("a WAV file" if head[8:12] == b"WAVE" else "a RIFF file, but no WebP", _GIVE)
 
 
-def _of_text(head: bytes) -> ForeignFile | None:
+def _of_text(head: bytes) -> _ForeignFile | None:
     if head[:2] in (b"\xff\xfe", b"\xfe\xff"):
         head = head.decode("utf-16", "replace").encode()
     text = head.removeprefix(b"\xef\xbb\xbf").lstrip().lower()
     if re.match(rb"p[1-7fx]\s", text):
-        return ForeignFile("a PNM picture (PBM, PGM, PPM, PAM)", _CONVERT)
+        return _ForeignFile("a PNM picture (PBM, PGM, PPM, PAM)", _CONVERT)
     if re.match(rb"(<\?xml.*?)?(<!--.*?-->\s*|<!doctype svg.*?>\s*)*<svg[\s>]", text, re.DOTALL):
-        return ForeignFile("an SVG drawing", _CONVERT)
+        return _ForeignFile("an SVG drawing", _CONVERT)
     said = answer(text)
     if said == "html" or b"<html" in text:
-        return ForeignFile("an HTML page", _FETCH)
+        return _ForeignFile("an HTML page", _FETCH)
     if text.startswith(b"<"):
-        return ForeignFile("an XML text", _FETCH)
+        return _ForeignFile("an XML text", _FETCH)
     if said == "json":
-        return ForeignFile("a JSON text", _FETCH)
+        return _ForeignFile("a JSON text", _FETCH)
     if re.fullmatch(rb"[\t\n\r\x20-\x7e]{8,}", text):
-        return ForeignFile("a text", _FETCH)
+        return _ForeignFile("a text", _FETCH)
     return None

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from shards.base.errors import MediaError
 from shards.media.videos.video import decode_packet, demux, gives_frame
 
 if TYPE_CHECKING:
@@ -72,6 +73,15 @@ class Screen:
             return self._shown(self._context.decode(None))
         except FFmpegError:
             return []
+
+    def no_frame(self) -> MediaError:
+        """The error for a stream of which everything was fed and nothing is shown."""
+        if self.num_fed and not self.num_keys:
+            return MediaError(f"none of its {self.num_fed} frames is a key frame, so none can be decoded")
+        if self.error is not None:
+            reason = getattr(self.error, "strerror", None) or self.error
+            return MediaError(f"damaged before the first frame: {reason}")
+        return MediaError("no frame can be decoded")
 
     def _shown(self, frames: list[VideoFrame]) -> list[VideoFrame]:
         if self.has_begun:

@@ -5,11 +5,10 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from shards.base.errors import MediaError
 from shards.media.limits import MAX_VIDEO_PIXELS, check_size
-from shards.media.rotation import Orientation
 
 if TYPE_CHECKING:
     from av import Packet, VideoFrame
@@ -119,20 +118,3 @@ def decode_packet(packet: Packet) -> list[VideoFrame]:
     if packet.size == 0 and (packet.pts is not None or packet.dts is not None):
         return []
     return packet.decode()
-
-
-def orientation(frame: VideoFrame) -> Orientation:
-    """The rotation that the display matrix of a decoded frame asks for, to the nearest quarter turn."""
-    import math
-
-    import numpy as np
-
-    matrix = frame.side_data.get("DISPLAYMATRIX")
-    if matrix is None:
-        return Orientation()
-    a, b, _, c, d = (int(value) for value in np.frombuffer(cast("bytes", matrix), "<i4", 5))
-    mirror = a * d - b * c < 0
-    if mirror:
-        a, b = -a, -b
-    # The matrix takes (1, 0), one pixel to the right, to (a, b); y points down.
-    return Orientation(mirror, round(math.atan2(-b, a) / (math.pi / 2)) % 4)

@@ -11,13 +11,13 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
-from shards.base.errors import MediaError
 from shards.media.facts import KeyFrame, MediaFacts
 from shards.media.limits import MAX_VIDEO_PIXELS, check_size
+from shards.media.rotation import Orientation
 from shards.media.videos.shown import Screen
 from shards.media.videos.time_marks import with_marks
 from shards.media.videos.timeline import Stamp, Timeline, timeline
-from shards.media.videos.video import demux, gives_frame, open_video, orientation
+from shards.media.videos.video import demux, gives_frame, open_video
 
 if TYPE_CHECKING:
     from av import VideoFrame
@@ -41,7 +41,9 @@ def probe_video(data: bytes) -> tuple[MediaFacts, list[KeyFrame]]:
         found = _read(container, stream)
         first = found.first
         check_size(first.width, first.height, MAX_VIDEO_PIXELS)
-        width, height = (first.height, first.width) if orientation(first).swaps_sides else (first.width, first.height)
+        width, height = (
+            (first.height, first.width) if Orientation.of(first).swaps_sides else (first.width, first.height)
+        )
         codec = stream.codec_context.codec.canonical_name
         fps, shown = _line(found, stream)
         is_ordered = not stream.codec_context.has_b_frames or _are_reordered(found.stamps)
@@ -109,18 +111,8 @@ def _read(container: InputContainer, stream: VideoStream) -> _Found:
             # Of the packets so far each one gives a frame that is shown, or one that is not and comes before it.
             hidden = screen.num_fed - len(frames) - len(screen.rest())
     if first is None:
-        raise no_frame(screen)
+        raise screen.no_frame()
     return _Found(stamps or [Stamp(None, None, True, -1, 0)], first, min(max(hidden, 0), max(len(stamps) - 1, 0)))
-
-
-def no_frame(screen: Screen) -> MediaError:
-    """The error for a stream of which everything was fed and nothing is shown."""
-    if screen.num_fed and not screen.num_keys:
-        return MediaError(f"none of its {screen.num_fed} frames is a key frame, so none can be decoded")
-    if screen.error is not None:
-        reason = getattr(screen.error, "strerror", None) or screen.error
-        return MediaError(f"damaged before the first frame: {reason}")
-    return MediaError("no frame can be decoded")
 
 
 def _line(found: _Found, stream: VideoStream) -> tuple[float, Timeline]:

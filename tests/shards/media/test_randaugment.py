@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shards.base.errors import ConfigError
-from shards.media.randaugment import Op, RandAugment, draw_ops
+from shards.media.randaugment import Op, RandAugment
 
 FACTORS = ("brightness", "contrast", "sharpness")
 configs = st.builds(
@@ -24,7 +24,7 @@ configs = st.builds(
 
 def drawn(num_draws: int = 400, size: int = 224, **config: object) -> list[tuple[Op, ...]]:
     made = RandAugment.model_validate(config)
-    return [draw_ops(made, size, np.random.default_rng(seed)) for seed in range(num_draws)]
+    return [made.draw(size, np.random.default_rng(seed)) for seed in range(num_draws)]
 
 
 def strengths(draws: list[tuple[Op, ...]]) -> dict[str, set[float]]:
@@ -36,8 +36,8 @@ def strengths(draws: list[tuple[Op, ...]]) -> dict[str, set[float]]:
 
 @given(configs, st.integers(1, 400), st.integers(0, 2**32))
 def test_operations_are_few_and_within_their_limits(config: RandAugment, size: int, seed: int) -> None:
-    ops = draw_ops(config, size, np.random.default_rng(seed))
-    assert ops == draw_ops(config, size, np.random.default_rng(seed))
+    ops = config.draw(size, np.random.default_rng(seed))
+    assert ops == config.draw(size, np.random.default_rng(seed))
     assert len(ops) <= config.num_ops
     if config.space == "video":
         assert len({op.name for op in ops}) == len(ops)
