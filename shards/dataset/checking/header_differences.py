@@ -13,7 +13,7 @@ class Difference(NamedTuple):
     """A member that is missing or other than expected, or an entry of the tar that is not expected."""
 
     number: int | None
-    """Of the expected member; None for an entry that is not expected."""
+    """Number of the expected member; None for an entry that is not expected."""
     expected: str
     found: str
     entry: Entry
@@ -63,7 +63,7 @@ def _shown(entry: Entry) -> str:
 
 
 def _is_sample_member(name: str) -> bool:
-    """Whether WebDataset would take a member of this name for part of a sample."""
+    """True if WebDataset reads a member of this name as part of a sample."""
     base = name.rsplit("/", 1)[-1]
     key, dot, ext = base.partition(".")
     return bool(key and dot and ext) and not (key.startswith("__") and key.endswith("__"))

@@ -27,7 +27,7 @@ class Problem:
 
 @dataclass(slots=True)
 class ShardReport:
-    """What a check found in one shard."""
+    """The problems of one shard, and the samples that cannot be used."""
 
     shard: str
     num_samples: int

@@ -57,7 +57,7 @@ class ShardMembers:
 
     @property
     def verifiable(self) -> bool:
-        """Whether every member has a checksum."""
+        """True if every member has a checksum."""
         return self.fits and None not in self.checksum
 
     def facts(self, row: int) -> MediaFacts:

@@ -1,4 +1,4 @@
-"""What earlier runs over the same tars left: a finished index, or the records of a run that was stopped.
+"""Results of earlier runs over the same tars: a finished index, or the records of a run that was stopped.
 
 Both are used only if they were made with the same options for the same place; otherwise every tar is read again.
 """

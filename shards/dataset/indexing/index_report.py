@@ -1,4 +1,4 @@
-"""What a run of the indexer did, in counts."""
+"""The report of a run of the indexer, or of a merge of indexes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from shards.dataset.tars.reasons import Reasons
 
 @dataclass(slots=True, kw_only=True)
 class IndexReport(Report):
-    """What a run did; rows are the samples in the tars that are indexed."""
+    """Counts of a run; rows are the samples in the tars that are indexed."""
 
     root: str
     """Folder or URL of the tars."""

@@ -34,7 +34,7 @@ TOOL = "shards index"
 
 
 class Piece(NamedTuple):
-    """What one shard adds to an index."""
+    """The part of an index that one shard makes up."""
 
     entry: ShardEntry
     state: str
@@ -108,7 +108,7 @@ def pieces_of(opened: Index) -> dict[str, Piece]:
 
 
 def is_own(dataset: Mapping[str, Any]) -> bool:
-    """Whether a dataset.json was written by indexing, over tars that others wrote; such an index may be replaced."""
+    """True if a dataset.json was written by indexing tars that others wrote; such an index may be replaced."""
     provenance = dataset.get("provenance")
     return isinstance(provenance, dict) and provenance.get("tool") == TOOL
 

@@ -40,7 +40,7 @@ class TarTask(NamedTuple):
     path: str
     """Local path of the record to write."""
     roots: tuple[str, ...] = ()
-    """Where a web server may redirect to beside itself."""
+    """Places to which a web server may redirect beside itself."""
 
     def write_record(self, source: Source) -> str | None:
         """Read the tar and write its record; if the tar cannot be indexed, write nothing and return the reason."""

@@ -1,4 +1,4 @@
-"""What a tar holds: its regular files, and whatever else.
+"""The entries of a tar: regular files, and everything that cannot be read as one.
 
 Every name and every byte of a tar is a `Member`, a `Stray` or an error.
 """

@@ -80,7 +80,7 @@ def kind_of_folder(source: Source) -> str:
 
 
 def is_energon(folder: str) -> bool:
-    """Whether a local folder of tars has Energon's own files beside them."""
+    """True if a local folder of tars has Energon's own files beside them."""
     return os.path.isdir(os.path.join(folder, ".nv-meta"))
 
 

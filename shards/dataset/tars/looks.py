@@ -1,4 +1,4 @@
-"""What an index holds beyond the names and places of members."""
+"""The options of an index: checksums, media facts, and the rules of its members."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from shards.dataset.members.rules import MemberRules
 
 
 class Looks(NamedTuple):
-    """What an index holds beyond the names and places of members."""
+    """The options of an index, which always holds the names and places of members."""
 
     checksums: bool = True
     """Checksums of members and tars, and numbers of records; False: only headers are read."""

@@ -66,7 +66,7 @@ def _collect(read_at: ReadAt, position: int, where: str) -> tuple[list[bytes], l
 
 
 def _is_idle(data: bytes, where: str, position: int) -> bool:
-    """Whether a pax header changes neither name nor size of the next member."""
+    """True if a pax header changes neither name nor size of the next member."""
     return not pax_records(data, where, position).keys() & RENAMES
 
 

@@ -18,7 +18,7 @@ class TarError(PrintableError, ValueError):
 
 
 def fits(header: bytes) -> bool:
-    """Whether the checksum of a header is right."""
+    """True if the checksum of a header is right."""
     stored = header[148:156]
     # The checksum counts its own field as eight spaces; some old writers summed signed bytes.
     total = sum(header) - sum(stored) + 8 * 32

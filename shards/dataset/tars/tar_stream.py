@@ -82,7 +82,7 @@ class TarStream:
         self._seen[member.offset] = digest.intdigest() & 0xFFFFFFFF, b"".join(kept)
 
     def _is_kept(self, member: Member, ext: str) -> bool:
-        """Whether a reader would take this member, as far as the sample is known; bytes kept in vain are dropped."""
+        """True if a reader would take this member, as far as the sample is known; bytes kept in vain are dropped."""
         candidates = [*self._kept, (ext, member.offset)]
         found = find_members([name for name, _ in candidates], self._looks.rules)
         self._kept = [candidates[number] for number in found if number is not None]

@@ -37,7 +37,7 @@ class Walk:
         self._once = once
         self._position = 0
         self._archive = 0
-        """Where the current tar begins; joined tars follow each other in one file."""
+        """Position of the current tar; joined tars follow each other in one file."""
         self._ahead = (-1, b"")
         """(position, bytes) of a block that was read already."""
         self.found: list[Member] = []
@@ -160,7 +160,7 @@ class Walk:
         self._strays.append((len(self.found), Stray(name, offset, size, reason)))
 
     def _holds_bytes(self, start: int, size: int) -> bool:
-        """Whether bytes follow a hard link that has a size: pax allows it, in other formats the size means nothing."""
+        """True if bytes follow a hard link that has a size: pax allows it, in other formats the size means nothing."""
         if start + size > self._length:
             return False
         block = self._block(start)
@@ -168,7 +168,7 @@ class Walk:
         return len(block) == BLOCK and block.count(0) < BLOCK and not fits(block)
 
     def _pass_sparse_maps(self, header: bytes, start: int) -> int:
-        """Where the bytes of a GNU sparse file begin: after the blocks that continue the map of its holes."""
+        """Position of the bytes of a GNU sparse file: after the blocks that continue the map of its holes."""
         goes_on = header[482]
         while goes_on:
             block = self._read_at(BLOCK, start)

@@ -1,10 +1,11 @@
-"""A claim on a prefix of a store: one run at a time writes there, as a lock does in a local folder.
+"""A claim on a prefix of a store, the counterpart of the lock of a local folder: one run at a time writes there.
 
-Promises: the claim is a file beside the unfinished work, made only where there is none; it says which process holds it
-and is renewed every minute. A claim is dead, and taken over, when its process is gone from this machine, or when it
-was not renewed for ten minutes by the clocks of the two machines; whoever held it learns that with its next file.
-Gives up: stores that cannot make a file only where there is none; there two runs that start in the same moment may both
-believe that they are first, until they renew their claims.
+Promises: the claim is a file beside the unfinished work, created only if there is none; it names the process that holds
+it and is renewed every minute. A claim is dead and may be taken over when its process no longer runs on this machine,
+or when it was not renewed for ten minutes by the clocks of the two machines; the run that lost it is told at its next
+file.
+Gives up: stores without conditional creation of files; there two runs that start at the same moment may both hold the
+claim until they renew it.
 """
 
 from __future__ import annotations
@@ -27,11 +28,14 @@ RENEW_SECONDS, DEAD_SECONDS = 60.0, 600.0
 
 
 class Taken(PrintableError):
-    """Another run holds the claim; the text says which."""
+    """Another run holds the claim; the text names it."""
 
 
 class Claim:
-    """files: of fsspec. path: of the claim there. renew_seconds: from one renewal to the next."""
+    """A claim that is held until `release`.
+
+    files: the fsspec file system of the store. path: of the claim file in it. renew_seconds: between renewals.
+    """
 
     def __init__(self, files: Any, path: str, renew_seconds: float = RENEW_SECONDS) -> None:
         self._files, self._path, self._renew_seconds = files, path, renew_seconds
@@ -42,12 +46,12 @@ class Claim:
         threading.Thread(target=self._renew, name="shards-claim", daemon=True).start()
 
     def check(self) -> None:
-        """Raise Taken where another run has taken it over."""
+        """Raise Taken if another run has taken the claim over."""
         if self._lost:
             raise Taken("another run took over here, as this one had not been heard of; wait for it")
 
     def release(self) -> None:
-        """Leave the place to others."""
+        """Remove the claim, so that others may write."""
         if not self._ended.is_set():
             self._ended.set()
             if not self._lost and self._is_mine():
@@ -62,7 +66,7 @@ class Claim:
             self._files.pipe_file(self._path, self._content(), mode="create")
         except Exception:
             if self._read() is None:
-                raise  # it is not that one was there
+                raise  # the file could not be created, for another reason than that it exists
         found = self._read()
         if found is not None and found.get("run") != self._run:
             raise Taken(_who(found))
@@ -74,7 +78,7 @@ class Claim:
                 if self._lost:
                     return
                 self._files.pipe_file(self._path, self._content())
-            except Exception as error:  # whatever a store's client raises; the next minute may be better
+            except Exception as error:  # clients of stores raise errors of many kinds; the next renewal may succeed
                 _log.warning("the claim on %s could not be renewed (%s); it is tried again", self._path, error)
 
     def _is_mine(self) -> bool:
@@ -97,7 +101,7 @@ class Claim:
 
 
 def _check_dead(found: dict[str, Any]) -> None:
-    """Raise Taken unless the run that made a claim is gone."""
+    """Raise Taken unless the run that made a claim has ended."""
     pid, renewed = found.get("pid"), found.get("renewed")
     if found.get("machine") == _machine() and isinstance(pid, int):
         if _began(pid) != found.get("began"):
@@ -117,7 +121,7 @@ def _who(found: dict[str, Any]) -> str:
 
 
 def _machine() -> str:
-    """This boot of this machine, and the space in which its process numbers count."""
+    """Name of this boot of this machine and of its process namespace; empty if not known."""
     try:
         with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
             return f"{file.read().strip()} {os.readlink('/proc/self/ns/pid')}"
@@ -126,7 +130,7 @@ def _machine() -> str:
 
 
 def _began(pid: int) -> str:
-    """When a process began, as the kernel counts; empty where there is none."""
+    """Start time of a process in ticks of the kernel; empty if there is no such process."""
     try:
         with open(f"/proc/{pid}/stat", encoding="ascii", errors="replace") as file:
             return file.read().rpartition(")")[2].split()[19]

@@ -33,7 +33,7 @@ _CHECKED_BYTES = 1 << 23
 
 @dataclass(frozen=True, slots=True)
 class WriteSummary:
-    """What a conversion did. num_rows == num_samples + num_quarantined, always."""
+    """The counts of a finished conversion; num_rows == num_samples + num_quarantined."""
 
     num_rows: int
     num_samples: int

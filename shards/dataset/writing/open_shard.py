@@ -15,10 +15,10 @@ from shards.dataset.writing.write_error import naming
 
 
 class OpenShard:
-    """A shard that is being written aside, and the rows it has so far."""
+    """A shard that is being written aside."""
 
     def __init__(self, path: str) -> None:
-        # webdataset imports torch: seconds, once per conversion.
+        # Imported late: webdataset loads torch, which takes seconds.
         from webdataset import TarWriter
 
         self.path = path
@@ -37,7 +37,7 @@ class OpenShard:
         self.num_bytes += size
 
     def finish(self, name: str) -> tuple[list[SampleRow], ShardEntry]:
-        """Close and sync the tar, and read back where its members lie."""
+        """Close and sync the tar, and read the offsets of its members back; returns rows and entry of the shard."""
         with naming(self.path):
             self._tar.close()
             self._file.sync_and_close()
@@ -63,7 +63,7 @@ class OpenShard:
 
 
 class _HashingFile:
-    """The little of a file that TarWriter needs, with the checksum of what goes through."""
+    """A file for TarWriter that hashes its bytes while they are written."""
 
     def __init__(self, path: str) -> None:
         import xxhash
@@ -86,7 +86,7 @@ class _HashingFile:
         self._file.close()
 
     def drop(self) -> None:
-        """Close, and swallow what is still written: the file is thrown away."""
+        """Close, and ignore further writes: the file is thrown away."""
         self._dropped = True
         with suppress(OSError):  # on a full disk closing flushes and fails again
             self._file.close()

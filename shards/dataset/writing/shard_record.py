@@ -22,7 +22,7 @@ _KEY = b"part"
 
 @dataclass(frozen=True, slots=True)
 class ShardRecord:
-    """What a finished shard adds to the dataset."""
+    """The part of a dataset that one finished shard makes up: its entry, and the input rows that it covers."""
 
     entry: ShardEntry
     rows_done: int

@@ -1,4 +1,4 @@
-"""Output that could not be written: one error for whatever goes wrong, with the path and the remedy."""
+"""Turn failures of writing into one error with the path and the remedy."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _REMEDIES = {
 
 @contextmanager
 def naming(path: str) -> Iterator[None]:
-    """Turn whatever goes wrong while writing into a WriteError that names the path and the remedy."""
+    """Turn every failure inside the block into a WriteError that names the path and the remedy."""
     again = "then start the same command again: it goes on after the last finished shard"
     try:
         yield

@@ -2,8 +2,8 @@
 
 Promises:
 - A shard appears under its name whole or not at all (written aside, synced, renamed; for a URL, uploaded whole).
-- A conversion that was killed is taken up by making the same writer again and skipping `rows_done` rows. The result
-  is byte for byte that of an uninterrupted run, provided the rows come in the same order. A conversion of other
+- A conversion that was killed continues when the same writer is made again and `rows_done` rows are skipped. The result
+  is byte for byte that of an uninterrupted run, if the rows come in the same order. A conversion of other
   inputs into the same place is refused (name, limits and provenance are compared), and so is one over finished shards
   that are no longer what was written (by checksum; on a store by version first). The same conversion again, once it is
   finished, is AlreadyFinished: there is nothing to do.
@@ -13,9 +13,9 @@ Promises:
 Gives up: parallel writing into one dataset (a second local writer is refused), and atomic appearance on remote stores
 that show half-uploaded files (S3, GCS and HDFS-likes with rename do not; SFTP does).
 
-While it runs, OUT/unfinished/ holds conversion.json (what is being converted) and a small parquet file per finished
-shard; close() merges these into index.parquet, shards.parquet and quarantine.jsonl, writes dataset.json last, and
-removes them.
+While it runs, OUT/unfinished/ holds conversion.json (name, limits and provenance) and the record of each finished
+shard (shard_record.py); close() merges these into index.parquet, shards.parquet and quarantine.jsonl, writes
+dataset.json last, and removes them.
 """
 
 from __future__ import annotations
@@ -137,7 +137,7 @@ class DatasetWriter:
     # ------------------------------------------------------------ end
 
     def close(self) -> WriteSummary:
-        """Finish: last shard, index, dataset.json. Calling it again after a WriteError here is not possible; resume."""
+        """Write the last shard, the index and dataset.json. After a WriteError here only a new writer can finish."""
         self._check_open()
         if self._shard is not None:
             self._finish_shard()
@@ -186,7 +186,7 @@ class DatasetWriter:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if kind is None and self._state != "closed":
-            self.close()  # a broken writer says so here, should its WriteError have been caught inside the block
+            self.close()  # raises if the writer is broken and its WriteError was caught inside the block
         else:
             self.abort()
 
@@ -232,7 +232,7 @@ class DatasetWriter:
 
     @contextmanager
     def _breaking(self) -> Iterator[None]:
-        """After a failure in here the open shard is in doubt: drop it and refuse further use."""
+        """After a failure inside the block the open shard may be damaged: drop it and refuse further use."""
         try:
             yield
         except BaseException:
