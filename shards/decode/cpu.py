@@ -56,4 +56,4 @@ DECODERS: dict[str, Callable[[Media, ClipPlan], NDArray[np.uint8]]] = {
     "frames": _frames,
     "stored": _stored,
 }
-"""How clips of each kind of medium (shards/media/kinds.py) are decoded."""
+"""Decoders by kind of medium, with the names of shards/media/kinds.py."""

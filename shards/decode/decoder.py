@@ -1,4 +1,4 @@
-"""What a decoder is: a function of bytes, kind and clip plan."""
+"""Types of decoders: functions of bytes, kind and clip plan."""
 
 from __future__ import annotations
 

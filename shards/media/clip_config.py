@@ -61,7 +61,7 @@ class FrameConfig(Frozen):
 
 
 class ClipConfig(FrameConfig):
-    """How clips are cut from media."""
+    """Settings of how clips are cut from media."""
 
     num_frames: int = Field(ge=1, le=_MAX_FRAMES)
     """Frames of a clip."""

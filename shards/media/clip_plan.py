@@ -30,7 +30,7 @@ class ClipPlan:
     """(top, left, height, width) inside the resized frame, pixels."""
     flip: bool = False
     ops: tuple[Op, ...] = ()
-    """What RandAugment does to all frames, in this order; decoders leave it to shards/decode/augment.py."""
+    """Operations of RandAugment on all frames, in this order; shards/decode/augment.py applies them."""
 
     @property
     def shape(self) -> tuple[int, int, int, int]:

@@ -72,7 +72,7 @@ class PartialMedium:
         self.size = size
         self.key_frames = key_frames
         self.error: BaseException | None = None
-        """What `fetch` raised while a demuxer was reading; FFmpeg may swallow it."""
+        """The error that `fetch` raised while a demuxer was reading; FFmpeg may swallow it."""
         self._fetch, self._check = fetch, check
         self._pieces: list[tuple[int, bytes]] = []
         self._is_whole = False

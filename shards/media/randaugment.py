@@ -38,7 +38,7 @@ class RandAugment(Frozen):
     num_ops: int = Field(default=2, ge=1, le=10)
     """Operations drawn for a clip. One of the space is doing nothing."""
     level: float = Field(default=5, gt=0, le=10)
-    """How strong, 10 is the most: factors 1 +- 0.9, shears 0.3, shifts 10/224 of the clip's side, turns 30 degrees."""
+    """Strength, at most 10: factors 1 +- 0.9, shears 0.3, shifts 10/224 of the clip's side, turns 30 degrees."""
     space: Literal["video", "image"] = "video"
     """"video": ten operations, drawn without repetition, always applied. "image": eight (no contrast, no flip), drawn
     with repetition, each applied with probability 0.5."""

@@ -1,4 +1,4 @@
-"""What is often found in place of a file, told by its first bytes: one table for everybody who expected something else.
+"""Compressed files, archives and answers of servers found in place of a file, told by their first bytes.
 
 What to do about it is said where a tar (foreign.py), a picture (signatures.py) or weights were expected.
 """

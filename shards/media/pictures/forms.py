@@ -16,7 +16,7 @@ AVIF_BRANDS = (b"avif", b"avis")
 _EXTENSIONS = {"JPEG": "jpg", "PNG": "png", "GIF": "gif", "BMP": "bmp", "TIFF": "tif", "WebP": "webp", "AVIF": "avif"}
 
 READ = "JPEG, PNG, WebP or AVIF"
-"""What pictures of other forms are best converted to."""
+"""The forms to which other pictures are best converted."""
 
 
 class WrongKind(MediaError):

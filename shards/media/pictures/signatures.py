@@ -1,4 +1,4 @@
-"""What a file is instead of a picture that is read here, by its first bytes, and what to do with it.
+"""Name a file that is no picture read here by its first bytes, and say what to do with it.
 
 Promises: looks at the first kilobyte (and the last bytes, where TGA says what it is), never raises, and says nothing
 where it is not sure.
@@ -19,7 +19,7 @@ class _ForeignFile(NamedTuple):
     name: str
     """With its article, e.g. "a HEIC picture"."""
     remedy: str
-    """What to do with it, where a picture was expected."""
+    """The advice to a user who expected a picture."""
 
 
 _CONVERT = f"convert it to {READ}"

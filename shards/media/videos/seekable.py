@@ -1,4 +1,4 @@
-"""Which videos can be decoded from a key frame in the middle: containers, codecs, and GOP tables that make sense."""
+"""Videos that can be decoded from a key frame in the middle: containers, codecs, and GOP tables that make sense."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which frames of a video are shown: those that plain linear decoding gives, without what is damaged at the start.
+"""The frames of a video that are shown: those that plain linear decoding gives, without what is damaged at the start.
 
 Frames are numbered from the first that is shown. Not shown, and not counted, are frames before the first key frame that
 can be decoded, and frames stored behind it that refer to what is before it (leading pictures of an open GOP). Decoders

@@ -1,4 +1,4 @@
-"""When each frame of a video is shown, in the order of showing, from what a container says of its packets.
+"""The times at which the frames of a video are shown, in order, from what a container says of its packets.
 
 Promises: times never run backwards and no frame lasts absurdly long. A container's stamps are taken as they are, unless
 - they run backwards from one packet to the next as decoding goes (joined streams, a bogus stamp): what comes behind is
@@ -35,7 +35,7 @@ _USUAL_FPS = 25.0
 
 
 class Stamp(NamedTuple):
-    """What a container says of a packet that holds a frame. Times in ticks."""
+    """The stamps of a packet that holds a frame, as the container gives them. Times in ticks."""
 
     pts: int | None
     dts: int | None
@@ -53,7 +53,7 @@ class Timeline(NamedTuple):
     times: list[float]
     """Seconds on the clock of the stream."""
     end: float
-    """When the last one ends."""
+    """The end of the last one, seconds."""
     mended: bool
     """True if some stamps were not taken as they are."""
 
