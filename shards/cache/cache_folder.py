@@ -1,9 +1,9 @@
 """CacheFolder: the folder of a cache, its lock, and who may put files there: its owner, or the users of its group.
 
-Promises: files are opened and made by their name inside the folder that was checked, never through a link; a file that
-is no plain one, has another name elsewhere, or belongs to somebody who has no business here is not read and not
-written. A folder is made 0700; shared, 2775 with files 0664, whatever the umask.
-Gives up: users who may write to the folder of a shared cache trust each other; checksums tell what they damage.
+Promises: files are opened and created by their name inside the folder that was checked, never through a link; what is
+no regular file, has a second name (a hard link), or belongs to a user outside the cache is neither read nor written. A
+folder is created 0700; shared, 2775 with files 0664, whatever the umask.
+Gives up: users who may write to the folder of a shared cache trust each other; checksums show what they damage.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _log = logger(__name__)
 
 
 class CacheFolder:
-    """The folder, open and checked. It is made if it is not there."""
+    """The folder, open and checked. It is created if it does not exist."""
 
     def __init__(self, path: str, shared: Sharing | None = None) -> None:
         """shared: "group" for a cache that all users of the folder's group use; None for one user's own."""
@@ -43,11 +43,11 @@ class CacheFolder:
         try:
             self.fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         except PermissionError:
-            check(os.stat(path))  # says whose it is
+            check(os.stat(path))  # raises an error that says whose folder it is
             raise
         weakref.finalize(self, os.close, self.fd)
         if made and shared is not None:
-            with suppress(PermissionError):  # another process has made it
+            with suppress(PermissionError):  # another process of another user has created it meanwhile
                 os.fchmod(self.fd, 0o2775)
         about = os.fstat(self.fd)
         self._group = about.st_gid
@@ -59,7 +59,7 @@ class CacheFolder:
                 f"the cache folder {self.path} belongs to {_user(about.st_uid)}, this process runs as "
                 f"{_user(os.geteuid())}: a cache is one user's own; {_own(self.path)}, or share it: cache.shared: group"
             )
-        if about.st_mode & 0o022 and not about.st_mode & stat.S_ISVTX:  # where others can add files only
+        if about.st_mode & 0o022 and not about.st_mode & stat.S_ISVTX:  # with the sticky bit others can only add files
             _log.warning(
                 "the cache folder %s can be written by other users (mode %o): files of theirs are not used; "
                 "chmod go-w it, or share it with the users of its group (cache.shared: group)",
@@ -83,8 +83,10 @@ class CacheFolder:
             _log.warning("the cache folder %s can be written by all users (mode %o); chmod o-w it", self.path, mode)
 
     def open(self, name: str, flags: int) -> int:
-        """A file of the folder; with O_CREAT it is made if it is not there. Raises FileNotFoundError, OSError, and
-        CacheFolderError for what is a link or another's."""
+        """Open a file of the folder; with O_CREAT it is created if it does not exist.
+
+        Raises FileNotFoundError, OSError, and CacheFolderError for a link or a file of another user.
+        """
         flags |= os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
         try:
             try:
@@ -154,7 +156,7 @@ class CacheFolder:
         mode = 0o600 if self._shared is None else 0o664
         try:
             fd = open_fd(name, flags | os.O_CREAT | os.O_EXCL, mode, dir_fd=self.fd)
-        except FileExistsError:  # made just now by another process, or a link that leads nowhere
+        except FileExistsError:  # another process was faster, or it is a link that leads nowhere
             return self.open(name, flags & ~os.O_CREAT)
         if self._shared is not None:
             os.fchmod(fd, mode)  # whatever the umask
@@ -188,10 +190,12 @@ class CacheFolder:
 
 
 def _own(path: str) -> str:
+    """The remedy for a folder that is another user's."""
     return f"set cache.folder to a folder of your own on a local disk, not {path}"
 
 
 def _user(number: int) -> str:
+    """A user as an error names him: by name where the system knows one."""
     with suppress(KeyError):
         return f"user {pwd.getpwuid(number).pw_name}"
     return f"user {number}"
