@@ -2,6 +2,7 @@
 
 from .config import DatasetConfig as DatasetConfig
 from .config import LoaderConfig as LoaderConfig
+from .metrics import to_json_line as to_json_line
 from .metrics import to_prometheus as to_prometheus
 from .metrics import write_metrics as write_metrics
 from .run_accounting import RunAccounting as RunAccounting
