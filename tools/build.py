@@ -39,7 +39,7 @@ _FAULTS_OF_THE_FILE = (errno.ENOENT, errno.EACCES, errno.EPERM, errno.EISDIR, er
 
 
 @dataclass(slots=True, kw_only=True)
-class BuildReport(Report):
+class _BuildReport(Report):
     """The accounts of a build."""
 
     num_dropped: int = 0
@@ -60,7 +60,7 @@ def build(
     engine: Engine | None = None,
     profile: Profile | None = None,
     progress: Progress | None = None,
-) -> BuildReport:
+) -> _BuildReport:
     """Write `rows` (drawn lazily, in order) to the folder or URL prefix `out`, or go on with a killed build.
 
     source: name of the annotation file, for the reasons of the quarantine. limit: take the first rows only. profile:
@@ -69,7 +69,7 @@ def build(
     Raises ConversionError; WriteError and DatasetError from the writer; OSError for a fault of the machine. After an
     error the finished shards stay, and the same call goes on from there; once all is done it does nothing more.
     """
-    report = BuildReport(name=name, out=out)
+    report = _BuildReport(name=name, out=out)
     incoming = iter(rows) if limit is None else islice(rows, limit)
     first = next(incoming, None)  # before the writer is opened: an unusable annotation file leaves nothing at `out`
     if first is None:
@@ -99,7 +99,7 @@ class _Loaded:
     key_frames: KeyFrames
 
 
-def _tally_dropped(rows: Iterator[Row | BadRow], report: BuildReport) -> Iterator[Row | BadRow]:
+def _tally_dropped(rows: Iterator[Row | BadRow], report: _BuildReport) -> Iterator[Row | BadRow]:
     for row in rows:
         if isinstance(row, Row) and row.dropped:
             report.num_dropped += len(row.dropped)

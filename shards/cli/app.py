@@ -20,7 +20,7 @@ app = new_program()
 
 
 @app.callback()
-def shards() -> None:
+def _shards() -> None:
     """Look into datasets of tar shards, check them and measure them. Each verb's --help has an example.
 
     \b

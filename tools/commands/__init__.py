@@ -16,7 +16,7 @@ app = new_program()
 
 
 @app.callback()
-def tools() -> None:
+def _tools() -> None:
     """Make datasets of shards that the loader reads. `python -m tools build --help` has examples."""
 
 

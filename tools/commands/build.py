@@ -18,10 +18,10 @@ import typer
 from typer.core import TyperGroup
 
 from shards.base import complain
-from shards.cli import DEBUG_OPTION, JSON_OPTION, WRONG_USAGE, one_line_errors, print_examples, show_progress
+from shards.cli import DEBUG_OPTION, JSON_OPTION, WRONG_USAGE, one_line_errors, show_progress
 from tools.commands.profiles import PROFILE_OPTIONS, chosen_profile
 from tools.commands.signature import with_options
-from tools.commands.summary import STOPPED, check_quarantined, print_report
+from tools.commands.summary import STOPPED, finish
 from tools.datasets import DATASETS, find_dataset
 from tools.rows import OptionError
 
@@ -133,8 +133,12 @@ def _build(
                 profile=profile[1] if profile else None,
                 progress=progress,
             )
-    facts = [("records dropped", f"{report.num_dropped:,}")]
-    print_report(report, as_json, report.name, f"{report.out}/quarantine.jsonl", facts)
-    if not as_json:
-        print_examples("records dropped (each also in its sample's json)", report.dropped, report.num_dropped)
-    check_quarantined(report.num_quarantined, max_quarantined)
+    finish(
+        report,
+        as_json,
+        source=report.name,
+        quarantine=f"{report.out}/quarantine.jsonl",
+        max_quarantined=max_quarantined,
+        facts=[("records dropped", f"{report.num_dropped:,}")],
+        lists=[("records dropped (each also in its sample's json)", report.dropped, report.num_dropped)],
+    )

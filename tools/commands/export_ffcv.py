@@ -11,7 +11,7 @@ from shards.cli import (
     one_line_errors,
     show_progress,
 )
-from tools.commands.summary import check_quarantined, print_report
+from tools.commands.summary import finish
 from tools.rows import OptionError
 
 
@@ -58,6 +58,12 @@ def export_ffcv(
                 progress=progress,
                 roots=root or (),
             )
-    facts = [(f"frames ({report.mode})", f"{report.frames:,}")]
-    print_report(report, as_json, report.name, f"{report.out}.quarantine.jsonl", facts)
-    check_quarantined(report.num_failed, max_quarantined)
+    finish(
+        report,
+        as_json,
+        source=report.name,
+        quarantine=f"{report.out}.quarantine.jsonl",
+        max_quarantined=max_quarantined,
+        facts=[(f"frames ({report.mode})", f"{report.frames:,}")],
+        num_failed=report.num_failed,
+    )

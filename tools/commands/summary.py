@@ -14,10 +14,23 @@ STOPPED = "stopped; finished shards stay, the same command goes on after them"
 """Message after Ctrl-C."""
 
 
-def print_report(
-    report: Report, as_json: bool, source: str, quarantine: str, facts: Iterable[tuple[str, str]] = ()
+def finish(
+    report: Report,
+    as_json: bool,
+    *,
+    source: str,
+    quarantine: str,
+    max_quarantined: int | None,
+    facts: Iterable[tuple[str, str]] = (),
+    lists: Iterable[tuple[str, list[str], int]] = (),
+    num_failed: int | None = None,
 ) -> None:
-    """Print what came in and what became of it. quarantine: the file with all refused rows; facts: further lines."""
+    """Print what came in and what became of it; exit with code 1 above what --max-quarantined allows.
+
+    source: name of the input. quarantine: the file with all refused rows. facts: further lines of the table.
+    lists: further (heading, examples, number in all) below it.
+    num_failed: what max_quarantined is for, where that is not every quarantined row.
+    """
     rows = [("rows in", f"{report.num_rows:,}")]
     if report.num_resumed and not report.finished_before:
         rows.append(("  of an earlier run", f"{report.num_resumed:,}"))
@@ -32,10 +45,9 @@ def print_report(
     emit(report.to_dict(), as_json, facts_table(f"{source} -> {report.out}", rows))
     if not as_json:
         print_examples(f"quarantined (all in {quarantine})", report.examples, report.num_quarantined)
-
-
-def check_quarantined(num_quarantined: int, allowed: int | None) -> None:
-    """Exit with code 1 above what --max-quarantined allows."""
-    if allowed is not None and num_quarantined > allowed:
-        complain(f"{num_quarantined} rows are quarantined, --max-quarantined allows {allowed}; the reasons are above")
+        for heading, examples, count in lists:
+            print_examples(heading, examples, count)
+    failed = report.num_quarantined if num_failed is None else num_failed
+    if max_quarantined is not None and failed > max_quarantined:
+        complain(f"{failed} rows are quarantined, --max-quarantined allows {max_quarantined}; see {quarantine}")
         raise typer.Exit(PROBLEMS)

@@ -17,7 +17,7 @@ from shards.cli import (
 )
 from tools.commands.profiles import PROFILE_OPTIONS, chosen_profile
 from tools.commands.signature import with_options
-from tools.commands.summary import STOPPED, check_quarantined, print_report
+from tools.commands.summary import STOPPED, finish
 
 if TYPE_CHECKING:
     from tools.transcode import TranscodeReport
@@ -83,9 +83,14 @@ def _transcode(
                 progress=progress,
                 roots=root or (),
             )
-    out_file = f"{report.out}/quarantine.jsonl"
-    print_report(report, as_json, report.source, out_file, _facts(report))
-    check_quarantined(report.num_quarantined, max_quarantined)
+    finish(
+        report,
+        as_json,
+        source=report.source,
+        quarantine=f"{report.out}/quarantine.jsonl",
+        max_quarantined=max_quarantined,
+        facts=_facts(report),
+    )
 
 
 transcode = with_options(_transcode, profile_changes=PROFILE_OPTIONS)

@@ -29,7 +29,7 @@ from tools.rows import BadRow, OptionError
 
 
 @dataclass(slots=True, kw_only=True)
-class ExportReport(Report):
+class _ExportReport(Report):
     """The accounts of an export; quarantined rows are counted by stage: selection, read, decode, write."""
 
     mode: str
@@ -57,7 +57,7 @@ def export(
     engine: Engine | None = None,
     progress: Progress | None = None,
     roots: Sequence[str] = (),
-) -> ExportReport:
+) -> _ExportReport:
     """Write the samples of the dataset at `url` to the file `out`, which must not be there yet; if it is, made of the
     same samples in the same way, there is nothing to do.
 
@@ -69,7 +69,7 @@ def export(
         raise OptionError(f"--num-frames must lie in 1..{MAX_FRAMES}, found {num_frames}")
     FileWriter.check_installed()
     samples = Samples(url, num_frames, short_side, where, exclude, roots)
-    report = ExportReport(name=samples.name, out=out, mode=mode, num_frames=num_frames, short_side=short_side)
+    report = _ExportReport(name=samples.name, out=out, mode=mode, num_frames=num_frames, short_side=short_side)
     settings = samples.settings() | {"mode": mode, "quality": quality if mode == "jpg" else None}
     if os.path.exists(out) and _settings_of(out) == settings:
         _take_over_finished(report)
@@ -95,7 +95,7 @@ def export(
 
 
 def _convert(
-    report: ExportReport,
+    report: _ExportReport,
     samples: Samples,
     writer: FileWriter,
     lines: TextIO,
@@ -117,7 +117,7 @@ def _settings_of(out: str) -> object:
         return None  # not made by this program
 
 
-def _take_over_finished(report: ExportReport) -> None:
+def _take_over_finished(report: _ExportReport) -> None:
     """Fill in the accounts of a file that was finished before."""
     found = BetonReader(report.name, report.out, verify="never")
     with open(f"{report.out}.quarantine.jsonl", encoding="ascii") as file:
@@ -135,7 +135,7 @@ def _take_over_finished(report: ExportReport) -> None:
     report.bytes = os.path.getsize(report.out)
 
 
-def _check_file(report: ExportReport, samples: Samples, part: str, writer: FileWriter) -> None:
+def _check_file(report: _ExportReport, samples: Samples, part: str, writer: FileWriter) -> None:
     """Compare the accounts with what a reader finds in the file, and read all of it. Raises ConversionError."""
     found = BetonReader(samples.name, part, verify="never")
     report.num_samples, report.num_records = found.file.num_samples, int(found.counts.sum())

@@ -31,11 +31,11 @@ def test_what_nobody_caught_is_printable(tmp_path: Path) -> None:
     assert "Usage: python -m command" in shown and "--install-completion" in shown
 
 
-@pytest.mark.parametrize("name", ["shards", "tools"])
-def test_the_programs_complete_what_is_typed(name: str) -> None:
+@pytest.mark.parametrize(("name", "module"), [("shards", "shards.cli.app"), ("shards-tools", "tools.commands")])
+def test_the_programs_complete_what_is_typed(name: str, module: str) -> None:
     script = _run(
         sys.executable,
         "-c",
-        f"import sys; sys.argv = ['{name}', '--show-completion', 'bash']; from {name}.commands import main; main()",
+        f"import sys; sys.argv = ['{name}', '--show-completion', 'bash']; from {module} import main; main()",
     )
     assert script.returncode == 0 and "complete -o default -F" in script.stdout, script.stderr
