@@ -41,7 +41,9 @@ def test_qa_brings_its_classifier() -> None:
     model = loaded(conversion)
     assert conversion.config.num_classes == 7 and conversion.config.text.token_head == "none"
     text = model.encode_text(torch.tensor([[101, 7, 102]]), torch.ones(1, 3, dtype=torch.bool))
-    assert model.classify(text).shape == (1, 7)
+    vision = model.config.vision
+    frames = torch.zeros(1, vision.num_frames, vision.image_size, vision.image_size, 3, dtype=torch.uint8)
+    assert model.classify(model.fuse(text, model.encode_video(frames))).shape == (1, 7)
 
 
 @pytest.mark.parametrize("shapes", [layouts.alpro_retrieval, lambda s: layouts.alpro_qa(s, 7)])
