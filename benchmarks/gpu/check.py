@@ -22,7 +22,7 @@ class Check:
     """The decoder under check, and how many media it decoded in which way."""
 
     def __init__(self, gpu: bool) -> None:
-        from shards.decode.dali import Dali
+        from shards.decode.dali.dali import Dali
 
         self.gpu = gpu
         self.ways: Counter[str] = Counter()

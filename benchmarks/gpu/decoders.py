@@ -46,7 +46,7 @@ def _decode_for(seconds: float, threads: int, decode: Callable[[bytes, ClipPlan]
 
 
 def _dali(gpu: bool, ways: Counter[str]) -> Decoder:
-    from shards.decode.dali import Dali
+    from shards.decode.dali.dali import Dali
 
     if gpu:
         import torch

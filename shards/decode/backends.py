@@ -5,7 +5,7 @@ interpolation. A backend is imported when it is first asked for.
 
 cpu         FFmpeg and Pillow on threads. Frames are numpy arrays.
 dali-cuda   DALI on the GPU: NVDEC and nvJPEG. Frames are tensors there. Clips that it cannot decode correctly
-            go to `cpu` one by one, counted by reason (shards/decode/dali.py).
+            go to `cpu` one by one, counted by reason (shards/decode/dali/dali.py).
 dali-cpu    DALI's CPU operators, for tests of that path and machines without a GPU. Frames are numpy arrays.
 
 The setting `dali` means dali-cuda where torch sees a CUDA device, else dali-cpu; `auto` means dali-cuda or `cpu`.
@@ -61,7 +61,7 @@ def _dali(count: Count) -> Backend:
             "decode: dali needs NVIDIA DALI, which is not installed here; install the extra (pip install "
             "'mcg-streams[dali]'), or set decode to cpu or auto"
         )
-    from shards.decode.dali import Dali
+    from shards.decode.dali.dali import Dali
 
     no_gpu = _why_no_gpu()
     if no_gpu is not None:

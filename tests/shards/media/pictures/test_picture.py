@@ -15,7 +15,7 @@ import pytest
 from PIL import Image, ImageCms, ImageOps
 
 from shards.base.errors import MediaError
-from shards.decode.dali_pictures import check_picture
+from shards.decode.dali.pictures import check_picture
 from shards.decode.decoder import Unsuitable
 from shards.media.clip_plan import ClipPlan
 from shards.media.probe import probe

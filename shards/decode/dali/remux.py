@@ -18,8 +18,8 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, NamedTuple
 
 from shards.base.errors import MediaError
+from shards.decode.dali.stream_headers import check_one_size
 from shards.decode.decoder import Unsuitable
-from shards.decode.stream_headers import check_one_size
 from shards.media.rotation import Orientation
 from shards.media.videos.shown import Screen
 from shards.media.videos.timeline import Stamp, timeline

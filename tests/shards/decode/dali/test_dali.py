@@ -32,7 +32,7 @@ pytest.importorskip("nvidia.dali", reason="NVIDIA DALI is not installed (extra d
 from shards.base.errors import MediaError
 from shards.dataset.writing.writer import DatasetWriter
 from shards.decode.cpu import decode
-from shards.decode.dali import Dali
+from shards.decode.dali.dali import Dali
 from shards.loader.config import LoaderConfig
 from shards.loader.loader import Loader
 from shards.loader.metrics import to_json_line, to_prometheus
@@ -59,7 +59,7 @@ SHOWN = [
 ]
 SHOWN += [path for path in MEDIA if "mjpeg" in path.name]
 SIZE = (64, 96)
-REPOSITORY = Path(__file__).resolve().parents[3]
+REPOSITORY = Path(__file__).resolve().parents[4]
 
 
 class Counted:
@@ -381,7 +381,7 @@ def test_a_resume_under_another_decoder_is_told(mixed: Path, caplog: pytest.LogC
 
 def test_a_loader_left_early_ends_its_process_cleanly(mixed: Path) -> None:
     script = (
-        "import sys; from tests.shards.decode.test_dali import Loader, Path, _encode, _settings\n"
+        "import sys; from tests.shards.decode.dali.test_dali import Loader, Path, _encode, _settings\n"
         "loader = Loader(_settings(Path(sys.argv[1]), 'dali'), 0, 1, _encode)\n"
         "print(next(loader).frames.shape)\n"
     )
@@ -398,7 +398,7 @@ def test_hostile_containers_do_not_end_the_process(corpus: Path) -> None:
     assert len(names) >= 3
     script = (
         "import sys; from pathlib import Path\n"
-        "from shards.decode.dali import Dali; from shards.media.clip_plan import ClipPlan\n"
+        "from shards.decode.dali.dali import Dali; from shards.media.clip_plan import ClipPlan\n"
         "decode, plan = Dali(None, print), ClipPlan((0, 9), (48, 64), (0, 0, 48, 64))\n"
         "for name in sys.argv[1:]: decode(Path(name).read_bytes(), 'video', plan)\n"
     )

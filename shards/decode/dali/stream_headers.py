@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from shards.decode.dali.frame_sizes import SIZES
 from shards.decode.decoder import Unsuitable
-from shards.decode.frame_sizes import SIZES
 
 if TYPE_CHECKING:
     from av import Packet

@@ -7,7 +7,7 @@ import io
 import pytest
 from PIL import Image
 
-from shards.decode.dali_pictures import check_picture
+from shards.decode.dali.pictures import check_picture
 from shards.decode.decoder import Unsuitable
 
 

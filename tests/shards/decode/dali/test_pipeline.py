@@ -9,7 +9,7 @@ import pytest
 
 pytest.importorskip("nvidia.dali", reason="NVIDIA DALI is not installed (extra dali)")
 
-from shards.decode.dali_pipeline import ClipPipeline
+from shards.decode.dali.pipeline import ClipPipeline
 from shards.media.clip_plan import ClipPlan
 from tests.shards.decode.twins import MEDIA
 

@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shards.decode.cpu import decode
+from shards.decode.dali.remux import GPU_CODECS, remux
 from shards.decode.decoder import Unsuitable
-from shards.decode.remux import GPU_CODECS, remux
 from shards.media.clip_plan import ClipPlan
 from shards.media.probe import probe
 from shards.media.videos.video import demux, open_video

@@ -1,7 +1,7 @@
 """Decode clips with NVIDIA DALI: encoded bytes in, the planned frames out, on the GPU or with DALI's CPU operators.
 
 Promises: the frames of the plan and no others, scaled, cropped and mirrored inside the pipeline, uint8; values as the
-CPU decoder's up to colour conversion and interpolation (tests/shards/decode/test_dali.py states how near). Clips that
+CPU decoder's up to colour conversion and interpolation (tests/shards/decode/dali/test_dali.py states how near). Clips that
 DALI would decode wrongly, or refuses, go to the CPU decoder one by one, are counted by reason and moved to the same
 device.
 One pipeline of batch size 1 for each thread and kind of medium (dali_pipeline.py), made at the thread's first clip: as
@@ -26,10 +26,10 @@ from shards.base.errors import MediaError
 from shards.base.printing import logger
 from shards.decode.augment import apply_ops
 from shards.decode.cpu import decode as decode_on_cpu
-from shards.decode.dali_pictures import check_picture
-from shards.decode.dali_pipeline import ClipPipeline
+from shards.decode.dali.pictures import check_picture
+from shards.decode.dali.pipeline import ClipPipeline
+from shards.decode.dali.remux import remux
 from shards.decode.decoder import Count, Frames, Unsuitable
-from shards.decode.remux import remux
 from shards.media.clip_plan import ClipPlan
 from shards.media.frames import FramePictures
 from shards.media.medium import Media, whole
