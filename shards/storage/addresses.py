@@ -15,7 +15,7 @@ from urllib.parse import quote, unquote_to_bytes
 
 from shards.base.errors import AddressError
 from shards.base.redact import shown
-from shards.storage.web_address import WEB, authority_of, origin_of
+from shards.storage.stores.web_address import WEB, authority_of, origin_of
 
 STORES = (
     *("s3", "http", "https", "gs", "abfs", "hf", "oss", "sftp", "hdfs", "webhdfs", "memory"),

@@ -8,10 +8,10 @@ from concurrent.futures import Future
 from typing import Any, Literal, TypeVar
 
 from shards.base.counters import Counters
-from shards.storage.open_store import open_store
 from shards.storage.retries import Retries
 from shards.storage.source import CONNECTIONS, Stat
-from shards.storage.store import Waits
+from shards.storage.stores.open_store import open_store
+from shards.storage.stores.store import Waits
 
 TRAFFIC = ("stat", "list", "range", "part", "bytes", "retries", "seconds_throttled")
 """What a source counts in each process: requests by kind ("part": a range of a download), every attempt one, and the

@@ -17,12 +17,12 @@ from typing import Any, TypeVar
 from shards.base.counters import Counters
 from shards.base.errors import ChangedFile
 from shards.base.redact import shown
-from shards.storage import store as stores
 from shards.storage.addresses import checked, split_query
 from shards.storage.client import Client
-from shards.storage.request_failed import RequestFailed
 from shards.storage.source import Names, Pieces, Range, Stat, Stats, check_name, check_range
-from shards.storage.store import Answer, Waits
+from shards.storage.stores import store as stores
+from shards.storage.stores.request_failed import RequestFailed
+from shards.storage.stores.store import Answer, Waits
 
 _T = TypeVar("_T")
 

@@ -21,8 +21,8 @@ from shards.base.environment import number_from_environment
 from shards.base.errors import AccessDenied, ChangedFile, MissingFile, SourceError
 from shards.base.printing import logger
 from shards.base.redact import scrub
-from shards.storage.request_failed import RequestFailed
-from shards.storage.store import Waits
+from shards.storage.stores.request_failed import RequestFailed
+from shards.storage.stores.store import Waits
 
 if TYPE_CHECKING:
     from tenacity import Future, RetryCallState

@@ -14,7 +14,7 @@ from urllib.parse import unquote_to_bytes
 
 from shards.storage.addresses import check_address, is_remote, local_path, scheme_of, split_query
 from shards.storage.seal import is_sealed
-from shards.storage.web_address import WEB, origin_of
+from shards.storage.stores.web_address import WEB, origin_of
 
 _SAME_AS = {"s3a": "s3", "gcs": "gs", "abfss": "abfs", "az": "abfs"}
 """Schemes that are names of one store."""

@@ -11,7 +11,7 @@ from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import urlsplit
 
-from shards.storage.store import Waits
+from shards.storage.stores.store import Waits
 from tests.shards.far_folder import WAIT
 
 HURRY = Waits(pause=0.001, throttled=0.01, unlikely=0.2, warning=0.0)

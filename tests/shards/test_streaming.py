@@ -17,8 +17,8 @@ import pytest
 
 from shards.base.errors import AccessDenied, DatasetError, MissingFile, SourceError
 from shards.loader.loader import Loader
-from shards.storage import store as stores
 from shards.storage.open import open_source
+from shards.storage.stores import store as stores
 from tests.servers.proxy import FaultProxy, Faults
 from tests.servers.s3 import S3Server
 from tests.shards.foreign_tars import img2dataset_files, write_tar

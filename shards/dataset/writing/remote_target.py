@@ -22,7 +22,7 @@ class RemoteTarget:
     """A URL prefix, through fsspec; files are written in the temporary folder of this machine first."""
 
     def __init__(self, url: str) -> None:
-        from shards.storage.filesystem import open_filesystem
+        from shards.storage.stores.filesystem import open_filesystem
 
         self.address = url.rstrip("/")
         self.url = shown(self.address)

@@ -1,7 +1,7 @@
 """Decode clips with NVIDIA DALI: encoded bytes in, the planned frames out, on the GPU or with DALI's CPU operators.
 
 Promises: the frames of the plan and no others, scaled, cropped and mirrored inside the pipeline, uint8; values as the
-CPU decoder's up to colour conversion and interpolation (tests/shards/decode/dali/test_dali.py states how near). Clips that
+CPU decoder's up to colour conversion and interpolation (tests/shards/decode/dali/test_dali.py states how near). Clips
 DALI would decode wrongly, or refuses, go to the CPU decoder one by one, are counted by reason and moved to the same
 device.
 One pipeline of batch size 1 for each thread and kind of medium (dali_pipeline.py), made at the thread's first clip: as

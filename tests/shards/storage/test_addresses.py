@@ -15,7 +15,7 @@ from shards.loader.config import DatasetConfig
 from shards.storage.addresses import STORES, below, check_address, checked, local_path, parent, split_query
 from shards.storage.open import open_source
 from shards.storage.source import check_name
-from shards.storage.web_address import as_sent
+from shards.storage.stores.web_address import as_sent
 
 REFUSED = [
     *(f"{scheme}://x/y" for scheme in sorted(known_implementations) if scheme not in (*STORES, "file")),

@@ -9,7 +9,7 @@ import pytest
 from shards.base.errors import SourceError
 from shards.storage.addresses import STORES, below
 from shards.storage.open import open_source
-from shards.storage.web_address import as_sent
+from shards.storage.stores.web_address import as_sent
 
 
 def test_an_unknown_protocol_is_named() -> None:

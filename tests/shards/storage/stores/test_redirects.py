@@ -11,8 +11,8 @@ import pytest
 
 from shards.base.errors import SourceError
 from shards.storage.open import open_source
-from shards.storage.redirects import redirected
-from shards.storage.request_failed import RequestFailed
+from shards.storage.stores.redirects import redirected
+from shards.storage.stores.request_failed import RequestFailed
 from tests.shards.http_store import HttpStore
 from tests.shards.storage.conftest import DATA
 

@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from shards.storage.filesystem import open_filesystem, version_of
-from shards.storage.request_failed import RequestFailed
 from shards.storage.source import Names, Stat
-from shards.storage.store import Answer, Check, Write
+from shards.storage.stores.filesystem import open_filesystem, version_of
+from shards.storage.stores.request_failed import RequestFailed
+from shards.storage.stores.store import Answer, Check, Write
 
 
 class AnyStore:

@@ -11,9 +11,9 @@ from urllib.parse import urldefrag, urljoin
 
 from shards.base.redact import shown
 from shards.storage.addresses import check_address, scheme_of
-from shards.storage.request_failed import RequestFailed
 from shards.storage.roots import covers
-from shards.storage.web_address import WEB, origin_of, without_user
+from shards.storage.stores.request_failed import RequestFailed
+from shards.storage.stores.web_address import WEB, origin_of, without_user
 
 
 def redirected(address: str, location: str, roots: Sequence[str] = ()) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from shards.base.errors import SourceError
-from shards.storage.filesystem import open_filesystem, version_of
+from shards.storage.stores.filesystem import open_filesystem, version_of
 
 
 def test_an_unknown_kind_of_url_is_named_with_those_that_are_known() -> None:

@@ -14,14 +14,14 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from shards.storage.addresses import below, scheme_of, split_query
-from shards.storage.byte_range import ByteRange, read_body
-from shards.storage.filesystem import open_filesystem, version_of
-from shards.storage.redirects import redirected
-from shards.storage.request_failed import RequestFailed
 from shards.storage.source import Names, Stat
-from shards.storage.store import WAITS, Answer, Check, Waits, Write
-from shards.storage.web_address import as_sent, user_of, without_user
-from shards.storage.web_page import names_on_page
+from shards.storage.stores.byte_range import ByteRange, read_body
+from shards.storage.stores.filesystem import open_filesystem, version_of
+from shards.storage.stores.redirects import redirected
+from shards.storage.stores.request_failed import RequestFailed
+from shards.storage.stores.store import WAITS, Answer, Check, Waits, Write
+from shards.storage.stores.web_address import as_sent, user_of, without_user
+from shards.storage.stores.web_page import names_on_page
 
 _MOST_REDIRECTS = 10
 _REDIRECTS = (301, 302, 303, 307, 308)

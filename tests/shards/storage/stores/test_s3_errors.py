@@ -12,7 +12,7 @@ from shards.base.errors import AccessDenied, MissingFile, SourceError
 from shards.storage.open import open_source
 from shards.storage.remote import RemoteSource
 from shards.storage.source import Names
-from shards.storage.store import Waits
+from shards.storage.stores.store import Waits
 from tests.shards.http_store import HURRY, ONCE, HttpStore
 
 Ask = Callable[[RemoteSource], object]

@@ -6,7 +6,7 @@ import socket
 
 import pytest
 
-from shards.storage.request_failed import RequestFailed
+from shards.storage.stores.request_failed import RequestFailed
 
 
 @pytest.mark.parametrize(

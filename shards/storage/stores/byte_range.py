@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from typing import Any, NamedTuple
 
-from shards.storage.request_failed import RequestFailed
-from shards.storage.store import Write
+from shards.storage.stores.request_failed import RequestFailed
+from shards.storage.stores.store import Write
 
 _PIECE = 1 << 20
 """Bytes that are given to `write` at once."""

@@ -10,12 +10,12 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from shards.storage.byte_range import ByteRange, read_body
-from shards.storage.filesystem import open_filesystem, version_of
-from shards.storage.request_failed import RequestFailed
-from shards.storage.s3_errors import CHECK_VARIABLES, failing, is_expired, status_of
 from shards.storage.source import CONNECTIONS, Names, Stat
-from shards.storage.store import WAITS, Answer, Check, Waits, Write
+from shards.storage.stores.byte_range import ByteRange, read_body
+from shards.storage.stores.filesystem import open_filesystem, version_of
+from shards.storage.stores.request_failed import RequestFailed
+from shards.storage.stores.s3_errors import CHECK_VARIABLES, failing, is_expired, status_of
+from shards.storage.stores.store import WAITS, Answer, Check, Waits, Write
 
 
 class S3Store:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from shards.storage.web_address import as_sent, authority_of, origin_of, user_of, without_user
+from shards.storage.stores.web_address import as_sent, authority_of, origin_of, user_of, without_user
 
 
 def test_what_is_quoted_stays_and_what_no_url_may_hold_is_quoted() -> None:

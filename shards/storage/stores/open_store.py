@@ -6,9 +6,9 @@ import asyncio
 from collections.abc import Sequence
 
 from shards.storage.addresses import checked, scheme_of
-from shards.storage.fsspec_store import AnyStore
-from shards.storage.store import WAITS, Store, Waits
-from shards.storage.web_address import WEB
+from shards.storage.stores.fsspec_store import AnyStore
+from shards.storage.stores.store import WAITS, Store, Waits
+from shards.storage.stores.web_address import WEB
 
 
 def open_store(
@@ -23,11 +23,11 @@ def open_store(
     address = checked(address)
     scheme = scheme_of(address)
     if scheme in WEB:
-        from shards.storage.http import WebStore
+        from shards.storage.stores.http import WebStore
 
         return WebStore(address, roots, waits), get_loop()
     if scheme in ("s3", "s3a"):
-        from shards.storage.s3 import S3Store
+        from shards.storage.stores.s3 import S3Store
 
         return S3Store(address, waits), get_loop()
     return AnyStore(address), get_loop()

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from shards.storage.byte_range import ByteRange
-from shards.storage.request_failed import RequestFailed
+from shards.storage.stores.byte_range import ByteRange
+from shards.storage.stores.request_failed import RequestFailed
 
 
 @pytest.mark.parametrize(

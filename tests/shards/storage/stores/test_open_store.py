@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from shards.base.errors import AddressError
-from shards.storage.fsspec_store import AnyStore
-from shards.storage.http import WebStore
-from shards.storage.open_store import open_store
-from shards.storage.s3 import S3Store
+from shards.storage.stores.fsspec_store import AnyStore
+from shards.storage.stores.http import WebStore
+from shards.storage.stores.open_store import open_store
+from shards.storage.stores.s3 import S3Store
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from shards.storage.request_failed import RequestFailed
+from shards.storage.stores.request_failed import RequestFailed
 
 _REMEDIES = {
     "InvalidAccessKeyId": "AWS_ACCESS_KEY_ID is not known there",
