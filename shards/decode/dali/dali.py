@@ -4,7 +4,7 @@ Promises: the frames of the plan and no others, scaled, cropped and mirrored ins
 CPU decoder's up to colour conversion and interpolation (tests/shards/decode/dali/test_dali.py states how near). Clips
 DALI would decode wrongly, or refuses, go to the CPU decoder one by one, are counted by reason and moved to the same
 device.
-One pipeline of batch size 1 for each thread and kind of medium (dali_pipeline.py), made at the thread's first clip: as
+One pipeline of batch size 1 for each thread and kind of medium (pipeline.py), made at the thread's first clip: as
 many NVDEC sessions as the loader has threads, and one bad clip costs no other. Nothing is kept between clips.
 Frames are handed to torch or numpy without a copy: with DALI's dynamic executor an output is valid as long as somebody
 holds it (docstring of TensorGPU.__dlpack__; the other executors overwrite it).
