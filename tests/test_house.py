@@ -258,7 +258,6 @@ def test_rooms_import_only_from_rooms_below() -> None:
     assert not wrong, "\n".join(wrong)
 
 
-@pytest.mark.xfail(reason="the house is being moved")
 def test_no_circle_of_imports() -> None:
     """Imports inside functions and those for types only count as well."""
     arrows = {module: {other for _, other, _ in _modules_imported(file)} for module, file in MODULES.items()}
@@ -272,7 +271,6 @@ def test_no_circle_of_imports() -> None:
     assert not circle, "\n".join(["these import each other:", *circle])
 
 
-@pytest.mark.xfail(reason="the house is being moved")
 def test_mcg_and_tools_import_only_what_a_room_gives() -> None:
     faces = {"shards": _given("shards"), **{f"shards.{room}": _given(room) for room in LEVEL_OF}}
     wrong = [
@@ -304,7 +302,6 @@ def test_a_room_gives_what_its_modules_define(room: str) -> None:
     assert not wrong, "\n".join(wrong)
 
 
-@pytest.mark.xfail(reason="the house is being moved")
 def test_files_and_folders_stay_small() -> None:
     files = [*SOURCES, *_python_files("benchmarks"), "train.py"]
     lines = {file: len((ROOT / file).read_text(encoding="utf-8").splitlines()) for file in files}
@@ -317,17 +314,21 @@ def test_files_and_folders_stay_small() -> None:
     assert not crowded, f"flat folders of more than {MOST_FILES} files: " + ", ".join(crowded)
 
 
-@pytest.mark.xfail(reason="the house is being moved")
-def test_there_are_few_public_definitions() -> None:
-    public = sum(
-        isinstance(node, ast.FunctionDef | ast.ClassDef) and not node.name.startswith("_")
+def test_a_definition_that_only_its_own_file_uses_is_private() -> None:
+    """Tests count as users; errors need none, for whoever catches them is not here."""
+    pages = [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), *(ROOT / "shards").glob("*.md")]
+    pages += (ROOT / "shards").rglob("*.pyi")
+    files = [*map(ROOT.joinpath, ALL_FILES), *pages]
+    words = {path: set(re.findall(r"\w+", path.read_text(encoding="utf-8"))) for path in files}
+    wrong = [
+        f"{file}: {node.name}"
         for file in SOURCES
         for node in _tree(file).body
-    )
-    lines = sum(len((ROOT / file).read_text(encoding="utf-8").splitlines()) for file in SOURCES)
-    assert public <= 15 * lines / 1000, (
-        f"{public} public definitions in {lines} lines: make private what others need not"
-    )
+        if isinstance(node, ast.FunctionDef | ast.ClassDef) and not node.name.startswith("_")
+        if not (isinstance(node, ast.ClassDef) and any(_last_name(base).endswith("Error") for base in node.bases))
+        if not any(node.name in found for path, found in words.items() if path != ROOT / file)
+    ]
+    assert not wrong, "give these an underscore, or a user:\n" + "\n".join(wrong)
 
 
 def test_what_systems_share_names_none_of_them() -> None:

@@ -27,7 +27,7 @@ Gather = Callable[[list[Report]], list[Report]]
 
 
 @dataclass(frozen=True, slots=True)
-class Totals:
+class _Totals:
     """What became of the elements, all ranks together, since the accounting began."""
 
     elements: Accounting
@@ -53,7 +53,7 @@ class RunAccounting:
         self._passes = self._whole_passes()
         self.check()
 
-    def check(self) -> Totals:
+    def check(self) -> _Totals:
         """Compare all ranks now."""
         reports = self._gather([_since(self._before, _report(self._loader))])
         return _check_ranks(reports, self._before["cursor"]["positions"], training=self._loader.config.mode == "train")
@@ -65,7 +65,7 @@ class RunAccounting:
             self._passes = passes
             self.check()
 
-    def finish(self) -> Totals:
+    def finish(self) -> _Totals:
         """Check at the end; an evaluation must have planned every element."""
         totals = self.check()
         wanted = self._loader.num_elements - sum(self._before["cursor"]["positions"])
@@ -97,7 +97,7 @@ def _since(before: Report, now: Report) -> Report:
     return {**now, "elements": asdict(elements), "quarantine": quarantine}
 
 
-def _check_ranks(reports: Sequence[Report], begin: Sequence[int], training: bool) -> Totals:
+def _check_ranks(reports: Sequence[Report], begin: Sequence[int], training: bool) -> _Totals:
     """begin: the datasets' positions where the loaders were when they were new. Raises AccountingError."""
     first = reports[0]
     world_size = first["cursor"]["world_size"]
@@ -118,7 +118,7 @@ def _check_ranks(reports: Sequence[Report], begin: Sequence[int], training: bool
             f"the blend handed out {handed_out} elements, the ranks planned {total.planned}: "
             f"{[r['elements']['planned'] for r in reports]}"
         )
-    return Totals(total, quarantine)
+    return _Totals(total, quarantine)
 
 
 def _check_rank(each: Report, elements: Accounting, first: Report, training: bool) -> None:
