@@ -19,8 +19,8 @@ import pytest
 import torch
 
 from mcg.config import RunConfig, load_config
-from mcg.model.mcg import MCG
 from mcg.objectives.bundle import Bundle
+from mcg.text import open_texts
 from shards.dataset.writing.writer import DatasetWriter
 from shards.media.probe import probe
 from tests.end_to_end.small_runs import environment
@@ -115,7 +115,7 @@ def test_the_head_names_the_source_of_the_result(name: str) -> None:
 def test_at_full_size_a_model_has_the_parameters_of_the_facts(name: str) -> None:
     config = load_config(ROOT / name)
     with torch.device("meta"):
-        model = MCG(config.model, 30522 + 2)
+        model = config.model.build(open_texts(config.model).size)
         Bundle(model, config.objectives.build())
     assert sum(parameter.numel() for parameter in model.parameters()) == PARAMETERS[name]
 

@@ -29,6 +29,7 @@ class Objective(nn.Module):
         """Set the mode; a part whose parameters are all frozen, as a teacher's are, stays in evaluation mode."""
         super().train(mode)
         for part in self.children():
-            if not any(parameter.requires_grad for parameter in part.parameters()):
+            parameters = list(part.parameters())
+            if parameters and not any(parameter.requires_grad for parameter in parameters):
                 part.eval()
         return self

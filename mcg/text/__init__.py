@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from mcg.model.config import ModelConfig
 from mcg.text.layouts import Bert
 from mcg.text.texts import Texts
 
-LAYOUTS: dict[str, type[Bert]] = {"mcg": Bert}
-"""By model.name."""
+LAYOUTS: dict[str, Callable[[str | None], Texts]] = {"mcg": Bert}
+"""By model.name: from the vocabulary of the config to a layout."""
 
 
 def open_texts(config: ModelConfig) -> Texts:

@@ -8,13 +8,14 @@ from pathlib import Path
 
 import pytest
 
+from mcg.convert.families import TARGETS
 from mcg.model import MODELS
 from mcg.text import LAYOUTS, open_texts
 from tests.mcg.small_model import TEXTS, model_config
 
 
 def test_every_model_has_a_layout() -> None:
-    assert set(LAYOUTS) == set(MODELS)
+    assert set(LAYOUTS) == set(MODELS) == set(TARGETS)
 
 
 def test_the_vocabulary_is_that_of_the_config(tmp_path: Path) -> None:
