@@ -116,7 +116,7 @@ def test_shards_are_made_checked_and_listed_in_a_bucket(server: S3Server, proxy:
         done = call("tools", "build", "cc3m", *rows, "--out", out, "--json")
         assert done.returncode == 0, done.stderr
         told.append({**json.loads(done.stdout), "seconds": 0, "out": ""})
-    assert told[0] == told[1] and told[0]["shards"] > 1
+    assert told[0] == told[1] and told[0]["num_shards"] > 1
     files = sorted(file.name for file in (tmp_path / "cc3m").iterdir() if file.name != "dataset.json")
     there = open_source(f"{url}/cc3m")
     assert [name for name in there.list() if name != "dataset.json"] == files
@@ -124,7 +124,7 @@ def test_shards_are_made_checked_and_listed_in_a_bucket(server: S3Server, proxy:
     checked = call("shards", "verify", f"{url}/cc3m", "--decode", "--json")
     assert checked.returncode == 0, checked.stderr
     listed = call("shards", "ls", f"{url}/cc3m", "--limit", "0", "--lines")
-    assert len(listed.stdout.splitlines()) == told[0]["samples"]
+    assert len(listed.stdout.splitlines()) == told[0]["num_samples"]
 
 
 @pytest.mark.long
