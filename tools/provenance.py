@@ -17,7 +17,7 @@ def provenance_of(
     limit: int | None,
     profile: tuple[str, Profile] | None,
 ) -> dict[str, Any]:
-    """What dataset.json keeps of a build.
+    """The record of a build that dataset.json keeps.
 
     Files among the options are told by their content, folders (of media) by where they lie. profile: the media profile
     with its name.

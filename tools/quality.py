@@ -70,7 +70,7 @@ class Quality:
     ssim: float
     """Mean over all frames."""
     worst_ssim: float
-    """Of the worst frame."""
+    """SSIM of the worst frame."""
     bytes_before: int
     bytes_after: int
     clips_per_s_before: float

@@ -24,7 +24,7 @@ _MIN_FOR_FORM = 3
 
 
 class KnownColumns:
-    """What the values of each column of a file have in common."""
+    """The common form of the values in each column of a file."""
 
     def __init__(self, records: Iterable[Sequence[str]], num_columns: int) -> None:
         columns: list[list[str]] = [[] for _ in range(num_columns)]
@@ -39,14 +39,14 @@ class KnownColumns:
         self._says_something = any(form.says_something for form in self._forms)
 
     def hold_records(self, lines: Sequence[str], delimiter: str) -> bool:
-        """Whether a record that takes several lines has drawn in others."""
+        """True if a record that takes several lines has swallowed others."""
         like = [self._is_like_a_record(_cells(line, delimiter)) for line in lines if line.strip()]
         if self._says_something:
             return sum(like) > 1
         return any(before and after for before, after in pairwise(like))
 
     def end_too_early(self, lines: Sequence[str], fields: Sequence[str], delimiter: str) -> bool:
-        """Whether a record of several lines is none, and its first line would be one by itself: the quote that it opens
+        """True if a record of several lines is none, and its first line would be one by itself: the quote that it opens
         was closed by the one that opens a field of the next record."""
         is_record = len(fields) == len(self._forms) and self._is_like_a_record(fields)
         return not is_record and self._is_like_a_record(_cells(lines[0], delimiter))
@@ -64,7 +64,7 @@ class KnownColumns:
 
 
 class _Form:
-    """What the values of one column have in common: numbers, or words with digits in them (ids, addresses, times), of
+    """The common form of one column's values: numbers, or words with digits in them (ids, addresses, times), of
     some length and with some beginning; nothing, for captions."""
 
     def __init__(self, values: Sequence[str]) -> None:

@@ -15,11 +15,11 @@ from typing import Any, Literal
 from shards.base import PrintableError
 
 Part = Literal["vision", "text", "decoder", "heads"]
-"""What `parts:` of a source can ask for."""
+"""Values of `parts:` of a source."""
 Shapes = Mapping[str, tuple[int, ...]]
 """Shapes of weights by our names."""
 Resize = Literal["vector", "vocabulary", "token_types", "text_positions", "frames", "patches"]
-"""How a weight of another size is made to fit (resize.py)."""
+"""Methods that make a weight of another size fit (resize.py)."""
 
 
 class ConvertError(PrintableError, ValueError):
@@ -81,7 +81,7 @@ class Target:
     resizes: tuple[tuple[str, Resize], ...]
     """(our names as a regular expression, how their sizes are changed): those that may differ."""
     compare: Callable[[Shapes, Any], None]
-    """Of the shapes of a checkpoint and a model's config; raises ConvertError naming the setting that differs."""
+    """Compares a checkpoint's shapes with a model's config; raises ConvertError naming the setting that differs."""
 
     def section(self, name: str) -> Section | None:
         """The section of a weight."""

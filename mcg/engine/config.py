@@ -32,7 +32,7 @@ class EngineConfig(_Frozen):
 
 
 class ParameterGroup(_Frozen):
-    """How the parameters of one pattern are trained."""
+    """Training settings of the parameters that match one pattern."""
 
     lr_factor: float = Field(default=1.0, gt=0)
     """Learning rate as a multiple of optim.lr, at every step of the schedule."""
@@ -72,7 +72,7 @@ class OptimConfig(_Frozen):
 
 
 class CheckpointConfig(_Frozen):
-    """When checkpoints are saved, and how many are kept."""
+    """The interval between checkpoints and the number kept."""
 
     every_steps: int | None = Field(default=None, ge=1)
     """Optimiser steps between checkpoints; None saves only at the end and on SIGTERM."""

@@ -1,4 +1,4 @@
-"""What `compat: released` means for MCG and ALPRO: the bugs of their releases that published numbers depend on.
+"""The meaning of `compat: released` for MCG and ALPRO: the bugs of their releases that published numbers depend on.
 
 docs/mcg.md has the table with reasons, docs/facts/mcg_alpro.md (sections 0, 4.2, 4.5 and 6) the findings. Those of MCG
 alone begin with M, the others are ALPRO's too. "config": filled in here; "code": what has the key as its own `compat`

@@ -1,4 +1,4 @@
-"""What every room stands on: errors, the config base, safe text, secrets, processes and open files."""
+"""The foundation of every room: errors, the config base, safe text, secrets, processes and open files."""
 
 import lazy_loader
 

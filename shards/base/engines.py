@@ -23,7 +23,7 @@ LOOK_AHEAD = 2
 
 
 class Engine(Protocol):
-    """Where work is done."""
+    """Runs work on many items: in threads, or in processes."""
 
     def __call__(self, work: Callable[[Item], Result], items: Iterable[Item]) -> Generator[Result, None, None]:
         """The results of all items; closing it stops the work."""

@@ -40,7 +40,7 @@ def check_json(text: str) -> None:
 
 
 def _depth(text: str) -> int:
-    """How deep the brackets outside strings are nested."""
+    """Nesting depth of the brackets outside strings."""
     marks = np.frombuffer(_TEXTS.sub("", text).encode("ascii", "replace"), np.uint8)
     # [ ] are 91 and 93, { } are 123 and 125
     steps = np.isin(marks, (91, 123)).astype(np.int32) - np.isin(marks, (93, 125))

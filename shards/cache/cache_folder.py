@@ -138,7 +138,7 @@ class CacheFolder:
         return os.listdir(self.fd)
 
     def status(self, name: str) -> os.stat_result | None:
-        """What the system says of a file, or of a link itself; None where there is none."""
+        """The stat result of a file, or of a link itself; None where there is none."""
         try:
             return os.stat(name, dir_fd=self.fd, follow_symlinks=False)
         except FileNotFoundError:

@@ -23,7 +23,7 @@ from shards.cache.want_list import State, WantList
 from shards.storage.source import Names, Pieces, Range, Source, Stat, Stats, check_range
 
 _CAUSES = {"": "ranges_other", "failed": "ranges_other", "no room": "ranges_no_room"}
-"""What a range read counts as, by the state of its shard ("": nobody announced it)."""
+"""State of a shard -> the counter of its range reads ("": nobody announced it)."""
 _log = logger(__name__)
 
 

@@ -71,7 +71,7 @@ class ShardCache:
             )
 
     def path(self, identity: str) -> str:
-        """Where a whole shard lies, or would lie."""
+        """The path of a whole shard, be it there or not."""
         return os.path.join(self.folder, identity)
 
     def find(self, identity: str) -> CachedShard | None:

@@ -23,7 +23,7 @@ from shards.cache.shard_cache import ShardCache
 from shards.cache.want_list import State, Wanted, WantList
 
 COUNTS = ("hits", "ranges_cold", "ranges_no_room", "ranges_other", "parts", "bytes", "seconds_waited")
-"""What is counted; `Downloads.snapshot` says what each means."""
+"""Names of the counters; `Downloads.snapshot` says what each means."""
 _POLL_SECONDS = 0.05
 """Between two looks at a shard that another process brings."""
 _log = logger(__name__)

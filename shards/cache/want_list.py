@@ -41,9 +41,9 @@ class Wanted:
     state: State = "queued"
     error: Exception | None = None
     due: float = 0.0
-    """When to look again at a shard that another process brings, by the monotonic clock."""
+    """Monotonic time of the next look at a shard that another process brings."""
     patience: float = math.inf
-    """When to give up looking."""
+    """Monotonic time after which looking is given up."""
     parts: deque[tuple[int, int]] = field(default_factory=deque)
     """(offset, length) of the byte ranges that no thread has begun with."""
     in_flight: int = 0

@@ -1,4 +1,4 @@
-"""How every command of shards, tools and mcg ends: one table of exit codes, and an error as one line on stderr.
+"""The end of every command of shards, tools and mcg: one table of exit codes, and an error as one line on stderr.
 
 An error caused by the user, the data or the machine is one line; with --debug its traceback comes first. A bug always
 shows its traceback, so that a run of days need not be repeated to find it.

@@ -18,7 +18,7 @@ DEBUG_OPTION = typer.Option(False, "--debug", help="Show the traceback of an err
 
 
 def flag(name: str) -> str:
-    """How the option of a parameter is typed: num_clips is --num-clips."""
+    """The option of a parameter as it is typed: num_clips is --num-clips."""
     return "--" + name.replace("_", "-")
 
 

@@ -23,7 +23,7 @@ class Report:
     out: str
     num_rows: int = 0
     num_resumed: int = 0
-    """Of num_rows, those that an earlier run had dealt with."""
+    """Rows among num_rows that an earlier run had dealt with."""
     num_samples: int = 0
     num_records: int = 0
     """-1: not known (tars that were indexed by their headers)."""
@@ -31,10 +31,10 @@ class Report:
     quarantined: dict[str, int] = field(default_factory=dict)
     """Rows by kind of reason, the commonest first; of an index the commonest kinds, each by its first reason."""
     examples: list[str] = field(default_factory=list)
-    """Of quarantined rows."""
+    """Quarantined rows that are quoted."""
     num_shards: int = 0
     bytes: int = 0
-    """Of the files that hold the samples."""
+    """Bytes of the files that hold the samples."""
     seconds: float = 0.0
     finished_before: bool = False
     """The same conversion had been finished: nothing was done."""

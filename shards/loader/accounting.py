@@ -30,7 +30,7 @@ class Accounting:
 
     @classmethod
     def of_batch(cls, plan: Plan, batch: Batch, training: bool) -> Accounting:
-        """What became of the elements of one planned batch. Raises AccountingError."""
+        """The accounts of one planned batch. Raises AccountingError."""
         padded = plan.elements.count(None)
         failed = sum(bool(failures) for failures in batch.slot_failures)
         counts = cls(

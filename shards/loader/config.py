@@ -1,4 +1,4 @@
-"""What a loader reads and how, as frozen pydantic models that refuse unknown fields.
+"""Settings of a loader: frozen pydantic models that refuse unknown fields.
 
 The line under each field says what it means and its unit. What changes the sequence of elements is marked "(order)": a
 cursor saved under another value is refused.
@@ -34,7 +34,7 @@ class DatasetConfig(MemberSettings):
     weight: float = Field(default=1, gt=0, allow_inf_nan=False)
     """Share of turns in the blend; fractions are rounded to a total of 1000 (order); training only."""
     elements: Literal["record", "sample"] = "record"
-    """What one pass goes through once: every text record, or every sample with one record drawn per pass (order)."""
+    """The elements of one pass: every text record, or every sample with one record drawn per pass (order)."""
     repeat: int = Field(default=1, ge=1, le=100)
     """Times that one pass holds every element (order); training only."""
     where: str | None = None
@@ -80,15 +80,15 @@ class CacheConfig(Frozen):
     """Whole shards of remote datasets as files on a disk of this node, shared by all its processes."""
 
     folder: str = Field(min_length=1)
-    """Where, on a local disk; made if it is not there."""
+    """The cache's folder on a local disk; made if it is not there."""
     limit: ByteSize = Field(gt=0)
-    """What all files in it may take together, in bytes or as in "500GB"."""
+    """Size limit of all files in it together, in bytes or as in "500GB"."""
     shared: Literal["group"] | None = None
     """Who uses it: one user (the folder is 0700), or "group": all users of the folder's group (2775, files 0664)."""
     connections: int = Field(default=4, ge=1, le=64)
     """Requests of this rank for whole shards at the same time."""
     part_bytes: ByteSize = Field(default=ByteSize(32 << 20), ge=1 << 20)
-    """What one request asks for; a shard of up to two parts is one request."""
+    """Bytes that one request asks for; a shard of up to two parts is one request."""
 
 
 class LoaderConfig(Frozen):
@@ -101,7 +101,7 @@ class LoaderConfig(Frozen):
     mode: Literal["train", "eval"] = "train"
     """train: endless, failures substituted; eval: every element once, the last batch padded, nothing substituted."""
     unit: Literal["step", "sample"] = "step"
-    """What takes a turn of the blend: a batch of one dataset, or each slot of a mixed one (order); training only."""
+    """The unit of the blend's turns: a batch of one dataset, or each slot of a mixed one (order); training only."""
     seed: int = Field(default=0, ge=0, lt=2**32)
     """Seed of order and augmentation (order)."""
     streams: int = Field(default=16, ge=1, le=4096)
@@ -117,15 +117,15 @@ class LoaderConfig(Frozen):
     fetch_bytes: int = Field(default=256 << 20, ge=0)
     """Encoded bytes that may lie fetched before no further batch is begun."""
     cache: CacheConfig | None = None
-    """Where shards of remote datasets are kept; null: none are, and every sample is read from the store by itself."""
+    """Keeps shards of remote datasets; null: none are kept, and every sample is read from the store by itself."""
     on_growth: Literal["refuse", "append"] = "refuse"
-    """What to do with a cursor of a dataset that has gained shards behind the old ones. append: finish the pass under
+    """Treatment of a cursor of a dataset that has gained shards behind the old ones. append: finish the pass under
     way over the old ones and take all from the next pass on (docs/determinism.md); training only."""
     decode: Literal["auto", "cpu", "dali"] = "auto"
-    """What decodes: the CPU, or DALI on the GPU (extra dali); auto takes DALI where a GPU is, and says why. Without a
+    """The decoder: the CPU, or DALI on the GPU (extra dali); auto takes DALI where a GPU is, and says why. Without a
     GPU dali means DALI's CPU operators, which are there for tests (docs/gpu.md)."""
     verify: Literal["once", "always", "never"] = "once"
-    """When a member's checksum is compared: at its first read in this process, at every read, or not at all."""
+    """A member's checksum is compared at its first read in this process, at every read, or not at all."""
     pad_to_multiple: int = Field(default=8, ge=1)
     """Text arrays are padded to the longest of the rank's batch, rounded up to a multiple of this many entries."""
     max_failures: int | None = Field(default=None, ge=0)

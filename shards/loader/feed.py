@@ -30,13 +30,13 @@ if TYPE_CHECKING:
 
 
 class SampleReader(Protocol):
-    """What a loader needs of a reader; `Reader` and `BetonReader` document the methods. Threads may share it."""
+    """The reader as a loader uses it; `Reader` and `BetonReader` document the methods. Threads may share it."""
 
     @property
     def index(self) -> SelectionIndex: ...
     @property
     def source(self) -> Located:
-        """Where the samples lie."""
+        """The source of the samples."""
 
     @property
     def cache(self) -> CachedSource | None: ...
@@ -172,7 +172,7 @@ def _open_reader(
 
 
 def open_downloads(config: LoaderConfig) -> Downloads | None:
-    """What brings shards of the remote datasets into the cache; None without a cache or remote datasets."""
+    """The downloads of remote shards into the cache; None without a cache or remote datasets."""
     if config.cache is None or not any(is_remote(dataset.path) for dataset in config.blend):
         return None
     from shards.cache.downloads import Downloads
@@ -183,7 +183,7 @@ def open_downloads(config: LoaderConfig) -> Downloads | None:
 
 
 def traffic(feeds: Sequence[Feed], downloads: Downloads | None) -> dict[str, float]:
-    """What was asked of the stores and of the cache in this process."""
+    """Counts of what this process asked of the stores and of the cache."""
     counts: Counter[str] = Counter()
     for feed in feeds:
         counts.update(feed.reader.traffic())

@@ -66,7 +66,7 @@ class Loader:
         self.config, self.rank, self.world_size = config, rank, world_size
         self._training = config.mode == "train"
         self.downloads = open_downloads(config)
-        """What brings remote shards into the cache; None where nothing is cached."""
+        """Brings remote shards into the cache; None where nothing is cached."""
         self._opened: list[Feed] = []
         self.stats = Stats(partial(traffic, self._opened, self.downloads))
         backend = open_backend(config.decode, self.stats.count_decoded)
@@ -80,10 +80,10 @@ class Loader:
         self._start = RunPosition(0, (0,) * len(self._opened))
         self.stats.handed = HandedOver(self._start)
         self._loaded: HandedOver | None = None
-        """Where a state was loaded, as long as the loader stands there."""
+        """The place at which a state was loaded, as long as the loader stands there."""
         self._continued: HandedOver | None = None
-        """What the pipeline goes on from. It holds nothing that this does not make again, so whatever breaks into the
-        making of a batch leaves another one here than `stats.handed`, and the next call begins anew."""
+        """The state that the pipeline goes on from. If anything breaks into the making of a batch, this and
+        `stats.handed` differ, and the next call begins anew: the pipeline holds nothing that cannot be made again."""
         # Runs when the loader is dropped. It must not wait: the collector may run it in one of the pool's own threads.
         # At the end of the process the pool stops by itself. Nothing that it is given may lead back to the loader, as a
         # batch that failed does: its exception knows the frames that it came through.
@@ -96,7 +96,7 @@ class Loader:
 
     @property
     def _here(self) -> RunPosition:
-        """Before the next batch to hand over."""
+        """The place before the next batch to hand over."""
         return self.stats.handed.place
 
     @property
@@ -113,7 +113,7 @@ class Loader:
 
     @property
     def decoder(self) -> str:
-        """What decodes here and why it was taken, for a log."""
+        """The name of the decoder and the reason for it, for a log."""
         backend = self._pipeline.setup.backend
         return f"{backend.name}, because {backend.reason}"
 

@@ -48,17 +48,17 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class _Filed:
-    """What came to `Ledger.file`: one object, so that an interrupt leaves all of it or nothing."""
+    """All calls of `Ledger.file` so far: one object, so that an interrupt leaves all of it or nothing."""
 
     counts: Counter[tuple[str, str]] = field(default_factory=Counter)
-    """By dataset and stage, without those of the last call."""
+    """Failures by dataset and stage, without those of the last call."""
     last: tuple[Failure, ...] = ()
-    """A few, without those of the last call."""
+    """The last few failures, without those of the last call."""
     batch: int | None = None
     failures: tuple[Failure, ...] = ()
-    """Of the last call, and of which batch they are."""
+    """Failures of the last call; `batch` is the batch they belong to."""
     offset: int = 0
-    """Where the file ended before it."""
+    """The end of the file before the last call."""
 
     def all_last(self) -> tuple[Failure, ...]:
         return (*self.last, *self.failures)[-_NUM_LAST:]
@@ -84,7 +84,7 @@ class Ledger:
 
     @property
     def knows_any(self) -> bool:
-        """Whether there is a lasting failure at all."""
+        """True if there is any lasting failure."""
         return bool(self._known)
 
     @property
@@ -187,7 +187,7 @@ class Ledger:
 
 @dataclass(frozen=True, slots=True)
 class FailureBudget:
-    """How many failures a rank tolerates: a count at any time, a rate once enough elements were tried."""
+    """Limits on the failures of a rank: a count at any time, a rate once enough elements were tried."""
 
     max_count: int | None = None
     max_rate: float | None = None

@@ -21,14 +21,14 @@ if TYPE_CHECKING:
     from shards.loader.loader import Loader
 
 Report = dict[str, Any]
-"""What a rank tells the others: plain numbers and texts."""
+"""One rank's report to the others: plain numbers and texts."""
 Gather = Callable[[list[Report]], list[Report]]
 """This rank's list -> the lists of all ranks, concatenated in rank order, on every rank."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Totals:
-    """What became of the elements, all ranks together, since the accounting began."""
+    """Accounts of the elements of all ranks together since the accounting began."""
 
     elements: Accounting
     quarantine: dict[str, dict[str, int]]
@@ -78,7 +78,7 @@ class RunAccounting:
 
 
 def _report(loader: Loader) -> Report:
-    """What this rank has to tell."""
+    """This rank's report."""
     return {
         "rank": loader.rank,
         "cursor": loader.state_dict(),

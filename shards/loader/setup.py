@@ -25,12 +25,12 @@ from shards.read.sample import Sample
 RngFactory = Callable[[str], np.random.Generator]
 """purpose -> the generator of this element, pass and attempt for that purpose."""
 Encode = Callable[[Sample, RngFactory], EncodedClip]
-"""What a task makes of a sample; raises SampleError or MediaError for bad data."""
+"""A task's encoding of a sample; raises SampleError or MediaError for bad data."""
 
 
 @dataclass(frozen=True, slots=True)
 class Setup:
-    """What the stages of one loader work with."""
+    """Everything that the stages of one loader share."""
 
     config: LoaderConfig
     rank: int
@@ -47,7 +47,7 @@ class Setup:
         return self.config.mode == "train"
 
     def planner(self) -> Planner:
-        """What plans the batches of this rank."""
+        """The planner of this rank's batches."""
         orders, size = [feed.order for feed in self.feeds], self.config.batch_size
         if self.training:
             return TrainingPlanner(orders, self.blend, size, self.rank, self.world_size)

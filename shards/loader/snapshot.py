@@ -9,7 +9,7 @@ from shards.loader.accounting import Accounting
 from shards.loader.times import Times
 
 STAGES = ("read", "encode", "decode", "collate")
-"""What the threads do; one of these is to blame when the consumer waits."""
+"""Stages of the threads; one of these is to blame when the consumer waits."""
 WAIT = "wait"
 
 

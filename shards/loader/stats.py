@@ -1,4 +1,4 @@
-"""Where a loader's time goes, how full its queue is, and what became of every element.
+"""Statistics of a loader: its time by stage, the fill of its queue, and the accounts of its elements.
 
 Promises: bounded memory and less than about a microsecond per note, however long the run: each stage has a count, a
 sum and a histogram with eight buckets an octave, so quantiles are right to 6 %. Seconds of a stage are summed over
@@ -24,13 +24,13 @@ from shards.order.plan import RunPosition
 
 @dataclass(frozen=True, slots=True)
 class HandedOver:
-    """What a loader has handed over and where that leaves it: one object, put in place by one assignment, so that
-    position and accounts change together or not at all wherever an interrupt comes."""
+    """The place of a loader and the accounts up to it: one object, put in place by one assignment, so that both change
+    together or not at all wherever an interrupt comes."""
 
     place: RunPosition
-    """Before the next batch."""
+    """The place before the next batch."""
     num_batches: int = 0
-    """Since the loader was made, whatever places it was sent to."""
+    """Batches since the loader was made, whatever places it was sent to."""
     elements: Accounting = field(default_factory=Accounting)
 
 

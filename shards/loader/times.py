@@ -15,7 +15,7 @@ _NUM_BUCKETS = ((_LAST_BITS - _FIRST_BITS) << _SUB_BITS) + 2
 
 @dataclass(frozen=True, slots=True)
 class Times:
-    """What one stage took: how often it ran, over how many items, for how long."""
+    """Runs of one stage: their number, items and seconds."""
 
     items: int = 0
     """Elements, or batches for the stage `wait`."""

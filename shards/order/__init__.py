@@ -1,4 +1,4 @@
-"""Which element comes when: pure functions of (seed, sizes, position). Numbers only; opens nothing."""
+"""The order of elements: pure functions of (seed, sizes, position). Numbers only; opens nothing."""
 
 import lazy_loader
 

@@ -46,7 +46,7 @@ class Locations(NamedTuple):
 
 
 class ElementOrder(Protocol):
-    """What a loader needs of an order."""
+    """An order as a loader uses it."""
 
     num_elements: int
     streams: int

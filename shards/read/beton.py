@@ -79,7 +79,7 @@ def fields(num_frames: int) -> dict[str, FieldKind]:
 
 
 def row_type(num_frames: int) -> np.dtype[Any]:
-    """What the rows of such a file hold."""
+    """The type of a row of such a file."""
     return np.dtype([(name, _KINDS[kind][1]) for name, kind in fields(num_frames).items()], align=True)
 
 
@@ -136,7 +136,7 @@ class Beton:
         return self._read(self.rows["text"][row]).tobytes().removesuffix(b"\0")
 
     def text_damage(self, row: int) -> str | None:
-        """What is wrong with key and json of a sample, as far as the checksum tells."""
+        """The damage to key and json of a sample, as far as the checksum tells; None: intact."""
         found = checksum(*(self._read(self.rows[name][row]) for name in ("key", "text")))
         return _differ("its text", found, int(self.rows["text_sum"][row]))
 
@@ -148,7 +148,7 @@ class Beton:
         return data.reshape(int(picture["height"]), int(picture["width"]), 3) if picture["mode"] == RAW else data
 
     def frame_damage(self, row: int, number: int) -> str | None:
-        """What is wrong with a frame, as far as the checksum tells."""
+        """The damage to a frame, as far as the checksum tells; None: intact."""
         found = checksum(self.frame(row, number))
         return _differ(f"stored frame {number}", found, int(self.rows[f"sum_{number}"][row]))
 

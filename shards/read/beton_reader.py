@@ -133,7 +133,7 @@ class BetonReader:
         self.file = Beton(local_path(path))
         self._verify = verify
         self._verified = np.zeros((self.file.num_samples, self.file.num_frames + 1), np.bool_)
-        """Which frames were compared, and in the last column which texts. (A bit could be lost between threads.)"""
+        """True for frames that were compared; the last column is for texts. (A bit could be lost between threads.)"""
         self.index = _BetonIndex(self.file, *self._read_names())
         self.source = self.index.source
 
@@ -148,7 +148,7 @@ class BetonReader:
         return xxhash.xxh3_128_hexdigest(f"beton {self.file.digest}".encode())
 
     def fingerprints(self) -> Iterator[str]:
-        """Of the first shard, of the first two, and so on; only that of all is known."""
+        """The fingerprints of the first shard, of the first two, and so on; only that of all is known."""
         return iter([*[""] * (len(self.index.shards) - 1), self.fingerprint])
 
     def traffic(self) -> dict[str, float]:
@@ -156,11 +156,11 @@ class BetonReader:
         return {}
 
     def origin(self, shard: int, row: int) -> Origin:
-        """Where element number `row` of a shard comes from."""
+        """The origin of element number `row` of a shard."""
         return self.origin_of(shard, self._locate(shard, row)[0])
 
     def origin_of(self, shard: int, sample: int) -> Origin:
-        """Where sample number `sample` of a shard comes from."""
+        """The origin of sample number `sample` of a shard."""
         return Origin(self.name, self.index.shards.names[shard], self.file.key(self._row(shard, sample)))
 
     def fetch(self, shards: npt.ArrayLike, rows: npt.ArrayLike) -> list[Fetched | SampleError]:
@@ -212,7 +212,7 @@ class BetonReader:
         return frame if frame.ndim == 3 else frame.tobytes()
 
     def _is_due(self, row: int, number: int) -> bool:
-        """Whether the checksum of frame `number` of a row is to be compared; -1: that of its text."""
+        """True if the checksum of frame `number` of a row is to be compared; -1: that of its text."""
         return self._verify == "always" or (self._verify == "once" and not self._verified[row, number])
 
     def _row(self, shard: int, sample: int) -> int:

@@ -56,5 +56,5 @@ class Elements:
         return row if self.unit == "sample" else self._index.rows(shard).element(row)[0]
 
     def origin(self, shard: int, sample: int) -> Origin:
-        """Where a sample comes from."""
+        """The origin of a sample."""
         return Origin(self._name, self._index.shards.names[shard], self._index.rows(shard).keys[sample])

@@ -27,7 +27,7 @@ _FAR = 1 << 62
 
 
 class PartialFetch(NamedTuple):
-    """How one element is fetched of which not all bytes are."""
+    """The partial fetch of one element."""
 
     medium: PartialMedium
     texts: list[MemberRow | None]
@@ -47,7 +47,7 @@ class PartialReader:
         self._index, self._source, self._limit, self._verify = index, source, limit, verify
 
     def begin(self, shard: int, sample: int, size: int) -> PartialFetch | None:
-        """How to fetch a sample whose medium has this size; None: fetch it whole."""
+        """The partial fetch of a sample whose medium has this size; None: fetch it whole."""
         if size <= self._limit:
             return None
         found = self._medium_and_texts(shard, sample)

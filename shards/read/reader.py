@@ -71,7 +71,7 @@ class Reader:
         self.index.set_members(settings)
         self.rules = self.index.rules
         self._counts_fit = self.rules == indexed
-        """Whether the index counted the records that these rules give."""
+        """True if the index counted the records that these rules give."""
         self._elements = Elements(self.name, self.index, elements)
         self.source = self.index.shard_source
         self.cache: CachedSource | None = None
@@ -93,7 +93,7 @@ class Reader:
         self.source = self.cache = CachedSource(self.source, downloads, dict(facts))
 
     def traffic(self) -> dict[str, float]:
-        """What was asked of the store in this process: requests by kind, bytes, retries; empty for a local dataset."""
+        """Counts of this process's requests to the store by kind, bytes and retries; empty for a local dataset."""
         counts: Counter[str] = Counter()
         for source in {id(source): source for source in (self.index.source, self.index.shard_source)}.values():
             if is_remote(source.url):
@@ -114,15 +114,15 @@ class Reader:
         return self.index.fingerprint
 
     def fingerprints(self) -> Iterator[str]:
-        """Of the first shard, of the first two, and so on."""
+        """The fingerprints of the first shard, of the first two, and so on."""
         return self.index.shards.fingerprints()
 
     def origin(self, shard: int, row: int) -> Origin:
-        """Where element number `row` of a shard comes from."""
+        """The origin of element number `row` of a shard."""
         return self._elements.origin(shard, self._elements.sample_of(shard, row))
 
     def origin_of(self, shard: int, sample: int) -> Origin:
-        """Where sample number `sample` of a shard comes from."""
+        """The origin of sample number `sample` of a shard."""
         return self._elements.origin(shard, sample)
 
     def read(self, shard: int, row: int, draw: np.random.Generator) -> Sample:

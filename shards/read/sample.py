@@ -1,4 +1,4 @@
-"""What a sample is, and where it came from.
+"""A sample and its origin.
 
 A sample is one medium (a video clip or a picture, as encoded bytes) and the text records that belong to it (captions,
 or questions and answers). An element is one sample with one of its records: the unit of order, batch and count
@@ -23,7 +23,7 @@ _SHOWN_KEY = 256
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Where a sample lies: dataset name, shard file name, key inside the shard."""
+    """The origin of a sample: dataset name, shard file name, key inside the shard."""
 
     dataset: str
     shard: str

@@ -9,7 +9,7 @@ from shards.storage.source import Range, Source
 
 
 class ShardSizes:
-    """Which shards of a dataset were checked in this process."""
+    """Checks the size of each shard of a dataset once in a process."""
 
     def __init__(self, index: Index) -> None:
         self._index = index

@@ -20,16 +20,16 @@ _MAX_BYTES = np.array([MAX_MEDIA_BYTES, MAX_TEXT_BYTES, MAX_TEXT_BYTES])
 
 
 class Spans(NamedTuple):
-    """Where n elements lie that are read at once, sorted by shard."""
+    """The bytes of n elements that are read at once, sorted by shard."""
 
     shards: list[int]
-    """Each once."""
+    """Every shard once."""
     shard: list[int]
-    """(n,) of each element, as all that follow."""
+    """(n,) the shard of each element; all that follow are (n,) too."""
     sample: list[int]
     record: list[int | None]
     name: list[str]
-    """Of the shard."""
+    """The name of the shard."""
     start: list[int]
     length: list[int]
     """Bytes from the first member to the last; 0 for an element that needs a read of its own."""
@@ -44,7 +44,7 @@ class Spans(NamedTuple):
 def find_spans(
     index: Index, elements: Elements, verified: Verified, shard: NDArray[np.int64], row: NDArray[np.int64]
 ) -> Spans:
-    """What is to be read for elements number `row` of `shard`, which are sorted by shard; there is at least one."""
+    """The bytes to read for elements number `row` of `shard`, which are sorted by shard; there is at least one."""
     cuts = np.flatnonzero(np.diff(shard, prepend=-1)).tolist()
     slices = [(int(shard[a]), slice(a, b)) for a, b in zip(cuts, [*cuts[1:], len(shard)], strict=True)]
     index.prefetch(number for number, _ in slices)

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Verify = Literal["once", "always", "never"]
-"""When a checksum is compared: at the first read in a process, at every read, or not at all."""
+"""A checksum is compared at the first read in a process, at every read, or not at all."""
 
 
 class Verified:
@@ -19,10 +19,10 @@ class Verified:
         """num_samples: (S,) of each shard."""
         self._verify, self._num_samples = verify, num_samples
         self._bits: dict[int, bytearray] = {}
-        """Of the shards that were read."""
+        """Shard -> one bit for each of its samples; only shards that were read."""
 
     def are_due(self, shard: int, samples: list[int]) -> list[bool]:
-        """Whether the checksums of some samples are to be compared."""
+        """For each of some samples, True if its checksums are to be compared."""
         if self._verify != "once":
             return [self._verify == "always"] * len(samples)
         bits = self._bits_of(shard)

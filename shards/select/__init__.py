@@ -1,4 +1,4 @@
-"""Which samples of a dataset are used: `where`, `exclude`, `elements`."""
+"""Selection of the samples of a dataset to use: `where`, `exclude`, `elements`."""
 
 import lazy_loader
 

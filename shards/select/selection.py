@@ -45,7 +45,7 @@ class Located(Protocol):
 
 
 class SelectionIndex(Protocol):
-    """What a selection needs of a dataset, of shards (`Index`) or of another format."""
+    """A dataset as a selection uses it, of shards (`Index`) or of another format."""
 
     @property
     def source(self) -> Located: ...

@@ -14,7 +14,7 @@ from shards.storage.stores.open_store import open_store
 from shards.storage.stores.store import Waits
 
 TRAFFIC = ("stat", "list", "range", "part", "bytes", "retries", "seconds_throttled")
-"""What a source counts in each process: requests by kind ("part": a range of a download), every attempt one, and the
+"""Counters of a source in each process: requests by kind ("part": a range of a download), every attempt one, and the
 bytes, retries and seconds that came of them."""
 _T = TypeVar("_T")
 
@@ -26,7 +26,7 @@ class Client:
         self.store, self._loop = open_store(address, roots, waits)
         self.traffic = Counters(*TRAFFIC)
         self.said: dict[str, Stat] = {}
-        """What the store said of each file with the last range of it."""
+        """The store's answer about each file with the last range of it."""
         self.running: set[Future[Any]] = set()
         self._retries = Retries(address, deadline, waits, self.traffic)
         self._slots = asyncio.Semaphore(CONNECTIONS)

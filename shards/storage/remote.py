@@ -47,7 +47,7 @@ class RemoteSource:
         self.url = shown(self.address)
         self._clients: dict[int, Client] = {}
         self._seen: dict[str, Stat] = dict(seen or {})
-        """What the store said of each file when it was first read."""
+        """The store's answer about each file when it was first read."""
 
     @property
     def traffic(self) -> Counters:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 _DEADLINE_SECONDS = 300.0
 _DEADLINE_VARIABLE = "MCG_SOURCE_DEADLINE"
-"""How long a request is retried; the variable is read when a source is first used."""
+"""Seconds for which a request is retried; the variable is read when a source is first used."""
 _SLOWEST = 1 << 17
 """Bytes a second; a slower answer counts as one that hangs."""
 _LEAST_SECONDS = 1.0

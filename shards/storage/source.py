@@ -18,7 +18,7 @@ CONNECTIONS = 32
 
 
 class Stat(NamedTuple):
-    """What a store says about a file without sending it."""
+    """Facts that a store tells about a file without sending it."""
 
     size: int
     version: str

@@ -1,4 +1,4 @@
-"""Where an FFCV file is written: whole or not at all, by one process at a time."""
+"""The output file of an FFCV export: written whole or not at all, by one process at a time."""
 
 from __future__ import annotations
 

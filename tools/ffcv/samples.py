@@ -35,7 +35,7 @@ class Failure(BadRow):
 
     origin: Origin
     stage: str
-    """Where it failed: selection (left out by where or exclude), read, decode or write."""
+    """The stage that failed: selection (left out by where or exclude), read, decode or write."""
 
     @property
     def kind(self) -> str:

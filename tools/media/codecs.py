@@ -24,7 +24,7 @@ class _Codec(NamedTuple):
     worst: int
     """The largest constant rate factor."""
     tag: str
-    """What the MP4 calls it, so that all players know it; empty: the muxer's own choice."""
+    """Its name in the MP4, so that all players know it; empty: the muxer's own choice."""
 
     def options(self, quality: int, gop: int) -> dict[str, str]:
         """Options of the encoder: key frames at fixed distances, and no frame that refers to a later one."""

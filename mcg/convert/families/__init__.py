@@ -17,4 +17,4 @@ FAMILIES: dict[str, Family] = {
 """By name, in the order in which a checkpoint is compared with them."""
 
 TARGETS: dict[str, Target] = {"mcg": MCG_MODEL}
-"""How conversion sees each of our models, by `model.name`."""
+"""`model.name` -> the model as conversion sees it."""

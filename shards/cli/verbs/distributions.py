@@ -75,7 +75,7 @@ class Distribution:
 
 
 class Names:
-    """How often each name occurs, in bounded memory: the rare ones of very many become "other"."""
+    """Counts of names in bounded memory: the rare ones of very many become "other"."""
 
     def __init__(self, max_names: int = 1 << 16) -> None:
         self._max_names = max_names

@@ -44,7 +44,7 @@ class Dataset:
 
     @property
     def verified(self) -> bool:
-        """Whether the index holds checksums of every byte."""
+        """True if the index holds checksums of every byte."""
         return self.index.verified
 
 

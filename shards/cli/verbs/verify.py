@@ -87,7 +87,7 @@ class _Verification:
     dataset: str
     url: str
     verified: bool
-    """Whether the index has checksums."""
+    """True if the index has checksums."""
     quick: bool
     decode: bool
     num_shards: int = 0

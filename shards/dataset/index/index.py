@@ -74,10 +74,10 @@ class Index:
         self.shard_source = shard_source
         """The folder of the shards: that of the index, or the root that dataset.json names."""
         self.verified: bool = dataset.get("verified", True)
-        """Whether every member and shard has its checksum."""
+        """True if every member and shard has its checksum."""
         self.fingerprint: str = dataset["fingerprint"]
         self.rules = rules
-        """Which members of a sample are read; `set_members` changes what can be changed."""
+        """Rules that choose the members of a sample; `set_members` changes what can be changed."""
         self._groups = groups
         self._rows: OrderedDict[int, ShardRows] = OrderedDict()
         self._rows_held = 0
@@ -162,7 +162,7 @@ class Index:
 
     @property
     def has_key_frames(self) -> bool:
-        """Whether the index has GOP tables."""
+        """True if the index has GOP tables."""
         return self._groups.has_key_frames
 
     def gop_table(self, shard: int, row: int) -> KeyFrames | None:

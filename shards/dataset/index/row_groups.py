@@ -40,7 +40,7 @@ class RowGroups:
         self._source, self._shards, self._parquet, self._file = source, shards, parquet, file
         names = parquet.schema_arrow.names
         self.has_key_frames = set(KEY_FRAME_COLUMNS) <= set(names)
-        """Whether the index has GOP tables."""
+        """True if the index has GOP tables."""
         # GOP tables are large, and read only for the videos that need them.
         self._columns = [name for name in names if name not in KEY_FRAME_COLUMNS]
         group_rows = [parquet.metadata.row_group(i).num_rows for i in range(parquet.metadata.num_row_groups)]
@@ -135,7 +135,7 @@ class RowGroups:
         return group, int(self._shards.first_row[shard] - self._first[group])
 
     def _span(self, group: int) -> Span:
-        """What `rows` fetches of a row group; (0, 0) for one that was fetched already, or is damaged."""
+        """The bytes that `rows` fetches of a row group; (0, 0) if they were fetched already, or it is damaged."""
         if len(self._first) == 1:
             return 0, 0
         start, stop = self._parquet.span(group, self._columns)

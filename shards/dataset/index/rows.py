@@ -19,7 +19,7 @@ class MemberRow(NamedTuple):
     """A member: one file of a sample inside its shard."""
 
     ext: str
-    """What follows the first dot of the name, e.g. "mp4", "json"."""
+    """Extension: all after the first dot of the name, e.g. "mp4", "json"."""
     offset: int
     size: int
     checksum: int | None

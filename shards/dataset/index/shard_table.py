@@ -37,7 +37,7 @@ class ShardTable:
     checksums: list[str]
     first_row: NDArray[np.int64]
     states: list[str] | None = None
-    """What the store said about each tar (time or etag) when it was indexed; None if the index does not keep it."""
+    """Time or etag of each tar in its store when it was indexed; None if the index does not keep it."""
     num_quarantined: NDArray[np.int64] | None = None
 
     def __len__(self) -> int:

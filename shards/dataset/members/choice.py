@@ -1,4 +1,4 @@
-"""Which members of a sample are read: one as its medium, at most one json and one other text.
+"""Choice of the members of a sample to read: one as its medium, at most one json and one other text.
 
 Promises: this is the only place that decides it. `chosen_members` decides for the member columns of an index and
 `choose` for the names of one sample; both give the same answer for the same names and rules. Reasons and notes name the
@@ -77,7 +77,7 @@ def choose(extensions: Sequence[str], rules: MemberRules) -> Chosen:
 
 
 def notes_on(extensions: Sequence[str], chosen: Chosen, rules: MemberRules) -> Sequence[str]:
-    """What a user should know about the members of a sample that are left alone."""
+    """Notes for the user on the members of a sample that are not read."""
     key = tuple(extensions)
     if len(key) > _MOST_MEMBERS:
         return _passed_over(key, chosen.media, rules)

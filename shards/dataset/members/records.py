@@ -29,7 +29,7 @@ from shards.dataset.members.rules import MemberRules
 _TXT = None
 """The txt, among names of fields of the json."""
 _DEFAULT_FIELDS = ("caption", _TXT, "captions", "text", "conversations")
-"""Where a text is looked for if the rules name no field, the first that has one counts."""
+"""Fields searched for a text if the rules name none; the first that has one counts."""
 _NUM_NAMED, _SHOWN = 6, 60
 _TEXT_NAMES = ("caption", "question")
 """Fields that hold the text of a record of ours."""
@@ -40,9 +40,9 @@ class Texts(NamedTuple):
 
     records: list[dict[str, Any]]
     meta: dict[str, Any]
-    """What the json says about the sample as a whole."""
+    """Fields of the json about the sample as a whole."""
     notes: tuple[str, ...] = ()
-    """What was ignored."""
+    """Says what was ignored."""
 
 
 def parse_texts(json_text: bytes | None, txt: bytes | None, rules: MemberRules = MemberRules()) -> Texts:  # noqa: B008

@@ -63,7 +63,7 @@ KeyFrom = Literal["path", "name"]
 
 
 class MemberSettings(Frozen):
-    """What a config says about the members of a dataset; None: as its index says."""
+    """Settings of a config for the members of a dataset; None: as its index says."""
 
     media: Media | None = None
     """Members that may be the medium, best first, by extension as in "input.jpg" or by kind: video, frames, image, any
@@ -75,9 +75,9 @@ class MemberSettings(Frozen):
     """Members that hold the text, best first: a json (its fields) and another one (its content, the caption), which
     counts before the fields if it is named first."""
     key_until: KeyUntil | None = None
-    """Where in its name the key of a member ends. Fixed by the index."""
+    """The dot in a member's name at which its key ends. Fixed by the index."""
     key_from: KeyFrom | None = None
-    """Whether folders in a member's name belong to its key: path, or name. Fixed by the index."""
+    """path: folders in a member's name belong to its key; name: they do not. Fixed by the index."""
 
     def given(self) -> dict[str, Any]:
         """The settings that are not None."""
@@ -90,7 +90,7 @@ _FIXED = ("media", "key_until", "key_from")
 
 
 class MemberRules(Frozen):
-    """How samples are made of members; MemberSettings describes each rule."""
+    """Rules that make samples of members; MemberSettings describes each."""
 
     media: Media = BY_RANK
     text_field: _Names | None = None

@@ -15,7 +15,7 @@ MAX_FOOTER = 1 << 29
 _SMALL_FOOTER = 3 << 19
 """A footer of up to this many bytes stays below MAX_FOOTER whatever it holds; that of 1,024 row groups is smaller."""
 BYTES_PER_FIELD = 64
-"""What a footer takes in memory for each field and entry (measured: 45)."""
+"""Bytes of memory allowed for each field and entry of a footer (measured: 45)."""
 _OLD_HEADER = 100
 """Bytes that Arrow reads behind a column chunk of old writers, whose sizes leave out a header."""
 CODECS = ("uncompressed", "snappy", "gzip", "lzo", "brotli", "lz4_raw", "zstd", "lz4_raw")

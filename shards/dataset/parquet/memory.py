@@ -1,4 +1,4 @@
-"""How much memory a column chunk takes once it is read, an upper bound from the headers of its pages."""
+"""Memory that a column chunk takes once it is read: an upper bound from the headers of its pages."""
 
 from __future__ import annotations
 

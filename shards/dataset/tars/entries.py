@@ -36,7 +36,7 @@ class Stray(NamedTuple):
     size: int
     """Bytes that it occupies in the tar."""
     reason: str
-    """What it is, and what to do."""
+    """Says what it is, and what to do."""
 
 
 Entry = Member | Stray

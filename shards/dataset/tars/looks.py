@@ -15,4 +15,4 @@ class Looks(NamedTuple):
     media: bool = False
     """Media facts and GOP tables, for which every medium is opened."""
     rules: MemberRules = MemberRules()
-    """Which member of a sample is its medium, which are its texts."""
+    """Rules that choose the medium and the texts of a sample among its members."""

@@ -1,4 +1,4 @@
-"""What the stages of a loader make: slots, and the batch that they become."""
+"""The results of a loader's stages: slots, and the batch that they become."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Slot:
     arrays: dict[str, npt.NDArray[Any]] = field(default_factory=dict)
     meta: dict[str, Any] = field(default_factory=dict)
     failures: tuple[Failure, ...] = ()
-    """What was tried in vain for this slot, in order."""
+    """Failed attempts to fill this slot, in order."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -41,30 +41,29 @@ class Batch:
     """Each (B, *shape), where shape is the largest of the slots along every axis; the rest is zeros."""
     meta: list[dict[str, Any]]
     origins: list[Origin]
-    """Of what was handed over; in evaluation also of failed slots (`PADDING` for slots that only fill up)."""
+    """Origin of every element handed over, in evaluation also of failed ones (`PADDING` for slots that fill up)."""
     valid: npt.NDArray[np.bool_]
     """(B,) False for failed slots and padding, which training never has."""
     dataset: str | None
     """The dataset of the whole global batch, None when it is mixed."""
     slot_failures: list[tuple[Failure, ...]]
-    """Of each slot what was tried for it in vain, in order: several records of one sample may fail for several
-    reasons, which the origin does not tell apart."""
+    """Failed attempts of each slot, in order: several records of one sample may fail for several reasons, which the
+    origin does not tell apart."""
 
     def __len__(self) -> int:
         return len(self.origins)
 
     @property
     def failures(self) -> list[Failure]:
-        """Of all slots: in training what was substituted, in evaluation what is missing."""
+        """Failures of all slots: in training of substituted elements, in evaluation of missing ones."""
         return [failure for failures in self.slot_failures for failure in failures]
 
 
 @dataclass(frozen=True, slots=True)
 class Unfilled:
-    """What comes in place of a batch of training when a slot could be filled neither by its element nor by any of the
-    substitutes."""
+    """Stands in for a training batch when a slot could be filled neither by its element nor by any substitute."""
 
     slot_failures: list[tuple[Failure, ...]]
-    """Of each slot, as in a batch."""
+    """Failed attempts of each slot, as in a batch."""
     exhausted: tuple[Failure, ...]
-    """Of the first slot that could not be filled."""
+    """Failures of the first slot that could not be filled."""

@@ -32,7 +32,7 @@ class Encoded(NamedTuple):
     group: one thread fills them, one after the other, and can decode an equal clip once."""
 
     def take(self, number: int) -> Fetched | SampleError | None:
-        """What was fetched for a slot; this was the only reference to it."""
+        """Hand out what was fetched for a slot, and keep no reference to it."""
         fetched, self.elements[number] = self.elements[number], None
         return fetched
 

@@ -23,7 +23,7 @@ _Work = tuple[Callable[..., None], tuple[Any, ...]]
 
 
 class Answer(Generic[_T]):
-    """What one thread finds out, a value or an exception, for another one that waits for it."""
+    """One thread's result, a value or an exception, for another one that waits for it."""
 
     def __init__(self) -> None:
         self._given: SimpleQueue[tuple[_T, None] | tuple[None, BaseException]] = SimpleQueue()
@@ -62,12 +62,12 @@ class Pool:
 
     @property
     def is_elsewhere(self) -> bool:
-        """Whether this is a fork of the process that has the threads."""
+        """True in a fork of the process that has the threads."""
         return self.pid is not None and self.pid != os.getpid()
 
     @property
     def stopped(self) -> bool:
-        """Whether nothing more is to be begun; work that takes long looks at it between its steps."""
+        """True if nothing more is to be begun; work that takes long looks at it between its steps."""
         return self._line.stopped
 
     def start(self) -> None:
@@ -120,7 +120,7 @@ def _answer(answer: Answer[_T], function: Callable[..., _T], *arguments: Any) ->
 
 
 class _Line:
-    """What the threads know of their pool."""
+    """The state that the threads share with their pool."""
 
     def __init__(self) -> None:
         self.work: SimpleQueue[_Work | None] = SimpleQueue()

@@ -15,7 +15,7 @@ from shards.loader.stages.batch import Slot
 
 
 class Slots:
-    """What is there of the slots of a batch. Only the threads that decode take its lock, never the consumer's."""
+    """The slots of a batch filled so far. Only the threads that decode take its lock, never the consumer's."""
 
     def __init__(self, count: int) -> None:
         self.frames: NDArray[np.uint8] | None = None

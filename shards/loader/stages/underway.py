@@ -21,7 +21,7 @@ class Underway:
         self.slots = Slots(len(plan.elements))
         self.answer: Answer[Batch | Unfilled] = Answer()
         self.wanted = False
-        """Whether it may be decoded, as opposed to fetched only. Only the consumer's thread uses it."""
+        """True if it may be decoded, False if only fetched. Only the consumer's thread uses it."""
         self.abandoned = False
         self._expected_bytes = expected_bytes
         self._batch_bytes: int | None = None

@@ -1,4 +1,4 @@
-"""Where a web server may redirect a request: within its own host and port, or into a place that the user has named.
+"""Redirects that a web server may make: within its own host and port, or into a place that the user has named.
 
 A redirect is text from a server, so it must not lead to files of this machine, to other services of its network, or
 take a password to another host.

@@ -16,22 +16,22 @@ from shards.storage.source import Names, Stat
 
 
 class Waits(NamedTuple):
-    """How long a source waits for a store, in seconds."""
+    """Seconds that a source waits for a store."""
 
     connect: float = 5.0
-    """Until a connection stands."""
+    """Time limit for a connection to be made."""
     read: float = 20.0
-    """Between two pieces of an answer."""
+    """Time limit between two pieces of an answer."""
     pause: float = 0.1
-    """Before the second attempt, and up to twice as long before each later one (a random share of it)."""
+    """Pause before the second attempt, up to twice as long before each later one (a random share of it)."""
     longest: float = 10.0
     """The longest pause between two attempts, without what the store asks for itself."""
     throttled: float = 1.0
     """Like `pause`, where the store asks for fewer requests."""
     unlikely: float = 10.0
-    """How long a request is retried that will hardly ever succeed: an unknown host, no credentials."""
+    """Time for retries of a request that will hardly ever succeed: an unknown host, no credentials."""
     warning: float = 5.0
-    """How long requests fail before a warning, and the time between two warnings of a source."""
+    """Time that requests fail before a warning, and between two warnings of a source."""
 
 
 WAITS = Waits()

@@ -39,7 +39,7 @@ def origin_of(address: str) -> _Origin:
 
 
 def authority_of(address: str) -> str:
-    """What stands between :// and the path of an address: user, host and port."""
+    """The text between :// and the path of an address: user, host and port."""
     return re.split(r"[/?#]", address.partition("://")[2], maxsplit=1)[0]
 
 
