@@ -16,10 +16,10 @@ class _Lines(NamedTuple):
     """One record as it was read."""
 
     lines: list[str]
-    """As in the file, with line ends."""
+    """Lines as in the file, with line ends."""
     fields: list[str]
     error: str
-    """Why the lines are no record; empty if they are one."""
+    """The reason why the lines are no record; empty if they are one."""
 
 
 class CsvLines:

@@ -66,7 +66,7 @@ class Quality:
     frames: int
     """Number of frames that were compared."""
     psnr_db: float | None
-    """From the mean squared error over all frames; None: all frames are equal."""
+    """PSNR of the mean squared error over all frames; None: all frames are equal."""
     ssim: float
     """Mean over all frames."""
     worst_ssim: float

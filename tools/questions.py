@@ -35,7 +35,7 @@ class Question:
     """Further answers that count as right."""
 
     def flaw(self) -> str:
-        """Why the question cannot be used, or "" if it can."""
+        """The reason why the question cannot be used, or "" if it can."""
         named = [("question", self.question), ("answer", self.answer)]
         named += [(f"choice {number}", choice) for number, choice in enumerate(self.choices)]
         flaws = ((name, text_flaw(text)) for name, text in named)

@@ -52,7 +52,7 @@ class Row:
     ext: str = ""
     """Extension without dot, lower case; empty means: that of media_path."""
     dropped: tuple[str, ...] = ()
-    """Why further records of this medium are left out, each as "line 18: empty caption"."""
+    """Reasons why further records of this medium are left out, each as "line 18: empty caption"."""
 
     def __post_init__(self) -> None:
         assert (self.media_path is None) != (self.media is None), f"{self.record_id}: one of media_path and media"
@@ -134,7 +134,7 @@ def caption_records(captions: Any) -> tuple[tuple[dict[str, str], ...], tuple[st
 
 
 def text_flaw(text: Any) -> str:
-    """Why a text cannot be used, or "" if it can."""
+    """The reason why a text cannot be used, or "" if it can."""
     if text is None:
         return "empty"
     if not isinstance(text, str):

@@ -15,4 +15,4 @@ ANSWERINGS: dict[str, type[Answering]] = {
     "ranking": Ranking,
     "classification": Classification,
 }
-"""By task.answering."""
+"""`task.answering` -> its class."""

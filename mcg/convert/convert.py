@@ -1,4 +1,4 @@
-"""From a released state dict to the weights of one of our models, with an account of every key.
+"""Converts a released state dict to the weights of one of our models, with an account of every key.
 
 Values are checked: floating point, finite, and equal where two keys are one weight. What a system's weights are called
 and how they are resized is data of its families (rules.py); no model is named here.

@@ -24,7 +24,7 @@ from mcg.metrics.bootstrap import interval
 from mcg.wordnet import WordNet
 
 THRESHOLDS = (0.0, 0.9)
-"""Those that are reported: WUPS@0 and WUPS@0.9."""
+"""Thresholds that are reported: WUPS@0 and WUPS@0.9."""
 OFFICIAL = ("CW", "CH", "C", "TN", "TC", "T", "DB", "DC", "DL", "DO", "D", "all")
 """Columns of NExT-OE's table: types, and each group after its own."""
 GROUPS = {"C": ("CW", "CH"), "T": ("TN", "TP", "TC"), "D": ("DB", "DC", "DL", "DO")}

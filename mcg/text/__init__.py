@@ -9,7 +9,7 @@ from mcg.text.layouts import Bert
 from mcg.text.texts import Texts
 
 LAYOUTS: dict[str, Callable[[str | None], Texts]] = {"mcg": Bert}
-"""By model.name: from the vocabulary of the config to a layout."""
+"""`model.name` -> the function from the vocabulary of the config to a layout."""
 
 
 def open_texts(config: ModelConfig) -> Texts:

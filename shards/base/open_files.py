@@ -21,7 +21,7 @@ _MOST, _MOST_EACH = 4096, 128
 _LEAST = 8
 """Files that are kept open even where the process has few descriptors left."""
 _LOOK_AFTER = 64
-"""After so many opened files the budget is computed anew."""
+"""Opened files after which the budget is computed anew."""
 
 
 class OpenFile:

@@ -54,7 +54,7 @@ def end_unguarded_import() -> None:
 
 
 def _begin(started: Any) -> None:
-    """In a new process: report that it has started, and exit at once when the parent is gone."""
+    """Report that this new process has started, and exit at once when the parent is gone."""
     import multiprocessing
 
     parent = multiprocessing.parent_process()

@@ -25,7 +25,7 @@ from shards.cache.want_list import State, Wanted, WantList
 COUNTS = ("hits", "ranges_cold", "ranges_no_room", "ranges_other", "parts", "bytes", "seconds_waited")
 """Names of the counters; `Downloads.snapshot` says what each means."""
 _POLL_SECONDS = 0.05
-"""Between two looks at a shard that another process brings."""
+"""The time between two looks at a shard that another process brings."""
 _log = logger(__name__)
 
 
@@ -36,7 +36,7 @@ class Transfers:
         """changed: held while want lists change, and notified afterwards. patience: of `Downloads`."""
         self.counts = Counters(*COUNTS)
         self.reservations: set[Reservation] = set()
-        """Those of the shards that are being brought."""
+        """Reservations for the shards that are being brought."""
         self.is_closed = False
         self._cache, self._changed = cache, changed
         self._part_bytes, self._patience = part_bytes, patience

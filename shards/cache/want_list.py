@@ -74,7 +74,7 @@ class WantList:
         """shards: name -> (bytes, XXH3_128 or ""), as the index has them."""
         self.url, self.shards, self.next_use = remote.url, shards, next_use
         self.wanted: dict[str, Wanted] = {}
-        """Those whose next use is soonest come first."""
+        """Wanted shards by name, the one of the soonest next use first."""
         self.here: dict[str, CachedShard] = {}
         """The wanted shards that are here, held open so that no process evicts them."""
         self.is_cold = True

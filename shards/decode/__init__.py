@@ -1,4 +1,4 @@
-"""From the bytes of a medium and a clip plan to frames, on the CPU or the GPU."""
+"""Decoding: the bytes of a medium and a clip plan become frames, on the CPU or the GPU."""
 
 import lazy_loader
 

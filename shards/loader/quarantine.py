@@ -76,7 +76,7 @@ class Ledger:
         self._fingerprints = dict(fingerprints or {})
         self._known: dict[tuple[str, str, int], Failure] = {}
         self._lasting: set[tuple[Origin, int]] = set()
-        """Those in the file; without those of the last call."""
+        """Failures in the file, without those of the last call."""
         self._filed = _Filed()
         self._lock = threading.Lock()
         if path is not None and path.exists():

@@ -49,7 +49,7 @@ class Snapshot:
     """The state of the counters at one moment, or, as a difference, over an interval."""
 
     times: dict[str, Times]
-    """By stage, `wait` included."""
+    """Times by stage, `wait` included."""
     num_batches: int = 0
     accounting: Accounting = field(default_factory=Accounting)
     queue: Queue = field(default_factory=Queue)

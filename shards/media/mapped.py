@@ -26,7 +26,7 @@ class MappedFrames:
     size: int
     """Bytes of all frames in the file."""
     held: int = 0
-    """Those of them that take memory of this process."""
+    """Bytes among them that take memory of this process."""
 
     def __len__(self) -> int:
         return self.size

@@ -1,4 +1,4 @@
-"""From an address to its source."""
+"""Opens the source at an address."""
 
 from __future__ import annotations
 

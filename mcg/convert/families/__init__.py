@@ -14,7 +14,7 @@ from mcg.convert.rules import Family, Target
 FAMILIES: dict[str, Family] = {
     family.name: family for family in (MCG_RELEASE, LAVIS_ALPRO, ALPRO, BLIP, TIMESFORMER, TIMM_VIT, BERT)
 }
-"""By name, in the order in which a checkpoint is compared with them."""
+"""Families by name, in the order in which a checkpoint is compared with them."""
 
 TARGETS: dict[str, Target] = {"mcg": MCG_MODEL}
 """`model.name` -> the model as conversion sees it."""

@@ -71,7 +71,7 @@ def no_samples(dataset: Dataset, purpose: str) -> str:
 
 
 def _no_dataset(url: str, source: Source, verb: str) -> str:
-    """Why there is no dataset at a path, and what to type."""
+    """The reason why there is no dataset at a path, and what to type."""
     folder, _, file = url.rpartition("/")
     if file.endswith(".tar") and not os.path.isdir(url):
         shard = f" --shard {file}" if verb == "ls" else ""

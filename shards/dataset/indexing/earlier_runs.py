@@ -21,7 +21,7 @@ from shards.dataset.writing.conversion import CONVERSION_FILE
 from shards.dataset.writing.target import UNFINISHED, Target
 
 _RUN_FILE = "indexing.json"
-"""In unfinished/: the options of the run."""
+"""File in unfinished/ with the options of the run."""
 
 
 def pieces_before(target: Target, root: str, header: Header) -> tuple[dict[str, Piece], dict[str, int]]:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 CONVERSION_FILE = "conversion.json"
-"""In unfinished/: name, limits and provenance of the conversion."""
+"""File in unfinished/ with name, limits and provenance of the conversion."""
 _CHECKED_BYTES = 1 << 23
 """Bytes of a finished shard that are read at once for its checksum."""
 

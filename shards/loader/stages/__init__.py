@@ -1,1 +1,1 @@
-"""From a plan to a batch: fetch, decode, collate, and the pipeline that joins them."""
+"""The stages from a plan to a batch: fetch, decode, collate, and the pipeline that joins them."""

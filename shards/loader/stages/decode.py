@@ -41,7 +41,7 @@ class LastClip:
     """Reuse key: (origin, kind, plan), or None when no other slot may have this clip."""
     frames: Frames | None = None
     failure: str = ""
-    """Why there are no frames."""
+    """The reason why there are no frames."""
 
 
 def decode(setup: Setup, element: Element, fetched: Fetched | SampleError | None, last: LastClip) -> Slot:

@@ -144,9 +144,9 @@ class Pipeline:
         self._pools = pools
         self._stages = _Stages(setup, pools.decoding)
         self._underway: deque[Underway] = deque()
-        """In order, the next one to hand over first."""
+        """Batches in order, the next one to hand over first."""
         self._ahead = RunPosition(0, (0,) * len(setup.feeds))
-        """Before the next batch to plan."""
+        """The place before the next batch to plan."""
 
     def begin(self, place: RunPosition) -> None:
         """Give up what is under way, and go on from a place."""

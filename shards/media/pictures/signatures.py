@@ -17,7 +17,7 @@ class _ForeignFile(NamedTuple):
     """A file that is no picture of a form read here."""
 
     name: str
-    """With its article, e.g. "a HEIC picture"."""
+    """The form with its article, e.g. "a HEIC picture"."""
     remedy: str
     """The advice to a user who expected a picture."""
 

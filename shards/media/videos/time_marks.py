@@ -18,7 +18,7 @@ from shards.media.facts import TIME_MARK, KeyFrame
 
 MAX_MARKS = 256
 _TOLERANCE = 0.5
-"""In mean lengths of a frame."""
+"""Tolerance in mean lengths of a frame."""
 
 
 def find_marks(times: Sequence[float], end: float, key_frames: Iterable[int]) -> list[int]:

@@ -1,4 +1,4 @@
-"""From an address to the store that answers there."""
+"""Opens the store that answers at an address."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ class Waits(NamedTuple):
     longest: float = 10.0
     """The longest pause between two attempts, without what the store asks for itself."""
     throttled: float = 1.0
-    """Like `pause`, where the store asks for fewer requests."""
+    """Replaces `pause` where the store asks for fewer requests."""
     unlikely: float = 10.0
     """Time for retries of a request that will hardly ever succeed: an unknown host, no credentials."""
     warning: float = 5.0
