@@ -78,7 +78,7 @@ class Schedule:
     def factor(self, step: int) -> float:
         """Learning rate of optimiser step `step` (from 0) as a share of the peak."""
         if step < self.warmup_steps:
-            return (step + 1) / (self.warmup_steps + 1)
+            return (step + 1) / (self.warmup_steps + 1)  # + 1: no step is lost to a rate of 0
         if self._decay == "constant":
             return 1.0
         done = (step - self.warmup_steps) / max(1, self.total_steps - self.warmup_steps)

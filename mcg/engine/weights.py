@@ -55,6 +55,7 @@ def load_weights(model: nn.Module, folder: Path, texts: Texts | None = None) -> 
             f"{file}: weights of another model: {first} ({len(shapes)} shapes and {len(unknown)} names differ); set "
             f"{remedy}"
         )
+    # By storage: a tied parameter is loaded if the file has it under any of its names.
     have = {own[name].data_ptr() for name in state}
     model.load_state_dict(state, strict=False)
     return sorted(name for name, tensor in own.items() if tensor.data_ptr() not in have)

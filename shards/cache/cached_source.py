@@ -152,9 +152,8 @@ class CachedSource:
             raise DatasetError(str(wanted.error)) from wanted.error
         shard = list_.here.get(name)
         if shard is None and (wanted is None or wanted.is_coming):
-            with suppress(
-                OSError
-            ):  # of the folder, or of a store that is asked for a version: the read by range will say so
+            # OSError of the folder, or of a store that is asked for a version: the read by range will say so.
+            with suppress(OSError):
                 shard = list_.find(name)
         return shard
 

@@ -52,6 +52,7 @@ class Transfers:
         if got == "no room":
             return self.settle(list_, wanted, "no room")
         if got == "here":
+            # Another one has finished it since `find`: queued again, it is found at the next look.
             return self.settle(list_, wanted, "queued")
         if got == "elsewhere":
             now = time.monotonic()
@@ -63,6 +64,7 @@ class Transfers:
         wanted.reservation = got
         with self._changed:
             self.reservations.add(got)
+            # Looked at under the lock: it may have been dropped, or all closed, while room was made.
             is_wanted = not wanted.is_dropped and not self.is_closed
             if is_wanted:
                 wanted.parts.extend(divide(wanted.size, self._part_bytes))
@@ -85,6 +87,7 @@ class Transfers:
             wanted.in_flight -= 1
             if error is not None:
                 wanted.error = wanted.error or error
+                # The rest would come in vain. Whoever brings the last part in flight settles the shard.
                 wanted.parts.clear()
             if wanted.in_flight or wanted.parts:
                 return

@@ -75,9 +75,10 @@ class LookAhead:
         if self._due is None:
             # The shards in use are listed first: a cold start reads them by range until their copies are here.
             self._check(needs)
-            self._tell(place, needs, needs.distance < 0)
+            self._tell(place, needs, needs.distance < 0)  # none: a list after an empty one begins a cold start
             self._tell(place, needs, (needs.distance == 0) & may_be_open)
         fits = np.cumsum(needs.bytes) <= self._room
+        # Shards in use are listed whatever the length of the list.
         fits[_LONGEST:] &= needs.distance[_LONGEST:] == 0
         self._tell(place, needs, fits & may_be_open)
         self._due = [

@@ -126,7 +126,7 @@ class Ledger:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             left = "".join(lines).encode("ascii")
             with self.path.open("ab", buffering=0) as file:  # nothing is left that might be written later
-                file.truncate(before.offset)
+                file.truncate(before.offset)  # drops what an interrupted call wrote for the same batch
                 while left:
                     left = left[file.write(left) :]
 

@@ -99,6 +99,7 @@ class Order:
         small = size < _SMALL_WINDOW
         if attempt:
             step = hash64(self._seed, self._name, _SUBSTITUTE, pass_, in_pass, attempt)
+            # Shifted by 1 to size - 1 places, so never to the element itself.
             offset = np.where(small, offset, (offset + 1 + _remainder(step, np.maximum(size - 1, 1))) % size)
         key = hash64(self._seed, self._name, _WINDOW, pass_, stream, window)
         start = self._cuts[stream] + low

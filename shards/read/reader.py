@@ -150,7 +150,7 @@ class Reader:
         except TextError as error:
             raise SampleError(origin, str(error)) from error
         if self._elements.unit == "sample" and not self._counts_fit:
-            num_records = -1
+            num_records = -1  # counted under other rules; a drawn record needs only one or more
         if len(records) != num_records and (num_records >= 0 or not records):
             expected = "at least 1 is needed" if num_records < 0 else f"the index says {num_records}"
             raise SampleError(origin, f"json has {len(records)} records, {expected}{self._how_to_count()}")

@@ -62,6 +62,7 @@ def find_spans(
     start = np.where(there, offset, _FAR).min(0)
     length = np.where(there, offset + size, 0).max(0) - start
     shard_bytes = index.shards.bytes[shard]
+    # No medium or no text; bad size or offset; beyond the shard; too far apart; checksums for some members only.
     odd = ~there[0] | ~there[1:].any(0) | (size > _MAX_BYTES[:, None]).any(0) | (start < 0) | (size < -1).any(0)
     odd |= (offset > shard_bytes).any(0) | (start + length > shard_bytes)
     odd |= length > np.where(there, size, 0).sum(0) + MAX_GAP

@@ -82,6 +82,7 @@ class Retries:
             raise _final(url, self._without_secrets(failed)) from failed
 
     def _without_secrets(self, failed: RequestFailed) -> RequestFailed:
+        # args too, which a traceback would show.
         failed.reason, failed.args = scrub(failed.reason, self._address), ()
         return failed
 
@@ -94,6 +95,7 @@ class Retries:
     def _pause(self, state: RetryCallState) -> float:
         failed = _failure_of(state.outcome)
         first = self._waits.throttled if failed.kind == "throttled" else self._waits.pause
+        # The exponent is bounded: a float times 2 ** 1024 raises OverflowError.
         longest = min(self._waits.longest, first * 2 ** min(16, state.attempt_number - 1))
         # Added to what the store asks for: processes that it throttled at once must not come back at once.
         return failed.pause + self._random.uniform(0, longest)
