@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,11 +12,15 @@ from torch import Tensor
 
 from mcg.engine.config import EngineConfig, OptimConfig
 from mcg.engine.deepspeed import Engine
+from mcg.engine.saving import save_checkpoint
 from mcg.engine.schedule import Duration, Schedule, ScheduleConfig
 from mcg.objectives.bundle import Bundle
 from mcg.objectives.config import ObjectivesConfig
 from shards import Batch, Origin
 from tests.mcg.small_model import make_inputs, make_model, text_config
+
+CURSOR = {"q": [3, 1], "positions": [24, 8], "seed": 0}
+TIED = ("decoder.bert.bert.embeddings.word_embeddings.weight", "decoder.bert.cls.predictions.decoder.weight")
 
 OBJECTIVES: Mapping[str, Any] = {"contrastive": {}, "token_contrast": {}, "masked_lm": {}, "generation": {}}
 OPTIM = OptimConfig(lr=0.01, weight_decay=0.1)
@@ -46,3 +51,14 @@ def make_batch(seed: int = 0) -> Batch:
 
 def weights(engine: Engine) -> dict[str, Tensor]:
     return {name: p.detach().clone() for name, p in engine.bundle.named_parameters()}
+
+
+def save(run: Path, engine: Engine, step: int, keep: int = 2) -> Path:
+    """A checkpoint at a step. Returns its folder."""
+    engine.step = step
+    return save_checkpoint(run, engine, CURSOR, {"run_dir": "r"}, keep)
+
+
+def names(run: Path) -> set[str]:
+    """The entries of a run's folder of checkpoints."""
+    return {path.name for path in (run / "checkpoints").iterdir()}

@@ -3,29 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import torch
 
 from mcg.engine.best import BestSoFar
 from mcg.engine.checkpoint import CheckpointError, best_checkpoint, find_checkpoint
 from mcg.engine.deepspeed import Engine
 from mcg.engine.saving import save_checkpoint
 from mcg.engine.weights import load_weights
-from tests.mcg.engine.small_engine import make_batch, make_engine
 from tests.mcg.small_model import make_model, text_config
 
 CURSOR = {"positions": [8]}
-
-
-@pytest.fixture(scope="module")
-def engine(device: torch.device) -> Iterator[Engine]:
-    made = make_engine(device)
-    made.train_step([make_batch()])
-    yield made
-    made.close()
 
 
 def _consider(best: BestSoFar, engine: Engine, step: int, value: float, name: str = "accuracy.overall") -> bool:

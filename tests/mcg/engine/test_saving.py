@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,49 +12,28 @@ import torch
 
 from mcg.engine.checkpoint import find_checkpoint
 from mcg.engine.deepspeed import Engine
-from mcg.engine.saving import save_checkpoint
-from tests.mcg.engine.small_engine import make_batch, make_engine
-
-CURSOR = {"q": [3, 1], "positions": [24, 8], "seed": 0}
-TIED = ("decoder.bert.bert.embeddings.word_embeddings.weight", "decoder.bert.cls.predictions.decoder.weight")
-
-
-@pytest.fixture(scope="module")
-def engine(device: torch.device) -> Iterator[Engine]:
-    made = make_engine(device)
-    made.train_step([make_batch()])
-    yield made
-    made.close()
-
-
-def _save(run: Path, engine: Engine, step: int, keep: int = 2) -> Path:
-    engine.step = step
-    return save_checkpoint(run, engine, CURSOR, {"run_dir": "r"}, keep)
-
-
-def _names(run: Path) -> set[str]:
-    return {path.name for path in (run / "checkpoints").iterdir()}
+from tests.mcg.engine.small_engine import names, save
 
 
 def test_only_the_newest_are_kept(tmp_path: Path, engine: Engine) -> None:
     for step in (1, 2, 3):
-        _save(tmp_path, engine, step)
-    assert _names(tmp_path) == {"step-000002", "step-000003", "latest"}
+        save(tmp_path, engine, step)
+    assert names(tmp_path) == {"step-000002", "step-000003", "latest"}
 
 
 def test_newest_means_by_number_beyond_a_million_steps(tmp_path: Path, engine: Engine) -> None:
     for step in (999_998, 999_999, 1_000_000, 1_000_001):
-        _save(tmp_path, engine, step)
-    assert _names(tmp_path) == {"step-1000000", "step-1000001", "latest"}
+        save(tmp_path, engine, step)
+    assert names(tmp_path) == {"step-1000000", "step-1000001", "latest"}
 
 
 def test_a_run_that_went_back_keeps_what_it_saves(tmp_path: Path, engine: Engine) -> None:
-    _save(tmp_path, engine, 100)
-    _save(tmp_path, engine, 200)
+    save(tmp_path, engine, 100)
+    save(tmp_path, engine, 200)
     (tmp_path / "checkpoints" / "latest").write_text("step-000100\n")
-    _save(tmp_path, engine, 150, keep=1)
+    save(tmp_path, engine, 150, keep=1)
     assert find_checkpoint(tmp_path).step == 150
-    assert _names(tmp_path) == {"step-000150", "step-000200", "latest"}
+    assert names(tmp_path) == {"step-000150", "step-000200", "latest"}
 
 
 class _Killed(BaseException):
@@ -66,7 +44,7 @@ class _Killed(BaseException):
 def test_a_save_that_is_interrupted_leaves_the_latest_in_charge(
     tmp_path: Path, engine: Engine, monkeypatch: pytest.MonkeyPatch, moment: str
 ) -> None:
-    _save(tmp_path, engine, 1)
+    save(tmp_path, engine, 1)
 
     def stop(*_: Any, **__: Any) -> None:
         raise _Killed
@@ -90,13 +68,13 @@ def test_a_save_that_is_interrupted_leaves_the_latest_in_charge(
         else:
             patch.setattr(os, "replace", replace)
         with pytest.raises(_Killed):
-            _save(tmp_path, engine, 2)
+            save(tmp_path, engine, 2)
     assert find_checkpoint(tmp_path).step == 1
-    _save(tmp_path, engine, 2)
+    save(tmp_path, engine, 2)
     assert find_checkpoint(tmp_path).step == 2
-    assert _names(tmp_path) == {"step-000001", "step-000002", "latest"}
+    assert names(tmp_path) == {"step-000001", "step-000002", "latest"}
 
 
 def test_the_description_says_versions_and_world_size(tmp_path: Path, engine: Engine) -> None:
-    facts = json.loads((_save(tmp_path, engine, 1) / "checkpoint.json").read_text())
+    facts = json.loads((save(tmp_path, engine, 1) / "checkpoint.json").read_text())
     assert facts["torch"] == torch.__version__ and facts["world_size"] == 1

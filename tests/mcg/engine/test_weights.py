@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,34 +10,13 @@ from safetensors.torch import load_file
 
 from mcg.engine.checkpoint import CheckpointError
 from mcg.engine.deepspeed import Engine
-from mcg.engine.saving import save_checkpoint
 from mcg.engine.weights import load_weights
-from tests.mcg.engine.small_engine import make_batch, make_engine
+from tests.mcg.engine.small_engine import TIED, save
 from tests.mcg.small_model import make_model, text_config, vision_config
-
-CURSOR = {"q": [3, 1], "positions": [24, 8], "seed": 0}
-TIED = ("decoder.bert.bert.embeddings.word_embeddings.weight", "decoder.bert.cls.predictions.decoder.weight")
-
-
-@pytest.fixture(scope="module")
-def engine(device: torch.device) -> Iterator[Engine]:
-    made = make_engine(device)
-    made.train_step([make_batch()])
-    yield made
-    made.close()
-
-
-def _save(run: Path, engine: Engine, step: int, keep: int = 2) -> Path:
-    engine.step = step
-    return save_checkpoint(run, engine, CURSOR, {"run_dir": "r"}, keep)
-
-
-def _names(run: Path) -> set[str]:
-    return {path.name for path in (run / "checkpoints").iterdir()}
 
 
 def test_tied_weights_are_stored_once_and_tied_again(tmp_path: Path, engine: Engine) -> None:
-    folder = _save(tmp_path, engine, 1)
+    folder = save(tmp_path, engine, 1)
     stored = load_file(folder / "model.safetensors")
     assert len(set(TIED) & set(stored)) == 1
     model = make_model(seed=7)
@@ -51,7 +29,7 @@ def test_tied_weights_are_stored_once_and_tied_again(tmp_path: Path, engine: Eng
 
 
 def test_weights_that_a_file_lacks_are_told(tmp_path: Path, engine: Engine) -> None:
-    folder = _save(tmp_path, engine, 1)
+    folder = save(tmp_path, engine, 1)
     assert load_weights(torch.nn.ModuleDict({"model": make_model()}).get_submodule("model"), folder) == []
     wider = make_model()
     wider.head = torch.nn.Linear(16, 3)
@@ -59,7 +37,7 @@ def test_weights_that_a_file_lacks_are_told(tmp_path: Path, engine: Engine) -> N
 
 
 def test_another_models_weights_are_refused_with_both_shapes(tmp_path: Path, engine: Engine) -> None:
-    folder = _save(tmp_path, engine, 1)
+    folder = save(tmp_path, engine, 1)
     other = make_model(text=text_config(width=32), vision=vision_config(width=32))
     message = (
         r"model\.safetensors: weights of another model: \S+ is \(\d+.*\) there and \(\d+.*\) here "
@@ -75,7 +53,7 @@ def test_another_models_weights_are_refused_with_both_shapes(tmp_path: Path, eng
 
 @pytest.mark.parametrize("damage", ["missing", "cut"])
 def test_weights_that_cannot_be_read_are_named(tmp_path: Path, engine: Engine, damage: str) -> None:
-    file = _save(tmp_path, engine, 1) / "model.safetensors"
+    file = save(tmp_path, engine, 1) / "model.safetensors"
     if damage == "missing":
         file.unlink()
     else:
