@@ -32,7 +32,7 @@ h1 { margin-bottom: 0 } h2 { margin-top: 2.2rem; border-bottom: 1px solid #ccd5d
 table { border-collapse: collapse; }
 th, td { padding: .25rem .8rem; text-align: right; border-bottom: 1px solid #e4e9ee; }
 th:first-child, td:first-child { text-align: left; } img.plot { max-width: 100%; }
-.small { color: #5b6875; font-size: 13px; }
+.wide { overflow-x: auto; } .small { color: #5b6875; font-size: 13px; }
 </style>"""
 TRAINING = """<h2>Training</h2>
 <img class="plot" alt="loss curves and share of time waiting for data" src="data:image/png;base64,{{ plot }}">
@@ -53,9 +53,10 @@ _PAGE = (
 """
     + TRAINING
     + """{% if scores %}<h2>Scores</h2>
-<table><tr><th>number</th>{% for name in scores %}<th>{{ name }}</th>{% endfor %}</tr>
+<div class="wide"><table><tr><th>number</th>{% for name in scores %}<th>{{ name }}</th>{% endfor %}</tr>
 {% for number in numbers %}<tr><td>{{ number }}</td>{% for of in scores.values() %}
-<td>{% if number in of %}{{ "%.4g"|format(of[number]) }}{% endif %}</td>{% endfor %}</tr>{% endfor %}</table>{% endif %}
+<td>{% if number in of %}{{ "%.4g"|format(of[number]) }}{% endif %}</td>{% endfor %}</tr>{% endfor %}
+</table></div>{% endif %}
 {% for name, lines in answers.items() %}<h2>Predictions: {{ name }}</h2>
 <table><tr>{% for field in lines[0] %}<th>{{ field }}</th>{% endfor %}</tr>
 {% for line in lines %}<tr>{% for value in line.values() %}<td>{{ value }}</td>{% endfor %}</tr>{% endfor %}</table>
@@ -77,10 +78,10 @@ def write_report(run_dir: Path, out: Path | None = None) -> Path:
         raise UsageError(f"{run_dir}: no step of a run is there (log.jsonl); name the run_dir of a run of train.py")
     scores = {f"val, step {line['step']}": dict(_numbers(line["metrics"])) for line in lines if "metrics" in line}
     answers = {}
-    for file in sorted((run_dir / "evaluation").rglob("metrics.json")):
-        name = str(file.parent.relative_to(run_dir / "evaluation"))
-        scores[name] = dict(_numbers(json.loads(file.read_text())))
-        answers[name] = _some(read_lines(file.parent / "predictions.jsonl"))
+    for folder in sorted(file.parent for file in (run_dir / "evaluation").rglob("metrics.json")):  # test, test/black
+        name = str(folder.relative_to(run_dir / "evaluation"))
+        scores[name] = dict(_numbers(json.loads((folder / "metrics.json").read_text())))
+        answers[name] = _some(read_lines(folder / "predictions.jsonl"))
     page = page_template(_PAGE).render(
         title=f"Run {run_dir}",
         plot=curves({run_dir.name: lines}),

@@ -50,6 +50,14 @@ def test_curves_scores_and_answers_are_on_it(run: Path) -> None:
     assert "<td>3.000</td>" in page and "<td>1.500</td>" in page and "25.0 %" in page
 
 
+def test_an_evaluation_stands_before_its_controls(run: Path) -> None:
+    for name in ("test/black", "test"):
+        _lines(run / "evaluation" / name / "metrics.json", [{"num_scored": 7}])
+        _lines(run / "evaluation" / name / "predictions.jsonl", [])
+    page = write_report(run).read_text(encoding="utf-8")
+    assert re.findall(r"<th>(val, step 2|val|test[^<]*)</th>", page) == ["val, step 2", "test", "test/black", "val"]
+
+
 def test_it_stands_alone_and_runs_nothing(run: Path) -> None:
     page = write_report(run, run / "page.html").read_text(encoding="utf-8")
     assert POLICY in page and re.findall(r'(?:src|href)="(?!data:)', page) == []
