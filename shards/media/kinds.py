@@ -14,9 +14,6 @@ import numpy as np
 from shards.media.clip_config import ClipConfig
 from shards.media.clip_plan import ClipPlan, plan_frames, plan_picture, plan_video
 from shards.media.facts import KeyFrame, MediaFacts
-from shards.media.frames import probe_frames
-from shards.media.pictures.picture_facts import probe_picture
-from shards.media.videos.video_facts import probe_video
 
 VIDEO_EXTENSIONS = ("mp4", "webm", "mkv", "avi", "mov", "m4v", "mpg", "mpeg", "ts", "flv", "ogv", "ogg", "3gp", "wmv")
 IMAGE_EXTENSIONS = ("jpg", "jpeg", "png", "webp", "gif", "bmp", "tif", "tiff", "avif")
@@ -35,13 +32,34 @@ class MediaKind(NamedTuple):
     """Plans a clip, see shards/media/clip.py. Raises MediaError, DatasetError."""
 
 
+# Every loader plans clips and few programs probe, so the files of a probe are imported when it is first called.
+
+
+def _probe_video(data: bytes) -> tuple[MediaFacts, list[KeyFrame]]:
+    from shards.media.videos.video_facts import probe_video
+
+    return probe_video(data)
+
+
+def _probe_frames(data: bytes) -> tuple[MediaFacts, list[KeyFrame]]:
+    from shards.media.frames import probe_frames
+
+    return probe_frames(data)
+
+
+def _probe_picture(data: bytes) -> tuple[MediaFacts, list[KeyFrame]]:
+    from shards.media.pictures.picture_facts import probe_picture
+
+    return probe_picture(data)
+
+
 KINDS = {
     kind.name: kind
     for kind in (
         # In the order in which a sample that has several takes its medium.
-        MediaKind("video", VIDEO_EXTENSIONS, probe_video, plan_video),
-        MediaKind("frames", ("zip",), probe_frames, plan_frames),
-        MediaKind("image", IMAGE_EXTENSIONS, probe_picture, plan_picture),
+        MediaKind("video", VIDEO_EXTENSIONS, _probe_video, plan_video),
+        MediaKind("frames", ("zip",), _probe_frames, plan_frames),
+        MediaKind("image", IMAGE_EXTENSIONS, _probe_picture, plan_picture),
         MediaKind("stored", (), None, plan_frames),  # frames of a .beton file, shards/media/mapped.py
     )
 }

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -10,6 +13,7 @@ from shards.media.clip import plan_clip
 from shards.media.clip_config import ClipConfig
 from shards.media.facts import MediaFacts
 from shards.media.kinds import KINDS, MEDIA_EXTENSIONS, kind_of
+from tests.shards.conftest import REPOSITORY
 
 
 def test_every_extension_is_of_one_kind_that_can_be_probed() -> None:
@@ -30,3 +34,11 @@ def test_a_kind_that_nobody_knows_is_named_with_those_that_are_known() -> None:
     facts = MediaFacts("sound", "x", 8, 6, 9)
     with pytest.raises(MediaError, match="the index says kind 'sound'; known: video, frames, image, stored"):
         plan_clip(facts, ClipConfig(num_frames=3, size=4), np.random.default_rng(0))
+
+
+def test_a_loader_and_its_plans_load_no_probe() -> None:
+    code = "import sys; from shards import Loader, plan_clip; print(*sys.modules)"
+    run = subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, capture_output=True, text=True, check=True)
+    loaded = set(run.stdout.split())
+    probes = ("shards.media.frames", "shards.media.pictures", "shards.media.videos")
+    assert "shards.media.kinds" in loaded and not {name for name in loaded if name.startswith(probes)}
