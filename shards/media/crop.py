@@ -11,6 +11,8 @@ from shards.media.facts import MediaFacts
 
 _CROP_AREA, _CROP_ASPECT = (0.2, 1.0), (3 / 4, 4 / 3)
 _CROP_TRIES = 10
+_MAX_ASPECT = 8
+"""A picture longer than this many short sides is squashed to it: a 2x3000 strip must not become 256x384000."""
 
 
 def place_square(
@@ -58,7 +60,3 @@ def _box(facts: MediaFacts, config: FrameConfig, size: int, rng: np.random.Gener
         ratio = min(max(width / height, aspect[0]), aspect[1])
         tall, wide = min(height, width / ratio), min(width, height * ratio)
     return max(size, round(size * height / tall)), max(size, round(size * width / wide))
-
-
-_MAX_ASPECT = 8
-"""A picture longer than this many short sides is squashed to it: a 2x3000 strip must not become 256x384000."""

@@ -61,8 +61,6 @@ def _note(
 
 def with_marks(key_frames: list[KeyFrame], times: Sequence[float], duration: float) -> list[KeyFrame]:
     """Add time marks to key frames, in order. times: of all frames, in order, seconds."""
-    import numpy as np
-
     if not 0 < duration < float("inf"):
         return key_frames
     # an index holds times as float32, and each of them only once

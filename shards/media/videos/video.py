@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING
 
 from shards.base.errors import MediaError
 from shards.media.limits import MAX_VIDEO_PIXELS, check_size
+from shards.media.partial import PartialMedium
+from shards.media.videos.mp4 import check_sample_counts
 
 if TYPE_CHECKING:
     from av import Packet, VideoFrame
     from av.container import InputContainer
     from av.video.stream import VideoStream
-
-    from shards.media.partial import PartialMedium
-
 
 _SEEKABLE = "mov,matroska"
 _DEMUXERS = "mov,matroska,avi,mpegts,mpeg,mpegvideo,ogg,flv,gif,asf,mp3"
@@ -39,9 +38,6 @@ def open_video(data: bytes | PartialMedium, probe: bool = True) -> Iterator[tupl
     """
     import av
     from av.container import InputContainer
-
-    from shards.media.partial import PartialMedium
-    from shards.media.videos.mp4 import check_sample_counts
 
     partial = isinstance(data, PartialMedium)
     file = data.open() if isinstance(data, PartialMedium) else io.BytesIO(data)
