@@ -82,6 +82,3 @@ def test_one_of_many_that_fails_is_named_and_the_rest_is_dropped(store: HttpStor
     with pytest.raises(MissingFile, match=r"/data/nothing: not found"):
         source.stat_many(["a.tar", "nothing"])
     assert source.read("a.tar", 0, 5) == DATA[:5]
-
-
-# ------------------------------------------------------------ datasets on a store that are not as they should be
