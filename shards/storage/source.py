@@ -9,7 +9,7 @@ Not here: caching.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
 Names = list[str]
@@ -63,8 +63,6 @@ class Source(Protocol):
         """`read` of many ranges, at once where they are far away. Raises for the first that fails."""
 
 
-RangeReader = Callable[[int, int], bytes]
-"""(offset, length) -> bytes of one file, fewer only where it ends."""
 Range = tuple[str, int, int]
 """(name, offset, length)"""
 Stats = list[Stat]
