@@ -83,18 +83,13 @@ class Ledger:
             self._read(path)
 
     @property
-    def knows_any(self) -> bool:
-        """True if there is any lasting failure."""
-        return bool(self._known)
-
-    @property
     def last(self) -> tuple[Failure, ...]:
         """The last few that came to `file`."""
         return self._filed.all_last()
 
-    def known(self, origin: Origin, row: int) -> Failure | None:
+    def known(self, dataset: str, shard: str, row: int) -> Failure | None:
         """The lasting failure of this element that this process met, if there is one."""
-        return self._known.get((origin.dataset, origin.shard, row))
+        return self._known.get((dataset, shard, row))
 
     def remember(self, failure: Failure) -> None:
         """Let later attempts at this element be skipped; files nothing. May be called from any thread."""

@@ -79,7 +79,7 @@ def _attempt(
         origin = feed.reader.origin(shard, row)
     else:
         origin = feed.reader.origin_of(shard, fetched.sample)
-    known = setup.ledger.known(origin, row)
+    known = setup.ledger.known(origin.dataset, origin.shard, row)
     if known is not None:
         return Slot(origin, None, failures=(known,))
 

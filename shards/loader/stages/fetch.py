@@ -46,8 +46,7 @@ def fetch(setup: Setup, plan: Plan) -> Encoded:
             continue
         feed = setup.feeds[element.dataset]
         row = feed.unrepeat(element.pass_, element.shard, element.row)[1]
-        known = setup.ledger.knows_any and setup.ledger.known(feed.reader.origin(element.shard, row), row)
-        if not known:
+        if setup.ledger.known(feed.name, feed.reader.index.shards.names[element.shard], row) is None:
             wanted.setdefault(element.dataset, []).append((number, element.shard, row))
     for dataset, rows_wanted in wanted.items():
         feed = setup.feeds[dataset]

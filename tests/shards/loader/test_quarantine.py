@@ -22,9 +22,9 @@ def test_only_lasting_failures_are_known_again() -> None:
     ledger = Ledger()
     for failure in (LASTING, PASSING):
         ledger.remember(failure)
-    assert ledger.known(LASTING.origin, 4) == LASTING
-    assert ledger.known(LASTING.origin, 3) is None
-    assert ledger.known(PASSING.origin, 5) is None
+    assert ledger.known("cc", "0.tar", 4) == LASTING
+    assert ledger.known("cc", "0.tar", 3) is None
+    assert ledger.known("cc", "0.tar", 5) is None
 
 
 def test_a_number_that_is_another_samples_in_this_run_is_filed(tmp_path: Path) -> None:
@@ -49,8 +49,8 @@ def test_a_later_process_tries_again_what_an_earlier_one_filed(tmp_path: Path) -
     earlier.remember(LASTING)
     earlier.file([LASTING])
     later = Ledger(path, PRINTS)
-    assert earlier.known(LASTING.origin, 4) == LASTING and earlier.knows_any
-    assert later.known(LASTING.origin, 4) is None and not later.knows_any
+    assert earlier.known("cc", "0.tar", 4) == LASTING
+    assert later.known("cc", "0.tar", 4) is None
 
 
 def test_a_later_run_files_no_lasting_failure_twice(tmp_path: Path) -> None:
