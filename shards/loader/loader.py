@@ -236,9 +236,8 @@ class Loader:
 
     def _account(self, plan: Plan, made: Batch | Unfilled, before: HandedOver) -> Accounting:
         """Count what became of the elements of a batch, and file its failures. Raises TooManyFailures."""
-        failures = [failure for failures in made.slot_failures for failure in failures]
-        if failures:
-            self._ledger.file(failures, before.num_batches)
+        if made.failures:
+            self._ledger.file(made.failures, before.num_batches)
         if isinstance(made, Unfilled):
             raise self._ledger.exhausted(made.exhausted)
         counts = Accounting.of_batch(plan, made, self._training)

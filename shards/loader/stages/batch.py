@@ -63,7 +63,7 @@ class Batch:
 class Unfilled:
     """Stands in for a training batch when a slot could be filled neither by its element nor by any substitute."""
 
-    slot_failures: list[tuple[Failure, ...]]
-    """Failed attempts of each slot, as in a batch."""
+    failures: list[Failure]
+    """Failures of all slots, as in a batch."""
     exhausted: tuple[Failure, ...]
     """Failures of the first slot that could not be filled."""

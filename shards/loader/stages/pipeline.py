@@ -126,7 +126,7 @@ class _Stages:
         slots, setup = made.all(), self._setup
         lacking = [slot for slot in slots if slot.frames is None]
         if lacking and setup.training:
-            return Unfilled([slot.failures for slot in slots], lacking[0].failures)
+            return Unfilled([failure for slot in slots for failure in slot.failures], lacking[0].failures)
         filler = self._filler.find(slots) if lacking else None
         name = None if plan.dataset is None else setup.feeds[plan.dataset].name
         with setup.stats.time("collate", len(slots)):
