@@ -28,17 +28,6 @@ def random_tar(path: Path, num_samples: int, media_bytes: int = 20 * 1024) -> Pa
     return path
 
 
-def random_dataset(folder: Path, num_samples: int, samples_per_shard: int, media_bytes: int = 20 * 1024) -> Path:
-    """A dataset of random bytes called pictures, with an index; for reading only."""
-    if not (folder / "dataset.json").exists():
-        g = np.random.Generator(np.random.Philox(0))
-        with DatasetWriter(folder, "random", samples_per_shard) as writer:
-            for number in range(num_samples):
-                records = [{"caption": "c" * 72}]
-                writer.write(f"{number:09d}", g.bytes(media_bytes), "jpg", records, {}, PICTURE_FACTS)
-    return folder
-
-
 def picture_dataset(folder: Path, num_shards: int, samples_per_shard: int) -> Path:
     """A dataset of tiny real pictures in many shards."""
     if not (folder / "dataset.json").exists():

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import mmap
 import os
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import numpy as np
 import xxhash
@@ -89,13 +89,6 @@ def checksum(*data: NDArray[np.uint8]) -> int:
     for piece in data:
         digest.update(piece.data)
     return int.from_bytes(digest.digest(), "big", signed=True)
-
-
-class Span(NamedTuple):
-    """Bytes of the file."""
-
-    start: int
-    size: int
 
 
 class Beton:
