@@ -19,6 +19,7 @@ from shards.base.errors import ExclusionError, MissingFile
 from shards.base.json_text import load_json
 from shards.base.printing import logger
 from shards.base.redact import shown
+from shards.dataset.members.plain_text import is_whole
 from shards.select.where import Mask
 from shards.storage.addresses import checked, parent
 from shards.storage.open import open_source
@@ -118,18 +119,9 @@ def _read(path: str, data: bytes, names: Collection[str]) -> tuple[list[tuple[st
                 f"{line[:80].decode(errors='replace')}"
             )
         if dataset is None or dataset in names:
-            if not _is_utf8(f"{shard}{key}"):
+            if not is_whole(f"{shard}{key}"):
                 raise ExclusionError(f"exclude {path}, line {number}: key or shard is no text that UTF-8 can hold")
             found.append((shard, key))
         else:
             others.add(dataset)
     return found, others
-
-
-def _is_utf8(text: str) -> bool:
-    """False for a text with halves of characters ("\\ud800"), which json may hold."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
