@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from shards.cache.downloads import Downloads
     from shards.read.fetched import Fetched
     from shards.read.sample import Origin, Sample, SampleError
+    from shards.read.verified import Verify
     from shards.select.selection import Located, Selection, SelectionIndex
 
 
@@ -145,12 +146,7 @@ def open_order(counts: Int64, dataset: DatasetConfig, config: LoaderConfig) -> t
     return Sequential(counts, dataset.name), window
 
 
-def _open_reader(
-    dataset: DatasetConfig,
-    verify: Literal["once", "always", "never"] = "once",
-    downloads: Downloads | None = None,
-    parts: bool = True,
-) -> SampleReader:
+def _open_reader(dataset: DatasetConfig, verify: Verify, downloads: Downloads | None, parts: bool) -> SampleReader:
     """The reader of a dataset; a remote one reads through the cache of these downloads.
 
     parts: whether partial fetches of large remote videos are allowed, as `partial_bytes` says.

@@ -28,6 +28,7 @@ from shards.media.mapped import MappedFrames, Picture
 from shards.read.beton import RAW, Beton
 from shards.read.fetched import Fetched
 from shards.read.sample import Origin, Sample, SampleError
+from shards.read.verified import Verify
 from shards.storage.addresses import is_remote, local_path
 
 if TYPE_CHECKING:
@@ -123,7 +124,7 @@ class BetonReader:
         dataset_name: str,
         path: str,
         elements: Literal["record", "sample"] = "record",
-        verify: Literal["once", "always", "never"] = "once",
+        verify: Verify = "once",
     ) -> None:
         """Raises DatasetError for a file that is cut off, damaged or not one of ours."""
         if is_remote(path):
