@@ -15,7 +15,6 @@ from shards.base.counters import Counters
 from shards.base.errors import MediaError, SourceError
 from shards.dataset.index.index import Index
 from shards.dataset.index.rows import MemberRow
-from shards.dataset.members.choice import MemberError, choose
 from shards.dataset.members.rules import suffix
 from shards.media.facts import KeyFrames
 from shards.media.partial import COUNTS, PartialMedium
@@ -50,12 +49,11 @@ class PartialReader:
         """The partial fetch of a sample whose medium has this size; None: fetch it whole."""
         if size <= self._limit:
             return None
-        found = self._medium_and_texts(shard, sample)
-        row = found[0] if found else None
-        table = self._table(shard, sample, row) if row else None
+        row, *texts = self._index.rows(shard).chosen(sample)
+        table = self._table(shard, sample, row)
         if row is None or table is None or len(table.frames) < 2:  # a single GOP is needed whole
             return None
-        name, texts = self._index.shards.names[shard], found[1:]
+        name = self._index.shards.names[shard]
 
         def fetch(spans: Sequence[Span]) -> list[bytes]:
             spans = [(row.offset + start, row.offset + stop) for start, stop in spans]
@@ -82,22 +80,13 @@ class PartialReader:
 
     def with_table(self, shard: int, sample: int, data: bytes) -> bytes | PartialMedium:
         """A medium that was read whole, with its GOP table where seeking in it is trusted."""
-        found = self._medium_and_texts(shard, sample)
-        row = found[0] if found else None
-        table = self._table(shard, sample, row) if row else None
+        table = self._table(shard, sample, self._index.rows(shard).medium(sample))
         return data if table is None else PartialMedium.of_bytes(data, table)
 
-    def _medium_and_texts(self, shard: int, sample: int) -> list[MemberRow | None]:
-        members = self._index.rows(shard).members(sample)
-        try:
-            numbers = choose([member.ext for member in members], self._index.rules)
-        except MemberError:
-            return []
-        return [None if number is None else members[number] for number in numbers]
-
-    def _table(self, shard: int, sample: int, medium: MemberRow) -> KeyFrames | None:
+    def _table(self, shard: int, sample: int, medium: MemberRow | None) -> KeyFrames | None:
+        """The GOP table of a sample with this medium where seeking in it is trusted."""
         codec = self._index.rows(shard).facts(sample).codec
-        if codec not in SEEKABLE_CODECS or suffix(medium.ext) not in SEEKABLE_EXTENSIONS:
+        if medium is None or codec not in SEEKABLE_CODECS or suffix(medium.ext) not in SEEKABLE_EXTENSIONS:
             return None
         table = self._index.gop_table(shard, sample)
         table = None if table is None else table.without_marks()

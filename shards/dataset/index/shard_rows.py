@@ -103,10 +103,14 @@ class ShardRows:
             np.asarray(pick(self._has_checksum, False).any(0)),
         )
 
+    def chosen(self, row: int) -> list[MemberRow | None]:
+        """The medium, the json and the other text of one sample by the rules; None where it has none."""
+        members, first = self.members(row), int(self._starts[row])
+        return [members[at - first] if at >= 0 else None for at in self._chosen[:, row].tolist()]
+
     def medium(self, row: int) -> MemberRow | None:
         """The medium of one sample, None if no member is one by the rules."""
-        at = int(self._chosen[0, row])
-        return self.members(row)[at - int(self._starts[row])] if at >= 0 else None
+        return self.chosen(row)[0]
 
     def text_bytes(self, row: int) -> int:
         """Size of the texts of one sample together."""

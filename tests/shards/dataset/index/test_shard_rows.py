@@ -8,6 +8,7 @@ import pytest
 
 from shards.base.errors import DatasetError
 from shards.dataset.index.index import Index
+from shards.dataset.index.rows import MemberRow
 from tests.shards.small_index import bare, sample, save, save_bare
 
 
@@ -26,3 +27,11 @@ def test_an_unverified_index_has_no_checksums_and_may_not_know_records(tmp_path:
     assert {member.checksum for i in range(2) for member in opened.rows(0).members(i)} == {None}
     assert opened.shards.states == ["mtime_ns=1"] and opened.shards.num_quarantined is not None
     assert Index.open(save(tmp_path, [[sample(0)]])).shards.states is None
+
+
+def test_the_members_that_are_read_are_chosen_among_all(tmp_path: Path) -> None:
+    txt, other, mp4 = (MemberRow(ext, 1000 * i, 9, i) for i, ext in enumerate(("txt", "vtt", "mp4")))
+    texts_only = sample(1)._replace(members=(txt, other))
+    rows = Index.open(save(tmp_path, [[sample(0)._replace(members=(txt, other, mp4)), texts_only]])).rows(0)
+    assert rows.chosen(0) == [mp4, None, txt] and rows.medium(0) == mp4
+    assert rows.chosen(1) == [None, None, txt] and rows.medium(1) is None
