@@ -89,12 +89,3 @@ class Stats:
     @property
     def accounting(self) -> Accounting:
         return self.handed.elements
-
-    @property
-    def seconds(self) -> dict[str, float]:
-        """Thread seconds by stage since the loader was made."""
-        return self.snapshot().seconds
-
-    @property
-    def wait_seconds(self) -> float:
-        return self._clocks[WAIT].times().seconds

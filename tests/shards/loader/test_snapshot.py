@@ -26,7 +26,7 @@ def test_snapshots_subtract_and_name_the_slowest_stage(clock: FakeTime) -> None:
         clock.pass_by(0.5)
     interval = stats.snapshot() - before
     assert stats.snapshot().slowest == "read" and interval.slowest == "decode"
-    assert interval.seconds["read"] == 0 and interval.wait_seconds == stats.wait_seconds == 0.5
+    assert interval.seconds["read"] == 0 and interval.wait_seconds == stats.snapshot().wait_seconds == 0.5
 
 
 def test_nothing_noted_has_no_quantile_and_no_rate() -> None:
