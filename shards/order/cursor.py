@@ -85,10 +85,6 @@ class Cursor:
             if (numbers or name == "positions") and len(numbers) != len(self.datasets):
                 raise CursorMismatch(f"cursor: {len(numbers)} {name} for {len(self.datasets)} datasets")
 
-    def json_bytes(self) -> int:
-        """Size as compact JSON."""
-        return len(json.dumps(self.to_dict(), separators=(",", ":")))
-
 
 def combine_fingerprints(fingerprints: Sequence[str]) -> str:
     """A short fingerprint over those of the datasets, in order."""
