@@ -28,7 +28,7 @@ def feeds_at(saved: Cursor, opened: Sequence[Feed], own: Cursor, config: LoaderC
     Raises CursorMismatch.
     """
     known = _num_shards(saved, opened, own)
-    grown = [feed.name for feed, count in zip(opened, known, strict=True) if count < feed.num_shards]
+    grown = [(feed, count) for feed, count in zip(opened, known, strict=True) if count < feed.num_shards]
     then = [_cut(feed, count, config) for feed, count in zip(opened, known, strict=True)]
     shifts = saved.shifts or (0,) * len(opened)
     saved.check(
@@ -40,7 +40,7 @@ def feeds_at(saved: Cursor, opened: Sequence[Feed], own: Cursor, config: LoaderC
         )
     )
     if grown and (config.on_growth == "refuse" or config.mode == "eval"):
-        raise CursorMismatch(_refusal(opened, known, config))
+        raise CursorMismatch(_refusal(grown, config))
     return [_join(*place) for place in zip(opened, then, shifts, saved.positions, strict=True)]
 
 
@@ -88,15 +88,15 @@ def _join(feed: Feed, then: Feed, shift: int, position: int) -> Feed:
     return replace(after, order=Joined(before.order, after.order, join), earlier=before, join=join)
 
 
-def _refusal(opened: Sequence[Feed], known: Sequence[int], config: LoaderConfig) -> str:
-    grown = "; ".join(
+def _refusal(grown: Sequence[tuple[Feed, int]], config: LoaderConfig) -> str:
+    """grown: datasets, each with its number of shards when the cursor was saved."""
+    what = "; ".join(
         f"dataset {feed.name!r} has {feed.num_shards} shards, {count} of them when the cursor was saved"
-        for feed, count in zip(opened, known, strict=True)
-        if count < feed.num_shards
+        for feed, count in grown
     )
     if config.mode == "eval":
-        return f"cursor: {grown}; an evaluation is of one state of the data: start it anew"
+        return f"cursor: {what}; an evaluation is of one state of the data: start it anew"
     return (
-        f"cursor: {grown}; set on_growth: append to finish the pass under way over the old shards and have the new "
+        f"cursor: {what}; set on_growth: append to finish the pass under way over the old shards and have the new "
         "ones join with the next pass; or put the old index back, or start a new run"
     )
