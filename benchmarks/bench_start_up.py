@@ -8,12 +8,11 @@ tests/mcg/test_light_commands.py holds that none of them loads torch.
 
 from __future__ import annotations
 
-import resource
 import subprocess
 import sys
 import time
 
-from harness import compare, run_case
+from harness import children_cpu_s, compare, run_case
 
 CASES = {
     "train.py --help": ["train.py", "--help"],
@@ -27,14 +26,9 @@ CASES = {
 
 
 def command(*words: str) -> dict[str, float]:
-    started, before = time.perf_counter(), _cpu_of_children()
+    started, before = time.perf_counter(), children_cpu_s()
     subprocess.run([sys.executable, *words], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
-    return {"cpu_s": _cpu_of_children() - before, "wall_s": time.perf_counter() - started}
-
-
-def _cpu_of_children() -> float:
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return used.ru_utime + used.ru_stime
+    return {"cpu_s": children_cpu_s() - before, "wall_s": time.perf_counter() - started}
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ import argparse
 import json
 import os
 import platform
+import resource
 import signal
 import statistics
 import subprocess
@@ -35,6 +36,12 @@ def timed(into: dict[str, float], name: str) -> Any:
     yield
     into[f"{name}_s"] = time.perf_counter() - wall
     into[f"{name}_cpu_s"] = time.process_time() - cpu
+
+
+def children_cpu_s() -> float:
+    """CPU seconds of the processes that this one started and waited for."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def compare(title: str, script: str, cases: Mapping[str, Sequence[str]], repeats: int = 5) -> dict[str, Any]:

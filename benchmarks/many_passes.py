@@ -16,7 +16,6 @@ making it and reading it. `open_ms` is the wall time until a loader is there.
 from __future__ import annotations
 
 import json
-import resource
 import subprocess
 import sys
 import time
@@ -27,7 +26,7 @@ from typing import Any
 import numpy as np
 from bench_loader import write_dataset
 from clips import make
-from harness import arguments, ask, beside, run_case, save_json
+from harness import arguments, ask, beside, children_cpu_s, run_case, save_json
 
 NUM_SAMPLES, NUM_STORED, SHORT_SIDE = 48, 16, 256
 NUM_FRAMES, SIZE, BATCH, THREADS = 8, 224, 16, 2
@@ -66,14 +65,9 @@ def prepare(clips: Path, folder: Path) -> None:
             continue
         places = {"native": str(native), "form": str(folder / form)}
         command = [sys.executable, "-m", "tools", *(word.format(**places) for word in words)]
-        before = _children()
+        before = children_cpu_s()
         subprocess.run(command, check=True, capture_output=True)
-        note.write_text(json.dumps({"made_cpu_s": _children() - before}))
-
-
-def _children() -> float:
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return used.ru_utime + used.ru_stime
+        note.write_text(json.dumps({"made_cpu_s": children_cpu_s() - before}))
 
 
 def read(path: str, short_side: str, seconds: str) -> dict[str, float]:
