@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from gpu.check import Check, Found, where
 from gpu.media import clips
+from gpu.watch import device_memory
 
 from shards import Loader, LoaderConfig
 from shards.media.clip import EncodedClip
@@ -113,8 +114,5 @@ def memory(check: Check) -> Found:
 def _used(gpu: bool) -> float:
     """MiB in use of the device, without a GPU of this process."""
     if gpu:
-        import torch
-
-        free, total = torch.cuda.mem_get_info()
-        return (total - free) / 2**20
+        return device_memory()["gpu_mib"]
     return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
