@@ -1,6 +1,6 @@
 """How many CPU seconds does a command take to answer --help, or a mistake in a config?
 
-    python benchmarks/bench_start_up.py
+    python benchmarks/command_start.py
 
 Each case is a command in a fresh process, started from the repository root; `cpu_s` is its user and system time.
 tests/mcg/test_light_commands.py holds that none of them loads torch.
@@ -35,4 +35,4 @@ if __name__ == "__main__":
     if sys.argv[1:2] == ["--case"]:
         run_case({"command": command}, sys.argv[2:])
     else:
-        compare("start_up", __file__, {label: ["command", *words] for label, words in CASES.items()})
+        compare("command start", __file__, {label: ["command", *words] for label, words in CASES.items()})
