@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from shards.storage.stores.store import Waits
@@ -44,6 +45,10 @@ class HttpStore:
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self._server.daemon_threads = True
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
+
+    def hold(self, folder: Path, under: str = "") -> None:
+        """The files of a folder, and no others."""
+        self.files = {f"{under}/{file.name}": file.read_bytes() for file in folder.iterdir() if file.is_file()}
 
     @contextmanager
     def running(self) -> Iterator[HttpStore]:

@@ -151,7 +151,7 @@ def test_dropped_loaders_leave_no_threads_files_or_memory(cc: Path, tmp_path: Pa
 @pytest.fixture
 def store(cc: Path) -> Iterator[HttpStore]:
     store = HttpStore()
-    store.files = {f"/{file.name}": file.read_bytes() for file in cc.iterdir() if file.is_file()}
+    store.hold(cc)
     with store.running():
         yield store
 

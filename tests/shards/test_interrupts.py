@@ -34,7 +34,7 @@ def cc(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def store(cc: Path) -> Iterator[HttpStore]:
     store = HttpStore()
-    store.files = {f"/{file.name}": file.read_bytes() for file in cc.iterdir() if file.is_file()}
+    store.hold(cc)
     with store.running():
         yield store
 

@@ -256,7 +256,7 @@ def test_tars_that_are_added_and_indexed_again_join(data: Path, tmp_path: Path) 
 
 def test_a_run_with_a_cache_fetches_what_has_grown(data: Path, tmp_path: Path) -> None:
     def far(samples: int) -> LoaderConfig:
-        store.files = {f"/{file.name}": file.read_bytes() for file in (data / str(samples)).iterdir()}
+        store.hold(data / str(samples))
         return config(("cc", store.url), on_growth="append", cache={"folder": str(tmp_path), "limit": 1 << 20})
 
     store = HttpStore()

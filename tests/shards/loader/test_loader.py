@@ -290,7 +290,7 @@ def test_counts_are_taken_when_a_batch_is_handed_over(damaged: Path) -> None:
 
 def test_a_known_bad_element_is_not_read_again_and_the_order_stays(torn: Path, tmp_path: Path) -> None:
     ledger, store = tmp_path / "ledger.jsonl", HttpStore()
-    store.files = {f"/{file.name}": file.read_bytes() for file in torn.iterdir() if file.is_file()}
+    store.hold(torn)
     at = store.files["/000001.tar"].index(b"HDAT")
 
     def reads_of_it() -> int:
@@ -580,7 +580,7 @@ def test_fetching_ahead_stops_at_its_bytes_but_never_at_nothing(cc: Path) -> Non
 def test_as_long_as_bytes_are_not_there_their_expected_number_counts(tmp_path: Path) -> None:
     """A store does not answer: of the batches ahead so many are asked for as their share of the dataset has room."""
     folder, store = write_dataset(tmp_path / "many", "many", 80, records_of=(1,)), HttpStore()
-    store.files = {f"/{file.name}": file.read_bytes() for file in folder.iterdir() if file.is_file()}
+    store.hold(folder)
     asked, answer = set[tuple[str, str]](), threading.Event()
 
     def gate(method: str, path: str, range_: str) -> threading.Event | None:

@@ -139,7 +139,7 @@ def test_dali_has_whole_videos_fetched_with_the_batch(films: Path, remote_films:
     pytest.importorskip("nvidia.dali", reason="NVIDIA DALI is not installed (extra dali)")
     asked, frames = {}, {}
     with HttpStore().running() as store:
-        store.files = {f"/films/{file.name}": file.read_bytes() for file in films.iterdir()}
+        store.hold(films, "/films")
         for decode, partial_bytes in (("cpu", 0), ("dali", 0), ("dali", None)):
             blend = [{"name": "x", "path": f"{store.url}/films", "partial_bytes": partial_bytes}]
             fields = {"blend": blend, "batch_size": 6, "mode": "eval", "decode": decode}

@@ -46,7 +46,7 @@ def test_what_is_given_up_is_left_where_it_stands(tmp_path: Path, records: int) 
 def test_a_batch_that_a_store_brings_late_keeps_no_other_from_decoding(tmp_path: Path) -> None:
     """The second of three batches made ahead waits for its bytes; the first and the third are decoded."""
     folder, store = write_dataset(tmp_path / "web", "web", 16, records_of=(1,), per_shard=4), HttpStore()
-    store.files = {f"/{file.name}": file.read_bytes() for file in folder.iterdir() if file.is_file()}
+    store.hold(folder)
     answer, encoded = threading.Event(), list[str]()
     store.gate = lambda method, path, range_: answer if path == "/000002.tar" else None
 
