@@ -26,29 +26,11 @@ from shards.read.sample import Sample, SampleError
 from tests.shards.fake_time import FakeTime
 from tests.shards.far_folder import WAIT, until
 from tests.shards.http_store import HttpStore
+from tests.shards.loader.conftest import BROKEN
 from tests.shards.small_dataset import config, encode, seen, sequence, write_dataset
 
-BROKEN = (3, 11)
 MIXED: dict[str, Any] = {"streams": 1, "window": 40}
 """All elements in one window, so that every bad one has good neighbours."""
-
-
-@pytest.fixture(scope="module")
-def cc(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """19 samples in 4 shards, 38 records."""
-    return write_dataset(tmp_path_factory.mktemp("cc"), "cc", 19)
-
-
-@pytest.fixture(scope="module")
-def web(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """13 samples of one record."""
-    return write_dataset(tmp_path_factory.mktemp("web"), "web", 13, records_of=(1,))
-
-
-@pytest.fixture(scope="module")
-def damaged(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """19 samples, two of them no pictures: 5 of the 38 records fail."""
-    return write_dataset(tmp_path_factory.mktemp("damaged"), "damaged", 19, broken=BROKEN)
 
 
 @pytest.fixture

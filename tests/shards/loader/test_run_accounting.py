@@ -19,20 +19,7 @@ from shards.loader.config import DatasetConfig, LoaderConfig
 from shards.loader.loader import Loader
 from shards.loader.run_accounting import Report, RunAccounting
 from tests.shards.far_folder import WAIT
-from tests.shards.small_dataset import config, encode, write_dataset
-
-BROKEN = (3, 11)
-
-
-@pytest.fixture(scope="module")
-def damaged(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """19 samples, two of them no pictures: 5 of the 38 records fail."""
-    return write_dataset(tmp_path_factory.mktemp("damaged"), "damaged", 19, broken=BROKEN)
-
-
-@pytest.fixture(scope="module")
-def web(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_dataset(tmp_path_factory.mktemp("web"), "web", 13, records_of=(1,))
+from tests.shards.small_dataset import config, encode
 
 
 class World:

@@ -17,13 +17,7 @@ from shards.loader.stages.batch import Batch
 from shards.loader.torch_dataset import TorchDataset
 from tests.shards.conftest import REPOSITORY
 from tests.shards.fresh import FRESH
-from tests.shards.small_dataset import config, encode, seen, sequence, write_dataset
-
-
-@pytest.fixture(scope="module")
-def cc(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """19 samples in 4 shards, 38 records."""
-    return write_dataset(tmp_path_factory.mktemp("cc"), "cc", 19)
+from tests.shards.small_dataset import config, encode, seen, sequence
 
 
 def open_loader(folder: Path, **fields: Any) -> Loader:

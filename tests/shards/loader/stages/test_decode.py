@@ -5,15 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-import pytest
 
 from tests.shards.one_window import opened, singles, told
-from tests.shards.small_dataset import write_dataset
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_dataset(tmp_path_factory.mktemp("web"), "web", 12, records_of=(1,), broken=(2,))
 
 
 def test_a_slot_is_a_function_of_its_element(folder: Path) -> None:

@@ -25,11 +25,6 @@ from tests.shards.one_window import opened
 from tests.shards.small_dataset import encode, write_dataset
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_dataset(tmp_path_factory.mktemp("web"), "web", 12, records_of=(1,), broken=(2,))
-
-
 def test_a_batch_comes_when_its_last_slot_is_there(folder: Path) -> None:
     first, others = threading.Event(), threading.Semaphore(0)
 
