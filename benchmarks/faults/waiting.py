@@ -11,7 +11,7 @@ from peers.protocol import Options
 
 
 def is_ready(running: Running, options: Options) -> bool:
-    """Whether the process reached the point where it waits, before it ended."""
+    """True if the process reached the point where it waits before it ended."""
     ready = Path(options.out + ".ready")
     return until(lambda: ready.exists() or running.process.poll() is not None) and ready.exists()
 

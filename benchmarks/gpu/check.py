@@ -29,7 +29,7 @@ class Check:
         self.decode = Dali(0 if gpu else None, lambda way: self.ways.update([way]))
 
     def is_there(self, frames: Any) -> bool:
-        """Whether frames are on the device of this decoder."""
+        """True if frames are on the device of this decoder."""
         return where(frames) == ("cuda:0" if self.gpu else "numpy")
 
     def alive(self) -> None:
