@@ -97,7 +97,7 @@ def _walk(loc: Sequence[str | int], root: type[BaseModel]) -> tuple[str, Any]:
             path += f".{step}" if step.isidentifier() else f"[{step!r}]"
             kind = get_args(kind)[1]
             continue
-        models = list(kind) if isinstance(kind, list) else _models_in(kind)
+        models = _models_in(kind)
         tagged = [m for m in models if "name" in m.model_fields and step in get_args(m.model_fields["name"].annotation)]
         if len(models) > 1 and tagged:
             kind = tagged
