@@ -74,6 +74,8 @@ def transcode_dataset(
     total = min(int(dataset["num_samples"]), limit or int(dataset["num_samples"]))
     if not total:
         raise ConversionError(f"{shown(source)}: holds no samples; there is nothing to transcode")
+    if progress is not None:
+        progress.update(0, total)
     what = describe(profile_name, profile)
     # The rules for medium and texts decide what comes out, and the fingerprint does not cover them.
     rules = {"members": dataset["members"]} if dataset.get("members") else {}

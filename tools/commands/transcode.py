@@ -64,13 +64,9 @@ def _transcode(
         found = chosen_profile(profile_name, profile_changes)
         assert found is not None
         from shards.base import threads as in_threads
-        from shards.dataset import Index
-        from shards.storage import open_source
         from tools.transcode import transcode_dataset
 
-        there = Index.open(open_source(source, root or ()), root or ()).dataset
-        total = min(int(there["num_samples"]), limit or 1 << 62)
-        with show_progress("transcode", total, "samples") as progress:
+        with show_progress("transcode", None, "samples") as progress:
             report = transcode_dataset(
                 source,
                 out,
