@@ -21,9 +21,6 @@ class Problem:
     def reason(self) -> str:
         return f"{self.what}: expected {self.expected}, found {self.found}"
 
-    def to_dict(self) -> dict[str, str | None]:
-        return {name: getattr(self, name) for name in self.__slots__}
-
 
 @dataclass(slots=True)
 class ShardReport:
