@@ -21,17 +21,18 @@ from shards.cli.options import DEBUG_OPTION, JSON_OPTION, PATH_ARGUMENT, ROOTS_O
 from shards.cli.output import emit
 from shards.cli.units import human_bytes
 from shards.cli.verbs.open_dataset import Dataset, open_dataset
-from shards.cli.verbs.tables import shard_tables
+from shards.cli.verbs.tables import damaged, shard_tables
+from shards.dataset.index.member_columns import MemberColumns
 from shards.dataset.index.rows import MemberRow
 from shards.dataset.members.plain_text import TextError
 from shards.dataset.members.texts import read_texts
+from shards.media.facts import FACT_NAMES
 
 if TYPE_CHECKING:
     import pyarrow as pa
     from rich.console import RenderableType
 
-_FACTS = ("kind", "codec", "width", "height", "num_frames", "fps", "duration", "start_time")
-_COLUMNS = ("key", "member_ext", "member_offset", "member_size", "num_records", *_FACTS)
+_COLUMNS = ("key", "member_ext", "member_offset", "member_size", "num_records", *FACT_NAMES)
 _RECORDS_SHOWN = 3
 _TEXT_SHOWN = 200
 _ROWS_AT_ONCE = 1024
@@ -94,26 +95,35 @@ def _list_samples(dataset: Dataset, shard: str | None, key: str | None, records:
         known = f"{names[0]} ... {names[-1]}" if names else "no shards"
         raise UsageError(f"{dataset.url}: no shard is named {shard!r}; it has {known}")
     for number, table in shard_tables(dataset, _COLUMNS, wanted):
-        for sample in _samples(table, names[number], key):
+        for sample in _samples(dataset, table, names[number], key):
             if records:
                 _add_records(dataset, sample)
             yield sample
 
 
-def _samples(table: pa.Table, shard: str, key: str | None) -> Iterator[dict[str, Any]]:
+def _samples(dataset: Dataset, table: pa.Table, shard: str, key: str | None) -> Iterator[dict[str, Any]]:
     for start in range(0, table.num_rows, _ROWS_AT_ONCE):
         part = table.slice(start, _ROWS_AT_ONCE)
+        members = MemberColumns(part)
+        try:
+            offset, size = members.numbers("member_offset"), members.numbers("member_size")
+        except ValueError as error:
+            raise damaged(dataset, f"shard {shard} {error}") from error
+        facts = part.select(["num_records", *FACT_NAMES])
         for number, row_key in enumerate(part.column("key").to_pylist()):
             if key is not None and not fnmatchcase(row_key, key):
                 continue
-            row = part.slice(number, 1).to_pylist()[0]
-            fields = zip(row["member_ext"] or [], row["member_offset"] or [], row["member_size"] or [], strict=False)
+            (row,) = facts.slice(number, 1).to_pylist()
+            listed = range(members.starts[number], members.starts[number + 1])
             yield {
                 "shard": shard,
                 "key": row_key,
-                "members": [{"ext": ext, "offset": offset, "size": size} for ext, offset, size in fields],
-                "num_records": row["num_records"],
-                "facts": {name: row[name] for name in _FACTS},
+                "members": [
+                    {"ext": members.names[members.ext[i]], "offset": int(offset[i]), "size": int(size[i])}
+                    for i in listed
+                ],
+                "num_records": row.pop("num_records"),
+                "facts": row,
             }
 
 

@@ -23,7 +23,8 @@ from shards.cli.progress import show_progress
 from shards.cli.units import human_bytes
 from shards.cli.verbs.distributions import Distribution, Names
 from shards.cli.verbs.open_dataset import Dataset, open_dataset
-from shards.cli.verbs.tables import group_tables
+from shards.cli.verbs.tables import damaged, group_tables
+from shards.dataset.index.member_columns import MemberColumns
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -66,7 +67,10 @@ def _collect(dataset: Dataset) -> dict[str, Any]:
     totals = _Totals()
     with show_progress("stats", int(dataset.index.dataset["num_samples"]), "samples") as progress:
         for table in group_tables(dataset, _COLUMNS):
-            totals.add(table)
+            try:
+                totals.add(table)
+            except ValueError as error:
+                raise damaged(dataset, str(error)) from error
             progress.advance(table.num_rows)
     shards = dataset.index.shards
     per_shard, shard_bytes = Distribution(), Distribution()
@@ -99,6 +103,7 @@ class _Totals:
         self.numbers = {name: Distribution() for name in ("duration", "fps", "num_frames", "width", "height")}
 
     def add(self, table: pa.Table) -> None:
+        """Add the rows of a table. Raises ValueError where its member columns do not fit each other."""
         self._add_members(table)
         records = _array(table, "num_records")
         self.unknown_records += int((records < 0).sum())
@@ -122,17 +127,14 @@ class _Totals:
             numbers.add(values if name in ("width", "height") else values[video])
 
     def _add_members(self, table: pa.Table) -> None:
-        size = table.column("member_size").combine_chunks()
-        lengths = np.asarray(size.value_lengths().fill_null(0), np.int64)
-        sizes = np.asarray(size.flatten(), np.int64)
-        names = table.column("member_ext").combine_chunks().flatten().dictionary_encode()
-        codes = np.asarray(names.indices)
-        sample = np.repeat(np.arange(len(lengths)), lengths)
-        self.sample_bytes.add(np.bincount(sample, sizes, len(lengths)))
-        for code, ext in enumerate(names.dictionary.to_pylist()):
+        members = MemberColumns(table)
+        sizes = members.numbers("member_size")
+        sample = np.repeat(np.arange(table.num_rows), np.diff(members.starts))
+        self.sample_bytes.add(np.bincount(sample, sizes, table.num_rows))
+        for code, ext in enumerate(members.names):
             if ext not in self.member_bytes and len(self.member_bytes) >= _SHOWN * _SHOWN:
                 ext = "other"
-            self.member_bytes.setdefault(ext, Distribution()).add(sizes[codes == code])
+            self.member_bytes.setdefault(ext, Distribution()).add(sizes[members.ext == code])
 
     def to_dict(self) -> dict[str, Any]:
         by_total = sorted(self.member_bytes.items(), key=lambda item: -item[1].total)

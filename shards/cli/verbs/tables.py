@@ -53,11 +53,16 @@ def shard_tables(
         yield shard, table.slice(row - first, count)
 
 
+def damaged(dataset: Dataset, what: str) -> DatasetError:
+    """The error for an index.parquet that is not as it should be."""
+    return DatasetError(f"{dataset.url}/{INDEX_FILE}: {what}; build or copy the dataset again")
+
+
 def _open(dataset: Dataset) -> Any:
     try:
         return ParquetFile(SourceFile(dataset.index.source, INDEX_FILE))
     except ParquetError as error:
-        raise DatasetError(f"{dataset.url}/{INDEX_FILE}: damaged ({error}); build or copy the dataset again") from error
+        raise damaged(dataset, f"damaged ({error})") from error
 
 
 def _read(dataset: Dataset, parquet: Any, group: int, columns: Sequence[str]) -> pa.Table:
@@ -66,6 +71,4 @@ def _read(dataset: Dataset, parquet: Any, group: int, columns: Sequence[str]) ->
         check_table(table)
         return table
     except ValueError as error:
-        raise DatasetError(
-            f"{dataset.url}/{INDEX_FILE}: row group {group} is damaged ({error}); build or copy the dataset again"
-        ) from error
+        raise damaged(dataset, f"row group {group} is damaged ({error})") from error

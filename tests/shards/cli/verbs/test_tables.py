@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
+from click.testing import Result
 
 from shards.base.errors import DatasetError
 from shards.cli.verbs.open_dataset import open_dataset
@@ -42,3 +46,20 @@ def test_a_damaged_row_group_is_named(folder: Path) -> None:
     dataset = open_dataset(str(folder))
     with pytest.raises(DatasetError, match=r"index\.parquet: row group 0 is damaged"):
         list(group_tables(dataset, ["key", "member_size", "codec"]))
+
+
+@pytest.mark.parametrize("verb", ["ls", "stats"])
+@pytest.mark.parametrize("sizes", [[[]], [[1, 2, 3]]])
+def test_member_columns_that_do_not_fit_each_other_are_damage(
+    folder: Path, run: Callable[..., Result], verb: str, sizes: list[list[int]]
+) -> None:
+    table = pq.read_table(folder / "index.parquet")
+    number = table.schema.get_field_index("member_size")
+    kept = table.column(number).to_pylist()[1:]
+    wrong = pa.array(sizes + kept, table.schema.field(number).type)
+    pq.write_table(table.set_column(number, table.schema.field(number), wrong), folder / "index.parquet")
+    regroup(folder, 12)
+    result = run(verb, folder)
+    assert result.exit_code == 1
+    assert result.stderr.startswith(f"error: {folder}/index.parquet: ")
+    assert "has member columns of different lengths; build or copy the dataset again" in result.stderr
