@@ -8,13 +8,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 from shards.base.errors import WriteError
-from shards.dataset.writing.target import UNFINISHED
+from shards.dataset.writing.target import UNFINISHED, Target
 from shards.dataset.writing.write_error import naming
 from shards.storage.open import open_source
 from shards.storage.source import Names
 
 
-class LocalTarget:
+class LocalTarget(Target):
     """A folder of this machine, locked while the target is open."""
 
     def __init__(self, folder: str) -> None:
@@ -78,12 +78,6 @@ class LocalTarget:
                 with suppress(FileNotFoundError):
                     os.unlink(path)
                 raise
-
-    @contextmanager
-    def produce(self, name: str) -> Iterator[str]:
-        with self.stage(name) as path:
-            yield path
-        self.publish(path, name)
 
     def put(self, name: str, data: bytes) -> None:
         with self.produce(name) as path, open(path, "wb") as file:

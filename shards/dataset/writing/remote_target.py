@@ -11,14 +11,14 @@ from contextlib import contextmanager
 from shards.base.errors import AccessDenied, MissingFile, WriteError
 from shards.base.redact import shown
 from shards.dataset.writing.claim import CLAIM_FILE, Claim, Taken
-from shards.dataset.writing.target import UNFINISHED
+from shards.dataset.writing.target import UNFINISHED, Target
 from shards.dataset.writing.write_error import naming
 from shards.storage.addresses import below
 from shards.storage.open import open_source
 from shards.storage.source import Names
 
 
-class RemoteTarget:
+class RemoteTarget(Target):
     """A URL prefix, through fsspec; files are written in the temporary folder of this machine first."""
 
     def __init__(self, url: str) -> None:
@@ -71,12 +71,6 @@ class RemoteTarget:
         path = self.scratch(name)
         with naming(path):
             yield path
-
-    @contextmanager
-    def produce(self, name: str) -> Iterator[str]:
-        with self.stage(name) as path:
-            yield path
-        self.publish(path, name)
 
     def put(self, name: str, data: bytes) -> None:
         self._hold()

@@ -9,7 +9,8 @@ rename do not; SFTP does).
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from typing import Protocol
 
 from shards.storage.source import Names, Source
@@ -40,8 +41,12 @@ class Target(Protocol):
     def publish(self, path: str, name: str, sync: bool = True) -> None:
         """Move a finished local file to its name in the dataset; sync: wait until the move survives a crash."""
 
-    def produce(self, name: str) -> AbstractContextManager[str]:
+    @contextmanager
+    def produce(self, name: str) -> Iterator[str]:
         """Stage a file and publish it after the block."""
+        with self.stage(name) as path:
+            yield path
+        self.publish(path, name)
 
     def put(self, name: str, data: bytes) -> None:
         """Write a file whose bytes are at hand."""
