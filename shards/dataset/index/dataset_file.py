@@ -9,8 +9,6 @@ import json
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import numpy as np
-
 from shards.base.errors import ConfigError, DatasetError, MissingFile, WrongPlace
 from shards.base.json_text import load_json
 from shards.base.redact import shown
@@ -44,7 +42,6 @@ def dataset_json(
     root: the folder of the shards if they do not lie beside it; it is written without credentials. rules: None for tars
     of our own. root_seal: shards/storage/seal.py. content: what `write_index` returned.
     """
-    counts = np.array([shard.num_elements for shard in shards], np.int64)
     said = {
         "format_version": FORMAT_VERSION,
         "name": name,
@@ -52,7 +49,7 @@ def dataset_json(
         **({} if root_seal is None else {"root_seal": root_seal}),
         "num_shards": len(shards),
         "num_samples": sum(shard.num_samples for shard in shards),
-        "num_elements": total_records(counts),
+        "num_elements": total_records([shard.num_elements for shard in shards]),
         "num_quarantined": num_quarantined,
         "verified": verified,
         **({} if rules is None else {"members": rules.model_dump(mode="json")}),

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 import xxhash
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from shards.base.errors import DatasetError
 
@@ -78,6 +78,7 @@ def _line_of(name: str, num_samples: int, num_elements: int, num_bytes: int, che
     return f"{name}\0{num_samples}\0{num_elements}\0{num_bytes}\0{checksum}\n".encode()
 
 
-def total_records(num_elements: NDArray[np.int64]) -> int:
+def total_records(counts: ArrayLike) -> int:
     """Sum of the numbers of records; -1 if one of them is not known."""
-    return -1 if (num_elements < 0).any() else int(num_elements.sum())
+    numbers = np.asarray(counts)
+    return -1 if (numbers < 0).any() else int(numbers.sum())

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from shards.dataset.index.shard_table import total_records
 from shards.dataset.indexing.publish import Header, Piece
 from shards.dataset.report import Report
 from shards.dataset.tars.reasons import Reasons
@@ -45,7 +46,6 @@ class IndexReport(Report):
         notes: Counter[str] = Counter()
         for piece in pieces:
             notes.update(piece.notes)
-        records = [piece.entry.num_elements for piece in pieces]
         samples = sum(piece.entry.num_samples for piece in pieces)
         quarantined = sum(piece.num_quarantined for piece in pieces)
         top = reasons.top()
@@ -58,7 +58,7 @@ class IndexReport(Report):
             num_gone=num_gone,
             num_rows=samples + quarantined,
             num_samples=samples,
-            num_records=-1 if -1 in records else sum(records),
+            num_records=total_records([piece.entry.num_elements for piece in pieces]),
             num_quarantined=quarantined,
             quarantined={first["reason"]: first["count"] for first in top},
             examples=[_place(first) + first["reason"] for first in top],

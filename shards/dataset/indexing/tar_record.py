@@ -11,7 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from shards.base.errors import SourceError
-from shards.dataset.index.shard_table import ShardEntry
+from shards.dataset.index.shard_table import ShardEntry, total_records
 from shards.dataset.index.write_index import rows_table
 from shards.dataset.indexing.publish import Piece
 from shards.dataset.tars.looks import Looks
@@ -55,8 +55,7 @@ class TarTask(NamedTuple):
             return text or f"{path}: cannot be read ({error.strerror or error})"
         if now != self.expected:
             return f"{path}: changed while it was read; index it again when nobody writes there"
-        num_records = [row.num_records for row in found.rows]
-        num_elements = -1 if -1 in num_records else sum(num_records)
+        num_elements = total_records([row.num_records for row in found.rows])
         entry = ShardEntry(self.name, len(found.rows), num_elements, now.size, found.checksum)
         about = json.dumps([list(entry), now.version, found.quarantined, found.notes]).encode()
         table = rows_table(0, found.rows, self.looks.media).replace_schema_metadata({_KEY: about})
