@@ -9,9 +9,8 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from shards.base import ConfigError, Frozen
-from shards.media import (
-    MAX_FRAMES,
-)
+from shards.cli import flag
+from shards.media import MAX_FRAMES
 from tools.media.codecs import CODECS
 from tools.rows import OptionError
 
@@ -103,9 +102,8 @@ def find_profile(name: str, **changes: Any) -> Profile:
     given = {field: value for field, value in changes.items() if value is not None}
     surplus = sorted(given.keys() - type(profile).model_fields.keys())
     if surplus:
-        takes = ", ".join(f"--{field.replace('_', '-')}" for field in type(profile).model_fields)
-        surplus_flags = ", ".join(f"--{field.replace('_', '-')}" for field in surplus)
-        raise OptionError(f"profile {name} takes no {surplus_flags}; it takes {takes}")
+        refused, taken = (", ".join(map(flag, fields)) for fields in (surplus, type(profile).model_fields))
+        raise OptionError(f"profile {name} takes no {refused}; it takes {taken}")
     try:
         profile = type(profile)(**{**profile.model_dump(), **given})
     except ConfigError as error:
