@@ -148,7 +148,7 @@ def _reports(
 
     decoder = open_decoder("cpu") if decode else None
     table = dataset.index.shards
-    quarantined = getattr(table, "num_quarantined", None)
+    quarantined = table.num_quarantined
     lines = read_quarantine(dataset.index.source) if is_own(dataset.index.dataset) else None
     stopped = threading.Event()
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from shards.base.errors import DatasetError, WrongPlace
 from shards.base.redact import shown
+from shards.dataset.index.files import DATASET_FILE
 from shards.dataset.index.index import Index
 from shards.dataset.indexing.earlier_runs import check_replaceable
 from shards.dataset.indexing.index_report import IndexReport
@@ -52,7 +53,7 @@ def merge(out: str, parts: Sequence[str], name: str | None = None, roots: Sequen
     assert root is not None
     target = open_target(normal_place(out))
     try:
-        if "dataset.json" in target.list():
+        if DATASET_FILE in target.list():
             check_replaceable(target)
         in_order = [pieces[shard] for shard in sorted(pieces)]
         header = headers[0]._replace(
