@@ -29,12 +29,11 @@ def emit(data: Mapping[str, Any], as_json: bool, table: RenderableType) -> None:
         console().print(table)
 
 
-def console(stderr: bool = False) -> Console:
-    """The console of stdout, or of stderr; wide when it is a pipe, so that tables keep their columns."""
+def console() -> Console:
+    """The console of stdout; wide when it is a pipe, so that tables keep their columns."""
     from rich.console import Console
 
-    stream = sys.stderr if stderr else sys.stdout
-    return Console(width=None if stream.isatty() else _WIDTH_OF_A_PIPE, highlight=False, stderr=stderr)
+    return Console(width=None if sys.stdout.isatty() else _WIDTH_OF_A_PIPE, highlight=False)
 
 
 def facts_table(title: str, rows: Iterable[tuple[str, str]]) -> Table:

@@ -79,7 +79,7 @@ class FileWriter:
         """settings: what the file is made of and how; stored with its first sample."""
         self._ffcv = _import_ffcv()
         self._settings = settings
-        self._num_frames, self._page_bytes, self._mode = num_frames, page_bytes, mode
+        self._num_frames, self._page_bytes = num_frames, page_bytes
         self.num_samples = self.num_records = 0
         self._names: list[str] = []
         kinds = self._ffcv.kinds

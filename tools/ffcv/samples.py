@@ -68,7 +68,6 @@ class Ready(NamedTuple):
     """A sample as it is to be written."""
 
     origin: Origin
-    shard: int
     facts: MediaFacts
     """Facts of the stored frames."""
     frames: NDArray[np.uint8]
@@ -170,7 +169,7 @@ class Samples:
             "records": texts.records,
             "meta": texts.meta,
         }
-        return Ready(origin, shard, stored, frames, len(texts.records), text)
+        return Ready(origin, stored, frames, len(texts.records), text)
 
     def _rows(self) -> Iterator[tuple[int, int, bool]]:
         """(shard, row, whether it is selected)."""

@@ -45,7 +45,6 @@ class Mp4Writer:
         from av.video.reformatter import ColorRange, Interpolation, VideoReformatter
         from av.video.stream import VideoStream
 
-        self._profile = profile
         self._turn = Orientation.of(first)
         stored = fit(first.width, first.height, profile.short_side)
         self._stored = stored
