@@ -19,14 +19,7 @@ from typing import Any
 from shards.base import ConversionError, Engine, MediaError, SampleRefused, logger, printable, threads
 from shards.cli import Progress
 from shards.dataset import MAX_MEDIA_BYTES, NUM_EXAMPLES, DatasetWriter, DuplicateKey, Report
-from shards.media import (
-    MEDIA_EXTENSIONS,
-    STILL_BESIDE_FILM,
-    KeyFrames,
-    MediaFacts,
-    is_still_beside_film,
-    probe_table,
-)
+from shards.media import MEDIA_EXTENSIONS, STILL_BESIDE_FILM, KeyFrames, MediaFacts, is_still_beside_film, probe_table
 from tools.conversion import convert_dataset
 from tools.media.profiles import Profile
 from tools.media.transcode import transcode

@@ -15,14 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tools.annotations import (
-    about_records,
-    check_file,
-    load_json,
-    pick_split,
-    table_records,
-    tsv_lines,
-)
+from tools.annotations import about_records, check_file, load_json, pick_split, table_records, tsv_lines
 from tools.record import Record
 from tools.rows import AnnotationError, BadRow
 

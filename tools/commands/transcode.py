@@ -7,14 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from shards.cli import (
-    DEBUG_OPTION,
-    JSON_OPTION,
-    ROOTS_OPTION,
-    num_cores,
-    one_line_errors,
-    show_progress,
-)
+from shards.cli import DEBUG_OPTION, JSON_OPTION, ROOTS_OPTION, num_cores, one_line_errors, show_progress
 from tools.commands.profiles import PROFILE_OPTIONS, chosen_profile
 from tools.commands.signature import with_options
 from tools.commands.summary import STOPPED, finish

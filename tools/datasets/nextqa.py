@@ -17,11 +17,7 @@ from shards.media import VIDEO_EXTENSIONS
 from tools.annotations import Columns, check_file
 from tools.arguments import AnnotationsFile, IdMap, MediaPath
 from tools.lookup import MediaFolder
-from tools.questions import (
-    Question,
-    question_records,
-    question_rows,
-)
+from tools.questions import Question, question_records, question_rows
 from tools.record import BadLine, Record
 from tools.rows import CountedRows
 

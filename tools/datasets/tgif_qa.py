@@ -27,12 +27,7 @@ from shards.media import VIDEO_EXTENSIONS
 from tools.annotations import Columns, check_file, load_json
 from tools.arguments import AnnotationsFile, IdMap, MediaPath
 from tools.lookup import MediaFolder
-from tools.questions import (
-    Question,
-    json_entries,
-    question_records,
-    question_rows,
-)
+from tools.questions import Question, json_entries, question_records, question_rows
 from tools.record import BadLine, Record
 from tools.rows import AnnotationError, BadRow, CountedRows, OptionError
 

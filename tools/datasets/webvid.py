@@ -17,14 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from shards.media import VIDEO_EXTENSIONS
-from tools.annotations import (
-    Columns,
-    about_records,
-    check_file,
-    load_json,
-    pick_split,
-    table_records,
-)
+from tools.annotations import Columns, about_records, check_file, load_json, pick_split, table_records
 from tools.arguments import AnnotationsFile, IdMap, MediaPath, Split
 from tools.lookup import MediaFolder, MediaNotFound
 from tools.record import Record

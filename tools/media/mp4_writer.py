@@ -16,13 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from shards.media import (
-    MAX_VIDEO_PIXELS,
-    Orientation,
-    check_size,
-    has_alpha,
-    over_white,
-)
+from shards.media import MAX_VIDEO_PIXELS, Orientation, check_size, has_alpha, over_white
 from tools.media.codecs import CODECS
 from tools.media.profiles import VideoProfile, fit
 

@@ -15,11 +15,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from shards.media import (
-    KeyFrames,
-    MediaFacts,
-    probe_table,
-)
+from shards.media import KeyFrames, MediaFacts, probe_table
 from tools.media.pictures import make_frames, make_picture
 from tools.media.profiles import FramesProfile, Profile, VideoProfile
 from tools.media.video import make_video

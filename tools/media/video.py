@@ -10,12 +10,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from shards.base import MediaError
-from shards.media import (
-    frame_times,
-    open_video,
-    shown_frames,
-    tolerated_loss,
-)
+from shards.media import frame_times, open_video, shown_frames, tolerated_loss
 from tools.media.mp4_writer import Mp4Writer
 from tools.media.profiles import VideoProfile
 

@@ -12,11 +12,7 @@ from typing import Any
 from shards.base.errors import ConfigError, DatasetError, MissingFile, WrongPlace
 from shards.base.json_text import load_json
 from shards.base.redact import shown
-from shards.dataset.index.files import (
-    DATASET_FILE,
-    FORMAT_VERSION,
-    REBUILD,
-)
+from shards.dataset.index.files import DATASET_FILE, FORMAT_VERSION, REBUILD
 from shards.dataset.index.shard_table import ShardEntry, fingerprint, total_records
 from shards.dataset.members.rules import UNWRITTEN, MemberRules
 from shards.storage.open import open_source

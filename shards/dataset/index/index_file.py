@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from shards.dataset.index.files import (
-    INDEX_FILE,
-)
+from shards.dataset.index.files import INDEX_FILE
 from shards.storage.file import SeekableFile
 from shards.storage.source import Source
 

@@ -10,13 +10,7 @@ from numpy.typing import NDArray
 
 from shards.base.errors import DatasetError
 from shards.dataset.index.column_checks import ColumnError, check_table, check_types
-from shards.dataset.index.files import (
-    DATASET_FILE,
-    REBUILD,
-    SHARDS_FILE,
-    check_row_counts,
-    expect,
-)
+from shards.dataset.index.files import DATASET_FILE, REBUILD, SHARDS_FILE, check_row_counts, expect
 from shards.dataset.index.shard_table import ShardEntry, ShardTable, fingerprint, total_records
 from shards.dataset.parquet.parquet_file import ParquetError, ParquetFile
 from shards.storage.file import BytesFile

@@ -6,10 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.shards.foreign_tars import (
-    img2dataset_files,
-    write_tar,
-)
+from tests.shards.foreign_tars import img2dataset_files, write_tar
 
 
 @pytest.fixture

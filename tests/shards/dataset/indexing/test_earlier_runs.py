@@ -13,10 +13,7 @@ from shards.dataset.indexing.indexer import index_tars
 from shards.dataset.members.rules import UNWRITTEN, MemberRules
 from shards.dataset.tars.looks import Looks
 from tests.shards.dataset.indexing.indexed import HEADERS, MEDIA, index_of
-from tests.shards.foreign_tars import (
-    img2dataset_files,
-    write_tar,
-)
+from tests.shards.foreign_tars import img2dataset_files, write_tar
 
 
 def test_a_second_run_reads_only_what_is_new_or_changed(tars: Path) -> None:

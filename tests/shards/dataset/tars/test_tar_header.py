@@ -8,15 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shards.dataset.tars.tar_header import (
-    SPARSE,
-    TarError,
-    fits,
-    name_of,
-    number_of,
-    pax_records,
-    pax_size,
-)
+from shards.dataset.tars.tar_header import SPARSE, TarError, fits, name_of, number_of, pax_records, pax_size
 
 
 @given(st.text(st.characters(codec="ascii", categories=["L", "N"]), min_size=1, max_size=99), st.integers(0, 8**11 - 1))
