@@ -196,12 +196,14 @@ def _text(value: object) -> str:
 
 
 def _pictures(media: bytes, facts: MediaFacts) -> tuple[tuple[int, ...], list[str]]:
-    """(frame numbers, their JPEGs in base64). Raises MediaError."""
+    """(frame numbers, their JPEGs in base64), none of a kind without a height. Raises MediaError."""
     from shards.decode.backends import open_decoder
 
     still = facts.kind == "image" or facts.num_frames == 1
     config = ClipConfig(num_frames=1 if still else STRIP_FRAMES, size=64).for_evaluation()
     plan = plan_clip(facts, config, np.random.default_rng(0))
+    if not facts.height:
+        return (), []  # no picture, but feature arrays, for example: the plans of pictures refuse such facts
     size = _thumbnail(facts, _PICTURE_HEIGHT if still else _STRIP_HEIGHT)
     plan = ClipPlan(plan.frames, resize=size, crop=(0, 0, *size))
     clip = open_decoder("cpu")(media, facts.kind, plan)

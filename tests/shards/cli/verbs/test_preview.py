@@ -15,7 +15,10 @@ from click.testing import Result
 from PIL import Image
 
 from shards.dataset.tars.entries import Member
+from shards.dataset.writing.writer import DatasetWriter
+from shards.media.clip_plan import ClipPlan
 from shards.media.facts import MediaFacts
+from shards.media.kinds import KINDS
 from tests.browser import NEEDS_BROWSER, attacks, browse, listener
 from tests.shards.cli.conftest import HOSTILE_CAPTION, HOSTILE_KEY
 from tests.shards.hostile_text import is_safe
@@ -121,6 +124,19 @@ def test_an_undecodable_medium_is_a_card_with_its_texts(tmp_path: Path, run: Cal
     assert result.exit_code == 1 and "not a picture" in page and "broken-1-0" in page
 
 
+def test_a_medium_without_a_height_is_a_card_without_pictures(
+    tmp_path: Path, run: Callable[..., Result], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = ClipPlan((0,), (1, 8), (0, 0, 1, 8))
+    monkeypatch.setitem(KINDS, "image", KINDS["image"]._replace(plan=lambda facts, config, rng: plan))
+    with DatasetWriter(tmp_path / "rows", "rows") as writer:
+        writer.write("k", b"features", "png", [{"caption": "a walk"}], {}, MediaFacts("image", "rows", 8, 0, 1))
+    result = run("preview", tmp_path / "rows", "--out", tmp_path / "sheet.html")
+    page = Page((tmp_path / "sheet.html").read_text())
+    assert result.exit_code == 0, result.output
+    assert "a walk" in page.text and not page.sources
+
+
 def test_a_remote_dataset_has_a_preview(memory_url: str, tmp_path: Path, run_json: RunJson) -> None:
     code, found = run_json("preview", memory_url, "-n", 2, "--first", "--out", tmp_path / "sheet.html")
     assert code == 0 and found["num_bad"] == 0
@@ -140,8 +156,6 @@ def test_a_page_that_cannot_be_written_is_wrong_usage(built: Path, tmp_path: Pat
 
 
 def test_an_empty_dataset_is_wrong_usage(tmp_path: Path, run: Callable[..., Result]) -> None:
-    from shards.dataset.writing.writer import DatasetWriter
-
     DatasetWriter(tmp_path / "empty", "empty").close()
     for verb, code in (("preview", 2), ("bench", 2), ("verify", 0), ("ls", 0), ("stats", 0)):
         assert run(verb, tmp_path / "empty").exit_code == code, verb
@@ -151,8 +165,6 @@ def test_an_empty_dataset_is_wrong_usage(tmp_path: Path, run: Callable[..., Resu
 def test_in_a_browser_a_hostile_dataset_runs_nothing_and_asks_nobody(
     tmp_path: Path, run: Callable[..., Result]
 ) -> None:
-    from shards.dataset.writing.writer import DatasetWriter
-
     with listener() as (address, asked):
         texts = attacks(address)
         with DatasetWriter(tmp_path / "h", "h") as writer:
