@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from shards.decode.cpu import decode
+from shards.media.clip_plan import ClipPlan
 from tests.shards.films import Film, shoot
 from tests.tools.media.scenes import video
 from tools.media.profiles import FramesProfile, VideoProfile
@@ -50,9 +51,7 @@ def test_frames_are_compared_with_those_they_come_from(profile: VideoProfile | F
     assert errors_of_frames(*neighbour)[0][0] > 2 * 255**2 / 10 ** (found.psnr_db / 10)
 
 
-def _plan(*frames: int) -> object:
-    from shards.media.clip_plan import ClipPlan
-
+def _plan(*frames: int) -> ClipPlan:
     return ClipPlan(frames, (48, 64), (0, 0, 48, 64))
 
 

@@ -19,6 +19,7 @@ from shards.dataset.index.shard_table import ShardEntry
 from shards.dataset.index.shards_file import write_shards
 from shards.dataset.tars.entries import Member
 from tests.shards.row_groups import regroup
+from tests.shards.small_dataset import write_dataset
 
 ROOT = Path(__file__).resolve().parents[4]
 RunJson = Callable[..., tuple[int, dict]]
@@ -106,8 +107,6 @@ def test_a_replaced_shard_is_seen_even_when_sizes_agree(dataset: Path, run_json:
 
 
 def test_many_problems_are_counted_and_few_shown(tmp_path: Path, run: Callable[..., Result]) -> None:
-    from tests.shards.small_dataset import write_dataset
-
     folder = write_dataset(tmp_path / "many", "many", 60, per_shard=60)
     shard = folder / "000000.tar"
     shard.write_bytes(bytes(shard.stat().st_size))

@@ -6,6 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from shards.base.errors import SourceError
 from shards.dataset.parquet.parquet_file import ParquetFile
 from shards.storage.file import BytesFile
 from tests.shards.parquet_bytes import opened, written
@@ -42,8 +43,6 @@ def test_what_is_harmless_is_read_as_it_is(compression: str, version: str) -> No
 
 
 def test_errors_of_the_store_stay_what_they_are() -> None:
-    from shards.base.errors import SourceError
-
     class Broken(BytesFile):
         def _get(self, offset: int, length: int) -> bytes:
             raise SourceError("s3://b/x.parquet: gone")
