@@ -117,13 +117,9 @@ class Answerer:
             raise ValueError(f"num_candidates must be 1 or more, found {num_candidates}")
         if isinstance(self.task, MultipleChoice) and not choices:
             raise ValueError("this model chooses among answers: give it choices (--choice, once for each)")
-        longest = self.task.config.max_answer_tokens - self.task.texts.num_added
         for choice in choices:
-            pieces = self.task.texts.num_pieces(choice)
-            if not 0 < pieces <= longest:
-                raise ValueError(
-                    f"choice {choice!r} has {pieces} word pieces, 1 to {longest} fit task.max_answer_tokens"
-                )
+            if misfit := self.task.texts.misfit(choice, self.task.config.max_answer_tokens):
+                raise ValueError(f"choice {choice!r} {misfit}")
 
     def _choose(self, fused: Fused, choices: Sequence[str]) -> list[list[Candidate]]:
         coded = self.task.texts.choices(choices, self.task.config.max_answer_tokens)

@@ -24,13 +24,10 @@ class Ranking(Answering):
     def __init__(self, config: OpenQAConfig, texts: Texts) -> None:
         super().__init__(config, texts)
         self._answers = read_answers(str(config.answer_list), config.num_answers)
-        fits = config.max_answer_tokens - texts.num_added
         for number, answer in enumerate(self._answers):
-            pieces = texts.num_pieces(answer)
-            if not 0 < pieces <= fits:
+            if misfit := texts.misfit(answer, config.max_answer_tokens):
                 raise AnswerListError(
-                    f"task.answer_list: {config.answer_list}: answer number {number}, {answer!r}, has {pieces} "
-                    f"word pieces, 1 to {fits} fit task.max_answer_tokens"
+                    f"task.answer_list: {config.answer_list}: answer number {number}, {answer!r}, {misfit}"
                 )
         coded = texts.choices(self._answers, config.max_answer_tokens)
         longest = int(coded["choice_mask"].sum(1).max())

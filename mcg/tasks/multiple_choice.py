@@ -16,7 +16,7 @@ from mcg.model.config import ModelConfig
 from mcg.model.model import Model
 from mcg.scoring.submission import Submission, submission
 from mcg.tasks.config import MultipleChoiceConfig
-from mcg.tasks.question import asked_types, fuse_questions, question_meta
+from mcg.tasks.question import asked_types, check_answer, fuse_questions, question_meta
 from mcg.tasks.task import Scores, Task
 from mcg.text.texts import Texts
 from shards import Batch, EncodedClip, Sample, SampleError
@@ -40,14 +40,8 @@ class MultipleChoice(Task):
     def example(self, sample: Sample, rng: RngFactory, clip: ClipConfig, training: bool) -> EncodedClip:
         meta = question_meta(sample, ("question",))
         choices, right = self._choices(sample)
-        pieces = self.texts.num_pieces(choices[right])
-        fits = self.config.max_answer_tokens - self.texts.num_added
-        if training and not 0 < pieces <= fits:
-            raise SampleError(
-                sample.origin,
-                f"record {sample.record_index}: the answer {choices[right]!r} has {pieces} word pieces, "
-                f"1 to {fits} fit task.max_answer_tokens",
-            )
+        if training:
+            check_answer(sample, choices[right], self.texts, self.config.max_answer_tokens)
         arrays = self.texts.question(meta["question"], self.config.max_question_tokens)
         arrays |= self.choosing.arrays(choices, right, training)
         meta |= {"answer": choices[right], "answer_index": right, "choices": choices}

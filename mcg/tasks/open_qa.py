@@ -23,11 +23,11 @@ from mcg.model.config import ModelConfig
 from mcg.model.model import Model
 from mcg.scoring.submission import Submission, submission
 from mcg.tasks.config import OpenQAConfig
-from mcg.tasks.question import asked_types, fuse_questions, question_meta
+from mcg.tasks.question import asked_types, check_answer, fuse_questions, question_meta
 from mcg.tasks.task import Scores, Task
 from mcg.text.texts import Texts
 from mcg.wordnet import WordNet, find_wordnet
-from shards import Batch, EncodedClip, Sample, SampleError
+from shards import Batch, EncodedClip, Sample
 from shards.loader import RngFactory
 from shards.media import ClipConfig, plan_clip
 
@@ -49,14 +49,8 @@ class OpenQA(Task):
 
     def example(self, sample: Sample, rng: RngFactory, clip: ClipConfig, training: bool) -> EncodedClip:
         meta = question_meta(sample, ("question", "answer"))
-        pieces = self.texts.num_pieces(meta["answer"])
-        fits = self.config.max_answer_tokens - self.texts.num_added
-        if training and not 0 < pieces <= fits:
-            raise SampleError(
-                sample.origin,
-                f"record {sample.record_index}: the answer {meta['answer']!r} has {pieces} word pieces, "
-                f"1 to {fits} fit task.max_answer_tokens",
-            )
+        if training:
+            check_answer(sample, meta["answer"], self.texts, self.config.max_answer_tokens)
         arrays = self.texts.question(meta["question"], self.config.max_question_tokens)
         arrays |= self.answering.arrays(meta["answer"])
         plan = plan_clip(sample.facts, clip, rng("clip"))

@@ -15,6 +15,7 @@ from torch import Tensor
 from mcg.model.model import Model
 from mcg.model.states import Fused
 from mcg.tasks.task import label_of, text_of
+from mcg.text.texts import Texts
 from shards import Origin, Sample, SampleError
 
 FAILED_TYPE = "failed"
@@ -45,6 +46,12 @@ def question_meta(sample: Sample, needed: Sequence[str]) -> dict[str, Any]:
             )
         meta["answers"] = [answer.strip() for answer in answers]
     return meta
+
+
+def check_answer(sample: Sample, answer: str, texts: Texts, max_tokens: int) -> None:
+    """Raise SampleError for the answer of a record that cannot be generated whole."""
+    if misfit := texts.misfit(answer, max_tokens):
+        raise SampleError(sample.origin, f"record {sample.record_index}: the answer {answer!r} {misfit}")
 
 
 def _same_clips(origins: Sequence[Origin], frames_BTHWC: Tensor) -> list[int]:

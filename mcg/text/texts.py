@@ -71,6 +71,11 @@ class Texts(ABC):
     def prompt(self) -> Arrays:
         """The text that a caption is generated from: prompt_ids, prompt_mask."""
 
+    def misfit(self, answer: str, max_tokens: int) -> str:
+        """The fault of a text that is no answer of at most max_tokens (task.max_answer_tokens); "" for one that is."""
+        pieces, fits = self.num_pieces(answer), max_tokens - self.num_added
+        return "" if 0 < pieces <= fits else f"has {pieces} word pieces, 1 to {fits} fit task.max_answer_tokens"
+
     def plain(self, text: str, max_tokens: int = 512) -> str:
         """A text as `decode` gives it, so that case, accents and spaces are no differences."""
         return self.decode(self.answer(text, max_tokens)["answer_ids"])

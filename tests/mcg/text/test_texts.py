@@ -30,6 +30,12 @@ def test_a_text_is_plain_as_it_is_decoded() -> None:
     assert TEXTS.plain(" The  CAFÉ ") == "the cafe"
 
 
+def test_an_answer_is_told_from_a_text_that_is_none() -> None:
+    assert TEXTS.misfit("a dog", 4) == ""
+    assert TEXTS.misfit("a big dog", 4) == "has 3 word pieces, 1 to 2 fit task.max_answer_tokens"
+    assert TEXTS.misfit("\u200b", 4) == "has 0 word pieces, 1 to 2 fit task.max_answer_tokens"
+
+
 def test_texts_need_no_torch() -> None:
     script = "import sys, mcg.text; from mcg.model import MODELS; mcg.text.open_texts(MODELS['mcg']())\n"
     done = subprocess.run(
