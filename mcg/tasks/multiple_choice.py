@@ -28,10 +28,10 @@ class MultipleChoice(Task):
     """See the module."""
 
     name = "multiple_choice"
+    config: MultipleChoiceConfig
 
     def __init__(self, config: MultipleChoiceConfig, texts: Texts) -> None:
         super().__init__(config, texts)
-        self.config = config
         self.choosing = LikelihoodChoice(texts, config.max_answer_tokens, config.likelihood == "mean")
 
     def check_model(self, model: ModelConfig) -> None:

@@ -36,10 +36,10 @@ class OpenQA(Task):
     """See the module. Raises WordNetError where the metric needs WordNet and there is none."""
 
     name = "open_qa"
+    config: OpenQAConfig
 
     def __init__(self, config: OpenQAConfig, texts: Texts) -> None:
         super().__init__(config, texts)
-        self.config = config
         if config.metric == "wups":
             find_wordnet(config.wordnet)  # missing, it is told before the first step and not after a pass over val
         self.answering: Answering = ANSWERINGS[config.answering](config, texts)

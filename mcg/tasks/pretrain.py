@@ -15,7 +15,6 @@ from mcg.metrics.retrieval import recall
 from mcg.model.model import Model
 from mcg.tasks.config import PretrainConfig
 from mcg.tasks.task import Scores, Task, text_of
-from mcg.text.texts import Texts
 from shards import Batch, EncodedClip, Sample, SampleError
 from shards.loader import RngFactory
 from shards.media import ClipConfig, plan_clip
@@ -25,10 +24,7 @@ class Pretrain(Task):
     """See the module."""
 
     name = "pretrain"
-
-    def __init__(self, config: PretrainConfig, texts: Texts) -> None:
-        super().__init__(config, texts)
-        self.config = config
+    config: PretrainConfig
 
     def example(self, sample: Sample, rng: RngFactory, clip: ClipConfig, training: bool) -> EncodedClip:
         caption = text_of(sample.record, "caption")

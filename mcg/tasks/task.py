@@ -43,8 +43,7 @@ class Task(ABC):
     name: str
 
     def __init__(self, config: ClipTaskConfig, texts: Texts) -> None:
-        self.texts = texts
-        self._training_clip = config.clip
+        self.config, self.texts = config, texts
         derived = config.clip.for_evaluation()
         if config.compat == "released" and derived.sampling == "uniform":
             derived = derived.model_copy(update={"sampling": "released_uniform"})
@@ -52,7 +51,7 @@ class Task(ABC):
 
     def encode(self, sample: Sample, rng: RngFactory) -> EncodedClip:
         """An example for training. Raises SampleError for a record that cannot be used."""
-        return self.example(sample, rng, self._training_clip, training=True)
+        return self.example(sample, rng, self.config.clip, training=True)
 
     @property
     def evaluation_clip(self) -> ClipConfig:
