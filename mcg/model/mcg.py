@@ -72,6 +72,8 @@ class MCG(Model):
     ) -> VideoStates:
         """T is num_frames of the visual encoder, or C times as many: C clips one after the other, each encoded by
         itself, whose states are averaged token by token."""
+        if frames_BTHWC.ndim == 3:
+            raise self.without("encoder of features")
         if mask_BT is not None:
             raise self.without("mask of frames")
         pixels = frames_BTHWC.permute(0, 1, 4, 2, 3).float()

@@ -65,6 +65,8 @@ def test_an_option_that_mcg_does_not_have_is_refused() -> None:
     model, frames = make_model(), torch.zeros(1, 2, 32, 32, 3, dtype=torch.uint8)
     with pytest.raises(ValueError, match="no mask of frames, and no setting"):
         model.encode_video(frames, torch.ones(1, 2, dtype=torch.bool))
+    with pytest.raises(ValueError, match="no encoder of features, and no setting"):
+        model.encode_video(torch.zeros(1, 7, 512))
     ids = torch.ones(1, 3, dtype=torch.int64)
     with pytest.raises(ValueError, match="no causal fusion, and no setting"):
         model.fuse(model.encode_text(ids, ids.bool()), model.encode_video(frames), causal=True)
