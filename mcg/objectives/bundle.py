@@ -16,8 +16,7 @@ from mcg.objectives.states import States
 
 
 class Bundle(nn.Module):
-    """A model with the objectives that it is trained on, at least one. Raises ValueError where the model lacks what an
-    objective needs."""
+    """A model with the objectives that it is trained on. Raises ValueError where there is none."""
 
     def __init__(self, model: Model, objectives: Mapping[str, Objective]) -> None:
         if not objectives:

@@ -22,7 +22,8 @@ class ObjectiveConfig(BaseModel):
     builds: ClassVar[str]
     """The objective, as "module:Class"."""
     needs: ClassVar[tuple[str, ...]] = ()
-    """Verbs and parts of the model that the objective uses (ModelConfig.provides)."""
+    """Verbs and parts of the model that the objective uses (ModelConfig.provides). With "attention" among them, the
+    passes over video and text give their attention too."""
 
     weight: float = Field(default=1.0, ge=0)
     """Factor of this loss in the sum."""
