@@ -19,6 +19,7 @@ from typing import Annotated, Any
 
 import typer
 
+from mcg.metrics import DETAILS
 from shards.base import UsageError, say
 from shards.cli import DEBUG_OPTION, one_line_errors, page_template, start_command
 
@@ -66,8 +67,6 @@ _PAGE = (
 _NUM_ANSWERS = 20
 """Predictions of an evaluation that are shown, evenly spaced."""
 _SHOWN_FIELDS = ("question", "caption", "answer", "prediction", "type", "id")
-_NOT_SHOWN = ("interval", "intervals", "counts", "official")
-"""Entries of metrics that belong to other tables."""
 
 
 def write_report(run_dir: Path, out: Path | None = None) -> Path:
@@ -140,7 +139,7 @@ def curves(runs: Mapping[str, Lines]) -> str:
 def _numbers(metrics: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, float]]:
     """The numbers of a tree by dotted path."""
     for name, value in metrics.items():
-        if name in _NOT_SHOWN:
+        if name in DETAILS:
             continue
         if isinstance(value, Mapping):
             yield from _numbers(value, f"{path}{name}.")

@@ -19,6 +19,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from mcg import distributed
 from mcg.engine.config import LogConfig
+from mcg.metrics import DETAILS
 from shards.base import cell
 from shards.loader import Snapshot, to_prometheus, write_metrics
 
@@ -128,7 +129,7 @@ def _brief(metrics: dict[str, Any]) -> dict[str, Any]:
     return {
         name: _brief(value) if isinstance(value, dict) else value
         for name, value in metrics.items()
-        if name not in ("interval", "intervals", "counts", "official")
+        if name not in DETAILS
     }
 
 
