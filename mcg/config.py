@@ -31,8 +31,6 @@ from mcg.yaml_limits import check_interpolations, check_yaml
 from shards.base import ConfigError, explain
 from shards.loader import LoaderConfig
 
-__all__ = ["ConfigError", "RunConfig", "load_config", "load_stored", "read_yaml"]
-
 
 class _DataConfig(BaseModel):
     """The datasets of a run, by purpose."""

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from mcg.answering.likelihood import log_likelihoods
-from mcg.config import ConfigError, RunConfig, load_config, load_stored
+from mcg.config import RunConfig, load_config, load_stored
 from mcg.engine.checkpoint import find_checkpoint
 from mcg.model.model import Model
 from mcg.model.states import Fused
@@ -21,7 +21,7 @@ from mcg.tasks.open_qa import OpenQA
 from mcg.text import open_texts
 from mcg.text.texts import Arrays
 from mcg.trained import trained_model
-from shards.base import MediaError
+from shards.base import ConfigError, MediaError
 from shards.decode import Frames, open_backend
 from shards.media import KeyFrames, plan_clip, probe_table
 from shards.order import rng

@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 
 from mcg.compat import spread_compat
-from mcg.config import ConfigError, load_config, load_stored
+from mcg.config import load_config, load_stored
 from mcg.model.mcg_config import MCGConfig
 from mcg.tasks.pretrain import Pretrain
+from shards.base.errors import ConfigError
 from tests.mcg.small_model import TEXTS
 
 PRETRAIN = "configs/demo/pt.yaml"

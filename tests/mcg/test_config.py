@@ -14,8 +14,9 @@ from pydantic import BaseModel
 
 import mcg.evaluate
 import train
-from mcg.config import ConfigError, RunConfig, load_config
+from mcg.config import RunConfig, load_config
 from mcg.objectives.config import ObjectivesConfig
+from shards.base.errors import ConfigError
 
 ROOT = Path(__file__).resolve().parents[2]
 CONFIGS = sorted(str(path.relative_to(ROOT)) for path in (ROOT / "configs").rglob("*.yaml"))

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from omegaconf import OmegaConf
 
 from mcg.answer import Answerer
-from mcg.config import ConfigError, RunConfig, load_config, load_stored
+from mcg.config import RunConfig, load_config, load_stored
 from mcg.environment import resolve
+from shards.base.errors import ConfigError
 from shards.base.safe_text import one_line
 from tests.mcg.small_checkpoint import run_config, write_checkpoint
 

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 from omegaconf import OmegaConf
 
-from mcg.config import ConfigError, read_yaml
+from mcg.config import read_yaml
 from mcg.yaml_limits import check_interpolations, check_yaml
+from shards.base.errors import ConfigError
 from tests.shards.test_safety import little_memory
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -16,11 +16,10 @@ from typer.testing import CliRunner
 
 from mcg.answer import main
 from mcg.answering.answerer import Answerer
-from mcg.config import ConfigError
 from mcg.engine.checkpoint import CheckpointError
 from mcg.tasks.open_qa import OpenQA
 from shards import MediaFacts, Origin, Sample
-from shards.base.errors import MediaError
+from shards.base.errors import ConfigError, MediaError
 from shards.media.probe import probe
 from tests.mcg.small_checkpoint import TASK, run_config, write_checkpoint
 from tests.mcg.small_model import TEXTS

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from mcg.config import ConfigError, load_config
+from mcg.config import load_config
 from mcg.convert.config import InitSource
 from mcg.convert.families import FAMILIES
+from shards.base.errors import ConfigError
 
 DEMO = "configs/demo/pt.yaml"
 
