@@ -22,7 +22,7 @@ from mcg.text import open_texts
 from mcg.text.texts import Arrays
 from mcg.trained import trained_model
 from shards.base import ConfigError, MediaError
-from shards.decode import Frames, open_backend
+from shards.decode import Frames, open_decoder
 from shards.media import KeyFrames, plan_clip, probe_table
 from shards.order import rng
 
@@ -42,7 +42,7 @@ class Answerer:
 
     def __init__(self, task: OpenQA | MultipleChoice, model: Model, device: torch.device) -> None:
         self.task, self.model, self.device = task, model.eval().to(device), device
-        self._decode = open_backend("cpu").decode  # one clip at a time: a GPU would wait for its decoder to start
+        self._decode = open_decoder("cpu")  # one clip at a time: a GPU would wait for its decoder to start
 
     @classmethod
     def load(
