@@ -1,15 +1,27 @@
-"""Classes that configs name, imported when they are built.
+"""The base of configs that build a class: a model, a task, an objective.
 
-A config imports no torch, and the class that it configures does; so the config names the class as "module:Class".
+A config imports no torch, and the class that it configures does; so the config names the class as "module:Class", and
+the module is imported when the class is built.
 """
 
 from __future__ import annotations
 
 from importlib import import_module
-from typing import Any
+from typing import Any, ClassVar
+
+from pydantic import BaseModel, ConfigDict
 
 
-def load_class(place: str) -> Any:
-    """The class at "module:Class"."""
-    module, _, name = place.partition(":")
-    return getattr(import_module(module), name)
+class ClassConfig(BaseModel):
+    """A config that names the class which it configures. A subclass says in `build` what else the class is made of."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+    builds: ClassVar[str]
+    """The class, as "module:Class"."""
+
+    @classmethod
+    def load_class(cls) -> Any:
+        """The class that `builds` names."""
+        module, _, name = cls.builds.partition(":")
+        return getattr(import_module(module), name)

@@ -6,11 +6,11 @@ A config imports no torch: a run is checked before a model is built, and `build`
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, ClassVar, NamedTuple, Union
+from typing import Annotated, Any, NamedTuple, Union
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BeforeValidator, Field
 
-from mcg.classes import load_class
+from mcg.classes import ClassConfig
 from mcg.compat import Compat
 from shards.media import ClipConfig
 
@@ -23,13 +23,8 @@ class Provision(NamedTuple):
     remedy: str
 
 
-class ModelConfig(BaseModel):
+class ModelConfig(ClassConfig):
     """The settings and questions that all models share. A subclass adds `name`, its sizes and its answers."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
-
-    builds: ClassVar[str]
-    """The assembly, as "module:Class"."""
 
     name: str
     """Name of the model."""
@@ -40,7 +35,7 @@ class ModelConfig(BaseModel):
 
     def build(self, vocab_size: int) -> Any:
         """The model with fresh weights. vocab_size: entries of the vocabulary, added tokens included."""
-        return load_class(self.builds)(self, vocab_size)
+        return self.load_class()(self, vocab_size)
 
     def provides(self) -> dict[str, Provision]:
         """The verbs and parts that this kind of model can have, by name. Objectives and tasks ask for these names."""

@@ -10,17 +10,13 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from mcg.classes import load_class
+from mcg.classes import ClassConfig
 from mcg.compat import Compat
 
 
-class ObjectiveConfig(BaseModel):
+class ObjectiveConfig(ClassConfig):
     """The settings that every objective has."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
-
-    builds: ClassVar[str]
-    """The objective, as "module:Class"."""
     needs: ClassVar[tuple[str, ...]] = ()
     """Verbs and parts of the model that the objective uses (ModelConfig.provides). With "attention" among them, the
     passes over video and text give their attention too."""
@@ -30,7 +26,7 @@ class ObjectiveConfig(BaseModel):
 
     def build(self, compat: Compat = "corrected") -> Any:
         """The objective."""
-        return load_class(self.builds)(self, compat)
+        return self.load_class()(self, compat)
 
 
 class ContrastiveConfig(ObjectiveConfig):

@@ -6,23 +6,18 @@ a config is for. docs/adding.md.
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
-from mcg.classes import load_class
+from mcg.classes import ClassConfig
 from mcg.compat import Compat
 from mcg.scoring.submission import FormName
 from shards.media import ClipConfig
 
 
-class ClipTaskConfig(BaseModel):
+class ClipTaskConfig(ClassConfig):
     """The settings of every task on clips."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
-
-    builds: ClassVar[str]
-    """The task, as "module:Class"."""
 
     clip: ClipConfig
     """Frames of a clip in training."""
@@ -37,7 +32,7 @@ class ClipTaskConfig(BaseModel):
 
     def build(self, texts: Any) -> Any:
         """The task. texts: how the model writes (mcg.text.open_texts)."""
-        return load_class(self.builds)(self, texts)
+        return self.load_class()(self, texts)
 
     @model_validator(mode="before")
     @classmethod

@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import get_args
 
 import pytest
-from pydantic import BaseModel
 
-from mcg.classes import load_class
+from mcg.classes import ClassConfig
 from mcg.model import MODELS
 from mcg.model.model import Model
 from mcg.objectives.config import ObjectivesConfig
@@ -20,6 +19,6 @@ _BASES = {Model: MODELS.values(), Objective: _OBJECTIVES, Task: get_args(get_arg
 
 
 @pytest.mark.parametrize(("config", "base"), [(config, base) for base, configs in _BASES.items() for config in configs])
-def test_a_config_names_its_class(config: type[BaseModel], base: type) -> None:
-    found = load_class(config.builds)  # type: ignore[attr-defined]
+def test_a_config_names_its_class(config: type[ClassConfig], base: type) -> None:
+    found = config.load_class()
     assert issubclass(found, base) and found is not base
