@@ -6,12 +6,14 @@ import pytest
 import torch
 
 from mcg.answering.likelihood import first_token_log_probs, log_likelihoods
+from mcg.model.mcg import MCG
+from mcg.model.states import Fused
 from tests.mcg.small_model import make_inputs, make_model
 
 INPUTS = make_inputs()
 
 
-def _fused():  # type: ignore[no-untyped-def]
+def _fused() -> tuple[MCG, Fused]:
     model = make_model().eval()
     text = model.encode_text(INPUTS["text_ids"], INPUTS["text_mask"].bool())
     return model, model.fuse(text, model.encode_video(INPUTS["frames"]))
