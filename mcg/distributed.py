@@ -64,8 +64,4 @@ def largest(value: int, device: torch.device) -> int:
 
 def any_rank(flag: bool, device: torch.device) -> bool:
     """True if the flag is set on any rank."""
-    if world_size() == 1:
-        return flag
-    value = torch.tensor(int(flag), device=device)
-    dist.all_reduce(value, op=dist.ReduceOp.MAX)
-    return bool(value.item())
+    return bool(largest(int(flag), device))
