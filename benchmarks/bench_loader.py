@@ -62,14 +62,12 @@ def _media(clips: Path) -> list[tuple[str, bytes]]:
 
 def loader(folder: str, decoder: str) -> dict[str, float]:
     """One pass. decoder: "cpu" or "free"."""
-    import shards.loader.loader
+    from loaders.undecoded import undecoded
+
     from shards import EncodedClip, Loader, LoaderConfig
-    from shards.decode.decoder import Backend
 
     if decoder == "free":
-        nothing = np.zeros((NUM_FRAMES, SIZE, SIZE, 3), np.uint8)
-        free = Backend("free", lambda media, kind, plan: nothing[: len(plan.frames)])
-        shards.loader.loader.open_backend = lambda name, count: free  # type: ignore[assignment]
+        undecoded()
     config, tokens = _config(folder), {"ids": np.zeros(8, np.int64)}
 
     def encode(sample: Any, rng: Any) -> EncodedClip:

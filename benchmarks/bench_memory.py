@@ -1,43 +1,35 @@
-"""How much memory does a loader take, ours and the peers, and does it grow?
+"""How much memory does a whole loader take, ours and the peers, and does it grow?
 
-    PYTHONPATH=. python benchmarks/bench_memory.py [--rounds 3] [--batches 900]
+    PYTHONPATH=. python benchmarks/bench_memory.py [--rounds 2] [--batches 10000] [--quick]
 
-16,000 samples of 20 KB, shuffled (buffers of 1,000 samples where a system has one: 20 MB each), batches of 32; two
-workers where a system has workers, else its threads. Anonymous and shared memory of all processes together, what they
-share counted once and files in the page cache not at all: `imported_mb` before anything is opened, `added_mb` beyond
-that after that many batches, `growth_mb` the rise since a tenth of them; `worker_mb` is what one worker process has
-for itself. `benchmarks/loader_memory.py` compares ours with a trivial loader.
+Batches of 32 samples of 20 KB with parsed records, shuffled, nothing decoded, over as many passes as that takes. PSS of
+all processes together (what they share counts once): `imported_mb` with everything imported and nothing opened,
+`added_mb` beyond that at the end, `most_mb` the largest of ten looks, `growth_mb` the end less the first tenth;
+`anonymous_mb` is `added_mb` without mapped files. Ours at defaults, the peers with 0, 1, 2 and 4 workers.
+`benchmarks/loader_memory.py` compares ours with a trivial loader.
 """
 
 from __future__ import annotations
 
-from functools import partial
+import whole
+from harness import arguments, beside, save_json
+from whole import Case, Data
 
-import forms
-from harness import arguments, ask, beside, save_json
-from peers.protocol import Options
-
-SHARDS, PER_SHARD, MEDIA_BYTES, BATCH = 16, 1000, 20 * 1024, 32
-WORKERS = {"webdataset": 2, "mosaic": 2, "litdata": 2, "energon": 2}
+BATCH, LIMIT_S = 32, 3600.0
+DATA = Data("bytes20000", 64, 512, 20_000)
 
 
 def main() -> None:
-    options = arguments(__doc__, rounds=3, data="/tmp/mcg-peers-data/read")
-    options.add_argument("--batches", type=int, default=900)
+    options = arguments(__doc__, rounds=2, data="/tmp/mcg-peers-data/whole")
+    options.add_argument("--batches", type=int, default=10_000)
+    options.add_argument("--systems", default="webdataset,litdata,mosaic")
+    options.add_argument("--quick", action="store_true", help="2,000 batches, peers with 0 and 2 workers")
     chosen = options.parse_args()
-    forms.make(chosen.data, SHARDS, PER_SHARD, MEDIA_BYTES, venvs=chosen.venvs)
-    cases = {}
-    for system in forms.SYSTEMS:
-        asked = Options(
-            url=str(forms.convert(chosen.data, system, chosen.venvs)),
-            names=forms.names(chosen.data),
-            shuffle=system != "spdl",
-            workers=WORKERS.get(system, 0),
-            batch=BATCH,
-            stop_after=chosen.batches * BATCH,
-        )
-        cases[system] = partial(ask, forms.command(system, "memory", asked, chosen.venvs))
-    save_json(chosen.json, beside("memory", cases, chosen.rounds))
+    num_batches = min(chosen.batches, 2000) if chosen.quick else chosen.batches
+    peers = whole.peers(tuple(filter(None, chosen.systems.split(","))), (0, 2) if chosen.quick else whole.WORKERS)
+    asked = whole.measure([Case("ours"), *peers], DATA, chosen, BATCH, verb="memory", batches=num_batches)
+    ratios = {"ours, defaults": ("added_mb", lambda _: True)}
+    save_json(chosen.json, beside("memory", asked, chosen.rounds, ratios))
 
 
 if __name__ == "__main__":

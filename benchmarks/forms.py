@@ -10,6 +10,7 @@ from __future__ import annotations
 import io
 import json
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Iterable, Sequence
@@ -68,7 +69,7 @@ def convert(folder: Path, system: str, venvs: Path = DEFAULT) -> Path:
         shutil.rmtree(out, ignore_errors=True)
         options = Options(url=str(out), tars=[str(path) for path in tars(folder)])
         ran = subprocess.run(command(system, "convert", options, venvs), capture_output=True, text=True)
-        if ran.returncode:
+        if ran.returncode not in (0, -signal.SIGALRM):  # or it had answered and did not come to an end (answer.py)
             raise RuntimeError(f"{system} did not convert {folder}:\n{ran.stderr[-3000:]}")
         done.touch()
     return out
@@ -96,9 +97,10 @@ def remote(folder: Path, system: str, store: Store, scratch: Path) -> tuple[str,
     return f"s3://{bucket}/{form}", env
 
 
-def index(folder: Path) -> None:
-    """Make our index of a folder of tars."""
-    ran = [sys.executable, "-m", "shards", "index", str(folder.resolve()), "--media", "--name", "bench", "--jobs", "1"]
+def index(folder: Path, media: bool = True) -> None:
+    """Make our index of a folder of tars; media: of real media, which are opened."""
+    ran = [sys.executable, "-m", "shards", "index", str(folder.resolve()), "--name", "bench", "--jobs", "1"]
+    ran += ["--media"] if media else []
     done = subprocess.run(ran, capture_output=True, text=True, cwd=PEERS.parent.parent)
     if done.returncode:
         raise RuntimeError(f"indexing {folder} failed:\n{done.stderr[-2000:]}")
@@ -118,9 +120,9 @@ def shard_files(folder: Path, system: str) -> list[Path]:
     return sorted((folder / ("ours" if system in READS_TARS else system)).glob("*.tar"))
 
 
-def write(out: Path, media: Iterable[bytes], per_shard: int) -> None:
-    """A dataset of ours of these media, numbered from 0."""
-    facts = MediaFacts("image", "mjpeg", 64, 64, 1)
+def write(out: Path, media: Iterable[bytes], per_shard: int, size: tuple[int, int] = (64, 64)) -> None:
+    """A dataset of ours of these pictures of a (width, height), numbered from 0."""
+    facts = MediaFacts("image", "mjpeg", *size, 1)
     with DatasetWriter(out, "bench", per_shard, max_shard_bytes=1 << 40) as writer:
         for number, medium in enumerate(media):
             records: Sequence[dict[str, Any]] = [{"caption": f"#{number:09d}#" + "c" * 61}]

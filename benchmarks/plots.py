@@ -1,6 +1,6 @@
 """Bar charts of what the benchmarks beside the peers found, small enough for docs/.
 
-    PYTHONPATH=. python benchmarks/bench_read.py --json results.jsonl    # and the others, into one file
+    PYTHONPATH=. python benchmarks/bench_tiny.py --json results.jsonl    # and the others, into one file
     PYTHONPATH=. python benchmarks/plots.py results.jsonl --out docs
 
 Writes beside_peers.svg (a panel for each benchmark that is in the file, its last result), faults.svg (the scorecard)
@@ -21,9 +21,10 @@ matplotlib.use("svg")
 import matplotlib.pyplot as plt
 
 PANELS = {
-    "read": ("samples_per_cpu_s", "local read: samples per CPU-second", False),
-    "s3": ("link", "object store: share of 200 MB/s", False),
-    "s3 first batch": ("round_trips", "1,000 cold shards: round trips to the first batch", False),
+    "tiny 100 batch 32": ("per_cpu_s", "whole loader, 100-byte samples, batch 32: samples per CPU-second", False),
+    "jpeg 320x256": ("per_cpu_s", "whole loader, JPEG 320x256 to 224: pictures per CPU-second", False),
+    "link 1 GB batch 32": ("pass_s", "object store, 1 GB cold, 50 MB/s a connection: seconds", False),
+    "read": ("samples_per_cpu_s", "local read below the loader: samples per CPU-second", False),
     "start": ("first_batch_s", "opening to the first batch, s", True),
     "resume": ("first_batch_s", "resume: state to the first batch, s", True),
     "memory": ("added_mb", "memory beyond the import, MB", False),

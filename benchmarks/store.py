@@ -24,7 +24,7 @@ import time
 import urllib.request
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, dataclass, fields
 from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -66,10 +66,24 @@ class _Server(ThreadingHTTPServer):
         self.dice = random.Random(0)
         self.counted: Counter[str] = Counter()
         self.lock = threading.Lock()
+        self.sending = 0
+        """Large reads under way."""
 
     def count(self, **numbers: int) -> None:
         with self.lock:
             self.counted.update(numbers)
+
+    @contextmanager
+    def large_read(self) -> Iterator[None]:
+        """Count how many large reads are under way at once, the most since the behaviour was set."""
+        with self.lock:
+            self.sending += 1
+            self.counted["at_once"] = max(self.counted["at_once"], self.sending)
+        try:
+            yield
+        finally:
+            with self.lock:
+                self.sending -= 1
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         if not isinstance(sys.exc_info()[1], (ConnectionError, TimeoutError)):
@@ -86,6 +100,7 @@ class _Handler(BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers["Content-Length"]))
         self.server.behaviour = Behaviour(**json.loads(body))
         self.server.dice = random.Random(self.server.behaviour.seed)
+        self.server.counted["at_once"] = 0
         self._answer(200, b"")
 
     def do_HEAD(self) -> None:
@@ -93,7 +108,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         if self.path == "/_counted":
-            self._answer(200, json.dumps(self.server.counted).encode(), "application/json")
+            counted = {**self.server.counted, "cpu_ms": int(1e3 * time.process_time())}
+            self._answer(200, json.dumps(counted).encode(), "application/json")
             return
         self._serve()
 
@@ -195,7 +211,8 @@ class _Handler(BaseHTTPRequestHandler):
             return
         size = "large" if length >= LARGE else "small"
         self.server.count(get=1, bytes=length // 2 if cut else length, **{size: 1})
-        self._send(file, start, length // 2 if cut else length)
+        with self.server.large_read() if size == "large" else nullcontext():
+            self._send(file, start, length // 2 if cut else length)
         if cut:
             self.server.count(cut=1)
             self.close_connection = True
@@ -245,7 +262,7 @@ class Store:
         urllib.request.urlopen(f"{self.url}/_behave", body).read()
 
     def counted(self) -> Counter[str]:
-        """What came since the start."""
+        """What came since the start; at_once: the most large reads at once since `behave`; cpu_ms: its own CPU time."""
         return Counter(json.loads(urllib.request.urlopen(f"{self.url}/_counted").read()))
 
     @property

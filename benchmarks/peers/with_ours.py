@@ -1,8 +1,8 @@
 """This project's own loader, asked like the others.
 
-mode "fetch": `Reader.fetch` in the order of a training pass; otherwise the whole `Loader`, its decoder replaced by one
-that gives a single pixel where the others decode nothing either. Checksums are compared at every read, unless the
-mode ends with "no checksums".
+mode "fetch": `Reader.fetch` in the order of a training pass, "copied": its views made bytes; otherwise the whole
+`Loader`, its decoder replaced by one that gives black frames where the others decode nothing either. Checksums are
+compared at every read, unless the mode has "no checksums".
 """
 
 from __future__ import annotations
@@ -42,6 +42,7 @@ class Fetching:
 
         verify: Any = "never" if "no checksums" in options.mode else "always"
         self._reader = Reader("bench", options.url, verify=verify)
+        self._copied = "copied" in options.mode
         counts = self._reader.counts
         self._order = Order(counts, options.seed, "bench", 16, default_window(counts))
         self._size = int(counts.sum())
@@ -54,28 +55,25 @@ class Fetching:
             for fetched in self._reader.fetch(at.shard, at.row):
                 if isinstance(fetched, Exception):
                     raise fetched
-                yield fetched.media, fetched.json
+                yield bytes(fetched.media) if self._copied else fetched.media, fetched.json
 
 
 class Loading:
     def __init__(self, options: Options) -> None:
         import numpy as np
 
-        import shards.loader.loader
+        from benchmarks.loaders.undecoded import undecoded
         from shards import EncodedClip, Loader, LoaderConfig
         from shards import Sample as OurSample
-        from shards.decode.decoder import Backend
         from shards.media.clip_plan import ClipPlan
         from shards.storage.open import open_source
 
         if not options.decode:
-            pixel = np.zeros((1, 1, 1, 3), np.uint8)
-            free = Backend("free", lambda media, kind, plan: pixel)
-            shards.loader.loader.open_backend = lambda name, count: free  # type: ignore[assignment]
+            undecoded()
         nothing = {"none": np.zeros(1, np.int8)}
 
         def encode(sample: OurSample, rng: Any) -> EncodedClip:
-            size = (sample.facts.height, sample.facts.width)
+            size = (sample.facts.height, sample.facts.width) if options.decode else (1, 1)
             plan = ClipPlan((0,), size, (0, 0, *size))
             meta = {"medium": sample.media, "text": sample.record["caption"].encode()}
             return EncodedClip(sample.media, sample.facts.kind, plan, nothing, meta)
