@@ -20,7 +20,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 unexport VIRTUAL_ENV CONDA_PREFIX PYTHONHOME PYTHONPATH PIP_TARGET PIP_PREFIX PIP_USER PIP_PYTHON PIP_CONSTRAINT \
 	UV_SYSTEM_PYTHON UV_PYTHON UV_TARGET UV_PREFIX UV_CONSTRAINT UV_OVERRIDE UV_EXCLUDE UV_RESOLUTION UV_WORKING_DIR
 
-.PHONY: help venv ffcv demo parity test test-all lint typecheck gpu-check pins clean
+.PHONY: help venv ffcv demo parity test test-all lint typecheck bench gpu-check pins clean
 .DEFAULT_GOAL := help
 
 help:  ## show this list
@@ -63,6 +63,13 @@ test: lint typecheck  ## lint, types, and every test of up to seconds
 
 test-all: lint typecheck  ## the same with the long tests
 	$(PYTEST)
+
+# The machine should do nothing else. PEERS and BENCH_DATA hold 5 GB of environments and as much of datasets, made once.
+PEERS := /tmp/mcg-peers
+BENCH_DATA := /tmp/mcg-peers-data
+bench: $(INSTALLED)  ## our loader beside its peers, one table; QUICK=1 for a first look
+	PYTHONPATH=. $(BIN)/python benchmarks/bench.py --venvs '$(PEERS)' --data '$(BENCH_DATA)' $(if $(QUICK),--quick) \
+		$(if $(ONLY),--only '$(ONLY)')
 
 # On a machine that has torch and what was carried to it, and no network, nothing is installed: docs/gpu.md.
 gpu-check:  ## everything that needs a GPU, in one go of less than 8 minutes

@@ -66,8 +66,7 @@ class _Server(ThreadingHTTPServer):
         self.dice = random.Random(0)
         self.counted: Counter[str] = Counter()
         self.lock = threading.Lock()
-        self.sending = 0
-        """Large reads under way."""
+        self.sending = 0  # large reads under way
 
     def count(self, **numbers: int) -> None:
         with self.lock:
@@ -75,15 +74,13 @@ class _Server(ThreadingHTTPServer):
 
     @contextmanager
     def large_read(self) -> Iterator[None]:
-        """Count how many large reads are under way at once, the most since the behaviour was set."""
+        """Count large reads under way at once, the most since the behaviour was set."""
         with self.lock:
             self.sending += 1
             self.counted["at_once"] = max(self.counted["at_once"], self.sending)
-        try:
-            yield
-        finally:
-            with self.lock:
-                self.sending -= 1
+        yield
+        with self.lock:
+            self.sending -= 1
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         if not isinstance(sys.exc_info()[1], (ConnectionError, TimeoutError)):
@@ -209,10 +206,10 @@ class _Handler(BaseHTTPRequestHandler):
         if self.command == "HEAD":
             self.server.count(head=1)
             return
-        size = "large" if length >= LARGE else "small"
-        self.server.count(get=1, bytes=length // 2 if cut else length, **{size: 1})
+        size, sent = "large" if length >= LARGE else "small", length // 2 if cut else length
+        self.server.count(get=1, bytes=sent, **{size: 1})
         with self.server.large_read() if size == "large" else nullcontext():
-            self._send(file, start, length // 2 if cut else length)
+            self._send(file, start, sent)
         if cut:
             self.server.count(cut=1)
             self.close_connection = True
