@@ -118,6 +118,7 @@ def _link(gigabytes: int, batch: int, share: float) -> list[Row]:
         Row(f"{name}, first batch, round trips", benchmark, "round_trips", at_most=4.0),
         Row(f"{name}, first batch, s", benchmark, "first_batch_s", PEERS, less_is_better=True),
         gap,
+        Row(f"{name}, p99 gap, start included, ms", benchmark, "whole_p99_gap_ms", PEERS, less_is_better=True),
         Row(f"{name}, CPU-seconds per GB", benchmark, "cpu_per_gb", LITDATA, 1.0, less_is_better=True),
     ]
 

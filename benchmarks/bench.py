@@ -5,7 +5,7 @@
 Makes the peers' environments, runs the benchmarks one after the other (a table of each on the way), and prints for
 every measure ours, the best peer with its setting, the ratio, what is asked, and whether that is reached. Above 1 ours
 is better, whatever the figure. Ours are the defaults, unless the measure names a setting. The machine should do nothing
-else. --quick: an eighth of the samples and one round, some minutes, for a first look. --from prints the table of
+else. --quick: less of everything and one round, some minutes, for a first look. --from prints the table of
 results that were measured before.
 """
 

@@ -6,7 +6,7 @@
 Frames of real clips as JPEG of quality 90, squashed to 224x224 by Pillow in every system, bit for bit the same pixels
 (checked); batches of 32 with parsed records, shuffled, one pass in a fresh process. Ours at defaults, the peers with 0,
 1, 2 and 4 worker processes. Bare Pillow on 1 and 2 threads is the ceiling: no reading, no order, no records. CPU
-seconds are those of all processes; figures behind the first eighth of the pass, and of all of it from opening on.
+seconds are those of all processes; figures between the first and the last eighth of the pass, and of all of it from opening on.
 """
 
 from __future__ import annotations
@@ -24,15 +24,13 @@ SHOWN = ("per_cpu_s", "per_s", "whole_per_cpu_s", "whole_per_s", "first_batch_s"
 def main() -> None:
     options = arguments(__doc__, rounds=3, data="/tmp/mcg-peers-data/whole")
     options.add_argument("--sizes", default="320x256,1280x720")
-    options.add_argument("--systems", default=",".join(whole.PEERS))
-    options.add_argument("--workers", default=",".join(map(str, whole.WORKERS)))
-    options.add_argument("--quick", action="store_true", help="an eighth of the samples")
+    whole.options(options)
     chosen = options.parse_args()
     cases = [
         Case("ours"),
         Case("ours", special={"threads": 1}, label="ours, special: 1 thread"),
         *(Case("pillow", count, label=f"bare Pillow, {count} threads") for count in (1, 2)),
-        *whole.peers(tuple(filter(None, chosen.systems.split(","))), tuple(map(int, chosen.workers.split(",")))),
+        *whole.chosen_peers(chosen),
     ]
     for size in chosen.sizes.split(","):
         width, height = map(int, size.split("x"))

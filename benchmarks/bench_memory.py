@@ -1,6 +1,6 @@
 """How much memory does a whole loader take, ours and the peers, and does it grow?
 
-    PYTHONPATH=. python benchmarks/bench_memory.py [--rounds 2] [--batches 10000] [--quick]
+    PYTHONPATH=. python benchmarks/bench_memory.py [--rounds 2] [--batches 10000] [--quick: 2,000]
 
 Batches of 32 samples of 20 KB with parsed records, shuffled, nothing decoded, over as many passes as that takes. PSS of
 all processes together (what they share counts once): `imported_mb` with everything imported and nothing opened,
@@ -15,19 +15,19 @@ import whole
 from harness import arguments, beside, save_json
 from whole import Case, Data
 
-BATCH, LIMIT_S = 32, 3600.0
+BATCH = 32
 DATA = Data("bytes20000", 64, 512, 20_000)
 
 
 def main() -> None:
     options = arguments(__doc__, rounds=2, data="/tmp/mcg-peers-data/whole")
     options.add_argument("--batches", type=int, default=10_000)
-    options.add_argument("--systems", default="webdataset,litdata,mosaic")
-    options.add_argument("--quick", action="store_true", help="2,000 batches, peers with 0 and 2 workers")
+    whole.options(options)
     chosen = options.parse_args()
     num_batches = min(chosen.batches, 2000) if chosen.quick else chosen.batches
-    peers = whole.peers(tuple(filter(None, chosen.systems.split(","))), (0, 2) if chosen.quick else whole.WORKERS)
-    asked = whole.measure([Case("ours"), *peers], DATA, chosen, BATCH, verb="memory", batches=num_batches)
+    asked = whole.measure(
+        [Case("ours"), *whole.chosen_peers(chosen)], DATA, chosen, BATCH, verb="memory", batches=num_batches
+    )
     ratios = {"ours, defaults": ("added_mb", lambda _: True)}
     save_json(chosen.json, beside("memory", asked, chosen.rounds, ratios))
 

@@ -6,7 +6,7 @@
 Samples of 100 bytes or 20 KB and a JSON record of 100 bytes; batches of media and parsed records, shuffled, one pass
 in a fresh process from local shards in the page cache. Ours at defaults (blend and batch size), the peers as their
 documentation says, with 0, 1, 2 and 4 worker processes. CPU seconds are those of all processes. `per_cpu_s` and `per_s`
-are samples behind the first eighth of the pass, `whole_...` of all of it from opening on; importing is in none. Every
+are samples between the first and the last eighth of the pass, `whole_...` of all of it from opening on; importing is in none. Every
 checksum of ours is compared, as by default in a first pass; no peer has any. Special, and named so: ours with another
 number of threads, and without checksums.
 """
@@ -26,16 +26,14 @@ def main() -> None:
     options = arguments(__doc__, rounds=3, data="/tmp/mcg-peers-data/whole")
     options.add_argument("--bytes", default="100,20000")
     options.add_argument("--batch", default="32,256")
-    options.add_argument("--systems", default=",".join(whole.PEERS))
-    options.add_argument("--workers", default=",".join(map(str, whole.WORKERS)))
-    options.add_argument("--quick", action="store_true", help="an eighth of the samples")
+    whole.options(options)
     chosen = options.parse_args()
     cases = [
         Case("ours"),
         Case("ours", special={"threads": 1}, label="ours, special: 1 thread"),
         Case("ours", special={"threads": 4}, label="ours, special: 4 threads"),
         Case("ours", special={"verify": "never"}, label="ours, special: no checksums"),
-        *whole.peers(tuple(filter(None, chosen.systems.split(","))), tuple(map(int, chosen.workers.split(",")))),
+        *whole.chosen_peers(chosen),
     ]
     for media_bytes in map(int, chosen.bytes.split(",")):
         per_shard = whole.quick(chosen, SAMPLES[media_bytes]) // SHARDS

@@ -97,7 +97,7 @@ def _kind(thread: str) -> str:
 
 def one_pass(folder: str, batch: str, samples: str, clocked: str) -> dict[str, Any]:
     """Microseconds a sample by "thread" or "thread / stage", and of the process."""
-    from answer import WARM
+    from answer import EDGE
     from question import Question
     from with_ours import batches, load
 
@@ -109,7 +109,7 @@ def one_pass(folder: str, batch: str, samples: str, clocked: str) -> dict[str, A
     count, warm = 0, 0
     for _, records in batches(Question(folder, samples=int(samples), batch=int(batch))):
         count += len(records)
-        if not warm and count >= int(samples) // WARM:
+        if not warm and count >= int(samples) // EDGE:
             warm, process, threads = count, time.process_time_ns(), _threads()
             before = [Counter(each) for each in (clocks.spent, clocks.entered, clocks.inside)]
         if count == int(samples):

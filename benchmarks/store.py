@@ -78,9 +78,11 @@ class _Server(ThreadingHTTPServer):
         with self.lock:
             self.sending += 1
             self.counted["at_once"] = max(self.counted["at_once"], self.sending)
-        yield
-        with self.lock:
-            self.sending -= 1
+        try:
+            yield
+        finally:
+            with self.lock:
+                self.sending -= 1
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         if not isinstance(sys.exc_info()[1], (ConnectionError, TimeoutError)):
@@ -107,8 +109,8 @@ class _Handler(BaseHTTPRequestHandler):
         if self.path == "/_counted":
             counted = {**self.server.counted, "cpu_ms": int(1e3 * time.process_time())}
             self._answer(200, json.dumps(counted).encode(), "application/json")
-            return
-        self._serve()
+        else:
+            self._serve()
 
     def _serve(self) -> None:
         behaviour, server = self.server.behaviour, self.server
@@ -161,8 +163,7 @@ class _Handler(BaseHTTPRequestHandler):
         lines = [f"<Name>{escape(bucket)}</Name><Prefix>{escape(prefix)}</Prefix><KeyCount>{len(found)}</KeyCount>"]
         lines.append(f"<MaxKeys>{limit}</MaxKeys><IsTruncated>{str(more).lower()}</IsTruncated>")
         if more:
-            lines.append(f"<NextContinuationToken>{escape(found[-1])}</NextContinuationToken>")
-            lines.append(f"<NextMarker>{escape(found[-1])}</NextMarker>")
+            lines += [f"<{name}>{escape(found[-1])}</{name}>" for name in ("NextContinuationToken", "NextMarker")]
         for key in found:
             stat = (folder / key).stat()
             when = time.strftime("%Y-%m-%dT%H:%M:%S.000Z", time.gmtime(stat.st_mtime))
@@ -181,8 +182,7 @@ class _Handler(BaseHTTPRequestHandler):
         if wanted and wanted.strip('"') != _etag(stat).strip('"'):
             self._error(412, "PreconditionFailed", "The object was replaced.")
             return
-        start, stop = 0, stat.st_size
-        asked = self.headers.get("Range", "")
+        start, stop, asked = 0, stat.st_size, self.headers.get("Range", "")
         if asked.startswith("bytes="):
             first, _, last = asked[6:].partition("-")
             if not first:
@@ -206,9 +206,9 @@ class _Handler(BaseHTTPRequestHandler):
         if self.command == "HEAD":
             self.server.count(head=1)
             return
-        size, sent = "large" if length >= LARGE else "small", length // 2 if cut else length
-        self.server.count(get=1, bytes=sent, **{size: 1})
-        with self.server.large_read() if size == "large" else nullcontext():
+        large, sent = length >= LARGE, length // 2 if cut else length
+        self.server.count(get=1, bytes=sent, large=int(large), small=int(not large))
+        with self.server.large_read() if large else nullcontext():
             self._send(file, start, sent)
         if cut:
             self.server.count(cut=1)

@@ -26,16 +26,18 @@ def batches(question: Question) -> Iterator[Batch]:
             for member in members:
                 text = next(members)
                 samples.append((tar.extractfile(member).read(), parse(tar.extractfile(text).read())))  # type: ignore[union-attr]
-    with ThreadPoolExecutor(question.workers) as pool:
-        # as many batches at work as threads, so that none waits for another's end
-        coming = [_numbers(question, start) for start in range(0, len(samples), question.batch)]
+    coming = [_numbers(question, start) for start in range(0, len(samples), question.batch)]
 
-        def one(numbers: range) -> Batch:
-            out = np.empty((len(numbers), question.size, question.size, 3), np.uint8)
-            for place, number in enumerate(numbers):
-                out[place] = pixels(samples[number][0], question.size)
-            return out, [samples[number][1] for number in numbers]
+    def one(numbers: range) -> Batch:
+        out = np.empty((len(numbers), question.size, question.size, 3), np.uint8)
+        for place, number in enumerate(numbers):
+            out[place] = pixels(samples[number][0], question.size)
+        return out, [samples[number][1] for number in numbers]
 
+    if question.workers == 1:
+        yield from map(one, coming)
+        return
+    with ThreadPoolExecutor(question.workers) as pool:  # a batch to a thread, so that none waits for another's end
         yield from pool.map(one, coming)
 
 
