@@ -6,7 +6,8 @@
 Frames of real clips as JPEG of quality 90, squashed to 224x224 by Pillow in every system, bit for bit the same pixels
 (checked); batches of 32 with parsed records, shuffled, one pass in a fresh process. Ours at defaults, the peers with 0,
 1, 2 and 4 worker processes. Bare Pillow on 1 and 2 threads is the ceiling: no reading, no order, no records. CPU
-seconds are those of all processes; figures between the first and the last eighth of the pass, and of all of it from opening on.
+seconds are those of all processes; figures between the first and the last eighth of the pass, and of all of it from
+opening on.
 """
 
 from __future__ import annotations

@@ -10,10 +10,10 @@ with 4 workers and with as many as ours has large reads at once, LitData and Mos
 
 `pass_s` counts from opening. `link` is the share of what a bare parallel download of the same files reached on as many
 connections as the case had large reads at once (`at_once`), measured in the same round. Gaps between batches are those
-between the first and the last eighth of the pass, with `whole_` those of all of it. `per_part` is all GETs for each part of at most
-32 MiB that the files have; `large` (from 1 MiB), `small`, HEAD and LIST apart. `cpu_per_gb` is all processes of the
-loader; `store_cpu` the share of a core that the store took from the machine. `round_trips` is what 0.2 s of latency
-more cost the first batch, divided by them.
+between the first and the last eighth of the pass, with `whole_` those of all of it. `per_part` is all GETs for each
+part of at most 32 MiB that the files have; `large` (from 1 MiB), `small`, HEAD and LIST apart. `cpu_per_gb` is all
+processes of the loader; `store_cpu` the share of a core that the store took from the machine. `round_trips` is what 0.2
+s of latency more cost the first batch, divided by them.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """How much memory does a whole loader take, ours and the peers, and does it grow?
 
-    PYTHONPATH=. python benchmarks/bench_memory.py [--rounds 2] [--batches 10000] [--quick: 2,000]
+    PYTHONPATH=. python benchmarks/bench_memory.py [--rounds 1] [--batches 10000] [--quick: 2,000]
 
 Batches of 32 samples of 20 KB with parsed records, shuffled, nothing decoded, over as many passes as that takes. PSS of
 all processes together (what they share counts once): `imported_mb` with everything imported and nothing opened,
@@ -20,14 +20,16 @@ DATA = Data("bytes20000", 64, 512, 20_000)
 
 
 def main() -> None:
-    options = arguments(__doc__, rounds=2, data="/tmp/mcg-peers-data/whole")
+    options = arguments(__doc__, rounds=1, data="/tmp/mcg-peers-data/whole")
     options.add_argument("--batches", type=int, default=10_000)
     whole.options(options)
     chosen = options.parse_args()
     num_batches = min(chosen.batches, 2000) if chosen.quick else chosen.batches
-    asked = whole.measure(
-        [Case("ours"), *whole.chosen_peers(chosen)], DATA, chosen, BATCH, verb="memory", batches=num_batches
+    cases, amount = (
+        [Case("ours"), *whole.chosen_peers(chosen)],
+        {"batches": num_batches, "samples": num_batches * BATCH},
     )
+    asked = whole.measure(cases, DATA, chosen, BATCH, verb="memory", **amount)
     ratios = {"ours, defaults": ("added_mb", lambda _: True)}
     save_json(chosen.json, beside("memory", asked, chosen.rounds, ratios))
 

@@ -3,12 +3,12 @@
     python benchmarks/peer_venvs.py
     PYTHONPATH=. python benchmarks/bench_tiny.py [--bytes 100,20000] [--batch 32,256] [--rounds 3] [--quick]
 
-Samples of 100 bytes or 20 KB and a JSON record of 100 bytes; batches of media and parsed records, shuffled, one pass
-in a fresh process from local shards in the page cache. Ours at defaults (blend and batch size), the peers as their
+Samples of 100 bytes or 20 KB and a JSON record of 100 bytes; batches of media and parsed records, shuffled, one pass in
+a fresh process from local shards in the page cache. Ours at defaults (blend and batch size), the peers as their
 documentation says, with 0, 1, 2 and 4 worker processes. CPU seconds are those of all processes. `per_cpu_s` and `per_s`
-are samples between the first and the last eighth of the pass, `whole_...` of all of it from opening on; importing is in none. Every
-checksum of ours is compared, as by default in a first pass; no peer has any. Special, and named so: ours with another
-number of threads, and without checksums.
+are samples between the first and the last eighth of the pass, `whole_...` of all of it from opening on; importing is in
+none. Every checksum of ours is compared, as by default in a first pass; no peer has any. Special, and named so: ours
+with another number of threads, and without checksums.
 """
 
 from __future__ import annotations
