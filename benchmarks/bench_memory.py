@@ -15,8 +15,7 @@ import whole
 from harness import arguments, beside, save_json
 from whole import Case, Data
 
-BATCH = 32
-DATA = Data("bytes20000", 64, 512, 20_000)
+SHARDS, SAMPLES, MEDIA_BYTES, BATCH = 64, 1 << 15, 20_000, 32
 
 
 def main() -> None:
@@ -25,11 +24,10 @@ def main() -> None:
     whole.options(options)
     chosen = options.parse_args()
     num_batches = min(chosen.batches, 2000) if chosen.quick else chosen.batches
-    cases, amount = (
-        [Case("ours"), *whole.chosen_peers(chosen)],
-        {"batches": num_batches, "samples": num_batches * BATCH},
-    )
-    asked = whole.measure(cases, DATA, chosen, BATCH, verb="memory", **amount)
+    data = Data(f"bytes{MEDIA_BYTES}", SHARDS, whole.quick(chosen, SAMPLES) // SHARDS, MEDIA_BYTES)
+    cases = [Case("ours"), *whole.chosen_peers(chosen)]
+    amount = {"batches": num_batches, "samples": num_batches * BATCH}
+    asked = whole.measure(cases, data, chosen, BATCH, verb="memory", **amount)
     ratios = {"ours, defaults": ("added_mb", lambda _: True)}
     save_json(chosen.json, beside("memory", asked, chosen.rounds, ratios))
 

@@ -3,8 +3,9 @@
     PYTHONPATH=. python benchmarks/bench_start.py [--rounds 3] [--shards 16,1000,10000] [--quick]
 
 A dataset of that many shards of four samples, indexed before, up to the first shuffled batch of 32 parsed records,
-nothing decoded, without workers. `first_batch_s` after `import`; in the cases "all modules in" a first batch of another
-dataset came before, so that what a system imports late is not counted. Reading an index of 10,000 shards takes the
+nothing decoded, without workers. `first_batch_s` is counted after the imports, `with_imports_s` from before them (the
+interpreter and numpy are there); in the cases "all modules in" a first batch of another dataset came before, so that
+what a system imports late is not counted. Reading an index of 10,000 shards takes the
 peers that have none no time, and those that have one theirs. `benchmarks/start.py` asks ours for decoded pictures.
 """
 
