@@ -6,9 +6,9 @@
 No user reads like this; bench_tiny.py measures what users run. 16,000 samples of 20 KB and 100 bytes (two members) in
 16 shards in the page cache, nothing decoded or parsed, no batches, one process without workers: whole passes for a
 second after one that warms up, sequential and shuffled. Ours is `Reader.fetch` in exact shuffled order, 1,024 elements
-at a time: with the checksum of every member compared in every pass, and without (no peer has any). LitData and ours
-give views of what they read or mapped, LitData's of the page cache itself; in the cases "copied" both give bytes of
-their own, which is what a worker or a decoder is given. Every system must deliver the same number of samples and bytes.
+at a time: with the checksum of every member compared in every pass, and without (no peer has any). Ours gives views of
+memory that it has read into, LitData views of the page cache, which it maps; in the cases "copied" bytes objects are
+made of both, as a worker or a decoder is given them. Every system must deliver the same number of samples and bytes.
 """
 
 from __future__ import annotations
