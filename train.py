@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import json
 import signal
-import time
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -46,7 +45,7 @@ def run(config: RunConfig) -> int:
     from mcg.text import open_texts
     from shards import Loader
     from shards.base import say
-    from shards.loader import RunAccounting
+    from shards.loader import RunAccounting, StepTimer
     from shards.order import hash64
 
     device = start_distributed()
@@ -91,17 +90,16 @@ def run(config: RunConfig) -> int:
         batches, accounting = iter(loader), RunAccounting(loader, distributed.gather_objects)
         first_step = engine.step
         written, vocabulary = config.stored, texts.fingerprint
-        best = BestSoFar(run_dir, written, vocabulary, engine.step)
+        best, timer = BestSoFar(run_dir, written, vocabulary, engine.step), StepTimer(loader, accumulation)
         with RunLog(run_dir, config.log, schedule.total_steps, engine.step) as log:
             log.say(f"{task.name}: {begin}; steps {engine.step} to {schedule.total_steps}, {world} process(es)")
             log.say(f"decode: {loader.decoder}")
             while engine.step < schedule.total_steps:
                 # ---- one step -------------------------------------------------------------------------------------
-                started, before = time.perf_counter(), loader.stats.snapshot()
+                timer.begin()
                 group = [next(batches) for _ in range(accumulation)]
                 losses = engine.train_step(group)
-                seconds, data = time.perf_counter() - started, loader.stats.snapshot() - before
-                log.step(engine.step, losses, seconds, elements_per_step, data, group[0].dataset)
+                log.step(engine.step, losses, timer.end(), elements_per_step, group[0].dataset)
                 accounting.after_step()
                 # ---- evaluate, save, stop ---------------------------------------------------------------------------
                 last = engine.step == schedule.total_steps

@@ -38,12 +38,15 @@ th:first-child, td:first-child { text-align: left; } img.plot { max-width: 100%;
 TRAINING = """<h2>Training</h2>
 <img class="plot" alt="loss curves and share of time waiting for data" src="data:image/png;base64,{{ plot }}">
 <table><tr><th>run</th><th>steps</th><th>first loss</th><th>last loss</th><th>elements/s</th>
-<th>waiting for data</th><th>failed samples</th></tr>
+<th>waiting for data</th><th>taken by the loader</th><th>loader CPU, ms a step</th><th>failed samples</th></tr>
 {% for name, run in runs.items() %}<tr><td>{{ name }}</td><td>{{ run.steps }}</td>
 <td>{{ "%.3f"|format(run.loss_first) }}</td>
 <td>{{ "%.3f"|format(run.loss_last) }}</td>
 <td>{{ run.elements_per_second }}</td>
-<td>{{ "%.1f"|format(100 * run.data_wait_share) }} %</td><td>{{ run.failed }}</td></tr>{% endfor %}</table>
+<td>{{ "%.1f"|format(100 * run.data_wait_share) }} %</td>
+<td>{% if run.loader_lost_share %}{{ "%.1f"|format(100 * run.loader_lost_share) }} &plusmn;
+{{ "%.1f"|format(100 * run.loader_lost_error) }} %{% endif %}</td>
+<td>{{ "%.0f"|format(1000 * (run.loader_cpu_seconds or 0)) }}</td><td>{{ run.failed }}</td></tr>{% endfor %}</table>
 """
 """Section of a page. plot: what `curves` gives; runs: name -> what `run_facts` gives."""
 _PAGE = (
@@ -110,6 +113,9 @@ def run_facts(lines: Lines) -> dict[str, Any]:
         "loss_last": steps[-1]["losses"]["total"],
         "seconds_in_steps": round(seconds, 1),
         "data_wait_share": round(waiting / seconds, 4),
+        "loader_lost_share": steps[-1].get("loader_lost_share"),
+        "loader_lost_error": steps[-1].get("loader_lost_error"),
+        "loader_cpu_seconds": round(sum(step.get("loader_cpu_seconds", 0.0) for step in steps) / len(steps), 4),
         "elements_per_second": round(sum(s["elements_per_second"] * s["seconds"] for s in steps) / seconds, 1),
         "failed": sum(line["failed"] for line in steps),
     }

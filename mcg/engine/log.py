@@ -1,8 +1,9 @@
 """The log of a run: a line per step in RUN/log.jsonl, a progress bar and regular lines on the screen.
 
-Every line has the losses by objective, the learning rate, elements per second, and the share of the step spent waiting
-for data with the stage to blame. Rank 0 writes; times are kept out of `losses`, so that two runs can be compared line
-by line.
+Every line has the losses by objective, the learning rate, elements per second, the share of the step spent waiting for
+data with the stage to blame, the CPU seconds of the loader's threads in the step, and the share of the steps' time so
+far that this CPU took from them (shards/loader/contention.py). Rank 0 writes; times are kept out of `losses`, so that
+two runs can be compared line by line.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from mcg import distributed
 from mcg.engine.config import LogConfig
 from mcg.metrics import DETAILS
 from shards.base import cell
-from shards.loader import Snapshot, to_prometheus, write_metrics
+from shards.loader import Contention, Snapshot, StepTime, to_prometheus, write_metrics
 
 
 class RunLog:
@@ -77,18 +78,20 @@ class RunLog:
         self,
         step: int,
         losses: dict[str, float],
-        seconds: float,
+        took: StepTime,
         num_elements: int,
-        data: Snapshot,
         dataset: str | None,
     ) -> None:
         """Log an optimiser step.
 
-        step: steps done so far. losses: as Engine.train_step returns them. seconds: wall time of the step.
-        num_elements: over all ranks. data: this rank's loader statistics of the step. dataset: that of the step.
+        step: steps done so far. losses: as Engine.train_step returns them. took: what it took on this rank.
+        num_elements: over all ranks. dataset: that of the step.
         """
         if not self._on:
             return
+        seconds, data = took
+        self._data = data if self._data is None else self._data + data
+        contention = self._data.contention
         line = {
             "step": step,
             "dataset": dataset,
@@ -96,6 +99,9 @@ class RunLog:
             "seconds": round(seconds, 4),
             "elements_per_second": round(num_elements / seconds, 2),
             "data_wait_share": round(min(1.0, data.wait_seconds / seconds), 4),
+            "loader_cpu_seconds": round(data.cpu_seconds, 4),
+            "loader_lost_share": _rounded(contention.lost_share),
+            "loader_lost_error": _rounded(contention.lost_error),
             "slowest_stage": data.slowest,
             "failed": data.accounting.failed,
         }
@@ -105,15 +111,17 @@ class RunLog:
         if self._board is not None:
             for name, value in losses.items():
                 self._board.add_scalar(f"train/{name}", value, step)
-            self._board.add_scalar("speed/data_wait_share", line["data_wait_share"], step)
-        self._data = data if self._data is None else self._data + data
+            for name in ("data_wait_share", "loader_cpu_seconds", "loader_lost_share"):
+                if line[name] is not None:
+                    self._board.add_scalar(f"speed/{name}", line[name], step)
         if step % self._config.every_steps == 0 or step == self._total:
             if self._config.prometheus is not None:
                 write_metrics(self._config.prometheus, to_prometheus(self._data, {"rank": distributed.rank()}))
             shown = "  ".join(f"{name} {value:.4g}" for name, value in losses.items())
             self.say(
                 f"step {step}/{self._total}  {shown}  {line['elements_per_second']:.0f}/s  "
-                f"waiting for data {line['data_wait_share']:.0%} ({data.slowest})"
+                f"waiting for data {line['data_wait_share']:.0%} ({data.slowest})  "
+                f"loader {1000 * data.cpu_seconds:.0f} ms CPU, {_lost(contention)}"
             )
 
     def scores(self, step: int, split: str, metrics: dict[str, Any]) -> None:
@@ -122,6 +130,15 @@ class RunLog:
             self._file.write(json.dumps({"step": step, "split": split, "metrics": metrics}) + "\n")
             self._file.flush()
             self.say(f"{split} at step {step}: {json.dumps(_brief(metrics))}")
+
+
+def _lost(contention: Contention) -> str:
+    share, error = contention.lost_share, contention.lost_error
+    return "its cost not known yet" if share is None or error is None else f"costs {share:.0%} ± {error:.0%}"
+
+
+def _rounded(share: float | None) -> float | None:
+    return None if share is None else round(share, 4)
 
 
 def _brief(metrics: dict[str, Any]) -> dict[str, Any]:

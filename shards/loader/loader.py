@@ -79,6 +79,8 @@ class Loader:
         self._pipeline = Pipeline(setup, self._pools)
         self._start = RunPosition(0, (0,) * len(self._opened))
         self.stats.handed = HandedOver(self._start)
+        self.hold = False
+        """While this is set, a batch that is asked for is made and handed over, but none is begun ahead of it."""
         self._loaded: HandedOver | None = None
         """The place at which a state was loaded, as long as the loader stands there."""
         self._continued: HandedOver | None = None
@@ -116,6 +118,11 @@ class Loader:
         """The name of the decoder and the reason for it, for a log."""
         backend = self._pipeline.setup.backend
         return f"{backend.name}, because {backend.reason}"
+
+    @property
+    def num_ready(self) -> int:
+        """Finished batches that wait to be asked for."""
+        return self._pipeline.queue()[0]
 
     @property
     def closed(self) -> bool:
@@ -217,7 +224,8 @@ class Loader:
         elements = before.elements + self._account(plan, batch, before)
         assert isinstance(batch, Batch)  # or accounting has raised
         _use_here(batch)
-        self._pipeline.extend()
+        if not self.hold:
+            self._pipeline.extend()
         after = HandedOver(plan.after, before.num_batches + 1, elements)
         self._continued = after
         # No call from here on, so no signal comes in between: Python looks for signals where a function is called.

@@ -61,6 +61,13 @@ def to_prometheus(snapshot: Snapshot, labels: Mapping[str, str | int] | None = N
         ("elapsed_seconds_total", "counter", "Wall seconds since the loader was made.", snapshot.elapsed),
     ):
         metric(f"shards_loader_{name}", kind, text, [("", {}, value)])
+    text = "CPU time of the threads of this process's loaders."
+    metric("shards_loader_cpu_seconds_total", "counter", text, [("", {}, snapshot.cpu_seconds)])
+    lost, error = snapshot.contention.lost_share, snapshot.contention.lost_error
+    if lost is not None and error is not None:
+        text = "Share of the training steps' time that the loader's CPU took from them, waiting not counted."
+        metric("shards_loader_lost_share", "gauge", text, [("", {}, lost)])
+        metric("shards_loader_lost_share_error", "gauge", "Twice its standard error.", [("", {}, error)])
     if snapshot.decoded:
         clips = (("", _way(way), count) for way, count in snapshot.decoded.items())
         text = "Clips by what decoded them and, where the CPU stood in for DALI, why."
@@ -80,6 +87,9 @@ def to_json_line(snapshot: Snapshot, labels: Mapping[str, str | int] | None = No
         "elapsed": round(snapshot.elapsed, 6),
         "num_batches": snapshot.num_batches,
         "wait_share": round(snapshot.wait_share, 4),
+        "lost_share": _rounded(snapshot.contention.lost_share),
+        "lost_error": _rounded(snapshot.contention.lost_error),
+        "cpu_seconds": round(snapshot.cpu_seconds, 6),
         "slowest_stage": snapshot.slowest,
         "stages": {
             stage: {
@@ -136,6 +146,10 @@ def _labels(labels: Mapping[str, str]) -> str:
         return ""
     escaped = ((n, v.replace("\\", r"\\").replace("\n", r"\n").replace('"', r"\"")) for n, v in labels.items())
     return "{" + ",".join(f'{name}="{value}"' for name, value in escaped) + "}"
+
+
+def _rounded(share: float | None) -> float | None:
+    return None if share is None else round(share, 4)
 
 
 def _number(value: float) -> str:

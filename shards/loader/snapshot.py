@@ -6,6 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from shards.loader.accounting import Accounting
+from shards.loader.contention import Contention
 from shards.loader.times import Times
 
 STAGES = ("read", "encode", "decode", "collate")
@@ -59,6 +60,10 @@ class Snapshot:
     """Counters of remote sources and of the cache, see docs/streaming.md; empty where all is local."""
     decoded: dict[str, int] = field(default_factory=dict)
     """Clips by the way they went, "dali" or "cpu: REASON", see docs/gpu.md; empty where the CPU decodes all."""
+    cpu_seconds: float = 0.0
+    """CPU time of the threads of all loaders of this process (shards/base/thread_time.py)."""
+    contention: Contention = field(default_factory=Contention)
+    """How much the loader's CPU slows the steps of a training loop that is timed by a StepTimer."""
 
     @property
     def seconds(self) -> dict[str, float]:
@@ -92,6 +97,8 @@ class Snapshot:
             elapsed=self.elapsed + later.elapsed,
             traffic={name: self.traffic.get(name, 0) + count for name, count in later.traffic.items()},
             decoded=dict(Counter(self.decoded) + Counter(later.decoded)),
+            cpu_seconds=self.cpu_seconds + later.cpu_seconds,
+            contention=self.contention + later.contention,
         )
 
     def __sub__(self, before: Snapshot) -> Snapshot:
@@ -103,4 +110,6 @@ class Snapshot:
             elapsed=self.elapsed - before.elapsed,
             traffic={name: count - before.traffic.get(name, 0) for name, count in self.traffic.items()},
             decoded=dict(Counter(self.decoded) - Counter(before.decoded)),
+            cpu_seconds=self.cpu_seconds - before.cpu_seconds,
+            contention=self.contention - before.contention,
         )

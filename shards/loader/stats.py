@@ -14,9 +14,12 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple, Protocol
 
+from shards.base.thread_time import BackgroundTime
 from shards.loader.accounting import Accounting
+from shards.loader.contention import Contention, Steps
 from shards.loader.snapshot import STAGES, WAIT, Queue, Snapshot
 from shards.loader.times import Clock
 from shards.order.plan import RunPosition
@@ -62,6 +65,9 @@ class Stats:
         self.handed = HandedOver(RunPosition(0, ()))
         self._queue = Queue()
         self._decoded: Counter[str] = Counter()
+        self._cpu = BackgroundTime()
+        self.contention = Contention()
+        """Kept by the StepTimer of the training loop, if it has one."""
 
     def time(self, stage: str, items: int = 1) -> _Timer:
         """Add the time of a block to a stage that works on this many items at once."""
@@ -84,8 +90,76 @@ class Stats:
         times = {stage: clock.times() for stage, clock in self._clocks.items()}
         traffic, decoded, handed = self._traffic(), dict(self._decoded), self.handed
         elapsed = time.perf_counter() - self._started
-        return Snapshot(times, handed.num_batches, handed.elements, self._queue, elapsed, traffic, decoded)
+        return Snapshot(
+            times,
+            handed.num_batches,
+            handed.elements,
+            self._queue,
+            elapsed,
+            traffic,
+            decoded,
+            self._cpu.seconds(),
+            self.contention,
+        )
 
     @property
     def accounting(self) -> Accounting:
         return self.handed.elements
+
+
+HOLD_EVERY = 4
+"""Steps from one that is held to the next."""
+_WARM_UP = 3
+"""First steps that are not compared: they import, allocate and compile."""
+
+
+class _Timed(Protocol):
+    """A loader as a StepTimer uses it."""
+
+    stats: Stats
+    hold: bool
+
+    @property
+    def num_ready(self) -> int: ...
+
+
+class StepTime(NamedTuple):
+    """What a step took."""
+
+    seconds: float
+    """Wall time."""
+    data: Snapshot
+    """The loader's statistics of the step."""
+
+
+class StepTimer:
+    """Times the steps of a training loop, and holds the loader in every fourth (shards/loader/contention.py).
+
+    No batch and no order changes, and a step is held only when what the next step needs is ready as well. What a held
+    step does not begin the next one does, so holding costs nothing on the whole.
+    """
+
+    def __init__(self, loader: _Timed, num_batches: int = 1) -> None:
+        """num_batches: batches that a step asks for."""
+        self._loader, self._num_batches = loader, num_batches
+        self._steps = 0
+
+    def begin(self) -> None:
+        """A step begins: call it before the step asks for its batches."""
+        is_due = self._steps % HOLD_EVERY == HOLD_EVERY - 1
+        self._loader.hold = is_due and self._loader.num_ready >= 2 * self._num_batches
+        self._before, self._started = self._loader.stats.snapshot(), time.perf_counter()
+
+    def end(self) -> StepTime:
+        """The step has ended."""
+        seconds, stats = time.perf_counter() - self._started, self._loader.stats
+        data = stats.snapshot() - self._before
+        held, self._loader.hold = self._loader.hold, False
+        self._steps += 1
+        if self._steps > _WARM_UP:
+            working = max(0.0, seconds - data.wait_seconds)
+            step = Steps(1, working, working**2, data.cpu_seconds)
+            compared = Contention(held=step) if held else Contention(free=step)
+            stats.contention += compared
+            data = replace(data, contention=compared)
+        return StepTime(seconds, data)

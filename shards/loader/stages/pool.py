@@ -18,6 +18,8 @@ from collections.abc import Callable
 from queue import SimpleQueue
 from typing import Any, Generic, TypeVar
 
+from shards.base.thread_time import name_thread
+
 _T = TypeVar("_T")
 _Work = tuple[Callable[..., None], tuple[Any, ...]]
 
@@ -127,6 +129,7 @@ class _Line:
         self.stopped = False
 
     def run(self) -> None:
+        name_thread("loader")
         while (work := self.work.get()) is not None:
             if not self.stopped:
                 work[0](*work[1])

@@ -13,17 +13,27 @@ from mcg import distributed
 from mcg.engine.config import LogConfig
 from mcg.engine.log import RunLog
 from shards.loader.accounting import Accounting
+from shards.loader.contention import Contention, Steps
 from shards.loader.snapshot import Snapshot
+from shards.loader.stats import StepTime
 from shards.loader.times import Times
 
 TIMES = {"read": 0.1, "encode": 0.0, "decode": 0.3, "collate": 0.0, "wait": 0.25}
-DATA = Snapshot({stage: Times(8, s) for stage, s in TIMES.items()}, 1, Accounting(planned=8, failed=2))
+COMPARED = Contention(held=Steps(1, 0.2, 0.04, 0.0), free=Steps(1, 0.25, 0.0625, 0.1))
+DATA = Snapshot(
+    {stage: Times(8, s) for stage, s in TIMES.items()},
+    1,
+    Accounting(planned=8, failed=2),
+    cpu_seconds=0.1,
+    contention=COMPARED,
+)
+TOOK = StepTime(0.5, DATA)
 
 
 def _write(folder: Path, first: int, last: int, total: int = 10) -> None:
     with RunLog(folder, LogConfig(every_steps=2), total, first) as log:
         for step in range(first + 1, last + 1):
-            log.step(step, {"total": 1 / step, "lr": 0.1}, 0.5, 8, DATA, "shapes")
+            log.step(step, {"total": 1 / step, "lr": 0.1}, TOOK, 8, "shapes")
 
 
 def _lines(folder: Path) -> list[dict[str, Any]]:
@@ -40,11 +50,22 @@ def test_a_line_tells_losses_speed_and_waiting(tmp_path: Path, capsys: pytest.Ca
         "seconds": 0.5,
         "elements_per_second": 16.0,
         "data_wait_share": 0.5,
+        "loader_cpu_seconds": 0.1,
+        "loader_lost_share": None,
+        "loader_lost_error": None,
         "slowest_stage": "decode",
         "failed": 2,
     }
     shown = capsys.readouterr().err
     assert "step 2/10" in shown and "waiting for data 50% (decode)" in shown and "step 1/10" not in shown
+    assert "loader 100 ms CPU, costs 11% ± 0%" in " ".join(shown.split())  # held 0.2 s, free 0.25 s
+
+
+def test_what_the_loader_costs_is_that_of_all_steps_so_far(tmp_path: Path) -> None:
+    _write(tmp_path, 0, 3)
+    lines = _lines(tmp_path)
+    assert [line["loader_lost_share"] for line in lines] == [None, 0.1111, 0.1111]
+    assert all(line["loader_lost_error"] in (None, 0.0) for line in lines)
 
 
 def test_a_resumed_run_drops_the_lines_that_it_writes_again(tmp_path: Path) -> None:
@@ -90,7 +111,7 @@ def test_a_screen_that_is_gone_does_not_end_the_run(tmp_path: Path, monkeypatch:
 
 def test_tensorboard_events_are_written_where_asked_for(tmp_path: Path) -> None:
     with RunLog(tmp_path, LogConfig(tensorboard=True), 10, 0) as log:
-        log.step(1, {"total": 1.0}, 0.5, 8, DATA, None)
+        log.step(1, {"total": 1.0}, TOOK, 8, None)
     assert list((tmp_path / "tensorboard").glob("events*"))
 
 
@@ -98,7 +119,7 @@ def test_loader_statistics_of_the_run_so_far_are_left_for_prometheus(tmp_path: P
     file = tmp_path / "loader.prom"
     with RunLog(tmp_path, LogConfig(every_steps=2, prometheus=str(file)), 10, 0) as log:
         for step in range(1, 4):
-            log.step(step, {"total": 1.0}, 0.5, 8, DATA, None)
+            log.step(step, {"total": 1.0}, TOOK, 8, None)
     assert 'shards_loader_batches_total{rank="0"} 2\n' in file.read_text()
 
 

@@ -12,9 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shards.loader.accounting import Accounting
+from shards.loader.contention import Contention, Steps
 from shards.loader.metrics import to_json_line, to_prometheus, write_metrics
 from shards.loader.snapshot import STAGES, WAIT, Snapshot
 from shards.loader.stats import HandedOver, Stats
+from shards.loader.times import Times
 from shards.order.plan import RunPosition
 from tests.shards.fake_time import FakeTime
 
@@ -169,3 +171,22 @@ def test_a_metrics_file_is_replaced_whole_and_nothing_is_left_beside_it(tmp_path
     assert [path.name for path in tmp_path.iterdir()] == ["loader.prom"]
     with pytest.raises(OSError, match="nowhere"):
         write_metrics(tmp_path / "nowhere" / "loader.prom", "x 1\n")
+
+
+def test_what_a_step_loses_is_told_once_it_is_known() -> None:
+    empty = {stage: Times() for stage in (*STAGES, WAIT)}
+    unknown = Snapshot(empty, cpu_seconds=1.5)
+    families = parse(to_prometheus(unknown))
+    assert families["shards_loader_cpu_seconds_total"].samples[0][2] == 1.5
+    assert "shards_loader_lost_share" not in families
+    line = json.loads(to_json_line(unknown))
+    assert line["cpu_seconds"] == 1.5 and line["lost_share"] is None is line["lost_error"]
+
+    compared = Contention(
+        held=Steps(2, 2.0, 2.0, 0.0), free=Steps(2, 3.0, 4.5, 1.0)
+    )  # 1 s, and 1.5 s with 0.5 s of CPU
+    known = Snapshot(empty, cpu_seconds=1.0, contention=compared)
+    families = parse(to_prometheus(known, {"rank": 0}))
+    assert families["shards_loader_lost_share"].samples == [("shards_loader_lost_share", {"rank": "0"}, 0.2)]
+    assert families["shards_loader_lost_share_error"].samples[0][2] == 0
+    assert json.loads(to_json_line(known))["lost_share"] == 0.2
