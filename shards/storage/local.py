@@ -16,7 +16,11 @@ from shards.base.errors import (
     SourceError,
 )
 from shards.base.open_files import OpenFile, OpenFiles, too_many
+from shards.storage.pread import read_ranges
 from shards.storage.source import Names, Pieces, Range, Stat, Stats, check_name, check_range
+
+_MOST_FILES, _MOST_BYTES = 32, 16 << 20
+"""What is read in one call, in which no signal is handled and these files stay open."""
 
 
 def read_fully(fd: int, length: int, offset: int) -> bytes:
@@ -74,18 +78,20 @@ class LocalSource:
 
     def read_many(self, ranges: Sequence[Range]) -> Pieces:
         pieces: Pieces = []
-        file, open_name = None, None
-        for name, offset, length in ranges:
-            if file is None or name != open_name:
-                check_name(name)
-                with _naming(os.path.join(self.url, name)):
-                    file, open_name = self._open(name), name
-            try:
-                data = os.pread(file.fd, length, offset)
-            except (OSError, ValueError):
-                data = b""
-            # `read` goes on after a short read, and names the file in errors.
-            pieces.append(data if len(data) == length else self.read(name, offset, length))
+        for some in _few_files(ranges):
+            files: dict[str, OpenFile] = {}
+            for name, _, _ in some:
+                if name not in files:
+                    check_name(name)
+                    with _naming(os.path.join(self.url, name)):
+                        files[name] = self._open(name)
+            fds, offsets, lengths = zip(
+                *((files[name].fd, offset, length) for name, offset, length in some), strict=True
+            )
+            pieces += read_ranges(fds, offsets, lengths)
+        for number, ((name, offset, length), piece) in enumerate(zip(ranges, pieces, strict=True)):
+            if len(piece) != length:
+                pieces[number] = self.read(name, offset, length)  # it names the file in errors
         return pieces
 
     def _open(self, name: str) -> OpenFile:
@@ -104,6 +110,22 @@ class LocalSource:
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__init__(**state)  # type: ignore[misc]
+
+
+def _few_files(ranges: Sequence[Range]) -> Iterator[list[Range]]:
+    """The ranges in runs that are read in one call: of a few files, which are held open for it, and a few megabytes."""
+    some: list[Range] = []
+    names: set[str] = set()
+    num_bytes = 0
+    for range_ in ranges:
+        if some and ((range_[0] not in names and len(names) >= _MOST_FILES) or num_bytes >= _MOST_BYTES):
+            yield some
+            some, names, num_bytes = [], set(), 0
+        some.append(range_)
+        names.add(range_[0])
+        num_bytes += range_[2]
+    if some:
+        yield some
 
 
 @contextmanager

@@ -17,6 +17,7 @@ from shards.loader.config import DatasetConfig, LoaderConfig
 from shards.loader.feed import open_feed
 from shards.read.reader import Reader
 from shards.read.sample import Sample, SampleError
+from shards.storage.pread import read_ranges_in_python
 from tests.shards.foreign_tars import write_tar
 from tests.shards.odd_dataset import dataset_of
 
@@ -60,6 +61,7 @@ def test_a_source_that_fails_is_no_sample_error(
     def fail(*_: object) -> bytes:
         raise OSError(5, "Input/output error")
 
+    monkeypatch.setattr("shards.storage.local.read_ranges", read_ranges_in_python)  # the compiled one has no os.pread
     monkeypatch.setattr("os.pread", fail)
     with pytest.raises(SourceError, match=r"000000\.tar: cannot be read \(OSError: Input/output error\)") as info:
         toy.read(0, 0, draw)
