@@ -24,12 +24,12 @@ that times are right to half of a mean frame. Without a table all frames count a
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from shards.base.errors import DatasetError, MediaError
+from shards.base.frozen_slots import frozen_slots
 from shards.media.clip_config import ClipConfig
 from shards.media.clip_plan import ClipPlan
 from shards.media.facts import MediaFacts
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from shards.media.medium import Media
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_slots
 class EncodedClip:
     """A sample after a task's encode: bytes still compressed, the plan, and the text as numbers."""
 

@@ -6,11 +6,10 @@ was drawn before it unchanged.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from shards.base.errors import MediaError
+from shards.base.frozen_slots import frozen_slots
 from shards.media.clip_config import ClipConfig, FrameConfig
 from shards.media.crop import place_square
 from shards.media.facts import MediaFacts
@@ -18,7 +17,7 @@ from shards.media.frame_choice import choose_frames, snap_to_key_frames
 from shards.media.randaugment import Op
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_slots
 class ClipPlan:
     """Decode `frames`, resize each to `resize`, cut `crop` out of the resized frame, mirror it if `flip`, do `ops`."""
 

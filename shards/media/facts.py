@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import NamedTuple
+
+from shards.base.frozen_slots import frozen_slots
 
 
 class KeyFrame(NamedTuple):
@@ -50,7 +52,7 @@ class KeyFrames(NamedTuple):
         return cls(*([getattr(frame, field) for frame in found] for field in KeyFrame._fields))
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_slots
 class MediaFacts:
     """The facts of a medium in the index, from which a clip is planned without opening it.
 

@@ -8,10 +8,10 @@ Every sample carries its origin for life, and an error about a sample cannot be 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from shards.base.errors import PrintableError
+from shards.base.frozen_slots import frozen_slots
 from shards.base.safe_text import printable
 from shards.media.facts import MediaFacts
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 _SHOWN_KEY = 256
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_slots
 class Origin:
     """The origin of a sample: dataset name, shard file name, key inside the shard."""
 
@@ -51,7 +51,7 @@ class SampleError(PrintableError, ValueError):
         return type(self), (self.origin, self.reason)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_slots
 class Sample:
     """One element as it comes from its shard: encoded bytes, facts, and the text record that was drawn or planned."""
 
