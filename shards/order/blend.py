@@ -62,14 +62,15 @@ class Blend:
         Returns (dataset of each slot (B,), position in that dataset (B,), next q, next positions).
         """
         total = len(self._cycle)
-        if self.unit == "step":
-            dataset = np.full(batch_size, self._cycle[q % total])
-            next_q = q + 1
-        else:
-            dataset = self._cycle[(q % total + np.arange(batch_size)) % total]
-            next_q = q + batch_size
-        position = np.empty(batch_size, dtype=np.int64)
         next_positions = list(positions)
+        next_q = q + (1 if self.unit == "step" else batch_size)
+        if self.unit == "step" or total == 1:
+            d = int(self._cycle[q % total])
+            next_positions[d] += batch_size
+            position = np.arange(positions[d], next_positions[d], dtype=np.int64)
+            return np.full(batch_size, d), position, next_q, next_positions
+        dataset = self._cycle[(q % total + np.arange(batch_size)) % total]
+        position = np.empty(batch_size, dtype=np.int64)
         for d in distinct(dataset):
             here = np.flatnonzero(dataset == d)
             position[here] = positions[d] + np.arange(here.size)

@@ -21,6 +21,8 @@ def deal(dataset: npt.ArrayLike, stream: npt.ArrayLike, world_size: int) -> list
     dataset, stream = np.asarray(dataset), np.asarray(stream)
     batch_size = len(dataset)
     check_divisible(batch_size, world_size)
+    if (dataset == dataset[0]).all():
+        return np.split(np.argsort(stream, kind="stable"), world_size)
     spread = np.empty(batch_size)
     for d in distinct(dataset):
         slots = np.flatnonzero(dataset == d)

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
+from itertools import repeat
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -49,8 +51,11 @@ class Plan:
 class Planner(Protocol):
     """A source of plans, for training or evaluation."""
 
-    def plan(self, position: RunPosition) -> Plan | None:
-        """The batch that begins at a position; None behind the last one."""
+    def plans(self, position: RunPosition, count: int) -> list[Plan]:
+        """This many batches in a row, the first of which begins at a position; fewer only where the last one is.
+
+        They are those that would come one by one, for a fraction of the time where batches are small.
+        """
 
 
 class TrainingPlanner:
@@ -65,16 +70,23 @@ class TrainingPlanner:
         self._rank = rank
         self._world_size = world_size
 
-    def plan(self, position: RunPosition) -> Plan:
-        dataset, number, q, positions = self._blend.slots(position.q, position.positions, self._batch_size)
-        pass_, shard, row, stream = at = np.empty((4, self._batch_size), dtype=np.int64)
+    def plans(self, position: RunPosition, count: int) -> list[Plan]:
+        turns = [self._blend.slots(position.q, position.positions, self._batch_size)]
+        while len(turns) < count:
+            turns.append(self._blend.slots(turns[-1][2], turns[-1][3], self._batch_size))
+        dataset = np.concatenate([turn[0] for turn in turns])
+        number = np.concatenate([turn[1] for turn in turns])
+        pass_, shard, row, stream = at = np.empty((4, len(dataset)), dtype=np.int64)
         for d in distinct(dataset):
             here = dataset == d
             at[:, here] = self._orders[d].at(number[here])
-        slots = deal(dataset, stream, self._world_size)[self._rank]
-        fields = (dataset[slots], number[slots], pass_[slots], shard[slots], row[slots])
-        elements = list(map(Element._make, zip(*(f.tolist() for f in fields), strict=True)))
-        return Plan(elements, _common(dataset), RunPosition(q, tuple(positions)))
+        plans = []
+        for start, turn in zip(range(0, len(dataset), self._batch_size), turns, strict=True):
+            slots = start + deal(turn[0], stream[start : start + self._batch_size], self._world_size)[self._rank]
+            fields = (dataset[slots], number[slots], pass_[slots], shard[slots], row[slots])
+            elements = list(map(Element._make, zip(*(f.tolist() for f in fields), strict=True)))
+            plans.append(Plan(elements, _common(turn[0]), RunPosition(turn[2], tuple(turn[3]))))
+        return plans
 
 
 class EvaluationPlanner:
@@ -87,22 +99,24 @@ class EvaluationPlanner:
         self._ends = np.cumsum([order.num_elements for order in orders])
         self._starts = self._ends - [order.num_elements for order in orders]
 
-    def plan(self, position: RunPosition) -> Plan | None:
+    def plans(self, position: RunPosition, count: int) -> list[Plan]:
         total = int(self._ends[-1])
-        if position.q >= total:
-            return None
-        number = np.arange(position.q, min(position.q + self._batch_size, total))
-        dataset = np.searchsorted(self._ends, number, side="right").astype(np.int64)
-        in_dataset = number - self._starts[dataset]
+        first = np.arange(position.q, min(position.q + count * self._batch_size, total), self._batch_size)
+        return [self._plan(q, min(q + self._batch_size, total)) for q in first.tolist()]
+
+    def _plan(self, start: int, stop: int) -> Plan:
+        """The batch of elements [start, stop) of the evaluation."""
+        dataset = np.searchsorted(self._ends, np.arange(start, stop), side="right").astype(np.int64)
+        own = np.arange(start, stop)[self._share]
         elements: list[Element | None] = []
-        for d, p in zip(dataset[self._share].tolist(), in_dataset[self._share].tolist(), strict=True):
-            at = self._orders[d].at([p])
-            elements.append(Element(d, p, 0, int(at.shard[0]), int(at.row[0])))
+        for d in distinct(dataset[self._share]).tolist():  # datasets follow each other
+            numbers = own[dataset[self._share] == d] - self._starts[d]
+            at = self._orders[d].at(numbers)
+            elements += map(partial(Element, d), numbers.tolist(), repeat(0), at.shard.tolist(), at.row.tolist())
         share = self._share.stop - self._share.start
         elements += [None] * (share - len(elements))
-        q = position.q + len(number)
-        reached = np.clip(q - self._starts, 0, self._ends - self._starts)
-        return Plan(elements, _common(dataset), RunPosition(q, tuple(reached.tolist())))
+        reached = np.clip(stop - self._starts, 0, self._ends - self._starts)
+        return Plan(elements, _common(dataset), RunPosition(stop, tuple(reached.tolist())))
 
 
 def _common(dataset: Int64) -> int | None:

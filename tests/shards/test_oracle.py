@@ -81,7 +81,7 @@ def test_batches_are_the_oracles_while_ranks_and_batch_change(
     orders: list[ElementOrder] = [order_of(d) for d in made]
     run, place = Run(made, blend.weights, unit), RunPosition(0, (0,) * len(made))
     for world, share in steps:
-        plans = [TrainingPlanner(orders, blend, world * share, r, world).plan(place) for r in range(world)]
+        plans = [TrainingPlanner(orders, blend, world * share, r, world).plans(place, 1)[0] for r in range(world)]
         found = [[(e.dataset, e.position) for e in plan.elements if e is not None] for plan in plans]
         assert found == run.batch(world * share, world)
         place = plans[0].after
@@ -104,7 +104,7 @@ def test_the_blend_stays_within_one_batch_of_its_shares_and_passes_are_whole(
     planners = [TrainingPlanner(orders, blend, batch, r, world) for r in range(world)]
     place, seen = RunPosition(0, (0,) * len(made)), [[] for _ in made]  # type: ignore[var-annotated]
     for step in range(1, 30):
-        plans = [planner.plan(place) for planner in planners]
+        plans = [planner.plans(place, 1)[0] for planner in planners]
         for plan in plans:
             for e in plan.elements:
                 assert e is not None
@@ -128,11 +128,12 @@ def test_an_evaluation_is_exact_while_ranks_and_batch_change(made: list[Dataset]
     place, seen, step, padding = RunPosition(0, (0,) * len(made)), [], 0, 0
     while True:
         world, share = steps[step % len(steps)]
-        plans = [EvaluationPlanner(orders, world * share, r, world).plan(place) for r in range(world)]
-        if None in plans:
-            assert plans == [None] * world
+        made_plans = [EvaluationPlanner(orders, world * share, r, world).plans(place, 1) for r in range(world)]
+        if [] in made_plans:
+            assert made_plans == [[]] * world
             break
-        elements = [e for plan in plans if plan is not None for e in plan.elements]
+        plans = [plan for (plan,) in made_plans]
+        elements = [e for plan in plans for e in plan.elements]
         assert len(elements) == world * share and padding == 0
         padding = elements.count(None)
         assert padding < len(elements)

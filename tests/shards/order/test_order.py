@@ -238,9 +238,9 @@ def test_a_resumed_web_scale_run_plans_the_same_batches_with_as_little(web_scale
     blend = Blend([1.0], "sample")
     for share in (0.01, 0.5, 0.99):
         place = RunPosition(int(WEB * share), (int(WEB * share),))
-        went_on = [TrainingPlanner([order], blend, 1024, r, 8).plan(place) for r in range(8)]
+        went_on = [TrainingPlanner([order], blend, 1024, r, 8).plans(place, 1)[0] for r in range(8)]
         fresh = Order(np.full(100_000, 10_000), seed=0, name="web", streams=64, window=40_000)
-        resumed = [TrainingPlanner([fresh], blend, 1024, r, 2).plan(place) for r in range(2)]
+        resumed = [TrainingPlanner([fresh], blend, 1024, r, 2).plans(place, 1)[0] for r in range(2)]
         del fresh
         assert [e for plan in resumed for e in plan.elements] == [e for plan in went_on for e in plan.elements]
     del went_on, resumed
