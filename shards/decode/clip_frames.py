@@ -60,7 +60,8 @@ def turn_and_crop(picture: NDArray[np.uint8], plan: ClipPlan, turn: Orientation)
     """Turn a scaled picture upright, cut the crop, mirror: (h, w, 3), perhaps a view."""
     if turn.mirror:
         picture = picture[:, ::-1]
-    picture = np.rot90(picture, turn.quarter_turns)
+    if turn.quarter_turns:
+        picture = np.rot90(picture, turn.quarter_turns)
     top, left, height, width = plan.crop
     picture = picture[top : top + height, left : left + width]
     return mirrored(picture) if plan.flip else picture

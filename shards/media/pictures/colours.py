@@ -24,7 +24,7 @@ _SIGNED = 2
 
 
 def to_rgb(image: Image.Image) -> Image.Image:
-    """Decode a picture to 8 bit RGB; what is transparent becomes white. Raises WrongKind."""
+    """Decode a picture to 8 bit RGB, perhaps in place; what is transparent becomes white. Raises WrongKind."""
     from PIL import Image
 
     image.load()
@@ -39,7 +39,7 @@ def to_rgb(image: Image.Image) -> Image.Image:
         colours = image.convert("RGBA")
         white = Image.new("RGBA", colours.size, (255, 255, 255, 255))
         return Image.alpha_composite(white, colours).convert("RGB")
-    return image.convert("RGB")
+    return image if image.mode == "RGB" else image.convert("RGB")  # which would copy it
 
 
 def _of_16_bits(image: Image.Image) -> Image.Image:
