@@ -208,5 +208,5 @@ def _medium(reader: Reader, number: int) -> Medium:
 
 
 def _bytes(fetched: Fetched) -> bytes:
-    assert isinstance(fetched.media, bytes | memoryview), "media were asked for as bytes"
-    return bytes(fetched.media)
+    assert isinstance(fetched.media, bytes), "media were asked for as bytes"
+    return fetched.media

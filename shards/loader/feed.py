@@ -106,12 +106,14 @@ class Feed:
         size = feed.order.num_elements
         return *divmod(position + feed.shift, size), size
 
-    def unrepeat(self, pass_: int, shard: int, row: int) -> tuple[int, int]:
-        """(pass to draw with, row inside the whole shard) of row number `row` in the order."""
-        copy, row = divmod(row, int(self.counts[shard]))
+    def unrepeat(self, pass_: Int64, shard: Int64, row: Int64) -> tuple[Int64, Int64]:
+        """(passes to draw with, rows inside the whole shards) of elements as the order has them, (n,) each."""
+        if self.config.repeat > 1:
+            copy, row = np.divmod(row, self.counts[shard])
+            pass_ = pass_ * self.config.repeat + copy
         if self.selection is not None:
-            row = self.selection.row(shard, row)
-        return pass_ * self.config.repeat + copy, row
+            row = np.fromiter(map(self.selection.row, shard.tolist(), row.tolist()), np.int64, len(row))
+        return pass_, row
 
 
 def open_feed(

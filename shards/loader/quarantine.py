@@ -87,6 +87,11 @@ class Ledger:
         """The last few that came to `file`."""
         return self._filed.all_last()
 
+    @property
+    def knows_any(self) -> bool:
+        """True if this process met a lasting failure."""
+        return bool(self._known)
+
     def known(self, dataset: str, shard: str, row: int) -> Failure | None:
         """The lasting failure of this element that this process met, if there is one."""
         return self._known.get((dataset, shard, row))

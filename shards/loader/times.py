@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections import deque
 from collections.abc import Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from itertools import accumulate
 _SUB_BITS = 3  # eight buckets an octave
 _FIRST_BITS, _LAST_BITS = 10, 40  # 2**10 ns = 1 microsecond; 2**40 ns = 18 minutes
 _NUM_BUCKETS = ((_LAST_BITS - _FIRST_BITS) << _SUB_BITS) + 2
+_MOST_NOTED = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,25 +59,34 @@ class Times:
 class Clock:
     """The running counters of one stage."""
 
-    __slots__ = ("_buckets", "_items", "_lock", "_total")
+    __slots__ = ("_buckets", "_items", "_lock", "_noted", "_total")
 
     def __init__(self, alone: bool = False) -> None:
         """alone: only one thread notes anything."""
         self._lock = nullcontext() if alone else threading.Lock()
         self._items = self._total = 0
         self._buckets = [0] * _NUM_BUCKETS
+        self._noted: deque[tuple[int, int]] = deque()
+        """Runs that are not counted yet: to put one here is a tenth of the work of counting it under the lock."""
 
     def note(self, nanoseconds: int, items: int = 1) -> None:
         """Count one run."""
-        bucket = _bucket(nanoseconds)
-        with self._lock:
-            self._items += items
-            self._total += nanoseconds
-            self._buckets[bucket] += 1
+        self._noted.append((nanoseconds, items))
+        if len(self._noted) >= _MOST_NOTED:
+            with self._lock:
+                self._count()
 
     def times(self) -> Times:
         with self._lock:
+            self._count()
             return Times(self._items, self._total / 1e9, tuple(self._buckets))
+
+    def _count(self) -> None:
+        for _ in range(len(self._noted)):
+            nanoseconds, items = self._noted.popleft()
+            self._items += items
+            self._total += nanoseconds
+            self._buckets[_bucket(nanoseconds)] += 1
 
 
 def _bucket(nanoseconds: int) -> int:

@@ -9,11 +9,11 @@ from shards.media.partial import PartialMedium
 
 
 class Fetched(NamedTuple):
-    """The verified bytes of one element; the medium perhaps a view into what was read in one piece."""
+    """The verified bytes of one element."""
 
     sample: int
     record: int | None
     """None: to be drawn."""
-    media: memoryview | bytes | PartialMedium | MappedFrames
+    media: bytes | PartialMedium | MappedFrames
     json: bytes | None
     txt: bytes | None

@@ -10,10 +10,9 @@ Threads may share a Reader.
 
 from __future__ import annotations
 
-import functools
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Literal, cast
 
 import numpy as np
@@ -26,8 +25,6 @@ from shards.dataset.members.plain_text import TextError
 from shards.dataset.members.records import Texts, parse_texts
 from shards.dataset.members.rules import UNWRITTEN, MemberSettings
 from shards.media.mapped import MappedFrames
-from shards.media.medium import Media
-from shards.media.partial import PartialMedium
 from shards.read.elements import Elements
 from shards.read.fetched import Fetched
 from shards.read.partial_reader import PartialFetch, PartialReader
@@ -155,18 +152,12 @@ class Reader:
             expected = "at least 1 is needed" if num_records < 0 else f"the index says {num_records}"
             raise SampleError(origin, f"json has {len(records)} records, {expected}{self._how_to_count()}")
         record = fetched.record if fetched.record is not None else int(draw().integers(len(records)))
-        media: Media
-        if isinstance(fetched.media, PartialMedium):
-            media = fetched.media
-        else:
-            assert not isinstance(fetched.media, MappedFrames)
-            media = bytes(fetched.media)
-            if self.partial is not None:
-                media = self.partial.with_table(shard, fetched.sample, media)
-        facts = rows.facts(fetched.sample)
-        if self._has_key_frames:
-            facts = replace(facts, look_up_key_frames=functools.partial(self.index.gop_table, shard, fetched.sample))
-        return Sample(origin, media, facts, records[record], record, meta)
+        media = fetched.media
+        assert not isinstance(media, MappedFrames)
+        if self.partial is not None and isinstance(media, bytes):
+            media = self.partial.with_table(shard, fetched.sample, media)
+        look_up = partial(self.index.gop_table, shard, fetched.sample) if self._has_key_frames else None
+        return Sample(origin, media, rows.facts(fetched.sample, look_up), records[record], record, meta)
 
     def texts(self, fetched: Fetched) -> Texts:
         """The records of what was fetched, and what its json says about the sample as a whole. Raises TextError."""
@@ -235,7 +226,9 @@ class Reader:
                 result.append(self._single.fetch(self.source, self.cache, shard, sample, record))
                 continue
             m_at, j_at, t_at, m_size, j_size, t_size, m_sum, j_sum, t_sum = members
-            media = memoryview(piece)[m_at : m_at + m_size]
+            # A copy of its own, so that the piece goes at once. Made by the thread that reads: each decoding thread
+            # would keep some megabytes of an arena of malloc for it.
+            media = piece[m_at : m_at + m_size]
             json = piece[j_at : j_at + j_size] if j_size >= 0 else None
             txt = piece[t_at : t_at + t_size] if t_size >= 0 else None
             if is_due and (

@@ -16,7 +16,7 @@ from shards.read.verified import Verified
 MAX_GAP = 1 << 16
 """Members of a sample are fetched in one read when at most this many foreign bytes lie between them."""
 _FAR = np.iinfo(np.int64).max
-_MAX_BYTES = np.array([MAX_MEDIA_BYTES, MAX_TEXT_BYTES, MAX_TEXT_BYTES])
+_MAX_BYTES = np.array([[MAX_MEDIA_BYTES], [MAX_TEXT_BYTES], [MAX_TEXT_BYTES]])
 
 
 class Spans(NamedTuple):
@@ -57,16 +57,17 @@ def find_spans(
         record += records
         ranges.append(index.rows(number).ranges(sample[own]))
         due += verified.are_due(number, sample[own].tolist())
-    whole = Ranges(*(np.concatenate(arrays, axis=-1) for arrays in zip(*ranges, strict=True)))
-    offset, size, there = whole.offset, whole.size, whole.size >= 0
+    there, offset, size, checksum, has_checksum = (np.concatenate(part, axis=1) for part in zip(*ranges, strict=True))
+    offset, size = np.where(there, offset, np.int64(0)), np.where(there, size, np.int64(-1))
     start = np.where(there, offset, _FAR).min(0)
     length = np.where(there, offset + size, 0).max(0) - start
     shard_bytes = index.shards.bytes[shard]
+    has_checksums = (has_checksum | ~there).all(0)
     # No medium or no text; bad size or offset; beyond the shard; too far apart; checksums for some members only.
-    odd = ~there[0] | ~there[1:].any(0) | (size > _MAX_BYTES[:, None]).any(0) | (start < 0) | (size < -1).any(0)
+    odd = ~there[0] | ~there[1:].any(0) | (size > _MAX_BYTES).any(0) | (start < 0) | (there & (size < 0)).any(0)
     odd |= (offset > shard_bytes).any(0) | (start + length > shard_bytes)
     odd |= length > np.where(there, size, 0).sum(0) + MAX_GAP
-    odd |= whole.has_some & ~whole.has_checksums
+    odd |= (has_checksum & there).any(0) & ~has_checksums
     numbers = shard.tolist()
     return Spans(
         [number for number, _ in slices],
@@ -77,6 +78,6 @@ def find_spans(
         np.where(odd, 0, start).tolist(),
         np.where(odd, 0, length).tolist(),
         odd.tolist(),
-        (due & whole.has_checksums).tolist(),
-        list(zip(*(offset - start).tolist(), *size.tolist(), *whole.checksum.tolist(), strict=True)),
+        (due & has_checksums).tolist(),
+        list(zip(*(offset - start).tolist(), *size.tolist(), *checksum.tolist(), strict=True)),
     )

@@ -147,7 +147,7 @@ class Samples:
             return Failure.of(origin, "read", "has no text record")
         try:
             plan = self._plan(facts)
-            media = bytes(fetched.media) if isinstance(fetched.media, memoryview) else fetched.media
+            media = fetched.media
             frames = decode(media, facts.kind, plan)
         except MediaError as error:
             return Failure.of(origin, "decode", str(error))

@@ -117,6 +117,9 @@ class Index:
 
     def rows(self, shard: int) -> ShardRows:
         """The rows of a shard (0..S-1)."""
+        rows = self._rows.get(shard)
+        if rows is not None and self._rows_held <= self.rows_kept // 2:
+            return rows  # far from having to drop any, so nobody needs to know which were used last
         with self._lock:
             rows = self._rows.get(shard)
             if rows is None:

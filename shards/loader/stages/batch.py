@@ -16,9 +16,12 @@ PADDING = Origin("", "", "padding")
 """The origin of slots that only fill up the last batch of an evaluation."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Slot:
-    """One slot of a batch: a decoded element, or the failure of one (frames None), or padding (origin PADDING)."""
+    """One slot of a batch: a decoded element, or the failure of one (frames None), or padding (origin PADDING).
+
+    Not frozen, which would take three times as long to make.
+    """
 
     origin: Origin
     frames: Frames | None

@@ -45,8 +45,10 @@ def collate(
     if good is None:
         raise ValueError(f"no slot of this batch could be used and there is no filler; the first is {slots[0].origin}")
     shown = [slot if slot.frames is not None else good for slot in slots]
-    for slot in shown:
-        _check_like(slot, good)
+    form = _quick_form(good)
+    if not _is_allowed(good) or any(_quick_form(slot) != form for slot in shown):
+        for slot in shown:
+            _check_like(slot, good)
     if placed is not None:
         assert isinstance(good.frames, np.ndarray)
         for number, slot in enumerate(slots):
@@ -89,14 +91,31 @@ def _stream(device: torch.device) -> torch.cuda.Stream:
 
 def _pad(arrays: Sequence[npt.NDArray[Any]], multiple: int) -> npt.NDArray[Any]:
     """Arrays of one rank as one, each in the corner of its place. The last axis has at least one multiple."""
-    shape = [max(sizes) for sizes in zip(*(array.shape for array in arrays), strict=True)]
+    shapes = {array.shape for array in arrays}
+    shape = [max(sizes) for sizes in zip(*shapes, strict=True)]
     if shape:
         shape[-1] = -(-max(1, shape[-1]) // multiple) * multiple
+    if shapes == {tuple(shape)}:
+        return np.stack(arrays)
     padded = np.zeros((len(arrays), *shape), dtype=arrays[0].dtype)
     for number, array in enumerate(arrays):
         corner: tuple[int | slice, ...] = (number, *(slice(size) for size in array.shape))
         padded[corner] = array
     return padded
+
+
+def _quick_form(slot: Slot) -> tuple[Any, ...]:
+    """What must be equal in all slots of a batch, compared without making texts of it."""
+    frames = slot.frames
+    assert frames is not None
+    place = None if isinstance(frames, np.ndarray) else frames.device
+    arrays = slot.arrays
+    return frames.shape, frames.dtype, place, {name: (array.dtype, array.ndim) for name, array in arrays.items()}
+
+
+def _is_allowed(slot: Slot) -> bool:
+    assert slot.frames is not None
+    return str(slot.frames.dtype).removeprefix("torch.") in _DTYPES.get(len(slot.frames.shape), ())
 
 
 def _form(frames: Frames) -> str:
@@ -108,8 +127,7 @@ def _form(frames: Frames) -> str:
 def _check_like(slot: Slot, good: Slot) -> None:
     assert slot.frames is not None and good.frames is not None
     mine, other = _form(slot.frames), _form(good.frames)
-    allowed = _DTYPES.get(len(slot.frames.shape), ())
-    if mine != other or not set(allowed) & set(mine.split()):
+    if mine != other or not _is_allowed(slot):
         raise ValueError(
             "clips of one batch must have one shape, one place, and dtype uint8 (features: float16 or float32): "
             f"{slot.origin} has {mine}, {good.origin} has {other}"

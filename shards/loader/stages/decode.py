@@ -7,7 +7,7 @@ origin. As long as the slots of one sample ask for equal clips, one after the ot
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -19,11 +19,11 @@ from shards.loader.feed import Feed
 from shards.loader.quarantine import Failure
 from shards.loader.setup import Setup
 from shards.loader.stages.batch import Slot
+from shards.loader.stages.fetch import Found, fetch_alone
 from shards.media.clip import EncodedClip
 from shards.media.clip_plan import ClipPlan
 from shards.media.partial import PartialMedium
 from shards.order.order import MAX_SUBSTITUTES
-from shards.order.plan import Element
 from shards.order.random_numbers import rng
 from shards.read.sample import Origin, Sample, SampleError
 
@@ -44,23 +44,25 @@ class LastClip:
     """The reason why there are no frames."""
 
 
-def decode(setup: Setup, element: Element, fetched: Fetched | SampleError | None, last: LastClip) -> Slot:
+def decode(setup: Setup, found: Found, last: LastClip) -> Slot:
     """Deliver an element, in training its first good substitute; frames None when none of them could be decoded.
 
-    fetched: what the fetch stage got for it; None: it is read here. last: shared by the slots of its sample.
+    last: shared by the slots of the element's sample.
     """
+    element = found.element
     feed = setup.feeds[element.dataset]
-    slot = _attempt(setup, feed, element.pass_, element.shard, element.row, 0, fetched, last)
+    slot = _attempt(setup, feed, found.pass_, element.shard, found.row, 0, found.fetched, last)
     if slot.frames is not None or not setup.training:
         return slot
     failures = [*slot.failures]
     for attempt in range(1, MAX_SUBSTITUTES + 1):
-        at = feed.order.at([element.position], attempt)
-        slot = _attempt(setup, feed, element.pass_, int(at.shard[0]), int(at.row[0]), attempt, None, last)
+        found = fetch_alone(setup, element, attempt)
+        slot = _attempt(setup, feed, found.pass_, found.element.shard, found.row, attempt, found.fetched, last)
         failures.extend(slot.failures)
         if slot.frames is not None:
             break
-    return replace(slot, failures=tuple(failures))
+    slot.failures = tuple(failures)
+    return slot
 
 
 def _attempt(
@@ -73,15 +75,19 @@ def _attempt(
     fetched: Fetched | SampleError | None,
     last: LastClip,
 ) -> Slot:
-    """Make one element a slot. Bad data becomes a slot without frames and with its failure."""
-    pass_, row = feed.unrepeat(pass_, shard, row)
+    """Make one element a slot. Bad data becomes a slot without frames and with its failure.
+
+    row: inside the whole shard. fetched: None for an element that is known to be bad.
+    """
     if fetched is None or isinstance(fetched, SampleError):
         origin = feed.reader.origin(shard, row)
     else:
         origin = feed.reader.origin_of(shard, fetched.sample)
-    known = setup.ledger.known(origin.dataset, origin.shard, row)
-    if known is not None:
-        return Slot(origin, None, failures=(known,))
+    if setup.ledger.knows_any:
+        known = setup.ledger.known(origin.dataset, origin.shard, row)
+        if known is not None:
+            return Slot(origin, None, failures=(known,))
+    assert fetched is not None
 
     def draw(purpose: str, record: int) -> np.random.Generator:
         return rng(setup.config.seed, feed.name, pass_, origin.shard, origin.key, record, attempt, purpose)
@@ -89,9 +95,6 @@ def _attempt(
     stage = "read"
     meta: dict[str, Any] = {}
     try:
-        if fetched is None:
-            with setup.stats.time("read"):
-                (fetched,) = feed.reader.fetch([shard], [row])
         if isinstance(fetched, SampleError):
             raise fetched
         with setup.stats.time("encode"):

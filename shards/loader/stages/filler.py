@@ -11,6 +11,7 @@ import numpy as np
 from shards.loader.setup import Setup
 from shards.loader.stages.batch import Slot
 from shards.loader.stages.decode import LastClip, decode
+from shards.loader.stages.fetch import fetch_alone
 from shards.order.plan import Element
 
 _MAX_TRIES = 4096
@@ -40,7 +41,7 @@ class Filler:
                 position = _spread(number, count) * feed.order.num_elements // count
                 at = feed.order.at([position])
                 element = Element(dataset, position, 0, int(at.shard[0]), int(at.row[0]))
-                slot = decode(self._setup, element, None, LastClip())
+                slot = decode(self._setup, fetch_alone(self._setup, element), LastClip())
                 if slot.frames is not None:
                     return slot
                 tries += 1

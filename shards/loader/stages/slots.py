@@ -30,13 +30,14 @@ class Slots:
         frames = slot.frames
         if not isinstance(frames, np.ndarray) or frames.dtype != np.uint8:
             return slot
-        with self._lock:
-            if self.frames is None:
-                self.frames = np.empty((len(self._found), *frames.shape), np.uint8)
-        if self.frames.shape[1:] != frames.shape:
-            return slot
-        self.frames[number] = frames
-        return Slot(slot.origin, self.frames[number], slot.arrays, slot.meta, slot.failures)
+        if self.frames is None:
+            with self._lock:
+                if self.frames is None:
+                    self.frames = np.empty((len(self._found), *frames.shape), np.uint8)
+        if self.frames.shape[1:] == frames.shape:
+            self.frames[number] = frames
+            slot.frames = self.frames[number]
+        return slot
 
     def fill(self, number: int, found: Slot | BaseException) -> bool:
         """Keep a slot, or why there is none. True for the last one."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from shards.loader.config import DatasetConfig
@@ -38,8 +39,9 @@ def test_copies_of_an_element_draw_as_if_in_passes_of_their_own(folder: Path) ->
     repeated = DatasetConfig(name="cc", path=str(folder), repeat=3)
     feed = open_feed(repeated, config(blend=(repeated,)))
     assert feed.order.num_elements == 42
-    addresses = {feed.unrepeat(pass_, 1, row) for pass_ in range(2) for row in range(15)}
-    assert addresses == {(pass_, row) for pass_ in range(6) for row in range(5)}
+    passes, rows = np.divmod(np.arange(30), 15)
+    addresses = zip(*(column.tolist() for column in feed.unrepeat(passes, np.ones_like(rows), rows)), strict=True)
+    assert set(addresses) == {(pass_, row) for pass_ in range(6) for row in range(5)}
 
 
 def test_an_empty_dataset_is_refused_by_name_and_path(tmp_path: Path) -> None:

@@ -100,8 +100,8 @@ def selected(folder: Path, **fields: Any) -> list[tuple[int, int]]:
     feed = open_feed(dataset, config(blend=(dataset,), mode="eval"))
     at = feed.order.at(np.arange(feed.order.num_elements))
     found = []
-    for shard, row in zip(at.shard.tolist(), at.row.tolist(), strict=True):
-        _, row = feed.unrepeat(0, shard, row)
+    _, rows = feed.unrepeat(at.pass_, at.shard, at.row)
+    for shard, row in zip(at.shard.tolist(), rows.tolist(), strict=True):
         origin = feed.reader.origin(shard, row)
         sample = feed.reader.read(shard, row, np.random.default_rng(0))
         assert sample.origin == origin and origin.key == f"{sample.meta['number']:04d}"
