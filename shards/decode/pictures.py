@@ -34,8 +34,8 @@ def decode_picture(media: bytes, plan: ClipPlan) -> NDArray[np.uint8]:
         raise ValueError(f"the plan asks a picture for frames {plan.frames}; a picture has frame 0 only")
     with open_image(media) as (image, turn):
         height, width = plan.resize[::-1] if turn.swaps_sides else plan.resize
-        # JPEG only: decode at 1/2, 1/4 or 1/8 where that still leaves twice the wanted size for a clean resize.
-        image.draft(None, (2 * width, 2 * height))
+        # JPEG only: decode at 1/2, 1/4 or 1/8 where that still leaves enough, by default twice, for a clean resize.
+        image.draft(None, (plan.jpeg_margin * width, plan.jpeg_margin * height))
         rgb = to_rgb(image)
         scaled = rgb.resize((width, height), Image.Resampling.BICUBIC, reducing_gap=3.0)
     return turn_and_crop(np.asarray(scaled), plan, turn)[None]

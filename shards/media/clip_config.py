@@ -80,6 +80,10 @@ class ClipConfig(FrameConfig):
     snap: bool = False
     """Take the nearest key frames instead: decoding is cheaper by far, times are off by up to half of a GOP (see
     clip.py). Needs GOP tables in the index."""
+    jpeg_margin: Literal[1, 2] = 2
+    """JPEG pictures are decoded at 1/2, 1/4 or 1/8 of their size where that leaves at least this many times the size
+    that they are scaled to. 1 takes about half the time for pictures of 3 to 6 times that size, and gives up some
+    sharpness (docs/decoding.md); CPU decoder only."""
     pictures: FrameConfig | None = None
     """Settings for pictures, in place of fit, resize, crop_area, crop_aspect, flip and randaugment of this config;
     None: the same as to videos."""

@@ -30,6 +30,8 @@ class ClipPlan:
     flip: bool = False
     ops: tuple[Op, ...] = ()
     """Operations of RandAugment on all frames, in this order; shards/decode/augment.py applies them."""
+    jpeg_margin: int = 2
+    """As in the clip's config."""
 
     @property
     def shape(self) -> tuple[int, int, int, int]:
@@ -51,17 +53,17 @@ class ClipPlan:
 def plan_video(facts: MediaFacts, config: ClipConfig, rng: np.random.Generator) -> ClipPlan:
     """Plan a clip of a video, which may be snapped to key frames. Raises MediaError, DatasetError."""
     frames = _frames(facts, config, rng)
-    return _shown(snap_to_key_frames(frames, facts) if config.snap else frames, facts, config, config.size, rng)
+    return _shown(snap_to_key_frames(frames, facts) if config.snap else frames, facts, config, config, rng)
 
 
 def plan_frames(facts: MediaFacts, config: ClipConfig, rng: np.random.Generator) -> ClipPlan:
     """Plan a clip of frames that are stored one by one. Raises MediaError."""
-    return _shown(_frames(facts, config, rng), facts, config, config.size, rng)
+    return _shown(_frames(facts, config, rng), facts, config, config, rng)
 
 
 def plan_picture(facts: MediaFacts, config: ClipConfig, rng: np.random.Generator) -> ClipPlan:
     """Plan a clip that repeats a picture. Raises MediaError."""
-    return _shown(_frames(facts, config, rng), facts, config.pictures or config, config.size, rng)
+    return _shown(_frames(facts, config, rng), facts, config.pictures or config, config, rng)
 
 
 def _frames(facts: MediaFacts, config: ClipConfig, rng: np.random.Generator) -> tuple[int, ...]:
@@ -71,10 +73,11 @@ def _frames(facts: MediaFacts, config: ClipConfig, rng: np.random.Generator) -> 
 
 
 def _shown(
-    frames: tuple[int, ...], facts: MediaFacts, config: FrameConfig, size: int, rng: np.random.Generator
+    frames: tuple[int, ...], facts: MediaFacts, shown: FrameConfig, config: ClipConfig, rng: np.random.Generator
 ) -> ClipPlan:
     """Complete a plan with crop, flip and RandAugment, the same for all frames."""
-    resize, top, left = place_square(facts, config, size, rng)
-    flip = bool(rng.random() < config.flip)
-    ops = config.randaugment.draw(size, rng) if config.randaugment is not None else ()
-    return ClipPlan(frames, resize, (top, left, size, size), flip, ops)
+    size = config.size
+    resize, top, left = place_square(facts, shown, size, rng)
+    flip = bool(rng.random() < shown.flip)
+    ops = shown.randaugment.draw(size, rng) if shown.randaugment is not None else ()
+    return ClipPlan(frames, resize, (top, left, size, size), flip, ops, config.jpeg_margin)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import struct
 import zlib
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from PIL import Image
 
 from shards.base.errors import MediaError
 from shards.decode.cpu import decode
+from shards.media.clip_plan import ClipPlan
 from shards.media.probe import probe
 from tests.shards.decode.plans import whole
 
@@ -116,3 +118,20 @@ def test_a_large_jpeg_is_decoded_small_and_looks_the_same() -> None:
 def test_a_picture_that_is_too_large_is_refused_before_it_is_decoded() -> None:
     with pytest.raises(MediaError, match="9000x9000 pixels are too many"):
         decode(as_file(Image.new("1", (9000, 9000))), "image", whole(0))
+
+
+def natural(width: int, height: int) -> bytes:
+    """A JPEG of blurred noise with edges, of any size."""
+    noise = np.random.default_rng(0).integers(0, 256, (height // 16, width // 16, 3), np.uint8)
+    image = Image.fromarray(noise).resize((width, height), Image.Resampling.BICUBIC)
+    image.paste((250, 250, 240), (width // 4, height // 4, width // 2, height // 2))
+    return as_file(image, "JPEG", quality=90)
+
+
+def test_a_jpeg_margin_of_one_keeps_the_picture_within_its_tolerance() -> None:
+    plan = ClipPlan((0,), (224, 224), (0, 0, 224, 224))
+    large, small = natural(1280, 720), natural(320, 256)
+    exact, scaled = (decode(large, "image", replace(plan, jpeg_margin=m)).astype(float) for m in (2, 1))
+    assert 0 < ((exact - scaled) ** 2).mean() < 255**2 / 10**4  # 40 dB, as docs/decoding.md says
+    # there is nothing to scale where the picture is less than twice as large
+    assert (decode(small, "image", plan) == decode(small, "image", replace(plan, jpeg_margin=1))).all()
