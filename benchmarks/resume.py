@@ -21,7 +21,8 @@ SHARES = {"start": "0", "1 %": "0.01", "50 %": "0.5", "99 %": "0.99"}
 def first_batch(share: str) -> dict[str, float]:
     """Seconds from the counts of the shards to the first batch at this share of the first pass."""
     from shards.order.blend import Blend
-    from shards.order.order import Order, default_window
+    from shards.order.defaults import default_window
+    from shards.order.order import Order
     from shards.order.plan import RunPosition, TrainingPlanner
 
     g = np.random.Generator(np.random.Philox(0))
@@ -30,7 +31,7 @@ def first_batch(share: str) -> dict[str, float]:
     position = int(float(share) * NUM_ELEMENTS)
     numbers: dict[str, float] = {}
     with timed(numbers, "first_batch"):
-        order = Order(counts, 0, "virtual", streams=64, window=default_window(counts))
+        order = Order(counts, 0, "virtual", streams=64, window=default_window(counts, 0))
         planner = TrainingPlanner([order], Blend([1], "step"), BATCH, rank=0, world_size=1)
         (plan,) = planner.plans(RunPosition(position // BATCH, (position,)), 1)
     for number in range(0, BATCH, 97):

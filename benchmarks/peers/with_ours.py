@@ -37,14 +37,16 @@ def open_stream(options: Options) -> Any:
 
 class Fetching:
     def __init__(self, options: Options) -> None:
-        from shards.order.order import Order, default_window
+        from shards.order.defaults import default_streams, default_window
+        from shards.order.order import Order
         from shards.read.reader import Reader
 
         verify: Any = "never" if "no checksums" in options.mode else "always"
         self._reader = Reader("bench", options.url, verify=verify)
         self._copied = "copied" in options.mode
         counts = self._reader.counts
-        self._order = Order(counts, options.seed, "bench", 16, default_window(counts))
+        window = default_window(counts, int(self._reader.index.shards.bytes.sum()))
+        self._order = Order(counts, options.seed, "bench", default_streams(counts), window)
         self._size = int(counts.sum())
 
     def __iter__(self) -> Iterator[Sample]:

@@ -1,10 +1,11 @@
 """CachedSource: a remote source whose shards are read from copies on this node's disk.
 
-Promises: what is read is what the index describes, from wherever it comes. During the cold start, while the first
-wanted shards are on their way, what is not here yet is read by range at once, up to a share of what is downloaded;
-afterwards reads wait for a wanted shard that is on its way. One whose download failed, or that found no room in the
-cache, is read by range, as is whatever nobody announced. A local copy that cannot be read is dropped. Files that are no
-shards of the index are read from the store.
+Promises: what is read is what the index describes, from wherever it comes. Of a wanted shard that is on its way bytes
+are given as soon as they have come; they are as good as those of a range, whose checksums the reader compares, and the
+whole is compared before it becomes a copy. A cold start reads the first bytes by range, about a batch of them;
+afterwards reads wait. A shard whose download failed, or that found no room in the cache, is read by range, as is
+whatever nobody announced. A local copy that cannot be read is dropped. Files that are no shards of the index are read
+from the store.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from shards.base.errors import DatasetError, SourceError
 from shards.base.printing import logger
 from shards.cache.downloads import Downloads
 from shards.cache.held_file import CachedShard
-from shards.cache.want_list import State, WantList
+from shards.cache.want_list import NO_STARTS, State, WantList
 from shards.storage.source import Names, Pieces, Range, Source, Stat, Stats, check_range
 
 _CAUSES = {"": "ranges_other", "failed": "ranges_other", "no room": "ranges_no_room"}
@@ -52,13 +53,14 @@ class CachedSource:
     def url(self) -> str:
         return self._remote.url
 
-    def want(self, names: Sequence[str]) -> None:
+    def want(self, names: Sequence[str], starts: Mapping[str, int] = NO_STARTS, per_byte: float = 0.0) -> None:
         """The shards that are needed next, soonest first: they are brought in this order, and kept while on the list.
 
         Replaces the earlier list. The time until the shards of the first list (or the first after an empty one) are
-        here is a cold start: reads take byte ranges instead of waiting for the shard.
+        here is a cold start. starts: the byte from which on a shard is used, where that is not its first one. per_byte:
+        how much later, as a distance, each byte is used than the one before it.
         """
-        self.downloads.want(self._list, [(self.next_use(name), name) for name in names])
+        self.downloads.want(self._list, [(self.next_use(name), name) for name in names], starts, per_byte)
 
     def states(self) -> dict[str, State]:
         """The state of each wanted shard, soonest first."""
@@ -88,8 +90,8 @@ class CachedSource:
         return self.stat_many([name])[0]
 
     def stat_many(self, names: Sequence[str], known: bool = False) -> Stats:
-        """Size and identity of local copies, without asking the store. known: without waiting for a copy, either."""
-        copies = [self._list.here.get(name) if known else self._local(name) for name in names]
+        """Size and identity of local copies, without asking the store. known: without looking for a copy, either."""
+        copies = [self._list.here.get(name) if known else self._copy_of(name) for name in names]
         far = [name for name, copy in zip(names, copies, strict=True) if copy is None]
         said = iter(self._list.stat_many(far, known) if far else ())
         return [
@@ -99,28 +101,39 @@ class CachedSource:
 
     def read(self, name: str, offset: int = 0, length: int | None = None) -> bytes:
         check_range(offset, length)
-        copy = self._local(name)
-        if copy is not None:
-            start = max(0, copy.size + offset) if offset < 0 else offset
-            data = self._read_copy(name, copy, start, copy.size if length is None else length)
-            if data is not None:
-                self.downloads.counts.add("hits")
-                return data
-        with self._by_range([(name, length or 0)]):
+        self.downloads.check()
+        if name not in self._list.shards:
             return self._remote.read(name, offset, length)
+        size = self._list.shards[name][0]
+        start = max(0, size + offset) if offset < 0 else offset
+        return self.read_many([(name, start, max(0, size - start) if length is None else length)])[0]
 
     def read_many(self, ranges: Sequence[Range]) -> Pieces:
-        copies = {name: self._local(name) for name in dict.fromkeys(name for name, _, _ in ranges)}
-        pieces = [
-            None if (copy := copies[name]) is None else self._read_copy(name, copy, offset, length)
-            for name, offset, length in ranges
-        ]
+        self._wait_for(ranges)
+        copies = {name: self._copy_of(name) for name in dict.fromkeys(name for name, _, _ in ranges)}
+        pieces = [self._read_here(copies[range_[0]], *range_) for range_ in ranges]
         missing = [range_ for range_, piece in zip(ranges, pieces, strict=True) if piece is None]
         self.downloads.counts.add("hits", len(ranges) - len(missing))
         if missing:
-            with self._by_range([(name, length) for name, _, length in missing if length]):
+            with self._by_range([name for name, _, length in missing if length]):
                 fetched = iter(self._remote.read_many(missing))
         return [next(fetched) if piece is None else piece for piece in pieces]
+
+    def _read_here(self, copy: CachedShard | None, name: str, offset: int, length: int) -> bytes | None:
+        """Bytes of a copy, or of what has come of the shard; None: read them by range."""
+        if copy is not None:
+            return self._read_copy(name, copy, offset, length)
+        with self.downloads.changed:
+            wanted = self._list.wanted.get(name)
+            reservation = wanted.reservation if wanted is not None and wanted.has(offset, length) else None
+            copy = self._list.here.get(name)  # it may have become whole since
+        if copy is not None:
+            return self._read_copy(name, copy, offset, length)
+        data = None
+        if reservation is not None:
+            with suppress(OSError):  # the range will do
+                data = reservation.read(offset, length)
+        return data
 
     def _read_copy(self, name: str, copy: CachedShard, offset: int, length: int) -> bytes | None:
         """Bytes of a copy; None, and the copy is removed, where the disk does not give what was written to it."""
@@ -138,53 +151,60 @@ class CachedSource:
         self.forget(name)
         return None
 
-    def _local(self, name: str) -> CachedShard | None:
-        """The local copy, after waiting for one that is on its way; None: read it by range."""
+    def _copy_of(self, name: str) -> CachedShard | None:
+        """The local copy; None if it is not here."""
         self.downloads.check()
         list_ = self._list
         shard = list_.here.get(name)
         if shard is not None or name not in list_.shards:
             return shard
-        if self._is_worth_waiting(name):
-            self._wait(name)
         wanted = list_.wanted.get(name)
         if wanted is not None and isinstance(wanted.error, DatasetError):
             raise DatasetError(str(wanted.error)) from wanted.error
         shard = list_.here.get(name)
-        if shard is None and (wanted is None or wanted.is_coming):
+        if shard is None and (wanted is None or wanted.is_coming) and not (wanted and wanted.reservation):
             # OSError of the folder, or of a store that is asked for a version: the read by range will say so.
             with suppress(OSError):
                 shard = list_.find(name)
         return shard
 
-    def _is_worth_waiting(self, name: str) -> bool:
+    def _is_coming(self, name: str, offset: int, length: int) -> bool:
+        """True if a wanted shard is on its way, but not yet these bytes of it."""
         wanted = self._list.wanted.get(name)
-        return wanted is not None and wanted.is_coming and not (self._list.is_cold and self.downloads.may_range())
+        return wanted is not None and length > 0 and wanted.is_coming and not wanted.has(offset, length)
 
-    def _wait(self, name: str) -> None:
-        start = time.monotonic()
+    def _wait_for(self, ranges: Sequence[Range]) -> None:
+        """Wait until these ranges have come or will not come, unless a cold start may read them by range."""
+        self.downloads.check()
+        list_ = self._list
+        if all(name in list_.here or name not in list_.wanted for name, _, _ in ranges):
+            return
         with self.downloads.changed:
+            coming = [range_ for range_ in ranges if self._is_coming(*range_)]
+            if not coming or list_.may_range([length for _, _, length in coming]):
+                return
+            start = time.monotonic()
             self.num_waiting += 1
             try:
-                while self._is_worth_waiting(name):
+                while coming:
+                    if list_.ask(coming):
+                        self.downloads.changed.notify_all()
                     self.downloads.changed.wait()
                     self.downloads.check()
+                    coming = [range_ for range_ in coming if self._is_coming(*range_)]
             finally:
                 self.num_waiting -= 1
         self.downloads.counts.add("seconds_waited", time.monotonic() - start)
 
     @contextmanager
-    def _by_range(self, ranges: Sequence[tuple[str, int]]) -> Iterator[None]:
-        """Count ranges (shard, bytes) by their cause; an error of theirs also tells why there is no local copy."""
-        shards = [(self._list.wanted.get(name), length) for name, length in ranges if name in self._list.shards]
-        for one, length in shards:
-            cause = _CAUSES.get(one.state if one else "", "ranges_cold")
-            self.downloads.counts.add(cause)
-            if cause == "ranges_cold":
-                self.downloads.note_range(length)
+    def _by_range(self, names: Sequence[str]) -> Iterator[None]:
+        """Count ranges of shards by their cause; an error of theirs also tells why there is no local copy."""
+        shards = [self._list.wanted.get(name) for name in names if name in self._list.shards]
+        for one in shards:
+            self.downloads.counts.add(_CAUSES.get(one.state if one else "", "ranges_cold"))
         try:
             yield
         except SourceError as error:
-            for reason in dict.fromkeys(str(one.error) for one, _ in shards if one and one.error):
+            for reason in dict.fromkeys(str(one.error) for one in shards if one and one.error):
                 error.add_note(f"its download into the cache had failed too: {reason}")
             raise

@@ -1,8 +1,10 @@
 """Downloads: the threads of one process that bring the shards it wants next into a cache, soonest first.
 
-Promises: `connections` threads for all sources together, each with one request in flight; a shard of up to two parts is
-one request, a larger one is divided among the threads. What another process of the node brings is waited for, and
-taken over if that process dies. transfers.py says how one shard is brought and checked.
+Promises: `connections` threads for all sources together, each with one request in flight. What a reader waits for comes
+first, then what is used soonest. A request brings as many adjacent parts of a shard as it may, but only one part of
+each shard that is in use when a cold start begins, so that all of them have something soon; and where little is left
+to bring the threads share it. What another process of the node brings is waited for, and taken over if that process
+dies. transfers.py says how one shard is brought and checked.
 
 Threads start when a shard is wanted, so a fork before that is fine; later ones are refused. They end with `close`, with
 the process, and when the last source that wants something is dropped; unfinished parts are removed then.
@@ -17,18 +19,16 @@ import math
 import os
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from shards.cache.reservation import Reservation
 from shards.cache.shard_cache import ShardCache
 from shards.cache.transfers import Transfers
-from shards.cache.want_list import Wanted, WantList
+from shards.cache.want_list import NO_STARTS, Wanted, WantList
 
-_PART_BYTES = 32 << 20
-_RANGES_FREE, _RANGES_SHARE = 64 << 20, 8
-"""A cold start may read so many bytes by range at once, and one more for every 8 that were downloaded."""
-_RANGE_COSTS = 128 << 10
-"""Bytes that the smallest range counts as: its request takes as much processor time, and time of a connection."""
+PART_BYTES = 8 << 20
+_MOST_PARTS = 8
+"""Parts of one request."""
 
 
 class Downloads:
@@ -38,7 +38,7 @@ class Downloads:
         self,
         cache: ShardCache,
         connections: int = 4,
-        part_bytes: int = _PART_BYTES,
+        part_bytes: int = PART_BYTES,
         patience: float = 300.0,
         grace: float = 1.0,
     ) -> None:
@@ -50,7 +50,6 @@ class Downloads:
         self._transfers = Transfers(cache, self.changed, part_bytes, patience)
         self.counts = self._transfers.counts
         self._connections, self._grace = connections, grace
-        self._ranged = 0
         self._lists: list[WantList] = []
         self._dropped: list[tuple[WantList, Wanted]] = []
         self._threads: list[threading.Thread] = []
@@ -62,21 +61,11 @@ class Downloads:
     def snapshot(self) -> dict[str, float]:
         """The counts of this process, all sources together.
 
-        Reads from local copies (hits); reads by range while the first shards come (ranges_cold), for lack of room
-        (ranges_no_room), for other reasons (ranges_other: the download failed, or nobody announced the shard); parts
-        and bytes downloaded; evictions; seconds that readers waited.
+        Reads from local copies, whole or not yet (hits); reads by range while the first shards come (ranges_cold), for
+        lack of room (ranges_no_room), for other reasons (ranges_other: the download failed, or nobody announced the
+        shard); requests that brought parts of shards, and their bytes; evictions; seconds that readers waited.
         """
         return self.counts.snapshot() | {"evictions": self.cache.evictions}
-
-    def may_range(self) -> bool:
-        """True if a cold start may read more ranges: they must not take the bandwidth of the shards that it needs."""
-        # Counters.get takes no lock: the caller may hold `changed`, which a finalizer may want while its thread counts.
-        return self._ranged < _RANGES_FREE + self.counts.get("bytes") / _RANGES_SHARE
-
-    def note_range(self, num_bytes: int) -> None:
-        """Count a range of a cold start."""
-        with self.changed:
-            self._ranged += max(num_bytes, _RANGE_COSTS)
 
     def check(self) -> None:
         """Raise ValueError when nothing will come any more: after `close`, and in a fork without the threads."""
@@ -88,11 +77,19 @@ class Downloads:
         if self._transfers.is_closed:
             raise ValueError("this source is closed")
 
-    def want(self, list_: WantList, names: Iterable[tuple[float, str]]) -> None:
-        """Replace what one source wants: (distance of the next use, name), soonest first."""
+    def want(
+        self,
+        list_: WantList,
+        names: Iterable[tuple[float, str]],
+        starts: Mapping[str, int] = NO_STARTS,
+        per_byte: float = 0.0,
+    ) -> None:
+        """Replace what one source wants: (distance of the next use, name), soonest first. starts, per_byte: as
+        `CachedSource.want`."""
         self.check()
         with self.changed:
-            self._replace(list_, names)
+            list_.per_byte = per_byte
+            self._replace(list_, names, starts)
             if list_ not in self._lists:
                 self._lists.append(list_)
             if list_.wanted:
@@ -138,8 +135,10 @@ class Downloads:
     def _is_elsewhere(self) -> bool:
         return self._pid not in (None, os.getpid())
 
-    def _replace(self, list_: WantList, names: Iterable[tuple[float, str]]) -> None:
-        dropped = list_.replace(names)
+    def _replace(
+        self, list_: WantList, names: Iterable[tuple[float, str]], starts: Mapping[str, int] = NO_STARTS
+    ) -> None:
+        dropped = list_.replace(names, starts)
         # A shard whose parts are in flight is settled by the thread that brings the last of them.
         self._dropped += [(list_, wanted) for wanted in dropped if wanted.reservation and not wanted.in_flight]
         self.changed.notify_all()
@@ -186,9 +185,9 @@ class Downloads:
                     self.changed.wait(self._pause(now))
                     continue
                 _, list_, wanted = soonest
-                if wanted.parts:
+                if wanted.parts is not None:
                     wanted.in_flight += 1
-                    return list_, wanted, wanted.parts.popleft()
+                    return list_, wanted, wanted.parts.take(self._most_parts(list_, wanted))
                 wanted.state, self._beginning = "busy", True
                 return list_, wanted, None
             self._threads.remove(threading.current_thread())
@@ -201,15 +200,35 @@ class Downloads:
             reservation.abandon()
         return None
 
-    def _open(self, now: float) -> Iterator[tuple[tuple[float, int], WantList, Wanted]]:
-        """((distance, place in its list), list, shard) of the first shard of each list that needs work."""
+    def _open(self, now: float) -> Iterator[tuple[tuple[bool, float, int], WantList, Wanted]]:
+        """((False if a reader waits for it, distance, place in its list), list, shard) of the shards that need work: of
+        each list those that were begun, and the first of the others."""
         for list_ in self._lists:
             for number, wanted in enumerate(list_.wanted.values()):
-                is_due = wanted.state == "queued" or (wanted.state == "elsewhere" and wanted.due <= now)
+                if (parts := wanted.parts) is not None:
+                    if parts.num_open:
+                        distance = wanted.distance + list_.per_byte * parts.next_bytes
+                        yield (not parts.is_asked_for, distance, number), list_, wanted
+                    continue
                 # One at a time, or a shard could take the room of one that is needed sooner.
-                if wanted.parts or (is_due and not self._beginning):
-                    yield (wanted.distance, number), list_, wanted
+                if not self._beginning and (
+                    wanted.state == "queued" or (wanted.state == "elsewhere" and wanted.due <= now)
+                ):
+                    yield (True, wanted.distance, number), list_, wanted
                     break
+
+    def _most_parts(self, list_: WantList, wanted: Wanted) -> int:
+        """How many parts of a shard the next request may bring."""
+        if list_.is_cold and wanted.is_untouched and wanted.distance == 0:
+            others = (other for other in list_.wanted.values() if other is not wanted and other.distance == 0)
+            if any(other.is_untouched for other in others):
+                return 1
+        left = sum(
+            each.num_open or (each.state == "queued" and each.size // self._transfers.part_bytes)
+            for list_ in self._lists
+            for each in list_.wanted.values()
+        )
+        return min(_MOST_PARTS, max(1, left // self._connections))
 
     def _pause(self, now: float) -> float | None:
         """Seconds until a look at what other processes bring; None if there is nothing of that kind."""

@@ -1,7 +1,8 @@
 """Transfers: how one shard comes from a store into the cache.
 
 A thread of `Downloads` begins with a shard: it looks for a copy, and reserves room if there is none. Then threads bring
-its parts, byte ranges of the size of one request; whoever brings the last one checks the whole and commits it.
+its parts, one request for one or more of them; readers may have what has come of them at once (`Wanted.has`), and
+whoever brings the last one checks the whole and commits it.
 Promises: a shard enters the cache with the size and checksum of its index, or not at all. One whose checksum differs is
 downloaded once more; if that does not help, it is left to be read by range, where the checksums of members refuse just
 what is damaged. Where the index has no checksum, the store must say the same of the shard before and after.
@@ -18,6 +19,7 @@ from shards.base.errors import PrintableError, SourceError
 from shards.base.printing import logger
 from shards.cache.eviction import NextUse
 from shards.cache.held_file import CachedShard
+from shards.cache.parts import Parts
 from shards.cache.reservation import Reservation
 from shards.cache.shard_cache import ShardCache
 from shards.cache.want_list import State, Wanted, WantList
@@ -39,7 +41,7 @@ class Transfers:
         """Reservations for the shards that are being brought."""
         self.is_closed = False
         self._cache, self._changed = cache, changed
-        self._part_bytes, self._patience = part_bytes, patience
+        self.part_bytes, self._patience = part_bytes, patience
 
     def begin(self, list_: WantList, wanted: Wanted, next_use: NextUse) -> None:
         """Look for a shard; reserve room for it if it is not here. next_use: for the eviction of others."""
@@ -67,18 +69,18 @@ class Transfers:
             # Looked at under the lock: it may have been dropped, or all closed, while room was made.
             is_wanted = not wanted.is_dropped and not self.is_closed
             if is_wanted:
-                wanted.parts.extend(divide(wanted.size, self._part_bytes))
+                wanted.parts = Parts(wanted.size, self.part_bytes, wanted.start)
                 self._changed.notify_all()
         if not is_wanted:
             self.settle(list_, wanted, "dropped")
 
     def bring(self, list_: WantList, wanted: Wanted, offset: int, length: int) -> None:
-        """Bring one part of a shard; whoever brings the last one checks and commits the whole."""
-        reservation = wanted.reservation
-        assert reservation is not None
+        """Bring some parts of a shard; whoever brings the last ones checks and commits the whole."""
+        reservation, parts = wanted.reservation, wanted.parts
+        assert reservation is not None and parts is not None
         error: Exception | None = None
         try:
-            list_.bring(wanted.name, offset, length, partial(self._write, reservation))
+            list_.bring(wanted.name, offset, length, partial(self._write, reservation, parts))
             self.counts.add("parts")
             self.counts.add("bytes", length)
         except Exception as failure:
@@ -88,8 +90,8 @@ class Transfers:
             if error is not None:
                 wanted.error = wanted.error or error
                 # The rest would come in vain. Whoever brings the last part in flight settles the shard.
-                wanted.parts.clear()
-            if wanted.in_flight or wanted.parts:
+                parts.drop()
+            if wanted.in_flight or parts.num_open:
                 return
         if wanted.error is not None:
             self.settle(list_, wanted, "failed", wanted.error)
@@ -98,7 +100,7 @@ class Transfers:
         elif self._is_as_indexed(list_, wanted, reservation):
             shard = reservation.commit()
             self.settle(list_, wanted, "here" if shard is not None else "dropped", shard=shard)
-        elif not wanted.parts:
+        elif wanted.parts is parts:
             self.settle(list_, wanted, "failed")
 
     def settle(
@@ -110,13 +112,14 @@ class Transfers:
         shard: CachedShard | None = None,
     ) -> None:
         """Record what became of a shard. The unfinished file of one that did not arrive is removed."""
-        reservation, wanted.reservation = wanted.reservation, None
+        reservation = wanted.reservation
         if reservation is not None:
             reservation.abandon()  # does nothing if the shard arrived
         if error is not None and not wanted.is_dropped and not self.is_closed:
             what = str(error) if isinstance(error, PrintableError) else f"{type(error).__name__}: {error}"
             _log.warning("%s/%s: not cached but read by range (%s)", list_.url, wanted.name, what)
         with self._changed:
+            wanted.reservation = wanted.parts = None
             if reservation is not None:
                 self.reservations.discard(reservation)
             if wanted.is_dropped:
@@ -131,13 +134,16 @@ class Transfers:
             list_.end_cold_start()
             self._changed.notify_all()
 
-    def _write(self, reservation: Reservation, offset: int, data: bytes) -> None:
+    def _write(self, reservation: Reservation, parts: Parts, offset: int, data: bytes) -> None:
         try:
             reservation.write(offset, data)
         except OSError as error:
             self._cache.full(error)
             # Not as OSError, which the source would take for one of the connection and retry.
             raise PrintableError(f"the cache's disk: {error}") from error
+        with self._changed:
+            parts.land(offset, len(data))
+            self._changed.notify_all()
 
     def _is_as_indexed(self, list_: WantList, wanted: Wanted, reservation: Reservation) -> bool:
         """True if the checksum matches; the first mismatch queues the shard again. Raises SourceError, DatasetError."""
@@ -153,7 +159,7 @@ class Transfers:
             wanted.digest = digest
             with self._changed:
                 if not wanted.is_dropped:
-                    wanted.parts.extend(divide(wanted.size, self._part_bytes))
+                    wanted.parts = Parts(wanted.size, self.part_bytes, wanted.start)
                     self._changed.notify_all()
             return False
         list_.check_unchanged(wanted.name)
@@ -165,10 +171,3 @@ class Transfers:
             *(url, digest, wanted.checksum),
         )
         return False
-
-
-def divide(size: int, part_bytes: int) -> list[tuple[int, int]]:
-    """(offset, length) of the requests that bring a shard."""
-    if size <= 2 * part_bytes:
-        return [(0, size)]
-    return [(offset, min(part_bytes, size - offset)) for offset in range(0, size, part_bytes)]

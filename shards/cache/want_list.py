@@ -8,19 +8,19 @@ as DatasetError. The fields change under the lock of the `Downloads` whose threa
 from __future__ import annotations
 
 import math
-from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal
 
 from shards.base.errors import DatasetError, SourceError
 from shards.base.printing import logger
 from shards.cache.file_names import shard_identity
 from shards.cache.held_file import CachedShard
+from shards.cache.parts import Parts
 from shards.cache.reservation import Reservation
 from shards.cache.shard_cache import ShardCache
 from shards.dataset.index.shard_table import check_shard_size
-from shards.storage.source import Source, Stat, Stats
+from shards.storage.source import Range, Source, Stat, Stats
 
 _log = logger(__name__)
 
@@ -28,6 +28,11 @@ State = Literal["queued", "busy", "elsewhere", "here", "no room", "failed", "dro
 """busy: a thread looks for it, or its parts are brought; elsewhere: another process brings it; dropped: no longer
 wanted."""
 _COMING = ("queued", "busy", "elsewhere")
+_COLD_RANGES, _COLD_BYTES = 64, 16 << 20
+"""What a cold start may read by range: about the first batch. More would take the line from the shards themselves."""
+
+
+NO_STARTS: Mapping[str, int] = {}
 
 
 @dataclass(eq=False, slots=True)
@@ -44,10 +49,12 @@ class Wanted:
     """Monotonic time of the next look at a shard that another process brings."""
     patience: float = math.inf
     """Monotonic time after which looking is given up."""
-    parts: deque[tuple[int, int]] = field(default_factory=deque)
-    """(offset, length) of the byte ranges that no thread has begun with."""
+    start: int = 0
+    """The byte from which on it is used next."""
+    parts: Parts | None = None
+    """None: no room for it was reserved yet."""
     in_flight: int = 0
-    """Parts that threads are bringing."""
+    """Requests that threads are making."""
     reservation: Reservation | None = None
     digest: str = ""
     """The checksum of the first download, if it is not the one of the index."""
@@ -59,6 +66,20 @@ class Wanted:
     @property
     def is_dropped(self) -> bool:
         return self.state == "dropped"
+
+    @property
+    def num_open(self) -> int:
+        """Its parts that no request has been made for; 0 if no room was reserved yet."""
+        return 0 if self.parts is None else self.parts.num_open
+
+    @property
+    def is_untouched(self) -> bool:
+        """True if it is still to come, and no request has been made for any of it."""
+        return self.state == "queued" or (self.parts is not None and self.parts.is_untouched)
+
+    def has(self, offset: int, length: int) -> bool:
+        """True if these bytes have come, though not the whole."""
+        return self.reservation is not None and self.parts is not None and self.parts.has(offset, length)
 
 
 class WantList:
@@ -77,29 +98,43 @@ class WantList:
         """Wanted shards by name, the one of the soonest next use first."""
         self.here: dict[str, CachedShard] = {}
         """The wanted shards that are here, held open so that no process evicts them."""
+        self.per_byte = 0.0
+        """The distance that one byte of a shard is later used than the one before it."""
         self.is_cold = True
         """True during the cold start, while shards of the first list are still to come."""
+        self._ranges, self._range_bytes = _COLD_RANGES, _COLD_BYTES
+        """Left of what the cold start may read by range."""
         self._first: set[str] = set()
         self._remote, self._cache = remote, cache
         self._stats: dict[str, Stat] = {}
         self._identities: dict[str, str] = {}
         self._names: dict[str, str] | None = None
 
-    def replace(self, names: Iterable[tuple[float, str]]) -> list[Wanted]:
-        """Want these (distance of the next use, name) from now on; those on their way stay. Returns those dropped."""
+    def replace(self, names: Iterable[tuple[float, str]], starts: Mapping[str, int] = NO_STARTS) -> list[Wanted]:
+        """Want these (distance of the next use, name) from now on; those on their way stay. Returns those dropped.
+
+        starts: the byte from which on a shard is used, where that is not the first one.
+        """
         old, self.wanted = self.wanted, {}
         for distance, name in names:
             wanted = old.get(name)
             if wanted is None or wanted.state == "no room":
-                wanted = Wanted(name, *self.shards[name], distance)
+                wanted = Wanted(name, *self.shards[name], distance, start=starts.get(name, 0))
             wanted.distance = distance
             self.wanted[name] = wanted
         if not old:
             self.is_cold, self._first = True, set(self.wanted)
-        dropped = [wanted for name, wanted in old.items() if name not in self.wanted]
+            self._ranges, self._range_bytes = _COLD_RANGES, _COLD_BYTES
+        gone = {name: wanted for name, wanted in old.items() if name not in self.wanted}
+        if self.wanted:
+            # All that is used of these has come. They are completed, for the next pass and for other processes.
+            half = {name: wanted for name, wanted in gone.items() if wanted.parts is not None and wanted.parts.has_some}
+            self.wanted = half | self.wanted
+        dropped = [wanted for name, wanted in gone.items() if name not in self.wanted]
         for wanted in dropped:
             wanted.state = "dropped"
-            wanted.parts.clear()
+            if wanted.parts is not None:
+                wanted.parts.drop()
             if (shard := self.here.pop(wanted.name, None)) is not None:
                 shard.release()
         self.end_cold_start()
@@ -109,6 +144,23 @@ class WantList:
         """Not cold any more, if no shard of the first list is still to come."""
         if self.is_cold and self.wanted:
             self.is_cold = any(name in self.wanted and self.wanted[name].is_coming for name in self._first)
+
+    def ask(self, ranges: Iterable[Range]) -> bool:
+        """Have these bytes brought before others; False if requests for all that are begun were made already."""
+        asked = [
+            wanted.parts.ask(offset, length)
+            for name, offset, length in ranges
+            if (wanted := self.wanted.get(name)) is not None and wanted.parts is not None
+        ]
+        return any(asked)
+
+    def may_range(self, lengths: Sequence[int]) -> bool:
+        """True, and it counts, if these many bytes may be read by range because the cold start has not come far."""
+        if not self.is_cold or len(lengths) > self._ranges or sum(lengths) > self._range_bytes:
+            return False
+        self._ranges -= len(lengths)
+        self._range_bytes -= sum(lengths)
+        return True
 
     @property
     def is_coming(self) -> bool:

@@ -87,8 +87,8 @@ class CacheConfig(Frozen):
     """Who uses it: one user (the folder is 0700), or "group": all users of the folder's group (2775, files 0664)."""
     connections: int = Field(default=4, ge=1, le=64)
     """Requests of this rank for whole shards at the same time."""
-    part_bytes: ByteSize = Field(default=ByteSize(32 << 20), ge=1 << 20)
-    """Bytes that one request asks for; a shard of up to two parts is one request."""
+    part_bytes: ByteSize = Field(default=ByteSize(8 << 20), ge=1 << 20)
+    """The least that one request for a shard asks for, and an eighth of the most."""
 
 
 class LoaderConfig(Frozen):
@@ -104,10 +104,12 @@ class LoaderConfig(Frozen):
     """The unit of the blend's turns: a batch of one dataset, or each slot of a mixed one (order); training only."""
     seed: int = Field(default=0, ge=0, lt=2**32)
     """Seed of order and augmentation (order)."""
-    streams: int = Field(default=16, ge=1, le=4096)
-    """Streams per dataset (order); a multiple of the world size that divides batch_size gives each rank its own."""
+    streams: int | None = Field(default=None, ge=1, le=4096)
+    """Streams per dataset (order); a multiple of the world size that divides batch_size gives each rank its own. None:
+    16, of 128 shards or more 32; a loaded cursor keeps its own number."""
     window: int | None = Field(default=None, ge=1)
-    """Elements inside which a stream is shuffled (order); None means four mean shards of each dataset."""
+    """Elements inside which a stream is shuffled (order). None: of each dataset those of 8 MiB, at least 64 and at most
+    four mean shards; a loaded cursor keeps its own number."""
     threads: int = Field(default=2, ge=1, le=256)
     """Threads of this rank that read and decode; with DALI on a GPU each has a decoding session of its own there."""
     prefetch_batches: int = Field(default=2, ge=0, le=64)

@@ -16,7 +16,8 @@ import numpy.typing as npt
 
 from shards.base.redact import shown
 from shards.loader.config import DatasetConfig, LoaderConfig
-from shards.order.order import ElementOrder, Int64, Order, Sequential, default_window
+from shards.order.defaults import default_streams, default_window
+from shards.order.order import ElementOrder, Int64, Order, Sequential
 from shards.storage.addresses import is_remote
 
 if TYPE_CHECKING:
@@ -68,6 +69,7 @@ class Feed:
     config: DatasetConfig
     reader: SampleReader
     order: ElementOrder
+    streams: int
     window: int
     """Elements."""
     counts: Int64
@@ -133,19 +135,31 @@ def open_feed(
             f"dataset {dataset.name!r} at {shown(dataset.path)} has no elements ({len(counts)} shards); "
             "build it again (quarantine.jsonl there may say why there are none), or take it out of the config"
         )
-    order, window = open_order(counts, dataset, config)
     shards = reader.index.shards
+    order, streams, window = open_order(counts, shards.bytes, dataset, config)
     sample_bytes = int(shards.bytes.sum()) // max(1, int(shards.num_samples.sum()))
-    return Feed(dataset, reader, order, window, counts, selection, sample_bytes, len(shards), reader.fingerprint)
+    about = reader, order, streams, window, counts, selection, sample_bytes, len(shards), reader.fingerprint
+    return Feed(dataset, *about)
 
 
-def open_order(counts: Int64, dataset: DatasetConfig, config: LoaderConfig) -> tuple[ElementOrder, int]:
-    """The order of a dataset, and its window. counts: elements of each shard, copies not counted."""
+def open_order(
+    counts: Int64,
+    num_bytes: Int64,
+    dataset: DatasetConfig,
+    config: LoaderConfig,
+    saved: tuple[int, int] | None = None,
+) -> tuple[ElementOrder, int, int]:
+    """(order, streams, window) of a dataset. counts: elements of each shard, copies not counted; num_bytes: its bytes.
+
+    saved: the streams and the window of a cursor, for those that the config leaves open.
+    """
     repeated = counts * dataset.repeat
-    window = config.window if config.window is not None else default_window(repeated)
+    own = saved or (default_streams(counts), default_window(repeated, int(num_bytes[counts > 0].sum())))
+    streams = own[0] if config.streams is None else config.streams
+    window = own[1] if config.window is None else config.window
     if config.mode == "train":
-        return Order(repeated, config.seed, dataset.name, config.streams, window), window
-    return Sequential(counts, dataset.name), window
+        return Order(repeated, config.seed, dataset.name, streams, window), streams, window
+    return Sequential(counts, dataset.name), streams, window
 
 
 def _open_reader(dataset: DatasetConfig, verify: Verify, downloads: Downloads | None, parts: bool) -> SampleReader:

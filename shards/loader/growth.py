@@ -3,7 +3,8 @@
 Promises: a dataset has grown when the shards that the cursor knows are the first ones of its list still, unchanged, and
 others lie behind them. Its pass under way is finished over the shards that it began with, element by element as if
 there were no others; from the next pass on it goes through all of them, in the order that this pass has in a run that
-had them from the beginning. Whatever else differs is refused as ever. Gives up: shards that sort between the old ones,
+had them from the beginning. Streams and window that the config leaves open are those of the cursor, whatever is the
+default by now. Whatever else differs is refused as ever. Gives up: shards that sort between the old ones,
 and evaluations, which are of one state of the data.
 """
 
@@ -18,7 +19,7 @@ import numpy as np
 from shards.base.errors import CursorMismatch
 from shards.loader.config import LoaderConfig
 from shards.loader.feed import Feed, open_order
-from shards.order.cursor import Cursor, combine_fingerprints
+from shards.order.cursor import Cursor, combine_fingerprints, joined_streams
 from shards.order.joined import Joined, Shifted
 
 
@@ -29,12 +30,16 @@ def feeds_at(saved: Cursor, opened: Sequence[Feed], own: Cursor, config: LoaderC
     """
     known = _num_shards(saved, opened, own)
     grown = [(feed, count) for feed, count in zip(opened, known, strict=True) if count < feed.num_shards]
-    then = [_cut(feed, count, config) for feed, count in zip(opened, known, strict=True)]
+    then = [
+        _as_saved(feed, count, saved.shape(number), config)
+        for number, (feed, count) in enumerate(zip(opened, known, strict=True))
+    ]
     shifts = saved.shifts or (0,) * len(opened)
     saved.check(
         replace(
             own,
             fingerprint=combine_fingerprints([feed.fingerprint for feed in then]),
+            streams=joined_streams([feed.streams for feed in then]),
             window=tuple(feed.window for feed in then),
             datasets=tuple(feed.label for feed in then),
         )
@@ -60,17 +65,20 @@ def _num_shards(saved: Cursor, opened: Sequence[Feed], own: Cursor) -> Sequence[
     return now
 
 
-def _cut(feed: Feed, num_shards: int, config: LoaderConfig) -> Feed:
-    """A dataset as it was when it had only its first shards. Later ones count as empty, which changes no order."""
-    if num_shards == feed.num_shards:
-        return feed
+def _as_saved(feed: Feed, num_shards: int, shape: tuple[int, int] | None, config: LoaderConfig) -> Feed:
+    """A dataset as it was when a cursor was saved, when it had only its first shards. Later ones count as empty, which
+    changes no order. shape: the cursor's streams and window, for those that the config leaves open."""
     there = np.arange(len(feed.counts)) < num_shards
     counts = np.where(there, feed.counts, 0)
     if not counts.any():
         return feed
-    order, window = open_order(counts, feed.config, config)
-    fingerprint = next(islice(feed.reader.fingerprints(), num_shards - 1, None))
-    return replace(feed, order=order, window=window, num_shards=num_shards, fingerprint=fingerprint)
+    order, streams, window = open_order(counts, feed.reader.index.shards.bytes, feed.config, config, shape)
+    if num_shards < feed.num_shards:
+        fingerprint = next(islice(feed.reader.fingerprints(), num_shards - 1, None))
+        feed = replace(feed, num_shards=num_shards, fingerprint=fingerprint)
+    elif (streams, window) == (feed.streams, feed.window):
+        return feed
+    return replace(feed, order=order, streams=streams, window=window)
 
 
 def _shift(feed: Feed, shift: int) -> Feed:
@@ -80,7 +88,7 @@ def _shift(feed: Feed, shift: int) -> Feed:
 def _join(feed: Feed, then: Feed, shift: int, position: int) -> Feed:
     """A dataset from a position on, and as it was then."""
     if feed.num_shards == then.num_shards:
-        return _shift(feed, shift)
+        return _shift(then, shift)
     passes = -(-(position + shift) // then.order.num_elements)  # those that are done or under way
     join = passes * then.order.num_elements - shift
     after = _shift(feed, passes * feed.order.num_elements - join)

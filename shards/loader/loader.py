@@ -141,7 +141,7 @@ class Loader:
     def open_shards(self) -> dict[str, int]:
         """Per dataset, the shards that all ranks together draw from around the present position."""
         return {
-            feed.name: int((feed.order.next_use(position) == 0).sum())
+            feed.name: int((feed.order.next_use(position)[0] == 0).sum())
             for feed, position in zip(self._feeds, self._here.positions, strict=True)
         }
 

@@ -38,6 +38,8 @@ class _Needs(NamedTuple):
     feed: Int64
     shard: Int64
     bytes: Int64
+    start: Int64
+    """About the byte from which on the shard is used."""
 
 
 class LookAhead:
@@ -51,6 +53,11 @@ class LookAhead:
         total = sum(feed.config.weight for feed in feeds)
         self._pace = [total / feed.config.weight if self._training else 1.0 for feed in feeds]
         """Elements of the whole run for one element of a feed."""
+        self._per_byte = [
+            pace * feed.order.streams * feed.order.num_elements / max(1, int(feed.reader.index.shards.bytes.sum()))
+            for feed, pace in zip(feeds, self._pace, strict=True)
+        ]
+        """Elements of the whole run until the next byte of a shard is used."""
         one_dataset = config.mode == "train" and (config.unit == "step" or len(config.blend) == 1)
         self._streams = [
             own_streams(config.batch_size, feed.order.streams, rank, world_size, one_dataset) for feed in feeds
@@ -62,7 +69,7 @@ class LookAhead:
         self._check(self._needs((0,) * len(feeds)))
 
     def is_due(self, place: RunPosition) -> bool:
-        """True when a quarter of a window has gone by since the lists were made."""
+        """True when a quarter of a window, or of a shard, has gone by since the lists were made."""
         return self._due is None or not all(map(int.__lt__, place.positions, self._due))
 
     def update(self, place: RunPosition) -> None:
@@ -82,7 +89,8 @@ class LookAhead:
         fits[_LONGEST:] &= needs.distance[_LONGEST:] == 0
         self._tell(place, needs, fits & may_be_open)
         self._due = [
-            position + max(1, feed.window // 4) for position, feed in zip(place.positions, self._feeds, strict=True)
+            position + max(1, feed.window // 4, feed.order.num_elements // max(1, 4 * feed.num_shards))
+            for position, feed in zip(place.positions, self._feeds, strict=True)
         ]
 
     def restart(self) -> None:
@@ -93,18 +101,19 @@ class LookAhead:
         parts, before = [], 0
         for number, (feed, position) in enumerate(zip(self._feeds, positions, strict=True)):
             if feed.reader.cache is not None:
-                use = feed.order.next_use(position, self._streams[number] or slice(None))
+                use, row = feed.order.next_use(position, self._streams[number] or slice(None))
                 shard = np.flatnonzero(use != NEVER)
                 distance = before + use[shard] * self._pace[number]
-                parts.append(
-                    _Needs(distance, np.full_like(shard, number), shard, feed.reader.index.shards.bytes[shard])
-                )
+                sizes, counts = feed.reader.index.shards.bytes[shard], np.maximum(1, feed.counts[shard])
+                start = (row[shard] % counts / counts * sizes).astype(np.int64)
+                parts.append(_Needs(distance, np.full_like(shard, number), shard, sizes, start))
             if not self._training:  # one after the other
                 before += max(0, feed.order.num_elements - position)
         distance = np.concatenate([part.distance for part in parts])
         order = np.argsort(distance, kind="stable")
-        feed_, shard, sizes = (np.concatenate([part[field] for part in parts])[order] for field in (1, 2, 3))
-        return _Needs(distance[order], feed_, shard, sizes)
+        return _Needs(
+            distance[order], *(np.concatenate([part[field] for part in parts])[order] for field in range(1, 5))
+        )
 
     def _check(self, needs: _Needs) -> None:
         from shards.cache.shard_cache import check_limit
@@ -125,7 +134,8 @@ class LookAhead:
                 for shard, distance in zip(needs.shard[own].tolist(), needs.distance[own].tolist(), strict=True)
             }
             feed.reader.cache.next_use = _NextUse(near, feed, place.positions[number], self._pace[number])
-            feed.reader.cache.want(list(near))
+            starts = dict(zip(near, needs.start[own].tolist(), strict=True))
+            feed.reader.cache.want(list(near), starts, self._per_byte[number])
 
 
 class _NextUse:
@@ -141,7 +151,7 @@ class _NextUse:
         if name in self._near:
             return self._near[name]
         if self._distances is None:
-            use = self._order.next_use(self._position)
+            use, _ = self._order.next_use(self._position)
             distance = np.where(use == NEVER, np.inf, use * self._pace)
             self._distances = dict(zip(self._names, distance.tolist(), strict=True))
         return self._distances.get(name, float("inf"))

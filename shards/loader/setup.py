@@ -18,7 +18,7 @@ from shards.loader.quarantine import Ledger
 from shards.loader.stats import Stats
 from shards.media.clip import EncodedClip
 from shards.order.blend import Blend
-from shards.order.cursor import VERSION, Cursor, combine_fingerprints
+from shards.order.cursor import VERSION, Cursor, combine_fingerprints, joined_streams
 from shards.order.plan import EvaluationPlanner, Planner, RunPosition, TrainingPlanner
 from shards.read.sample import Sample
 
@@ -61,7 +61,7 @@ class Setup:
             version=VERSION,
             seed=self.config.seed,
             fingerprint=combine_fingerprints([feed.fingerprint for feed in feeds]),
-            streams=self.config.streams,
+            streams=joined_streams([feed.streams for feed in feeds]),
             window=tuple(feed.window for feed in feeds),
             datasets=tuple(feed.label for feed in feeds),
             weights=tuple(self.blend.weights),

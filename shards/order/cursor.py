@@ -32,9 +32,10 @@ class Cursor:
     seed: int
     fingerprint: str
     """16 hex digits over the fingerprints of all datasets."""
-    streams: int
+    streams: int | tuple[int, ...]
+    """The resolved numbers; per dataset where they differ."""
     window: tuple[int, ...]
-    """Elements, per dataset; the resolved numbers, so that a changed default is noticed."""
+    """Elements, per dataset; the resolved numbers."""
     datasets: tuple[str, ...]
     """Names, with what changes the elements of a dataset: "cc3m", "cc3m/sample", "cc3m*2", "cc3m?1f0c88aa" (the hash
     of what where and exclude leave)."""
@@ -74,6 +75,12 @@ class Cursor:
         values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in saved.items()}
         return cls(**values)
 
+    def shape(self, dataset: int) -> tuple[int, int] | None:
+        """(streams, window) of a dataset; None where they make no sense, which `check` then reports."""
+        numbers = [self.streams if isinstance(self.streams, int) else _at(self.streams, dataset)]
+        numbers.append(_at(self.window, dataset))
+        return (numbers[0], numbers[1]) if all(type(n) is int and n > 0 for n in numbers) else None
+
     def check(self, expected: Cursor) -> None:
         """Raise CursorMismatch unless this cursor is a position in the order of `expected`; B and W may differ."""
         for name in _REFUSED:
@@ -84,6 +91,15 @@ class Cursor:
             numbers = getattr(self, name)
             if (numbers or name == "positions") and len(numbers) != len(self.datasets):
                 raise CursorMismatch(f"cursor: {len(numbers)} {name} for {len(self.datasets)} datasets")
+
+
+def _at(numbers: Any, place: int) -> Any:
+    return numbers[place] if isinstance(numbers, tuple) and place < len(numbers) else None
+
+
+def joined_streams(streams: Sequence[int]) -> int | tuple[int, ...]:
+    """The streams of all datasets as a cursor has them: one number where they agree."""
+    return streams[0] if len(set(streams)) == 1 else tuple(streams)
 
 
 def combine_fingerprints(fingerprints: Sequence[str]) -> str:

@@ -19,7 +19,7 @@ class Shifted:
     def at(self, positions: npt.ArrayLike, attempt: int = 0) -> Locations:
         return self._order.at(np.asarray(positions, np.int64) + self._shift, attempt)
 
-    def next_use(self, position: int, streams: slice = slice(None)) -> Int64:
+    def next_use(self, position: int, streams: slice = slice(None)) -> tuple[Int64, Int64]:
         return self._order.next_use(position + self._shift, streams)
 
 
@@ -42,10 +42,16 @@ class Joined:
         parts[:, ~early] = self._after.at(position[~early], attempt)
         return Locations(*parts)
 
-    def next_use(self, position: int, streams: slice = slice(None)) -> Int64:
+    def next_use(self, position: int, streams: slice = slice(None)) -> tuple[Int64, Int64]:
         if position >= self._join:
             return self._after.next_use(position, streams)
         left = self._join - position
-        now, later = self._before.next_use(position, streams), self._after.next_use(self._join, streams)
+        # Streams of another number are others.
+        early = streams if self._before.streams == self._after.streams else slice(None)
+        (now, row), (later, later_row) = (
+            self._before.next_use(position, early),
+            self._after.next_use(self._join, streams),
+        )
         now = np.where(now < left, now, NEVER)
-        return np.minimum(now, np.where(later == NEVER, NEVER, later + left))
+        later = np.where(later == NEVER, NEVER, later + left)
+        return np.minimum(now, later), np.where(now <= later, row, later_row)

@@ -53,7 +53,7 @@ class ElementOrder(Protocol):
 
     def at(self, positions: npt.ArrayLike, attempt: int = 0) -> Locations: ...
 
-    def next_use(self, position: int, streams: slice = slice(None)) -> Int64: ...
+    def next_use(self, position: int, streams: slice = slice(None)) -> tuple[Int64, Int64]: ...
 
 
 def distinct(numbers: Int64) -> Int64:
@@ -118,8 +118,9 @@ class Order:
             row[here] = self._piece_row[piece] + on_line[here] - (ends[slot] - self._piece_size[piece])
         return Locations(*(a.reshape(position.shape) for a in (pass_, shard, row, stream)))
 
-    def next_use(self, position: int, streams: slice = slice(None)) -> Int64:
+    def next_use(self, position: int, streams: slice = slice(None)) -> tuple[Int64, Int64]:
         """(S,) elements from `position` on until a window begins that holds elements of each shard; 0: it has begun.
+        (S,) the first row of each shard in that window.
 
         Never more than until the shard is used next. streams: those that count, by number; NEVER for a shard that has
         no element in them. Takes O(S); the cache fetches ahead and evicts by it.
@@ -129,7 +130,7 @@ class Order:
         taken = np.maximum(0, -(-(in_pass - np.arange(self.streams)) // self.streams))
         own = np.zeros(self.streams, np.bool_)
         own[streams] = True
-        use = np.full(len(self._counts), NEVER, np.int64)
+        use, row = np.full(len(self._counts), NEVER, np.int64), np.zeros(len(self._counts), np.int64)
         for later in (0, 1):
             order, ends = self._pass(pass_ + later)
             stream = self._piece_stream[order]
@@ -139,8 +140,14 @@ class Order:
             now = taken[stream] if not later else np.zeros_like(stream)
             wait = np.maximum(0, begins - now) * self.streams
             wait += (self.num_elements - in_pass) if later else 0
-            np.minimum.at(use, self._piece_shard[order], np.where(own[stream] & (now < low + size), wait, NEVER))
-        return use
+            wait = np.where(own[stream] & (now < low + size), wait, NEVER)
+            _, current, _ = self._windows(stream, np.minimum(now, self._short - 1 + (stream < self._num_long)))
+            at = self._piece_row[order] + np.maximum(0, current - first)
+            last = np.argsort(-wait, kind="stable")  # the soonest of a shard's pieces is written last
+            shard, wait, at = self._piece_shard[order][last], wait[last], at[last]
+            sooner = wait < use[shard]
+            use[shard[sooner]], row[shard[sooner]] = wait[sooner], at[sooner]
+        return use, row
 
     def _lay_line(self) -> None:
         """Cut the line of shards at shard ends and stream cuts: at most S + C - 1 pieces, C - 1 shards split."""
@@ -213,17 +220,12 @@ class Sequential:
         zeros = np.zeros_like(position)
         return Locations(zeros, shard, position - (self._ends - self._counts)[shard], zeros)
 
-    def next_use(self, position: int, streams: slice = slice(None)) -> Int64:
-        """(S,) elements from `position` on until each shard is used; NEVER behind its last element, or if empty."""
-        wait = np.maximum(0, self._ends - self._counts - position)
-        return np.where((position < self._ends) & (self._counts > 0), wait, NEVER)
-
-
-def default_window(counts: npt.ArrayLike) -> int:
-    """Four mean shards, in elements; empty shards do not count."""
-    filled = np.asarray(counts, dtype=np.int64)
-    filled = filled[filled > 0]
-    return max(1, round(4 * float(filled.mean()))) if filled.size else 1
+    def next_use(self, position: int, streams: slice = slice(None)) -> tuple[Int64, Int64]:
+        """(S,) elements from `position` on until each shard is used; NEVER behind its last element, or if empty.
+        (S,) the row that is used then."""
+        first = self._ends - self._counts
+        wait = np.where((position < self._ends) & (self._counts > 0), np.maximum(0, first - position), NEVER)
+        return wait, np.where(wait == 0, position - first, 0)
 
 
 def _permute(x: Int64, size: Int64, key: UInt64) -> Int64:

@@ -133,7 +133,10 @@ class RemoteSource:
             got += len(data)
             client.traffic.add("bytes", len(data))
 
-        check = partial(self._check, name)
+        def check(size: int | None, version: str) -> None:
+            self._check(name, size, version)
+            if size is not None:
+                client.said[name] = Stat(size, version)
 
         async def ask() -> None:
             if got < length:

@@ -96,13 +96,15 @@ _AT_ONCE = 1024
 
 def _bench_reader(dataset: Dataset, settings: dict[str, Any], count: Any) -> dict[str, Any]:
     """The reader alone: {measure: {median, low, high}, failed, reason}. Raises DatasetError, SourceError."""
-    from shards.order.order import Order, default_window
+    from shards.order.defaults import default_window
+    from shards.order.order import Order
     from shards.read.reader import Reader
     from shards.read.sample import SampleError
 
     reader = Reader(_NAME, dataset.address, "sample", roots=dataset.roots)
     counts = np.asarray(reader.counts, np.int64)
-    order = Order(counts, settings["seed"], _NAME, _streams(dataset), default_window(counts))
+    window = default_window(counts, int(reader.index.shards.bytes.sum()))
+    order = Order(counts, settings["seed"], _NAME, _streams(dataset), window)
     number = settings["batches"] * settings["batch_size"]
     measures: list[dict[str, float]] = []
     failed, reason = 0, ""

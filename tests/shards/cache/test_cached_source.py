@@ -25,6 +25,7 @@ from shards.storage.local import LocalSource
 from shards.storage.open import open_source
 from shards.storage.remote import RemoteSource
 from shards.storage.source import Source
+from tests.shards.cache.settled import settled
 from tests.shards.conftest import REPOSITORY
 from tests.shards.far_folder import WAIT, FarFolder, download_threads_ended, until, write_shards
 from tests.shards.http_store import HURRY, HttpStore
@@ -104,6 +105,94 @@ def test_cold_it_reads_by_range_and_warm_it_waits(tmp_path: Path, cached: Make, 
     reader.join(WAIT)
     assert got == [expected(c, 10, 20)] and Counter(far.downloads()) == {c: 1, d: 1} and len(far.log) == 2
     assert source.downloads.snapshot()["seconds_waited"] > 0
+
+
+class Dripping(FarFolder):
+    """Gives the first half of a large range at once, and the rest behind the gate."""
+
+    def fetch(self, name: str, offset: int, length: int, write: Callable[[int, bytes], None]) -> int:
+        data = LocalSource(str(self._folder)).read(name, offset, length)
+        self.log.append(("read", name, offset, length))
+        write(offset, data[: length // 2])
+        self.waiting.release()
+        assert self.gate.wait(WAIT)
+        write(offset + length // 2, data[length // 2 :])
+        return length
+
+
+def test_bytes_are_there_before_their_shard_is_whole(tmp_path: Path) -> None:
+    known = write_shards(tmp_path / "far", 2)
+    far = Dripping(tmp_path / "far")
+    source = CachedSource(far, Downloads(ShardCache(tmp_path / "cache", 1 << 20)), known)
+    expected = LocalSource(str(tmp_path / "far")).read
+    a, b = known
+    warm(source, b)
+    far.gate.clear()
+    source.want([b, a])  # no cold start any more
+    for _ in (b, a):
+        assert far.waiting.acquire(timeout=WAIT)
+    ranges = [(a, 10, 200), (a, 2400, 90), (b, 7, 9)]
+    assert source.read_many(ranges) == [expected(*range_) for range_ in ranges]
+    assert source.states() == {b: "here", a: "busy"}
+    got: list[bytes] = []
+    reader = threading.Thread(target=lambda: got.append(source.read(a, 2400, 500)))
+    reader.start()
+    until(lambda: source.num_waiting == 1)
+    far.gate.set()
+    reader.join(WAIT)
+    assert got == [expected(a, 2400, 500)] and len(far.log) == 2
+    assert source.downloads.wait(WAIT) and source.states() == {b: "here", a: "here"}
+    source.downloads.close()
+    assert download_threads_ended()
+
+
+def test_a_cold_start_brings_one_part_of_each_shard_in_use_and_then_what_is_used_soonest(
+    cached: Make, far: FarFolder
+) -> None:
+    source = cached(3, part_bytes=1700, connections=1)
+    far.gate.clear()
+    source.next_use = {"000000.tar": 0.0, "000001.tar": 0.0, "000002.tar": 2000.0}.__getitem__
+    source.want(sorted(source.list()), {"000001.tar": 1700}, per_byte=1.0)
+    far.gate.set()
+    assert source.downloads.wait(WAIT)
+    assert [(name, at, length) for _, name, at, length in far.log if length > 1000] == [
+        ("000000.tar", 0, 1667),
+        ("000001.tar", 1667, 3334),
+        ("000000.tar", 1667, 3333),
+        ("000002.tar", 0, 5002),
+        ("000001.tar", 0, 1667),
+    ]
+
+
+def test_a_reader_that_waits_goes_before_the_order_of_use(cached: Make, far: FarFolder) -> None:
+    source = cached(2, part_bytes=1100, connections=1)
+    warm(source, "000000.tar")
+    far.gate.clear()
+    far.log.clear()
+    source.want(["000000.tar", "000001.tar"])
+    assert far.waiting.acquire(timeout=WAIT) and far.waiting.acquire(timeout=WAIT)
+    got: list[bytes] = []
+    reader = threading.Thread(target=lambda: got.append(source.read("000001.tar", 4900, 50)))
+    reader.start()
+    until(lambda: source.num_waiting == 1)
+    far.gate.set()
+    reader.join(WAIT)
+    assert len(got) == 1 and len(far.log) < 6
+    assert settled(source) == {"000000.tar": "here", "000001.tar": "here"}
+
+
+def test_a_cold_start_reads_a_bounded_number_of_ranges(cached: Make, far: FarFolder) -> None:
+    source = cached(1)
+    far.gate.clear()
+    source.want(["000000.tar"])
+    for at in range(64):
+        assert source.read("000000.tar", at, 10) == far.read("000000.tar", at, 10)
+    reader = threading.Thread(target=lambda: source.read("000000.tar", 70, 10))
+    reader.start()
+    until(lambda: source.num_waiting == 1)
+    far.gate.set()
+    reader.join(WAIT)
+    assert source.downloads.snapshot()["ranges_cold"] == 64
 
 
 def test_without_room_it_reads_by_range(cached: Make, far: FarFolder) -> None:
@@ -279,6 +368,7 @@ for at in range(len(names)):
     for offset in (draw.randrange(known[names[at]][0]) for _ in range(5)):
         ranges.append((names[at], offset, 100))
         digest.update(source.read(*ranges[-1]))
+downloads.wait()  # bytes are there before their shard is whole
 print(json.dumps([ranges, digest.hexdigest(), downloads.snapshot(), remote.traffic.snapshot()]), flush=True)
 downloads.close()
 """

@@ -124,7 +124,7 @@ def test_close_while_downloads_hang_does_not_wait_for_them(tmp_path: Path, far: 
 
 
 def test_close_in_a_finalizer_leaves_the_end_to_the_threads(tmp_path: Path, far: FarFolder, cached: Make) -> None:
-    source = cached(1, part_bytes=1100, connections=2)
+    source = cached(1, part_bytes=1700, connections=2)
     far.gate.clear()
     source.want(["000000.tar"])
     for _ in range(2):

@@ -11,28 +11,22 @@ import pytest
 
 from shards.base.errors import DatasetError, SourceError
 from shards.cache.cached_source import CachedSource
-from shards.cache.transfers import divide
 from tests.shards.cache.settled import Make, parts, settled
 from tests.shards.far_folder import WAIT, FarFolder, until
 
 
-def test_a_shard_of_up_to_two_parts_is_one_request() -> None:
-    assert divide(64, 32) == [(0, 64)] and divide(0, 32) == [(0, 0)]
-    assert divide(65, 32) == [(0, 32), (32, 32), (64, 1)]
-
-
 def test_a_large_shard_is_brought_in_parts_by_several_threads(far: FarFolder, cached: Make) -> None:
-    source = cached(1, part_bytes=1100, connections=3)
+    source = cached(1, part_bytes=1700, connections=3)
     far.gate.clear()
     source.want(["000000.tar"])
     for _ in range(3):
         assert far.waiting.acquire(timeout=WAIT)
     far.gate.set()
     assert settled(source) == {"000000.tar": "here"}
-    assert sorted(far.log) == [("read", "000000.tar", at, min(1100, 5000 - at)) for at in range(0, 5000, 1100)]
+    assert sorted(far.log) == [("read", "000000.tar", at, min(1667, 5000 - at)) for at in range(0, 5000, 1667)]
     assert far.most_in_flight == 3
     counts = source.downloads.snapshot()
-    assert (counts["parts"], counts["bytes"]) == (5, 5000)
+    assert (counts["parts"], counts["bytes"]) == (3, 5000)
 
 
 def test_a_shard_whose_checksum_differs_is_brought_once_more(far: FarFolder, cached: Make) -> None:

@@ -18,7 +18,7 @@ def test_defaults_make_a_training_loader() -> None:
     assert (config.mode, config.unit, config.streams, config.window, config.prefetch_batches) == (
         "train",
         "step",
-        16,
+        None,
         None,
         2,
     )

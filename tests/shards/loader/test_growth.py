@@ -65,7 +65,9 @@ def flat(batches: Sequence[Pairs]) -> Pairs:
     return [pair for batch in batches for pair in batch]
 
 
-@pytest.mark.parametrize("fields", [{}, {"window": None}, {"batch_size": 6}, {"streams": 3}])
+@pytest.mark.parametrize(
+    "fields", [{}, {"window": None}, {"streams": None, "window": None}, {"batch_size": 6}, {"streams": 3}]
+)
 @pytest.mark.parametrize("stop", [0, 1, 5, 6, 7, 11])
 def test_the_pass_under_way_is_finished_and_the_next_one_has_all_shards(
     data: Path, stop: int, fields: dict[str, Any]

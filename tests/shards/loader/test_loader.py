@@ -200,7 +200,7 @@ def test_a_changed_world_or_batch_is_logged(cc: Path, caplog: pytest.LogCaptureF
     [
         ({"seed": 5}, "cursor: seed differs: saved 0, this loader has 5"),
         ({"streams": 2}, "cursor: streams differs: saved 4, this loader has 2"),
-        ({"window": None}, r"cursor: window differs: saved \[6, 6\], this loader has \[38, 17\]"),
+        ({"window": 7}, r"cursor: window differs: saved \[6, 6\], this loader has \[7, 7\]"),
         ({"unit": "sample"}, "cursor: unit differs: saved 'step', this loader has 'sample'"),
         ({"mode": "eval"}, "cursor: unit differs: saved 'step', this loader has 'pass'"),
     ],
@@ -210,6 +210,31 @@ def test_a_cursor_of_another_order_is_refused(cc: Path, web: Path, fields: dict[
         state = loader.state_dict()
     with ranks(config(("cc", cc), ("web", web), **fields)) as [loader], pytest.raises(CursorMismatch, match=message):
         loader.load_state_dict(state)
+
+
+def test_what_the_config_leaves_open_is_that_of_the_cursor(cc: Path, web: Path) -> None:
+    """Also after a release with other defaults: streams and window of a run stay those that it began with."""
+    named, left_open = (
+        config(("cc", cc), ("web", web), **fields) for fields in ({}, {"streams": None, "window": None})
+    )
+    with Loader(named, 0, 1, encode) as loader:
+        first = [seen(next(loader)) for _ in range(3)]
+        state = loader.state_dict()
+        rest = [seen(next(loader)) for _ in range(5)]
+    with Loader(left_open, 0, 1, encode) as loader:
+        assert [seen(next(loader)) for _ in range(3)] != first
+        own = loader.state_dict()
+        assert (own["streams"], own["window"]) == (16, [38, 17])
+        loader.load_state_dict(state)
+        assert [seen(next(loader)) for _ in range(5)] == rest
+        later = loader.state_dict()
+        assert (later["streams"], later["window"]) == (4, [6, 6])
+    for broken in ({"streams": 0}, {"streams": [4]}, {"window": [6]}, {"window": [6, -1]}, {"streams": "4"}):
+        with (
+            Loader(left_open, 0, 1, encode) as loader,
+            pytest.raises(CursorMismatch, match=r"(streams|window) differs"),
+        ):
+            loader.load_state_dict({**state, **broken})
 
 
 def test_a_cursor_of_other_data_is_refused(cc: Path, web: Path) -> None:

@@ -27,7 +27,7 @@ def test_what_comes_next_is_never_told_too_late(
     order = Joined(old, Shifted(new, passes * new.num_elements - join), join)
     ahead = np.arange(position, position + old.num_elements + 2 * new.num_elements)
     at = order.at(ahead)
-    for shard, use in enumerate(order.next_use(position).tolist()):
+    for shard, use in enumerate(order.next_use(position)[0].tolist()):
         found = np.flatnonzero(at.shard == shard)
         assert use <= (found[0] if len(found) else NEVER)
     later = passes + (ahead - join) // new.num_elements

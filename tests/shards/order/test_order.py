@@ -12,7 +12,8 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from shards.order.blend import Blend
-from shards.order.order import MAX_SUBSTITUTES, NEVER, Order, Sequential, default_window
+from shards.order.defaults import default_streams, default_window
+from shards.order.order import MAX_SUBSTITUTES, NEVER, Order, Sequential
 from shards.order.plan import RunPosition, TrainingPlanner
 from shards.order.random_numbers import hash64, name_hash
 
@@ -59,8 +60,9 @@ def test_the_next_use_is_never_late_and_within_a_window_of_the_truth(
     order = make(counts, shape)
     n = order.num_elements
     here = data.draw(st.integers(0, 2 * n - 1))
-    ahead = order.at(here + np.arange(2 * n)).shard
-    expected = order.next_use(here)
+    at = order.at(here + np.arange(2 * n))
+    ahead = at.shard
+    expected, row = order.next_use(here)
     for shard, count in enumerate(counts):
         if not count:
             assert expected[shard] == NEVER
@@ -70,8 +72,13 @@ def test_the_next_use_is_never_late_and_within_a_window_of_the_truth(
         if expected[shard] > 0:
             assert truth - expected[shard] < (order.window + 1) * order.streams
     cut = data.draw(st.integers(0, order.streams))
-    parts = [order.next_use(here, slice(None, cut)), order.next_use(here, slice(cut, None))]
+    parts = [order.next_use(here, slice(None, cut))[0], order.next_use(here, slice(cut, None))[0]]
     assert (np.minimum(*parts) == expected).all()
+    for shard in np.flatnonzero(counts):
+        of_shard = ahead == shard
+        if len(set(at.stream[of_shard].tolist())) == 1:  # not split
+            soonest = at.pass_[of_shard][0]
+            assert row[shard] <= at.row[of_shard & (at.pass_ == soonest)].min()
 
 
 @given(COUNTS, st.data())
@@ -79,9 +86,9 @@ def test_the_next_use_in_an_evaluation_is_exact(counts: list[int], data: st.Data
     order = Sequential(counts, "demo")
     here = data.draw(st.integers(0, order.num_elements - 1))
     ahead = order.at(np.arange(here, order.num_elements)).shard.tolist()
-    assert order.next_use(here).tolist() == [
-        ahead.index(shard) if shard in ahead else NEVER for shard in range(len(counts))
-    ]
+    use, row = order.next_use(here)
+    assert use.tolist() == [ahead.index(shard) if shard in ahead else NEVER for shard in range(len(counts))]
+    assert row[order.at(here).shard] == order.at(here).row
 
 
 @settings(max_examples=60)
@@ -230,7 +237,7 @@ def test_a_position_of_a_web_scale_dataset_costs_as_little_at_the_end_as_at_the_
         assert held - before < 10_000_000
         peaks.append(peak - before)
     assert max(peaks) < 20_000_000  # the sort of a new pass
-    assert 64 <= (order.next_use(WEB // 2) == 0).sum() <= 64 * 6
+    assert 64 <= (order.next_use(WEB // 2)[0] == 0).sum() <= 64 * 6
 
 
 def test_a_resumed_web_scale_run_plans_the_same_batches_with_as_little(web_scale: tuple[Order, int]) -> None:
@@ -269,13 +276,21 @@ def shards_per_batch(shards: np.ndarray, batch: int) -> float:
     return float(np.mean([len(set(b.tolist())) for b in shards[: len(shards) // batch * batch].reshape(-1, batch)]))
 
 
-@pytest.mark.parametrize(("num_shards", "per_shard", "share_of_ideal"), [(16, 200, 13 / 13.9), (1000, 50, 0.75)])
+def default_order(counts: np.ndarray, sample_bytes: int, seed: int = 0) -> Order:
+    window = default_window(counts, int(counts.sum()) * sample_bytes)
+    return Order(counts, seed, "quality", default_streams(counts), window)
+
+
+@pytest.mark.parametrize("sample_bytes", [64, 200_000])
+@pytest.mark.parametrize(
+    ("num_shards", "per_shard", "share_of_ideal"), [(16, 200, 13 / 13.9), (100, 500, 0.55), (1000, 200, 0.75)]
+)
 def test_batches_mix_nearly_as_many_shards_as_a_perfect_shuffle(
-    num_shards: int, per_shard: int, share_of_ideal: float
+    num_shards: int, per_shard: int, share_of_ideal: float, sample_bytes: int
 ) -> None:
     counts = np.full(num_shards, per_shard)
     batch, n = 32, num_shards * per_shard
-    order = Order(counts, seed=0, name="quality", streams=16, window=default_window(counts))
+    order = default_order(counts, sample_bytes)
     ours = shards_per_batch(order.at(np.arange(n)).shard, batch)
     ideal = num_shards * (1 - (1 - 1 / num_shards) ** batch)
     assert ours >= share_of_ideal * ideal
@@ -286,10 +301,7 @@ def test_position_and_shard_are_uncorrelated_over_seeds(num_shards: int) -> None
     counts = np.full(num_shards, 20)
     n = 20 * num_shards
     correlations = [
-        np.corrcoef(np.arange(n), Order(counts, seed, "quality", 16, default_window(counts)).at(np.arange(n)).shard)[
-            0, 1
-        ]
-        for seed in range(20)
+        np.corrcoef(np.arange(n), default_order(counts, 64, seed).at(np.arange(n)).shard)[0, 1] for seed in range(20)
     ]
     assert abs(np.mean(correlations)) < 0.05
 
@@ -321,11 +333,6 @@ def test_a_dataset_without_elements_is_named() -> None:
         Order([3], 0, "odd", 0, 4)
     with pytest.raises(ValueError, match="positions start at 0, found -1"):
         Order([3], 0, "odd", 1, 4).at([-1])
-
-
-def test_default_window_is_four_mean_shards() -> None:
-    assert default_window([10, 0, 20]) == 60
-    assert default_window([0]) == 1
 
 
 def test_hash_of_window_zero_differs_by_stream() -> None:
