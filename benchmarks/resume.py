@@ -31,7 +31,7 @@ def first_batch(share: str) -> dict[str, float]:
     position = int(float(share) * NUM_ELEMENTS)
     numbers: dict[str, float] = {}
     with timed(numbers, "first_batch"):
-        order = Order(counts, 0, "virtual", streams=64, window=default_window(counts, 0))
+        order = Order(counts, 0, "virtual", streams=64, window=default_window(counts, 0, 64))
         planner = TrainingPlanner([order], Blend([1], "step"), BATCH, rank=0, world_size=1)
         (plan,) = planner.plans(RunPosition(position // BATCH, (position,)), 1)
     for number in range(0, BATCH, 97):

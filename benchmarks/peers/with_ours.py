@@ -45,8 +45,9 @@ class Fetching:
         self._reader = Reader("bench", options.url, verify=verify)
         self._copied = "copied" in options.mode
         counts = self._reader.counts
-        window = default_window(counts, int(self._reader.index.shards.bytes.sum()))
-        self._order = Order(counts, options.seed, "bench", default_streams(counts), window)
+        streams = default_streams(counts)
+        window = default_window(counts, int(self._reader.index.shards.bytes.sum()), streams)
+        self._order = Order(counts, options.seed, "bench", streams, window)
         self._size = int(counts.sum())
 
     def __iter__(self) -> Iterator[Sample]:

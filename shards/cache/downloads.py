@@ -1,10 +1,10 @@
 """Downloads: the threads of one process that bring the shards it wants next into a cache, soonest first.
 
 Promises: `connections` threads for all sources together, each with one request in flight. What a reader waits for comes
-first, then what is used soonest. A request brings as many adjacent parts of a shard as it may, but only one part of
-each shard that is in use when a cold start begins, so that all of them have something soon; and where little is left
-to bring the threads share it. What another process of the node brings is waited for, and taken over if that process
-dies. transfers.py says how one shard is brought and checked.
+first, then what is used soonest. A request brings as many adjacent parts of a shard as it may; but only one part at
+first, when a cold start begins with more shards in use than there are threads, so that all of them have something
+soon; and where little is left to bring the threads share it. What another process of the node brings is waited for,
+and taken over if that process dies. transfers.py says how one shard is brought and checked.
 
 Threads start when a shard is wanted, so a fork before that is fine; later ones are refused. They end with `close`, with
 the process, and when the last source that wants something is dropped; unfinished parts are removed then.
@@ -221,14 +221,14 @@ class Downloads:
         """How many parts of a shard the next request may bring."""
         if list_.is_cold and wanted.is_untouched and wanted.distance == 0:
             others = (other for other in list_.wanted.values() if other is not wanted and other.distance == 0)
-            if any(other.is_untouched for other in others):
+            if sum(other.is_untouched for other in others) >= self._connections:
                 return 1
         left = sum(
             each.num_open or (each.state == "queued" and each.size // self._transfers.part_bytes)
             for list_ in self._lists
             for each in list_.wanted.values()
         )
-        return min(_MOST_PARTS, max(1, left // self._connections))
+        return _MOST_PARTS if left > 2 * self._connections else max(1, -(-left // self._connections))
 
     def _pause(self, now: float) -> float | None:
         """Seconds until a look at what other processes bring; None if there is nothing of that kind."""

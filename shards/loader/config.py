@@ -106,10 +106,10 @@ class LoaderConfig(Frozen):
     """Seed of order and augmentation (order)."""
     streams: int | None = Field(default=None, ge=1, le=4096)
     """Streams per dataset (order); a multiple of the world size that divides batch_size gives each rank its own. None:
-    16, of 128 shards or more 32; a loaded cursor keeps its own number."""
+    8, of 128 shards or more 16, of 256 or more 32; a loaded cursor keeps its own number."""
     window: int | None = Field(default=None, ge=1)
-    """Elements inside which a stream is shuffled (order). None: of each dataset those of 8 MiB, at least 64 and at most
-    four mean shards; a loaded cursor keeps its own number."""
+    """Elements inside which a stream is shuffled (order). None: all windows of a dataset together
+    have 64 MiB and at least 1,024 elements, one at most four mean shards; a loaded cursor keeps its own number."""
     threads: int = Field(default=2, ge=1, le=256)
     """Threads of this rank that read and decode; with DALI on a GPU each has a decoding session of its own there."""
     prefetch_batches: int = Field(default=2, ge=0, le=64)

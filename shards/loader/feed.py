@@ -154,9 +154,11 @@ def open_order(
     saved: the streams and the window of a cursor, for those that the config leaves open.
     """
     repeated = counts * dataset.repeat
-    own = saved or (default_streams(counts), default_window(repeated, int(num_bytes[counts > 0].sum())))
-    streams = own[0] if config.streams is None else config.streams
-    window = own[1] if config.window is None else config.window
+    streams, window = config.streams, config.window
+    if streams is None:
+        streams = saved[0] if saved else default_streams(counts)
+    if window is None:
+        window = saved[1] if saved else default_window(repeated, int(num_bytes[counts > 0].sum()), streams)
     if config.mode == "train":
         return Order(repeated, config.seed, dataset.name, streams, window), streams, window
     return Sequential(counts, dataset.name), streams, window

@@ -39,7 +39,7 @@ class _Needs(NamedTuple):
     shard: Int64
     bytes: Int64
     start: Int64
-    """About the byte from which on the shard is used."""
+    """About the byte from which on a shard in use is used."""
 
 
 class LookAhead:
@@ -105,7 +105,8 @@ class LookAhead:
                 shard = np.flatnonzero(use != NEVER)
                 distance = before + use[shard] * self._pace[number]
                 sizes, counts = feed.reader.index.shards.bytes[shard], np.maximum(1, feed.counts[shard])
-                start = (row[shard] % counts / counts * sizes).astype(np.int64)
+                # What is used later comes whole: its beginning, of another stream perhaps, with the same request.
+                start = np.where(use[shard] == 0, row[shard] % counts / counts * sizes, 0).astype(np.int64)
                 parts.append(_Needs(distance, np.full_like(shard, number), shard, sizes, start))
             if not self._training:  # one after the other
                 before += max(0, feed.order.num_elements - position)

@@ -103,7 +103,7 @@ def _bench_reader(dataset: Dataset, settings: dict[str, Any], count: Any) -> dic
 
     reader = Reader(_NAME, dataset.address, "sample", roots=dataset.roots)
     counts = np.asarray(reader.counts, np.int64)
-    window = default_window(counts, int(reader.index.shards.bytes.sum()))
+    window = default_window(counts, int(reader.index.shards.bytes.sum()), _streams(dataset))
     order = Order(counts, settings["seed"], _NAME, _streams(dataset), window)
     number = settings["batches"] * settings["batch_size"]
     measures: list[dict[str, float]] = []

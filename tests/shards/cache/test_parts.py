@@ -9,11 +9,11 @@ from shards.cache.parts import Parts
 
 
 def test_a_request_takes_adjacent_parts_from_the_start_on_and_what_lies_before_comes_last() -> None:
-    parts = Parts(100, 10, start=35)
+    parts = Parts(100, 10, start=37)
     assert parts.is_untouched and parts.num_open == 10 and parts.next_bytes == 0
-    assert parts.take(2) == (30, 20) and parts.next_bytes == 20
-    assert parts.take(8) == (50, 50)
-    assert (parts.num_open, parts.take(8), parts.num_open) == (3, (0, 30), 0)
+    assert parts.take(2) == (37, 21) and parts.next_bytes == 21
+    assert parts.take(8) == (58, 42)
+    assert (parts.num_open, parts.take(8), parts.num_open) == (4, (0, 37), 0)
 
 
 def test_what_a_reader_waits_for_comes_first() -> None:

@@ -30,7 +30,7 @@ def test_records_or_samples_are_counted(folder: Path) -> None:
 def test_the_mode_chooses_the_order_and_the_window_defaults_to_four_mean_shards(folder: Path) -> None:
     training = config(("cc", folder), window=None, streams=None)
     feed = open_feed(training.blend[0], training)
-    assert isinstance(feed.order, Order) and (feed.streams, feed.window) == (16, 28)
+    assert isinstance(feed.order, Order) and (feed.streams, feed.window) == (8, 28)
     evaluation = config(("cc", folder), mode="eval")
     assert isinstance(open_feed(evaluation.blend[0], evaluation).order, Sequential)
 

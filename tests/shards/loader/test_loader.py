@@ -224,7 +224,7 @@ def test_what_the_config_leaves_open_is_that_of_the_cursor(cc: Path, web: Path) 
     with Loader(left_open, 0, 1, encode) as loader:
         assert [seen(next(loader)) for _ in range(3)] != first
         own = loader.state_dict()
-        assert (own["streams"], own["window"]) == (16, [38, 17])
+        assert (own["streams"], own["window"]) == (8, [38, 17])
         loader.load_state_dict(state)
         assert [seen(next(loader)) for _ in range(5)] == rest
         later = loader.state_dict()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import re
 import shutil
 import threading
@@ -97,6 +98,41 @@ def test_batches_through_a_cache_are_those_from_a_folder(
     assert batches(cached, 60) == expected
     assert sum(file.stat().st_size for file in tmp_path.glob("*-*")) <= limit
     assert not list(tmp_path.glob("*.part"))
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_shards_that_come_late_and_in_any_order_change_no_batch(
+    folder: Path, store: HttpStore, tmp_path: Path, seed: int
+) -> None:
+    """The default order. Every request for a shard waits until it is let through, one at a time, drawn at random."""
+    default = {"streams": None, "window": None}
+    expected = batches(settings(folder, **default), 30)
+    held: list[threading.Event] = []
+    over = threading.Event()
+
+    def gate(method: str, path: str, range_: str) -> threading.Event | None:
+        if not path.endswith(".tar"):
+            return None
+        event = threading.Event()
+        held.append(event)
+        return event
+
+    def let_through() -> None:
+        draw = random.Random(seed)
+        while not over.is_set() or held:
+            if held:
+                held.pop(draw.randrange(len(held))).set()
+            over.wait(0.001)
+
+    store.gate = gate
+    porter = threading.Thread(target=let_through)
+    porter.start()
+    try:
+        cache = {"folder": str(tmp_path), "limit": 2 * shard_bytes(folder), "connections": 3}
+        assert batches(settings(store.url, cache=cache, **default), 30) == expected
+    finally:
+        over.set()
+        porter.join(WAIT)
 
 
 def test_batches_without_a_cache_are_those_from_a_folder(folder: Path, store: HttpStore) -> None:

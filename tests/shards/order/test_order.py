@@ -76,9 +76,8 @@ def test_the_next_use_is_never_late_and_within_a_window_of_the_truth(
     assert (np.minimum(*parts) == expected).all()
     for shard in np.flatnonzero(counts):
         of_shard = ahead == shard
-        if len(set(at.stream[of_shard].tolist())) == 1:  # not split
-            soonest = at.pass_[of_shard][0]
-            assert row[shard] <= at.row[of_shard & (at.pass_ == soonest)].min()
+        if len(set(at.stream[of_shard].tolist())) == 1 and at.pass_[of_shard][0] == here // n:  # not split
+            assert row[shard] <= at.row[of_shard & (at.pass_ == here // n)].min()
 
 
 @given(COUNTS, st.data())
@@ -277,16 +276,23 @@ def shards_per_batch(shards: np.ndarray, batch: int) -> float:
 
 
 def default_order(counts: np.ndarray, sample_bytes: int, seed: int = 0) -> Order:
-    window = default_window(counts, int(counts.sum()) * sample_bytes)
-    return Order(counts, seed, "quality", default_streams(counts), window)
+    streams = default_streams(counts)
+    window = default_window(counts, int(counts.sum()) * sample_bytes, streams)
+    return Order(counts, seed, "quality", streams, window)
 
 
-@pytest.mark.parametrize("sample_bytes", [64, 200_000])
 @pytest.mark.parametrize(
-    ("num_shards", "per_shard", "share_of_ideal"), [(16, 200, 13 / 13.9), (100, 500, 0.55), (1000, 200, 0.75)]
+    ("num_shards", "per_shard", "sample_bytes", "share_of_ideal"),
+    [
+        (16, 200, 64, 13 / 13.9),
+        (1000, 50, 64, 0.75),
+        (16, 100, 200_000, 0.75),
+        (128, 500, 200_000, 0.55),
+        (1000, 200, 200_000, 0.75),
+    ],
 )
 def test_batches_mix_nearly_as_many_shards_as_a_perfect_shuffle(
-    num_shards: int, per_shard: int, share_of_ideal: float, sample_bytes: int
+    num_shards: int, per_shard: int, sample_bytes: int, share_of_ideal: float
 ) -> None:
     counts = np.full(num_shards, per_shard)
     batch, n = 32, num_shards * per_shard
