@@ -125,7 +125,9 @@ class Transfers:
             if wanted.is_dropped:
                 return
             wanted.state, wanted.error = state, error
-            if shard is not None:
+            if wanted.is_leaving:  # not held, so it may be evicted
+                list_.wanted.pop(wanted.name, None)
+            elif shard is not None:
                 list_.here[wanted.name] = shard
             if state == "no room":
                 for other in list_.wanted.values():  # needed later still, so they would find no room either

@@ -53,6 +53,8 @@ class Wanted:
     """The byte from which on it is used next."""
     parts: Parts | None = None
     """None: no room for it was reserved yet."""
+    is_leaving: bool = False
+    """True if it is only completed, for the next pass and for other processes: all that is used of it has come."""
     in_flight: int = 0
     """Requests that threads are making."""
     reservation: Reservation | None = None
@@ -120,15 +122,16 @@ class WantList:
             wanted = old.get(name)
             if wanted is None or wanted.state == "no room":
                 wanted = Wanted(name, *self.shards[name], distance, start=starts.get(name, 0))
-            wanted.distance = distance
+            wanted.distance, wanted.is_leaving = distance, False
             self.wanted[name] = wanted
         if not old:
             self.is_cold, self._first = True, set(self.wanted)
             self._ranges, self._range_bytes = _COLD_RANGES, _COLD_BYTES
         gone = {name: wanted for name, wanted in old.items() if name not in self.wanted}
         if self.wanted:
-            # All that is used of these has come. They are completed, for the next pass and for other processes.
             half = {name: wanted for name, wanted in gone.items() if wanted.parts is not None and wanted.parts.has_some}
+            for wanted in half.values():
+                wanted.is_leaving = True
             self.wanted = half | self.wanted
         dropped = [wanted for name, wanted in gone.items() if name not in self.wanted]
         for wanted in dropped:

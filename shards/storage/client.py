@@ -56,6 +56,8 @@ class Client:
             self.traffic.add(kind)
             return ask()
 
+        if kind == "part":  # the threads of a cache bound these; ranges of the first batch must not stand behind them
+            return await self._retries.run(url, counted, num_bytes)
         # Requests that wait for their retry keep their slot: a store that is throttling gets fewer requests.
         async with self._slots:
             return await self._retries.run(url, counted, num_bytes)

@@ -14,7 +14,7 @@ from typing import NamedTuple, Protocol
 
 Names = list[str]
 CONNECTIONS = 32
-"""The most requests that one remote source has in flight."""
+"""The most requests that one remote source has in flight, beside those for the parts of whole shards."""
 
 
 class Stat(NamedTuple):

@@ -28,7 +28,7 @@ class S3Store:
         config = {
             "connect_timeout": waits.connect,
             "read_timeout": waits.read,
-            "max_pool_connections": CONNECTIONS,
+            "max_pool_connections": 3 * CONNECTIONS,  # with the parts of whole shards
             # Not every store knows checksums of answers, and the index has its own.
             "response_checksum_validation": "when_required",
             "retries": {"total_max_attempts": 1, "mode": "standard"},
