@@ -186,12 +186,14 @@ class CachedSource:
             start = time.monotonic()
             self.num_waiting += 1
             try:
-                while coming:
-                    if list_.ask(coming):
-                        self.downloads.changed.notify_all()
-                    self.downloads.changed.wait()
-                    self.downloads.check()
-                    coming = [range_ for range_ in coming if self._is_coming(*range_)]
+                if list_.ask(coming):
+                    self.downloads.changed.notify_all()
+                for range_ in coming:
+                    while self._is_coming(*range_):
+                        self.downloads.changed.wait()
+                        self.downloads.check()
+                        if list_.ask([range_]):  # its shard had not been begun before
+                            self.downloads.changed.notify_all()
             finally:
                 self.num_waiting -= 1
         self.downloads.counts.add("seconds_waited", time.monotonic() - start)

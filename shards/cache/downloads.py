@@ -26,7 +26,7 @@ from shards.cache.shard_cache import ShardCache
 from shards.cache.transfers import Transfers
 from shards.cache.want_list import NO_STARTS, Wanted, WantList
 
-PART_BYTES = 8 << 20
+_PART_BYTES = 8 << 20
 _MOST_PARTS = 8
 """Parts of one request."""
 
@@ -38,7 +38,7 @@ class Downloads:
         self,
         cache: ShardCache,
         connections: int = 4,
-        part_bytes: int = PART_BYTES,
+        part_bytes: int = _PART_BYTES,
         patience: float = 300.0,
         grace: float = 1.0,
     ) -> None:

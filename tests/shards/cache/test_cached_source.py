@@ -120,17 +120,26 @@ class Dripping(FarFolder):
         return length
 
 
-def test_bytes_are_there_before_their_shard_is_whole(tmp_path: Path) -> None:
+@pytest.fixture
+def dripping(tmp_path: Path) -> Iterator[tuple[Dripping, CachedSource]]:
+    """A source of two shards whose second is here; the first comes by halves, and no cold start is left."""
     known = write_shards(tmp_path / "far", 2)
     far = Dripping(tmp_path / "far")
     source = CachedSource(far, Downloads(ShardCache(tmp_path / "cache", 1 << 20)), known)
-    expected = LocalSource(str(tmp_path / "far")).read
-    a, b = known
-    warm(source, b)
+    warm(source, "000001.tar")
     far.gate.clear()
-    source.want([b, a])  # no cold start any more
-    for _ in (b, a):
+    source.want(["000001.tar", "000000.tar"])
+    for _ in known:
         assert far.waiting.acquire(timeout=WAIT)
+    yield far, source
+    far.gate.set()
+    source.downloads.close()
+    assert download_threads_ended()
+
+
+def test_bytes_are_there_before_their_shard_is_whole(dripping: tuple[Dripping, CachedSource], tmp_path: Path) -> None:
+    (far, source), (a, b) = dripping, ("000000.tar", "000001.tar")
+    expected = LocalSource(str(tmp_path / "far")).read
     ranges = [(a, 10, 200), (a, 2400, 90), (b, 7, 9)]
     assert source.read_many(ranges) == [expected(*range_) for range_ in ranges]
     assert source.states() == {b: "here", a: "busy"}
@@ -142,8 +151,21 @@ def test_bytes_are_there_before_their_shard_is_whole(tmp_path: Path) -> None:
     reader.join(WAIT)
     assert got == [expected(a, 2400, 500)] and len(far.log) == 2
     assert source.downloads.wait(WAIT) and source.states() == {b: "here", a: "here"}
-    source.downloads.close()
-    assert download_threads_ended()
+
+
+def test_a_shard_that_is_used_up_before_it_is_whole_is_completed(dripping: tuple[Dripping, CachedSource]) -> None:
+    (far, source), (a, b) = dripping, ("000000.tar", "000001.tar")
+    assert len(source.read(a, 10, 200)) == 200
+    source.want([b])
+    far.gate.set()
+    assert source.downloads.wait(WAIT) and source.states() == {b: "here"}  # a is not held
+    assert settled_with(source, a, b) == {a: "here", b: "here"} and len(far.log) == 2
+
+
+def settled_with(source: CachedSource, *names: str) -> dict[str, str]:
+    """The states after wanting these."""
+    source.want(names)
+    return dict(settled(source))
 
 
 def test_a_cold_start_brings_one_part_of_shards_in_use_and_then_what_is_used_soonest(
@@ -573,6 +595,7 @@ def test_shards_of_a_bucket_and_of_whatever_fsspec_knows_are_cached(
         for name, (size, _) in known.items():
             assert source.read(name, 0, size) == (tmp_path / "far" / name).read_bytes()
         counts, traffic = downloads.snapshot(), remote.traffic.snapshot()
-        assert (counts["hits"], counts["parts"], counts["bytes"]) == (2, 8, 300_001)
-        assert (traffic["part"], traffic["bytes"], traffic["range"], traffic["stat"]) == (8, 300_001, 0, 0)
+        assert (counts["hits"], counts["bytes"]) == (2, 300_001) and 4 <= counts["parts"] <= 8
+        assert traffic["part"] == counts["parts"]
+        assert (traffic["bytes"], traffic["range"], traffic["stat"]) == (300_001, 0, 0)
         downloads.close()
