@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 from shards.base.errors import PrintableError, SourceError
 from shards.dataset.parquet.footer import Chunk, read_footer, read_row_groups
 from shards.dataset.parquet.kept_file import MAX_GROUP, KeptFile
-from shards.dataset.parquet.memory import memory_of
+from shards.dataset.parquet.memory import memory_from_malloc, memory_of
 from shards.storage.file import SeekableFile
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ class ParquetFile:
         import pyarrow.parquet as pq
 
         self._file, self._max_group = KeptFile(file), max_group
-        with _as_parquet_errors():
+        with _as_parquet_errors(), memory_from_malloc():
             self._footer = read_footer(self._file)
             # Without pre_buffer: the chunks that are read were fetched already.
             limit = {"thrift_string_size_limit": _MAX_FOOTER_TEXT, "pre_buffer": False}

@@ -49,3 +49,11 @@ def test_errors_of_the_store_stay_what_they_are() -> None:
 
     with pytest.raises(SourceError, match=r"s3://b/x.parquet: gone"):
         ParquetFile(Broken(bytes(100), "x"))
+
+
+def test_tables_are_in_the_memory_of_malloc_and_arrow_keeps_its_own_pool_for_others() -> None:
+    data = written(pa.table({"number": pa.array(np.arange(50_000))}))
+    pool, before = pa.default_memory_pool().backend_name, pa.total_allocated_bytes()
+    table = opened(data).read()
+    assert table.nbytes >= 400_000 and pa.total_allocated_bytes() - before < 100_000
+    assert pa.default_memory_pool().backend_name == pool
