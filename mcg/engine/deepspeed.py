@@ -32,6 +32,10 @@ from shards import Batch
 from shards.base import PrintableError
 from shards.order import hash64
 
+_SWITCH_INTERVAL_S = 0.0005
+"""Seconds for which another thread keeps the interpreter lock when the step asks for it, which it does at each of its
+many short operations; at Python's 0.005 the step waits for decoding threads longer than these operations take."""
+
 
 class NonFiniteLoss(PrintableError, RuntimeError):
     """A loss became nan or inf; the weights are those before the step."""
@@ -94,6 +98,7 @@ class Engine:
         self.config, self.schedule, self.device, self._seed, self._lr = config, schedule, device, seed, optim.lr
         self.step = 0
         """Optimiser steps done."""
+        sys.setswitchinterval(_SWITCH_INTERVAL_S)
         model = bundle.to(device)
         optimizer = build_optimizer(model, optim)
         self._peaks: list[float] = [group["lr"] for group in optimizer.param_groups]
