@@ -34,7 +34,8 @@ from shards.order import hash64
 
 _SWITCH_INTERVAL_S = 0.0005
 """Seconds for which another thread keeps the interpreter lock when the step asks for it, which it does at each of its
-many short operations; at Python's 0.005 the step waits for decoding threads longer than these operations take."""
+many short operations; at Python's 0.005 a step of the demo on two cores takes up to 8 % longer. Lower priorities of the
+loader's threads, measured beside it, gain no more and starve the loader (benchmarks/step_loss.py)."""
 
 
 class NonFiniteLoss(PrintableError, RuntimeError):
