@@ -11,7 +11,7 @@ Threads may share a Reader.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Literal, cast
 
@@ -31,7 +31,7 @@ from shards.read.partial_reader import PartialFetch, PartialReader
 from shards.read.sample import Origin, Sample, SampleError
 from shards.read.shard_sizes import ShardSizes
 from shards.read.single import SingleReads
-from shards.read.spans import Spans, find_spans
+from shards.read.spans import Members, Spans, find_spans
 from shards.read.verified import Verified, Verify
 from shards.storage.addresses import is_remote
 from shards.storage.open import open_source
@@ -72,6 +72,7 @@ class Reader:
         self._elements = Elements(self.name, self.index, elements)
         self.source = self.index.shard_source
         self.cache: CachedSource | None = None
+        self._is_local = not is_remote(self.source.url)
         self._has_key_frames = self.index.has_key_frames
         self.partial: PartialReader | None = None
         if partial_bytes is not None and self._has_key_frames:
@@ -182,11 +183,12 @@ class Reader:
         order = np.argsort(shard, kind="stable")
         spans = find_spans(self.index, self._elements, self._verified, shard[order], row[order])
         fetches = self._plan_partial(spans)
-        ranges = list(zip(spans.name, spans.start, spans.length, strict=True))
+        ranges = spans.member_ranges() if self._is_local else spans.ranges()
         more = [range_ for fetch in fetches.values() for range_ in fetch.ranges]
         data = self._sizes.read_many(self.source, spans.shards, [*ranges, *more])
-        cut = self._cut(spans, data[: len(ranges)])
-        self._take_partial(spans, fetches, data[len(ranges) :], cut)
+        own, rest = data[: len(ranges)], data[len(ranges) :]
+        cut = self._cut(spans, spans.take_members(own) if self._is_local else spans.cut_members(own))
+        self._take_partial(spans, fetches, rest, cut)
         result: list[Fetched | SampleError | None] = [None] * len(cut)
         for at, fetched in zip(order.tolist(), cut, strict=True):
             result[at] = fetched
@@ -217,20 +219,20 @@ class Reader:
             else:
                 cut[at] = SampleError(self.origin_of(spans.shard[at], spans.sample[at]), damage)
 
-    def _cut(self, spans: Spans, data: list[bytes]) -> list[Fetched | SampleError]:
-        """Cut what was read into members and compare their checksums."""
+    def _cut(self, spans: Spans, found: Iterable[Members]) -> list[Fetched | SampleError]:
+        """Compare the checksums of members, and read alone what did not come as it should."""
         result: list[Fetched | SampleError] = []
         columns = spans.shard, spans.sample, spans.record, spans.length, spans.is_odd, spans.is_due, spans.members
-        for shard, sample, record, length, is_odd, is_due, members, piece in zip(*columns, data, strict=True):
-            if is_odd or len(piece) != length:
+        for shard, sample, record, length, is_odd, is_due, members, pieces in zip(*columns, found, strict=True):
+            media, json, txt = pieces
+            if not length and not is_odd:  # fetched in parts
+                result.append(Fetched(sample, record, media, json, txt))
+                continue
+            m_size, j_size, t_size, m_sum, j_sum, t_sum = members[3:]
+            is_whole = len(media) == m_size and (json is None or len(json) == j_size)
+            if is_odd or not is_whole or not (txt is None or len(txt) == t_size):
                 result.append(self._single.fetch(self.source, self.cache, shard, sample, record))
                 continue
-            m_at, j_at, t_at, m_size, j_size, t_size, m_sum, j_sum, t_sum = members
-            # A copy of its own, so that the piece goes at once. Made by the thread that reads: each decoding thread
-            # would keep some megabytes of an arena of malloc for it.
-            media = piece[m_at : m_at + m_size]
-            json = piece[j_at : j_at + j_size] if j_size >= 0 else None
-            txt = piece[t_at : t_at + t_size] if t_size >= 0 else None
             if is_due and (
                 member_checksum(media) != m_sum
                 or (json is not None and member_checksum(json) != j_sum)

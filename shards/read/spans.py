@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -12,11 +13,16 @@ from shards.dataset.index.rows import MAX_MEDIA_BYTES, MAX_TEXT_BYTES
 from shards.dataset.index.shard_rows import Ranges
 from shards.read.elements import Elements
 from shards.read.verified import Verified
+from shards.storage.source import Range
 
 MAX_GAP = 1 << 16
 """Members of a sample are fetched in one read when at most this many foreign bytes lie between them."""
 _FAR = np.iinfo(np.int64).max
 _MAX_BYTES = np.array([[MAX_MEDIA_BYTES], [MAX_TEXT_BYTES], [MAX_TEXT_BYTES]])
+
+
+Members = tuple[bytes, bytes | None, bytes | None]
+"""The medium, the json and the other text of an element; None where it has none."""
 
 
 class Spans(NamedTuple):
@@ -38,7 +44,44 @@ class Spans(NamedTuple):
     is_due: list[bool]
     """The checksums are to be compared."""
     members: list[tuple[int, ...]]
-    """Offset of medium, json, txt in the span, their sizes, their checksums."""
+    """Offset of medium, json, txt in the span, their sizes (-1: there is none), their checksums."""
+
+    def ranges(self) -> list[Range]:
+        """A range for each element: a far store is asked once for its members and what lies between them."""
+        return list(zip(self.name, self.start, self.length, strict=True))
+
+    def cut_members(self, pieces: Sequence[bytes]) -> Iterator[Members]:
+        """The members of each element, from the bytes of `ranges`."""
+        for piece, (m_at, j_at, t_at, m_size, j_size, t_size, *_) in zip(pieces, self.members, strict=True):
+            # Copies, so that the piece goes at once. They are made by the thread that reads: each decoding thread would
+            # keep some megabytes of an arena of malloc for them.
+            media = piece[m_at : m_at + m_size]
+            json = piece[j_at : j_at + j_size] if j_size >= 0 else None
+            yield media, json, piece[t_at : t_at + t_size] if t_size >= 0 else None
+
+    def member_ranges(self) -> list[Range]:
+        """A range for each member: in a file near by they are read to where they stay."""
+        found: list[Range] = []
+        for name, start, length, members in zip(self.name, self.start, self.length, self.members, strict=True):
+            if length:
+                m_at, j_at, t_at, m_size, j_size, t_size = members[:6]
+                found.append((name, start + m_at, m_size))
+                if j_size >= 0:
+                    found.append((name, start + j_at, j_size))
+                if t_size >= 0:
+                    found.append((name, start + t_at, t_size))
+        return found
+
+    def take_members(self, pieces: Sequence[bytes]) -> Iterator[Members]:
+        """The members of each element, from the bytes of `member_ranges`."""
+        came = iter(pieces)
+        for length, members in zip(self.length, self.members, strict=True):
+            if not length:
+                yield b"", None, None
+                continue
+            media = next(came)
+            json = next(came) if members[4] >= 0 else None
+            yield media, json, next(came) if members[5] >= 0 else None
 
 
 def find_spans(
