@@ -78,13 +78,15 @@ WEBDATASET, LITDATA, PILLOW = ("webdataset",), ("litdata",), "bare Pillow, "
 PEERS = ("webdataset", "litdata", "energon", "mosaic")
 
 
+# LitData was measured first: 57,000 and 40,000 a CPU-second at batch 32. It parses the same records, but has no
+# checksums, facts, encode of a task, or accounts; 0.4 of it is what seemed within reach of Python.
 def _tiny(num_bytes: int, batch: int) -> list[Row]:
     name, benchmark = f"{num_bytes / 1000:g} KB samples, batch {batch}", f"tiny {num_bytes} batch {batch}"
     return [
         Row(f"{name}, samples per CPU-second", benchmark, "per_cpu_s", WEBDATASET, 2.0),
         Row(f"{name}, the same, start included", benchmark, "whole_per_cpu_s", WEBDATASET),
         Row(f"{name}, samples per second, wall", benchmark, "per_s", ("webdataset, 2",), 1.5),
-        Row(f"{name}, per CPU-second, against LitData", benchmark, "per_cpu_s", LITDATA),
+        Row(f"{name}, per CPU-second, against LitData", benchmark, "per_cpu_s", LITDATA, 0.4),
         Row(f"{name}, per CPU-second, against all", benchmark, "per_cpu_s", PEERS),
         Row(f"{name}, with / without checksums", benchmark, "per_cpu_s", ("ours, special: no checksums",), 0.9),
     ]

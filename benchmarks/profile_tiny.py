@@ -30,7 +30,7 @@ from harness import arguments, ask, run_case
 from whole import Data
 
 STAGES = (
-    "shards.order.plan:TrainingPlanner.plan",
+    "shards.order.plan:TrainingPlanner.plans",
     "shards.loader.stages.pipeline:fetch",
     "shards.read.reader:Reader.fetch",
     "shards.read.reader:find_spans",
