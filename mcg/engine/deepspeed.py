@@ -32,11 +32,6 @@ from shards import Batch
 from shards.base import PrintableError
 from shards.order import hash64
 
-_SWITCH_INTERVAL_S = 0.0005
-"""Seconds for which another thread keeps the interpreter lock when the step asks for it, which it does at each of its
-many short operations; at Python's 0.005 a step of the demo on two cores takes up to 8 % longer. Lower priorities of the
-loader's threads, measured beside it, gain no more and starve the loader (benchmarks/step_loss.py)."""
-
 
 class NonFiniteLoss(PrintableError, RuntimeError):
     """A loss became nan or inf; the weights are those before the step."""
@@ -99,7 +94,6 @@ class Engine:
         self.config, self.schedule, self.device, self._seed, self._lr = config, schedule, device, seed, optim.lr
         self.step = 0
         """Optimiser steps done."""
-        sys.setswitchinterval(_SWITCH_INTERVAL_S)
         model = bundle.to(device)
         optimizer = build_optimizer(model, optim)
         self._peaks: list[float] = [group["lr"] for group in optimizer.param_groups]

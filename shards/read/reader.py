@@ -183,11 +183,11 @@ class Reader:
         order = np.argsort(shard, kind="stable")
         spans = find_spans(self.index, self._elements, self._verified, shard[order], row[order])
         fetches = self._plan_partial(spans)
-        ranges = spans.member_ranges() if self._is_local else spans.ranges()
+        ranges = spans.ranges(self._is_local)
         more = [range_ for fetch in fetches.values() for range_ in fetch.ranges]
         data = self._sizes.read_many(self.source, spans.shards, [*ranges, *more])
         own, rest = data[: len(ranges)], data[len(ranges) :]
-        cut = self._cut(spans, spans.take_members(own) if self._is_local else spans.cut_members(own))
+        cut = self._cut(spans, spans.cut(own, self._is_local))
         self._take_partial(spans, fetches, rest, cut)
         result: list[Fetched | SampleError | None] = [None] * len(cut)
         for at, fetched in zip(order.tolist(), cut, strict=True):

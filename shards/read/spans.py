@@ -17,6 +17,8 @@ from shards.storage.source import Range
 
 MAX_GAP = 1 << 16
 """Members of a sample are fetched in one read when at most this many foreign bytes lie between them."""
+_SMALL = 1 << 12
+"""Bytes of a sample that are as quickly copied as read by themselves."""
 _FAR = np.iinfo(np.int64).max
 _MAX_BYTES = np.array([[MAX_MEDIA_BYTES], [MAX_TEXT_BYTES], [MAX_TEXT_BYTES]])
 
@@ -46,42 +48,39 @@ class Spans(NamedTuple):
     members: list[tuple[int, ...]]
     """Offset of medium, json, txt in the span, their sizes (-1: there is none), their checksums."""
 
-    def ranges(self) -> list[Range]:
-        """A range for each element: a far store is asked once for its members and what lies between them."""
-        return list(zip(self.name, self.start, self.length, strict=True))
+    def ranges(self, are_near: bool) -> list[Range]:
+        """What to read: a range for each element, with what lies between its members too, or one for each member.
 
-    def cut_members(self, pieces: Sequence[bytes]) -> Iterator[Members]:
-        """The members of each element, from the bytes of `ranges`."""
-        for piece, (m_at, j_at, t_at, m_size, j_size, t_size, *_) in zip(pieces, self.members, strict=True):
-            # Copies, so that the piece goes at once. They are made by the thread that reads: each decoding thread would
-            # keep some megabytes of an arena of malloc for them.
-            media = piece[m_at : m_at + m_size]
-            json = piece[j_at : j_at + j_size] if j_size >= 0 else None
-            yield media, json, piece[t_at : t_at + t_size] if t_size >= 0 else None
-
-    def member_ranges(self) -> list[Range]:
-        """A range for each member: in a file near by they are read to where they stay."""
+        are_near: the shards are files of this machine, where large members are read to where they stay. A far store is
+        asked once for each element.
+        """
+        spans = zip(self.name, self.start, self.length, strict=True)
+        if not are_near or max(self.length) <= _SMALL:
+            return list(spans)
         found: list[Range] = []
-        for name, start, length, members in zip(self.name, self.start, self.length, self.members, strict=True):
-            if length:
-                m_at, j_at, t_at, m_size, j_size, t_size = members[:6]
-                found.append((name, start + m_at, m_size))
-                if j_size >= 0:
-                    found.append((name, start + j_at, j_size))
-                if t_size >= 0:
-                    found.append((name, start + t_at, t_size))
+        for (name, start, length), members in zip(spans, self.members, strict=True):
+            if length <= _SMALL:
+                found.append((name, start, length))
+            else:
+                offsets_and_sizes = zip(members[:3], members[3:6], strict=True)
+                found += ((name, start + offset, size) for offset, size in offsets_and_sizes if size >= 0)
         return found
 
-    def take_members(self, pieces: Sequence[bytes]) -> Iterator[Members]:
-        """The members of each element, from the bytes of `member_ranges`."""
+    def cut(self, pieces: Sequence[bytes], are_near: bool) -> Iterator[Members]:
+        """The members of each element, from the bytes of `ranges`."""
         came = iter(pieces)
         for length, members in zip(self.length, self.members, strict=True):
-            if not length:
-                yield b"", None, None
-                continue
-            media = next(came)
-            json = next(came) if members[4] >= 0 else None
-            yield media, json, next(came) if members[5] >= 0 else None
+            m_at, j_at, t_at, m_size, j_size, t_size = members[:6]
+            piece = next(came)
+            if are_near and length > _SMALL:
+                json = next(came) if j_size >= 0 else None
+                yield piece, json, next(came) if t_size >= 0 else None
+            else:
+                # Copies, so that the piece goes at once. They are made by the thread that reads: each decoding thread
+                # would keep some megabytes of an arena of malloc for them.
+                media = piece[m_at : m_at + m_size]
+                json = piece[j_at : j_at + j_size] if j_size >= 0 else None
+                yield media, json, piece[t_at : t_at + t_size] if t_size >= 0 else None
 
 
 def find_spans(

@@ -45,8 +45,7 @@ def collate(
     if good is None:
         raise ValueError(f"no slot of this batch could be used and there is no filler; the first is {slots[0].origin}")
     shown = [slot if slot.frames is not None else good for slot in slots]
-    form = _quick_form(good)
-    if not _is_allowed(good) or any(_quick_form(slot) != form for slot in shown):
+    if not _are_alike(shown, good):
         for slot in shown:
             _check_like(slot, good)
     if placed is not None:
@@ -104,13 +103,17 @@ def _pad(arrays: Sequence[npt.NDArray[Any]], multiple: int) -> npt.NDArray[Any]:
     return padded
 
 
-def _quick_form(slot: Slot) -> tuple[Any, ...]:
-    """What must be equal in all slots of a batch, compared without making texts of it."""
-    frames = slot.frames
-    assert frames is not None
-    place = None if isinstance(frames, np.ndarray) else frames.device
-    arrays = slot.arrays
-    return frames.shape, frames.dtype, place, {name: (array.dtype, array.ndim) for name, array in arrays.items()}
+def _are_alike(slots: Sequence[Slot], good: Slot) -> bool:
+    """What `_check_like` asks, compared for all slots at once and without texts."""
+    frames = [slot.frames for slot in slots if slot.frames is not None]
+    names = good.arrays.keys()
+    return (
+        _is_allowed(good)
+        and len({one.shape for one in frames}) == len({one.dtype for one in frames}) == 1
+        and len({None if isinstance(one, np.ndarray) else one.device for one in frames}) == 1
+        and all(slot.arrays.keys() == names for slot in slots)
+        and all(len({(a.dtype, a.ndim) for a in [slot.arrays[name] for slot in slots]}) == 1 for name in names)
+    )
 
 
 def _is_allowed(slot: Slot) -> bool:

@@ -46,7 +46,7 @@ that it worked in; a store answers late, so several batches are asked for before
 
 _FURTHER = 2
 """Batches that are fetched ahead at least, where the config does not say."""
-_ELEMENTS_AT_ONCE, _BYTES_AT_ONCE = 512, 4 << 20
+_ELEMENTS_AT_ONCE, _BYTES_AT_ONCE = 1024, 4 << 20
 """What is fetched at once from local disks where batches are smaller: it costs a third of what single batches cost."""
 
 
