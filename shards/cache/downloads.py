@@ -228,7 +228,7 @@ class Downloads:
             for list_ in self._lists
             for each in list_.wanted.values()
         )
-        return _MOST_PARTS if left > 2 * self._connections else max(1, -(-left // self._connections))
+        return min(_MOST_PARTS, max(1, -(-left // self._connections)))
 
     def _pause(self, now: float) -> float | None:
         """Seconds until a look at what other processes bring; None if there is nothing of that kind."""
