@@ -3,6 +3,7 @@ limit, and a task's encode. `special` holds more settings, for cases that are na
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -20,6 +21,8 @@ def load() -> None:
     import shards.loader.loader  # noqa: F401
 
     Image.preinit()
+    if "s3://" in sys.argv[2]:
+        import s3fs  # noqa: F401
 
 
 def batches(question: Question) -> Iterator[Batch]:
