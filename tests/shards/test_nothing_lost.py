@@ -169,6 +169,8 @@ def damaged(data: st.DataObject, raw: bytes, entries: Entries, is_last: bool) ->
         begin = data.draw(st.sampled_from([start, start + 512 + (stop - start) // 2]))
         end = len(raw[:begin].rstrip(b"\0"))
         assume(not is_like_an_end(-(-end // 512) * 512, len(raw), len(raw)))
+        # A file that itself ends in zeros is whole still, and the zeros behind it are where a header should be.
+        assume(begin == start or not is_like_an_end(stop, len(raw), len(raw)))
         return raw[:begin] + bytes(len(raw) - begin), entries
     if accident == "hole":
         assume(not is_like_an_end(start, stop, len(raw)) and stop < entries[-1][2])
@@ -177,7 +179,7 @@ def damaged(data: st.DataObject, raw: bytes, entries: Entries, is_last: bool) ->
         byte = start + data.draw(st.integers(0, 511))
         return raw[:byte] + bytes([raw[byte] ^ 1 << data.draw(st.integers(0, 7))]) + raw[byte + 1 :], entries
     if accident == "cut":
-        return raw[: data.draw(st.integers(1, entries[-1][2]))], entries
+        return raw[: data.draw(st.integers(1, max(1, entries[-1][2])))], entries
     return raw, entries
 
 
