@@ -31,15 +31,14 @@ class Accounting:
     @classmethod
     def of_batch(cls, plan: Plan, batch: Batch, training: bool) -> Accounting:
         """The accounts of one planned batch. Raises AccountingError."""
-        padded = plan.elements.count(None)
         failed = sum(bool(failures) for failures in batch.slot_failures)
         counts = cls(
-            planned=len(plan.elements) - padded,
+            planned=len(plan) - plan.num_padding,
             delivered=int(batch.valid.sum()) - (failed if training else 0),
             failed=failed,
             substituted=failed if training else 0,
             failed_attempts=len(batch.failures),
-            padded=padded,
+            padded=plan.num_padding,
         )
         counts.check(training)
         return counts

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
-from itertools import repeat
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -37,15 +35,26 @@ class Element(NamedTuple):
     row: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Plan:
-    """One rank's part of one global batch."""
+    """One rank's part of one global batch, as columns: objects for each element keep the garbage collector busy."""
 
-    elements: Sequence[Element | None]
-    """None is padding, only in the last batch of an evaluation."""
+    columns: Int64
+    """(5, n): the fields of `Element` of the n planned elements."""
+    num_padding: int
+    """Slots behind them that stay empty, only in the last batch of an evaluation."""
     dataset: int | None
     """The dataset of all elements of the global batch, None for a mixed batch."""
     after: RunPosition
+
+    def __len__(self) -> int:
+        """Slots, the empty ones included."""
+        return self.columns.shape[1] + self.num_padding
+
+    @property
+    def elements(self) -> list[Element | None]:
+        """The elements as objects; None is padding."""
+        return [*map(Element._make, self.columns.T.tolist()), *[None] * self.num_padding]
 
 
 class Planner(Protocol):
@@ -75,17 +84,15 @@ class TrainingPlanner:
         while len(turns) < count:
             turns.append(self._blend.slots(turns[-1][2], turns[-1][3], self._batch_size))
         dataset = np.concatenate([turn[0] for turn in turns])
-        number = np.concatenate([turn[1] for turn in turns])
-        pass_, shard, row, stream = at = np.empty((4, len(dataset)), dtype=np.int64)
+        columns, stream = np.empty((len(Element._fields), len(dataset)), np.int64), np.empty(len(dataset), np.int64)
+        columns[0], columns[1] = dataset, np.concatenate([turn[1] for turn in turns])
         for d in distinct(dataset):
             here = dataset == d
-            at[:, here] = self._orders[d].at(number[here])
+            columns[2, here], columns[3, here], columns[4, here], stream[here] = self._orders[d].at(columns[1, here])
         plans = []
         for start, turn in zip(range(0, len(dataset), self._batch_size), turns, strict=True):
             slots = start + deal(turn[0], stream[start : start + self._batch_size], self._world_size)[self._rank]
-            fields = (dataset[slots], number[slots], pass_[slots], shard[slots], row[slots])
-            elements = list(map(Element._make, zip(*(f.tolist() for f in fields), strict=True)))
-            plans.append(Plan(elements, _common(turn[0]), RunPosition(turn[2], tuple(turn[3]))))
+            plans.append(Plan(columns[:, slots], 0, _common(turn[0]), RunPosition(turn[2], tuple(turn[3]))))
         return plans
 
 
@@ -107,16 +114,15 @@ class EvaluationPlanner:
     def _plan(self, start: int, stop: int) -> Plan:
         """The batch of elements [start, stop) of the evaluation."""
         dataset = np.searchsorted(self._ends, np.arange(start, stop), side="right").astype(np.int64)
-        own = np.arange(start, stop)[self._share]
-        elements: list[Element | None] = []
-        for d in distinct(dataset[self._share]).tolist():  # datasets follow each other
-            numbers = own[dataset[self._share] == d] - self._starts[d]
-            at = self._orders[d].at(numbers)
-            elements += map(partial(Element, d), numbers.tolist(), repeat(0), at.shard.tolist(), at.row.tolist())
-        share = self._share.stop - self._share.start
-        elements += [None] * (share - len(elements))
+        own, of = np.arange(start, stop)[self._share], dataset[self._share]
+        columns = np.zeros((len(Element._fields), len(own)), np.int64)
+        columns[0], columns[1] = of, own - self._starts[of]
+        for d in distinct(of):
+            at = self._orders[d].at(columns[1, of == d])
+            columns[3, of == d], columns[4, of == d] = at.shard, at.row
+        num_padding = self._share.stop - self._share.start - len(own)
         reached = np.clip(stop - self._starts, 0, self._ends - self._starts)
-        return Plan(elements, _common(dataset), RunPosition(stop, tuple(reached.tolist())))
+        return Plan(columns, num_padding, _common(dataset), RunPosition(stop, tuple(reached.tolist())))
 
 
 def _common(dataset: Int64) -> int | None:

@@ -218,8 +218,8 @@ class Pipeline:
 
     def _expected_bytes(self, plan: Plan) -> int:
         if plan.dataset is not None:
-            return self.setup.feeds[plan.dataset].sample_bytes * len(plan.elements)
-        return sum(self.setup.feeds[e.dataset].sample_bytes for e in plan.elements if e is not None)
+            return self.setup.feeds[plan.dataset].sample_bytes * len(plan)
+        return sum(self.setup.feeds[dataset].sample_bytes for dataset in plan.columns[0].tolist())
 
 
 def _batches_at_once(setup: Setup) -> int:

@@ -18,7 +18,7 @@ class Underway:
         self.plan = plan
         self.encoded: Encoded | None = None
         """None: not fetched yet."""
-        self.slots = Slots(len(plan.elements))
+        self.slots = Slots(len(plan))
         self.answer: Answer[Batch | Unfilled] = Answer()
         self.wanted = False
         """True if it may be decoded, False if only fetched. Only the consumer's thread uses it."""

@@ -9,11 +9,11 @@ import numpy as np
 from shards.loader.stages.batch import Batch, Slot
 from shards.loader.stages.fetch import Encoded
 from shards.loader.stages.underway import Underway
-from shards.order.plan import Element, Plan, RunPosition
+from shards.order.plan import Plan, RunPosition
 from shards.read.sample import Origin
 
 ORIGIN = Origin("web", "000000.tar", "0")
-PLAN = Plan([Element(0, 0, 0, 0, 0), None], 0, RunPosition(1, (1,)))
+PLAN = Plan(np.zeros((5, 1), np.int64), 1, 0, RunPosition(1, (1,)))
 
 
 def test_it_is_ready_at_the_second_call() -> None:
@@ -24,7 +24,7 @@ def test_it_is_ready_at_the_second_call() -> None:
 def test_it_counts_the_bytes_that_it_holds() -> None:
     batch = Underway(PLAN, 1000)
     assert (batch.encoded_bytes, batch.decoded_bytes) == (1000, 0)
-    batch.encoded = Encoded([None, None], [700, 0], deque([[0], [1]]))
+    batch.encoded = Encoded([[0]] * 5, [0], [0], [None], [700, 0], deque([[0], [1]]))
     assert batch.encoded_bytes == 700
     slot = batch.slots.place(0, Slot(ORIGIN, np.full((1, 2, 2, 3), 7, np.uint8)))
     assert not batch.slots.fill(0, slot) and batch.slots.fill(1, Slot(ORIGIN, None))
