@@ -19,12 +19,15 @@ from contextlib import contextmanager, suppress
 from shards.base.errors import DatasetError, SourceError
 from shards.base.printing import logger
 from shards.cache.downloads import Downloads
-from shards.cache.held_file import CachedShard
+from shards.cache.held_file import CachedShard, HeldFile
 from shards.cache.want_list import NO_STARTS, State, WantList
+from shards.storage.pread import read_ranges
 from shards.storage.source import Names, Pieces, Range, Source, Stat, Stats, check_range
 
 _CAUSES = {"": "ranges_other", "failed": "ranges_other", "no room": "ranges_no_room"}
 """State of a shard -> the counter of its range reads ("": nobody announced it)."""
+_Pieces = list[bytes | None]
+_Files = list[HeldFile | None]
 _log = logger(__name__)
 
 
@@ -110,8 +113,7 @@ class CachedSource:
 
     def read_many(self, ranges: Sequence[Range]) -> Pieces:
         self._wait_for(ranges)
-        copies = {name: self._copy_of(name) for name in dict.fromkeys(name for name, _, _ in ranges)}
-        pieces = [self._read_here(copies[range_[0]], *range_) for range_ in ranges]
+        pieces = self._read_here(ranges)
         missing = [range_ for range_, piece in zip(ranges, pieces, strict=True) if piece is None]
         self.downloads.counts.add("hits", len(ranges) - len(missing))
         if missing:
@@ -119,21 +121,39 @@ class CachedSource:
                 fetched = iter(self._remote.read_many(missing))
         return [next(fetched) if piece is None else piece for piece in pieces]
 
-    def _read_here(self, copy: CachedShard | None, name: str, offset: int, length: int) -> bytes | None:
-        """Bytes of a copy, or of what has come of the shard; None: read them by range."""
-        if copy is not None:
-            return self._read_copy(name, copy, offset, length)
+    def _read_here(self, ranges: Sequence[Range]) -> _Pieces:
+        """Bytes of copies, or of what has come of shards, in one call; None: read them by range."""
+        files = self._files_with(ranges)
+        # What lies behind the end of a shard is not read.
+        sizes = self._list.shards
+        held = [
+            (number, file, offset, min(length, max(0, sizes[name][0] - offset)))
+            for number, (file, (name, offset, length)) in enumerate(zip(files, ranges, strict=True))
+            if file is not None and file.fd >= 0
+        ]
+        found = read_ranges([one[1].fd for one in held], [one[2] for one in held], [one[3] for one in held])
+        pieces: _Pieces = [None] * len(ranges)
+        for (number, file, offset, length), piece in zip(held, found, strict=True):
+            if len(piece) == length:
+                pieces[number] = piece
+            elif isinstance(file, CachedShard):
+                pieces[number] = self._read_copy(ranges[number][0], file, offset, length)
+        return pieces
+
+    def _files_with(self, ranges: Sequence[Range]) -> _Files:
+        """For each range, the file that has its bytes: a copy, or the unfinished one of a shard that is on its way."""
+        copies = {name: self._copy_of(name) for name in dict.fromkeys(name for name, _, _ in ranges)}
+        files: _Files = [copies[name] for name, _, _ in ranges]
+        if all(files):
+            return files
         with self.downloads.changed:
-            wanted = self._list.wanted.get(name)
-            reservation = wanted.reservation if wanted is not None and wanted.has(offset, length) else None
-            copy = self._list.here.get(name)  # it may have become whole since
-        if copy is not None:
-            return self._read_copy(name, copy, offset, length)
-        data = None
-        if reservation is not None:
-            with suppress(OSError):  # the range will do
-                data = reservation.read(offset, length)
-        return data
+            for number, (name, offset, length) in enumerate(ranges):
+                wanted = self._list.wanted.get(name)
+                if files[number] is None:
+                    there = wanted is not None and wanted.has(offset, length)
+                    # It may have become whole since.
+                    files[number] = self._list.here.get(name) or (wanted.reservation if wanted and there else None)
+        return files
 
     def _read_copy(self, name: str, copy: CachedShard, offset: int, length: int) -> bytes | None:
         """Bytes of a copy; None, and the copy is removed, where the disk does not give what was written to it."""

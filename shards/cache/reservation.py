@@ -11,7 +11,6 @@ import xxhash
 from shards.cache.cache_folder import CacheFolder
 from shards.cache.file_names import UNFINISHED
 from shards.cache.held_file import CachedShard, HeldFile
-from shards.storage.local import read_fully
 
 _PIECE = 1 << 22
 """Bytes that are hashed at once."""
@@ -34,10 +33,6 @@ class Reservation(HeldFile):
         while len(view):
             written = os.pwrite(self.fd, view, offset)
             view, offset = view[written:], offset + written
-
-    def read(self, offset: int, length: int) -> bytes:
-        """Bytes of the file, zeros where none were written yet. Raises OSError when the disk fails."""
-        return read_fully(self.fd, length, offset)
 
     def checksum(self) -> str:
         """XXH3_128 of what the file holds, 32 hexadecimal digits. Other threads run meanwhile."""

@@ -8,9 +8,9 @@ last batch padded and masked; nothing is substituted. Only bad data (SampleError
 exception comes out of `next` with the origin it belongs to. Whatever comes out of `next`, KeyboardInterrupt at any line
 included, position and accounts are those before that batch, and the next call gives it.
 
-It starts no process and leaves no file: whatever ends its process ends all of it. Its threads lower the switch interval
-of the interpreter (sys.setswitchinterval) to half a millisecond. A fork may use a loader that gave
-no batch yet; one in use is refused there, and so does CUDA refuse one that decodes on a GPU.
+It starts no process and leaves no file: whatever ends its process ends all of it. Where samples take long to decode,
+the switch interval of the interpreter (sys.setswitchinterval) becomes half a millisecond. A fork may use a loader that
+gave no batch yet; one in use is refused there, and so does CUDA refuse one that decodes on a GPU.
 
 Gives up: worker processes (reading and decoding release the GIL, so threads do), and sharing bytes between ranks.
 

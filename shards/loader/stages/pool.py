@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import atexit
 import os
-import sys
 import threading
 from collections.abc import Callable
 from queue import SimpleQueue
@@ -22,11 +21,6 @@ from typing import Any, Generic, TypeVar
 from shards.base.thread_time import name_thread
 
 _T = TypeVar("_T")
-_SWITCH_INTERVAL_S = 0.0005
-"""Seconds for which a thread keeps the interpreter lock when another one asks for it, in the whole process. At Python's
-0.005 a thread that comes back from a decoder or from a short operation of torch waits ten times as long for one that
-works in Python: pictures went 1.75 instead of 1.9 times as fast on two cores as on one, and a step of the demo's
-pre-training took 8 % longer."""
 _Work = tuple[Callable[..., None], tuple[Any, ...]]
 
 
@@ -84,7 +78,6 @@ class Pool:
         if self._all_started or self._line.stopped:
             return
         self.pid = os.getpid()
-        sys.setswitchinterval(min(sys.getswitchinterval(), _SWITCH_INTERVAL_S))
         # Daemons, so that the end of the process does not wait for them before `stop` is called.
         atexit.unregister(self.stop)
         atexit.register(self.stop)
