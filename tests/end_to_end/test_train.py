@@ -240,7 +240,7 @@ def test_a_missing_split_is_named(runs: Runs, tmp_path: Path) -> None:
     empty = tmp_path / "data" / "captions"
     empty.mkdir(parents=True)
     done = runs.train(tmp_path / "run", f"vars.data={tmp_path / 'data'}")
-    assert str(empty) in _error(done)
+    assert str(empty) in _error(done, code=2)
 
 
 @pytest.mark.long
