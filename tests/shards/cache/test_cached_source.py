@@ -282,9 +282,7 @@ def test_a_copy_that_was_cut_off_or_whose_disk_fails_is_dropped_and_named(
 
     failing = copy.stat()
     monkeypatch.setattr(os, "pread", pread)
-    monkeypatch.setattr(
-        "shards.cache.cached_source.read_ranges", read_ranges_in_python
-    )  # not compiled
+    monkeypatch.setattr("shards.cache.cached_source.read_ranges", read_ranges_in_python)  # not compiled
     assert source.read("000001.tar", 0, 900) == expected and not copy.exists()
     assert "(OSError: Input/output error)" in caplog.text
 
