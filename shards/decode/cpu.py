@@ -38,8 +38,6 @@ def _video(media: Media, plan: ClipPlan) -> NDArray[np.uint8]:
 def _image(media: Media, plan: ClipPlan) -> NDArray[np.uint8]:
     # Operations are done once, before the picture is repeated.
     picture = apply_ops(decode_picture(whole(media), plan), plan.ops)
-    if len(plan.frames) == 1:
-        return np.ascontiguousarray(picture)  # a copy of a crop only
     return np.repeat(picture, len(plan.frames), axis=0)
 
 

@@ -135,3 +135,9 @@ def test_a_jpeg_margin_of_one_keeps_the_picture_within_its_tolerance() -> None:
     assert 0 < ((exact - scaled) ** 2).mean() < 255**2 / 10**4  # 40 dB, as docs/decoding.md says
     # there is nothing to scale where the picture is less than twice as large
     assert (decode(small, "image", plan) == decode(small, "image", replace(plan, jpeg_margin=1))).all()
+
+
+@pytest.mark.parametrize("times", [1, 2])
+def test_a_picture_may_be_written_into_once_it_is_decoded(times: int) -> None:
+    clip = decode(as_file(still(), "JPEG"), "image", whole(*[0] * times, size=(20, 40)))
+    assert clip.flags.writeable
