@@ -45,9 +45,10 @@ def collate(
     if good is None:
         raise ValueError(f"no slot of this batch could be used and there is no filler; the first is {slots[0].origin}")
     shown = [slot if slot.frames is not None else good for slot in slots]
-    if not _are_alike(shown, good):
-        for slot in shown:
-            _check_like(slot, good)
+    form, is_allowed = _form(good), _is_allowed(good)
+    for slot in shown:
+        if _form(slot) != form or not is_allowed:
+            raise _unlike(slot, good)
     if placed is not None:
         assert isinstance(good.frames, np.ndarray)
         for number, slot in enumerate(slots):
@@ -103,17 +104,12 @@ def _pad(arrays: Sequence[npt.NDArray[Any]], multiple: int) -> npt.NDArray[Any]:
     return padded
 
 
-def _are_alike(slots: Sequence[Slot], good: Slot) -> bool:
-    """What `_check_like` asks, compared for all slots at once and without texts."""
-    frames = [slot.frames for slot in slots if slot.frames is not None]
-    names = good.arrays.keys()
-    return (
-        _is_allowed(good)
-        and len({one.shape for one in frames}) == len({one.dtype for one in frames}) == 1
-        and len({None if isinstance(one, np.ndarray) else one.device for one in frames}) == 1
-        and all(slot.arrays.keys() == names for slot in slots)
-        and all(len({(a.dtype, a.ndim) for a in [slot.arrays[name] for slot in slots]}) == 1 for name in names)
-    )
+def _form(slot: Slot) -> tuple[Any, ...]:
+    """What has to be the same in all slots of a batch."""
+    frames = slot.frames
+    assert frames is not None
+    place = None if isinstance(frames, np.ndarray) else frames.device
+    return frames.shape, frames.dtype, place, {name: (array.dtype, array.ndim) for name, array in slot.arrays.items()}
 
 
 def _is_allowed(slot: Slot) -> bool:
@@ -121,23 +117,22 @@ def _is_allowed(slot: Slot) -> bool:
     return str(slot.frames.dtype).removeprefix("torch.") in _DTYPES.get(len(slot.frames.shape), ())
 
 
-def _form(frames: Frames) -> str:
-    """Shape, dtype and, of a tensor, where it is."""
-    place = "" if isinstance(frames, np.ndarray) else f" tensor on {frames.device}"
-    return f"{tuple(frames.shape)} {str(frames.dtype).removeprefix('torch.')}{place}"
-
-
-def _check_like(slot: Slot, good: Slot) -> None:
-    assert slot.frames is not None and good.frames is not None
-    mine, other = _form(slot.frames), _form(good.frames)
-    if mine != other or not _is_allowed(slot):
-        raise ValueError(
+def _unlike(slot: Slot, good: Slot) -> ValueError:
+    """The error for a slot of another form than a good one, or for a form that no batch may have."""
+    if _form(slot)[:3] != _form(good)[:3] or not _is_allowed(slot):
+        return ValueError(
             "clips of one batch must have one shape, one place, and dtype uint8 (features: float16 or float32): "
-            f"{slot.origin} has {mine}, {good.origin} has {other}"
+            f"{slot.origin} has {_shown_frames(slot)}, {good.origin} has {_shown_frames(good)}"
         )
     kinds = [{name: f"{array.dtype.str} {array.ndim}-D" for name, array in s.arrays.items()} for s in (slot, good)]
-    if kinds[0] != kinds[1]:
-        raise ValueError(
-            f"elements of one batch must have the same arrays: {slot.origin} has {kinds[0]}, "
-            f"{good.origin} has {kinds[1]}"
-        )
+    return ValueError(
+        f"elements of one batch must have the same arrays: {slot.origin} has {kinds[0]}, {good.origin} has {kinds[1]}"
+    )
+
+
+def _shown_frames(slot: Slot) -> str:
+    """Shape, dtype and, of a tensor, where it is."""
+    frames = slot.frames
+    assert frames is not None
+    place = "" if isinstance(frames, np.ndarray) else f" tensor on {frames.device}"
+    return f"{tuple(frames.shape)} {str(frames.dtype).removeprefix('torch.')}{place}"
