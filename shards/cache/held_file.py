@@ -7,7 +7,7 @@ import os
 import weakref
 from typing import Literal
 
-from shards.storage.local import read_fully
+from shards.storage.pread import read_fully
 
 
 class HeldFile:

@@ -16,23 +16,11 @@ from shards.base.errors import (
     SourceError,
 )
 from shards.base.open_files import OpenFile, OpenFiles, too_many
-from shards.storage.pread import read_ranges
+from shards.storage.pread import read_fully, read_ranges
 from shards.storage.source import Names, Pieces, Range, Stat, Stats, check_name, check_range
 
 _MOST_FILES, _MOST_BYTES = 32, 16 << 20
 """What is read in one call, in which no signal is handled and these files stay open."""
-
-
-def read_fully(fd: int, length: int, offset: int) -> bytes:
-    """Bytes of an open file, fewer only where it ends. One pread gives at most 2 GiB, and less when a signal comes."""
-    data = os.pread(fd, length, offset)
-    if len(data) == length or not data:
-        return data
-    pieces, got = [data], len(data)
-    while got < length and (data := os.pread(fd, length - got, offset + got)):
-        pieces.append(data)
-        got += len(data)
-    return b"".join(pieces)
 
 
 class LocalSource:

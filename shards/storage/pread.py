@@ -10,30 +10,29 @@ import os
 from collections.abc import Sequence
 
 
+def read_fully(fd: int, length: int, offset: int) -> bytes:
+    """Bytes of an open file, fewer only where it ends. One pread gives at most 2 GiB, and less when a signal comes."""
+    data = os.pread(fd, length, offset)
+    if len(data) == length or not data:
+        return data
+    pieces, got = [data], len(data)
+    while got < length and (data := os.pread(fd, length - got, offset + got)):
+        pieces.append(data)
+        got += len(data)
+    return b"".join(pieces)
+
+
 def read_ranges_in_python(fds: Sequence[int], offsets: Sequence[int], lengths: Sequence[int]) -> list[bytes]:
     """The bytes of each range, fewer where its file ends or cannot be read. Raises ValueError for a negative number."""
     pieces = []
     for number, (fd, offset, length) in enumerate(zip(fds, offsets, lengths, strict=True)):
         if min(fd, offset, length) < 0:
             raise ValueError(f"range {number}: descriptor {fd}, offset {offset}, length {length}")
-        pieces.append(_read(fd, offset, length))
-    return pieces
-
-
-def _read(fd: int, offset: int, length: int) -> bytes:
-    """One pread gives at most 2 GiB, and less when a signal comes."""
-    pieces: list[bytes] = []
-    got = 0
-    while got < length:
         try:
-            data = os.pread(fd, length - got, offset + got)
+            pieces.append(read_fully(fd, length, offset))
         except OSError:
-            break
-        if not data:
-            break
-        pieces.append(data)
-        got += len(data)
-    return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+            pieces.append(b"")
+    return pieces
 
 
 try:
