@@ -44,7 +44,7 @@ TRAINING = """<h2>Training</h2>
 <td>{{ "%.3f"|format(run.loss_last) }}</td>
 <td>{{ run.elements_per_second }}</td>
 <td>{{ "%.1f"|format(100 * run.data_wait_share) }} %</td>
-<td>{% if run.loader_lost_share %}{{ "%.1f"|format(100 * run.loader_lost_share) }} &plusmn;
+<td>{% if run.loader_lost_share is not none %}{{ "%.1f"|format(100 * run.loader_lost_share) }} &plusmn;
 {{ "%.1f"|format(100 * run.loader_lost_error) }} %{% endif %}</td>
 <td>{{ "%.0f"|format(1000 * (run.loader_cpu_seconds or 0)) }}</td><td>{{ run.failed }}</td></tr>{% endfor %}</table>
 """

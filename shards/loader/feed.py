@@ -138,8 +138,9 @@ def open_feed(
     shards = reader.index.shards
     order, streams, window = open_order(counts, shards.bytes, dataset, config)
     sample_bytes = int(shards.bytes.sum()) // max(1, int(shards.num_samples.sum()))
-    about = reader, order, streams, window, counts, selection, sample_bytes, len(shards), reader.fingerprint
-    return Feed(dataset, *about)
+    return Feed(
+        dataset, reader, order, streams, window, counts, selection, sample_bytes, len(shards), reader.fingerprint
+    )
 
 
 def open_order(

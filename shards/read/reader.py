@@ -196,7 +196,7 @@ class Reader:
 
     def _plan_partial(self, spans: Spans) -> dict[int, PartialFetch]:
         """The elements of which only some bytes are fetched; in spans nothing is left to read of them."""
-        if self.partial is None or self.cache is not None or not self._may_be_partial or not is_remote(self.source.url):
+        if self.partial is None or self.cache is not None or not self._may_be_partial or self._is_local:
             return {}
         fetches = {}
         for at, (shard, sample, is_odd) in enumerate(zip(spans.shard, spans.sample, spans.is_odd, strict=True)):

@@ -53,13 +53,9 @@ _FURTHER = 2
 """Batches that are fetched ahead at least, where the config does not say."""
 _ELEMENTS_AT_ONCE, _BYTES_AT_ONCE = 1024, 4 << 20
 """What is fetched at once from local disks where batches are smaller: it costs a third of what single batches cost."""
-
-
 _WORTH_SHARING_S = 0.00025
 """Seconds of a slot from which on several threads decode: what is quicker is mostly Python, and two threads would only
 hand the interpreter lock to and fro, for an eighth more CPU time."""
-
-
 _SWITCH_INTERVAL_S = 0.0005
 """Seconds for which a thread keeps the interpreter lock when another one asks for it, in the whole process, once slots
 are worth sharing. At Python's 0.005 a thread that comes back from a decoder or from a short operation of torch waits
@@ -100,15 +96,16 @@ class _Stages:
 
     def fetch(self, batches: Sequence[Underway]) -> None:
         wanted = [batch for batch in batches if not batch.abandoned]
+        if not wanted:
+            return
         try:
             found = fetch(self._setup, [batch.plan for batch in wanted])
         except BaseException as error:
-            if len(wanted) > 1:  # an error has to come out with the batch that it belongs to
-                for batch in wanted:
-                    self.fetch([batch])
-            else:
-                for batch in wanted:
-                    batch.answer.fail(error)
+            if len(wanted) == 1:
+                wanted[0].answer.fail(error)
+                return
+            for batch in wanted:  # an error has to come out with the batch that it belongs to
+                self.fetch([batch])
             return
         for batch, encoded in zip(wanted, found, strict=True):
             batch.encoded = encoded
