@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -45,6 +46,7 @@ class RunLog:
         )
         self._bar = self._progress.add_task("steps", total=total_steps, completed=first_step)
         self._data: Snapshot | None = None
+        self._recent = _Recent()
         self._board: Any = None
         if config.tensorboard:
             from torch.utils.tensorboard import SummaryWriter
@@ -91,6 +93,7 @@ class RunLog:
             return
         seconds, data = took
         self._data = data if self._data is None else self._data + data
+        self._recent.add(took, num_elements)
         contention = self._data.contention
         line = {
             "step": step,
@@ -118,11 +121,8 @@ class RunLog:
             if self._config.prometheus is not None:
                 write_metrics(self._config.prometheus, to_prometheus(self._data, {"rank": distributed.rank()}))
             shown = "  ".join(f"{name} {value:.4g}" for name, value in losses.items())
-            self.say(
-                f"step {step}/{self._total}  {shown}  {line['elements_per_second']:.0f}/s  "
-                f"waiting for data {line['data_wait_share']:.0%} ({data.slowest})  "
-                f"loader {1000 * data.cpu_seconds:.0f} ms CPU, {_lost(contention)}"
-            )
+            recent, self._recent = self._recent, _Recent()
+            self.say(f"step {step}/{self._total}  {shown}  {recent}, {_lost(contention)}")
 
     def scores(self, step: int, split: str, metrics: dict[str, Any]) -> None:
         """Log the metrics of an evaluation during the run."""
@@ -130,6 +130,30 @@ class RunLog:
             self._file.write(json.dumps({"step": step, "split": split, "metrics": metrics}) + "\n")
             self._file.flush()
             self.say(f"{split} at step {step}: {json.dumps(_brief(metrics))}")
+
+
+@dataclass
+class _Recent:
+    """The steps since the last line on the screen: a single one may be a step in which the loader was held."""
+
+    count: int = 0
+    seconds: float = 0.0
+    num_elements: int = 0
+    data: Snapshot | None = None
+
+    def add(self, took: StepTime, num_elements: int) -> None:
+        self.count += 1
+        self.seconds += took.seconds
+        self.num_elements += num_elements
+        self.data = took.data if self.data is None else self.data + took.data
+
+    def __str__(self) -> str:
+        assert self.data is not None
+        waiting = min(1.0, self.data.wait_seconds / self.seconds)
+        return (
+            f"{self.num_elements / self.seconds:.0f}/s  waiting for data {waiting:.0%} ({self.data.slowest})  "
+            f"loader {1000 * self.data.cpu_seconds / self.count:.0f} ms CPU"
+        )
 
 
 def _lost(contention: Contention) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +60,18 @@ def test_a_line_tells_losses_speed_and_waiting(tmp_path: Path, capsys: pytest.Ca
     shown = capsys.readouterr().err
     assert "step 2/10" in shown and "waiting for data 50% (decode)" in shown and "step 1/10" not in shown
     assert "loader 100 ms CPU, costs 11% ± 0%" in " ".join(shown.split())  # held 0.2 s, free 0.25 s
+
+
+def test_the_screen_tells_the_mean_of_the_steps_since_its_last_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    held = StepTime(0.3, replace(DATA, cpu_seconds=0.0))
+    with RunLog(tmp_path, LogConfig(every_steps=2), total_steps=10, first_step=0) as log:
+        for step, took in enumerate((TOOK, held, TOOK, TOOK), start=1):
+            log.step(step, {"total": 1.0}, took, 8, "shapes")
+    first, second = (" ".join(part.split()) for part in capsys.readouterr().err.split("step 4/10"))
+    assert "20/s" in first and "loader 50 ms CPU" in first  # 16 elements in 0.8 s
+    assert "16/s" in second and "loader 100 ms CPU" in second
 
 
 def test_what_the_loader_costs_is_that_of_all_steps_so_far(tmp_path: Path) -> None:
