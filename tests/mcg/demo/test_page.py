@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from mcg.demo.page import write_page
+from mcg.report import run_facts
 from shards.cli.page import POLICY
 from shards.dataset.writing.writer import DatasetWriter
 from shards.media.probe import probe
@@ -47,15 +48,9 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> str:
                 }
             )
     losses = [{"generation": 3.0 / step, "total": 3.0 / step, "lr": 0.1, "gradient_norm": 1.0} for step in (1, 2)]
-    lines = [{"step": n + 1, "losses": loss, "data_wait_share": 0.25} for n, loss in enumerate(losses)]
-    run = {
-        "steps": 2,
-        "loss_first": 3.0,
-        "loss_last": 1.5,
-        "elements_per_second": 9,
-        "data_wait_share": 0.25,
-        "failed": 0,
-    }
+    speed = {"seconds": 1.0, "data_wait_share": 0.25, "elements_per_second": 9.0, "failed": 0}
+    lines = [{"step": n + 1, "losses": loss} | speed for n, loss in enumerate(losses)]
+    run = run_facts(lines)
     summary = {
         "seconds": {"total": 12.0},
         "largest_process_gb": 1.25,
