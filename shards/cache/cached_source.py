@@ -70,6 +70,10 @@ class CachedSource:
         with self.downloads.changed:
             return {name: wanted.state for name, wanted in self._list.wanted.items()}
 
+    def are_here(self, names: Sequence[str]) -> bool:
+        """True if all of these shards are known to be here, whole."""
+        return all(name in self._list.here for name in names)
+
     def forget(self, name: str) -> None:
         """Remove the local copy, which may be damaged: the shard is then read by range as long as it is wanted."""
         with self.downloads.changed:

@@ -31,7 +31,7 @@ class Accounting:
     @classmethod
     def of_batch(cls, plan: Plan, batch: Batch, training: bool) -> Accounting:
         """The accounts of one planned batch. Raises AccountingError."""
-        failed = sum(bool(failures) for failures in batch.slot_failures)
+        failed = sum(map(bool, batch.slot_failures))
         counts = cls(
             planned=len(plan) - plan.num_padding,
             delivered=int(batch.valid.sum()) - (failed if training else 0),

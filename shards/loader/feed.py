@@ -108,6 +108,13 @@ class Feed:
         size = feed.order.num_elements
         return *divmod(position + feed.shift, size), size
 
+    def is_near(self, shards: Int64) -> bool:
+        """True if these shards lie on this machine, as files of the dataset or as copies in the cache."""
+        if not is_remote(self.reader.source.url):
+            return True
+        names = self.reader.index.shards.names
+        return self.reader.cache is not None and self.reader.cache.are_here([names[shard] for shard in shards.tolist()])
+
     def unrepeat(self, pass_: Int64, shard: Int64, row: Int64) -> tuple[Int64, Int64]:
         """(passes to draw with, rows inside the whole shards) of elements as the order has them, (n,) each."""
         if self.config.repeat > 1:

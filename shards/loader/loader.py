@@ -213,7 +213,7 @@ class Loader:
         if self._continued is not before:
             self._pipeline.begin(before.place)
         self._continued = None
-        for pool in (self._pools.fetching, self._pools.decoding):
+        for pool in (self._pools.fetching, self._pools.decoding, self._pools.alone):
             pool.start()
         self.stats.found(*self._pipeline.queue())
         with self.stats.waiting():
@@ -222,7 +222,7 @@ class Loader:
         if taken is None:
             raise StopIteration
         plan, batch = taken
-        elements = before.elements + self._account(plan, batch, before)
+        elements = self._account(plan, batch, before)
         assert isinstance(batch, Batch)  # or accounting has raised
         _use_here(batch)
         if not self.hold:
@@ -244,15 +244,14 @@ class Loader:
             )
 
     def _account(self, plan: Plan, made: Batch | Unfilled, before: HandedOver) -> Accounting:
-        """Count what became of the elements of a batch, and file its failures. Raises TooManyFailures."""
+        """The accounts with those of one more batch, whose failures are filed. Raises TooManyFailures."""
         if made.failures:
             self._ledger.file(made.failures, before.num_batches)
         if isinstance(made, Unfilled):
             raise self._ledger.exhausted(made.exhausted)
-        counts = Accounting.of_batch(plan, made, self._training)
-        total = before.elements + counts
+        total = before.elements + Accounting.of_batch(plan, made, self._training)
         self._budget.check(total.failed_attempts, total.tried, self._ledger)
-        return counts
+        return total
 
     def _go_to(self, place: RunPosition, pipeline: Pipeline | None = None) -> None:
         self._abandon()

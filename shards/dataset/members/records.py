@@ -14,12 +14,12 @@ NaN elsewhere becomes null and is noted. "records" that is no list of objects is
 
 from __future__ import annotations
 
-import json
 import math
 import shlex
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
+from shards.base.json_text import decode_json
 from shards.dataset.members.conversation import conversation
 from shards.dataset.members.json_path import look_up, with_text
 from shards.dataset.members.odd_numbers import load_odd, without_nan
@@ -160,8 +160,7 @@ def _says_something(text: str, name: str) -> bool:
 def _load(text: bytes, rules: MemberRules) -> tuple[dict[str, Any], str | None]:
     """(fields, a remark on the first number that is not finite, or None). Raises TextError."""
     try:
-        string = text.decode(json.detect_encoding(text), "surrogatepass")
-        content, remark = load_odd(string)
+        content, remark = load_odd(decode_json(text))
     except (ValueError, RecursionError) as error:
         raise TextError(f"json cannot be read ({error}); correct it, or name other --text-members") from error
     if isinstance(content, dict):

@@ -7,6 +7,7 @@ origin. As long as the slots of one sample ask for equal clips, one after the ot
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -97,10 +98,13 @@ def _attempt(
     try:
         if isinstance(fetched, SampleError):
             raise fetched
-        with setup.stats.time("encode"):
+        start = time.perf_counter_ns()
+        try:
             sample = feed.reader.sample(origin, shard, fetched, partial(draw, "record", _NO_RECORD))
             stage = "encode"
             clip = setup.encode(sample, lambda purpose: draw(purpose, sample.record_index))
+        finally:
+            setup.stats.note("encode", start)
         stage, meta = "decode", clip.meta
         frames = _decode_clip(setup, sample, clip, last)
     except (SampleError, MediaError) as error:
@@ -127,8 +131,11 @@ def _decode_clip(setup: Setup, sample: Sample, clip: EncodedClip, last: LastClip
             if isinstance(clip.media, PartialMedium):
                 with setup.stats.time("read", 0):
                     clip.media.bring(clip.plan.frames)
-            with setup.stats.time("decode"):
+            start = time.perf_counter_ns()
+            try:
                 last.frames = setup.backend.decode(clip.media, clip.kind, clip.plan)
+            finally:
+                setup.stats.note("decode", start)
         except MediaError as error:
             last.failure = str(error)
         last.key = key

@@ -62,6 +62,12 @@ class Encoded(NamedTuple):
         return Found(element, self.passes[number], self.rows[number], fetched)
 
 
+def all_near(setup: Setup, plans: Sequence[Plan]) -> bool:
+    """True if all bytes of these batches are on this machine."""
+    dataset, shard = np.concatenate([plan.columns[[0, 3]] for plan in plans], axis=1)
+    return all(setup.feeds[number].is_near(distinct(shard[dataset == number])) for number in distinct(dataset).tolist())
+
+
 def fetch(setup: Setup, plans: Sequence[Plan]) -> list[Encoded]:
     """Get the encoded bytes of batches. Raises DatasetError, SourceError."""
     dataset, _, pass_, shard, row = np.concatenate([plan.columns for plan in plans], axis=1)

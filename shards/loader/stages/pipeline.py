@@ -22,12 +22,10 @@ from __future__ import annotations
 
 import math
 import sys
-import threading
 import time
 from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import CancelledError
-from contextlib import nullcontext
 from itertools import islice
 from typing import NamedTuple
 
@@ -36,7 +34,7 @@ from shards.loader.setup import Setup
 from shards.loader.stages.batch import PADDING, Batch, Slot, Unfilled
 from shards.loader.stages.collate import collate
 from shards.loader.stages.decode import LastClip, decode
-from shards.loader.stages.fetch import Found, fetch
+from shards.loader.stages.fetch import Found, all_near, fetch
 from shards.loader.stages.filler import Filler
 from shards.loader.stages.pool import Pool
 from shards.loader.stages.slots import Slots
@@ -52,7 +50,7 @@ that it worked in; a store answers late, so several batches are asked for before
 _FURTHER = 2
 """Batches that are fetched ahead at least, where the config does not say."""
 _ELEMENTS_AT_ONCE, _BYTES_AT_ONCE = 1024, 4 << 20
-"""What is fetched at once from local disks where batches are smaller: it costs a third of what single batches cost."""
+"""What is planned and fetched at once where batches are smaller: it costs a third of what single batches cost."""
 _WORTH_SHARING_S = 0.00025
 """Seconds of a slot from which on several threads decode: what is quicker is mostly Python, and two threads would only
 hand the interpreter lock to and fro, for an eighth more CPU time."""
@@ -69,6 +67,8 @@ class Pools(NamedTuple):
 
     fetching: Pool
     decoding: Pool
+    alone: Pool
+    """One thread that decodes where several would be of no use."""
     telling: Pool
     """One thread that tells the caches what comes next, so that an interrupt of the consumer leaves no list locked."""
 
@@ -79,6 +79,7 @@ class Pools(NamedTuple):
         return cls(
             Pool(_REMOTE_THREADS if remote else _LOCAL_THREADS, f"shards-fetch-rank{setup.rank}"),
             Pool(setup.config.threads, f"shards-loader-rank{setup.rank}"),
+            Pool(1, f"shards-loader-rank{setup.rank}_alone"),
             Pool(1, f"shards-ahead-rank{setup.rank}"),
         )
 
@@ -86,17 +87,20 @@ class Pools(NamedTuple):
 class _Stages:
     """The stages as the threads run them. They know no pipeline: it is dropped while threads still work."""
 
-    def __init__(self, setup: Setup, decoding: Pool) -> None:
-        self._setup, self._decoding = setup, decoding
+    def __init__(self, setup: Setup, pools: Pools) -> None:
+        self._setup, self._fetching, self._decoding = setup, pools.fetching, pools.decoding
+        self._alone = pools.alone
         self._filler = Filler(setup)
         self._seconds_per_slot = math.inf
         """What a slot of the last batch took a thread."""
-        self._alone = threading.Lock()
-        """Held by the thread that decodes where several would be of no use."""
 
     def fetch(self, batches: Sequence[Underway]) -> None:
         wanted = [batch for batch in batches if not batch.abandoned]
         if not wanted:
+            return
+        if len(wanted) > 1 and not all_near(self._setup, [batch.plan for batch in wanted]):
+            for batch in wanted:  # so that none waits for the bytes of later ones
+                self._fetching.submit(self.fetch, [batch])
             return
         try:
             found = fetch(self._setup, [batch.plan for batch in wanted])
@@ -115,15 +119,14 @@ class _Stages:
         """Let the decoding threads take a batch that is both fetched and wanted."""
         if batch.is_ready():
             assert batch.encoded is not None
-            for _ in range(min(self._setup.config.threads, len(batch.encoded.groups))):
-                self._decoding.submit(self.decode, batch)
+            if self._seconds_per_slot > _WORTH_SHARING_S:
+                for _ in range(min(self._setup.config.threads, len(batch.encoded.groups))):
+                    self._decoding.submit(self.decode, batch)
+            else:
+                self._alone.submit(self.decode, batch)
 
     def decode(self, batch: Underway) -> None:
         """Fill slots until other threads have begun all that are left."""
-        with self._alone if self._seconds_per_slot < _WORTH_SHARING_S else nullcontext():
-            self._fill(batch)
-
-    def _fill(self, batch: Underway) -> None:
         encoded, slots = batch.encoded, batch.slots
         assert encoded is not None
         start, count = time.perf_counter(), 0
@@ -179,16 +182,19 @@ class Pipeline:
         cached = any(feed.reader.cache is not None for feed in setup.feeds)
         self._look_ahead = LookAhead(setup.config, setup.feeds, setup.rank, setup.world_size) if cached else None
         self._pools = pools
-        self._at_once = _batches_at_once(setup)
-        self._stages = _Stages(setup, pools.decoding)
+        self._stages = _Stages(setup, pools)
         self._underway: deque[Underway] = deque()
         """Batches in order, the next one to hand over first."""
         self._ahead = RunPosition(0, (0,) * len(setup.feeds))
         """The place before the next batch to plan."""
+        self._planned: deque[Plan] = deque()
+        """Batches before that place that were not begun."""
+        self._plan_at_once, self._fetch_at_once = _batches_at_once(setup)
 
     def begin(self, place: RunPosition) -> None:
         """Give up what is under way, and go on from a place."""
         self.abandon()
+        self._planned.clear()
         self._ahead = place
         if self._look_ahead is not None:
             self._look_ahead.restart()
@@ -232,10 +238,9 @@ class Pipeline:
             waiting = sum(batch.encoded_bytes for batch in self._underway)
             if len(self._underway) >= num_batches and waiting > config.fetch_bytes:
                 break
-            plans = self._planner.plans(self._ahead, self._at_once if further else 1)
+            plans = self._next_plans(self._fetch_at_once if further else 1)
             if not plans:
                 break
-            self._ahead = plans[-1].after
             batches = [Underway(plan, self._expected_bytes(plan)) for plan in plans]
             self._underway.extend(batches)
             self._pools.fetching.submit(self._stages.fetch, batches)
@@ -244,20 +249,27 @@ class Pipeline:
                 batch.wanted = True
                 self._stages.go_on(batch)
 
+    def _next_plans(self, most: int) -> list[Plan]:
+        """The plans of the next batches, at most so many; none behind the last one."""
+        if not self._planned:
+            self._planned.extend(self._planner.plans(self._ahead, self._plan_at_once))
+            if self._planned:
+                self._ahead = self._planned[-1].after
+        return [self._planned.popleft() for _ in range(min(most, len(self._planned)))]
+
     def _expected_bytes(self, plan: Plan) -> int:
         if plan.dataset is not None:
             return self.setup.feeds[plan.dataset].sample_bytes * len(plan)
         return sum(self.setup.feeds[dataset].sample_bytes for dataset in plan.columns[0].tolist())
 
 
-def _batches_at_once(setup: Setup) -> int:
-    """Batches that are planned and fetched together: as many as make a few hundred elements, and a few megabytes.
-
-    A far store is asked for one batch at a time, so that none waits for the bytes of later ones.
-    """
+def _batches_at_once(setup: Setup) -> tuple[int, int]:
+    """How many batches are planned together, and how many are fetched together: a few hundred elements, and of what is
+    fetched a few megabytes."""
     config = setup.config
-    if config.fetch_batches is not None or any(is_remote(feed.reader.source.url) for feed in setup.feeds):
-        return 1
     elements = max(1, config.batch_size // setup.world_size)
+    planned = max(1, _ELEMENTS_AT_ONCE // elements)
+    if config.fetch_batches is not None:
+        return planned, 1
     num_bytes = max(1, elements * max(feed.sample_bytes for feed in setup.feeds))
-    return max(1, min(_ELEMENTS_AT_ONCE // elements, min(_BYTES_AT_ONCE, config.fetch_bytes) // num_bytes))
+    return planned, max(1, min(planned, min(_BYTES_AT_ONCE, config.fetch_bytes) // num_bytes))

@@ -154,6 +154,26 @@ def test_with_room_each_shard_comes_once_and_a_second_run_finds_all(
     assert traffic["cache_hits"] >= 40 * BATCH and traffic["part"] == 0
 
 
+def test_batches_whose_shards_are_here_are_fetched_together_and_others_alone(
+    folder: Path, store: HttpStore, tmp_path: Path
+) -> None:
+    def reads(root: str | Path, **fields: Any) -> int:
+        with Loader(settings(root, ("cc",), **fields), 0, 1, encode) as loader:
+            loader.hold = True  # or more batches would be asked for before it is known that their shards are here
+            next(loader)
+            if loader.downloads is not None:
+                assert loader.downloads.wait(WAIT)
+            loader.hold = False
+            for _ in range(40):
+                next(loader)
+            return loader.stats.snapshot().times["read"].count
+
+    cache = {"folder": str(tmp_path), "limit": 2 * shard_bytes(folder)}
+    assert reads(store.url) >= 40
+    reads(store.url, cache=cache)
+    assert max(reads(store.url, cache=cache), reads(folder)) < 20
+
+
 def test_an_evaluation_through_a_cache_gives_every_element_once_in_order(
     folder: Path, store: HttpStore, tmp_path: Path
 ) -> None:
