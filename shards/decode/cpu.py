@@ -38,7 +38,7 @@ def _video(media: Media, plan: ClipPlan) -> NDArray[np.uint8]:
 def _image(media: Media, plan: ClipPlan) -> NDArray[np.uint8]:
     # Operations are done once, before the picture is repeated.
     picture = apply_ops(decode_picture(whole(media), plan), plan.ops)
-    return np.repeat(picture, len(plan.frames), axis=0)
+    return np.ascontiguousarray(picture) if len(plan.frames) == 1 else np.repeat(picture, len(plan.frames), axis=0)
 
 
 def _frames(media: Media, plan: ClipPlan) -> NDArray[np.uint8]:

@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 
 from shards.loader.stages.batch import Slot
 
-
 _UINT8 = np.dtype(np.uint8).char
 """Compared as a text, in a third of the time of dtypes."""
 
