@@ -73,11 +73,12 @@ Ask = Callable[[], dict[str, Any]]
 
 
 def ask(command: Sequence[str], limit_s: float = 300, env: Mapping[str, str] | None = None) -> dict[str, Any]:
-    """The figures that a command prints as its last line; torch and BLAS with one thread.
+    """The figures that a command prints as its last line; torch and BLAS with one thread, modules compiled once and
+    kept as everywhere.
 
     Raises RuntimeError with what it said last when it fails, and when it is not done in time.
     """
-    single = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+    single = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": ""}
     with tempfile.TemporaryFile("w+") as said, tempfile.TemporaryFile("w+") as answer:
         whole = {**os.environ, **single, **(env or {})}
         process = subprocess.Popen(command, stdout=answer, stderr=said, env=whole, start_new_session=True)
