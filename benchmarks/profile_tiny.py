@@ -31,8 +31,9 @@ from whole import Data
 
 STAGES = (
     "shards.order.plan:TrainingPlanner.plans",
+    "shards.loader.stages.pipeline:seek",
     "shards.loader.stages.pipeline:fetch",
-    "shards.read.reader:Reader.fetch",
+    "shards.read.reader:Reader.take",
     "shards.read.reader:find_spans",
     "shards.read.shard_sizes:ShardSizes.read_many",
     "shards.read.reader:Reader._cut",

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -56,7 +56,10 @@ class SampleReader(Protocol):
     def traffic(self) -> dict[str, float]: ...
     def origin(self, shard: int, row: int) -> Origin: ...
     def origin_of(self, shard: int, sample: int) -> Origin: ...
-    def fetch(self, shards: npt.ArrayLike, rows: npt.ArrayLike) -> list[Fetched | SampleError]: ...
+    def find(self, shards: npt.ArrayLike, rows: npt.ArrayLike) -> Any:
+        """Where elements lie; the answer has `part(start, stop)`, for those of the elements alone."""
+
+    def take(self, found: Any) -> list[Fetched | SampleError]: ...
     def sample(
         self, origin: Origin, shard: int, fetched: Fetched, draw: Callable[[], np.random.Generator]
     ) -> Sample: ...

@@ -73,10 +73,10 @@ class Stats:
         """Add the time of a block to a stage that works on this many items at once."""
         return _Timer(self._clocks[stage], items)
 
-    def note(self, stage: str, start: int) -> None:
+    def note(self, stage: str, start: int, items: int = 1) -> None:
         """Add the time since `start` (of perf_counter_ns) to a stage: what `time` does, at half the cost, for what is
         done for each sample."""
-        self._clocks[stage].note(time.perf_counter_ns() - start)
+        self._clocks[stage].note(time.perf_counter_ns() - start, items)
 
     def waiting(self) -> _Timer:
         """Add the time of a block to what the consumer waited."""

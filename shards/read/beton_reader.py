@@ -43,6 +43,16 @@ class _Location(NamedTuple):
     url: str
 
 
+class _Asked(NamedTuple):
+    """Elements that are wanted: their shards and rows."""
+
+    shards: list[int]
+    rows: list[int]
+
+    def part(self, start: int, stop: int) -> _Asked:
+        return _Asked(self.shards[start:stop], self.rows[start:stop])
+
+
 class _BetonIndex:
     """The index of a file: what a Selection and a reader need to know of samples without reading them."""
 
@@ -166,8 +176,15 @@ class BetonReader:
 
     def fetch(self, shards: npt.ArrayLike, rows: npt.ArrayLike) -> list[Fetched | SampleError]:
         """The verified text of elements, and their frames to be read; what is damaged stands in its place."""
-        numbers = zip(np.asarray(shards, np.int64).tolist(), np.asarray(rows, np.int64).tolist(), strict=True)
-        return [self._fetch(shard, row) for shard, row in numbers]
+        return self.take(self.find(shards, rows))
+
+    def find(self, shards: npt.ArrayLike, rows: npt.ArrayLike) -> _Asked:
+        """The elements for `take`: of a file there is nothing to look up."""
+        return _Asked(np.asarray(shards, np.int64).tolist(), np.asarray(rows, np.int64).tolist())
+
+    def take(self, found: _Asked) -> list[Fetched | SampleError]:
+        """What `fetch` gives."""
+        return list(map(self._fetch, found.shards, found.rows))
 
     def sample(self, origin: Origin, shard: int, fetched: Fetched, draw: Callable[[], np.random.Generator]) -> Sample:
         """Parse the text, and choose the record, which is drawn if none was planned. Raises SampleError."""

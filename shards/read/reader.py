@@ -31,7 +31,7 @@ from shards.read.partial_reader import PartialFetch, PartialReader
 from shards.read.sample import Origin, Sample, SampleError
 from shards.read.shard_sizes import ShardSizes
 from shards.read.single import SingleReads
-from shards.read.spans import Members, Spans, find_spans
+from shards.read.spans import Lookup, Members, Spans, find_spans
 from shards.read.verified import Verified, Verify
 from shards.storage.addresses import is_remote
 from shards.storage.open import open_source
@@ -172,16 +172,25 @@ class Reader:
     def fetch(self, shards: npt.ArrayLike, rows: npt.ArrayLike) -> list[Fetched | SampleError]:
         """The verified bytes of elements number `rows` of `shards` (equally many), in their order.
 
-        Lookups are done on arrays, a shard at a time, and what is to be read is asked for all at once: many elements
-        cost little beside reading them, and on a remote store no more time than a few. What is wrong in the data of a
-        sample stands in its place as SampleError. Raises DatasetError, SourceError.
+        What is to be read is asked for all at once: many elements cost little beside reading them, and on a remote
+        store no more time than a few. What is wrong in the data of a sample stands in its place as SampleError. Raises
+        DatasetError, SourceError.
         """
+        return self.take(self.find(shards, rows))
+
+    def find(self, shards: npt.ArrayLike, rows: npt.ArrayLike) -> Lookup:
+        """Where the bytes of elements lie. It is looked up on arrays, a shard at a time, so that many elements cost
+        little more than a few. Raises DatasetError, SourceError."""
         shard, row = np.asarray(shards, np.int64), np.asarray(rows, np.int64)
         self._elements.check(shard, row)
-        if not len(shard):
-            return []
         order = np.argsort(shard, kind="stable")
-        spans = find_spans(self.index, self._elements, self._verified, shard[order], row[order])
+        return Lookup(order, find_spans(self.index, self._elements, self._verified, shard[order], row[order]))
+
+    def take(self, found: Lookup) -> list[Fetched | SampleError]:
+        """Read what `find` has found, or a part of it; results, and what it raises, as `fetch`."""
+        spans = found.spans
+        if not spans.shard:
+            return []
         fetches = self._plan_partial(spans)
         ranges = spans.ranges(self._is_local)
         more = [range_ for fetch in fetches.values() for range_ in fetch.ranges]
@@ -190,7 +199,7 @@ class Reader:
         cut = self._cut(spans, spans.cut(own, self._is_local))
         self._take_partial(spans, fetches, rest, cut)
         result: list[Fetched | SampleError | None] = [None] * len(cut)
-        for at, fetched in zip(order.tolist(), cut, strict=True):
+        for at, fetched in zip(found.order.tolist(), cut, strict=True):
             result[at] = fetched
         return cast("list[Fetched | SampleError]", result)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,6 +48,11 @@ class Spans(NamedTuple):
     members: list[tuple[int, ...]]
     """Offset of medium, json, txt in the span, their sizes (-1: there is none), their checksums."""
 
+    def part(self, numbers: Sequence[int]) -> Spans:
+        """Some of the elements, by their numbers here, in order."""
+        columns: list[list[Any]] = [[column[number] for number in numbers] for column in self[1:]]
+        return Spans(list(dict.fromkeys(columns[0])), *columns)
+
     def ranges(self, are_near: bool) -> list[Range]:
         """What to read: a range for each element, with what lies between its members too, or one for each member.
 
@@ -83,10 +88,25 @@ class Spans(NamedTuple):
                 yield media, json, piece[t_at : t_at + t_size] if t_size >= 0 else None
 
 
+class Lookup(NamedTuple):
+    """Where the bytes of some elements lie."""
+
+    order: NDArray[np.int64]
+    """(n,) the place of each span among the elements that were asked for."""
+    spans: Spans
+
+    def part(self, start: int, stop: int) -> Lookup:
+        """That of elements `start` to `stop` alone."""
+        own = np.flatnonzero((self.order >= start) & (self.order < stop))
+        return Lookup(self.order[own] - start, self.spans.part(own.tolist()))
+
+
 def find_spans(
     index: Index, elements: Elements, verified: Verified, shard: NDArray[np.int64], row: NDArray[np.int64]
 ) -> Spans:
-    """The bytes to read for elements number `row` of `shard`, which are sorted by shard; there is at least one."""
+    """The bytes to read for elements number `row` of `shard`, which are sorted by shard."""
+    if not len(shard):
+        return Spans([], [], [], [], [], [], [], [], [], [])
     cuts = np.flatnonzero(np.diff(shard, prepend=-1)).tolist()
     slices = [(int(shard[a]), slice(a, b)) for a, b in zip(cuts, [*cuts[1:], len(shard)], strict=True)]
     index.prefetch(number for number, _ in slices)

@@ -1,4 +1,4 @@
-"""Fetch, the first stage: plans -> the encoded bytes of their elements, asked of each dataset all at once.
+"""Fetch, the first stage: plans -> where their elements lie -> their encoded bytes, of each dataset all at once.
 
 Promises: what is wrong in the data of one sample stands in its place; whatever else fails is raised with a note of the
 dataset. An element that this process knows to be bad is not fetched again.
@@ -6,17 +6,20 @@ dataset. An element that this process knows to be bad is not fetched again.
 
 from __future__ import annotations
 
+import time
 from collections import deque
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from shards.loader.feed import Feed
 from shards.loader.setup import Setup
 from shards.media.mapped import MappedFrames
 from shards.media.partial import PartialMedium
 from shards.order.order import Int64, distinct
-from shards.order.plan import Element, Plan
+from shards.order.plan import Element, Plan, RunPosition
 from shards.read.sample import SampleError
 
 if TYPE_CHECKING:
@@ -62,30 +65,82 @@ class Encoded(NamedTuple):
         return Found(element, self.passes[number], self.rows[number], fetched)
 
 
-def all_near(setup: Setup, plans: Sequence[Plan]) -> bool:
-    """True if all bytes of these batches are on this machine."""
-    dataset, shard = np.concatenate([plan.columns[[0, 3]] for plan in plans], axis=1)
-    return all(setup.feeds[number].is_near(distinct(shard[dataset == number])) for number in distinct(dataset).tolist())
+class Sought(NamedTuple):
+    """Where the bytes of the elements of some batches lie."""
+
+    plans: Sequence[Plan]
+    passes: Int64
+    """The pass to draw with, of each planned element of the batches."""
+    rows: Int64
+    """Its number inside its whole shard."""
+    found: list[tuple[int, Int64, Any]]
+    """(dataset, numbers of the elements that are to be fetched, what its reader has found of them)."""
+    is_near: bool
+    """True if all of them are on this machine."""
+    took: int
+    """Nanoseconds; they count as part of the read."""
+
+    def alone(self, number: int) -> Sought:
+        """What this is of a single batch."""
+        start = sum(plan.columns.shape[1] for plan in self.plans[:number])
+        stop = start + self.plans[number].columns.shape[1]
+        found = []
+        for dataset, numbers, where in self.found:
+            first, last = np.searchsorted(numbers, (start, stop)).tolist()
+            if first < last:
+                found.append((dataset, numbers[first:last] - start, where.part(first, last)))
+        return Sought(
+            [self.plans[number]],
+            self.passes[start:stop],
+            self.rows[start:stop],
+            found,
+            self.is_near,
+            0 if number else self.took,
+        )
 
 
-def fetch(setup: Setup, plans: Sequence[Plan]) -> list[Encoded]:
-    """Get the encoded bytes of batches. Raises DatasetError, SourceError."""
+def seek(setup: Setup, plans: Sequence[Plan]) -> Sought:
+    """Look up where the elements of batches lie, many at once. Raises DatasetError, SourceError."""
+    began = time.perf_counter_ns()
     dataset, _, pass_, shard, row = np.concatenate([plan.columns for plan in plans], axis=1)
     passes, rows = np.empty_like(pass_), np.empty_like(row)
-    fetched: list[Fetched | SampleError | None] = [None] * len(dataset)
+    found, is_near = [], True
     for number in distinct(dataset).tolist():
         here = np.flatnonzero(dataset == number)
-        passes[here], rows[here], came = _fetch_of(setup, number, pass_[here], shard[here], row[here])
+        feed, shards = setup.feeds[number], shard[here]
+        passes[here], rows[here] = feed.unrepeat(pass_[here], shards, row[here])
+        is_near = is_near and feed.is_near(distinct(shards))
+        if setup.ledger.knows_any:
+            names, addresses = feed.reader.index.shards.names, zip(shards.tolist(), rows[here].tolist(), strict=True)
+            due = np.flatnonzero([setup.ledger.known(feed.name, names[one], at) is None for one, at in addresses])
+            here, shards = here[due], shards[due]
+        with _naming(feed, len(here)):
+            found.append((number, here, feed.reader.find(shards, rows[here])))
+    return Sought(plans, passes, rows, found, is_near, time.perf_counter_ns() - began)
+
+
+def fetch(setup: Setup, sought: Sought) -> list[Encoded]:
+    """Get the encoded bytes of batches. Raises DatasetError, SourceError."""
+    passes, rows, took = sought.passes.tolist(), sought.rows.tolist(), sought.took
+    fetched: list[Fetched | SampleError | None] = [None] * len(rows)
+    for number, here, found in sought.found:
+        feed, began = setup.feeds[number], time.perf_counter_ns()
+        try:
+            with _naming(feed, len(here)):
+                came = feed.reader.take(found)
+        finally:
+            setup.stats.note("read", began - took, len(here))
+            took = 0
         for at, one in zip(here.tolist(), came, strict=True):
             fetched[at] = one
     encoded, start = [], 0
-    for plan in plans:
+    for plan in sought.plans:
         own = slice(start, start + plan.columns.shape[1])
         start = own.stop
         sizes = [*map(_num_bytes, fetched[own]), *[0] * plan.num_padding]
         columns = plan.columns.tolist()
         groups = _group(columns, fetched[own], plan.num_padding)
-        encoded.append(Encoded(columns, passes[own].tolist(), rows[own].tolist(), fetched[own], sizes, groups))
+        encoded.append(Encoded(columns, passes[own], rows[own], fetched[own], sizes, groups))
     return encoded
 
 
@@ -94,31 +149,19 @@ def fetch_alone(setup: Setup, element: Element, attempt: int = 0) -> Found:
     if attempt:
         at = setup.feeds[element.dataset].order.at([element.position], attempt)
         element = element._replace(shard=int(at.shard[0]), row=int(at.row[0]))
-    pass_, shard, row = np.array(element[2:]).reshape(3, 1)
-    passes, rows, (fetched,) = _fetch_of(setup, element.dataset, pass_, shard, row)
-    return Found(element, int(passes[0]), int(rows[0]), fetched)
+    plan = Plan(np.array(element).reshape(-1, 1), 0, element.dataset, RunPosition(0, ()))
+    (encoded,) = fetch(setup, seek(setup, [plan]))
+    return Found(element, encoded.passes[0], encoded.rows[0], encoded.fetched[0])
 
 
-def _fetch_of(
-    setup: Setup, dataset: int, pass_: Int64, shard: Int64, row: Int64
-) -> tuple[Int64, Int64, list[Fetched | SampleError | None]]:
-    """(passes to draw with, rows inside the whole shards, what was fetched) of planned elements of one dataset."""
-    feed = setup.feeds[dataset]
-    passes, rows = feed.unrepeat(pass_, shard, row)
-    due = np.arange(len(rows))
-    if setup.ledger.knows_any:
-        names, inside = feed.reader.index.shards.names, zip(shard.tolist(), rows.tolist(), strict=True)
-        due = np.flatnonzero([setup.ledger.known(feed.name, names[one], at) is None for one, at in inside])
+@contextmanager
+def _naming(feed: Feed, count: int) -> Iterator[None]:
+    """Note at an error what the loader was at."""
     try:
-        with setup.stats.time("read", len(due)):
-            came = feed.reader.fetch(shard[due], rows[due])
+        yield
     except Exception as error:
-        error.add_note(f"while the loader was at read of {len(due)} elements of {feed.name}")
+        error.add_note(f"while the loader was at read of {count} elements of {feed.name}")
         raise
-    fetched: list[Fetched | SampleError | None] = [None] * len(rows)
-    for at, one in zip(due.tolist(), came, strict=True):
-        fetched[at] = one
-    return passes, rows, fetched
 
 
 def _group(

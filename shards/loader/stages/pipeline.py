@@ -34,7 +34,7 @@ from shards.loader.setup import Setup
 from shards.loader.stages.batch import PADDING, Batch, Slot, Unfilled
 from shards.loader.stages.collate import collate
 from shards.loader.stages.decode import LastClip, decode
-from shards.loader.stages.fetch import Found, all_near, fetch
+from shards.loader.stages.fetch import Found, Sought, fetch, seek
 from shards.loader.stages.filler import Filler
 from shards.loader.stages.pool import Pool
 from shards.loader.stages.slots import Slots
@@ -98,22 +98,36 @@ class _Stages:
         wanted = [batch for batch in batches if not batch.abandoned]
         if not wanted:
             return
-        if len(wanted) > 1 and not all_near(self._setup, [batch.plan for batch in wanted]):
-            for batch in wanted:  # so that none waits for the bytes of later ones
-                self._fetching.submit(self.fetch, [batch])
+        try:
+            sought = seek(self._setup, [batch.plan for batch in wanted])
+        except BaseException as error:
+            self._failed(wanted, error)
+            return
+        if sought.is_near or len(wanted) == 1:
+            self._read(wanted, sought)
+            return
+        for number, batch in enumerate(wanted):  # so that none waits for the bytes of later ones
+            self._fetching.submit(self._read, [batch], sought.alone(number))
+
+    def _read(self, batches: Sequence[Underway], sought: Sought) -> None:
+        if all(batch.abandoned for batch in batches):
             return
         try:
-            found = fetch(self._setup, [batch.plan for batch in wanted])
+            found = fetch(self._setup, sought)
         except BaseException as error:
-            if len(wanted) == 1:
-                wanted[0].answer.fail(error)
-                return
-            for batch in wanted:  # an error has to come out with the batch that it belongs to
-                self.fetch([batch])
+            self._failed(batches, error)
             return
-        for batch, encoded in zip(wanted, found, strict=True):
+        for batch, encoded in zip(batches, found, strict=True):
             batch.encoded = encoded
             self.go_on(batch)
+
+    def _failed(self, batches: Sequence[Underway], error: BaseException) -> None:
+        """An error has to come out with the batch that it belongs to: of several each is fetched alone."""
+        if len(batches) == 1:
+            batches[0].answer.fail(error)
+            return
+        for batch in batches:
+            self.fetch([batch])
 
     def go_on(self, batch: Underway) -> None:
         """Let the decoding threads take a batch that is both fetched and wanted."""
