@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from itertools import pairwise
 from pathlib import Path
 from typing import Literal
 
@@ -40,3 +41,14 @@ def test_many_at_once_are_what_single_reads_give(
             assert fetched.json is not None
             assert json.loads(bytes(fetched.json))["records"][sample.record_index] == sample.record
     assert together.fetch([], []) == []
+
+
+def test_what_was_found_of_many_is_read_in_parts_as_well(folder: Path) -> None:
+    flip(folder, "s0003", "mp4")
+    whole, in_parts = (Reader("toy", str(folder)) for _ in range(2))
+    addresses = [(shard, row) for shard, count in enumerate(whole.counts) for row in range(count)]
+    drawn = np.random.default_rng(0).permutation(addresses).T
+    found = in_parts.find(*drawn)
+    cuts = [0, 1, 1, 7, 12, len(addresses)]
+    read = [one for start, stop in pairwise(cuts) for one in in_parts.take(found.part(start, stop))]
+    assert len(read) == len(addresses) and list(map(str, read)) == list(map(str, whole.fetch(*drawn)))
