@@ -42,6 +42,8 @@ LATENCY_S, BYTES_PER_S, PART_BYTES = 0.05, 50e6, 8 << 20
 SHARDS, PER_SHARD, MEDIA_BYTES = 32, 1472, 20_000
 CACHE_BYTES = 8 * 10**9
 OURS = "ours, defaults"
+FEW = Case("ours", special={"cache": {"connections": 4}}, label="ours, special: 4 connections")
+"""Where the link is slower than two cores, not the loader."""
 SHOWN = (
     *(
         "pass_s",
@@ -78,7 +80,7 @@ def main() -> None:
                 at_once = int(ask_one(Case("ours"))["at_once"])
                 counts = {"webdataset": sorted({4, at_once}), "litdata": [2] if chosen.quick else [0, 1, 2, 4]}
                 counts["mosaic"] = [] if chosen.quick or times > 1 else [1, 2, 4]
-                cases = [Case("ours"), *(Case(s, count) for s in systems for count in counts[s])]
+                cases = [Case("ours"), FEW, *(Case(s, count) for s in systems for count in counts[s])]
                 asked = {case.name: partial(ask_one, case) for case in cases}
                 ratios = {OURS: ("pass_s", lambda _: True)}
                 save_json(chosen.json, beside(f"link {times} GB batch {batch}", asked, chosen.rounds, ratios, SHOWN))

@@ -1,5 +1,6 @@
 """This project's Loader as README.md and docs/streaming.md say: blend and batch size, for a bucket cache folder and
-limit, and a task's encode. `special` holds more settings, for cases that are named so; its "clip" those of the clip."""
+limit, and a task's encode. `special` holds more settings, for cases that are named so; its "clip" are settings of the
+clip, its "cache" more of the cache."""
 
 from __future__ import annotations
 
@@ -33,7 +34,7 @@ def batches(question: Question) -> Iterator[Batch]:
     clip = ClipConfig(num_frames=1, size=question.size or 1, **special.pop("clip", {}))
     settings: dict[str, Any] = {"blend": [{"name": "bench", "path": question.url}], "batch_size": question.batch}
     if question.cache:
-        settings["cache"] = {"folder": question.cache, "limit": question.cache_bytes}
+        settings["cache"] = {"folder": question.cache, "limit": question.cache_bytes, **special.pop("cache", {})}
     length = np.zeros(1, np.int64)
 
     def encode(sample: Sample, rng: RngFactory) -> EncodedClip:

@@ -37,7 +37,7 @@ class Downloads:
     def __init__(
         self,
         cache: ShardCache,
-        connections: int = 4,
+        connections: int = 8,
         part_bytes: int = _PART_BYTES,
         patience: float = 300.0,
         grace: float = 1.0,

@@ -85,7 +85,7 @@ class CacheConfig(Frozen):
     """Size limit of all files in it together, in bytes or as in "500GB"."""
     shared: Literal["group"] | None = None
     """Who uses it: one user (the folder is 0700), or "group": all users of the folder's group (2775, files 0664)."""
-    connections: int = Field(default=4, ge=1, le=64)
+    connections: int = Field(default=8, ge=1, le=64)
     """Requests of this rank for whole shards at the same time."""
     part_bytes: ByteSize = Field(default=ByteSize(8 << 20), ge=1 << 20)
     """The least that one request for a shard asks for, and an eighth of the most."""
