@@ -16,7 +16,14 @@ from shards.cache.shard_cache import ShardCache
 from shards.media.facts import MediaFacts
 from tests.shards.far_folder import FarFolder, download_threads_ended, write_shards
 
-_CONTAINERS = {"libx264": "mp4", "mpeg4": "mp4", "libvpx-vp9": "webm", "libvpx": "webm", "mjpeg": "avi"}
+_CONTAINERS = {
+    "libx264": "mp4",
+    "libx265": "mp4",
+    "mpeg4": "mp4",
+    "libvpx-vp9": "webm",
+    "libvpx": "webm",
+    "mjpeg": "avi",
+}
 NUMBER_BITS = 8
 REPOSITORY = Path(__file__).resolve().parents[2]
 

@@ -77,7 +77,7 @@ class Dali:
     def _video(self, data: bytes, plan: ClipPlan) -> Frames:
         video = remux(data, plan.frames, self._device is not None)
         with self._pipeline("video") as pipeline:
-            output = pipeline.run_video(video.data, video.frames, video.colour, plan)
+            output = pipeline.run_video(video.data, video.frames, video.colour, video.window, plan)
         return self._taken(output, plan.shape)
 
     def _image(self, data: bytes, plan: ClipPlan) -> Frames:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from shards.decode.dali.bits import Bits
+
 
 def _vp8_sizes(frame: bytes) -> list[tuple[int, int]]:
     """RFC 6386 section 9.1: key frames say their size."""
@@ -48,22 +50,9 @@ def _vp9_frames(packet: bytes) -> list[tuple[int, int]]:
     return frames
 
 
-class _Bits:
-    """Bits of a header, the first of a byte is its highest."""
-
-    def __init__(self, data: bytes) -> None:
-        self._value, self._left = int.from_bytes(data, "big"), 8 * len(data)
-
-    def read(self, count: int) -> int:
-        self._left -= count
-        if self._left < 0:
-            raise ValueError("the header is cut off")
-        return self._value >> self._left & (1 << count) - 1
-
-
 def _vp9_size(frame: bytes) -> tuple[int, int] | None:
     """(width, height) if the frame's header says them: VP9 bitstream specification, 6.2."""
-    bits = _Bits(frame)
+    bits = Bits(frame)
     if bits.read(2) != 2:
         raise ValueError("not a VP9 frame")
     profile = bits.read(1) | bits.read(1) << 1
@@ -91,7 +80,7 @@ def _vp9_size(frame: bytes) -> tuple[int, int] | None:
     return bits.read(16) + 1, bits.read(16) + 1
 
 
-def _vp9_colours(bits: _Bits, profile: int) -> None:
+def _vp9_colours(bits: Bits, profile: int) -> None:
     """Read past the sync code and the colour configuration."""
     bits.read(24)
     if profile >= 2:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from shards.decode.dali.coded_size import Window
 from shards.decode.decoder import Unsuitable
 from shards.media.clip_plan import ClipPlan
 
@@ -24,12 +25,22 @@ class ClipPipeline:
         """kind: "video" or "image". device: number of a CUDA device, None for the CPU operators."""
         self._pipeline = _build(kind, device)
 
-    def run_video(self, data: bytes, frames: tuple[int, ...], colour: tuple[float, float], plan: ClipPlan) -> Any:
-        """Decode the frames under these numbers in a remuxed video; colour: shares of red and blue in luma.
+    def run_video(
+        self, data: bytes, frames: tuple[int, ...], colour: tuple[float, float], window: Window, plan: ClipPlan
+    ) -> Any:
+        """Decode the frames under these numbers in a remuxed video; colour: shares of red and blue in luma; window:
+        what is shown of the frames, which the plan is about.
 
         Returns DALI's tensor of the clip. Raises Unsuitable; then the pipeline cannot be used any longer.
         """
-        return self._run(data, plan, frames=np.array(frames, np.int32), colour=_colour_matrix(*colour))
+        return self._run(
+            data,
+            plan,
+            frames=np.array(frames, np.int32),
+            colour=_colour_matrix(*colour),
+            shown_from=np.array((window.top, window.left), np.int32),
+            shown=np.array((window.height, window.width), np.int32),
+        )
 
     def run_picture(self, data: bytes, plan: ClipPlan) -> Any:
         """Decode a picture. Returns DALI's tensor of it. Raises Unsuitable; then the pipeline is of no more use."""
@@ -68,6 +79,9 @@ def _build(kind: str, device: int | None) -> Pipeline:
             frames = argument("frames", types.INT32, 1)
             # pad_mode: a frame that is not there is an error, not a black one.
             output = fn.decoders.video(encoded, device=decoder, frames=frames, pad_mode="none", affine=False)
+            # Before anything is scaled, which would mix in what lies beside.
+            where, size = argument("shown_from", types.INT32, 1), argument("shown", types.INT32, 1)
+            output = fn.slice(output, where, size, axis_names="HW", normalized_anchor=False, normalized_shape=False)
         else:
             output = fn.decoders.image(
                 encoded, device=decoder, output_type=types.RGB, jpeg_fancy_upsampling=True, affine=False

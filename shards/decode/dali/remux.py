@@ -5,7 +5,8 @@ packets that never become a frame, knows no rotation and no second video stream,
 frame of an open GOP. So the packets are demuxed here, checked, and put into a Matroska file in memory whose time stamps
 are the frame numbers; no picture but the first is decoded. 1 to 3 ms for a clip of 300 frames.
 Promises: a remuxed video has the frames that linear decoding on the CPU gives, under the same numbers, as far as its
-packets tell; all have one size, the container's. Every other one is Unsuitable; the CPU decoder decides what it is.
+packets tell; all have one size, the container's, which is also the size that H.264 and HEVC are coded with
+(coded_size.py): what is shown of it is the window. Every other one is Unsuitable; the CPU decoder decides what it is.
 Not seen here: AV1 frames whose size differs from their sequence's (frame_size_override), and damage inside packets. A
 decoder that hides it (NVDEC does) shows damaged frames; the checksums of the index are there for that.
 """
@@ -18,6 +19,8 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, NamedTuple
 
 from shards.base.errors import MediaError
+from shards.decode.dali.coded_size import Window, shown_window
+from shards.decode.dali.matroska import with_size
 from shards.decode.dali.stream_headers import check_one_size
 from shards.decode.decoder import Unsuitable
 from shards.media.rotation import Orientation
@@ -33,6 +36,7 @@ _CPU_CODECS = ("vp8", "vp9", "mjpeg")
 GPU_CODECS = ("h264", "hevc", "vp8", "vp9", "av1", "mpeg4", "mjpeg")
 """Codecs that DALI 2.4 decodes (the docstring of fn.decoders.video; docs/facts/environment.md section 2)."""
 
+_NO_CROP = "crop_left=0:crop_right=0:crop_top=0:crop_bottom=0"
 _TICKS = 40
 """Milliseconds between frames: the unit of Matroska."""
 _SPREAD = 16
@@ -42,7 +46,7 @@ _COLOURS = {**dict.fromkeys(_BT601, (0.299, 0.114)), 1: (0.2126, 0.0722), 9: (0.
 """Shares of red and blue in luma, by the number of the colour space; 2, unspecified, is taken for BT.601 by FFmpeg."""
 
 
-class _Remuxed(NamedTuple):
+class Remuxed(NamedTuple):
     """A video as DALI is given it."""
 
     data: bytes
@@ -50,9 +54,11 @@ class _Remuxed(NamedTuple):
     """The numbers under which it finds the planned frames."""
     colour: tuple[float, float]
     """Shares of red and blue in luma; DALI knows those of BT.601 only."""
+    window: Window
+    """What is to be cut out of the frames that DALI gives."""
 
 
-def remux(media: bytes, planned: Sequence[int], gpu: bool) -> _Remuxed:
+def remux(media: bytes, planned: Sequence[int], gpu: bool) -> Remuxed:
     """Check a video and write it anew for DALI on a GPU or on the CPU. Raises Unsuitable."""
     try:
         with open_video(media) as (container, stream):
@@ -64,7 +70,13 @@ def remux(media: bytes, planned: Sequence[int], gpu: bool) -> _Remuxed:
             size = _check_first(first, gpu)
             packets = check_one_size(packets, codec, stream, size)
             packets, ranks, frames = _number(packets, codec, float(stream.time_base or 0), first, planned)
-            return _Remuxed(_write(packets, ranks, stream, size), frames, _COLOURS[int(first.colorspace)])
+            window = _window(codec, stream, size)
+            if gpu and (window.coded[0] % 2 or window.coded[1] % 2):
+                raise Unsuitable("odd size", f"{size[0]}x{size[1]}")  # its colours would come from a wrong line
+            data = _write(packets, ranks, stream, size, codec if window.coded != size else None)
+            if window.coded != size:
+                data = with_size(data, window.coded)
+            return Remuxed(data, frames, _COLOURS[int(first.colorspace)], window)
     except MediaError as error:
         raise Unsuitable("damaged", str(error)) from error
 
@@ -100,9 +112,24 @@ def _check_first(first: VideoFrame, gpu: bool) -> tuple[int, int]:
         raise Unsuitable("colour space", str(first.colorspace))
     if gpu and first.format.name not in ("yuv420p", "yuvj420p"):
         raise Unsuitable("pixel format", first.format.name)
-    if gpu and (size[0] % 2 or size[1] % 2):
-        raise Unsuitable("odd size", f"{size[0]}x{size[1]}")  # its colours would come from a wrong line
     return size
+
+
+def _window(codec: str, stream: VideoStream, size: tuple[int, int]) -> Window:
+    """The window of the coded pictures that is shown. The other codecs say only what is shown."""
+    if codec not in ("h264", "hevc"):
+        return Window(size, 0, 0, *size)
+    try:
+        window = shown_window(codec, stream.codec_context.extradata or b"")
+    except ValueError as error:
+        raise Unsuitable("damaged", str(error)) from error
+    if not (window.left or window.top) and all(
+        0 <= said - shown < 16 for said, shown in zip(window[3:], size, strict=True)
+    ):
+        return Window(window.coded, 0, 0, *size)  # FFmpeg shows what the container says, if it is a little less
+    if (window.width, window.height) != size:
+        raise Unsuitable("size", f"the headers say {window.width}x{window.height}, the first frame is {size}")
+    return window
 
 
 def _number(
@@ -145,16 +172,26 @@ def _ranks(times: Sequence[int | None]) -> list[int]:
     return ranks
 
 
-def _write(packets: list[Packet], ranks: list[int], stream: VideoStream, size: tuple[int, int]) -> bytes:
+def _write(
+    packets: list[Packet], ranks: list[int], stream: VideoStream, size: tuple[int, int], uncut: str | None
+) -> bytes:
+    """The file. uncut: the codec, where its headers are to say that the whole coded picture is shown."""
     import av
-    from av import FFmpegError
+    from av import BitStreamFilterContext, FFmpegError
 
     buffer = io.BytesIO()
     try:
-        with av.open(buffer, "w", format="matroska") as out:
+        # Without checksums of its parts, because the size may be changed afterwards.
+        with av.open(buffer, "w", format="matroska", options={"write_crc32": "0"}) as out:
             copy = out.add_stream_from_template(stream, opaque=True)
             if (copy.width, copy.height) != size:
                 raise Unsuitable("size", f"the container says {copy.width}x{copy.height}, the first frame is {size}")
+            if uncut is not None:
+                whole = BitStreamFilterContext(f"{uncut}_metadata={_NO_CROP}", copy, copy)
+                # What it writes has start codes, so the others must have them as well.
+                has_lengths = (stream.codec_context.extradata or b"")[:1] == b"\1"
+                plain = BitStreamFilterContext(f"{uncut}_mp4toannexb" if has_lengths else "null", stream)
+                packets = [(whole if one.is_keyframe else plain).filter(one)[0] for one in packets]
             copy.time_base = Fraction(1, 1000)
             for place, (packet, rank) in enumerate(zip(packets, ranks, strict=True)):
                 packet.stream = copy

@@ -1,17 +1,36 @@
-"""The pipelines of DALI let go of the interpreter's lock."""
+"""The pipelines of DALI: what they show of a frame, and that they let go of the interpreter's lock."""
 
 from __future__ import annotations
 
 import sys
 import threading
 
+import numpy as np
 import pytest
 
 pytest.importorskip("nvidia.dali", reason="NVIDIA DALI is not installed (extra dali)")
 
+from shards.decode.dali.coded_size import Window
 from shards.decode.dali.pipeline import ClipPipeline
 from shards.media.clip_plan import ClipPlan
 from tests.shards.decode.twins import MEDIA
+
+
+def test_of_a_frame_the_window_is_shown_and_nothing_beside_it() -> None:
+    """Bit for bit, also where it is scaled: nothing beside the window is mixed in."""
+    data = next(path for path in MEDIA if path.name == "bbb_burrow.webm").read_bytes()
+    pipeline, native = ClipPipeline("video", None), ClipPlan((3,), (360, 640), (0, 0, 360, 640))
+    window = Window((640, 360), 80, 48, 128, 96)
+
+    def run(window: Window, plan: ClipPlan) -> np.ndarray:
+        return np.from_dlpack(pipeline.run_video(data, plan.frames, (0.299, 0.114), window, plan)).copy()
+
+    whole = run(Window((640, 360), 0, 0, 640, 360), native)
+    cut = run(window, ClipPlan((3,), (96, 128), (0, 0, 96, 128)))
+    assert np.array_equal(cut, whole[:, 48 : 48 + 96, 80 : 80 + 128])
+    larger = run(window, ClipPlan((3,), (192, 256), (0, 0, 192, 256)))
+    edges = larger[:, :2].astype(int) - cut[:, :1].repeat(2, 1).repeat(2, 2)
+    assert np.abs(edges).mean() < 4 and larger.shape == (1, 192, 256, 3)
 
 
 def test_the_interpreter_is_free_while_dali_runs() -> None:
@@ -33,7 +52,7 @@ def test_the_interpreter_is_free_while_dali_runs() -> None:
     other.start()
     try:
         before = turns
-        pipeline.run_video(data, plan.frames, (0.299, 0.114), plan)
+        pipeline.run_video(data, plan.frames, (0.299, 0.114), Window((640, 360), 0, 0, 640, 360), plan)
         during = turns - before
     finally:
         done.set()

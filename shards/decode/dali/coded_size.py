@@ -1,0 +1,144 @@
+"""The size that H.264 and HEVC streams are coded with, and the window of it that is shown.
+
+NVDEC decodes whole blocks, and DALI 2.4 keeps its decoders by the coded size but compares the shown one: a video whose
+two sizes differ never finds a decoder again (50 ms each), and may be given one that was made for another height, which
+reads colours from wrong lines. So remux.py hides the window from DALI, which then shows the whole coded picture, and
+pipeline.py cuts the window out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from shards.decode.dali.bits import Bits
+
+_HIGH_PROFILES = (44, 83, 86, 100, 110, 118, 122, 128, 134, 135, 138, 139, 244)
+"""Profiles of H.264 whose headers say how colours are sampled (ITU-T H.264, 7.3.2.1.1)."""
+_PARAMETER_SET = {"h264": (0x1F, 0, 7), "hevc": (0x3F, 1, 33)}
+"""Mask and shift that give the type of a unit from its first byte, and the type of a sequence parameter set."""
+
+
+class Window(NamedTuple):
+    """What is shown of a coded picture, in pixels."""
+
+    coded: tuple[int, int]
+    """(width, height) of the whole picture."""
+    left: int
+    top: int
+    width: int
+    height: int
+
+
+def shown_window(codec: str, extradata: bytes) -> Window:
+    """The window of an H.264 or HEVC stream, from its headers as a container has them: avcC, hvcC, or start codes.
+
+    Raises ValueError where they cannot be understood or do not agree.
+    """
+    read = {"h264": _h264_window, "hevc": _hevc_window}[codec]
+    try:
+        found = {read(Bits(unit.replace(b"\0\0\3", b"\0\0"))) for unit in _parameter_sets(codec, extradata)}
+    except IndexError as error:
+        raise ValueError("a header is cut off") from error
+    if len(found) != 1:
+        raise ValueError(f"the headers say {len(found)} sizes")
+    (window,) = found
+    if min(window.left, window.top) < 0 or min(window.width, window.height) < 1:
+        raise ValueError(f"nothing is shown of {window.coded}")
+    return window
+
+
+def _parameter_sets(codec: str, extradata: bytes) -> Iterator[bytes]:
+    mask, shift, kind = _PARAMETER_SET[codec]
+    for unit in _units(codec, extradata):
+        if unit and unit[0] >> shift & mask == kind:
+            yield unit
+
+
+def _units(codec: str, extradata: bytes) -> Iterator[bytes]:
+    if extradata[:1] != b"\1":
+        yield from (unit.rstrip(b"\0") for unit in extradata.split(b"\0\0\1")[1:])
+        return
+    at = 5 if codec == "h264" else 23
+    groups = 1 if codec == "h264" else extradata[22]
+    for _ in range(groups):  # avcC: its first group, the sequence parameter sets
+        if codec == "h264":
+            count = extradata[at] & 0x1F
+            at += 1
+        else:
+            count = int.from_bytes(extradata[at + 1 : at + 3], "big")
+            at += 3
+        for _ in range(count):
+            length = int.from_bytes(extradata[at : at + 2], "big")
+            yield extradata[at + 2 : at + 2 + length]
+            at += 2 + length
+
+
+def _h264_window(bits: Bits) -> Window:
+    """ITU-T H.264, 7.3.2.1.1 and table 6-1."""
+    bits.read(8)
+    profile, _ = bits.read(8), bits.read(16)
+    bits.golomb()
+    chroma = 1
+    if profile in _HIGH_PROFILES:
+        chroma = bits.golomb()
+        if chroma == 3:
+            bits.read(1)
+        bits.golomb()
+        bits.golomb()
+        bits.read(1)
+        if bits.read(1):
+            for number in range(8 if chroma != 3 else 12):
+                if bits.read(1):
+                    _skip_scaling_list(bits, 16 if number < 6 else 64)
+    bits.golomb()
+    order = bits.golomb()
+    if order == 0:
+        bits.golomb()
+    elif order == 1:
+        bits.read(1)
+        bits.signed_golomb()
+        bits.signed_golomb()
+        for _ in range(bits.golomb()):
+            bits.signed_golomb()
+    bits.golomb()
+    bits.read(1)
+    columns, rows, frames_only = bits.golomb() + 1, bits.golomb() + 1, bits.read(1)
+    if not frames_only:
+        bits.read(1)
+    bits.read(1)
+    fields = 2 - frames_only
+    return _cut(bits, (16 * columns, 16 * rows * fields), chroma, fields)
+
+
+def _skip_scaling_list(bits: Bits, size: int) -> None:
+    last = following = 8
+    for _ in range(size):
+        if following:
+            following = (last + bits.signed_golomb()) % 256
+        last = following or last
+
+
+def _hevc_window(bits: Bits) -> Window:
+    """ITU-T H.265, 7.3.2.2.1 and 7.3.3."""
+    bits.read(16 + 4)
+    layers = bits.read(3)
+    bits.read(1 + 88 + 8)
+    present = [(bits.read(1), bits.read(1)) for _ in range(layers)]
+    if layers:
+        bits.read(2 * (8 - layers))
+    for has_profile, has_level in present:
+        bits.read(88 * has_profile + 8 * has_level)
+    bits.golomb()
+    chroma = bits.golomb()
+    if chroma == 3:
+        bits.read(1)
+    return _cut(bits, (bits.golomb(), bits.golomb()), chroma, 1)
+
+
+def _cut(bits: Bits, coded: tuple[int, int], chroma: int, fields: int) -> Window:
+    """The window behind the flag that says whether there is one; its numbers count samples of colour."""
+    across, down = (2 if chroma in (1, 2) else 1), (2 if chroma == 1 else 1) * fields
+    left, right, top, bottom = (bits.golomb() for _ in range(4)) if bits.read(1) else (0, 0, 0, 0)
+    width, height = coded[0] - across * (left + right), coded[1] - down * (top + bottom)
+    return Window(coded, across * left, down * top, width, height)
