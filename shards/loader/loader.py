@@ -213,7 +213,8 @@ class Loader:
         if self._continued is not before:
             self._pipeline.begin(before.place)
         self._continued = None
-        for pool in (self._pools.fetching, self._pools.decoding, self._pools.alone):
+        # At the end of the process they are stopped from the last one on: all work looks at that of decoding.
+        for pool in (self._pools.fetching, self._pools.alone, self._pools.decoding):
             pool.start()
         self.stats.found(*self._pipeline.queue())
         with self.stats.waiting():

@@ -110,6 +110,7 @@ ending, join = threading.Event(), threading.Thread.join
 def told(self, timeout=None):
     ending.set()  # what has begun may end, now that its end is waited for and nothing more may begin
     join(self, timeout)
+    threading.Event().wait(0.05)  # time for whoever goes on although it should not
 threading.Thread.join = told
 """
 
@@ -125,10 +126,12 @@ threading.Thread.join = told
         ("raise KeyboardInterrupt", -signal.SIGINT, "KeyboardInterrupt"),
     ],
 )
+@pytest.mark.parametrize("pace", ["", "time.sleep(0.001); "], ids=["one thread decodes", "both decode"])
 def test_a_process_ends_at_once_and_leaves_nothing(
-    singles: Path, tmp_path: Path, ending: str, code: int, error: str
+    singles: Path, tmp_path: Path, ending: str, code: int, error: str, pace: str
 ) -> None:
     program = HELD + PROGRAM.replace("time.sleep(0.01)", "ending.wait()") + ending
+    program = program.replace("encoded.append", f"{pace}encoded.append")
     with started(singles, tmp_path, program) as run:
         out, errors = run.process.communicate(timeout=250)
         assert run.process.returncode == code and error in errors
