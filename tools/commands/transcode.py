@@ -22,7 +22,7 @@ Profiles:
   h264_256        short side 256, H.264, a key frame every 8 frames (the default; for GPUs and CPUs)
   h264_256_tenth  the same with every tenth frame only
   hevc_256        HEVC: smaller, slower on a CPU
-  av1_256         AV1: smaller, for GPUs from Ampere on
+  av1_256         AV1: smaller; not for Turing, A100, H100
   frames_8        8 JPEG pictures of each video, evenly spread (frames_16: 16)
 
 \b

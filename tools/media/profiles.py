@@ -23,7 +23,7 @@ class VideoProfile(Frozen):
     short_side: int = Field(default=256, ge=16, le=4096)
     """Pixels of the short side of frames; a smaller video keeps its own."""
     codec: Literal["h264", "hevc", "av1"] = "h264"
-    """All of them are decoded by NVDEC (AV1: from Ampere on)."""
+    """NVDEC decodes them, but for AV1 on Turing, A100, H100 and H200."""
     quality: int | None = Field(default=None, ge=0, le=63)
     """Constant rate factor, 0 (best) to 51, AV1 to 63; None: 23 for H.264, 26 for HEVC, 35 for AV1."""
     gop: int = Field(default=8, ge=1, le=600)

@@ -18,6 +18,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -26,6 +27,7 @@ from shards.base.errors import MediaError
 from shards.base.printing import logger
 from shards.decode.augment import apply_ops
 from shards.decode.cpu import decode as decode_on_cpu
+from shards.decode.dali.nvdec import limits_of
 from shards.decode.dali.pictures import check_picture
 from shards.decode.dali.pipeline import ClipPipeline
 from shards.decode.dali.remux import remux
@@ -47,6 +49,7 @@ class Dali:
     def __init__(self, device: int | None, count: Count) -> None:
         """device: number of a CUDA device, None for the CPU operators."""
         self._device, self._count = device, count
+        self._limits = None if device is None else partial(limits_of, device)
         self._local = threading.local()
         self._told: Counter[str] = Counter()
 
@@ -75,7 +78,7 @@ class Dali:
         return frames if len(frames) == len(plan.frames) else _repeat(frames, len(plan.frames))
 
     def _video(self, data: bytes, plan: ClipPlan) -> Frames:
-        video = remux(data, plan.frames, self._device is not None)
+        video = remux(data, plan.frames, self._device is not None, self._limits)
         with self._pipeline("video") as pipeline:
             output = pipeline.run_video(video.data, video.frames, video.colour, video.window, plan)
         return self._taken(output, plan.shape)

@@ -14,13 +14,14 @@ decoder that hides it (NVDEC does) shows damaged frames; the checksums of the in
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from fractions import Fraction
 from typing import TYPE_CHECKING, NamedTuple
 
 from shards.base.errors import MediaError
 from shards.decode.dali.coded_size import Window, shown_window
 from shards.decode.dali.matroska import with_size
+from shards.decode.dali.nvdec import Limits
 from shards.decode.dali.stream_headers import check_one_size
 from shards.decode.decoder import Unsuitable
 from shards.media.rotation import Orientation
@@ -58,19 +59,29 @@ class Remuxed(NamedTuple):
     """What is to be cut out of the frames that DALI gives."""
 
 
-def remux(media: bytes, planned: Sequence[int], gpu: bool) -> Remuxed:
-    """Check a video and write it anew for DALI on a GPU or on the CPU. Raises Unsuitable."""
+def remux(
+    media: bytes, planned: Sequence[int], gpu: bool, limits: Callable[[str], Limits | None] | None = None
+) -> Remuxed:
+    """Check a video and write it anew for DALI on a GPU or on the CPU. Raises Unsuitable.
+
+    limits: gives what the GPU takes of a codec, None where it has no decoder for it.
+    """
     try:
         with open_video(media) as (container, stream):
             codec = stream.codec_context.codec.canonical_name
             known = GPU_CODECS if gpu else _CPU_CODECS
             if codec not in known:
                 raise Unsuitable("codec", codec)
+            taken = None if limits is None else limits(codec)
+            if limits is not None and taken is None:
+                raise Unsuitable("codec", f"{codec}, for which this GPU has no decoder")
             packets, first = _collect(demux(container, stream), stream)
             size = _check_first(first, gpu)
             packets = check_one_size(packets, codec, stream, size)
             packets, ranks, frames = _number(packets, codec, float(stream.time_base or 0), first, planned)
             window = _window(codec, stream, size)
+            if taken is not None and (why := taken.why_not(window.coded)) is not None:
+                raise Unsuitable("limits", f"{codec}: {why}")
             if gpu and (window.coded[0] % 2 or window.coded[1] % 2):
                 raise Unsuitable("odd size", f"{size[0]}x{size[1]}")  # its colours would come from a wrong line
             data = _write(packets, ranks, stream, size, codec if window.coded != size else None)
