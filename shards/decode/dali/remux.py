@@ -86,7 +86,7 @@ def remux(
                 raise Unsuitable("odd size", f"{size[0]}x{size[1]}")  # its colours would come from a wrong line
             data = _write(packets, ranks, stream, size, codec if window.coded != size else None)
             if window.coded != size:
-                data = with_size(data, window.coded)
+                data = _with_size(data, window.coded)
             return Remuxed(data, frames, _COLOURS[int(first.colorspace)], window)
     except MediaError as error:
         raise Unsuitable("damaged", str(error)) from error
@@ -141,6 +141,13 @@ def _window(codec: str, stream: VideoStream, size: tuple[int, int]) -> Window:
     if (window.width, window.height) != size:
         raise Unsuitable("size", f"the headers say {window.width}x{window.height}, the first frame is {size}")
     return window
+
+
+def _with_size(data: bytes, coded: tuple[int, int]) -> bytes:
+    try:
+        return with_size(data, coded)
+    except ValueError as error:
+        raise Unsuitable("size", str(error)) from error
 
 
 def _number(

@@ -165,6 +165,15 @@ def test_odd_sizes_are_turned_away_on_a_gpu_only(make_clip: Callable[..., bytes]
     assert remux(data, (0,), False).frames == (0,)
 
 
+@pytest.mark.parametrize("codec", ["libx264", "libx265"])
+@pytest.mark.parametrize("size", [(250, 250), (242, 254), (360, 250), (250, 640), (16, 50), (270, 484)])
+def test_every_even_size_is_given_as_it_is_coded(
+    make_clip: Callable[..., bytes], size: tuple[int, int], codec: str
+) -> None:
+    data = make_clip(4, size, codec)
+    check(data, probe(data, "clip.mp4"), (0, 3), remux(data, (0, 3), True))
+
+
 def test_a_frame_behind_the_end_is_not_asked_for(make_clip: Callable[..., bytes]) -> None:
     data = make_clip(40, codec="libvpx-vp9")
     with pytest.raises(Unsuitable, match="short: frame 40 of 40"):
