@@ -4,12 +4,13 @@
     PYTHONPATH=. python3 benchmarks/gpu_check.py [--out FOLDER] [--minutes 8]
     PYTHONPATH=. python benchmarks/gpu_check.py --without-gpu     a rehearsal on DALI's CPU operators
 
-Needs torch, numpy and the wheels that gpu_wheels.py packs, no network and no pytest (docs/gpu.md says how to carry
-them). First of all it says whether the driver has a video decoder (libnvcuvid). Then, each told as it
+Needs torch, numpy and the wheels that gpu_wheels.py packs, no network and no pytest (CONTRIBUTING.md says how to
+carry them). First of all it says whether the driver has a video decoder (libnvcuvid). Then, each told as it
 ends:
 
 parity       the samples, CPU decoder against GPU, every codec within the tolerances of tests/shards/decode/twins.py
 numbers      the frames that were asked for, in streams with B-frames, open GOPs, hidden frames, short GOPs
+sizes        videos one after the other that are coded alike and shown otherwise, which trap DALI's cache of decoders
 odd          what a GPU must not be given, and cut, torn and lying files: the CPU decoder's frames or its error, on the
              GPU, counted by reason; and that the GPU still works afterwards
 threads      seven threads give what one gives, 40 times each
@@ -34,7 +35,7 @@ import bench_gpu
 from gpu.check import Check, Found
 from gpu.machine import machine
 from gpu.odd import odd
-from gpu.parity import numbers, parity
+from gpu.parity import numbers, parity, sizes
 from gpu.running import memory, quarantine, threads
 
 
@@ -64,7 +65,7 @@ def main() -> None:
     parts: dict[str, Callable[[], Found]] = {
         **{
             part.__name__: (lambda part=part: part(check))
-            for part in (parity, numbers, odd, threads, quarantine, memory)
+            for part in (parity, numbers, sizes, odd, threads, quarantine, memory)
         },
         "speed": lambda: speed(check, max(1.0, min(8.0, left() / len(bench_gpu.cases_of(1, gpu)) - 9))),
     }

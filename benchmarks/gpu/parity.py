@@ -9,8 +9,10 @@ from gpu.check import Check, Found
 
 from shards.decode.cpu import decode as cpu
 from shards.media.clip_plan import ClipPlan
-from tests.shards.decode.twins import MEDIA, TOLERANCE, compare, is_video, on_cpu, wrong_numbers
+from tests.shards.decode.twins import MEDIA, TOLERANCE, compare, difference, is_video, on_cpu, wrong_numbers
 from tests.shards.films import NUM_FRAMES, OTHERS, SEEKABLE, shoot
+
+FILMS = SEEKABLE | OTHERS
 
 
 def parity(check: Check) -> Found:
@@ -39,7 +41,7 @@ def parity(check: Check) -> Found:
 def numbers(check: Check) -> Found:
     """The numbers of the frames shown, in films of moving noise, where every frame differs from all others."""
     wrong, on_gpu = [], []
-    for name, film in (SEEKABLE | OTHERS).items():
+    for name, film in FILMS.items():
         data = shoot(film, NUM_FRAMES, (144, 176))
         rng, before = np.random.default_rng(0), check.ways["dali"]
         every = on_cpu(cpu(data, "video", _native(*range(NUM_FRAMES))))
@@ -52,6 +54,20 @@ def numbers(check: Check) -> Found:
         if check.ways["dali"] > before:
             on_gpu.append(name)
     return {"decoded by DALI": on_gpu, "wrong": wrong}
+
+
+def sizes(check: Check) -> Found:
+    """Videos one after the other that are coded alike and shown otherwise, which trap DALI's cache of decoders: a wrong
+    one reads colours from wrong lines (shards/decode/dali/coded_size.py)."""
+    wrong, before = [], check.ways["dali"]
+    for name, codec in (("h264", "h264"), ("hevc, open GOPs", "hevc")):
+        films = {size: shoot(FILMS[name], 24, size) for size in ((272, 480), (270, 480), (368, 640), (360, 640))}
+        for size, data in [*films.items()] * 3:
+            plan = ClipPlan((0, 3, 17), size, (0, 0, *size))
+            apart = difference(check.decode(data, "video", plan), cpu(data, "video", plan))
+            if not apart.within(codec):
+                wrong.append(f"{name}, {size[1]}x{size[0]}: {apart}, allowed {TOLERANCE[codec]}")
+    return {"decoded by DALI": check.ways["dali"] - before, "wrong": wrong}
 
 
 def _native(*frames: int) -> ClipPlan:
