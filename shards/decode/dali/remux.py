@@ -3,7 +3,8 @@
 DALI trusts containers. It writes past its buffers where one says another size than its stream has (a crash), counts
 packets that never become a frame, knows no rotation and no second video stream, and its seeks lose count behind the key
 frame of an open GOP. So the packets are demuxed here, checked, and put into a Matroska file in memory whose time stamps
-are the frame numbers; no picture but the first is decoded. 1 to 3 ms for a clip of 300 frames.
+are the frame numbers, of the groups of pictures that hold planned frames (groups.py); no picture but the first is
+decoded. 3 to 9 ms for a clip of 300 frames.
 Promises: a remuxed video has the frames that linear decoding on the CPU gives, under the same numbers, as far as its
 packets tell; all have one size, the container's, which is also the size that H.264 and HEVC are coded with
 (coded_size.py): what is shown of it is the window. Every other one is Unsuitable; the CPU decoder decides what it is.
@@ -20,6 +21,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from shards.base.errors import MediaError
 from shards.decode.dali.coded_size import Window, shown_window
+from shards.decode.dali.groups import needed
 from shards.decode.dali.matroska import with_size
 from shards.decode.dali.nvdec import Limits
 from shards.decode.dali.stream_headers import check_one_size
@@ -78,7 +80,7 @@ def remux(
             packets, first = _collect(demux(container, stream), stream)
             size = _check_first(first, gpu)
             packets = check_one_size(packets, codec, stream, size)
-            packets, ranks, frames = _number(packets, codec, float(stream.time_base or 0), first, planned)
+            packets, ranks, frames = _number(packets, codec, stream, first, planned)
             window = _window(codec, stream, size)
             if taken is not None and (why := taken.why_not(window.coded)) is not None:
                 raise Unsuitable("limits", f"{codec}: {why}")
@@ -151,9 +153,11 @@ def _with_size(data: bytes, coded: tuple[int, int]) -> bytes:
 
 
 def _number(
-    packets: list[Packet], codec: str, tick: float, first: VideoFrame, planned: Sequence[int]
+    packets: list[Packet], codec: str, stream: VideoStream, first: VideoFrame, planned: Sequence[int]
 ) -> tuple[list[Packet], list[int], tuple[int, ...]]:
     """The packets to keep, the number of each in the new file, and the planned frames as numbers there."""
+    extradata, tick = stream.codec_context.extradata or b"", float(stream.time_base or 0)
+    avcc_bytes = None if codec != "h264" else (extradata[4] & 3) + 1 if extradata[:1] == b"\1" else 0
     times = [packet.pts for packet in packets]
     if any(time is None for time in times) or len(set(times)) < len(times):
         raise Unsuitable("time stamps", "missing or twice the same")
@@ -176,6 +180,7 @@ def _number(
     if any(whole[place] in wanted for place in leading):
         raise Unsuitable("open GOP", "a planned frame is shown before the key frame that it follows")
     kept = [place for place in range(len(packets)) if place not in leading]
+    kept = needed(packets, kept, whole, wanted, avcc_bytes)
     ranks = _ranks([whole[place] for place in kept])
     at = {whole[place]: rank for place, rank in zip(kept, ranks, strict=True)}
     return [packets[place] for place in kept], ranks, tuple(at[number] for number in planned)

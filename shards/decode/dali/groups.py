@@ -1,0 +1,54 @@
+"""Which packets a clip needs: those of the groups of pictures (GOPs) that hold its frames."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence, Set
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from av import Packet
+
+_IDR = 5
+_IDR_BEHIND_START_CODE = re.compile(rb"\x00\x00\x01[\x05\x25\x45\x65]")
+
+
+def needed(
+    packets: Sequence[Packet], places: Sequence[int], shown: Sequence[int], wanted: Set[int], avcc_bytes: int | None
+) -> list[int]:
+    """The places, in decoding order, of the packets that the wanted frames can be decoded from.
+
+    places: of the packets that may be kept, the first one a key frame. shown: the number of each packet's frame in the
+    order of showing; wanted: such numbers. avcc_bytes: None: not H.264; else the bytes of the length in front of each
+    unit, 0 where there are start codes.
+    """
+    groups: list[list[int]] = []
+    for place in places:
+        if not groups or _begins_group(packets[place], avcc_bytes):
+            groups.append([])
+        groups[-1].append(place)
+    kept: list[list[int]] = []
+    is_needed = False
+    for group in reversed(groups):
+        if is_needed or any(shown[place] in wanted for place in group):
+            kept.append(group)
+            # A frame that is shown before the key frame it follows refers to the group before.
+            is_needed = any(shown[place] < shown[group[0]] for place in group)
+    return [place for group in reversed(kept) for place in group]
+
+
+def _begins_group(packet: Packet, avcc_bytes: int | None) -> bool:
+    """True if nothing behind it refers to what lies before it. In H.264 a key frame may as well be one from which a
+    picture is built up over several frames, or one inside an open GOP: only IDR pictures are sure."""
+    if not packet.is_keyframe or avcc_bytes is None:
+        return packet.is_keyframe
+    data = memoryview(packet)
+    if not avcc_bytes:
+        return _IDR_BEHIND_START_CODE.search(data) is not None
+    at = 0
+    while at + avcc_bytes < len(data):
+        unit = at + avcc_bytes
+        if data[unit] & 0x1F == _IDR:
+            return True
+        at = unit + int.from_bytes(data[at:unit], "big")
+    return False
