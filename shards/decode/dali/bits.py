@@ -20,8 +20,8 @@ class Bits:
         zeros = 0
         while not self.read(1):
             zeros += 1
-        if zeros > 32:
-            raise ValueError("a number of the header is too long")
+            if zeros > 32:
+                raise ValueError("a number of the header is too long")
         return (1 << zeros) - 1 + self.read(zeros)
 
     def signed_golomb(self) -> int:

@@ -17,6 +17,8 @@ _HIGH_PROFILES = (44, 83, 86, 100, 110, 118, 122, 128, 134, 135, 138, 139, 244)
 """Profiles of H.264 whose headers say how colours are sampled (ITU-T H.264, 7.3.2.1.1)."""
 _PARAMETER_SET = {"h264": (0x1F, 0, 7), "hevc": (0x3F, 1, 33)}
 """Mask and shift that give the type of a unit from its first byte, and the type of a sequence parameter set."""
+_LONGEST = 4096
+"""Bytes of a parameter set that are looked at: real ones have some tens, with all tables that it may hold 2,000."""
 
 
 class Window(NamedTuple):
@@ -37,7 +39,8 @@ def shown_window(codec: str, extradata: bytes) -> Window:
     """
     read = {"h264": _h264_window, "hevc": _hevc_window}[codec]
     try:
-        found = {read(Bits(unit.replace(b"\0\0\3", b"\0\0"))) for unit in _parameter_sets(codec, extradata)}
+        units = [unit[:_LONGEST].replace(b"\0\0\3", b"\0\0") for unit in _parameter_sets(codec, extradata)]
+        found = {read(Bits(unit)) for unit in units}
     except IndexError as error:
         raise ValueError("a header is cut off") from error
     if len(found) != 1:

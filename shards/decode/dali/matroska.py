@@ -11,10 +11,10 @@ _ABOUT_SHOWING = (b"\x9a", b"\x54\xb0", b"\x54\xba", b"\x54\xb2")
 
 
 def with_size(file: bytes, size: tuple[int, int]) -> bytes:
-    """The file with another (width, height) of its one video, each below 65,536, and as long as before.
-
-    Raises ValueError where there is no room.
-    """
+    """The file with another (width, height) of its one video, as long as before. Raises ValueError where there is no
+    room, or for a side of 65,536 pixels or more."""
+    if max(size) > 0xFFFF:
+        raise ValueError(f"{size[0]}x{size[1]} is too large for its header")
     start, stop = 0, len(file)
     for name in (_SEGMENT, _TRACKS, _TRACK, _VIDEO):
         start, stop = next((body, end) for found, _, body, end in _elements(file, start, stop) if found == name)

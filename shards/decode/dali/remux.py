@@ -26,6 +26,7 @@ from shards.decode.dali.matroska import with_size
 from shards.decode.dali.nvdec import Limits
 from shards.decode.dali.stream_headers import check_one_size
 from shards.decode.decoder import Unsuitable
+from shards.media.limits import MAX_VIDEO_PIXELS, check_size
 from shards.media.rotation import Orientation
 from shards.media.videos.shown import Screen
 from shards.media.videos.timeline import Stamp, timeline
@@ -134,6 +135,7 @@ def _window(codec: str, stream: VideoStream, size: tuple[int, int]) -> Window:
         return Window(size, 0, 0, *size)
     try:
         window = shown_window(codec, stream.codec_context.extradata or b"")
+        check_size(*window.coded, MAX_VIDEO_PIXELS)
     except ValueError as error:
         raise Unsuitable("damaged", str(error)) from error
     if not (window.left or window.top) and all(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable
+from contextlib import suppress
 
 import av
 import pytest
@@ -74,3 +75,11 @@ def test_damaged_headers_are_refused_or_say_a_size(
             continue
         assert window.width > 0 and window.height > 0
         assert window.left + window.width <= window.coded[0] and window.top + window.height <= window.coded[1]
+
+
+def test_a_header_without_end_is_looked_at_for_a_while_only() -> None:
+    """Each of its bits would be taken from a number of millions of digits."""
+    head = b"\0\0\1\x67\x42\0\x1e"
+    for rest in (b"\x01", b"\xff", b"\xe5\xff"):
+        with suppress(ValueError):  # some are headers
+            shown_window("h264", head + rest * 10_000_000)

@@ -43,6 +43,11 @@ def test_the_size_is_another_one_and_all_else_is_as_it_was(
     assert b"\x82" + width + b"\xba\x82" + height in changed[:1000] or b"\x40\x02" + width in changed[:1000]
 
 
+def test_a_size_beyond_its_header_is_refused(make_clip: Callable[..., bytes]) -> None:
+    with pytest.raises(ValueError, match="65536x16 is too large"):
+        with_size(written(make_clip(1)), (65536, 16))
+
+
 def test_a_file_without_room_is_refused(make_clip: Callable[..., bytes]) -> None:
     file = written(make_clip(1, (250, 250)))
     at = file.index(b"\xb0\x81\xfa\xba\x81\xfa")
