@@ -5,7 +5,8 @@ CPU decoder's up to colour conversion and interpolation (tests/shards/decode/dal
 DALI would decode wrongly, or refuses, go to the CPU decoder one by one, are counted by reason and moved to the same
 device.
 One pipeline of batch size 1 for each thread and kind of medium (pipeline.py), made at the thread's first clip: as
-many NVDEC sessions as the loader has threads, and one bad clip costs no other. Nothing is kept between clips.
+many NVDEC sessions as the loader has threads, and one bad clip costs no other. Of the clips the last good one is kept,
+to see whether a pipeline still works after a bad one.
 Frames are handed to torch or numpy without a copy: with DALI's dynamic executor an output is valid as long as somebody
 holds it (docstring of TensorGPU.__dlpack__; the other executors overwrite it).
 Not supported: partial fetch, because DALI needs whole videos; and repairs: the CPU decodes streams that end early.
@@ -103,14 +104,16 @@ class Dali:
 
     @contextmanager
     def _pipeline(self, kind: str) -> Iterator[ClipPipeline]:
-        """The pipeline of this thread for a kind; one that has refused a clip is not used again."""
+        """The pipeline of this thread for a kind; one that does not work any more after a clip that it refused is not
+        used again."""
         pipelines: dict[str, ClipPipeline] = self._local.__dict__.setdefault("pipelines", {})
         if kind not in pipelines:
             pipelines[kind] = ClipPipeline(kind, self._device)
         try:
             yield pipelines[kind]
         except Unsuitable:
-            del pipelines[kind]  # DALI calls it no longer valid
+            if not pipelines[kind].still_works():
+                del pipelines[kind]
             raise
 
     def _taken(self, output: Any, expected: tuple[int, ...]) -> Frames:

@@ -24,6 +24,8 @@ class ClipPipeline:
     def __init__(self, kind: str, device: int | None) -> None:
         """kind: "video" or "image". device: number of a CUDA device, None for the CPU operators."""
         self._pipeline = _build(kind, device)
+        self._good: dict[str, npt.NDArray[Any]] | None = None
+        """The inputs of the last run that went well."""
 
     def run_video(
         self, data: bytes, frames: tuple[int, ...], colour: tuple[float, float], window: Window, plan: ClipPlan
@@ -31,7 +33,7 @@ class ClipPipeline:
         """Decode the frames under these numbers in a remuxed video; colour: shares of red and blue in luma; window:
         what is shown of the frames, which the plan is about.
 
-        Returns DALI's tensor of the clip. Raises Unsuitable; then the pipeline cannot be used any longer.
+        Returns DALI's tensor of the clip. Raises Unsuitable; then `still_works` says whether the pipeline can be used.
         """
         return self._run(
             data,
@@ -43,8 +45,19 @@ class ClipPipeline:
         )
 
     def run_picture(self, data: bytes, plan: ClipPlan) -> Any:
-        """Decode a picture. Returns DALI's tensor of it. Raises Unsuitable; then the pipeline is of no more use."""
+        """Decode a picture. Returns DALI's tensor of it. Raises Unsuitable, as `run_video`."""
         return self._run(data, plan)
+
+    def still_works(self) -> bool:
+        """True if what went well last does so again. After an error DALI calls any pipeline invalid, and most are not;
+        to make one takes as long as many clips."""
+        if self._good is None:
+            return False
+        try:
+            self._pipeline.run(**{name: [value] for name, value in self._good.items()})
+        except RuntimeError:
+            return False
+        return True
 
     def _run(self, data: bytes, plan: ClipPlan, **inputs: npt.NDArray[Any]) -> Any:
         (height, width), (top, left, crop_height, crop_width) = plan.resize, plan.crop
@@ -59,6 +72,7 @@ class ClipPipeline:
             (output,) = self._pipeline.run(**{name: [value] for name, value in inputs.items()})
         except RuntimeError as error:
             raise Unsuitable("refused", _reason_of(error)) from error
+        self._good = inputs
         return output[0]
 
 

@@ -16,6 +16,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 
@@ -33,6 +34,7 @@ from shards.base.errors import MediaError
 from shards.dataset.writing.writer import DatasetWriter
 from shards.decode.cpu import decode
 from shards.decode.dali.dali import Dali
+from shards.decode.dali.pipeline import ClipPipeline
 from shards.loader.config import LoaderConfig
 from shards.loader.loader import Loader
 from shards.loader.metrics import to_json_line, to_prometheus
@@ -42,6 +44,7 @@ from shards.media.clip_plan import ClipPlan
 from shards.media.frames import pack_frames
 from shards.media.probe import probe
 from shards.media.randaugment import Op
+from shards.media.videos.video import demux, open_video
 from shards.read.sample import Sample
 from tests.shards.decode.twins import MEDIA, compare, difference, is_video, on_cpu, wrong_numbers
 from tests.shards.far_folder import WAIT
@@ -224,6 +227,33 @@ def test_after_a_refusal_the_next_clip_is_decoded(dali: Counted, make_clip: Call
             assert "frame" in str(error)
         assert dali.decode(media, "video", whole(39)).shape[0] == 1
     assert dali.ways["dali"] >= 2
+
+
+def test_a_pipeline_that_refused_a_clip_is_used_again_as_long_as_it_works(
+    make_clip: Callable[..., bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[ClipPipeline] = []
+
+    class Noted(ClipPipeline):
+        def __init__(self, kind: str, device: int | None) -> None:
+            super().__init__(kind, device)
+            made.append(self)
+
+    monkeypatch.setattr("shards.decode.dali.dali.ClipPipeline", Noted)
+    dali, media = Counted(None), make_clip(40, SIZE, "libvpx-vp9")
+    expected = dali.decode(media, "video", whole(5))
+    with open_video(media) as (container, stream):
+        second = [bytes(packet) for packet in demux(container, stream) if packet.size][1]
+    torn = media.replace(second, second[:4] + bytes(len(second) - 4))
+    for _ in range(3):
+        with suppress(MediaError):
+            dali.decode(torn, "video", whole(5))
+        assert np.array_equal(on_cpu(dali.decode(media, "video", whole(5))), on_cpu(expected))
+    assert dali.ways == {"dali": 4, "cpu: refused": 3} and len(made) == 1
+    monkeypatch.setattr(made[0], "still_works", lambda: False)
+    with suppress(MediaError):
+        dali.decode(torn, "video", whole(5))
+    assert np.array_equal(on_cpu(dali.decode(media, "video", whole(5))), on_cpu(expected)) and len(made) == 2
 
 
 def test_a_picture_is_shown_as_often_as_planned(dali: Counted) -> None:
