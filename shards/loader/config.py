@@ -115,8 +115,8 @@ class LoaderConfig(Frozen):
     prefetch_batches: int = Field(default=2, ge=0, le=64)
     """Batches made ahead of the one in use; each is held decoded, in memory or on the GPU that decodes."""
     fetch_batches: int | None = Field(default=None, ge=0, le=4096)
-    """Batches more whose bytes are fetched ahead, still encoded, unless prefetch_batches is 0. None: two or more, and
-    small ones of local datasets many at once, up to 1024 elements or 4 MiB of this rank, which takes far less time."""
+    """Batches more whose bytes are fetched ahead, still encoded, unless prefetch_batches is 0. None: two, and small
+    ones many at once, up to 1024 elements or 4 MiB of this rank, which takes far less time."""
     fetch_bytes: int = Field(default=256 << 20, ge=0)
     """Encoded bytes that may lie fetched before no further batch is begun."""
     cache: CacheConfig | None = None
