@@ -252,7 +252,7 @@ class Pipeline:
             waiting = sum(batch.encoded_bytes for batch in self._underway)
             if len(self._underway) >= num_batches and waiting > config.fetch_bytes:
                 break
-            plans = self._next_plans(self._fetch_at_once if further else 1)
+            plans = self._next_plans(self._fetch_at_once, self._plan_at_once) if further else self._next_plans(1, 1)
             if not plans:
                 break
             batches = [Underway(plan, self._expected_bytes(plan)) for plan in plans]
@@ -263,10 +263,10 @@ class Pipeline:
                 batch.wanted = True
                 self._stages.go_on(batch)
 
-    def _next_plans(self, most: int) -> list[Plan]:
-        """The plans of the next batches, at most so many; none behind the last one."""
+    def _next_plans(self, most: int, at_once: int) -> list[Plan]:
+        """The plans of the next batches, at most so many; none behind the last one. at_once: how many are made."""
         if not self._planned:
-            self._planned.extend(self._planner.plans(self._ahead, self._plan_at_once))
+            self._planned.extend(self._planner.plans(self._ahead, at_once))
             if self._planned:
                 self._ahead = self._planned[-1].after
         return [self._planned.popleft() for _ in range(min(most, len(self._planned)))]
