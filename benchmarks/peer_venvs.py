@@ -57,17 +57,8 @@ def make(venvs: Path) -> None:
             continue
         shutil.rmtree(folder, ignore_errors=True)
         subprocess.run([uv, "venv", "-q", "-p", sys.executable, str(folder)], check=True)
-        install = [
-            uv,
-            "pip",
-            "install",
-            "-q",
-            "--compile-bytecode",
-            "--python",
-            str(folder / "bin" / "python"),
-            *packages,
-        ]
-        subprocess.run(install, check=True, env={**os.environ, **found})
+        install = [uv, "pip", "install", "-q", "--compile-bytecode", "--python", str(folder / "bin" / "python")]
+        subprocess.run([*install, *packages], check=True, env={**os.environ, **found})
         done.write_text("\n".join(packages))
         print(f"{peer}: {', '.join(packages)}")
 

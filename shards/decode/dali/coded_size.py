@@ -8,15 +8,13 @@ pipeline.py cuts the window out.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import NamedTuple
 
 from shards.decode.dali.bits import Bits
+from shards.decode.dali.units import PARAMETERS, header_units, type_of
 
 _HIGH_PROFILES = (44, 83, 86, 100, 110, 118, 122, 128, 134, 135, 138, 139, 244)
 """Profiles of H.264 whose headers say how colours are sampled (ITU-T H.264, 7.3.2.1.1)."""
-_PARAMETER_SET = {"h264": (0x1F, 0, 7), "hevc": (0x3F, 1, 33)}
-"""Mask and shift that give the type of a unit from its first byte, and the type of a sequence parameter set."""
 _LONGEST = 4096
 """Bytes of a parameter set that are looked at: real ones have some tens, with all tables that it may hold 2,000."""
 
@@ -39,42 +37,16 @@ def shown_window(codec: str, extradata: bytes) -> Window:
     """
     read = {"h264": _h264_window, "hevc": _hevc_window}[codec]
     try:
-        units = [unit[:_LONGEST].replace(b"\0\0\3", b"\0\0") for unit in _parameter_sets(codec, extradata)]
-        found = {read(Bits(unit)) for unit in units}
+        sets = [unit for unit in header_units(codec, extradata) if type_of(unit, codec) == PARAMETERS[codec]]
+        found = {read(Bits(one[:_LONGEST].replace(b"\0\0\3", b"\0\0"))) for one in sets}
     except IndexError as error:
         raise ValueError("a header is cut off") from error
     if len(found) != 1:
         raise ValueError(f"the headers say {len(found)} sizes")
     (window,) = found
-    if min(window.left, window.top) < 0 or min(window.width, window.height) < 1:
+    if min(window.width, window.height) < 1:
         raise ValueError(f"nothing is shown of {window.coded}")
     return window
-
-
-def _parameter_sets(codec: str, extradata: bytes) -> Iterator[bytes]:
-    mask, shift, kind = _PARAMETER_SET[codec]
-    for unit in _units(codec, extradata):
-        if unit and unit[0] >> shift & mask == kind:
-            yield unit
-
-
-def _units(codec: str, extradata: bytes) -> Iterator[bytes]:
-    if extradata[:1] != b"\1":
-        yield from (unit.rstrip(b"\0") for unit in extradata.split(b"\0\0\1")[1:])
-        return
-    at = 5 if codec == "h264" else 23
-    groups = 1 if codec == "h264" else extradata[22]
-    for _ in range(groups):  # avcC: its first group, the sequence parameter sets
-        if codec == "h264":
-            count = extradata[at] & 0x1F
-            at += 1
-        else:
-            count = int.from_bytes(extradata[at + 1 : at + 3], "big")
-            at += 3
-        for _ in range(count):
-            length = int.from_bytes(extradata[at : at + 2], "big")
-            yield extradata[at + 2 : at + 2 + length]
-            at += 2 + length
 
 
 def _h264_window(bits: Bits) -> Window:

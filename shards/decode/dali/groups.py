@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence, Set
 from typing import TYPE_CHECKING
 
+from shards.decode.dali.units import IDR, type_of, units
+
 if TYPE_CHECKING:
     from av import Packet
-
-_IDR = 5
-_IDR_BEHIND_START_CODE = re.compile(rb"\x00\x00\x01[\x05\x25\x45\x65]")
 
 
 def needed(
@@ -42,13 +40,4 @@ def _begins_group(packet: Packet, avcc_bytes: int | None) -> bool:
     picture is built up over several frames, or one inside an open GOP: only IDR pictures are sure."""
     if not packet.is_keyframe or avcc_bytes is None:
         return packet.is_keyframe
-    data = memoryview(packet)
-    if not avcc_bytes:
-        return _IDR_BEHIND_START_CODE.search(data) is not None
-    at = 0
-    while at + avcc_bytes < len(data):
-        unit = at + avcc_bytes
-        if data[unit] & 0x1F == _IDR:
-            return True
-        at = unit + int.from_bytes(data[at:unit], "big")
-    return False
+    return any(type_of(unit, "h264") == IDR for unit in units(bytes(packet), avcc_bytes))

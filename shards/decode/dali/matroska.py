@@ -17,7 +17,10 @@ def with_size(file: bytes, size: tuple[int, int]) -> bytes:
         raise ValueError(f"{size[0]}x{size[1]} is too large for its header")
     start, stop = 0, len(file)
     for name in (_SEGMENT, _TRACKS, _TRACK, _VIDEO):
-        start, stop = next((body, end) for found, _, body, end in _elements(file, start, stop) if found == name)
+        place = next(((body, end) for found, _, body, end in _elements(file, start, stop) if found == name), None)
+        if place is None:
+            raise ValueError("it has no header of a video")
+        start, stop = place
     others = [
         file[at:end]
         for name, at, _, end in _elements(file, start, stop)

@@ -25,6 +25,7 @@ from shards.decode.dali.groups import needed
 from shards.decode.dali.matroska import with_size
 from shards.decode.dali.nvdec import Limits
 from shards.decode.dali.stream_headers import check_one_size
+from shards.decode.dali.units import length_bytes
 from shards.decode.decoder import Unsuitable
 from shards.media.limits import MAX_VIDEO_PIXELS, check_size
 from shards.media.rotation import Orientation
@@ -87,9 +88,7 @@ def remux(
                 raise Unsuitable("limits", f"{codec}: {why}")
             if gpu and (window.coded[0] % 2 or window.coded[1] % 2):
                 raise Unsuitable("odd size", f"{size[0]}x{size[1]}")  # its colours would come from a wrong line
-            data = _write(packets, ranks, stream, size, codec if window.coded != size else None)
-            if window.coded != size:
-                data = _with_size(data, window.coded)
+            data = _write(packets, ranks, stream, codec, window)
             return Remuxed(data, frames, _COLOURS[int(first.colorspace)], window)
     except MediaError as error:
         raise Unsuitable("damaged", str(error)) from error
@@ -147,19 +146,12 @@ def _window(codec: str, stream: VideoStream, size: tuple[int, int]) -> Window:
     return window
 
 
-def _with_size(data: bytes, coded: tuple[int, int]) -> bytes:
-    try:
-        return with_size(data, coded)
-    except ValueError as error:
-        raise Unsuitable("size", str(error)) from error
-
-
 def _number(
     packets: list[Packet], codec: str, stream: VideoStream, first: VideoFrame, planned: Sequence[int]
 ) -> tuple[list[Packet], list[int], tuple[int, ...]]:
     """The packets to keep, the number of each in the new file, and the planned frames as numbers there."""
-    extradata, tick = stream.codec_context.extradata or b"", float(stream.time_base or 0)
-    avcc_bytes = None if codec != "h264" else (extradata[4] & 3) + 1 if extradata[:1] == b"\1" else 0
+    tick = float(stream.time_base or 0)
+    avcc_bytes = length_bytes(codec, stream.codec_context.extradata or b"") if codec == "h264" else None
     times = [packet.pts for packet in packets]
     if any(time is None for time in times) or len(set(times)) < len(times):
         raise Unsuitable("time stamps", "missing or twice the same")
@@ -197,25 +189,24 @@ def _ranks(times: Sequence[int | None]) -> list[int]:
     return ranks
 
 
-def _write(
-    packets: list[Packet], ranks: list[int], stream: VideoStream, size: tuple[int, int], uncut: str | None
-) -> bytes:
-    """The file. uncut: the codec, where its headers are to say that the whole coded picture is shown."""
+def _write(packets: list[Packet], ranks: list[int], stream: VideoStream, codec: str, window: Window) -> bytes:
+    """The file, whose headers say that the whole coded pictures are shown."""
     import av
     from av import BitStreamFilterContext, FFmpegError
 
-    buffer = io.BytesIO()
+    buffer, size = io.BytesIO(), (window.width, window.height)
+    is_cut = window.coded != size
     try:
         # Without checksums of its parts, because the size may be changed afterwards.
         with av.open(buffer, "w", format="matroska", options={"write_crc32": "0"}) as out:
             copy = out.add_stream_from_template(stream, opaque=True)
             if (copy.width, copy.height) != size:
                 raise Unsuitable("size", f"the container says {copy.width}x{copy.height}, the first frame is {size}")
-            if uncut is not None:
-                whole = BitStreamFilterContext(f"{uncut}_metadata={_NO_CROP}", copy, copy)
+            if is_cut:
+                whole = BitStreamFilterContext(f"{codec}_metadata={_NO_CROP}", copy, copy)
                 # What it writes has start codes, so the others must have them as well.
-                has_lengths = (stream.codec_context.extradata or b"")[:1] == b"\1"
-                plain = BitStreamFilterContext(f"{uncut}_mp4toannexb" if has_lengths else "null", stream)
+                has_lengths = length_bytes(codec, stream.codec_context.extradata or b"") > 0
+                plain = BitStreamFilterContext(f"{codec}_mp4toannexb" if has_lengths else "null", stream)
                 packets = [(whole if one.is_keyframe else plain).filter(one)[0] for one in packets]
             copy.time_base = Fraction(1, 1000)
             for place, (packet, rank) in enumerate(zip(packets, ranks, strict=True)):
@@ -226,4 +217,7 @@ def _write(
                 out.mux_one(packet)
     except FFmpegError as error:
         raise Unsuitable("damaged", f"cannot be written anew: {error.strerror}") from error
-    return buffer.getvalue()
+    try:
+        return with_size(buffer.getvalue(), window.coded) if is_cut else buffer.getvalue()
+    except ValueError as error:
+        raise Unsuitable("size", str(error)) from error
