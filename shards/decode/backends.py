@@ -20,20 +20,25 @@ from importlib.util import find_spec
 
 from shards.base.errors import NoDecoder
 from shards.base.printing import logger
-from shards.decode.decoder import Backend, Count, Decoder
+from shards.decode.decoder import Backend, Count, Decoder, DecodeSettings
 
 _logger = logger(__name__)
+
+
+_DEFAULT_SETTINGS = DecodeSettings()
 
 
 def _no_count(way: str) -> None:
     pass
 
 
-def open_backend(setting: str, count: Count = _no_count) -> Backend:
+def open_backend(
+    setting: str, count: Count = _no_count, settings: DecodeSettings = _DEFAULT_SETTINGS
+) -> Backend:
     """The backend of a setting of LoaderConfig.decode. Raises ValueError that lists the known ones, and NoDecoder."""
     if setting not in BACKENDS:
         raise ValueError(f"unknown decoder {setting!r}; known: {', '.join(sorted(BACKENDS))}")
-    backend = BACKENDS[setting](count)
+    backend = BACKENDS[setting](count, settings)
     _log(backend.name, backend.reason)
     return backend
 
@@ -49,13 +54,13 @@ def _log(name: str, reason: str) -> None:
     _logger.info("decode: %s, because %s", name, reason)
 
 
-def _cpu(count: Count) -> Backend:
+def _cpu(count: Count, settings: DecodeSettings) -> Backend:
     from shards.decode.cpu import decode
 
     return Backend("cpu", decode)
 
 
-def _dali(count: Count) -> Backend:
+def _dali(count: Count, settings: DecodeSettings) -> Backend:
     if not _installed():
         raise NoDecoder(
             "decode: dali needs NVIDIA DALI, which is not installed here; install the extra (pip install "
@@ -65,17 +70,19 @@ def _dali(count: Count) -> Backend:
 
     no_gpu = _why_no_gpu()
     if no_gpu is not None:
-        return Backend("dali-cpu", Dali(None, count), f"the configuration says dali, and {no_gpu}", partial=False)
+        return Backend("dali-cpu", Dali(None, count, settings), f"the configuration says dali, and {no_gpu}")
     import torch
 
-    return Backend("dali-cuda", Dali(torch.cuda.current_device(), count), partial=False)
+    dali = Dali(torch.cuda.current_device(), count, settings)
+    # One batch is prepared by its threads while another one runs.
+    return Backend("dali-cuda", dali, waiting=2 * settings.gpu_clips)
 
 
-def _auto(count: Count) -> Backend:
+def _auto(count: Count, settings: DecodeSettings) -> Backend:
     missing = _why_no_gpu() or ("NVIDIA DALI is not installed (extra dali)" if not _installed() else _why_no_nvdec())
     if missing is not None:
-        return _cpu(count)._replace(reason=missing)
-    return _dali(count)._replace(reason="torch sees a CUDA device, and DALI and NVDEC are here")
+        return _cpu(count, settings)._replace(reason=missing)
+    return _dali(count, settings)._replace(reason="torch sees a CUDA device, and DALI and NVDEC are here")
 
 
 def _installed() -> bool:
@@ -103,7 +110,7 @@ def _why_no_nvdec() -> str | None:
     return None
 
 
-BACKENDS: dict[str, Callable[[Count], Backend]] = {
+BACKENDS: dict[str, Callable[[Count, DecodeSettings], Backend]] = {
     "auto": _auto,
     "cpu": _cpu,
     "dali": _dali,

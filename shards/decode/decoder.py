@@ -24,6 +24,17 @@ Count: TypeAlias = Callable[[str], None]
 """Counts a clip by the way it was decoded: "dali", or "cpu: REASON" for one that DALI was not given or refused."""
 
 
+class DecodeSettings(NamedTuple):
+    """What a backend is told of its loader."""
+
+    threads: int = 1
+    """Threads that may use the CPU at the same time."""
+    gpu_clips: int = 16
+    """Clips of one run on the GPU, at most."""
+    gpu_engines: int | None = None
+    """Video decoders of the GPU to keep busy; None: as many as its driver says."""
+
+
 class Backend(NamedTuple):
     """A way to decode on this machine."""
 
@@ -32,8 +43,8 @@ class Backend(NamedTuple):
     decode: Decoder
     reason: str = "the configuration says so"
     """The reason for this choice, for the log."""
-    partial: bool = True
-    """True if it decodes videos of which only some bytes were fetched; DALI needs whole ones."""
+    waiting: int = 0
+    """Threads that may wait for it at the same time without using the CPU: as many clips are decoded together."""
 
 
 class Unsuitable(PrintableError):

@@ -13,6 +13,7 @@ from pydantic import ByteSize, Field, field_validator, model_validator
 from shards.base.frozen import Frozen
 from shards.base.redact import shown
 from shards.dataset.members.rules import MemberSettings
+from shards.decode.decoder import DecodeSettings
 from shards.order.blend import whole_weights
 from shards.order.partition import check_divisible
 from shards.select.where import parse_where
@@ -42,7 +43,7 @@ class DatasetConfig(MemberSettings):
     shards/select/where.py."""
     partial_bytes: int | None = Field(default=4 << 20, ge=0)
     """With GOP tables in the index decoding skips what a clip does not need, and of remote videos larger than this, in
-    bytes, only what it needs is fetched, unless verify is "always" or DALI decodes. None: read whole, decode from the
+    bytes, only what it needs is fetched, unless verify is "always". None: read whole, decode from the
     first frame."""
     exclude: tuple[str, ...] = ()
     """JSON-lines files of {"shard", "key"} whose samples are left out (order); shards/select/exclusion.py."""
@@ -111,7 +112,7 @@ class LoaderConfig(Frozen):
     """Elements inside which a stream is shuffled (order). None: all windows of a dataset together
     have 64 MiB and at least 1,024 elements, one at most four mean shards; a loaded cursor keeps its own number."""
     threads: int = Field(default=2, ge=1, le=256)
-    """Threads of this rank that read and decode; with DALI on a GPU each has a decoding session of its own there."""
+    """Threads of this rank that read and decode: cores that it may use."""
     prefetch_batches: int = Field(default=2, ge=0, le=64)
     """Batches made ahead of the one in use; each is held decoded, in memory or on the GPU that decodes."""
     fetch_batches: int | None = Field(default=None, ge=0, le=4096)
@@ -127,6 +128,10 @@ class LoaderConfig(Frozen):
     decode: Literal["auto", "cpu", "dali"] = "auto"
     """The decoder: the CPU, or DALI on the GPU (extra dali); auto takes DALI where a GPU is, and says why. Without a
     GPU dali means DALI's CPU operators, which are there for tests (docs/gpu.md)."""
+    gpu_clips: int = Field(default=16, ge=1, le=64)
+    """Clips that one run decodes on the GPU, at most; twice as many threads bring them."""
+    gpu_engines: int | None = Field(default=None, ge=1, le=64)
+    """Video decoders of the GPU to keep busy, by two threads each; null: as many as its driver says it has."""
     verify: Literal["once", "always", "never"] = "once"
     """A member's checksum is compared at its first read in this process, at every read, or not at all."""
     pad_to_multiple: int = Field(default=8, ge=1)
@@ -137,6 +142,11 @@ class LoaderConfig(Frozen):
     """Share of tried elements that may fail on this rank, 0 to 1; None means no limit."""
     probation: int = Field(default=1000, ge=1)
     """Elements tried on this rank before max_failure_rate counts."""
+
+    @property
+    def decode_settings(self) -> DecodeSettings:
+        """What the decode backend is told."""
+        return DecodeSettings(self.threads, self.gpu_clips, self.gpu_engines)
 
     @model_validator(mode="after")
     def _check_blend(self) -> Self:

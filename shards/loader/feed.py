@@ -128,16 +128,14 @@ class Feed:
         return pass_, row
 
 
-def open_feed(
-    dataset: DatasetConfig, config: LoaderConfig, downloads: Downloads | None = None, parts: bool = True
-) -> Feed:
+def open_feed(dataset: DatasetConfig, config: LoaderConfig, downloads: Downloads | None = None) -> Feed:
     """Open a dataset as the loader config wants it ordered. Raises ValueError when it has no elements.
 
-    downloads: what brings shards into the cache, if the dataset is remote. parts: see `_open_reader`.
+    downloads: what brings shards into the cache, if the dataset is remote.
     """
     from shards.select.selection import open_selection  # loads pyarrow
 
-    reader = _open_reader(dataset, config.verify, downloads, parts)
+    reader = _open_reader(dataset, config.verify, downloads)
     selection = open_selection(reader.index, dataset.name, dataset.where, dataset.exclude, dataset.elements)
     counts = np.asarray(reader.counts if selection is None else selection.counts, dtype=np.int64)
     if not counts.sum():
@@ -175,22 +173,17 @@ def open_order(
     return Sequential(counts, dataset.name), streams, window
 
 
-def _open_reader(dataset: DatasetConfig, verify: Verify, downloads: Downloads | None, parts: bool) -> SampleReader:
-    """The reader of a dataset; a remote one reads through the cache of these downloads.
-
-    parts: whether partial fetches of large remote videos are allowed, as `partial_bytes` says.
-    """
+def _open_reader(dataset: DatasetConfig, verify: Verify, downloads: Downloads | None) -> SampleReader:
+    """The reader of a dataset; a remote one reads through the cache of these downloads."""
     if dataset.source == "ffcv":
         from shards.read.beton_reader import BetonReader
 
         return BetonReader(dataset.name, dataset.path, dataset.elements, verify)
-    from shards.dataset.index.rows import MAX_MEDIA_BYTES
     from shards.read.reader import Reader
 
-    partial_bytes = dataset.partial_bytes
-    if partial_bytes is not None and not parts:
-        partial_bytes = MAX_MEDIA_BYTES  # none is larger, and the GOP tables still save decoding
-    reader = Reader(dataset.name, dataset.path, dataset.elements, verify, partial_bytes, dataset, dataset.roots)
+    reader = Reader(
+        dataset.name, dataset.path, dataset.elements, verify, dataset.partial_bytes, dataset, dataset.roots
+    )
     if downloads is not None and is_remote(reader.source.url):
         reader.read_through(downloads)
     return reader

@@ -70,8 +70,8 @@ class Loader:
         """Brings remote shards into the cache; None where nothing is cached."""
         self._opened: list[Feed] = []
         self.stats = Stats(partial(traffic, self._opened, self.downloads))
-        backend = open_backend(config.decode, self.stats.count_decoded)
-        self._opened += [open_feed(dataset, config, self.downloads, backend.partial) for dataset in config.blend]
+        backend = open_backend(config.decode, self.stats.count_decoded, config.decode_settings)
+        self._opened += [open_feed(dataset, config, self.downloads) for dataset in config.blend]
         self._ledger = Ledger(ledger_path, {feed.name: feed.fingerprint for feed in self._opened})
         self._budget = FailureBudget(config.max_failures, config.max_failure_rate, config.probation)
         blend = Blend([dataset.weight for dataset in config.blend], config.unit)

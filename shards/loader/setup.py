@@ -46,6 +46,11 @@ class Setup:
     def training(self) -> bool:
         return self.config.mode == "train"
 
+    @property
+    def num_threads(self) -> int:
+        """Threads that decode; those that wait for a GPU need no core."""
+        return max(self.config.threads, self.backend.waiting)
+
     def planner(self) -> Planner:
         """The planner of this rank's batches."""
         orders, size = [feed.order for feed in self.feeds], self.config.batch_size

@@ -8,6 +8,12 @@ class Bits:
 
     def __init__(self, data: bytes) -> None:
         self._value, self._left = int.from_bytes(data, "big"), 8 * len(data)
+        self._length = self._left
+
+    @property
+    def position(self) -> int:
+        """The number of bits that were read."""
+        return self._length - self._left
 
     def read(self, count: int) -> int:
         self._left -= count

@@ -4,12 +4,15 @@ Promises: the frames of the plan and no others, scaled, cropped and mirrored ins
 CPU decoder's up to colour conversion and interpolation (tests/shards/decode/dali/test_dali.py states how near). Clips
 DALI would decode wrongly, or refuses, go to the CPU decoder one by one, are counted by reason and moved to the same
 device.
-One pipeline of batch size 1 for each thread and kind of medium (pipeline.py), made at the thread's first clip: as
-many NVDEC sessions as the loader has threads, and one bad clip costs no other. Of the clips the last good one is kept,
-to see whether a pipeline still works after a bad one.
+One pipeline for each kind of medium (pipeline.py), made at its first clip, decodes what several threads bring at the
+same time (batches.py); a bad clip costs no other one. Two threads of DALI for each engine of NVDEC: one waits for the
+engine while the other takes a frame out of it.
+DALI keeps at most 100 decoders for a device (NVDECCache of its frames_decoder_gpu.cc), by codec, size and number of
+surfaces, each with up to 20 pictures of its size in GPU memory: 3 MB at 455x256, 60 MB at 1920x1080.
 Frames are handed to torch or numpy without a copy: with DALI's dynamic executor an output is valid as long as somebody
 holds it (docstring of TensorGPU.__dlpack__; the other executors overwrite it).
-Not supported: partial fetch, because DALI needs whole videos; and repairs: the CPU decodes streams that end early.
+Of a video with a GOP table only what the plan needs is fetched and packed (pack.py); others are fetched whole.
+Not supported: repairs; the CPU decodes streams that end early.
 """
 
 from __future__ import annotations
@@ -17,7 +20,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from typing import Any
@@ -28,14 +31,17 @@ from shards.base.errors import MediaError
 from shards.base.printing import logger
 from shards.decode.augment import apply_ops
 from shards.decode.cpu import decode as decode_on_cpu
+from shards.decode.dali.batches import Batches
 from shards.decode.dali.nvdec import limits_of
+from shards.decode.dali.pack import pack
 from shards.decode.dali.pictures import check_picture
-from shards.decode.dali.pipeline import ClipPipeline
-from shards.decode.dali.remux import remux
-from shards.decode.decoder import Count, Frames, Unsuitable
+from shards.decode.dali.pipeline import picture_inputs, video_inputs
+from shards.decode.dali.remux import Remuxed, remux
+from shards.decode.decoder import Count, DecodeSettings, Frames, Unsuitable
 from shards.media.clip_plan import ClipPlan
 from shards.media.frames import FramePictures
 from shards.media.medium import Media, whole
+from shards.media.partial import PartialMedium
 
 _logger = logger(__name__)
 
@@ -44,15 +50,27 @@ _WARNED = frozenset(10**power for power in range(10))
 """Numbers of refused clips at which a warning is due."""
 
 
+_DEFAULT_SETTINGS = DecodeSettings()
+
+
 class Dali:
     """A decoder, see shards/decode/backends.py; may be called in any number of threads."""
 
-    def __init__(self, device: int | None, count: Count) -> None:
+    def __init__(self, device: int | None, count: Count, settings: DecodeSettings = _DEFAULT_SETTINGS) -> None:
         """device: number of a CUDA device, None for the CPU operators."""
         self._device, self._count = device, count
         self._limits = None if device is None else partial(limits_of, device)
+        self._using_cpu = threading.BoundedSemaphore(settings.threads)
+        engines = settings.threads if device is None else 2 * _engines(device, settings)
+        self._batches = {kind: Batches(kind, device, settings.gpu_clips, engines) for kind in ("video", "image")}
         self._local = threading.local()
         self._told: Counter[str] = Counter()
+        if device is not None:
+            _logger.info(
+                "GPU %d: runs of up to %d clips in %d threads; DALI keeps at most 100 decoders, each with up to 20 "
+                "pictures of its size in GPU memory",
+                *(device, settings.gpu_clips, engines),
+            )
 
     def __call__(self, media: Media, kind: str, plan: ClipPlan) -> Frames:
         """Decode a clip. Raises MediaError, SourceError."""
@@ -61,60 +79,38 @@ class Dali:
                 frames = self._decode(media, kind, plan)
             except Unsuitable as unsuitable:
                 self._note(unsuitable)
-                return self._to_device(decode_on_cpu(media, kind, plan))
+                with self._using_cpu:
+                    frames = decode_on_cpu(media, kind, plan)
+                return self._to_device(frames)
         self._count("dali")
         return frames
 
     def _decode(self, media: Media, kind: str, plan: ClipPlan) -> Frames:
-        decoders: dict[str, Callable[[bytes, ClipPlan], Frames]] = {
-            "video": self._video,
-            "image": self._image,
-            "frames": self._frames,
-        }
-        if kind not in decoders:
+        if kind not in ("video", "image", "frames"):
             raise Unsuitable("kind", kind)
         if not plan.frames or min(plan.frames) < 0:
             raise Unsuitable("plan")
-        frames = _apply(decoders[kind](whole(media), plan), plan)
-        return frames if len(frames) == len(plan.frames) else _repeat(frames, len(plan.frames))
+        if kind == "video":
+            with self._using_cpu:
+                video = self._packed(media, plan)
+            (output,) = self._batches["video"].run([video_inputs(*video, plan)])
+            return _apply(self._taken(output, plan.shape), plan)
+        with self._using_cpu:
+            pictures = _pictures(whole(media), kind, plan)
+        outputs = self._batches["image"].run([picture_inputs(picture, plan) for picture in pictures.values()])
+        taken = (self._taken(output, plan.shape[1:]) for output in outputs)
+        shown = dict(zip(pictures, taken, strict=True))
+        if kind == "image":
+            return _repeat(_apply(shown[0][None], plan), len(plan.frames))
+        return _apply(_stack([shown[number] for number in plan.frames]), plan)
 
-    def _video(self, data: bytes, plan: ClipPlan) -> Frames:
-        video = remux(data, plan.frames, self._device is not None, self._limits)
-        with self._pipeline("video") as pipeline:
-            output = pipeline.run_video(video.data, video.frames, video.colour, video.window, plan)
-        return self._taken(output, plan.shape)
-
-    def _image(self, data: bytes, plan: ClipPlan) -> Frames:
-        if set(plan.frames) != {0}:
-            raise Unsuitable("kind", "image")
-        check_picture(data)
-        return self._picture(data, plan)[None]  # once; repeated after the operations
-
-    def _frames(self, data: bytes, plan: ClipPlan) -> Frames:
-        pictures = _stored_pictures(data, plan.frames)
-        for one in pictures.values():
-            check_picture(one)
-        shown = {number: self._picture(one, plan) for number, one in pictures.items()}
-        return _stack([shown[number] for number in plan.frames])
-
-    def _picture(self, data: bytes, plan: ClipPlan) -> Frames:
-        with self._pipeline("image") as pipeline:
-            output = pipeline.run_picture(data, plan)
-        return self._taken(output, plan.shape[1:])
-
-    @contextmanager
-    def _pipeline(self, kind: str) -> Iterator[ClipPipeline]:
-        """The pipeline of this thread for a kind; one that does not work any more after a clip that it refused is not
-        used again."""
-        pipelines: dict[str, ClipPipeline] = self._local.__dict__.setdefault("pipelines", {})
-        if kind not in pipelines:
-            pipelines[kind] = ClipPipeline(kind, self._device)
-        try:
-            yield pipelines[kind]
-        except Unsuitable:
-            if not pipelines[kind].still_works():
-                del pipelines[kind]
-            raise
+    def _packed(self, media: Media, plan: ClipPlan) -> Remuxed:
+        """The video as DALI is given it. Raises Unsuitable."""
+        if self._device is not None and isinstance(media, PartialMedium):
+            packed = pack(media, plan.frames, self._limits)
+            if packed is not None:
+                return packed
+        return remux(whole(media), plan.frames, self._device is not None, self._limits)
 
     def _taken(self, output: Any, expected: tuple[int, ...]) -> Frames:
         """DALI's output as an array or tensor of the expected shape, without a copy."""
@@ -195,10 +191,26 @@ def _apply(frames: Frames, plan: ClipPlan) -> Frames:
     return apply_ops(frames, plan.ops)
 
 
-def _stored_pictures(data: bytes, numbers: Sequence[int]) -> dict[int, bytes]:
-    """The pictures of a frame sample under these numbers. Raises Unsuitable."""
-    try:
-        stored = FramePictures(data)
-        return {number: stored.picture(number) for number in numbers}
-    except MediaError as error:
-        raise Unsuitable("damaged", str(error)) from error
+def _pictures(data: bytes, kind: str, plan: ClipPlan) -> dict[int, bytes]:
+    """The pictures of a plan by their numbers. Raises Unsuitable for what DALI would show wrong."""
+    if kind == "image":
+        if set(plan.frames) != {0}:
+            raise Unsuitable("kind", "image")
+        found = {0: data}
+    else:
+        try:
+            stored = FramePictures(data)
+            found = {number: stored.picture(number) for number in plan.frames}
+        except MediaError as error:
+            raise Unsuitable("damaged", str(error)) from error
+    for picture in found.values():
+        check_picture(picture)
+    return found
+
+
+def _engines(device: int, settings: DecodeSettings) -> int:
+    """The engines of a device that decode video."""
+    if settings.gpu_engines is not None:
+        return settings.gpu_engines
+    limits = limits_of(device, "h264")
+    return 1 if limits is None else limits.engines

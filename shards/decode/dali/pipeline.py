@@ -5,6 +5,8 @@ Every number of a plan is an argument of a run, so one pipeline serves all plans
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,35 +20,55 @@ if TYPE_CHECKING:
     from nvidia.dali import Pipeline
 
 
+Inputs = dict[str, npt.NDArray[Any]]
+"""The arguments of one clip, by the names of the pipeline's inputs."""
+
+
+def video_inputs(
+    data: bytes, frames: tuple[int, ...], colour: tuple[float, float], window: Window, plan: ClipPlan
+) -> Inputs:
+    """The frames under these numbers in a remuxed video; colour: shares of red and blue in luma; window: what is shown
+    of the frames, which the plan is about."""
+    return picture_inputs(data, plan) | {
+        "frames": np.array(frames, np.int32),
+        "colour": _colour_matrix(*colour),
+        "shown_from": np.array((window.top, window.left), np.int32),
+        "shown": np.array((window.height, window.width), np.int32),
+    }
+
+
+def picture_inputs(data: bytes, plan: ClipPlan) -> Inputs:
+    """A picture, with the plan for it."""
+    (height, width), (top, left, crop_height, crop_width) = plan.resize, plan.crop
+    return {
+        "encoded": np.frombuffer(data, np.uint8),
+        "size": np.array((crop_height, crop_width), np.float32),
+        "start": np.array((top / height, left / width), np.float32),
+        "stop": np.array(((top + crop_height) / height, (left + crop_width) / width), np.float32),
+        "mirror": np.array(plan.flip, np.int32),
+    }
+
+
 class ClipPipeline:
-    """A built pipeline for videos or for pictures, on a CUDA device or with the CPU operators. For one thread."""
+    """A built pipeline for videos or for pictures, on a CUDA device or with the CPU operators. For one thread at a
+    time."""
 
-    def __init__(self, kind: str, device: int | None) -> None:
-        """kind: "video" or "image". device: number of a CUDA device, None for the CPU operators."""
-        self._pipeline = _build(kind, device)
-        self._good: dict[str, npt.NDArray[Any]] | None = None
-        """The inputs of the last run that went well."""
+    def __init__(self, kind: str, device: int | None, most: int = 1, num_threads: int = 1) -> None:
+        """kind: "video" or "image". device: number of a CUDA device, None for the CPU operators. most: clips of a run;
+        num_threads: threads that decode them."""
+        self._pipeline = _build(kind, device, most, num_threads)
+        self._good: Inputs | None = None
+        """The inputs of a clip of the last run that went well."""
 
-    def run_video(
-        self, data: bytes, frames: tuple[int, ...], colour: tuple[float, float], window: Window, plan: ClipPlan
-    ) -> Any:
-        """Decode the frames under these numbers in a remuxed video; colour: shares of red and blue in luma; window:
-        what is shown of the frames, which the plan is about.
-
-        Returns DALI's tensor of the clip. Raises Unsuitable; then `still_works` says whether the pipeline can be used.
-        """
-        return self._run(
-            data,
-            plan,
-            frames=np.array(frames, np.int32),
-            colour=_colour_matrix(*colour),
-            shown_from=np.array((window.top, window.left), np.int32),
-            shown=np.array((window.height, window.width), np.int32),
-        )
-
-    def run_picture(self, data: bytes, plan: ClipPlan) -> Any:
-        """Decode a picture. Returns DALI's tensor of it. Raises Unsuitable, as `run_video`."""
-        return self._run(data, plan)
+    def run(self, clips: Sequence[Inputs]) -> list[Any]:
+        """Decode clips; returns DALI's tensor of each. Raises Unsuitable; then `still_works` says whether the pipeline
+        can be used."""
+        try:
+            (output,) = self._run(clips)
+        except RuntimeError as error:
+            raise Unsuitable("refused", _reason_of(error)) from error
+        self._good = clips[0]
+        return [output[number] for number in range(len(clips))]
 
     def still_works(self) -> bool:
         """True if what went well last does so again. After an error DALI calls any pipeline invalid, and most are not;
@@ -54,34 +76,21 @@ class ClipPipeline:
         if self._good is None:
             return False
         try:
-            self._pipeline.run(**{name: [value] for name, value in self._good.items()})
+            self._run([self._good])
         except RuntimeError:
             return False
         return True
 
-    def _run(self, data: bytes, plan: ClipPlan, **inputs: npt.NDArray[Any]) -> Any:
-        (height, width), (top, left, crop_height, crop_width) = plan.resize, plan.crop
-        inputs |= {
-            "encoded": np.frombuffer(data, np.uint8),
-            "size": np.array((crop_height, crop_width), np.float32),
-            "start": np.array((top / height, left / width), np.float32),
-            "stop": np.array(((top + crop_height) / height, (left + crop_width) / width), np.float32),
-            "mirror": np.array(plan.flip, np.int32),
-        }
-        try:
-            (output,) = self._pipeline.run(**{name: [value] for name, value in inputs.items()})
-        except RuntimeError as error:
-            raise Unsuitable("refused", _reason_of(error)) from error
-        self._good = inputs
-        return output[0]
+    def _run(self, clips: Sequence[Inputs]) -> Any:
+        return self._pipeline.run(**{name: [clip[name] for clip in clips] for name in clips[0]})
 
 
-def _build(kind: str, device: int | None) -> Pipeline:
-    """A pipeline of batch size 1 whose inputs are those of ClipPipeline.run."""
+def _build(kind: str, device: int | None, most: int, num_threads: int) -> Pipeline:
+    """A pipeline whose inputs are those of ClipPipeline.run."""
     from nvidia.dali import Pipeline, fn, types
 
     decoder = "cpu" if device is None else "mixed"
-    pipeline = Pipeline(batch_size=1, num_threads=1, device_id=device, prefetch_queue_depth=1, exec_dynamic=True)
+    pipeline = Pipeline(most, num_threads, device_id=device, prefetch_queue_depth=1, exec_dynamic=True)
     with pipeline:
 
         def argument(name: str, dtype: Any, ndim: int) -> Any:
@@ -117,6 +126,7 @@ def _build(kind: str, device: int | None) -> Pipeline:
     return pipeline
 
 
+@lru_cache(16)
 def _colour_matrix(red: float, blue: float) -> npt.NDArray[np.float32]:
     """The matrix that corrects RGB computed as if YCbCr were BT.601; red, blue: their true shares in luma."""
     wrong = _to_ycbcr(0.299, 0.114)

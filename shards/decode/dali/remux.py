@@ -17,6 +17,7 @@ from __future__ import annotations
 import io
 from collections.abc import Callable, Iterable, Sequence
 from fractions import Fraction
+from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
 from shards.base.errors import MediaError
@@ -25,7 +26,7 @@ from shards.decode.dali.groups import needed
 from shards.decode.dali.matroska import with_size
 from shards.decode.dali.nvdec import Limits
 from shards.decode.dali.stream_headers import check_one_size
-from shards.decode.dali.units import length_bytes
+from shards.decode.dali.units import begun_anew, length_bytes
 from shards.decode.decoder import Unsuitable
 from shards.media.limits import MAX_VIDEO_PIXELS, check_size
 from shards.media.rotation import Orientation
@@ -47,7 +48,7 @@ _TICKS = 40
 _SPREAD = 16
 """Frames by which decoding may be ahead of showing."""
 _BT601 = (2, 5, 6)
-_COLOURS = {**dict.fromkeys(_BT601, (0.299, 0.114)), 1: (0.2126, 0.0722), 9: (0.2627, 0.0593)}
+COLOURS = {**dict.fromkeys(_BT601, (0.299, 0.114)), 1: (0.2126, 0.0722), 9: (0.2627, 0.0593)}
 """Shares of red and blue in luma, by the number of the colour space; 2, unspecified, is taken for BT.601 by FFmpeg."""
 
 
@@ -89,7 +90,7 @@ def remux(
             if gpu and (window.coded[0] % 2 or window.coded[1] % 2):
                 raise Unsuitable("odd size", f"{size[0]}x{size[1]}")  # its colours would come from a wrong line
             data = _write(packets, ranks, stream, codec, window)
-            return Remuxed(data, frames, _COLOURS[int(first.colorspace)], window)
+            return Remuxed(data, frames, COLOURS[int(first.colorspace)], window)
     except MediaError as error:
         raise Unsuitable("damaged", str(error)) from error
 
@@ -121,7 +122,7 @@ def _check_first(first: VideoFrame, gpu: bool) -> tuple[int, int]:
         raise Unsuitable("rotation")
     if first.interlaced_frame:
         raise Unsuitable("interlaced")
-    if int(first.colorspace) not in _COLOURS:
+    if int(first.colorspace) not in COLOURS:
         raise Unsuitable("colour space", str(first.colorspace))
     if gpu and first.format.name not in ("yuv420p", "yuvj420p"):
         raise Unsuitable("pixel format", first.format.name)
@@ -175,9 +176,22 @@ def _number(
         raise Unsuitable("open GOP", "a planned frame is shown before the key frame that it follows")
     kept = [place for place in range(len(packets)) if place not in leading]
     kept = needed(packets, kept, whole, wanted, avcc_bytes)
+    if codec == "hevc":
+        _begin_anew(packets, kept, length_bytes(codec, stream.codec_context.extradata or b""))
     ranks = _ranks([whole[place] for place in kept])
     at = {whole[place]: rank for place, rank in zip(kept, ranks, strict=True)}
     return [packets[place] for place in kept], ranks, tuple(at[number] for number in planned)
+
+
+def _begin_anew(packets: list[Packet], kept: Sequence[int], num_bytes: int) -> None:
+    """Have key frames say so in front of which packets are left out."""
+    from av import Packet
+
+    for before, place in pairwise(kept):
+        if place > before + 1 and packets[place].is_keyframe:
+            old, new = packets[place], Packet(begun_anew(bytes(packets[place]), "hevc", num_bytes))
+            new.pts, new.dts, new.time_base, new.is_keyframe = old.pts, old.dts, old.time_base, old.is_keyframe
+            packets[place] = new
 
 
 def _ranks(times: Sequence[int | None]) -> list[int]:

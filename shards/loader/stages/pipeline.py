@@ -78,7 +78,7 @@ class Pools(NamedTuple):
         remote = any(is_remote(feed.reader.source.url) for feed in setup.feeds)
         return cls(
             Pool(_REMOTE_THREADS if remote else _LOCAL_THREADS, f"shards-fetch-rank{setup.rank}"),
-            Pool(setup.config.threads, f"shards-loader-rank{setup.rank}"),
+            Pool(setup.num_threads, f"shards-loader-rank{setup.rank}"),
             Pool(1, f"shards-loader-rank{setup.rank}_alone"),
             Pool(1, f"shards-ahead-rank{setup.rank}"),
         )
@@ -134,7 +134,7 @@ class _Stages:
         if batch.is_ready():
             assert batch.encoded is not None
             if self._seconds_per_slot > _WORTH_SHARING_S:
-                for _ in range(min(self._setup.config.threads, len(batch.encoded.groups))):
+                for _ in range(min(self._setup.num_threads, len(batch.encoded.groups))):
                     self._decoding.submit(self.decode, batch)
             else:
                 self._alone.submit(self.decode, batch)

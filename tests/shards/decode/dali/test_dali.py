@@ -19,6 +19,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -235,11 +236,11 @@ def test_a_pipeline_that_refused_a_clip_is_used_again_as_long_as_it_works(
     made: list[ClipPipeline] = []
 
     class Noted(ClipPipeline):
-        def __init__(self, kind: str, device: int | None) -> None:
-            super().__init__(kind, device)
+        def __init__(self, *arguments: Any) -> None:
+            super().__init__(*arguments)
             made.append(self)
 
-    monkeypatch.setattr("shards.decode.dali.dali.ClipPipeline", Noted)
+    monkeypatch.setattr("shards.decode.dali.batches.ClipPipeline", Noted)
     dali, media = Counted(None), make_clip(40, SIZE, "libvpx-vp9")
     expected = dali.decode(media, "video", whole(5))
     with open_video(media) as (container, stream):
@@ -302,7 +303,7 @@ def test_frames_are_not_copied_on_their_way_out(make_clip: Callable[..., bytes])
     assert isinstance(frames, np.ndarray) and frames.base is not None and frames.flags.c_contiguous
 
 
-def test_threads_decode_side_by_side_with_pipelines_of_their_own(
+def test_threads_that_decode_together_get_what_they_get_alone(
     dali: Counted, make_clip: Callable[..., bytes]
 ) -> None:
     media = make_clip(40, SIZE, "libvpx-vp9")

@@ -11,7 +11,7 @@ import pytest
 pytest.importorskip("nvidia.dali", reason="NVIDIA DALI is not installed (extra dali)")
 
 from shards.decode.dali.coded_size import Window
-from shards.decode.dali.pipeline import ClipPipeline
+from shards.decode.dali.pipeline import ClipPipeline, video_inputs
 from shards.media.clip_plan import ClipPlan
 from tests.shards.decode.twins import MEDIA
 
@@ -23,7 +23,8 @@ def test_of_a_frame_the_window_is_shown_and_nothing_beside_it() -> None:
     window = Window((640, 360), 80, 48, 128, 96)
 
     def run(window: Window, plan: ClipPlan) -> np.ndarray:
-        return np.from_dlpack(pipeline.run_video(data, plan.frames, (0.299, 0.114), window, plan)).copy()
+        (output,) = pipeline.run([video_inputs(data, plan.frames, (0.299, 0.114), window, plan)])
+        return np.from_dlpack(output).copy()
 
     whole = run(Window((640, 360), 0, 0, 640, 360), native)
     cut = run(window, ClipPlan((3,), (96, 128), (0, 0, 96, 128)))
@@ -52,7 +53,7 @@ def test_the_interpreter_is_free_while_dali_runs() -> None:
     other.start()
     try:
         before = turns
-        pipeline.run_video(data, plan.frames, (0.299, 0.114), Window((640, 360), 0, 0, 640, 360), plan)
+        pipeline.run([video_inputs(data, plan.frames, (0.299, 0.114), Window((640, 360), 0, 0, 640, 360), plan)])
         during = turns - before
     finally:
         done.set()
