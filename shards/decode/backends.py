@@ -32,9 +32,7 @@ def _no_count(way: str) -> None:
     pass
 
 
-def open_backend(
-    setting: str, count: Count = _no_count, settings: DecodeSettings = _DEFAULT_SETTINGS
-) -> Backend:
+def open_backend(setting: str, count: Count = _no_count, settings: DecodeSettings = _DEFAULT_SETTINGS) -> Backend:
     """The backend of a setting of LoaderConfig.decode. Raises ValueError that lists the known ones, and NoDecoder."""
     if setting not in BACKENDS:
         raise ValueError(f"unknown decoder {setting!r}; known: {', '.join(sorted(BACKENDS))}")

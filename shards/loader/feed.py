@@ -181,9 +181,7 @@ def _open_reader(dataset: DatasetConfig, verify: Verify, downloads: Downloads | 
         return BetonReader(dataset.name, dataset.path, dataset.elements, verify)
     from shards.read.reader import Reader
 
-    reader = Reader(
-        dataset.name, dataset.path, dataset.elements, verify, dataset.partial_bytes, dataset, dataset.roots
-    )
+    reader = Reader(dataset.name, dataset.path, dataset.elements, verify, dataset.partial_bytes, dataset, dataset.roots)
     if downloads is not None and is_remote(reader.source.url):
         reader.read_through(downloads)
     return reader

@@ -85,11 +85,11 @@ def _samples(moov: bytes, size: int) -> Samples:
     if len(videos) != 1 or b"mvex" in _children(moov):
         raise ValueError("has not one video track, or fragments")
     (track,) = videos
-    header = track[b"tkhd"] if b"tkhd" in track else b""
+    header = track.get(b"tkhd", b"")
     if header[52 if header[:1] == b"\1" else 40 :][:36] != _UPRIGHT:
         raise ValueError("is turned")
     tables = _children(track[b"mdia"], b"minf", b"stbl")
-    codec, extradata, shown, colours = _entry(tables[b"stsd"] if b"stsd" in tables else b"")
+    codec, extradata, shown, colours = _entry(tables.get(b"stsd", b""))
     sizes = _sizes(tables)
     count = len(sizes)
     offsets = _offsets(tables, sizes)

@@ -26,6 +26,7 @@ from shards.decode.dali.units import IDR, PARAMETERS, begun_anew, is_turned, typ
 from shards.decode.decoder import Unsuitable
 from shards.media.partial import PartialMedium
 
+
 def pack(
     media: PartialMedium, planned: Sequence[int], limits: Callable[[str], Limits | None] | None = None
 ) -> Remuxed | None:

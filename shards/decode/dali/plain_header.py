@@ -31,8 +31,8 @@ def plain_header(codec: str, extradata: bytes) -> PlainHeader | None:
 
     extradata: avcC or hvcC.
     """
-    num_bytes = length_bytes(codec, extradata)
     try:
+        num_bytes = length_bytes(codec, extradata)
         sets = sequence_sets(codec, extradata)
         if not num_bytes or len(sets) != 1:
             return None
@@ -42,7 +42,7 @@ def plain_header(codec: str, extradata: bytes) -> PlainHeader | None:
         headers = extradata
         if sequence.window.coded != sequence.window[3:]:
             headers = _with_size(extradata, sets[0], _without_window(sets[0], sequence))
-    except ValueError:
+    except (ValueError, IndexError):
         return None
     colours = _hevc_colours(extradata) if sequence.colours is None else sequence.colours
     return None if colours is None else PlainHeader(sequence.window, colours, num_bytes, headers)

@@ -14,9 +14,9 @@ def test_a_reason_is_counted_and_the_text_says_more() -> None:
     assert info.value.reason == "codec" and str(Unsuitable("plan")) == "plan"
 
 
-def test_a_backend_decodes_partial_media_unless_it_says_otherwise() -> None:
+def test_a_backend_has_a_reason_and_no_threads_that_wait_unless_it_says_otherwise() -> None:
     def decode(media: object, kind: str, plan: ClipPlan) -> str:
         return kind
 
     backend = Backend("cpu", decode)  # type: ignore[arg-type]
-    assert backend.partial and backend.reason == "the configuration says so"
+    assert not backend.waiting and backend.reason == "the configuration says so"

@@ -138,7 +138,8 @@ def test_any_plan_is_met(
     plan = ClipPlan(tuple(frames), (100, 130), (top, left, height, width), flip)
     ours, theirs = DECODE(media, "video", plan), decode(media, "video", plan)
     assert ours.shape == plan.shape and ours.dtype == np.uint8
-    assert difference(ours, theirs).mean < 4
+    # Of a few pixels one edge between colours may be most; the two scale up colours differently.
+    assert difference(ours, theirs).mean < 4 + 20 / (height * width) ** 0.5
 
 
 def test_randaugment_is_done_as_by_the_cpu_decoder(dali: Counted, make_clip: Callable[..., bytes]) -> None:
@@ -303,9 +304,7 @@ def test_frames_are_not_copied_on_their_way_out(make_clip: Callable[..., bytes])
     assert isinstance(frames, np.ndarray) and frames.base is not None and frames.flags.c_contiguous
 
 
-def test_threads_that_decode_together_get_what_they_get_alone(
-    dali: Counted, make_clip: Callable[..., bytes]
-) -> None:
+def test_threads_that_decode_together_get_what_they_get_alone(dali: Counted, make_clip: Callable[..., bytes]) -> None:
     media = make_clip(40, SIZE, "libvpx-vp9")
     alone = on_cpu(dali.decode(media, "video", whole(7, 30)))
     barrier = threading.Barrier(3)

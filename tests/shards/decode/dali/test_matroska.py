@@ -1,4 +1,4 @@
-"""Another size in the header of a Matroska file: nothing else of it changes."""
+"""Matroska files: FFmpeg finds what was written, and nothing but the size changes where that is said anew."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ from collections.abc import Callable
 
 import av
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from shards.decode.dali.matroska import with_size
+from shards.decode.dali.matroska import TICKS, Packet, with_size, write
 
 
 def written(clip: bytes) -> bytes:
@@ -53,3 +55,35 @@ def test_a_file_without_room_is_refused(make_clip: Callable[..., bytes]) -> None
     at = file.index(b"\xb0\x81\xfa\xba\x81\xfa")
     with pytest.raises(ValueError):
         with_size(file[: at - 1] + b"\x86" + file[at : at + 6], (256, 256))
+
+
+@settings(max_examples=40)
+@given(
+    groups=st.lists(st.integers(1, 1300), min_size=1, max_size=4),
+    size=st.tuples(st.integers(1, 16384), st.integers(1, 16384)),
+    sizes=st.lists(st.sampled_from([1, 100, 117, 118, 119, 16383, 70000]), min_size=1, max_size=5),
+)
+def test_ffmpeg_finds_the_packets_that_were_written(
+    make_clip: Callable[..., bytes], groups: list[int], size: tuple[int, int], sizes: list[int]
+) -> None:
+    with av.open(io.BytesIO(make_clip(1))) as container:
+        headers = bytes(container.streams.video[0].codec_context.extradata or b"")
+    packets, start = [], 0
+    for length in groups:
+        shown = [0, *(number ^ 1 if (number ^ 1) < length and number > 1 else number for number in range(1, length))]
+        for place, number in enumerate(shown):
+            # FFmpeg looks at the kind of the picture.
+            unit = bytes([0x41 if place else 0x65]) + bytes([place % 256]) * sizes[place % len(sizes)]
+            packets.append(Packet(start + number, place == 0, len(unit).to_bytes(4, "big") + unit))
+        start += length
+    assert sorted(packet.number for packet in packets) == list(range(start))
+    file = write("h264", headers, size, packets)
+    with av.open(io.BytesIO(file), options={"codec_whitelist": "none", "probesize": "32"}) as container:
+        stream = container.streams.video[0]
+        assert (stream.codec_context.extradata, stream.width, stream.height) == (headers, *size)
+        found = [(one.pts, one.is_keyframe, bytes(one)) for one in container.demux(stream) if one.size]
+        assert found == [(packet.number * TICKS, packet.is_key, packet.data) for packet in packets]
+        for first in range(0, start, max(1, start // 3)):  # seeking leads to the key frame before
+            container.seek(first * TICKS, stream=stream)
+            key = next(one for one in container.demux(stream) if one.size)
+            assert key.is_keyframe and (key.pts or 0) <= first * TICKS

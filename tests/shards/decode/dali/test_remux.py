@@ -2,39 +2,26 @@
 
 from __future__ import annotations
 
-import io
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import av
 import numpy as np
 import pytest
 from av import Packet
-from av.video.plane import VideoPlane
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shards.decode.cpu import decode
-from shards.decode.dali.coded_size import Window
-from shards.decode.dali.remux import GPU_CODECS, Remuxed, remux
+from shards.decode.dali.remux import GPU_CODECS, remux
 from shards.decode.decoder import Unsuitable
-from shards.media.clip_plan import ClipPlan
-from shards.media.facts import MediaFacts
 from shards.media.probe import probe
-from shards.media.videos.shown import Screen
 from shards.media.videos.video import demux, open_video
 from tests.shards.bars import Take, film, without_first
 from tests.shards.bars import remux as remux_packets
+from tests.shards.decode.dali.shown import check, show
 from tests.shards.decode.twins import MEDIA, is_video
 from tests.shards.films import NUM_FRAMES, OTHERS, SEEKABLE, Film, shoot
-
-SIZE = (24, 32)
-
-
-def show(data: bytes, *frames: int) -> np.ndarray:
-    return decode(data, "video", ClipPlan(frames, SIZE, (0, 0, *SIZE)))
-
 
 FILMS = SEEKABLE | OTHERS
 KEPT_FROM_DALI = {
@@ -120,39 +107,13 @@ def test_of_a_minute_only_the_groups_of_the_planned_frames_are_given(codec: str,
     assert np.array_equal(show(remuxed.data, *remuxed.frames), show(data, *wanted))
 
 
-def check(data: bytes, facts: MediaFacts, wanted: tuple[int, ...], remuxed: Remuxed) -> None:
-    """The file says the coded size, and the window of its frames holds the frames, before their colours are changed:
-    that takes in neighbours, at the edge of the window what lies beside it."""
-    window = remuxed.window
-    with av.open(io.BytesIO(remuxed.data)) as container:
-        stream = container.streams.video[0]
-        assert (stream.codec_context.codec.canonical_name, stream.width, stream.height) == (facts.codec, *window.coded)
-    assert (window.width, window.height) == (facts.width, facts.height)
-    if facts.codec in ("h264", "hevc"):
-        step = 16 if facts.codec == "h264" else 8
-        assert not window.coded[0] % step and not window.coded[1] % step
-    if facts.codec != "mpeg4":  # FFmpeg calculates otherwise for AVI files that name XviD
-        whole = Window(window[3:], 0, 0, *window[3:])
-        shown = zip(planes(remuxed.data, remuxed.frames, window), planes(data, wanted, whole), strict=True)
-        assert all(np.array_equal(one, other) for pair in shown for one, other in zip(*pair, strict=True))
-
-
-def planes(data: bytes, numbers: Sequence[int], window: Window) -> list[list[np.ndarray]]:
-    """Luma and chroma of the window of the frames under these numbers."""
-    found: dict[int, list[np.ndarray]] = {}
-    with open_video(data) as (container, stream):
-        screen = Screen(stream)
-        frames = (frame for packet in demux(container, stream) for frame in screen.feed(packet))
-        for number, frame in zip(range(max(numbers) + 1), frames, strict=False):
-            if number in numbers:
-                found[number] = [_cut(plane, window, 2 if at else 1) for at, plane in enumerate(frame.planes)]
-    return [found[number] for number in numbers]
-
-
-def _cut(plane: VideoPlane, window: Window, by: int) -> np.ndarray:
-    pixels = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)
-    rows = slice(window.top // by, (window.top + window.height + by - 1) // by)
-    return pixels[rows, window.left // by : (window.left + window.width + by - 1) // by].copy()
+@pytest.mark.parametrize("wanted", [(31, 111, 900), (111, 1490), (47, 640, 301)])
+def test_frames_of_hevc_stay_in_order_over_groups_that_are_left_out(wanted: tuple[int, ...]) -> None:
+    """They are ordered by the low bits of a count, which more than half of them left out turn back."""
+    options = "preset=ultrafast x265-params=keyint=60:min-keyint=60:scenecut=0:log-level=none"
+    data = shoot(Film("libx265", "mp4", options), 1500)
+    remuxed = remux(data, wanted, True)
+    assert np.array_equal(show(remuxed.data, *remuxed.frames), show(data, *wanted))
 
 
 @pytest.mark.parametrize("name", [name for name, reason in KEPT_FROM_DALI.items() if reason])

@@ -63,7 +63,7 @@ def test_a_clip_of_another_form_is_refused_whatever_comes_first(
         frames = decode(media, kind, plan)
         return ODD[form](frames) if frames.max() == number else frames
 
-    monkeypatch.setitem(BACKENDS, "cpu", lambda count: Backend("odd", decode_oddly))
+    monkeypatch.setitem(BACKENDS, "cpu", lambda *_: Backend("odd", decode_oddly))
     match = rf"clips of one batch must have one shape.*has {form}"
     folder = write_dataset(tmp_path / "web", "web", 4, records_of=(1,))
     with (
