@@ -114,6 +114,10 @@ class NoDecoder(PrintableError, RuntimeError):
     """A decode backend that was asked for cannot run here; the message says what to install or to set."""
 
 
+class DeviceFailed(PrintableError, RuntimeError):
+    """A GPU that fails while it decodes: no memory left, or it is gone; names the device, the clip and the remedy."""
+
+
 # ------------------------------------------------------------ runs
 
 

@@ -27,7 +27,7 @@ from typing import Any
 
 import numpy as np
 
-from shards.base.errors import MediaError
+from shards.base.errors import DeviceFailed, MediaError, PrintableError
 from shards.base.printing import logger
 from shards.decode.augment import apply_ops
 from shards.decode.cpu import decode as decode_on_cpu
@@ -73,8 +73,8 @@ class Dali:
             )
 
     def __call__(self, media: Media, kind: str, plan: ClipPlan) -> Frames:
-        """Decode a clip. Raises MediaError, SourceError."""
-        with self._stream():
+        """Decode a clip. Raises MediaError, SourceError, DeviceFailed."""
+        with self._failures_named(), self._stream():
             try:
                 frames = self._decode(media, kind, plan)
             except Unsuitable as unsuitable:
@@ -124,6 +124,23 @@ class Dali:
         if tuple(frames.shape) != expected:
             raise Unsuitable("refused", f"DALI gave {tuple(frames.shape)} instead of {expected}")
         return frames
+
+    @contextmanager
+    def _failures_named(self) -> Iterator[None]:
+        """Turn what torch, CUDA and DALI raise when there is no memory or no device into DeviceFailed. A clip that DALI
+        refuses has gone to the CPU before."""
+        try:
+            yield
+        except PrintableError:
+            raise
+        except (RuntimeError, AssertionError) as error:  # torch without CUDA asserts
+            if self._device is None:
+                raise
+            said = str(error).strip().partition("\n")[0]
+            raise DeviceFailed(
+                f"GPU {self._device} fails while decoding: {said}; look at nvidia-smi; without memory lower "
+                "batch_size, prefetch_batches or gpu_clips, without the device go on with decode: cpu"
+            ) from error
 
     @contextmanager
     def _stream(self) -> Iterator[None]:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from shards.base.errors import MediaError
+from shards.base.errors import DeviceFailed, MediaError
 from shards.decode.decoder import Frames
 from shards.loader.feed import Feed
 from shards.loader.quarantine import Failure
@@ -114,6 +114,8 @@ def _attempt(
         failure = Failure(origin, reason, row, stage, lasting)
         setup.ledger.remember(failure)
         return Slot(origin, None, meta=meta, failures=(failure,))
+    except DeviceFailed as error:
+        raise DeviceFailed(f"{origin}: {error}") from error
     except Exception as error:
         where = f"{origin} (element {row} of the shard, attempt {attempt})"
         error.add_note(f"while the loader was at {stage} of {where}")

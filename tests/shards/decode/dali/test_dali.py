@@ -31,11 +31,13 @@ from PIL import Image
 
 pytest.importorskip("nvidia.dali", reason="NVIDIA DALI is not installed (extra dali)")
 
-from shards.base.errors import MediaError
+from shards.base.errors import DeviceFailed, MediaError
 from shards.dataset.writing.writer import DatasetWriter
+from shards.decode.backends import BACKENDS
 from shards.decode.cpu import decode
 from shards.decode.dali.dali import Dali
 from shards.decode.dali.pipeline import ClipPipeline
+from shards.decode.decoder import Backend
 from shards.loader.config import LoaderConfig
 from shards.loader.loader import Loader
 from shards.loader.metrics import to_json_line, to_prometheus
@@ -317,6 +319,13 @@ def test_threads_that_decode_together_get_what_they_get_alone(dali: Counted, mak
         assert all(pool.map(work, range(3)))
 
 
+@pytest.mark.skipif(GPU is not None, reason="there is a GPU here")
+def test_a_gpu_that_is_gone_is_named_with_the_remedy(make_clip: Callable[..., bytes]) -> None:
+    media = make_clip(3, SIZE, "libvpx-vp9")
+    with pytest.raises(DeviceFailed, match=r"^GPU 0 fails while decoding: .+; look at nvidia-smi;.*decode: cpu$"):
+        Dali(0, lambda way: None)(media, "video", whole(0))
+
+
 # ------------------------------------------------------------ in a loader
 
 
@@ -380,6 +389,16 @@ def test_a_loader_gives_the_same_batches_as_with_the_cpu_decoder(mixed: Path) ->
     assert f'shards_loader_decoded_total{{by="dali",reason=""}} {ways["dali"]}' in text
     assert f'shards_loader_decoded_total{{by="cpu",reason="damaged"}} {ways["cpu: damaged"]}' in text
     assert json.loads(to_json_line(snapshot))["decoded"] == ways
+
+
+@pytest.mark.skipif(GPU is not None, reason="there is a GPU here")
+def test_a_gpu_that_is_gone_stops_a_run_in_one_line(mixed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(BACKENDS, "dali", lambda count, _: Backend("dali-cuda", Dali(0, count), waiting=32))
+    with (
+        Loader(_settings(mixed, "dali"), 0, 1, _encode) as loader,
+        pytest.raises(DeviceFailed, match=r"^mixed/00000\d\.tar:0\d\d: GPU 0 fails while decoding: [^\n]+$"),
+    ):
+        next(loader)
 
 
 def test_evaluation_masks_what_failed(mixed: Path) -> None:
