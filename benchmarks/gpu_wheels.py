@@ -29,7 +29,7 @@ NAMES = (
     *("nvidia-nvtiff-cu13", "astunparse", "gast", "six", "optree", "packaging", "nvtx", "makefun", "libcst", "pyyaml"),
     # shards: its decoders, index, configuration
     *("av", "pillow", "pyarrow", "xxhash", "pydantic", "pydantic-core", "annotated-types", "typing-extensions"),
-    *("typing-inspection", "webdataset", "braceexpand"),
+    *("typing-inspection", "webdataset", "braceexpand", "timm"),
     # the tables of the benchmarks
     *("rich", "markdown-it-py", "mdurl", "pygments"),
 )

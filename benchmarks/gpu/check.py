@@ -34,9 +34,9 @@ class Check:
 
     def alive(self) -> None:
         """Raise Wrong unless a good clip is still decoded by DALI."""
-        data, plan = clips(False, self.gpu)[0]
+        clip = clips("original", self.gpu)[0]
         before = self.ways["dali"]
-        apart = difference(self.decode(data, "video", plan), cpu(data, "video", plan))
+        apart = difference(self.decode(clip.media, "video", clip.plan), cpu(clip.data, "video", clip.plan))
         if apart.mean > 4 or self.ways["dali"] == before:
             raise Wrong(f"a good clip is not decoded any more: {apart}")
 

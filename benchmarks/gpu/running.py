@@ -21,16 +21,16 @@ from tests.shards.decode.twins import MEDIA, on_cpu
 
 
 def threads(check: Check) -> Found:
-    """Seven threads give the frames that one gives."""
-    media = clips(False, check.gpu)
-    alone = [on_cpu(check.decode(data, "video", plan)) for data, plan in media]
+    """Seven threads, whose clips are decoded together, give the frames that one gives."""
+    media = clips("original", check.gpu)
+    alone = [on_cpu(check.decode(clip.media, "video", clip.plan)) for clip in media]
 
     def work(number: int) -> int:
         wrong = 0
         for turn in range(40):
             place = (number + turn) % len(media)
-            data, plan = media[place]
-            wrong += not np.array_equal(on_cpu(check.decode(data, "video", plan)), alone[place])
+            clip = media[place]
+            wrong += not np.array_equal(on_cpu(check.decode(clip.media, "video", clip.plan)), alone[place])
         return wrong
 
     with ThreadPoolExecutor(7) as pool:

@@ -31,8 +31,8 @@ class DecodeSettings(NamedTuple):
     """Threads that may use the CPU at the same time."""
     gpu_clips: int = 16
     """Clips of one run on the GPU, at most."""
-    gpu_engines: int | None = None
-    """Video decoders of the GPU to keep busy; None: as many as its driver says."""
+    gpu_threads: int | None = None
+    """Threads that decode the clips of a run on the GPU; None: two for each video decoder that its driver tells of."""
 
 
 class Backend(NamedTuple):

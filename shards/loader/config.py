@@ -130,8 +130,8 @@ class LoaderConfig(Frozen):
     GPU dali means DALI's CPU operators, which are there for tests (docs/gpu.md)."""
     gpu_clips: int = Field(default=16, ge=1, le=64)
     """Clips that one run decodes on the GPU, at most; twice as many threads bring them."""
-    gpu_engines: int | None = Field(default=None, ge=1, le=64)
-    """Video decoders of the GPU to keep busy, by two threads each; null: as many as its driver says it has."""
+    gpu_threads: int | None = Field(default=None, ge=1, le=64)
+    """Threads that decode the clips of such a run; null: two for each video decoder that the GPU's driver tells of."""
     verify: Literal["once", "always", "never"] = "once"
     """A member's checksum is compared at its first read in this process, at every read, or not at all."""
     pad_to_multiple: int = Field(default=8, ge=1)
@@ -146,7 +146,7 @@ class LoaderConfig(Frozen):
     @property
     def decode_settings(self) -> DecodeSettings:
         """What the decode backend is told."""
-        return DecodeSettings(self.threads, self.gpu_clips, self.gpu_engines)
+        return DecodeSettings(self.threads, self.gpu_clips, self.gpu_threads)
 
     @model_validator(mode="after")
     def _check_blend(self) -> Self:

@@ -61,15 +61,15 @@ class Dali:
         self._device, self._count = device, count
         self._limits = None if device is None else partial(limits_of, device)
         self._using_cpu = threading.BoundedSemaphore(settings.threads)
-        engines = settings.threads if device is None else 2 * _engines(device, settings)
-        self._batches = {kind: Batches(kind, device, settings.gpu_clips, engines) for kind in ("video", "image")}
+        num_threads = settings.threads if device is None else settings.gpu_threads or 2 * _engines(device)
+        self._batches = {kind: Batches(kind, device, settings.gpu_clips, num_threads) for kind in ("video", "image")}
         self._local = threading.local()
         self._told: Counter[str] = Counter()
         if device is not None:
             _logger.info(
                 "GPU %d: runs of up to %d clips in %d threads; DALI keeps at most 100 decoders, each with up to 20 "
                 "pictures of its size in GPU memory",
-                *(device, settings.gpu_clips, engines),
+                *(device, settings.gpu_clips, num_threads),
             )
 
     def __call__(self, media: Media, kind: str, plan: ClipPlan) -> Frames:
@@ -225,9 +225,7 @@ def _pictures(data: bytes, kind: str, plan: ClipPlan) -> dict[int, bytes]:
     return found
 
 
-def _engines(device: int, settings: DecodeSettings) -> int:
+def _engines(device: int) -> int:
     """The engines of a device that decode video."""
-    if settings.gpu_engines is not None:
-        return settings.gpu_engines
     limits = limits_of(device, "h264")
     return 1 if limits is None else limits.engines
