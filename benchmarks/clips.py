@@ -47,12 +47,12 @@ def make(folder: Path, names: Sequence[str] = SETS) -> None:
             continue
         place.mkdir(parents=True, exist_ok=True)
         if name == "corpus":
-            for path in _footage():
+            for path in footage():
                 (place / path.name).write_bytes(path.read_bytes())
         elif name in PROFILES:
             _transcode(folder / "gop250", place, PROFILES[name])
         else:
-            longest = sorted(_footage(), key=_seconds)[-NUM_CLIPS:]
+            longest = sorted(footage(), key=_seconds)[-NUM_CLIPS:]
             ext, codec, options, size = VIDEOS[name]
             for path in longest:
                 _encode(place / f"{path.stem}.{ext}", _to_and_fro(path), codec, options, size)
@@ -70,7 +70,7 @@ def thumbnails(frames: np.ndarray) -> np.ndarray:
     return frames.reshape(len(frames), THUMB, side, THUMB, side, 3).mean(axis=(2, 4), dtype=np.float32)
 
 
-def _footage() -> list[Path]:
+def footage() -> list[Path]:
     corpus = Path(os.environ.get("MCG_CORPUS", ROOT.parent / "shared" / "corpus"))
     if not (corpus / "videos").is_dir():
         return sorted((ROOT / "samples" / "videos").glob("*.mp4"))
