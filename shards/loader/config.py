@@ -42,8 +42,8 @@ class DatasetConfig(MemberSettings):
     shards/select/where.py."""
     partial_bytes: int | None = Field(default=4 << 20, ge=0)
     """With GOP tables in the index decoding skips what a clip does not need, and of remote videos larger than this, in
-    bytes, only what it needs is fetched, unless verify is "always" or DALI decodes. None: read whole, decode from the
-    first frame."""
+    bytes, only what it needs is fetched, unless verify is "always", or DALI or torchcodec decodes. None: read whole,
+    decode from the first frame."""
     exclude: tuple[str, ...] = ()
     """JSON-lines files of {"shard", "key"} whose samples are left out (order); shards/select/exclusion.py."""
 
@@ -111,7 +111,7 @@ class LoaderConfig(Frozen):
     """Elements inside which a stream is shuffled (order). None: all windows of a dataset together
     have 64 MiB and at least 1,024 elements, one at most four mean shards; a loaded cursor keeps its own number."""
     threads: int = Field(default=2, ge=1, le=256)
-    """Threads of this rank that read and decode; with DALI on a GPU each has a decoding session of its own there."""
+    """Threads of this rank that read and decode; on a GPU each has a decoding session of its own."""
     prefetch_batches: int = Field(default=2, ge=0, le=64)
     """Batches made ahead of the one in use; each is held decoded, in memory or on the GPU that decodes."""
     fetch_batches: int | None = Field(default=None, ge=0, le=4096)
@@ -124,9 +124,9 @@ class LoaderConfig(Frozen):
     on_growth: Literal["refuse", "append"] = "refuse"
     """Treatment of a cursor of a dataset that has gained shards behind the old ones. append: finish the pass under
     way over the old ones and take all from the next pass on (docs/determinism.md); training only."""
-    decode: Literal["auto", "cpu", "dali"] = "auto"
-    """The decoder: the CPU, or DALI on the GPU (extra dali); auto takes DALI where a GPU is, and says why. Without a
-    GPU dali means DALI's CPU operators, which are there for tests (docs/gpu.md)."""
+    decode: Literal["auto", "cpu", "dali", "torchcodec"] = "auto"
+    """The decoder: the CPU, or on the GPU DALI (extra dali) or torchcodec (extra torchcodec, and FFmpeg); auto takes
+    DALI where a GPU is, and says why. Without a GPU the last two decode on the CPU (docs/gpu.md)."""
     verify: Literal["once", "always", "never"] = "once"
     """A member's checksum is compared at its first read in this process, at every read, or not at all."""
     pad_to_multiple: int = Field(default=8, ge=1)
