@@ -2,13 +2,15 @@
 
     python benchmarks/peer_venvs.py
     apt-get install -y --no-install-recommends libavdevice59 libavfilter8     # torchcodec needs a system FFmpeg
-    PYTHONPATH=. python benchmarks/bench_decode.py [--sets corpus gop60 ...] [--rounds 5] [--data FOLDER] [--json FILE]
+    PYTHONPATH=. python benchmarks/bench_decode.py [--sets corpus gop60 ...] [--only torchcodec] [--rounds 5]
+                                                   [--data FOLDER] [--json FILE]
 
 Eight frames, the middles of equal parts, of the whole picture squashed to 224x224 RGB, from encoded bytes in memory,
 one codec thread. The sets are those of clips.py. Every system gives the same frames (`wrong` counts clips in which one
 does not; those that fail are left out and counted, too) by its own filter: libswscale's bicubic with exact rounding in
 ours and bilinear in the others, torch's antialiased bilinear with torchcodec. Ours decodes with the GOP table of the
-index ("exact"), without ("linear"), and at the key frames next to the planned ones ("snapped").
+index ("exact"), without ("linear"), at the key frames next to the planned ones ("snapped"), and by our backend of the
+name torchcodec, where the extra is installed ("torchcodec"; clips that it leaves to the CPU decoder count as failed).
 
 The ratios are clips per CPU second, ours exact to the others. The set `forms` is ours on every form of storage: the
 originals, key frames only, and what `tools transcode` makes of them; its ratios are those of the first line to the
@@ -54,6 +56,7 @@ FORMS = {
 def main() -> None:
     options = arguments(__doc__, rounds=5, data="/tmp/mcg-peers-data/decode")
     options.add_argument("--sets", nargs="*", default=["corpus", "gop250", "gop60", "gop30", "vp9", "forms"])
+    options.add_argument("--only", default="", help="cases whose names hold this word, and ours, exact")
     options.add_argument("--seconds", type=float, default=2.0, help="least time of a measurement")
     chosen = options.parse_args()
     formats = {folder for folder, _ in FORMS.values()} if "forms" in chosen.sets else set()
@@ -72,11 +75,12 @@ def main() -> None:
             result = beside("decode forms", cases, chosen.rounds, {first: (figure, lambda _: True)}, SHOWN)
         else:
             assert name in SETS, f"{name}: no such set; there are {', '.join(SETS)} and forms"
-            cases = {f"ours, {mode}": partial(ask, command("ours", "ours", name, mode)) for mode in ("exact", "linear")}
-            cases["ours, snapped"] = partial(ask, command("ours", "ours", name, "snapped"))
+            modes = ("exact", "linear", "snapped", "torchcodec")
+            cases = {f"ours, {mode}": partial(ask, command("ours", "ours", name, mode)) for mode in modes}
             cases |= {
                 label: partial(ask, command(script, venv, name, mode)) for label, (script, venv, mode) in PEERS.items()
             }
+            cases = {label: case for label, case in cases.items() if label == EXACT or chosen.only in label}
             result = beside(f"decode {name}", cases, chosen.rounds, {EXACT: (figure, lambda _: True)}, SHOWN)
         ours = result["cases"]
         unfit = [label for label in ours if label.startswith("ours") and ours[label]["wrong"]["greatest"]]

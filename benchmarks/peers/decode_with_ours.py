@@ -1,5 +1,5 @@
 """This project's CPU decoder: "exact" with the GOP table of the index, "linear" without it, "snapped" at key frames,
-"frames" from stored pictures."""
+"frames" from stored pictures; and "torchcodec", its backend of that name on the CPU."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent.parent))
 
-from decode_protocol import SIZE, Clip, DecodeClip, main
+from decode_protocol import SIZE, Clip, DecodeClip, Unsupported, main
 
 WHOLE = (0, 0, SIZE, SIZE)
 
@@ -25,6 +25,8 @@ def load() -> None:
 
 
 def open_decoder(mode: str) -> DecodeClip:
+    if mode == "torchcodec":
+        return _torchcodec()
     from shards.decode.cpu import decode as decode_clip
     from shards.media.clip_plan import ClipPlan
     from shards.media.facts import KeyFrames
@@ -41,6 +43,29 @@ def open_decoder(mode: str) -> DecodeClip:
         return decode_clip(data, "frames", ClipPlan(tuple(clip["frames"]), (SIZE, SIZE), WHOLE))
 
     return pictures if "frames" in mode else video
+
+
+def _torchcodec() -> DecodeClip:
+    from shards.base.errors import NoDecoder
+    from shards.decode.backends import open_backend
+    from shards.media.clip_plan import ClipPlan
+
+    try:
+        backend = open_backend("torchcodec", count=_must_be_torchcodec)
+    except NoDecoder as error:
+        raise Unsupported(str(error)) from error
+
+    def video(data: bytes, clip: Clip) -> np.ndarray:
+        frames = backend.decode(data, "video", ClipPlan(tuple(clip["frames"]), (SIZE, SIZE), WHOLE))
+        return frames if isinstance(frames, np.ndarray) else frames.cpu().numpy()
+
+    return video
+
+
+def _must_be_torchcodec(way: str) -> None:
+    """Clips that the CPU decoder takes over are left out, as those that a system refuses."""
+    if way != "torchcodec":
+        raise ValueError(f"is decoded another way: {way}")
 
 
 if __name__ == "__main__":

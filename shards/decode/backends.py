@@ -7,8 +7,12 @@ cpu         FFmpeg and Pillow on threads. Frames are numpy arrays.
 dali-cuda   DALI on the GPU: NVDEC and nvJPEG. Frames are tensors there. Clips that it cannot decode correctly
             go to `cpu` one by one, counted by reason (shards/decode/dali/dali.py).
 dali-cpu    DALI's CPU operators, for tests of that path and machines without a GPU. Frames are numpy arrays.
+torchcodec-cuda, torchcodec-cpu
+            torchcodec for videos: NVDEC, or the FFmpeg of the system. All else, and what it cannot decode correctly,
+            goes to `cpu` in the same way (shards/decode/torchcodec/torchcodec.py).
 
-The setting `dali` means dali-cuda where torch sees a CUDA device, else dali-cpu; `auto` means dali-cuda or `cpu`.
+The settings `dali` and `torchcodec` mean the one with -cuda where torch sees a CUDA device, else the one with -cpu;
+`auto` means dali-cuda or `cpu`.
 """
 
 from __future__ import annotations
@@ -76,6 +80,39 @@ def _dali(count: Count, settings: DecodeSettings) -> Backend:
     return Backend("dali-cuda", dali, waiting=2 * settings.gpu_clips)
 
 
+def _torchcodec(count: Count, settings: DecodeSettings) -> Backend:
+    if find_spec("torchcodec") is None:
+        raise NoDecoder(
+            "decode: torchcodec needs torchcodec, which is not installed here; install the extra (pip install "
+            "'mcg-streams[torchcodec]'), or set decode to cpu or auto"
+        )
+    try:
+        from torchcodec import ffmpeg_major_version
+    except (ImportError, OSError, RuntimeError) as error:
+        raise NoDecoder(
+            f"decode: torchcodec cannot load torchcodec ({next(iter(str(error).splitlines()), error)}); install the "
+            "shared libraries of FFmpeg and the build of torchcodec that fits this torch, or set decode to cpu or auto"
+        ) from error
+    if ffmpeg_major_version is None:
+        raise NoDecoder(
+            "decode: torchcodec needs the shared libraries of FFmpeg 4 to 9, which are not installed here; install "
+            "them (Debian, Ubuntu: apt-get install --no-install-recommends ffmpeg), or set decode to cpu or auto"
+        )
+    from shards.decode.torchcodec.torchcodec import TorchCodec
+
+    no_gpu = _why_no_gpu() or _why_no_nvdec()
+    if no_gpu is not None:
+        reason = f"the configuration says torchcodec, and {no_gpu}"
+        return Backend("torchcodec-cpu", TorchCodec(None, count, settings), reason)
+    import torch
+
+    from shards.decode.dali.nvdec import num_engines
+
+    device = torch.cuda.current_device()
+    waiting = settings.gpu_threads or 2 * num_engines(device)
+    return Backend("torchcodec-cuda", TorchCodec(device, count, settings), waiting=waiting)
+
+
 def _auto(count: Count, settings: DecodeSettings) -> Backend:
     missing = _why_no_gpu() or ("NVIDIA DALI is not installed (extra dali)" if not _installed() else _why_no_nvdec())
     if missing is not None:
@@ -112,4 +149,5 @@ BACKENDS: dict[str, Callable[[Count, DecodeSettings], Backend]] = {
     "auto": _auto,
     "cpu": _cpu,
     "dali": _dali,
+    "torchcodec": _torchcodec,
 }

@@ -21,7 +21,8 @@ Frames: TypeAlias = Union[NDArray[np.uint8], "torch.Tensor"]
 Decoder: TypeAlias = Callable[[Media, str, ClipPlan], Frames]
 """(media, kind, plan) -> frames. Raises MediaError."""
 Count: TypeAlias = Callable[[str], None]
-"""Counts a clip by the way it was decoded: "dali", or "cpu: REASON" for one that DALI was not given or refused."""
+"""Counts a clip by the way it was decoded: "dali", "torchcodec", or "cpu: REASON" for one that these were not given or
+refused."""
 
 
 class DecodeSettings(NamedTuple):
@@ -39,7 +40,7 @@ class Backend(NamedTuple):
     """A way to decode on this machine."""
 
     name: str
-    """"cpu", "dali-cuda" or "dali-cpu"; a cursor carries it."""
+    """"cpu", "dali-cuda", "dali-cpu", "torchcodec-cuda" or "torchcodec-cpu"; a cursor carries it."""
     decode: Decoder
     reason: str = "the configuration says so"
     """The reason for this choice, for the log."""

@@ -125,13 +125,14 @@ class LoaderConfig(Frozen):
     on_growth: Literal["refuse", "append"] = "refuse"
     """Treatment of a cursor of a dataset that has gained shards behind the old ones. append: finish the pass under
     way over the old ones and take all from the next pass on (docs/determinism.md); training only."""
-    decode: Literal["auto", "cpu", "dali"] = "auto"
-    """The decoder: the CPU, or DALI on the GPU (extra dali); auto takes DALI where a GPU is, and says why. Without a
-    GPU dali means DALI's CPU operators, which are there for tests (docs/gpu.md)."""
+    decode: Literal["auto", "cpu", "dali", "torchcodec"] = "auto"
+    """The decoder: the CPU, or on the GPU DALI (extra dali) or torchcodec (extra torchcodec, and FFmpeg); auto takes
+    DALI where a GPU is, and says why. Without a GPU the last two decode on the CPU (docs/gpu.md)."""
     gpu_clips: int = Field(default=16, ge=1, le=64)
-    """Clips that one run decodes on the GPU, at most; twice as many threads bring them."""
+    """Clips that one run of DALI decodes on the GPU, at most; twice as many threads bring them."""
     gpu_threads: int | None = Field(default=None, ge=1, le=64)
-    """Threads that decode the clips of such a run; null: two for each video decoder that the GPU's driver tells of."""
+    """Threads that decode clips on the GPU at the same time; null: two for each video decoder that its driver tells
+    of."""
     verify: Literal["once", "always", "never"] = "once"
     """A member's checksum is compared at its first read in this process, at every read, or not at all."""
     pad_to_multiple: int = Field(default=8, ge=1)

@@ -70,7 +70,7 @@ def to_prometheus(snapshot: Snapshot, labels: Mapping[str, str | int] | None = N
         metric("shards_loader_lost_share_error", "gauge", "Twice its standard error.", [("", {}, error)])
     if snapshot.decoded:
         clips = (("", _way(way), count) for way, count in snapshot.decoded.items())
-        text = "Clips by what decoded them and, where the CPU stood in for DALI, why."
+        text = "Clips by what decoded them and, where the CPU stood in for another decoder, why."
         metric("shards_loader_decoded_total", "counter", text, clips)
     for name, value in snapshot.traffic.items():
         metric(

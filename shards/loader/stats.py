@@ -87,7 +87,7 @@ class Stats:
         self._queue += Queue(1, ready, int(ready == 0), ready, batches, num_bytes)
 
     def count_decoded(self, way: str) -> None:
-        """Count a clip by the way it went: "dali", or "cpu: REASON"."""
+        """Count a clip by the way it went: "dali", "torchcodec", or "cpu: REASON"."""
         with self._lock:
             self._decoded[way] += 1
 

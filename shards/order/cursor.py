@@ -52,7 +52,7 @@ class Cursor:
     shifts: tuple[int, ...] = ()
     """Per dataset that has grown, what is added to its position to find the pass; (): none has."""
     decoder: str = ""
-    """The decode backend ("cpu", "dali-cuda", "dali-cpu"); "": not known, the cursor is older than the field."""
+    """The decode backend ("cpu", "dali-cuda", ...); "": not known, the cursor is older than the field."""
 
     def to_dict(self) -> dict[str, Any]:
         """The cursor as plain numbers, strings and lists, for json and OmegaConf."""

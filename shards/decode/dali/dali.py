@@ -17,9 +17,7 @@ Not supported: repairs; the CPU decodes streams that end early.
 
 from __future__ import annotations
 
-import logging
 import threading
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -30,24 +28,18 @@ import numpy as np
 from shards.base.errors import DeviceFailed, MediaError, PrintableError
 from shards.base.printing import logger
 from shards.decode.augment import apply_ops
-from shards.decode.cpu import decode as decode_on_cpu
 from shards.decode.dali.batches import Batches
-from shards.decode.dali.nvdec import limits_of
-from shards.decode.dali.pack import pack
+from shards.decode.dali.nvdec import limits_of, num_engines
+from shards.decode.dali.pack import packed
 from shards.decode.dali.pictures import check_picture
 from shards.decode.dali.pipeline import picture_inputs, video_inputs
-from shards.decode.dali.remux import Remuxed, remux
 from shards.decode.decoder import Count, DecodeSettings, Frames, Unsuitable
+from shards.decode.stand_in import StandIn
 from shards.media.clip_plan import ClipPlan
 from shards.media.frames import FramePictures
 from shards.media.medium import Media, whole
-from shards.media.partial import PartialMedium
 
 _logger = logger(__name__)
-
-
-_WARNED = frozenset(10**power for power in range(10))
-"""Numbers of refused clips at which a warning is due."""
 
 
 _DEFAULT_SETTINGS = DecodeSettings()
@@ -59,12 +51,12 @@ class Dali:
     def __init__(self, device: int | None, count: Count, settings: DecodeSettings = _DEFAULT_SETTINGS) -> None:
         """device: number of a CUDA device, None for the CPU operators."""
         self._device, self._count = device, count
+        self._stand_in = StandIn("DALI", count)
         self._limits = None if device is None else partial(limits_of, device)
         self._using_cpu = threading.BoundedSemaphore(settings.threads)
-        num_threads = settings.threads if device is None else settings.gpu_threads or 2 * _engines(device)
+        num_threads = settings.threads if device is None else settings.gpu_threads or 2 * num_engines(device)
         self._batches = {kind: Batches(kind, device, settings.gpu_clips, num_threads) for kind in ("video", "image")}
         self._local = threading.local()
-        self._told: Counter[str] = Counter()
         if device is not None:
             _logger.info(
                 "GPU %d: runs of up to %d clips in %d threads; DALI keeps at most 100 decoders, each with up to 20 "
@@ -78,9 +70,8 @@ class Dali:
             try:
                 frames = self._decode(media, kind, plan)
             except Unsuitable as unsuitable:
-                self._note(unsuitable)
                 with self._using_cpu:
-                    frames = decode_on_cpu(media, kind, plan)
+                    frames = self._stand_in(media, kind, plan, unsuitable)
                 return self._to_device(frames)
         self._count("dali")
         return frames
@@ -92,8 +83,10 @@ class Dali:
             raise Unsuitable("plan")
         if kind == "video":
             with self._using_cpu:
-                video = self._packed(media, plan)
-            (output,) = self._batches["video"].run([video_inputs(*video, plan)])
+                video = packed(media, plan.frames, self._device is not None, self._limits)
+            (output,) = self._batches["video"].run(
+                [video_inputs(video.data, video.frames, video.colour, video.window, plan)]
+            )
             return _apply(self._taken(output, plan.shape), plan)
         with self._using_cpu:
             pictures = _pictures(whole(media), kind, plan)
@@ -103,14 +96,6 @@ class Dali:
         if kind == "image":
             return _repeat(_apply(shown[0][None], plan), len(plan.frames))
         return _apply(_stack([shown[number] for number in plan.frames]), plan)
-
-    def _packed(self, media: Media, plan: ClipPlan) -> Remuxed:
-        """The video as DALI is given it. Raises Unsuitable."""
-        if self._device is not None and isinstance(media, PartialMedium):
-            packed = pack(media, plan.frames, self._limits)
-            if packed is not None:
-                return packed
-        return remux(whole(media), plan.frames, self._device is not None, self._limits)
 
     def _taken(self, output: Any, expected: tuple[int, ...]) -> Frames:
         """DALI's output as an array or tensor of the expected shape, without a copy."""
@@ -175,17 +160,6 @@ class Dali:
 
         return torch.as_tensor(frames).to(f"cuda:{self._device}")
 
-    def _note(self, unsuitable: Unsuitable) -> None:
-        self._count(f"cpu: {unsuitable.reason}")
-        self._told[unsuitable.reason] += 1
-        count = self._told[unsuitable.reason]
-        # A refusal may be a failure of DALI itself (no memory left, a broken device), which must not stay silent.
-        if unsuitable.reason == "refused" and count in _WARNED:
-            _logger.warning("DALI refused %d clip(s), which the CPU decodes instead; the last: %s", count, unsuitable)
-        else:
-            level = logging.INFO if count == 1 else logging.DEBUG
-            _logger.log(level, "decoded on the CPU instead of by DALI: %s (the first for a reason is told)", unsuitable)
-
 
 def _repeat(frames: Frames, times: int) -> Frames:
     """The one frame of a picture, repeated."""
@@ -223,9 +197,3 @@ def _pictures(data: bytes, kind: str, plan: ClipPlan) -> dict[int, bytes]:
     for picture in found.values():
         check_picture(picture)
     return found
-
-
-def _engines(device: int) -> int:
-    """The engines of a device that decode video."""
-    limits = limits_of(device, "h264")
-    return 1 if limits is None else limits.engines

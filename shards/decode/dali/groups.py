@@ -22,7 +22,7 @@ def needed(
     """
     groups: list[list[int]] = []
     for place in places:
-        if not groups or _begins_group(packets[place], avcc_bytes):
+        if not groups or begins_group(packets[place], avcc_bytes):
             groups.append([])
         groups[-1].append(place)
     kept: list[list[int]] = []
@@ -35,7 +35,7 @@ def needed(
     return [place for group in reversed(kept) for place in group]
 
 
-def _begins_group(packet: Packet, avcc_bytes: int | None) -> bool:
+def begins_group(packet: Packet, avcc_bytes: int | None) -> bool:
     """True if nothing behind it refers to what lies before it. In H.264 a key frame may as well be one from which a
     picture is built up over several frames, or one inside an open GOP: only IDR pictures are sure."""
     if not packet.is_keyframe or avcc_bytes is None:

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 TICKS = 40
-"""Milliseconds between frames: the unit of Matroska."""
+"""Milliseconds between frames, the unit of Matroska."""
 _LONGEST_CLUSTER = 500
 """Packets; their times are said in 16 bits, from that of their cluster on."""
 _CODECS = {"h264": b"V_MPEG4/ISO/AVC", "hevc": b"V_MPEGH/ISO/HEVC"}

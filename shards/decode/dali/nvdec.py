@@ -55,6 +55,12 @@ def limits_of(device: int, codec: str) -> Limits | None:
     return Limits(max(1, caps.engines), *sizes, caps.max_blocks)
 
 
+def num_engines(device: int) -> int:
+    """Decoders of a CUDA device that work side by side."""
+    limits = limits_of(device, "h264")
+    return 1 if limits is None else limits.engines
+
+
 class _Caps(ctypes.Structure):
     """CUVIDDECODECAPS of cuviddec.h."""
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import struct
 from bisect import bisect_right
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from itertools import pairwise
 
 import numpy as np
@@ -21,10 +21,13 @@ from shards.decode.dali.matroska import Packet, write
 from shards.decode.dali.mp4_samples import Samples, read_samples
 from shards.decode.dali.nvdec import Limits
 from shards.decode.dali.plain_header import PlainHeader, plain_header
-from shards.decode.dali.remux import COLOURS, Remuxed
+from shards.decode.dali.remux import COLOURS, CPU_CODECS, GPU_CODECS, Remuxed, remux
 from shards.decode.dali.units import IDR, PARAMETERS, begun_anew, is_turned, type_of, units
 from shards.decode.decoder import Unsuitable
+from shards.media.medium import Media, whole
 from shards.media.partial import PartialMedium
+
+PACKED_CODECS = {"h264", "hevc"}
 
 
 def pack(
@@ -38,6 +41,25 @@ def pack(
         return _pack(media, planned, limits)
     except (ValueError, KeyError, struct.error):  # tables of another kind, or damaged: FFmpeg says which
         return None
+
+
+def packed(
+    media: Media,
+    planned: Sequence[int],
+    gpu: bool,
+    limits: Callable[[str], Limits | None] | None = None,
+    codecs: Collection[str] | None = None,
+) -> Remuxed:
+    """Pack the frames of a plan where that can be done, else write the whole video anew, see `remux`.
+
+    Raises Unsuitable, MediaError, SourceError.
+    """
+    taken = codecs or (GPU_CODECS if gpu else CPU_CODECS)
+    if isinstance(media, PartialMedium) and set(taken) >= PACKED_CODECS:
+        found = pack(media, planned, limits)
+        if found is not None:
+            return found
+    return remux(whole(media), planned, gpu, limits, codecs)
 
 
 def _pack(
@@ -68,7 +90,9 @@ def _pack(
         header.window.coded,
         [Packet(at[number], is_key, data) for number, (is_key, data) in packets.items()],
     )
-    return Remuxed(data, tuple(at[number] for number in planned), COLOURS[colours], header.window)
+    starts = sorted(at[number] for number, (is_key, _) in packets.items() if is_key)
+    frames = tuple(at[number] for number in planned)
+    return Remuxed(data, frames, COLOURS[colours], header.window, tuple(starts))
 
 
 def _check_numbers(media: PartialMedium, samples: Samples) -> None:

@@ -15,20 +15,21 @@ decoder that hides it (NVDEC does) shows damaged frames; the checksums of the in
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from fractions import Fraction
 from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
 from shards.base.errors import MediaError
 from shards.decode.dali.coded_size import Window, shown_window
-from shards.decode.dali.groups import needed
-from shards.decode.dali.matroska import with_size
+from shards.decode.dali.groups import begins_group, needed
+from shards.decode.dali.matroska import TICKS, with_size
 from shards.decode.dali.nvdec import Limits
 from shards.decode.dali.stream_headers import check_one_size
 from shards.decode.dali.units import begun_anew, length_bytes
 from shards.decode.decoder import Unsuitable
 from shards.media.limits import MAX_VIDEO_PIXELS, check_size
+from shards.media.pictures.transparency import has_alpha
 from shards.media.rotation import Orientation
 from shards.media.videos.shown import Screen
 from shards.media.videos.timeline import Stamp, timeline
@@ -38,13 +39,13 @@ if TYPE_CHECKING:
     from av import Packet, VideoFrame
     from av.video.stream import VideoStream
 
-_CPU_CODECS = ("vp8", "vp9", "mjpeg")
+CPU_CODECS = ("vp8", "vp9", "mjpeg")
 GPU_CODECS = ("h264", "hevc", "vp8", "vp9", "av1", "mpeg4", "mjpeg")
 """Codecs that DALI 2.4 decodes (the docstring of fn.decoders.video; docs/facts/environment.md section 2)."""
 
 _NO_CROP = "crop_left=0:crop_right=0:crop_top=0:crop_bottom=0"
-_TICKS = 40
-"""Milliseconds between frames: the unit of Matroska."""
+_PICTURE = b"\0\0\1\xb6"
+"""What a picture of MPEG-4 begins with."""
 _SPREAD = 16
 """Frames by which decoding may be ahead of showing."""
 _BT601 = (2, 5, 6)
@@ -62,20 +63,26 @@ class Remuxed(NamedTuple):
     """Shares of red and blue in luma; DALI knows those of BT.601 only."""
     window: Window
     """What is to be cut out of the frames that DALI gives."""
+    starts: tuple[int, ...] = ()
+    """The numbers of the frames from which decoding may begin, whatever other packets are marked as key frames."""
 
 
 def remux(
-    media: bytes, planned: Sequence[int], gpu: bool, limits: Callable[[str], Limits | None] | None = None
+    media: bytes,
+    planned: Sequence[int],
+    gpu: bool,
+    limits: Callable[[str], Limits | None] | None = None,
+    codecs: Collection[str] | None = None,
 ) -> Remuxed:
     """Check a video and write it anew for DALI on a GPU or on the CPU. Raises Unsuitable.
 
-    limits: gives what the GPU takes of a codec, None where it has no decoder for it.
+    limits: gives what the GPU takes of a codec, None where it has no decoder for it. codecs: those to take where
+    another decoder than DALI gets the video.
     """
     try:
         with open_video(media) as (container, stream):
             codec = stream.codec_context.codec.canonical_name
-            known = GPU_CODECS if gpu else _CPU_CODECS
-            if codec not in known:
+            if codec not in (codecs or (GPU_CODECS if gpu else CPU_CODECS)):
                 raise Unsuitable("codec", codec)
             taken = None if limits is None else limits(codec)
             if limits is not None and taken is None:
@@ -83,14 +90,14 @@ def remux(
             packets, first = _collect(demux(container, stream), stream)
             size = _check_first(first, gpu)
             packets = check_one_size(packets, codec, stream, size)
-            packets, ranks, frames = _number(packets, codec, stream, first, planned)
+            packets, ranks, frames, starts = _number(packets, codec, stream, first, planned)
             window = _window(codec, stream, size)
             if taken is not None and (why := taken.why_not(window.coded)) is not None:
                 raise Unsuitable("limits", f"{codec}: {why}")
             if gpu and (window.coded[0] % 2 or window.coded[1] % 2):
                 raise Unsuitable("odd size", f"{size[0]}x{size[1]}")  # its colours would come from a wrong line
             data = _write(packets, ranks, stream, codec, window)
-            return Remuxed(data, frames, COLOURS[int(first.colorspace)], window)
+            return Remuxed(data, frames, COLOURS[int(first.colorspace)], window, starts)
     except MediaError as error:
         raise Unsuitable("damaged", str(error)) from error
 
@@ -124,7 +131,7 @@ def _check_first(first: VideoFrame, gpu: bool) -> tuple[int, int]:
         raise Unsuitable("interlaced")
     if int(first.colorspace) not in COLOURS:
         raise Unsuitable("colour space", str(first.colorspace))
-    if gpu and first.format.name not in ("yuv420p", "yuvj420p"):
+    if (gpu and first.format.name not in ("yuv420p", "yuvj420p")) or has_alpha(first):
         raise Unsuitable("pixel format", first.format.name)
     return size
 
@@ -149,8 +156,9 @@ def _window(codec: str, stream: VideoStream, size: tuple[int, int]) -> Window:
 
 def _number(
     packets: list[Packet], codec: str, stream: VideoStream, first: VideoFrame, planned: Sequence[int]
-) -> tuple[list[Packet], list[int], tuple[int, ...]]:
-    """The packets to keep, the number of each in the new file, and the planned frames as numbers there."""
+) -> tuple[list[Packet], list[int], tuple[int, ...], tuple[int, ...]]:
+    """The packets to keep, the number of each in the new file, and as numbers there the planned frames and those at
+    which a group of pictures begins."""
     tick = float(stream.time_base or 0)
     avcc_bytes = length_bytes(codec, stream.codec_context.extradata or b"") if codec == "h264" else None
     times = [packet.pts for packet in packets]
@@ -159,6 +167,8 @@ def _number(
     if timeline([Stamp(packet.pts, packet.dts, packet.is_keyframe, -1, 0) for packet in packets], tick, 0.0).mended:
         raise Unsuitable("time stamps", "run backwards, or far ahead")
     whole = _ranks(times)
+    if codec == "mpeg4" and any(bytes(packet).count(_PICTURE) > 1 for packet in packets):
+        raise Unsuitable("time stamps", "two pictures in a packet, each with the time of the other")
     if not packets[0].is_keyframe or whole[0] != 0 or first.pts != times[0]:
         raise Unsuitable("open GOP", "the stream does not begin with a key frame")
     if max(planned) >= len(packets):
@@ -180,7 +190,8 @@ def _number(
         _begin_anew(packets, kept, length_bytes(codec, stream.codec_context.extradata or b""))
     ranks = _ranks([whole[place] for place in kept])
     at = {whole[place]: rank for place, rank in zip(kept, ranks, strict=True)}
-    return [packets[place] for place in kept], ranks, tuple(at[number] for number in planned)
+    starts = sorted(at[whole[place]] for place in kept if begins_group(packets[place], avcc_bytes))
+    return [packets[place] for place in kept], ranks, tuple(at[number] for number in planned), tuple(starts)
 
 
 def _begin_anew(packets: list[Packet], kept: Sequence[int], num_bytes: int) -> None:
@@ -226,8 +237,8 @@ def _write(packets: list[Packet], ranks: list[int], stream: VideoStream, codec: 
             for place, (packet, rank) in enumerate(zip(packets, ranks, strict=True)):
                 packet.stream = copy
                 packet.time_base = Fraction(1, 1000)
-                packet.pts, packet.dts = rank * _TICKS, (place - _SPREAD) * _TICKS
-                packet.duration = _TICKS
+                packet.pts, packet.dts = rank * TICKS, (place - _SPREAD) * TICKS
+                packet.duration = TICKS
                 out.mux_one(packet)
     except FFmpegError as error:
         raise Unsuitable("damaged", f"cannot be written anew: {error.strerror}") from error

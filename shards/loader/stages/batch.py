@@ -37,7 +37,7 @@ class Batch:
     """One rank's part of a global batch; B is the rank's number of slots."""
 
     frames: Frames
-    """(B, T, H, W, 3) uint8 RGB, or (B, S, F) features: a numpy array, or with DALI on a GPU a torch tensor there,
+    """(B, T, H, W, 3) uint8 RGB, or (B, S, F) features: a numpy array, or where a GPU decodes a torch tensor there,
     complete, and safe to use on the CUDA stream that was current when the batch was asked for (on another one:
     `Tensor.record_stream`)."""
     arrays: dict[str, npt.NDArray[Any]]

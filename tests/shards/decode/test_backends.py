@@ -25,9 +25,13 @@ Machine = Callable[..., None]
 
 @pytest.fixture
 def machine(monkeypatch: pytest.MonkeyPatch) -> Machine:
-    """machine(*libraries of the driver, sees_gpu=..., has_dali=...): one that has these; has_dali: None as it is."""
+    """machine(*libraries of the driver, sees_gpu=..., has_dali=..., torchcodec=...): one that has these; has_dali: None
+    as it is; torchcodec: the module, None where it is not installed."""
 
-    def make(*libraries: str, sees_gpu: bool = False, has_dali: bool | None = None) -> None:
+    def make(
+        *libraries: str, sees_gpu: bool = False, has_dali: bool | None = None, torchcodec: ModuleType | None = None
+    ) -> None:
+        monkeypatch.setitem(sys.modules, "torchcodec", torchcodec)
         load = ctypes.CDLL
 
         def load_or_not(name: str, *args: Any, **options: Any) -> Any:
@@ -53,9 +57,9 @@ def test_a_name_opens_a_function(name: str) -> None:
 
 
 def test_an_unknown_name_lists_the_known() -> None:
-    with pytest.raises(ValueError, match="unknown decoder 'gpu'; known: auto, cpu, dali"):
+    with pytest.raises(ValueError, match="unknown decoder 'gpu'; known: auto, cpu, dali, torchcodec"):
         open_decoder("gpu")
-    assert sorted(BACKENDS) == ["auto", "cpu", "dali"]
+    assert sorted(BACKENDS) == ["auto", "cpu", "dali", "torchcodec"]
 
 
 def test_auto_takes_the_cpu_where_no_gpu_is(machine: Machine) -> None:
@@ -107,3 +111,60 @@ def test_dali_without_a_gpu_means_its_cpu_operators(machine: Machine) -> None:
         "dali-cpu",
         "the configuration says dali, and torch sees no CUDA device",
     )
+
+
+def made_torchcodec(ffmpeg: int | None = 7, **names: object) -> ModuleType:
+    """A module that says with which FFmpeg it was loaded."""
+    module = ModuleType("torchcodec")
+    module.__spec__ = ModuleSpec("torchcodec", None)
+    vars(module).update({"ffmpeg_major_version": ffmpeg} | names)
+    return module
+
+
+def test_torchcodec_that_is_not_installed_names_the_extra(machine: Machine) -> None:
+    machine()
+    with pytest.raises(
+        NoDecoder, match=r"install the extra \(pip install 'mcg-streams\[torchcodec\]'\), or set decode to"
+    ):
+        open_backend("torchcodec")
+
+
+def test_torchcodec_without_ffmpeg_names_what_to_install(machine: Machine) -> None:
+    machine(torchcodec=made_torchcodec(ffmpeg=None))
+    with pytest.raises(NoDecoder, match=r"shared libraries of FFmpeg 4 to 9, .* apt-get install .* ffmpeg") as info:
+        open_backend("torchcodec")
+    assert "\n" not in str(info.value)
+
+
+def test_torchcodec_that_does_not_load_says_why(machine: Machine) -> None:
+    def broken(name: str) -> None:
+        raise OSError("libcudart.so.13: cannot open shared object file\nand much more")
+
+    module = made_torchcodec(__getattr__=broken)
+    del module.ffmpeg_major_version
+    machine(torchcodec=module)
+    with pytest.raises(
+        NoDecoder, match=r"cannot load torchcodec \(libcudart.so.13: cannot open.*\); install the shared lib"
+    ) as info:
+        open_backend("torchcodec")
+    assert "\n" not in str(info.value)
+
+
+def test_torchcodec_decodes_on_the_gpu_where_one_is_and_else_on_the_cpu(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    machine(DRIVER, VIDEO_DRIVER, torchcodec=made_torchcodec())
+    backend = open_backend("torchcodec")
+    assert backend[0] == "torchcodec-cpu" and not backend.waiting
+    assert backend.reason == "the configuration says torchcodec, and torch sees no CUDA device"
+    machine(DRIVER, sees_gpu=True, torchcodec=made_torchcodec())
+    assert open_backend("torchcodec").reason.endswith("no video decoder (libnvcuvid.so.1 cannot be loaded)")
+    machine(DRIVER, VIDEO_DRIVER, sees_gpu=True, torchcodec=made_torchcodec())
+    monkeypatch.setattr(torch.cuda, "current_device", lambda: 0)
+    backend = open_backend("torchcodec")
+    assert (backend.name, backend.reason) == ("torchcodec-cuda", "the configuration says so") and not backend.partial
+
+
+def test_auto_never_takes_torchcodec(machine: Machine) -> None:
+    machine(DRIVER, VIDEO_DRIVER, sees_gpu=True, has_dali=False, torchcodec=made_torchcodec())
+    assert open_backend("auto").name == "cpu"

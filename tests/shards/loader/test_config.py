@@ -47,7 +47,7 @@ def test_every_field_says_what_it_means(model: type[DatasetConfig] | type[Loader
         ({"batch_size": 0}, "greater than or equal to 1"),
         ({"seed": 2**32}, "less than 4294967296"),
         ({"unit": "batch"}, "'step' or 'sample'"),
-        ({"decode": "gpu"}, "'auto', 'cpu' or 'dali'"),
+        ({"decode": "gpu"}, "'auto', 'cpu', 'dali' or 'torchcodec'"),
     ],
 )
 def test_what_cannot_be_meant_is_refused(fields: dict[str, Any], message: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,7 +14,7 @@ from av import Packet
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shards.decode.dali.remux import GPU_CODECS, remux
+from shards.decode.dali.remux import GPU_CODECS, TICKS, remux
 from shards.decode.decoder import Unsuitable
 from shards.media.probe import probe
 from shards.media.videos.video import demux, open_video
@@ -200,3 +201,43 @@ def test_a_stream_that_starts_between_key_frames_is_left_to_the_cpu() -> None:
         data = without_first(film(take), "mp4", 7).replace(b"stss", b"free")
         with pytest.raises(Unsuitable, match=r"open GOP|hidden frames"):
             remux(data, [0, 7], gpu=True)
+
+
+def test_decoding_may_begin_at_the_frames_from_which_it_gives_the_same() -> None:
+    """Also where the container marks others: in H.264 pictures inside an open GOP, or in the midst of a refresh."""
+    for name in ("h264, open GOPs", "rolling refresh", "h264", "vp9 in mp4"):
+        data = shoot(FILMS[name])
+        remuxed = remux(data, (0, NUM_FRAMES - 1), True)
+        starts = remuxed.starts
+        assert starts[0] == 0 and sorted(set(starts)) == list(starts)
+        with av.open(io.BytesIO(remuxed.data)) as container:
+            packets = [packet for packet in container.demux(video=0) if packet.size]
+        keys = [packet.pts // TICKS for packet in packets if packet.is_keyframe]
+        assert set(starts) <= set(keys)
+        if name in ("h264, open GOPs", "rolling refresh"):
+            assert len(starts) < len(keys) or len(keys) == 1
+        else:
+            assert len(starts) > 1
+
+
+def test_codecs_may_be_named() -> None:
+    data = shoot(FILMS["h264"])
+    assert remux(data, (3,), False, codecs=("h264",)).frames
+    with pytest.raises(Unsuitable, match="codec: h264"):
+        remux(data, (3,), True, codecs=("vp9",))
+
+
+def test_packets_of_two_pictures_have_the_times_of_others() -> None:
+    data = shoot(FILMS["mpeg4"])
+    out = io.BytesIO()
+    with av.open(io.BytesIO(data)) as container, av.open(out, "w", format="mp4") as copy:
+        stream = container.streams.video[0]
+        packets = [packet for packet in container.demux(stream) if packet.size]
+        target = copy.add_stream_from_template(stream)
+        joined = Packet(bytes(packets[1]) + bytes(packets[2]))
+        joined.pts, joined.dts, joined.time_base = packets[1].pts, packets[1].dts, packets[1].time_base
+        for packet in (packets[0], joined, *packets[3:]):
+            packet.stream = target
+            copy.mux_one(packet)
+    with pytest.raises(Unsuitable, match="time stamps: two pictures in a packet"):
+        remux(out.getvalue(), (0,), True)
