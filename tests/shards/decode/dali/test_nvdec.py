@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
@@ -14,8 +15,13 @@ from pathlib import Path
 import pytest
 
 from shards.decode.dali.nvdec import Limits
+from shards.decode.dali.pack import packed
 from shards.decode.dali.remux import GPU_CODECS, remux
 from shards.decode.decoder import Unsuitable
+from shards.media.facts import KeyFrames
+from shards.media.partial import PartialMedium
+from shards.media.probe import probe_table
+from shards.media.videos.seekable import SEEKABLE_EXTENSIONS, usable
 
 HOPPER = {
     "h264": Limits(7, (48, 16), (4096, 4096), 65536),
@@ -121,13 +127,29 @@ def test_a_clip_that_the_gpu_cannot_decode_is_left_to_the_cpu(make_clip: Callabl
 
 
 @pytest.mark.long
-def test_of_the_corpus_a_hopper_decodes_what_is_not_odd(corpus: Path) -> None:
+@pytest.mark.parametrize("limits", [HOPPER, HOPPER | {"av1": HOPPER["vp9"]}], ids=["Hopper", "Ada"])
+def test_of_the_corpus_a_gpu_decodes_what_is_not_odd(corpus: Path, limits: dict[str, Limits]) -> None:
+    """The counts of docs/decoding.md; none is left to the CPU for its size."""
+    found = Counter[str]()
     for path in sorted((corpus / "videos").iterdir()):
+        data = path.read_bytes()
+        facts, rows = probe_table(data, path.name)
+        table = KeyFrames.of(rows).without_marks()
+        is_indexed = path.suffix[1:] in SEEKABLE_EXTENSIONS and usable(table, len(data))
         try:
-            remux(path.read_bytes(), (0,), True, HOPPER.get)
+            packed(PartialMedium.of_bytes(data, table) if is_indexed else data, (0,), True, limits.get)
+            found[f"{facts.codec} GPU"] += 1
         except Unsuitable as unsuitable:
-            assert unsuitable.reason != "limits", (path.name, str(unsuitable))
-            assert unsuitable.reason != "codec" or str(unsuitable).split()[1].rstrip(",") not in HOPPER
+            found[f"{facts.codec} {unsuitable.reason}"] += 1
+    av1 = {"av1 GPU": 8, "av1 pixel format": 1} if "av1" in limits else {"av1 codec": 9}
+    others = {name: count for name, count in found.items() if name.partition(" ")[0] not in GPU_CODECS}
+    assert all(name.endswith(" codec") for name in others) and sum(others.values()) == 13
+    assert found - Counter(others) == {
+        **av1,
+        **{"h264 GPU": 90, "h264 pixel format": 5, "h264 hidden frames": 1, "h264 rotation": 1},
+        **{"hevc GPU": 10, "hevc pixel format": 1, "vp8 GPU": 7, "vp9 GPU": 17, "mjpeg pixel format": 1},
+        **{"mpeg4 GPU": 9, "mpeg4 time stamps": 2, "mpeg4 size": 1},
+    }
 
 
 def test_every_codec_for_the_gpu_is_one_that_the_driver_is_asked_about() -> None:
