@@ -75,7 +75,8 @@ class _Form:
         self.says_something = enough and _most(_is_word_with_digits(value) for value in known)
         self._start, self._lengths = "", range(1, 1 << 30)
         if self.says_something and not self._is_number and len(set(known)) >= _MIN_FOR_FORM:
-            self._start = _common_start(min(known), max(known))
+            # Numbers that count up have their first digits in common only as long as few are seen.
+            self._start = _common_start(min(known), max(known)).rstrip("0123456789")
             lengths = [len(value) for value in known]
             self._lengths = range(min(lengths) // 2, 2 * max(lengths) + 1)
 

@@ -167,7 +167,8 @@ def damaged(data: st.DataObject, raw: bytes, entries: Entries, is_last: bool) ->
         return raw[:start] + bytes(num) + raw[start:], moved
     if accident == "tail":
         begin = data.draw(st.sampled_from([start, start + 512 + (stop - start) // 2]))
-        end = len(raw[:begin].rstrip(b"\0"))
+        # What is in front of a header is another file, also where it ends in zeros.
+        end = begin if begin == start else len(raw[:begin].rstrip(b"\0"))
         assume(not is_like_an_end(-(-end // 512) * 512, len(raw), len(raw)))
         # A file that itself ends in zeros is whole still, and the zeros behind it are where a header should be.
         assume(begin == start or not is_like_an_end(stop, len(raw), len(raw)))

@@ -151,7 +151,7 @@ def test_tensors_are_shared_as_arrays_are(films: Callable[..., Path], monkeypatc
     folder = films("mp4", 3, 40, 60)
     expected, _ = evaluate(folder, 6)
     backend = Backend("tensors", lambda media, kind, plan: torch.from_numpy(decode(media, kind, plan)))
-    monkeypatch.setitem(BACKENDS, "cpu", lambda count: backend)
+    monkeypatch.setitem(BACKENDS, "cpu", lambda *_: backend)
     [batch], stats = evaluate(folder, 6, decode="cpu")
     assert isinstance(batch.frames, torch.Tensor) and np.array_equal(batch.frames.numpy(), expected[0].frames)
     assert stats.times["decode"].items == 2

@@ -80,6 +80,16 @@ def test_a_swallowed_record_whose_columns_do_not_count_up_costs_its_own_line_onl
     assert [one.values["name"] for one in found if isinstance(one, Record)] == ["a", "b", "c", ",\nd", "e"]
 
 
+def test_addresses_whose_numbers_begin_alike_so_far_are_no_form(text_file: Write) -> None:
+    """Of the records of one line only 1, 10 and 11 are left to learn from."""
+    texts = ["a\na", "a", "a\na", "a\na", '"a 50 inch', "a", "a", "a", 'a 50"', '"a 50 inch', "a", "a"]
+    lines = [f'"{text}"' if "\n" in text else text for text in texts]
+    lines = [f"{text},{1000 + number},http://host/{number}.mp4" for number, text in enumerate(lines)]
+    found = read(text_file("a.csv", "\n".join(["name,videoid,contentUrl", *lines, ""])))
+    assert len(found) == len(lines)
+    assert [one.record_id for one in found if isinstance(one, BadRow)] == ["line 9", "line 14"]
+
+
 LEGAL = {
     "a caption of two lines": '1,"line one\nline two"',
     "with as many commas": '1,"one, two\nthree, four"',

@@ -16,6 +16,8 @@ from shards.decode.dali.coded_size import Window, shown_window
 
 CODECS = pytest.mark.parametrize("codec", ["h264", "hevc"])
 ENCODERS = {"h264": "libx264", "hevc": "libx265"}
+FEW = 4
+"""Frames; of fewer x265 gives FFmpeg headers that it now and then refuses to write into an MP4."""
 
 
 def extradata(video: bytes) -> bytes:
@@ -47,11 +49,11 @@ def cut(video: bytes, window: str) -> bytes:
 def test_h264_is_coded_in_blocks_of_16(
     make_clip: Callable[..., bytes], size: tuple[int, int], coded: tuple[int, int]
 ) -> None:
-    assert shown_window("h264", extradata(make_clip(1, size))) == Window(coded, 0, 0, size[1], size[0])
+    assert shown_window("h264", extradata(make_clip(FEW, size))) == Window(coded, 0, 0, size[1], size[0])
 
 
 def test_hevc_is_coded_in_blocks_of_8(make_clip: Callable[..., bytes]) -> None:
-    assert shown_window("hevc", extradata(make_clip(1, (270, 484), "libx265"))) == Window((488, 272), 0, 0, 484, 270)
+    assert shown_window("hevc", extradata(make_clip(FEW, (270, 484), "libx265"))) == Window((488, 272), 0, 0, 484, 270)
 
 
 @CODECS
@@ -65,7 +67,7 @@ def test_a_window_may_begin_anywhere(make_clip: Callable[..., bytes], codec: str
 def test_damaged_headers_are_refused_or_say_a_size(
     make_clip: Callable[..., bytes], codec: str, cut: int, change: int, by: int, random: bytes
 ) -> None:
-    whole = extradata(make_clip(1, (64, 96), ENCODERS[codec]))
+    whole = extradata(make_clip(FEW, (64, 96), ENCODERS[codec]))
     changed = bytearray(whole)
     changed[change % len(whole)] ^= by
     for headers in (whole[:cut], bytes(changed), random, b"\1" + random, b"\0\0\1" + random):
