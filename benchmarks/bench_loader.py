@@ -6,7 +6,7 @@ Local shards with an index and GOP tables: `loader` reads, compares every checks
 collates batches of 16 in training order, two threads; `bare decoder` decodes the same clips by the same plans, from
 bytes that lie in memory with their tables, in two threads; `loader, free decoder` is the loader with a decoder that
 costs nothing, so all that is not decoding. Clips are 8 frames of 224x224: of H.264, 640x360, with a key frame every 60
-frames; of the same transcoded to a short side of 256; and single JPEG pictures of 456x256.
+frames; of the same transcoded to a short side of 256; and single JPEG pictures of 455x256.
 Wanted: at least 0.95 of the bare decoder, per CPU second.
 """
 

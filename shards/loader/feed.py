@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
+from numpy.typing import NDArray
 
 from shards.base.redact import shown
 from shards.loader.config import DatasetConfig, LoaderConfig
@@ -58,6 +59,9 @@ class SampleReader(Protocol):
     def origin_of(self, shard: int, sample: int) -> Origin: ...
     def find(self, shards: npt.ArrayLike, rows: npt.ArrayLike) -> Any:
         """Where elements lie; the answer has `part(start, stop)`, for those of the elements alone."""
+
+    def costs(self, found: Any) -> NDArray[np.float64] | None:
+        """(n,) expected costs of decoding them, None where none is known."""
 
     def take(self, found: Any) -> list[Fetched | SampleError]: ...
     def sample(

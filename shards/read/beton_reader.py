@@ -182,6 +182,9 @@ class BetonReader:
         """The elements for `take`: of a file there is nothing to look up."""
         return _Asked(np.asarray(shards, np.int64).tolist(), np.asarray(rows, np.int64).tolist())
 
+    def costs(self, found: _Asked) -> None:
+        """Nothing is known: the frames of a file are stored, and cost nearly the same for all samples."""
+
     def take(self, found: _Asked) -> list[Fetched | SampleError]:
         """What `fetch` gives."""
         return list(map(self._fetch, found.shards, found.rows))

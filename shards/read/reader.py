@@ -25,6 +25,7 @@ from shards.dataset.members.plain_text import TextError
 from shards.dataset.members.records import Texts, parse_texts
 from shards.dataset.members.rules import UNWRITTEN, MemberSettings
 from shards.media.mapped import MappedFrames
+from shards.read.cost import expected_costs
 from shards.read.elements import Elements
 from shards.read.fetched import Fetched
 from shards.read.partial_reader import PartialFetch, PartialReader
@@ -185,6 +186,12 @@ class Reader:
         self._elements.check(shard, row)
         order = np.argsort(shard, kind="stable")
         return Lookup(order, find_spans(self.index, self._elements, self._verified, shard[order], row[order]))
+
+    def costs(self, found: Lookup) -> NDArray[np.float64] | None:
+        """(n,) what decoding each of the elements is expected to cost beside the others (shards/read/cost.py), in the
+        order in which they were asked for; None where no video is among their shards. Raises DatasetError,
+        SourceError."""
+        return expected_costs(self.index, found, seeks=self.partial is not None)
 
     def take(self, found: Lookup) -> list[Fetched | SampleError]:
         """Read what `find` has found, or a part of it; results, and what it raises, as `fetch`."""

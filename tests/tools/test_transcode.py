@@ -17,13 +17,15 @@ from shards.dataset.indexing.indexer import index_tars
 from shards.dataset.members.rules import MemberRules
 from shards.dataset.tars.looks import Looks
 from shards.dataset.writing.writer import DatasetWriter
+from shards.decode.dali.coded_size import Window
+from shards.decode.dali.remux import remux
 from shards.media.facts import KeyFrames
 from shards.media.probe import probe, probe_key_frames
 from shards.read.reader import Reader
 from shards.read.sample import Sample
 from shards.storage.open import open_source
 from tests.shards.foreign_tars import write_tar
-from tests.tools.media.scenes import video
+from tests.tools.media.scenes import pixels, scene, video
 from tests.tools.test_build import files, members, quarantine
 from tests.tools.watching import watch
 from tools.media.profiles import FramesProfile, Profile, VideoProfile
@@ -159,6 +161,41 @@ def test_another_profile_or_source_does_not_go_on_in_the_same_place(source: Path
         run(other.out, tmp_path / "out")
 
 
+def earlier(file: Path) -> None:
+    """Leave in a record what a version before sides were multiples of 16 wrote."""
+    said = json.loads(file.read_text())
+    del said["provenance"]["profile"]["side_step"]
+    file.write_text(json.dumps(said))
+
+
+def test_what_an_earlier_version_began_with_other_sides_is_not_gone_on_with(source: Path, tmp_path: Path) -> None:
+    def stop(done: int, bad: int) -> None:
+        if done == 4:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run(source, tmp_path / "half", progress=watch(stop))
+    earlier(tmp_path / "half/unfinished/conversion.json")
+    with pytest.raises(
+        DatasetError, match=r"with provenance\.profile\.side_step = None, this one has 16; start the same"
+    ):
+        run(source, tmp_path / "half")
+    run(source, tmp_path / "whole")
+    earlier(tmp_path / "whole/dataset.json")
+    with pytest.raises(DatasetError, match=r"was made with provenance\.profile\.side_step = None, this one has 16\)"):
+        run(source, tmp_path / "whole")
+
+
+def test_shards_with_sides_of_an_earlier_version_are_read_as_before(tmp_path: Path) -> None:
+    clip = video(9, (74, 100))
+    with DatasetWriter(tmp_path, "clips", provenance={"profile": {"name": "h264_256", "short_side": 74}}) as writer:
+        writer.write("a", clip, "mp4", [{"caption": "x"}], {}, probe(clip, "x.mp4"))
+    (sample,) = samples_of(tmp_path)
+    assert (sample.facts.width, sample.facts.height, sample.media) == (100, 74, clip)
+    shown = pixels(clip, "video", [0, 8], (74, 100))
+    assert np.abs(shown - np.stack([scene(number, 74, 100) for number in (0, 8)])).mean() < 4
+
+
 def test_tars_of_others_are_transcoded_once_they_have_an_index(tmp_path: Path) -> None:
     row = json.dumps({"key": "00", "title": "t"}).encode()
     listed = [("00.mp4", CLIPS[0]), ("00.txt", b"a clip\n"), ("00.json", row), ("00.npy", b"numbers")]
@@ -222,6 +259,7 @@ def test_every_odd_file_is_written_or_quarantined_with_a_reason(corpus: Path, tm
 @pytest.mark.long
 @pytest.mark.timeout(1800)
 def test_every_clip_of_the_corpus_is_transcoded(corpus: Path) -> None:
+    """And all videos are shown as they are coded, so that NVDEC is given each of them, and nothing is cut."""
     profile = VideoProfile(short_side=48, gop=8)
     wrong = []
     for path in sorted((corpus / "videos").iterdir()):
@@ -235,6 +273,9 @@ def test_every_clip_of_the_corpus_is_transcoded(corpus: Path) -> None:
         near = abs(made.facts.duration - before.duration) < 0.1 + 0.02 * before.duration
         if made.facts.kind == "video" and (abs(made.facts.num_frames - before.num_frames) > 2 or not near):
             wrong.append((path.name, f"{before} -> {made.facts}"))
+        if made.facts.kind == "video":
+            window = remux(made.media, (0,), gpu=True).window
+            assert window == Window((made.facts.width, made.facts.height), 0, 0, made.facts.width, made.facts.height)
     assert not wrong
 
 

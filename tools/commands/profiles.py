@@ -26,7 +26,7 @@ def _option(name: str, kind: Any, least: float | None, help_text: str) -> inspec
 
 
 PROFILE_OPTIONS = (
-    _option("short_side", int, 16, "Short side of frames, pixels; smaller media keep their own."),
+    _option("short_side", int, 16, "Short side, pixels (of videos a multiple of 16); smaller media keep their own."),
     _option("fps", float, None, "Keep at most so many frames per second of a video."),
     _option("every", int, 1, "Keep one of so many frames of a video."),
     _option("gop", int, 1, "Frames from one key frame to the next."),

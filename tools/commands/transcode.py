@@ -19,7 +19,8 @@ TRANSCODE_HELP = """Make another dataset of one that is there, with media that d
 
 \b
 Profiles:
-  h264_256        short side 256, H.264, a key frame every 8 frames (the default; for GPUs and CPUs)
+  h264_256        short side 256, H.264, a key frame every 8 frames (the default; for GPUs and CPUs);
+                  both sides of videos are multiples of 16
   h264_256_tenth  the same with every tenth frame only
   hevc_256        HEVC: smaller, slower on a CPU
   av1_256         AV1: smaller; not for Turing, A100, H100

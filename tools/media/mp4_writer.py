@@ -2,8 +2,8 @@
 
 No frame refers forward, there is no open GOP, pixels are 8 bit 4:2:0 and upright. Matrix and range of the colours stay
 and are marked (converting them costs one or two levels of brightness in swscale); where no matrix is marked, or the
-video is RGB, BT.601 is: our decoder assumes it. High dynamic range is not tone mapped. Sides are even: the short side
-is that of the profile, or the video's own, less one pixel if that is odd.
+video is RGB, BT.601 is: our decoder assumes it. High dynamic range is not tone mapped. Sides are multiples of 16: the
+short side is that of the profile, or the video's own, and both are scaled to the nearest one (profiles.py says why).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from shards.media import MAX_VIDEO_PIXELS, Orientation, check_size, has_alpha, over_white
 from tools.media.codecs import CODECS
-from tools.media.profiles import VideoProfile, fit
+from tools.media.profiles import SIDE_STEP, VideoProfile, fit
 
 if TYPE_CHECKING:
     from av import Packet, VideoFrame
@@ -40,7 +40,7 @@ class Mp4Writer:
         from av.video.stream import VideoStream
 
         self._turn = Orientation.of(first)
-        stored = fit(first.width, first.height, profile.short_side)
+        stored = fit(first.width, first.height, profile.short_side, SIDE_STEP)
         self._stored = stored
         width, height = stored[::-1] if self._turn.swaps_sides else stored
         self._reformatter = VideoReformatter()

@@ -30,7 +30,7 @@ def make_frames(data: bytes, facts: MediaFacts, table: KeyFrames, profile: Frame
 
     times = frame_times(data)
     numbers = profile.keep(range(facts.num_frames))
-    width, height = fit(facts.width, facts.height, profile.short_side, even=False)
+    width, height = fit(facts.width, facts.height, profile.short_side)
     media: Media = PartialMedium.of_bytes(data, table) if usable(table, len(data)) else data
     clip = decode(media, "video", ClipPlan(tuple(numbers), (height, width), (0, 0, height, width)))
     kind, ext = ("WEBP", "webp") if profile.picture == "webp" else ("JPEG", "jpg")
@@ -46,7 +46,7 @@ def make_picture(data: bytes, profile: Profile) -> bytes | None:
 
     with open_image(data) as (image, turn):
         width, height = image.size[::-1] if turn.swaps_sides else image.size
-    width, height = fit(width, height, profile.short_side, even=False)
+    width, height = fit(width, height, profile.short_side)
     (picture,) = decode(data, "image", ClipPlan((0,), (height, width), (0, 0, height, width)))
     saved = _save(picture, "JPEG", profile.picture_quality)
     return saved if len(saved) <= _KEPT_SHARE * len(data) else None

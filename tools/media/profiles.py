@@ -15,13 +15,16 @@ from tools.media.codecs import CODECS
 from tools.rows import OptionError
 
 _PICTURE_QUALITY = 90
+SIDE_STEP = 16
+"""Sides of videos are multiples of it: H.264 and HEVC are coded in blocks, and what is coded beside the picture has to
+be cut off again, for which decoders of GPUs need one made for each size."""
 
 
 class VideoProfile(Frozen):
-    """Small videos with a key frame every few frames."""
+    """Small videos with a key frame every few frames, whose sides are multiples of 16."""
 
     short_side: int = Field(default=256, ge=16, le=4096)
-    """Pixels of the short side of frames; a smaller video keeps its own."""
+    """Pixels of the short side of frames, rounded to a multiple of 16; a smaller video keeps its own, rounded."""
     codec: Literal["h264", "hevc", "av1"] = "h264"
     """NVDEC decodes them, but for AV1 on Turing, A100, H100 and H200."""
     quality: int | None = Field(default=None, ge=0, le=63)
@@ -119,15 +122,23 @@ def describe(name: str, profile: Profile) -> dict[str, Any]:
     import PIL
 
     fields = {**profile.model_dump(), "quality": profile.used_quality}
+    if isinstance(profile, VideoProfile):
+        fields["side_step"] = SIDE_STEP  # so that no run goes on with videos of the other sizes that were made before
     return {"name": name, **fields, "pyav": av.__version__, "pillow": PIL.__version__}
 
 
-def fit(width: int, height: int, short_side: int, even: bool = True) -> tuple[int, int]:
-    """(width, height) scaled to this short side; what is smaller keeps its size. even: both sides become even."""
+def fit(width: int, height: int, short_side: int, step: int = 1) -> tuple[int, int]:
+    """(width, height) scaled to this short side; what is smaller keeps its size. Both sides, and the short side that is
+    asked for, become the nearest multiple of `step`, at least one step.
+
+    With a step the picture is stretched a little instead of cut: a side is off by half a step at most, which is 3 % of
+    256 pixels, and a tenth of what the random crops of training stretch by. So all of the picture is kept, texts and
+    marks at its border too, and places given as shares of it stay right.
+    """
+    short_side = _nearest(short_side, step)
     scale = min(1.0, short_side / min(width, height))
-    step = 2 if even else 1
+    return _nearest(width * scale, step), _nearest(height * scale, step)
 
-    def side(own: int) -> int:
-        return max(step, min(own - own % step, round(own * scale / step) * step))
 
-    return side(width), side(height)
+def _nearest(length: float, step: int) -> int:
+    return max(step, round(length / step) * step)

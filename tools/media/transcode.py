@@ -2,8 +2,9 @@
 
 Promises: `transcode` is a function of (bytes, extension, profile): no state, one thread, the same bytes each time with
 the same version of PyAV. Pixels come out upright (the rotation of the container or EXIF is applied and its mark gone)
-and are never scaled up; frames keep their own times, counted from the first; sound is dropped. Whatever is wrong with
-the input is a MediaError. Facts and GOP table are probed from what came out.
+and are never scaled up, but that sides of videos become multiples of 16; frames keep their own times, counted from the
+first; sound is dropped. Whatever is wrong with the input is a MediaError. Facts and GOP table are probed from what came
+out.
 
 - A video becomes an MP4 (mp4_writer.py) or, by a frames profile, a frame sample (pictures.py).
 - A picture becomes a JPEG where that takes a tenth less bytes at least; else it stays as it is, byte for byte.

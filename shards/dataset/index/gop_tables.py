@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from shards.dataset.index.schema import KEY_FRAME_COLUMNS
-from shards.media.facts import KeyFrames
+from shards.media.facts import TIME_MARK, KeyFrames
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -25,6 +26,9 @@ class GopTables:
         if not whole or any(len(value) != self._starts[-1] or value.null_count for value in values):
             raise ValueError("has GOP tables with gaps")
         self._values = [value.to_numpy(zero_copy_only=False).copy() for value in values]
+        are_keys = np.append(0, np.cumsum(self._values[KEY_FRAME_COLUMNS.index("key_frame_offset")] != TIME_MARK))
+        self.num_key_frames: NDArray[np.int64] = np.diff(are_keys[self._starts])
+        """(n,) key frames of each sample, time marks not counted."""
 
     def __len__(self) -> int:
         return int(self._starts[-1])

@@ -170,6 +170,11 @@ class Index:
 
     def gop_table(self, shard: int, row: int) -> KeyFrames | None:
         """The GOP table of one sample, None when the index has none. Those of the last used shards are kept."""
+        tables = self.gop_tables(shard)
+        return None if tables is None else tables.of(row)
+
+    def gop_tables(self, shard: int) -> GopTables | None:
+        """The GOP tables of one shard, None when the index has none."""
         if not self.has_key_frames:
             return None
         with self._lock:
@@ -183,7 +188,7 @@ class Index:
             self._gops[shard] = tables
             while len(self._gops) > 1 and sum(map(len, self._gops.values())) > self.key_frames_kept:
                 self._gops.popitem(last=False)
-        return tables.of(row)
+        return tables
 
     def _take_in(self, shard: int) -> ShardRows:
         rows = self._rows[shard] = self._load(shard)

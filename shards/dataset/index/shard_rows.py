@@ -114,6 +114,16 @@ class ShardRows:
         kind, codec = self._kinds[self._kind[row]], self._codecs[self._codec[row]]
         return MediaFacts(kind, codec, width, height, num_frames, fps, duration, start_time, look_up_key_frames)
 
+    @property
+    def may_hold_videos(self) -> bool:
+        """False if no sample of the shard is a video, as far as the index knows."""
+        return "video" in self._kinds
+
+    def extents(self, rows: NDArray[np.int64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """(pixels of a frame, frames) of many samples, (n,) each; 0 where they are not known."""
+        width, height, num_frames = (np.asarray(column)[rows].astype(np.float64) for column in self._numbers[:3])
+        return width * height, num_frames
+
     def element(self, number: int) -> tuple[int, int]:
         """(sample, record) of the element with this number inside the shard."""
         sample = int(np.searchsorted(self.first_element, number, side="right")) - 1

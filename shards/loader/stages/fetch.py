@@ -1,7 +1,9 @@
 """Fetch, the first stage: plans -> where their elements lie -> their encoded bytes, of each dataset all at once.
 
 Promises: what is wrong in the data of one sample stands in its place; whatever else fails is raised with a note of the
-dataset. An element that this process knows to be bad is not fetched again.
+dataset. An element that this process knows to be bad is not fetched again. The elements of a batch come with the order
+in which they are best decoded: those that the index says are dearest first, so that none of them is begun last and
+keeps the batch waiting when the other threads are done.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from shards.loader.feed import Feed
 from shards.loader.setup import Setup
@@ -52,8 +55,9 @@ class Encoded(NamedTuple):
     sizes: list[int]
     """Bytes that each of them holds until it is decoded."""
     groups: deque[Sequence[int]]
-    """The slots that no thread has begun. Those for which one sample was fetched (questions about one video) are one
-    group: one thread fills them, one after the other, and can decode an equal clip once."""
+    """The slots that no thread has begun, the dearest to decode first. Those for which one sample was fetched
+    (questions about one video) are one group: one thread fills them, one after the other, and can decode an equal clip
+    once."""
 
     def take(self, number: int) -> Found | None:
         """Hand out what was fetched for a slot, and keep no reference to it; None for padding."""
@@ -75,6 +79,8 @@ class Sought(NamedTuple):
     """Its number inside its whole shard."""
     found: list[tuple[int, Int64, Any]]
     """(dataset, numbers of the elements that are to be fetched, what its reader has found of them)."""
+    costs: NDArray[np.float64] | None
+    """What decoding each of the planned elements is expected to cost; None where nothing is known."""
     is_near: bool
     """True if all of them are on this machine."""
     took: int
@@ -94,6 +100,7 @@ class Sought(NamedTuple):
             self.passes[start:stop],
             self.rows[start:stop],
             found,
+            None if self.costs is None else self.costs[start:stop],
             self.is_near,
             0 if number else self.took,
         )
@@ -105,6 +112,7 @@ def seek(setup: Setup, plans: Sequence[Plan]) -> Sought:
     dataset, _, pass_, shard, row = np.concatenate([plan.columns for plan in plans], axis=1)
     passes, rows = np.empty_like(pass_), np.empty_like(row)
     found, is_near = [], True
+    costs: NDArray[np.float64] | None = None
     for number in distinct(dataset).tolist():
         here = np.flatnonzero(dataset == number)
         feed, shards = setup.feeds[number], shard[here]
@@ -115,8 +123,13 @@ def seek(setup: Setup, plans: Sequence[Plan]) -> Sought:
             due = np.flatnonzero([setup.ledger.known(feed.name, names[one], at) is None for one, at in addresses])
             here, shards = here[due], shards[due]
         with _naming(feed, len(here)):
-            found.append((number, here, feed.reader.find(shards, rows[here])))
-    return Sought(plans, passes, rows, found, is_near, time.perf_counter_ns() - began)
+            where = feed.reader.find(shards, rows[here])
+            expected = feed.reader.costs(where)
+        found.append((number, here, where))
+        if expected is not None:
+            costs = np.zeros(len(rows)) if costs is None else costs
+            costs[here] = expected
+    return Sought(plans, passes, rows, found, costs, is_near, time.perf_counter_ns() - began)
 
 
 def fetch(setup: Setup, sought: Sought) -> list[Encoded]:
@@ -140,6 +153,8 @@ def fetch(setup: Setup, sought: Sought) -> list[Encoded]:
         sizes = [*map(_num_bytes, fetched[own]), *[0] * plan.num_padding]
         columns = plan.columns.tolist()
         groups = _group(columns, fetched[own], plan.num_padding)
+        if sought.costs is not None:
+            groups = _dearest_first(groups, sought.costs[own])
         encoded.append(Encoded(columns, passes[own], rows[own], fetched[own], sizes, groups))
     return encoded
 
@@ -178,6 +193,14 @@ def _group(
     for number, sample in enumerate(samples):
         groups.setdefault(sample, []).append(number)
     return deque(groups.values())
+
+
+def _dearest_first(groups: deque[Sequence[int]], costs: NDArray[np.float64]) -> deque[Sequence[int]]:
+    """The groups in falling order of cost, equal ones as they are; padding, which has none, last. A group costs what
+    its first slot does: the others mostly ask for the same clip. costs: of each slot that is not padding."""
+    costs = np.append(costs, 0.0)
+    falling = np.argsort(-costs[[min(group[0], len(costs) - 1) for group in groups]], kind="stable")
+    return deque(groups[at] for at in falling.tolist())
 
 
 def _num_bytes(fetched: Fetched | SampleError | None) -> int:

@@ -5,7 +5,7 @@
     fetch     Plan -> Encoded (fetch.py)                  fetching threads, a batch    prefetch + fetch batches, while
                                                           each, or several small ones  fetch_bytes have room for them
     decode    Encoded -> Slots (decode.py, slots.py)      decoding threads, a sample   prefetch batches
-                                                          each
+                                                          each, the dearest first
     collate   Slots -> Batch or Unfilled (collate.py)     the thread that filled the   with the last slot
                                                           last slot
 

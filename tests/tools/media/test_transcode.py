@@ -20,10 +20,10 @@ from tools.media.transcode import transcode
 
 @pytest.mark.parametrize("codec", list(CODECS))
 def test_a_video_becomes_a_small_mp4_with_short_gops(codec: str) -> None:
-    profile = VideoProfile(codec=codec, short_side=72, gop=4)
+    profile = VideoProfile(codec=codec, short_side=80, gop=4)
     made = transcode(video(22, (144, 200)), "mp4", profile)
     assert (made.ext, made.facts.kind, made.facts.codec) == ("mp4", "video", codec)
-    assert (made.facts.width, made.facts.height, made.facts.num_frames) == (100, 72, 22)
+    assert (made.facts.width, made.facts.height, made.facts.num_frames) == (112, 80, 22)
     assert made.facts.fps == pytest.approx(25) and made.facts.duration == pytest.approx(0.88)
     assert made.facts.start_time == 0 and made.frames == tuple(range(22))
     assert made.key_frames.frames == [0, 4, 8, 12, 16, 20]
@@ -31,8 +31,8 @@ def test_a_video_becomes_a_small_mp4_with_short_gops(codec: str) -> None:
     frames = decoded(made.media)
     assert {frame.format.name for frame in frames} == {"yuv420p"} and {frame.color_range for frame in frames} == {1}
     assert all(frame.pict_type in (av.video.frame.PictureType.I, av.video.frame.PictureType.P) for frame in frames)
-    error = pixels(made.media, "video", [0, 11, 21], (72, 100)) - pixels(
-        video(22, (144, 200)), "video", [0, 11, 21], (72, 100)
+    error = pixels(made.media, "video", [0, 11, 21], (80, 112)) - pixels(
+        video(22, (144, 200)), "video", [0, 11, 21], (80, 112)
     )
     assert np.abs(error).mean() < 4
 
@@ -50,8 +50,6 @@ def test_damage_is_a_media_error_with_a_reason() -> None:
     data = video(60, ext="avi", codec="mjpeg", pix_fmt="yuvj420p")
     with pytest.raises(MediaError, match="not a video"):
         transcode(b"no video at all", "mp4", SMALL)
-    with pytest.raises(MediaError, match="encoder refuses 2x2"):
-        transcode(video(3, (2, 2), "mpeg4"), "mp4", VideoProfile(codec="av1"))
     damaged = bytearray(data)
     for at in range(len(data) // 3, len(data) - 3000, 97):
         damaged[at] ^= 0xFF

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from shards.base.errors import DatasetError
 from shards.dataset.index.index import Index
 from shards.dataset.index.rows import MemberRow
+from shards.media.facts import MediaFacts
 from tests.shards.small_index import bare, sample, save, save_bare
 
 
@@ -35,3 +37,17 @@ def test_the_members_that_are_read_are_chosen_among_all(tmp_path: Path) -> None:
     rows = Index.open(save(tmp_path, [[sample(0)._replace(members=(txt, other, mp4)), texts_only]])).rows(0)
     assert rows.chosen(0) == [mp4, None, txt] and rows.medium(0) == mp4
     assert rows.chosen(1) == [None, None, txt] and rows.medium(1) is None
+
+
+def test_extents_of_many_samples_are_those_of_their_facts(tmp_path: Path) -> None:
+    rows = [sample(number) for number in range(9)]
+    rows[4] = rows[4]._replace(facts=MediaFacts("image", "png", 3, 2, 1))
+    rows[6] = rows[6]._replace(facts=MediaFacts("", "", 0, 0, 0))
+    opened = Index.open(save(tmp_path, [rows])).rows(0)
+    asked = [6, 1, 1, 4, 8]
+    pixels, num_frames = opened.extents(np.array(asked))
+    assert pixels.tolist() == [rows[at].facts.width * rows[at].facts.height for at in asked]
+    assert num_frames.tolist() == [rows[at].facts.num_frames for at in asked]
+    assert opened.may_hold_videos
+    pictures = Index.open(save(tmp_path / "pictures", [[rows[4], rows[6]]])).rows(0)
+    assert not pictures.may_hold_videos
