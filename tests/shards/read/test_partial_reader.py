@@ -135,7 +135,8 @@ def test_a_loader_gives_the_same_batches_from_parts(films: Path, remote_films: s
 
 
 def test_what_dali_needs_whole_is_fetched_once(films: Path, remote_films: str) -> None:
-    """Its CPU operators take these videos whole: what was fetched of them first is not fetched again."""
+    """Its CPU operators take these videos whole: what was fetched of them first is not fetched again, but for what lies
+    between ranges."""
     pytest.importorskip("nvidia.dali", reason="NVIDIA DALI is not installed (extra dali)")
     asked, frames = {}, {}
     with HttpStore().running() as store:
@@ -149,7 +150,7 @@ def test_what_dali_needs_whole_is_fetched_once(films: Path, remote_films: str) -
             ranges = (range_ or "" for method, path, range_ in store.requests if path == "/films/000.tar")
             spans = [tuple(map(int, span.removeprefix("bytes=").split("-"))) for span in ranges]
             asked[partial_bytes] = sum(last + 1 - first for first, last in spans)
-    assert asked[0] <= asked[None] and torch.equal(frames[0], frames[None])
+    assert asked[0] <= 1.1 * asked[None] and torch.equal(frames[0], frames[None])
 
 
 def test_time_marks_of_a_variable_rate_are_for_plans_and_not_for_seeking(tmp_path: Path) -> None:
