@@ -6,6 +6,7 @@ small by overrides, on rendered clips that lie where its data would.
 
 from __future__ import annotations
 
+import csv
 import json
 import re
 import subprocess
@@ -21,12 +22,14 @@ import torch
 from mcg.config import RunConfig, load_config
 from mcg.objectives.bundle import Bundle
 from mcg.text import open_texts
+from mcg.text.wordpiece import WordPieces
 from shards.dataset.writing.writer import DatasetWriter
 from shards.media.probe import probe
 from tests.end_to_end.small_runs import environment
 from tests.mcg.small_wordnet import write_wordnet
 from tests.small_configs import ROOT, shrink
 from tools.datasets import shapes
+from tools.datasets.shapes import SPLITS, Scene
 from tools.rows import Row
 
 CONFIGS = sorted(str(path.relative_to(ROOT)) for path in (ROOT / "configs").rglob("*.yaml"))
@@ -194,3 +197,23 @@ def test_a_question_config_starts_from_pre_training(runs: dict[str, str], name: 
 
 def test_question_configs_start_from_pre_training() -> None:
     assert len(FROM_PT) == len(list((ROOT / "configs").glob("ft_*.yaml")))
+
+
+def test_the_vocabulary_of_the_demo_has_all_words_of_its_data() -> None:
+    """Each is one piece, so texts are as many tokens as with BERT's vocabulary or fewer; other words are spelled."""
+    codec = WordPieces(str(ROOT / "configs/demo/vocab.txt"))
+    scenes = [Scene.draw(0, split, "questions", number) for split in SPLITS for number in range(200)]
+    texts = [text for scene in scenes for text in _texts_of(scene)]
+    with (ROOT / "samples/webvid/results_2M_train.csv").open(newline="") as file:
+        texts += [row["name"] for row in csv.DictReader(file)]
+    for picture in json.loads((ROOT / "samples/cc3m/cc3m.json").read_text()):
+        texts += picture["caption"] if isinstance(picture["caption"], list) else [picture["caption"]]
+    for text in texts:
+        words = re.findall(r"[a-z0-9]+|[^\sa-z0-9]", text.lower())
+        assert codec.num_pieces(text) == len(words), text
+    assert codec.num_words < 500
+    assert codec.decode(codec.encode("zyxwv 9", 20)) == "zyxwv 9"
+
+
+def _texts_of(scene: Scene) -> list[str]:
+    return [scene.caption, *(text for _, *said in scene.asked for text in said)]
