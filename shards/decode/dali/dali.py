@@ -18,14 +18,13 @@ Not supported: repairs; the CPU decodes streams that end early.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
 import numpy as np
 
-from shards.base.errors import DeviceFailed, MediaError, PrintableError
+from shards.base.errors import MediaError
 from shards.base.printing import logger
 from shards.decode.augment import apply_ops
 from shards.decode.dali.batches import Batches
@@ -34,6 +33,7 @@ from shards.decode.dali.pack import packed
 from shards.decode.dali.pictures import check_picture
 from shards.decode.dali.pipeline import picture_inputs, video_inputs
 from shards.decode.decoder import Count, DecodeSettings, Frames, Unsuitable
+from shards.decode.device import Device
 from shards.decode.stand_in import StandIn
 from shards.media.clip_plan import ClipPlan
 from shards.media.frames import FramePictures
@@ -50,13 +50,12 @@ class Dali:
 
     def __init__(self, device: int | None, count: Count, settings: DecodeSettings = _DEFAULT_SETTINGS) -> None:
         """device: number of a CUDA device, None for the CPU operators."""
-        self._device, self._count = device, count
+        self._device, self._count = Device(device), count
         self._stand_in = StandIn("DALI", count)
         self._limits = None if device is None else partial(limits_of, device)
         self._using_cpu = threading.BoundedSemaphore(settings.threads)
         num_threads = settings.threads if device is None else settings.gpu_threads or 2 * num_engines(device)
         self._batches = {kind: Batches(kind, device, settings.gpu_clips, num_threads) for kind in ("video", "image")}
-        self._local = threading.local()
         if device is not None:
             _logger.info(
                 "GPU %d: runs of up to %d clips in %d threads; DALI keeps at most 100 decoders, each with up to 20 "
@@ -66,13 +65,13 @@ class Dali:
 
     def __call__(self, media: Media, kind: str, plan: ClipPlan) -> Frames:
         """Decode a clip. Raises MediaError, SourceError, DeviceFailed."""
-        with self._failures_named(), self._stream():
+        with self._device.work():
             try:
                 frames = self._decode(media, kind, plan)
             except Unsuitable as unsuitable:
                 with self._using_cpu:
                     frames = self._stand_in(media, kind, plan, unsuitable)
-                return self._to_device(frames)
+                return self._device.bring(frames)
         self._count("dali")
         return frames
 
@@ -83,7 +82,7 @@ class Dali:
             raise Unsuitable("plan")
         if kind == "video":
             with self._using_cpu:
-                video = packed(media, plan.frames, self._device is not None, self._limits)
+                video = packed(media, plan.frames, self._device.number is not None, self._limits)
             (output,) = self._batches["video"].run(
                 [video_inputs(video.data, video.frames, video.colour, video.window, plan)]
             )
@@ -99,66 +98,16 @@ class Dali:
 
     def _taken(self, output: Any, expected: tuple[int, ...]) -> Frames:
         """DALI's output as an array or tensor of the expected shape, without a copy."""
-        if self._device is None:
+        if self._device.number is None:
             frames: Frames = np.from_dlpack(output).astype(np.uint8, copy=False)
         else:
             import torch
 
             frames = torch.from_dlpack(output)
-            self._held().append(frames)
+            self._device.hold(frames)
         if tuple(frames.shape) != expected:
             raise Unsuitable("refused", f"DALI gave {tuple(frames.shape)} instead of {expected}")
         return frames
-
-    @contextmanager
-    def _failures_named(self) -> Iterator[None]:
-        """Turn what torch, CUDA and DALI raise when there is no memory or no device into DeviceFailed. A clip that DALI
-        refuses has gone to the CPU before."""
-        try:
-            yield
-        except PrintableError:
-            raise
-        except (RuntimeError, AssertionError) as error:  # torch without CUDA asserts
-            if self._device is None:
-                raise
-            said = str(error).strip().partition("\n")[0]
-            raise DeviceFailed(
-                f"GPU {self._device} fails while decoding: {said}; look at nvidia-smi; without memory lower "
-                "batch_size, prefetch_batches or gpu_clips, without the device go on with decode: cpu"
-            ) from error
-
-    @contextmanager
-    def _stream(self) -> Iterator[None]:
-        """Torch works on a CUDA stream of this thread inside the block, and is done at its end.
-
-        On the default stream it would wait for the training step, and the step for it. DALI's outputs are held until
-        then: DALI knows nothing of torch's streams, and would write into memory that is still to be read.
-        """
-        if self._device is None:
-            yield
-            return
-        import torch
-
-        stream = getattr(self._local, "stream", None)
-        if stream is None:
-            stream = self._local.stream = torch.cuda.Stream(self._device)
-        with torch.cuda.stream(stream):
-            try:
-                yield
-            finally:
-                stream.synchronize()
-                self._held().clear()
-
-    def _held(self) -> list[Frames]:
-        held: list[Frames] = self._local.__dict__.setdefault("held", [])
-        return held
-
-    def _to_device(self, frames: Frames) -> Frames:
-        if self._device is None:
-            return frames
-        import torch
-
-        return torch.as_tensor(frames).to(f"cuda:{self._device}")
 
 
 def _repeat(frames: Frames, times: int) -> Frames:

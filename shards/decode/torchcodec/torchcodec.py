@@ -15,8 +15,6 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -26,6 +24,7 @@ from shards.decode.dali.nvdec import limits_of
 from shards.decode.dali.pack import packed
 from shards.decode.dali.remux import GPU_CODECS, Remuxed
 from shards.decode.decoder import Count, DecodeSettings, Frames, Unsuitable
+from shards.decode.device import Device
 from shards.decode.stand_in import StandIn
 from shards.decode.torchcodec.scaling import scaled_array, scaled_tensor
 from shards.media.clip_plan import ClipPlan
@@ -46,21 +45,20 @@ class TorchCodec:
 
     def __init__(self, device: int | None, count: Count, settings: DecodeSettings = _DEFAULT_SETTINGS) -> None:
         """device: number of a CUDA device, None for the CPU."""
-        self._device, self._count = device, count
+        self._device, self._count = Device(device), count
         self._stand_in = StandIn("torchcodec", count)
         self._limits = None if device is None else partial(limits_of, device)
         self._using_cpu = threading.BoundedSemaphore(settings.threads)
-        self._local = threading.local()
 
     def __call__(self, media: Media, kind: str, plan: ClipPlan) -> Frames:
-        """Decode a clip. Raises MediaError, SourceError."""
-        with self._stream():
+        """Decode a clip. Raises MediaError, SourceError, DeviceFailed."""
+        with self._device.work():
             try:
                 frames = self._video(media, kind, plan)
             except Unsuitable as unsuitable:
                 with self._using_cpu:
                     frames = self._stand_in(media, kind, plan, unsuitable)
-                return self._to_device(frames)
+                return self._device.bring(frames)
         self._count("torchcodec")
         return frames
 
@@ -69,38 +67,13 @@ class TorchCodec:
             raise Unsuitable("kind", kind)
         if not plan.frames or min(plan.frames) < 0:
             raise Unsuitable("plan")
-        gpu = self._device is not None
+        gpu = self._device.number is not None
         with self._using_cpu:
             video = packed(media, plan.frames, gpu, self._limits, _CUDA_CODECS if gpu else GPU_CODECS)
-        frames = _decode(video, f"cuda:{self._device}" if gpu else "cpu")
+        frames = _decode(video, f"cuda:{self._device.number}" if gpu else "cpu")
         if gpu:
             return apply_ops(scaled_tensor(frames, plan), plan.ops)
         return apply_ops(scaled_array(frames.numpy(), plan), plan.ops)
-
-    @contextmanager
-    def _stream(self) -> Iterator[None]:
-        """Torch and torchcodec work on a CUDA stream of this thread inside the block, and are done at its end: on the
-        default stream they would wait for the training step, and the step for them."""
-        if self._device is None:
-            yield
-            return
-        import torch
-
-        stream = getattr(self._local, "stream", None)
-        if stream is None:
-            stream = self._local.stream = torch.cuda.Stream(self._device)
-        with torch.cuda.stream(stream):
-            try:
-                yield
-            finally:
-                stream.synchronize()
-
-    def _to_device(self, frames: Frames) -> Frames:
-        if self._device is None:
-            return frames
-        import torch
-
-        return torch.as_tensor(frames).to(f"cuda:{self._device}")
 
 
 def _decode(video: Remuxed, device: str) -> Tensor:
