@@ -56,4 +56,4 @@ def refusing(grays: Collection[int]) -> Decoder:
 
 def use(patch: pytest.MonkeyPatch, decoder: Any) -> None:
     """Have loaders made from now on decode with this on the CPU."""
-    patch.setitem(BACKENDS, "cpu", lambda count: Backend("cpu", decoder))
+    patch.setitem(BACKENDS, "cpu", lambda *_: Backend("cpu", decoder))

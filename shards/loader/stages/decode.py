@@ -20,8 +20,9 @@ from shards.loader.feed import Feed
 from shards.loader.quarantine import Failure
 from shards.loader.setup import Setup
 from shards.loader.stages.batch import Slot
-from shards.loader.stages.fetch import Found, fetch_alone
+from shards.loader.stages.fetch import fetch_alone
 from shards.loader.stages.turn import LastClip, Turn
+from shards.loader.stages.watch import end
 from shards.media.clip import EncodedClip
 from shards.media.partial import PartialMedium
 from shards.order.order import MAX_SUBSTITUTES
@@ -41,21 +42,21 @@ class _TooSlow(MediaError):
         super().__init__(f"decoding took longer than {seconds:g} s")
 
 
-def decode(setup: Setup, found: Found, turn: Turn) -> Slot:
-    """Deliver an element, in training its first good substitute; frames None when none of them could be decoded.
-
-    turn: at the slots of the element's sample.
-    """
+def decode(setup: Setup, turn: Turn) -> Slot:
+    """Deliver the element in hand, in training its first good substitute; frames None when none of them could be
+    decoded."""
+    found = turn.found
+    assert found is not None
     element = found.element
     feed = setup.feeds[element.dataset]
-    turn.address = (element.dataset, element.position, 0)
+    turn.attempt = 0
     slot = _attempt(setup, feed, found.pass_, element.shard, found.row, turn, found.fetched)
     if slot.frames is not None or not setup.training:
         return slot
     failures = [*slot.failures]
     for attempt in range(1, MAX_SUBSTITUTES + 1):
         found = fetch_alone(setup, element, attempt)
-        turn.address = (element.dataset, element.position, attempt)
+        turn.attempt = attempt
         slot = _attempt(setup, feed, found.pass_, found.element.shard, found.row, turn, found.fetched)
         failures.extend(slot.failures)
         if slot.frames is not None:
@@ -86,7 +87,7 @@ def _attempt(
         if known is not None:
             return Slot(origin, None, failures=(known,))
     assert fetched is not None
-    attempt = turn.address[2]
+    attempt = turn.attempt
 
     def draw(purpose: str, record: int) -> np.random.Generator:
         return rng(setup.config.seed, feed.name, pass_, origin.shard, origin.key, record, attempt, purpose)
@@ -124,7 +125,7 @@ def _decode_clip(setup: Setup, sample: Sample, clip: EncodedClip, turn: Turn) ->
     if setup.given_up and turn.address in setup.given_up:
         raise _TooSlow(setup.given_up[turn.address])
     # Whatever substitutes stand in for a slot, the next one may want the planned clip.
-    last = LastClip() if turn.address[2] else turn.last
+    last = LastClip() if turn.attempt else turn.last
     # A task may hand on other bytes than those of the sample, which the origin does not tell apart.
     key = (sample.origin, clip.kind, clip.plan) if clip.media is sample.media else None
     if key is None or key != last.key:
@@ -134,20 +135,21 @@ def _decode_clip(setup: Setup, sample: Sample, clip: EncodedClip, turn: Turn) ->
                 with setup.stats.time("read", 0):
                     clip.media.bring(clip.plan.frames)
             turn.key, turn.origin, turn.media = key, sample.origin, clip.media
-            start, ticket = time.perf_counter_ns(), setup.watch.begin(turn)
+            running = turn.running = [True]
+            start = time.perf_counter_ns()
             try:
                 frames = setup.backend.decode(clip.media, clip.kind, clip.plan)
             finally:
-                setup.watch.end(ticket)  # before anything is kept: it may have been given up
+                end(running)  # before anything is kept: it may have been given up
                 setup.stats.note("decode", start)
             last.frames = frames
         except MediaError as error:
             last.failure = str(error)
         last.key = key
-    if last.given_up is not None:
-        setup.given_up[turn.address] = last.given_up
-        setup.stats.count_given_up()
-        raise _TooSlow(last.given_up)
     if last.frames is None:
+        if last.given_up is not None:
+            setup.given_up[turn.address] = last.given_up
+            setup.stats.count_given_up()
+            raise _TooSlow(last.given_up)
         raise MediaError(last.failure)
     return last.frames

@@ -45,8 +45,8 @@ class Filler:
                 position = _spread(number, count) * feed.order.num_elements // count
                 at = feed.order.at([position])
                 element = Element(dataset, position, 0, int(at.shard[0]), int(at.row[0]))
-                turn.last = LastClip()
-                slot = decode(self._setup, fetch_alone(self._setup, element), turn)
+                turn.found, turn.last = fetch_alone(self._setup, element), LastClip()
+                slot = decode(self._setup, turn)
                 if slot.frames is not None:
                     return slot
                 tries += 1

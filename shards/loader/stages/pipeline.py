@@ -39,7 +39,7 @@ from shards.loader.stages.filler import Filler
 from shards.loader.stages.pool import Replaced
 from shards.loader.stages.pools import Pools
 from shards.loader.stages.slots import Slots
-from shards.loader.stages.turn import Turn
+from shards.loader.stages.turn import LastClip, Turn
 from shards.loader.stages.underway import Underway
 from shards.order.plan import Plan, RunPosition
 
@@ -116,36 +116,47 @@ class _Stages:
     def decode(self, batch: Underway, turn: Turn | None = None) -> None:
         """Fill slots until other threads have begun all that are left. turn: that of a thread that hangs, to go on
         with."""
+        with self._setup.watch.over(turn or Turn(self, batch)) as turn:
+            self._fill(turn, batch)
+
+    def _fill(self, turn: Turn, batch: Underway) -> None:
         encoded, slots = batch.encoded, batch.slots
         assert encoded is not None
         start, count = time.perf_counter(), 0
-        while turn is not None or encoded.groups:
-            try:
-                turn = turn or Turn(self, batch, encoded.groups.popleft())
-            except IndexError:  # another thread was faster
-                return
-            if turn.at == len(turn.numbers):  # it hung when all slots were filled
-                self._collate(turn)
-            while turn.at < len(turn.numbers):
+        if turn.numbers and turn.number is None:  # it hung when all slots were filled
+            self._collate(turn)
+        numbers = turn.rest
+        while numbers or encoded.groups:
+            if not numbers:
+                try:
+                    numbers = encoded.groups.popleft()
+                except IndexError:  # another thread was faster
+                    return
+                turn.numbers, turn.last = numbers, LastClip()
+            for number in numbers:
                 if batch.abandoned or self._decoding.stopped:
                     return
-                number = turn.numbers[turn.at]
+                turn.number, turn.found = number, encoded.take(number)
                 slot = self._make_slot(turn, slots, number)
-                turn.at, turn.found = turn.at + 1, None
                 encoded.sizes[number] = 0
                 count += 1
                 if slots.fill(number, slot):
                     self._seconds_per_slot = (time.perf_counter() - start) / count
                     if self._seconds_per_slot > _WORTH_SHARING_S:
                         sys.setswitchinterval(min(sys.getswitchinterval(), _SWITCH_INTERVAL_S))
+                    turn.number = None
                     self._collate(turn)
-            turn = None
+            numbers = ()
 
     def hand_over(self, turn: Turn, seconds: float) -> None:
+        encoded = turn.batch.encoded
+        assert encoded is not None and turn.found is not None
         if not turn.batch.abandoned:
             self._setup.given_up[turn.address] = seconds
-            if turn.address[2] == 0:  # further slots may want the same clip
+            if turn.attempt == 0:  # further slots may want the same clip
                 turn.last.key, turn.last.given_up = turn.key, seconds
+            if turn.number is not None:
+                encoded.fetched[turn.number] = turn.found.fetched  # to be taken again
         for pool in (self._decoding, self._alone):
             pool.replace(turn.thread, self.decode, turn.batch, turn)
 
@@ -156,11 +167,7 @@ class _Stages:
 
     def _make_slot(self, turn: Turn, slots: Slots, number: int) -> Slot | BaseException:
         try:
-            assert turn.batch.encoded is not None
-            turn.found = turn.found or turn.batch.encoded.take(number)
-            if turn.found is None:
-                return Slot(PADDING, None)
-            return slots.place(number, decode(self._setup, turn.found, turn))
+            return Slot(PADDING, None) if turn.found is None else slots.place(number, decode(self._setup, turn))
         except Replaced:
             raise
         except BaseException as error:

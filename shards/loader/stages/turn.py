@@ -1,4 +1,4 @@
-"""Turn: a thread's turn at the slots of one sample, with all that another thread needs to go on if it hangs."""
+"""Turn: a thread's turn at a batch, sample by sample, with all that another thread needs to go on if it hangs."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from shards.media.medium import Media
 from shards.read.sample import Origin
 
 ClipKey = tuple[Origin, str, ClipPlan]
-"""(origin, kind, plan) of a clip; equal ones have equal frames."""
-NO_ORIGIN = Origin("", "", "")
+"""Reuse key of a clip: (origin, kind, plan); None in its place when no other slot may have this clip."""
+_NO_ORIGIN = Origin("", "", "")
 
 
 @dataclass(slots=True)
@@ -23,7 +23,6 @@ class LastClip:
     """The clip that was decoded last for the slots of one sample."""
 
     key: ClipKey | None = None
-    """None when no other slot may have this clip."""
     frames: Frames | None = None
     failure: str = ""
     """The reason why there are no frames."""
@@ -43,28 +42,43 @@ class Stages(Protocol):
 
 @dataclass(slots=True)
 class Turn:
-    """One thread's turn at the slots of one sample; of one thread at a time.
+    """One thread's turn at a batch: the sample whose slots it fills, and the clip that it decodes.
 
-    A thread that hangs and comes back at last does not touch it: another one may have it then.
+    It is of one thread at a time: one that hung and comes back does not touch it, for another one may have it.
     """
 
     stages: Stages
     batch: Underway
-    numbers: Sequence[int]
-    """The slots."""
-    at: int = 0
-    """How many of them are filled."""
+    thread: int = 0
+    """Number of the thread."""
+    running: list[bool] = field(default_factory=list)
+    """As in `Watched`."""
+    numbers: Sequence[int] = ()
+    """The slots of the sample."""
+    number: int | None = None
+    """The slot in hand; None: all of the batch are filled."""
     found: Found | None = None
-    """What was fetched for the next one, from when it is taken out until it is filled."""
+    """What was fetched for it."""
+    attempt: int = 0
+    """0, or the number of the substitute for it that is tried."""
+    key: ClipKey | None = None
+    """That of the clip that is decoded."""
+    origin: Origin = _NO_ORIGIN
+    """The sample of that clip."""
+    media: Media = b""
     last: LastClip = field(default_factory=LastClip)
 
-    # The clip that is being decoded.
-    address: tuple[int, int, int] = (0, 0, 0)
-    """Dataset, position and attempt, as in `GivenUp`."""
-    key: ClipKey | None = None
-    origin: Origin = NO_ORIGIN
-    media: Media = b""
-    thread: int = 0
+    @property
+    def address(self) -> tuple[int, int, int]:
+        """Dataset, position and attempt, as in a cursor."""
+        assert self.found is not None
+        element = self.found.element
+        return element.dataset, element.position, self.attempt
+
+    @property
+    def rest(self) -> Sequence[int]:
+        """The slots from the one in hand on."""
+        return () if self.number is None else self.numbers[self.numbers.index(self.number) :]
 
     def hand_over(self, seconds: float) -> None:
         self.stages.hand_over(self, seconds)

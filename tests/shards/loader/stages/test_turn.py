@@ -6,9 +6,10 @@ from typing import Any
 
 import numpy as np
 
+from shards.loader.stages.fetch import Found
 from shards.loader.stages.turn import Turn
 from shards.loader.stages.underway import Underway
-from shards.order.plan import Plan, RunPosition
+from shards.order.plan import Element, Plan, RunPosition
 
 
 class Stages:
@@ -18,7 +19,7 @@ class Stages:
         self.told: list[Any] = []
 
     def hand_over(self, turn: Turn, seconds: float) -> None:
-        self.told.append((turn.numbers[turn.at], seconds))
+        self.told.append((turn.rest, seconds))
 
     def stop(self, error: Exception) -> None:
         self.told.append(str(error))
@@ -27,9 +28,17 @@ class Stages:
 def test_a_turn_tells_its_stages_where_it_stands() -> None:
     plan = Plan(np.zeros((5, 8), np.int64), 0, 0, RunPosition(1, (8,)))
     stages = Stages()
-    first, second = (Turn(stages, Underway(plan, 0), (3, 5, 7)) for _ in range(2))
-    first.at = 1
+    first, second = (Turn(stages, Underway(plan, 0), numbers=(3, 5, 7)) for _ in range(2))
+    first.hand_over(1.0)
+    first.number = 5
     first.hand_over(30.0)
     first.stop(ValueError("enough"))
-    assert stages.told == [(5, 30.0), "enough"]
-    assert first.last is not second.last and first.found is None
+    assert stages.told == [((), 1.0), ((5, 7), 30.0), "enough"]
+    assert first.last is not second.last
+
+
+def test_the_address_is_that_of_the_planned_element_and_of_its_substitute() -> None:
+    plan = Plan(np.zeros((5, 8), np.int64), 0, 0, RunPosition(1, (8,)))
+    turn = Turn(Stages(), Underway(plan, 0), attempt=3)
+    turn.found = Found(Element(2, 1000, 1, 4, 7), 1, 7, None)
+    assert turn.address == (2, 1000, 3)

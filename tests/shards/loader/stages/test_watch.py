@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
 from shards.base.errors import TooManyStuck
 from shards.loader.stages.pool import Replaced
-from shards.loader.stages.watch import MOST_STUCK, Watch
+from shards.loader.stages.watch import MOST_STUCK, Watch, end
 from shards.loader.stats import Stats
 from shards.media.facts import KeyFrames
 from shards.media.mapped import MappedFrames
@@ -24,72 +24,118 @@ KEY_FRAMES = KeyFrames([0, 1], [0.0, 1.0], [0, 1])
 
 
 class Work:
-    """A clip that is decoded, as far as the watch knows."""
+    """A turn with one clip, as far as the watch knows, in a thread of its own that hangs until it is released."""
 
-    def __init__(self, key: str = "k", media: Media = b"") -> None:
-        self.origin, self.media, self.thread = Origin("cc", "0.tar", key), media, 0
-        self.handed = threading.Event()
-        self.seconds = 0.0
-        self.errors: list[Exception] = []
+    def __init__(self, watch: Watch, key: str = "k", media: Media = b"", fails: str = "") -> None:
+        self.origin, self.media, self.thread, self.running = Origin("cc", "0.tar", key), media, 0, list[bool]()
+        self.handed, self.release, self.began = threading.Event(), threading.Event(), threading.Event()
+        self.seconds, self.errors, self.fails = 0.0, list[Exception](), fails
+        self.outcome = ""
+        self._own = threading.Thread(target=self._decode, args=(watch,))
+        self._own.start()
+        assert self.began.wait(WAIT)
+
+    def _decode(self, watch: Watch) -> None:
+        with watch.over(self):
+            assert self.thread == threading.get_ident()
+            running = self.running = [True]
+            self.began.set()
+            assert self.release.wait(WAIT)
+            try:
+                end(running)
+                self.outcome = "in time"
+            except Replaced as late:
+                self.outcome = str(late)
+
+    def come_back(self) -> str:
+        self.release.set()
+        self._own.join(WAIT)
+        return self.outcome
 
     def hand_over(self, seconds: float) -> None:
         self.seconds = seconds
         self.handed.set()
+        if self.fails:
+            raise RuntimeError(self.fails)
 
     def stop(self, error: Exception) -> None:
         self.errors.append(error)
 
 
-class NoThreads(Work):
-    def hand_over(self, seconds: float) -> None:
-        super().hand_over(seconds)
-        raise RuntimeError("can't start new thread")
+def warm(watch: Watch) -> None:
+    """Have it see a first batch."""
+    assert Work(watch).come_back() == "in time"
 
 
 @pytest.fixture
-def watch() -> Iterator[Watch]:
-    """A watch whose first clip has come in time."""
-    made = Watch(Stats(), LIMIT)
-    made.end(made.begin(Work()))
+def stats() -> Stats:
+    return Stats()
+
+
+@pytest.fixture
+def watch(stats: Stats) -> Iterator[Watch]:
+    made = Watch(stats, LIMIT)
+    warm(made)
     yield made
     made.stop()
 
 
-def test_what_ends_in_time_is_let_be(watch: Watch) -> None:
-    works = [Work() for _ in range(3)]
-    for work in works:
-        ticket = watch.begin(work)
-        assert work.thread == threading.get_ident()
-        time.sleep(LIMIT / 4)
-        watch.end(ticket)
-    time.sleep(2 * LIMIT)
-    assert not any(work.handed.is_set() for work in works)
+@pytest.fixture
+def work(watch: Watch) -> Iterator[Callable[..., Work]]:
+    made: list[Work] = []
+
+    def make(key: str = "k", media: Media = b"", fails: str = "") -> Work:
+        made.append(Work(watch, key, media, fails))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.come_back()
 
 
-def test_a_clip_that_takes_too_long_is_handed_over_and_belongs_to_its_thread_no_more(watch: Watch) -> None:
-    slow, quick = Work("slow"), Work("quick")
-    began, ticket = time.monotonic(), watch.begin(slow)
+def test_what_ends_in_time_is_let_be(watch: Watch, stats: Stats) -> None:
+    """However many clips a turn has."""
+    turn = Work(watch)
+    turn.come_back()
+    with watch.over(turn):
+        for _ in range(4):
+            running = turn.running = [True]
+            time.sleep(LIMIT / 2)
+            end(running)
+        time.sleep(2 * LIMIT)
+    assert not turn.handed.is_set() and stats.snapshot().given_up == 0
+
+
+def test_a_clip_that_takes_too_long_belongs_to_its_thread_no_more(work: Callable[..., Work], stats: Stats) -> None:
+    began, slow = time.monotonic(), work("slow")
     assert slow.handed.wait(WAIT)
     assert time.monotonic() - began >= LIMIT and slow.seconds == LIMIT
-    other = watch.begin(quick)
-    with pytest.raises(Replaced, match="another thread has taken this one's place: its clip took too long"):
-        watch.end(ticket)
-    watch.end(other)
+    quick = work("quick")
+    assert quick.come_back() == "in time"
+    assert slow.come_back() == "another thread has taken this one's place: its clip took too long"
     assert slow.errors == [] and not quick.handed.is_set()
+    snapshot = stats.snapshot()
+    assert (snapshot.given_up, snapshot.replaced_threads) == (1, 1)
 
 
-def test_until_the_first_clip_came_there_is_more_time() -> None:
+def test_an_end_comes_once() -> None:
+    running = [True]
+    end(running)
+    with pytest.raises(Replaced, match="another thread has taken this one's place: its clip took too long"):
+        end(running)
+
+
+def test_until_the_first_batch_came_there_is_more_time() -> None:
     """A decoder loads its libraries, and a GPU starts."""
-    cold, work = Watch(Stats(), LIMIT), Work()
-    began = time.monotonic()
-    cold.begin(work)
-    assert work.handed.wait(WAIT) and time.monotonic() - began >= 3 * LIMIT
-    assert work.seconds == LIMIT
+    cold = Watch(Stats(), LIMIT)
+    began, slow = time.monotonic(), Work(cold)
+    assert slow.handed.wait(WAIT) and time.monotonic() - began >= 3 * LIMIT
+    assert slow.seconds == LIMIT
+    slow.come_back()
     cold.stop()
 
 
-@pytest.mark.parametrize("stored", [False, True], ids=["fetching", "stored"])
-def test_waiting_for_bytes_does_not_count(watch: Watch, stored: bool) -> None:
+def test_waiting_for_bytes_does_not_count(work: Callable[..., Work]) -> None:
     came = threading.Event()
 
     def fetch(spans: object) -> list[bytes]:
@@ -97,90 +143,73 @@ def test_waiting_for_bytes_does_not_count(watch: Watch, stored: bool) -> None:
         return [b"0123"]
 
     part = PartialMedium(4, KEY_FRAMES, fetch)
-    work = Work(media=MappedFrames(1, lambda number: b"", 4) if stored else part)
-    ticket = watch.begin(work)
     reader = threading.Thread(target=part.whole)
     reader.start()
-    assert not work.handed.wait(3 * LIMIT)
+    until(lambda: part.is_fetching)
+    slow = work(media=part)
+    assert not slow.handed.wait(3 * LIMIT)
     came.set()
     reader.join()
-    assert part.whole() == b"0123"
-    if stored:
-        watch.end(ticket)
-    else:
-        assert work.handed.wait(WAIT)  # what comes after the bytes counts
+    assert slow.handed.wait(WAIT)  # what comes after the bytes counts
 
 
-def test_many_clips_at_a_time_are_told_apart(watch: Watch) -> None:
-    slow = [Work(str(number)) for number in range(MOST_STUCK)]
-    for work in slow:
-        watch.begin(work)
-    stop, ended = threading.Event(), [0]
+def test_frames_that_a_file_holds_are_only_read(work: Callable[..., Work]) -> None:
+    stored = work(media=MappedFrames(1, lambda number: b"", 4))
+    assert not stored.handed.wait(3 * LIMIT)
+    assert stored.come_back() == "in time"
 
-    def decode() -> None:
-        while not stop.is_set():
-            watch.end(watch.begin(Work("quick")))
-            ended[0] += 1
 
-    thread = threading.Thread(target=decode)
-    thread.start()
-    assert all(work.handed.wait(WAIT) for work in slow)
-    stop.set()
-    thread.join()
-    assert ended[0] > 1000
+def test_clips_are_told_apart_however_quickly_they_follow(watch: Watch, work: Callable[..., Work]) -> None:
+    slow, quick = [work(str(number)) for number in range(MOST_STUCK)], work("quick")
+    quick.come_back()
+    ended = 0
+    with watch.over(quick):
+        while not all(one.handed.is_set() for one in slow):
+            running = quick.running = [True]
+            end(running)
+            ended += 1
+    assert ended > 1000 and not quick.handed.is_set()
     watch.check()
 
 
-def test_one_thread_more_than_may_hang_stops_all_by_name(watch: Watch) -> None:
-    works = [Work(str(number)) for number in range(MOST_STUCK + 1)]
-    tickets = [watch.begin(work) for work in works[:-1]]
-    assert all(work.handed.wait(WAIT) for work in works[:-1])
+def test_one_thread_more_than_may_hang_stops_all_by_name(watch: Watch, work: Callable[..., Work]) -> None:
+    works = [work(str(number)) for number in range(MOST_STUCK)]
+    assert all(one.handed.wait(WAIT) for one in works)
     watch.check()
-    tickets.append(watch.begin(works[-1]))
+    works.append(work(str(MOST_STUCK)))
     until(lambda: works[-1].errors)
-    assert works[-1].handed.wait(WAIT) and not any(work.errors for work in works[:-1])
+    assert works[-1].handed.wait(WAIT) and not any(one.errors for one in works[:-1])
     for _ in range(2):
         with pytest.raises(TooManyStuck, match=r"5 threads hang in the decoder, each for more than 0\.2 s") as raised:
             watch.check()
     assert str(raised.value).splitlines()[1:] == [f"  cc/0.tar:{number}" for number in range(MOST_STUCK + 1)]
     assert str(works[-1].errors[0]) == str(raised.value)
-    with pytest.raises(Replaced):
-        watch.end(tickets[0])  # it came back
+    works[0].come_back()
     watch.check()
 
 
-def test_where_no_thread_can_be_started_the_run_stops(watch: Watch) -> None:
-    work = NoThreads()
-    watch.begin(work)
-    until(lambda: work.errors)
-    assert str(work.errors[0]) == "can't start new thread"
+def test_where_no_thread_can_be_started_the_run_stops(work: Callable[..., Work]) -> None:
+    slow = work(fails="can't start new thread")
+    until(lambda: slow.errors)
+    assert str(slow.errors[0]) == "can't start new thread"
 
 
 def test_without_a_limit_nothing_is_watched() -> None:
     free, before = Watch(Stats(), None), threading.active_count()
-    free.end(free.begin(Work()))
-    assert threading.active_count() == before
+    slow = Work(free)
+    assert not slow.handed.wait(LIMIT) and threading.active_count() == before + 1
+    assert slow.come_back() == "in time"
     free.stop()
-
-
-def test_it_counts_what_it_gave_up() -> None:
-    stats, work = Stats(), Work()
-    watch = Watch(stats, LIMIT)
-    watch.end(watch.begin(Work()))
-    watch.begin(work)
-    assert work.handed.wait(WAIT)
-    watch.stop()
-    snapshot = stats.snapshot()
-    assert (snapshot.given_up, snapshot.replaced_threads) == (1, 1)
 
 
 def test_it_stops_at_once_where_nothing_is_decoded_and_else_sees_to_it_first() -> None:
     for number in range(2):
-        watch, work = Watch(Stats(), LIMIT, f"watch-{number}"), Work()
-        watch.end(watch.begin(Work()))
-        if number:
-            watch.begin(work)
+        watch = Watch(Stats(), LIMIT, f"watch-{number}")
+        warm(watch)
+        slow = Work(watch) if number else None
         watch.stop()
         watch.stop()
-        assert work.handed.is_set() == bool(number)
+        assert slow is None or slow.handed.is_set()
         assert not [thread for thread in threading.enumerate() if thread.name == f"watch-{number}"]
+        if slow is not None:
+            slow.come_back()
