@@ -107,11 +107,11 @@ def run(config: RunConfig) -> int:
                 if config.data.val is not None and (last or _due(engine.step, config.log.evaluate_every_steps)):
                     scores = evaluate(task, engine.bundle.model, config.data.val, device)
                     log.scores(engine.step, "val", scores.metrics)
-                    if best.consider(engine, loader.state_dict(), scores.headline):
+                    if best.consider(engine, accounting.cursor(), scores.headline):
                         log.say(f"step {engine.step} is the best so far: {best.name} {best.value:.4f} on val")
                 stopping = distributed.any_rank(stop(), device)
                 if last or stopping or _due(engine.step, config.checkpoint.every_steps):
-                    save_checkpoint(run_dir, engine, loader.state_dict(), written, config.checkpoint.keep, vocabulary)
+                    save_checkpoint(run_dir, engine, accounting.cursor(), written, config.checkpoint.keep, vocabulary)
                 if stopping and not last:
                     log.say(f"stopped by SIGTERM after step {engine.step}; the same command goes on from there")
                     return SAVED

@@ -129,6 +129,10 @@ class TooManyFailures(PrintableError, RuntimeError):
     """More unusable elements in a run than its budget allows."""
 
 
+class TooManyStuck(PrintableError, RuntimeError):
+    """More threads that hang in the decoder than a loader bears; names the clips that they hang at."""
+
+
 class AccountingError(PrintableError, AssertionError):
     """Elements that were lost or counted twice: a bug of the loader."""
 

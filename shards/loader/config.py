@@ -143,6 +143,9 @@ class LoaderConfig(Frozen):
     """Share of tried elements that may fail on this rank, 0 to 1; None means no limit."""
     probation: int = Field(default=1000, ge=1)
     """Elements tried on this rank before max_failure_rate counts."""
+    decode_seconds: float | None = Field(default=30.0, ge=0.001, le=86_400)
+    """Seconds that the decoding of one clip may take; then it is given up as failed, and its thread, which cannot be
+    stopped, is replaced. Neither fetching counts nor time in which the process is stopped. None means no limit."""
 
     @property
     def decode_settings(self) -> DecodeSettings:

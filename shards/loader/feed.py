@@ -109,6 +109,10 @@ class Feed:
         """The dataset as it is used at a position of the run."""
         return self.earlier if self.earlier is not None and position < self.join else self
 
+    def is_as_saved(self, position: int) -> bool:
+        """True if a position has the element that it had before the dataset has grown."""
+        return self.earlier is None or position < self.join
+
     def progress(self, position: int) -> tuple[int, int, int]:
         """(whole passes, elements into the next one, elements of that pass)."""
         feed = self.at(position)

@@ -22,7 +22,7 @@ from __future__ import annotations
 
 import os
 import weakref
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -39,10 +39,12 @@ from shards.loader.growth import feeds_at
 from shards.loader.quarantine import FailureBudget, Ledger
 from shards.loader.setup import Encode, Setup
 from shards.loader.stages.batch import Batch, Unfilled
-from shards.loader.stages.pipeline import Pipeline, Pools
+from shards.loader.stages.pipeline import Pipeline
+from shards.loader.stages.pools import Pools
+from shards.loader.stages.watch import Watch
 from shards.loader.stats import HandedOver, Stats
 from shards.order.blend import Blend
-from shards.order.cursor import Cursor
+from shards.order.cursor import Cursor, GivenUp
 from shards.order.plan import Plan, RunPosition
 
 if TYPE_CHECKING:
@@ -75,7 +77,10 @@ class Loader:
         self._ledger = Ledger(ledger_path, {feed.name: feed.fingerprint for feed in self._opened})
         self._budget = FailureBudget(config.max_failures, config.max_failure_rate, config.probation)
         blend = Blend([dataset.weight for dataset in config.blend], config.unit)
-        setup = Setup(config, rank, world_size, self._opened, blend, encode, backend, self._ledger, self.stats)
+        self._watch = Watch(self.stats, config.decode_seconds, f"shards-watch-rank{rank}")
+        setup = Setup(
+            config, rank, world_size, self._opened, blend, encode, backend, self._ledger, self.stats, self._watch
+        )
         self._pools = Pools.of(setup)
         self._pipeline = Pipeline(setup, self._pools)
         self._start = RunPosition(0, (0,) * len(self._opened))
@@ -90,7 +95,7 @@ class Loader:
         # Runs when the loader is dropped. It must not wait: the collector may run it in one of the pool's own threads.
         # At the end of the process the pool stops by itself. Nothing that it is given may lead back to the loader, as a
         # batch that failed does: its exception knows the frames that it came through.
-        self._finalizer = weakref.finalize(self, _shut_down, self._pools, self.downloads, wait=False)
+        self._finalizer = weakref.finalize(self, _shut_down, self._pools, self.downloads, self._watch, wait=False)
         self._finalizer.atexit = False
 
     @property
@@ -163,17 +168,25 @@ class Loader:
             self._abandon()  # to save work; the next call would do it
             raise
 
-    def state_dict(self) -> dict[str, Any]:
-        """The cursor before the next batch that was not handed over; the same on every rank."""
-        return self._pipeline.setup.cursor(self._here).to_dict()
+    @property
+    def given_up(self) -> list[GivenUp]:
+        """What this rank gave up for its time and will meet again: in batches made ahead, or in another evaluation."""
+        return self._pipeline.setup.given_up_from(self._here)
+
+    def state_dict(self, given_up: Iterable[Sequence[Any]] | None = None) -> dict[str, Any]:
+        """The cursor before the next batch that was not handed over; the same on every rank for the same `given_up`:
+        that of all ranks, which `RunAccounting.cursor` gathers (None: that of this one)."""
+        found = self.given_up if given_up is None else given_up
+        return self._pipeline.setup.cursor(self._here, found).to_dict()
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go to a saved place. Raises CursorMismatch naming the field when it is a place in another order."""
         pipeline, setup = self._pipeline, self._pipeline.setup
         saved, own = Cursor.from_dict(state), setup.cursor(self._here)
         feeds = feeds_at(saved, self._opened, own, self.config)
-        if not all(feed is now for feed, now in zip(feeds, setup.feeds, strict=True)):
-            pipeline = Pipeline(replace(setup, feeds=feeds), self._pools)
+        given_up = {one[:3]: one.seconds for one in saved.given_up if feeds[one.dataset].is_as_saved(one.position)}
+        if given_up or setup.given_up or any(feed is not now for feed, now in zip(feeds, setup.feeds, strict=True)):
+            pipeline = Pipeline(replace(setup, feeds=feeds, given_up=given_up), self._pools)
         for name in ("batch_size", "world_size"):
             if getattr(saved, name) != getattr(own, name):
                 _logger.info("resumed with %s %s, saved with %s", name, getattr(own, name), getattr(saved, name))
@@ -189,11 +202,11 @@ class Loader:
         self._loaded = self.stats.handed
 
     def close(self) -> None:
-        """Cancel what was made ahead and wait for the threads; calling it again does nothing."""
+        """Cancel what was made ahead and wait for the threads, for one that hangs until its clip is given up."""
         if not any(pool.is_elsewhere for pool in self._pools):  # a lock may be held by a thread that stayed behind
             self._abandon()
-        self._finalizer()
-        _shut_down(self._pools, self.downloads, wait=True)
+        self._finalizer.detach()
+        _shut_down(self._pools, self.downloads, self._watch, wait=True)
 
     def __enter__(self) -> Loader:
         return self
@@ -237,6 +250,7 @@ class Loader:
     def _check_usable(self) -> None:
         if self.closed:
             raise ValueError("this loader is closed")
+        self._watch.check()
         fetching = self._pools.fetching
         if fetching.is_elsewhere:
             raise ValueError(
@@ -273,7 +287,7 @@ def _use_here(batch: Batch) -> None:
         batch.frames.record_stream(torch.cuda.current_stream(batch.frames.device))
 
 
-def _shut_down(pools: Pools, downloads: Downloads | None, wait: bool) -> None:
+def _shut_down(pools: Pools, downloads: Downloads | None, watch: Watch, wait: bool) -> None:
     if any(pool.is_elsewhere for pool in pools):
         return  # in a fork; a lock may be held by a thread that stayed behind
     for pool in pools:
@@ -283,3 +297,4 @@ def _shut_down(pools: Pools, downloads: Downloads | None, wait: bool) -> None:
     if wait:
         for pool in pools:
             pool.stop()
+    watch.stop(wait)  # last: as long as threads are waited for, one may hang

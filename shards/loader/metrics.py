@@ -52,6 +52,8 @@ def to_prometheus(snapshot: Snapshot, labels: Mapping[str, str | int] | None = N
     metric("shards_loader_elements_total", "counter", "Elements of this rank by what became of them.", elements)
     for name, kind, text, value in (
         ("failed_attempts_total", "counter", "Failures, those of substitutes included.", counts.failed_attempts),
+        ("given_up_total", "counter", "Clips given up because decoding took too long.", snapshot.given_up),
+        ("replaced_threads_total", "counter", "Threads that hung in the decoder.", snapshot.replaced_threads),
         ("batches_total", "counter", "Batches handed over.", snapshot.num_batches),
         ("asked_total", "counter", "Times that the consumer asked for a batch.", queue.asked),
         ("asked_empty_total", "counter", "Times that it found no finished batch.", queue.empty),
@@ -109,6 +111,8 @@ def to_json_line(snapshot: Snapshot, labels: Mapping[str, str | int] | None = No
             "last_bytes": queue.last_bytes,
         },
         "elements": asdict(snapshot.accounting),
+        "given_up": snapshot.given_up,
+        "replaced_threads": snapshot.replaced_threads,
         **({"decoded": snapshot.decoded} if snapshot.decoded else {}),
         **({"source": snapshot.traffic} if snapshot.traffic else {}),
     }

@@ -41,6 +41,8 @@ class Failure:
     """"read", "encode" or "decode"."""
     lasting: bool = False
     """True when it would fail in every pass: nothing random was involved."""
+    timed_out: bool = False
+    """True when decoding was given up for its time. The machine may be to blame, so no exclusion follows from it."""
 
     def __str__(self) -> str:
         return one_line(f"{self.origin}: {self.reason}", _LONGEST)
@@ -163,6 +165,7 @@ class Ledger:
             "lasting": failure.lasting,
             "reason": failure.reason,
             "fingerprint": self._fingerprints.get(origin.dataset, ""),
+            **({"timed_out": True} if failure.timed_out else {}),
         }
 
     def _read(self, path: Path) -> None:

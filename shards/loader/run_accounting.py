@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 Report = dict[str, Any]
 """One rank's report to the others: plain numbers and texts."""
-Gather = Callable[[list[Report]], list[Report]]
+Gather = Callable[[list[Any]], list[Any]]
 """This rank's list -> the lists of all ranks, concatenated in rank order, on every rank."""
 
 
@@ -58,6 +58,10 @@ class RunAccounting:
         reports = self._gather([_since(self._before, _report(self._loader))])
         return _check_ranks(reports, self._before["cursor"]["positions"], training=self._loader.config.mode == "train")
 
+    def cursor(self) -> dict[str, Any]:
+        """The loaders' cursor, with what any rank has given up for its time; the same on every rank."""
+        return self._loader.state_dict(self._gather([list(one) for one in self._loader.given_up]))
+
     def after_step(self) -> None:
         """Check where a dataset has come to the end of a pass; else talk to nobody."""
         passes = self._whole_passes()
@@ -81,7 +85,7 @@ def _report(loader: Loader) -> Report:
     """This rank's report."""
     return {
         "rank": loader.rank,
-        "cursor": loader.state_dict(),
+        "cursor": loader.state_dict(given_up=()),
         "elements": asdict(loader.stats.accounting),
         "quarantine": loader.quarantined(),
     }

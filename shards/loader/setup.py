@@ -6,8 +6,9 @@ loader, so that a dropped loader is collected while its threads still work.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -15,10 +16,11 @@ from shards.decode.decoder import Backend
 from shards.loader.config import LoaderConfig
 from shards.loader.feed import Feed
 from shards.loader.quarantine import Ledger
+from shards.loader.stages.watch import Watch
 from shards.loader.stats import Stats
 from shards.media.clip import EncodedClip
 from shards.order.blend import Blend
-from shards.order.cursor import VERSION, Cursor, combine_fingerprints, joined_streams
+from shards.order.cursor import VERSION, Cursor, GivenUp, combine_fingerprints, joined_streams
 from shards.order.plan import EvaluationPlanner, Planner, RunPosition, TrainingPlanner
 from shards.read.sample import Sample
 
@@ -41,6 +43,10 @@ class Setup:
     backend: Backend
     ledger: Ledger
     stats: Stats
+    watch: Watch
+    given_up: dict[tuple[int, int, int], float] = field(default_factory=dict)
+    """(dataset, position, attempt) of what was given up for its time -> the seconds that were its limit; threads may
+    add to it. What is planned again is not tried again."""
 
     @property
     def training(self) -> bool:
@@ -58,8 +64,13 @@ class Setup:
             return TrainingPlanner(orders, self.blend, size, self.rank, self.world_size)
         return EvaluationPlanner(orders, size, self.rank, self.world_size)
 
-    def cursor(self, place: RunPosition) -> Cursor:
-        """The cursor that is saved for a place."""
+    def given_up_from(self, place: RunPosition) -> list[GivenUp]:
+        """What was given up for its time at or beyond a place."""
+        found = self.given_up.copy().items()  # threads add to it
+        return [GivenUp(*at, seconds) for at, seconds in found if at[1] >= place.positions[at[0]]]
+
+    def cursor(self, place: RunPosition, given_up: Iterable[Sequence[Any]] = ()) -> Cursor:
+        """The cursor that is saved for a place. given_up: of all ranks, as from `given_up_from`."""
         feeds = [feed.at(position) for feed, position in zip(self.feeds, place.positions, strict=True)]
         shifts = tuple(feed.shift for feed in feeds)
         return Cursor(
@@ -78,4 +89,5 @@ class Setup:
             shards=tuple(feed.num_shards for feed in feeds),
             shifts=shifts if any(shifts) else (),
             decoder=self.backend.name,
+            given_up=tuple(sorted({GivenUp(*one) for one in given_up})),
         )

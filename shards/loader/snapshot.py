@@ -64,6 +64,10 @@ class Snapshot:
     """CPU time of the threads of all loaders of this process (shards/base/thread_time.py)."""
     contention: Contention = field(default_factory=Contention)
     """How much the loader's CPU slows the steps of a training loop that is timed by a StepTimer."""
+    given_up: int = 0
+    """Clips whose decoding was given up for its time (shards/loader/stages/watch.py)."""
+    replaced_threads: int = 0
+    """Threads that hung in the decoder and were replaced; some may have come back and ended since."""
 
     @property
     def seconds(self) -> dict[str, float]:
@@ -99,6 +103,8 @@ class Snapshot:
             decoded=dict(Counter(self.decoded) + Counter(later.decoded)),
             cpu_seconds=self.cpu_seconds + later.cpu_seconds,
             contention=self.contention + later.contention,
+            given_up=self.given_up + later.given_up,
+            replaced_threads=self.replaced_threads + later.replaced_threads,
         )
 
     def __sub__(self, before: Snapshot) -> Snapshot:
@@ -112,4 +118,6 @@ class Snapshot:
             decoded=dict(Counter(self.decoded) - Counter(before.decoded)),
             cpu_seconds=self.cpu_seconds - before.cpu_seconds,
             contention=self.contention - before.contention,
+            given_up=self.given_up - before.given_up,
+            replaced_threads=self.replaced_threads - before.replaced_threads,
         )

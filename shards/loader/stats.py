@@ -65,6 +65,7 @@ class Stats:
         self.handed = HandedOver(RunPosition(0, ()))
         self._queue = Queue()
         self._decoded: Counter[str] = Counter()
+        self._given_up = self._replaced_threads = 0
         self._cpu = BackgroundTime()
         self.contention = Contention()
         """Kept by the StepTimer of the training loop, if it has one."""
@@ -91,6 +92,12 @@ class Stats:
         with self._lock:
             self._decoded[way] += 1
 
+    def count_given_up(self, threads: int = 0) -> None:
+        """Count a clip that was given up for its time, and the threads that were replaced for it."""
+        with self._lock:
+            self._given_up += 1
+            self._replaced_threads += threads
+
     def snapshot(self) -> Snapshot:
         times = {stage: clock.times() for stage, clock in self._clocks.items()}
         traffic, decoded, handed = self._traffic(), dict(self._decoded), self.handed
@@ -105,6 +112,8 @@ class Stats:
             decoded,
             self._cpu.seconds(),
             self.contention,
+            self._given_up,
+            self._replaced_threads,
         )
 
     @property

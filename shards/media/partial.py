@@ -73,6 +73,8 @@ class PartialMedium:
         self.key_frames = key_frames
         self.error: BaseException | None = None
         """The error that `fetch` raised while a demuxer was reading; FFmpeg may swallow it."""
+        self.is_fetching = False
+        """True while it waits for bytes; another thread may look at it."""
         self._fetch, self._check = fetch, check
         self._pieces: list[tuple[int, bytes]] = []
         self._is_whole = False
@@ -177,7 +179,11 @@ class PartialMedium:
 
     def _get(self, spans: Sequence[Span]) -> None:
         if spans:
-            self.add(spans, self._fetch(spans))
+            self.is_fetching = True
+            try:
+                self.add(spans, self._fetch(spans))
+            finally:
+                self.is_fetching = False
 
 
 class _File(SeekableFile):

@@ -1,8 +1,11 @@
-"""The cursor: a loader's whole position as a few named numbers, at most 260 bytes + 120 per dataset as compact JSON.
+"""The cursor: a loader's whole position as a few named numbers, at most 260 bytes + 120 per dataset as compact JSON,
+and at most 60 for each clip that was given up for its time and comes again; these are rare.
 
-Promises: because the order is a function, (q, positions) is all there is to save; a cursor that belongs to another
-order is refused, and the message names the field and both values. The batch size, the world size and the decoder are
-carried along only to log a change: nothing is computed from them.
+Promises: because the order is a function, (q, positions) is all there is to save of it; a cursor that belongs to
+another order is refused, and the message names the field and both values. How long a clip takes to decode is no
+function of the data, so what was given up for its time is saved, too, at places of the order: whoever goes on from the
+cursor, with any world size or batch size, shows the same. The batch size, the world size and the decoder are carried
+along only to log a change: nothing is computed from them.
 """
 
 from __future__ import annotations
@@ -11,17 +14,31 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
-from typing import Any
+from typing import Any, NamedTuple
 
 from shards.base.errors import CursorMismatch
 
 VERSION = 1
 
-_OMITTED = ("shards", "shifts")
+_PER_DATASET = ("shards", "shifts")
+_OMITTED = (*_PER_DATASET, "given_up")
 """Fields that are not saved while they are empty."""
 _LATER = {"decoder", *_OMITTED}
 """Fields that cursors of earlier releases do not have."""
 _REFUSED = ("version", "seed", "fingerprint", "streams", "window", "datasets", "weights", "unit")
+
+
+class GivenUp(NamedTuple):
+    """An attempt at an element that was given up because its decoding took too long."""
+
+    dataset: int
+    """Number of the dataset."""
+    position: int
+    """Position of the planned element in the order of the dataset."""
+    attempt: int
+    """0: the element itself, else the number of its substitute."""
+    seconds: float
+    """The limit that it exceeded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,11 +70,13 @@ class Cursor:
     """Per dataset that has grown, what is added to its position to find the pass; (): none has."""
     decoder: str = ""
     """The decode backend ("cpu", "dali-cuda", ...); "": not known, the cursor is older than the field."""
+    given_up: tuple[GivenUp, ...] = ()
+    """What was given up for its time at or beyond the place, so that it will be planned again."""
 
     def to_dict(self) -> dict[str, Any]:
         """The cursor as plain numbers, strings and lists, for json and OmegaConf."""
         fields = {name: value for name, value in asdict(self).items() if name not in _OMITTED or value}
-        return {k: list(v) if isinstance(v, tuple) else v for k, v in fields.items()}
+        return {k: _as_lists(v) for k, v in fields.items()}
 
     @classmethod
     def from_dict(cls, saved: Mapping[str, Any]) -> Cursor:
@@ -73,7 +92,7 @@ class Cursor:
                 f"unknown fields {sorted(found - expected)}"
             )
         values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in saved.items()}
-        return cls(**values)
+        return cls(**values | {"given_up": _read_given_up(saved.get("given_up", []))})
 
     def shape(self, dataset: int) -> tuple[int, int] | None:
         """(streams, window) of a dataset; None where they make no sense, which `check` then reports."""
@@ -87,14 +106,29 @@ class Cursor:
             mine, theirs = getattr(self, name), getattr(expected, name)
             if mine != theirs:
                 raise CursorMismatch(_message(name, mine, theirs))
-        for name in ("positions", *_OMITTED):
+        for name in ("positions", *_PER_DATASET):
             numbers = getattr(self, name)
             if (numbers or name == "positions") and len(numbers) != len(self.datasets):
                 raise CursorMismatch(f"cursor: {len(numbers)} {name} for {len(self.datasets)} datasets")
+        for entry in self.given_up:
+            if entry.dataset >= len(self.datasets):
+                raise CursorMismatch(f"cursor: given_up has {list(entry)}, and there are {len(self.datasets)} datasets")
 
 
 def _at(numbers: Any, place: int) -> Any:
     return numbers[place] if isinstance(numbers, tuple) and place < len(numbers) else None
+
+
+def _as_lists(value: Any) -> Any:
+    return [_as_lists(one) for one in value] if isinstance(value, tuple) else value
+
+
+def _read_given_up(saved: Any) -> tuple[GivenUp, ...]:
+    for entry in saved if isinstance(saved, list) else [saved]:
+        is_entry = isinstance(entry, list) and len(entry) == len(GivenUp._fields)
+        if not is_entry or not all(type(n) is int and n >= 0 for n in entry[:3]) or type(entry[3]) not in (int, float):
+            raise CursorMismatch(f"cursor: given_up has {entry!r}, which is not [{', '.join(GivenUp._fields)}]")
+    return tuple(GivenUp(*entry) for entry in saved)
 
 
 def joined_streams(streams: Sequence[int]) -> int | tuple[int, ...]:

@@ -2,7 +2,8 @@
 
 A list is a JSON-lines file with {"key": ..., "shard": ...} per line and anything else beside; without a shard, samples
 of that key are left out in every shard. A loader's ledger and what `python -m shards verify --quarantine` writes are
-such files; lines with a "dataset" of another name are not about this one. Promises: a line that is something else stops
+such files; lines with a "dataset" of another name are not about this one, and those that a ledger marks "timed_out"
+leave nothing out: that decoding took too long may be the machine's fault. Promises: a line that is something else stops
 the run with file and line; shards that the dataset does not have are logged. A ledger that a running job still writes
 to is a moving list: copy it first.
 """
@@ -99,6 +100,7 @@ def _read(path: str, data: bytes, names: Collection[str]) -> tuple[list[tuple[st
     """(samples of this dataset, names of other datasets)."""
     found: list[tuple[str | None, str]] = []
     others: set[str] = set()
+    num_timed_out = 0
     lines = data.split(b"\n")
     for number, line in enumerate(lines, start=1):
         if not line.strip():
@@ -121,7 +123,17 @@ def _read(path: str, data: bytes, names: Collection[str]) -> tuple[list[tuple[st
         if dataset is None or dataset in names:
             if not is_whole(f"{shard}{key}"):
                 raise ExclusionError(f"exclude {path}, line {number}: key or shard is no text that UTF-8 can hold")
-            found.append((shard, key))
+            if entry.get("timed_out") is True:
+                num_timed_out += 1
+            else:
+                found.append((shard, key))
         else:
             others.add(dataset)
+    if num_timed_out:
+        _logger.warning(
+            "exclude %s: %d of its lines are about clips that took too long to decode, which leaves no sample out; to "
+            'leave one out all the same, take "timed_out" out of its line',
+            path,
+            num_timed_out,
+        )
     return found, others

@@ -10,8 +10,9 @@ import numpy as np
 
 from shards.loader.setup import Setup
 from shards.loader.stages.batch import Slot
-from shards.loader.stages.decode import LastClip, decode
+from shards.loader.stages.decode import decode
 from shards.loader.stages.fetch import fetch_alone
+from shards.loader.stages.turn import LastClip, Turn
 from shards.order.plan import Element
 
 _MAX_TRIES = 4096
@@ -24,15 +25,18 @@ class Filler:
         self._setup = setup
         self._last: Slot | None = None
 
-    def find(self, slots: Sequence[Slot]) -> Slot:
-        """The first good slot of a batch, else the last filler, else an element of the data. Raises ValueError."""
+    def find(self, slots: Sequence[Slot], turn: Turn) -> Slot:
+        """The first good slot of a batch, else the last filler, else an element of the data. Raises ValueError.
+
+        turn: in which the last slot was filled.
+        """
         found = next((slot for slot in slots if slot.frames is not None), None)
         if found is not None and isinstance(found.frames, np.ndarray):
             found = replace(found, frames=found.frames.copy())  # a view would hold its whole batch
-        self._last = found or self._last or self._search()
+        self._last = found or self._last or self._search(turn)
         return self._last
 
-    def _search(self) -> Slot:
+    def _search(self, turn: Turn) -> Slot:
         tries = 0
         for dataset, feed in enumerate(self._setup.feeds):
             # Spread over the dataset: bad samples often lie together.
@@ -41,7 +45,8 @@ class Filler:
                 position = _spread(number, count) * feed.order.num_elements // count
                 at = feed.order.at([position])
                 element = Element(dataset, position, 0, int(at.shard[0]), int(at.row[0]))
-                slot = decode(self._setup, fetch_alone(self._setup, element), LastClip())
+                turn.found, turn.last = fetch_alone(self._setup, element), LastClip()
+                slot = decode(self._setup, turn)
                 if slot.frames is not None:
                     return slot
                 tries += 1

@@ -15,7 +15,8 @@ decoding threads as soon as it is both fetched and wanted, so one that a store b
 
 Exceptions of a stage, with the notes of their origin, come out where the batch is waited for: of several slots that of
 the first one. A batch that is given up is left by its stages before their next step. The consumer's thread takes no
-lock, so a signal that interrupts it leaves nothing locked; whatever it leaves half done is given up by `begin`.
+lock, so a signal that interrupts it leaves nothing locked; whatever it leaves half done is given up by `begin`. Where a
+clip takes too long, the watch (watch.py) has another thread go on with the turn (turn.py) of the one that hangs.
 """
 
 from __future__ import annotations
@@ -27,25 +28,20 @@ from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import CancelledError
 from itertools import islice
-from typing import NamedTuple
 
 from shards.loader.lookahead import LookAhead
 from shards.loader.setup import Setup
 from shards.loader.stages.batch import PADDING, Batch, Slot, Unfilled
 from shards.loader.stages.collate import collate
-from shards.loader.stages.decode import LastClip, decode
-from shards.loader.stages.fetch import Found, Sought, fetch, seek
+from shards.loader.stages.decode import decode
+from shards.loader.stages.fetch import Sought, fetch, seek
 from shards.loader.stages.filler import Filler
-from shards.loader.stages.pool import Pool
+from shards.loader.stages.pool import Replaced
+from shards.loader.stages.pools import Pools
 from shards.loader.stages.slots import Slots
+from shards.loader.stages.turn import LastClip, Turn
 from shards.loader.stages.underway import Underway
 from shards.order.plan import Plan, RunPosition
-from shards.storage.addresses import is_remote
-
-_LOCAL_THREADS, _REMOTE_THREADS = 1, 4
-"""Threads that fetch batches. From local disks one reads as fast as several, and pyarrow keeps memory for each thread
-that it worked in; a store answers late, so several batches are asked for before the first one is here."""
-
 
 _FURTHER = 2
 """Batches that are fetched ahead at least, where the config does not say."""
@@ -62,34 +58,12 @@ a step of the demo's pre-training took 8 % longer. Where nothing is decoded it c
 store beside them, samples of 20 KB took 1.15 times as long."""
 
 
-class Pools(NamedTuple):
-    """The threads of a loader."""
-
-    fetching: Pool
-    decoding: Pool
-    alone: Pool
-    """One thread that decodes where several would be of no use."""
-    telling: Pool
-    """One thread that tells the caches what comes next, so that an interrupt of the consumer leaves no list locked."""
-
-    @classmethod
-    def of(cls, setup: Setup) -> Pools:
-        """Pools whose threads start with the first work."""
-        remote = any(is_remote(feed.reader.source.url) for feed in setup.feeds)
-        return cls(
-            Pool(_REMOTE_THREADS if remote else _LOCAL_THREADS, f"shards-fetch-rank{setup.rank}"),
-            Pool(setup.num_threads, f"shards-loader-rank{setup.rank}"),
-            Pool(1, f"shards-loader-rank{setup.rank}_alone"),
-            Pool(1, f"shards-ahead-rank{setup.rank}"),
-        )
-
-
 class _Stages:
     """The stages as the threads run them. They know no pipeline: it is dropped while threads still work."""
 
-    def __init__(self, setup: Setup, pools: Pools) -> None:
+    def __init__(self, setup: Setup, pools: Pools, underway: deque[Underway]) -> None:
         self._setup, self._fetching, self._decoding = setup, pools.fetching, pools.decoding
-        self._alone = pools.alone
+        self._alone, self._underway = pools.alone, underway
         self._filler = Filler(setup)
         self._seconds_per_slot = math.inf
         """What a slot of the last batch took a thread."""
@@ -139,49 +113,83 @@ class _Stages:
             else:
                 self._alone.submit(self.decode, batch)
 
-    def decode(self, batch: Underway) -> None:
-        """Fill slots until other threads have begun all that are left."""
+    def decode(self, batch: Underway, turn: Turn | None = None) -> None:
+        """Fill slots until other threads have begun all that are left. turn: that of a thread that hangs, to go on
+        with."""
+        with self._setup.watch.over(turn or Turn(self, batch)) as turn:
+            self._fill(turn, batch)
+
+    def _fill(self, turn: Turn, batch: Underway) -> None:
         encoded, slots = batch.encoded, batch.slots
         assert encoded is not None
         start, count = time.perf_counter(), 0
-        while encoded.groups:
-            try:
-                numbers = encoded.groups.popleft()
-            except IndexError:  # another thread was faster
-                return
-            last = LastClip()
+        if turn.numbers and turn.number is None:  # it hung when all slots were filled
+            self._collate(turn)
+        numbers = turn.rest
+        while numbers or encoded.groups:
+            if not numbers:
+                try:
+                    numbers = encoded.groups.popleft()
+                except IndexError:  # another thread was faster
+                    return
+                turn.numbers, turn.last = numbers, LastClip()
             for number in numbers:
                 if batch.abandoned or self._decoding.stopped:
                     return
-                slot = self._make_slot(encoded.take(number), slots, number, last)
+                turn.number, turn.found = number, encoded.take(number)
+                slot = self._make_slot(turn, slots, number)
                 encoded.sizes[number] = 0
                 count += 1
                 if slots.fill(number, slot):
                     self._seconds_per_slot = (time.perf_counter() - start) / count
                     if self._seconds_per_slot > _WORTH_SHARING_S:
                         sys.setswitchinterval(min(sys.getswitchinterval(), _SWITCH_INTERVAL_S))
-                    self._collate(batch)
+                    turn.number = None
+                    self._collate(turn)
+            numbers = ()
 
-    def _make_slot(self, found: Found | None, slots: Slots, number: int, last: LastClip) -> Slot | BaseException:
+    def hand_over(self, turn: Turn, seconds: float) -> None:
+        encoded = turn.batch.encoded
+        assert encoded is not None and turn.found is not None
+        if not turn.batch.abandoned:
+            self._setup.given_up[turn.address] = seconds
+            if turn.attempt == 0:  # further slots may want the same clip
+                turn.last.key, turn.last.given_up = turn.key, seconds
+            if turn.number is not None:
+                encoded.fetched[turn.number] = turn.found.fetched  # to be taken again
+        for pool in (self._decoding, self._alone):
+            pool.replace(turn.thread, self.decode, turn.batch, turn)
+
+    def stop(self, error: Exception) -> None:
+        for batch in self._underway.copy():
+            batch.abandoned = True
+            batch.answer.fail(error)
+
+    def _make_slot(self, turn: Turn, slots: Slots, number: int) -> Slot | BaseException:
         try:
-            return Slot(PADDING, None) if found is None else slots.place(number, decode(self._setup, found, last))
+            return Slot(PADDING, None) if turn.found is None else slots.place(number, decode(self._setup, turn))
+        except Replaced:
+            raise
         except BaseException as error:
             return error
 
-    def _collate(self, batch: Underway) -> None:
+    def _collate(self, turn: Turn) -> None:
+        batch = turn.batch
         if batch.abandoned:
             return
         try:
-            batch.made(self._make_batch(batch.plan, batch.slots))
+            batch.made(self._make_batch(batch.plan, batch.slots, turn))
+        except Replaced:
+            raise
         except BaseException as error:
             batch.answer.fail(error)
 
-    def _make_batch(self, plan: Plan, made: Slots) -> Batch | Unfilled:
+    def _make_batch(self, plan: Plan, made: Slots, turn: Turn) -> Batch | Unfilled:
         slots, setup = made.all(), self._setup
         lacking = [slot for slot in slots if slot.frames is None]
         if lacking and setup.training:
             return Unfilled([failure for slot in slots for failure in slot.failures], lacking[0].failures)
-        filler = self._filler.find(slots) if lacking else None
+        filler = self._filler.find(slots, turn) if lacking else None
         name = None if plan.dataset is None else setup.feeds[plan.dataset].name
         with setup.stats.time("collate", len(slots)):
             return collate(slots, setup.config.pad_to_multiple, name, filler, made.frames)
@@ -196,9 +204,9 @@ class Pipeline:
         cached = any(feed.reader.cache is not None for feed in setup.feeds)
         self._look_ahead = LookAhead(setup.config, setup.feeds, setup.rank, setup.world_size) if cached else None
         self._pools = pools
-        self._stages = _Stages(setup, pools)
         self._underway: deque[Underway] = deque()
         """Batches in order, the next one to hand over first."""
+        self._stages = _Stages(setup, pools, self._underway)
         self._ahead = RunPosition(0, (0,) * len(setup.feeds))
         """The place before the next batch to plan."""
         self._planned: deque[Plan] = deque()

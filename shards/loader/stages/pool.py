@@ -5,7 +5,8 @@ threads stop likewise, before the interpreter takes itself apart: what was given
 the executors of concurrent.futures do (a loader without `close` would decode its whole look-ahead at Ctrl-C).
 Threads start with the first work, so a pool that was never used may be used in a fork of its process. The thread that
 gives work and waits for answers takes no lock, because an interrupt might leave it locked; a `SimpleQueue` has none
-that Python code could be interrupted in.
+that Python code could be interrupted in. A thread that hangs in its work can be replaced (`replace`): nobody waits for
+it any more, and if it ever comes back, its work raises `Replaced`, which ends it.
 Gives up: results and exceptions of what is submitted; the work has to see to both, e.g. by an `Answer`.
 """
 
@@ -14,6 +15,7 @@ from __future__ import annotations
 import atexit
 import os
 import threading
+from collections import deque
 from collections.abc import Callable
 from queue import SimpleQueue
 from typing import Any, Generic, TypeVar
@@ -22,6 +24,13 @@ from shards.base.thread_time import name_thread
 
 _T = TypeVar("_T")
 _Work = tuple[Callable[..., None], tuple[Any, ...]]
+_LOOK_AGAIN_S = 0.05
+"""Seconds after which whoever waits for a thread looks whether it was replaced."""
+
+
+class Replaced(BaseException):
+    """Raised by work whose thread was replaced while it hung. Not an Exception: whatever handles failed work lets it
+    pass."""
 
 
 class Answer(Generic[_T]):
@@ -61,6 +70,7 @@ class Pool:
         self._line = _Line()
         self._threads: list[threading.Thread] = []
         self._all_started = False
+        self._num_started = num_threads
 
     @property
     def is_elsewhere(self) -> bool:
@@ -78,18 +88,15 @@ class Pool:
         if self._all_started or self._line.stopped:
             return
         self.pid = os.getpid()
-        # Daemons, so that the end of the process does not wait for them before `stop` is called.
         atexit.unregister(self.stop)
         atexit.register(self.stop)
         for number in range(sum(thread.is_alive() for thread in self._threads), self._num_threads):
-            name = f"{self._name}_{number}"
-            thread = threading.Thread(target=self._line.run, name=name, daemon=True)
-            self._threads.append(thread)
-            thread.start()
+            self._threads.append(self._thread(number))
+            self._threads[-1].start()
         self._all_started = True
 
     def submit(self, function: Callable[..., None], *arguments: Any) -> None:
-        """Have a thread call the function; it must not raise."""
+        """Have a thread call the function; it must raise nothing but `Replaced`."""
         self.start()
         self._line.work.put((function, arguments))
 
@@ -99,8 +106,26 @@ class Pool:
         self.submit(_answer, answer, function, *arguments)
         return answer.wait()
 
+    def replace(self, thread_id: int, function: Callable[..., None], *arguments: Any) -> None:
+        """Have a new thread in the place of one that hangs, and this work done next, unless the pool has stopped. A
+        thread that is none of this pool's is left alone. For one thread at a time, beside the one that submits. Raises
+        RuntimeError where the system gives no thread."""
+        threads = [thread for thread in self._threads if thread.ident != thread_id]
+        if len(threads) == len(self._threads):
+            return
+        try:
+            if not self._line.stopped:
+                self._line.urgent.append((function, arguments))
+                new = self._thread(self._num_started)
+                new.start()
+                self._num_started += 1
+                threads.append(new)
+        finally:
+            self._threads = threads  # in one step, and the new one runs by then: `stop` misses neither
+
     def stop(self, wait: bool = True) -> None:
-        """Begin nothing more; wait: until the threads have ended. Calling it again only waits."""
+        """Begin nothing more; wait: until the threads have ended that were not replaced. Calling it again only
+        waits."""
         if self.is_elsewhere:
             return
         self._line.stopped = True
@@ -108,10 +133,12 @@ class Pool:
             return
         atexit.unregister(self.stop)
         self._line.work.put(None)
-        if wait:
-            for thread in self._threads:
-                if thread.ident is not None:  # an interrupt may have come before its start
-                    thread.join()
+        while wait and (left := [thread for thread in self._threads if thread.is_alive()]):
+            left[0].join(_LOOK_AGAIN_S)
+
+    def _thread(self, number: int) -> threading.Thread:
+        # A daemon, so that the end of the process does not wait for it before `stop` is called.
+        return threading.Thread(target=self._line.run, name=f"{self._name}_{number}", daemon=True)
 
 
 def _answer(answer: Answer[_T], function: Callable[..., _T], *arguments: Any) -> None:
@@ -126,12 +153,23 @@ class _Line:
 
     def __init__(self) -> None:
         self.work: SimpleQueue[_Work | None] = SimpleQueue()
+        self.urgent: deque[_Work] = deque()
+        """Work to be done before that; whoever adds some starts a thread for it."""
         self.stopped = False
 
     def run(self) -> None:
         name_thread("loader")
-        while (work := self.work.get()) is not None:
+        while (work := self._next()) is not None:
             if not self.stopped:
-                work[0](*work[1])
+                try:
+                    work[0](*work[1])
+                except Replaced:
+                    return
             del work  # or a waiting thread would keep the last work, and all it refers to, alive
         self.work.put(None)  # for the next thread
+
+    def _next(self) -> _Work | None:
+        try:
+            return self.urgent.popleft()
+        except IndexError:
+            return self.work.get()

@@ -22,6 +22,7 @@ def test_defaults_make_a_training_loader() -> None:
         None,
         2,
     )
+    assert config.decode_seconds == 30
     assert config.blend == (DatasetConfig(name="cc", path="data/cc"),)
 
 
@@ -47,6 +48,8 @@ def test_every_field_says_what_it_means(model: type[DatasetConfig] | type[Loader
         ({"batch_size": 0}, "greater than or equal to 1"),
         ({"seed": 2**32}, "less than 4294967296"),
         ({"unit": "batch"}, "'step' or 'sample'"),
+        ({"decode_seconds": 0}, "greater than or equal to 0.001"),
+        ({"decode_seconds": float("nan")}, "decode_seconds"),
         ({"decode": "gpu"}, "'auto', 'cpu', 'dali' or 'torchcodec'"),
     ],
 )

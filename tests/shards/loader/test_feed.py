@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -42,6 +43,14 @@ def test_copies_of_an_element_draw_as_if_in_passes_of_their_own(folder: Path) ->
     passes, rows = np.divmod(np.arange(30), 15)
     addresses = zip(*(column.tolist() for column in feed.unrepeat(passes, np.ones_like(rows), rows)), strict=True)
     assert set(addresses) == {(pass_, row) for pass_ in range(6) for row in range(5)}
+
+
+def test_a_dataset_that_has_grown_is_another_one_from_where_shards_join(folder: Path) -> None:
+    settings = config(("cc", folder))
+    feed = open_feed(settings.blend[0], settings)
+    grown = replace(feed, earlier=feed, join=14)
+    assert [feed.is_as_saved(position) for position in (13, 14)] == [True, True]
+    assert [grown.is_as_saved(position) for position in (13, 14)] == [True, False]
 
 
 def test_an_empty_dataset_is_refused_by_name_and_path(tmp_path: Path) -> None:

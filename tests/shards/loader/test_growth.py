@@ -101,6 +101,19 @@ def test_a_grown_run_resumes_everywhere_on_any_number_of_ranks(data: Path, stop:
     assert got == expected
 
 
+def test_what_was_given_up_before_the_join_stays_so_and_what_lies_behind_is_tried(data: Path) -> None:
+    """Behind it other elements have these positions."""
+    _, state = go_on(settings_of(data, OLD), None, 3)
+    state["given_up"] = [[0, 24, 0, 30.0], [0, 47, 1, 30.0], [0, 48, 0, 30.0]]
+    for samples, kept in ((OLD, 3), (NEW, 2)):
+        with Loader(settings_of(data, samples), 0, 1, encode) as loader:
+            loader.load_state_dict(state)
+            assert [list(one) for one in loader.given_up] == state["given_up"][:kept]
+            [failure] = next(loader).failures
+            assert failure.timed_out and failure.reason == "decoding took longer than 30 s"
+            assert [list(one) for one in loader.given_up] == state["given_up"][1:kept]
+
+
 def test_a_cursor_behind_the_join_needs_no_permission_any_more(data: Path) -> None:
     _, state = go_on(settings_of(data, OLD), None, 3)
     expected, _ = go_on(settings_of(data, NEW), state, 12)

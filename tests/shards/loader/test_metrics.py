@@ -102,6 +102,8 @@ def busy() -> Snapshot:
         stats.found(2, 3, 12345)
         counts = Accounting(planned=32, delivered=30, failed=2, substituted=2, failed_attempts=3)
         stats.handed = HandedOver(RunPosition(32, (32,)), 1, counts)
+        stats.count_given_up()
+        stats.count_given_up(threads=1)
         return stats.snapshot()
 
 
@@ -124,6 +126,7 @@ def test_every_number_of_a_snapshot_is_there() -> None:
     assert value["shards_loader_elements_total", "substituted"] == 2
     assert value["shards_loader_failed_attempts_total",] == 3
     assert value["shards_loader_batches_total",] == 1
+    assert (value["shards_loader_given_up_total",], value["shards_loader_replaced_threads_total",]) == (2, 1)
     assert (value["shards_loader_queue_ready_batches",], value["shards_loader_queue_batches",]) == (2, 3)
     assert value["shards_loader_queue_bytes",] == 12345
     assert {kind for kind, _ in families.values()} == {"counter", "gauge", "histogram"}
@@ -161,6 +164,7 @@ def test_the_json_line_is_one_object_with_quantiles() -> None:
     assert content["slowest_stage"] == "read"
     assert content["queue"] == {"mean_ready": 2, "empty": 0, "last_ready": 2, "last_batches": 3, "last_bytes": 12345}
     assert content["elements"]["delivered"] == 30
+    assert (content["given_up"], content["replaced_threads"]) == (2, 1)
 
 
 def test_a_metrics_file_is_replaced_whole_and_nothing_is_left_beside_it(tmp_path: Path) -> None:

@@ -72,6 +72,14 @@ def test_a_later_run_files_no_lasting_failure_twice(tmp_path: Path) -> None:
     }
 
 
+def test_what_was_given_up_for_its_time_is_marked_in_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.jsonl"
+    Ledger(path, PRINTS).file([PASSING, replace(PASSING, timed_out=True)])
+    entries = [json.loads(line) for line in path.read_text().splitlines()]
+    assert entries[1] == {**entries[0], "timed_out": True} and "timed_out" not in entries[0]
+    assert Ledger(path, PRINTS).counts() == {}
+
+
 def test_what_was_filed_about_other_shards_does_not_count(tmp_path: Path) -> None:
     path = tmp_path / "ledger.jsonl"
     Ledger(path, {"cc": "old"}).file([LASTING])

@@ -18,7 +18,8 @@ from shards.base.errors import AccountingError
 from shards.loader.config import DatasetConfig, LoaderConfig
 from shards.loader.loader import Loader
 from shards.loader.run_accounting import Report, RunAccounting
-from tests.shards.far_folder import WAIT
+from tests.shards.far_folder import WAIT, until
+from tests.shards.hanging import LIMIT, Hanging, use
 from tests.shards.small_dataset import config, encode
 
 
@@ -85,6 +86,24 @@ def test_a_training_run_adds_up_at_every_pass_and_at_the_end(damaged: Path, web:
     assert (facts["planned"], facts["delivered"] + facts["failed"], facts["padded"]) == (80, 80, 0)
     assert facts["failed"] == facts["substituted"] > 0
     assert facts["quarantine"] == {"damaged": {"decode": facts["failed_attempts"]}}
+
+
+def test_the_cursor_of_all_ranks_has_what_any_of_them_gave_up(web: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Their own cursors differ by it, which is no disagreement."""
+    decoder = Hanging({2, 9})
+    use(monkeypatch, decoder)
+    more: dict[str, Any] = {"window": 40, "streams": 1, "prefetch_batches": 5, "max_failure_rate": None}
+    settings = config(("web", web), batch_size=2, decode="cpu", decode_seconds=LIMIT, **more)
+    with ExitStack() as stack:
+        world = World(stack, ranks(settings, 2))
+        world.step()
+        until(lambda: all(loader.num_ready == 5 for loader in world.loaders))
+        states = world.together(lambda rank: world.accounts[rank].cursor())
+        world.together(lambda rank: world.accounts[rank].check())
+        own = [loader.state_dict().get("given_up", []) for loader in world.loaders]
+        decoder.release.set()
+    assert states[0] == states[1] and states[0]["given_up"] == sorted(own[0] + own[1])
+    assert len(states[0]["given_up"]) >= 2
 
 
 def test_what_was_handed_out_before_the_accounting_began_is_not_counted(damaged: Path) -> None:

@@ -10,6 +10,7 @@ from shards.decode.backends import open_backend
 from shards.loader.feed import open_feed
 from shards.loader.quarantine import Ledger
 from shards.loader.setup import Setup
+from shards.loader.stages.watch import Watch
 from shards.loader.stats import Stats
 from shards.order.blend import Blend
 from shards.order.plan import EvaluationPlanner, RunPosition, TrainingPlanner
@@ -24,8 +25,8 @@ def test_the_mode_chooses_the_planner_and_the_unit_of_the_cursor(
 ) -> None:
     settings = config(("cc", write_dataset(tmp_path / "cc", "cc", 9)), mode=mode, batch_size=4, seed=7)
     feeds = [open_feed(dataset, settings) for dataset in settings.blend]
-    blend = Blend([1.0], "step")
-    setup = Setup(settings, 1, 2, feeds, blend, encode, open_backend("cpu"), Ledger(), Stats())
+    blend, stats = Blend([1.0], "step"), Stats()
+    setup = Setup(settings, 1, 2, feeds, blend, encode, open_backend("cpu"), Ledger(), stats, Watch(stats, 30.0))
     assert setup.training == (mode == "train")
     assert isinstance(setup.planner(), planner)
     (plan,) = setup.planner().plans(RunPosition(0, (0,)), 1)

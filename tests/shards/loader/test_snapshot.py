@@ -49,6 +49,18 @@ def test_an_interval_tells_rates_and_the_share_of_waiting(clock: FakeTime) -> No
     assert (before + interval).times == stats.snapshot().times
 
 
+def test_what_was_given_up_adds_and_subtracts() -> None:
+    stats = Stats()
+    stats.count_given_up(threads=1)
+    before = stats.snapshot()
+    stats.count_given_up()
+    stats.count_given_up(threads=1)
+    interval = stats.snapshot() - before
+    assert (interval.given_up, interval.replaced_threads) == (2, 1)
+    both = before + interval
+    assert (both.given_up, both.replaced_threads) == (3, 2)
+
+
 def test_the_queue_is_what_the_consumer_found() -> None:
     stats = Stats()
     stats.found(0, 1, 10)

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shards.base.counters import Counters
-from shards.base.errors import MediaError
+from shards.base.errors import MediaError, SourceError
 from shards.media.facts import KeyFrames
 from shards.media.medium import whole
 from shards.media.partial import BLOCK, COUNTS, FETCH_SIZES, PartialMedium
+from shards.media.spans import Span
 from shards.media.videos.seekable import usable
 from tests.shards.films import Store
 
@@ -42,6 +45,23 @@ def test_reads_give_the_right_bytes_and_none_is_fetched_twice(steps: list[tuple[
             assert piece and DATA[start : start + len(piece)] == piece and len(piece) <= length
         else:
             assert medium.whole() == DATA
+
+
+def test_it_tells_others_while_it_waits_for_bytes() -> None:
+    told = []
+
+    def fetch(spans: Sequence[Span]) -> list[bytes]:
+        told.append(medium.is_fetching)
+        if len(told) == 2:
+            raise SourceError("the store is away")
+        return [DATA[start:stop] for start, stop in spans]
+
+    medium = PartialMedium(SIZE, TABLE, fetch)
+    medium.bring([60])
+    assert not medium.is_fetching
+    with pytest.raises(SourceError, match="the store is away"):
+        medium.whole()
+    assert told == [True, True] and not medium.is_fetching
 
 
 def test_a_clip_is_brought_in_one_go() -> None:

@@ -7,9 +7,11 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from shards.base.errors import CursorMismatch
-from shards.order.cursor import Cursor, combine_fingerprints
+from shards.order.cursor import Cursor, GivenUp, combine_fingerprints
 
 CURSOR = Cursor(
     version=1,
@@ -32,6 +34,37 @@ def test_a_cursor_survives_json() -> None:
     assert Cursor.from_dict(json.loads(json.dumps(CURSOR.to_dict()))) == CURSOR
 
 
+@given(
+    given_up=st.lists(
+        st.builds(
+            GivenUp,
+            st.integers(0, 1),
+            st.integers(0, 10**14),
+            st.integers(0, 8),
+            st.floats(0.001, 86_400).map(lambda seconds: round(seconds, 3)),
+        )
+    )
+)
+def test_what_was_given_up_survives_json_and_is_omitted_where_nothing_was(given_up: list[GivenUp]) -> None:
+    cursor = replace(CURSOR, given_up=tuple(given_up))
+    saved = cursor.to_dict()
+    assert json.loads(json.dumps(saved)) == saved and ("given_up" in saved) == bool(given_up)
+    read = Cursor.from_dict(saved)
+    assert read == cursor and all(isinstance(one, GivenUp) for one in read.given_up)
+    read.check(CURSOR)
+
+
+@pytest.mark.parametrize(
+    "entry", [5, "text", None, [1, 2, 3], [0, -1, 0, 30.0], [0, 1, 0, "30"], [0, 1.5, 0, 30.0], [True, 1, 0, 30.0], {}]
+)
+def test_what_is_no_attempt_that_was_given_up_is_refused(entry: Any) -> None:
+    for given_up in ([entry], [[0, 1, 0, 30.0], entry]):
+        with pytest.raises(CursorMismatch, match=r"given_up has .* is not \[dataset, position, attempt, seconds\]"):
+            Cursor.from_dict(CURSOR.to_dict() | {"given_up": given_up})
+    with pytest.raises(CursorMismatch, match=r"given_up has \[2, 1, 0, 30\.0\], and there are 2 datasets"):
+        Cursor.from_dict(CURSOR.to_dict() | {"given_up": [[2, 1, 0, 30.0]]}).check(CURSOR)
+
+
 @pytest.mark.parametrize("num_datasets", [1, 2, 30])
 def test_a_cursor_is_at_most_260_bytes_and_120_per_dataset(num_datasets: int) -> None:
     large = Cursor(
@@ -51,7 +84,14 @@ def test_a_cursor_is_at_most_260_bytes_and_120_per_dataset(num_datasets: int) ->
         shifts=(-(10**14),) * num_datasets,
         decoder="dali-cuda",
     )
-    assert len(json.dumps(large.to_dict(), separators=(",", ":"))) <= 260 + 120 * num_datasets
+    assert size(large) <= 260 + 120 * num_datasets
+    slow = tuple(GivenUp(9_999, 10**14 + number, 8, 86_399.999) for number in range(50))
+    for count in (1, 2, 50):
+        assert size(replace(large, given_up=slow[:count])) <= 260 + 120 * num_datasets + 60 * count
+
+
+def size(cursor: Cursor) -> int:
+    return len(json.dumps(cursor.to_dict(), separators=(",", ":")))
 
 
 @pytest.mark.parametrize(

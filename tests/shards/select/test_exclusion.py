@@ -53,6 +53,21 @@ def test_a_ledger_is_a_list_and_lines_of_other_datasets_are_not_meant(
     assert "none of its lines is about ['other'], they are about ['cc', 'web']" in caplog.text
 
 
+def test_what_took_too_long_to_decode_is_not_left_out(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """The machine may have been slow; that it was bad as well is another line."""
+    path = tmp_path / "ledger.jsonl"
+    slow, other = (Failure(Origin(name, "0.tar", "a"), "slow", timed_out=True) for name in ("cc", "web"))
+    Ledger(path).file([slow, Failure(Origin("cc", "0.tar", "b"), "torn"), slow, other])
+    exclusions = read_exclusions([str(path)], {"cc"})
+    assert exclusions.mask(KEYS, SHARDS).tolist() == [False, True, False, False, False]
+    [message] = caplog.messages
+    assert "2 of its lines are about clips that took too long to decode, which leaves no sample out" in message
+    both = write(
+        tmp_path / "both.jsonl", {"key": "a", "timed_out": True}, {"key": "a"}, {"key": "b", "timed_out": False}
+    )
+    assert len(read_exclusions([both], {"cc"})) == 2
+
+
 def test_half_a_character_is_named_with_its_line(tmp_path: Path) -> None:
     path = tmp_path / "out.jsonl"
     path.write_text('{"key": "a"}\n{"key": "\\ud800"}\n')
