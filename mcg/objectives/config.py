@@ -35,6 +35,10 @@ class ContrastiveConfig(ObjectiveConfig):
     builds = "mcg.objectives.contrastive:Contrastive"
     needs = ("video_features", "text_features")
 
+    exchange: Literal["gather", "ring"] = "gather"
+    """How the ranks see each other's features: all at once, or those of one rank after the other, which takes less
+    memory and more messages."""
+
 
 class TokenContrastConfig(ObjectiveConfig):
     """Token-grained contrast."""
