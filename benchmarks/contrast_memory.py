@@ -23,6 +23,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from mcg.objectives.contrastive import contrastive_loss
+from mcg.objectives.sigmoid import sigmoid_loss
 
 WIDTH = 256
 DIRECT_UP_TO = 8_192
@@ -38,7 +39,21 @@ def direct_contrastive(video: Tensor, text: Tensor, temperature: Tensor) -> Tens
     ) / 2
 
 
-LOSSES: dict[str, dict[str, Loss]] = {"contrastive": {"tiled": contrastive_loss, "direct": direct_contrastive}}
+def tiled_sigmoid(video: Tensor, text: Tensor, temperature: Tensor) -> Tensor:
+    """With a bias of -10."""
+    return sigmoid_loss(video, text, 1 / temperature, torch.tensor(-10.0))
+
+
+def direct_sigmoid(video: Tensor, text: Tensor, temperature: Tensor) -> Tensor:
+    """As in the paper's listing."""
+    fits = 2 * torch.eye(len(video), dtype=video.dtype) - 1
+    return -functional.logsigmoid(fits * (video @ text.T / temperature - 10)).sum() / len(video)
+
+
+LOSSES: dict[str, dict[str, Loss]] = {
+    "contrastive": {"tiled": contrastive_loss, "direct": direct_contrastive},
+    "sigmoid": {"tiled": tiled_sigmoid, "direct": direct_sigmoid},
+}
 
 
 def inputs(num_pairs: int) -> list[Tensor]:

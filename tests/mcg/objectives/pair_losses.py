@@ -16,6 +16,7 @@ from torch.nn import functional
 from mcg.objectives import tiles
 from mcg.objectives.contrastive import contrastive_loss
 from mcg.objectives.exchange import Exchange
+from mcg.objectives.sigmoid import sigmoid_loss
 
 PairLoss = Callable[[Tensor, Tensor, Tensor, Exchange], Tensor]
 """(videos, texts, numbers (2,) that the loss learns, exchange) -> loss."""
@@ -30,7 +31,19 @@ def _direct_contrast(video: Tensor, text: Tensor, numbers: Tensor, exchange: Exc
     return (functional.cross_entropy(logits, truth) + functional.cross_entropy(logits.T, truth)) / 2
 
 
-LOSSES: dict[str, tuple[PairLoss, PairLoss]] = {"contrastive": (_contrast, _direct_contrast)}
+def _sigmoid(video: Tensor, text: Tensor, numbers: Tensor, exchange: Exchange) -> Tensor:
+    return sigmoid_loss(video, text, 1 / numbers[0], numbers[1], exchange)
+
+
+def _direct_sigmoid(video: Tensor, text: Tensor, numbers: Tensor, exchange: Exchange) -> Tensor:
+    fits = 2 * torch.eye(len(video), dtype=video.dtype) - 1
+    return -functional.logsigmoid(fits * (video @ text.T / numbers[0] + numbers[1])).sum() / len(video)
+
+
+LOSSES: dict[str, tuple[PairLoss, PairLoss]] = {
+    "contrastive": (_contrast, _direct_contrast),
+    "sigmoid": (_sigmoid, _direct_sigmoid),
+}
 """Of each loss the form that runs in tiles, and the one that is written as in the paper."""
 
 
