@@ -29,6 +29,15 @@ def barrier() -> None:
         dist.barrier()
 
 
+def gather(local_Bx: Tensor) -> Tensor:
+    """The ranks' tensors, concatenated in rank order, (G, ...), without gradient."""
+    if world_size() == 1:
+        return local_Bx
+    whole = local_Bx.new_empty(world_size() * len(local_Bx), *local_Bx.shape[1:])
+    dist.all_gather(list(whole.chunk(world_size())), local_Bx.contiguous())
+    return whole
+
+
 def gather_with_gradient(local_Bx: Tensor) -> Tensor:
     """The ranks' tensors, concatenated in rank order, (G, ...). Gradients flow back to every rank and are summed there,
     which makes the mean over ranks of the local losses' gradients the gradient of the mean loss, exactly."""

@@ -35,6 +35,25 @@ class ContrastiveConfig(ObjectiveConfig):
     builds = "mcg.objectives.contrastive:Contrastive"
     needs = ("video_features", "text_features")
 
+    exchange: Literal["gather", "ring"] = "gather"
+    """How the ranks see each other's features: all at once, or those of one rank after the other, which takes less
+    memory and more messages."""
+
+
+class SigmoidConfig(ObjectiveConfig):
+    """Sigmoid loss over all pairs."""
+
+    builds = "mcg.objectives.sigmoid:Sigmoid"
+    needs = ("video_features", "text_features")
+
+    temperature: float = Field(default=0.1, gt=0)
+    """Divisor of every similarity, as the run begins; it is learned."""
+    bias: float = -10.0
+    """Added to every logit, as the run begins; it is learned. Nearly all pairs do not fit, and -10 says so."""
+    exchange: Literal["gather", "ring"] = "gather"
+    """How the ranks see each other's texts: all at once, or those of one rank after the other, which takes less memory
+    and more messages."""
+
 
 class TokenContrastConfig(ObjectiveConfig):
     """Token-grained contrast."""
@@ -93,6 +112,8 @@ class ObjectivesConfig(BaseModel):
 
     contrastive: ContrastiveConfig | None = None
     """Video-text contrastive loss over the global batch."""
+    sigmoid: SigmoidConfig | None = None
+    """Whether video and text fit, asked of every pair of the global batch by itself."""
     token_contrast: TokenContrastConfig | None = None
     """Words against patches within a sample."""
     masked_lm: MaskedLMConfig | None = None
