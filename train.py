@@ -68,8 +68,9 @@ def run(config: RunConfig) -> int:
         elements_per_step = config.data.train.batch_size * accumulation
         schedule = Schedule(config.schedule, elements_per_step, loader.num_elements)
 
-        # Decide how to begin: 1. this run's own checkpoint, or 2. weights of another run, then released ones over them.
-        checkpoint = resume_point(run_dir)
+        # How to begin (docs/checkpoints.md): 1. this run's own checkpoint; 2. that of continue_from; 3. weights of
+        # init_from, then released ones of init over them; 4. from scratch.
+        checkpoint = resume_point(run_dir, config.continue_from)
         begin = "from scratch"
         if checkpoint is not None:
             load_weights(model, checkpoint.folder, texts)  # refuses another's; the engine's state replaces them

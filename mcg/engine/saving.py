@@ -118,13 +118,8 @@ def _save(root: Path, kind: str, engine: Any, facts: dict[str, Any], pointer_nam
         if first:
             files["model.safetensors"] = write_tensors(aside / "model.safetensors", untied(weights))
         if kind == "step":
-            engine.save(aside)
+            files |= engine.save(aside)
         return files
-
-    def check_in(files: dict[str, FileFacts]) -> dict[str, FileFacts]:
-        others = sorted(f.relative_to(aside).as_posix() for f in aside.rglob("*") if f.is_file())
-        share = [name for name in others if name not in files][distributed.rank() :: distributed.world_size()]
-        return {name: FileFacts.of(aside / name, keep=True) for name in share}
 
     def finish(name: str, files: dict[str, FileFacts]) -> Path:
         described = {"step": engine.step, **facts, "world_size": distributed.world_size()}
@@ -143,7 +138,6 @@ def _save(root: Path, kind: str, engine: Any, facts: dict[str, Any], pointer_nam
 
     (name,) = _together(aside, lambda: [begin()] if first else [])
     files = _together(aside, lambda: list(write().items()))
-    files = [*files, *_together(aside, lambda: list(check_in(dict(files)).items()))]
     _together(aside, lambda: [finish(name, dict(files))] if first else [])
     return root / name
 
@@ -155,7 +149,7 @@ def _together(aside: Path, work: Callable[[], list[_Made]]) -> list[_Made]:
     problem = None
     try:
         made = work()
-    except (OSError, RuntimeError) as error:  # torch says RuntimeError of a file that it cannot write
+    except OSError as error:
         problem = _why(error)
     problems = distributed.gather_objects([problem] if problem is not None else [])
     if not problems:
@@ -171,11 +165,9 @@ def _together(aside: Path, work: Callable[[], list[_Made]]) -> list[_Made]:
     )
 
 
-def _why(error: Exception) -> str:
-    if isinstance(error, OSError):
-        at = "" if error.filename is None else f" ({error.filename})"
-        return f"{error.strerror or error}{at}"
-    return str(error).splitlines()[0][:300] if str(error) else repr(error)
+def _why(error: OSError) -> str:
+    at = "" if error.filename is None else f" ({error.filename})"
+    return f"{error.strerror or error}{at}"
 
 
 def _free_name(root: Path, plain: str, pointer_name: str) -> str:

@@ -27,15 +27,13 @@ class FileFacts:
     xxh3: str
 
     @classmethod
-    def of(cls, file: Path, keep: bool = False) -> FileFacts:
-        """Those of a file as it is now. keep: also see to it that it is on the disk. Raises OSError."""
+    def of(cls, file: Path) -> FileFacts:
+        """Those of a file as it is now. Raises OSError."""
         digest, size = xxhash.xxh3_128(), 0
         with file.open("rb") as stream:
             while piece := stream.read(_PIECE_BYTES):
                 digest.update(piece)
                 size += len(piece)
-            if keep:
-                os.fsync(stream.fileno())
         return cls(size, digest.hexdigest())
 
 

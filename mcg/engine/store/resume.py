@@ -1,4 +1,4 @@
-"""The checkpoint that a run goes on from: the latest one, or where that is damaged the one before it.
+"""The checkpoint that a run goes on from: its latest one, or where that is damaged the one before it, or another run's.
 
 All ranks decide together; each reads its share of the files. A checkpoint that was named by its path is never replaced
 by another one: that is for a run that is started again by nobody, at night.
@@ -18,16 +18,17 @@ from shards.base import say
 _STEP = re.compile(r"step-(\d{6,})(?:\.\d+)?")
 
 
-def resume_point(run_dir: str | Path) -> Checkpoint | None:
-    """The newest whole checkpoint up to the one that RUN/checkpoints/latest names; None for a run that has none yet.
+def resume_point(run_dir: str | Path, continue_from: str | Path | None = None) -> Checkpoint | None:
+    """The newest whole checkpoint up to the one that RUN/checkpoints/latest names; for a run that has none yet the one
+    at `continue_from`; None without either.
 
-    What is not whole is said on stderr. Raises CheckpointError if none is.
+    What is not whole is said on stderr. Raises CheckpointError if none is, or if that of `continue_from` is not.
     """
     root = Path(run_dir) / "checkpoints"
     first = distributed.rank() == 0
     names, why = distributed.gather_objects([_candidates(root)] if first else [])[0]
     if names is None:
-        return None
+        return None if continue_from is None else _whole(find_checkpoint(continue_from))
     for name in names:
         found, problem = _try(root / name)
         problems = distributed.gather_objects([problem] if problem is not None else [])
@@ -39,6 +40,15 @@ def resume_point(run_dir: str | Path) -> Checkpoint | None:
     raise CheckpointError(
         f"{why}; no other checkpoint of the run is whole: copy it again, or delete {root / 'latest'} to start anew"
     )
+
+
+def _whole(named: Checkpoint) -> Checkpoint:
+    """A checkpoint that was named, if all of it is whole. Raises CheckpointError."""
+    _, problem = _try(named.folder)
+    problems = distributed.gather_objects([problem] if problem is not None else [])
+    if problems:
+        raise CheckpointError(f"{problems[0]}; copy the checkpoint again, or name another one as continue_from")
+    return named
 
 
 def _candidates(root: Path) -> tuple[list[str] | None, str | None]:

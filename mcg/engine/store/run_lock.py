@@ -22,7 +22,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from mcg import distributed
 from shards.base import PrintableError, load_json, logger, say
 
 TOUCH_SECONDS = 20.0
@@ -65,6 +64,8 @@ class RunLock:
 @contextmanager
 def hold(run_dir: str | Path) -> Iterator[RunLock | None]:
     """Hold a run folder for a run of all ranks; the lock on rank 0, None elsewhere. Raises RunLocked on every rank."""
+    from mcg import distributed
+
     lock, problem = None, None
     if distributed.rank() == 0:
         try:

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from mcg.engine.checkpoint import CheckpointError, find_checkpoint
 from mcg.engine.saving import save_checkpoint
+from mcg.engine.store.integrity import FileFacts
 from mcg.engine.store.resume import resume_point
 from mcg.engine.store.tensor_file import write_tensors
 
@@ -27,9 +28,10 @@ class _Weights:
     def model_state(self) -> dict[str, Tensor]:
         return {"w": torch.full((100_000,), float(self.step))}
 
-    def save(self, folder: Path) -> None:
+    def save(self, folder: Path) -> dict[str, FileFacts]:
         (folder / "state").mkdir()
-        write_tensors(folder / "state" / "a.safetensors", self.model_state())
+        name = "state/a.safetensors"
+        return {name: write_tensors(folder / name, self.model_state())}
 
 
 def _fill(file: Path, left: int) -> None:

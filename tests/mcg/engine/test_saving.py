@@ -92,9 +92,7 @@ def test_everyone_reads_what_the_umask_allows(tmp_path: Path, engine: Engine) ->
         save(tmp_path / "run", engine, 1)
     finally:
         os.umask(before)
-    modes = {
-        (path.is_dir(), path.stat().st_mode & 0o677 | 0o100 * path.is_dir()) for path in (tmp_path / "run").rglob("*")
-    }
+    modes = {(path.is_dir(), path.stat().st_mode & 0o777) for path in (tmp_path / "run").rglob("*")}
     assert modes == {(True, 0o750), (False, 0o640)}
 
 

@@ -58,7 +58,7 @@ def test_the_first_file_that_is_not_whole_is_named(tmp_path: Path) -> None:
     content = {"a": b"first", "b": b"second"}
     for name, data in content.items():
         (tmp_path / name).write_bytes(data)
-    files = {name: FileFacts.of(tmp_path / name, keep=True) for name in content}
+    files = {name: FileFacts.of(tmp_path / name) for name in content}
     assert files["a"] == FileFacts(5, xxhash.xxh3_128_hexdigest(b"first"))
     assert from_json(json.loads(json.dumps(to_json(files)))) == files
     assert problem_with(tmp_path, files, files) is None

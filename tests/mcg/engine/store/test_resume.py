@@ -130,6 +130,18 @@ def test_a_checkpoint_of_before_checksums_is_taken_and_said_to_be_unchecked(
     assert "step-000002: of an older version, without checksums: its files are not checked" in caplog.text
 
 
+def test_another_run_is_continued_only_where_this_one_has_no_checkpoint(run: Path, copy: Path, tmp_path: Path) -> None:
+    found = resume_point(tmp_path / "new", copy)
+    assert found is not None and found.folder == _last(copy)
+    found = resume_point(run, copy)
+    assert found is not None and found.folder == _last(run)
+    _flip(copy)
+    with pytest.raises(
+        CheckpointError, match=r"step-000002/model\.safetensors.*; copy the checkpoint again, or name ano"
+    ):
+        resume_point(tmp_path / "new", copy)
+
+
 def _same(found: Checkpoint, whole: Checkpoint) -> bool:
     return (found.step, found.cursor, found.config, found.files) == (
         whole.step,
