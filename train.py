@@ -18,7 +18,7 @@ from typing import Annotated, Any
 import typer
 
 from mcg.config import RunConfig, load_config
-from mcg.engine.checkpoint import find_checkpoint, latest_checkpoint
+from mcg.engine.checkpoint import find_checkpoint, has_latest
 from mcg.inputs import check_inputs
 from shards.cli import DEBUG_OPTION, SAVED, one_line_errors, start_command
 
@@ -26,7 +26,7 @@ from shards.cli import DEBUG_OPTION, SAVED, one_line_errors, start_command
 def run(config: RunConfig) -> int:
     """Train as the config says; returns the exit code."""
     run_dir = Path(config.run_dir)
-    check_inputs(config, ("train", "val"), weights=latest_checkpoint(run_dir) is None)
+    check_inputs(config, ("train", "val"), weights=not has_latest(run_dir))
 
     import torch
 
@@ -38,6 +38,8 @@ def run(config: RunConfig) -> int:
     from mcg.engine.log import RunLog
     from mcg.engine.saving import save_checkpoint
     from mcg.engine.schedule import Schedule
+    from mcg.engine.store.resume import resume_point
+    from mcg.engine.store.run_lock import hold
     from mcg.engine.weights import load_weights
     from mcg.objectives.bundle import Bundle
     from mcg.scoring.evaluate import evaluate, write_scores
@@ -60,14 +62,15 @@ def run(config: RunConfig) -> int:
     task.check_model(config.model)
     run_dir.mkdir(parents=True, exist_ok=True)
     ledger, accumulation = run_dir / f"quarantine-{rank}.jsonl", config.engine.accumulation_steps
-    with Loader(config.data.train, rank, world, task.encode, ledger) as loader:
+    with hold(run_dir) as lock, Loader(config.data.train, rank, world, task.encode, ledger) as loader:
         model = config.model.build(texts.size)
         model.checkpoint_activations(config.engine.activation_checkpointing)
         elements_per_step = config.data.train.batch_size * accumulation
         schedule = Schedule(config.schedule, elements_per_step, loader.num_elements)
 
-        # Decide how to begin: 1. this run's own checkpoint, or 2. weights of another run, then released ones over them.
-        checkpoint = latest_checkpoint(run_dir)
+        # How to begin (docs/checkpoints.md): 1. this run's own checkpoint; 2. that of continue_from; 3. weights of
+        # init_from, then released ones of init over them; 4. from scratch.
+        checkpoint = resume_point(run_dir, config.continue_from)
         begin = "from scratch"
         if checkpoint is not None:
             load_weights(model, checkpoint.folder, texts)  # refuses another's; the engine's state replaces them
@@ -111,6 +114,8 @@ def run(config: RunConfig) -> int:
                         log.say(f"step {engine.step} is the best so far: {best.name} {best.value:.4f} on val")
                 stopping = distributed.any_rank(stop(), device)
                 if last or stopping or _due(engine.step, config.checkpoint.every_steps):
+                    if lock is not None:
+                        lock.check()
                     save_checkpoint(run_dir, engine, accounting.cursor(), written, config.checkpoint.keep, vocabulary)
                 if stopping and not last:
                     log.say(f"stopped by SIGTERM after step {engine.step}; the same command goes on from there")

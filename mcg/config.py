@@ -68,6 +68,9 @@ class RunConfig(BaseModel):
     """Seed of everything random: order, augmentation, masking, initialisation, dropout."""
     compat: Compat = "corrected"
     """Bugs of the released code: corrected, or as released, to reproduce its numbers (mcg/compat.py)."""
+    continue_from: str | None = None
+    """A checkpoint or run folder of another run to go on from with its optimiser and position, if this run has no
+    checkpoint yet."""
     init_from: str | None = None
     """Weights to start from: a checkpoint folder or a run folder; optimiser and position start anew."""
     init: tuple[InitSource, ...] = ()

@@ -24,7 +24,7 @@ class InputError(PrintableError, ValueError):
 def check_inputs(config: RunConfig, splits: Sequence[str], weights: bool = False) -> None:
     """Raise InputError with a line for each file of this machine that a config names and that does not exist.
 
-    splits: the datasets that are read. weights: init_from and init are read, too.
+    splits: the datasets that are read. weights: continue_from, init_from and init are read, too.
     """
     missing = [*_data(config, splits), *_task_files(config)]
     if weights:
@@ -54,11 +54,12 @@ def _task_files(config: RunConfig) -> Iterator[str]:
 
 
 def _weights(config: RunConfig) -> Iterator[str]:
-    if config.init_from is not None:
+    for field in ("continue_from", "init_from"):
         try:
-            find_checkpoint(config.init_from)
+            if (place := getattr(config, field)) is not None:
+                find_checkpoint(place)
         except CheckpointError as error:
-            yield f"init_from: {error}"
+            yield f"{field}: {error}"
     for number, source in enumerate(config.init):
         try:
             locate(source.path)

@@ -13,12 +13,13 @@ from pathlib import Path
 
 import safetensors
 import torch
-from safetensors.torch import save_file
 
 from mcg.convert.account import Conversion, summary
 from mcg.convert.reading import Released
 from mcg.convert.rules import ConvertError
-from mcg.engine.checkpoint import FORMAT
+from mcg.engine.saving import describe
+from mcg.engine.store.integrity import FileFacts, keep_folder, write_text
+from mcg.engine.store.tensor_file import write_tensors
 
 
 def write_checkpoint(conversion: Conversion, released: Released, out: str | Path, vocabulary: int) -> Path:
@@ -32,24 +33,19 @@ def write_checkpoint(conversion: Conversion, released: Released, out: str | Path
     aside = final.parent / f".{final.name}.{os.getpid()}"
     aside.mkdir(parents=True)
     try:
-        save_file(conversion.state, aside / "model.safetensors")
+        files = {"model.safetensors": write_tensors(aside / "model.safetensors", conversion.state)}
         model = conversion.config.model_dump(mode="json")
-        facts = {
-            "format": FORMAT,
-            "step": 0,
-            "cursor": {},
-            "config": {"model": model},
-            "torch": torch.__version__,
-            "world_size": 1,
-        }
-        files = released.sources()
-        one = files[0] if len(files) == 1 else {"file": str(released.file), "files": files}
+        facts = {"step": 0, "cursor": {}, "config": {"model": model}, "world_size": 1}
+        sources = released.sources()
+        one = sources[0] if len(sources) == 1 else {"file": str(released.file), "files": sources}
         source = {**one, "entry": released.wrapper, "beside": released.beside}
         versions = {"torch": torch.__version__, "safetensors": safetensors.__version__}
         account = {"source": source, **summary(conversion), "vocabulary": vocabulary, "versions": versions}
-        (aside / "conversion.json").write_text(json.dumps(account, indent=1) + "\n")
-        (aside / "checkpoint.json").write_text(json.dumps(facts, indent=1) + "\n")
+        write_text(aside / "conversion.json", json.dumps(account, indent=1) + "\n")
+        describe(aside, facts, {**files, "conversion.json": FileFacts.of(aside / "conversion.json")})
+        keep_folder(aside)
         os.replace(aside, final)
+        keep_folder(final.parent)
     finally:
         shutil.rmtree(aside, ignore_errors=True)
     return final

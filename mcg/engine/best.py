@@ -7,13 +7,15 @@ from is of a run that was given up: nothing is compared with it, and a run from 
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 from typing import Any
 
 from mcg import distributed
-from mcg.engine.checkpoint import best_checkpoint
-from mcg.engine.saving import save_best
+from mcg.engine.checkpoint import CheckpointError, best_checkpoint
+from mcg.engine.saving import remove, save_best
+from shards.base import logger
+
+_logger = logger(__name__)
 
 
 class BestSoFar:
@@ -46,11 +48,15 @@ class BestSoFar:
 
 
 def _scored_before(run_dir: Path, step: int) -> tuple[str, float] | None:
-    """The score of the best checkpoint, if it is of this run."""
+    """The score of the best checkpoint, if it is of this run; a broken one is told and does not count."""
     if step == 0:
         _remove_best(run_dir)
         return None
-    before = best_checkpoint(run_dir)
+    try:
+        before = best_checkpoint(run_dir)
+    except CheckpointError as error:
+        _logger.warning("%s; the run goes on without it, and what is scored next is its best", error)
+        return None
     return None if before is None or before.step > step else before.scored
 
 
@@ -59,4 +65,4 @@ def _remove_best(run_dir: Path) -> None:
     root = run_dir / "checkpoints"
     (root / "best").unlink(missing_ok=True)  # first: killed in between, nothing is named that is not whole
     for folder in root.glob("best-*"):
-        shutil.rmtree(folder)
+        remove(folder)

@@ -4,7 +4,8 @@ Promises: ranks come from the launcher's environment, or a single process is set
 one optimiser step; a loss that is not finite stops the run before the update, on every rank, naming step, objective and
 the origins of the batch; random numbers are addressed, so that a resumed run draws what an uninterrupted one draws: of
 the model (dropout, drop path) by (seed, step, micro-batch, rank), of the objectives by a seed that is a function of
-(seed, step, micro-batch) and the same on all ranks; state is loaded without running pickled code.
+(seed, step, micro-batch) and the same on all ranks; state goes from any number of ranks and ZeRO stage to any other
+(store/state.py), and that of older versions is loaded without running pickled code.
 """
 
 from __future__ import annotations
@@ -26,6 +27,8 @@ from mcg.engine.config import EngineConfig, OptimConfig
 from mcg.engine.launcher import end_with_launcher
 from mcg.engine.optim import build_optimizer
 from mcg.engine.schedule import Schedule
+from mcg.engine.store.integrity import FileFacts
+from mcg.engine.store.state import has_state, read_state, write_state
 from mcg.engine.tensors import to_tensors
 from mcg.strange_files import is_refusal, refusal
 from shards import Batch
@@ -146,25 +149,36 @@ class Engine:
                 f"{origins}{more}. Lower optim.lr, or look at these samples"
             )
 
-    def save(self, folder: Path) -> None:
-        """Write the training state of all ranks under `folder`."""
-        self._engine.save_checkpoint(str(folder), tag="state", save_latest=False)
+    def save(self, folder: Path) -> dict[str, FileFacts]:
+        """Write this rank's part of the training state under `folder`; returns its files by their path below it."""
+        return write_state(self._engine, folder, self.step)
 
     def load(self, folder: Path, step: int) -> None:
-        """Read what `save` wrote, as of optimiser step `step`. No pickled code runs: torch refuses anything but tensors
-        and the few DeepSpeed types that its files hold."""
+        """Read what the ranks of any run wrote with `save` at optimiser step `step`: their number, the ZeRO stage and
+        the precision may have been others. Raises CheckpointError, ValueError."""
+        if has_state(folder):
+            read_state(self._engine, folder, step)
+        else:
+            self._load_older(folder)
+        self.step = step
+
+    def _load_older(self, folder: Path) -> None:
+        """Read what DeepSpeed wrote for an older version. No pickled code runs: torch refuses anything but tensors and
+        the few DeepSpeed types that its files hold."""
         if not any((folder / "state").glob("*.pt")):
-            raise ValueError(f"{folder}: no training state there; write the name of an older checkpoint into latest")
+            raise ValueError(
+                f"{folder}: no training state there, as in a best checkpoint; name a folder step-NNNNNN, or start from "
+                "its weights with init_from"
+            )
         try:
             with _weights_only():
                 self._engine.load_checkpoint(str(folder), tag="state")
         except Exception as error:  # DeepSpeed's own kinds, torch's, and plain assertions
             why = refusal(error) if is_refusal(error) else repr(error)
             raise ValueError(
-                f"{folder}: DeepSpeed cannot load this training state: {why}. Go on with the processes and the "
-                "engine.zero_stage that it was saved with, or start a new run with init_from"
+                f"{folder}: DeepSpeed cannot load this training state: {why}. It is of an older version: go on with "
+                "the processes and the engine.zero_stage that it was saved with, or start a new run with init_from"
             ) from error
-        self.step = step
 
     def model_state(self) -> dict[str, Tensor]:
         """Whole weights of the model on rank 0 (empty elsewhere under ZeRO 3)."""

@@ -10,22 +10,31 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import nn
 
-from mcg.engine.checkpoint import CheckpointError, find_checkpoint, what_is_wrong
+from mcg import distributed
+from mcg.engine.checkpoint import Checkpoint, CheckpointError, find_checkpoint, what_is_wrong
+from mcg.engine.store.integrity import problem_with
+from mcg.strange_files import strange_kind
+from shards.base import logger
 
 if TYPE_CHECKING:
     from mcg.text.texts import Texts
 
 
+_logger = logger(__name__)
+
+
 def read_weights(folder: Path, texts: Texts | None = None) -> dict[str, torch.Tensor]:
-    """model.safetensors of a checkpoint. Raises CheckpointError where it is not readable, or was trained with other
-    word pieces than those of texts: its embeddings would mean other words."""
-    vocabulary = None if texts is None else find_checkpoint(folder).vocabulary
+    """model.safetensors of a checkpoint. Raises CheckpointError where it is not what was saved, or was trained with
+    other word pieces than those of texts: its embeddings would mean other words."""
+    checkpoint = find_checkpoint(folder)
+    vocabulary = checkpoint.vocabulary
     if texts is not None and vocabulary not in (None, texts.fingerprint):
         raise CheckpointError(
             f"{folder}: trained with another vocabulary (fingerprint {vocabulary}) than {texts.file} "
             f"({texts.fingerprint}); set model.vocabulary to the vocab.txt that it was trained with"
         )
     file = folder / "model.safetensors"
+    _check(checkpoint, file)
     try:
         return load_file(file)
     except (OSError, SafetensorError) as error:
@@ -59,3 +68,21 @@ def load_weights(model: nn.Module, folder: Path, texts: Texts | None = None) -> 
     have = {own[name].data_ptr() for name in state}
     model.load_state_dict(state, strict=False)
     return sorted(name for name, tensor in own.items() if tensor.data_ptr() not in have)
+
+
+def _check(checkpoint: Checkpoint, file: Path) -> None:
+    """Raise CheckpointError if a file is not what was saved; of older checkpoints nobody knows, which is said."""
+    if checkpoint.files is None:
+        if distributed.rank() == 0:
+            _logger.warning("%s: of an older version, without checksums: its files are not checked", checkpoint.folder)
+        return
+    if file.name not in checkpoint.files:
+        raise CheckpointError(f"{file}: was not saved with this checkpoint; copy the checkpoint again")
+    problem = problem_with(checkpoint.folder, checkpoint.files, [file.name])
+    if problem is not None:
+        kind = strange_kind(file)
+        raise CheckpointError(
+            f"{problem}; copy the checkpoint again, or take another one"
+            if kind is None
+            else f"{file}: not readable: it is {kind}"
+        )

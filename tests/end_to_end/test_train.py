@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 from collections.abc import Callable, Sequence
@@ -255,8 +256,54 @@ def test_another_models_checkpoint_is_refused(runs: Runs, whole: Path, tmp_path:
 
 
 @pytest.mark.long
-def test_another_number_of_processes_is_refused_with_a_remedy(runs: Runs, whole: Path) -> None:
-    done = runs.train(whole, "schedule.length.steps=20", launcher=TORCHRUN)
-    assert done.returncode == 1
-    assert "cannot load this training state" in done.stderr and "init_from" in done.stderr
-    assert find_checkpoint(whole).step == STEPS
+def test_a_run_goes_on_with_other_processes_and_another_stage(runs: Runs, whole: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    assert _interrupt(runs.start(run, launcher=_held(3)), 3, signal.SIGTERM) == 75
+    done = runs.train(run, "engine.zero_stage=2", launcher=TORCHRUN)
+    assert done.returncode == 0, done.stderr
+    assert f"steps 3 to {STEPS}, 2 process(es)" in done.stderr
+    _assert_nearly_the_same(run, whole)
+    facts = json.loads((run / "accounting.json").read_text())
+    assert facts == {**ACCOUNTING, "since_step": 3, "planned": 104, "delivered": 104}
+
+
+@pytest.mark.long
+def test_a_damaged_checkpoint_costs_the_steps_since_the_one_before(runs: Runs, whole: Path, tmp_path: Path) -> None:
+    run = Path(shutil.copytree(whole, tmp_path / "run"))
+    assert [path.name for path in (run / "checkpoints").glob("step-*")] == [f"step-{STEPS:06d}"]
+    refused = _damage(run, STEPS)
+    done = runs.train(run)
+    assert f"{refused}: not readable: is not what was saved" in _error(done)
+    run = tmp_path / "other"
+    option = "checkpoint.every_steps=8"
+    assert runs.train(run, option).returncode == 0
+    refused = _damage(run, STEPS)
+    done = runs.train(run, option)
+    assert done.returncode == 0, done.stderr
+    (said,) = [line for line in done.stderr.splitlines() if "not readable" in line]
+    assert str(refused) in said and said.endswith("going on from step-000008, the newest one before it that is whole")
+    assert curve(run) == curve(whole)
+
+
+def _damage(run: Path, step: int) -> Path:
+    """Change a bit of the weights of a checkpoint; returns the file."""
+    file = run / "checkpoints" / f"step-{step:06d}" / "model.safetensors"
+    data = bytearray(file.read_bytes())
+    data[-1] ^= 1
+    file.write_bytes(data)
+    return file
+
+
+@pytest.mark.long
+def test_a_second_run_in_the_folder_says_who_holds_it(runs: Runs, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    first = runs.start(run, launcher=_held(3))
+    assert first.stderr is not None
+    for line in first.stderr:
+        if line.startswith("step 3/"):
+            break
+    refused = _error(runs.train(run))
+    assert f"{run}: the run of host " in refused and f"pid {first.pid}, since " in refused
+    first.send_signal(signal.SIGTERM)
+    first.communicate(timeout=300)
+    assert first.returncode == 75 and not (run / "lock").exists()

@@ -6,10 +6,12 @@ import json
 from pathlib import Path
 from typing import Any
 
-from safetensors.torch import save_file
+from torch import Tensor
 
 from mcg.config import RunConfig
-from mcg.engine.checkpoint import FORMAT
+from mcg.engine.saving import describe, point_at, untied
+from mcg.engine.store.integrity import from_json
+from mcg.engine.store.tensor_file import write_tensors
 from mcg.text import open_texts
 
 TASK: dict[str, Any] = {"name": "open_qa", "clip": {"num_frames": 2, "size": 32}, "max_answer_tokens": 5}
@@ -41,16 +43,25 @@ def write_checkpoint(run_config: RunConfig, name: str = "step-000001", **facts: 
     folder = run / "checkpoints" / name
     folder.mkdir(parents=True)
     state = run_config.model.build(texts.size).state_dict()
-    unique = {tensor.data_ptr(): (key, tensor) for key, tensor in reversed(list(state.items()))}
-    save_file({key: tensor.contiguous() for key, tensor in unique.values()}, folder / "model.safetensors")
+    files = {"model.safetensors": write_tensors(folder / "model.safetensors", untied(state))}
     written = {
-        "format": FORMAT,
         "step": 1,
         "cursor": {},
         "config": run_config.model_dump(mode="json"),
         "vocabulary": texts.fingerprint,
         **facts,
     }
-    (folder / "checkpoint.json").write_text(json.dumps(written))
-    (folder.parent / "latest").write_text(name + "\n")
+    describe(folder, written, files)
+    point_at(folder.parent, "latest", name)
     return run
+
+
+def change(folder: Path, weights: dict[str, Tensor] | None = None, **facts: Any) -> None:
+    """Write the description of a checkpoint folder anew with other facts, and with other weights if some are given."""
+    stored = json.loads((folder / "checkpoint.json").read_text())
+    files = from_json(stored["files"])
+    if weights is not None:
+        (folder / "model.safetensors").unlink()
+        files = {**files, "model.safetensors": write_tensors(folder / "model.safetensors", weights)}
+    kept = {name: value for name, value in stored.items() if name not in ("checksum", "files", "format", "torch")}
+    describe(folder, {**kept, **facts}, files)

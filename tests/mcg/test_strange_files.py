@@ -16,6 +16,8 @@ from safetensors.torch import save_file
 from mcg.convert.reading import read_checkpoint
 from mcg.convert.rules import ConvertError
 from mcg.engine.checkpoint import CheckpointError, find_checkpoint
+from mcg.engine.saving import describe
+from mcg.engine.store.integrity import FileFacts
 from mcg.engine.weights import read_weights
 from mcg.strange_files import strange_kind
 
@@ -96,6 +98,7 @@ def test_files_of_our_own_checkpoints_are_told_too(tmp_path: Path, name: str) ->
     (tmp_path / "model.safetensors").write_bytes(content)
     with pytest.raises(CheckpointError, match=rf"checkpoint\.json: not readable: it is {match}"):
         find_checkpoint(tmp_path)
+    describe(tmp_path, {"step": 1, "cursor": {}, "config": {}}, {"model.safetensors": FileFacts(1, "")})
     with pytest.raises(CheckpointError, match=rf"model\.safetensors: not readable: it is {match}"):
         read_weights(tmp_path)
 

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 
 from mcg.engine.checkpoint import CheckpointError, find_checkpoint
 from mcg.trained import trained_model
-from tests.mcg.small_checkpoint import run_config, write_checkpoint
+from tests.mcg.small_checkpoint import change, run_config, write_checkpoint
 from tests.mcg.small_model import TEXTS
 
 
@@ -28,6 +28,6 @@ def test_a_checkpoint_that_lacks_a_weight_is_refused(tmp_path: Path) -> None:
     checkpoint = find_checkpoint(write_checkpoint(config))
     stored = load_file(checkpoint.folder / "model.safetensors")
     del stored["temp"]
-    save_file(stored, checkpoint.folder / "model.safetensors")
+    change(checkpoint.folder, stored)
     with pytest.raises(CheckpointError, match=r"step-000001: lacks 1 weights of this model, e\.g\. temp"):
         trained_model(checkpoint, config.task.build(TEXTS), config.model)

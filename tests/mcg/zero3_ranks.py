@@ -28,7 +28,7 @@ from mcg.tasks.config import MultipleChoiceConfig
 from mcg.tasks.multiple_choice import MultipleChoice
 from mcg.tasks.task import Task
 from shards import DatasetWriter
-from tests.mcg.engine.small_engine import OPTIM, make_schedule
+from tests.mcg.engine.small_engine import OPTIM, make_schedule, save_as_before
 from tests.mcg.small_model import TEXTS, make_model
 from tests.mcg.small_questions import loader_config, make_task
 from tests.shards.small_dataset import FACTS, picture
@@ -120,7 +120,7 @@ def answer_in_parts(rank: int, folder: str) -> None:
         found = _answers(Path(folder), tasks, engine.bundle.model)
         whole.append(_num_whole(engine))
         (Path(folder) / f"{rank}.json").write_text(json.dumps({"whole": whole, "answers": found}))
-        engine.save(Path(folder) / "spread")
+        save_as_before(engine, Path(folder) / "spread")
         state = engine.model_state()
         if rank == 0:
             save_file({name: tensor.clone() for name, tensor in state.items()}, Path(folder) / "whole.safetensors")

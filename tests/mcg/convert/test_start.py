@@ -7,14 +7,14 @@ from typing import Any
 
 import pytest
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 
 from mcg.config import RunConfig
 from mcg.convert.rules import ConvertError
 from mcg.convert.start import start_from
 from mcg.engine.checkpoint import CheckpointError, find_checkpoint
 from mcg.model.mcg import MCG
-from tests.mcg.small_checkpoint import run_config, write_checkpoint
+from tests.mcg.small_checkpoint import change, run_config, write_checkpoint
 from tests.mcg.small_model import TEXTS
 
 
@@ -82,7 +82,7 @@ def test_an_unknown_name_is_refused(tmp_path: Path) -> None:
     folder = find_checkpoint(run).folder
     model = MCG(_config(tmp_path / "here").model, TEXTS.size)
     state = load_file(folder / "model.safetensors")
-    save_file({**state, "vision.extra": torch.zeros(1)}, folder / "model.safetensors")
+    change(folder, {**state, "vision.extra": torch.zeros(1)})
     with pytest.raises(ConvertError, match=r"vision\.extra is unknown here \(1 such names\); set model\.\* as in"):
         _start(model, run)
 

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from mcg.convert.reading import Released, read_checkpoint
 from mcg.convert.rules import ConvertError
-from tests.mcg.engine.small_engine import make_batch, make_engine
+from tests.mcg.engine.small_engine import make_batch, make_engine, save_as_before
 
 Model = dict[str, Tensor]
 
@@ -26,7 +26,7 @@ def saved(request: pytest.FixtureRequest, tmp_path: Path, device: torch.device) 
     """(a folder with `latest` beside the folder that it names, the model's weights) after one step."""
     engine = make_engine(device, zero_stage=request.param)
     engine.train_step([make_batch(0)])
-    engine.save(tmp_path)
+    save_as_before(engine, tmp_path)
     (tmp_path / "latest").write_text("state\n")
     state = {name: tensor.detach().clone() for name, tensor in engine.model_state().items()}
     engine.close()

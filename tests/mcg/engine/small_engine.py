@@ -43,10 +43,17 @@ def make_engine(
 
 
 def make_batch(seed: int = 0) -> Batch:
-    inputs = make_inputs(seed=seed)
-    arrays = {name: array.numpy() for name, array in inputs.items() if name != "frames"}
-    origins = [Origin("shapes", "000002.tar", f"clip{i}") for i in range(4)]
-    return Batch(inputs["frames"].numpy(), arrays, [{}] * 4, origins, np.ones(4, bool), "shapes", [])
+    return split_batch(4, seed, 0, 1)
+
+
+def split_batch(size: int, seed: int, rank: int, world: int) -> Batch:
+    """A rank's part of a global batch."""
+    share = size // world
+    own = slice(rank * share, (rank + 1) * share)
+    inputs = make_inputs(size, seed=seed)
+    arrays = {name: array.numpy()[own] for name, array in inputs.items() if name != "frames"}
+    origins = [Origin("shapes", "000002.tar", f"clip{i}") for i in range(size)][own]
+    return Batch(inputs["frames"].numpy()[own], arrays, [{}] * share, origins, np.ones(share, bool), "shapes", [])
 
 
 def weights(engine: Engine) -> dict[str, Tensor]:
@@ -57,6 +64,11 @@ def save(run: Path, engine: Engine, step: int, keep: int = 2) -> Path:
     """A checkpoint at a step. Returns its folder."""
     engine.step = step
     return save_checkpoint(run, engine, CURSOR, {"run_dir": "r"}, keep)
+
+
+def save_as_before(engine: Engine, folder: Path) -> None:
+    """The training state as older versions saved it: by DeepSpeed."""
+    engine._engine.save_checkpoint(str(folder), tag="state", save_latest=False)
 
 
 def names(run: Path) -> set[str]:

@@ -79,6 +79,16 @@ def test_a_task_without_a_headline_has_no_best(tmp_path: Path, engine: Engine) -
 def test_a_damaged_best_is_named(tmp_path: Path, engine: Engine) -> None:
     _consider(BestSoFar(tmp_path, {}), engine, 4, 0.5)
     file = tmp_path / "checkpoints" / "best-000004" / "checkpoint.json"
-    file.write_text(json.dumps({**json.loads(file.read_text()), "scored": [1]}))
-    with pytest.raises(CheckpointError, match=r"checkpoint\.json: not readable: IndexError"):
+    file.write_text(json.dumps({**json.loads(file.read_text()), "scored": ["accuracy.overall", 0.1]}))
+    with pytest.raises(CheckpointError, match=r"checkpoint\.json: is not what was saved: its content does not fit"):
         best_checkpoint(tmp_path)
+
+
+def test_a_broken_best_is_a_warning_and_the_next_one_takes_its_place(
+    tmp_path: Path, engine: Engine, caplog: pytest.LogCaptureFixture
+) -> None:
+    _consider(BestSoFar(tmp_path, {}), engine, 4, 0.5)
+    (tmp_path / "checkpoints" / "best-000004" / "checkpoint.json").write_text("{")
+    again = BestSoFar(tmp_path, {}, step=6)
+    assert again.value is None and "the run goes on without it, and what is scored next is its best" in caplog.text
+    assert _consider(again, engine, 8, 0.1) and _folders(tmp_path) == ["best-000008"]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from mcg.engine.checkpoint import CheckpointError, find_checkpoint, latest_checkpoint
+from mcg.engine.checkpoint import CheckpointError, find_checkpoint, has_latest
 from mcg.engine.deepspeed import Engine
 from tests.mcg.engine.small_engine import CURSOR, save
 
@@ -21,7 +21,7 @@ def test_a_checkpoint_is_found_by_its_folder_and_by_its_run(tmp_path: Path, engi
 
 
 def test_a_run_without_checkpoints_has_none(tmp_path: Path) -> None:
-    assert latest_checkpoint(tmp_path) is None
+    assert not has_latest(tmp_path)
     with pytest.raises(
         CheckpointError, match=r"no checkpoint there; expected a folder with checkpoint\.json, or a run"
     ):
@@ -34,7 +34,7 @@ def test_a_run_without_checkpoints_has_none(tmp_path: Path) -> None:
         ('{"format": 1, "ste', r"checkpoint\.json: not readable: JSONDecodeError"),
         ("[]", r"checkpoint\.json: not readable: TypeError"),
         ('{"format": 1}', r"checkpoint\.json: not readable: KeyError\('step'\)"),
-        ('{"format": 9, "step": 1}', r"step-000001: checkpoint format 9, this version reads 1"),
+        ('{"format": 9, "step": 1}', r"step-000001: checkpoint format 9, this version reads 2"),
     ],
 )
 def test_a_broken_description_is_named(tmp_path: Path, engine: Engine, content: str, message: str) -> None:

@@ -17,7 +17,15 @@ from mcg.engine.optim import build_optimizer
 from mcg.engine.tensors import to_tensors
 from mcg.objectives.bundle import Bundle
 from mcg.objectives.config import ObjectivesConfig
-from tests.mcg.engine.small_engine import OPTIM, make_batch, make_bundle, make_engine, make_schedule, weights
+from tests.mcg.engine.small_engine import (
+    OPTIM,
+    make_batch,
+    make_bundle,
+    make_engine,
+    make_schedule,
+    save_as_before,
+    weights,
+)
 from tests.mcg.small_model import make_model
 
 
@@ -187,9 +195,21 @@ def test_a_loaded_state_goes_on_as_if_nothing_had_happened(
     resumed.close()
 
 
+def test_a_state_of_an_older_version_is_read(device: torch.device, tmp_path: Path) -> None:
+    engine = make_engine(device)
+    _run(engine, 2)
+    save_as_before(engine, tmp_path)
+    curve = _run(engine, 2, 2)
+    engine.close()
+    resumed = make_engine(device, bundle=make_bundle(seed=9))
+    resumed.load(tmp_path, 2)
+    assert _run(resumed, 2, 2) == curve
+    resumed.close()
+
+
 def test_a_folder_without_state_is_named(device: torch.device, tmp_path: Path) -> None:
     engine = make_engine(device)
-    with pytest.raises(ValueError, match=r"no training state there; write the name of an older checkpoint into latest"):
+    with pytest.raises(ValueError, match=r"no training state there, as in a best checkpoint; name a folder"):
         engine.load(tmp_path, 2)
     engine.close()
 
@@ -206,7 +226,7 @@ class _Trap:
 
 def test_no_pickled_code_of_a_checkpoint_runs(device: torch.device, tmp_path: Path) -> None:
     engine = make_engine(device)
-    engine.save(tmp_path)
+    save_as_before(engine, tmp_path)
     sprung = tmp_path / "sprung"
     for file in (tmp_path / "state").glob("*model_states.pt"):
         torch.save({"module": _Trap(sprung)}, file)

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import json
 import os
+import resource
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
-from mcg.engine.checkpoint import find_checkpoint
+from mcg.engine.checkpoint import CheckpointError, find_checkpoint
 from mcg.engine.deepspeed import Engine
+from mcg.engine.saving import save_best
+from mcg.engine.store.resume import resume_point
 from tests.mcg.engine.small_engine import names, save
 
 
@@ -78,3 +84,86 @@ def test_a_save_that_is_interrupted_leaves_the_latest_in_charge(
 def test_the_description_says_versions_and_world_size(tmp_path: Path, engine: Engine) -> None:
     facts = json.loads((save(tmp_path, engine, 1) / "checkpoint.json").read_text())
     assert facts["torch"] == torch.__version__ and facts["world_size"] == 1
+
+
+def test_everyone_reads_what_the_umask_allows(tmp_path: Path, engine: Engine) -> None:
+    before = os.umask(0o027)
+    try:
+        save(tmp_path / "run", engine, 1)
+    finally:
+        os.umask(before)
+    modes = {(path.is_dir(), path.stat().st_mode & 0o777) for path in (tmp_path / "run").rglob("*")}
+    assert modes == {(True, 0o750), (False, 0o640)}
+
+
+def test_every_file_is_known(tmp_path: Path, engine: Engine) -> None:
+    folder = save(tmp_path, engine, 1)
+    there = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+    assert set(find_checkpoint(folder).files or ()) == there - {"checkpoint.json"}
+
+
+@pytest.mark.parametrize("room", [0, 5_000])
+def test_a_file_that_cannot_grow_ends_the_save_in_one_line(tmp_path: Path, engine: Engine, room: int) -> None:
+    save(tmp_path, engine, 1)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (room, hard))
+    try:
+        with pytest.raises(CheckpointError) as refused:
+            save(tmp_path, engine, 2)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert str(refused.value).splitlines() == [
+        f"{tmp_path}/checkpoints/step-000002: the checkpoint was not saved: File too large; make room or set another "
+        "run_dir; what was written of it is removed, and the same command goes on from step-000001"
+    ]
+    assert names(tmp_path) == {"step-000001", "latest"}
+    found = resume_point(tmp_path)
+    assert found is not None and found.step == 1
+
+
+_OWN_MOUNTS = ("unshare", "-rm")
+
+
+@pytest.mark.skipif(
+    shutil.which("unshare") is None
+    or subprocess.run([*_OWN_MOUNTS, "mount", "-t", "tmpfs", "none", "/mnt"], capture_output=True).returncode != 0,
+    reason="no file system can be mounted here",
+)
+def test_a_disk_that_fills_up_leaves_the_last_checkpoint(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [*_OWN_MOUNTS, sys.executable, "-m", "tests.mcg.engine.full_disk", str(tmp_path)],
+        capture_output=True,
+        text=True,
+        timeout=200,
+    )
+    assert done.returncode == 0, done.stderr
+    *full, room = [json.loads(line) for line in done.stdout.splitlines()]
+    assert len(full) == 4
+    for moment in full:
+        assert "the checkpoint was not saved: No space left on device" in moment["said"]
+        assert (moment["resumes"], moment["left"]) == (1, ["latest", "step-000001"])
+    assert room["resumes"] == 9
+
+
+def test_there_is_a_best_at_every_moment(tmp_path: Path, engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where a run that went back scores anew at the very step of the best before."""
+
+    def best(value: float) -> Path:
+        return save_best(tmp_path, engine, {}, {}, ("accuracy", value))
+
+    engine.step = 4
+    first = best(0.3)
+    rename = os.replace
+    moments: list[str] = []
+
+    def replace(source: Any, target: Any) -> None:
+        moments.append(find_checkpoint(tmp_path, "best").folder.name)
+        rename(source, target)
+        moments.append(find_checkpoint(tmp_path, "best").folder.name)
+
+    monkeypatch.setattr(os, "replace", replace)
+    second = best(0.5)
+    monkeypatch.undo()
+    assert set(moments) == {first.name, second.name} and second.name == "best-000004.1"
+    assert names(tmp_path) == {"best", second.name}
+    assert best(0.6).name == "best-000004"

@@ -13,7 +13,7 @@ import torch
 from mcg.engine.checkpoint import CheckpointError
 from mcg.scoring.score_checkpoint import score_checkpoint
 from shards.base.errors import UsageError
-from tests.mcg.small_checkpoint import run_config, write_checkpoint
+from tests.mcg.small_checkpoint import change, run_config, write_checkpoint
 from tests.mcg.small_questions import write_questions
 
 CONFIG = """
@@ -117,8 +117,7 @@ def test_the_record_is_of_the_weights_and_not_of_the_config(run: tuple[Path, Pat
 def _add_best(folder: Path) -> None:
     """A best checkpoint of step 7 beside the latest one of step 1."""
     shutil.copytree(folder / "checkpoints" / "step-000001", folder / "checkpoints" / "best-000007")
-    facts = folder / "checkpoints" / "best-000007" / "checkpoint.json"
-    facts.write_text(json.dumps({**json.loads(facts.read_text()), "step": 7}))
+    change(folder / "checkpoints" / "best-000007", step=7)
     (folder / "checkpoints" / "best").write_text("best-000007\n")
 
 

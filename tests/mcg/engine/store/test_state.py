@@ -1,0 +1,217 @@
+"""The training state goes on from any number of ranks and any ZeRO stage on any other, and nothing of it is guessed."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from mcg.engine.checkpoint import CheckpointError
+from mcg.engine.config import OptimConfig
+from mcg.engine.deepspeed import Engine
+from mcg.engine.store.state import has_state, read_state, write_state
+from mcg.engine.store.tensor_file import write_tensors
+from mcg.objectives.bundle import Bundle
+from tests.mcg.engine.small_engine import OPTIM, make_batch, make_bundle, make_engine, weights
+
+ROOT = Path(__file__).resolve().parents[4]
+
+
+def _steps(engine: Engine, number: int) -> list[float]:
+    return [engine.train_step([make_batch(engine.step)])["total"] for _ in range(number)]
+
+
+def _bundle(seed: int = 0) -> Bundle:
+    """With a buffer and an integer one; part of it is frozen by _OPTIM."""
+    bundle = make_bundle(seed, dropout=0.0)
+    bundle.model.register_buffer("seen", torch.full((3,), float(seed)))
+    bundle.model.register_buffer("count", torch.tensor(seed))
+    bundle.model.register_buffer("scratch", torch.full((2,), float(seed)), persistent=False)
+    return bundle
+
+
+_OPTIM = OptimConfig.model_validate({**OPTIM.model_dump(), "groups": {r"text_proj\..+": {"frozen": True}}})
+
+
+def _engine(device: torch.device, seed: int = 0, **fields: Any) -> Engine:
+    return make_engine(device, bundle=_bundle(seed), optim=_OPTIM, **fields)
+
+
+@pytest.fixture(scope="module")
+def curve(device: torch.device) -> list[float]:
+    """The losses of eight steps that nobody interrupted, without ZeRO."""
+    engine = _engine(device, zero_stage=0)
+    losses = _steps(engine, 8)
+    engine.close()
+    return losses
+
+
+def test_a_run_changes_its_stage_at_every_start(device: torch.device, tmp_path: Path, curve: list[float]) -> None:
+    found: list[float] = []
+    for number, stage in enumerate((1, 2, 3, 0)):
+        engine = _engine(device, seed=number, zero_stage=stage)
+        if number:
+            engine.load(tmp_path / str(number), 2 * number)
+            assert engine.bundle.model.count == 0 and engine.bundle.model.seen.tolist() == [0.0] * 3
+            assert engine.bundle.model.scratch.tolist() == [number] * 2  # no part of a model's state
+        found += _steps(engine, 2)
+        (tmp_path / str(number + 1)).mkdir()
+        engine.save(tmp_path / str(number + 1))
+        engine.close()
+    assert found == pytest.approx(curve, rel=1e-6)
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_a_run_changes_its_precision(device: torch.device, tmp_path: Path, curve: list[float], precision: str) -> None:
+    """The optimiser's numbers stay what they were, in fp32."""
+    before = _engine(device, zero_stage=1, precision="bf16" if precision == "fp32" else "fp32")
+    _steps(before, 3)
+    before.save(tmp_path)
+    before.close()
+    engine = _engine(device, seed=5, zero_stage=2, precision=precision)
+    engine.load(tmp_path, 3)
+    engine.save(_made(tmp_path / "again"))
+    old, new = (load_file(folder / "state" / "rank-00000.safetensors") for folder in (tmp_path, tmp_path / "again"))
+    assert old.keys() == new.keys()
+    assert all(torch.equal(old[key], new[key]) for key in old if not key.startswith("value:"))
+    assert _steps(engine, 1) == pytest.approx(curve[3:4], rel=0.02)
+    engine.close()
+
+
+def _made(folder: Path) -> Path:
+    folder.mkdir()
+    return folder
+
+
+@pytest.mark.parametrize("world", [2, 3, 7])
+def test_shares_of_any_number_of_ranks_are_put_together(
+    device: torch.device, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, world: int
+) -> None:
+    engine = _engine(device, zero_stage=0)
+    _steps(engine, 2)
+    files = {}
+    for rank in range(world):
+        monkeypatch.setattr("mcg.distributed.rank", lambda rank=rank: rank)
+        monkeypatch.setattr("mcg.distributed.world_size", lambda: world)
+        files |= write_state(engine._engine, tmp_path, 2)
+    monkeypatch.undo()
+    assert sorted(files) == [f"state/rank-{rank:05d}.safetensors" for rank in range(world)]
+    sizes = [facts.bytes for facts in files.values()]
+    assert max(sizes) < 1.3 * min(sizes)  # equal shares
+    other = _engine(device, seed=4, zero_stage=1)
+    other.load(tmp_path, 2)
+    for name, weight in weights(engine).items():
+        assert torch.equal(weights(other)[name], weight), name
+    assert _steps(other, 2) == pytest.approx(_steps(engine, 2), rel=1e-6)
+    for made in (engine, other):
+        made.close()
+
+
+def test_a_state_of_before_the_first_step_has_no_moments(device: torch.device, tmp_path: Path) -> None:
+    engine = _engine(device, zero_stage=0)
+    engine.save(tmp_path)
+    other = _engine(device, seed=1, zero_stage=2)
+    other.load(tmp_path, 0)
+    assert _steps(other, 3) == pytest.approx(_steps(engine, 3), rel=1e-6)
+    for made in (engine, other):
+        made.close()
+
+
+def _saved(device: torch.device, folder: Path) -> tuple[Engine, Path]:
+    engine = _engine(device, zero_stage=1)
+    _steps(engine, 1)
+    engine.save(folder)
+    assert has_state(folder)
+    return engine, folder / "state" / "rank-00000.safetensors"
+
+
+def test_a_state_of_another_step_is_refused(device: torch.device, tmp_path: Path) -> None:
+    engine, _ = _saved(device, tmp_path)
+    with pytest.raises(CheckpointError, match=r"rank-00000\.safetensors: is of step 1, and the checkpoint of step 2"):
+        read_state(engine._engine, tmp_path, 2)
+    engine.close()
+
+
+def test_a_state_that_lacks_a_piece_is_refused(device: torch.device, tmp_path: Path) -> None:
+    engine, file = _saved(device, tmp_path)
+    tensors = load_file(file)
+    name = next(key for key in tensors if key.startswith("exp_avg:"))
+    told = _metadata(file)
+    starts = json.loads(told["starts"])
+    starts[name] += 1  # the first number is missing
+    file.unlink()
+    write_tensors(file, {**tensors, name: tensors[name][1:]}, {**told, "starts": json.dumps(starts)})
+    message = rf"state: lacks exp_avg of {name.partition(':')[2]}, numbers 0 to 1, of this model; train the same"
+    with pytest.raises(CheckpointError, match=message):
+        engine.load(tmp_path, 1)
+    engine.close()
+
+
+def test_a_state_of_other_parameters_is_refused(device: torch.device, tmp_path: Path) -> None:
+    _saved(device, tmp_path)[0].close()
+    engine = make_engine(device, bundle=_bundle())  # trains text_proj, which was frozen
+    with pytest.raises(
+        CheckpointError, match=r"lacks fp32 of model\.text_proj\.\w+, numbers .*\(model\.\*, objectives"
+    ):
+        engine.load(tmp_path, 1)
+    engine.close()
+
+
+def test_a_file_that_is_no_state_is_named(device: torch.device, tmp_path: Path) -> None:
+    engine, file = _saved(device, tmp_path)
+    file.write_bytes(b"\x08" + bytes(30))
+    with pytest.raises(CheckpointError, match=r"rank-00000\.safetensors: not readable: "):
+        engine.load(tmp_path, 1)
+    engine.close()
+
+
+def _metadata(file: Path) -> dict[str, str]:
+    head = file.read_bytes()
+    header = json.loads(head[8 : 8 + int.from_bytes(head[:8], "little")])
+    return dict(header["__metadata__"])
+
+
+def _parts(run: Path, parts: Sequence[tuple[int, dict[str, Any], int]]) -> list[dict[str, float]]:
+    """The losses of a run whose parts ran one after the other: (ranks, fields of the engine, steps) each."""
+    run.mkdir()
+    for world, fields, steps in parts:
+        port = 10_000 + os.getpid() % 20_000
+        command = [sys.executable, "-m", "tests.mcg.engine.store.rank_run", str(run), json.dumps(fields), str(steps)]
+        ranks = [
+            subprocess.Popen(command, cwd=ROOT, env=_environment(rank, world, port), stderr=subprocess.PIPE)
+            for rank in range(world)
+        ]
+        told = [rank.communicate(timeout=280)[1].decode() for rank in ranks]
+        assert not any(rank.returncode for rank in ranks), "\n".join(told)
+    return [json.loads(line) for line in (run / "curve.jsonl").read_text().splitlines()]
+
+
+def _environment(rank: int, world: int, port: int) -> dict[str, str]:
+    own = {"RANK": rank, "WORLD_SIZE": world, "LOCAL_RANK": rank, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
+    return {**os.environ, "OMP_NUM_THREADS": "1", **{name: str(value) for name, value in own.items()}}
+
+
+@pytest.mark.long
+@pytest.mark.timeout(900)
+def test_two_ranks_then_one_then_four_then_two_through_all_stages(tmp_path: Path) -> None:
+    """ZeRO 1, 2, 3, 0: the losses are those of one rank that nobody interrupted."""
+    whole = _parts(tmp_path / "whole", [(1, {"zero_stage": 0}, 35)])
+    changing = [
+        (2, {"zero_stage": 1}, 5),
+        (1, {"zero_stage": 2, "activation_checkpointing": True}, 5),
+        (4, {"zero_stage": 3}, 5),
+        (2, {"zero_stage": 0}, 20),
+    ]
+    found = _parts(tmp_path / "parts", changing)
+    assert [line["step"] for line in found] == list(range(1, 36))
+    for line, expected in zip(found, whole, strict=True):
+        for name in set(line) - {"step", "lr", "gradient_norm"}:
+            assert line[name] == pytest.approx(expected[name], rel=1e-5), (line["step"], name)
