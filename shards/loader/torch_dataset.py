@@ -3,8 +3,9 @@
     StatefulDataLoader(TorchDataset(loader), batch_size=None, num_workers=0)
 
 Promises: the batches of the loader, unchanged and in its order; the state of torchdata's StatefulDataLoader holds the
-loader's own, so a resume is exact to the batch, also in the middle of a pass and on another world size. Refuses
-DataLoader worker processes: the loader has its threads inside, and each worker would repeat the whole order.
+loader's own, so a resume is exact to the batch, also in the middle of a pass and on another world size (but for what
+other ranks gave up for its time, which only their states have). Refuses DataLoader worker processes: the loader has
+its threads inside, and each worker would repeat the whole order.
 """
 
 from __future__ import annotations
