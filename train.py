@@ -3,6 +3,7 @@
     deepspeed train.py --config configs/pt.yaml                     as many processes as the machine has GPUs, else one
     deepspeed --num_accelerators 2 train.py --config configs/demo/pt.yaml
     python train.py --config configs/demo/pt.yaml optim.lr=5e-4     one process; a.b=c overrides the file
+    srun python train.py --config configs/pt.yaml                   the tasks of a Slurm step; docs/training.md
 
 Killed or stopped at any moment, the same command goes on from the last checkpoint, and the loss curve is the same
 curve. SIGTERM saves a checkpoint and exits with code 75; so does the end of the launcher, also by kill -9.
@@ -48,8 +49,10 @@ def run(config: RunConfig) -> int:
     from shards.loader import RunAccounting, StepTimer
     from shards.order import hash64
 
-    device = start_distributed()
+    device = start_distributed(config.engine.startup_seconds)
     rank, world = distributed.rank(), distributed.world_size()
+    if config.data.val is not None:
+        config.data.val.check_world_size(world)  # now, not at the first evaluation
     if config.engine.threads is not None:
         torch.set_num_threads(config.engine.threads)
     torch.manual_seed(int(hash64(config.seed)) >> 1)

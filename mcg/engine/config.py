@@ -29,6 +29,8 @@ class EngineConfig(_Frozen):
     """Keep the optimiser's state in host memory (ZeRO 1 to 3)."""
     threads: int | None = Field(default=None, ge=1)
     """Threads of torch on the CPU per process; None leaves torch's choice."""
+    startup_seconds: float = Field(default=600.0, gt=0)
+    """Seconds that the ranks wait for each other when a run starts; those that are missing then are named."""
 
 
 class ParameterGroup(_Frozen):

@@ -1,10 +1,11 @@
 """DeepSpeed, and the only file that imports it: one engine from one CPU process to many nodes.
 
-Promises: ranks come from the launcher's environment, or a single process is set up without one (no mpi4py); one call is
-one optimiser step; a loss that is not finite stops the run before the update, on every rank, naming step, objective and
-the origins of the batch; random numbers are addressed, so that a resumed run draws what an uninterrupted one draws: of
-the model (dropout, drop path) by (seed, step, micro-batch, rank), of the objectives by a seed that is a function of
-(seed, step, micro-batch) and the same on all ranks; state is loaded without running pickled code.
+Promises: ranks come from the launcher's environment (mcg/engine/ranks.py), without one it is a single process (no
+mpi4py); one call is one optimiser step; a loss that is not finite stops the run before the update, on every rank,
+naming step, objective and the origins of the batch; random numbers are addressed, so that a resumed run draws what an
+uninterrupted one draws: of the model (dropout, drop path) by (seed, step, micro-batch, rank), of the objectives by a
+seed that is a function of (seed, step, micro-batch) and the same on all ranks; state is loaded without running pickled
+code.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,12 +26,14 @@ from torch import Tensor, nn
 from mcg import distributed
 from mcg.engine.config import EngineConfig, OptimConfig
 from mcg.engine.launcher import end_with_launcher
+from mcg.engine.meeting import STARTUP_SECONDS, meet
 from mcg.engine.optim import build_optimizer
+from mcg.engine.ranks import Place, find_place
 from mcg.engine.schedule import Schedule
 from mcg.engine.tensors import to_tensors
 from mcg.strange_files import is_refusal, refusal
 from shards import Batch
-from shards.base import PrintableError
+from shards.base import PrintableError, UsageError
 from shards.order import hash64
 
 
@@ -37,16 +41,16 @@ class NonFiniteLoss(PrintableError, RuntimeError):
     """A loss became nan or inf; the weights are those before the step."""
 
 
-def start_distributed() -> torch.device:
-    """Join the other ranks (torchrun's or deepspeed's environment, else one process) and return this rank's device.
+def start_distributed(startup_seconds: float = STARTUP_SECONDS) -> torch.device:
+    """Join the other ranks (those of torchrun, deepspeed or srun, else one process) and return this rank's device.
 
-    The group is left when the process ends, or with stop_distributed.
+    The group is left when the process ends, or with stop_distributed. Raises UsageError where the launcher does not
+    tell the rank, MeetingError where ranks do not come within startup_seconds.
     """
     end_with_launcher()
-    if "RANK" not in os.environ:
-        # port 0: the store takes a free one itself; one that was free a moment ago may be taken by now
-        alone = {"RANK": 0, "WORLD_SIZE": 1, "LOCAL_RANK": 0, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": 0}
-        os.environ.update({name: str(value) for name, value in alone.items()})
+    place = find_place(os.environ)
+    device = _device(place)
+    os.environ.update(replace(place, local_rank=device.index or 0).to_environment())
     # DeepSpeed compiles with the venv's ninja, which is on PATH only in an activated venv.
     os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
     logging.getLogger("DeepSpeed").setLevel(logging.WARNING)
@@ -56,13 +60,30 @@ def start_distributed() -> torch.device:
     if not torch.cuda.is_available():
         # An optional shortcut for CPU ranks on one machine that costs half a minute of compiling; gloo serves as well.
         deepspeed.ops.__compatible_ops__["deepspeed_shm_comm"] = False
-    atexit.register(stop_distributed)
-    deepspeed.init_distributed(get_accelerator().communication_backend_name(), verbose=False)
-    local_rank = int(os.environ.get("LOCAL_RANK", 0))
+    backend = get_accelerator().communication_backend_name()
+    if not torch.distributed.is_initialized():
+        met = meet(place, startup_seconds)
+        atexit.register(stop_distributed)
+        torch.distributed.init_process_group(backend, store=met.store, rank=place.rank, world_size=place.world)
+    deepspeed.init_distributed(backend, verbose=False)  # takes the group that is there
+    if device.type == "cuda":
+        torch.cuda.set_device(device)
+    return device
+
+
+def _device(place: Place) -> torch.device:
+    """The GPU of this rank, or the CPU where there is none. Raises UsageError where a node has more ranks than GPUs."""
     if not torch.cuda.is_available():
         return torch.device("cpu")
-    torch.cuda.set_device(local_rank)
-    return torch.device("cuda", local_rank)
+    count = torch.cuda.device_count()
+    if count == 1:  # srun --gpus-per-task=1 shows each task its own
+        return torch.device("cuda", 0)
+    if place.local_rank >= count:
+        raise UsageError(
+            f"rank {place.rank} is number {place.local_rank} of its node, which has {count} GPUs, counted from 0: "
+            f"start {count} processes a node"
+        )
+    return torch.device("cuda", place.local_rank)
 
 
 def stop_distributed() -> None:
