@@ -21,6 +21,7 @@ import typer
 from mcg.config import RunConfig, load_config
 from mcg.engine.checkpoint import find_checkpoint, latest_checkpoint
 from mcg.inputs import check_inputs
+from mcg.launch.failures import told_plainly
 from shards.cli import DEBUG_OPTION, SAVED, one_line_errors, start_command
 
 
@@ -48,8 +49,9 @@ def run(config: RunConfig) -> int:
     from shards.base import say
     from shards.loader import RunAccounting, StepTimer
     from shards.order import hash64
+    from shards.storage import retry_seconds
 
-    device = start_distributed(config.engine.startup_seconds)
+    device = start_distributed(config.engine)
     rank, world = distributed.rank(), distributed.world_size()
     if config.data.val is not None:
         config.data.val.check_world_size(world)  # now, not at the first evaluation
@@ -99,6 +101,7 @@ def run(config: RunConfig) -> int:
             log.say(f"decode: {loader.decoder}")
             while engine.step < schedule.total_steps:
                 # ---- one step -------------------------------------------------------------------------------------
+                distributed.doing("waiting for the data of", f"step {engine.step + 1}", retry_seconds())
                 timer.begin()
                 group = [next(batches) for _ in range(accumulation)]
                 losses = engine.train_step(group)
@@ -114,6 +117,7 @@ def run(config: RunConfig) -> int:
                         log.say(f"step {engine.step} is the best so far: {best.name} {best.value:.4f} on val")
                 stopping = distributed.any_rank(stop(), device)
                 if last or stopping or _due(engine.step, config.checkpoint.every_steps):
+                    distributed.doing("saving", f"step {engine.step}")
                     save_checkpoint(run_dir, engine, loader.state_dict(), written, config.checkpoint.keep, vocabulary)
                 if stopping and not last:
                     log.say(f"stopped by SIGTERM after step {engine.step}; the same command goes on from there")
@@ -149,7 +153,7 @@ def main(
     local_rank: Annotated[int, typer.Option("--local_rank", "--local-rank", hidden=True)] = 0,
 ) -> None:
     """Train as a config says, from where the run stands."""
-    with one_line_errors(debug, "stopped; the same command goes on from the last checkpoint"):
+    with one_line_errors(debug, "stopped; the same command goes on from the last checkpoint"), told_plainly():
         code = run(load_config(config, overrides or []))
     raise SystemExit(code)
 

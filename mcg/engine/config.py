@@ -30,7 +30,12 @@ class EngineConfig(_Frozen):
     threads: int | None = Field(default=None, ge=1)
     """Threads of torch on the CPU per process; None leaves torch's choice."""
     startup_seconds: float = Field(default=600.0, gt=0)
-    """Seconds that the ranks wait for each other when a run starts; those that are missing then are named."""
+    """Seconds that the ranks wait for each other when a run starts; those that are missing then are named. Also for all
+    that a run has done less than three times: its first steps, which compile, its first checkpoint, ..."""
+    hang_seconds: float | None = Field(default=180.0, gt=0)
+    """Seconds after which a rank without a sign of life, or that takes this much longer than usual for a step, brings
+    the job down (mcg/launch/watch.py); None watches nobody, for a debugger. Waiting for data may take 300 more, or
+    MCG_SOURCE_DEADLINE, since that is how long storage is asked again."""
 
 
 class ParameterGroup(_Frozen):

@@ -15,7 +15,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.end_to_end.small_runs import PYTHON, ROOT, STEPS, TORCHRUN, Runs, curve, environment
+from tests.end_to_end.small_runs import PYTHON, ROOT, STEPS, TORCHRUN, Runs, curve, environment, slurm
 
 pytestmark = [pytest.mark.timeout(600), pytest.mark.long]
 SHORT = "schedule.length.steps=3"
@@ -33,20 +33,6 @@ def _srun(runs: Runs, run: Path, tasks: int, *overrides: str) -> list[subprocess
         _, said = process.communicate(timeout=300)
         done.append(subprocess.CompletedProcess(process.args, process.returncode, "", said))
     return done
-
-
-def slurm(task: int, tasks: int) -> dict[str, str]:
-    """What srun sets in a task of a step on this machine; the job's number makes the port this test process's own."""
-    return {
-        "SLURM_JOB_ID": str(os.getpid()),
-        "SLURM_STEP_ID": "0",
-        "SLURM_PROCID": str(task),
-        "SLURM_LOCALID": str(task),
-        "SLURM_NTASKS": str(tasks),
-        "SLURM_STEP_NUM_TASKS": str(tasks),
-        "SLURM_JOB_NODELIST": "localhost",
-        "SLURM_STEP_NODELIST": "localhost",
-    }
 
 
 def test_the_tasks_of_srun_are_the_ranks_of_one_run(runs: Runs, tmp_path: Path) -> None:

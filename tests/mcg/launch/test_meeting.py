@@ -9,8 +9,8 @@ from dataclasses import replace
 
 import pytest
 
-from mcg.engine.meeting import MeetingError, meet
-from mcg.engine.ranks import Place
+from mcg.launch.meeting import MeetingError, meet
+from mcg.launch.ranks import Place
 
 
 def _free_port() -> int:

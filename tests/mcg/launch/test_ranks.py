@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mcg.engine.ranks import Place, find_place
+from mcg.launch.ranks import Place, find_place
 from shards.base import UsageError
 
 TASK = {

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mcg.engine.hostlist import expand_hosts
+from mcg.launch.hostlist import expand_hosts
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from datetime import timedelta
 
 from torch.distributed import DistError, PrefixStore, Store, TCPStore
 
-from mcg.engine.ranks import Place
+from mcg.launch.ranks import Place
 from shards.base import PrintableError
 
 STARTUP_SECONDS = 600.0

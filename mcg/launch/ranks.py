@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from mcg.engine.hostlist import expand_hosts
+from mcg.launch.hostlist import expand_hosts
 from shards.base import UsageError
 
 _PORTS = range(10_000, 30_000)
