@@ -36,6 +36,7 @@ def run(config: RunConfig) -> int:
     from mcg.convert.init import initialise
     from mcg.convert.start import start_from
     from mcg.engine.best import BestSoFar
+    from mcg.engine.changes import changes
     from mcg.engine.deepspeed import Engine, start_distributed
     from mcg.engine.log import RunLog
     from mcg.engine.saving import save_checkpoint
@@ -96,16 +97,18 @@ def run(config: RunConfig) -> int:
         first_step = engine.step
         written, vocabulary = config.stored, texts.fingerprint
         best, timer = BestSoFar(run_dir, written, vocabulary, engine.step), StepTimer(loader, accumulation)
-        with RunLog(run_dir, config.log, schedule.total_steps, engine.step) as log:
+        with RunLog(run_dir, config.log, schedule.total_steps, engine.step, written) as log:
             log.say(f"{task.name}: {begin}; steps {engine.step} to {schedule.total_steps}, {world} process(es)")
             log.say(f"decode: {loader.decoder}")
+            if checkpoint is not None:
+                log.changed(engine.step, changes(checkpoint.config, written))
             while engine.step < schedule.total_steps:
                 # ---- one step -------------------------------------------------------------------------------------
                 distributed.doing("waiting for the data of", f"step {engine.step + 1}", retry_seconds())
                 timer.begin()
                 group = [next(batches) for _ in range(accumulation)]
                 losses = engine.train_step(group)
-                log.step(engine.step, losses, timer.end(), elements_per_step, group[0].dataset)
+                log.step(engine.step, losses, timer.end(), elements_per_step, group)
                 accounting.after_step()
                 # ---- evaluate, save, stop ---------------------------------------------------------------------------
                 last = engine.step == schedule.total_steps

@@ -88,13 +88,15 @@ class CheckpointConfig(_Frozen):
 
 
 class LogConfig(_Frozen):
-    """Log lines, evaluations during training, TensorBoard and Prometheus files."""
+    """Log lines, evaluations during training, trackers and Prometheus files."""
 
     every_steps: int = Field(default=10, ge=1)
     """Optimiser steps between lines on the screen; log.jsonl has every step."""
     evaluate_every_steps: int | None = Field(default=None, ge=1)
     """Optimiser steps between scorings of data.val; None scores it once, at the end."""
     tensorboard: bool = False
-    """Also write TensorBoard events."""
+    """Also write TensorBoard events, to RUN/tensorboard."""
+    wandb: str | None = Field(default=None, min_length=1)
+    """Project of Weights & Biases (pip install wandb) that the run is shown in; WANDB_MODE=offline works."""
     prometheus: str | None = None
     """File (NAME.prom) for node_exporter's textfile collector: loader statistics of rank 0, with each screen line."""

@@ -12,7 +12,7 @@ import pytest
 
 from mcg.engine.checkpoint import find_checkpoint
 from tests.end_to_end.pair import HANG, Pair
-from tests.end_to_end.small_runs import Runs
+from tests.end_to_end.small_runs import Runs, lines
 
 pytestmark = [pytest.mark.timeout(600), pytest.mark.long]
 
@@ -52,3 +52,20 @@ def test_sigterm_ends_a_rank_that_waits_for_a_stopped_one(runs: Runs, tmp_path: 
     assert started.ranks[0].wait(timeout=120) == 1
     assert "error: rank 1 of 2 (" in started.said(0) and "no sign of life" in started.said(0)
     started.end()
+
+
+def test_what_changed_when_a_run_goes_on_is_told_and_kept(runs: Runs, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    assert runs.train(run, "schedule.length.steps=2").returncode == 0
+    done = runs.train(run, "schedule.length.steps=4", "optim.lr=0.002", "data.train.batch_size=12")
+    assert done.returncode == 0, done.stderr
+    assert "changed from step 2 on: " in done.stderr
+    (kept,) = [line for line in lines(run) if "changed" in line]
+    assert kept == {
+        "step": 2,
+        "changed": {
+            "data.train.batch_size": [8, 12],
+            "optim.lr": [0.001, 0.002],
+            "schedule.length.steps": [2, 4],
+        },
+    }
