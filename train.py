@@ -3,6 +3,7 @@
     deepspeed train.py --config configs/pt.yaml                     as many processes as the machine has GPUs, else one
     deepspeed --num_accelerators 2 train.py --config configs/demo/pt.yaml
     python train.py --config configs/demo/pt.yaml optim.lr=5e-4     one process; a.b=c overrides the file
+    srun python train.py --config configs/pt.yaml                   the tasks of a Slurm step; docs/training.md
 
 Killed or stopped at any moment, the same command goes on from the last checkpoint, and the loss curve is the same
 curve. SIGTERM saves a checkpoint and exits with code 75; so does the end of the launcher, also by kill -9.
@@ -20,6 +21,7 @@ import typer
 from mcg.config import RunConfig, load_config
 from mcg.engine.checkpoint import find_checkpoint, has_latest
 from mcg.inputs import check_inputs
+from mcg.launch.failures import told_plainly
 from shards.cli import DEBUG_OPTION, SAVED, one_line_errors, start_command
 
 
@@ -34,6 +36,7 @@ def run(config: RunConfig) -> int:
     from mcg.convert.init import initialise
     from mcg.convert.start import start_from
     from mcg.engine.best import BestSoFar
+    from mcg.engine.changes import changes
     from mcg.engine.deepspeed import Engine, start_distributed
     from mcg.engine.log import RunLog
     from mcg.engine.saving import save_checkpoint
@@ -49,9 +52,12 @@ def run(config: RunConfig) -> int:
     from shards.base import say
     from shards.loader import RunAccounting, StepTimer
     from shards.order import hash64
+    from shards.storage import retry_seconds
 
-    device = start_distributed()
+    device = start_distributed(config.engine)
     rank, world = distributed.rank(), distributed.world_size()
+    if config.data.val is not None:
+        config.data.val.check_world_size(world)  # now, not at the first evaluation
     if config.engine.threads is not None:
         torch.set_num_threads(config.engine.threads)
     torch.manual_seed(int(hash64(config.seed)) >> 1)
@@ -94,15 +100,18 @@ def run(config: RunConfig) -> int:
         first_step = engine.step
         written, vocabulary = config.stored, texts.fingerprint
         best, timer = BestSoFar(run_dir, written, vocabulary, engine.step), StepTimer(loader, accumulation)
-        with RunLog(run_dir, config.log, schedule.total_steps, engine.step) as log:
+        with RunLog(run_dir, config.log, schedule.total_steps, engine.step, written) as log:
             log.say(f"{task.name}: {begin}; steps {engine.step} to {schedule.total_steps}, {world} process(es)")
             log.say(f"decode: {loader.decoder}")
+            if checkpoint is not None:
+                log.changed(engine.step, changes(checkpoint.config, written))
             while engine.step < schedule.total_steps:
                 # ---- one step -------------------------------------------------------------------------------------
+                distributed.doing("waiting for the data of", f"step {engine.step + 1}", retry_seconds())
                 timer.begin()
                 group = [next(batches) for _ in range(accumulation)]
                 losses = engine.train_step(group)
-                log.step(engine.step, losses, timer.end(), elements_per_step, group[0].dataset)
+                log.step(engine.step, losses, timer.end(), elements_per_step, group)
                 accounting.after_step()
                 # ---- evaluate, save, stop ---------------------------------------------------------------------------
                 last = engine.step == schedule.total_steps
@@ -114,6 +123,7 @@ def run(config: RunConfig) -> int:
                         log.say(f"step {engine.step} is the best so far: {best.name} {best.value:.4f} on val")
                 stopping = distributed.any_rank(stop(), device)
                 if last or stopping or _due(engine.step, config.checkpoint.every_steps):
+                    distributed.doing("saving", f"step {engine.step}")
                     if lock is not None:
                         lock.check()
                     save_checkpoint(run_dir, engine, accounting.cursor(), written, config.checkpoint.keep, vocabulary)
@@ -151,7 +161,7 @@ def main(
     local_rank: Annotated[int, typer.Option("--local_rank", "--local-rank", hidden=True)] = 0,
 ) -> None:
     """Train as a config says, from where the run stands."""
-    with one_line_errors(debug, "stopped; the same command goes on from the last checkpoint"):
+    with one_line_errors(debug, "stopped; the same command goes on from the last checkpoint"), told_plainly():
         code = run(load_config(config, overrides or []))
     raise SystemExit(code)
 

@@ -5,12 +5,52 @@ Uses torch.distributed, which the engine has initialised; the device of a tensor
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 import torch.distributed as dist
 from torch import Tensor
 from torch.distributed.nn.functional import all_gather
+
+
+class _Watching(Protocol):
+    """What the ranks tell of themselves to (mcg/launch/watch.py)."""
+
+    def doing(self, activity: str, detail: str = "", patience: float = 0.0) -> None: ...
+
+    def await_verdict(self) -> None: ...
+
+    def close(self, error: BaseException | None = None) -> None: ...
+
+
+_watch: _Watching | None = None
+
+
+def watch_with(watch: _Watching) -> None:
+    """Tell this one from now on, until `leave`."""
+    global _watch
+    _watch = watch
+
+
+def doing(activity: str, detail: str = "", patience: float = 0.0) -> None:
+    """Say what this rank does now, at the same places on all ranks: what the others tell of one that dies or hangs, and
+    the time by which it is given up. detail: which one of its kind. patience: seconds that it may take in addition."""
+    if _watch is not None:
+        _watch.doing(activity, detail, patience)
+
+
+def await_verdict() -> None:
+    """After an error of communication: wait until it is known which rank is lost, which ends this process."""
+    if _watch is not None:
+        _watch.await_verdict()
+
+
+def leave(error: BaseException | None = None) -> None:
+    """Leave together with the other ranks; with an error at once, and they end too."""
+    global _watch
+    if _watch is not None:
+        _watch.close(error)
+        _watch = None
 
 
 def rank() -> int:

@@ -17,6 +17,7 @@ from typing import Annotated
 
 import typer
 
+from mcg.launch.failures import told_plainly
 from mcg.scoring.controls import CONTROLS
 from mcg.scoring.score_checkpoint import score_checkpoint
 from shards.cli import DEBUG_OPTION, one_line_errors, start_command
@@ -37,7 +38,7 @@ def main(
     overrides: Annotated[list[str] | None, typer.Argument(help="a.b=c, over the config file.")] = None,
 ) -> None:
     """Score a checkpoint on a split; controls other than none take something away from the clips."""
-    with one_line_errors(debug):
+    with one_line_errors(debug), told_plainly():
         score_checkpoint(
             config,
             checkpoint,

@@ -29,6 +29,13 @@ class EngineConfig(_Frozen):
     """Keep the optimiser's state in host memory (ZeRO 1 to 3)."""
     threads: int | None = Field(default=None, ge=1)
     """Threads of torch on the CPU per process; None leaves torch's choice."""
+    startup_seconds: float = Field(default=600.0, gt=0)
+    """Seconds that the ranks wait for each other when a run starts; those that are missing then are named. Also for all
+    that a run has done less than three times: its first steps, which compile, its first checkpoint, ..."""
+    hang_seconds: float | None = Field(default=180.0, gt=0)
+    """Seconds after which a rank without a sign of life, or that takes this much longer than usual for a step, brings
+    the job down (mcg/launch/watch.py); None watches nobody, for a debugger. Waiting for data may take 300 more, or
+    MCG_SOURCE_DEADLINE, since that is how long storage is asked again."""
 
 
 class ParameterGroup(_Frozen):
@@ -81,13 +88,15 @@ class CheckpointConfig(_Frozen):
 
 
 class LogConfig(_Frozen):
-    """Log lines, evaluations during training, TensorBoard and Prometheus files."""
+    """Log lines, evaluations during training, trackers and Prometheus files."""
 
     every_steps: int = Field(default=10, ge=1)
     """Optimiser steps between lines on the screen; log.jsonl has every step."""
     evaluate_every_steps: int | None = Field(default=None, ge=1)
     """Optimiser steps between scorings of data.val; None scores it once, at the end."""
     tensorboard: bool = False
-    """Also write TensorBoard events."""
+    """Also write TensorBoard events, to RUN/tensorboard."""
+    wandb: str | None = Field(default=None, min_length=1)
+    """Project of Weights & Biases (pip install wandb) that the run is shown in; WANDB_MODE=offline works."""
     prometheus: str | None = None
     """File (NAME.prom) for node_exporter's textfile collector: loader statistics of rank 0, with each screen line."""

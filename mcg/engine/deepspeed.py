@@ -1,11 +1,12 @@
 """DeepSpeed, and the only file that imports it: one engine from one CPU process to many nodes.
 
-Promises: ranks come from the launcher's environment, or a single process is set up without one (no mpi4py); one call is
-one optimiser step; a loss that is not finite stops the run before the update, on every rank, naming step, objective and
-the origins of the batch; random numbers are addressed, so that a resumed run draws what an uninterrupted one draws: of
-the model (dropout, drop path) by (seed, step, micro-batch, rank), of the objectives by a seed that is a function of
-(seed, step, micro-batch) and the same on all ranks; state goes from any number of ranks and ZeRO stage to any other
-(store/state.py), and that of older versions is loaded without running pickled code.
+Promises: ranks come from the launcher's environment (mcg/launch/ranks.py), without one it is a single process (no
+mpi4py); one call is one optimiser step; a loss or gradient that is not finite stops the run before the update, on every
+rank, naming step, objective and the origins of the batch; random numbers are addressed, so that a resumed run draws
+what an uninterrupted one draws: of the model (dropout, drop path) by (seed, step, micro-batch, rank), of the objectives
+by a seed that is a function of (seed, step, micro-batch) and the same on all ranks; state goes from any
+number of ranks and ZeRO stage to any other (store/state.py), and that of older versions is loaded without running
+pickled code.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -24,15 +27,18 @@ from torch import Tensor, nn
 
 from mcg import distributed
 from mcg.engine.config import EngineConfig, OptimConfig
-from mcg.engine.launcher import end_with_launcher
 from mcg.engine.optim import build_optimizer
 from mcg.engine.schedule import Schedule
 from mcg.engine.store.integrity import FileFacts
 from mcg.engine.store.state import has_state, read_state, write_state
 from mcg.engine.tensors import to_tensors
+from mcg.launch.launcher import end_with_launcher
+from mcg.launch.meeting import STARTUP_SECONDS, meet
+from mcg.launch.ranks import Place, find_place
+from mcg.launch.watch import Watch
 from mcg.strange_files import is_refusal, refusal
 from shards import Batch
-from shards.base import PrintableError
+from shards.base import PrintableError, UsageError
 from shards.order import hash64
 
 
@@ -40,16 +46,21 @@ class NonFiniteLoss(PrintableError, RuntimeError):
     """A loss became nan or inf; the weights are those before the step."""
 
 
-def start_distributed() -> torch.device:
-    """Join the other ranks (torchrun's or deepspeed's environment, else one process) and return this rank's device.
+class NonFiniteGradient(PrintableError, RuntimeError):
+    """The gradient became nan or inf, where the loss had not; the weights are those before the step."""
 
-    The group is left when the process ends, or with stop_distributed.
+
+def start_distributed(config: EngineConfig | None = None) -> torch.device:
+    """Join the other ranks (those of torchrun, deepspeed or srun, else one process) and return this rank's device.
+
+    The group is left when the process ends, or with stop_distributed. config: how long ranks are waited for, and
+    whether they watch each other; without one they do not. Raises UsageError where the launcher does not tell the rank,
+    MeetingError where ranks do not come.
     """
     end_with_launcher()
-    if "RANK" not in os.environ:
-        # port 0: the store takes a free one itself; one that was free a moment ago may be taken by now
-        alone = {"RANK": 0, "WORLD_SIZE": 1, "LOCAL_RANK": 0, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": 0}
-        os.environ.update({name: str(value) for name, value in alone.items()})
+    place = find_place(os.environ)
+    device = _device(place)
+    os.environ.update(replace(place, local_rank=device.index or 0).to_environment())
     # DeepSpeed compiles with the venv's ninja, which is on PATH only in an activated venv.
     os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
     logging.getLogger("DeepSpeed").setLevel(logging.WARNING)
@@ -59,17 +70,43 @@ def start_distributed() -> torch.device:
     if not torch.cuda.is_available():
         # An optional shortcut for CPU ranks on one machine that costs half a minute of compiling; gloo serves as well.
         deepspeed.ops.__compatible_ops__["deepspeed_shm_comm"] = False
-    atexit.register(stop_distributed)
-    deepspeed.init_distributed(get_accelerator().communication_backend_name(), verbose=False)
-    local_rank = int(os.environ.get("LOCAL_RANK", 0))
+    backend = get_accelerator().communication_backend_name()
+    if not torch.distributed.is_initialized():
+        met = meet(place, STARTUP_SECONDS if config is None else config.startup_seconds)
+        atexit.register(stop_distributed)
+        timeout = None
+        if place.world > 1 and config is not None and config.hang_seconds is not None:
+            watch = Watch(met, place.rank, config.hang_seconds, config.startup_seconds)
+            watch.start()
+            distributed.watch_with(watch)
+            timeout = timedelta(days=1)  # what hangs is for the watch to find, which knows what takes long by habit
+        torch.distributed.init_process_group(
+            backend, store=met.store, rank=place.rank, world_size=place.world, timeout=timeout
+        )
+    deepspeed.init_distributed(backend, verbose=False)  # takes the group that is there
+    if device.type == "cuda":
+        torch.cuda.set_device(device)
+    return device
+
+
+def _device(place: Place) -> torch.device:
+    """The GPU of this rank, or the CPU where there is none. Raises UsageError where a node has more ranks than GPUs."""
     if not torch.cuda.is_available():
         return torch.device("cpu")
-    torch.cuda.set_device(local_rank)
-    return torch.device("cuda", local_rank)
+    count = torch.cuda.device_count()
+    if count == 1:  # srun --gpus-per-task=1 shows each task its own
+        return torch.device("cuda", 0)
+    if place.local_rank >= count:
+        raise UsageError(
+            f"rank {place.rank} is number {place.local_rank} of its node, which has {count} GPUs, counted from 0: "
+            f"start {count} processes a node"
+        )
+    return torch.device("cuda", place.local_rank)
 
 
 def stop_distributed() -> None:
-    """Leave the group of ranks."""
+    """Leave the group of ranks, when the others do."""
+    distributed.leave()
     if torch.distributed.is_initialized():
         torch.distributed.destroy_process_group()
 
@@ -99,6 +136,8 @@ class Engine:
         """Optimiser steps done."""
         model = bundle.to(device)
         optimizer = build_optimizer(model, optim)
+        optimizer.register_step_pre_hook(lambda *_: self._check_norm())
+        self._batches: Sequence[Batch] = ()
         self._peaks: list[float] = [group["lr"] for group in optimizer.param_groups]
         self._engine, self._optimizer, _, _ = deepspeed.initialize(
             model=model,
@@ -113,12 +152,14 @@ class Engine:
 
     def train_step(self, batches: Sequence[Batch]) -> dict[str, float]:
         """One optimiser step over `accumulation_steps` loader batches. Returns the mean losses over batches and ranks,
-        the gradient norm and the learning rate. Raises NonFiniteLoss."""
+        the gradient norm and the learning rate. Raises NonFiniteLoss, NonFiniteGradient."""
         assert len(batches) == self.config.accumulation_steps
+        distributed.doing("training", f"step {self.step + 1}")
         factor = self.schedule.factor(self.step)
         for group, peak in zip(self._optimizer.param_groups, self._peaks, strict=True):
             group["lr"] = peak * factor
         self._engine.train()
+        self._batches = batches
         sums: dict[str, Tensor] = {}
         own_norm = None
         for number, batch in enumerate(batches):
@@ -129,25 +170,38 @@ class Engine:
             self._engine.backward(losses["total"])
             if self.config.zero_stage == 0:  # without ZeRO, DeepSpeed clips in fp32 and does not tell the norm
                 own_norm = nn.utils.get_total_norm(p.grad for p in self.bundle.parameters() if p.grad is not None)
+                if number == len(batches) - 1:
+                    self._check_norm(own_norm)
             self._engine.step()
             for name, loss in losses.items():
                 sums[name] = sums.get(name, torch.zeros_like(loss)) + loss.detach()
+        norm = own_norm if own_norm is not None else self._engine.get_global_grad_norm()
+        self._check_norm(norm)  # DeepSpeed leaves out an update by itself, and goes on
         self.step += 1
         mean = distributed.mean_over_ranks(torch.stack(list(sums.values())) / len(batches)).tolist()
-        norm = own_norm if own_norm is not None else self._engine.get_global_grad_norm()
         told = {} if norm is None else {"gradient_norm": float(norm)}
         return {**dict(zip(sums, mean, strict=True)), **told, "lr": self._lr * factor}
 
     def _check_finite(self, losses: dict[str, Tensor], batch: Batch) -> None:
         bad = {name: loss.item() for name, loss in losses.items() if not torch.isfinite(loss)}
         if distributed.any_rank(bool(bad), self.device):
-            origins = ", ".join(str(origin) for origin in batch.origins[:8])
-            more = f" and {len(batch.origins) - 8} more" if len(batch.origins) > 8 else ""
             found = f"{bad}" if bad else "finite here, not on another rank"
             raise NonFiniteLoss(
                 f"step {self.step}: rank {distributed.rank()}: losses {found}; nothing was updated. The batch: "
-                f"{origins}{more}. Lower optim.lr, or look at these samples"
+                f"{_origins([batch])}. Lower optim.lr, or look at these samples"
             )
+
+    def _check_norm(self, norm: Any = None) -> None:
+        """Stop before an update with this norm, or that which DeepSpeed has found, which is the same on all ranks."""
+        norm = getattr(self._engine.optimizer, "_global_grad_norm", None) if norm is None else norm
+        # where losses are scaled (fp16) DeepSpeed leaves out the update and lowers the scale
+        if norm is None or self._engine.fp16_enabled() or 0 <= float(norm) < float("inf"):
+            return
+        raise NonFiniteGradient(
+            f"step {self.step}: rank {distributed.rank()}: the losses are finite and the norm of the gradient is not "
+            f"({float(norm)}); nothing was updated. The batch: {_origins(self._batches)}. Lower optim.lr, or look at "
+            "these samples; engine.precision: fp32 tells whether it is bf16"
+        )
 
     def save(self, folder: Path) -> dict[str, FileFacts]:
         """Write this rank's part of the training state under `folder`; returns its files by their path below it."""
@@ -191,6 +245,12 @@ class Engine:
     def close(self) -> None:
         """Release hooks and buffers."""
         self._engine.destroy()
+
+
+def _origins(batches: Sequence[Batch]) -> str:
+    """Where the first samples of a step came from."""
+    found = [str(origin) for batch in batches for origin in batch.origins]
+    return ", ".join(found[:8]) + (f" and {len(found) - 8} more" if len(found) > 8 else "")
 
 
 def _deepspeed_config(config: EngineConfig, micro_batch: int, world: int) -> dict[str, Any]:

@@ -1,8 +1,10 @@
-"""The log of a run: a line per step in RUN/log.jsonl, a progress bar and regular lines on the screen.
+"""The log of a run: records for its trackers (mcg/engine/trackers.py), a progress bar and lines on the screen.
 
-Every line has the losses by objective, the learning rate, elements per second, the share of the step spent waiting for
-data with the stage to blame, the CPU seconds of the loader's threads in the step, and the share of the steps' time so
-far that this CPU took from them (shards/loader/contention.py). Rank 0 writes; times are kept out of `losses`, so that
+A line on the screen is one line, however long, for grep: step, time of day, ETA, losses by objective (the mean of the
+steps since the line before) and their total by dataset, gradient norm, learning rate, samples and tokens per second,
+the share of the time spent waiting for data with the stage to blame, what the loader costs, memory, quarantined
+elements. A record has the same of every single step. Rank 0 writes: what a rank knows of itself (waiting, the loader,
+memory, quarantine) is rank 0's, and tokens are those of rank 0 times the ranks. Times are kept out of `losses`, so that
 two runs can be compared line by line.
 """
 
@@ -10,18 +12,26 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
-from dataclasses import dataclass
+import time
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+import psutil
+import torch
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from mcg import distributed
+from mcg.engine.changes import describe
 from mcg.engine.config import LogConfig
+from mcg.engine.trackers import Tracker, open_trackers
 from mcg.metrics import DETAILS
+from shards import Batch
 from shards.base import cell
 from shards.loader import Contention, Snapshot, StepTime, to_prometheus, write_metrics
 
@@ -29,16 +39,23 @@ from shards.loader import Contention, Snapshot, StepTime, to_prometheus, write_m
 class RunLog:
     """Log files and screen of a run, as a context manager; does nothing on ranks other than 0."""
 
-    def __init__(self, run_dir: str | Path, config: LogConfig, total_steps: int, first_step: int) -> None:
+    def __init__(
+        self,
+        run_dir: str | Path,
+        config: LogConfig,
+        total_steps: int,
+        first_step: int,
+        stored: dict[str, Any] | None = None,
+    ) -> None:
+        """stored: the run's config, in the form for files. Raises TrackerError."""
         self._on = distributed.rank() == 0
         self._config = config
-        self._total = total_steps
+        self._total, self._first = total_steps, first_step
         if not self._on:
             return
         folder = Path(run_dir)
         folder.mkdir(parents=True, exist_ok=True)
-        _drop_lines_from(folder / "log.jsonl", first_step)
-        self._file = (folder / "log.jsonl").open("a")
+        self._trackers: list[Tracker] = open_trackers(folder, config, first_step, stored)
         self.console = _Screen(self._note_lost_screen)
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
         self._progress = Progress(
@@ -47,11 +64,8 @@ class RunLog:
         self._bar = self._progress.add_task("steps", total=total_steps, completed=first_step)
         self._data: Snapshot | None = None
         self._recent = _Recent()
-        self._board: Any = None
-        if config.tensorboard:
-            from torch.utils.tensorboard import SummaryWriter
-
-            self._board = SummaryWriter(str(folder / "tensorboard"))
+        self._process = psutil.Process()
+        self._began = time.monotonic()
 
     def __enter__(self) -> Self:
         if self._on:
@@ -63,18 +77,26 @@ class RunLog:
     ) -> None:
         if self._on:
             self._progress.stop()
-            self._file.close()
-            if self._board is not None:
-                self._board.close()
+            for tracker in self._trackers:
+                tracker.close()
 
     def say(self, text: str) -> None:
         """Print a line on the screen."""
         if self._on:
-            self.console.print(cell(text))
+            self.console.print(cell(text), soft_wrap=True)
 
     def _note_lost_screen(self) -> None:
-        self._file.write(json.dumps({"screen": "is gone (broken pipe); nothing more is shown"}) + "\n")
-        self._file.flush()
+        self._write({"step": self._first, "screen": "is gone (broken pipe); nothing more is shown"})
+
+    def _write(self, record: dict[str, Any]) -> None:
+        for tracker in self._trackers:
+            tracker.write(record)
+
+    def changed(self, step: int, changes: dict[str, list[Any]]) -> None:
+        """Tell and keep what differs from the config that the run has had up to this step (mcg/engine/changes.py)."""
+        if self._on and changes:
+            self._write({"step": step, "changed": changes})
+            self.say(f"changed from step {step} on: {describe(changes)}")
 
     def step(
         self,
@@ -82,53 +104,61 @@ class RunLog:
         losses: dict[str, float],
         took: StepTime,
         num_elements: int,
-        dataset: str | None,
+        batches: Sequence[Batch],
     ) -> None:
         """Log an optimiser step.
 
         step: steps done so far. losses: as Engine.train_step returns them. took: what it took on this rank.
-        num_elements: over all ranks. dataset: that of the step.
+        num_elements: over all ranks. batches: those of the step on this rank.
         """
         if not self._on:
             return
         seconds, data = took
         self._data = data if self._data is None else self._data + data
-        self._recent.add(took, num_elements)
+        dataset, tokens = batches[0].dataset, sum(map(_num_tokens, batches)) * distributed.world_size()
+        self._recent.add(took, num_elements, tokens, losses, dataset)
         contention = self._data.contention
-        line = {
+        record = {
             "step": step,
             "dataset": dataset,
             "losses": losses,
             "seconds": round(seconds, 4),
             "elements_per_second": round(num_elements / seconds, 2),
+            "tokens_per_second": round(tokens / seconds, 1),
             "data_wait_share": round(min(1.0, data.wait_seconds / seconds), 4),
             "loader_cpu_seconds": round(data.cpu_seconds, 4),
             "loader_lost_share": _rounded(contention.lost_share),
             "loader_lost_error": _rounded(contention.lost_error),
             "slowest_stage": data.slowest,
             "failed": data.accounting.failed,
+            "host_memory_gib": round(self._process.memory_info().rss / 2**30, 3),
+            "gpu_memory_gib": round(torch.cuda.max_memory_allocated() / 2**30, 3)
+            if torch.cuda.is_available()
+            else None,
         }
-        self._file.write(json.dumps(line) + "\n")
-        self._file.flush()
+        self._write(record)
         self._progress.update(self._bar, completed=step)
-        if self._board is not None:
-            for name, value in losses.items():
-                self._board.add_scalar(f"train/{name}", value, step)
-            for name in ("data_wait_share", "loader_cpu_seconds", "loader_lost_share"):
-                if line[name] is not None:
-                    self._board.add_scalar(f"speed/{name}", line[name], step)
         if step % self._config.every_steps == 0 or step == self._total:
             if self._config.prometheus is not None:
                 write_metrics(self._config.prometheus, to_prometheus(self._data, {"rank": distributed.rank()}))
-            shown = "  ".join(f"{name} {value:.4g}" for name, value in losses.items())
-            recent, self._recent = self._recent, _Recent()
-            self.say(f"step {step}/{self._total}  {shown}  {recent}, {_lost(contention)}")
+            self._show(step, record)
+
+    def _show(self, step: int, record: dict[str, Any]) -> None:
+        assert self._data is not None
+        recent, self._recent = self._recent, _Recent()
+        left = (time.monotonic() - self._began) / max(1, step - self._first) * (self._total - step)
+        memory = f"host {record['host_memory_gib']:.1f} GiB"
+        if record["gpu_memory_gib"] is not None:
+            memory = f"gpu {record['gpu_memory_gib']:.1f} GiB  {memory}"
+        self.say(
+            f"step {step}/{self._total}  {datetime.now():%Y-%m-%d %H:%M:%S}  eta {timedelta(seconds=round(left))}  "
+            f"{recent}, {_lost(self._data.contention)}  {memory}  quarantined {self._data.accounting.failed_attempts}"
+        )
 
     def scores(self, step: int, split: str, metrics: dict[str, Any]) -> None:
         """Log the metrics of an evaluation during the run."""
         if self._on:
-            self._file.write(json.dumps({"step": step, "split": split, "metrics": metrics}) + "\n")
-            self._file.flush()
+            self._write({"step": step, "split": split, "metrics": metrics})
             self.say(f"{split} at step {step}: {json.dumps(_brief(metrics))}")
 
 
@@ -139,21 +169,46 @@ class _Recent:
     count: int = 0
     seconds: float = 0.0
     num_elements: int = 0
+    num_tokens: int = 0
     data: Snapshot | None = None
+    losses: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
+    by_dataset: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
 
-    def add(self, took: StepTime, num_elements: int) -> None:
+    def add(
+        self, took: StepTime, num_elements: int, num_tokens: int, losses: dict[str, float], dataset: str | None
+    ) -> None:
         self.count += 1
         self.seconds += took.seconds
         self.num_elements += num_elements
+        self.num_tokens += num_tokens
         self.data = took.data if self.data is None else self.data + took.data
+        for name, loss in losses.items():
+            self.losses[name].append(loss)
+        if dataset is not None:
+            self.by_dataset[dataset].append(losses["total"])
 
     def __str__(self) -> str:
         assert self.data is not None
         waiting = min(1.0, self.data.wait_seconds / self.seconds)
+        shown = [f"{name} {values[-1] if name == 'lr' else _mean(values):.4g}" for name, values in self.losses.items()]
+        if len(self.by_dataset) > 1:
+            shown += [f"total of {name} {_mean(values):.4g}" for name, values in sorted(self.by_dataset.items())]
+        speed = f"{self.num_elements / self.seconds:.3g} samples/s"
+        if self.num_tokens:
+            speed += f"  {self.num_tokens / self.seconds:.0f} tokens/s"
         return (
-            f"{self.num_elements / self.seconds:.0f}/s  waiting for data {waiting:.0%} ({self.data.slowest})  "
+            f"{'  '.join(shown)}  {speed}  waiting for data {waiting:.0%} ({self.data.slowest})  "
             f"loader {1000 * self.data.cpu_seconds / self.count:.0f} ms CPU"
         )
+
+
+def _mean(values: Sequence[float]) -> float:
+    return sum(values) / len(values)
+
+
+def _num_tokens(batch: Batch) -> int:
+    """Tokens of the texts of a batch, padding left out."""
+    return sum(int(array.sum()) for name, array in batch.arrays.items() if name.endswith("_mask"))
 
 
 def _lost(contention: Contention) -> str:
@@ -184,19 +239,3 @@ class _Screen(Console):
     def on_broken_pipe(self) -> None:
         self.file = open(os.devnull, "w")  # noqa: SIM115  for as long as the process lives
         self._on_loss()
-
-
-def _drop_lines_from(file: Path, first_step: int) -> None:
-    """Keep the lines up to `first_step`: a resumed run writes the later ones again."""
-    if not file.is_file():
-        return
-    kept = []
-    for text in file.read_text().splitlines():
-        try:
-            if json.loads(text)["step"] <= first_step:
-                kept.append(text)
-        except (json.JSONDecodeError, KeyError, TypeError):
-            continue  # a line that a killed run left half written
-    aside = file.with_suffix(".tmp")
-    aside.write_text("".join(line + "\n" for line in kept))
-    aside.replace(file)

@@ -32,7 +32,8 @@ def evaluate(task: Task, model: Model, config: LoaderConfig, device: torch.devic
     rank, world = distributed.rank(), distributed.world_size()
     with Loader(config, rank, world, task.encode_for_evaluation) as loader, torch.inference_mode():
         accounting = RunAccounting(loader, distributed.gather_objects)
-        for batch in loader:
+        for number, batch in enumerate(loader, start=1):
+            distributed.doing("evaluating", f"batch {number}")
             # also where this rank has padding only: under ZeRO 3 the ranks gather the weights together, layer by layer
             shown = dataclasses.replace(batch, frames=apply_control(batch.frames, batch.origins, control, config.seed))
             answers = task.predict(model, shown, to_tensors(shown, device))
@@ -50,6 +51,7 @@ def evaluate(task: Task, model: Model, config: LoaderConfig, device: torch.devic
             ]
         elements = accounting.finish().elements
     model.train(was_training)
+    distributed.doing("scoring", f"{len(predictions)} answers")
     predictions = distributed.gather_objects(predictions)
     failures = distributed.gather_objects(failures)
     found, expected = (len(predictions), len(failures)), (elements.delivered, elements.failed)

@@ -69,7 +69,7 @@ def _score(
     from mcg.text import open_texts
     from mcg.trained import trained_model
 
-    device = start_distributed()
+    device = start_distributed(config.engine)
     if config.engine.threads is not None:
         torch.set_num_threads(config.engine.threads)
     task = config.task.build(open_texts(config.model))

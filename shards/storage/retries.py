@@ -35,6 +35,14 @@ _SLOWEST = 1 << 17
 _LEAST_SECONDS = 1.0
 """The least time that an attempt has, however near the deadline is."""
 _T = TypeVar("_T")
+
+
+def retry_seconds() -> float:
+    """How long a request is retried where nothing else is said: what the environment says, or 300. Raises
+    ConfigError."""
+    return number_from_environment(_DEADLINE_VARIABLE, _DEADLINE_SECONDS, "seconds")
+
+
 _log = logger(__name__)
 
 
@@ -44,7 +52,7 @@ class Retries:
     def __init__(self, address: str, deadline: float | None, waits: Waits, traffic: Counters) -> None:
         """address: its secrets are not shown. deadline: seconds for one request; None: what the environment says."""
         if deadline is None:
-            deadline = number_from_environment(_DEADLINE_VARIABLE, _DEADLINE_SECONDS, "seconds")
+            deadline = retry_seconds()
         self._address, self._deadline, self._waits, self._traffic = address, deadline, waits, traffic
         # A generator of its own: ranks with the user's seed would all pause equally long, and would use up his numbers.
         self._random = random.Random()

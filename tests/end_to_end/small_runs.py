@@ -103,6 +103,20 @@ def deepspeed_launcher() -> tuple[str, ...]:
     return (sys.executable, script, "--num_accelerators", "2", "--master_port", str(10_000 + os.getpid() % 20_000))
 
 
+def slurm(task: int, tasks: int) -> dict[str, str]:
+    """What srun sets in a task of a step on this machine; the job's number makes the port this test process's own."""
+    return {
+        "SLURM_JOB_ID": str(os.getpid()),
+        "SLURM_STEP_ID": "0",
+        "SLURM_PROCID": str(task),
+        "SLURM_LOCALID": str(task),
+        "SLURM_NTASKS": str(tasks),
+        "SLURM_STEP_NUM_TASKS": str(tasks),
+        "SLURM_JOB_NODELIST": "localhost",
+        "SLURM_STEP_NODELIST": "localhost",
+    }
+
+
 def lines(run_dir: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in (run_dir / "log.jsonl").read_text().splitlines()]
 

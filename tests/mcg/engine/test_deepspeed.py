@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from mcg.engine.config import OptimConfig
-from mcg.engine.deepspeed import Engine, NonFiniteLoss, start_distributed
+from mcg.engine.deepspeed import Engine, NonFiniteGradient, NonFiniteLoss, start_distributed
 from mcg.engine.optim import build_optimizer
 from mcg.engine.tensors import to_tensors
 from mcg.objectives.bundle import Bundle
@@ -151,6 +151,25 @@ def test_a_loss_that_is_not_finite_stops_before_the_update(device: torch.device)
     )
     with pytest.raises(NonFiniteLoss, match=message):
         engine.train_step([good])
+    assert engine.step == 2
+    for name, weight in weights(engine).items():
+        assert torch.equal(weight, before[name]), name
+    engine.close()
+
+
+@pytest.mark.parametrize(
+    "fields", [{"zero_stage": 0}, {"zero_stage": 1}, {"zero_stage": 2}, {"zero_stage": 1, "precision": "bf16"}]
+)
+def test_a_gradient_that_is_not_finite_stops_before_the_update(device: torch.device, fields: dict[str, Any]) -> None:
+    engine = make_engine(device, **fields)
+    _run(engine, 2)
+    before = weights(engine)
+    engine.bundle.model.text_proj.weight.register_hook(lambda gradient: gradient * float("inf"))
+    message = (
+        r"step 2: rank 0: the losses are finite and the norm of the gradient is not \(.*nothing was updated.*clip3\."
+    )
+    with pytest.raises(NonFiniteGradient, match=message):
+        engine.train_step([make_batch()])
     assert engine.step == 2
     for name, weight in weights(engine).items():
         assert torch.equal(weight, before[name]), name

@@ -13,13 +13,13 @@ from pathlib import Path
 
 import pytest
 
-from mcg.engine.launcher import end_with_launcher
+from mcg.launch.launcher import end_with_launcher
 from tests.end_to_end.small_runs import environment
 
 ROOT = Path(__file__).resolve().parents[3]
 RANK = """
 import json, os, signal, sys, threading, time
-from mcg.engine.launcher import end_with_launcher
+from mcg.launch.launcher import end_with_launcher
 
 def stop(*_):
     print("stopped", flush=True)

@@ -1,0 +1,183 @@
+"""Where the records of a run's log go: RUN/log.jsonl, TensorBoard, Weights & Biases; one small interface for all.
+
+A record is the dict of one line of log.jsonl: of a step (with "losses"), of scores (with "metrics"), or a note. A new
+tracker is a class with `write` and `close` here and its setting in LogConfig. A tracker other than log.jsonl never ends
+a run once it has begun: it is left with a warning. One that cannot begin is refused, with what to do.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Protocol
+
+from mcg.engine.config import LogConfig
+from mcg.metrics import DETAILS
+from shards.base import PrintableError, logger
+
+_logger = logger(__name__)
+_NOT_DRAWN = ("step", "dataset", "losses", "seconds", "slowest_stage", "loader_lost_error")
+
+_SAME_FOR_ALL = ("lr", "gradient_norm")
+
+
+class TrackerError(PrintableError, RuntimeError):
+    """A tracker that cannot begin."""
+
+
+class Tracker(Protocol):
+    """Takes the records of a run in the order of their steps."""
+
+    def write(self, record: dict[str, Any]) -> None: ...
+
+    def close(self) -> None: ...
+
+
+class _JsonLines:
+    """RUN/log.jsonl: each record is a line, on the disk before the next step begins."""
+
+    def __init__(self, file: Path, first_step: int) -> None:
+        """first_step: a resumed run writes the later ones again."""
+        _drop_lines_from(file, first_step)
+        self._file = file.open("a")
+
+    def write(self, record: dict[str, Any]) -> None:
+        self._file.write(json.dumps(record) + "\n")
+        self._file.flush()
+
+    def close(self) -> None:
+        self._file.close()
+
+
+class _TensorBoard:
+    """RUN/tensorboard, for `tensorboard --logdir`: training and validation."""
+
+    def __init__(self, folder: Path, first_step: int) -> None:
+        from torch.utils.tensorboard import SummaryWriter
+
+        self._writer = SummaryWriter(str(folder), purge_step=first_step + 1)
+
+    def write(self, record: dict[str, Any]) -> None:
+        for name, value in scalars(record).items():
+            self._writer.add_scalar(name, value, record["step"])
+
+    def close(self) -> None:
+        self._writer.close()
+
+
+class _WeightsAndBiases:
+    """A run of a project of Weights & Biases; a resumed run goes on in the same one. Offline with WANDB_MODE=offline,
+    and `wandb sync` later."""
+
+    def __init__(self, folder: Path, project: str, config: dict[str, Any]) -> None:
+        try:
+            import wandb
+        except ImportError:
+            raise TrackerError(
+                f"log.wandb: {project!r} is asked for, and wandb is not installed: pip install wandb"
+            ) from None
+        file = folder / "wandb_id"
+        identifier = file.read_text().strip() if file.is_file() else uuid.uuid4().hex[:12]
+        file.write_text(identifier + "\n")
+        try:
+            self._run = wandb.init(
+                project=project,
+                name=folder.name,
+                id=identifier,
+                resume="allow",
+                dir=str(folder),
+                config=config,
+                settings=wandb.Settings(console="off", silent=True),
+            )
+        except Exception as error:  # its own kinds, and those of the network
+            raise TrackerError(
+                f"log.wandb: Weights & Biases cannot be reached or refuses: {str(error)[:300]}; set "
+                "WANDB_MODE=offline and run `wandb sync` later, or leave log.wandb out"
+            ) from error
+
+    def write(self, record: dict[str, Any]) -> None:
+        if values := scalars(record):
+            self._run.log(values, step=record["step"])
+
+    def close(self) -> None:
+        self._run.finish()
+
+
+def open_trackers(
+    folder: Path, config: LogConfig, first_step: int, stored: dict[str, Any] | None = None
+) -> list[Tracker]:
+    """The trackers that a config asks for, log.jsonl first. stored: the run's config, in the form for files. Raises
+    TrackerError."""
+    found: list[Tracker] = [_JsonLines(folder / "log.jsonl", first_step)]
+    if config.tensorboard:
+        found.append(_Guarded("TensorBoard", _TensorBoard(folder / "tensorboard", first_step)))
+    if config.wandb is not None:
+        found.append(_Guarded("Weights & Biases", _WeightsAndBiases(folder, config.wandb, stored or {})))
+    return found
+
+
+def scalars(record: dict[str, Any]) -> dict[str, float]:
+    """What of a record is drawn: train/LOSS, train_DATASET/LOSS and speed/FIGURE of a step, SPLIT/METRIC of scores."""
+    if "metrics" in record:
+        return dict(_numbers(record["metrics"], record["split"]))
+    if "losses" not in record:
+        return {}
+    named = {f"train/{name}": value for name, value in record["losses"].items()}
+    if record["dataset"] is not None:
+        own = {name: value for name, value in record["losses"].items() if name not in _SAME_FOR_ALL}
+        named |= {f"train_{record['dataset']}/{name}": value for name, value in own.items()}
+    rest = {name: value for name, value in record.items() if name not in _NOT_DRAWN}
+    return named | dict(_numbers(rest, "speed"))
+
+
+def _numbers(tree: dict[str, Any], path: str) -> list[tuple[str, float]]:
+    found: list[tuple[str, float]] = []
+    for name, value in tree.items():
+        if isinstance(value, dict) and name not in DETAILS:
+            found += _numbers(value, f"{path}/{name}")
+        elif isinstance(value, int | float) and not isinstance(value, bool) and name not in DETAILS:
+            found.append((f"{path}/{name}", float(value)))
+    return found
+
+
+class _Guarded:
+    """A tracker whose errors end only itself."""
+
+    def __init__(self, name: str, tracker: Tracker) -> None:
+        self._name = name
+        self._tracker: Tracker | None = tracker
+
+    def write(self, record: dict[str, Any]) -> None:
+        self._try(lambda tracker: tracker.write(record))
+
+    def close(self) -> None:
+        self._try(lambda tracker: tracker.close())
+        self._tracker = None
+
+    def _try(self, call: Callable[[Tracker], None]) -> None:
+        if self._tracker is None:
+            return
+        try:
+            call(self._tracker)
+        except Exception as error:
+            self._tracker = None
+            _logger.warning("%s gets no more of this run: %s: %s", self._name, type(error).__name__, error)
+
+
+def _drop_lines_from(file: Path, first_step: int) -> None:
+    """Keep the lines up to `first_step`: a resumed run writes the later ones again."""
+    if not file.is_file():
+        return
+    kept = []
+    for text in file.read_text().splitlines():
+        try:
+            if json.loads(text)["step"] <= first_step:
+                kept.append(text)
+        except (json.JSONDecodeError, KeyError, TypeError):
+            continue  # a line that a killed run left half written
+    aside = file.with_suffix(".tmp")
+    aside.write_text("".join(line + "\n" for line in kept))
+    os.replace(aside, file)

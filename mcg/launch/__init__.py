@@ -1,0 +1,1 @@
+"""How the processes of a run start, find and watch each other, and what they say when they fail."""
