@@ -28,7 +28,8 @@ class KnownColumns:
 
     def __init__(self, records: Iterable[Sequence[str]], num_columns: int) -> None:
         columns: list[list[str]] = [[] for _ in range(num_columns)]
-        seen = list(islice(records, NUM_LOOKED_AT))
+        # Blank records (,,,), as spreadsheets write them, say nothing.
+        seen = list(islice((record for record in records if any(map(str.strip, record))), NUM_LOOKED_AT))
         # Records of several lines are those in question: they count only in a file that has no others.
         of_one_line = [record for record in seen if not any({"\n", "\r"} & set(value) for value in record)]
         for record in of_one_line or seen:
@@ -70,7 +71,7 @@ class _Form:
     def __init__(self, values: Sequence[str]) -> None:
         self.begins_with_space = any(map(_begins_with_space, values))
         known = [value.strip() for value in values if value.strip()]
-        enough = bool(known) and len(known) >= _SHARE * len(values)
+        enough = bool(known) and _nearly_all(len(known), len(values))
         self._is_number = enough and _most(value.isdecimal() for value in known)
         self.says_something = enough and _most(_is_word_with_digits(value) for value in known)
         self._start, self._lengths = "", range(1, 1 << 30)
@@ -105,7 +106,12 @@ def _is_word_with_digits(value: str) -> bool:
 
 def _most(answers: Iterable[bool]) -> bool:
     found = list(answers)
-    return sum(found) >= _SHARE * len(found)
+    return _nearly_all(sum(found), len(found))
+
+
+def _nearly_all(count: int, total: int) -> bool:
+    """True also where one of a few is another: a line of a caption may look like a record."""
+    return count >= _SHARE * total or total - 1 <= count >= _MIN_FOR_FORM
 
 
 def _cells(line: str, delimiter: str) -> list[str]:

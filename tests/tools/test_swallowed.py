@@ -90,6 +90,15 @@ def test_addresses_whose_numbers_begin_alike_so_far_are_no_form(text_file: Write
     assert [one.record_id for one in found if isinstance(one, BadRow)] == ["line 9", "line 14"]
 
 
+@pytest.mark.parametrize("text", [",\n,,,\na", ",\na,,,\na"])
+def test_lines_that_only_look_like_records_do_not_hide_the_forms_of_records(text_file: Write, text: str) -> None:
+    lines = [f"{1000 + number},http://host/{number}.mp4,a,PT1S" for number in range(3)]
+    lines += ['1003,http://host/3.mp4,"a 50 inch,PT1S', "1004,http://host/4.mp4,a,PT1S"]
+    lines += [f'1005,http://host/5.mp4,"{text}",PT1S']
+    found = read(text_file("a.csv", "\n".join(["videoid,contentUrl,name,duration", *lines, ""])))
+    assert [one.record_id for one in found if isinstance(one, BadRow)] == ["line 5"] and len(found) == 6
+
+
 LEGAL = {
     "a caption of two lines": '1,"line one\nline two"',
     "with as many commas": '1,"one, two\nthree, four"',
