@@ -136,8 +136,6 @@ class Engine:
         """Optimiser steps done."""
         model = bundle.to(device)
         optimizer = build_optimizer(model, optim)
-        optimizer.register_step_pre_hook(lambda *_: self._check_norm())
-        self._batches: Sequence[Batch] = ()
         self._peaks: list[float] = [group["lr"] for group in optimizer.param_groups]
         self._engine, self._optimizer, _, _ = deepspeed.initialize(
             model=model,
@@ -159,7 +157,6 @@ class Engine:
         for group, peak in zip(self._optimizer.param_groups, self._peaks, strict=True):
             group["lr"] = peak * factor
         self._engine.train()
-        self._batches = batches
         sums: dict[str, Tensor] = {}
         own_norm = None
         for number, batch in enumerate(batches):
@@ -171,12 +168,13 @@ class Engine:
             if self.config.zero_stage == 0:  # without ZeRO, DeepSpeed clips in fp32 and does not tell the norm
                 own_norm = nn.utils.get_total_norm(p.grad for p in self.bundle.parameters() if p.grad is not None)
                 if number == len(batches) - 1:
-                    self._check_norm(own_norm)
+                    self._check_norm(own_norm, batches)
             self._engine.step()
             for name, loss in losses.items():
                 sums[name] = sums.get(name, torch.zeros_like(loss)) + loss.detach()
-        norm = own_norm if own_norm is not None else self._engine.get_global_grad_norm()
-        self._check_norm(norm)  # DeepSpeed leaves out an update by itself, and goes on
+        found = self._engine.get_global_grad_norm()
+        self._check_norm(found, batches)  # DeepSpeed leaves out such an update by itself, and would go on
+        norm = own_norm if own_norm is not None else found
         self.step += 1
         mean = distributed.mean_over_ranks(torch.stack(list(sums.values())) / len(batches)).tolist()
         told = {} if norm is None else {"gradient_norm": float(norm)}
@@ -191,15 +189,15 @@ class Engine:
                 f"{_origins([batch])}. Lower optim.lr, or look at these samples"
             )
 
-    def _check_norm(self, norm: Any = None) -> None:
-        """Stop before an update with this norm, or that which DeepSpeed has found, which is the same on all ranks."""
-        norm = getattr(self._engine.optimizer, "_global_grad_norm", None) if norm is None else norm
+    def _check_norm(self, norm: Any, batches: Sequence[Batch]) -> None:
+        """Stop where the norm of the gradient, which is the same on all ranks, is not finite. Raises
+        NonFiniteGradient."""
         # where losses are scaled (fp16) DeepSpeed leaves out the update and lowers the scale
         if norm is None or self._engine.fp16_enabled() or 0 <= float(norm) < float("inf"):
             return
         raise NonFiniteGradient(
             f"step {self.step}: rank {distributed.rank()}: the losses are finite and the norm of the gradient is not "
-            f"({float(norm)}); nothing was updated. The batch: {_origins(self._batches)}. Lower optim.lr, or look at "
+            f"({float(norm)}); nothing was updated. The batch: {_origins(batches)}. Lower optim.lr, or look at "
             "these samples; engine.precision: fp32 tells whether it is bf16"
         )
 

@@ -36,6 +36,8 @@ SIGTERM_SECONDS = 10.0
 """Patience once a rank has had SIGTERM: launchers kill after 30 s."""
 LEAVE_SECONDS = 30.0
 """For a process to end that has met an error: leaving a group whose other ranks are gone may never return."""
+_NEVER_HURRIED = "saving"
+"""What SIGTERM asks for."""
 _KNOWN_AFTER = 3
 _LEAVING_TICK = 0.1
 _VERDICT_TICKS = 12
@@ -272,4 +274,6 @@ def _end_after(seconds: float) -> None:
 def _allowed(said: dict[str, Any], hurry: bool) -> float:
     """Seconds that what a rank does may take."""
     limit: float = said["limit"]
-    return min(limit, said["usual"] + SIGTERM_SECONDS) if hurry and said["usual"] is not None else limit
+    if not hurry or said["usual"] is None or said["doing"].startswith(_NEVER_HURRIED):
+        return limit
+    return min(limit, said["usual"] + SIGTERM_SECONDS)

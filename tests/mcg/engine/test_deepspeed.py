@@ -158,7 +158,13 @@ def test_a_loss_that_is_not_finite_stops_before_the_update(device: torch.device)
 
 
 @pytest.mark.parametrize(
-    "fields", [{"zero_stage": 0}, {"zero_stage": 1}, {"zero_stage": 2}, {"zero_stage": 1, "precision": "bf16"}]
+    "fields",
+    [
+        {"zero_stage": 0},
+        {"zero_stage": 1},
+        {"zero_stage": 2},
+        *({"zero_stage": z, "precision": "bf16"} for z in (0, 1)),
+    ],
 )
 def test_a_gradient_that_is_not_finite_stops_before_the_update(device: torch.device, fields: dict[str, Any]) -> None:
     engine = make_engine(device, **fields)
