@@ -20,7 +20,10 @@ class EngineConfig(_Frozen):
     precision: Literal["fp32", "bf16"] = "fp32"
     """Number format of weights and activations; the optimiser keeps fp32."""
     accumulation_steps: int = Field(default=1, ge=1)
-    """Loader batches per optimiser step; each is one contrastive batch."""
+    """Loader batches per optimiser step; each is one contrastive batch, unless contrastive_batch is larger."""
+    contrastive_batch: int | None = Field(default=None, ge=2)
+    """Elements that the losses over pairs (contrastive, sigmoid) compare with each other, a whole number of loader
+    batches of one optimiser step; None: those of one. More than one are encoded twice, in the memory of one."""
     gradient_clipping: float = Field(default=1.0, ge=0)
     """Largest norm of the gradient; 0 turns clipping off."""
     activation_checkpointing: bool = False
@@ -36,6 +39,17 @@ class EngineConfig(_Frozen):
     """Seconds after which a rank without a sign of life, or that takes this much longer than usual for a step, brings
     the job down (mcg/launch/watch.py); None watches nobody, for a debugger. Waiting for data may take 300 more, or
     MCG_SOURCE_DEADLINE, since that is how long storage is asked again."""
+
+    def batches_of_contrast(self, batch_size: int) -> int:
+        """Loader batches of batch_size elements in one contrast. Raises ValueError where they do not make one."""
+        size = self.contrastive_batch or batch_size
+        count = size // batch_size
+        if size % batch_size or self.accumulation_steps % count:
+            raise ValueError(
+                f"engine.contrastive_batch {size} must be data.train.batch_size {batch_size} times a divisor of "
+                f"engine.accumulation_steps {self.accumulation_steps}"
+            )
+        return count
 
 
 class ParameterGroup(_Frozen):

@@ -132,6 +132,7 @@ class Engine:
         if batch_size % world:
             raise ValueError(f"data.train.batch_size {batch_size} must be a multiple of the {world} ranks")
         self.config, self.schedule, self.device, self._seed, self._lr = config, schedule, device, seed, optim.lr
+        self._contrast_batches = config.batches_of_contrast(batch_size)
         self.step = 0
         """Optimiser steps done."""
         model = bundle.to(device)
@@ -158,11 +159,12 @@ class Engine:
             group["lr"] = peak * factor
         self._engine.train()
         sums: dict[str, Tensor] = {}
-        own_norm = None
+        own_norm, known = None, [None]
         for number, batch in enumerate(batches):
-            address = hash64(self._seed, self.step, number, distributed.rank())
-            torch.manual_seed(int(address) >> 1)
-            losses = self._engine(to_tensors(batch, self.device), int(hash64(self._seed, self.step, number)))
+            place = number % self._contrast_batches
+            if place == 0 and self._contrast_batches > 1:
+                known = self._over_pairs(batches[number : number + self._contrast_batches], number)
+            losses = self._forward(batch, number, known=known[place])
             self._check_finite(losses, batch)
             self._engine.backward(losses["total"])
             if self.config.zero_stage == 0:  # without ZeRO, DeepSpeed clips in fp32 and does not tell the norm
@@ -179,6 +181,20 @@ class Engine:
         mean = distributed.mean_over_ranks(torch.stack(list(sums.values())) / len(batches)).tolist()
         told = {} if norm is None else {"gradient_norm": float(norm)}
         return {**dict(zip(sums, mean, strict=True)), **told, "lr": self._lr * factor}
+
+    def _forward(self, batch: Batch, number: int, **asked: Any) -> dict[str, Tensor]:
+        """The bundle's answer to a micro-batch, the same random numbers at each call."""
+        address = hash64(self._seed, self.step, number, distributed.rank())
+        torch.manual_seed(int(address) >> 1)
+        inputs, seed = to_tensors(batch, self.device), int(hash64(self._seed, self.step, number))
+        answer: dict[str, Tensor] = self._engine(inputs, seed, **asked)
+        return answer
+
+    def _over_pairs(self, batches: Sequence[Batch], first: int) -> Any:
+        """Of each micro-batch, the first of which has number `first`, its part in the losses over pairs of all."""
+        with torch.no_grad():
+            features = [self._forward(batch, first + i, only_features=True) for i, batch in enumerate(batches)]
+        return self.bundle.over_pairs(features)
 
     def _check_finite(self, losses: dict[str, Tensor], batch: Batch) -> None:
         bad = {name: loss.item() for name, loss in losses.items() if not torch.isfinite(loss)}

@@ -5,13 +5,14 @@ Its forward gives the named losses and their weighted sum; model and objectives 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
 
 from mcg.model.model import Model
-from mcg.objectives.objective import Objective
+from mcg.objectives.cached_loss import CachedLoss, PairFeatures, cached, joined
+from mcg.objectives.objective import Objective, PairObjective
 from mcg.objectives.states import States
 
 
@@ -27,13 +28,40 @@ class Bundle(nn.Module):
         self._weights = {name: objective.config.weight for name, objective in objectives.items()}
         self._with_attention = any("attention" in objective.config.needs for objective in objectives.values())
 
-    def forward(self, inputs: Mapping[str, Tensor], seed: int, use: str | None = None) -> dict[str, Tensor]:
+    def forward(
+        self,
+        inputs: Mapping[str, Tensor],
+        seed: int,
+        use: str | None = None,
+        only_features: bool = False,
+        known: Mapping[nn.Module, CachedLoss] | None = None,
+    ) -> dict[str, Tensor]:
         """Each loss by name, and their weighted sum as "total"; scalars. inputs: frames (B, T, H, W, 3) uint8 and the
         task's arrays. seed: of what objectives draw, the same on all ranks. use: which of the run's uses the batch is
-        for; None is the only one."""
+        for; None is the only one. only_features: what `over_pairs` takes of a batch, in place of losses. known: what
+        it gave for this one."""
         if use is not None:
             raise ValueError(f"this run has no use {use!r}; it has one task and one set of objectives")
         states = States(self.model, inputs, self._with_attention, seed)
+        if only_features:
+            return states.pair_features._asdict()
+        if known is not None:
+            states.cached = known
+            _ = states.pair_features  # before any other pass, as when they were computed alone
         losses = {name: objective(states) for name, objective in self.objectives.items()}
         weighted = [self._weights[name] * loss for name, loss in losses.items()]
         return {**losses, "total": torch.stack(weighted).sum()}
+
+    def over_pairs(self, batches: Sequence[Mapping[str, Tensor]]) -> list[dict[nn.Module, CachedLoss]]:
+        """The losses over the pairs of several batches and all ranks; the parts of each batch by objective. batches:
+        the features of each, without graph."""
+        features = [PairFeatures(**batch) for batch in batches]
+        states = States(self.model, {}, with_attention=False)
+        states.pair_features = joined(features)
+        sizes, parts = [len(one.video_BE) for one in features], [dict[nn.Module, CachedLoss]() for _ in features]
+        for objective in self.objectives.values():
+            if isinstance(objective, PairObjective):
+                found = cached(objective(states), states.pair_features, objective, sizes)
+                for part, known in zip(parts, found, strict=True):
+                    part[objective] = known
+        return parts

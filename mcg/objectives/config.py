@@ -21,6 +21,9 @@ class ObjectiveConfig(ClassConfig):
     """Verbs and parts of the model that the objective uses (ModelConfig.provides). With "attention" among them, the
     passes over video and text give their attention too."""
 
+    over_pairs: ClassVar[bool] = False
+    """True of a loss over all pairs (PairObjective), of which engine.contrastive_batch says how many there are."""
+
     weight: float = Field(default=1.0, ge=0)
     """Factor of this loss in the sum."""
 
@@ -34,6 +37,7 @@ class ContrastiveConfig(ObjectiveConfig):
 
     builds = "mcg.objectives.contrastive:Contrastive"
     needs = ("video_features", "text_features")
+    over_pairs = True
 
     exchange: Literal["gather", "ring"] = "gather"
     """How the ranks see each other's features: all at once, or those of one rank after the other, which takes less
@@ -45,6 +49,7 @@ class SigmoidConfig(ObjectiveConfig):
 
     builds = "mcg.objectives.sigmoid:Sigmoid"
     needs = ("video_features", "text_features")
+    over_pairs = True
 
     temperature: float = Field(default=0.1, gt=0)
     """Divisor of every similarity, as the run begins; it is learned."""

@@ -19,10 +19,10 @@ from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
 from mcg import distributed
+from mcg.objectives.cached_loss import PairFeatures
 from mcg.objectives.config import ContrastiveConfig
 from mcg.objectives.exchange import Exchange, sum_over_ranks
-from mcg.objectives.objective import Objective
-from mcg.objectives.states import States
+from mcg.objectives.objective import PairObjective
 from mcg.objectives.tiles import each_tile, full_precision, pair_gradients, row_products
 
 _SMALL = 256
@@ -30,15 +30,13 @@ _SMALL = 256
 11 ms instead of 8 ms at 512."""
 
 
-class Contrastive(Objective):
-    """Scalar, mean over the samples of this rank."""
+class Contrastive(PairObjective):
+    """See the module."""
 
     config: ContrastiveConfig
 
-    def forward(self, states: States) -> Tensor:
-        return contrastive_loss(
-            states.video_features, states.text_features, states.model.temperature, self.config.exchange
-        )
+    def loss(self, features: PairFeatures) -> Tensor:
+        return contrastive_loss(*features, self.config.exchange)
 
 
 def contrastive_loss(video_BE: Tensor, text_BE: Tensor, temperature: Tensor, exchange: Exchange = "gather") -> Tensor:

@@ -27,7 +27,8 @@ def sum_over_ranks(
     """The sums (B, ...) of this rank's keys after every rank has visited them.
 
     keys: tensors (B, ...) of this rank, of one shape on all ranks; start: the sums before any visit, all 0, or with
-    logarithms, whose sums are of their exponentials, -inf. No gradient passes; `start` may be changed.
+    logarithms, whose sums are of their exponentials, -inf; without elements where nothing is to be summed. No gradient
+    passes; `start` may be changed.
     """
     world = distributed.world_size()
     if world == 1:
@@ -39,6 +40,8 @@ def sum_over_ranks(
     sums = torch.cat([start] * world)
     for owner, part in enumerate(sums.chunk(world)):
         visit(owner, [key[owner] for key in gathered], part)
+    if not start.numel():
+        return start
     return _log_sums(sums) if logarithms else _own_sums(sums)
 
 
@@ -52,7 +55,9 @@ def _around_the_ring(keys: Sequence[Tensor], sums: Tensor, visit: Visit) -> Tens
         travels = [] if last else _pass_on(keys, coming)
         visit((rank - turn) % world, keys, sums)
         arrived = torch.empty_like(sums)
-        for work in [*travels, *_pass_on([sums], [arrived])]:
+        if sums.numel():
+            travels += _pass_on([sums], [arrived])
+        for work in travels:
             work.wait()
         keys, sums = coming, arrived
     return sums
@@ -63,7 +68,8 @@ def _pass_on(sent: Sequence[Tensor], received: Sequence[Tensor]) -> list[dist.Wo
     rank, world = distributed.rank(), distributed.world_size()
     sends = [dist.P2POp(dist.isend, tensor, (rank + 1) % world) for tensor in sent]
     receives = [dist.P2POp(dist.irecv, tensor, (rank - 1) % world) for tensor in received]
-    return dist.batch_isend_irecv([*sends, *receives])
+    works: list[dist.Work] = dist.batch_isend_irecv([*sends, *receives])
+    return works
 
 
 def _own_sums(sums_Gx: Tensor) -> Tensor:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from mcg.compat import Compat
+from mcg.objectives.cached_loss import PairFeatures
 from mcg.objectives.config import ObjectiveConfig
 from mcg.objectives.states import States
 
@@ -33,3 +34,18 @@ class Objective(nn.Module):
             if parameters and not any(parameter.requires_grad for parameter in parameters):
                 part.eval()
         return self
+
+
+class PairObjective(Objective):
+    """Base class of losses over all pairs of a batch, or of several that are encoded one after the other
+    (engine.contrastive_batch). It reads of a batch nothing but its features and the temperature."""
+
+    def loss(self, features: PairFeatures) -> Tensor:
+        """The loss of all pairs, a scalar, mean over the samples of this rank."""
+        raise NotImplementedError(f"{type(self).__name__} must compute its loss")
+
+    def forward(self, states: States) -> Tensor:
+        known = states.cached.get(self)
+        if known is not None:
+            return known.carried_by(states.pair_features, self)
+        return self.loss(states.pair_features)

@@ -20,15 +20,15 @@ from torch.nn import functional
 
 from mcg import distributed
 from mcg.compat import Compat
+from mcg.objectives.cached_loss import PairFeatures
 from mcg.objectives.config import SigmoidConfig
 from mcg.objectives.exchange import Exchange, sum_over_ranks
-from mcg.objectives.objective import Objective
-from mcg.objectives.states import States
+from mcg.objectives.objective import PairObjective
 from mcg.objectives.tiles import each_tile, full_precision, pair_gradients, row_products
 
 
-class Sigmoid(Objective):
-    """Scalar, mean over the samples of this rank of the sum over their pairs."""
+class Sigmoid(PairObjective):
+    """See the module."""
 
     config: SigmoidConfig
 
@@ -38,9 +38,9 @@ class Sigmoid(Objective):
         self.log_scale = nn.Parameter(torch.tensor([-math.log(config.temperature)]))
         self.bias = nn.Parameter(torch.tensor([config.bias]))
 
-    def forward(self, states: States) -> Tensor:
+    def loss(self, features: PairFeatures) -> Tensor:
         scale, bias = self.log_scale[0].float().exp(), self.bias[0].float()
-        return sigmoid_loss(states.video_features, states.text_features, scale, bias, self.config.exchange)
+        return sigmoid_loss(features.video_BE, features.text_BE, scale, bias, self.config.exchange)
 
 
 def sigmoid_loss(

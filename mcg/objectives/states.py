@@ -11,10 +11,11 @@ from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import Any, TypeVar
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from mcg.model.model import Model
 from mcg.model.states import Fused, TextStates, VideoStates
+from mcg.objectives.cached_loss import CachedLoss, PairFeatures
 
 _T = TypeVar("_T")
 
@@ -28,6 +29,8 @@ class States:
         self.seed = seed
         """The batch's seed, the same on all ranks. What an objective draws is addressed by it, the objective's name and
         the sample's number in the global batch (shards/order/random_numbers.py), not by the rank."""
+        self.cached: Mapping[nn.Module, CachedLoss] = {}
+        """Losses over more pairs than this batch has, by objective; their parts of this batch."""
         self._with_attention = with_attention
         self._made: dict[str, Any] = {}
 
@@ -78,6 +81,12 @@ class States:
     def text_features(self) -> Tensor:
         """Vectors (B, E) of the texts in the contrastive space."""
         return self.model.text_features(self.contrastive_text)
+
+    @cached_property
+    def pair_features(self) -> PairFeatures:
+        """What losses over pairs read. First videos, then texts: random numbers are drawn in the order of passes."""
+        video, text = self.video_features, self.text_features
+        return PairFeatures(video, text, self.model.temperature)
 
     @cached_property
     def fused(self) -> Fused:

@@ -218,3 +218,12 @@ def test_every_model_of_the_tree_forbids_unknown_fields_and_is_frozen() -> None:
     assert not [
         m.__name__ for m in models if m.model_config.get("extra") != "forbid" or not m.model_config.get("frozen")
     ]
+
+
+def test_a_contrast_over_several_batches_needs_a_loss_over_pairs() -> None:
+    size = load_config(PRETRAIN).data.train.batch_size
+    given = [f"engine.contrastive_batch={2 * size}", "engine.accumulation_steps=2"]
+    assert load_config(PRETRAIN, given).engine.batches_of_contrast(size) == 2
+    error = _error(*given, "objectives.contrastive=null")
+    assert "engine.contrastive_batch is for losses over pairs, and there is none; add objectives.contrastive" in error
+    assert f"must be data.train.batch_size {size} times a divisor" in _error(given[0])

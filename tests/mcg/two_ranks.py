@@ -13,7 +13,14 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from mcg import distributed
-from mcg.objectives.config import GenerationConfig, MaskedLMConfig, MatchingConfig, TokenContrastConfig
+from mcg.objectives.bundle import Bundle
+from mcg.objectives.config import (
+    GenerationConfig,
+    MaskedLMConfig,
+    MatchingConfig,
+    ObjectivesConfig,
+    TokenContrastConfig,
+)
 from mcg.objectives.contrastive import contrastive_loss
 from mcg.objectives.generation import Generation
 from mcg.objectives.masked_lm import MaskedLM
@@ -51,7 +58,9 @@ def run_one(folder: str) -> None:
 
 
 def _save(file: Path, part: slice) -> None:
-    save_file({**_contrastive(part), **_of_objectives(part), "drawn": _drawn_negatives(part)}, file)
+    save_file(
+        {**_contrastive(part), **_of_objectives(part), **_in_micro_batches(part), "drawn": _drawn_negatives(part)}, file
+    )
 
 
 def _contrastive(part: slice) -> dict[str, Tensor]:
@@ -68,6 +77,25 @@ def _contrastive(part: slice) -> dict[str, Tensor]:
         "contrastive gradient layer": layer.grad,
         "contrastive gradient temperature": temperature.grad,
     }
+
+
+def _in_micro_batches(part: slice) -> dict[str, Tensor]:
+    """Loss and gradients of the losses over pairs, of a rank's part in two micro-batches, of the whole batch in one."""
+    torch.manual_seed(0)
+    objectives = {"contrastive": {}, "sigmoid": {"bias": -1.0, "exchange": "ring"}}
+    bundle = Bundle(make_model(), ObjectivesConfig.model_validate(objectives).build())
+    own, sizes = make_inputs(8), [8] if part == slice(0, 8) else [2, 2]
+    batches = [{n: a[part][i : i + size] for n, a in own.items()} for i, size in zip((0, 2), sizes, strict=False)]
+    parts: list[Any] = [None]
+    if len(batches) > 1:
+        with torch.no_grad():
+            features = [bundle(batch, 0, only_features=True) for batch in batches]
+        parts = bundle.over_pairs(features)
+    for batch, known in zip(batches, parts, strict=True):
+        losses = bundle(batch, 0, known=known)
+        (losses["total"] / len(batches)).backward()
+    found = {f"cached {n}": p.grad for n, p in bundle.named_parameters() if p.grad is not None}
+    return {**found, "cached total": losses["total"].detach()}
 
 
 def _unit(features: Tensor) -> Tensor:

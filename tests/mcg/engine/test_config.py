@@ -37,3 +37,13 @@ def test_every_field_has_a_default_and_says_what_it_is(config: type[BaseModel]) 
 def test_values_out_of_bounds_are_refused(config: type[BaseModel], values: dict[str, Any]) -> None:
     with pytest.raises(ValidationError, match=next(iter(values))):
         config.model_validate(values)
+
+
+def test_a_contrast_is_a_whole_number_of_batches_of_one_step() -> None:
+    engine = EngineConfig(accumulation_steps=8, contrastive_batch=64)
+    assert engine.batches_of_contrast(16) == 4
+    assert EngineConfig(accumulation_steps=8).batches_of_contrast(16) == 1
+    told = r"engine\.contrastive_batch 64 must be data\.train\.batch_size {} times a divisor of engine\.acc.* 8"
+    for batch_size in (24, 4, 128):
+        with pytest.raises(ValueError, match=told.format(batch_size)):
+            engine.batches_of_contrast(batch_size)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +12,13 @@ import numpy as np
 import pytest
 import torch
 
-from mcg.engine.config import OptimConfig
+from mcg.engine.config import EngineConfig, OptimConfig
 from mcg.engine.deepspeed import Engine, NonFiniteGradient, NonFiniteLoss, start_distributed
 from mcg.engine.optim import build_optimizer
 from mcg.engine.tensors import to_tensors
 from mcg.objectives.bundle import Bundle
 from mcg.objectives.config import ObjectivesConfig
+from shards import Batch
 from tests.mcg.engine.small_engine import (
     OPTIM,
     make_batch,
@@ -26,7 +28,7 @@ from tests.mcg.engine.small_engine import (
     save_as_before,
     weights,
 )
-from tests.mcg.small_model import make_model
+from tests.mcg.small_model import make_model, text_config
 
 
 def _run(engine: Engine, steps: int, first: int = 0) -> list[dict[str, float]]:
@@ -104,6 +106,47 @@ def test_accumulation_averages_its_batches(device: torch.device) -> None:
     assert engine.step == 1
     assert found["total"] == pytest.approx(mean.item(), rel=1e-5)
     assert found["gradient_norm"] == pytest.approx(norm.item(), rel=1e-4)
+    engine.close()
+
+
+def _joined(batches: Sequence[Batch]) -> Batch:
+    """One batch of several."""
+    arrays = {name: np.concatenate([b.arrays[name] for b in batches]) for name in batches[0].arrays}
+    frames, valid = np.concatenate([b.frames for b in batches]), np.concatenate([b.valid for b in batches])
+    origins, meta = [o for b in batches for o in b.origins], [m for b in batches for m in b.meta]
+    return dataclasses.replace(batches[0], frames=frames, arrays=arrays, valid=valid, origins=origins, meta=meta)
+
+
+@pytest.mark.parametrize("stage", [0, 1, 2, pytest.param(3, marks=pytest.mark.long)])
+def test_a_contrast_over_micro_batches_makes_the_steps_of_large_batches(device: torch.device, stage: int) -> None:
+    """Eight micro-batches of 4 in contrasts of 16, beside two of 16; the other losses are means over samples."""
+    chosen = {"contrastive": {}, "sigmoid": {"bias": -1.0}, "token_contrast": {}, "generation": {}}
+
+    def engine(size: int, **fields: Any) -> Engine:
+        model = make_model(text=text_config(dropout=0.0))
+        model.checkpoint_activations(size == 4)
+        bundle = Bundle(model, ObjectivesConfig.model_validate(chosen).build())
+        config = EngineConfig.model_validate({"zero_stage": stage, "gradient_clipping": 0.5, **fields})
+        return Engine(bundle, config, OPTIM, make_schedule(), size, 0, device)
+
+    cached = engine(4, accumulation_steps=8, contrastive_batch=16)
+    large = engine(16, accumulation_steps=2)
+    for step in range(3):
+        batches = [make_batch(10 * step + i) for i in range(8)]
+        wanted = large.train_step([_joined(batches[:4]), _joined(batches[4:])])
+        assert cached.train_step(batches) == pytest.approx(wanted, rel=1e-4)
+    cached.close()
+    large.close()
+
+
+def test_both_passes_of_a_micro_batch_draw_the_same(device: torch.device) -> None:
+    engine = make_engine(device, accumulation_steps=4, contrastive_batch=8)
+    seeds: list[tuple[int, int]] = []
+    engine.bundle.register_forward_pre_hook(lambda _, given: seeds.append((torch.initial_seed(), given[1])))
+    engine.train_step([make_batch(i) for i in range(4)])
+    a, b, *_ = seeds
+    c, d = seeds[4:6]
+    assert len({a, b, c, d}) == 4 and seeds == [a, b, a, b, c, d, c, d]
     engine.close()
 
 

@@ -18,7 +18,7 @@ from mcg.engine.saving import save_checkpoint
 from mcg.engine.weights import load_weights
 from mcg.objectives.bundle import Bundle
 from mcg.objectives.config import ObjectiveConfig, ObjectivesConfig
-from mcg.objectives.objective import Objective
+from mcg.objectives.objective import Objective, PairObjective
 from mcg.objectives.states import States
 from tests.mcg.engine.small_engine import make_batch, make_engine
 from tests.mcg.small_model import make_inputs, make_model
@@ -100,3 +100,5 @@ def test_what_an_objective_lacks_is_named() -> None:
     states = States(make_model(), make_inputs(), False)
     with pytest.raises(NotImplementedError, match="Objective must compute its loss"):
         Objective(DistillConfig())(states)
+    with pytest.raises(NotImplementedError, match="PairObjective must compute its loss"):
+        PairObjective(DistillConfig())(states)
