@@ -60,8 +60,10 @@ def pair_gradients(
 
 def row_products(first_BE: Tensor, second_BE: Tensor) -> Tensor:
     """The products of rows (B,), without a matrix of B x E between."""
-    parts = [(first_BE[rows] * second_BE[rows]).sum(1) for rows in _slices(len(first_BE), SIDE)]
-    return torch.cat(parts)
+    products_B = first_BE.new_empty(len(first_BE))
+    for rows in _slices(len(first_BE), SIDE):
+        products_B[rows] = (first_BE[rows] * second_BE[rows]).sum(1)
+    return products_B
 
 
 def _slices(length: int, side: int) -> Iterator[slice]:
