@@ -14,7 +14,7 @@ import atexit
 import logging
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -27,8 +27,8 @@ from mcg.engine.config import EngineConfig, OptimConfig
 from mcg.engine.launcher import end_with_launcher
 from mcg.engine.optim import build_optimizer
 from mcg.engine.schedule import Schedule
-from mcg.engine.store.integrity import FileFacts
-from mcg.engine.store.state import has_state, read_state, write_state
+from mcg.engine.store.contents import Contents
+from mcg.engine.store.state import has_state, read_state, state_of
 from mcg.engine.tensors import to_tensors
 from mcg.strange_files import is_refusal, refusal
 from shards import Batch
@@ -97,6 +97,8 @@ class Engine:
         self.config, self.schedule, self.device, self._seed, self._lr = config, schedule, device, seed, optim.lr
         self.step = 0
         """Optimiser steps done."""
+        self.before_update: Callable[[], None] = lambda: None
+        """Called in every step just before the weights change."""
         model = bundle.to(device)
         optimizer = build_optimizer(model, optim)
         self._peaks: list[float] = [group["lr"] for group in optimizer.param_groups]
@@ -129,6 +131,8 @@ class Engine:
             self._engine.backward(losses["total"])
             if self.config.zero_stage == 0:  # without ZeRO, DeepSpeed clips in fp32 and does not tell the norm
                 own_norm = nn.utils.get_total_norm(p.grad for p in self.bundle.parameters() if p.grad is not None)
+            if number == len(batches) - 1:
+                self.before_update()
             self._engine.step()
             for name, loss in losses.items():
                 sums[name] = sums.get(name, torch.zeros_like(loss)) + loss.detach()
@@ -149,12 +153,12 @@ class Engine:
                 f"{origins}{more}. Lower optim.lr, or look at these samples"
             )
 
-    def save(self, folder: Path) -> dict[str, FileFacts]:
-        """Write this rank's part of the training state under `folder`; returns its files by their path below it."""
-        return write_state(self._engine, folder, self.step)
+    def state(self) -> Contents:
+        """This rank's part of the training state, by the path of its file below the checkpoint; it is not copied."""
+        return state_of(self._engine, self.step)
 
     def load(self, folder: Path, step: int) -> None:
-        """Read what the ranks of any run wrote with `save` at optimiser step `step`: their number, the ZeRO stage and
+        """Read the `state` of the ranks of any run at optimiser step `step`: their number, the ZeRO stage and
         the precision may have been others. Raises CheckpointError, ValueError."""
         if has_state(folder):
             read_state(self._engine, folder, step)
