@@ -39,8 +39,9 @@ def run(config: RunConfig) -> int:
     from mcg.engine.changes import changes
     from mcg.engine.deepspeed import Engine, start_distributed
     from mcg.engine.log import RunLog
-    from mcg.engine.saving import save_checkpoint
+    from mcg.engine.saving import save_checkpoint, wait_for_save
     from mcg.engine.schedule import Schedule
+    from mcg.engine.store.background import Background
     from mcg.engine.store.resume import resume_point
     from mcg.engine.store.run_lock import hold
     from mcg.engine.weights import load_weights
@@ -100,6 +101,10 @@ def run(config: RunConfig) -> int:
         first_step = engine.step
         written, vocabulary = config.stored, texts.fingerprint
         best, timer = BestSoFar(run_dir, written, vocabulary, engine.step), StepTimer(loader, accumulation)
+        kept = config.checkpoint
+        background = Background() if kept.in_background else None
+        if background is not None:
+            engine.before_update = background.wait_for_copy
         with RunLog(run_dir, config.log, schedule.total_steps, engine.step, written) as log:
             log.say(f"{task.name}: {begin}; steps {engine.step} to {schedule.total_steps}, {world} process(es)")
             log.say(f"decode: {loader.decoder}")
@@ -126,7 +131,18 @@ def run(config: RunConfig) -> int:
                     distributed.doing("saving", f"step {engine.step}")
                     if lock is not None:
                         lock.check()
-                    save_checkpoint(run_dir, engine, accounting.cursor(), written, config.checkpoint.keep, vocabulary)
+                    save_checkpoint(
+                        run_dir,
+                        engine,
+                        accounting.cursor(),
+                        written,
+                        kept.keep,
+                        vocabulary,
+                        keep_every_steps=kept.keep_every_steps,
+                        background=background,
+                    )
+                if (last or stopping) and background is not None:
+                    wait_for_save(run_dir, background)
                 if stopping and not last:
                     log.say(f"stopped by SIGTERM after step {engine.step}; the same command goes on from there")
                     return SAVED

@@ -15,7 +15,7 @@ from typing import Any, Self
 
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
-from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, field_validator, model_validator
 
 from mcg.compat import Compat, spread_compat
 from mcg.convert.config import InitSource
@@ -28,7 +28,7 @@ from mcg.objectives.config import ObjectivesConfig
 from mcg.older import upgrade
 from mcg.tasks.config import TaskConfig
 from mcg.yaml_limits import check_interpolations, check_yaml
-from shards.base import ConfigError, explain
+from shards.base import ConfigError, explain, shown
 from shards.loader import LoaderConfig
 
 
@@ -100,6 +100,17 @@ class RunConfig(BaseModel):
     def stored(self) -> dict[str, Any]:
         """The config as it is written to files: expressions of the environment stay unresolved (mcg/environment.py)."""
         return self._given.to_store(self.model_dump(mode="json"))
+
+    @field_validator("run_dir")
+    @classmethod
+    def _is_a_folder(cls, run_dir: str) -> str:
+        """Refuse a URL, which would make a folder of that name."""
+        if "://" in run_dir:
+            raise ValueError(
+                f"{shown(run_dir)} is a URL, and a run writes into a folder: name one on a disk or a shared file "
+                "system, and copy its checkpoints/ to the store (aws s3 sync, rclone)"
+            )
+        return run_dir
 
     @model_validator(mode="before")
     @classmethod

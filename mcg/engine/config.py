@@ -99,6 +99,11 @@ class CheckpointConfig(_Frozen):
     """Optimiser steps between checkpoints; None saves only at the end and on SIGTERM."""
     keep: int = Field(default=2, ge=1)
     """Newest checkpoints that are kept."""
+    keep_every_steps: int | None = Field(default=None, ge=1)
+    """Checkpoints of every so many steps are kept as well, for good."""
+    in_background: bool = False
+    """Write while training goes on, from a copy in host memory: of each rank's fp32 weights and moments, and on the
+    first rank of the model's weights. The last one, and that of SIGTERM, are waited for."""
 
 
 class LogConfig(_Frozen):

@@ -15,7 +15,7 @@ import atexit
 import logging
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
@@ -27,10 +27,11 @@ from torch import Tensor, nn
 
 from mcg import distributed
 from mcg.engine.config import EngineConfig, OptimConfig
+from mcg.engine.finite import check_losses, check_norm
 from mcg.engine.optim import build_optimizer
 from mcg.engine.schedule import Schedule
-from mcg.engine.store.integrity import FileFacts
-from mcg.engine.store.state import has_state, read_state, write_state
+from mcg.engine.store.contents import Contents
+from mcg.engine.store.state import has_state, read_state, state_of
 from mcg.engine.tensors import to_tensors
 from mcg.launch.launcher import end_with_launcher
 from mcg.launch.meeting import STARTUP_SECONDS, meet
@@ -38,16 +39,8 @@ from mcg.launch.ranks import Place, find_place
 from mcg.launch.watch import Watch
 from mcg.strange_files import is_refusal, refusal
 from shards import Batch
-from shards.base import PrintableError, UsageError
+from shards.base import UsageError
 from shards.order import hash64
-
-
-class NonFiniteLoss(PrintableError, RuntimeError):
-    """A loss became nan or inf; the weights are those before the step."""
-
-
-class NonFiniteGradient(PrintableError, RuntimeError):
-    """The gradient became nan or inf, where the loss had not; the weights are those before the step."""
 
 
 def start_distributed(config: EngineConfig | None = None) -> torch.device:
@@ -135,6 +128,8 @@ class Engine:
         self._contrast_batches = config.batches_of_contrast(batch_size)
         self.step = 0
         """Optimiser steps done."""
+        self.before_update: Callable[[], None] = lambda: None
+        """Called in every step just before the weights change."""
         model = bundle.to(device)
         optimizer = build_optimizer(model, optim)
         self._peaks: list[float] = [group["lr"] for group in optimizer.param_groups]
@@ -165,17 +160,20 @@ class Engine:
             if place == 0 and self._contrast_batches > 1:
                 known = self._over_pairs(batches[number : number + self._contrast_batches], number)
             losses = self._forward(batch, number, known=known[place])
-            self._check_finite(losses, batch)
+            check_losses(self.step, losses, batch)
             self._engine.backward(losses["total"])
             if self.config.zero_stage == 0:  # without ZeRO, DeepSpeed clips in fp32 and does not tell the norm
                 own_norm = nn.utils.get_total_norm(p.grad for p in self.bundle.parameters() if p.grad is not None)
                 if number == len(batches) - 1:
-                    self._check_norm(own_norm, batches)
+                    check_norm(self.step, own_norm, batches)
+            if number == len(batches) - 1:
+                self.before_update()
             self._engine.step()
             for name, loss in losses.items():
                 sums[name] = sums.get(name, torch.zeros_like(loss)) + loss.detach()
         found = self._engine.get_global_grad_norm()
-        self._check_norm(found, batches)  # DeepSpeed leaves out such an update by itself, and would go on
+        if not self._engine.fp16_enabled():  # where losses are scaled, DeepSpeed lowers the scale
+            check_norm(self.step, found, batches)  # DeepSpeed leaves out such an update by itself, and would go on
         norm = own_norm if own_norm is not None else found
         self.step += 1
         mean = distributed.mean_over_ranks(torch.stack(list(sums.values())) / len(batches)).tolist()
@@ -196,33 +194,12 @@ class Engine:
             features = [self._forward(batch, first + i, only_features=True) for i, batch in enumerate(batches)]
         return self.bundle.over_pairs(features)
 
-    def _check_finite(self, losses: dict[str, Tensor], batch: Batch) -> None:
-        bad = {name: loss.item() for name, loss in losses.items() if not torch.isfinite(loss)}
-        if distributed.any_rank(bool(bad), self.device):
-            found = f"{bad}" if bad else "finite here, not on another rank"
-            raise NonFiniteLoss(
-                f"step {self.step}: rank {distributed.rank()}: losses {found}; nothing was updated. The batch: "
-                f"{_origins([batch])}. Lower optim.lr, or look at these samples"
-            )
-
-    def _check_norm(self, norm: Any, batches: Sequence[Batch]) -> None:
-        """Stop where the norm of the gradient, which is the same on all ranks, is not finite. Raises
-        NonFiniteGradient."""
-        # where losses are scaled (fp16) DeepSpeed leaves out the update and lowers the scale
-        if norm is None or self._engine.fp16_enabled() or 0 <= float(norm) < float("inf"):
-            return
-        raise NonFiniteGradient(
-            f"step {self.step}: rank {distributed.rank()}: the losses are finite and the norm of the gradient is not "
-            f"({float(norm)}); nothing was updated. The batch: {_origins(batches)}. Lower optim.lr, or look at "
-            "these samples; engine.precision: fp32 tells whether it is bf16"
-        )
-
-    def save(self, folder: Path) -> dict[str, FileFacts]:
-        """Write this rank's part of the training state under `folder`; returns its files by their path below it."""
-        return write_state(self._engine, folder, self.step)
+    def state(self) -> Contents:
+        """This rank's part of the training state, by the path of its file below the checkpoint; it is not copied."""
+        return state_of(self._engine, self.step)
 
     def load(self, folder: Path, step: int) -> None:
-        """Read what the ranks of any run wrote with `save` at optimiser step `step`: their number, the ZeRO stage and
+        """Read the `state` of the ranks of any run at optimiser step `step`: their number, the ZeRO stage and
         the precision may have been others. Raises CheckpointError, ValueError."""
         if has_state(folder):
             read_state(self._engine, folder, step)
@@ -259,12 +236,6 @@ class Engine:
     def close(self) -> None:
         """Release hooks and buffers."""
         self._engine.destroy()
-
-
-def _origins(batches: Sequence[Batch]) -> str:
-    """Where the first samples of a step came from."""
-    found = [str(origin) for batch in batches for origin in batch.origins]
-    return ", ".join(found[:8]) + (f" and {len(found) - 8} more" if len(found) > 8 else "")
 
 
 def _deepspeed_config(config: EngineConfig, micro_batch: int, world: int) -> dict[str, Any]:

@@ -1,7 +1,8 @@
 """Writing of checkpoints, each whole or absent.
 
 A checkpoint is written aside, pushed to the disk, and renamed when every rank is done; RUN/checkpoints/latest names it
-last. Killing a run at any moment, or a disk that fills up, leaves the previous checkpoint in charge.
+last. Killing a run at any moment, or a disk that fills up, leaves the previous checkpoint in charge. In the background
+the same is done by a thread, from a copy of all tensors, while training goes on.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import os
 import re
 import shutil
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -19,9 +21,13 @@ from torch import Tensor
 
 from mcg import distributed
 from mcg.engine.checkpoint import FORMAT, CheckpointError, read_pointer
+from mcg.engine.store.background import Background
+from mcg.engine.store.contents import Content, Contents, write_contents
+from mcg.engine.store.gathering import collect, report
 from mcg.engine.store.integrity import FileFacts, keep_folder, seal, seal_line, to_json, write_text
-from mcg.engine.store.tensor_file import write_tensors
+from shards.base import logger
 
+_logger = logger(__name__)
 _Made = TypeVar("_Made")
 
 
@@ -32,18 +38,26 @@ def save_checkpoint(
     config: dict[str, Any],
     keep: int,
     vocabulary: str | None = None,
+    *,
+    keep_every_steps: int | None = None,
+    background: Background | None = None,
 ) -> Path:
-    """Save on all ranks together; returns the finished folder. Older ones beyond `keep` are removed afterwards.
+    """Save on all ranks together; returns the finished folder. Older ones beyond `keep` are removed afterwards, but for
+    those of every so many steps.
 
-    Raises CheckpointError on every rank if any cannot write; what was written is removed then.
+    background: where the files are written; the folder is then finished later, and the save before is waited for first.
+    Raises CheckpointError on every rank if any cannot write, or could not in the background; what was written is then
+    removed.
     """
     facts = {"cursor": cursor, "config": config, "vocabulary": vocabulary}
-    final = _save(Path(run_dir) / "checkpoints", "step", engine, facts, "latest")
-    if distributed.rank() == 0:
-        for old in _older(final.parent, engine.step)[:-keep]:
-            remove(old)
-    distributed.barrier()
-    return final
+    step = engine.step
+
+    def make_room(root: Path) -> None:
+        for number, old in _older(root, step)[:-keep]:
+            if keep_every_steps is None or number % keep_every_steps:
+                remove(old)
+
+    return _save(_Place(Path(run_dir) / "checkpoints", "step", step, "latest"), engine, facts, make_room, background)
 
 
 def save_best(
@@ -56,13 +70,22 @@ def save_best(
 ) -> Path:
     """Save the weights alone as the best so far, on all ranks together; the one before is removed afterwards."""
     facts = {"cursor": cursor, "config": config, "vocabulary": vocabulary, "scored": list(scored)}
-    final = _save(Path(run_dir) / "checkpoints", "best", engine, facts, "best")
-    if distributed.rank() == 0:
-        for old in final.parent.glob("best-*"):
-            if old != final:
+
+    def make_room(root: Path) -> None:
+        named = read_pointer(root / "best")
+        for old in root.glob("best-*"):
+            if old.name != named:
                 remove(old)
-    distributed.barrier()
-    return final
+
+    return _save(_Place(Path(run_dir) / "checkpoints", "best", engine.step, "best"), engine, facts, make_room, None)
+
+
+def wait_for_save(run_dir: str | Path, background: Background) -> None:
+    """Wait on all ranks for the save that is under way. Raises CheckpointError on all of them if it failed on any."""
+    problem = background.wait()
+    problems = distributed.gather_objects([problem] if problem is not None else [])
+    if problems:
+        raise _not_saved(Path(run_dir) / "checkpoints", "the one before this", problems[0])
 
 
 def describe(folder: Path, facts: dict[str, Any], files: dict[str, FileFacts]) -> None:
@@ -99,30 +122,51 @@ def untied(weights: dict[str, Tensor]) -> dict[str, Tensor]:
     return dict({t.data_ptr(): (n, t) for n, t in reversed(list(weights.items()))}.values())
 
 
-def _save(root: Path, kind: str, engine: Any, facts: dict[str, Any], pointer_name: str) -> Path:
+@dataclass(frozen=True)
+class _Place:
+    """Where a checkpoint is written, and which pointer names it then."""
+
+    root: Path
+    kind: str
+    step: int
+    pointer: str
+
+    @property
+    def plain(self) -> str:
+        return f"{self.kind}-{self.step:06d}"
+
+    @property
+    def aside(self) -> Path:
+        return self.root / f".{self.plain}"
+
+
+def _save(
+    place: _Place,
+    engine: Any,
+    facts: dict[str, Any],
+    make_room: Callable[[Path], None],
+    background: Background | None,
+) -> Path:
     """Write a folder KIND-STEP aside, rename it when every rank is done, and point at it."""
-    first = distributed.rank() == 0
-    plain = f"{kind}-{engine.step:06d}"
-    aside = root / f".{plain}"
+    root, aside, first = place.root, place.aside, distributed.rank() == 0
+    if background is not None:
+        wait_for_save(root.parent, background)
     weights = engine.model_state()  # before anything is written: under ZeRO 3 all ranks take part
+    contents = dict(engine.state()) if place.kind == "step" else {}
+    if first:
+        contents["model.safetensors"] = Content(untied(weights))
+    world = distributed.world_size()
+    # as they are now: the cursor may move on before this is written
+    described = json.loads(json.dumps({"step": place.step, **facts, "world_size": world}))
 
     def begin() -> str:
         root.mkdir(parents=True, exist_ok=True)
-        for leftover in root.glob(f".{kind}-*"):
+        for leftover in root.glob(f".{place.kind}-*"):
             shutil.rmtree(leftover, ignore_errors=True)
         aside.mkdir()
-        return _free_name(root, plain, pointer_name)
+        return _free_name(root, place.plain, place.pointer)
 
-    def write() -> dict[str, FileFacts]:
-        files: dict[str, FileFacts] = {}
-        if first:
-            files["model.safetensors"] = write_tensors(aside / "model.safetensors", untied(weights))
-        if kind == "step":
-            files |= engine.save(aside)
-        return files
-
-    def finish(name: str, files: dict[str, FileFacts]) -> Path:
-        described = {"step": engine.step, **facts, "world_size": distributed.world_size()}
+    def finish(files: dict[str, FileFacts]) -> Path:
         describe(aside, described, files)
         for folder in (*(path for path in aside.rglob("*") if path.is_dir()), aside):
             keep_folder(folder)
@@ -133,16 +177,52 @@ def _save(root: Path, kind: str, engine: Any, facts: dict[str, Any], pointer_nam
                 remove(final)
             os.replace(aside, final)
 
-        point_at(root, pointer_name, name, rename)
+        point_at(root, place.pointer, name, rename)
+        make_room(root)
         return final
 
-    (name,) = _together(aside, lambda: [begin()] if first else [])
-    files = _together(aside, lambda: list(write().items()))
-    _together(aside, lambda: [finish(name, dict(files))] if first else [])
+    def work(take: Callable[[], Contents]) -> str | None:
+        return _write_alone(aside, take, distributed.rank(), world, finish)
+
+    (name,) = _together(place, lambda: [begin()] if first else [])
+    if background is not None:
+        background.start(contents, work)
+        return root / name
+    files = _together(place, lambda: list(write_contents(aside, contents).items()))
+    _together(place, lambda: [finish(dict(files))] if first else [])
     return root / name
 
 
-def _together(aside: Path, work: Callable[[], list[_Made]]) -> list[_Made]:
+def _write_alone(
+    aside: Path, take: Callable[[], Contents], rank: int, world: int, finish: Callable[[dict[str, FileFacts]], Path]
+) -> str | None:
+    """Write without the ranks' communication, and on the first rank finish when all have written; returns what went
+    wrong, in words."""
+    files: dict[str, FileFacts] = {}
+    problems: list[str] = []
+    try:
+        files = write_contents(aside, take())
+    except OSError as error:
+        problems.append(_why(error))
+    except (MemoryError, RuntimeError) as error:  # torch says RuntimeError where it gets no memory
+        problems.append(f"no copy in memory: {error}"[:300])
+    try:
+        if rank > 0:
+            report(aside, rank, files, problems[0] if problems else None)
+            return problems[0] if problems else None
+        more, others = collect(aside, world)
+        problems += others
+        if not problems:
+            finish(files | more)
+    except OSError as error:
+        problems.append(_why(error))
+    if problems:
+        shutil.rmtree(aside, ignore_errors=True)
+        _logger.error("%s: %s was not saved: %s", aside.parent, aside.name.removeprefix("."), problems[0])
+    return problems[0] if problems else None
+
+
+def _together(place: _Place, work: Callable[[], list[_Made]]) -> list[_Made]:
     """What the ranks' work returns, in rank order. If it fails on any of them, what was written is removed, and every
     rank raises CheckpointError."""
     made: list[_Made] = []
@@ -155,13 +235,17 @@ def _together(aside: Path, work: Callable[[], list[_Made]]) -> list[_Made]:
     if not problems:
         return distributed.gather_objects(made)
     if distributed.rank() == 0:
-        shutil.rmtree(aside, ignore_errors=True)
+        shutil.rmtree(place.aside, ignore_errors=True)
     distributed.barrier()
-    latest = read_pointer(aside.parent / "latest")
+    raise _not_saved(place.root, place.plain, problems[0])
+
+
+def _not_saved(root: Path, what: str, problem: str) -> CheckpointError:
+    latest = read_pointer(root / "latest")
     kept = "there is none before it" if latest is None else f"and the same command goes on from {latest}"
-    raise CheckpointError(
-        f"{aside.parent / aside.name.removeprefix('.')}: the checkpoint was not saved: {problems[0]}; make room or set "
-        f"another run_dir; what was written of it is removed, {kept}"
+    return CheckpointError(
+        f"{root}: {what} was not saved: {problem}; make room or set another run_dir; what was written of it is "
+        f"removed, {kept}"
     )
 
 
@@ -177,11 +261,12 @@ def _free_name(root: Path, plain: str, pointer_name: str) -> str:
     return next(name for name in (f"{plain}.{n}" for n in range(1, 1000)) if not (root / name).exists())
 
 
-def _older(root: Path, step: int) -> list[Path]:
-    """Checkpoint folders up to a step, oldest first. Later ones are left by a user who went back, and are kept."""
+def _older(root: Path, step: int) -> list[tuple[int, Path]]:
+    """Steps and folders of checkpoints up to a step, oldest first. Later ones are left by a user who went back, and are
+    kept."""
     numbered = [
-        (int(told[1]), folder.name, folder)
+        (int(told[1]), folder.name)
         for folder in root.glob("step-*")
         if (told := re.fullmatch(r"step-(\d+)(?:\.\d+)?", folder.name))
     ]
-    return [folder for number, _, folder in sorted(numbered) if number <= step]
+    return [(number, root / name) for number, name in sorted(numbered) if number <= step]

@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from mcg.engine.checkpoint import find_checkpoint
+from mcg.engine.store.resume import resume_point
 from tests.end_to_end.small_runs import PYTHON, STEPS, TORCHRUN, Runs, curve, deepspeed_launcher, lines
 
 pytestmark = pytest.mark.timeout(600)
@@ -265,6 +266,19 @@ def test_a_run_goes_on_with_other_processes_and_another_stage(runs: Runs, whole:
     _assert_nearly_the_same(run, whole)
     facts = json.loads((run / "accounting.json").read_text())
     assert facts == {**ACCOUNTING, "since_step": 3, "planned": 104, "delivered": 104}
+
+
+@pytest.mark.long
+def test_saving_in_the_background_on_two_processes_changes_nothing(runs: Runs, whole: Path, tmp_path: Path) -> None:
+    run, options = tmp_path / "run", ("checkpoint.in_background=true", "checkpoint.every_steps=2")
+    done = runs.train(run, *options, "checkpoint.keep_every_steps=6", launcher=TORCHRUN)
+    assert done.returncode == 0, done.stderr
+    _assert_nearly_the_same(run, whole)
+    kept = sorted(path.name for path in (run / "checkpoints").iterdir() if "step" in path.name)
+    assert kept == ["step-000006", "step-000012", "step-000014", "step-000016"]
+    found = resume_point(run)
+    assert found is not None and found.step == STEPS and found.files is not None
+    assert set(found.files) == {"model.safetensors", *(f"state/rank-0000{rank}.safetensors" for rank in (0, 1))}
 
 
 @pytest.mark.long

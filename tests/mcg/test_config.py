@@ -42,6 +42,12 @@ def _head(file: str) -> dict[str, str]:
     return {m[1]: m[2] for line in comments if (m := re.match(r"#\s*(\w+):\s+(\S.*)$", line))}
 
 
+@pytest.mark.parametrize("url", ["s3://user:secret@bucket/run", "file:///tmp/run"])
+def test_a_url_as_run_dir_is_refused_where_it_would_make_a_folder_of_that_name(url: str) -> None:
+    told = _error(f"run_dir={url}")
+    assert "run_dir: " in told and "is a URL, and a run writes into a folder: name one on a disk or" in told
+
+
 def test_there_are_configs() -> None:
     assert PRETRAIN in CONFIGS
 

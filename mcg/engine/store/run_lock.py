@@ -30,7 +30,7 @@ _logger = logger(__name__)
 
 
 class RunLocked(PrintableError, RuntimeError):
-    """A run folder that another run holds."""
+    """A run folder that another run holds, or that cannot be held."""
 
 
 class RunLock:
@@ -72,6 +72,8 @@ def hold(run_dir: str | Path) -> Iterator[RunLock | None]:
             lock = acquire(run_dir)
         except RunLocked as error:
             problem = str(error)
+        except OSError as error:
+            problem = f"{run_dir}: cannot be written to ({error.strerror}); make room or name another run_dir"
     problems = distributed.gather_objects([problem] if problem is not None else [])
     if problems:
         raise RunLocked(problems[0])

@@ -21,8 +21,7 @@ from torch import Tensor
 
 from mcg import distributed
 from mcg.engine.checkpoint import CheckpointError, what_is_wrong
-from mcg.engine.store.integrity import FileFacts
-from mcg.engine.store.tensor_file import write_tensors
+from mcg.engine.store.contents import Content, Contents
 
 _MOMENTS = ("exp_avg", "exp_avg_sq")
 _FILES = "rank-*.safetensors"
@@ -52,11 +51,8 @@ class _Piece:
         return self.length * rank // world, self.length * (rank + 1) // world
 
 
-def write_state(engine: Any, folder: Path, step: int) -> dict[str, FileFacts]:
-    """Write what this rank holds of a DeepSpeed engine; returns the file by its path below the checkpoint.
-
-    Raises OSError.
-    """
+def state_of(engine: Any, step: int) -> Contents:
+    """What this rank holds of a DeepSpeed engine, as views, by the path of its file below the checkpoint."""
     tensors: dict[str, Tensor] = {}
     starts: dict[str, int] = {}
     steps: dict[str, float] = {}
@@ -72,10 +68,8 @@ def write_state(engine: Any, folder: Path, step: int) -> dict[str, FileFacts]:
     for name, piece in _untrained(engine):
         first, last = piece.written()
         tensors[f"value:{name}"], starts[f"value:{name}"] = piece.of(piece.flat)[first:last], piece.start + first
-    (folder / "state").mkdir(exist_ok=True)
-    place = f"state/rank-{distributed.rank():05d}.safetensors"
     layout = {"step": str(step), "starts": json.dumps(starts), "steps": json.dumps(steps)}
-    return {place: write_tensors(folder / place, tensors, layout)}
+    return {f"state/rank-{distributed.rank():05d}.safetensors": Content(tensors, layout)}
 
 
 def has_state(folder: Path) -> bool:

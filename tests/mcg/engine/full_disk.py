@@ -13,9 +13,8 @@ from torch import Tensor
 
 from mcg.engine.checkpoint import CheckpointError, find_checkpoint
 from mcg.engine.saving import save_checkpoint
-from mcg.engine.store.integrity import FileFacts
+from mcg.engine.store.contents import Content, Contents
 from mcg.engine.store.resume import resume_point
-from mcg.engine.store.tensor_file import write_tensors
 
 _ROOM = 4 << 20
 
@@ -28,10 +27,8 @@ class _Weights:
     def model_state(self) -> dict[str, Tensor]:
         return {"w": torch.full((100_000,), float(self.step))}
 
-    def save(self, folder: Path) -> dict[str, FileFacts]:
-        (folder / "state").mkdir()
-        name = "state/a.safetensors"
-        return {name: write_tensors(folder / name, self.model_state())}
+    def state(self) -> Contents:
+        return {"state/a.safetensors": Content(self.model_state())}
 
 
 def _fill(file: Path, left: int) -> None:

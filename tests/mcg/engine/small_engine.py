@@ -14,6 +14,7 @@ from mcg.engine.config import EngineConfig, OptimConfig
 from mcg.engine.deepspeed import Engine
 from mcg.engine.saving import save_checkpoint
 from mcg.engine.schedule import Duration, Schedule, ScheduleConfig
+from mcg.engine.store.contents import write_contents
 from mcg.objectives.bundle import Bundle
 from mcg.objectives.config import ObjectivesConfig
 from shards import Batch, Origin
@@ -64,6 +65,11 @@ def save(run: Path, engine: Engine, step: int, keep: int = 2) -> Path:
     """A checkpoint at a step. Returns its folder."""
     engine.step = step
     return save_checkpoint(run, engine, CURSOR, {"run_dir": "r"}, keep)
+
+
+def save_state(engine: Engine, folder: Path) -> None:
+    """The training state alone."""
+    write_contents(folder, engine.state())
 
 
 def save_as_before(engine: Engine, folder: Path) -> None:

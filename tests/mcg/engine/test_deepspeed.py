@@ -13,7 +13,8 @@ import pytest
 import torch
 
 from mcg.engine.config import EngineConfig, OptimConfig
-from mcg.engine.deepspeed import Engine, NonFiniteGradient, NonFiniteLoss, start_distributed
+from mcg.engine.deepspeed import Engine, start_distributed
+from mcg.engine.finite import NonFiniteGradient, NonFiniteLoss
 from mcg.engine.optim import build_optimizer
 from mcg.engine.tensors import to_tensors
 from mcg.objectives.bundle import Bundle
@@ -26,6 +27,7 @@ from tests.mcg.engine.small_engine import (
     make_engine,
     make_schedule,
     save_as_before,
+    save_state,
     weights,
 )
 from tests.mcg.small_model import make_model, text_config
@@ -255,7 +257,7 @@ def test_a_loaded_state_goes_on_as_if_nothing_had_happened(
     whole.close()
     stopped = make_engine(device, **fields)
     run(stopped, range(2))
-    stopped.save(tmp_path)
+    save_state(stopped, tmp_path)
     stopped.close()
     resumed = make_engine(device, bundle=make_bundle(seed=9), **fields)  # other weights, which the state replaces
     resumed.load(tmp_path, 2)

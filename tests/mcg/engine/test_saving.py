@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import resource
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
-from mcg.engine.checkpoint import CheckpointError, find_checkpoint
+from mcg.engine.checkpoint import CheckpointError, find_checkpoint, read_pointer
 from mcg.engine.deepspeed import Engine
-from mcg.engine.saving import save_best
+from mcg.engine.saving import save_best, save_checkpoint, wait_for_save
+from mcg.engine.store.background import Background
 from mcg.engine.store.resume import resume_point
-from tests.mcg.engine.small_engine import names, save
+from mcg.engine.weights import read_weights
+from tests.mcg.engine.small_engine import CURSOR, names, save
 
 
 def test_only_the_newest_are_kept(tmp_path: Path, engine: Engine) -> None:
@@ -40,6 +44,53 @@ def test_a_run_that_went_back_keeps_what_it_saves(tmp_path: Path, engine: Engine
     save(tmp_path, engine, 150, keep=1)
     assert find_checkpoint(tmp_path).step == 150
     assert names(tmp_path) == {"step-000150", "step-000200", "latest"}
+
+
+def test_those_of_every_so_many_steps_are_kept_for_good(tmp_path: Path, engine: Engine) -> None:
+    for step in range(1, 8):
+        engine.step = step
+        save_checkpoint(tmp_path, engine, CURSOR, {}, 2, keep_every_steps=3)
+    assert names(tmp_path) == {"step-000003", "step-000006", "step-000007", "latest"}
+
+
+def test_in_the_background_the_moment_of_the_call_is_saved(tmp_path: Path, engine: Engine) -> None:
+    background, cursor = Background(), {"next": 1}
+    engine.step = 1
+    expected = {name: tensor.clone() for name, tensor in engine.model_state().items()}
+    with torch.no_grad():
+        folder = save_checkpoint(tmp_path, engine, cursor, {}, 2, background=background)
+        background.wait_for_copy()
+        for parameter in engine.bundle.parameters():
+            parameter.add_(1)
+        cursor["next"] = 2
+    wait_for_save(tmp_path, background)
+    found = resume_point(tmp_path)
+    assert found is not None and (found.folder, found.cursor) == (folder, {"next": 1})
+    for name, tensor in read_weights(folder).items():
+        assert torch.equal(tensor, expected[name]), name
+    save(tmp_path / "beside", engine, 1)
+    assert set(find_checkpoint(folder).files or ()) == set(find_checkpoint(tmp_path / "beside").files or ())
+
+
+def test_what_went_wrong_in_the_background_is_told_at_the_next_save(tmp_path: Path, engine: Engine) -> None:
+    background = Background()
+    save(tmp_path, engine, 1)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (5_000, hard))
+    try:
+        engine.step = 2
+        save_checkpoint(tmp_path, engine, CURSOR, {}, 2, background=background)
+        engine.step = 3
+        with pytest.raises(
+            CheckpointError, match=r"the one before this was not saved: File too large; make room.*from st"
+        ):
+            save_checkpoint(tmp_path, engine, CURSOR, {}, 2, background=background)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert names(tmp_path) == {"step-000001", "latest"}
+    save_checkpoint(tmp_path, engine, CURSOR, {}, 2, background=background)
+    wait_for_save(tmp_path, background)
+    assert find_checkpoint(tmp_path).step == 3
 
 
 class _Killed(BaseException):
@@ -66,7 +117,7 @@ def test_a_save_that_is_interrupted_leaves_the_latest_in_charge(
 
     with monkeypatch.context() as patch:
         if moment == "state":
-            patch.setattr(engine, "save", stop)
+            patch.setattr(engine, "state", stop)
         elif moment == "weights":
             patch.setattr(engine, "model_state", stop)
         elif moment == "facts":
@@ -113,8 +164,8 @@ def test_a_file_that_cannot_grow_ends_the_save_in_one_line(tmp_path: Path, engin
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert str(refused.value).splitlines() == [
-        f"{tmp_path}/checkpoints/step-000002: the checkpoint was not saved: File too large; make room or set another "
-        "run_dir; what was written of it is removed, and the same command goes on from step-000001"
+        f"{tmp_path}/checkpoints: step-000002 was not saved: File too large; make room or set another run_dir; what "
+        "was written of it is removed, and the same command goes on from step-000001"
     ]
     assert names(tmp_path) == {"step-000001", "latest"}
     found = resume_point(tmp_path)
@@ -140,7 +191,7 @@ def test_a_disk_that_fills_up_leaves_the_last_checkpoint(tmp_path: Path) -> None
     *full, room = [json.loads(line) for line in done.stdout.splitlines()]
     assert len(full) == 4
     for moment in full:
-        assert "the checkpoint was not saved: No space left on device" in moment["said"]
+        assert "was not saved: No space left on device" in moment["said"]
         assert (moment["resumes"], moment["left"]) == (1, ["latest", "step-000001"])
     assert room["resumes"] == 9
 
@@ -167,3 +218,21 @@ def test_there_is_a_best_at_every_moment(tmp_path: Path, engine: Engine, monkeyp
     assert set(moments) == {first.name, second.name} and second.name == "best-000004.1"
     assert names(tmp_path) == {"best", second.name}
     assert best(0.6).name == "best-000004"
+
+
+@pytest.mark.parametrize("how", ["background", "blocking"])
+@pytest.mark.parametrize("kills", [2, pytest.param(25, marks=[pytest.mark.long, pytest.mark.timeout(900)])])
+def test_a_save_that_is_killed_at_any_moment_leaves_whole_checkpoints(tmp_path: Path, how: str, kills: int) -> None:
+    draw, last = random.Random(kills), 0
+    for _ in range(kills):
+        command = [sys.executable, "-m", "tests.mcg.engine.store.endless_saves", str(tmp_path), how]
+        saving = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        assert saving.stdout is not None and saving.stdout.readline() == "saved\n"
+        time.sleep(draw.random() * 0.2)  # any moment
+        saving.kill()
+        saving.communicate()
+        found = resume_point(tmp_path)
+        assert found is not None and found.step > last and found.cursor == {"step": found.step}
+        assert found.folder.name == read_pointer(tmp_path / "checkpoints" / "latest")
+        assert set(read_weights(found.folder)["w"].tolist()) == {float(found.step)}
+        last = found.step

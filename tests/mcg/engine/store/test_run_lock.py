@@ -60,6 +60,12 @@ def test_a_second_run_is_told_who_holds_the_folder_until_it_dies(
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_folder_that_cannot_be_held_is_named(tmp_path: Path) -> None:
+    message = r"none: cannot be written to \(No such file or directory\); make room or name"
+    with pytest.raises(RunLocked, match=message), hold(tmp_path / "none"):
+        pass
+
+
 def test_a_later_process_with_the_pid_of_a_dead_holder_is_not_taken_for_it(tmp_path: Path) -> None:
     held = _holder(tmp_path)
     held.kill()
