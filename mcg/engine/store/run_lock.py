@@ -107,8 +107,8 @@ def acquire(run_dir: str | Path) -> RunLock:
         if holder is None:  # being written, or cut off: judged by its age alone
             holder = {"token": None}
         if _is_dead(holder) or _now(file) - seen >= STALE_SECONDS:
-            _take_away(file, holder)
-            _logger.warning("%s: taken over from %s, which has ended", file.parent, _told(holder))
+            if _take_away(file):
+                _logger.warning("%s: taken over from %s, which has ended", file.parent, _told(holder))
             continue
         if _is_here(holder):
             raise _refusal(file, holder)
@@ -127,18 +127,26 @@ def _refusal(file: Path, holder: dict[str, Any]) -> RunLocked:
     )
 
 
-def _take_away(file: Path, holder: dict[str, Any]) -> None:
-    """Remove the lock of a holder that is gone; if another run was faster, its lock is put back."""
-    aside = file.with_name(f"lock.{secrets.token_hex(8)}")
+def _take_away(file: Path) -> bool:
+    """Remove the lock of a holder that is gone; True if this process did. One process at a time decides, so that none
+    removes the lock of another that was faster."""
+    guard = file.with_name("lock.takeover")
     try:
-        os.rename(file, aside)
-    except FileNotFoundError:
-        return
-    found = _read(aside)
-    if found is not None and found.get("token") != holder.get("token"):
-        with suppress(FileExistsError):
-            os.link(aside, file)
-    aside.unlink()
+        guard.mkdir()
+    except FileExistsError:
+        with suppress(FileNotFoundError, OSError):  # its maker may have died in the middle
+            if _now(file) - guard.stat().st_mtime >= STALE_SECONDS:
+                guard.rmdir()
+        time.sleep(0.05)
+        return False
+    try:
+        seen, found = _last_sign(file), _read(file) or {}
+        gone = seen is not None and (_is_dead(found) or _now(file) - seen >= STALE_SECONDS)
+        if gone:
+            file.unlink(missing_ok=True)
+        return gone
+    finally:
+        guard.rmdir()
 
 
 def _me() -> dict[str, Any]:
