@@ -132,6 +132,7 @@ class Watch:
                 self._exchange()
             except Exception as error:  # torch's own kinds, and RuntimeError
                 self._broken = type(error).__name__
+                self._left.set()  # nobody is left to wait for
                 return
 
     def _exchange(self) -> None:
@@ -197,6 +198,8 @@ class Watch:
             stale = 0.0 if self._exchanges != exchanges else stale + passed
             exchanges = self._exchanges
             verdict = self._verdict or self._found(stale)
+            if verdict is not None and self._ended is not None:
+                self._left.set()  # not to be waited for at the end
             if verdict is None or self._ended is not None:
                 continue
             self._verdict = verdict
