@@ -14,7 +14,7 @@ from mcg.engine.checkpoint import find_checkpoint
 from tests.end_to_end.pair import HANG, Pair
 from tests.end_to_end.small_runs import Runs, lines
 
-pytestmark = [pytest.mark.timeout(600), pytest.mark.long]
+pytestmark = [pytest.mark.timeout(900), pytest.mark.long]
 
 
 @pytest.fixture

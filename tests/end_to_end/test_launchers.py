@@ -17,7 +17,7 @@ import pytest
 
 from tests.end_to_end.small_runs import PYTHON, ROOT, STEPS, TORCHRUN, Runs, curve, environment, slurm
 
-pytestmark = [pytest.mark.timeout(600), pytest.mark.long]
+pytestmark = [pytest.mark.timeout(900), pytest.mark.long]
 SHORT = "schedule.length.steps=3"
 
 
@@ -61,7 +61,7 @@ def test_a_killed_rank_is_restarted_by_torchrun_and_the_run_ends_whole(runs: Run
     torchrun = (*TORCHRUN, "--max-restarts", "3")
     process = runs.start(run, "checkpoint.every_steps=2", launcher=torchrun)
     assert process.stderr is not None
-    kills = {"step 3/": 1, "step 7/": 0, "step 11/": 1}
+    kills = {"step 3/": 1, "step 7/": 0}
     told = []
     for line in process.stderr:
         told.append(line)
