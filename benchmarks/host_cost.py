@@ -2,9 +2,9 @@
 
     PYTHONPATH=. python benchmarks/host_cost.py [--clips 1000] [--rounds 3] [--json FILE]
 
-own       clips of the profile h264_256 with their GOP tables, as an index has them (shards/decode/dali/pack.py)
+own       clips of the profile h264_256 with their GOP tables, as an index has them (shards/decode/packing/pack.py)
 foreign   the MP4 and MOV of the test corpus (see MCG_CORPUS in CONTRIBUTING.md), else of samples/, with GOP tables
-remuxed   the same without GOP tables (shards/decode/dali/remux.py)
+remuxed   the same without GOP tables (shards/decode/packing/remux.py)
 
 Eight frames of each clip; the plan is made too. cpu_ms: median of all clips in one thread; two_threads: clips per
 second of two threads beside one, 2 if nothing holds the interpreter's lock (on a quiet machine with two cores); kept:
@@ -27,9 +27,9 @@ import numpy as np
 from clips import footage
 from harness import arguments, ask, beside, run_case, save_json
 
-from shards.decode.dali.pack import pack
-from shards.decode.dali.remux import remux
 from shards.decode.decoder import Unsuitable
+from shards.decode.packing.pack import pack
+from shards.decode.packing.remux import remux
 from shards.media import ClipConfig, KeyFrames, MediaFacts, plan_clip
 from shards.media.partial import PartialMedium
 from shards.media.probe import probe_table

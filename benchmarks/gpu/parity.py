@@ -58,7 +58,7 @@ def numbers(check: Check) -> Found:
 
 def sizes(check: Check) -> Found:
     """Videos one after the other that are coded alike and shown otherwise, which trap DALI's cache of decoders: a wrong
-    one reads colours from wrong lines (shards/decode/dali/coded_size.py)."""
+    one reads colours from wrong lines (shards/decode/packing/coded_size.py)."""
     wrong, before = [], check.ways["dali"]
     for name, codec in (("h264", "h264"), ("hevc, open GOPs", "hevc")):
         films = {size: shoot(FILMS[name], 24, size) for size in ((272, 480), (270, 480), (368, 640), (360, 640))}

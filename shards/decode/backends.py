@@ -106,7 +106,7 @@ def _torchcodec(count: Count, settings: DecodeSettings) -> Backend:
         return Backend("torchcodec-cpu", TorchCodec(None, count, settings), reason)
     import torch
 
-    from shards.decode.dali.nvdec import num_engines
+    from shards.decode.packing.nvdec import num_engines
 
     device = torch.cuda.current_device()
     waiting = settings.gpu_threads or 2 * num_engines(device)

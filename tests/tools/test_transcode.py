@@ -17,8 +17,8 @@ from shards.dataset.indexing.indexer import index_tars
 from shards.dataset.members.rules import MemberRules
 from shards.dataset.tars.looks import Looks
 from shards.dataset.writing.writer import DatasetWriter
-from shards.decode.dali.coded_size import Window
-from shards.decode.dali.remux import remux
+from shards.decode.packing.coded_size import Window
+from shards.decode.packing.remux import remux
 from shards.media.facts import KeyFrames
 from shards.media.probe import probe, probe_key_frames
 from shards.read.reader import Reader

@@ -1,1 +1,1 @@
-"""DALI: decoding on the GPU (or by its CPU operators), and remuxing for it."""
+"""DALI: decoding on the GPU, or by its CPU operators."""

@@ -28,12 +28,12 @@ from shards.base.errors import MediaError
 from shards.base.printing import logger
 from shards.decode.augment import apply_ops
 from shards.decode.dali.batches import Batches
-from shards.decode.dali.nvdec import limits_of, num_engines
-from shards.decode.dali.pack import packed
 from shards.decode.dali.pictures import check_picture
 from shards.decode.dali.pipeline import picture_inputs, video_inputs
 from shards.decode.decoder import Count, DecodeSettings, Frames, Unsuitable
 from shards.decode.device import Device
+from shards.decode.packing.nvdec import limits_of, num_engines
+from shards.decode.packing.pack import packed
 from shards.decode.stand_in import StandIn
 from shards.media.clip_plan import ClipPlan
 from shards.media.frames import FramePictures

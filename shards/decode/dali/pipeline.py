@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from shards.decode.dali.coded_size import Window
 from shards.decode.decoder import Unsuitable
+from shards.decode.packing.coded_size import Window
 from shards.media.clip_plan import ClipPlan
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ colour conversion and interpolation (tests/shards/decode/torchcodec/test_torchco
 frame samples, and clips that torchcodec would decode wrongly or refuses, go to the CPU decoder one by one, are counted
 by reason and moved to the same device.
 torchcodec numbers frames as containers tell, so it gets the videos that are written anew for DALI
-(shards/decode/dali/pack.py and remux.py), whose time stamps are frame numbers. It is told from which frames it may
+(shards/decode/packing/pack.py and remux.py), whose time stamps are frame numbers. It is told from which frames it may
 begin to decode, and the time of each frame that it gives is compared with the number that was asked for.
 One torchcodec decoder for each clip, with one thread; torchcodec itself keeps the decoders of NVDEC for the next ones.
 Not supported: torchcodec's own fallback, which decodes on the CPU what NVDEC does not, without a word.
@@ -19,12 +19,12 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from shards.decode.augment import apply_ops
-from shards.decode.dali.matroska import TICKS
-from shards.decode.dali.nvdec import limits_of
-from shards.decode.dali.pack import packed
-from shards.decode.dali.remux import GPU_CODECS, Remuxed
 from shards.decode.decoder import Count, DecodeSettings, Frames, Unsuitable
 from shards.decode.device import Device
+from shards.decode.packing.matroska import TICKS
+from shards.decode.packing.nvdec import limits_of
+from shards.decode.packing.pack import packed
+from shards.decode.packing.remux import GPU_CODECS, Remuxed
 from shards.decode.stand_in import StandIn
 from shards.decode.torchcodec.scaling import scaled_array, scaled_tensor
 from shards.media.clip_plan import ClipPlan

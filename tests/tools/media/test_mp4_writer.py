@@ -10,8 +10,8 @@ import av
 import numpy as np
 import pytest
 
-from shards.decode.dali.coded_size import Window, shown_window
-from shards.decode.dali.remux import remux
+from shards.decode.packing.coded_size import Window, shown_window
+from shards.decode.packing.remux import remux
 from shards.media.probe import probe
 from shards.media.videos.video import open_video
 from shards.media.videos.video_facts import frame_times

@@ -10,8 +10,8 @@ import pytest
 
 pytest.importorskip("nvidia.dali", reason="NVIDIA DALI is not installed (extra dali)")
 
-from shards.decode.dali.coded_size import Window
 from shards.decode.dali.pipeline import ClipPipeline, video_inputs
+from shards.decode.packing.coded_size import Window
 from shards.media.clip_plan import ClipPlan
 from tests.shards.decode.twins import MEDIA
 

@@ -14,10 +14,10 @@ from pathlib import Path
 
 import pytest
 
-from shards.decode.dali.nvdec import Limits
-from shards.decode.dali.pack import packed
-from shards.decode.dali.remux import GPU_CODECS, remux
 from shards.decode.decoder import Unsuitable
+from shards.decode.packing.nvdec import Limits
+from shards.decode.packing.pack import packed
+from shards.decode.packing.remux import GPU_CODECS, remux
 from shards.media.facts import KeyFrames
 from shards.media.partial import PartialMedium
 from shards.media.probe import probe_table
@@ -63,7 +63,7 @@ CUresult CUDAAPI cuvidGetDecoderCaps(CUVIDDECODECAPS *caps)
     return 0;
 }
 """
-ASK = "import sys; from shards.decode.dali.nvdec import limits_of; import json; " + (
+ASK = "import sys; from shards.decode.packing.nvdec import limits_of; import json; " + (
     "print(json.dumps([limits_of(int(sys.argv[1]), codec) for codec in sys.argv[2:]]))"
 )
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shards.decode.dali.mp4_samples import Samples, read_samples
+from shards.decode.packing.mp4_samples import Samples, read_samples
 from tests.shards.decode.twins import MEDIA
 from tests.shards.films import OTHERS, SEEKABLE, Film, shoot
 

@@ -13,15 +13,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shards.base.errors import MediaError
-from shards.decode.dali.nvdec import Limits
-from shards.decode.dali.pack import pack
-from shards.decode.dali.remux import remux
 from shards.decode.decoder import Unsuitable
+from shards.decode.packing.nvdec import Limits
+from shards.decode.packing.pack import pack
+from shards.decode.packing.remux import remux
 from shards.media.facts import KeyFrames
 from shards.media.partial import PartialMedium
 from shards.media.probe import probe, probe_table
 from shards.media.videos.seekable import SEEKABLE_EXTENSIONS, usable
-from tests.shards.decode.dali.shown import check, show
+from tests.shards.decode.packing.shown import check, show
 from tests.shards.decode.twins import MEDIA, is_video
 from tests.shards.films import NUM_FRAMES, OTHERS, SEEKABLE, Film, Store, gop_table, shoot
 

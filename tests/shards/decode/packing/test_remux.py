@@ -14,13 +14,13 @@ from av import Packet
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shards.decode.dali.remux import GPU_CODECS, TICKS, remux
 from shards.decode.decoder import Unsuitable
+from shards.decode.packing.remux import GPU_CODECS, TICKS, remux
 from shards.media.probe import probe
 from shards.media.videos.video import demux, open_video
 from tests.shards.bars import Take, film, without_first
 from tests.shards.bars import remux as remux_packets
-from tests.shards.decode.dali.shown import check, show
+from tests.shards.decode.packing.shown import check, show
 from tests.shards.decode.twins import MEDIA, is_video
 from tests.shards.films import NUM_FRAMES, OTHERS, SEEKABLE, Film, shoot
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence, Set
 from typing import TYPE_CHECKING
 
-from shards.decode.dali.units import IDR, type_of, units
+from shards.decode.packing.units import IDR, type_of, units
 
 if TYPE_CHECKING:
     from av import Packet

@@ -9,8 +9,8 @@ import re
 from functools import lru_cache
 from typing import NamedTuple
 
-from shards.decode.dali.coded_size import Sequence, Window, plain, read_set, sequence_sets
-from shards.decode.dali.units import length_bytes
+from shards.decode.packing.coded_size import Sequence, Window, plain, read_set, sequence_sets
+from shards.decode.packing.units import length_bytes
 
 
 class PlainHeader(NamedTuple):

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from shards.decode.dali.frame_sizes import SIZES
-from shards.decode.dali.units import PARAMETERS, length_bytes, type_of, units
 from shards.decode.decoder import Unsuitable
+from shards.decode.packing.frame_sizes import SIZES
+from shards.decode.packing.units import PARAMETERS, length_bytes, type_of, units
 
 if TYPE_CHECKING:
     from av import Packet

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shards.decode.dali.bits import Bits
+from shards.decode.packing.bits import Bits
 
 
 def golomb(number: int) -> str:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shards.decode.dali.matroska import TICKS, Packet, with_size, write
+from shards.decode.packing.matroska import TICKS, Packet, with_size, write
 
 
 def written(clip: bytes) -> bytes:

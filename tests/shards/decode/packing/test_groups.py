@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from av import Packet
 
-from shards.decode.dali.groups import needed
+from shards.decode.packing.groups import needed
 
 IDR, OTHER_KEY, FRAME = 5, 1, 0
 """Kinds of packets: an IDR picture, a key frame that is none, and a frame."""

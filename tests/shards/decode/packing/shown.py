@@ -10,8 +10,8 @@ import numpy as np
 from av.video.plane import VideoPlane
 
 from shards.decode.cpu import decode
-from shards.decode.dali.coded_size import Window
-from shards.decode.dali.remux import Remuxed
+from shards.decode.packing.coded_size import Window
+from shards.decode.packing.remux import Remuxed
 from shards.media.clip_plan import ClipPlan
 from shards.media.facts import MediaFacts
 from shards.media.videos.shown import Screen

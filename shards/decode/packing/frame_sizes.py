@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from shards.decode.dali.bits import Bits
+from shards.decode.packing.bits import Bits
 
 
 def _vp8_sizes(frame: bytes) -> list[tuple[int, int]]:

@@ -8,8 +8,8 @@ from collections.abc import Callable
 import av
 import pytest
 
-from shards.decode.dali.remux import remux
 from shards.decode.decoder import Unsuitable
+from shards.decode.packing.remux import remux
 from shards.media.videos.video import demux, open_video
 from tests.shards.films import SEEKABLE, Film, shoot
 

@@ -12,7 +12,7 @@ from av import BitStreamFilterContext
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shards.decode.dali.coded_size import Window, shown_window
+from shards.decode.packing.coded_size import Window, shown_window
 
 CODECS = pytest.mark.parametrize("codec", ["h264", "hevc"])
 ENCODERS = {"h264": "libx264", "hevc": "libx265"}

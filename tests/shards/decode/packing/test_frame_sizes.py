@@ -7,8 +7,8 @@ from collections.abc import Callable
 
 import pytest
 
-from shards.decode.dali.remux import remux
 from shards.decode.decoder import Unsuitable
+from shards.decode.packing.remux import remux
 from shards.media.videos.video import demux, open_video
 
 

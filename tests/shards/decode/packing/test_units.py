@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shards.decode.dali.units import (
+from shards.decode.packing.units import (
     IDR,
     PARAMETERS,
     begun_anew,

@@ -1,4 +1,4 @@
-"""Pack the planned frames of an indexed MP4 for DALI: the groups of pictures that hold them, in a file of our own.
+"""Pack the planned frames of an indexed MP4 for GPU decoders: the groups that hold them, in a file of our own.
 
 The GOP table of the index says that somebody has opened the video, decoded its first frame and counted the others, so a
 clip needs no demuxer and no decoder here, but only its tables, its headers and the packets of a few groups (0.2 to 0.5
@@ -17,13 +17,13 @@ from itertools import pairwise
 import numpy as np
 
 from shards.base.errors import MediaError
-from shards.decode.dali.matroska import Packet, write
-from shards.decode.dali.mp4_samples import Samples, read_samples
-from shards.decode.dali.nvdec import Limits
-from shards.decode.dali.plain_header import PlainHeader, plain_header
-from shards.decode.dali.remux import COLOURS, CPU_CODECS, GPU_CODECS, Remuxed, remux
-from shards.decode.dali.units import IDR, PARAMETERS, begun_anew, is_turned, type_of, units
 from shards.decode.decoder import Unsuitable
+from shards.decode.packing.matroska import Packet, write
+from shards.decode.packing.mp4_samples import Samples, read_samples
+from shards.decode.packing.nvdec import Limits
+from shards.decode.packing.plain_header import PlainHeader, plain_header
+from shards.decode.packing.remux import COLOURS, CPU_CODECS, GPU_CODECS, Remuxed, remux
+from shards.decode.packing.units import IDR, PARAMETERS, begun_anew, is_turned, type_of, units
 from shards.media.medium import Media, whole
 from shards.media.partial import PartialMedium
 

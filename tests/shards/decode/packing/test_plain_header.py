@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shards.decode.dali.coded_size import Window
-from shards.decode.dali.plain_header import plain_header
-from tests.shards.decode.dali.test_coded_size import ENCODERS, FEW, extradata
+from shards.decode.packing.coded_size import Window
+from shards.decode.packing.plain_header import plain_header
+from tests.shards.decode.packing.test_coded_size import ENCODERS, FEW, extradata
 from tests.shards.films import Film, shoot
 
 CODECS = pytest.mark.parametrize("codec", sorted(ENCODERS))

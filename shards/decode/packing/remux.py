@@ -1,4 +1,4 @@
-"""Write a video anew for DALI: one stream in a container of ours, its frames numbered as ours are.
+"""Write a video anew for GPU decoders: one stream in a container of ours, its frames numbered as ours are.
 
 DALI trusts containers. It writes past its buffers where one says another size than its stream has (a crash), counts
 packets that never become a frame, knows no rotation and no second video stream, and its seeks lose count behind the key
@@ -21,13 +21,13 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
 from shards.base.errors import MediaError
-from shards.decode.dali.coded_size import Window, shown_window
-from shards.decode.dali.groups import begins_group, needed
-from shards.decode.dali.matroska import TICKS, with_size
-from shards.decode.dali.nvdec import Limits
-from shards.decode.dali.stream_headers import check_one_size
-from shards.decode.dali.units import begun_anew, length_bytes
 from shards.decode.decoder import Unsuitable
+from shards.decode.packing.coded_size import Window, shown_window
+from shards.decode.packing.groups import begins_group, needed
+from shards.decode.packing.matroska import TICKS, with_size
+from shards.decode.packing.nvdec import Limits
+from shards.decode.packing.stream_headers import check_one_size
+from shards.decode.packing.units import begun_anew, length_bytes
 from shards.media.limits import MAX_VIDEO_PIXELS, check_size
 from shards.media.pictures.transparency import has_alpha
 from shards.media.rotation import Orientation

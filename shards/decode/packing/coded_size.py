@@ -10,8 +10,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from shards.decode.dali.bits import Bits
-from shards.decode.dali.units import PARAMETERS, header_units, type_of
+from shards.decode.packing.bits import Bits
+from shards.decode.packing.units import PARAMETERS, header_units, type_of
 
 _HIGH_PROFILES = (44, 83, 86, 100, 110, 118, 122, 128, 134, 135, 138, 139, 244)
 """Profiles of H.264 whose headers say how colours are sampled (ITU-T H.264, 7.3.2.1.1)."""
