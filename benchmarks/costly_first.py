@@ -97,8 +97,8 @@ def _seconds(path: Path) -> float:
 
 def read(path: str, threads: str, ahead: str, load: str, batch: str, num_batches: str) -> dict[str, float]:
     """Steps of a consumer that sleeps instead of training; how long it waited for its batches."""
-    import shards.loader.loader
     from shards import EncodedClip, Loader, LoaderConfig
+    from shards.decode.backends import BACKENDS
     from shards.decode.decoder import Backend
     from shards.media.clip_plan import ClipPlan
 
@@ -112,7 +112,7 @@ def read(path: str, threads: str, ahead: str, load: str, batch: str, num_batches
     def encode(sample: Any, rng: Any) -> EncodedClip:
         return EncodedClip(sample.media, "video", plan, tokens, {})
 
-    shards.loader.loader.open_backend = lambda name, count: Backend("asleep", sleep)  # type: ignore[assignment]
+    BACKENDS["auto"] = lambda count, settings: Backend("asleep", sleep)
     costs = json.loads((Path(path).parent / "costs.json").read_text())
     step = SCALE * float(np.mean(list(costs.values()))) * int(batch) / int(threads) / float(load)
     blend = [{"name": "mixed", "path": path}]

@@ -6,7 +6,7 @@ from functools import cache
 
 import numpy as np
 
-import shards.loader.loader
+from shards.decode.backends import BACKENDS
 from shards.decode.decoder import Backend
 from shards.media.clip_plan import ClipPlan
 
@@ -18,4 +18,4 @@ def undecoded() -> None:
     """Let loaders of this process decode nothing; media reach the task's `encode` as always."""
     black = cache(lambda shape: np.zeros(shape, np.uint8))
     free = Backend("free", lambda media, kind, plan: black(plan.shape))
-    shards.loader.loader.open_backend = lambda name, count: free  # type: ignore[assignment]
+    BACKENDS.update(dict.fromkeys(BACKENDS, lambda count, settings: free))
