@@ -72,12 +72,13 @@ def _dali(count: Count, settings: DecodeSettings) -> Backend:
 
     no_gpu = _why_no_gpu()
     if no_gpu is not None:
-        return Backend("dali-cpu", Dali(None, count, settings), f"the configuration says dali, and {no_gpu}")
+        dali = Dali(None, count, settings)
+        return Backend("dali-cpu", dali, f"the configuration says dali, and {no_gpu}", cpu=dali.cpu)
     import torch
 
     dali = Dali(torch.cuda.current_device(), count, settings)
     # One batch is prepared by its threads while another one runs.
-    return Backend("dali-cuda", dali, waiting=2 * settings.gpu_clips)
+    return Backend("dali-cuda", dali, waiting=2 * settings.gpu_clips, cpu=dali.cpu)
 
 
 def _torchcodec(count: Count, settings: DecodeSettings) -> Backend:
@@ -102,15 +103,16 @@ def _torchcodec(count: Count, settings: DecodeSettings) -> Backend:
 
     no_gpu = _why_no_gpu() or _why_no_nvdec()
     if no_gpu is not None:
-        reason = f"the configuration says torchcodec, and {no_gpu}"
-        return Backend("torchcodec-cpu", TorchCodec(None, count, settings), reason)
+        decoder = TorchCodec(None, count, settings)
+        return Backend("torchcodec-cpu", decoder, f"the configuration says torchcodec, and {no_gpu}", cpu=decoder.cpu)
     import torch
 
     from shards.decode.packing.nvdec import num_engines
 
     device = torch.cuda.current_device()
+    decoder = TorchCodec(device, count, settings)
     waiting = settings.gpu_threads or 2 * num_engines(device)
-    return Backend("torchcodec-cuda", TorchCodec(device, count, settings), waiting=waiting)
+    return Backend("torchcodec-cuda", decoder, waiting=waiting, cpu=decoder.cpu)
 
 
 def _auto(count: Count, settings: DecodeSettings) -> Backend:

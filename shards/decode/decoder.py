@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shards.base.errors import PrintableError
+from shards.decode.cpu_slots import CpuSlots
 from shards.media.clip_plan import ClipPlan
 from shards.media.medium import Media
 
@@ -46,6 +47,8 @@ class Backend(NamedTuple):
     """The reason for this choice, for the log."""
     waiting: int = 0
     """Threads that may wait for it at the same time without using the CPU: as many clips are decoded together."""
+    cpu: CpuSlots | None = None
+    """What its threads wait for to use the CPU; None: they need not wait."""
 
 
 class Unsuitable(PrintableError):

@@ -1,16 +1,15 @@
-"""The CPU decoder in the place of another one, for the clips that this one is not given or refuses."""
+"""The CPU decoder beside another one, for the clips that this one is not given or refuses."""
 
 from __future__ import annotations
 
 import logging
 from collections import Counter
 
-import numpy as np
-from numpy.typing import NDArray
-
 from shards.base.printing import logger
 from shards.decode.cpu import decode
-from shards.decode.decoder import Count, Unsuitable
+from shards.decode.cpu_slots import CpuSlots
+from shards.decode.decoder import Count, Decoder, Frames, Unsuitable
+from shards.decode.device import Device
 from shards.media.clip_plan import ClipPlan
 from shards.media.medium import Media
 
@@ -22,16 +21,29 @@ _WARNED = frozenset(10**power for power in range(10))
 
 
 class StandIn:
-    """Decodes clips on the CPU, counts them by the reason why, and tells the log; in any number of threads."""
+    """Has a library decode what it can and the CPU the rest, counts the clips by the way each took, and tells the log
+    why; in any number of threads."""
 
-    def __init__(self, library: str, count: Count) -> None:
-        """library: the name of what decodes the other clips, for the log."""
-        self._library, self._count = library, count
+    def __init__(self, library: str, device: Device, cpu: CpuSlots, count: Count) -> None:
+        """library: its name for the log, in small letters also its way. device: where all frames are to be."""
+        self._library, self._device, self._cpu, self._count = library, device, cpu, count
         self._told: Counter[str] = Counter()
 
-    def __call__(self, media: Media, kind: str, plan: ClipPlan, unsuitable: Unsuitable) -> NDArray[np.uint8]:
-        """Decode a clip, which is `unsuitable` for the library, as shards/decode/cpu.py does, and count it as
-        "cpu: REASON". Raises MediaError, SourceError."""
+    def __call__(self, decode_there: Decoder, media: Media, kind: str, plan: ClipPlan) -> Frames:
+        """Decode a clip with the library; one that is Unsuitable as shards/decode/cpu.py does, counted as
+        "cpu: REASON". Raises MediaError, SourceError, DeviceFailed."""
+        with self._device.work():
+            try:
+                frames = decode_there(media, kind, plan)
+            except Unsuitable as unsuitable:
+                self._tell(unsuitable)
+                with self._cpu.use():
+                    on_cpu = decode(media, kind, plan)
+                return self._device.bring(on_cpu)
+        self._count(self._library.lower())
+        return frames
+
+    def _tell(self, unsuitable: Unsuitable) -> None:
         self._count(f"cpu: {unsuitable.reason}")
         self._told[unsuitable.reason] += 1
         count = self._told[unsuitable.reason]
@@ -48,4 +60,3 @@ class StandIn:
                 self._library,
                 unsuitable,
             )
-        return decode(media, kind, plan)

@@ -77,7 +77,7 @@ class Loader:
         self._ledger = Ledger(ledger_path, {feed.name: feed.fingerprint for feed in self._opened})
         self._budget = FailureBudget(config.max_failures, config.max_failure_rate, config.probation)
         blend = Blend([dataset.weight for dataset in config.blend], config.unit)
-        self._watch = Watch(self.stats, config.decode_seconds, f"shards-watch-rank{rank}")
+        self._watch = Watch(self.stats, config.decode_seconds, f"shards-watch-rank{rank}", backend.cpu)
         setup = Setup(
             config, rank, world_size, self._opened, blend, encode, backend, self._ledger, self.stats, self._watch
         )

@@ -22,13 +22,18 @@ import psutil
 import pytest
 
 from shards.base.errors import TooManyStuck
+from shards.decode.backends import BACKENDS
 from shards.decode.cpu import decode
+from shards.decode.cpu_slots import CpuSlots
+from shards.decode.decoder import Backend, Decoder, Frames
 from shards.loader.config import DatasetConfig
 from shards.loader.loader import Loader
 from shards.loader.setup import RngFactory
 from shards.loader.stages.batch import Batch
 from shards.media.clip import EncodedClip
+from shards.media.clip_plan import ClipPlan
 from shards.media.facts import KeyFrames
+from shards.media.medium import Media
 from shards.media.partial import PartialMedium
 from shards.media.spans import Span
 from shards.read.sample import Sample
@@ -114,6 +119,41 @@ def test_what_hangs_is_replaced_as_if_it_were_bad(
     assert len(read_exclusions([str(ledger)], {"web"})) == 0
     warnings = [message for message in caplog.messages if "its thread, which cannot be stopped" in message]
     assert len(warnings) == 2 and all("web/00000" in message and REASON in message for message in warnings)
+
+
+def use_one_slot(patch: pytest.MonkeyPatch, decoder: Decoder, waiting: int) -> None:
+    """Have loaders decode in so many threads, of which one may use the CPU at a time."""
+    slots = CpuSlots(1)
+
+    def decode_in_slot(media: Media, kind: str, plan: ClipPlan) -> Frames:
+        with slots.use():
+            return decoder(media, kind, plan)
+
+    patch.setitem(BACKENDS, "cpu", lambda *_: Backend("cpu", decode_in_slot, waiting=waiting, cpu=slots))
+
+
+def test_clips_that_wait_for_the_cpu_are_not_given_up(web: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each waits for longer than a clip may take."""
+
+    def slow(media: Media, kind: str, plan: ClipPlan) -> Frames:
+        time.sleep(LIMIT / 2)
+        return decode(media, kind, plan)
+
+    use_one_slot(monkeypatch, slow, 8)
+    with open_loader(web, threads=1, batch_size=8, prefetch_batches=1) as loader:
+        take(loader, 2)
+        assert loader.stats.snapshot().given_up == 0
+
+
+def test_what_hangs_with_the_slot_of_the_cpu_has_it_no_more(
+    web: Path, hanging: Callable[..., Hanging], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    use(monkeypatch, refusing({5, 17}))
+    with open_loader(web) as loader:
+        expected = take(loader, 6)
+    use_one_slot(monkeypatch, hanging(5, 17), 3)
+    with open_loader(web, threads=1, prefetch_batches=2) as loader:
+        assert take(loader, 6) == expected and loader.stats.snapshot().given_up == 2
 
 
 @pytest.mark.parametrize("mode", ["train", "eval"])

@@ -3,12 +3,12 @@
 Promises: the frames of the plan and no others, scaled, cropped and mirrored inside the pipeline, uint8; values as the
 CPU decoder's up to colour conversion and interpolation (tests/shards/decode/dali/test_dali.py states how near). Clips
 DALI would decode wrongly, or refuses, go to the CPU decoder one by one, are counted by reason and moved to the same
-device.
+device (shards/decode/stand_in.py).
 One pipeline for each kind of medium (pipeline.py), made at its first clip, decodes what several threads bring at the
 same time (batches.py); a bad clip costs no other one. Two threads of DALI for each engine of NVDEC: one waits for the
 engine while the other takes a frame out of it.
 DALI keeps at most 100 decoders for a device (NVDECCache of its frames_decoder_gpu.cc), by codec, size and number of
-surfaces, each with up to 20 pictures of its size in GPU memory: 3 MB at 455x256, 60 MB at 1920x1080.
+surfaces, each with up to 20 pictures of its size in GPU memory: 3 MB at 448x256, 60 MB at 1920x1080.
 Frames are handed to torch or numpy without a copy: with DALI's dynamic executor an output is valid as long as somebody
 holds it (docstring of TensorGPU.__dlpack__; the other executors overwrite it).
 Of a video with a GOP table only what the plan needs is fetched and packed (pack.py); others are fetched whole.
@@ -17,7 +17,6 @@ Not supported: repairs; the CPU decodes streams that end early.
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Sequence
 from functools import partial
 from typing import Any
@@ -27,6 +26,7 @@ import numpy as np
 from shards.base.errors import MediaError
 from shards.base.printing import logger
 from shards.decode.augment import apply_ops
+from shards.decode.cpu_slots import CpuSlots
 from shards.decode.dali.batches import Batches
 from shards.decode.dali.pictures import check_picture
 from shards.decode.dali.pipeline import picture_inputs, video_inputs
@@ -50,10 +50,10 @@ class Dali:
 
     def __init__(self, device: int | None, count: Count, settings: DecodeSettings = _DEFAULT_SETTINGS) -> None:
         """device: number of a CUDA device, None for the CPU operators."""
-        self._device, self._count = Device(device), count
-        self._stand_in = StandIn("DALI", count)
+        self.cpu = CpuSlots(settings.threads)
+        self._device = Device(device)
+        self._stand_in = StandIn("DALI", self._device, self.cpu, count)
         self._limits = None if device is None else partial(limits_of, device)
-        self._using_cpu = threading.BoundedSemaphore(settings.threads)
         num_threads = settings.threads if device is None else settings.gpu_threads or 2 * num_engines(device)
         self._batches = {kind: Batches(kind, device, settings.gpu_clips, num_threads) for kind in ("video", "image")}
         if device is not None:
@@ -65,15 +65,7 @@ class Dali:
 
     def __call__(self, media: Media, kind: str, plan: ClipPlan) -> Frames:
         """Decode a clip. Raises MediaError, SourceError, DeviceFailed."""
-        with self._device.work():
-            try:
-                frames = self._decode(media, kind, plan)
-            except Unsuitable as unsuitable:
-                with self._using_cpu:
-                    frames = self._stand_in(media, kind, plan, unsuitable)
-                return self._device.bring(frames)
-        self._count("dali")
-        return frames
+        return self._stand_in(self._decode, media, kind, plan)
 
     def _decode(self, media: Media, kind: str, plan: ClipPlan) -> Frames:
         if kind not in ("video", "image", "frames"):
@@ -81,19 +73,20 @@ class Dali:
         if not plan.frames or min(plan.frames) < 0:
             raise Unsuitable("plan")
         if kind == "video":
-            with self._using_cpu:
-                video = packed(media, plan.frames, self._device.number is not None, self._limits)
+            video = packed(media, plan.frames, self._device.number is not None, self._limits, using_cpu=self.cpu.use)
             (output,) = self._batches["video"].run(
                 [video_inputs(video.data, video.frames, video.colour, video.window, plan)]
             )
             return _apply(self._taken(output, plan.shape), plan)
-        with self._using_cpu:
-            pictures = _pictures(whole(media), kind, plan)
+        data = whole(media)
+        with self.cpu.use():
+            pictures = _pictures(data, kind, plan)
         outputs = self._batches["image"].run([picture_inputs(picture, plan) for picture in pictures.values()])
         taken = (self._taken(output, plan.shape[1:]) for output in outputs)
         shown = dict(zip(pictures, taken, strict=True))
         if kind == "image":
-            return _repeat(_apply(shown[0][None], plan), len(plan.frames))
+            frames = _apply(shown[0][None], plan)
+            return frames if len(plan.frames) == 1 else _repeat(frames, len(plan.frames))
         return _apply(_stack([shown[number] for number in plan.frames]), plan)
 
     def _taken(self, output: Any, expected: tuple[int, ...]) -> Frames:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import struct
 from bisect import bisect_right
 from collections.abc import Callable, Collection, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from itertools import pairwise
 
 import numpy as np
@@ -28,17 +29,24 @@ from shards.media.medium import Media, whole
 from shards.media.partial import PartialMedium
 
 PACKED_CODECS = {"h264", "hevc"}
+Slot = Callable[[], AbstractContextManager[None]]
+"""Gives a context in which a thread may use the CPU; bytes are fetched outside of it."""
 
 
 def pack(
-    media: PartialMedium, planned: Sequence[int], limits: Callable[[str], Limits | None] | None = None
+    media: PartialMedium,
+    planned: Sequence[int],
+    limits: Callable[[str], Limits | None] | None = None,
+    using_cpu: Slot = nullcontext,
 ) -> Remuxed | None:
     """Pack the frames of a plan; None: not of a kind that can be packed. Raises Unsuitable, MediaError, SourceError.
 
     limits: gives what the GPU takes of a codec, None where it has no decoder for it.
     """
+    media.bring(planned)
     try:
-        return _pack(media, planned, limits)
+        with using_cpu():
+            return _pack(media, planned, limits)
     except (ValueError, KeyError, struct.error):  # tables of another kind, or damaged: FFmpeg says which
         return None
 
@@ -49,6 +57,7 @@ def packed(
     gpu: bool,
     limits: Callable[[str], Limits | None] | None = None,
     codecs: Collection[str] | None = None,
+    using_cpu: Slot = nullcontext,
 ) -> Remuxed:
     """Pack the frames of a plan where that can be done, else write the whole video anew, see `remux`.
 
@@ -56,16 +65,17 @@ def packed(
     """
     taken = codecs or (GPU_CODECS if gpu else CPU_CODECS)
     if isinstance(media, PartialMedium) and set(taken) >= PACKED_CODECS:
-        found = pack(media, planned, limits)
+        found = pack(media, planned, limits, using_cpu)
         if found is not None:
             return found
-    return remux(whole(media), planned, gpu, limits, codecs)
+    data = whole(media)
+    with using_cpu():
+        return remux(data, planned, gpu, limits, codecs)
 
 
 def _pack(
     media: PartialMedium, planned: Sequence[int], limits: Callable[[str], Limits | None] | None
 ) -> Remuxed | None:
-    media.bring(planned)
     samples = read_samples(lambda start, length: _read(media, start, length), media.size)
     header = plain_header(samples.codec, samples.extradata)
     if header is None or samples.size != header.window[3:]:

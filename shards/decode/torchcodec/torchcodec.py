@@ -3,7 +3,7 @@
 Promises: the frames of the plan and no others, scaled, cropped and mirrored, uint8; values as the CPU decoder's up to
 colour conversion and interpolation (tests/shards/decode/torchcodec/test_torchcodec.py states how near). Pictures and
 frame samples, and clips that torchcodec would decode wrongly or refuses, go to the CPU decoder one by one, are counted
-by reason and moved to the same device.
+by reason and moved to the same device (shards/decode/stand_in.py).
 torchcodec numbers frames as containers tell, so it gets the videos that are written anew for DALI
 (shards/decode/packing/pack.py and remux.py), whose time stamps are frame numbers. It is told from which frames it may
 begin to decode, and the time of each frame that it gives is compared with the number that was asked for.
@@ -14,11 +14,11 @@ Not supported: torchcodec's own fallback, which decodes on the CPU what NVDEC do
 from __future__ import annotations
 
 import json
-import threading
 from functools import partial
 from typing import TYPE_CHECKING
 
 from shards.decode.augment import apply_ops
+from shards.decode.cpu_slots import CpuSlots
 from shards.decode.decoder import Count, DecodeSettings, Frames, Unsuitable
 from shards.decode.device import Device
 from shards.decode.packing.matroska import TICKS
@@ -45,22 +45,14 @@ class TorchCodec:
 
     def __init__(self, device: int | None, count: Count, settings: DecodeSettings = _DEFAULT_SETTINGS) -> None:
         """device: number of a CUDA device, None for the CPU."""
-        self._device, self._count = Device(device), count
-        self._stand_in = StandIn("torchcodec", count)
+        self.cpu = CpuSlots(settings.threads)
+        self._device = Device(device)
+        self._stand_in = StandIn("torchcodec", self._device, self.cpu, count)
         self._limits = None if device is None else partial(limits_of, device)
-        self._using_cpu = threading.BoundedSemaphore(settings.threads)
 
     def __call__(self, media: Media, kind: str, plan: ClipPlan) -> Frames:
         """Decode a clip. Raises MediaError, SourceError, DeviceFailed."""
-        with self._device.work():
-            try:
-                frames = self._video(media, kind, plan)
-            except Unsuitable as unsuitable:
-                with self._using_cpu:
-                    frames = self._stand_in(media, kind, plan, unsuitable)
-                return self._device.bring(frames)
-        self._count("torchcodec")
-        return frames
+        return self._stand_in(self._video, media, kind, plan)
 
     def _video(self, media: Media, kind: str, plan: ClipPlan) -> Frames:
         if kind != "video":
@@ -68,8 +60,8 @@ class TorchCodec:
         if not plan.frames or min(plan.frames) < 0:
             raise Unsuitable("plan")
         gpu = self._device.number is not None
-        with self._using_cpu:
-            video = packed(media, plan.frames, gpu, self._limits, _CUDA_CODECS if gpu else GPU_CODECS)
+        codecs = _CUDA_CODECS if gpu else GPU_CODECS
+        video = packed(media, plan.frames, gpu, self._limits, codecs, self.cpu.use)
         frames = _decode(video, f"cuda:{self._device.number}" if gpu else "cpu")
         if gpu:
             return apply_ops(scaled_tensor(frames, plan), plan.ops)

@@ -1,10 +1,10 @@
 """The watch over decoding: a clip that takes longer than its limit is given up, and its thread is replaced.
 
-Promises: only time inside the decoder counts, neither the fetching of bytes nor time in which the whole process is
-stopped: a tick of the watch adds at most its own length to a clip, however late it comes. Whether a clip came in time
-is decided once: a thread that comes back later finds its clip given up, and what it made goes nowhere (`end` raises
-`Replaced`). At most MOST_STUCK threads hang at a time; one more stops the run, by the names of the clips. A thread
-that comes back does not hang any more. A clip costs the making of a small list.
+Promises: only time inside the decoder counts, neither the fetching of bytes, nor the wait for others that use the CPU,
+nor time in which the whole process is stopped: a tick of the watch adds at most its own length to a clip, however late
+it comes. Whether a clip came in time is decided once: a thread that comes back later finds its clip given up, and what
+it made goes nowhere (`end` raises `Replaced`). At most MOST_STUCK threads hang at a time; one more stops the run, by
+the names of the clips. A thread that comes back does not hang any more. A clip costs the making of a small list.
 Gives up: stopping a thread, which nothing in a process can do; a decoder that hangs with the interpreter lock, which
 stops the watch as well; and exactness: a clip may take a tick more, an eighth of the limit or half a second.
 """
@@ -21,6 +21,7 @@ from typing import Protocol, TypeVar
 from shards.base.errors import TooManyStuck
 from shards.base.printing import logger
 from shards.base.thread_time import name_thread
+from shards.decode.cpu_slots import CpuSlots
 from shards.loader.stages.pool import Replaced
 from shards.loader.stats import Stats
 from shards.media.mapped import MappedFrames
@@ -76,9 +77,12 @@ def end(running: list[bool]) -> None:
 class Watch:
     """Watches the clips that the threads of one loader decode. Its own thread starts with their first turn."""
 
-    def __init__(self, stats: Stats, seconds: float | None, name: str = "shards-watch") -> None:
-        """seconds: limit for the decoding of a clip; None: there is none, and nothing is watched."""
-        self._stats, self._name = stats, name
+    def __init__(
+        self, stats: Stats, seconds: float | None, name: str = "shards-watch", cpu: CpuSlots | None = None
+    ) -> None:
+        """seconds: limit for the decoding of a clip; None: there is none, and nothing is watched. cpu: what decoding
+        threads wait for to use the CPU."""
+        self._stats, self._name, self._cpu = stats, name, cpu
         self._seconds = None if seconds is None else round(seconds, 3)
         self._tick = min(_LONGEST_TICK_S, (seconds or 1.0) / _TICKS)
         self._turns: dict[int, Watched] = {}
@@ -151,7 +155,7 @@ class Watch:
             if not running or number in self._stuck:
                 continue
             before, ticks = self._counts.get(number, (running, 0))
-            ticks = (ticks if before is running else 0) + (not _is_fetching(turn.media))
+            ticks = (ticks if before is running else 0) + (not self._is_idle(turn))
             if (ticks - 1) * self._tick < limit:  # the first tick may have found it at its beginning
                 counts[number] = running, ticks
             elif self._is_ours(number, turn, running):
@@ -165,6 +169,10 @@ class Watch:
             late[0].stop(self._error)
         for turn in late:
             self._hand_over(turn, self._seconds, len(stuck))
+
+    def _is_idle(self, turn: Watched) -> bool:
+        """Whether a decoder waits for bytes, or for others that use the CPU."""
+        return _is_fetching(turn.media) or (self._cpu is not None and self._cpu.is_waiting(turn.thread))
 
     def _is_ours(self, number: int, turn: Watched, running: list[bool]) -> bool:
         """Take a clip from its thread; False if it came in time after all."""
@@ -186,6 +194,8 @@ class Watch:
             MOST_STUCK,
         )
         self._stats.count_given_up(threads=1)
+        if self._cpu is not None:
+            self._cpu.free(turn.thread)
         try:
             turn.hand_over(seconds)
         except RuntimeError as error:  # the system gives no thread

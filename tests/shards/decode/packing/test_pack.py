@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 
@@ -15,11 +16,12 @@ from hypothesis import strategies as st
 from shards.base.errors import MediaError
 from shards.decode.decoder import Unsuitable
 from shards.decode.packing.nvdec import Limits
-from shards.decode.packing.pack import pack
+from shards.decode.packing.pack import pack, packed
 from shards.decode.packing.remux import remux
 from shards.media.facts import KeyFrames
 from shards.media.partial import PartialMedium
 from shards.media.probe import probe, probe_table
+from shards.media.spans import Span
 from shards.media.videos.seekable import SEEKABLE_EXTENSIONS, usable
 from tests.shards.decode.packing.shown import check, show
 from tests.shards.decode.twins import MEDIA, is_video
@@ -50,36 +52,58 @@ def all_frames(film: Film, num_frames: int) -> np.ndarray:
 @given(name=st.sampled_from(PACKED), wanted=PLANS)
 def test_any_plan_finds_its_frames(name: str, wanted: list[int]) -> None:
     film = FILMS[name]
-    packed = pack(medium(shoot(film), film.ext), wanted)
-    assert packed is not None
-    assert np.array_equal(show(packed.data, *packed.frames), all_frames(film, NUM_FRAMES)[wanted])
+    found = pack(medium(shoot(film), film.ext), wanted)
+    assert found is not None
+    assert np.array_equal(show(found.data, *found.frames), all_frames(film, NUM_FRAMES)[wanted])
 
 
 @settings(max_examples=40)
 @given(name=st.sampled_from(sorted(LONG)), wanted=st.lists(st.integers(0, 1499), min_size=1, max_size=5))
 def test_frames_stay_in_order_whatever_is_left_out(name: str, wanted: list[int]) -> None:
     data = shoot(LONG[name], 1500)
-    packed = pack(medium(data), wanted)
-    if packed is None:  # shown before the key frame that it follows
+    found = pack(medium(data), wanted)
+    if found is None:  # shown before the key frame that it follows
         with pytest.raises(Unsuitable, match="open GOP"):
             remux(data, wanted, True)
         return
-    assert np.array_equal(show(packed.data, *packed.frames), all_frames(LONG[name], 1500)[wanted])
+    assert np.array_equal(show(found.data, *found.frames), all_frames(LONG[name], 1500)[wanted])
 
 
 @pytest.mark.parametrize("name", sorted(LONG))
 def test_of_a_minute_only_the_needed_packets_are_packed(name: str) -> None:
     data = shoot(LONG[name], 1500)
-    packed = pack(medium(data), (100, 500, 1000, 1400))
-    assert packed is not None and len(packed.data) <= 0.25 * len(data)
+    found = pack(medium(data), (100, 500, 1000, 1400))
+    assert found is not None and len(found.data) <= 0.25 * len(data)
 
 
 def test_of_a_remote_video_only_what_is_needed_is_fetched() -> None:
     data = shoot(LONG["h264"], 1500, (144, 176))
     store = Store(data)
-    packed = pack(store.medium(gop_table(data, "mp4")), (100, 101, 1000))
-    assert packed is not None and sum(store.given) < 0.25 * len(data) and len(store.requests) == 1
-    assert np.array_equal(show(packed.data, *packed.frames), show(data, 100, 101, 1000))
+    found = pack(store.medium(gop_table(data, "mp4")), (100, 101, 1000))
+    assert found is not None and sum(store.given) < 0.25 * len(data) and len(store.requests) == 1
+    assert np.array_equal(show(found.data, *found.frames), show(data, 100, 101, 1000))
+
+
+@pytest.mark.parametrize("name", ["h264", "vp9 in mp4"])
+def test_bytes_are_fetched_while_no_slot_of_the_cpu_is_held(name: str) -> None:
+    film, is_held, held = FILMS[name], False, []
+    data = shoot(film)
+    store = Store(data)
+
+    def fetch(spans: list[Span]) -> list[bytes]:
+        held.append(is_held)
+        return store.fetch(spans)
+
+    @contextmanager
+    def slot() -> Iterator[None]:
+        nonlocal is_held
+        is_held = True
+        yield
+        is_held = False
+
+    video = packed(PartialMedium(len(data), gop_table(data, film.ext), fetch), (0, 5), True, using_cpu=slot)
+    assert np.array_equal(show(video.data, *video.frames), show(data, 0, 5))
+    assert held and not any(held)
 
 
 @pytest.mark.parametrize("name", sorted(set(FILMS) - set(PACKED) - {"hevc, open GOPs"}))
@@ -92,9 +116,9 @@ def test_what_is_of_another_kind_is_not_packed(name: str) -> None:
 @pytest.mark.parametrize("size", [(360, 250), (250, 484), (64, 96), (270, 480), (66, 50)])
 def test_every_size_is_given_as_it_is_coded(size: tuple[int, int], name: str) -> None:
     data = shoot(FILMS[name], 24, size)
-    packed = pack(medium(data), (0, 5, 13, 13))
-    assert packed is not None
-    check(data, probe(data, "clip.mp4"), (0, 5, 13, 13), packed)
+    found = pack(medium(data), (0, 5, 13, 13))
+    assert found is not None
+    check(data, probe(data, "clip.mp4"), (0, 5, 13, 13), found)
 
 
 def test_a_turned_video_is_not_packed(make_clip: Callable[..., bytes]) -> None:
@@ -169,16 +193,16 @@ def _compare(path: Path) -> str:
     drawn = np.random.default_rng(facts.num_frames).integers(0, facts.num_frames, 4).tolist()
     for wanted in ((0, facts.num_frames // 3, facts.num_frames - 1), tuple(drawn), (facts.num_frames // 2,)):
         try:
-            packed = pack(PartialMedium.of_bytes(data, frames), wanted)
+            found = pack(PartialMedium.of_bytes(data, frames), wanted)
         except Unsuitable:
             return "unsuitable"
-        if packed is None:
+        if found is None:
             return "not packed"
-        check(data, facts, wanted, packed)
+        check(data, facts, wanted, found)
         try:
             remuxed = remux(data, wanted, True)
         except Unsuitable as unsuitable:
             assert unsuitable.reason in ("hidden frames", "open GOP")  # these are not among what is packed
         else:
-            assert (packed.window, packed.colour) == (remuxed.window, remuxed.colour)
+            assert (found.window, found.colour) == (remuxed.window, remuxed.colour)
     return "packed"
