@@ -13,6 +13,7 @@ import struct
 from bisect import bisect_right
 from collections.abc import Callable, Collection, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from functools import cache
 from itertools import pairwise
 
 import numpy as np
@@ -122,12 +123,13 @@ def _packets(
     if max(planned) >= len(samples.ranks):
         raise Unsuitable("short", f"frame {max(planned)} of {len(samples.ranks)}")
     place_of = np.argsort(samples.ranks)
+    begins = cache(lambda place: _begins_group(media, samples, header, place))
     last_of: dict[int, int] = {}  # where a group begins -> the last place in it that is needed
     keys = samples.keys.tolist()
     for number in set(planned):
         place = int(place_of[number])
         at = bisect_right(keys, place) - 1
-        while at >= 0 and (samples.ranks[keys[at]] > number or not _begins_group(media, samples, header, keys[at])):
+        while at >= 0 and (samples.ranks[keys[at]] > number or not begins(keys[at])):
             if samples.codec == "hevc":
                 return None  # shown before the key frame that it follows
             at -= 1

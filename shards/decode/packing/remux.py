@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from shards.base.errors import MediaError
 from shards.decode.decoder import Unsuitable
 from shards.decode.packing.coded_size import Window, shown_window
-from shards.decode.packing.groups import begins_group, needed
+from shards.decode.packing.groups import needed
 from shards.decode.packing.matroska import TICKS, with_size
 from shards.decode.packing.nvdec import Limits
 from shards.decode.packing.stream_headers import check_one_size
@@ -185,12 +185,13 @@ def _number(
     if any(whole[place] in wanted for place in leading):
         raise Unsuitable("open GOP", "a planned frame is shown before the key frame that it follows")
     kept = [place for place in range(len(packets)) if place not in leading]
-    kept = needed(packets, kept, whole, wanted, avcc_bytes)
+    groups = needed(packets, kept, whole, wanted, avcc_bytes)
+    kept = [place for group in groups for place in group]
     if codec == "hevc":
         _begin_anew(packets, kept, length_bytes(codec, stream.codec_context.extradata or b""))
     ranks = _ranks([whole[place] for place in kept])
     at = {whole[place]: rank for place, rank in zip(kept, ranks, strict=True)}
-    starts = sorted(at[whole[place]] for place in kept if begins_group(packets[place], avcc_bytes))
+    starts = sorted(at[whole[group[0]]] for group in groups)
     return [packets[place] for place in kept], ranks, tuple(at[number] for number in planned), tuple(starts)
 
 

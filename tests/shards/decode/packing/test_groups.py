@@ -24,7 +24,8 @@ def packet(kind: int, avcc_bytes: int | None) -> Packet:
 
 def kept(kinds: str, shown: list[int], wanted: set[int], avcc_bytes: int | None) -> list[int]:
     packets = [packet({"I": IDR, "K": OTHER_KEY, ".": FRAME}[kind], avcc_bytes) for kind in kinds]
-    return needed(packets, range(len(packets)), shown, wanted, avcc_bytes)
+    groups = needed(packets, range(len(packets)), shown, wanted, avcc_bytes)
+    return [place for group in groups for place in group]
 
 
 @FORMS
@@ -50,4 +51,4 @@ def test_a_group_whose_frames_are_shown_before_its_key_frame_needs_the_one_befor
 def test_a_packet_that_is_cut_off_is_no_idr_picture() -> None:
     torn = Packet(b"\0\0\0\xff\x06")
     torn.is_keyframe = True
-    assert needed([packet(IDR, 4), torn], [0, 1], [0, 1], {1}, 4) == [0, 1]
+    assert needed([packet(IDR, 4), torn], [0, 1], [0, 1], {1}, 4) == [[0, 1]]
