@@ -20,7 +20,7 @@ from shards.base import PrintableError, load_json
 
 FORMAT = 2
 _WITHOUT_CHECKSUMS = 1
-_NUMBERED = re.compile(r"(?:step|best)-(\d{6,})(?:\.\d+)?")
+_NAME = re.compile(r"(step|best)-(\d{6,})(?:\.\d+)?")
 
 
 class CheckpointError(PrintableError, ValueError):
@@ -84,8 +84,7 @@ def find_checkpoint(path: str | Path, select: Literal["latest", "best"] = "lates
     except (OSError, LookupError, AttributeError, TypeError, ValueError, RecursionError) as error:
         file = folder / "checkpoint.json"
         raise CheckpointError(f"{file}: not readable: {what_is_wrong(file, error, is_json=True)}") from error
-    told = _NUMBERED.fullmatch(folder.name)
-    if told and int(told[1]) != found.step:
+    if step_of(folder.name) not in (None, found.step):
         raise CheckpointError(
             f"{folder}: its checkpoint.json is of step {found.step}; give the folder the name that it was saved with"
         )
@@ -108,7 +107,19 @@ def read_pointer(pointer: Path) -> str | None:
         name = read_line(pointer.read_bytes()[:1024])
     except OSError:
         return None
-    return name if name is not None and _NUMBERED.fullmatch(name) else None
+    return name if name is not None and step_of(name) is not None else None
+
+
+def step_of(name: str, kind: Literal["step", "best"] | None = None) -> int | None:
+    """The step in a name that a checkpoint's folder is saved under, of either or of one kind; None: another name."""
+    told = _NAME.fullmatch(name)
+    return int(told[2]) if told is not None and kind in (None, told[1]) else None
+
+
+def saved_steps(root: Path) -> list[tuple[int, str]]:
+    """Steps and names of the checkpoints in RUN/checkpoints that a run can go on from, oldest first."""
+    found = ((step_of(folder.name, "step"), folder.name) for folder in root.iterdir())
+    return sorted((step, name) for step, name in found if step is not None)
 
 
 def _pointed_at(run_dir: Path, pointer_name: str) -> Checkpoint | None:

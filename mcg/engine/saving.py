@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -20,7 +19,7 @@ import torch
 from torch import Tensor
 
 from mcg import distributed
-from mcg.engine.checkpoint import FORMAT, CheckpointError, read_pointer
+from mcg.engine.checkpoint import FORMAT, CheckpointError, read_pointer, saved_steps
 from mcg.engine.store.background import Background
 from mcg.engine.store.contents import Content, Contents, write_contents
 from mcg.engine.store.gathering import collect, report
@@ -264,9 +263,4 @@ def _free_name(root: Path, plain: str, pointer_name: str) -> str:
 def _older(root: Path, step: int) -> list[tuple[int, Path]]:
     """Steps and folders of checkpoints up to a step, oldest first. Later ones are left by a user who went back, and are
     kept."""
-    numbered = [
-        (int(told[1]), folder.name)
-        for folder in root.glob("step-*")
-        if (told := re.fullmatch(r"step-(\d+)(?:\.\d+)?", folder.name))
-    ]
-    return [(number, root / name) for number, name in sorted(numbered) if number <= step]
+    return [(number, root / name) for number, name in saved_steps(root) if number <= step]

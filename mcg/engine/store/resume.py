@@ -6,16 +6,20 @@ by another one: that is for a run that is started again by nobody, at night.
 
 from __future__ import annotations
 
-import re
 import sys
 from pathlib import Path
 
 from mcg import distributed
-from mcg.engine.checkpoint import Checkpoint, CheckpointError, find_checkpoint, read_pointer
+from mcg.engine.checkpoint import (
+    Checkpoint,
+    CheckpointError,
+    find_checkpoint,
+    read_pointer,
+    saved_steps,
+    step_of,
+)
 from mcg.engine.store.integrity import foreign_file, problem_with
 from shards.base import say
-
-_STEP = re.compile(r"step-(\d{6,})(?:\.\d+)?")
 
 
 def resume_point(run_dir: str | Path, continue_from: str | Path | None = None) -> Checkpoint | None:
@@ -56,22 +60,15 @@ def _candidates(root: Path) -> tuple[list[str] | None, str | None]:
     pointer = root / "latest"
     if not pointer.is_file():
         return None, None
-    numbered = [(int(told[1]), folder.name) for folder in root.iterdir() if (told := _STEP.fullmatch(folder.name))]
-    newest_first = [name for _, name in sorted(numbered, reverse=True)]
+    newest_first = saved_steps(root)[::-1]
     name = read_pointer(pointer)
-    named = _STEP.fullmatch(name) if name is not None else None
+    named = step_of(name, "step") if name is not None else None
     if name is None or named is None:
-        return newest_first, f"{pointer}: is not what was saved"
-    before = [other for other in newest_first if int(_number(other)) < int(named[1])]
+        return [other for _, other in newest_first], f"{pointer}: is not what was saved"
+    before = [other for step, other in newest_first if step < named]
     if not (root / name).is_dir():
         return before, f"{pointer}: names {name!r}, which is not there"
     return [name, *before], None
-
-
-def _number(name: str) -> str:
-    told = _STEP.fullmatch(name)
-    assert told is not None
-    return told[1]
 
 
 def _try(folder: Path) -> tuple[Checkpoint | None, str | None]:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from mcg.engine.checkpoint import CheckpointError, find_checkpoint, has_latest
+from mcg.engine.checkpoint import CheckpointError, find_checkpoint, has_latest, saved_steps
 from mcg.engine.deepspeed import Engine
 from tests.mcg.engine.small_engine import CURSOR, save
 
@@ -18,6 +18,12 @@ def test_a_checkpoint_is_found_by_its_folder_and_by_its_run(tmp_path: Path, engi
         found = find_checkpoint(path)
         assert (found.folder, found.step, found.cursor, found.config) == (folder, 5, CURSOR, {"run_dir": "r"})
     assert {"model.safetensors", "checkpoint.json", "state"} <= {path.name for path in folder.iterdir()}
+
+
+def test_the_steps_of_a_run_are_those_whose_folders_have_the_name_of_a_checkpoint_to_go_on_from(tmp_path: Path) -> None:
+    for name in ("step-000010", "step-000009.1", "step-1000000", "best-000010", "step-9", "step-000009.tmp", "other"):
+        (tmp_path / name).mkdir()
+    assert saved_steps(tmp_path) == [(9, "step-000009.1"), (10, "step-000010"), (1000000, "step-1000000")]
 
 
 def test_a_run_without_checkpoints_has_none(tmp_path: Path) -> None:
