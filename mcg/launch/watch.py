@@ -30,7 +30,7 @@ from typing import Any
 
 from mcg.launch.meeting import Met
 from mcg.launch.whereabouts import whereabouts
-from shards.base import complain, logger
+from shards.base import complain
 
 SIGTERM_SECONDS = 10.0
 """Patience once a rank has had SIGTERM: launchers kill after 30 s."""
@@ -42,7 +42,6 @@ _KNOWN_AFTER = 3
 _LEAVING_TICK = 0.1
 _VERDICT_TICKS = 12
 _LONGEST_TICK = 2.0
-_logger = logger(__name__)
 
 
 @dataclass
