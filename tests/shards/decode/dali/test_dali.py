@@ -32,23 +32,19 @@ from PIL import Image
 pytest.importorskip("nvidia.dali", reason="NVIDIA DALI is not installed (extra dali)")
 
 from shards.base.errors import DeviceFailed, MediaError
-from shards.dataset.writing.writer import DatasetWriter
 from shards.decode.backends import BACKENDS
 from shards.decode.cpu import decode
 from shards.decode.dali.dali import Dali
 from shards.decode.dali.pipeline import ClipPipeline
 from shards.decode.decoder import Backend
-from shards.loader.config import LoaderConfig
 from shards.loader.loader import Loader
 from shards.loader.metrics import to_json_line, to_prometheus
-from shards.loader.setup import RngFactory
-from shards.media.clip import EncodedClip
 from shards.media.clip_plan import ClipPlan
 from shards.media.frames import pack_frames
 from shards.media.probe import probe
 from shards.media.randaugment import Op
 from shards.media.videos.video import demux, open_video
-from shards.read.sample import Sample
+from tests.shards.decode.mixed_loader import encode, loader_settings, write_mixed
 from tests.shards.decode.twins import MEDIA, compare, difference, is_video, on_cpu, wrong_numbers
 from tests.shards.far_folder import WAIT
 from tests.shards.pictures import FFMPEG, encoded, saved, scene
@@ -332,29 +328,9 @@ def test_a_gpu_that_is_gone_is_named_with_the_remedy(make_clip: Callable[..., by
 @pytest.fixture(scope="module")
 def mixed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """VP9, H.264 and a picture by turns, twelve samples; one is no video at all."""
-    folder = tmp_path_factory.mktemp("mixed")
-    names = ("sintel_oldman.webm", "tree_window.mp4", "sl_flower.jpg", "bbb_grass.webm")
-    media = [(path.suffix[1:], path.read_bytes()) for name in names for path in MEDIA if path.name == name]
-    with DatasetWriter(folder, "mixed", samples_per_shard=4) as writer:
-        for number in range(12):
-            ext, data = media[number % 4]
-            facts = probe(data, f"x.{ext}")
-            if number == 8:
-                data = b"no video"
-            writer.write(f"{number:03d}", data, ext, [{"caption": str(number)}], {"number": number}, facts)
-    return folder
-
-
-def _encode(sample: Sample, rng: RngFactory) -> EncodedClip:
-    frames = (0, 5) if sample.facts.kind == "video" else (0, 0)
-    flip = bool(rng("flip").random() < 0.5)
-    plan = ClipPlan(frames, (40, 60), (4, 10, 32, 32), flip)
-    return EncodedClip(sample.media, sample.facts.kind, plan, {}, {"number": sample.meta["number"]})
-
-
-def _settings(folder: Path, decode: str, **more: object) -> LoaderConfig:
-    fields = {"blend": [{"name": "mixed", "path": str(folder)}], "batch_size": 4, "decode": decode, "streams": 1}
-    return LoaderConfig.model_validate(fields | {"max_failure_rate": None} | more)
+    return write_mixed(
+        tmp_path_factory.mktemp("mixed"), ("sintel_oldman.webm", "tree_window.mp4", "sl_flower.jpg", "bbb_grass.webm")
+    )
 
 
 def wait_until_made(loader: Loader, num_batches: int) -> None:
@@ -368,7 +344,7 @@ def wait_until_made(loader: Loader, num_batches: int) -> None:
 def test_a_loader_gives_the_same_batches_as_with_the_cpu_decoder(mixed: Path) -> None:
     batches = {}
     for name in ("cpu", "dali"):
-        with Loader(_settings(mixed, name), 0, 1, _encode) as loader:
+        with Loader(loader_settings(mixed, name), 0, 1, encode) as loader:
             batches[name] = [next(loader) for _ in range(5)]
             wait_until_made(loader, 7)  # so that the last one is found made, with its bytes
             batches[name].append(next(loader))
@@ -395,14 +371,14 @@ def test_a_loader_gives_the_same_batches_as_with_the_cpu_decoder(mixed: Path) ->
 def test_a_gpu_that_is_gone_stops_a_run_in_one_line(mixed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(BACKENDS, "dali", lambda count, _: Backend("dali-cuda", Dali(0, count), waiting=32))
     with (
-        Loader(_settings(mixed, "dali"), 0, 1, _encode) as loader,
+        Loader(loader_settings(mixed, "dali"), 0, 1, encode) as loader,
         pytest.raises(DeviceFailed, match=r"^mixed/00000\d\.tar:0\d\d: GPU 0 fails while decoding: [^\n]+$"),
     ):
         next(loader)
 
 
 def test_evaluation_masks_what_failed(mixed: Path) -> None:
-    with Loader(_settings(mixed, "dali", mode="eval", batch_size=5), 0, 1, _encode) as loader:
+    with Loader(loader_settings(mixed, "dali", mode="eval", batch_size=5), 0, 1, encode) as loader:
         batches = list(loader)
     assert [batch.valid.tolist() for batch in batches] == [
         [True] * 5,
@@ -413,12 +389,12 @@ def test_evaluation_masks_what_failed(mixed: Path) -> None:
 
 
 def test_a_resume_under_another_decoder_is_told(mixed: Path, caplog: pytest.LogCaptureFixture) -> None:
-    with Loader(_settings(mixed, "cpu"), 0, 1, _encode) as loader:
+    with Loader(loader_settings(mixed, "cpu"), 0, 1, encode) as loader:
         next(loader)
         state = loader.state_dict()
         rest = next(loader).meta
     with (
-        Loader(_settings(mixed, "dali"), 0, 1, _encode) as loader,
+        Loader(loader_settings(mixed, "dali"), 0, 1, encode) as loader,
         caplog.at_level(logging.WARNING, "shards.loader.loader"),
     ):
         loader.load_state_dict(state)
@@ -430,8 +406,9 @@ def test_a_resume_under_another_decoder_is_told(mixed: Path, caplog: pytest.LogC
 
 def test_a_loader_left_early_ends_its_process_cleanly(mixed: Path) -> None:
     script = (
-        "import sys; from tests.shards.decode.dali.test_dali import Loader, Path, _encode, _settings\n"
-        "loader = Loader(_settings(Path(sys.argv[1]), 'dali'), 0, 1, _encode)\n"
+        "import sys; from tests.shards.decode.mixed_loader import Path, encode, loader_settings; "
+        "from shards.loader.loader import Loader\n"
+        "loader = Loader(loader_settings(Path(sys.argv[1]), 'dali'), 0, 1, encode)\n"
         "print(next(loader).frames.shape)\n"
     )
     command = [sys.executable, "-c", script, str(mixed)]

@@ -13,7 +13,6 @@ from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -22,17 +21,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shards.base.errors import MediaError
-from shards.dataset.writing.writer import DatasetWriter
 from shards.decode.cpu import decode
 from shards.decode.torchcodec.torchcodec import TorchCodec
-from shards.loader.config import LoaderConfig
 from shards.loader.loader import Loader
-from shards.loader.setup import RngFactory
-from shards.media.clip import EncodedClip
 from shards.media.clip_plan import ClipPlan
 from shards.media.probe import probe
 from shards.media.randaugment import Op
-from shards.read.sample import Sample
+from tests.shards.decode.mixed_loader import encode, loader_settings, write_mixed
 from tests.shards.decode.plans import REPOSITORY, SIZE, whole
 from tests.shards.decode.torchcodec.here import require_torchcodec
 from tests.shards.decode.twins import MEDIA, compare, difference, is_video, on_cpu, wrong_numbers
@@ -268,47 +263,28 @@ def test_odd_files_do_not_end_the_process(corpus: Path) -> None:
 @pytest.fixture(scope="module")
 def mixed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """VP9, H.264, a picture and H.264 by turns, twelve samples; one is no video at all."""
-    folder = tmp_path_factory.mktemp("mixed")
-    names = ("sintel_oldman.webm", "tree_window.mp4", "sl_flower.jpg", "bbb_bird.mp4")
-    media = [(path.suffix[1:], path.read_bytes()) for name in names for path in MEDIA if path.name == name]
-    with DatasetWriter(folder, "mixed", samples_per_shard=4) as writer:
-        for number in range(12):
-            ext, data = media[number % 4]
-            facts = probe(data, f"x.{ext}")
-            if number == 8:
-                data = b"no video"
-            writer.write(f"{number:03d}", data, ext, [{"caption": str(number)}], {"number": number}, facts)
-    return folder
-
-
-def _encode(sample: Sample, rng: RngFactory) -> EncodedClip:
-    frames = (0, 5) if sample.facts.kind == "video" else (0, 0)
-    plan = ClipPlan(frames, (40, 60), (4, 10, 32, 32), bool(rng("flip").random() < 0.5))
-    return EncodedClip(sample.media, sample.facts.kind, plan, {}, {"number": sample.meta["number"]})
-
-
-def _settings(folder: Path, decode: str) -> LoaderConfig:
-    fields: dict[str, Any] = {"blend": [{"name": "mixed", "path": str(folder)}], "batch_size": 4, "streams": 1}
-    return LoaderConfig.model_validate(fields | {"decode": decode, "max_failure_rate": None})
+    return write_mixed(
+        tmp_path_factory.mktemp("mixed"), ("sintel_oldman.webm", "tree_window.mp4", "sl_flower.jpg", "bbb_bird.mp4")
+    )
 
 
 def test_a_loader_gives_the_batches_of_the_cpu_decoder_and_resumes_with_its_cursor(
     mixed: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     own = "torchcodec-cpu" if GPU is None else "torchcodec-cuda"
-    with Loader(_settings(mixed, "cpu"), 0, 1, _encode) as loader:
+    with Loader(loader_settings(mixed, "cpu"), 0, 1, encode) as loader:
         theirs = [next(loader) for _ in range(5)]
-    with Loader(_settings(mixed, "torchcodec"), 0, 1, _encode) as loader:
+    with Loader(loader_settings(mixed, "torchcodec"), 0, 1, encode) as loader:
         ours = [next(loader) for _ in range(3)]
         state = json.loads(json.dumps(loader.state_dict()))
         ways = loader.stats.snapshot().decoded
     assert state["decoder"] == own and ways["torchcodec"] >= 6 and ways["cpu: kind"] >= 2
     with caplog.at_level(logging.WARNING, "shards.loader.loader"):
-        with Loader(_settings(mixed, "torchcodec"), 0, 1, _encode) as loader:
+        with Loader(loader_settings(mixed, "torchcodec"), 0, 1, encode) as loader:
             loader.load_state_dict(state)
             ours += [next(loader) for _ in range(2)]
             assert not caplog.messages and loader.state_dict()["decoder"] == own
-        with Loader(_settings(mixed, "cpu"), 0, 1, _encode) as loader:
+        with Loader(loader_settings(mixed, "cpu"), 0, 1, encode) as loader:
             loader.load_state_dict(state)
             assert next(loader).meta == theirs[3].meta
     assert len(caplog.messages) == 1 and f"saved with {own}" in caplog.messages[0]
