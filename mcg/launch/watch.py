@@ -79,6 +79,7 @@ class Watch:
         self._left, self._wake = threading.Event(), threading.Event()
         self._read_signals, self._write_signals = os.pipe()
         self._has_sigterm = False
+        self._talking = threading.Thread(target=self._talk, name="beats", daemon=True)
 
     def start(self) -> None:
         """Begin; on the main thread, whose signals it hears of then, also while that is stuck in a collective."""
@@ -87,8 +88,8 @@ class Watch:
         if threading.current_thread() is threading.main_thread():
             signal.set_wakeup_fd(self._write_signals, warn_on_full_buffer=False)
         self._exchange()
-        for name, loop in (("beats", self._talk), ("watch", self._judge)):
-            threading.Thread(target=loop, name=name, daemon=True).start()
+        self._talking.start()
+        threading.Thread(target=self._judge, name="watch", daemon=True).start()
 
     def doing(self, activity: str, detail: str = "", patience: float = 0.0) -> None:
         """This rank now does this. detail: which one of its kind, e.g. the step. patience: seconds that it may take
@@ -118,6 +119,9 @@ class Watch:
         self._closing.set()
         if error is not None:
             _end_after(LEAVE_SECONDS)
+        # A thread that comes back from torch while the interpreter ends aborts the process. Where the store's process
+        # is stopped it does not come back.
+        self._talking.join(3 * self._tick)
         if threading.current_thread() is threading.main_thread():
             signal.set_wakeup_fd(-1)
 
@@ -126,7 +130,8 @@ class Watch:
     def _talk(self) -> None:
         while not self._closing.is_set():
             self._wake.wait(self._tick)
-            self._closing.wait(0.0 if self._ended is None else _LEAVING_TICK)
+            if self._closing.wait(0.0 if self._ended is None else _LEAVING_TICK):
+                return
             try:
                 self._exchange()
             except Exception as error:  # torch's own kinds, and RuntimeError

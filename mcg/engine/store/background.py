@@ -4,15 +4,20 @@ Nothing that is saved changes before the next update of the weights, so the copy
 backward pass: the engine calls `wait_for_copy` before it updates. (Running statistics would change; no model here has
 any.) At most one save is under way.
 The thread takes no part in the ranks' communication, which belongs to the training: ranks tell each other through files
-(gathering.py). A process that is killed takes its thread with it, and the checkpoint under way stays absent.
+(gathering.py). A process that is killed takes its thread with it, and the checkpoint under way stays absent; one that
+ends by an error gives it END_SECONDS, since a thread that comes back from torch while the interpreter ends aborts it.
 """
 
 from __future__ import annotations
 
+import atexit
 import threading
 from collections.abc import Callable
 
 from mcg.engine.store.contents import Contents, HostCopy, Moment
+
+END_SECONDS = 20.0
+"""For a save that is under way when the process ends: where another rank is gone its report never comes."""
 
 
 class Background:
@@ -24,6 +29,7 @@ class Background:
         self._copied.set()
         self._thread: threading.Thread | None = None
         self._problem: str | None = None
+        atexit.register(self._end)
 
     def start(self, contents: Contents, work: Callable[[Callable[[], Contents]], str | None]) -> None:
         """Run a save; the one before must have been waited for. work: gets what takes the copy and must call it first;
@@ -59,3 +65,7 @@ class Background:
         self._thread = None
         problem, self._problem = self._problem, None
         return problem
+
+    def _end(self) -> None:
+        if self._thread is not None:
+            self._thread.join(END_SECONDS)

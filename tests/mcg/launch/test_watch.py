@@ -196,3 +196,11 @@ def test_what_takes_long_by_habit_is_given_its_usual_time(tmp_path: Path) -> Non
     assert [beat["limit"] for beat in beats[:3]] == [60, 60, 60]
     assert all(8.0 < beat["limit"] < 9.0 and beat["doing"].startswith("saving step") for beat in beats[4:])
     watch.close()
+
+
+def test_no_thread_is_left_that_may_be_inside_torch_when_the_process_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_LEAVING_TICK", 5.0)
+    watch = Watch(meet(Place(), 60, {}), 0, 3.0, startup_seconds=60)
+    watch.start()
+    watch.close()
+    assert "beats" not in {thread.name for thread in threading.enumerate()}

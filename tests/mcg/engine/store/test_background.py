@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 from collections.abc import Callable
+from pathlib import Path
 
 import torch
 
@@ -32,3 +35,18 @@ def test_the_copy_is_waited_for_before_a_change_and_the_rest_goes_on_beside() ->
     assert background.wait() is None
     background.start({}, lambda take: str(take()))
     assert background.wait() == "{}"
+
+
+def test_a_process_that_ends_during_a_save_ends_with_its_own_exit_code(tmp_path: Path) -> None:
+    script = (
+        "import sys, time, torch\nfrom pathlib import Path\nfrom mcg.engine.store.background import Background\n"
+        "background = Background()\n"
+        "def work(take):\n"
+        "    until = time.monotonic() + 1\n"
+        "    while time.monotonic() < until: torch.ones(1_000_000).sum()\n"
+        "    Path(sys.argv[1]).touch()\n"
+        "background.start({}, work)\n"
+        "sys.exit(7)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script, str(tmp_path / "saved")], timeout=200, check=False)
+    assert done.returncode == 7 and (tmp_path / "saved").exists()
