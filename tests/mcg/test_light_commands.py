@@ -33,7 +33,18 @@ def _ended(*words: str) -> tuple[int, set[str], str]:
 
 
 @pytest.mark.parametrize(
-    "program", ["train.py", "mcg.answer", "mcg.convert", "mcg.demo", "mcg.evaluate", "mcg.report", "shards", "tools"]
+    "program",
+    [
+        "train.py",
+        "mcg.answer",
+        "mcg.config",
+        "mcg.convert",
+        "mcg.demo",
+        "mcg.evaluate",
+        "mcg.report",
+        "shards",
+        "tools",
+    ],
 )
 def test_help_loads_nothing_heavy(program: str) -> None:
     code, loaded, _ = _ended(program, "--help")

@@ -18,7 +18,7 @@ from mcg.config import RunConfig, load_config
 from mcg.objectives.config import ObjectivesConfig
 from shards.base.errors import ConfigError
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 CONFIGS = sorted(str(path.relative_to(ROOT)) for path in (ROOT / "configs").rglob("*.yaml"))
 PRETRAIN = "configs/demo/pt.yaml"
 PROGRAMS = {"train.py": train.main, "mcg.evaluate": mcg.evaluate.main}
