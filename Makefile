@@ -60,16 +60,18 @@ typecheck: $(INSTALLED)  ## mypy
 	$(BIN)/mypy
 
 # One torch thread for each worker: the workers are the parallelism, and results do not depend on the machine.
-PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS)
+# A worker that has nothing left takes tests of the other's: one of the long ones lasts ten minutes.
+LONG := $(PYTEST) --dist worksteal -m long
 
 test: lint typecheck  ## lint, types, and every test of up to seconds
-	$(PYTEST) -m "not long"
+	$(PYTEST) --dist loadfile -m "not long"
 
 test-long: $(INSTALLED)  ## the long tests alone
-	$(PYTEST) -m long
+	$(LONG)
 
 test-all: test  ## both
-	$(PYTEST) -m long
+	$(LONG)
 
 # The machine should do nothing else. PEERS and BENCH_DATA hold 5 GB of environments and as much of datasets, made once.
 PEERS := /tmp/mcg-peers

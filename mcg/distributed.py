@@ -10,7 +10,6 @@ from typing import Any, Protocol
 import torch
 import torch.distributed as dist
 from torch import Tensor
-from torch.distributed.nn.functional import all_gather
 
 
 class _Watching(Protocol):
@@ -81,7 +80,30 @@ def gather(local_Bx: Tensor) -> Tensor:
 def gather_with_gradient(local_Bx: Tensor) -> Tensor:
     """The ranks' tensors, concatenated in rank order, (G, ...). Gradients flow back to every rank and are summed there,
     which makes the mean over ranks of the local losses' gradients the gradient of the mean loss, exactly."""
-    return torch.cat(all_gather(local_Bx)) if world_size() > 1 else local_Bx
+    if world_size() == 1:
+        return local_Bx
+    whole: Tensor = _Gather.apply(local_Bx)
+    return whole
+
+
+class _Gather(torch.autograd.Function):
+    """gather; torch.distributed.nn, which has it too, is deprecated in torch 2.13 and says so at every call."""
+
+    @staticmethod
+    def forward(ctx: Any, local_Bx: Tensor) -> Tensor:
+        return gather(local_Bx)
+
+    @staticmethod
+    def backward(ctx: Any, gradient_Gx: Tensor) -> Tensor:
+        return sum_of_own(gradient_Gx)
+
+
+def sum_of_own(whole_Gx: Tensor) -> Tensor:
+    """This rank's part of the sum of the ranks' tensors (G, ...), as gather orders them."""
+    parts = list(whole_Gx.contiguous().chunk(world_size()))
+    own = torch.empty_like(parts[0])
+    dist.reduce_scatter(own, parts)
+    return own
 
 
 def gather_objects(local: list[Any]) -> list[Any]:

@@ -3,9 +3,26 @@
 from __future__ import annotations
 
 import re
-from typing import Literal
+from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+_OURS = {
+    "train_batch_size": "data.train.batch_size and engine.accumulation_steps",
+    "train_micro_batch_size_per_gpu": "data.train.batch_size",
+    "gradient_accumulation_steps": "engine.accumulation_steps",
+    "gradient_clipping": "engine.gradient_clipping",
+    "zero_optimization.stage": "engine.zero_stage",
+    "bf16.enabled": "engine.precision",
+    "fp16.enabled": "engine.precision",
+    "bfloat16": "engine.precision",
+    "amp": "engine.precision",
+    "optimizer": "optim",
+    "scheduler": "schedule",
+    "activation_checkpointing": "engine.activation_checkpointing",
+    "checkpoint": "checkpoint",
+}
+"""What we decide, by its path in DeepSpeed's settings -> our setting for it."""
 
 
 class _Frozen(BaseModel):
@@ -17,8 +34,9 @@ class EngineConfig(_Frozen):
 
     zero_stage: Literal[0, 1, 2, 3] = 1
     """State that ZeRO splits over the ranks: 0 nothing, 1 optimiser state, 2 also gradients, 3 also weights."""
-    precision: Literal["fp32", "bf16"] = "fp32"
-    """Number format of weights and activations; the optimiser keeps fp32."""
+    precision: Literal["fp32", "bf16", "fp16"] = "fp32"
+    """Number format of weights and activations; the optimiser keeps fp32. fp16, of ZeRO 1 to 3, is for GPUs without
+    bf16 (V100, T4): its loss is scaled, and an update whose gradient overflows is left out and the scale lowered."""
     accumulation_steps: int = Field(default=1, ge=1)
     """Loader batches per optimiser step; each is one contrastive batch, unless contrastive_batch is larger."""
     contrastive_batch: int | None = Field(default=None, ge=2)
@@ -39,6 +57,32 @@ class EngineConfig(_Frozen):
     """Seconds after which a rank without a sign of life, or that takes this much longer than usual for a step, brings
     the job down (mcg/launch/watch.py); None watches nobody, for a debugger. Waiting for data may take 300 more, or
     MCG_SOURCE_DEADLINE, since that is how long storage is asked again."""
+
+    deepspeed: dict[str, Any] = Field(default_factory=dict)
+    """Further settings of DeepSpeed (deepspeed.ai/docs/config-json), laid over those that follow from ours: ZeRO++,
+    offloading to NVMe, communication_data_type, ... What one of ours decides is refused here."""
+
+    @field_validator("deepspeed")
+    @classmethod
+    def _does_not_contradict(cls, given: dict[str, Any]) -> dict[str, Any]:
+        """Refuse what is said a second time."""
+        for path, own in _OURS.items():
+            found: Any = given
+            for word in path.split("."):
+                if not isinstance(found, dict) or word not in found:
+                    break
+                found = found[word]
+            else:
+                raise ValueError(f"{path} is decided by {own}; set that, and leave {path} out")
+        return given
+
+    @model_validator(mode="after")
+    def _scales_the_loss(self) -> Self:
+        if self.precision == "fp16" and self.zero_stage == 0:
+            raise ValueError(
+                "precision: fp16 needs zero_stage 1, 2 or 3; without ZeRO, DeepSpeed does not scale the loss"
+            )
+        return self
 
     def batches_of_contrast(self, batch_size: int) -> int:
         """Loader batches of batch_size elements in one contrast. Raises ValueError where they do not make one."""

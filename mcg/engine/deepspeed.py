@@ -15,6 +15,7 @@ import atexit
 import logging
 import os
 import sys
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -30,6 +31,7 @@ from mcg.engine.config import EngineConfig, OptimConfig
 from mcg.engine.finite import check_losses, check_norm
 from mcg.engine.optim import build_optimizer
 from mcg.engine.schedule import Schedule
+from mcg.engine.settings import check_known, deepspeed_settings
 from mcg.engine.store.contents import Contents
 from mcg.engine.store.state import has_state, read_state, state_of
 from mcg.engine.tensors import to_tensors
@@ -57,6 +59,8 @@ def start_distributed(config: EngineConfig | None = None) -> torch.device:
     # DeepSpeed compiles with the venv's ninja, which is on PATH only in an activated venv.
     os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
     logging.getLogger("DeepSpeed").setLevel(logging.WARNING)
+    # Which of torch's functions DeepSpeed calls is nothing to say at every step of a run.
+    warnings.filterwarnings("ignore", r"`torch\.distributed\.\w+` is deprecated", FutureWarning)
     import deepspeed
     from deepspeed.accelerator import get_accelerator
 
@@ -120,6 +124,8 @@ class Engine:
     ) -> None:
         """batch_size: elements of a global batch. Raises ValueError if the ranks do not divide it."""
         import deepspeed
+        from deepspeed.accelerator import get_accelerator
+        from deepspeed.runtime import constants
 
         world = distributed.world_size()
         if batch_size % world:
@@ -130,14 +136,18 @@ class Engine:
         """Optimiser steps done."""
         self.before_update: Callable[[], None] = lambda: None
         """Called in every step just before the weights change."""
+        check_known(config.deepspeed, vars(constants), deepspeed.__version__)
+        if config.precision == "fp16" and not get_accelerator().is_fp16_supported():
+            raise ValueError(f"engine.precision: fp16 is nothing that this {device.type} computes; use bf16 or fp32")
         model = bundle.to(device)
         optimizer = build_optimizer(model, optim)
         self._peaks: list[float] = [group["lr"] for group in optimizer.param_groups]
-        self._engine, self._optimizer, _, _ = deepspeed.initialize(
-            model=model,
-            optimizer=optimizer,
-            config=_deepspeed_config(config, batch_size // world, world),
-        )
+        for group in optimizer.param_groups:
+            group["lr"] = 0.0  # DeepSpeed may make an update of zeros, which would decay the weights
+        settings = deepspeed_settings(config, batch_size // world, world, torch.cuda.is_available())
+        self._engine, self._optimizer, _, _ = deepspeed.initialize(model=model, optimizer=optimizer, config=settings)
+        # That update (without ZeRO, of bf16 and fp16) would count: AdamW's first step would have 0.74 of its size.
+        self._engine.basic_optimizer.state.clear()
 
     @property
     def bundle(self) -> Any:
@@ -178,6 +188,8 @@ class Engine:
         self.step += 1
         mean = distributed.mean_over_ranks(torch.stack(list(sums.values())) / len(batches)).tolist()
         told = {} if norm is None else {"gradient_norm": float(norm)}
+        if self._engine.fp16_enabled():
+            told["loss_scale"] = float(self._engine.optimizer.loss_scaler.cur_scale)
         return {**dict(zip(sums, mean, strict=True)), **told, "lr": self._lr * factor}
 
     def _forward(self, batch: Batch, number: int, **asked: Any) -> dict[str, Tensor]:
@@ -236,25 +248,6 @@ class Engine:
     def close(self) -> None:
         """Release hooks and buffers."""
         self._engine.destroy()
-
-
-def _deepspeed_config(config: EngineConfig, micro_batch: int, world: int) -> dict[str, Any]:
-    zero: dict[str, Any] = {"stage": config.zero_stage}
-    if config.offload_optimizer:
-        zero["offload_optimizer"] = {"device": "cpu", "pin_memory": torch.cuda.is_available()}
-    if config.zero_stage == 3:
-        zero["stage3_gather_16bit_weights_on_model_save"] = True
-    return {
-        "train_micro_batch_size_per_gpu": micro_batch,
-        "gradient_accumulation_steps": config.accumulation_steps,
-        "train_batch_size": micro_batch * config.accumulation_steps * world,
-        "gradient_clipping": config.gradient_clipping,
-        "zero_optimization": zero,
-        "bf16": {"enabled": config.precision == "bf16"},
-        "zero_allow_untested_optimizer": True,
-        "zero_force_ds_cpu_optimizer": False,
-        "steps_per_print": 10**9,
-    }
 
 
 @contextmanager

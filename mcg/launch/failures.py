@@ -77,6 +77,11 @@ def explain(error: Exception) -> str | None:
             f"DeepSpeed cannot compile an operator: {first}; it needs g++ and ninja, on a GPU nvcc of torch's CUDA "
             "version; engine.offload_optimizer: false needs none"
         )
+    if "loss scale already at minimum" in text:
+        return (
+            "the gradient is not finite at the smallest scale of the loss; lower optim.lr, or train with "
+            "engine.precision: bf16 or fp32, which tells the batch"
+        )
     if module.startswith("deepspeed") or (module.startswith("pydantic") and _raised_in(error, "/deepspeed/")):
         return f"DeepSpeed refuses its settings: {' '.join(text.split())[:_LONGEST]}; look at engine in the config"
     return None

@@ -42,7 +42,7 @@ def sum_over_ranks(
         visit(owner, [key[owner] for key in gathered], part)
     if not start.numel():
         return start
-    return _log_sums(sums) if logarithms else _own_sums(sums)
+    return _log_sums(sums) if logarithms else distributed.sum_of_own(sums)
 
 
 def _around_the_ring(keys: Sequence[Tensor], sums: Tensor, visit: Visit) -> Tensor:
@@ -70,13 +70,6 @@ def _pass_on(sent: Sequence[Tensor], received: Sequence[Tensor]) -> list[dist.Wo
     receives = [dist.P2POp(dist.irecv, tensor, (rank - 1) % world) for tensor in received]
     works: list[dist.Work] = dist.batch_isend_irecv([*sends, *receives])
     return works
-
-
-def _own_sums(sums_Gx: Tensor) -> Tensor:
-    parts = list(sums_Gx.chunk(distributed.world_size()))
-    own = torch.empty_like(parts[0])
-    dist.reduce_scatter(own, parts)
-    return own
 
 
 def _log_sums(sums_G: Tensor) -> Tensor:

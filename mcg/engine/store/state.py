@@ -24,6 +24,8 @@ from mcg.engine.checkpoint import CheckpointError, what_is_wrong
 from mcg.engine.store.contents import Content, Contents
 
 _MOMENTS = ("exp_avg", "exp_avg_sq")
+_SCALER = ("cur_scale", "cur_iter", "last_overflow_iter", "cur_hysteresis")
+"""What changes in DeepSpeed's scaler of losses, which is there in fp16."""
 _FILES = "rank-*.safetensors"
 
 
@@ -69,6 +71,8 @@ def state_of(engine: Any, step: int) -> Contents:
         first, last = piece.written()
         tensors[f"value:{name}"], starts[f"value:{name}"] = piece.of(piece.flat)[first:last], piece.start + first
     layout = {"step": str(step), "starts": json.dumps(starts), "steps": json.dumps(steps)}
+    if engine.fp16_enabled():
+        layout["scaler"] = json.dumps({name: getattr(engine.optimizer.loss_scaler, name) for name in _SCALER})
     return {f"state/rank-{distributed.rank():05d}.safetensors": Content(tensors, layout)}
 
 
@@ -104,6 +108,9 @@ def read_state(engine: Any, folder: Path, step: int) -> None:
         if steps:
             count = torch.tensor(max(steps), dtype=torch.float32, device=flat.device)
             engine.basic_optimizer.state[flat] = {"step": count, **own}
+    if engine.fp16_enabled():
+        for name, value in wanted.scaler.items():
+            setattr(engine.optimizer.loss_scaler, name, value)
     _spread(engine)
     engine.global_steps = step
 
@@ -116,6 +123,8 @@ class _Wanted:
         self._open: dict[str, list[tuple[int, int]]] = {}
         self.steps: dict[str, float] = {}
         """Updates that the optimiser had made to each parameter."""
+        self.scaler: dict[str, float] = {}
+        """The state of the scaler of losses, if the run that saved had one."""
 
     def add(self, key: str, piece: _Piece, tensor: Tensor) -> None:
         """Ask for a piece of a tensor."""
@@ -152,6 +161,8 @@ class _Wanted:
                     f"{file}: is of step {told['step']}, and the checkpoint of step {step}; copy the checkpoint again"
                 )
             self.steps.update(json.loads(told["steps"]))
+            scaler = json.loads(told.get("scaler", "{}"))
+            self.scaler = {name: scaler[name] for name in _SCALER} if scaler else {}
             for key, begin in json.loads(told["starts"]).items():
                 if key not in self._open:
                     continue
