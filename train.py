@@ -39,6 +39,7 @@ def run(config: RunConfig) -> int:
     from mcg.engine.changes import changes
     from mcg.engine.deepspeed import Engine, start_distributed
     from mcg.engine.log import RunLog
+    from mcg.engine.profile import StepProfile, part
     from mcg.engine.saving import save_checkpoint, wait_for_save
     from mcg.engine.schedule import Schedule
     from mcg.engine.store.background import Background
@@ -105,6 +106,7 @@ def run(config: RunConfig) -> int:
         background = Background() if kept.in_background else None
         if background is not None:
             engine.before_update = background.wait_for_copy
+        profile = StepProfile(run_dir, config.engine.profile)
         with RunLog(run_dir, config.log, schedule.total_steps, engine.step, written) as log:
             log.say(f"{task.name}: {begin}; steps {engine.step} to {schedule.total_steps}, {world} process(es)")
             log.say(f"decode: {loader.decoder}")
@@ -113,10 +115,14 @@ def run(config: RunConfig) -> int:
             while engine.step < schedule.total_steps:
                 # ---- one step -------------------------------------------------------------------------------------
                 distributed.doing("waiting for the data of", f"step {engine.step + 1}", retry_seconds())
+                profile.before(engine.step + 1)
                 timer.begin()
-                group = [next(batches) for _ in range(accumulation)]
+                with part("data"):
+                    group = [next(batches) for _ in range(accumulation)]
                 losses = engine.train_step(group)
                 log.step(engine.step, losses, timer.end(), elements_per_step, group)
+                if (told := profile.after(engine.step)) is not None:
+                    log.say(told)
                 accounting.after_step()
                 # ---- evaluate, save, stop ---------------------------------------------------------------------------
                 last = engine.step == schedule.total_steps

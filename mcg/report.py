@@ -19,6 +19,7 @@ from typing import Annotated, Any
 
 import typer
 
+from mcg.engine.trackers import NO_LOSSES
 from mcg.metrics import DETAILS
 from shards.base import UsageError, say
 from shards.cli import DEBUG_OPTION, one_line_errors, page_template, start_command
@@ -131,7 +132,7 @@ def curves(runs: Mapping[str, Lines]) -> str:
         steps = [line for line in lines if "losses" in line]
         numbers = [line["step"] for line in steps]
         for objective in steps[0]["losses"]:
-            if objective not in ("lr", "gradient_norm"):
+            if objective not in NO_LOSSES:
                 losses.plot(numbers, [line["losses"][objective] for line in steps], label=objective, linewidth=1)
         losses.set(title=f"{name}: loss by objective", xlabel="step", yscale="log")
         losses.legend(fontsize=8)

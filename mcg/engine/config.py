@@ -62,6 +62,17 @@ class EngineConfig(_Frozen):
     """Further settings of DeepSpeed (deepspeed.ai/docs/config-json), laid over those that follow from ours: ZeRO++,
     offloading to NVMe, communication_data_type, ... What one of ours decides is refused here."""
 
+    profile: tuple[int, int] | None = None
+    """First and last step whose time is looked into: a trace for ui.perfetto.dev and a table of the dearest operators,
+    in RUN/profile (mcg/engine/profile.py)."""
+
+    @field_validator("profile")
+    @classmethod
+    def _are_steps(cls, profile: tuple[int, int] | None) -> tuple[int, int] | None:
+        if profile is not None and not 1 <= profile[0] <= profile[1]:
+            raise ValueError(f"{list(profile)} are no first and last step, counted from 1; write e.g. [11, 13]")
+        return profile
+
     @field_validator("deepspeed")
     @classmethod
     def _does_not_contradict(cls, given: dict[str, Any]) -> dict[str, Any]:
@@ -161,5 +172,8 @@ class LogConfig(_Frozen):
     """Also write TensorBoard events, to RUN/tensorboard."""
     wandb: str | None = Field(default=None, min_length=1)
     """Project of Weights & Biases (pip install wandb) that the run is shown in; WANDB_MODE=offline works."""
+    mlflow: str | None = Field(default=None, min_length=1)
+    """Experiment of MLflow (pip install mlflow-skinny) that the run is shown in, at MLFLOW_TRACKING_URI or in files of
+    RUN/mlruns."""
     prometheus: str | None = None
     """File (NAME.prom) for node_exporter's textfile collector: loader statistics of rank 0, with each screen line."""

@@ -30,6 +30,7 @@ from mcg import distributed
 from mcg.engine.config import EngineConfig, OptimConfig
 from mcg.engine.finite import check_losses, check_norm
 from mcg.engine.optim import build_optimizer
+from mcg.engine.profile import part
 from mcg.engine.schedule import Schedule
 from mcg.engine.settings import check_known, deepspeed_settings
 from mcg.engine.store.contents import Contents
@@ -169,16 +170,19 @@ class Engine:
             place = number % self._contrast_batches
             if place == 0 and self._contrast_batches > 1:
                 known = self._over_pairs(batches[number : number + self._contrast_batches], number)
-            losses = self._forward(batch, number, known=known[place])
+            with part("forward"):
+                losses = self._forward(batch, number, known=known[place])
             check_losses(self.step, losses, batch)
-            self._engine.backward(losses["total"])
+            with part("backward"):
+                self._engine.backward(losses["total"])
             if self.config.zero_stage == 0:  # without ZeRO, DeepSpeed clips in fp32 and does not tell the norm
                 own_norm = nn.utils.get_total_norm(p.grad for p in self.bundle.parameters() if p.grad is not None)
                 if number == len(batches) - 1:
                     check_norm(self.step, own_norm, batches)
             if number == len(batches) - 1:
                 self.before_update()
-            self._engine.step()
+            with part("update"):
+                self._engine.step()
             for name, loss in losses.items():
                 sums[name] = sums.get(name, torch.zeros_like(loss)) + loss.detach()
         found = self._engine.get_global_grad_norm()

@@ -1,4 +1,4 @@
-"""Where the records of a run's log go: RUN/log.jsonl, TensorBoard, Weights & Biases; one small interface for all.
+"""Where the records of a run's log go: RUN/log.jsonl, TensorBoard, Weights & Biases, MLflow; one small interface.
 
 A record is the dict of one line of log.jsonl: of a step (with "losses"), of scores (with "metrics"), or a note. A new
 tracker is a class with `write` and `close` here and its setting in LogConfig. A tracker other than log.jsonl never ends
@@ -7,8 +7,11 @@ a run once it has begun: it is left with a warning. One that cannot begin is ref
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
+import re
+import time
 import uuid
 from collections.abc import Callable
 from pathlib import Path
@@ -16,12 +19,12 @@ from typing import Any, Protocol
 
 from mcg.engine.config import LogConfig
 from mcg.metrics import DETAILS
-from shards.base import PrintableError, logger
+from shards.base import PrintableError, logger, shown
 
 _logger = logger(__name__)
+NO_LOSSES = ("lr", "gradient_norm", "loss_scale")
+"""What stands beside the losses of a step."""
 _NOT_DRAWN = ("step", "dataset", "losses", "seconds", "slowest_stage", "loader_lost_error")
-
-_SAME_FOR_ALL = ("lr", "gradient_norm")
 
 
 class TrackerError(PrintableError, RuntimeError):
@@ -73,12 +76,7 @@ class _WeightsAndBiases:
     and `wandb sync` later."""
 
     def __init__(self, folder: Path, project: str, config: dict[str, Any]) -> None:
-        try:
-            import wandb
-        except ImportError:
-            raise TrackerError(
-                f"log.wandb: {project!r} is asked for, and wandb is not installed: pip install wandb"
-            ) from None
+        wandb = _installed("wandb", "wandb", project)
         file = folder / "wandb_id"
         identifier = file.read_text().strip() if file.is_file() else uuid.uuid4().hex[:12]
         file.write_text(identifier + "\n")
@@ -106,6 +104,55 @@ class _WeightsAndBiases:
         self._run.finish()
 
 
+class _MLflow:
+    """A run of an experiment of MLflow, at MLFLOW_TRACKING_URI or, without it, in files of RUN/mlruns; a resumed run
+    goes on in the same one."""
+
+    def __init__(self, folder: Path, experiment: str, config: dict[str, Any]) -> None:
+        mlflow = _installed("mlflow", "mlflow-skinny", experiment)
+        place = os.environ.get("MLFLOW_TRACKING_URI") or (folder / "mlruns").absolute().as_uri()
+        # Otherwise it asks a server that is away for minutes, and not at all for files.
+        os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
+        os.environ.setdefault("MLFLOW_ALLOW_FILE_STORE", "true")
+        file = folder / "mlflow_id"
+        try:
+            self._client = mlflow.MlflowClient(place)
+            if file.is_file():
+                self._run = file.read_text().strip()
+                self._client.set_terminated(self._run, "RUNNING")
+            else:
+                known = self._client.get_experiment_by_name(experiment)
+                number = self._client.create_experiment(experiment) if known is None else known.experiment_id
+                self._run = self._client.create_run(number, run_name=folder.name).info.run_id
+                file.write_text(self._run + "\n")
+                self._client.log_dict(self._run, config, "config.json")
+        except Exception as error:  # its own kinds, and those of the network
+            raise TrackerError(
+                f"log.mlflow: MLflow at {shown(place)} cannot be reached or refuses: {str(error)[:300]}; set "
+                "MLFLOW_TRACKING_URI, or unset it for files in the run's folder, or leave log.mlflow out"
+            ) from error
+        self._metric = mlflow.entities.Metric
+
+    def write(self, record: dict[str, Any]) -> None:
+        now, step = int(time.time() * 1000), record.get("step", 0)
+        named = [(re.sub(r"[^\w\-. :/]", "_", name), value) for name, value in scalars(record).items()]
+        if named:
+            self._client.log_batch(self._run, [self._metric(name, value, now, step) for name, value in named])
+
+    def close(self) -> None:
+        self._client.set_terminated(self._run)
+
+
+def _installed(module: str, package: str, wanted: str) -> Any:
+    """The module of a tracker, which is not installed with the rest. Raises TrackerError."""
+    try:
+        return importlib.import_module(module)
+    except ImportError:
+        raise TrackerError(
+            f"log.{module}: {wanted!r} is asked for, and {module} is not installed: pip install {package}"
+        ) from None
+
+
 def open_trackers(
     folder: Path, config: LogConfig, first_step: int, stored: dict[str, Any] | None = None
 ) -> list[Tracker]:
@@ -116,6 +163,8 @@ def open_trackers(
         found.append(_Guarded("TensorBoard", _TensorBoard(folder / "tensorboard", first_step)))
     if config.wandb is not None:
         found.append(_Guarded("Weights & Biases", _WeightsAndBiases(folder, config.wandb, stored or {})))
+    if config.mlflow is not None:
+        found.append(_Guarded("MLflow", _MLflow(folder, config.mlflow, stored or {})))
     return found
 
 
@@ -127,7 +176,7 @@ def scalars(record: dict[str, Any]) -> dict[str, float]:
         return {}
     named = {f"train/{name}": value for name, value in record["losses"].items()}
     if record["dataset"] is not None:
-        own = {name: value for name, value in record["losses"].items() if name not in _SAME_FOR_ALL}
+        own = {name: value for name, value in record["losses"].items() if name not in NO_LOSSES}
         named |= {f"train_{record['dataset']}/{name}": value for name, value in own.items()}
     rest = {name: value for name, value in record.items() if name not in _NOT_DRAWN}
     return named | dict(_numbers(rest, "speed"))

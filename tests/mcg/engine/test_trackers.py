@@ -120,10 +120,14 @@ def test_a_tracker_that_cannot_begin_is_refused_with_the_remedy(tmp_path: Path, 
         open_trackers(tmp_path, LogConfig(wandb="mcg"), 0)
 
 
-def test_a_tracker_that_is_not_installed_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "wandb", None)
-    with pytest.raises(TrackerError, match=r"log.wandb: 'mcg' is asked for, and wandb is not installed: pip install"):
-        open_trackers(tmp_path, LogConfig(wandb="mcg"), 0)
+@pytest.mark.parametrize(("module", "package"), [("wandb", "wandb"), ("mlflow", "mlflow-skinny")])
+def test_a_tracker_that_is_not_installed_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, module: str, package: str
+) -> None:
+    monkeypatch.setitem(sys.modules, module, None)
+    message = f"log.{module}: 'mcg' is asked for, and {module} is not installed: pip install {package}"
+    with pytest.raises(TrackerError, match=message):
+        open_trackers(tmp_path, LogConfig.model_validate({module: "mcg"}), 0)
 
 
 def test_the_real_weights_and_biases_writes_offline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -136,3 +140,32 @@ def test_the_real_weights_and_biases_writes_offline(tmp_path: Path, monkeypatch:
         tracker.close()
     (written,) = (tmp_path / "wandb").glob("offline-run-*/run-*.wandb")
     assert b"val/accuracy" in written.read_bytes()
+
+
+def test_the_real_mlflow_writes_files_and_goes_on_in_the_same_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mlflow = pytest.importorskip("mlflow")
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    for record in (STEP, {**SCORES, "step": 4}):
+        for tracker in open_trackers(tmp_path, LogConfig(mlflow="mcg"), 0, {"seed": 1}):
+            tracker.write(record)
+            tracker.close()
+    client = mlflow.MlflowClient((tmp_path / "mlruns").as_uri())
+    (run,) = client.search_runs([client.get_experiment_by_name("mcg").experiment_id])
+    assert run.info.status == "FINISHED" and run.info.run_id == (tmp_path / "mlflow_id").read_text().strip()
+    assert run.data.metrics == {**scalars(STEP), **scalars(SCORES)}
+    assert [(m.value, m.step) for m in client.get_metric_history(run.info.run_id, "val/accuracy")] == [(0.5, 4)]
+    (config,) = (tmp_path / "mlruns").rglob("config.json")
+    assert json.loads(config.read_text()) == {"seed": 1}
+
+
+def test_a_server_of_mlflow_that_is_away_is_told_with_the_remedy(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("mlflow")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://someone:s3cret@127.0.0.1:9")
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    with pytest.raises(TrackerError, match=r"cannot be reached or refuses: .*MLFLOW_TRACKING_URI") as told:
+        open_trackers(tmp_path, LogConfig(mlflow="mcg"), 0)
+    assert "s3cret" not in str(told.value)
