@@ -50,7 +50,7 @@ class RunLog:
         """stored: the run's config, in the form for files. Raises TrackerError."""
         self._on = distributed.rank() == 0
         self._config = config
-        self._total, self._first = total_steps, first_step
+        self._total, self._first, self._stored = total_steps, first_step, stored or {}
         if not self._on:
             return
         folder = Path(run_dir)
@@ -91,6 +91,11 @@ class RunLog:
     def _write(self, record: dict[str, Any]) -> None:
         for tracker in self._trackers:
             tracker.write(record)
+
+    def started(self, step: int, facts: dict[str, Any]) -> None:
+        """Keep what the run is started with at this step (mcg/engine/started.py), and its config."""
+        if self._on:
+            self._write({"step": step, "started": facts, "config": self._stored})
 
     def changed(self, step: int, changes: dict[str, list[Any]]) -> None:
         """Tell and keep what differs from the config that the run has had up to this step (mcg/engine/changes.py)."""
