@@ -13,6 +13,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 BROWSER = shutil.which("chromium") or shutil.which("chromium-browser")
 if BROWSER is None and os.environ.get("MCG_REQUIRE_BROWSER"):
@@ -51,12 +52,16 @@ def listener() -> Iterator[tuple[str, list[str]]]:
         server.server_close()
 
 
-def browse(page: Path, screenshot: Path | None = None) -> str:
-    """The document after the browser has loaded it and run what it runs, as HTML."""
+def browse(page: Path, screenshot: Path | None = None, size: tuple[int, int] = (1200, 1400)) -> str:
+    """The document after the browser has loaded it and run what it runs, as HTML. size: of the window, pixels."""
     assert BROWSER is not None
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
         options = [*FLAGS.split(), f"--user-data-dir={profile}", "--virtual-time-budget=3000"]
-        what = ["--dump-dom"] if screenshot is None else [f"--screenshot={screenshot}", "--window-size=1200,1400"]
+        what = (
+            ["--dump-dom"]
+            if screenshot is None
+            else [f"--screenshot={screenshot}", f"--window-size={size[0]},{size[1]}"]
+        )
         done = subprocess.run(
             [BROWSER, *options, *what, page.as_uri()],
             capture_output=True,
@@ -65,6 +70,14 @@ def browse(page: Path, screenshot: Path | None = None) -> str:
         )
     assert done.returncode == 0, done.stderr.decode(errors="replace")[-2000:]
     return done.stdout.decode("utf-8", "replace")
+
+
+def is_too_wide(page: Path, folder: Path, size: tuple[int, int]) -> bool:
+    """True if a page with a white margin has to be scrolled sideways in a window of this size."""
+    browse(page, folder / "seen.png", size)
+    with Image.open(folder / "seen.png") as seen:
+        corner = seen.convert("RGB").crop((1, seen.height - 6, 8, seen.height - 1))
+        return bool(corner.getextrema() != ((255, 255),) * 3)  # where the bar would be
 
 
 def attacks(address: str) -> list[str]:

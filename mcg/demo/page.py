@@ -1,29 +1,24 @@
 """The demo's page: one HTML file that needs nothing beside it.
 
-Accuracy by question type beside baseline and controls, the curves of both runs (mcg/report.py), the datasets, and a
-grid of test clips with question, answer and prediction. All text from data is escaped, and the page loads and runs
-nothing (shards/cli/page.py).
+Accuracy by question type beside baseline and controls, the curves of both runs (mcg/report/charts.py), the datasets,
+and a grid of test clips with question, answer and prediction. All text from data is escaped, and the page loads and
+runs nothing (shards/cli/page.py).
 """
 
 from __future__ import annotations
 
-import base64
-import io
 from pathlib import Path
 from typing import Any
 
 from mcg.demo.summary import RUNS
-from mcg.report import STYLE, TRAINING, Lines, curves, read_lines
+from mcg.report.charts import curves
+from mcg.report.frames import strips
+from mcg.report.page import STYLE, TRAINING
+from mcg.report.run_folder import Lines, read_lines
 from shards.cli import page_template
 
 _NUM_CLIPS = 18
 """Test clips in the grid."""
-_GRID = """<style>
-.grid { display: grid; grid-template-columns: repeat(auto-fill, minmax(20rem, 1fr)); gap: .9rem; }
-.card { border: 1px solid #d5dde5; border-left: 5px solid #2a9d5c; border-radius: 4px; padding: .5rem; }
-.card.wrong { border-left-color: #d1495b; } .card img { width: 100%; image-rendering: pixelated; display: block; }
-.card p { margin: .3rem 0 0; }
-</style>"""
 _ACCURACY = """</head><body>
 <h1>From raw clips to answered questions</h1>
 <p class="small">{{ s.test.num_scored }} questions about unseen clips, {{ s.test.num_failed }} failed;
@@ -52,7 +47,7 @@ _DATA_AND_CLIPS = """<h2>Data</h2>
 <p class="small">{{ card.type }} &middot; {{ card.id }}</p></div>{% endfor %}</div>
 </body></html>
 """
-_PAGE = "<title>Demo report</title>" + STYLE + _GRID + _ACCURACY + TRAINING + _DATA_AND_CLIPS
+_PAGE = "<title>Demo report</title>" + STYLE + _ACCURACY + TRAINING + _DATA_AND_CLIPS
 
 
 def write_page(file: Path, summary: dict[str, Any], dataset: str) -> None:
@@ -63,7 +58,7 @@ def write_page(file: Path, summary: dict[str, Any], dataset: str) -> None:
         s=summary,
         controls=controls,
         runs={name: summary[name] for name in RUNS},
-        plot=curves({name: read_lines(file.parent / run / "log.jsonl") for name, run in RUNS.items()}),
+        plots=curves({name: read_lines(file.parent / run / "log.jsonl") for name, run in RUNS.items()}),
         cards=_cards(predictions, dataset),
     )
     file.write_text(page, encoding="utf-8")
@@ -76,37 +71,6 @@ def _cards(predictions: Lines, dataset: str) -> list[dict[str, Any]]:
     if not predictions:
         return []
     chosen = [predictions[i] for i in np.linspace(0, len(predictions) - 1, _NUM_CLIPS).astype(int)]
-    frames = _frames(dataset, {prediction["origin"] for prediction in chosen})
-    return [{**p, "right": p["prediction"] == p["answer"], "image": _png(frames[p["origin"]])} for p in chosen]
-
-
-def _frames(dataset: str, origins: set[str]) -> dict[str, Any]:
-    """Origin as text -> strip of six frames, uint8 (H, 6 W, 3)."""
-    import numpy as np
-
-    from shards.decode import open_decoder
-    from shards.media import ClipConfig, plan_clip
-    from shards.read import Reader
-
-    config = ClipConfig(num_frames=6, size=96)
-    decode = open_decoder("cpu")
-    found: dict[str, Any] = {}
-    name = next(iter(origins)).partition("/")[0]
-    reader = Reader(name, dataset, "sample")
-    unused = np.random.Generator(np.random.Philox(0))
-    for shard, count in enumerate(reader.counts):
-        for row in range(int(count)):
-            origin = str(reader.origin(shard, row))
-            if origin in origins:
-                sample = reader.read(shard, row, unused)
-                clip = decode(sample.media, sample.facts.kind, plan_clip(sample.facts, config, unused))
-                found[origin] = np.concatenate(list(clip), axis=1)
-    return found
-
-
-def _png(pixels: Any) -> str:
-    from PIL import Image
-
-    out = io.BytesIO()
-    Image.fromarray(pixels).save(out, "PNG")
-    return base64.b64encode(out.getvalue()).decode()
+    name = str(chosen[0]["origin"]).partition("/")[0]
+    images = strips({name: dataset}, [prediction["origin"] for prediction in chosen])
+    return [{**p, "right": p["prediction"] == p["answer"], "image": images.get(p["origin"], "")} for p in chosen]

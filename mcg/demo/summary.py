@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from mcg.report import Lines, read_lines, run_facts
+from mcg.report.run_folder import Lines, read_lines, run_facts
 from mcg.scoring.controls import CONTROLS
 from shards.base import MissingFile
 from shards.dataset import DATASET_FILE

@@ -15,7 +15,7 @@ NOT_TOLD = ("run_dir",)
 
 def changes(before: dict[str, Any], after: dict[str, Any]) -> dict[str, list[Any]]:
     """Dotted path -> [value before, value after] of all that differs; None for what one side does not have."""
-    old, new = dict(_leaves(before, "")), dict(_leaves(after, ""))
+    old, new = dict(leaves(before)), dict(leaves(after))
     known = {*old, *(path for path in new if any(a in old or a.endswith("]") for a in _ancestors(path)))}
     paths = [*old, *(path for path in new if path not in old)]
     pairs = {path: [old.get(path), new.get(path)] for path in paths if path in known and path not in NOT_TOLD}
@@ -32,12 +32,13 @@ def _ancestors(path: str) -> Iterator[str]:
     yield from (path[: end.start()] for end in re.finditer(r"[.\[]", path))
 
 
-def _leaves(tree: Any, path: str) -> Iterator[tuple[str, Any]]:
+def leaves(tree: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+    """Dotted path and value of every setting of a config."""
     if isinstance(tree, dict) and tree:
         for name, value in tree.items():
-            yield from _leaves(value, f"{path}.{name}" if path else str(name))
+            yield from leaves(value, f"{path}.{name}" if path else str(name))
     elif isinstance(tree, list | tuple) and any(isinstance(item, dict) for item in tree):
         for number, item in enumerate(tree):
-            yield from _leaves(item, f"{path}[{number}]")
+            yield from leaves(item, f"{path}[{number}]")
     else:
         yield path, list(tree) if isinstance(tree, tuple) else tree

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from mcg.demo.page import write_page
-from mcg.report import run_facts
+from mcg.report.run_folder import run_facts
 from shards.cli.page import POLICY
 from shards.dataset.writing.writer import DatasetWriter
 from shards.media.probe import probe
