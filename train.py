@@ -24,6 +24,11 @@ from mcg.inputs import check_inputs
 from mcg.launch.failures import told_plainly
 from shards.cli import DEBUG_OPTION, SAVED, one_line_errors, start_command
 
+_COPYING_SECONDS = 6 * 3600.0
+"""Patience with the copy of the last checkpoint."""
+_STOPPING_SECONDS = 15.0
+"""The same after SIGTERM: launchers kill after 30 s."""
+
 
 def run(config: RunConfig) -> int:
     """Train as the config says; returns the exit code."""
@@ -44,6 +49,7 @@ def run(config: RunConfig) -> int:
     from mcg.engine.schedule import Schedule
     from mcg.engine.started import started
     from mcg.engine.store.background import Background
+    from mcg.engine.store.copies import open_copies, wait_for_copies
     from mcg.engine.store.resume import resume_point
     from mcg.engine.store.run_lock import hold
     from mcg.engine.weights import load_weights
@@ -79,6 +85,8 @@ def run(config: RunConfig) -> int:
 
         # How to begin (docs/checkpoints.md): 1. this run's own checkpoint; 2. that of continue_from; 3. weights of
         # init_from, then released ones of init over them; 4. from scratch.
+        kept = config.checkpoint
+        copies = open_copies(kept.to, run_dir, kept.keep, kept.keep_every_steps)
         checkpoint = resume_point(run_dir, config.continue_from)
         begin = "from scratch"
         if checkpoint is not None:
@@ -98,12 +106,12 @@ def run(config: RunConfig) -> int:
 
         if engine.step >= schedule.total_steps:
             say(f"{run_dir} is done: step {engine.step} of {schedule.total_steps}; use another run_dir to train anew")
+            wait_for_copies(copies)
             return 0
         batches, accounting = iter(loader), RunAccounting(loader, distributed.gather_objects)
         first_step = engine.step
         written, vocabulary = config.stored, texts.fingerprint
         best, timer = BestSoFar(run_dir, written, vocabulary, engine.step), StepTimer(loader, accumulation)
-        kept = config.checkpoint
         background = Background() if kept.in_background else None
         if background is not None:
             engine.before_update = background.wait_for_copy
@@ -148,10 +156,16 @@ def run(config: RunConfig) -> int:
                         vocabulary,
                         keep_every_steps=kept.keep_every_steps,
                         background=background,
+                        then=copies.push if copies is not None else lambda folder: None,
                     )
                 if (last or stopping) and background is not None:
                     wait_for_save(run_dir, background)
+                if last and kept.to is not None:
+                    distributed.doing("copying", f"step {engine.step} to checkpoint.to", _COPYING_SECONDS)
+                    wait_for_copies(copies)
                 if stopping and not last:
+                    if copies is not None:
+                        copies.wait(_STOPPING_SECONDS)
                     log.say(f"stopped by SIGTERM after step {engine.step}; the same command goes on from there")
                     return SAVED
                 if scores is not None:

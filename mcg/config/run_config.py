@@ -108,7 +108,7 @@ class RunConfig(BaseModel):
         if "://" in run_dir:
             raise ValueError(
                 f"{shown(run_dir)} is a URL, and a run writes into a folder: name one on a disk or a shared file "
-                "system, and copy its checkpoints/ to the store (aws s3 sync, rclone)"
+                "system; checkpoint.to copies its checkpoints to the store"
             )
         return run_dir
 

@@ -156,6 +156,9 @@ class CheckpointConfig(_Frozen):
     """Newest checkpoints that are kept."""
     keep_every_steps: int | None = Field(default=None, ge=1)
     """Checkpoints of every so many steps are kept as well, for good."""
+    to: str | None = Field(default=None, min_length=1)
+    """Folder or URL (s3://bucket/run) that each finished checkpoint is copied to, in the background; a run whose own
+    folder has none goes on from there. As many are kept there."""
     in_background: bool = False
     """Write while training goes on, from a copy in host memory: of each rank's fp32 weights and moments, and on the
     first rank of the model's weights. The last one, and that of SIGTERM, are waited for."""

@@ -40,11 +40,13 @@ def save_checkpoint(
     *,
     keep_every_steps: int | None = None,
     background: Background | None = None,
+    then: Callable[[Path], None] = lambda folder: None,
 ) -> Path:
     """Save on all ranks together; returns the finished folder. Older ones beyond `keep` are removed afterwards, but for
     those of every so many steps.
 
     background: where the files are written; the folder is then finished later, and the save before is waited for first.
+    then: called with the finished folder on the first rank.
     Raises CheckpointError on every rank if any cannot write, or could not in the background; what was written is then
     removed.
     """
@@ -56,7 +58,11 @@ def save_checkpoint(
             if keep_every_steps is None or number % keep_every_steps:
                 remove(old)
 
-    return _save(_Place(Path(run_dir) / "checkpoints", "step", step, "latest"), engine, facts, make_room, background)
+    def made(final: Path) -> None:
+        make_room(final.parent)
+        then(final)
+
+    return _save(_Place(Path(run_dir) / "checkpoints", "step", step, "latest"), engine, facts, made, background)
 
 
 def save_best(
@@ -70,13 +76,12 @@ def save_best(
     """Save the weights alone as the best so far, on all ranks together; the one before is removed afterwards."""
     facts = {"cursor": cursor, "config": config, "vocabulary": vocabulary, "scored": list(scored)}
 
-    def make_room(root: Path) -> None:
-        named = read_pointer(root / "best")
-        for old in root.glob("best-*"):
-            if old.name != named:
+    def made(final: Path) -> None:
+        for old in final.parent.glob("best-*"):
+            if old != final:
                 remove(old)
 
-    return _save(_Place(Path(run_dir) / "checkpoints", "best", engine.step, "best"), engine, facts, make_room, None)
+    return _save(_Place(Path(run_dir) / "checkpoints", "best", engine.step, "best"), engine, facts, made, None)
 
 
 def wait_for_save(run_dir: str | Path, background: Background) -> None:
@@ -143,7 +148,7 @@ def _save(
     place: _Place,
     engine: Any,
     facts: dict[str, Any],
-    make_room: Callable[[Path], None],
+    made: Callable[[Path], None],
     background: Background | None,
 ) -> Path:
     """Write a folder KIND-STEP aside, rename it when every rank is done, and point at it."""
@@ -177,7 +182,7 @@ def _save(
             os.replace(aside, final)
 
         point_at(root, place.pointer, name, rename)
-        make_room(root)
+        made(final)
         return final
 
     def work(take: Callable[[], Contents]) -> str | None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -18,6 +19,7 @@ import pytest
 from mcg.engine.checkpoint import find_checkpoint
 from mcg.engine.store.resume import resume_point
 from tests.end_to_end.small_runs import PYTHON, STEPS, TORCHRUN, Runs, curve, deepspeed_launcher, lines
+from tests.servers.s3 import S3Server
 
 pytestmark = pytest.mark.timeout(600)
 ACCOUNTING = {
@@ -171,6 +173,27 @@ def test_every_zero_stage_gives_the_same_losses(runs: Runs, whole: Path, tmp_pat
     _assert_nearly_the_same(tmp_path / "run", whole)
     weights = runs.evaluate(tmp_path / "run", tmp_path / "out")
     assert weights.returncode == 0, weights.stderr
+
+
+@pytest.mark.long
+def test_a_run_whose_machine_is_lost_goes_on_from_the_copies_in_a_bucket(
+    runs: Runs, whole: Path, tmp_path: Path, s3_server: S3Server, use_s3: Callable[..., None]
+) -> None:
+    use_s3(s3_server)
+    options = (
+        "checkpoint.every_steps=4",
+        "checkpoint.in_background=true",
+        f"checkpoint.to=s3://{s3_server.bucket}/lost",
+    )
+    assert _interrupt(runs.start(tmp_path / "run", *options, launcher=_held(7)), 7, signal.SIGTERM) == 75
+    kept = lines(tmp_path / "run")
+    shutil.rmtree(tmp_path / "run")
+    done = runs.train(tmp_path / "run", *options)
+    assert done.returncode == 0, done.stderr
+    begun = int(re.search(r"steps (\d+) to 16", done.stderr)[1])  # type: ignore[index]
+    assert begun in (4, 7) and f"is fetched from s3://{s3_server.bucket}/lost" in done.stderr
+    losses = [line["losses"] for line in [*kept, *lines(tmp_path / "run")] if "losses" in line]
+    assert losses[:begun] + losses[7:] == curve(whole)
 
 
 @pytest.mark.long
