@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import json
 import signal
+import time
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -24,16 +25,14 @@ from mcg.inputs import check_inputs
 from mcg.launch.failures import told_plainly
 from shards.cli import DEBUG_OPTION, SAVED, one_line_errors, start_command
 
-_COPYING_SECONDS = 6 * 3600.0
-"""Patience with the copy of the last checkpoint."""
-_STOPPING_SECONDS = 15.0
-"""The same after SIGTERM: launchers kill after 30 s."""
+_STOPPING_SECONDS = 22.0
+"""From SIGTERM to the end of a process that need not end at once: launchers kill after 30 s."""
 
 
 def run(config: RunConfig) -> int:
     """Train as the config says; returns the exit code."""
     run_dir = Path(config.run_dir)
-    check_inputs(config, ("train", "val"), weights=not has_latest(run_dir))
+    check_inputs(config, ("train", "val"), weights=not has_latest(run_dir) and config.checkpoint.to is None)
 
     import torch
 
@@ -70,7 +69,7 @@ def run(config: RunConfig) -> int:
     if config.engine.threads is not None:
         torch.set_num_threads(config.engine.threads)
     torch.manual_seed(int(hash64(config.seed)) >> 1)
-    stop = _note_sigterm()
+    stop = _Stop()
 
     texts = open_texts(config.model)
     task = config.task.build(texts)
@@ -106,7 +105,8 @@ def run(config: RunConfig) -> int:
 
         if engine.step >= schedule.total_steps:
             say(f"{run_dir} is done: step {engine.step} of {schedule.total_steps}; use another run_dir to train anew")
-            wait_for_copies(copies)
+            if kept.to is not None:
+                wait_for_copies(copies)
             return 0
         batches, accounting = iter(loader), RunAccounting(loader, distributed.gather_objects)
         first_step = engine.step
@@ -131,8 +131,6 @@ def run(config: RunConfig) -> int:
                     group = [next(batches) for _ in range(accumulation)]
                 losses = engine.train_step(group)
                 log.step(engine.step, losses, timer.end(), elements_per_step, group)
-                if (told := profile.after(engine.step)) is not None:
-                    log.say(told)
                 accounting.after_step()
                 # ---- evaluate, save, stop ---------------------------------------------------------------------------
                 last = engine.step == schedule.total_steps
@@ -156,16 +154,15 @@ def run(config: RunConfig) -> int:
                         vocabulary,
                         keep_every_steps=kept.keep_every_steps,
                         background=background,
-                        then=copies.push if copies is not None else lambda folder: None,
+                        copies=copies,
                     )
                 if (last or stopping) and background is not None:
                     wait_for_save(run_dir, background)
-                if last and kept.to is not None:
-                    distributed.doing("copying", f"step {engine.step} to checkpoint.to", _COPYING_SECONDS)
-                    wait_for_copies(copies)
+                if (told := profile.after(engine.step, ends=last or stopping)) is not None:
+                    log.say(told)
                 if stopping and not last:
-                    if copies is not None:
-                        copies.wait(_STOPPING_SECONDS)
+                    if copies is not None and (told := copies.wait(stop.seconds_left())) is not None:
+                        log.say(told)
                     log.say(f"stopped by SIGTERM after step {engine.step}; the same command goes on from there")
                     return SAVED
                 if scores is not None:
@@ -179,6 +176,8 @@ def run(config: RunConfig) -> int:
                 facts = {"steps": engine.step, "since_step": first_step, **total.to_dict()}
                 (run_dir / "accounting.json").write_text(json.dumps(facts) + "\n")
         engine.close()
+        if kept.to is not None:
+            wait_for_copies(copies)
     return 0
 
 
@@ -186,10 +185,24 @@ def _due(step: int, every: int | None) -> bool:
     return every is not None and step % every == 0
 
 
-def _note_sigterm() -> Any:
-    received: list[int] = []
-    signal.signal(signal.SIGTERM, lambda number, _: received.append(number))
-    return lambda: bool(received)
+class _Stop:
+    """Notes SIGTERM."""
+
+    def __init__(self) -> None:
+        self._received: float | None = None
+        signal.signal(signal.SIGTERM, self._note)
+
+    def _note(self, *_: Any) -> None:
+        if self._received is None:
+            self._received = time.monotonic()
+
+    def __call__(self) -> bool:
+        return self._received is not None
+
+    def seconds_left(self) -> float:
+        """Seconds that this process may still take."""
+        since = 0.0 if self._received is None else time.monotonic() - self._received
+        return max(0.0, _STOPPING_SECONDS - since)
 
 
 def main(

@@ -30,6 +30,7 @@ from mcg.tasks.config import TaskConfig
 from mcg.yaml_limits import check_interpolations, check_yaml
 from shards.base import ConfigError, explain, shown
 from shards.loader import LoaderConfig
+from shards.storage import is_remote, local_path
 
 
 class _DataConfig(BaseModel):
@@ -132,6 +133,15 @@ class RunConfig(BaseModel):
             for split, loader in data.items()
         }
         return {**values, "data": spread}
+
+    @model_validator(mode="after")
+    def _copies_elsewhere(self) -> Self:
+        to = self.checkpoint.to
+        if to is not None and not is_remote(to):
+            place, own = Path(local_path(to)).resolve(), (Path(self.run_dir) / "checkpoints").resolve()
+            if place == own or own in place.parents:
+                raise ValueError(f"checkpoint.to: {shown(to)} is where the run itself saves; name another place")
+        return self
 
     @model_validator(mode="after")
     def _fits(self) -> Self:

@@ -126,7 +126,6 @@ class Engine:
         """batch_size: elements of a global batch. Raises ValueError if the ranks do not divide it."""
         import deepspeed
         from deepspeed.accelerator import get_accelerator
-        from deepspeed.runtime import constants
 
         world = distributed.world_size()
         if batch_size % world:
@@ -137,7 +136,7 @@ class Engine:
         """Optimiser steps done."""
         self.before_update: Callable[[], None] = lambda: None
         """Called in every step just before the weights change."""
-        check_known(config.deepspeed, vars(constants), deepspeed.__version__)
+        check_known(config.deepspeed, deepspeed.__version__)
         if config.precision == "fp16" and not get_accelerator().is_fp16_supported():
             raise ValueError(f"engine.precision: fp16 is nothing that this {device.type} computes; use bf16 or fp32")
         model = bundle.to(device)

@@ -39,9 +39,9 @@ class StepProfile:
         self._first = step
         self._running.start()
 
-    def after(self, step: int) -> str | None:
-        """A step has ended. Returns what is to be told once the last one has."""
-        if self._running is None or self._steps is None or step < self._steps[1]:
+    def after(self, step: int, ends: bool = False) -> str | None:
+        """A step has ended. Returns what is to be told once the last one has; ends: there are no more in this run."""
+        if self._running is None or self._steps is None or (step < self._steps[1] and not ends):
             return None
         if torch.cuda.is_available():
             torch.cuda.synchronize()

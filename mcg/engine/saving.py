@@ -13,7 +13,7 @@ import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import torch
 from torch import Tensor
@@ -30,6 +30,14 @@ _logger = logger(__name__)
 _Made = TypeVar("_Made")
 
 
+class Copying(Protocol):
+    """Copies finished checkpoints elsewhere (store/copies.py)."""
+
+    def push(self, folder: Path) -> None: ...
+
+    def reads(self, folder: Path) -> bool: ...
+
+
 def save_checkpoint(
     run_dir: str | Path,
     engine: Any,
@@ -40,13 +48,13 @@ def save_checkpoint(
     *,
     keep_every_steps: int | None = None,
     background: Background | None = None,
-    then: Callable[[Path], None] = lambda folder: None,
+    copies: Copying | None = None,
 ) -> Path:
     """Save on all ranks together; returns the finished folder. Older ones beyond `keep` are removed afterwards, but for
     those of every so many steps.
 
     background: where the files are written; the folder is then finished later, and the save before is waited for first.
-    then: called with the finished folder on the first rank.
+    copies: gets the finished folder, on the first rank; a folder that it still reads is kept until the next save.
     Raises CheckpointError on every rank if any cannot write, or could not in the background; what was written is then
     removed.
     """
@@ -55,12 +63,13 @@ def save_checkpoint(
 
     def make_room(root: Path) -> None:
         for number, old in _older(root, step)[:-keep]:
-            if keep_every_steps is None or number % keep_every_steps:
+            if (keep_every_steps is None or number % keep_every_steps) and not (copies and copies.reads(old)):
                 remove(old)
 
     def made(final: Path) -> None:
+        if copies is not None:
+            copies.push(final)
         make_room(final.parent)
-        then(final)
 
     return _save(_Place(Path(run_dir) / "checkpoints", "step", step, "latest"), engine, facts, made, background)
 

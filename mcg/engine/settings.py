@@ -12,11 +12,17 @@ from typing import Any
 from mcg.engine.config import EngineConfig
 
 _SECTIONS = {
-    *("aio", "autotuning", "comet", "comms_logger", "compile", "compression_training", "csv_monitor"),
-    *("curriculum_learning", "data_efficiency", "elasticity", "flops_profiler", "hybrid_engine", "nebula", "pipeline"),
-    *("tensor_parallel", "tensorboard", "timers", "wandb", "zero_optimization"),
+    *("aio", "autotuning", "comet", "comms_logger", "communication_data_type", "compile", "compression_training"),
+    *("csv_monitor", "curriculum_learning", "data_efficiency", "data_types", "dataloader_drop_last"),
+    *("disable_allgather", "disable_python_gc", "dump_state", "eigenvalue", "elasticity", "flops_profiler", "fp16"),
+    *("bf16", "gradient_allreduce_op", "gradient_predivide_factor", "hybrid_engine", "log_level"),
+    *("managed_gradient_accumulation", "memory_breakdown", "nebula", "pipeline", "prescale_gradients"),
+    *("progressive_layer_drop", "seq_parallel_communication_data_type", "sparse_gradients", "steps_per_print"),
+    *("tensor_parallel", "tensorboard", "timers", "torch_autocast", "use_data_before_expert_parallelism"),
+    *("use_node_local_storage", "wall_clock_breakdown", "wandb", "weight_quantization", "zero_optimization"),
+    *("zero_allow_untested_optimizer", "zero_force_ds_cpu_optimizer"),
 }
-"""Sections whose names are not in DeepSpeed's module of constants."""
+"""What stands at the top of DeepSpeed 0.19's settings, but for what ours decide."""
 
 
 def deepspeed_settings(config: EngineConfig, micro_batch: int, world: int, has_cuda: bool) -> dict[str, Any]:
@@ -41,12 +47,11 @@ def deepspeed_settings(config: EngineConfig, micro_batch: int, world: int, has_c
     return _laid_over(ours, config.deepspeed)
 
 
-def check_known(given: Mapping[str, Any], constants: Mapping[str, Any], version: str) -> None:
-    """Raise ValueError for a section that DeepSpeed does not know. constants: those of its module, which names most."""
-    known = _SECTIONS | {value for value in constants.values() if isinstance(value, str)}
+def check_known(given: Mapping[str, Any], version: str) -> None:
+    """Raise ValueError for a section that DeepSpeed, of this version, does not know."""
     for name in given:
-        if name not in known:
-            near = difflib.get_close_matches(name, known, n=1)
+        if name not in _SECTIONS:
+            near = difflib.get_close_matches(name, _SECTIONS, n=1)
             hint = f"; did you mean {near[0]}?" if near else ""
             raise ValueError(f"engine.deepspeed.{name}: is no setting of DeepSpeed {version}{hint}")
 

@@ -113,6 +113,7 @@ class _MLflow:
         place = os.environ.get("MLFLOW_TRACKING_URI") or (folder / "mlruns").absolute().as_uri()
         # Otherwise it asks a server that is away for minutes, and not at all for files.
         os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
+        os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "10")
         os.environ.setdefault("MLFLOW_ALLOW_FILE_STORE", "true")
         file = folder / "mlflow_id"
         try:

@@ -184,7 +184,7 @@ class Watch:
     def _limit(self) -> tuple[float, float | None]:
         known = list(self._usual[self._activity]) if self._activity in self._usual else []
         if len(known) < _KNOWN_AFTER:
-            return self._startup, None
+            return self._startup + self._patience, None
         usual = statistics.median(known)
         return usual + self._hang + self._patience, usual
 

@@ -66,11 +66,13 @@ def _chart(title: str, lines: Mapping[str, Points], **axes_settings: Any) -> _Ch
     for (name, points), (dash, colour) in zip(lines.items(), looks, strict=False):
         x, y = zip(*_thinned(points), strict=True)
         axes.plot(x, y, label=name, linewidth=1.6, linestyle=dash, color=colour)
-    axes.set(title=title, xlabel="step", **axes_settings)
+    axes.set(xlabel="step", **axes_settings)
+    axes.set_title(title, parse_math=False)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.grid(alpha=0.3)
     if any(lines):
-        axes.legend(fontsize=9)
+        for text in axes.legend(fontsize=9).get_texts():
+            text.set_parse_math(False)
     out = io.BytesIO()
     figure.savefig(out, format="png", dpi=120)
     return _Chart(title, base64.b64encode(out.getvalue()).decode())

@@ -16,8 +16,8 @@ _FRAMES, _SIZE = 6, 96
 
 
 def strips(datasets: Mapping[str, str], origins: Iterable[str]) -> dict[str, str]:
-    """Origin as text -> six frames side by side, PNG in base64. Those that cannot be read are left out, with a warning
-    for each dataset. datasets: name -> folder or URL."""
+    """Origin as text -> six frames side by side, PNG in base64. Those that cannot be read are left out, with a
+    warning. datasets: name -> folder or URL."""
     wanted: dict[str, set[str]] = {}
     for origin in origins:
         wanted.setdefault(origin.partition("/")[0], set()).add(origin)
@@ -47,10 +47,15 @@ def _of_dataset(name: str, url: str, origins: set[str]) -> dict[str, str]:
             continue
         for row in range(int(count)):
             origin = str(reader.origin(shard, row))
-            if origin in origins:
+            if origin not in origins:
+                continue
+            try:
                 sample = reader.read(shard, row, unused)
                 clip = decode(sample.media, sample.facts.kind, plan_clip(sample.facts, config, unused))
-                found[origin] = _png(np.concatenate(list(clip), axis=1))
+            except PrintableError as error:
+                _logger.warning("no frames of %s are shown: %s", origin, error)
+                continue
+            found[origin] = _png(np.concatenate(list(clip), axis=1))
     return found
 
 

@@ -88,9 +88,10 @@ _SETTINGS = """{% if differences %}<h2>What differs between the runs</h2>
 <div class="wide"><table class="text"><tr><th>from step</th><th>time</th><th>ranks</th><th>machine</th><th>versions</th>
 <th>commit</th></tr>
 {% for start in run.starts %}<tr><td>{{ start.step }}</td><td>{{ start.time }}</td><td>{{ start.ranks }}</td>
-<td>{{ start.host }}, {{ start.cpu }}, {{ start.cores }} cores, {{ start.memory_gib }} GiB{% for gpu in start.gpus %},
-{{ gpu }}{% endfor %}</td><td>Python {{ start.python }}{% for name, version in start.versions.items() %}, {{ name }}
-{{ version }}{% endfor %}</td><td>{{ start.commit or "not a clone" }}</td></tr>{% endfor %}</table></div>
+<td>{{ start.host }}, {{ start.cpu }}, {{ start.cores }} cores, {{ start.memory_gib }} GiB
+{%- for gpu in start.gpus or () %}, {{ gpu }}{% endfor %}</td><td>Python {{ start.python }}
+{%- for name, version in (start.versions or {}).items() %}, {{ name }} {{ version }}{% endfor %}</td>
+<td>{{ start.commit or "not a clone" }}</td></tr>{% endfor %}</table></div>
 {% for line in run.changes %}<p>Changed from step {{ line.step }} on: {{ describe(line.changed) }}</p>{% endfor %}
 <details><summary>Config of {{ run.name }}</summary><pre>{{ configs[run.name] }}</pre></details>{% endfor %}
 </body></html>
@@ -186,13 +187,14 @@ def _answers(run: Run, several: bool, frames: bool) -> dict[str, list[dict[str, 
 
 def _card(prediction: Mapping[str, Any]) -> dict[str, Any]:
     told = {field: prediction[field] for field in _SHOWN_FIELDS if prediction.get(field) is not None}
-    score = told.get("score")
-    if isinstance(score, float):
-        told["score"] = f"{score:.4g}"
+    scores = prediction.get("scores") or [prediction.get("score")]  # of every choice, or of the answer
+    known = [float(score) for score in scores if isinstance(score, int | float)] if isinstance(scores, list) else []
+    if known:
+        told["score"] = f"{max(known):.4g}"
     verdict = ""
     if "answer" in told and "prediction" in told:
-        verdict = "right" if told["answer"] == told["prediction"] else "wrong"
-    sure = float(score) if isinstance(score, int | float) else 0.0
+        verdict = "right" if prediction.get("right", told["answer"] == told["prediction"]) else "wrong"
+    sure = max(known, default=0.0)
     return {
         "fields": told,
         "verdict": verdict,

@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from mcg.engine.checkpoint import CheckpointError, find_checkpoint
-from shards.base import UsageError
+from shards.base import UsageError, logger
+
+_logger = logger(__name__)
 
 Lines = list[dict[str, Any]]
 """The lines of a JSON-lines file."""
@@ -85,7 +87,9 @@ def read_run(folder: Path) -> Run:
         raise UsageError(f"{folder}: no step of a run is there (log.jsonl); name the run_dir of a run of train.py")
     evaluations = {}
     for place in sorted(file.parent for file in (folder / "evaluation").rglob("metrics.json")):
-        metrics = json.loads((place / "metrics.json").read_text())
+        metrics = _metrics(place / "metrics.json")
+        if metrics is None:
+            continue
         predictions = place / "predictions.jsonl"
         evaluations[str(place.relative_to(folder / "evaluation"))] = Evaluation(
             metrics, read_lines(predictions) if predictions.is_file() else []
@@ -97,7 +101,7 @@ def read_run(folder: Path) -> Run:
 def read_lines(file: Path) -> Lines:
     """The objects of a JSON-lines file; the last line of a run that is being written may be half one."""
     found = []
-    for line in file.read_text().splitlines():
+    for line in file.read_text(encoding="utf-8", errors="replace").splitlines():
         try:
             found.append(json.loads(line))
         except json.JSONDecodeError:
@@ -108,7 +112,7 @@ def read_lines(file: Path) -> Lines:
 def run_facts(lines: Lines) -> dict[str, Any]:
     """Steps, first and last loss, speed, waiting and failures of a run, from the lines of its log.jsonl."""
     steps = [line for line in lines if "losses" in line]
-    seconds = sum(line["seconds"] for line in steps)
+    seconds = sum(line["seconds"] for line in steps) or 1e-9
     waiting = sum(line["seconds"] * line["data_wait_share"] for line in steps)
     return {
         "steps": len(steps),
@@ -134,16 +138,30 @@ class Number:
 
 def numbers(metrics: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, Number]]:
     """The numbers of a tree of metrics by dotted path."""
-    whole, by_name = metrics.get("interval"), metrics.get("intervals") or {}
+    whole, by_name = metrics.get("interval"), _mapping(metrics.get("intervals"))
     for name, value in metrics.items():
         if name in ("interval", "intervals", "counts", "official"):
             continue
         if isinstance(value, Mapping):
-            known = {**by_name, **(value.get("intervals") or {})}
+            known = {**by_name, **_mapping(value.get("intervals"))}
             yield from numbers({**value, "intervals": known} if known else value, f"{path}{name}.")
         elif isinstance(value, int | float):
             told = by_name.get(name, whole if name == "overall" else None)
             yield f"{path}{name}", Number(value, tuple(told) if told else None)
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
+
+
+def _metrics(file: Path) -> dict[str, Any] | None:
+    """The metrics of an evaluation; None for a file that is being written, or damaged, with a warning."""
+    try:
+        found = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        _logger.warning("%s: not shown: %s", file, error)
+        return None
+    return found if isinstance(found, dict) else None
 
 
 def _config(folder: Path, lines: Lines) -> dict[str, Any]:

@@ -91,6 +91,8 @@ class MultipleChoice(Task):
     def score(self, predictions: list[dict[str, Any]], failures: list[dict[str, Any]]) -> Scores:
         given = [str(p["prediction_index"]) for p in predictions] + ["<failed>"] * len(failures)
         answers = [str(asked.get("answer_index", "")) for asked in [*predictions, *failures]]
+        for p in predictions:
+            p["right"] = p["prediction_index"] == p["answer_index"]
         metrics: dict[str, Any] = {
             "accuracy": accuracy(given, answers, asked_types(predictions, failures), self.config.groups),
             "baseline": {"overall": 1 / self.config.num_choices},

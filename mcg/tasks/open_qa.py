@@ -73,6 +73,8 @@ class OpenQA(Task):
         types = asked_types(predictions, failures)
         answers = [self._reference(question) for question in asked]
         given = [self._plain(str(p["prediction"])) for p in predictions] + ["<failed>"] * len(failures)
+        for p, told, wanted in zip(predictions, given, answers, strict=False):
+            p["right"] = told == wanted
         metrics: dict[str, Any] = {
             "accuracy": accuracy(given, answers, types, self.config.groups),
             "baseline": commonest_answer_accuracy(answers, types),

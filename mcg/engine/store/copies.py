@@ -2,14 +2,16 @@
 
 TO/step-000600/ gets the files of RUN/checkpoints/step-000600, its checkpoint.json last, and then TO/latest names it; so
 a copy that is cut off by anything is absent. A thread copies while training goes on, the newest checkpoint if several
-wait. A run whose folder has no checkpoint fetches the latest of these; its checksums are looked at as those of any
-other. What cannot be written when a run begins is refused; later it is told, and the next checkpoint tries again.
+wait; the folder that it reads is kept so long. A run whose folder has no checkpoint fetches the latest whole one of
+these. What cannot be written when a run begins is refused; later it is told, and the next checkpoint tries again.
+Gives up: the best checkpoint is not copied, so a run on a new machine has no best one until it is scored again.
 """
 
 from __future__ import annotations
 
 import os
 import posixpath
+import shutil
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -18,11 +20,13 @@ from pathlib import Path
 from mcg import distributed
 from mcg.engine.checkpoint import CheckpointError, find_checkpoint, read_pointer, step_of
 from mcg.engine.saving import point_at, remove
-from mcg.engine.store.integrity import read_line, seal_line
+from mcg.engine.store.integrity import problem_with, read_line, seal_line
 from shards.base import logger, scrub, shown
 from shards.storage import is_remote, open_filesystem
 
 _logger = logger(__name__)
+_PATIENCE_SECONDS = 6 * 3600.0
+"""With a copy that all ranks wait for."""
 _DESCRIPTION, _POINTER, _PROBE = "checkpoint.json", "latest", "writable"
 
 
@@ -38,7 +42,7 @@ class Copies:
             self._files.rm_file(self._at(_PROBE))
         self._changed = threading.Condition()
         self._waiting: Path | None = None
-        self._busy = False
+        self._copied: Path | None = None
         self._problem: str | None = None
         self._thread: threading.Thread | None = None
 
@@ -51,43 +55,72 @@ class Copies:
                 self._thread.start()
             self._changed.notify_all()
 
+    def reads(self, folder: Path) -> bool:
+        """True while a folder is being copied, or waits for it."""
+        with self._changed:
+            return folder in (self._waiting, self._copied)
+
     def push_latest(self, root: Path) -> None:
-        """Copy what RUN/checkpoints/latest names, unless it is there already."""
+        """Copy what RUN/checkpoints/latest names, unless it is there already. Raises CheckpointError."""
         name = read_pointer(root / _POINTER)
-        if name is not None and name != self._named() and (root / name).is_dir():
+        with _naming(f"{self._to}/{_POINTER}", self._to):
+            named = self._named()
+        if name is not None and name != named and (root / name).is_dir():
             self.push(root / name)
 
     def wait(self, seconds: float | None = None) -> str | None:
         """Wait until nothing is left to copy; returns what went wrong with the last one, in words."""
         with self._changed:
-            if not self._changed.wait_for(lambda: self._waiting is None and not self._busy, seconds):
+            if not self._changed.wait_for(lambda: self._waiting is None and self._copied is None, seconds):
                 return f"{shown(self._to)}: the last checkpoint is not copied yet"
             return self._problem
 
     def fetch_latest(self, root: Path) -> str | None:
-        """Make the latest of the copies that of RUN/checkpoints; returns its name, None where there is none. Raises
-        CheckpointError."""
-        with _naming(f"{self._to}/{_POINTER}", self._to):
-            name = self._named()
-        if name is None:
-            return None
-        aside = root / f".{name}"
-        aside.mkdir(parents=True, exist_ok=True)
-        with _naming(f"{self._to}/{name}", self._to):
-            self._files.get_file(self._at(name, _DESCRIPTION), str(aside / _DESCRIPTION))
-            for file in find_checkpoint(aside).files or {}:
-                if file.startswith("/") or ".." in Path(file).parts:
-                    raise CheckpointError(f"{shown(self._to)}/{name}: names the file {file!r}; take another copy")
-                (aside / file).parent.mkdir(parents=True, exist_ok=True)
-                self._files.get_file(self._at(name, file), str(aside / file))
+        """Make the latest whole copy that of RUN/checkpoints; returns its name, None where there is none. Raises
+        CheckpointError where none of those that are there is whole."""
+        with _naming(self._to, self._to):
+            named = self._named()
+            steps = [name for _, name in self._steps()][::-1] if named is not None else []
+        problem = None
+        for name in dict.fromkeys([named, *steps] if named is not None else []):
+            aside = root / f".{name}"
+            try:
+                with _naming(f"{self._to}/{name}", self._to):
+                    self._fetch(name, aside)
+            except CheckpointError as error:
+                problem = problem or str(error)
+                shutil.rmtree(aside, ignore_errors=True)
+                continue
+            if problem is not None:
+                _logger.warning("%s; %s is taken instead", problem, name)
+            self._take(root, name, aside)
+            return name
+        if problem is not None:
+            raise CheckpointError(problem)
+        return None
 
+    def _fetch(self, name: str, aside: Path) -> None:
+        """Fetch a copy into a folder, and look at the checksums of all of it."""
+        shutil.rmtree(aside, ignore_errors=True)
+        aside.mkdir(parents=True)
+        self._files.get_file(self._at(name, _DESCRIPTION), str(aside / _DESCRIPTION))
+        files = find_checkpoint(aside).files
+        if files is None:
+            raise CheckpointError(f"{shown(self._to)}/{name}: is of an older version, whose copies cannot be checked")
+        for file in files:
+            (aside / file).parent.mkdir(parents=True, exist_ok=True)
+            self._files.get_file(self._at(name, file), str(aside / file))
+        problem = problem_with(aside, files, files)
+        if problem is not None:
+            raise CheckpointError(f"{shown(self._to)}/{name}: {problem}")
+
+    def _take(self, root: Path, name: str, aside: Path) -> None:
         def rename() -> None:
             if (root / name).exists():
                 remove(root / name)
             os.replace(aside, root / name)
 
         point_at(root, _POINTER, name, rename)
-        return name
 
     # ---- the thread
 
@@ -95,7 +128,8 @@ class Copies:
         while True:
             with self._changed:
                 self._changed.wait_for(lambda: self._waiting is not None)
-                folder, self._waiting, self._busy = self._waiting, None, True
+                folder, self._waiting = self._waiting, None
+                self._copied = folder
             assert folder is not None
             try:
                 with _naming(f"{self._to}/{folder.name}", self._to):
@@ -105,7 +139,7 @@ class Copies:
                 problem = str(error)
                 _logger.warning("%s", problem)
             with self._changed:
-                self._busy, self._problem = False, problem
+                self._copied, self._problem = None, problem
                 self._changed.notify_all()
 
     def _copy(self, folder: Path) -> None:
@@ -121,14 +155,17 @@ class Copies:
         self._make_room(step_of(folder.name, "step") or 0)
 
     def _make_room(self, step: int) -> None:
-        self._files.invalidate_cache()
-        found = [posixpath.basename(path.rstrip("/")) for path in self._files.ls(self._prefix, detail=False)]
-        older = sorted((number, name) for name in found if (number := step_of(name, "step")) is not None)
-        for number, name in [pair for pair in older if pair[0] <= step][: -self._keep]:
+        for number, name in [pair for pair in self._steps() if pair[0] <= step][: -self._keep]:
             if self._keep_every is None or number % self._keep_every:
                 with suppress(FileNotFoundError):
                     self._files.rm_file(self._at(name, _DESCRIPTION))
                 self._files.rm(self._at(name), recursive=True)
+
+    def _steps(self) -> list[tuple[int, str]]:
+        """Steps and names of the folders there, oldest first."""
+        self._files.invalidate_cache()
+        found = [posixpath.basename(path.rstrip("/")) for path in self._files.ls(self._prefix, detail=False)]
+        return sorted((number, name) for name in found if (number := step_of(name, "step")) is not None)
 
     def _named(self) -> str | None:
         """The folder that TO/latest names."""
@@ -152,6 +189,7 @@ def open_copies(to: str | None, run_dir: Path, keep: int, keep_every_steps: int 
     what the last run could not copy is copied. Raises CheckpointError on all ranks."""
     if to is None:
         return None
+    distributed.doing("fetching", "a checkpoint from checkpoint.to", _PATIENCE_SECONDS)
     copies, problem, root = None, None, run_dir / "checkpoints"
     if distributed.rank() == 0:
         try:
@@ -168,9 +206,10 @@ def open_copies(to: str | None, run_dir: Path, keep: int, keep_every_steps: int 
     return copies
 
 
-def wait_for_copies(copies: Copies | None, seconds: float | None = None) -> None:
+def wait_for_copies(copies: Copies | None) -> None:
     """Wait on all ranks until the last checkpoint is copied. Raises CheckpointError on all of them if it is not."""
-    problem = copies.wait(seconds) if copies is not None else None
+    distributed.doing("copying", "the last checkpoint to checkpoint.to", _PATIENCE_SECONDS)
+    problem = copies.wait() if copies is not None else None
     problems = distributed.gather_objects([problem] if problem is not None else [])
     if problems:
         raise CheckpointError(f"{problems[0]}; it is whole in the run's folder, and the same command copies it")

@@ -72,7 +72,8 @@ def state_of(engine: Any, step: int) -> Contents:
         tensors[f"value:{name}"], starts[f"value:{name}"] = piece.of(piece.flat)[first:last], piece.start + first
     layout = {"step": str(step), "starts": json.dumps(starts), "steps": json.dumps(steps)}
     if engine.fp16_enabled():
-        layout["scaler"] = json.dumps({name: getattr(engine.optimizer.loss_scaler, name) for name in _SCALER})
+        scaler = vars(engine.optimizer.loss_scaler)
+        layout["scaler"] = json.dumps({name: scaler[name] for name in _SCALER if name in scaler})
     return {f"state/rank-{distributed.rank():05d}.safetensors": Content(tensors, layout)}
 
 
@@ -109,8 +110,9 @@ def read_state(engine: Any, folder: Path, step: int) -> None:
             count = torch.tensor(max(steps), dtype=torch.float32, device=flat.device)
             engine.basic_optimizer.state[flat] = {"step": count, **own}
     if engine.fp16_enabled():
-        for name, value in wanted.scaler.items():
-            setattr(engine.optimizer.loss_scaler, name, value)
+        scaler = engine.optimizer.loss_scaler
+        for name, value in wanted.scaler.items() if scaler.dynamic else ():  # a fixed scale is the config's
+            setattr(scaler, name, value)
     _spread(engine)
     engine.global_steps = step
 
@@ -162,7 +164,7 @@ class _Wanted:
                 )
             self.steps.update(json.loads(told["steps"]))
             scaler = json.loads(told.get("scaler", "{}"))
-            self.scaler = {name: scaler[name] for name in _SCALER} if scaler else {}
+            self.scaler = {name: scaler[name] for name in _SCALER if name in scaler}
             for key, begin in json.loads(told["starts"]).items():
                 if key not in self._open:
                     continue

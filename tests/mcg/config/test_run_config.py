@@ -233,3 +233,10 @@ def test_a_contrast_over_several_batches_needs_a_loss_over_pairs() -> None:
     error = _error(*given, "objectives.contrastive=null")
     assert "engine.contrastive_batch is for losses over pairs, and there is none; add objectives.contrastive" in error
     assert f"must be data.train.batch_size {size} times a divisor" in _error(given[0])
+
+
+@pytest.mark.parametrize("to", ["runs/demo/pt/checkpoints", "runs/demo/../demo/pt/checkpoints/x"])
+def test_copies_of_checkpoints_go_to_another_place(to: str) -> None:
+    with pytest.raises(ConfigError, match=r"checkpoint\.to: .* is where the run itself saves; name another place"):
+        load_config(ROOT / "configs/demo/pt.yaml", [f"checkpoint.to={to}"])
+    assert load_config(ROOT / "configs/demo/pt.yaml", ["checkpoint.to=s3://b/checkpoints"]).checkpoint.to

@@ -115,6 +115,19 @@ def test_the_scale_of_the_loss_is_gone_on_with(device: torch.device, tmp_path: P
     resumed.close()
 
 
+def test_a_fixed_scale_is_saved_and_gone_on_with(device: torch.device, tmp_path: Path, fp16: None) -> None:
+    fixed = {"precision": "fp16", "deepspeed": {"fp16": {"loss_scale": 64}}}
+    engine = make_engine(device, bundle=make_bundle(dropout=0.0), **fixed)
+    told = engine.train_step([make_batch()])
+    save_state(engine, tmp_path)
+    following = engine.train_step([make_batch(1)])
+    engine.close()
+    resumed = make_engine(device, bundle=make_bundle(dropout=0.0), **fixed)
+    resumed.load(tmp_path, 1)
+    assert told["loss_scale"] == 64 and resumed.train_step([make_batch(1)]) == following
+    resumed.close()
+
+
 def test_fp16_is_refused_where_it_is_not_computed(device: torch.device, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(get_accelerator(), "is_fp16_supported", lambda: False)
     with pytest.raises(ValueError, match=r"engine\.precision: fp16 is nothing that this cpu computes; use bf16 or"):

@@ -42,6 +42,15 @@ def test_a_resumed_run_traces_what_is_left(tmp_path: Path) -> None:
     assert profile.after(4) is None
 
 
+def test_a_run_that_ends_earlier_traces_what_it_has_done(tmp_path: Path) -> None:
+    profile = StepProfile(tmp_path, (2, 9))
+    for step in (2, 3):
+        profile.before(step)
+        torch.ones(3).sum()
+        told = profile.after(step, ends=step == 3)
+    assert told is not None and "steps 2 to 3" in told
+
+
 def test_without_the_setting_nothing_is_written(tmp_path: Path) -> None:
     profile = StepProfile(tmp_path, None)
     profile.before(1)

@@ -66,10 +66,12 @@ def test_a_setting_reaches_deepspeed(device: torch.device) -> None:
     engine.close()
 
 
-def test_a_section_that_it_would_pass_over_is_refused(device: torch.device) -> None:
-    message = r"engine\.deepspeed\.zero_optimisation: is no setting of DeepSpeed .*; did you mean zero_optimization\?"
-    with pytest.raises(ValueError, match=message):
-        make_engine(device, deepspeed={"zero_optimisation": {}})
+@pytest.mark.parametrize(
+    ("name", "hint"), [("zero_optimisation", r"; did you mean zero_optimization\?"), ("loss_scale", "")]
+)
+def test_a_section_that_it_would_pass_over_is_refused(device: torch.device, name: str, hint: str) -> None:
+    with pytest.raises(ValueError, match=rf"engine\.deepspeed\.{name}: is no setting of DeepSpeed [\d.]+{hint}$"):
+        make_engine(device, deepspeed={name: {}})
 
 
 def test_a_name_that_it_refuses_itself_is_told_in_a_line(device: torch.device) -> None:

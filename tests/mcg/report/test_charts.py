@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import base64
 import io
+import itertools
 from typing import Any
 
 from PIL import Image
 
+from mcg.report import charts as module
 from mcg.report.charts import curves, dataset_curves
 
 
@@ -37,12 +39,22 @@ def test_all_runs_share_a_step_axis() -> None:
 
 
 def test_lines_differ_without_their_colour() -> None:
-    """Of two runs with the same losses the second is drawn over the first, with gaps."""
+    """A second line that lies on the first is seen where it has gaps: neither alone has those pixels."""
+    assert len(set(module._LOOKS)) == 24
+    assert all(one[0] != other[0] for one, other in itertools.pairwise(module._LOOKS))
     steps = [_step(number) for number in range(1, 50)]
-    one, _ = dataset_curves({"x": steps})
-    two, _ = dataset_curves({"x": steps, "y": [{**step, "losses": {"total": 9.0}} for step in steps]})
-    assert _pixels(one.png).tobytes() != _pixels(two.png).tobytes()
+    alone, _ = dataset_curves({"x": steps})
+    both, _ = dataset_curves({"x": steps, "y": steps})
+    middle = (100, 100, 600, 300)  # without title and legend
+    assert _pixels(alone.png).crop(middle).tobytes() != _pixels(both.png).crop(middle).tobytes()
 
 
-def test_a_run_of_a_million_steps_is_averaged_in_parts() -> None:
-    assert curves({"long": [_step(number) for number in range(1, 20_000)]})
+def test_a_long_run_is_averaged_in_parts() -> None:
+    points = [(step, float(step % 2)) for step in range(1_000_000)]
+    parts = module._thinned(points)
+    assert len(parts) == module._POINTS and {y for _, y in parts} == {0.5} and parts[0][0] == 1249.5
+    assert module._thinned(points[:3]) == points[:3]
+
+
+def test_names_are_no_formulas() -> None:
+    assert curves({"x$\\foo$": [_step(1), _step(2)]}) and dataset_curves({"x$\\foo$": [_step(1)]})

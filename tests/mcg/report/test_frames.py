@@ -42,3 +42,15 @@ def test_a_dataset_that_is_gone_is_left_out_with_a_warning(tmp_path: Path, caplo
     with caplog.at_level(logging.WARNING):
         assert strips({"gone": str(tmp_path / "gone")}, ["gone/000000.tar:a"]) == {}
     assert caplog.text.count("no frames of gone are shown: ") == 1
+
+
+def test_a_sample_that_cannot_be_read_takes_no_other_with_it(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with DatasetWriter(str(tmp_path), "shapes") as writer:
+        for number, row in enumerate(shapes.rows("test", 3)):
+            assert isinstance(row, Row) and row.media is not None
+            media = b"no video" if number == 1 else row.media
+            writer.write(f"{number}", media, row.ext, list(row.records), row.meta, probe(row.media, "clip.mp4"))
+    with caplog.at_level(logging.WARNING):
+        found = strips({"s": str(tmp_path)}, [f"s/000000.tar:{number}" for number in range(3)])
+    assert set(found) == {"s/000000.tar:0", "s/000000.tar:2"}
+    assert "no frames of s/000000.tar:1 are shown: " in caplog.text

@@ -142,6 +142,52 @@ def test_a_run_of_an_older_version_has_a_page(run: Path) -> None:
     assert "Traceback" not in page and "Config of run" in page
 
 
+def test_whether_an_answer_is_right_is_what_its_task_says(run: Path) -> None:
+    answers = [
+        {"question": "q", "answer": "Red", "prediction": "red", "right": True, "origin": "a/0.tar:0", "score": -1.0},
+        {
+            "question": "q",
+            "answer": "x",
+            "prediction": "y",
+            "right": False,
+            "origin": "a/0.tar:1",
+            "scores": [0.1, 0.2],
+        },
+        {
+            "question": "q",
+            "answer": "x",
+            "prediction": "z",
+            "right": False,
+            "origin": "a/0.tar:2",
+            "scores": [0.7, 0.3],
+        },
+    ]
+    _lines(run / "evaluation" / "val" / "predictions.jsonl", answers)
+    page = write_report([run]).read_text(encoding="utf-8")
+    assert re.findall(r"<b>(right|wrong)</b>|a/0\.tar:(\d)</p>", page) == [
+        ("wrong", ""),
+        ("", "2"),
+        ("wrong", ""),
+        ("", "1"),
+        ("right", ""),
+        ("", "0"),
+    ]
+
+
+def test_what_is_half_written_or_odd_is_left_out(run: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (run / "evaluation" / "test").mkdir()
+    (run / "evaluation" / "test" / "metrics.json").write_text('{"accuracy": ')
+    _lines(run / "evaluation" / "x" / "metrics.json", [{"a": {"overall": 1, "intervals": [1, 2]}, "b": [1]}])
+    _add(run, {"step": 0, "started": {}, "config": {}}, {**_step(3), "seconds": 0.0})
+    _lines(run / "quarantine-0.jsonl", [{}])
+    with (run / "log.jsonl").open("ab") as log:
+        log.write(b'{"step": 4, "dataset": "\xe2\x82')
+    page = write_report([run]).read_text(encoding="utf-8")
+    assert "test/metrics.json: not shown: " in caplog.text and "a.overall" in page and "<th>test</th>" not in page
+    renamed = run.rename(run.with_name("x$\\foo$"))
+    assert "<td>x$\\foo$</td>" in write_report([renamed]).read_text(encoding="utf-8")
+
+
 @NEEDS_BROWSER
 def test_a_browser_shows_it_at_a_desk_and_on_a_phone(run: Path, tmp_path: Path) -> None:
     _add(run, {"step": 0, "started": STARTED, "config": {"a_long_name_of_a_setting": "x" * 400}})

@@ -14,10 +14,11 @@ import pytest
 
 from mcg.engine.checkpoint import CheckpointError, find_checkpoint
 from mcg.engine.deepspeed import Engine
+from mcg.engine.saving import save_checkpoint
 from mcg.engine.store.copies import Copies, open_copies, wait_for_copies
 from mcg.engine.store.integrity import seal
 from mcg.engine.store.resume import resume_point
-from tests.mcg.engine.small_engine import save
+from tests.mcg.engine.small_engine import names, save
 from tests.servers.proxy import FaultProxy, Faults
 from tests.servers.s3 import S3Server
 
@@ -141,7 +142,7 @@ def test_a_copy_that_names_files_elsewhere_is_refused_and_writes_nothing(tmp_pat
     facts["files"]["../../evil"] = facts["files"]["model.safetensors"]
     shutil.copy(to / "step-000001" / "model.safetensors", to.parent / "evil")
     description.write_text(json.dumps(seal(facts)))
-    with pytest.raises(CheckpointError, match=r"names the file '\.\./\.\./evil'"):
+    with pytest.raises(CheckpointError, match=r"names the file '\.\./\.\./evil', which is not below the checkpoint"):
         open_copies(str(to), tmp_path / "other", 2, None)
     assert not (tmp_path / "other" / "evil").exists() and resume_point(tmp_path / "other") is None
 
@@ -150,6 +151,57 @@ def _pushed(copies: Copies, *folders: Path) -> Copies:
     for folder in folders:
         copies.push(folder)
     return copies
+
+
+def test_a_folder_that_is_being_copied_is_kept_until_it_is(tmp_path: Path, engine: Engine) -> None:
+    copies, run = Copies(str(tmp_path / "to"), 1), tmp_path / "run"
+    go, put = threading.Event(), copies._files.put_file
+    copies._files.put_file = lambda here, there: go.wait() and put(here, there)
+
+    def save(step: int) -> None:
+        engine.step = step
+        save_checkpoint(run, engine, {}, {}, 1, copies=copies)
+
+    save(1)
+    while not copies.reads(run / "checkpoints" / "step-000001"):
+        pass
+    save(2)
+    save(3)
+    assert names(run) == {"latest", "step-000001", "step-000003"}, "one that waits is left out for a newer one"
+    go.set()
+    assert copies.wait() is None
+    save(4)
+    assert copies.wait() is None and names(run) == {"latest", "step-000004"}
+    assert {path.name for path in (tmp_path / "to").iterdir()} == {"latest", "step-000004"}
+
+
+def test_of_copies_the_newest_whole_one_is_taken(
+    tmp_path: Path, engine: Engine, caplog: pytest.LogCaptureFixture
+) -> None:
+    to = tmp_path / "to"
+    copies = Copies(str(to), 9)
+    for folder in _saved(tmp_path / "run", engine, 1, 2, 3):
+        copies.push(folder)
+        assert copies.wait() is None
+    (to / "step-000003" / "checkpoint.json").unlink()
+    weights = to / "step-000002" / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-1] + b"x")
+    leftover = tmp_path / "other" / "checkpoints" / ".step-000001" / "state" / "foreign.safetensors"
+    leftover.parent.mkdir(parents=True)
+    leftover.write_bytes(b"x")
+    open_copies(str(to), tmp_path / "other", 9, None)
+    found = resume_point(tmp_path / "other")
+    assert found is not None and found.step == 1 and "step-000001 is taken instead" in caplog.text
+    shutil.rmtree(to / "step-000001")
+    with pytest.raises(CheckpointError, match=r"to/step-000003: "):
+        open_copies(str(to), tmp_path / "third", 9, None)
+
+
+def test_a_pointer_that_cannot_be_read_is_an_error_like_others(tmp_path: Path, engine: Engine) -> None:
+    _saved(tmp_path / "run", engine, 1)
+    (tmp_path / "to" / "latest").mkdir(parents=True)
+    with pytest.raises(CheckpointError, match=r"^checkpoint\.to: .*to/latest: "):
+        open_copies(str(tmp_path / "to"), tmp_path / "run", 9, None)
 
 
 def test_who_does_not_wait_long_enough_is_told(tmp_path: Path, engine: Engine) -> None:
