@@ -30,7 +30,7 @@ _logger = logger(__name__)
 _Made = TypeVar("_Made")
 
 
-class Copying(Protocol):
+class _Copying(Protocol):
     """Copies finished checkpoints elsewhere (store/copies.py)."""
 
     def push(self, folder: Path) -> None: ...
@@ -48,7 +48,7 @@ def save_checkpoint(
     *,
     keep_every_steps: int | None = None,
     background: Background | None = None,
-    copies: Copying | None = None,
+    copies: _Copying | None = None,
 ) -> Path:
     """Save on all ranks together; returns the finished folder. Older ones beyond `keep` are removed afterwards, but for
     those of every so many steps.
