@@ -46,7 +46,6 @@ def run(config: RunConfig) -> int:
     from mcg.engine.profile import StepProfile, part
     from mcg.engine.saving import save_checkpoint, wait_for_save
     from mcg.engine.schedule import Schedule
-    from mcg.engine.started import started
     from mcg.engine.store.background import Background
     from mcg.engine.store.copies import open_copies, wait_for_copies
     from mcg.engine.store.resume import resume_point
@@ -119,7 +118,7 @@ def run(config: RunConfig) -> int:
         with RunLog(run_dir, config.log, schedule.total_steps, engine.step, written) as log:
             log.say(f"{task.name}: {begin}; steps {engine.step} to {schedule.total_steps}, {world} process(es)")
             log.say(f"decode: {loader.decoder}")
-            log.started(engine.step, started(world))
+            log.started()
             if checkpoint is not None:
                 log.changed(engine.step, changes(checkpoint.config, written))
             while engine.step < schedule.total_steps:

@@ -29,6 +29,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from mcg import distributed
 from mcg.engine.changes import describe
 from mcg.engine.config import LogConfig
+from mcg.engine.started import started
 from mcg.engine.trackers import Tracker, open_trackers
 from mcg.metrics import DETAILS
 from shards import Batch
@@ -92,10 +93,11 @@ class RunLog:
         for tracker in self._trackers:
             tracker.write(record)
 
-    def started(self, step: int, facts: dict[str, Any]) -> None:
-        """Keep what the run is started with at this step (mcg/engine/started.py), and its config."""
+    def started(self) -> None:
+        """Keep what the run is started with at its first step (mcg/engine/started.py), and its config."""
         if self._on:
-            self._write({"step": step, "started": facts, "config": self._stored})
+            facts = started(distributed.world_size())
+            self._write({"step": self._first, "started": facts, "config": self._stored})
 
     def changed(self, step: int, changes: dict[str, list[Any]]) -> None:
         """Tell and keep what differs from the config that the run has had up to this step (mcg/engine/changes.py)."""

@@ -98,6 +98,15 @@ def test_a_config_that_changed_is_told_and_kept(tmp_path: Path, capsys: pytest.C
     assert kept == [{"step": 3, "changed": {"optim.lr": [0.1, 0.2]}}]
 
 
+def test_every_start_is_kept_with_its_config(tmp_path: Path) -> None:
+    for first, rate in ((0, 0.5), (3, 0.25)):
+        with RunLog(tmp_path, LogConfig(), 10, first, {"optim": {"lr": rate}}) as log:
+            log.started()
+    starts = [line for line in _lines(tmp_path) if "started" in line]
+    assert [(line["step"], line["config"]["optim"]["lr"]) for line in starts] == [(0, 0.5), (3, 0.25)]
+    assert all(line["started"]["ranks"] == 1 and line["started"]["host"] for line in starts)
+
+
 def test_the_screen_tells_the_mean_of_the_steps_since_its_last_line(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
