@@ -1,8 +1,10 @@
 """Show, check and list config files, and write the reference of every setting.
 
-python -m mcg.config ls
-python -m mcg.config show configs/demo/pt.yaml optim.lr=1e-4
-python -m mcg.config validate configs/*.yaml
+    python -m mcg.config ls
+    python -m mcg.config show configs/demo/pt.yaml optim.lr=1e-4
+    python -m mcg.config validate configs/*.yaml
+
+`schema` and `reference` print what docs/config.schema.json and docs/config.md hold.
 """
 
 from __future__ import annotations
@@ -13,7 +15,9 @@ from typing import Annotated, Any
 
 import typer
 
-from shards.base import UsageError, say, say_json
+from mcg.config import load_config
+from mcg.inputs import InputError, check_inputs
+from shards.base import ConfigError, UsageError, say, say_json
 from shards.cli import DEBUG_OPTION, new_program, one_line_errors, start
 
 app = new_program()
@@ -44,8 +48,6 @@ def _show(
 ) -> None:
     """Show every setting of a run, also those that the file leaves at their defaults."""
     with one_line_errors(debug):
-        from mcg.config import load_config
-
         shown = _section(load_config(config, overrides or []).stored, only)
         if as_json:
             say_json(shown)
@@ -63,10 +65,6 @@ def _validate(
 ) -> None:
     """Check config files: every fault with its place, the value, and what is allowed. Exit code 2 if there is any."""
     with one_line_errors(debug):
-        from mcg.config import load_config
-        from mcg.inputs import InputError, check_inputs
-        from shards.base import ConfigError
-
         faults: list[str] = []
         for file in configs:
             try:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -139,8 +140,6 @@ def write_report(folders: Sequence[Path], out: Path | None = None, frames: bool 
 
 def _with_names(runs: Sequence[Run]) -> list[Run]:
     """Runs of one folder name get numbers."""
-    from dataclasses import replace
-
     counts = Counter(run.name for run in runs)
     return [
         run if counts[run.name] == 1 else replace(run, name=f"{run.name} ({number})")

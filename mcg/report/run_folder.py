@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from mcg.engine.checkpoint import CheckpointError, find_checkpoint
+from mcg.metrics import DETAILS
 from shards.base import UsageError, logger
 
 _logger = logger(__name__)
@@ -140,7 +141,7 @@ def numbers(metrics: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, N
     """The numbers of a tree of metrics by dotted path."""
     whole, by_name = metrics.get("interval"), _mapping(metrics.get("intervals"))
     for name, value in metrics.items():
-        if name in ("interval", "intervals", "counts", "official"):
+        if name in DETAILS:
             continue
         if isinstance(value, Mapping):
             known = {**by_name, **_mapping(value.get("intervals"))}
