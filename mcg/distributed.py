@@ -106,6 +106,16 @@ def sum_of_own(whole_Gx: Tensor) -> Tensor:
     return own
 
 
+def swap(rows_N: Tensor, sent: list[int], coming: list[int]) -> Tensor:
+    """The rows that the ranks have for this one, in rank order. rows_N (N, ...): those for the others, in rank order;
+    sent, coming: how many go to and come from each rank. No gradient passes."""
+    if world_size() == 1:
+        return rows_N
+    swapped = rows_N.new_empty(sum(coming), *rows_N.shape[1:])
+    dist.all_to_all_single(swapped, rows_N.contiguous(), coming, sent)
+    return swapped
+
+
 def gather_objects(local: list[Any]) -> list[Any]:
     """The ranks' lists, concatenated in rank order, on every rank. Plain numbers and strings only."""
     if world_size() == 1:

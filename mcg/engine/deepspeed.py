@@ -204,10 +204,12 @@ class Engine:
         return answer
 
     def _over_pairs(self, batches: Sequence[Batch], first: int) -> Any:
-        """Of each micro-batch, the first of which has number `first`, its part in the losses over pairs of all."""
+        """Each micro-batch, the first of which has number `first`, as part of the contrastive batch of all."""
         with torch.no_grad():
             features = [self._forward(batch, first + i, only_features=True) for i, batch in enumerate(batches)]
-        return self.bundle.over_pairs(features)
+        inputs = [{"frames": batch.frames, **batch.arrays} for batch in batches]
+        # the seed that a run with one micro-batch in place of these would give it
+        return self.bundle.over_pairs(features, inputs, int(hash64(self._seed, self.step, first // len(batches))))
 
     def state(self) -> Contents:
         """This rank's part of the training state, by the path of its file below the checkpoint; it is not copied."""

@@ -6,12 +6,14 @@ Its forward gives the named losses and their weighted sum; model and objectives 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from mcg.model.model import Model
 from mcg.objectives.cached_loss import CachedLoss, PairFeatures, cached, joined
+from mcg.objectives.contrastive_batch import ContrastiveBatch, MicroBatch
 from mcg.objectives.objective import Objective, PairObjective
 from mcg.objectives.states import States
 
@@ -34,7 +36,7 @@ class Bundle(nn.Module):
         seed: int,
         use: str | None = None,
         only_features: bool = False,
-        known: Mapping[nn.Module, CachedLoss] | None = None,
+        known: MicroBatch | None = None,
     ) -> dict[str, Tensor]:
         """Each loss by name, and their weighted sum as "total"; scalars. inputs: frames (B, T, H, W, 3) uint8 and the
         task's arrays. seed: of what objectives draw, the same on all ranks. use: which of the run's uses the batch is
@@ -46,15 +48,18 @@ class Bundle(nn.Module):
         if only_features:
             return states.pair_features._asdict()
         if known is not None:
-            states.cached = known
+            states.micro_batch = known
             _ = states.pair_features  # before any other pass, as when they were computed alone
         losses = {name: objective(states) for name, objective in self.objectives.items()}
         weighted = [self._weights[name] * loss for name, loss in losses.items()]
         return {**losses, "total": torch.stack(weighted).sum()}
 
-    def over_pairs(self, batches: Sequence[Mapping[str, Tensor]]) -> list[dict[nn.Module, CachedLoss]]:
-        """The losses over the pairs of several batches and all ranks; the parts of each batch by objective. batches:
-        the features of each, without graph."""
+    def over_pairs(
+        self, batches: Sequence[Mapping[str, Tensor]], inputs: Sequence[Mapping[str, Any]], seed: int
+    ) -> list[MicroBatch]:
+        """Each of several batches as part of the contrastive batch that they make with those of all ranks, whose losses
+        over pairs are known. batches: the features of each, without graph; inputs: what these are of, tensors or numpy
+        arrays; seed: of what objectives draw over all, the same on all ranks."""
         features = [PairFeatures(**batch) for batch in batches]
         states = States(self.model, {}, with_attention=False)
         states.pair_features = joined(features)
@@ -64,4 +69,5 @@ class Bundle(nn.Module):
                 found = cached(objective(states), states.pair_features, objective, sizes)
                 for part, known in zip(parts, found, strict=True):
                     part[objective] = known
-        return parts
+        whole = ContrastiveBatch(features, inputs, seed)
+        return [MicroBatch(whole, place, part) for place, part in enumerate(parts)]

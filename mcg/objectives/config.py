@@ -88,6 +88,10 @@ class MatchingConfig(ObjectiveConfig):
 
     negatives: Literal["sampled", "hardest"] = "sampled"
     """Drawn with the probabilities that the contrastive logits give, as released, or the most probable one."""
+    negatives_from: Literal["loader_batch", "contrastive_batch"] = "loader_batch"
+    """Which batch the negatives are of, where engine.contrastive_batch joins loader batches: the loader batch, or the
+    contrastive batch, as if it were one loader batch. The latter encodes a further video and text for every sample,
+    with gradient: 1.5 times the time of a step (docs/mcg.md)."""
 
 
 class GenerationConfig(ObjectiveConfig):

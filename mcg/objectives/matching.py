@@ -8,7 +8,12 @@ They come from the whole global batch (ALPRO takes those of its own GPU, so its 
 with exact gradients through the states that travelled. That gathers the states of the global batch, V + L tokens of D
 channels each: 0.7 MB a sample in fp32 at base size. What is drawn is a function of (seed, step, micro-batch, numbers of
 both samples in the global batch), so a global batch has one loss at any number of ranks. A micro-batch of
-`accumulation_steps` is a global batch by itself, as for the contrast: its negatives are its own.
+`accumulation_steps` is a global batch by itself: its negatives are its own.
+
+Where engine.contrastive_batch joins micro-batches, `negatives_from: contrastive_batch` draws them from all of these, by
+the cached features. The inputs of the chosen ones, not states, then come from other micro-batches and ranks, and are
+encoded here with gradient. Draws, loss and gradients are those of one global batch of all, but for dropout: it falls
+anew on what is encoded again.
 Gives up: two samples with the same caption are negatives of each other, as released.
 """
 
@@ -22,6 +27,7 @@ from torch.nn import functional
 from mcg import distributed
 from mcg.model.states import TextStates, VideoStates
 from mcg.objectives.config import MatchingConfig
+from mcg.objectives.contrastive_batch import ContrastiveBatch, MicroBatch
 from mcg.objectives.objective import Objective
 from mcg.objectives.states import States
 from shards.order import UInt64, hash64, name_hash
@@ -36,32 +42,42 @@ class Matching(Objective):
         model, video, text = states.model, states.video, states.text
         text_B, video_B = self._negatives(states)
         own = states.fused
-        texts, videos = _gather_texts(text), _gather_videos(video)
-        texts_2B = _stack(texts.rows(text_B), _pad_to(text, texts.mask_BL.shape[1]))
-        chosen = videos.rows(video_B)
+        if self._larger_batch(states) is not None:
+            texts, videos = states.encode_texts_of(text_B), states.encode_videos_of(video_B)
+        else:
+            texts, videos = _gather_texts(text).rows(text_B), _gather_videos(video).rows(video_B)
+        texts_2B = _stack(texts, text)
         videos_2B = VideoStates(
-            torch.cat([video.tokens_BVD, chosen.tokens_BVD]), torch.cat([video.mask_BV, chosen.mask_BV])
+            torch.cat([video.tokens_BVD, videos.tokens_BVD]), torch.cat([video.mask_BV, videos.mask_BV])
         )
         logits = torch.cat([model.match_logits(own), model.match_logits(model.fuse(texts_2B, videos_2B))]).float()
         truth = torch.zeros(len(logits), dtype=torch.int64, device=logits.device)
         truth[: len(text_B)] = 1
         return functional.cross_entropy(logits, truth)
 
-    @torch.no_grad()
+    def _larger_batch(self, states: States) -> MicroBatch | None:
+        """The place in the contrastive batch that negatives are from, where it is larger than a global batch."""
+        return states.micro_batch if self.config.negatives_from == "contrastive_batch" else None
+
     def _negatives(self, states: States) -> tuple[Tensor, Tensor]:
-        """Numbers in the global batch of a text for each video and of a video for each text, int64 (B,)."""
-        video_BE, text_BE = states.video_features.float(), states.text_features.float()
-        video_GE, text_GE = distributed.gather_with_gradient(video_BE), distributed.gather_with_gradient(text_BE)
-        B, G = len(video_BE), len(video_GE)
-        if G < 2:
+        """Numbers of a text for each video and of a video for each text, int64 (B,), in the batch that they are from:
+        the contrastive batch, or the global batch."""
+        larger = self._larger_batch(states)
+        if larger is not None:
+            batch, place = larger.whole, larger.place
+        else:
+            batch, place = ContrastiveBatch([states.pair_features], [states.inputs], states.seed), 0
+        video_GE, text_GE, temperature = batch.features
+        if len(video_GE) < 2:
             raise ValueError("objectives.matching needs a global batch of two samples or more; raise data.*.batch_size")
-        own_B = np.arange(B) + B * distributed.rank()
+        own_B = batch.numbers(place)
+        own, all_ = own_B.cpu().numpy()[:, None], np.arange(len(video_GE))
         chosen = []
-        for side, (query_BE, key_GE) in enumerate(((video_BE, text_GE), (text_BE, video_GE))):
-            logits_BG = query_BE @ key_GE.T / states.model.temperature
-            logits_BG[range(B), own_B] = float("-inf")
+        for side, (query_GE, key_GE) in enumerate(((video_GE, text_GE), (text_GE, video_GE))):
+            logits_BG = query_GE[own_B] @ key_GE.T / temperature
+            logits_BG.scatter_(1, own_B[:, None], float("-inf"))
             if self.config.negatives == "sampled":
-                address = hash64(states.seed, name_hash("matching"), side, own_B[:, None], np.arange(G))
+                address = hash64(batch.seed, name_hash("matching"), side, own, all_)
                 logits_BG = logits_BG + _gumbel(address).to(logits_BG.device)
             chosen.append(logits_BG.argmax(1))
         return chosen[0], chosen[1]
@@ -94,4 +110,6 @@ def _pad_to(text: TextStates, L: int) -> TextStates:
 
 
 def _stack(first: TextStates, second: TextStates) -> TextStates:
+    """second: texts of the same length or shorter."""
+    second = _pad_to(second, first.mask_BL.shape[1])
     return TextStates(torch.cat([first.states_BLD, second.states_BLD]), torch.cat([first.mask_BL, second.mask_BL]))

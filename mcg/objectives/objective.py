@@ -45,7 +45,6 @@ class PairObjective(Objective):
         raise NotImplementedError(f"{type(self).__name__} must compute its loss")
 
     def forward(self, states: States) -> Tensor:
-        known = states.cached.get(self)
-        if known is not None:
-            return known.carried_by(states.pair_features, self)
+        if states.micro_batch is not None:
+            return states.micro_batch.losses[self].carried_by(states.pair_features, self)
         return self.loss(states.pair_features)

@@ -11,11 +11,12 @@ from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import Any, TypeVar
 
-from torch import Tensor, nn
+from torch import Tensor
 
 from mcg.model.model import Model
 from mcg.model.states import Fused, TextStates, VideoStates
-from mcg.objectives.cached_loss import CachedLoss, PairFeatures
+from mcg.objectives.cached_loss import PairFeatures
+from mcg.objectives.contrastive_batch import MicroBatch
 
 _T = TypeVar("_T")
 
@@ -29,8 +30,8 @@ class States:
         self.seed = seed
         """The batch's seed, the same on all ranks. What an objective draws is addressed by it, the objective's name and
         the sample's number in the global batch (shards/order/random_numbers.py), not by the rank."""
-        self.cached: Mapping[nn.Module, CachedLoss] = {}
-        """Losses over more pairs than this batch has, by objective; their parts of this batch."""
+        self.micro_batch: MicroBatch | None = None
+        """The batch as part of a larger contrastive batch; None where it is one by itself."""
         self._with_attention = with_attention
         self._made: dict[str, Any] = {}
 
@@ -92,3 +93,18 @@ class States:
     def fused(self) -> Fused:
         """Fusion of text and video."""
         return self.model.fuse(self.text, self.video)
+
+    def encode_videos_of(self, number_N: Tensor) -> VideoStates:
+        """States of videos by their numbers in the contrastive batch that `micro_batch` is part of, encoded here, with
+        gradient, wherever they are from. All ranks ask together, each for N."""
+        return self._others(number_N, "frames").video
+
+    def encode_texts_of(self, number_N: Tensor) -> TextStates:
+        """The same of texts."""
+        return self._others(number_N, "text_ids", "text_mask").text
+
+    def _others(self, number_N: Tensor, *names: str) -> States:
+        """States with these arrays of other samples."""
+        assert self.micro_batch is not None
+        inputs = {name: self.micro_batch.whole.rows(name, number_N) for name in names}
+        return States(self.model, inputs, with_attention=False)

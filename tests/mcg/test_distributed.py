@@ -20,6 +20,7 @@ def test_two_ranks_share_what_they_have(two_ranks: Path) -> None:
             "largest": 3,
             "any_none": False,
             "any_one": True,
+            "swapped": [[[0], [1], [11], [21]], [[10], [20]]][rank],
             "gathered": [[0.0, 10.0], [1.0, 11.0]],
         }
 
@@ -29,6 +30,7 @@ def test_one_process_needs_no_group() -> None:
     assert (distributed.rank(), distributed.world_size()) == (0, 1)
     distributed.barrier()
     assert distributed.gather_with_gradient(x) is x
+    assert distributed.swap(x, [2], [2]) is x
     assert distributed.gather_objects([1, 2]) == [1, 2]
     assert distributed.mean_over_ranks(x) is x
     assert distributed.largest(3, x.device) == 3

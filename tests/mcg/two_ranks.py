@@ -27,6 +27,7 @@ from mcg.objectives.masked_lm import MaskedLM
 from mcg.objectives.matching import Matching
 from mcg.objectives.states import States
 from mcg.objectives.token_contrast import TokenContrast
+from tests.mcg.objectives.numbered_samples import find_numbered
 from tests.mcg.small_model import make_inputs, make_model
 
 
@@ -36,6 +37,7 @@ def run_both(rank: int, folder: str) -> None:
     dist.init_process_group("gloo", init_method=meeting, rank=rank, world_size=2, timeout=timedelta(seconds=250))
     try:
         _save(Path(folder) / f"{rank}.safetensors", slice(4 * rank, 4 * rank + 4))
+        counts = ([1, 2], [1, 3]), ([3, 0], [2, 0])  # of each rank: rows sent and coming
         facts = {
             "rank": distributed.rank(),
             "world_size": distributed.world_size(),
@@ -44,6 +46,7 @@ def run_both(rank: int, folder: str) -> None:
             "largest": distributed.largest(3 - rank, torch.device("cpu")),
             "any_none": distributed.any_rank(False, torch.device("cpu")),
             "any_one": distributed.any_rank(rank == 1, torch.device("cpu")),
+            "swapped": distributed.swap(torch.arange(rank, 30, 10)[:, None], *counts[rank]).tolist(),
             "gathered": distributed.gather_with_gradient(torch.tensor([[rank, rank + 10.0]])).tolist(),
         }
         distributed.barrier()
@@ -58,9 +61,9 @@ def run_one(folder: str) -> None:
 
 
 def _save(file: Path, part: slice) -> None:
-    save_file(
-        {**_contrastive(part), **_of_objectives(part), **_in_micro_batches(part), "drawn": _drawn_negatives(part)}, file
-    )
+    numbered = {f"numbered {name}": tensor for name, tensor in find_numbered().items()}
+    found = {**_contrastive(part), **_of_objectives(part), **_in_micro_batches(part), **numbered}
+    save_file({**found, "drawn": _drawn_negatives(part)}, file)
 
 
 def _contrastive(part: slice) -> dict[str, Tensor]:
@@ -80,22 +83,27 @@ def _contrastive(part: slice) -> dict[str, Tensor]:
 
 
 def _in_micro_batches(part: slice) -> dict[str, Tensor]:
-    """Loss and gradients of the losses over pairs, of a rank's part in two micro-batches, of the whole batch in one."""
-    torch.manual_seed(0)
-    objectives = {"contrastive": {}, "sigmoid": {"bias": -1.0, "exchange": "ring"}}
-    bundle = Bundle(make_model(), ObjectivesConfig.model_validate(objectives).build())
-    own, sizes = make_inputs(8), [8] if part == slice(0, 8) else [2, 2]
-    batches = [{n: a[part][i : i + size] for n, a in own.items()} for i, size in zip((0, 2), sizes, strict=False)]
+    """Loss and gradients of what a contrastive batch has one of: of the whole in one batch, and of its parts in two
+    micro-batches, of which the first rank has the first halves."""
+    objectives = {
+        "contrastive": {},
+        "sigmoid": {"bias": -1.0, "exchange": "ring"},
+        "matching": {"negatives_from": "contrastive_batch"},
+    }
+    bundle = Bundle(make_model(matching_head=True), ObjectivesConfig.model_validate(objectives).build())
+    first = part.start // 2
+    batches = [_inputs(part)] if part == slice(0, 8) else [_inputs(slice(i, i + 2)) for i in (first, first + 4)]
     parts: list[Any] = [None]
     if len(batches) > 1:
         with torch.no_grad():
             features = [bundle(batch, 0, only_features=True) for batch in batches]
-        parts = bundle.over_pairs(features)
+        parts = bundle.over_pairs(features, batches, seed=3)
+    totals = []
     for batch, known in zip(batches, parts, strict=True):
-        losses = bundle(batch, 0, known=known)
-        (losses["total"] / len(batches)).backward()
+        totals.append(bundle(batch, 3, known=known)["total"] / len(batches))
+        totals[-1].backward()
     found = {f"cached {n}": p.grad for n, p in bundle.named_parameters() if p.grad is not None}
-    return {**found, "cached total": losses["total"].detach()}
+    return {**found, "cached total": torch.stack(totals).sum().detach()}
 
 
 def _unit(features: Tensor) -> Tensor:

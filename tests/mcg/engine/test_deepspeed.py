@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+import torch.multiprocessing
 
 from mcg.engine.config import EngineConfig, OptimConfig
 from mcg.engine.deepspeed import Engine, start_distributed
@@ -20,6 +22,7 @@ from mcg.engine.tensors import to_tensors
 from mcg.objectives.bundle import Bundle
 from mcg.objectives.config import ObjectivesConfig
 from shards import Batch
+from tests.mcg.engine.contrast_ranks import run_rank, steps_of
 from tests.mcg.engine.small_engine import (
     OPTIM,
     make_batch,
@@ -121,11 +124,13 @@ def _joined(batches: Sequence[Batch]) -> Batch:
 
 @pytest.mark.parametrize("stage", [0, 1, 2, pytest.param(3, marks=pytest.mark.long)])
 def test_a_contrast_over_micro_batches_makes_the_steps_of_large_batches(device: torch.device, stage: int) -> None:
-    """Eight micro-batches of 4 in contrasts of 16, beside two of 16; the other losses are means over samples."""
+    """Eight micro-batches of 4 in contrasts of 16, beside two of 16, negatives of matching included; the other losses
+    are means over samples."""
     chosen = {"contrastive": {}, "sigmoid": {"bias": -1.0}, "token_contrast": {}, "generation": {}}
+    chosen["matching"] = {"negatives_from": "contrastive_batch"}
 
     def engine(size: int, **fields: Any) -> Engine:
-        model = make_model(text=text_config(dropout=0.0))
+        model = make_model(text=text_config(dropout=0.0), matching_head=True)
         model.checkpoint_activations(size == 4)
         bundle = Bundle(model, ObjectivesConfig.model_validate(chosen).build())
         config = EngineConfig.model_validate({"zero_stage": stage, "gradient_clipping": 0.5, **fields})
@@ -139,6 +144,15 @@ def test_a_contrast_over_micro_batches_makes_the_steps_of_large_batches(device: 
         assert cached.train_step(batches) == pytest.approx(wanted, rel=1e-4)
     cached.close()
     large.close()
+
+
+@pytest.mark.long
+def test_two_ranks_make_the_steps_of_one_over_micro_batches(device: torch.device, tmp_path: Path) -> None:
+    wanted = steps_of(0, False, device)
+    torch.multiprocessing.spawn(run_rank, args=(str(tmp_path),), nprocs=2)
+    for rank in (0, 1):
+        for told in json.loads((tmp_path / f"{rank}.json").read_text()):
+            assert told == [pytest.approx(step, rel=1e-4) for step in wanted]
 
 
 def test_both_passes_of_a_micro_batch_draw_the_same(device: torch.device) -> None:

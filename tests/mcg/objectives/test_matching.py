@@ -1,15 +1,21 @@
-"""Matching against a plain loop: which negatives, what loss; two ranks together draw what one does, with its loss."""
+"""Matching against a plain loop: which negatives, what loss; two ranks together draw what one does, with its loss, and
+so do micro-batches of one contrastive batch."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from safetensors.torch import load_file
+from torch import Tensor
 from torch.nn import functional
 
-from mcg.objectives.config import MatchingConfig
+from mcg.model.mcg import MCG
+from mcg.objectives.bundle import Bundle
+from mcg.objectives.config import MatchingConfig, ObjectivesConfig
 from mcg.objectives.matching import Matching
 from mcg.objectives.states import States
 from tests.mcg.small_model import make_inputs, make_model
@@ -75,6 +81,62 @@ def test_a_batch_of_one_has_no_negatives() -> None:
     states = States(make_model(matching_head=True).eval(), {n: a[:1] for n, a in INPUTS.items()}, False)
     with pytest.raises(ValueError, match=r"matching needs a global batch of two samples or more; raise data"):
         Matching(MatchingConfig())(states)
+
+
+def _in_parts(model: MCG, sizes: Sequence[int], **fields: Any) -> tuple[Tensor, list[Tensor], dict[str, Tensor]]:
+    """Of the batch in micro-batches: mean loss, drawn numbers and gradients."""
+    bundle = Bundle(model, ObjectivesConfig.model_validate({"matching": fields}).build())
+    bundle.zero_grad()
+    parts = {name: array.split(list(sizes)) for name, array in INPUTS.items()}
+    batches = [{name: arrays[i] for name, arrays in parts.items()} for i in range(len(sizes))]
+    lengths = [int(batch["text_mask"].sum(1).max()) for batch in batches]
+    for batch, length in zip(batches, lengths, strict=True):  # as a loader pads them
+        batch |= {name: batch[name][:, :length] for name in ("text_ids", "text_mask")}
+    micro_batches: list[Any] = [None]
+    if len(sizes) > 1:
+        with torch.no_grad():
+            features = [bundle(batch, 5, only_features=True) for batch in batches]
+        micro_batches = bundle.over_pairs(features, [{n: a.numpy() for n, a in b.items()} for b in batches], seed=5)
+    losses, drawn = [], []
+    for batch, micro_batch in zip(batches, micro_batches, strict=True):
+        losses.append(bundle(batch, 5 + len(losses), known=micro_batch)["total"] / len(batches))
+        losses[-1].backward()
+        states = States(model, batch, False, seed=5)
+        states.micro_batch = micro_batch
+        drawn += bundle.objectives["matching"]._negatives(states)
+    gradients = {n: p.grad.clone() for n, p in bundle.named_parameters() if p.grad is not None}
+    return torch.stack(losses).sum().detach(), drawn, gradients
+
+
+@pytest.mark.parametrize("negatives", ["hardest", "sampled"])
+@pytest.mark.parametrize("size", [1, 2])
+@pytest.mark.parametrize("checkpointing", [False, True])
+def test_micro_batches_take_the_negatives_of_one_batch_with_its_loss_and_gradient(
+    negatives: str, size: int, checkpointing: bool
+) -> None:
+    model = make_model(matching_head=True)
+    fields = {"negatives": negatives, "negatives_from": "contrastive_batch"}
+    loss, drawn, gradients = _in_parts(model, [4], **fields)
+    model.checkpoint_activations(checkpointing)
+    found_loss, found_drawn, found = _in_parts(model, [size] * (4 // size), **fields)
+    for side in (0, 1):
+        assert torch.equal(torch.cat(found_drawn[side::2]), drawn[side])
+    torch.testing.assert_close(found_loss, loss)
+    assert set(found) == set(gradients) and len(found) > 40
+    for name, gradient in gradients.items():
+        torch.testing.assert_close(found[name], gradient, rtol=1e-4, atol=1e-6, msg=name)
+
+
+def test_of_one_batch_both_settings_are_the_same() -> None:
+    model = make_model(matching_head=True)
+    loss, drawn, _ = _in_parts(model, [4], negatives_from="loader_batch")
+    other, others_drawn, _ = _in_parts(model, [4], negatives_from="contrastive_batch")
+    assert torch.equal(loss, other) and torch.equal(torch.stack(drawn), torch.stack(others_drawn))
+
+
+def test_by_default_a_micro_batch_takes_its_own_negatives() -> None:
+    _, drawn, _ = _in_parts(make_model(matching_head=True), [2, 2])
+    assert torch.equal(torch.stack(drawn), torch.tensor([[1, 0]] * 4))
 
 
 @pytest.mark.parametrize("negatives", ["hardest", "sampled"])
