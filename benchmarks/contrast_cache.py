@@ -1,6 +1,6 @@
 """What does a contrast over several micro-batches (engine.contrastive_batch) cost in memory and time?
 
-    PYTHONPATH=. python benchmarks/contrast_cache.py [--micro 32] [--count 4] [--rounds 3] [a.b=c ...]
+    PYTHONPATH=. python benchmarks/contrast_cache.py [--micro 32] [--count 4] [--rounds 3] [--matching] [a.b=c ...]
 
 Steps of the engine (ZeRO 0, one process, one thread) on the model and the objectives of configs/demo/pt.yaml with
 random clips and texts of 16 tokens, in fresh processes:
@@ -8,6 +8,8 @@ random clips and texts of 16 tokens, in fresh processes:
 micro     COUNT micro-batches of MICRO, each a contrast by itself: what the memory is compared with
 cached    the same with one contrast over all of them
 whole     one batch of MICRO x COUNT, where it fits
+again     with --matching, which adds matching to the objectives of all: cached, with negatives from the whole contrast,
+          which are encoded again
 
 `above_mb` is the peak of resident memory above that with model, engine and batches and before the first step: weights'
 gradients, the optimiser's state and activations. `step_ms` and `cpu_ms` are a step, the median of five after one.
@@ -39,7 +41,7 @@ TOKENS, STEPS = 16, 5
 def make_batch(size: int, frames: int, side: int, seed: int) -> Batch:
     """Random clips, and texts of TOKENS words with two masked ones."""
     g = np.random.default_rng(seed)
-    ids = g.integers(1_000, 2_000, (size, TOKENS))
+    ids = g.integers(200, 400, (size, TOKENS))
     labels = np.full_like(ids, -100)
     labels[:, 3:5] = ids[:, 3:5]
     arrays = {
@@ -62,7 +64,8 @@ def measure(case: str, micro: int, count: int, overrides: list[str]) -> dict[str
     whole = case == "whole"
     size, accumulation = (micro * count, 1) if whole else (micro, count)
     given = [f"data.train.batch_size={size}", f"engine.accumulation_steps={accumulation}"]
-    given += [f"engine.contrastive_batch={micro * count}"] if case == "cached" else []
+    given += [f"engine.contrastive_batch={micro * count}"] if case in ("cached", "again") else []
+    given += ["objectives.matching.negatives_from=contrastive_batch"] if case == "again" else []
     run = load_config(CONFIG, [*given, *overrides])
     device = start_distributed()
     torch.manual_seed(0)
@@ -98,18 +101,23 @@ def main() -> None:
     parser.add_argument("--micro", type=int, default=32)
     parser.add_argument("--count", type=int, default=4)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--matching", action="store_true")
     parser.add_argument("--case", help=argparse.SUPPRESS)
     parser.add_argument("overrides", nargs="*", help="a.b=c over the config")
     chosen = parser.parse_args()
     if chosen.case:
         print(json.dumps(measure(chosen.case, chosen.micro, chosen.count, chosen.overrides)))
         return
-    sizes = ["--micro", str(chosen.micro), "--count", str(chosen.count), *chosen.overrides]
-    cases = {case: [case, *sizes] for case in ("micro", "cached", "whole")}
+    matching = ["model.matching_head=true", "objectives.matching.weight=1"] if chosen.matching else []
+    sizes = ["--micro", str(chosen.micro), "--count", str(chosen.count), *chosen.overrides, *matching]
+    names = ["micro", "cached", "whole", *(["again"] if matching else [])]
+    cases = {case: [case, *sizes] for case in names}
     title = f"contrast over {chosen.count} micro-batches of {chosen.micro}"
     found = compare(title, __file__, cases, chosen.rounds)["cases"]
     for name in ("above_mb", "step_ms", "cpu_ms"):
         print(f"{name}: cached {found['cached'][name]['median'] / found['micro'][name]['median']:.2f} times micro")
+        if matching:
+            print(f"{name}: again {found['again'][name]['median'] / found['cached'][name]['median']:.2f} times cached")
 
 
 if __name__ == "__main__":
