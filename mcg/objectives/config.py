@@ -91,7 +91,7 @@ class MatchingConfig(ObjectiveConfig):
     negatives_from: Literal["loader_batch", "contrastive_batch"] = "loader_batch"
     """Which batch the negatives are of, where engine.contrastive_batch joins loader batches: the loader batch, or the
     contrastive batch, as if it were one loader batch. The latter encodes a further video and text for every sample,
-    with gradient: 1.5 times the time of a step (docs/mcg.md)."""
+    with gradient: 1.3 to 1.5 times the time and memory of a step (docs/mcg.md)."""
 
 
 class GenerationConfig(ObjectiveConfig):

@@ -147,6 +147,7 @@ def test_a_contrast_over_micro_batches_makes_the_steps_of_large_batches(device: 
 
 
 @pytest.mark.long
+@pytest.mark.timeout(600)
 def test_two_ranks_make_the_steps_of_one_over_micro_batches(device: torch.device, tmp_path: Path) -> None:
     wanted = steps_of(0, False, device)
     torch.multiprocessing.spawn(run_rank, args=(str(tmp_path),), nprocs=2)
