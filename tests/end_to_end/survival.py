@@ -200,10 +200,8 @@ class _Start:
 
     def _is_new(self, folder: Path) -> bool:
         """True if anything in a folder was written by this start; what an earlier one left is as it was."""
-        for path in (folder, *folder.rglob("*")):
-            with suppress(FileNotFoundError):
-                if path.stat().st_mtime > self._began:
-                    return True
+        with suppress(FileNotFoundError):  # it may vanish, but not while the ranks are stopped
+            return any(path.stat().st_mtime > self._began for path in (folder, *folder.rglob("*")))
         return False
 
     @contextmanager
