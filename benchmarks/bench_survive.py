@@ -88,7 +88,7 @@ def _show(found: dict[str, Survived]) -> None:
         counts = [one.kills.count(frozenset({"step"})), *(sum(phase in kill for kill in one.kills) for phase in others)]
         same = [{None: "?", "": "same"}.get(one.differences.get(check), "DIFFERS") for check in CHECKS]
         table.add_row(name, str(len(one.kills)), *map(str, counts), str(one.starts), f"{one.seconds:.0f}", *same)
-    console = Console(width=max(Console().width, 140))
+    console = Console(width=max(Console().width, 160))
     console.print(table)
     for name, one in found.items():
         for what in filter(None, [one.problem, *(f"{k}: {v}" for k, v in one.differences.items() if v)]):
