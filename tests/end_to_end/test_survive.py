@@ -9,7 +9,7 @@ import pytest
 from tests.end_to_end.small_runs import Runs
 from tests.end_to_end.survival import CHECKS, SPANS, Topology, compare, live, num_steps, survive
 
-pytestmark = [pytest.mark.timeout(600), pytest.mark.long]
+pytestmark = [pytest.mark.timeout(900), pytest.mark.long]
 
 
 def test_a_run_that_is_killed_at_random_moments_ends_as_the_one_that_is_not(runs: Runs, tmp_path: Path) -> None:
