@@ -40,10 +40,10 @@ def run(config: RunConfig) -> int:
     from mcg.convert.init import initialise
     from mcg.convert.start import start_from
     from mcg.engine.best import BestSoFar
-    from mcg.engine.changes import changes
     from mcg.engine.deepspeed import Engine, start_distributed
-    from mcg.engine.log import RunLog
-    from mcg.engine.profile import StepProfile, part
+    from mcg.engine.record.changes import changes
+    from mcg.engine.record.log import RunLog
+    from mcg.engine.record.profile import StepProfile, part
     from mcg.engine.saving import save_checkpoint, wait_for_save
     from mcg.engine.schedule import Schedule
     from mcg.engine.store.background import Background

@@ -64,7 +64,7 @@ class EngineConfig(_Frozen):
 
     profile: tuple[int, int] | None = None
     """First and last step whose time is looked into: a trace for ui.perfetto.dev and a table of the dearest operators,
-    in RUN/profile (mcg/engine/profile.py)."""
+    in RUN/profile (mcg/engine/record/profile.py)."""
 
     @field_validator("profile")
     @classmethod

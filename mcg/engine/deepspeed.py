@@ -30,7 +30,7 @@ from mcg import distributed
 from mcg.engine.config import EngineConfig, OptimConfig
 from mcg.engine.finite import check_losses, check_norm
 from mcg.engine.optim import build_optimizer
-from mcg.engine.profile import part
+from mcg.engine.record.profile import part
 from mcg.engine.schedule import Schedule
 from mcg.engine.settings import check_known, deepspeed_settings
 from mcg.engine.store.contents import Contents

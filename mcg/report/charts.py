@@ -7,7 +7,7 @@ import io
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from mcg.engine.trackers import NO_LOSSES
+from mcg.engine.record.trackers import NO_LOSSES
 from mcg.report.run_folder import Lines
 
 _DASHES = ["-", "--", ":", "-."]

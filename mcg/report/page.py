@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from mcg.engine.changes import NOT_TOLD, describe, leaves
+from mcg.engine.record.changes import NOT_TOLD, describe, leaves
 from mcg.report.charts import curves, dataset_curves
 from mcg.report.frames import strips
 from mcg.report.run_folder import Lines, Number, Run, numbers, read_run, run_facts

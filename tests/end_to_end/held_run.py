@@ -11,7 +11,7 @@ import signal
 import sys
 from typing import Any
 
-from mcg.engine.log import RunLog
+from mcg.engine.record.log import RunLog
 
 
 def main(step: int, program: str) -> None:

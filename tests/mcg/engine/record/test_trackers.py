@@ -13,7 +13,7 @@ import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from mcg.engine.config import LogConfig
-from mcg.engine.trackers import TrackerError, open_trackers, scalars
+from mcg.engine.record.trackers import TrackerError, open_trackers, scalars
 
 STEP: dict[str, Any] = {
     "step": 3,

@@ -16,7 +16,7 @@ import psutil
 import torch
 
 _PACKAGES = ("mcg-streams", "torch", "deepspeed", "transformers", "av", "nvidia-dali-cuda130")
-_ROOT = Path(__file__).resolve().parents[2]
+_ROOT = Path(__file__).resolve().parents[3]
 
 
 def started(ranks: int) -> dict[str, Any]:

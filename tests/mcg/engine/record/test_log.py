@@ -15,7 +15,7 @@ import torch
 
 from mcg import distributed
 from mcg.engine.config import LogConfig
-from mcg.engine.log import RunLog
+from mcg.engine.record.log import RunLog
 from shards import Batch, Origin
 from shards.loader.accounting import Accounting
 from shards.loader.contention import Contention, Steps

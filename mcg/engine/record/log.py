@@ -1,4 +1,4 @@
-"""The log of a run: records for its trackers (mcg/engine/trackers.py), a progress bar and lines on the screen.
+"""The log of a run: records for its trackers (mcg/engine/record/trackers.py), a progress bar and lines on the screen.
 
 A line on the screen is one line, however long, for grep: step, time of day, ETA, losses by objective (the mean of the
 steps since the line before) and their total by dataset, gradient norm, learning rate, samples and tokens per second,
@@ -27,10 +27,10 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from mcg import distributed
-from mcg.engine.changes import describe
 from mcg.engine.config import LogConfig
-from mcg.engine.started import started
-from mcg.engine.trackers import Tracker, open_trackers
+from mcg.engine.record.changes import describe
+from mcg.engine.record.started import started
+from mcg.engine.record.trackers import Tracker, open_trackers
 from mcg.metrics import DETAILS
 from shards import Batch
 from shards.base import cell
@@ -94,13 +94,13 @@ class RunLog:
             tracker.write(record)
 
     def started(self) -> None:
-        """Keep what the run is started with at its first step (mcg/engine/started.py), and its config."""
+        """Keep what the run is started with at its first step (mcg/engine/record/started.py), and its config."""
         if self._on:
             facts = started(distributed.world_size())
             self._write({"step": self._first, "started": facts, "config": self._stored})
 
     def changed(self, step: int, changes: dict[str, list[Any]]) -> None:
-        """Tell and keep what differs from the config that the run has had up to this step (mcg/engine/changes.py)."""
+        """Tell and keep what differs from the config that the run has had up to this step (record/changes.py)."""
         if self._on and changes:
             self._write({"step": step, "changed": changes})
             self.say(f"changed from step {step} on: {describe(changes)}")

@@ -8,9 +8,9 @@ import subprocess
 from importlib.metadata import version
 from pathlib import Path
 
-from mcg.engine.started import started
+from mcg.engine.record.started import started
 
-ROOT = Path(__file__).resolve().parents[3]
+ROOT = Path(__file__).resolve().parents[4]
 
 
 def test_a_start_tells_the_machine_the_versions_and_the_commit() -> None:

@@ -11,7 +11,7 @@ import torch
 from pydantic import ValidationError
 
 from mcg.engine.config import EngineConfig
-from mcg.engine.profile import StepProfile
+from mcg.engine.record.profile import StepProfile
 from tests.mcg.engine.small_engine import make_batch, make_engine
 
 
