@@ -44,6 +44,8 @@ def run(config: RunConfig) -> int:
     from mcg.engine.record.changes import changes
     from mcg.engine.record.log import RunLog
     from mcg.engine.record.profile import StepProfile, part
+    from mcg.engine.record.spikes import Spikes
+    from mcg.engine.rewind import Rewind
     from mcg.engine.saving import save_checkpoint, wait_for_save
     from mcg.engine.schedule import Schedule
     from mcg.engine.store.background import Background
@@ -115,6 +117,7 @@ def run(config: RunConfig) -> int:
         if background is not None:
             engine.before_update = background.wait_for_copy
         profile = StepProfile(run_dir, config.engine.profile)
+        spikes, rewind = Spikes(config.engine.spikes, run_dir, engine.step), Rewind(run_dir, engine, background)
         with RunLog(run_dir, config.log, schedule.total_steps, engine.step, written) as log:
             log.say(f"{task.name}: {begin}; steps {engine.step} to {schedule.total_steps}, {world} process(es)")
             log.say(f"decode: {loader.decoder}")
@@ -131,6 +134,14 @@ def run(config: RunConfig) -> int:
                 losses = engine.train_step(group)
                 log.step(engine.step, losses, timer.end(), elements_per_step, group)
                 accounting.after_step()
+                if (spike := spikes.look(losses, group)) is not None:
+                    spiked = engine.step
+                    log.spike(spiked, spike)
+                    if config.engine.spikes.rewind:
+                        if (why_not := rewind()) is None:
+                            log.rewound(engine.step, spiked, spike)
+                            continue
+                        log.say(f"not gone back: {why_not}")
                 # ---- evaluate, save, stop ---------------------------------------------------------------------------
                 last = engine.step == schedule.total_steps
                 scores: Scores | None = None

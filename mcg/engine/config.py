@@ -29,6 +29,18 @@ class _Frozen(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
 
+class SpikeConfig(_Frozen):
+    """What a spike of the loss is, and what is done about it."""
+
+    factor: float | None = Field(default=6.0, gt=0)
+    """A loss this many usual deviations above the median of the steps before is a spike (mcg/engine/record/spikes.py),
+    kept in the log with the origins of its batch; None: nobody looks."""
+    window: int = Field(default=100, ge=4)
+    """Steps of the same dataset that a step is compared with; they begin to count when half of them are there."""
+    rewind: bool = False
+    """After a spike, go back to the newest checkpoint and on with the data that come after the spike."""
+
+
 class EngineConfig(_Frozen):
     """Settings of training with DeepSpeed."""
 
@@ -57,6 +69,9 @@ class EngineConfig(_Frozen):
     """Seconds after which a rank without a sign of life, or that takes this much longer than usual for a step, brings
     the job down (mcg/launch/watch.py); None watches nobody, for a debugger. Waiting for data may take 300 more, or
     MCG_SOURCE_DEADLINE, since that is how long storage is asked again."""
+
+    spikes: SpikeConfig = SpikeConfig()
+    """Steps whose loss lies far above that of the steps before."""
 
     deepspeed: dict[str, Any] = Field(default_factory=dict)
     """Further settings of DeepSpeed (deepspeed.ai/docs/config-json), laid over those that follow from ours: ZeRO++,

@@ -64,7 +64,15 @@ _BY_DATASET = """{% for run in all %}<h2>Data{% if all|length > 1 %}: {{ run.nam
 {% for (dataset, stage), (count, examples) in quarantine[run.name].items() %}<tr><td>{{ dataset }}</td>
 <td>{{ stage }}</td><td>{{ count }}</td><td>{% for example in examples %}{{ example }}<br>{% endfor %}</td></tr>
 {% endfor %}</table></div>
-{% endif %}{% endfor %}
+{% endif %}{% if run.spikes %}<h3>Spikes of the loss</h3><div class="wide"><table class="text"><tr><th>step</th>
+<th>dataset</th><th>loss</th><th>usual</th><th>samples</th></tr>
+{% for line in run.spikes[:10] %}<tr><td>{{ line.rewound_from or line.step }}{% if line.rewound_from %}, and back to
+step {{ line.step }}{% endif %}</td><td>{{ line.spike.dataset or "mixed batches" }}</td>
+<td>{{ "%.3f"|format(line.spike.loss) }}</td><td>{{ "%.3f"|format(line.spike.usual) }}</td>
+<td>{{ line.spike.origins[:3]|join(", ") }}{% if line.spike.origins|length > 3 %} and
+{{ line.spike.origins|length - 3 }} more{% endif %}</td></tr>
+{% endfor %}</table></div>{% if run.spikes|length > 10 %}<p>And {{ run.spikes|length - 10 }} smaller ones.</p>
+{% endif %}{% endif %}{% endfor %}
 """
 _SCORES = """{% if scores %}<h2>Scores</h2>
 <p class="small">Below each number its interval of 95 %, where one is known.</p>

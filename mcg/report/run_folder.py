@@ -53,6 +53,12 @@ class Run:
     def changes(self) -> Lines:
         return [line for line in self.lines if "changed" in line]
 
+    @property
+    def spikes(self) -> Lines:
+        """Of the loss (mcg/engine/record/spikes.py), the largest first."""
+        found = [line for line in self.lines if "spike" in line]
+        return sorted(found, key=lambda line: -float(line["spike"]["deviations"]))
+
     def waits(self) -> dict[str, float]:
         """Seconds spent waiting for data, by the stage of the loader that was slowest in the step."""
         found: Counter[str] = Counter()

@@ -69,3 +69,16 @@ def test_what_changed_when_a_run_goes_on_is_told_and_kept(runs: Runs, tmp_path: 
             "schedule.length.steps": [2, 4],
         },
     }
+
+
+def test_a_run_that_goes_back_after_spikes_ends_with_each_step_once(runs: Runs, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    every = ("engine.spikes.factor=0.01", "engine.spikes.window=4", "engine.spikes.rewind=true")
+    done = runs.train(run, "checkpoint.every_steps=4", *every, "schedule.length.steps=12")
+    assert done.returncode == 0, done.stderr
+    back = [line for line in lines(run) if "rewound_from" in line]
+    assert back and all(line["step"] % 4 == 0 and line["rewound_from"] > line["step"] for line in back)
+    assert all(len(line["spike"]["origins"]) == 8 for line in back)
+    assert [line["step"] for line in lines(run) if "losses" in line] == list(range(1, 13))
+    left_out = sum(line["rewound_from"] - line["step"] for line in back)
+    assert sum(find_checkpoint(run).cursor["positions"]) == 8 * (12 + left_out)

@@ -15,7 +15,7 @@ import os
 import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 from types import TracebackType
@@ -29,6 +29,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from mcg import distributed
 from mcg.engine.config import LogConfig
 from mcg.engine.record.changes import describe
+from mcg.engine.record.spikes import Spike
 from mcg.engine.record.started import started
 from mcg.engine.record.trackers import Tracker, open_trackers
 from mcg.metrics import DETAILS
@@ -54,9 +55,9 @@ class RunLog:
         self._total, self._first, self._stored = total_steps, first_step, stored or {}
         if not self._on:
             return
-        folder = Path(run_dir)
-        folder.mkdir(parents=True, exist_ok=True)
-        self._trackers: list[Tracker] = open_trackers(folder, config, first_step, stored)
+        self._folder = Path(run_dir)
+        self._folder.mkdir(parents=True, exist_ok=True)
+        self._trackers: list[Tracker] = open_trackers(self._folder, config, first_step, stored)
         self.console = _Screen(self._note_lost_screen)
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
         self._progress = Progress(
@@ -104,6 +105,21 @@ class RunLog:
         if self._on and changes:
             self._write({"step": step, "changed": changes})
             self.say(f"changed from step {step} on: {describe(changes)}")
+
+    def spike(self, step: int, spike: Spike) -> None:
+        """Tell and keep a spike of the loss."""
+        if self._on:
+            self._write({"step": step, "spike": asdict(spike)})
+            self.say(f"spike at step {step}: {spike}")
+
+    def rewound(self, step: int, spiked: int, spike: Spike) -> None:
+        """Tell and keep that a run has gone back to this step after a spike; those since then are logged again."""
+        if self._on:
+            for tracker in self._trackers:
+                tracker.close()
+            self._trackers = open_trackers(self._folder, self._config, step, self._stored)
+            self._write({"step": step, "rewound_from": spiked, "spike": asdict(spike)})
+            self.say(f"went back to step {step}, and on with the data after the spike")
 
     def step(
         self,

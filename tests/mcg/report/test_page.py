@@ -126,6 +126,15 @@ def test_the_mix_of_datasets_and_the_quarantine_are_told(run: Path) -> None:
     assert "<td>webvid</td> <td>decode</td><td>5</td>" in page and page.count("webvid/0.tar:k: &lt;b&gt;torn") == 3
 
 
+def test_spikes_are_told_with_their_samples(run: Path) -> None:
+    spike = {"loss": 9.5, "usual": 2.25, "deviations": 70.0, "dataset": "clips", "origins": ["<a>", "b", "c", "d", "e"]}
+    with (run / "log.jsonl").open("a") as file:
+        file.write(json.dumps({"step": 2, "rewound_from": 3, "spike": spike}) + "\n")
+    text = " ".join(write_report([run]).read_text().split())
+    assert "<td>3, and back to step 2</td>" in text and "<td>9.500</td><td>2.250</td>" in text
+    assert "<td>&lt;a&gt;, b, c and 2 more</td>" in text
+
+
 def test_runs_stand_beside_each_other_with_what_differs(run: Path, tmp_path: Path) -> None:
     other = tmp_path / "b" / "run"
     for folder, rate in ((run, 0.5), (other, 0.25)):

@@ -16,6 +16,7 @@ import torch
 from mcg import distributed
 from mcg.engine.config import LogConfig
 from mcg.engine.record.log import RunLog
+from mcg.engine.record.spikes import Spike
 from shards import Batch, Origin
 from shards.loader.accounting import Accounting
 from shards.loader.contention import Contention, Steps
@@ -188,3 +189,21 @@ def test_other_ranks_write_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         log.say("hello")
         log.scores(1, "val", {})
     assert not list(tmp_path.iterdir())
+
+
+def test_a_run_that_went_back_logs_the_steps_since_then_again(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    spike = Spike(9.0, 2.0, 70.0, "shapes", ["a", "b"])
+    with RunLog(tmp_path, LogConfig(), 10, 0) as log:
+        for step in (1, 2, 3):
+            log.step(step, {"total": 1.0}, TOOK, 8, _batches())
+        log.spike(3, spike)
+        log.rewound(1, 3, spike)
+        log.step(2, {"total": 1.0}, TOOK, 8, _batches())
+    assert [line["step"] for line in _lines(tmp_path) if "losses" in line] == [1, 2]
+    (kept,) = [line for line in _lines(tmp_path) if "spike" in line]
+    assert (kept["step"], kept["rewound_from"], kept["spike"]["origins"]) == (1, 3, ["a", "b"])
+    said = capsys.readouterr().err
+    assert "spike at step 3: the loss is 9, usual are 2; its batch: a, b\n" in said
+    assert "went back to step 1, and on with the data after the spike\n" in said
