@@ -80,6 +80,8 @@ def run(config: RunConfig) -> int:
     with hold(run_dir) as lock, Loader(config.data.train, rank, world, task.encode, ledger) as loader:
         model = config.model.build(texts.size)
         model.checkpoint_activations(config.engine.activation_checkpointing)
+        if config.engine.compile:
+            model.compile_blocks()
         elements_per_step = config.data.train.batch_size * accumulation
         schedule = Schedule(config.schedule, elements_per_step, loader.num_elements)
 
@@ -132,7 +134,7 @@ def run(config: RunConfig) -> int:
                 with part("data"):
                     group = [next(batches) for _ in range(accumulation)]
                 losses = engine.train_step(group)
-                log.step(engine.step, losses, timer.end(), elements_per_step, group)
+                log.step(engine.step, losses, timer.end(), elements_per_step, group, engine.work)
                 accounting.after_step()
                 if (spike := spikes.look(losses, group)) is not None:
                     spiked = engine.step

@@ -29,6 +29,7 @@ from torch import Tensor, nn
 from mcg import distributed
 from mcg.engine.config import EngineConfig, OptimConfig
 from mcg.engine.finite import check_losses, check_norm
+from mcg.engine.flops import Work, step_work
 from mcg.engine.optim import build_optimizer
 from mcg.engine.record.profile import part
 from mcg.engine.schedule import Schedule
@@ -134,6 +135,8 @@ class Engine:
         self._contrast_batches = config.batches_of_contrast(batch_size)
         self.step = 0
         """Optimiser steps done."""
+        self.work: Work | None = None
+        """Of a step on this rank, by the first batch that it is given."""
         self.before_update: Callable[[], None] = lambda: None
         """Called in every step just before the weights change."""
         check_known(config.deepspeed, deepspeed.__version__)
@@ -163,6 +166,10 @@ class Engine:
         for group, peak in zip(self._optimizer.param_groups, self._peaks, strict=True):
             group["lr"] = peak * factor
         self._engine.train()
+        if self.work is None:
+            self.work = step_work(
+                lambda: self._forward(batches[0], 0), len(batches), self.device, self.config.precision
+            )
         sums: dict[str, Tensor] = {}
         own_norm, known = None, [None]
         for number, batch in enumerate(batches):

@@ -58,7 +58,7 @@ class TextEncoder(nn.Module):
         self.config = config
         self.bert: Any = BertModel(_bert_config(config, vocab_size, decoder=False), add_pooling_layer=False)
         split = config.num_layers - (config.num_fusion_layers or config.num_layers)
-        layers = list(self.bert.encoder.layer)
+        layers = self.layers
         self._text_layers, self._fusion_layers = slice(0, split or None), slice(split, None)
         if config.fusion == "cross_attention":
             for layer in layers[:split]:  # they never see the video
@@ -70,6 +70,11 @@ class TextEncoder(nn.Module):
         if config.token_head == "tied":
             self.predictions.decoder.weight = self.bert.embeddings.word_embeddings.weight
         self.activation_checkpointing = False
+
+    @property
+    def layers(self) -> list[nn.Module]:
+        """Of text and of fusion."""
+        return list(self.bert.encoder.layer)
 
     def forward(
         self, ids_BL: Tensor, mask_BL: Tensor, with_attention: bool = False, positions: bool = True
@@ -133,6 +138,10 @@ class Decoder(nn.Module):
         self.bert: Any = BertLMHeadModel(_bert_config(config, vocab_size, decoder=True))
         self.bert.tie_weights()
 
+    @property
+    def layers(self) -> list[nn.Module]:
+        return list(self.bert.bert.encoder.layer)
+
     def checkpoint_activations(self, on: bool) -> None:
         """Recompute each layer's activations in the backward pass, or not."""
         if on:
@@ -155,6 +164,7 @@ class Decoder(nn.Module):
         return self.bert.cls(states_ND)
 
     @torch.no_grad()
+    @torch.compiler.set_stance("force_eager")  # a compiled layer would be compiled anew for caches of each kind
     def generate(self, memory: Memory, plan: GenerationPlan) -> Generated:
         """Beam search, greedy with one beam."""
         starts = torch.full((len(memory.states_BFD), 1), plan.start_id, device=memory.states_BFD.device)

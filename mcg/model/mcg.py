@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from mcg.model.bert import Decoder, Memory, TextEncoder
+from mcg.model.compiling import compile_blocks
 from mcg.model.mcg_config import MCGConfig
 from mcg.model.model import Model
 from mcg.model.states import Fused, Generated, GenerationPlan, TextStates, VideoStates
@@ -60,6 +61,12 @@ class MCG(Model):
         self.text.activation_checkpointing = on
         if self.decoder is not None:
             self.decoder.checkpoint_activations(on)
+
+    def compile_blocks(self) -> None:
+        compile_blocks(self.vision.blocks, lengths_vary=False)
+        compile_blocks(self.text.layers, lengths_vary=True)
+        if self.decoder is not None:
+            compile_blocks(self.decoder.layers, lengths_vary=True)
 
     @property
     def temperature(self) -> Tensor:

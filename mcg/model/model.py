@@ -31,6 +31,10 @@ class Model(nn.Module):
         """Recompute activations in the backward pass instead of keeping them, or not."""
         raise self.without("checkpoint_activations")
 
+    def compile_blocks(self) -> None:
+        """Compile the repeated layers (mcg/model/compiling.py) when they are first called."""
+        raise self.without("compile_blocks")
+
     def encode_video(
         self, frames_BTHWC: Tensor, mask_BT: Tensor | None = None, with_attention: bool = False
     ) -> VideoStates:

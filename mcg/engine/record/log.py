@@ -2,10 +2,11 @@
 
 A line on the screen is one line, however long, for grep: step, time of day, ETA, losses by objective (the mean of the
 steps since the line before) and their total by dataset, gradient norm, learning rate, samples and tokens per second,
-the share of the time spent waiting for data with the stage to blame, what the loader costs, memory, quarantined
-elements. A record has the same of every single step. Rank 0 writes: what a rank knows of itself (waiting, the loader,
-memory, quarantine) is rank 0's, and tokens are those of rank 0 times the ranks. Times are kept out of `losses`, so that
-two runs can be compared line by line.
+floating-point operations per second and their share of the device's peak (MFU, mcg/engine/flops.py), the share of the
+time spent waiting for data with the stage to blame, what the loader costs, memory, quarantined elements. A record has
+the same of every single step. Rank 0 writes: what a rank knows of itself (waiting, the loader, memory, quarantine) is
+rank 0's, and tokens are those of rank 0 times the ranks. Times are kept out of `losses`, so that two runs can be
+compared line by line.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from mcg import distributed
 from mcg.engine.config import LogConfig
+from mcg.engine.flops import Work
 from mcg.engine.record.changes import describe
 from mcg.engine.record.spikes import Spike
 from mcg.engine.record.started import started
@@ -128,11 +130,12 @@ class RunLog:
         took: StepTime,
         num_elements: int,
         batches: Sequence[Batch],
+        work: Work | None = None,
     ) -> None:
         """Log an optimiser step.
 
         step: steps done so far. losses: as Engine.train_step returns them. took: what it took on this rank.
-        num_elements: over all ranks. batches: those of the step on this rank.
+        num_elements: over all ranks. batches: those of the step on this rank. work: of the step on this rank.
         """
         if not self._on:
             return
@@ -140,6 +143,7 @@ class RunLog:
         self._data = data if self._data is None else self._data + data
         dataset, tokens = batches[0].dataset, sum(map(_num_tokens, batches)) * distributed.world_size()
         self._recent.add(took, num_elements, tokens, losses, dataset)
+        self._recent.work = work
         contention = self._data.contention
         record = {
             "step": step,
@@ -148,6 +152,7 @@ class RunLog:
             "seconds": round(seconds, 4),
             "elements_per_second": round(num_elements / seconds, 2),
             "tokens_per_second": round(tokens / seconds, 1),
+            **({} if work is None else work.in_seconds(seconds)),
             "data_wait_share": round(min(1.0, data.wait_seconds / seconds), 4),
             "loader_cpu_seconds": round(data.cpu_seconds, 4),
             "loader_lost_share": _rounded(contention.lost_share),
@@ -194,6 +199,7 @@ class _Recent:
     num_elements: int = 0
     num_tokens: int = 0
     data: Snapshot | None = None
+    work: Work | None = None
     losses: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
     by_dataset: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
 
@@ -219,6 +225,11 @@ class _Recent:
         speed = f"{self.num_elements / self.seconds:.3g} samples/s"
         if self.num_tokens:
             speed += f"  {self.num_tokens / self.seconds:.0f} tokens/s"
+        if self.work is not None:
+            done = self.work.in_seconds(self.seconds / self.count)
+            speed += f"  {done['tflops']:.3g} TFLOP/s a rank"
+            if done["mfu"] is not None:
+                speed += f" (MFU {done['mfu']:.0%})"
         return (
             f"{'  '.join(shown)}  {speed}  waiting for data {waiting:.0%} ({self.data.slowest})  "
             f"loader {1000 * self.data.cpu_seconds / self.count:.0f} ms CPU"

@@ -24,6 +24,7 @@ def test_every_field_has_a_default_and_says_what_it_is(config: type[BaseModel]) 
         (EngineConfig, {"zero_stage": 4}),
         (EngineConfig, {"precision": "fp8"}),
         (EngineConfig, {"precision": "fp16", "zero_stage": 0}),
+        (EngineConfig, {"compile": True, "zero_stage": 3}),
         (EngineConfig, {"deepspeed": {"train_batch_size": 8}}),
         (EngineConfig, {"accumulation_steps": 0}),
         (EngineConfig, {"gradient_clipping": -1}),
