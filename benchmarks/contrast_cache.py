@@ -21,6 +21,7 @@ import argparse
 import json
 import statistics
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -77,20 +78,29 @@ def measure(case: str, micro: int, count: int, overrides: list[str]) -> dict[str
     clip = run.task.clip
     batches = [make_batch(size, clip.num_frames, clip.size, seed) for seed in range(accumulation)]
     Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew
-    before, wall, cpu = _memory("VmRSS"), [], []
+    before, wall, cpu = memory("VmRSS"), [], []
     for _ in range(1 + STEPS):
         started, burnt = time.perf_counter(), time.process_time()
         engine.train_step(batches)
         wall.append(time.perf_counter() - started)
         cpu.append(time.process_time() - burnt)
     return {
-        "above_mb": (_memory("VmHWM") - before) / 1e6,
+        "above_mb": (memory("VmHWM") - before) / 1e6,
         "step_ms": 1e3 * statistics.median(wall[1:]),
         "cpu_ms": 1e3 * statistics.median(cpu[1:]),
     }
 
 
-def _memory(name: str) -> int:
+def pad(batch: Batch, tokens: int) -> Batch:
+    """The batch with texts as long as this, the rest of which is padding."""
+    longer = {
+        name: np.pad(array, ((0, 0), (0, tokens - array.shape[1])), constant_values=-100 if "labels" in name else 0)
+        for name, array in batch.arrays.items()
+    }
+    return replace(batch, arrays=longer)
+
+
+def memory(name: str) -> int:
     """Bytes of this process, by the kernel."""
     lines = Path("/proc/self/status").read_text().splitlines()
     return next(1024 * int(line.split()[1]) for line in lines if line.startswith(name))
