@@ -63,6 +63,8 @@ def start_distributed(config: EngineConfig | None = None) -> torch.device:
     logging.getLogger("DeepSpeed").setLevel(logging.WARNING)
     # Which of torch's functions DeepSpeed calls is nothing to say at every step of a run.
     warnings.filterwarnings("ignore", r"`torch\.distributed\.\w+` is deprecated", FutureWarning)
+    if not torch.cuda.is_available():
+        os.environ.setdefault("DS_ACCELERATOR", "cpu")  # what it finds by itself, it says as a warning on stdout
     import deepspeed
     from deepspeed.accelerator import get_accelerator
 

@@ -15,24 +15,10 @@ import torch
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
+from mcg.engine.gpus import find_gpu
+
 BACKWARD = 2
 """Operations of a backward pass as a multiple of those of the forward pass."""
-_PEAKS = {
-    "H200": {"bf16": 989e12, "fp16": 989e12, "fp32": 67e12},
-    "H100 PCIe": {"bf16": 756e12, "fp16": 756e12, "fp32": 51e12},
-    "H100": {"bf16": 989e12, "fp16": 989e12, "fp32": 67e12},
-    "B200": {"bf16": 2250e12, "fp16": 2250e12, "fp32": 80e12},
-    "A100": {"bf16": 312e12, "fp16": 312e12, "fp32": 19.5e12},
-    "A10G": {"bf16": 70e12, "fp16": 70e12, "fp32": 35e12},
-    "L40S": {"bf16": 362e12, "fp16": 362e12, "fp32": 91.6e12},
-    "L4": {"bf16": 121e12, "fp16": 121e12, "fp32": 30.3e12},
-    "V100": {"fp16": 125e12, "fp32": 15.7e12},
-    "T4": {"fp16": 65e12, "fp32": 8.1e12},
-    "RTX 4090": {"bf16": 165e12, "fp16": 165e12, "fp32": 82.6e12},
-    "RTX 3090": {"bf16": 71e12, "fp16": 71e12, "fp32": 35.6e12},
-}
-"""Part of a GPU's name -> operations a second by precision, dense, from NVIDIA's data sheets; the first that fits."""
-GPUS = tuple(_PEAKS)
 
 
 class Work(NamedTuple):
@@ -68,6 +54,6 @@ def forward_flops(forward: Callable[[], Any]) -> int:
 
 
 def peak_flops(gpu: str, precision: str) -> float | None:
-    """Operations a second of a GPU whose name contains one that is known; None for another one."""
-    found = next((peaks for name, peaks in _PEAKS.items() if name.lower() in gpu.lower()), {})
-    return found.get(precision)
+    """Operations a second of a GPU by its name; None where they are not known."""
+    found = find_gpu(gpu)
+    return None if found is None else found.peaks.get(precision)

@@ -19,6 +19,7 @@ from torch.utils.checkpoint import checkpoint
 from transformers import BertConfig, BertLMHeadModel, BertModel, DynamicCache, EncoderDecoderCache
 from transformers.models.bert.modeling_bert import BertLMPredictionHead
 
+from mcg.model.compiling import uncompiled
 from mcg.model.part_configs import TextConfig
 from mcg.model.states import Fused, Generated, GenerationPlan, TextStates, VideoStates
 
@@ -164,31 +165,31 @@ class Decoder(nn.Module):
         return self.bert.cls(states_ND)
 
     @torch.no_grad()
-    @torch.compiler.set_stance("force_eager")  # a compiled layer would be compiled anew for caches of each kind
     def generate(self, memory: Memory, plan: GenerationPlan) -> Generated:
         """Beam search, greedy with one beam."""
         starts = torch.full((len(memory.states_BFD), 1), plan.start_id, device=memory.states_BFD.device)
         # by ZeRO 3, under which all ranks must call the layers equally often
         partitioned = hasattr(next(self.parameters()), "ds_id")
-        found = self.bert.generate(
-            input_ids=starts,
-            attention_mask=torch.ones_like(starts),
-            encoder_hidden_states=memory.states_BFD,
-            encoder_attention_mask=memory.mask_BF.long(),
-            past_key_values=EncoderDecoderCache(DynamicCache(), DynamicCache()),
-            num_beams=plan.num_beams,
-            num_return_sequences=plan.num_answers,
-            do_sample=False,
-            length_penalty=1.0,
-            max_length=plan.max_tokens,
-            min_length=plan.min_tokens,
-            bos_token_id=plan.start_id,
-            eos_token_id=plan.end_id,
-            pad_token_id=plan.pad_id,
-            synced_gpus=partitioned,
-            return_dict_in_generate=True,
-            output_scores=True,
-        )
+        with uncompiled():  # a layer would be compiled anew for caches of each kind
+            found = self.bert.generate(
+                input_ids=starts,
+                attention_mask=torch.ones_like(starts),
+                encoder_hidden_states=memory.states_BFD,
+                encoder_attention_mask=memory.mask_BF.long(),
+                past_key_values=EncoderDecoderCache(DynamicCache(), DynamicCache()),
+                num_beams=plan.num_beams,
+                num_return_sequences=plan.num_answers,
+                do_sample=False,
+                length_penalty=1.0,
+                max_length=plan.max_tokens,
+                min_length=plan.min_tokens,
+                bos_token_id=plan.start_id,
+                eos_token_id=plan.end_id,
+                pad_token_id=plan.pad_id,
+                synced_gpus=partitioned,
+                return_dict_in_generate=True,
+                output_scores=True,
+            )
         ids_BA = found.sequences
         if plan.num_beams > 1:
             return Generated(ids_BA, found.sequences_scores.float())

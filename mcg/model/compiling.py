@@ -7,7 +7,9 @@ for all. What surrounds the blocks, losses above all, stays as it is, and so do 
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable
+from contextlib import AbstractContextManager, nullcontext
 
 import torch
 from torch import nn
@@ -22,3 +24,9 @@ def compile_blocks(blocks: Iterable[nn.Module], lengths_vary: bool) -> None:
     torch._dynamo.config.recompile_limit = max(torch._dynamo.config.recompile_limit, _VARIANTS)
     for block in blocks:
         block.compile(dynamic=True if lengths_vary else None)
+
+
+def uncompiled() -> AbstractContextManager[object]:
+    """A block in which nothing is compiled, and what is compiled runs as it was written."""
+    # torch's compiler takes a second to load, and where nobody has loaded it nothing is compiled
+    return torch.compiler.set_stance("force_eager") if "torch._dynamo" in sys.modules else nullcontext()

@@ -17,7 +17,7 @@ from mcg.model.model import Model
 from mcg.scoring.submission import Submission, submission
 from mcg.tasks.config import MultipleChoiceConfig
 from mcg.tasks.question import asked_types, check_answer, fuse_questions, question_meta
-from mcg.tasks.task import Scores, Task
+from mcg.tasks.task import LONG_TEXT, Scores, Task
 from mcg.text.texts import Texts
 from shards import Batch, EncodedClip, Sample, SampleError
 from shards.loader import RngFactory
@@ -67,6 +67,10 @@ class MultipleChoice(Task):
                 sample.origin, f"{where}: answer_index must be 0 to {len(choices) - 1}, found {str(right)[:40]}"
             )
         return [choice.strip() for choice in choices], right
+
+    def made_up_record(self) -> dict[str, Any]:
+        choices = ["a"] * self.config.num_choices
+        return {"question": LONG_TEXT, "choices": choices, "answer_index": 0, "type": "what"}
 
     def predict(self, model: Model, batch: Batch, inputs: dict[str, Tensor]) -> list[dict[str, Any]]:
         fused = fuse_questions(model, batch.origins, inputs)

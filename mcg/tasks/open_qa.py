@@ -24,7 +24,7 @@ from mcg.model.model import Model
 from mcg.scoring.submission import Submission, submission
 from mcg.tasks.config import OpenQAConfig
 from mcg.tasks.question import asked_types, check_answer, fuse_questions, question_meta
-from mcg.tasks.task import Scores, Task
+from mcg.tasks.task import LONG_TEXT, Scores, Task
 from mcg.text.texts import Texts
 from mcg.wordnet import WordNet, find_wordnet
 from shards import Batch, EncodedClip, Sample
@@ -55,6 +55,9 @@ class OpenQA(Task):
         arrays |= self.answering.arrays(meta["answer"])
         plan = plan_clip(sample.facts, clip, rng("clip"))
         return EncodedClip(sample.media, sample.facts.kind, plan, arrays, meta)
+
+    def made_up_record(self) -> dict[str, Any]:
+        return {"question": LONG_TEXT, "answer": "a", "type": "what"}
 
     def predict(self, model: Model, batch: Batch, inputs: dict[str, Tensor]) -> list[dict[str, Any]]:
         best = self.answering.best(model, fuse_questions(model, batch.origins, inputs), 1)

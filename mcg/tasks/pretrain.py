@@ -14,7 +14,7 @@ from torch import Tensor
 from mcg.metrics.retrieval import recall
 from mcg.model.model import Model
 from mcg.tasks.config import PretrainConfig
-from mcg.tasks.task import Scores, Task, text_of
+from mcg.tasks.task import LONG_TEXT, Scores, Task, text_of
 from shards import Batch, EncodedClip, Sample, SampleError
 from shards.loader import RngFactory
 from shards.media import ClipConfig, plan_clip
@@ -39,6 +39,9 @@ class Pretrain(Task):
         }
         plan = plan_clip(sample.facts, clip, rng("clip"))
         return EncodedClip(sample.media, sample.facts.kind, plan, arrays, {"caption": caption})
+
+    def made_up_record(self) -> dict[str, Any]:
+        return {"caption": LONG_TEXT}
 
     def predict(self, model: Model, batch: Batch, inputs: dict[str, Tensor]) -> list[dict[str, Any]]:
         video = model.video_features(model.encode_video(inputs["frames"]))

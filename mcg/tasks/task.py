@@ -66,6 +66,10 @@ class Task(ABC):
     def example(self, sample: Sample, rng: RngFactory, clip: ClipConfig, training: bool) -> EncodedClip:
         """Bytes, a clip plan, and the text as arrays. Draws only from rng(purpose). Raises SampleError."""
 
+    @abstractmethod
+    def made_up_record(self) -> dict[str, Any]:
+        """A record whose texts are as long as this task takes them, for planning a run without its data."""
+
     def check_model(self, model: ModelConfig) -> None:
         """Raise ValueError where a model lacks a verb or part that this task uses."""
         return
@@ -81,6 +85,10 @@ class Task(ABC):
     @abstractmethod
     def score(self, predictions: list[dict[str, Any]], failures: list[dict[str, Any]]) -> Scores:
         """Metrics over the predictions of all ranks in order; failures are counted as wrong."""
+
+
+LONG_TEXT = "a " * 512
+"""A text longer than any task takes, for records that are made up."""
 
 
 def text_of(record: dict[str, Any], name: str) -> str:
