@@ -76,6 +76,8 @@ def run(config: RunConfig) -> int:
     task = config.task.build(texts)
     task.check_model(config.model)
     run_dir.mkdir(parents=True, exist_ok=True)
+    scores: Scores | None = None
+    scored = run_dir / "evaluation" / "val"
     ledger, accumulation = run_dir / f"quarantine-{rank}.jsonl", config.engine.accumulation_steps
     with hold(run_dir) as lock, Loader(config.data.train, rank, world, task.encode, ledger) as loader:
         model = config.model.build(texts.size)
@@ -108,6 +110,12 @@ def run(config: RunConfig) -> int:
 
         if engine.step >= schedule.total_steps:
             say(f"{run_dir} is done: step {engine.step} of {schedule.total_steps}; use another run_dir to train anew")
+            lacks_scores = config.data.val is not None and not (scored / "metrics.json").is_file()
+            if distributed.any_rank(rank == 0 and lacks_scores, device) and config.data.val is not None:
+                scores = evaluate(task, engine.bundle.model, config.data.val, device)  # killed before they were written
+                made = task.submission(scores)
+                if rank == 0:
+                    write_scores(scores, scored, made)
             if kept.to is not None:
                 wait_for_copies(copies)
             return 0
@@ -146,7 +154,7 @@ def run(config: RunConfig) -> int:
                         log.say(f"not gone back: {why_not}")
                 # ---- evaluate, save, stop ---------------------------------------------------------------------------
                 last = engine.step == schedule.total_steps
-                scores: Scores | None = None
+                scores = None
                 if config.data.val is not None and (last or _due(engine.step, config.log.evaluate_every_steps)):
                     scores = evaluate(task, engine.bundle.model, config.data.val, device)
                     log.scores(engine.step, "val", scores.metrics)
@@ -180,7 +188,7 @@ def run(config: RunConfig) -> int:
                 if scores is not None:
                     made = task.submission(scores)  # on every rank: where the form does not fit, all end, and at once
                     if last and rank == 0:
-                        write_scores(scores, run_dir / "evaluation" / "val", made)
+                        write_scores(scores, scored, made)
             total = accounting.finish()
             elements = total.elements
             log.say(f"done: {elements.delivered} elements delivered, {elements.substituted} substituted; {run_dir}")

@@ -61,15 +61,15 @@ def evaluate(task: Task, model: Model, config: LoaderConfig, device: torch.devic
 
 
 def write_scores(scores: Scores, out: Path, made: Submission | None = None) -> None:
-    """metrics.json and predictions.jsonl in a folder, failures.jsonl where there are any, and a submission if one is
-    given."""
+    """predictions.jsonl in a folder, failures.jsonl where there are any, a submission if one is given, and metrics.json
+    last."""
     out.mkdir(parents=True, exist_ok=True)
     if made is not None:
         made.write(out)
-    (out / "metrics.json").write_text(json.dumps(scores.metrics, indent=1) + "\n")
     for name, lines in (("predictions", scores.predictions), ("failures", scores.failures)):
         file = out / f"{name}.jsonl"
         if lines or name == "predictions":
             file.write_text("".join(json.dumps(line) + "\n" for line in lines))
         else:
             file.unlink(missing_ok=True)  # of an earlier scoring
+    (out / "metrics.json").write_text(json.dumps(scores.metrics, indent=1) + "\n")

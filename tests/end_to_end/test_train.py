@@ -126,6 +126,17 @@ def test_a_killed_run_goes_on_from_its_last_checkpoint(runs: Runs, whole: Path, 
 
 
 @pytest.mark.long
+def test_a_run_that_is_done_writes_the_scores_that_a_kill_has_cost(runs: Runs, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    assert runs.train(run, "schedule.length.steps=2").returncode == 0
+    files = {file.name: file.read_bytes() for file in (run / "evaluation" / "val").iterdir()}
+    (run / "evaluation" / "val" / "metrics.json").unlink()  # the last one to be written
+    done = runs.train(run, "schedule.length.steps=2")
+    assert done.returncode == 0 and "is done: step 2 of 2" in done.stdout + done.stderr
+    assert {file.name: file.read_bytes() for file in (run / "evaluation" / "val").iterdir()} == files
+
+
+@pytest.mark.long
 def test_ctrl_c_ends_a_run_without_a_traceback(runs: Runs, tmp_path: Path) -> None:
     run = tmp_path / "run"
     process = runs.start(run, "checkpoint.every_steps=2", launcher=_held(5))
