@@ -204,18 +204,16 @@ class Downloads:
         """((False if a reader waits for it, distance, place in its list), list, shard) of the shards that need work: of
         each list those that were begun, and the first of the others."""
         for list_ in self._lists:
+            # One at a time, or a shard could take the room of one that is needed sooner.
+            may_begin = not self._beginning
             for number, wanted in enumerate(list_.wanted.values()):
                 if (parts := wanted.parts) is not None:
                     if parts.num_open:
                         distance = wanted.distance + list_.per_byte * parts.next_bytes
                         yield (not parts.is_asked_for, distance, number), list_, wanted
-                    continue
-                # One at a time, or a shard could take the room of one that is needed sooner.
-                if not self._beginning and (
-                    wanted.state == "queued" or (wanted.state == "elsewhere" and wanted.due <= now)
-                ):
+                elif may_begin and (wanted.state == "queued" or (wanted.state == "elsewhere" and wanted.due <= now)):
+                    may_begin = False
                     yield (True, wanted.distance, number), list_, wanted
-                    break
 
     def _most_parts(self, list_: WantList, wanted: Wanted) -> int:
         """How many parts of a shard the next request may bring."""

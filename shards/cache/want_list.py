@@ -122,6 +122,10 @@ class WantList:
             wanted = old.get(name)
             if wanted is None or wanted.state == "no room":
                 wanted = Wanted(name, *self.shards[name], distance, start=starts.get(name, 0))
+            if wanted.parts is not None and not wanted.parts.is_untouched:
+                # What was begun is completed in its turn, also when this rank needs no more of it in this pass: another
+                # process of the node may wait for the rest.
+                distance = min(distance, wanted.distance)
             wanted.distance, wanted.is_leaving = distance, False
             self.wanted[name] = wanted
         if not old:

@@ -31,6 +31,23 @@ def test_shards_come_in_the_order_of_the_list_and_a_new_list_is_a_new_order(far:
     assert far.downloads() == [names[3], names[5], names[1]]
 
 
+def test_what_was_begun_is_completed_in_its_turn_when_its_next_use_is_far(far: FarFolder, cached: Make) -> None:
+    """A shard that two ranks share: the one that has begun with it needs it again late, the other one waits for it."""
+    source = cached(3, part_bytes=1300, connections=1)
+    names = source.list()
+    distances = dict.fromkeys(names, 0.0)
+    source.next_use = distances.__getitem__
+    far.gate.clear()
+    source.want(names)  # a cold start: one part of each shard
+    assert far.waiting.acquire(timeout=WAIT)
+    distances.update({names[0]: 1000.0, names[1]: 10.0, names[2]: 20.0})
+    source.want([names[1], names[2], names[0]])
+    far.gate.set()
+    assert set(settled(source).values()) == {"here"}
+    came = list(dict.fromkeys(reversed(far.downloads())))
+    assert came[::-1] == names, "a shard that was begun waited for those that are used before its next use"
+
+
 def test_of_two_sources_the_shard_that_is_needed_sooner_comes_first(
     tmp_path: Path, far: FarFolder, cached: Make
 ) -> None:
