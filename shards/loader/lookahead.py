@@ -63,7 +63,9 @@ class LookAhead:
             own_streams(config.batch_size, feed.order.streams, rank, world_size, one_dataset) for feed in feeds
         ]
         owned = world_size > 1 and all(streams is not None for streams in self._streams)
-        self._room = config.cache.limit // (_local_ranks() if owned else 1)
+        self._sharing = _local_ranks() if owned else 1
+        """Ranks that divide the cache's room among them."""
+        self._limit, self._room = config.cache.limit, config.cache.limit // self._sharing
         self._due: list[int] | None = None
         """Position of each feed at which new lists are due; None: begin as at the start."""
         self._check(self._needs((0,) * len(feeds)))
@@ -122,7 +124,10 @@ class LookAhead:
         in_use = int((needs.distance == 0).sum())
         # and the one after them, or nothing could be fetched ahead
         working_set = int(needs.bytes[: in_use + 1].sum())
-        check_limit(self._room, working_set, f"{in_use} shards that this rank draws from now, and the next one")
+        what = f"{in_use} shards that this rank draws from now, and the next one"
+        if self._sharing > 1:
+            what += f", for each of {self._sharing} ranks of this node"
+        check_limit(self._limit, working_set * self._sharing, what)
 
     def _tell(self, place: RunPosition, needs: _Needs, chosen: NDArray[np.bool_]) -> None:
         for number, feed in enumerate(self._feeds):

@@ -302,10 +302,15 @@ def test_ranks_of_a_node_share_its_cache(
     cached = settings(store.url, ("cc",), cache={"folder": str(tmp_path), "limit": limit})
     Loader(cached, 0, 2, encode).close()
     monkeypatch.setenv("LOCAL_WORLD_SIZE", "2")
-    with pytest.raises(
-        ValueError, match=rf"limit is {limit // 2:,} bytes.*1 shards that this rank draws from now, and the next one"
-    ):
+    told = (
+        rf"limit is {limit:,} bytes.*1 shards .*, for each of 2 ranks of this node\).*cache.limit to at least ([\d,]+)"
+    )
+    with pytest.raises(ValueError, match=told) as error:
         Loader(cached, 0, 2, encode)
+    found = re.search(told, str(error.value))
+    assert found is not None
+    enough = settings(store.url, ("cc",), cache={"folder": str(tmp_path), "limit": int(found[1].replace(",", ""))})
+    Loader(enough, 0, 2, encode).close()
     monkeypatch.setenv("LOCAL_WORLD_SIZE", "two")
     with pytest.raises(ConfigError, match=r"LOCAL_WORLD_SIZE='two': expected a number of ranks above 0"):
         Loader(cached, 0, 2, encode)
