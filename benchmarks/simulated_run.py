@@ -245,10 +245,7 @@ def simulate(
 
 
 def announced(size: Size, world_size: int, streams: int | None) -> dict[str, float]:
-    """What the look-ahead of a rank lists in a pass, where the disk holds everything, as a multiple of a node's share.
-
-    Where ranks own no streams, all those of a node list the same.
-    """
+    """What the look-ahead of a node lists in a pass, where the disk holds everything, as a multiple of its share."""
     os.environ["LOCAL_WORLD_SIZE"] = str(NODE_RANKS)
     datasets = make_datasets(size)
     total = sum(int(dataset.shards.bytes.sum()) for dataset in datasets)
@@ -257,7 +254,7 @@ def announced(size: Size, world_size: int, streams: int | None) -> dict[str, flo
         blend=tuple(d.config for d in datasets), batch_size=size.batch_size, streams=streams, cache=room
     )
     run = Run(datasets, config, world_size)
-    lists = Announced(datasets, config, world_size)
+    lists = Announced(datasets, config, NODE_RANKS, world_size)
     for batch, _ in run.batches(run.begin, 1):
         lists.step(batch.place)
     return {"announced": lists.bytes / total * world_size / NODE_RANKS}

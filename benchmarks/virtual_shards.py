@@ -232,20 +232,37 @@ class VirtualNode:
 
 
 class Announced:
-    """The shards that the look-ahead of the first rank wants in the course of a run, without a cache."""
+    """The shards that the look-ahead of the first node wants for the first pass, without a cache.
 
-    def __init__(self, datasets: Sequence[VirtualDataset], config: LoaderConfig, world_size: int) -> None:
+    Its environment must name the ranks of a node: LOCAL_WORLD_SIZE.
+    """
+
+    def __init__(
+        self, datasets: Sequence[VirtualDataset], config: LoaderConfig, num_local: int, world_size: int
+    ) -> None:
         self._datasets = datasets
         self._names: list[set[str]] = [set() for _ in datasets]
-        caches: list[Any] = [
-            SimpleNamespace(want=lambda names, *rest, seen=seen: seen.update(names)) for seen in self._names
-        ]
-        feeds = [dataset.feed(config, cache) for dataset, cache in zip(datasets, caches, strict=True)]
-        self._ahead = LookAhead(config, feeds, 0, world_size)
+        caches = [cast(Any, SimpleNamespace(want=lambda *_: None)) for _ in datasets]
+        self._feeds = [dataset.feed(config, cache) for dataset, cache in zip(datasets, caches, strict=True)]
+        self._weights = sum(feed.config.weight for feed in self._feeds)
+        self._ahead = [LookAhead(config, self._feeds, rank, world_size) for rank in range(num_local)]
+        for number, cache in enumerate(caches):
+            cache.want = lambda names, *_, number=number: self._note(number, names)
+        self._left: list[float] = []
 
     def step(self, place: RunPosition) -> None:
         """A step at a place."""
-        self._ahead.update(place)
+        self._left = [
+            (feed.order.num_elements - position) * self._weights / feed.config.weight
+            for feed, position in zip(self._feeds, place.positions, strict=True)
+        ]
+        for ahead in self._ahead:
+            ahead.update(place)
+
+    def _note(self, number: int, names: Sequence[str]) -> None:
+        """Note the shards of a list; those that are not used before the next pass are left out."""
+        next_use, left = cast(Any, self._feeds[number].reader).cache.next_use, self._left[number]
+        self._names[number].update(name for name in names if next_use(name) < left)
 
     @property
     def bytes(self) -> int:

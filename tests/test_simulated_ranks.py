@@ -49,7 +49,7 @@ def test_nodes_bring_their_share_once_and_nothing_in_the_second_pass(tmp_path: P
 
 
 def test_without_streams_of_its_own_a_rank_lists_what_all_ranks_draw_from() -> None:
-    assert announced(SMALL, 32, 32)["announced"] < 1
+    assert 1 <= announced(SMALL, 32, 32)["announced"] < 1.3
     assert announced(SMALL, 32, None)["announced"] == pytest.approx(4)  # all four nodes' shares
 
 
