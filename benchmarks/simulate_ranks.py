@@ -4,16 +4,17 @@
 
 Nothing is trained or decoded. Two virtual datasets, mixed 3 to 1 (32,000 shards of 0.5 to 1.5 GB, 8 million elements of
 4 MiB, 31 TiB), are dealt to nodes of 8 ranks for two passes, in global batches of 131,072, with as many streams as
-ranks. simulated_run.py and virtual_shards.py say what of it is the project's own code. Of all ranks every element is
-counted, every 50th batch is compared with the plan of a rank, and of one node the cache runs (more: `--nodes`), with a
-line that brings `--speed` times what its steps use, and disks of several shares of what the node has to read in a pass.
+ranks, or with those that the project takes by itself (`--streams default`). simulated_run.py and virtual_shards.py say
+what of it is the project's own code. Of all ranks every element is counted, every 50th batch is compared with the plan
+of a rank, and of one node the cache runs (more: `--nodes`), with a line that brings `--speed` times what its steps use,
+and disks of several shares of what the node has to read in a pass.
 
 All figures are those of a node. `store`: bytes from the store for each byte that its ranks use, in either pass; for all
 nodes together that is a multiple of the datasets. `hits`: reads that the disk serves. `lost`: steps' worth of time in
 which ranks wait for bytes. `draws from`: bytes of the shards that its ranks draw from in a pass, as a multiple of its
-share of the datasets, of all nodes the least and the most. `default streams`: what the look-ahead of a node lists in a
-pass if `streams` is left open. The second table: one pass, in whose middle the cursor is saved as JSON and all is made
-anew from it, with as many ranks or others, and the disks as they are or emptied.
+share of the datasets, of all nodes the least and the most. `default streams`: as such a multiple, what the look-ahead
+of a node lists for the first pass if `streams` is left open. The second table: one pass, in whose middle the cursor is
+saved as JSON and all is made anew from it, with as many ranks or others, and the disks as they are or emptied.
 """
 
 from __future__ import annotations
@@ -40,22 +41,27 @@ DISK_OF_HALVES = 1.25
 Found = dict[str, Any]
 
 
-def passes(ranks: str, disks: str, size: str) -> Found:
+def passes(ranks: str, disks: str, size: str, streams: str) -> Found:
     """Two passes, with disks of several sizes; and the look-ahead with the default streams."""
     number, how = int(ranks), Size(*json.loads(size))
     with tempfile.TemporaryDirectory() as folder:
         caches = [Cache(disk) for disk in json.loads(disks)]
-        found = simulate(Path(folder), [Phase(number, 2)], how, number, caches)
+        found = simulate(Path(folder), [Phase(number, 2)], how, _streams(streams, number), caches)
     return _measured(found | announced(how, number, None))
 
 
-def halves(before: str, behind: str, size: str) -> Found:
+def halves(before: str, behind: str, size: str, streams: str) -> Found:
     """One pass that is interrupted in its middle and goes on with as many ranks or others."""
     numbers = int(before), int(behind)
     phases = [Phase(numbers[0], 0.5), Phase(numbers[1], 1)]
     with tempfile.TemporaryDirectory() as folder:
         caches = [Cache(DISK_OF_HALVES), Cache(DISK_OF_HALVES, warm=False)]
-        return _measured(simulate(Path(folder), phases, Size(*json.loads(size)), max(numbers), caches))
+        number = _streams(streams, max(numbers))
+        return _measured(simulate(Path(folder), phases, Size(*json.loads(size)), number, caches))
+
+
+def _streams(streams: str, ranks: int) -> int | None:
+    return None if streams == "default" else ranks
 
 
 def _measured(found: Found) -> Found:
@@ -63,12 +69,12 @@ def _measured(found: Found) -> Found:
     return found | {"cpu_s": time.process_time(), "peak_mb": peak}
 
 
-def ask_all(ranks: Sequence[int], disks: Sequence[float], size: Size, jobs: int) -> tuple[Found, Found]:
+def ask_all(ranks: Sequence[int], disks: Sequence[float], size: Size, streams: str, jobs: int) -> tuple[Found, Found]:
     """All cases, each in a process of its own: of whole passes by ranks, and of halves by their label."""
     how = json.dumps(size)
-    whole = {str(number): ["passes", str(number), json.dumps(disks), how] for number in ranks}
+    whole = {str(number): ["passes", str(number), json.dumps(disks), how, streams] for number in ranks}
     changes = [(number, number) for number in ranks] + [pair for pair in CHANGES if set(pair) <= set(ranks)]
-    halved = {f"{a} -> {b}" if a != b else f"{a}": ["halves", str(a), str(b), how] for a, b in changes}
+    halved = {f"{a} -> {b}" if a != b else f"{a}": ["halves", str(a), str(b), how, streams] for a, b in changes}
     with ThreadPoolExecutor(jobs) as pool:
         asked = [
             {label: pool.submit(ask, [sys.executable, __file__, "--case", *case], 900) for label, case in cases.items()}
@@ -97,7 +103,7 @@ def show(whole: Found, halved: Found) -> None:
                 cells += [f"{one['requests']:,.0f}", f"{one['hits']:.3f}, {other['hits']:.3f}"]
                 cells.append(f"{one['lost']:.1f}, {other['lost']:.1f}")
             draws = f"{first['need_least']:.2f} to {first['need_most']:.2f}"
-            table.add_row(ranks, size, *cells, draws, f"{found['announced']:.0f}")
+            table.add_row(ranks, size, *cells, draws, f"{found['announced']:.2f}")
     console = Console(width=max(Console().width, 160))
     console.print(table)
     table = Table(
@@ -177,6 +183,9 @@ def main() -> None:
     options.add_argument("--shards", type=int, default=default.num_shards, help="of both datasets")
     options.add_argument("--shard-elements", type=int, default=default.shard_elements, help="on average, 4 MiB each")
     options.add_argument("--batch-size", type=int, default=default.batch_size, help="elements of a global batch")
+    options.add_argument(
+        "--streams", choices=("ranks", "default"), default="ranks", help="as many as ranks, or left open"
+    )
     options.add_argument("--nodes", type=int, default=default.num_cached, help="nodes whose caches run")
     options.add_argument("--speed", type=float, default=default.speed, help="of a node's line, of what its steps use")
     options.add_argument("--jobs", type=int, default=2, help="processes at a time")
@@ -186,9 +195,15 @@ def main() -> None:
     size = Size(chosen.shards, chosen.shard_elements, chosen.batch_size, chosen.nodes, chosen.speed)
     begin = time.perf_counter()
     ranks = sorted(chosen.ranks, reverse=True)
-    whole, halved = ask_all(ranks, sorted(chosen.disks), size, chosen.jobs)
+    whole, halved = ask_all(ranks, sorted(chosen.disks), size, chosen.streams, chosen.jobs)
     show(whole, halved)
-    result: Found = {"benchmark": "simulated ranks", "machine": machine(), "size": size._asdict(), "passes": whole}
+    result: Found = {
+        "benchmark": "simulated ranks",
+        "machine": machine(),
+        "size": size._asdict(),
+        "streams": chosen.streams,
+        "passes": whole,
+    }
     result |= {"halves": halved, "wall_s": time.perf_counter() - begin}
     if chosen.plot:
         plot(chosen.plot, whole, halved)

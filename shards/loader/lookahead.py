@@ -2,8 +2,9 @@
 
 Promises: computed from the order, so exact to the window: nothing on the list is useless, and nothing that the next
 batches need is missing from it. Shards go by their distance, all datasets of the blend together: one that gets every
-second turn comes half as fast. Where ranks own whole streams a rank asks for the shards of its own. A cache that
-cannot hold what is in use at once is refused.
+second turn comes half as fast. Where every batch is of one dataset a rank asks for the shards of its own share, if the
+cache has room for those of all ranks of the node; else for the shards of all ranks. A cache that cannot hold what is in
+use at once is refused.
 """
 
 from __future__ import annotations
@@ -19,8 +20,8 @@ from shards.base.environment import number_from_environment
 from shards.base.open_files import allowed
 from shards.loader.config import LoaderConfig
 from shards.order.order import NEVER, Int64
-from shards.order.partition import own_streams
 from shards.order.plan import RunPosition
+from shards.order.share import ALL, Share
 
 if TYPE_CHECKING:
     from shards.loader.feed import Feed
@@ -58,17 +59,14 @@ class LookAhead:
             for feed, pace in zip(feeds, self._pace, strict=True)
         ]
         """Elements of the whole run until the next byte of a shard is used."""
-        one_dataset = config.mode == "train" and (config.unit == "step" or len(config.blend) == 1)
-        self._streams = [
-            own_streams(config.batch_size, feed.order.streams, rank, world_size, one_dataset) for feed in feeds
-        ]
-        owned = world_size > 1 and all(streams is not None for streams in self._streams)
-        self._sharing = _local_ranks() if owned else 1
-        """Ranks that divide the cache's room among them."""
-        self._limit, self._room = config.cache.limit, config.cache.limit // self._sharing
+        one_dataset = self._training and (config.unit == "step" or len(config.blend) == 1)
+        self._own = Share(config.batch_size, rank, world_size) if one_dataset else ALL
+        self._share, self._sharing = ALL, 1
+        """What is asked for, and how many ranks divide the cache's room among them."""
+        self._limit = config.cache.limit
         self._due: list[int] | None = None
         """Position of each feed at which new lists are due; None: begin as at the start."""
-        self._check(self._needs((0,) * len(feeds)))
+        self._begin((0,) * len(feeds))
 
     def is_due(self, place: RunPosition) -> bool:
         """True when a quarter of a window, or of a shard, has gone by since the lists were made."""
@@ -78,15 +76,14 @@ class LookAhead:
         """Make the lists for a place in the run, if they are due. Raises ValueError as __init__."""
         if not self.is_due(place):
             return
-        needs = self._needs(place.positions)
+        needs = self._begin(place.positions) if self._due is None else self._needs(place.positions)
         # Each listed shard holds a file open. One left out for that is found when it is read, or is read by range.
         may_be_open = np.arange(len(needs.distance)) < allowed(2 * (_LONGEST + int((needs.distance == 0).sum()))) // 2
         if self._due is None:
             # The shards in use are listed first: a cold start reads them by range until their copies are here.
-            self._check(needs)
             self._tell(place, needs, needs.distance < 0)  # none: a list after an empty one begins a cold start
             self._tell(place, needs, (needs.distance == 0) & may_be_open)
-        fits = np.cumsum(needs.bytes) <= self._room
+        fits = np.cumsum(needs.bytes) <= self._limit // self._sharing
         # Shards in use are listed whatever the length of the list.
         fits[_LONGEST:] &= needs.distance[_LONGEST:] == 0
         self._tell(place, needs, fits & may_be_open)
@@ -103,7 +100,7 @@ class LookAhead:
         parts, before = [], 0
         for number, (feed, position) in enumerate(zip(self._feeds, positions, strict=True)):
             if feed.reader.cache is not None:
-                use, row = feed.order.next_use(position, self._streams[number] or slice(None))
+                use, row = feed.order.next_use(position, self._share)
                 shard = np.flatnonzero(use != NEVER)
                 distance = before + use[shard] * self._pace[number]
                 sizes, counts = feed.reader.index.shards.bytes[shard], np.maximum(1, feed.counts[shard])
@@ -118,16 +115,24 @@ class LookAhead:
             distance[order], *(np.concatenate([part[field] for part in parts])[order] for field in range(1, 5))
         )
 
-    def _check(self, needs: _Needs) -> None:
+    def _begin(self, positions: Sequence[int]) -> _Needs:
+        """The needs at a place, of this rank's share if there is room for it. Raises ValueError as __init__."""
         from shards.cache.shard_cache import check_limit
 
-        in_use = int((needs.distance == 0).sum())
-        # and the one after them, or nothing could be fetched ahead
-        working_set = int(needs.bytes[: in_use + 1].sum())
-        what = f"{in_use} shards that this rank draws from now, and the next one"
-        if self._sharing > 1:
-            what += f", for each of {self._sharing} ranks of this node"
-        check_limit(self._limit, working_set * self._sharing, what)
+        choices = [(self._own, _local_ranks())] if self._own.world_size > 1 else []
+        working_sets: list[tuple[int, str]] = []
+        for self._share, self._sharing in [*choices, (ALL, 1)]:
+            needs = self._needs(positions)
+            in_use = int((needs.distance == 0).sum())
+            what = f"{in_use} shards that this rank draws from now, and the next one"
+            if self._sharing > 1:
+                what += f", for each of {self._sharing} ranks of this node"
+            # with the next one, or nothing could be fetched ahead
+            working_sets.append((int(needs.bytes[: in_use + 1].sum()) * self._sharing, what))
+            if working_sets[-1][0] <= self._limit:
+                break
+        check_limit(self._limit, *min(working_sets))
+        return needs
 
     def _tell(self, place: RunPosition, needs: _Needs, chosen: NDArray[np.bool_]) -> None:
         for number, feed in enumerate(self._feeds):

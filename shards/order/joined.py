@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from shards.order.order import NEVER, ElementOrder, Int64, Locations
+from shards.order.share import ALL, Share
 
 
 class Shifted:
@@ -19,8 +20,8 @@ class Shifted:
     def at(self, positions: npt.ArrayLike, attempt: int = 0) -> Locations:
         return self._order.at(np.asarray(positions, np.int64) + self._shift, attempt)
 
-    def next_use(self, position: int, streams: slice = slice(None)) -> tuple[Int64, Int64]:
-        return self._order.next_use(position + self._shift, streams)
+    def next_use(self, position: int, share: Share = ALL) -> tuple[Int64, Int64]:
+        return self._order.next_use(position + self._shift, share)
 
 
 class Joined:
@@ -42,16 +43,12 @@ class Joined:
         parts[:, ~early] = self._after.at(position[~early], attempt)
         return Locations(*parts)
 
-    def next_use(self, position: int, streams: slice = slice(None)) -> tuple[Int64, Int64]:
+    def next_use(self, position: int, share: Share = ALL) -> tuple[Int64, Int64]:
         if position >= self._join:
-            return self._after.next_use(position, streams)
+            return self._after.next_use(position, share)
         left = self._join - position
-        # Streams of another number are others.
-        early = streams if self._before.streams == self._after.streams else slice(None)
-        (now, row), (later, later_row) = (
-            self._before.next_use(position, early),
-            self._after.next_use(self._join, streams),
-        )
+        now, row = self._before.next_use(position, share)
+        later, later_row = self._after.next_use(self._join, share.behind(left))
         now = np.where(now < left, now, NEVER)
         later = np.where(later == NEVER, NEVER, later + left)
         return np.minimum(now, later), np.where(now <= later, row, later_row)

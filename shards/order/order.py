@@ -19,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from shards.order.random_numbers import UInt64, hash64, mix, name_hash
+from shards.order.share import ALL, Share
 
 Int64 = npt.NDArray[np.int64]
 
@@ -53,7 +54,7 @@ class ElementOrder(Protocol):
 
     def at(self, positions: npt.ArrayLike, attempt: int = 0) -> Locations: ...
 
-    def next_use(self, position: int, streams: slice = slice(None)) -> tuple[Int64, Int64]: ...
+    def next_use(self, position: int, share: Share = ALL) -> tuple[Int64, Int64]: ...
 
 
 def distinct(numbers: Int64) -> Int64:
@@ -118,30 +119,34 @@ class Order:
             row[here] = self._piece_row[piece] + on_line[here] - (ends[slot] - self._piece_size[piece])
         return Locations(*(a.reshape(position.shape) for a in (pass_, shard, row, stream)))
 
-    def next_use(self, position: int, streams: slice = slice(None)) -> tuple[Int64, Int64]:
+    def next_use(self, position: int, share: Share = ALL) -> tuple[Int64, Int64]:
         """(S,) elements from `position` on until a window begins that holds elements of each shard; 0: it has begun.
         (S,) the first row of each shard in that window.
 
-        Never more than until the shard is used next. streams: those that count, by number; NEVER for a shard that has
-        no element in them. Takes O(S); the cache fetches ahead and evicts by it.
+        Never more than until the shard is used next. share: of the elements from `position` on those that count; NEVER
+        for a shard in no window that they draw from. What comes before them in a batch does not count as time: the
+        batch needs all at once. Takes O(S); the cache fetches ahead and evicts by it.
         """
         pass_, in_pass = divmod(position, self.num_elements)
         # Elements of each stream that were taken.
         taken = np.maximum(0, -(-(in_pass - np.arange(self.streams)) // self.streams))
-        own = np.zeros(self.streams, np.bool_)
-        own[streams] = True
+        first_slot, end_slot = share.slots(self.streams)
+        own = first_slot < end_slot
         use, row = np.full(len(self._counts), NEVER, np.int64), np.zeros(len(self._counts), np.int64)
         for later in (0, 1):
             order, ends = self._pass(pass_ + later)
+            of_own = own[self._piece_stream[order]]
+            order, ends = order[of_own], ends[of_own]
             stream = self._piece_stream[order]
             first = ends - self._piece_size[order] - self._cuts[stream]
             _, begins, _ = self._windows(stream, first)
             _, low, size = self._windows(stream, first + self._piece_size[order] - 1)
-            now = taken[stream] if not later else np.zeros_like(stream)
-            wait = np.maximum(0, begins - now) * self.streams
-            wait += (self.num_elements - in_pass) if later else 0
-            wait = np.where(own[stream] & (now < low + size), wait, NEVER)
-            _, current, _ = self._windows(stream, np.minimum(now, self._short - 1 + (stream < self._num_long)))
+            start, now = (0, np.zeros_like(stream)) if later else (in_pass, taken[stream])
+            passed = self.num_elements - in_pass if later else 0
+            drawn, skipped = share.behind(passed).next(self.streams, stream, np.maximum(begins, now), start)
+            wait = np.maximum(0, drawn - skipped - now) * self.streams + passed
+            wait = np.where(drawn < low + size, wait, NEVER)
+            _, current, _ = self._windows(stream, drawn)
             at = self._piece_row[order] + np.maximum(0, current - first)
             last = np.argsort(-wait, kind="stable")  # the soonest of a shard's pieces is written last
             shard, wait, at = self._piece_shard[order][last], wait[last], at[last]
@@ -220,7 +225,7 @@ class Sequential:
         zeros = np.zeros_like(position)
         return Locations(zeros, shard, position - (self._ends - self._counts)[shard], zeros)
 
-    def next_use(self, position: int, streams: slice = slice(None)) -> tuple[Int64, Int64]:
+    def next_use(self, position: int, share: Share = ALL) -> tuple[Int64, Int64]:
         """(S,) elements from `position` on until each shard is used; NEVER behind its last element, or if empty.
         (S,) the row that is used then."""
         first = self._ends - self._counts

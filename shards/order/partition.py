@@ -3,6 +3,7 @@
 Promises: every slot goes to one rank, all ranks get equally many, and the concatenation of their parts is the same
 list for every world size that divides the batch. Where it can, a rank owns whole streams (world size W divides the C
 streams and C divides the batch), so that it reads few shards; a batch that crosses the end of a pass may break that.
+share.py tells what a rank takes without dealing.
 """
 
 from __future__ import annotations
@@ -31,17 +32,6 @@ def deal(dataset: npt.ArrayLike, stream: npt.ArrayLike, world_size: int) -> list
         spread[slots] = (np.arange(slots.size) + 0.5) / slots.size
     order = np.lexsort((np.arange(batch_size), dataset, spread))
     return np.split(order, world_size)
-
-
-def own_streams(batch_size: int, streams: int, rank: int, world_size: int, one_dataset: bool) -> slice | None:
-    """Streams of a dataset that `deal` gives to a rank in every batch, or None where all ranks draw from all streams.
-
-    one_dataset: every batch is of one dataset.
-    """
-    if not one_dataset or streams % world_size or batch_size % streams:
-        return None
-    share = streams // world_size
-    return slice(rank * share, (rank + 1) * share)
 
 
 def check_divisible(batch_size: int, world_size: int) -> None:

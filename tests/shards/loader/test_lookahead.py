@@ -13,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from shards.base.errors import ConfigError
@@ -20,6 +21,7 @@ from shards.cache.downloads import Downloads
 from shards.cache.shard_cache import ShardCache
 from shards.dataset.index.index import Index
 from shards.loader.config import DatasetConfig, LoaderConfig
+from shards.loader.feed import open_feed
 from shards.loader.loader import Loader
 from shards.read.fetched import Fetched
 from shards.read.reader import Reader
@@ -294,23 +296,54 @@ def test_the_index_is_not_read_through_the_cache(folder: Path, store: HttpStore,
     assert Index.open(open_source(f"{store.url}/cc")).shards.names
 
 
+def test_ranks_that_share_a_stream_bring_its_shards_alone(folder: Path, store: HttpStore, tmp_path: Path) -> None:
+    """Four nodes, of which two draw from each of the two streams."""
+    one = settings(folder, ("cc",))
+    expected = batches(one, 5)
+    order = open_feed(one.blend[0], one).order
+    at, names = order.at(np.arange(order.num_elements)), Index.open(open_source(f"{folder}/cc")).shards.names
+    brought = []
+    for rank in range(4):
+        store.requests.clear()
+        room = {"folder": str(tmp_path / str(rank)), "limit": 2 * shard_bytes(folder)}
+        with Loader(settings(store.url, ("cc",), cache=room), rank, 4, encode) as loader:
+            found = patient([loader], 5)
+        assert found == [batch[rank * BATCH // 4 : (rank + 1) * BATCH // 4] for batch in expected]
+        of_stream = {f"/cc/{names[shard]}" for shard in at.shard[at.stream == rank // 2].tolist()}
+        assert set(downloads(store)) <= of_stream
+        brought.append(len(downloads(store)))
+    assert min(brought) > 1
+
+
+@pytest.mark.parametrize(
+    ("world_size", "told"),
+    [
+        (2, "2 shards that this rank draws from now, and the next one"),
+        (8, "[12] shards that this rank draws from now, and the next one, for each of 2 ranks of this node"),
+    ],
+)
 def test_ranks_of_a_node_share_its_cache(
-    folder: Path, store: HttpStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    folder: Path, store: HttpStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, world_size: int, told: str
 ) -> None:
-    """Each of two ranks that own their streams has half of the room; what is no number of ranks is refused."""
-    limit = 2 * max(file.stat().st_size for file in (folder / "cc").glob("*.tar"))
-    cached = settings(store.url, ("cc",), cache={"folder": str(tmp_path), "limit": limit})
-    Loader(cached, 0, 2, encode).close()
+    """Each of two has half of the room for its own shards, or all of it for those of all ranks: what needs less."""
+    shard = max(file.stat().st_size for file in (folder / "cc").glob("*.tar"))
     monkeypatch.setenv("LOCAL_WORLD_SIZE", "2")
-    told = (
-        rf"limit is {limit:,} bytes.*1 shards .*, for each of 2 ranks of this node\).*cache.limit to at least ([\d,]+)"
-    )
-    with pytest.raises(ValueError, match=told) as error:
-        Loader(cached, 0, 2, encode)
-    found = re.search(told, str(error.value))
-    assert found is not None
-    enough = settings(store.url, ("cc",), cache={"folder": str(tmp_path), "limit": int(found[1].replace(",", ""))})
-    Loader(enough, 0, 2, encode).close()
+
+    def cached(limit: int) -> LoaderConfig:
+        room = {"folder": str(tmp_path / str(limit)), "limit": limit}
+        return settings(store.url, ("cc",), cache=room, streams=world_size)
+
+    with pytest.raises(ValueError, match=rf"limit is {2 * shard:,} bytes.*at once \({told}\) have") as error:
+        Loader(cached(2 * shard), 0, world_size, encode)
+    enough = re.search(r"set cache.limit to at least ([\d,]+)", str(error.value))
+    assert enough is not None
+    Loader(cached(int(enough[1].replace(",", ""))), 0, world_size, encode).close()
+
+
+def test_a_number_of_local_ranks_that_is_none_is_refused(
+    store: HttpStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("LOCAL_WORLD_SIZE", "two")
+    cached = settings(store.url, ("cc",), cache={"folder": str(tmp_path), "limit": 10**6})
     with pytest.raises(ConfigError, match=r"LOCAL_WORLD_SIZE='two': expected a number of ranks above 0"):
         Loader(cached, 0, 2, encode)

@@ -16,6 +16,7 @@ from shards.order.defaults import default_streams, default_window
 from shards.order.order import MAX_SUBSTITUTES, NEVER, Order, Sequential
 from shards.order.plan import RunPosition, TrainingPlanner
 from shards.order.random_numbers import hash64, name_hash
+from shards.order.share import Share
 
 COUNTS = st.lists(st.integers(0, 30), min_size=1, max_size=20).filter(any)
 SHAPE = st.fixed_dictionaries(
@@ -71,9 +72,8 @@ def test_the_next_use_is_never_late_and_within_a_window_of_the_truth(
         assert expected[shard] <= truth
         if expected[shard] > 0:
             assert truth - expected[shard] < (order.window + 1) * order.streams
-    cut = data.draw(st.integers(0, order.streams))
-    parts = [order.next_use(here, slice(None, cut))[0], order.next_use(here, slice(cut, None))[0]]
-    assert (np.minimum(*parts) == expected).all()
+    parts = [order.next_use(here, Share(order.streams, rank, order.streams))[0] for rank in range(order.streams)]
+    assert (np.min(parts, axis=0) == expected).all()
     for shard in np.flatnonzero(counts):
         of_shard = ahead == shard
         if len(set(at.stream[of_shard].tolist())) == 1 and at.pass_[of_shard][0] == here // n:  # not split
