@@ -82,7 +82,7 @@ class RunLog:
         if self._on:
             self._progress.stop()
             for tracker in self._trackers:
-                tracker.close()
+                tracker.close(failed=error is not None)
 
     def say(self, text: str) -> None:
         """Print a line on the screen."""
@@ -118,7 +118,7 @@ class RunLog:
         """Tell and keep that a run has gone back to this step after a spike; those since then are logged again."""
         if self._on:
             for tracker in self._trackers:
-                tracker.close()
+                tracker.close(failed=False)
             self._trackers = open_trackers(self._folder, self._config, step, self._stored)
             self._write({"step": step, "rewound_from": spiked, "spike": asdict(spike)})
             self.say(f"went back to step {step}, and on with the data after the spike")

@@ -36,7 +36,9 @@ class Tracker(Protocol):
 
     def write(self, record: dict[str, Any]) -> None: ...
 
-    def close(self) -> None: ...
+    def close(self, failed: bool) -> None:
+        """failed: the run ends by an error."""
+        ...
 
 
 class _JsonLines:
@@ -51,7 +53,7 @@ class _JsonLines:
         self._file.write(json.dumps(record) + "\n")
         self._file.flush()
 
-    def close(self) -> None:
+    def close(self, failed: bool) -> None:
         self._file.close()
 
 
@@ -67,7 +69,7 @@ class _TensorBoard:
         for name, value in scalars(record).items():
             self._writer.add_scalar(name, value, record["step"])
 
-    def close(self) -> None:
+    def close(self, failed: bool) -> None:
         self._writer.close()
 
 
@@ -100,8 +102,8 @@ class _WeightsAndBiases:
         if values := scalars(record):
             self._run.log(values, step=record["step"])
 
-    def close(self) -> None:
-        self._run.finish()
+    def close(self, failed: bool) -> None:
+        self._run.finish(exit_code=int(failed))
 
 
 class _MLflow:
@@ -140,8 +142,8 @@ class _MLflow:
         if named:
             self._client.log_batch(self._run, [self._metric(name, value, now, step) for name, value in named])
 
-    def close(self) -> None:
-        self._client.set_terminated(self._run)
+    def close(self, failed: bool) -> None:
+        self._client.set_terminated(self._run, "FAILED" if failed else "FINISHED")
 
 
 def _installed(module: str, package: str, wanted: str) -> Any:
@@ -203,8 +205,8 @@ class _Guarded:
     def write(self, record: dict[str, Any]) -> None:
         self._try(lambda tracker: tracker.write(record))
 
-    def close(self) -> None:
-        self._try(lambda tracker: tracker.close())
+    def close(self, failed: bool) -> None:
+        self._try(lambda tracker: tracker.close(failed))
         self._tracker = None
 
     def _try(self, call: Callable[[Tracker], None]) -> None:

@@ -51,7 +51,7 @@ def test_tensorboard_has_training_and_validation(tmp_path: Path) -> None:
     for tracker in trackers:
         for record in (STEP, SCORES, CHANGED):
             tracker.write(record)
-        tracker.close()
+        tracker.close(failed=False)
     events = EventAccumulator(str(tmp_path / "tensorboard"))
     events.Reload()
     assert set(events.Tags()["scalars"]) == {*scalars(STEP), *scalars(SCORES)}
@@ -75,7 +75,7 @@ class _Wandb(ModuleType):
         if self.fails == "init":
             raise ConnectionError("api.wandb.ai:\n no route")
         self.inits.append(options)
-        return SimpleNamespace(log=self._log, finish=lambda: None)
+        return SimpleNamespace(log=self._log, finish=lambda exit_code: None)
 
     def _log(self, values: dict[str, float], step: int) -> None:
         if self.fails == "log":
@@ -94,7 +94,7 @@ def test_a_run_that_goes_on_is_the_same_run_of_weights_and_biases(tmp_path: Path
     for _ in range(2):
         for tracker in open_trackers(tmp_path, LogConfig(wandb="mcg"), 0, {"seed": 1}):
             tracker.write(STEP)
-            tracker.close()
+            tracker.close(failed=False)
     first, second = wandb.inits
     assert first["id"] == second["id"] == (tmp_path / "wandb_id").read_text().strip()
     assert wandb.inits[0]["project"] == "mcg" and wandb.inits[0]["config"] == {"seed": 1}
@@ -109,7 +109,7 @@ def test_a_tracker_that_fails_is_left_and_the_run_goes_on(
         for tracker in open_trackers(tmp_path, LogConfig(wandb="mcg"), 0):
             tracker.write(STEP)
             tracker.write(SCORES)
-            tracker.close()
+            tracker.close(failed=False)
     assert caplog.text.count("Weights & Biases gets no more of this run: ConnectionError: gone") == 1
     assert len((tmp_path / "log.jsonl").read_text().splitlines()) == 2
 
@@ -137,7 +137,7 @@ def test_the_real_weights_and_biases_writes_offline(tmp_path: Path, monkeypatch:
     for tracker in open_trackers(tmp_path, LogConfig(wandb="mcg"), 0, {"seed": 1}):
         tracker.write(STEP)
         tracker.write(SCORES)
-        tracker.close()
+        tracker.close(failed=False)
     (written,) = (tmp_path / "wandb").glob("offline-run-*/run-*.wandb")
     assert b"val/accuracy" in written.read_bytes()
 
@@ -147,13 +147,14 @@ def test_the_real_mlflow_writes_files_and_goes_on_in_the_same_run(
 ) -> None:
     mlflow = pytest.importorskip("mlflow")
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    for record in (STEP, {**SCORES, "step": 4}):
+    client = mlflow.MlflowClient((tmp_path / "mlruns").as_uri())
+    for record, status in ((STEP, "FAILED"), ({**SCORES, "step": 4}, "FINISHED")):
         for tracker in open_trackers(tmp_path, LogConfig(mlflow="mcg"), 0, {"seed": 1}):
             tracker.write(record)
-            tracker.close()
-    client = mlflow.MlflowClient((tmp_path / "mlruns").as_uri())
-    (run,) = client.search_runs([client.get_experiment_by_name("mcg").experiment_id])
-    assert run.info.status == "FINISHED" and run.info.run_id == (tmp_path / "mlflow_id").read_text().strip()
+            tracker.close(failed=status == "FAILED")
+        (run,) = client.search_runs([client.get_experiment_by_name("mcg").experiment_id])
+        assert run.info.status == status
+    assert run.info.run_id == (tmp_path / "mlflow_id").read_text().strip()
     assert run.data.metrics == {**scalars(STEP), **scalars(SCORES)}
     assert [(m.value, m.step) for m in client.get_metric_history(run.info.run_id, "val/accuracy")] == [(0.5, 4)]
     (config,) = (tmp_path / "mlruns").rglob("config.json")

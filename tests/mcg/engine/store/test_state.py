@@ -21,7 +21,17 @@ from mcg.engine.store.contents import write_contents
 from mcg.engine.store.state import has_state, read_state, state_of
 from mcg.engine.store.tensor_file import write_tensors
 from mcg.objectives.bundle import Bundle
-from tests.mcg.engine.small_engine import OPTIM, make_batch, make_bundle, make_engine, save_state, weights
+from mcg.objectives.config import ObjectivesConfig
+from tests.mcg.engine.small_engine import (
+    OPTIM,
+    make_batch,
+    make_bundle,
+    make_engine,
+    save_state,
+    split_batch,
+    weights,
+)
+from tests.mcg.small_model import make_model
 
 ROOT = Path(__file__).resolve().parents[4]
 
@@ -68,6 +78,31 @@ def test_a_run_changes_its_stage_at_every_start(device: torch.device, tmp_path: 
         save_state(engine, tmp_path / str(number + 1))
         engine.close()
     assert found == pytest.approx(curve, rel=1e-6)
+
+
+def test_a_run_changes_its_accumulation_and_where_its_optimiser_is(device: torch.device, tmp_path: Path) -> None:
+    kinds: list[dict[str, Any]] = [
+        {"zero_stage": 1},
+        {"zero_stage": 1, "accumulation_steps": 2},
+        {"zero_stage": 2, "offload_optimizer": True},
+        {"zero_stage": 0, "accumulation_steps": 2, "activation_checkpointing": True},
+    ]
+    curves = []
+    for changes in (kinds, [kinds[0]] * len(kinds)):
+        curves.append(found := [])
+        for number, fields in enumerate(changes):
+            objectives = ObjectivesConfig.model_validate({"generation": {}}).build()  # no sample sees another
+            engine = make_engine(device, bundle=Bundle(make_model(seed=number), objectives), **fields)
+            if number:
+                engine.load(tmp_path / str(number), 2 * number)
+            parts = fields.get("accumulation_steps", 1)
+            for _ in range(2):
+                batches = [split_batch(4, engine.step, part, parts) for part in range(parts)]
+                found.append(engine.train_step(batches)["total"])
+            (tmp_path / str(number + 1)).mkdir(exist_ok=True)
+            save_state(engine, tmp_path / str(number + 1))
+            engine.close()
+    assert curves[0] == pytest.approx(curves[1], rel=1e-5)
 
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
