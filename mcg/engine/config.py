@@ -60,7 +60,7 @@ class EngineConfig(_Frozen):
     """Recompute activations in the backward pass: less memory, about a third more time."""
     compile: bool = False
     """Compile the model's blocks (torch.compile), with ZeRO 0 to 2: the first step takes a minute or two longer, later
-    ones less time. On a CPU it needs g++ and gains little."""
+    ones less time. On a CPU it needs g++ and gains nothing."""
     offload_optimizer: bool = False
     """Keep the optimiser's state in host memory (ZeRO 1 to 3)."""
     threads: int | None = Field(default=None, ge=1)
