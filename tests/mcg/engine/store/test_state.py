@@ -88,19 +88,19 @@ def test_a_run_changes_its_accumulation_and_where_its_optimiser_is(device: torch
         {"zero_stage": 0, "accumulation_steps": 2, "activation_checkpointing": True},
     ]
     curves = []
-    for changes in (kinds, [kinds[0]] * len(kinds)):
+    for folder, changes in ((tmp_path / "changes", kinds), (tmp_path / "stays", [kinds[0]] * len(kinds))):
         curves.append(found := [])
         for number, fields in enumerate(changes):
             objectives = ObjectivesConfig.model_validate({"generation": {}}).build()  # no sample sees another
             engine = make_engine(device, bundle=Bundle(make_model(seed=number), objectives), **fields)
             if number:
-                engine.load(tmp_path / str(number), 2 * number)
+                engine.load(folder / str(number), 2 * number)
             parts = fields.get("accumulation_steps", 1)
             for _ in range(2):
                 batches = [split_batch(4, engine.step, part, parts) for part in range(parts)]
                 found.append(engine.train_step(batches)["total"])
-            (tmp_path / str(number + 1)).mkdir(exist_ok=True)
-            save_state(engine, tmp_path / str(number + 1))
+            (folder / str(number + 1)).mkdir(parents=True)
+            save_state(engine, folder / str(number + 1))
             engine.close()
     assert curves[0] == pytest.approx(curves[1], rel=1e-5)
 
