@@ -13,13 +13,15 @@ The shards may go to a bucket; everything else then streams from there (docs/str
 from __future__ import annotations
 
 import json
+import os
 import resource
 import shlex
 import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -70,22 +72,23 @@ class _Demo:
 
     def build_data(self) -> None:
         """Every dataset of the demo as shards; one that is there already is kept."""
+        builds = []
         for (text, split), all_clips in SHAPES.items():
             clips = str(max(1, round(all_clips * self.clip_share)))
             options = ["--split", split, "--text", text, "--num-clips", clips, "--seed", str(self.seed)]
-            self._build("shapes", f"shapes-{text}/{split}", options)
+            builds.append(("shapes", f"shapes-{text}/{split}", options))
         captions = ["--annotations", "samples/webvid/results_2M_train.csv", "--media", "samples"]
-        self._build("webvid", "samples/webvid", captions)
         pictures = ["--annotations", "samples/cc3m/cc3m.json", "--media", "samples"]
-        self._build("cc3m", "samples/cc3m", pictures)
         questions = ["--annotations", "samples/msrvtt_qa/train.jsonl", "--media", "samples"]
         questions += ["--id-map", "samples/msrvtt_qa/video_id_to_file.json"]
-        self._build("msrvtt-qa", "samples/msrvtt_qa", questions)
-
-    def _build(self, name: str, folder: str, options: list[str]) -> None:
-        out = f"{self.data}/{folder}"
-        if DATASET_FILE not in files_in(out):
-            self._call(["-m", "tools", "build", name, *options, "--out", out])
+        builds += [("webvid", REAL[2], captions), ("cc3m", REAL[0], pictures), ("msrvtt-qa", REAL[1], questions)]
+        self._call_all(
+            [
+                ["-m", "tools", "build", name, *options, "--out", f"{self.data}/{folder}"]
+                for name, folder, options in builds
+                if DATASET_FILE not in files_in(f"{self.data}/{folder}")
+            ]
+        )
 
     def train(self, config: str, run_dir: Path) -> None:
         """One run of train.py; goes on where it stopped, and is kept where it is done."""
@@ -112,12 +115,25 @@ class _Demo:
         return settings + self.overrides
 
     def _call(self, arguments: list[str]) -> None:
+        self._announce(arguments)
+        _check(arguments, subprocess.run([sys.executable, *arguments], check=False).returncode)
+
+    def _call_all(self, commands: Sequence[list[str]]) -> None:
+        """Run commands that do not need each other, one for each core at a time; what each says is shown when it has
+        ended, in their order."""
+        pool = ThreadPoolExecutor(len(os.sched_getaffinity(0)))
+        try:
+            for arguments, done in zip(commands, pool.map(_run_aside, commands), strict=True):
+                self._announce(arguments)
+                sys.stderr.write(done.stdout)
+                _check(arguments, done.returncode)
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+    def _announce(self, arguments: list[str]) -> None:
         self.called += 1
         _console.rule()
         _console.print(cell("$ python " + shlex.join(map(scrub, arguments))), style="bold")
-        code = subprocess.run([sys.executable, *arguments], check=False).returncode
-        if code:
-            raise subprocess.CalledProcessError(code, ["python", *arguments])
 
     def timed(self, part: str, action: Callable[[], None]) -> None:
         """Do a part, and note its seconds and the memory of its largest process, unless it was done already."""
@@ -141,6 +157,17 @@ class _Demo:
         (self.folder / "summary.json").write_text(json.dumps(summary, indent=1) + "\n")
         write_page(self.folder / "report.html", summary, f"{self.data}/shapes-questions/test")
         return summary
+
+
+def _run_aside(arguments: list[str]) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, *arguments], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
+    )
+
+
+def _check(arguments: list[str], code: int) -> None:
+    if code:
+        raise subprocess.CalledProcessError(code, ["python", *arguments])
 
 
 def main(
