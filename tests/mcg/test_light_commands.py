@@ -41,6 +41,7 @@ def _ended(*words: str) -> tuple[int, set[str], str]:
         "mcg.convert",
         "mcg.demo",
         "mcg.evaluate",
+        "mcg.plan",
         "mcg.report",
         "shards",
         "tools",
@@ -57,6 +58,7 @@ def test_help_loads_nothing_heavy(program: str) -> None:
         ("train.py", "--config", DEMO, MISTAKE),
         ("mcg.evaluate", "--config", DEMO, "--checkpoint", "nowhere", MISTAKE),
         ("mcg.convert", "pyproject.toml", "nowhere", "--config", DEMO, MISTAKE),
+        ("mcg.plan", "--gpus", "1", "--gpu", "cpu", "--config", DEMO, MISTAKE),
     ],
 )
 def test_a_mistake_in_a_config_loads_nothing_heavy(words: tuple[str, ...]) -> None:
