@@ -16,7 +16,7 @@ from shards.base.engines import LOOK_AHEAD
 from shards.base.errors import ConversionError, DatasetError
 from tests.tools.watching import watch
 from tools.build import build
-from tools.datasets import webvid
+from tools.datasets.pretraining import webvid
 from tools.rows import MALFORMED, BadRow, Row
 
 CAPTION = ({"caption": "a picture"},)

@@ -1,4 +1,6 @@
-"""The datasets that `python -m tools build NAME` knows: a file per dataset here, and a line below.
+"""The datasets that `python -m tools build NAME` knows: a file per dataset in a room here, and a line below.
+
+The rooms are pretraining (captions) and questions; `shapes`, which renders its clips, has both and stands beside them.
 
 `rows(...)` of a dataset module yields Row and BadRow (tools/rows.py). Its parameters are the options of the dataset's
 command, with types, help and checks (tools/arguments.py has those of several datasets); those without default are
@@ -10,17 +12,9 @@ from __future__ import annotations
 import difflib
 from collections.abc import Callable, Iterator
 
-from tools.datasets import (
-    activitynet_qa,
-    cc3m,
-    msrvtt_qa,
-    msvd_qa,
-    nextqa,
-    nextqa_oe,
-    shapes,
-    tgif_qa,
-    webvid,
-)
+from tools.datasets import shapes
+from tools.datasets.pretraining import cc3m, webvid
+from tools.datasets.questions import activitynet_qa, msrvtt_qa, msvd_qa, nextqa, nextqa_oe, tgif_qa
 from tools.rows import BadRow, OptionError, Row
 
 DATASETS: dict[str, Callable[..., Iterator[Row | BadRow]]] = {

@@ -19,13 +19,15 @@ import typer
 
 from shards.cli.options import flag
 from tests.tools.commands.command_line import ROOT, command, invoke
-from tools.datasets import DATASETS, webvid
+from tools.datasets import DATASETS
+from tools.datasets.pretraining import webvid
 from tools.rows import MALFORMED, BadRow, Row
 
 CUT_SHORT = """
 import sys
 from pathlib import Path
-from tools.datasets import DATASETS, webvid
+from tools.datasets import DATASETS
+from tools.datasets.pretraining import webvid
 
 def rows(annotations: Path, media: Path):
     for number, row in enumerate(webvid.rows(annotations, media)):

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from tests.tools.commands.command_line import command, invoke
-from tools.datasets import DATASETS, webvid
+from tools.datasets import DATASETS
+from tools.datasets.pretraining import webvid
 from tools.rows import BadRow, Row
 
 

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from tools.datasets import webvid
+from tools.datasets.pretraining import webvid
 from tools.rows import AnnotationError, BadRow, Row
 
 Write = Callable[[str, str | bytes], Path]

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tools.datasets import tgif_qa
+from tools.datasets.questions import tgif_qa
 from tools.rows import AnnotationError, BadRow, OptionError, Row
 
 Write = Callable[[str, str | bytes], Path]

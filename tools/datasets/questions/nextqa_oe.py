@@ -4,8 +4,8 @@
 split, --answers add_reference_answer_test.json adds the second reference that the official score uses: {video: {qid:
 answer}}, for about half of the questions; a record that has one carries "answers": [answer, second answer].
 
-Videos, ids and types are those of NExT-QA (tools/datasets/nextqa.py), with the types DB (descriptive, yes or no) beside
-them. Three pairs of video and qid stand twice in the published train.csv; both questions are kept.
+Videos, ids and types are those of NExT-QA (tools/datasets/questions/nextqa.py), with the types DB (descriptive, yes or
+no) beside them. Three pairs of video and qid stand twice in the published train.csv; both questions are kept.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import typer
 from shards.media import VIDEO_EXTENSIONS
 from tools.annotations import check_file, load_json
 from tools.arguments import AnnotationsFile, IdMap, MediaPath
-from tools.datasets.nextqa import REQUIRED, VIDEO, question_id
+from tools.datasets.questions.nextqa import REQUIRED, VIDEO, question_id
 from tools.lookup import MediaFolder
 from tools.questions import Question, question_records, question_rows
 from tools.record import Record

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tools.datasets import nextqa
+from tools.datasets.questions import nextqa
 from tools.rows import AnnotationError, BadRow, Row
 
 Write = Callable[[str, str | bytes], Path]

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tools.datasets import cc3m
+from tools.datasets.pretraining import cc3m
 from tools.rows import AnnotationError, BadRow, Row
 
 Write = Callable[[str, str | bytes], Path]

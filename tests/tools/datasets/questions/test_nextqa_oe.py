@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tools.datasets import nextqa_oe
+from tools.datasets.questions import nextqa_oe
 from tools.rows import AnnotationError, BadRow, Row
 
 Write = Callable[[str, str | bytes], Path]

@@ -18,7 +18,7 @@ import typer
 from shards.media import VIDEO_EXTENSIONS
 from tools.annotations import check_file, tsv_lines
 from tools.arguments import AnnotationsFile, MediaPath
-from tools.datasets.msrvtt_qa import REQUIRED, SUFFIXES, read
+from tools.datasets.questions.msrvtt_qa import REQUIRED, SUFFIXES, read
 from tools.lookup import MediaFolder
 from tools.questions import question_records, question_rows
 from tools.rows import AnnotationError, CountedRows

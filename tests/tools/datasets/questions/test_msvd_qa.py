@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tools.datasets import msrvtt_qa, msvd_qa
+from tools.datasets.questions import msrvtt_qa, msvd_qa
 from tools.rows import AnnotationError, BadRow, Row
 
 Write = Callable[[str, str | bytes], Path]

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tools.datasets import msrvtt_qa
+from tools.datasets.questions import msrvtt_qa
 from tools.rows import AnnotationError, BadRow, Row
 
 Write = Callable[[str, str | bytes], Path]
