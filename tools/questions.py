@@ -18,6 +18,8 @@ from tools.lookup import MediaFolder, MediaNotFound
 from tools.record import BadLine, Record
 from tools.rows import MALFORMED, NO_MEDIA, NO_TEXT, AnnotationError, BadRow, CountedRows, Row, make_key, text_flaw
 
+CAPTION_QUESTION = "what is happening in the video?"
+
 
 @dataclass(frozen=True, slots=True)
 class Question:
@@ -49,6 +51,11 @@ class Question:
         if self.more_answers:
             record["answers"] = [self.answer, *self.more_answers]
         return record
+
+
+def choice_of_captions(video: str, captions: Sequence[str | None], index: int, identifier: str) -> Question:
+    """A choice among captions, for which sets give no question: all have the same one, and the type "caption"."""
+    return Question(video, CAPTION_QUESTION, captions[index], "caption", identifier, tuple(captions), index)
 
 
 Read = Callable[[Record], Question]

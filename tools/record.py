@@ -43,6 +43,14 @@ class Record:
             raise BadLine(f"{name} must be a text, found {found}{hint}")
         return value
 
+    def texts(self, name: str, count: int) -> tuple[str | None, ...]:
+        """A list of so many texts, each of which may be None. Raises BadLine."""
+        values = self.values.get(name)
+        if not isinstance(values, list) or len(values) != count:
+            raise BadLine(f"{name} must be a list of {count} texts, found {str(values)[:60]}")
+        names = [f"{name} {number}" for number in range(count)]
+        return tuple(map(Record(self.place, dict(zip(names, values, strict=True))).text, names))
+
     def right_choice(self, choices: Sequence[str | None]) -> int:
         """The choice that the field "answer" means by its number, counted from 0, or by its text. Raises BadLine."""
         answer = self.values.get("answer")

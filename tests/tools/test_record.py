@@ -31,6 +31,15 @@ def test_what_is_no_text_is_refused() -> None:
         record.text("type")
 
 
+def test_a_list_of_texts_has_its_number_and_texts_only() -> None:
+    record = Record("line 1", {"options": ["a", None], "caption": ["a", 2]})
+    assert record.texts("options", 2) == ("a", None)
+    with pytest.raises(BadLine, match=r"options must be a list of 3 texts, found \['a', None\]"):
+        record.texts("options", 3)
+    with pytest.raises(BadLine, match="caption 1 must be a text, found int 2"):
+        record.texts("caption", 2)
+
+
 @pytest.mark.parametrize(("answer", "index"), [("1", 1), (" 0", 0), (2, 2), ("sit down", 1), ("run", 2)])
 def test_the_right_choice_is_a_number_or_the_text(answer: Any, index: int) -> None:
     assert Record("line 1", {"answer": answer}).right_choice(["jump", "sit down", "run"]) == index

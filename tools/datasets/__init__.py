@@ -14,12 +14,21 @@ from collections.abc import Callable, Iterator
 
 from tools.datasets import shapes
 from tools.datasets.pretraining import cc3m, webvid
-from tools.datasets.questions import activitynet_qa, msrvtt_qa, msvd_qa, nextqa, nextqa_oe, tgif_qa
+from tools.datasets.questions import (
+    activitynet_qa,
+    msrvtt_mc,
+    msrvtt_qa,
+    msvd_qa,
+    nextqa,
+    nextqa_oe,
+    tgif_qa,
+)
 from tools.rows import BadRow, OptionError, Row
 
 DATASETS: dict[str, Callable[..., Iterator[Row | BadRow]]] = {
     "activitynet_qa": activitynet_qa.rows,
     "cc3m": cc3m.rows,
+    "msrvtt_mc": msrvtt_mc.rows,
     "msrvtt_qa": msrvtt_qa.rows,
     "msvd_qa": msvd_qa.rows,
     "nextqa": nextqa.rows,

@@ -5,11 +5,15 @@
 - .json object {question id: {"question", "answer", "answer_type", "question_id", "video"}} (boheumd/MA-LMM).
 - .csv with video,question,answer,qid,type (doc-doc/HQGA), whose `type` is the category of the video, not of a question.
 
-A video is looked up as ID.EXT under --media (mp4), or by --id-map. Answers stay texts; ans2label files belong to
-training. A question without a type gets its first word as type, as the published types are made.
+A video has the id "video7010" in every form, so the same key; it is looked up as video7010.EXT (mp4) or 7010.EXT, or
+under one of these names in --id-map. Answers stay texts; ans2label files belong to training. A question without a type
+gets its first word as type, as the published types are made.
 """
 
 from __future__ import annotations
+
+import re
+from dataclasses import replace
 
 from shards.media import VIDEO_EXTENSIONS
 from tools.annotations import Columns, check_file
@@ -34,7 +38,7 @@ def rows(annotations: AnnotationsFile, media: MediaPath, id_map: IdMap = None) -
     """
     check_file(annotations)
     folder = MediaFolder(media, VIDEO_EXTENSIONS, id_map)
-    return question_rows(question_records(annotations, REQUIRED, SUFFIXES), annotations, folder, read, _names)
+    return question_rows(question_records(annotations, REQUIRED, SUFFIXES), annotations, folder, _read, video_names)
 
 
 def read(record: Record) -> Question:
@@ -53,5 +57,17 @@ def read(record: Record) -> Question:
     )
 
 
-def _names(video: str) -> tuple[str, ...]:
-    return (video, f"video{video}") if video.isdigit() else (video,)
+def video_id(given: str) -> str:
+    """The id of a video of MSR-VTT, "video7010", from any of its spellings: 7010, msr7010, video7010.mp4."""
+    number = re.fullmatch(r"(?:video|msr)?([0-9]+)(?:\.mp4)?", given)
+    return f"video{number[1]}" if number else given
+
+
+def video_names(video: str) -> tuple[str, ...]:
+    """Names that a video may have in the id map and in the media folder."""
+    return (video, video.removeprefix("video"))
+
+
+def _read(record: Record) -> Question:
+    question = read(record)
+    return replace(question, video=video_id(question.video))

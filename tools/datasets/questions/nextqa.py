@@ -18,7 +18,7 @@ from tools.annotations import Columns, check_file
 from tools.arguments import AnnotationsFile, IdMap, MediaPath
 from tools.lookup import MediaFolder
 from tools.questions import Question, question_records, question_rows
-from tools.record import BadLine, Record
+from tools.record import Record
 from tools.rows import CountedRows
 
 VIDEO = ("video", "video_id")
@@ -57,9 +57,6 @@ def _read(record: Record) -> Question:
 
 
 def _choices(record: Record) -> tuple[str | None, ...]:
-    options = record.values.get("options")
-    if options is None:
+    if record.values.get("options") is None:
         return tuple(map(record.text, CHOICES))
-    if not isinstance(options, list) or len(options) != len(CHOICES):
-        raise BadLine(f"options must be a list of {len(CHOICES)} texts, found {str(options)[:60]}")
-    return tuple(map(Record(record.place, dict(zip(CHOICES, options, strict=True))).text, CHOICES))
+    return record.texts("options", len(CHOICES))

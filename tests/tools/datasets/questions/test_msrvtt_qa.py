@@ -58,7 +58,7 @@ def test_other_published_forms_give_the_same_questions(text_file: Write, media: 
     expected = ({"question": "what is it?", "answer": "dog", "type": "what", "id": "7"},)
     for path, place in ((hme, "entry 1"), (hqga, "line 2"), (malmm, "entry '7'")):
         (row,) = msrvtt_qa.rows(path, media)
-        assert isinstance(row, Row)
+        assert isinstance(row, Row) and (row.key, row.meta) == ("video3", {"id": "video3"})
         assert (row.record_id, row.records, row.media_path) == (place, expected, media / "video3.mp4")
 
 
