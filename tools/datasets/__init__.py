@@ -16,6 +16,8 @@ from tools.datasets import shapes
 from tools.datasets.pretraining import cc3m, webvid
 from tools.datasets.questions import (
     activitynet_qa,
+    lsmdc_fib,
+    lsmdc_mc,
     msrvtt_mc,
     msrvtt_qa,
     msvd_qa,
@@ -28,6 +30,8 @@ from tools.rows import BadRow, OptionError, Row
 DATASETS: dict[str, Callable[..., Iterator[Row | BadRow]]] = {
     "activitynet_qa": activitynet_qa.rows,
     "cc3m": cc3m.rows,
+    "lsmdc_fib": lsmdc_fib.rows,
+    "lsmdc_mc": lsmdc_mc.rows,
     "msrvtt_mc": msrvtt_mc.rows,
     "msrvtt_qa": msrvtt_qa.rows,
     "msvd_qa": msvd_qa.rows,

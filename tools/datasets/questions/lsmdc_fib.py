@@ -1,0 +1,71 @@
+"""LSMDC, fill in the blank: a film clip with a sentence about it in which a word is missing, several times over.
+
+LSMDC16_annos_training_FIB.csv, ..._val_FIB.csv, ..._test_FIB.csv: fields separated by tabs, without header and quoting
+(a quote is a letter): clip, start and end as aligned, start and end as extracted, sentence, sentence with a blank, the
+word of the blank (README of the LSMDC 2016 challenge, which counts 296,960, 21,689 and 30,349 lines). The organisers
+give the files out for a password; of the real ones none was at hand.
+
+A record's question is the sentence with its blank as published, "_____", its type "blank", its id the line. Some lines
+of val have no blank (antoyang/FrozenBiLM leaves them out); they are quarantined. Answers stay words, scored as other
+open answers; a closed vocabulary belongs to training (LAVENDER's has 908 words, FrozenBiLM's the 1,000 commonest).
+
+A clip 1031_Quantum_of_Solace_00.01.02.100-00.01.05.300 is looked up as 1031_Quantum_of_Solace/CLIP.EXT, as the clips
+are distributed (.avi), then as CLIP.EXT, or by --id-map.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from shards.media import VIDEO_EXTENSIONS
+from tools.annotations import check_file, tsv_lines
+from tools.arguments import AnnotationsFile, IdMap, MediaPath
+from tools.lookup import MediaFolder
+from tools.questions import Question, question_rows
+from tools.record import BadLine, Record
+from tools.rows import MALFORMED, BadRow, CountedRows
+
+CLIP = ("clip", "start_aligned", "end_aligned", "start_extracted", "end_extracted")
+"""The fields with which a line of every LSMDC file begins."""
+BLANK = "_____"
+
+
+def rows(annotations: AnnotationsFile, media: MediaPath, id_map: IdMap = None) -> CountedRows:
+    """LSMDC blanks: missing words of sentences about films.
+
+    Give LSMDC16_annos_training_FIB.csv, ..._val_FIB.csv or ..._test_FIB.csv, and the folder of the clips. One sample
+    per clip.
+    """
+    check_file(annotations)
+    folder = MediaFolder(media, VIDEO_EXTENSIONS, id_map)
+    records = clip_records(annotations, ("sentence", "question", "answer"))
+    return question_rows(records, annotations, folder, _read, clip_names)
+
+
+def clip_records(path: Path, *forms: tuple[str, ...]) -> Iterator[Record | BadRow]:
+    """Records of an LSMDC file; a form names the fields of a line after those of CLIP, and their number tells which."""
+    columns = {len(CLIP) + len(form): CLIP + form for form in forms}
+    for number, fields in tsv_lines(path):
+        place = f"line {number}"
+        if not any(field.strip() for field in fields):
+            continue
+        if len(fields) in columns:
+            yield Record(place, dict(zip(columns[len(fields)], fields, strict=True)))
+            continue
+        wanted = " or ".join(f"{count} ({', '.join(names)})" for count, names in columns.items())
+        what = f"{len(fields)} field(s) separated by tabs, expected {wanted}; correct the line"
+        yield BadRow.at(place, path, MALFORMED, what)
+
+
+def clip_names(clip: str) -> tuple[str, ...]:
+    """Names that a clip may have under the media folder: in the folder of its film, and without."""
+    film, _, times = clip.rpartition("_")
+    return (f"{film}/{clip}", clip) if film and times else (clip,)
+
+
+def _read(record: Record) -> Question:
+    clip, question = record.id(CLIP[:1]), record.text("question")
+    if question and question.strip() and BLANK not in question:
+        raise BadLine(f"no blank {BLANK} in {question[:80]!r}; write it or accept the loss")
+    return Question(clip, question, record.text("answer"), "blank", record.place)
