@@ -3,12 +3,15 @@
 The authors' release (YunseokJANG/tgif-qa) has files Train_*_question.csv and Test_*_question.csv, separated by tabs:
 
 - frameqa: gif_name, question, answer (a word), type, vid_id, key, description.
-- count: gif_name, question, answer (a number), vid_id, key.
+- count: gif_name, question, answer (a whole number), vid_id, key.
 - action, transition: gif_name, question, a1 to a5, answer (number of the choice, from 0), vid_id, key.
 
 Also read: HQGA's frameqa with commas, video,width,height,question,answer,qid (doc-doc/HQGA), whose videos are the keys
 of the release and whose types are inferred (right for 13,689 of the 13,691 published ones); VIOLET's json with splits
 of {"video", "question", "option_0" to "option_4", "answer"} (tsujuifu/pytorch_violet).
+
+The columns tell the form, and the ids actions from transitions. A count is an open question that is answered with the
+number as text, and scored so: right where it is the number. The mean squared error of the paper is not computed.
 
 A GIF is looked up as NAME.gif, then with a video's extension. The release has no val split: --split train and --split
 val divide a file's GIFs nine to one, by a hash of the name, so that no GIF is in both.
@@ -88,7 +91,10 @@ def _read(record: Record) -> Question:
     names = next((names for names in CHOICES if names[0] in record.values), None)
     identifier = record.place if record.value(QUESTION_ID) is None else record.id(QUESTION_ID)
     if names is None:
-        return Question(video, question, record.text("answer"), _type(record, question or "", identifier), identifier)
+        kind, answer = _type(record, question or "", identifier), record.text("answer")
+        if kind == "count" and answer and not answer.strip().isdecimal():
+            raise BadLine(f"answer of a count must be a whole number, found {answer[:40]!r}; correct it")
+        return Question(video, question, answer, kind, identifier)
     choices = tuple(map(record.text, names))
     index = record.right_choice(choices)
     is_transition = identifier.startswith("TRANS") or {"before", "after"} & set((question or "").lower().split())

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.tools.datasets.questions.whole_way import decoded_questions
 from tools.datasets.questions import tgif_qa
 from tools.rows import AnnotationError, BadRow, OptionError, Row
 
@@ -17,6 +18,9 @@ Write = Callable[[str, str | bytes], Path]
 OneForAll = Callable[[Iterable[str]], tuple[Path, Path]]
 FRAME = "gif_name\tquestion\tanswer\ttype\tvid_id\tkey\tdescription\r\n"
 CHOICE = "gif_name\tquestion\ta1\ta2\ta3\ta4\ta5\tanswer\tvid_id\tkey\r\n"
+CHOICE_LINE = "tumblr_a\tWhat does it do 3 times ?\tsit\tfall\trun\ttalk\tflap\t{}\tACTION4\t26\r\n"
+GIF_CHOICE = "bbb_grass\tWhat does it do ?\tsit\tgrow\trun\ttalk\tflap\t1\t{}\t26\r\n"
+COUNT = "gif_name\tquestion\tanswer\tvid_id\tkey\r\n"
 
 
 @pytest.fixture
@@ -106,6 +110,50 @@ def test_a_bad_line_says_file_line_reason_and_remedy(text_file: Write, media: Pa
     good, bad = tgif_qa.rows(text_file("a.csv", FRAME + "tumblr_b\tq\ta\t0\tF1\t1\tx\r\n" + line), media)
     assert isinstance(good, Row) and isinstance(bad, BadRow) and bad.record_id == "line 3"
     assert bad.reason.startswith(reason), bad.reason
+
+
+def test_a_count_that_is_no_number_is_refused(text_file: Write, media: Path) -> None:
+    lines = "gif_name\tquestion\tanswer\tvid_id\tkey\ntumblr_a\tHow many times ?\tfew\tCOUNT12\t52\n"
+    (row,) = tgif_qa.rows(text_file("a.csv", lines), media)
+    assert isinstance(row, BadRow) and row.reason == (
+        "malformed line: a.csv line 2: answer of a count must be a whole number, found 'few'; correct it"
+    )
+
+
+@pytest.mark.parametrize(
+    ("bad", "reason"),
+    [
+        (CHOICE_LINE.format("5"), "malformed line: a.csv line 3: answer 5 is not the number of a choice, 0 to 4"),
+        (CHOICE_LINE.format("no"), "malformed line: a.csv line 3: answer 'no' is neither the number of a choice nor"),
+        (CHOICE_LINE.format("1").replace("sit", ""), "no usable text: a.csv line 3: video 'tumblr_a' has no usable"),
+    ],
+)
+def test_a_bad_choice_is_named(text_file: Write, media: Path, bad: str, reason: str) -> None:
+    good = CHOICE_LINE.format("1").replace("tumblr_a", "tumblr_b")
+    first, row = tgif_qa.rows(text_file("a.csv", CHOICE + good + bad), media)
+    assert isinstance(first, Row) and isinstance(row, BadRow) and row.reason.startswith(reason), row.reason
+
+
+@pytest.mark.parametrize(
+    ("name", "lines", "task", "told"),
+    [
+        ("action", CHOICE + GIF_CHOICE.format("ACTION1"), "multiple_choice", ("grow", "action", "ACTION1")),
+        ("transition", CHOICE + GIF_CHOICE.format("TRANS1"), "multiple_choice", ("grow", "transition", "TRANS1")),
+        ("count", COUNT + "bbb_grass\tHow many times ?\t3\tCOUNT1\t5\r\n", "open_qa", ("3", "count", "COUNT1")),
+        (
+            "frameqa",
+            FRAME + "bbb_grass\twhat ?\tgrass\t0\tFRAMEQA1\t5\tx\r\n",
+            "open_qa",
+            ("grass", "object", "FRAMEQA1"),
+        ),
+    ],
+)
+def test_from_the_file_to_decoded_batches(
+    text_file: Write, samples: Path, name: str, lines: str, task: str, told: tuple[str, str, str]
+) -> None:
+    path = text_file(f"Test_{name}_question.csv", lines)
+    (one,) = decoded_questions("tgif_qa", path, samples / "images", task)
+    assert (one["answer"], one["type"], one["id"]) == told
 
 
 def test_train_and_val_divide_the_gifs_of_a_file(text_file: Write, media: Path) -> None:
