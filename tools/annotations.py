@@ -20,6 +20,7 @@ from tools.rows import MALFORMED, AnnotationError, BadRow, OptionError
 from tools.swallowed import KnownColumns
 from tools.text_files import open_text
 
+_SHORT = {"training": "train", "validation": "val", "validate": "val", "testing": "test"}
 PICKLES = {".pkl", ".pickle", ".p"}
 TABLES = (".csv", ".jsonl", ".parquet")
 
@@ -232,15 +233,26 @@ def load_json(path: Path) -> Any:
         raise AnnotationError(f"{path}: cannot be read: {error.strerror}; check its permissions") from error
 
 
+def json_records(path: Path, entries: Any, noun: str, within: str = "") -> Iterator[Record | BadRow]:
+    """Records of a list or object of entries with a `noun` each; places are "entry 3", of an object "entry 'key'"."""
+    if isinstance(entries, dict):
+        return (_entry(path, f"{within}entry {key!r}", entry, noun) for key, entry in entries.items())
+    if isinstance(entries, list):
+        return (_entry(path, f"{within}entry {number}", entry, noun) for number, entry in enumerate(entries, 1))
+    raise AnnotationError(
+        f"{path}: expected a list or object of {noun}s, found {type(entries).__name__}; give the published file"
+    )
+
+
+def _entry(path: Path, place: str, entry: Any, noun: str) -> Record | BadRow:
+    if isinstance(entry, dict):
+        return Record(place, entry)
+    return BadRow.at(place, path, MALFORMED, f"expected an object with a {noun}, found {type(entry).__name__}")
+
+
 def pick_split(path: Path, splits: dict[str, Any], split: str | None) -> dict[str, Any]:
     """The texts of one split of VIOLET's {"train": {id: [captions]}, "val": ...}."""
-    names = ", ".join(splits)
-    if split is None and len(splits) == 1:
-        split = next(iter(splits))
-    if split is None:
-        raise OptionError(f"{path}: holds the splits {names}; say which with --split")
-    if split not in splits:
-        raise OptionError(f"{path}: has no split {split!r}; give one of those that it holds: {names or 'none'}")
+    split = split_name(path, list(splits), split)
     texts = splits[split]
     if not isinstance(texts, dict):
         found = type(texts).__name__
@@ -248,6 +260,19 @@ def pick_split(path: Path, splits: dict[str, Any], split: str | None) -> dict[st
             f"{path}: {split}: expected an object {{id: [captions]}}, found {found}; give the published file"
         )
     return texts
+
+
+def split_name(path: Path, known: Sequence[str], split: str | None) -> str:
+    """The one of the splits that a file holds which --split means: "val" is "validation" and "validate" as well."""
+    names = ", ".join(known)
+    if split is None and len(known) == 1:
+        return known[0]
+    if split is None:
+        raise OptionError(f"{path}: holds the splits {names}; say which with --split")
+    for name in known:
+        if split in (name, _SHORT.get(name)):
+            return name
+    raise OptionError(f"{path}: has no split {split!r}; give one of those that it holds: {names or 'none'}")
 
 
 def _open_text(path: Path) -> TextIO:

@@ -25,6 +25,7 @@ from tools.datasets.questions import (
     nextqa_oe,
     tgif_qa,
 )
+from tools.datasets.retrieval import msrvtt
 from tools.rows import BadRow, OptionError, Row
 
 DATASETS: dict[str, Callable[..., Iterator[Row | BadRow]]] = {
@@ -33,6 +34,7 @@ DATASETS: dict[str, Callable[..., Iterator[Row | BadRow]]] = {
     "lsmdc_fib": lsmdc_fib.rows,
     "lsmdc_mc": lsmdc_mc.rows,
     "msrvtt_mc": msrvtt_mc.rows,
+    "msrvtt": msrvtt.rows,
     "msrvtt_qa": msrvtt_qa.rows,
     "msvd_qa": msvd_qa.rows,
     "nextqa": nextqa.rows,

@@ -1,0 +1,1 @@
+"""Captions of videos for retrieval and captioning: a file per dataset."""
