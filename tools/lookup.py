@@ -15,11 +15,15 @@ from pathlib import Path, PurePosixPath
 from urllib.parse import unquote, urlsplit
 
 from shards.base import PrintableError
-from tools.annotations import load_json
+from shards.media import VIDEO_EXTENSIONS
+from tools.annotations import load_json, tsv_lines
 from tools.rows import AnnotationError, OptionError
 
 NOT_THERE = (errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG, errno.ELOOP, errno.EINVAL)
 """Errors that mean that there is no such file; any other is a fault of the machine and stops the build."""
+
+AVI_FIRST = ("avi", *(extension for extension in VIDEO_EXTENSIONS if extension != "avi"))
+"""Extensions of videos of MSVD and LSMDC, whose clips are .avi files."""
 
 
 class MediaNotFound(PrintableError, ValueError):
@@ -133,3 +137,17 @@ class MediaFolder:
             if error.errno == errno.EACCES:
                 raise MediaNotFound(f"no permission to look at {path}; correct its folders' permissions") from None
             raise
+
+
+def youtube_mapping(path: Path) -> dict[str, str]:
+    """{"vid1": file name without extension} of MSVD's youtube_mapping.txt. Raises AnnotationError with the line."""
+    names: dict[str, str] = {}
+    for number, fields in tsv_lines(path):
+        words = " ".join(fields).split()
+        if not words:
+            continue
+        if len(words) != 2 or words[1] in names:
+            what = "a video that stands twice" if len(words) == 2 else f"{len(words)} words"
+            raise AnnotationError(f'{path} line {number}: {what}; expected "NAME vid1" per line, each video once')
+        names[words[1]] = words[0]
+    return names

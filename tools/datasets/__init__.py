@@ -25,7 +25,7 @@ from tools.datasets.questions import (
     nextqa_oe,
     tgif_qa,
 )
-from tools.datasets.retrieval import msrvtt
+from tools.datasets.retrieval import msrvtt, msvd
 from tools.rows import BadRow, OptionError, Row
 
 DATASETS: dict[str, Callable[..., Iterator[Row | BadRow]]] = {
@@ -36,6 +36,7 @@ DATASETS: dict[str, Callable[..., Iterator[Row | BadRow]]] = {
     "msrvtt_mc": msrvtt_mc.rows,
     "msrvtt": msrvtt.rows,
     "msrvtt_qa": msrvtt_qa.rows,
+    "msvd": msvd.rows,
     "msvd_qa": msvd_qa.rows,
     "nextqa": nextqa.rows,
     "nextqa_oe": nextqa_oe.rows,

@@ -15,15 +15,14 @@ from typing import Annotated
 
 import typer
 
-from shards.media import VIDEO_EXTENSIONS
-from tools.annotations import check_file, tsv_lines
+from tools.annotations import check_file
 from tools.arguments import AnnotationsFile, MediaPath
 from tools.datasets.questions.msrvtt_qa import REQUIRED, SUFFIXES, read
 from tools.lookup import MediaFolder
+from tools.datasets.msrvtt_qa import REQUIRED, SUFFIXES, read
+from tools.lookup import AVI_FIRST, MediaFolder, youtube_mapping
 from tools.questions import question_records, question_rows
-from tools.rows import AnnotationError, CountedRows
-
-EXTENSIONS = ("avi", *(extension for extension in VIDEO_EXTENSIONS if extension != "avi"))
+from tools.rows import CountedRows
 
 
 def rows(
@@ -37,22 +36,8 @@ def rows(
     """
     check_file(annotations)
     is_mapping = id_map is not None and id_map.suffix.lower() == ".txt"
-    folder = MediaFolder(media, EXTENSIONS, _youtube_mapping(id_map) if id_map and is_mapping else id_map)
+    folder = MediaFolder(media, AVI_FIRST, youtube_mapping(id_map) if id_map and is_mapping else id_map)
     return question_rows(question_records(annotations, REQUIRED, SUFFIXES), annotations, folder, read, _names)
-
-
-def _youtube_mapping(path: Path) -> dict[str, str]:
-    """{"vid1": file name without extension} of youtube_mapping.txt. Raises AnnotationError with file and line."""
-    names: dict[str, str] = {}
-    for number, fields in tsv_lines(path):
-        words = " ".join(fields).split()
-        if not words:
-            continue
-        if len(words) != 2 or words[1] in names:
-            what = "a video that stands twice" if len(words) == 2 else f"{len(words)} words"
-            raise AnnotationError(f'{path} line {number}: {what}; expected "NAME vid1" per line, each video once')
-        names[words[1]] = words[0]
-    return names
 
 
 def _names(video: str) -> tuple[str, ...]:
