@@ -25,10 +25,11 @@ from tools.datasets.questions import (
     nextqa_oe,
     tgif_qa,
 )
-from tools.datasets.retrieval import didemo, msrvtt, msvd
+from tools.datasets.retrieval import activitynet_captions, didemo, msrvtt, msvd
 from tools.rows import BadRow, OptionError, Row
 
 DATASETS: dict[str, Callable[..., Iterator[Row | BadRow]]] = {
+    "activitynet_captions": activitynet_captions.rows,
     "activitynet_qa": activitynet_qa.rows,
     "cc3m": cc3m.rows,
     "lsmdc_fib": lsmdc_fib.rows,

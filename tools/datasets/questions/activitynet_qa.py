@@ -35,7 +35,7 @@ def rows(
     answers: Annotated[Path, typer.Option(help="The *_a.json of the same split.")],
     id_map: IdMap = None,
 ) -> CountedRows:
-    """ActivityNet-QA: questions and answers about long videos.
+    """ActivityNet-QA: questions about long videos.
 
     Give --annotations *_q.json and --answers *_a.json. Videos are v_NAME.mp4, .mkv, ...; one sample per video.
     """
