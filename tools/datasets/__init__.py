@@ -25,7 +25,7 @@ from tools.datasets.questions import (
     nextqa_oe,
     tgif_qa,
 )
-from tools.datasets.retrieval import activitynet_captions, didemo, msrvtt, msvd
+from tools.datasets.retrieval import activitynet_captions, didemo, lsmdc, msrvtt, msvd
 from tools.rows import BadRow, OptionError, Row
 
 DATASETS: dict[str, Callable[..., Iterator[Row | BadRow]]] = {
@@ -36,6 +36,7 @@ DATASETS: dict[str, Callable[..., Iterator[Row | BadRow]]] = {
     "lsmdc_mc": lsmdc_mc.rows,
     "msrvtt_mc": msrvtt_mc.rows,
     "didemo": didemo.rows,
+    "lsmdc": lsmdc.rows,
     "msrvtt": msrvtt.rows,
     "msrvtt_qa": msrvtt_qa.rows,
     "msvd": msvd.rows,
