@@ -25,7 +25,7 @@ from tools.datasets.questions import (
     nextqa_oe,
     tgif_qa,
 )
-from tools.datasets.retrieval import activitynet_captions, didemo, lsmdc, msrvtt, msvd
+from tools.datasets.retrieval import activitynet_captions, didemo, lsmdc, msrvtt, msvd, youcook2
 from tools.rows import BadRow, OptionError, Row
 
 DATASETS: dict[str, Callable[..., Iterator[Row | BadRow]]] = {
@@ -46,6 +46,7 @@ DATASETS: dict[str, Callable[..., Iterator[Row | BadRow]]] = {
     "shapes": shapes.rows,
     "tgif_qa": tgif_qa.rows,
     "webvid": webvid.rows,
+    "youcook2": youcook2.rows,
 }
 
 
