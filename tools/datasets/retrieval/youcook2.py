@@ -49,7 +49,7 @@ def rows(
     whole = whole_text(text)
     folder = MediaFolder(media, VIDEO_EXTENSIONS, id_map)
     if annotations.suffix.lower() == ".json":
-        return _database_rows(annotations, folder, split, "annotations", whole)
+        return database_rows(annotations, folder, split, "annotations", whole)
     refuse_split(annotations, split)
     records = list(table_records(annotations, REQUIRED, {"task": ("task",)}))
     tasks = {str(r.value(VIDEO)).strip(): r.values.get("task") for r in records if isinstance(r, Record)}
@@ -57,7 +57,7 @@ def rows(
     return _rows(records, annotations, folder, facts, None, whole)
 
 
-def _database_rows(path: Path, folder: MediaFolder, split: str | None, steps: str, whole: Whole) -> CountedRows:
+def database_rows(path: Path, folder: MediaFolder, split: str | None, steps: str, whole: Whole) -> CountedRows:
     """Rows of one subset of a json of videos, as YouCook2 and COIN have them.
 
     The json is an object of videos by id, perhaps within "database", or a list of such objects. steps: name of the

@@ -1,0 +1,1 @@
+"""Instructional videos with the steps that they show: a file per dataset."""
