@@ -25,7 +25,7 @@ from tools.datasets.questions import (
     nextqa_oe,
     tgif_qa,
 )
-from tools.datasets.procedures import coin
+from tools.datasets.procedures import coin, crosstask
 from tools.datasets.retrieval import activitynet_captions, didemo, lsmdc, msrvtt, msvd, youcook2
 from tools.rows import BadRow, OptionError, Row
 
@@ -37,6 +37,7 @@ DATASETS: dict[str, Callable[..., Iterator[Row | BadRow]]] = {
     "lsmdc_mc": lsmdc_mc.rows,
     "msrvtt_mc": msrvtt_mc.rows,
     "coin": coin.rows,
+    "crosstask": crosstask.rows,
     "didemo": didemo.rows,
     "lsmdc": lsmdc.rows,
     "msrvtt": msrvtt.rows,
