@@ -1,6 +1,7 @@
 """The datasets that `python -m tools build NAME` knows: a file per dataset in a room here, and a line below.
 
-The rooms are pretraining (captions) and questions; `shapes`, which renders its clips, has both and stands beside them.
+The rooms are pretraining, questions, retrieval (captions) and procedures (steps); `shapes`, which renders its clips,
+stands beside them.
 
 `rows(...)` of a dataset module yields Row and BadRow (tools/rows.py). Its parameters are the options of the dataset's
 command, with types, help and checks (tools/arguments.py has those of several datasets); those without default are
@@ -14,6 +15,7 @@ from collections.abc import Callable, Iterator
 
 from tools.datasets import shapes
 from tools.datasets.pretraining import cc3m, webvid
+from tools.datasets.procedures import coin, crosstask
 from tools.datasets.questions import (
     activitynet_qa,
     lsmdc_fib,
@@ -25,7 +27,6 @@ from tools.datasets.questions import (
     nextqa_oe,
     tgif_qa,
 )
-from tools.datasets.procedures import coin, crosstask
 from tools.datasets.retrieval import activitynet_captions, didemo, lsmdc, msrvtt, msvd, youcook2
 from tools.rows import BadRow, OptionError, Row
 
@@ -33,14 +34,14 @@ DATASETS: dict[str, Callable[..., Iterator[Row | BadRow]]] = {
     "activitynet_captions": activitynet_captions.rows,
     "activitynet_qa": activitynet_qa.rows,
     "cc3m": cc3m.rows,
-    "lsmdc_fib": lsmdc_fib.rows,
-    "lsmdc_mc": lsmdc_mc.rows,
-    "msrvtt_mc": msrvtt_mc.rows,
     "coin": coin.rows,
     "crosstask": crosstask.rows,
     "didemo": didemo.rows,
     "lsmdc": lsmdc.rows,
+    "lsmdc_fib": lsmdc_fib.rows,
+    "lsmdc_mc": lsmdc_mc.rows,
     "msrvtt": msrvtt.rows,
+    "msrvtt_mc": msrvtt_mc.rows,
     "msrvtt_qa": msrvtt_qa.rows,
     "msvd": msvd.rows,
     "msvd_qa": msvd_qa.rows,

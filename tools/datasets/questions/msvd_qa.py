@@ -18,8 +18,6 @@ import typer
 from tools.annotations import check_file
 from tools.arguments import AnnotationsFile, MediaPath
 from tools.datasets.questions.msrvtt_qa import REQUIRED, SUFFIXES, read
-from tools.lookup import MediaFolder
-from tools.datasets.msrvtt_qa import REQUIRED, SUFFIXES, read
 from tools.lookup import AVI_FIRST, MediaFolder, youtube_mapping
 from tools.questions import question_records, question_rows
 from tools.rows import CountedRows

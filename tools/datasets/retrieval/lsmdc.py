@@ -13,20 +13,18 @@ split; papers count 101,079 clips for training, 7,408 of val and the 1,000 of th
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 
-from tools.annotations import check_file, tsv_lines
+from tools.annotations import check_file
 from tools.arguments import AnnotationsFile, IdMap, MediaPath, Split
 from tools.by_video import rows_by_video
 from tools.captions import Caption, caption_entries, json_value, read_caption, refuse_split
+from tools.datasets.questions.lsmdc_fib import CLIP, clip_names, clip_records
 from tools.lookup import AVI_FIRST, MediaFolder
 from tools.record import Record
-from tools.rows import MALFORMED, BadRow, CountedRows
+from tools.rows import CountedRows
 
-VIDEO = ("video", "clip_id", "video_id", "clip_name")
-NUM_COLUMNS = 6
+VIDEO = (CLIP[0], "video", "clip_id", "video_id", "clip_name")
 _TIMES = re.compile(r"_\d\d\.\d\d\.\d\d\.\d{3}-\d\d\.\d\d\.\d\d\.\d{3}$")
 
 
@@ -41,31 +39,14 @@ def rows(annotations: AnnotationsFile, media: MediaPath, split: Split = None, id
         records = caption_entries(annotations, json_value(annotations), VIDEO, split)
     else:
         refuse_split(annotations, split)
-        records = _lines(annotations)
+        records = clip_records(annotations, ("sentence",))
     return rows_by_video(
         records, annotations, folder, _read, "sentence", clip_names, meta=lambda clip: {"movie": _movie(clip)}
     )
 
 
-def clip_names(clip: str) -> tuple[str, ...]:
-    """The paths, without extension, under which a clip may lie."""
-    return (clip, f"{_movie(clip)}/{clip}")
-
-
 def _movie(clip: str) -> str:
     return _TIMES.sub("", clip)
-
-
-def _lines(path: Path) -> Iterator[Record | BadRow]:
-    for number, fields in tsv_lines(path):
-        place = f"line {number}"
-        if fields == [""]:
-            continue
-        if len(fields) == NUM_COLUMNS:
-            yield Record(place, {"video": fields[0], "sentence": fields[-1]})
-        else:
-            what = f"expected {NUM_COLUMNS} columns (id, four times, sentence), found {len(fields)}; correct the line"
-            yield BadRow.at(place, path, MALFORMED, what)
 
 
 def _read(record: Record) -> Caption:

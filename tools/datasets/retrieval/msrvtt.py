@@ -30,6 +30,7 @@ from tools.annotations import check_file, json_records, split_name
 from tools.arguments import AnnotationsFile, IdMap, MediaPath, Split, VideoListFile
 from tools.by_video import VideoList, rows_by_video
 from tools.captions import Caption, caption_entries, json_value, read_caption
+from tools.datasets.questions.msrvtt_qa import video_id, video_names
 from tools.lookup import MediaFolder
 from tools.record import BadLine, Record
 from tools.rows import MALFORMED, BadRow, CountedRows, OptionError
@@ -54,11 +55,17 @@ def rows(
     if split is not None and videos is not None:
         raise OptionError(f"--split {split} and --videos {videos}: give one of the two")
     folder = MediaFolder(media, VIDEO_EXTENSIONS, id_map)
-    only = None if videos is None else VideoList.read(videos, _name)
+    only = None if videos is None else VideoList.read(videos, video_id)
     value = json_value(annotations)
     if not isinstance(value, dict) or "sentences" not in value:
         return rows_by_video(
-            caption_entries(annotations, value, VIDEO, split), annotations, folder, _read, "caption", _names, only=only
+            caption_entries(annotations, value, VIDEO, split),
+            annotations,
+            folder,
+            _read,
+            "caption",
+            video_names,
+            only=only,
         )
     facts, bad = _videos(annotations, value.get("videos"))
     records = chain(bad, _sentences(annotations, value["sentences"], facts))
@@ -68,7 +75,7 @@ def rows(
         folder,
         _read,
         "caption",
-        _names,
+        video_names,
         only=only or _of_split(annotations, facts, split),
         meta=lambda video: {name: facts[video].values[name] for name in FACTS if name in facts[video].values},
     )
@@ -83,7 +90,7 @@ def _videos(path: Path, entries: Any) -> tuple[dict[str, Record], list[BadRow]]:
             bad.append(entry)
             continue
         try:
-            name = _name(entry.id(VIDEO))
+            name = video_id(entry.id(VIDEO))
             if not isinstance(entry.values.get("split"), str):
                 raise BadLine(f"the video {name!r} has no split; write train, validate or test")
             if videos.setdefault(name, entry) is not entry:
@@ -101,7 +108,7 @@ def _of_split(path: Path, videos: Mapping[str, Record], split: str | None) -> Vi
 def _sentences(path: Path, entries: Any, videos: Mapping[str, Record]) -> Iterator[Record | BadRow]:
     for entry in json_records(path, entries, "caption", "sentences "):
         video = None if isinstance(entry, BadRow) else entry.value(VIDEO)
-        if isinstance(entry, BadRow) or video is None or _name(str(video)) in videos:
+        if isinstance(entry, BadRow) or video is None or video_id(str(video)) in videos:
             yield entry
         else:
             what = f"the video {str(video)[:40]!r} is none of `videos`; correct the sentence or add the video"
@@ -110,12 +117,4 @@ def _sentences(path: Path, entries: Any, videos: Mapping[str, Record]) -> Iterat
 
 def _read(record: Record) -> Caption:
     caption = read_caption(record, VIDEO)
-    return replace(caption, video=_name(caption.video))
-
-
-def _name(video: str) -> str:
-    return f"video{video}" if video.isdigit() else video
-
-
-def _names(video: str) -> tuple[str, ...]:
-    return (video, video.removeprefix("video"))
+    return replace(caption, video=video_id(caption.video))

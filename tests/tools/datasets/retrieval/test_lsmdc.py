@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.tools.datasets.from_files import decoded
+from tools.datasets.questions.lsmdc_fib import clip_names
 from tools.datasets.retrieval import lsmdc
 from tools.rows import BadRow, OptionError, Row, make_key
 
@@ -51,16 +52,16 @@ def test_lavenders_json_and_clips_with_another_name(text_file: Write, media: Pat
     [
         (
             f"{CLIP}\tSOMEONE goes.",
-            "malformed line: a.csv line 1: expected 6 columns (id, four times, sentence), found 2; correct the line",
+            "malformed line: a.csv line 1: 2 field(s) separated by tabs, expected 6 (clip, start_aligned, ",
         ),
-        (f"\t{TIMES}\tc", "malformed line: a.csv line 1: no video; it has video, sentence"),
+        (f"\t{TIMES}\tc", "malformed line: a.csv line 1: no clip; it has clip, start_aligned, "),
         (
             f"{CLIP}\t{TIMES}\t ",
             f"no usable text: a.csv line 1: video '{CLIP}' has no usable sentence (line 1: caption em",
         ),
         (
             f"c\t{TIMES}\tc",
-            "media not found: a.csv line 1: video 'c' with 1 sentence(s): no file under MEDIA for c.(avi, ...) or c/c.",
+            "media not found: a.csv line 1: video 'c' with 1 sentence(s): no file under MEDIA for c.(avi, ",
         ),
     ],
 )
@@ -83,7 +84,7 @@ def test_the_film_of_every_published_clip_is_known(published: Path, name: str, n
     """These files have the ids of clips; the sentences of LSMDC are not published without a licence."""
     lines = (published / "lsmdc" / name).read_text().splitlines()
     clips = [line.split("\t")[0].removesuffix(".avi") for line in lines]
-    folders = {lsmdc.clip_names(clip)[1].partition("/")[0] for clip in clips}
+    folders = {clip_names(clip)[0].partition("/")[0] for clip in clips}
     assert (len(clips), len(folders)) == (num_clips, num_movies) and not folders & set(clips)
 
 
