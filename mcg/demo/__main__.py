@@ -125,7 +125,8 @@ class _Demo:
         try:
             for arguments, done in zip(commands, pool.map(_run_aside, commands), strict=True):
                 self._announce(arguments)
-                sys.stderr.write(done.stdout)
+                for line in done.stdout.splitlines():
+                    say(line, sys.stderr)
                 _check(arguments, done.returncode)
         finally:
             pool.shutdown(cancel_futures=True)

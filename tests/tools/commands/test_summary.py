@@ -14,9 +14,9 @@ from tools.rows import BadRow, Row
 
 
 def test_a_process_reports_errors_by_exit_code_and_stderr(tmp_path: Path) -> None:
-    unknown = command("build", "msrvtt", "--out", tmp_path / "out")
+    unknown = command("build", "msrvttqa", "--out", tmp_path / "out")
     assert (unknown.returncode, unknown.stdout) == (2, "")
-    assert unknown.stderr.startswith("error: no dataset is called 'msrvtt'; did you mean 'msrvtt_qa'?")
+    assert unknown.stderr.startswith("error: no dataset is called 'msrvttqa'; did you mean 'msrvtt_qa'?")
     assert unknown.stderr.count("\n") == 1
     assert command("build", "webvid").returncode == 2, "wrong usage"
 
