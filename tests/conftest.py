@@ -13,6 +13,7 @@ import pytest
 
 from tests.servers.moto import moto_server
 from tests.servers.proxy import FaultProxy
+from tests.servers.ray import ray_head
 from tests.servers.rgw import INSTALL, missing_programs, rgw_server
 from tests.servers.s3 import S3Server
 
@@ -37,6 +38,13 @@ def rgw() -> Iterator[S3Server]:
         pytest.skip(f"no Ceph RGW here ({missing[0]} not found): {INSTALL}")
     with rgw_server() as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def ray_address() -> Iterator[str]:
+    """The address of a Ray cluster of two CPUs."""
+    with ray_head() as address:
+        yield address
 
 
 @pytest.fixture(scope="session")

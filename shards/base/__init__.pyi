@@ -3,6 +3,7 @@
 from .engines import Engine as Engine
 from .engines import threads as threads
 from .errors import AccountingError as AccountingError
+from .errors import ClusterError as ClusterError
 from .errors import ConfigError as ConfigError
 from .errors import ConversionError as ConversionError
 from .errors import DatasetError as DatasetError
@@ -23,6 +24,7 @@ from .printing import logger as logger
 from .printing import say as say
 from .printing import say_json as say_json
 from .processes import process_pool as process_pool
+from .ray_engine import ray_cluster as ray_cluster
 from .redact import HIDDEN as HIDDEN
 from .redact import hide as hide
 from .redact import scrub as scrub

@@ -18,6 +18,16 @@ class PrintableError(Exception):
         of_the_system = isinstance(self, OSError) and self.errno is not None
         return "\n".join(one_line(str(line)) for line in (self.args[1:] if of_the_system else self.args))
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickled by its arguments and attributes, whatever __init__ takes: errors come back from other processes."""
+        return _restored, (type(self), self.args), self.__dict__ or None
+
+
+def _restored(kind: type[PrintableError], arguments: tuple[Any, ...]) -> PrintableError:
+    error = kind.__new__(kind, *arguments)
+    error.args = arguments
+    return error
+
 
 # ------------------------------------------------------------ what the user gave
 
@@ -139,6 +149,10 @@ class AccountingError(PrintableError, AssertionError):
 
 class CannotStart(PrintableError, RuntimeError):
     """Processes that ended before they could do anything; the message says why."""
+
+
+class ClusterError(PrintableError, ConnectionError):
+    """A Ray cluster that cannot be reached or used; names the address or the node, the reason and the remedy."""
 
 
 class ProcessDied(PrintableError, RuntimeError):

@@ -47,9 +47,6 @@ class SampleError(PrintableError, ValueError):
         self.origin = origin
         self.reason = reason
 
-    def __reduce__(self) -> tuple[type[SampleError], tuple[Origin, str]]:
-        return type(self), (self.origin, self.reason)
-
 
 @frozen_slots
 class Sample:

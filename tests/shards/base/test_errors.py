@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import ast
 import builtins
+import pickle
 
 import pytest
 
-from shards.base.errors import DatasetError, PrintableError, SourceError, TooManyFailures
+from shards.base.errors import ChangedFile, DatasetError, PrintableError, ProcessDied, SourceError, TooManyFailures
 from shards.base.safe_text import LONGEST_LINE
 from shards.loader.quarantine import Failure, FailureBudget, Ledger
 from shards.read.sample import Origin, SampleError
@@ -31,6 +32,15 @@ def test_too_many_failures_are_a_safe_line_each() -> None:
     for error, more in ((raised.value, 3), (ledger.exhausted(failures), 3)):
         lines = str(error).split("\n")
         assert len(lines) == 1 + more and all(map(is_safe, lines))
+
+
+def test_an_error_of_ours_comes_back_whole_from_another_process() -> None:
+    died, changed = ProcessDied("died", [1]), ChangedFile("a.tar", "v1", "v2")
+    sample, system = SampleError(Origin("d", "s", "k"), "cut"), SourceError(28, "disk full")
+    for error in (died, changed, sample, system):
+        found = pickle.loads(pickle.dumps(error))
+        assert (type(found), str(found), vars(found)) == (type(error), str(error), vars(error))
+    assert pickle.loads(pickle.dumps(system)).errno == 28
 
 
 BUILT_IN = {kind.__name__ for kind in vars(builtins).values() if isinstance(kind, type) and issubclass(kind, Exception)}
