@@ -1,4 +1,4 @@
-"""Rows: what the parser of a dataset (tools/datasets/) gives to the build (tools/build.py).
+"""Rows: what the parser of a dataset (tools/datasets/) gives to the build (tools/building/build.py).
 
 A Row is one medium with its text records, a BadRow says why a record gives no sample; each ends in a shard or in the
 quarantine. A reason begins with one of REASONS, so that reasons can be counted, and goes on with file, line and remedy.

@@ -2,7 +2,7 @@
 
 Promises: keys, text records, the meta of the json and the order of samples stay; media become what the profile says
 (tools/media/). Every sample of the source is written or quarantined with shard, key and reason, and the promises of
-tools/conversion.py hold. The provenance names the profile, the source's fingerprint and the version of
+tools/building/conversion.py hold. The provenance names the profile, the source's fingerprint and the version of
 PyAV; a run that differs in one of them does not go on in the same place.
 Gives up: members that are neither the medium nor its texts are left out and counted; shards are cut anew.
 """
@@ -22,7 +22,7 @@ from shards.base import ConversionError, Engine, MediaError, SampleRefused, show
 from shards.cli import Progress
 from shards.dataset import DatasetWriter, DuplicateKey, Index, Report, ShardRows, TextError, suffix
 from shards.read import Fetched, Origin, Reader, SampleError
-from tools.conversion import convert_dataset
+from tools.building.conversion import convert_dataset
 from tools.media.profiles import Profile, describe
 from tools.media.transcode import Transcoded, transcode
 from tools.quality import Medium, Quality, measure

@@ -25,8 +25,8 @@ from shards.read.reader import Reader
 from shards.read.sample import Sample
 from shards.storage.open import open_source
 from tests.shards.foreign_tars import write_tar
+from tests.tools.building.test_build import files, members, quarantine
 from tests.tools.media.scenes import pixels, scene, video
-from tests.tools.test_build import files, members, quarantine
 from tests.tools.watching import watch
 from tools.media.profiles import FramesProfile, Profile, VideoProfile
 from tools.media.transcode import transcode

@@ -1,4 +1,4 @@
-"""`python -m tools build DATASET`: annotations and media become a dataset of shards; tools/build.py does the work.
+"""`python -m tools build DATASET`: annotations and media become a dataset of shards (tools/building/build.py).
 
 Every dataset has a command of its own: its options are the parameters of the dataset's `rows` (tools/datasets/), with
 types, checks and help from there, followed by the options of every build. The inputs are kept in the
@@ -113,8 +113,8 @@ def _build(
     with one_line_errors(debug, STOPPED):
         profile = chosen_profile(media_profile, profile_changes)
         from shards.base import threads as in_threads
-        from tools.build import build
-        from tools.provenance import provenance_of
+        from tools.building.build import build
+        from tools.building.provenance import provenance_of
 
         rows = make_rows(**own)
         total = operator.length_hint(rows, 0)

@@ -21,7 +21,7 @@ from shards.base import ConversionError, DatasetError, Engine, threads
 from shards.cli import Progress
 from shards.dataset import NUM_EXAMPLES, Report
 from shards.read import MAX_FRAMES, Beton, BetonReader, Origin
-from tools.conversion import convert
+from tools.building.conversion import convert
 from tools.ffcv.file_writer import SETTINGS, FileWriter, Mode
 from tools.ffcv.out_file import written_aside
 from tools.ffcv.samples import Failure, Samples

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from shards.base.engines import threads
+from tests.tools.building.test_build import files
 from tests.tools.commands.command_line import CHEAP, ROOT, invoke
-from tests.tools.test_build import files
 from tests.tools.test_transcode import SMALL, write_source
 from tools.media.profiles import PROFILES
 from tools.transcode import transcode_dataset

@@ -10,7 +10,7 @@ import pytest
 from shards.base.engines import threads
 from shards.dataset.report import Report
 from tests.tools.watching import watch
-from tools.conversion import convert
+from tools.building.conversion import convert
 from tools.rows import MALFORMED, BadRow
 
 

@@ -1,8 +1,8 @@
 """Build a dataset of shards from the rows of a parser (tools/datasets/): `python -m tools build` as a function.
 
-Promises: those of tools/conversion.py; every row ends as a sample or in the quarantine with file, line, reason and
-remedy. A broken video never stops a build, a fault of the machine (disk, mount) always does. Where a killed build goes
-on, the rows before are parsed again, but their media are neither read nor probed.
+Promises: those of tools/building/conversion.py; every row ends as a sample or in the quarantine with file, line,
+reason and remedy. A broken video never stops a build, a fault of the machine (disk, mount) always does. Where a killed
+build goes on, the rows before are parsed again, but their media are neither read nor probed.
 Media are stored as they come, byte for byte, or as a media profile makes them (tools/media/); with GOP tables.
 """
 
@@ -20,7 +20,7 @@ from shards.base import ConversionError, Engine, MediaError, SampleRefused, logg
 from shards.cli import Progress
 from shards.dataset import MAX_MEDIA_BYTES, NUM_EXAMPLES, DatasetWriter, DuplicateKey, Report
 from shards.media import MEDIA_EXTENSIONS, STILL_BESIDE_FILM, KeyFrames, MediaFacts, is_still_beside_film, probe_table
-from tools.conversion import convert_dataset
+from tools.building.conversion import convert_dataset
 from tools.media.profiles import Profile
 from tools.media.transcode import transcode
 from tools.rows import BAD_MEDIA, DUPLICATE, MALFORMED, BadRow, Row

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from tools.building.provenance import provenance_of
 from tools.media.profiles import VideoProfile
-from tools.provenance import provenance_of
 
 
 def test_everything_that_decides_what_comes_out_is_told(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ import pytest
 from shards.base.engines import LOOK_AHEAD
 from shards.base.errors import ConversionError, DatasetError
 from tests.tools.watching import watch
-from tools.build import build
+from tools.building.build import build
 from tools.datasets.pretraining import webvid
 from tools.rows import MALFORMED, BadRow, Row
 

@@ -1,0 +1,1 @@
+"""Building datasets of shards from rows: the driver, its options, and what it costs."""
