@@ -9,17 +9,17 @@ Gives up: members that are neither the medium nor its texts are left out and cou
 
 from __future__ import annotations
 
+import socket
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
 from itertools import islice
 from typing import Any
 
 import numpy as np
 
 from shards.base import ConversionError, Engine, MediaError, SampleRefused, shown, threads
-from shards.cli import Progress
+from shards.cli import Progress, num_cores
 from shards.dataset import DatasetWriter, DuplicateKey, Index, Report, ShardRows, TextError, suffix
 from shards.read import Fetched, Origin, Reader, SampleError
 from tools.building.conversion import convert_dataset
@@ -64,7 +64,8 @@ def transcode_dataset(
     """Write the dataset at `source` (folder or URL) to `out` with its media as the profile makes them, or go on.
 
     profile_name: for the provenance. name: of the new dataset, None: the source's. limit: take the first samples only.
-    engine: where media are transcoded; None: two threads. compared: how many samples are looked at for the quality.
+    engine: where media are transcoded; None: a thread for each core. compared: how many samples are looked at for the
+    quality.
     roots: where the shards may lie beside the source (shards/storage/roots.py).
     Raises ConversionError; WriteError and DatasetError from reader and writer; SourceError.
     """
@@ -93,10 +94,11 @@ def transcode_dataset(
         report,
         shown(source),
         islice(_places(reader.index), total),
-        partial(_make, reader, profile),
+        _Transcoder(reader, source, tuple(roots), profile),
         write,
-        engine=engine or threads(2),
+        engine=engine or threads(num_cores()),
         samples_per_shard=samples_per_shard,
+        place=lambda place: str(reader.origin_of(*place)),
         provenance={"tool": "tools transcode", "source": origin, "profile": what, **limits},
         progress=progress,
     )
@@ -128,29 +130,47 @@ def _places(index: Index) -> Iterator[tuple[int, int]]:
             yield shard, row
 
 
-def _make(reader: Reader, profile: Profile, place: tuple[int, int]) -> _Made | BadRow:
-    """Read and transcode one sample."""
-    shard, row = place
-    origin = reader.origin_of(shard, row)
+class _Transcoder:
+    """Reads and transcodes one sample of a dataset; in another process it opens the dataset anew."""
 
-    def bad(category: str, why: str) -> BadRow:
-        return _bad(origin, category, why)
+    def __init__(self, reader: Reader, source: str, roots: tuple[str, ...], profile: Profile) -> None:
+        self._reader, self._source, self._roots, self._profile = reader, source, roots, profile
 
-    (fetched,) = reader.fetch([shard], [row])
-    if isinstance(fetched, SampleError):
-        return bad(_DAMAGED, f"{fetched.reason}; copy the shard again from where it is whole, or accept the loss")
-    try:
-        records, meta, _ = reader.texts(fetched)
-    except TextError as error:
-        return bad(_DAMAGED, f"{error}; correct the shard, or accept the loss")
-    rows = reader.index.rows(shard)
-    ext = _extension(rows, row)
-    try:
-        media = transcode(_bytes(fetched), ext, profile)
-    except MediaError as error:
-        return bad(BAD_MEDIA, f".{ext}: {error.advice}, or accept the loss")
-    used = 1 + sum(text is not None for text in (fetched.json, fetched.txt))
-    return _Made(origin, media, records, meta, len(rows.members(row)) - used)
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _transcoder_there, (self._source, self._roots, self._profile, self._reader.fingerprint)
+
+    def __call__(self, place: tuple[int, int]) -> _Made | BadRow:
+        reader, (shard, row) = self._reader, place
+        origin = reader.origin_of(shard, row)
+
+        def bad(category: str, why: str) -> BadRow:
+            return _bad(origin, category, why)
+
+        (fetched,) = reader.fetch([shard], [row])
+        if isinstance(fetched, SampleError):
+            return bad(_DAMAGED, f"{fetched.reason}; copy the shard again from where it is whole, or accept the loss")
+        try:
+            records, meta, _ = reader.texts(fetched)
+        except TextError as error:
+            return bad(_DAMAGED, f"{error}; correct the shard, or accept the loss")
+        rows = reader.index.rows(shard)
+        ext = _extension(rows, row)
+        try:
+            media = transcode(_bytes(fetched), ext, self._profile)
+        except MediaError as error:
+            return bad(BAD_MEDIA, f".{ext}: {error.advice}, or accept the loss")
+        used = 1 + sum(text is not None for text in (fetched.json, fetched.txt))
+        return _Made(origin, media, records, meta, len(rows.members(row)) - used)
+
+
+def _transcoder_there(source: str, roots: tuple[str, ...], profile: Profile, fingerprint: str) -> _Transcoder:
+    reader = Reader(None, source, "sample", roots=roots)
+    if reader.fingerprint != fingerprint:
+        raise ConversionError(
+            f"{shown(source)}: a worker on {socket.gethostname()} finds another dataset there; give a path that leads "
+            "to the same files on every machine"
+        )
+    return _Transcoder(reader, source, roots, profile)
 
 
 def _extension(rows: ShardRows, row: int) -> str:

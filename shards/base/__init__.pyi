@@ -11,6 +11,7 @@ from .errors import ExclusionError as ExclusionError
 from .errors import MediaError as MediaError
 from .errors import MissingFile as MissingFile
 from .errors import PrintableError as PrintableError
+from .errors import ProcessDied as ProcessDied
 from .errors import SampleRefused as SampleRefused
 from .errors import SourceError as SourceError
 from .errors import UsageError as UsageError

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import errno
 import os
+import socket
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
@@ -17,7 +18,7 @@ from itertools import chain, islice
 from typing import Any
 
 from shards.base import ConversionError, Engine, MediaError, SampleRefused, logger, printable, threads
-from shards.cli import Progress
+from shards.cli import Progress, num_cores
 from shards.dataset import MAX_MEDIA_BYTES, NUM_EXAMPLES, DatasetWriter, DuplicateKey, Report
 from shards.media import MEDIA_EXTENSIONS, STILL_BESIDE_FILM, KeyFrames, MediaFacts, is_still_beside_film, probe_table
 from tools.building.conversion import convert_dataset
@@ -58,7 +59,7 @@ def build(
 
     source: name of the annotation file, for the reasons of the quarantine. limit: take the first rows only. profile:
     transcode media so, None: keep them; the caller puts it into the provenance, too.
-    engine: where media are read, probed and transcoded; None: two threads.
+    engine: where media are read, probed and transcoded; None: a thread for each core.
     Raises ConversionError; WriteError and DatasetError from the writer; OSError for a fault of the machine. After an
     error the finished shards stay, and the same call goes on from there; once all is done it does nothing more.
     """
@@ -73,9 +74,10 @@ def build(
         _tally_dropped(chain([first], incoming), report),
         partial(_load, source=source, profile=profile),
         partial(_write, source=source),
-        engine=engine or threads(2),
+        engine=engine or threads(num_cores()),
         samples_per_shard=samples_per_shard,
         provenance=provenance,
+        place=partial(_place, source=source),
         progress=progress,
     )
     return report
@@ -92,6 +94,20 @@ class _Loaded:
     key_frames: KeyFrames
 
 
+@dataclass(frozen=True, slots=True)
+class _Unread:
+    """A row whose medium could not be read where the work is done."""
+
+    path: str
+    host: str
+    reason: BadRow
+
+
+def _place(row: Row | BadRow, source: str) -> str:
+    medium = f" ({row.media_path})" if isinstance(row, Row) and row.media_path is not None else ""
+    return f"{source} {row.record_id}{medium}"
+
+
 def _tally_dropped(rows: Iterator[Row | BadRow], report: _BuildReport) -> Iterator[Row | BadRow]:
     for row in rows:
         if isinstance(row, Row) and row.dropped:
@@ -100,7 +116,7 @@ def _tally_dropped(rows: Iterator[Row | BadRow], report: _BuildReport) -> Iterat
         yield row
 
 
-def _load(row: Row | BadRow, source: str, profile: Profile | None) -> _Loaded | BadRow:
+def _load(row: Row | BadRow, source: str, profile: Profile | None) -> _Loaded | _Unread | BadRow:
     """Read one medium, make of it what the profile says, and probe it."""
     if isinstance(row, BadRow):
         return row
@@ -117,7 +133,8 @@ def _load(row: Row | BadRow, source: str, profile: Profile | None) -> _Loaded | 
     except OSError as error:
         if error.errno not in _FAULTS_OF_THE_FILE:
             raise
-        return bad(f"cannot be read ({error.strerror}); correct it, or accept the loss")
+        why = bad(f"cannot be read ({error.strerror}); correct it, or accept the loss")
+        return _Unread(os.fspath(row.media_path or ""), socket.gethostname(), why)
     if media is None or len(media) > MAX_MEDIA_BYTES:
         return bad(f"has more than {MAX_MEDIA_BYTES} bytes; cut it, or accept the loss")
     if not media:
@@ -140,7 +157,14 @@ def _read(path: str) -> bytes | None:
         return None if os.fstat(file.fileno()).st_size > MAX_MEDIA_BYTES else file.read()
 
 
-def _write(writer: DatasetWriter, loaded: _Loaded, source: str) -> BadRow | None:
+def _write(writer: DatasetWriter, loaded: _Loaded | _Unread, source: str) -> BadRow | None:
+    if isinstance(loaded, _Unread):
+        if os.access(loaded.path, os.R_OK):
+            raise ConversionError(
+                f"{loaded.path}: this machine can read it, a worker on {loaded.host} cannot ({loaded.reason.reason}); "
+                "media must lie where all workers see them (a shared file system); then start again"
+            )
+        return loaded.reason
     row = loaded.row
     meta = {**row.meta, "dropped_records": list(row.dropped)} if row.dropped else row.meta
     try:

@@ -16,7 +16,7 @@ from contextlib import closing
 from itertools import islice
 from typing import Any, TypeVar
 
-from shards.base import ConversionError, Engine
+from shards.base import ConversionError, Engine, ProcessDied
 from shards.cli import Progress
 from shards.dataset import NUM_EXAMPLES, QUARANTINE_FILE, AlreadyFinished, DatasetWriter, Report, WriteSummary
 from shards.storage import open_source
@@ -34,18 +34,28 @@ def convert(
     quarantine: Callable[[BadRow], None],
     *,
     engine: Engine,
+    place: Callable[[Item], str] = str,
     progress: Progress | None = None,
 ) -> None:
-    """Work on all rows and write the results, in order. Raises what these functions raise."""
-    with closing(engine(work, rows)) as results:
-        for made in results:
-            bad = made if isinstance(made, BadRow) else write(made)
-            if bad is not None:
-                quarantine(bad)
-                report.refuse(bad.kind, bad.example)
-            report.num_rows += 1
-            if progress is not None:
-                progress.update(report.num_rows, quarantined=report.num_quarantined)
+    """Work on all rows and write the results, in order. Raises what these functions raise.
+
+    place: names a row whose work ended its process, which is a ConversionError.
+    """
+    try:
+        with closing(engine(work, rows)) as results:
+            for made in results:
+                bad = made if isinstance(made, BadRow) else write(made)
+                if bad is not None:
+                    quarantine(bad)
+                    report.refuse(bad.kind, bad.example)
+                report.num_rows += 1
+                if progress is not None:
+                    progress.update(report.num_rows, quarantined=report.quarantined)
+    except ProcessDied as error:
+        rows_at_work = ", ".join(place(item) for item in error.items)
+        raise ConversionError(
+            f"{error}: at {rows_at_work}; replace or remove that medium (or give workers more memory), then start again"
+        ) from error
 
 
 def convert_dataset(
@@ -58,6 +68,7 @@ def convert_dataset(
     engine: Engine,
     samples_per_shard: int,
     provenance: Mapping[str, Any] | None,
+    place: Callable[[Item], str] = str,
     progress: Progress | None = None,
 ) -> list[int]:
     """Write rows to the dataset of shards that the report names, or go on with a conversion that was killed.
@@ -87,6 +98,7 @@ def convert_dataset(
             lambda made: write(writer, made),
             lambda bad: writer.quarantine(bad.record_id, bad.reason),
             engine=engine,
+            place=place,
             progress=progress,
         )
         if not report.num_resumed:

@@ -19,6 +19,7 @@ from typer.core import TyperGroup
 
 from shards.base import complain
 from shards.cli import DEBUG_OPTION, JSON_OPTION, WRONG_USAGE, one_line_errors, show_progress
+from tools.commands.engines import ADDRESS_OPTION, ENGINE_OPTION, THREADS_OPTION, chosen_engine
 from tools.commands.profiles import PROFILE_OPTIONS, chosen_profile
 from tools.commands.signature import with_options
 from tools.commands.summary import STOPPED, finish
@@ -104,7 +105,9 @@ def _build(
     media_profile: str | None = typer.Option(
         None, help="What to make of media (see transcode --help); they stay as they are by default."
     ),
-    threads: int = typer.Option(2, min=1, help="Threads that read, probe and transcode media."),
+    engine: str = ENGINE_OPTION,
+    address: str | None = ADDRESS_OPTION,
+    threads: int | None = THREADS_OPTION,
     max_quarantined: int | None = typer.Option(None, min=0, help="Exit with 1 above so many quarantined rows."),
     as_json: bool = JSON_OPTION,
     debug: bool = DEBUG_OPTION,
@@ -112,7 +115,6 @@ def _build(
     """Build a dataset from the options of its own and of every build."""
     with one_line_errors(debug, STOPPED):
         profile = chosen_profile(media_profile, profile_changes)
-        from shards.base import threads as in_threads
         from tools.building.build import build
         from tools.building.provenance import provenance_of
 
@@ -120,7 +122,10 @@ def _build(
         total = operator.length_hint(rows, 0)
         if limit is not None:
             total = min(limit, total or limit)
-        with show_progress("build", total or None, "rows") as progress:
+        with (
+            chosen_engine(engine, address, threads) as chosen,
+            show_progress("build", total or None, "rows") as progress,
+        ):
             report = build(
                 rows,
                 out,
@@ -129,7 +134,7 @@ def _build(
                 samples_per_shard=samples_per_shard,
                 provenance=provenance_of(dataset, own, samples_per_shard, limit, profile),
                 limit=limit,
-                engine=in_threads(threads),
+                engine=chosen,
                 profile=profile[1] if profile else None,
                 progress=progress,
             )

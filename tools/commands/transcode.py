@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from shards.cli import DEBUG_OPTION, JSON_OPTION, ROOTS_OPTION, num_cores, one_line_errors, show_progress
+from shards.cli import DEBUG_OPTION, JSON_OPTION, ROOTS_OPTION, one_line_errors, show_progress
+from tools.commands.engines import ADDRESS_OPTION, ENGINE_OPTION, THREADS_OPTION, chosen_engine
 from tools.commands.profiles import PROFILE_OPTIONS, chosen_profile
 from tools.commands.signature import with_options
 from tools.commands.summary import STOPPED, finish
@@ -47,7 +48,9 @@ def _transcode(
     name: str | None = typer.Option(None, help="The dataset's name in origins and logs.  [default: that of SRC]"),
     samples_per_shard: int = typer.Option(1000, min=1, help="Samples in a tar."),
     limit: int | None = typer.Option(None, min=1, help="Take only the first so many samples."),
-    threads: int | None = typer.Option(None, min=1, help="Media that are worked on at once.  [default: all cores]"),
+    engine: str = ENGINE_OPTION,
+    address: str | None = ADDRESS_OPTION,
+    threads: int | None = THREADS_OPTION,
     compare: int = typer.Option(16, min=0, help="Samples whose quality and speed are measured at the end."),
     max_quarantined: int | None = typer.Option(None, min=0, help="Exit with 1 above so many quarantined samples."),
     root: list[str] | None = ROOTS_OPTION,
@@ -57,10 +60,12 @@ def _transcode(
     with one_line_errors(debug, STOPPED):
         found = chosen_profile(profile_name, profile_changes)
         assert found is not None
-        from shards.base import threads as in_threads
         from tools.transcode import transcode_dataset
 
-        with show_progress("transcode", None, "samples") as progress:
+        with (
+            chosen_engine(engine, address, threads) as chosen,
+            show_progress("transcode", None, "samples") as progress,
+        ):
             report = transcode_dataset(
                 source,
                 out,
@@ -68,7 +73,7 @@ def _transcode(
                 name=name,
                 samples_per_shard=samples_per_shard,
                 limit=limit,
-                engine=in_threads(threads or num_cores()),
+                engine=chosen,
                 compared=compare,
                 progress=progress,
                 roots=root or (),
