@@ -204,7 +204,7 @@ def _media_bytes(index: Index, limit: int | None = None) -> int:
     return total
 
 
-def _pairs(before: Reader, after: Reader, lost: list[int], wanted: int) -> Iterator[tuple[Medium, Medium]]:
+def _pairs(before: Reader, after: Reader, lost: Sequence[int], wanted: int) -> Iterator[tuple[Medium, Medium]]:
     """(source, output) of some samples, evenly spread."""
     num_samples = int(after.index.shards.num_samples.sum())
     chosen = sorted({(2 * i + 1) * num_samples // (2 * wanted) for i in range(wanted)}) if num_samples else []

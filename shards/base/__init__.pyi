@@ -1,5 +1,6 @@
 """The names that this room gives to others."""
 
+from .disk_table import DiskTable as DiskTable
 from .engines import Engine as Engine
 from .engines import threads as threads
 from .errors import AccountingError as AccountingError

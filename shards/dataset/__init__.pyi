@@ -15,4 +15,5 @@ from .writing.conversion import AlreadyFinished as AlreadyFinished
 from .writing.conversion import WriteSummary as WriteSummary
 from .writing.new_sample import DuplicateKey as DuplicateKey
 from .writing.quarantine import QUARANTINE_FILE as QUARANTINE_FILE
+from .writing.quarantine import quarantine_lines as quarantine_lines
 from .writing.writer import DatasetWriter as DatasetWriter

@@ -8,17 +8,17 @@ export differ in their rows, in the work on a row, and in how a result is writte
 
 from __future__ import annotations
 
-import json
 import time
+from array import array
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from itertools import islice
 from typing import Any, TypeVar
 
 from shards.base import ConversionError, Engine, ProcessDied
 from shards.cli import Progress
-from shards.dataset import NUM_EXAMPLES, QUARANTINE_FILE, AlreadyFinished, DatasetWriter, Report, WriteSummary
+from shards.dataset import NUM_EXAMPLES, AlreadyFinished, DatasetWriter, Report, WriteSummary, quarantine_lines
 from shards.storage import open_source
 from tools.rows import BadRow
 
@@ -70,7 +70,7 @@ def convert_dataset(
     provenance: Mapping[str, Any] | None,
     place: Callable[[Item], str] = str,
     progress: Progress | None = None,
-) -> list[int]:
+) -> Sequence[int]:
     """Write rows to the dataset of shards that the report names, or go on with a conversion that was killed.
 
     source: name of the input, for messages. provenance: all settings that decide what comes out. Returns the numbers of
@@ -120,15 +120,20 @@ def _skip(report: Report, rows: Iterator[Item], count: int, source: str) -> None
     report.num_rows = report.num_resumed = count
 
 
-def _settle(report: Report, summary: WriteSummary) -> list[int]:
+def _settle(report: Report, summary: WriteSummary) -> Sequence[int]:
     """Take the counts from the finished dataset and its quarantine; returns the numbers of the quarantined rows."""
     report.num_samples, report.num_records = summary.num_samples, summary.num_records
     report.num_quarantined = summary.num_quarantined
     report.num_shards, report.bytes = summary.num_shards, summary.bytes
-    lines = [json.loads(line) for line in open_source(report.out).read(QUARANTINE_FILE).decode().splitlines()]
-    bad_rows = [BadRow(str(line["record"]), str(line["reason"])) for line in lines]
-    report.quarantined = dict(Counter(bad.kind for bad in bad_rows).most_common())
-    report.examples = [bad.example for bad in bad_rows[:NUM_EXAMPLES]]
-    held = summary.num_samples + len(lines)
+    lost, kinds = array("q"), Counter[str]()
+    report.examples = []
+    for line in quarantine_lines(open_source(report.out)):
+        bad = BadRow(str(line["record"]), str(line["reason"]))
+        kinds[bad.kind] += 1
+        lost.append(int(line["row"]))
+        if len(report.examples) < NUM_EXAMPLES:
+            report.examples.append(bad.example)
+    report.quarantined = dict(kinds.most_common())
+    held = summary.num_samples + len(lost)
     report.check({"the writer counted": summary.num_rows, "samples and quarantine hold": held})
-    return [int(line["row"]) for line in lines]
+    return lost

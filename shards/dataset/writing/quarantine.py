@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from shards.base.errors import DatasetError, MissingFile
@@ -10,6 +11,20 @@ from shards.dataset.index.files import DATASET_FILE
 from shards.storage.source import Source
 
 QUARANTINE_FILE = "quarantine.jsonl"
+
+
+_CHUNK = 1 << 20
+"""Bytes that are read at once."""
+
+
+def quarantine_lines(source: Source) -> Iterator[dict[str, Any]]:
+    """The lines of the quarantine of a dataset, read piece by piece."""
+    size, rest = source.stat(QUARANTINE_FILE).size, b""
+    for offset in range(0, size, _CHUNK):
+        *lines, rest = (rest + source.read(QUARANTINE_FILE, offset, min(_CHUNK, size - offset))).split(b"\n")
+        yield from map(load_json, lines)
+    if rest:
+        yield load_json(rest)
 
 
 def read_quarantine(source: Source) -> dict[str, list[dict[str, Any]]]:

@@ -6,7 +6,7 @@ Writing it commits the shard: a shard without a record is written again by the n
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from shards.dataset.index.shard_table import ShardEntry
@@ -31,6 +31,13 @@ class ShardRecord:
     """Lines of the quarantine that were written while this shard was open."""
     version: str = ""
     """Version of the shard in its store; empty for a local one."""
+
+    num_quarantined: int = -1
+    """Of a record whose lines are left on disk."""
+
+    def light(self) -> ShardRecord:
+        """The same without its lines, which memory is not to hold for all shards."""
+        return replace(self, quarantined=[], num_quarantined=len(self.quarantined))
 
     @staticmethod
     def file_name(number: int) -> str:

@@ -9,7 +9,7 @@ Promises:
   finished, is AlreadyFinished: there is nothing to do.
 - Rows in = samples + quarantined. A quarantined row is committed together with the shard that was open when it came,
   so a crash can neither lose nor repeat it; quarantine.jsonl is written at the end.
-- No key twice in a dataset (memory: about 100 bytes a sample).
+- No key twice in a dataset. Memory does not grow with the samples: keys and quarantined rows are remembered on disk.
 Gives up: parallel writing into one dataset (a second local writer is refused), and atomic appearance on remote stores
 that show half-uploaded files (S3, GCS and HDFS-likes with rename do not; SFTP does).
 
@@ -28,6 +28,7 @@ from dataclasses import replace
 from types import TracebackType
 from typing import Any
 
+from shards.base.disk_table import DiskTable
 from shards.dataset.index.dataset_file import dataset_json
 from shards.dataset.index.files import DATASET_FILE, FORMAT_VERSION, INDEX_FILE, SHARDS_FILE
 from shards.dataset.index.rows import SampleRow
@@ -35,7 +36,6 @@ from shards.dataset.index.shards_file import write_shards
 from shards.dataset.index.write_index import rows_table, write_index
 from shards.dataset.tars.entries import BLOCK, padded
 from shards.dataset.writing.conversion import WriteSummary, unfinished_shards
-from shards.dataset.writing.key_table import KeyTable
 from shards.dataset.writing.new_sample import DuplicateKey, new_members
 from shards.dataset.writing.open_shard import OpenShard
 from shards.dataset.writing.open_target import open_target
@@ -84,14 +84,16 @@ class DatasetWriter:
         self._records: list[ShardRecord] = []
         self._pending_quarantine: list[dict[str, Any]] = []
         self._shard: OpenShard | None = None
-        self._keys = KeyTable(self._read_keys)
+        self._keys = DiskTable()
+        """ "SHARD SAMPLE" of every key."""
         self._state = "open"
         self.rows_done = 0
         try:
             for record, rows in unfinished_shards(self._target, self._conversion):
-                for key in rows.column("key").to_pylist():
-                    self._keys.add(key, self._next_number())
-                self._records.append(record)
+                number = self._next_number()
+                keys = rows.column("key").to_pylist()
+                self._keys.update((key, f"{number} {sample}") for sample, key in enumerate(keys))
+                self._records.append(record.light())
                 self.rows_done = record.rows_done
         except BaseException:
             self._target.release()
@@ -123,7 +125,7 @@ class DatasetWriter:
             if self._shard is None:
                 self._shard = OpenShard(self._target.scratch(f"{self._next_number():06d}.tar"))
             self._shard.add(key, members, SampleRow(key, (), len(records), facts, key_frames), size)
-        self._keys.add(key, self._next_number())
+        self._keys.setdefault(key, f"{self._next_number()} {len(self._shard.rows) - 1}")
         self.rows_done += 1
         if len(self._shard.rows) >= self._samples_per_shard:
             self._finish_shard()
@@ -143,13 +145,12 @@ class DatasetWriter:
             self._finish_shard()
         with self._breaking():
             shards = [record.entry for record in self._records]
-            quarantined = [line for record in self._records for line in record.quarantined]
-            quarantined += self._pending_quarantine
+            num_quarantined = sum(record.num_quarantined for record in self._records) + len(self._pending_quarantine)
             summary = WriteSummary(
                 num_rows=self.rows_done,
                 num_samples=sum(shard.num_samples for shard in shards),
                 num_records=sum(shard.num_elements for shard in shards),
-                num_quarantined=len(quarantined),
+                num_quarantined=num_quarantined,
                 num_shards=len(shards),
                 bytes=sum(shard.bytes for shard in shards),
             )
@@ -160,10 +161,10 @@ class DatasetWriter:
                 content = write_index(path, tables, summary.num_samples, self._key_frames)
             with target.produce(SHARDS_FILE) as path:
                 write_shards(path, shards)
-            lines = "".join(json.dumps(line, ensure_ascii=True) + "\n" for line in quarantined)
-            target.put(QUARANTINE_FILE, lines.encode())
+            with target.produce(QUARANTINE_FILE) as path, open(path, "w", encoding="ascii") as file:
+                file.writelines(json.dumps(line, ensure_ascii=True) + "\n" for line in self._quarantine_lines())
             name, provenance = self._conversion["name"], self._conversion["provenance"]
-            target.put(DATASET_FILE, dataset_json(name, shards, len(quarantined), provenance, content=content))
+            target.put(DATASET_FILE, dataset_json(name, shards, num_quarantined, provenance, content=content))
             target.clear()
         self._state = "closed"
         target.release()
@@ -209,20 +210,20 @@ class DatasetWriter:
             # The commit: a shard without a record is written again by the next attempt, to the same bytes.
             with self._target.produce(f"{UNFINISHED}/{ShardRecord.file_name(number)}") as path:
                 record.write(path, rows_table(number, rows, self._key_frames))
-        self._records.append(record)
+        self._records.append(record.light())
         self._shard, self._pending_quarantine = None, []
 
-    def _read_keys(self, number: int) -> list[str]:
-        keys: list[str] = read_rows(self._target.unfinished, number).column("key").to_pylist()
-        return keys
+    def _quarantine_lines(self) -> Iterator[dict[str, Any]]:
+        for number in range(len(self._records)):
+            yield from ShardRecord.of(read_rows(self._target.unfinished, number)).quarantined
+        yield from self._pending_quarantine
 
     def _check_duplicate(self, key: str) -> None:
-        open_keys = (row.key for row in self._shard.rows) if self._shard is not None else ()
-        found = self._keys.find(key, self._next_number(), open_keys)
+        found = self._keys.get(key)
         if found is not None:
-            number, sample = found
+            shard, sample = map(int, found.split())
             raise DuplicateKey(
-                f"key {key!r} of input row {self.rows_done} is taken already by sample {sample} of {number:06d}.tar; "
+                f"key {key!r} of input row {self.rows_done} is taken already by sample {sample} of {shard:06d}.tar; "
                 "keys must be unique in a dataset"
             )
 
