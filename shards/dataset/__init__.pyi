@@ -13,7 +13,10 @@ from .report import NUM_EXAMPLES as NUM_EXAMPLES
 from .report import Report as Report
 from .writing.conversion import AlreadyFinished as AlreadyFinished
 from .writing.conversion import WriteSummary as WriteSummary
+from .writing.join import drop_indexes as drop_indexes
+from .writing.join import join as join
 from .writing.new_sample import DuplicateKey as DuplicateKey
+from .writing.open_target import open_target as open_target
 from .writing.quarantine import QUARANTINE_FILE as QUARANTINE_FILE
 from .writing.quarantine import quarantine_lines as quarantine_lines
 from .writing.writer import DatasetWriter as DatasetWriter

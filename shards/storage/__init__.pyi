@@ -1,5 +1,6 @@
 """The names that this room gives to others."""
 
+from .addresses import below as below
 from .addresses import is_remote as is_remote
 from .addresses import local_path as local_path
 from .open import open_source as open_source

@@ -22,6 +22,7 @@ from shards.cli import Progress, num_cores
 from shards.dataset import MAX_MEDIA_BYTES, NUM_EXAMPLES, DatasetWriter, DuplicateKey, Report
 from shards.media import MEDIA_EXTENSIONS, STILL_BESIDE_FILM, KeyFrames, MediaFacts, is_still_beside_film, probe_table
 from tools.building.conversion import convert_dataset
+from tools.building.parts import Part
 from tools.media.profiles import Profile
 from tools.media.transcode import transcode
 from tools.rows import BAD_MEDIA, DUPLICATE, MALFORMED, BadRow, Row
@@ -51,27 +52,30 @@ def build(
     samples_per_shard: int = 1000,
     provenance: Mapping[str, Any] | None = None,
     limit: int | None = None,
+    part: Part | None = None,
     engine: Engine | None = None,
     profile: Profile | None = None,
     progress: Progress | None = None,
 ) -> _BuildReport:
     """Write `rows` (drawn lazily, in order) to the folder or URL prefix `out`, or go on with a killed build.
 
-    source: name of the annotation file, for the reasons of the quarantine. limit: take the first rows only. profile:
-    transcode media so, None: keep them; the caller puts it into the provenance, too.
+    source: name of the annotation file, for the reasons of the quarantine. limit: take the first rows only. part: of
+    these, take the blocks of this part, and write to its place below `out`. profile: transcode media so, None: keep
+    them. The caller puts all of them into the provenance, too.
     engine: where media are read, probed and transcoded; None: a thread for each core.
     Raises ConversionError; WriteError and DatasetError from the writer; OSError for a fault of the machine. After an
     error the finished shards stay, and the same call goes on from there; once all is done it does nothing more.
     """
-    report = _BuildReport(name=name, out=out)
+    report = _BuildReport(name=name, out=out if part is None else part.place(out))
     incoming = iter(rows) if limit is None else islice(rows, limit)
     first = next(incoming, None)  # before the writer is opened: an unusable annotation file leaves nothing at `out`
     if first is None:
         raise ConversionError(f"{source}: holds no rows; give the annotation file of a split that has some")
+    incoming = chain([first], incoming)
     convert_dataset(
         report,
         source,
-        _tally_dropped(chain([first], incoming), report),
+        _tally_dropped(incoming if part is None else part.rows(incoming, samples_per_shard), report),
         partial(_load, source=source, profile=profile),
         partial(_write, source=source),
         engine=engine or threads(num_cores()),
@@ -79,6 +83,7 @@ def build(
         provenance=provenance,
         place=partial(_place, source=source),
         progress=progress,
+        may_be_empty=part is not None,
     )
     return report
 

@@ -70,10 +70,12 @@ def convert_dataset(
     provenance: Mapping[str, Any] | None,
     place: Callable[[Item], str] = str,
     progress: Progress | None = None,
+    may_be_empty: bool = False,
 ) -> Sequence[int]:
     """Write rows to the dataset of shards that the report names, or go on with a conversion that was killed.
 
-    source: name of the input, for messages. provenance: all settings that decide what comes out. Returns the numbers of
+    source: name of the input, for messages. provenance: all settings that decide what comes out. may_be_empty: a
+    dataset without a sample is one, too. Returns the numbers of
     the quarantined rows, also of earlier runs.
     Raises ConversionError; WriteError and DatasetError from the writer; what rows and work raise. After an error the
     finished shards stay, and the same call goes on from there.
@@ -84,7 +86,7 @@ def convert_dataset(
     except AlreadyFinished as already:
         report.finished_before, report.num_rows = True, already.summary.num_rows
         report.num_resumed = report.num_rows
-        lost = _settle(report, already.summary)
+        lost = settle(report, already.summary)
         report.seconds = time.monotonic() - begin
         return lost
     with opened as writer:
@@ -101,11 +103,11 @@ def convert_dataset(
             place=place,
             progress=progress,
         )
-        if not report.num_resumed:
+        if not report.num_resumed and not may_be_empty:
             report.check_usable(source)
         report.check({"the writer counted": writer.rows_done})  # before the dataset is declared finished
         summary = writer.close()
-    lost = _settle(report, summary)
+    lost = settle(report, summary)
     report.seconds = time.monotonic() - begin
     return lost
 
@@ -120,8 +122,8 @@ def _skip(report: Report, rows: Iterator[Item], count: int, source: str) -> None
     report.num_rows = report.num_resumed = count
 
 
-def _settle(report: Report, summary: WriteSummary) -> Sequence[int]:
-    """Take the counts from the finished dataset and its quarantine; returns the numbers of the quarantined rows."""
+def settle(report: Report, summary: WriteSummary) -> Sequence[int]:
+    """Take the counts of a finished dataset and its quarantine; returns the numbers of the quarantined rows."""
     report.num_samples, report.num_records = summary.num_samples, summary.num_records
     report.num_quarantined = summary.num_quarantined
     report.num_shards, report.bytes = summary.num_shards, summary.bytes

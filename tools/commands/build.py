@@ -19,6 +19,7 @@ from typer.core import TyperGroup
 
 from shards.base import complain
 from shards.cli import DEBUG_OPTION, JSON_OPTION, WRONG_USAGE, one_line_errors, show_progress
+from tools.building.parts import Part
 from tools.commands.engines import ADDRESS_OPTION, ENGINE_OPTION, THREADS_OPTION, chosen_engine
 from tools.commands.profiles import PROFILE_OPTIONS, chosen_profile
 from tools.commands.signature import with_options
@@ -102,6 +103,9 @@ def _build(
     name: str | None = typer.Option(None, help="The dataset's name in origins and logs.  [default: DATASET]"),
     samples_per_shard: int = typer.Option(1000, min=1, help="Samples in a tar."),
     limit: int | None = typer.Option(None, min=1, help="Take only the first so many rows."),
+    shard: str | None = typer.Option(
+        None, metavar="I/N", help="Build part I of N only, at OUT/parts/I-of-N; `python -m tools merge OUT` joins them."
+    ),
     media_profile: str | None = typer.Option(
         None, help="What to make of media (see transcode --help); they stay as they are by default."
     ),
@@ -115,13 +119,20 @@ def _build(
     """Build a dataset from the options of its own and of every build."""
     with one_line_errors(debug, STOPPED):
         profile = chosen_profile(media_profile, profile_changes)
+        part = None if shard is None else Part.parse(shard)
         from tools.building.build import build
+        from tools.building.merge import check_unmerged
         from tools.building.provenance import provenance_of
+
+        if part is not None:
+            check_unmerged(out)
 
         rows = make_rows(**own)
         total = operator.length_hint(rows, 0)
         if limit is not None:
             total = min(limit, total or limit)
+        if part is not None:
+            total = -(-total // part.of)
         with (
             chosen_engine(engine, address, threads) as chosen,
             show_progress("build", total or None, "rows") as progress,
@@ -132,8 +143,11 @@ def _build(
                 name or dataset,
                 own["annotations"].name if "annotations" in own else dataset,
                 samples_per_shard=samples_per_shard,
-                provenance=provenance_of(dataset, own, samples_per_shard, limit, profile),
+                provenance=provenance_of(
+                    dataset, own, samples_per_shard, limit, profile, part=None if part is None else str(part)
+                ),
                 limit=limit,
+                part=part,
                 engine=chosen,
                 profile=profile[1] if profile else None,
                 progress=progress,

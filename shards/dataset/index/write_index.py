@@ -46,6 +46,17 @@ def rows_table(shard: int, rows: Sequence[SampleRow], key_frames: bool = False) 
     return pa.table({name: pa.array(columns[name], schema.field(name).type) for name in schema.names}, schema=schema)
 
 
+def renumbered(number: int, table: pa.Table) -> pa.Table:
+    """The rows of a shard of another index, with the number that the shard has in this one."""
+    import numpy as np
+    import pyarrow as pa
+
+    column = pa.array(np.full(table.num_rows, number, np.int32))
+    table = table.set_column(table.schema.get_field_index("shard"), "shard", column)
+    # The cast removes the dictionaries of rows of another index, and the metadata of rows that were written aside.
+    return table.cast(index_schema(KEY_FRAME_COLUMNS[0] in table.column_names))
+
+
 def write_index(
     path: str,
     tables: Iterable[pa.Table],

@@ -15,10 +15,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from shards.dataset.index.dataset_file import dataset_json
 from shards.dataset.index.files import DATASET_FILE, INDEX_FILE, SHARDS_FILE
 from shards.dataset.index.index import Index
-from shards.dataset.index.schema import index_schema
 from shards.dataset.index.shard_table import ShardEntry
 from shards.dataset.index.shards_file import write_shards
-from shards.dataset.index.write_index import write_index
+from shards.dataset.index.write_index import renumbered, write_index
 from shards.dataset.members.rules import UNWRITTEN, MemberRules
 from shards.dataset.tars.reasons import Reasons
 from shards.dataset.tars.tar_samples import WALK
@@ -65,7 +64,7 @@ def publish_index(target: Target, header: Header, pieces: Sequence[Piece]) -> Re
     entries = [piece.entry for piece in pieces]
     num_quarantined = [piece.num_quarantined for piece in pieces]
     num_rows = sum(entry.num_samples for entry in entries)
-    tables = (_numbered(number, piece.table()) for number, piece in enumerate(pieces))
+    tables = (renumbered(number, piece.table()) for number, piece in enumerate(pieces))
     with target.stage(INDEX_FILE) as index_path:
         index_checksum = write_index(index_path, tables, num_rows, header.media)
     with target.stage(SHARDS_FILE) as shards_path:
@@ -111,16 +110,6 @@ def is_own(dataset: Mapping[str, Any]) -> bool:
     """True if a dataset.json was written by indexing tars that others wrote; such an index may be replaced."""
     provenance = dataset.get("provenance")
     return isinstance(provenance, dict) and provenance.get("tool") == TOOL
-
-
-def _numbered(number: int, table: pa.Table) -> pa.Table:
-    import numpy as np
-    import pyarrow as pa
-
-    column = pa.array(np.full(table.num_rows, number, np.int32))
-    table = table.set_column(table.schema.get_field_index("shard"), "shard", column)
-    # The cast removes the dictionaries of rows of another index, and the metadata of rows that were written aside.
-    return table.cast(index_schema("key_frame" in table.column_names))
 
 
 def _write_quarantine(path: str, pieces: Sequence[Piece]) -> Reasons:

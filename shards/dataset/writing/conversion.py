@@ -101,7 +101,7 @@ def _check_same(target: Target, conversion: Mapping[str, Any]) -> None:
         before = load_json(target.unfinished.read(CONVERSION_FILE))
     except ValueError as error:
         raise DatasetError(f"{path}: not valid json ({error}); delete {target.url} and start over") from error
-    difference = _first_difference(before, conversion)
+    difference = first_difference(before, conversion)
     if difference is not None:
         name, was, now = difference
         raise DatasetError(
@@ -121,7 +121,7 @@ def _finished_error(source: Source, files: Sequence[str], conversion: Mapping[st
     opened = Index.open(source)
     shards, content = opened.shards, opened.dataset
     same = {name: conversion[name] for name in ("name", "provenance")}
-    difference = _first_difference({name: content.get(name) for name in same}, same)
+    difference = first_difference({name: content.get(name) for name in same}, same)
     if difference is not None:
         name, was, now = difference
         return DatasetError(f"{other} (it was made with {name} = {was!r}, this one has {now!r})")
@@ -155,7 +155,7 @@ def _damage(source: Source, entry: ShardEntry, version: str) -> str:
     return f"has them, but was changed since it was written (checksum {digest.hexdigest()}, not {entry.checksum})"
 
 
-def _first_difference(before: Mapping[str, Any], now: Mapping[str, Any]) -> tuple[str, Any, Any] | None:
+def first_difference(before: Mapping[str, Any], now: Mapping[str, Any]) -> tuple[str, Any, Any] | None:
     """(path, value before, value now) of the first setting that differs; a value is None if the setting is missing."""
     old, new = _flat(before), _flat(now)
     return next(((name, old.get(name), new.get(name)) for name in (*new, *old) if old.get(name) != new.get(name)), None)

@@ -83,6 +83,16 @@ class LocalTarget(Target):
         with self.produce(name) as path, open(path, "wb") as file:
             file.write(data)
 
+    def take(self, path: str, name: str) -> None:
+        self.publish(os.path.join(self.url, path), name)
+
+    def drop(self, path: str) -> None:
+        with naming(os.path.join(self.url, path)), suppress(FileNotFoundError):
+            os.unlink(os.path.join(self.url, path))
+        with suppress(OSError):  # not empty
+            while path := os.path.dirname(path):
+                os.rmdir(os.path.join(self.url, path))
+
     def clear(self) -> None:
         if os.path.isdir(self._aside):
             with naming(self._aside):

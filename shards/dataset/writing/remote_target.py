@@ -6,7 +6,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from shards.base.errors import AccessDenied, MissingFile, WriteError
 from shards.base.redact import shown
@@ -76,6 +76,17 @@ class RemoteTarget(Target):
         self._hold()
         with naming(f"{self.url}/{name}"):
             self._files.pipe_file(f"{self._prefix}/{name}", data)
+
+    def take(self, path: str, name: str) -> None:
+        self._hold()
+        with naming(f"{self.url}/{name}"):
+            self._files.cp_file(f"{self._prefix}/{path}", f"{self._prefix}/{name}")
+            self._files.rm_file(f"{self._prefix}/{path}")
+
+    def drop(self, path: str) -> None:
+        self._hold()
+        with naming(f"{self.url}/{path}"), suppress(FileNotFoundError):
+            self._files.rm_file(f"{self._prefix}/{path}")
 
     def clear(self) -> None:
         self._hold()

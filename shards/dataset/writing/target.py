@@ -51,6 +51,12 @@ class Target(Protocol):
     def put(self, name: str, data: bytes) -> None:
         """Write a file whose bytes are at hand."""
 
+    def take(self, path: str, name: str) -> None:
+        """Move a file from "FOLDER/NAME" below this place to its name in the dataset."""
+
+    def drop(self, path: str) -> None:
+        """Remove a file "FOLDER/NAME" below this place, if it is there, and the folders that are empty then."""
+
     def clear(self) -> None:
         """Remove all files of the unfinished work."""
 
