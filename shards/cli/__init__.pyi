@@ -19,3 +19,4 @@ from .program import start as start
 from .program import start_command as start_command
 from .progress import Progress as Progress
 from .progress import show_progress as show_progress
+from .units import human_bytes as human_bytes

@@ -10,6 +10,7 @@ from .frames import pack_frames as pack_frames
 from .kinds import IMAGE_EXTENSIONS as IMAGE_EXTENSIONS
 from .kinds import MEDIA_EXTENSIONS as MEDIA_EXTENSIONS
 from .kinds import VIDEO_EXTENSIONS as VIDEO_EXTENSIONS
+from .kinds import kind_of as kind_of
 from .limits import MAX_VIDEO_PIXELS as MAX_VIDEO_PIXELS
 from .limits import check_size as check_size
 from .limits import tolerated_loss as tolerated_loss

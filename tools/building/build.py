@@ -8,35 +8,28 @@ Media are stored as they come, byte for byte, or as a media profile makes them (
 
 from __future__ import annotations
 
-import errno
-import os
-import socket
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import chain, islice
 from typing import Any
 
-from shards.base import ConversionError, Engine, MediaError, SampleRefused, logger, printable, threads
+from shards.base import ConversionError, Engine, SampleRefused, threads
 from shards.cli import Progress, num_cores
-from shards.dataset import MAX_MEDIA_BYTES, NUM_EXAMPLES, DatasetWriter, DuplicateKey, Report
-from shards.media import MEDIA_EXTENSIONS, STILL_BESIDE_FILM, KeyFrames, MediaFacts, is_still_beside_film, probe_table
+from shards.dataset import NUM_EXAMPLES, DatasetWriter, DuplicateKey, Report
 from tools.building.conversion import convert_dataset
+from tools.building.duplicates import MERGED
+from tools.building.load import Loaded, Treatment, Unread, load
 from tools.building.parts import Part
-from tools.media.profiles import Profile
-from tools.media.transcode import transcode
-from tools.rows import BAD_MEDIA, DUPLICATE, MALFORMED, BadRow, Row
-
-_logger = logger(__name__)
-
-_FAULTS_OF_THE_FILE = (errno.ENOENT, errno.EACCES, errno.EPERM, errno.EISDIR, errno.ENOTDIR, errno.ELOOP)
-"""Errors of reading that concern one file; any other is a fault of the machine and stops the build."""
+from tools.rows import DUPLICATE, MALFORMED, BadRow, Row
 
 
 @dataclass(slots=True, kw_only=True)
 class _BuildReport(Report):
-    """The accounts of a build."""
+    """The accounts of a build; num_rows = num_samples + num_merged + num_quarantined."""
 
+    num_merged: int = 0
+    """Rows whose medium an earlier row has, too, so that their texts are in its sample (--deduplicate)."""
     num_dropped: int = 0
     """Text records left out of rows that had others; the json of a sample lists its own as dropped_records."""
     dropped: list[str] = field(default_factory=list)
@@ -54,14 +47,15 @@ def build(
     limit: int | None = None,
     part: Part | None = None,
     engine: Engine | None = None,
-    profile: Profile | None = None,
+    treatment: Treatment | None = None,
+    deduplicated: bool = False,
     progress: Progress | None = None,
 ) -> _BuildReport:
     """Write `rows` (drawn lazily, in order) to the folder or URL prefix `out`, or go on with a killed build.
 
     source: name of the annotation file, for the reasons of the quarantine. limit: take the first rows only. part: of
-    these, take the blocks of this part, and write to its place below `out`. profile: transcode media so, None: keep
-    them. The caller puts all of them into the provenance, too.
+    these, take the blocks of this part, and write to its place below `out`. treatment: of media; None: keep and probe
+    them. The caller puts all of them into the provenance, too. deduplicated: the rows hold others that were merged.
     engine: where media are read, probed and transcoded; None: a thread for each core.
     Raises ConversionError; WriteError and DatasetError from the writer; OSError for a fault of the machine. After an
     error the finished shards stay, and the same call goes on from there; once all is done it does nothing more.
@@ -72,11 +66,12 @@ def build(
     if first is None:
         raise ConversionError(f"{source}: holds no rows; give the annotation file of a split that has some")
     incoming = chain([first], incoming)
+    mine = _tally(incoming if part is None else part.rows(incoming, samples_per_shard), report)
     convert_dataset(
         report,
         source,
-        _tally_dropped(incoming if part is None else part.rows(incoming, samples_per_shard), report),
-        partial(_load, source=source, profile=profile),
+        mine,
+        partial(load, source=source, treatment=treatment or Treatment()),
         partial(_write, source=source),
         engine=engine or threads(num_cores()),
         samples_per_shard=samples_per_shard,
@@ -85,27 +80,16 @@ def build(
         progress=progress,
         may_be_empty=part is not None,
     )
+    if deduplicated:
+        for _ in mine if report.finished_before else ():
+            continue  # for their number, which the dataset does not hold
+        report.num_rows += report.num_merged
+        report.check({"samples, merged and quarantined are": _num_settled(report)})
     return report
 
 
-@dataclass(frozen=True, slots=True)
-class _Loaded:
-    """A row with its medium as it is to be stored."""
-
-    row: Row
-    media: bytes
-    ext: str
-    facts: MediaFacts
-    key_frames: KeyFrames
-
-
-@dataclass(frozen=True, slots=True)
-class _Unread:
-    """A row whose medium could not be read where the work is done."""
-
-    path: str
-    host: str
-    reason: BadRow
+def _num_settled(report: _BuildReport) -> int:
+    return report.num_samples + report.num_merged + report.num_quarantined
 
 
 def _place(row: Row | BadRow, source: str) -> str:
@@ -113,63 +97,20 @@ def _place(row: Row | BadRow, source: str) -> str:
     return f"{source} {row.record_id}{medium}"
 
 
-def _tally_dropped(rows: Iterator[Row | BadRow], report: _BuildReport) -> Iterator[Row | BadRow]:
+def _tally(rows: Iterator[Row | BadRow], report: _BuildReport) -> Iterator[Row | BadRow]:
+    """The rows, counted for what they merge and drop."""
     for row in rows:
+        if isinstance(row, Row):
+            report.num_merged += len(row.meta.get(MERGED, ()))
         if isinstance(row, Row) and row.dropped:
             report.num_dropped += len(row.dropped)
             report.dropped += row.dropped[: NUM_EXAMPLES - len(report.dropped)]
         yield row
 
 
-def _load(row: Row | BadRow, source: str, profile: Profile | None) -> _Loaded | _Unread | BadRow:
-    """Read one medium, make of it what the profile says, and probe it."""
-    if isinstance(row, BadRow):
-        return row
-    record_id = row.record_id
-    what = row.media_path if row.media_path is not None else f"the {row.extension} given with it"
-
-    def bad(why: str) -> BadRow:
-        return BadRow.at(record_id, source, BAD_MEDIA, f"{what}: {why}")
-
-    if row.extension not in MEDIA_EXTENSIONS:
-        return bad(f"extension {row.extension!r} is none of {', '.join(MEDIA_EXTENSIONS)}; convert or rename the file")
-    try:
-        media = row.media if row.media is not None else _read(os.fspath(row.media_path or ""))
-    except OSError as error:
-        if error.errno not in _FAULTS_OF_THE_FILE:
-            raise
-        why = bad(f"cannot be read ({error.strerror}); correct it, or accept the loss")
-        return _Unread(os.fspath(row.media_path or ""), socket.gethostname(), why)
-    if media is None or len(media) > MAX_MEDIA_BYTES:
-        return bad(f"has more than {MAX_MEDIA_BYTES} bytes; cut it, or accept the loss")
-    if not media:
-        return bad("is empty; fetch it again, or accept the loss")
-    try:
-        if profile is None:
-            facts, found = probe_table(media, f"{row.key}.{row.extension}")
-            if is_still_beside_film(media, facts):
-                _logger.warning("%s: %s", printable(str(what)), STILL_BESIDE_FILM)
-            return _Loaded(row, media, row.extension, facts, KeyFrames.of(found))
-        made = transcode(media, row.extension, profile)
-        return _Loaded(row, made.media, made.ext, made.facts, made.key_frames)
-    except MediaError as error:
-        return bad(f"{error.advice}, or accept the loss")
-
-
-def _read(path: str) -> bytes | None:
-    """The bytes of a file; None if there are more than a sample may have."""
-    with open(path, "rb") as file:
-        return None if os.fstat(file.fileno()).st_size > MAX_MEDIA_BYTES else file.read()
-
-
-def _write(writer: DatasetWriter, loaded: _Loaded | _Unread, source: str) -> BadRow | None:
-    if isinstance(loaded, _Unread):
-        if os.access(loaded.path, os.R_OK):
-            raise ConversionError(
-                f"{loaded.path}: this machine can read it, a worker on {loaded.host} cannot ({loaded.reason.reason}); "
-                "media must lie where all workers see them (a shared file system); then start again"
-            )
-        return loaded.reason
+def _write(writer: DatasetWriter, loaded: Loaded | Unread, source: str) -> BadRow | None:
+    if isinstance(loaded, Unread):
+        return loaded.settle()
     row = loaded.row
     meta = {**row.meta, "dropped_records": list(row.dropped)} if row.dropped else row.meta
     try:

@@ -16,18 +16,16 @@ def provenance_of(
     samples_per_shard: int,
     limit: int | None,
     profile: tuple[str, Profile] | None,
-    **choices: Any,
 ) -> dict[str, Any]:
     """The record of a build that dataset.json keeps.
 
     Files among the options are told by their content, folders (of media) by where they lie. profile: the media profile
-    with its name. choices: further settings that decide what comes out; those that are None or False are left out.
+    with its name.
     """
     given = {name: _input(value) if isinstance(value, Path) else value for name, value in options.items()}
     limits = {"samples_per_shard": samples_per_shard, "limit": limit}
     made = {"media_profile": describe(*profile)} if profile is not None else {}
-    more = {name: value for name, value in choices.items() if value is not None and value is not False}
-    return {"tool": "tools build", "dataset": dataset, **given, **limits, **made, **more}
+    return {"tool": "tools build", "dataset": dataset, **given, **limits, **made}
 
 
 def _input(path: Path) -> str | dict[str, Any]:

@@ -10,20 +10,20 @@ from __future__ import annotations
 import copy
 import functools
 import inspect
-import operator
+import sys
 from collections.abc import Callable, Iterator
 from typing import Annotated, Any, get_args, get_origin
 
 import typer
 from typer.core import TyperGroup
 
-from shards.base import complain
+from shards.base import complain, say
 from shards.cli import DEBUG_OPTION, JSON_OPTION, WRONG_USAGE, one_line_errors, show_progress
 from tools.building.parts import Part
 from tools.commands.engines import ADDRESS_OPTION, ENGINE_OPTION, THREADS_OPTION, chosen_engine
 from tools.commands.profiles import PROFILE_OPTIONS, chosen_profile
 from tools.commands.signature import with_options
-from tools.commands.summary import STOPPED, finish
+from tools.commands.summary import STOPPED, finish, finish_plan
 from tools.datasets import DATASETS, find_dataset
 from tools.rows import OptionError
 
@@ -103,6 +103,23 @@ def _build(
     name: str | None = typer.Option(None, help="The dataset's name in origins and logs.  [default: DATASET]"),
     samples_per_shard: int = typer.Option(1000, min=1, help="Samples in a tar."),
     limit: int | None = typer.Option(None, min=1, help="Take only the first so many rows."),
+    sample: str | None = typer.Option(
+        None, metavar="F|N", help="Take a random subset of the rows: a fraction (0.01) or a number (1000)."
+    ),
+    deduplicate: bool = typer.Option(
+        False, "--deduplicate", help="Merge rows whose media have equal bytes into one sample with all their texts."
+    ),
+    check_media: str | None = typer.Option(
+        None, metavar="some|all", help="Decode 4 frames or all of each medium; what does not decode is quarantined."
+    ),
+    no_facts: bool = typer.Option(
+        False, "--no-facts", help="Do not look into media: fast, but sizes, lengths and GOP tables are not known then."
+    ),
+    dry_run: bool = typer.Option(
+        False,
+        "--dry-run",
+        help="Say what would become of the rows and what it costs; read no medium (--deduplicate merges nothing then).",
+    ),
     shard: str | None = typer.Option(
         None, metavar="I/N", help="Build part I of N only, at OUT/parts/I-of-N; `python -m tools merge OUT` joins them."
     ),
@@ -121,43 +138,56 @@ def _build(
         profile = chosen_profile(media_profile, profile_changes)
         part = None if shard is None else Part.parse(shard)
         from tools.building.build import build
+        from tools.building.choice import Choice
+        from tools.building.cost import foresee
+        from tools.building.load import Treatment
         from tools.building.merge import check_unmerged
+        from tools.building.plan import plan
         from tools.building.provenance import provenance_of
+        from tools.building.subset import Subset
 
+        choice = Choice(None if sample is None else Subset.parse(sample), limit, deduplicate)
+        treatment = Treatment(profile[1] if profile else None, check_media, not no_facts)
+        source = own["annotations"].name if "annotations" in own else dataset
         if part is not None:
             check_unmerged(out)
-
-        rows = make_rows(**own)
-        total = operator.length_hint(rows, 0)
-        if limit is not None:
-            total = min(limit, total or limit)
-        if part is not None:
-            total = -(-total // part.of)
-        with (
-            chosen_engine(engine, address, threads) as chosen,
-            show_progress("build", total or None, "rows") as progress,
-        ):
-            report = build(
-                rows,
-                out,
-                name or dataset,
-                own["annotations"].name if "annotations" in own else dataset,
-                samples_per_shard=samples_per_shard,
-                provenance=provenance_of(
-                    dataset, own, samples_per_shard, limit, profile, part=None if part is None else str(part)
-                ),
-                limit=limit,
-                part=part,
-                engine=chosen,
-                profile=profile[1] if profile else None,
-                progress=progress,
-            )
+        made = functools.partial(make_rows, **own)
+        if dry_run:
+            rows, total = choice.rows(made, dataset, None)
+            mine = rows if part is None else part.rows(rows, samples_per_shard)
+            with show_progress("plan", total or None, "rows") as progress:
+                found = plan(mine, out, name or dataset, source, samples_per_shard=samples_per_shard, progress=progress)
+            finish_plan(found, as_json, max_quarantined)
+            return
+        with chosen_engine(engine, address, threads) as chosen:
+            rows, total = choice.rows(made, dataset, chosen)
+            total = total if part is None else -(-total // part.of)
+            cost, rows = foresee(rows, total, out, samples_per_shard)
+            say(cost, sys.stderr)
+            made_of = choice.provenance() | treatment.provenance() | ({} if part is None else {"part": str(part)})
+            with show_progress("build", total or None, "rows") as progress:
+                report = build(
+                    rows,
+                    out,
+                    name or dataset,
+                    source,
+                    samples_per_shard=samples_per_shard,
+                    provenance=provenance_of(dataset, own, samples_per_shard, limit, profile) | made_of,
+                    part=part,
+                    engine=chosen,
+                    treatment=treatment,
+                    deduplicated=deduplicate,
+                    progress=progress,
+                )
     finish(
         report,
         as_json,
         source=report.name,
         quarantine=f"{report.out}/quarantine.jsonl",
         max_quarantined=max_quarantined,
-        facts=[("records dropped", f"{report.num_dropped:,}")],
+        facts=[
+            *([("merged (equal media)", f"{report.num_merged:,}")] if report.num_merged else []),
+            ("records dropped", f"{report.num_dropped:,}"),
+        ],
         lists=[("records dropped (each also in its sample's json)", report.dropped, report.num_dropped)],
     )

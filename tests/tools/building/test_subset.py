@@ -34,5 +34,5 @@ def test_a_number_takes_as_many_in_their_order(number: int) -> None:
 
 @pytest.mark.parametrize("text", ["0", "-1", "1.5", "1.0", "0.0", "nan", "inf", "a", "", "1e3", "5%", "0x1"])
 def test_what_is_no_subset_is_refused(text: str) -> None:
-    with pytest.raises(OptionError, match="--sample .*: give a fraction between 0 and 1"):
+    with pytest.raises(OptionError, match=r"--sample .*: give a fraction between 0 and 1"):
         Subset.parse(text)

@@ -258,3 +258,26 @@ def test_help_teaches_with_examples_whose_files_are_there() -> None:
         assert name in {*DATASETS, "shapes"}
         for option in ("--annotations", "--media", "--id-map"):
             assert option not in options or (ROOT / options[option]).exists(), example
+
+
+def test_a_dry_run_tells_rows_and_cost_and_writes_nothing(clips: list[str], tmp_path: Path) -> None:
+    words = ["build", *clips, "--samples-per-shard", "10", "--out", tmp_path / "out", "--dry-run"]
+    found = invoke(*words)
+    assert found.exit_code == 0 and "seconds for this plan" in found.stdout, found.output
+    told = json.loads(invoke(*words, "--sample", "7", "--json").stdout)
+    assert (told["num_rows"], told["num_samples"], told["num_shards"]) == (7, 7, 1)
+    assert json.loads(invoke(*words, "--shard", "2/2", "--json").stdout)["num_rows"] == 10
+    assert not (tmp_path / "out").exists()
+
+
+def test_choices_of_rows_and_media_stand_in_the_provenance(clips: list[str], tmp_path: Path) -> None:
+    words = ["--sample", "3", "--deduplicate", "--check-media", "some"]
+    done = invoke("build", *clips, *words, "--out", tmp_path / "a")
+    assert done.exit_code == 0, done.output
+    assert done.stderr.splitlines()[0].startswith("cost: about 3 rows, ")
+    about = json.loads((tmp_path / "a/dataset.json").read_text())
+    assert about["num_samples"] == 3
+    wanted = {"sample": "3", "deduplicate": True, "check_media": "some"}
+    assert {name: about["provenance"][name] for name in wanted} == wanted
+    assert invoke("build", *clips, "--limit", "2", "--no-facts", "--out", tmp_path / "b").exit_code == 0
+    assert json.loads((tmp_path / "b/dataset.json").read_text())["provenance"]["facts"] is False
