@@ -1,69 +1,93 @@
-"""A shard that is being written, and the rows that it has so far."""
+"""A shard that is being written, and the rows that it has so far.
+
+Its bytes are those of tarfile in PAX format with fixed metadata, which is what webdataset.TarWriter writes; headers are
+made here because TarWriter loads torch (2 s, 500 MB) and copies every medium several times.
+"""
 
 from __future__ import annotations
 
 import os
+import tarfile
 from collections.abc import Mapping
 from contextlib import suppress
+from functools import lru_cache
 from typing import BinaryIO
 
 from shards.dataset.index.rows import MemberRow, SampleRow, member_checksum
 from shards.dataset.index.shard_table import ShardEntry
-from shards.dataset.tars import tar
-from shards.dataset.tars.entries import BLOCK
+from shards.dataset.tars.entries import BLOCK, padded
 from shards.dataset.writing.write_error import naming
+
+_SIZE, _CHECKSUM = 124, 148
+"""Bytes of a header at which the size (12 bytes) and the checksum (8 bytes) of a member begin."""
 
 
 class OpenShard:
     """A shard that is being written aside."""
 
     def __init__(self, path: str) -> None:
-        # Imported late: webdataset loads torch, which takes seconds.
-        from webdataset import TarWriter
-
         self.path = path
         with naming(path):
             self._file = _HashingFile(path)
-        self._tar = TarWriter(self._file, encoder=False, mtime=0, user="", group="", compress=False)
         self.rows: list[SampleRow] = []
         self.num_bytes = 2 * BLOCK
 
     def add(self, key: str, members: Mapping[str, bytes], row: SampleRow, size: int) -> None:
+        """Write the members of a sample. size: their bytes in the tar, without headers that long names need."""
+        rows = []
         with naming(self.path):
-            self._tar.write({"__key__": key, **members})
-        # Offsets are filled in by finish(), from the tar itself.
-        rows = tuple(MemberRow(ext, 0, len(members[ext]), member_checksum(members[ext])) for ext in sorted(members))
-        self.rows.append(row._replace(members=rows))
+            for ext in sorted(members):
+                data = members[ext]
+                self._file.write(_header(f"{key}.{ext}", len(data)))
+                rows.append(MemberRow(ext, self._file.num_bytes, len(data), member_checksum(data)))
+                self._file.write(data)
+                self._file.write(bytes(padded(len(data)) - len(data)))
+        self.rows.append(row._replace(members=tuple(rows)))
         self.num_bytes += size
 
     def finish(self, name: str) -> tuple[list[SampleRow], ShardEntry]:
-        """Close and sync the tar, and read the offsets of its members back; returns rows and entry of the shard."""
+        """Close and sync the tar; returns rows and entry of the shard."""
         with naming(self.path):
-            self._tar.close()
+            end = self._file.num_bytes + 2 * BLOCK
+            self._file.write(bytes(2 * BLOCK + -end % tarfile.RECORDSIZE))
             self._file.sync_and_close()
-            found = iter(tar.scan(self.path))
-        rows = []
-        for row in self.rows:
-            members = []
-            for member in row.members:
-                at = next(found)
-                assert (at.name, at.size) == (f"{row.key}.{member.ext}", member.size), (at, row)
-                members.append(member._replace(offset=at.offset))
-            rows.append(row._replace(members=tuple(members)))
-        assert next(found, None) is None, self.path
-        num_elements = sum(row.num_records for row in rows)
+        num_elements = sum(row.num_records for row in self.rows)
         checksum = self._file.digest.hexdigest()
-        return rows, ShardEntry(name, len(rows), num_elements, self._file.num_bytes, checksum)
+        return self.rows, ShardEntry(name, len(self.rows), num_elements, self._file.num_bytes, checksum)
 
     def discard(self) -> None:
+        """Close and remove the file."""
         self._file.drop()
-        self._tar.close()  # else its finaliser would write to a closed file
         with suppress(FileNotFoundError):
             os.unlink(self.path)
 
 
+def _header(name: str, size: int) -> bytes:
+    """The header of a member: owner 0 without name, time 0, mode 0444."""
+    if not name.isascii() or len(name) > tarfile.LENGTH_NAME:
+        return _tar_info(name, size).tobuf(tarfile.PAX_FORMAT)
+    header = bytearray(_empty_header())
+    header[: len(name)] = name.encode()
+    header[_SIZE : _SIZE + 12] = b"%011o\0" % size
+    header[_CHECKSUM : _CHECKSUM + 8] = b"%06o\0 " % (sum(header) + 8 * ord(" "))
+    return bytes(header)
+
+
+@lru_cache(maxsize=1)
+def _empty_header() -> bytes:
+    header = bytearray(_tar_info("", 0).tobuf(tarfile.PAX_FORMAT))
+    header[_CHECKSUM : _CHECKSUM + 8] = bytes(8)
+    return bytes(header)
+
+
+def _tar_info(name: str, size: int) -> tarfile.TarInfo:
+    member = tarfile.TarInfo(name)
+    member.size, member.mode = size, 0o444
+    return member
+
+
 class _HashingFile:
-    """A file for TarWriter that hashes its bytes while they are written."""
+    """A file that hashes its bytes while they are written."""
 
     def __init__(self, path: str) -> None:
         import xxhash
@@ -71,14 +95,11 @@ class _HashingFile:
         self._file: BinaryIO = open(path, "wb", buffering=1 << 20)  # noqa: SIM115 - closed by drop or sync_and_close
         self.digest = xxhash.xxh3_128()
         self.num_bytes = 0
-        self._dropped = False
 
-    def write(self, data: bytes) -> int:
-        if self._dropped:
-            return len(data)
+    def write(self, data: bytes) -> None:
         self.digest.update(data)
         self.num_bytes += len(data)
-        return self._file.write(data)
+        self._file.write(data)
 
     def sync_and_close(self) -> None:
         self._file.flush()
@@ -86,7 +107,5 @@ class _HashingFile:
         self._file.close()
 
     def drop(self) -> None:
-        """Close, and ignore further writes: the file is thrown away."""
-        self._dropped = True
         with suppress(OSError):  # on a full disk closing flushes and fails again
             self._file.close()

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import io
 import json
 import tarfile
+import tempfile
 from pathlib import Path
 
+import hypothesis.strategies as some
 import numpy as np
+from hypothesis import given
 
-from tests.shards.dataset.writing.small_conversion import convert
+from shards.dataset.index.rows import SampleRow
+from shards.dataset.writing.open_shard import OpenShard
+from tests.shards.dataset.writing.small_conversion import FACTS, convert
 
 
 def test_shards_are_plain_webdataset_tars(tmp_path: Path, uninterrupted: dict[str, bytes]) -> None:
@@ -31,3 +37,32 @@ def test_any_webdataset_reader_reads_them(tmp_path: Path, uninterrupted: dict[st
     samples = list(webdataset.WebDataset(urls, shardshuffle=False))
     assert len(samples) == json.loads(uninterrupted["dataset.json"])["num_samples"]
     assert samples[3]["mp4"] == np.random.default_rng(3).bytes(300 * 4)
+
+
+@given(
+    some.lists(
+        some.tuples(some.text("abcü漢-", min_size=1, max_size=30), some.binary(min_size=1, max_size=3000)),
+        min_size=1,
+        max_size=6,
+        unique_by=lambda sample: sample[0],
+    )
+)
+def test_the_bytes_are_those_of_webdatasets_writer(samples: list[tuple[str, bytes]]) -> None:
+    from webdataset import TarWriter
+
+    buffer = io.BytesIO()
+    writer = TarWriter(buffer, encoder=False, mtime=0, user="", group="", compress=False)
+    with tempfile.TemporaryDirectory() as folder:
+        shard = OpenShard(f"{folder}/a.tar")
+        for key, data in samples:
+            members = {"json": b"{}", "mp4": data}
+            writer.write({"__key__": key, **members})
+            shard.add(key, members, SampleRow(key, (), 1, FACTS, None), 0)
+        writer.close()
+        rows, entry = shard.finish("a.tar")
+        content = Path(folder, "a.tar").read_bytes()
+    assert content == buffer.getvalue() and entry.bytes == len(content)
+    for row, (_, data) in zip(rows, samples, strict=True):
+        text, medium = row.members
+        assert content[text.offset : text.offset + text.size] == b"{}"
+        assert content[medium.offset : medium.offset + medium.size] == data
