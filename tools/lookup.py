@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote, urlsplit
 
-from shards.base import PrintableError
+from shards.base import DiskTable, PrintableError
 from shards.media import VIDEO_EXTENSIONS
 from tools.annotations import load_json, tsv_lines
 from tools.rows import AnnotationError, OptionError
@@ -39,7 +39,7 @@ class MediaFolder:
             raise OptionError(f"{root}: {what}; check --media")
         self.root = root
         self._extensions = tuple(extensions)
-        self._taken_for: dict[str, int] = {}  # end of a path -> hash of the address for which it was taken
+        self._taken_for = DiskTable()  # end of a path -> the address for which it was taken
         self._id_map: dict[str, str] = {}
         if isinstance(id_map, Mapping):
             self._id_map = dict(id_map)
@@ -114,7 +114,7 @@ class MediaFolder:
             found = self._file(relative)
             if found is not None:
                 is_whole = start == 0 and not is_url
-                if not is_whole and self._taken_for.setdefault(relative, hash(address)) != hash(address):
+                if not is_whole and self._taken_for.setdefault(relative, address) != address:
                     raise MediaNotFound(
                         f"the file {relative!r} fits {address!r} and an earlier row's other address; keep the folders "
                         "of the addresses, or name files by row number as img2dataset does"

@@ -101,6 +101,7 @@ def transcode_dataset(
         place=lambda place: str(reader.origin_of(*place)),
         provenance={"tool": "tools transcode", "source": origin, "profile": what, **limits},
         progress=progress,
+        licence=dataset.get("licence"),
     )
     report.check({"the source holds": total})
     made_reader = Reader(report.name, report.out, "sample")

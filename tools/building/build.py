@@ -49,6 +49,7 @@ def build(
     engine: Engine | None = None,
     treatment: Treatment | None = None,
     deduplicated: bool = False,
+    licence: str | None = None,
     progress: Progress | None = None,
 ) -> _BuildReport:
     """Write `rows` (drawn lazily, in order) to the folder or URL prefix `out`, or go on with a killed build.
@@ -56,6 +57,7 @@ def build(
     source: name of the annotation file, for the reasons of the quarantine. limit: take the first rows only. part: of
     these, take the blocks of this part, and write to its place below `out`. treatment: of media; None: keep and probe
     them. The caller puts all of them into the provenance, too. deduplicated: the rows hold others that were merged.
+    licence: a note for dataset.json.
     engine: where media are read, probed and transcoded; None: a thread for each core.
     Raises ConversionError; WriteError and DatasetError from the writer; OSError for a fault of the machine. After an
     error the finished shards stay, and the same call goes on from there; once all is done it does nothing more.
@@ -79,6 +81,7 @@ def build(
         place=partial(_place, source=source),
         progress=progress,
         may_be_empty=part is not None,
+        licence=licence,
     )
     if deduplicated:
         for _ in mine if report.finished_before else ():

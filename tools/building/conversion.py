@@ -71,18 +71,21 @@ def convert_dataset(
     place: Callable[[Item], str] = str,
     progress: Progress | None = None,
     may_be_empty: bool = False,
+    licence: str | None = None,
 ) -> Sequence[int]:
     """Write rows to the dataset of shards that the report names, or go on with a conversion that was killed.
 
     source: name of the input, for messages. provenance: all settings that decide what comes out. may_be_empty: a
-    dataset without a sample is one, too. Returns the numbers of
+    dataset without a sample is one, too. licence: a note about the terms of use. Returns the numbers of
     the quarantined rows, also of earlier runs.
     Raises ConversionError; WriteError and DatasetError from the writer; what rows and work raise. After an error the
     finished shards stay, and the same call goes on from there.
     """
     begin = time.monotonic()
     try:
-        opened = DatasetWriter(report.out, report.name, samples_per_shard, provenance=provenance, key_frames=True)
+        opened = DatasetWriter(
+            report.out, report.name, samples_per_shard, provenance=provenance, key_frames=True, licence=licence
+        )
     except AlreadyFinished as already:
         report.finished_before, report.num_rows = True, already.summary.num_rows
         report.num_resumed = report.num_rows

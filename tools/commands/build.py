@@ -25,6 +25,7 @@ from tools.commands.profiles import PROFILE_OPTIONS, chosen_profile
 from tools.commands.signature import with_options
 from tools.commands.summary import STOPPED, finish, finish_plan
 from tools.datasets import DATASETS, find_dataset
+from tools.datasets.licences import licence_of
 from tools.rows import OptionError
 
 BUILD_HELP = """Turn annotations and media into a dataset of tar shards with an index.
@@ -75,7 +76,7 @@ def _command(dataset: str, make_rows: Callable[..., Iterator[Any]]) -> Callable[
     own = [_as_option(parameter) for parameter in inspect.signature(make_rows, eval_str=True).parameters.values()]
     build = functools.partial(_build, dataset, make_rows)
     command = with_options(build, own=own, profile_changes=PROFILE_OPTIONS)
-    command.__doc__ = inspect.getdoc(make_rows)
+    command.__doc__ = f"{inspect.getdoc(make_rows)}\n\nLicence: {licence_of(dataset)}."
     return command
 
 
@@ -177,6 +178,7 @@ def _build(
                     engine=chosen,
                     treatment=treatment,
                     deduplicated=deduplicate,
+                    licence=licence_of(dataset),
                     progress=progress,
                 )
     finish(

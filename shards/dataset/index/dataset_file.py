@@ -32,11 +32,13 @@ def dataset_json(
     rules: MemberRules | None = None,
     root_seal: str | None = None,
     content: str | None = None,
+    licence: str | None = None,
 ) -> bytes:
     """The bytes of dataset.json.
 
     root: the folder of the shards if they do not lie beside it; it is written without credentials. rules: None for tars
     of our own. root_seal: shards/storage/seal.py. content: what `write_index` returned.
+    licence: a note about the terms of use.
     """
     said = {
         "format_version": FORMAT_VERSION,
@@ -51,6 +53,7 @@ def dataset_json(
         **({} if rules is None else {"members": rules.model_dump(mode="json")}),
         "fingerprint": fingerprint(shards),
         **({} if content is None else {"index_content": content}),
+        **({} if licence is None else {"licence": licence}),
         "provenance": provenance,
     }
     return (json.dumps(said, indent=2, ensure_ascii=False) + "\n").encode()
@@ -93,7 +96,7 @@ def _read(source: Source, read: Callable[[], bytes]) -> dict[str, Any]:
             raise DatasetError(
                 f"{path}: {field} should be of type {kind.__name__}, is {content.get(field)!r}; {REBUILD}"
             )
-    for field, kind in {"root": str, "root_seal": str, "verified": bool, "index_content": str}.items():
+    for field, kind in {"root": str, "root_seal": str, "verified": bool, "index_content": str, "licence": str}.items():
         if field in content and not isinstance(content[field], kind):
             raise DatasetError(f"{path}: {field} should be of type {kind.__name__}, is {content[field]!r}; {REBUILD}")
     return content

@@ -144,7 +144,11 @@ def _publish(
             file.write(json.dumps(line, ensure_ascii=True) + "\n")
             num_quarantined += 1
     provenance = {**about["provenance"], f"{part_field}s": len(opened)}
-    target.put(DATASET_FILE, dataset_json(about["name"], entries, num_quarantined, provenance, content=content))
+    licence = opened[0].dataset.get("licence")
+    target.put(
+        DATASET_FILE,
+        dataset_json(about["name"], entries, num_quarantined, provenance, content=content, licence=licence),
+    )
     return WriteSummary(
         num_rows=num_samples + num_quarantined,
         num_samples=num_samples,

@@ -63,8 +63,9 @@ class DatasetWriter:
         max_shard_bytes: int = 1 << 30,
         provenance: Mapping[str, Any] | None = None,
         key_frames: bool = False,
+        licence: str | None = None,
     ) -> None:
-        """key_frames: whether the index has GOP tables."""
+        """key_frames: whether the index has GOP tables. licence: a note about the terms of use."""
         if samples_per_shard < 1 or max_shard_bytes < 1:
             raise ValueError(
                 f"samples_per_shard {samples_per_shard} and max_shard_bytes {max_shard_bytes} must be positive"
@@ -80,7 +81,7 @@ class DatasetWriter:
             "provenance": json.loads(json.dumps(dict(provenance or {}), allow_nan=False)),
             **({"key_frames": True} if key_frames else {}),
         }
-        self._key_frames = key_frames
+        self._key_frames, self._licence = key_frames, licence
         self._records: list[ShardRecord] = []
         self._pending_quarantine: list[dict[str, Any]] = []
         self._shard: OpenShard | None = None
@@ -164,7 +165,10 @@ class DatasetWriter:
             with target.produce(QUARANTINE_FILE) as path, open(path, "w", encoding="ascii") as file:
                 file.writelines(json.dumps(line, ensure_ascii=True) + "\n" for line in self._quarantine_lines())
             name, provenance = self._conversion["name"], self._conversion["provenance"]
-            target.put(DATASET_FILE, dataset_json(name, shards, num_quarantined, provenance, content=content))
+            target.put(
+                DATASET_FILE,
+                dataset_json(name, shards, num_quarantined, provenance, content=content, licence=self._licence),
+            )
             target.clear()
         self._state = "closed"
         target.release()
