@@ -23,7 +23,7 @@ class DiskTable:
         for statement in (
             f"PRAGMA cache_size=-{_CACHE_KIB}",
             "PRAGMA journal_mode=OFF",
-            "CREATE TABLE entries (digest BLOB PRIMARY KEY, value TEXT) WITHOUT ROWID",
+            "CREATE TABLE entries (digest BLOB PRIMARY KEY, value BLOB) WITHOUT ROWID",
             "BEGIN",  # one transaction without end: nothing is ever read by another connection
         ):
             self._database.execute(statement)
@@ -31,16 +31,18 @@ class DiskTable:
     def get(self, key: str) -> str | None:
         """The text of a key, or None."""
         found = self._database.execute("SELECT value FROM entries WHERE digest = ?", (_digest(key),)).fetchone()
-        return None if found is None else str(found[0])
+        return None if found is None else bytes(found[0]).decode("utf-8", "surrogatepass")
 
     def setdefault(self, key: str, value: str) -> str:
         """The text of a key, which is `value` if it had none."""
-        added = self._database.execute("INSERT OR IGNORE INTO entries VALUES (?, ?)", (_digest(key), value)).rowcount
+        added = self._database.execute(
+            "INSERT OR IGNORE INTO entries VALUES (?, ?)", (_digest(key), _bytes(value))
+        ).rowcount
         return value if added else str(self.get(key))
 
     def update(self, entries: Iterable[tuple[str, str]]) -> None:
         """Set the texts of many keys."""
-        many = ((_digest(key), value) for key, value in entries)
+        many = ((_digest(key), _bytes(value)) for key, value in entries)
         self._database.executemany("INSERT OR REPLACE INTO entries VALUES (?, ?)", many)
 
     def close(self) -> None:
@@ -49,4 +51,8 @@ class DiskTable:
 
 
 def _digest(key: str) -> bytes:
-    return hashlib.blake2b(key.encode("utf-8", "surrogatepass"), digest_size=16).digest()
+    return hashlib.blake2b(_bytes(key), digest_size=16).digest()
+
+
+def _bytes(text: str) -> bytes:
+    return text.encode("utf-8", "surrogatepass")  # a json file may hold half a character

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
@@ -23,7 +24,7 @@ MERGED = "merged_records"
 _TABLES = """
 PRAGMA cache_size=-16384;
 PRAGMA journal_mode=OFF;
-CREATE TABLE media (number INTEGER PRIMARY KEY, size INTEGER, path TEXT, digest BLOB, content TEXT);
+CREATE TABLE media (number INTEGER PRIMARY KEY, size INTEGER, path BLOB, digest BLOB, content TEXT);
 CREATE TABLE merged (number INTEGER PRIMARY KEY, first INTEGER);
 BEGIN;
 """
@@ -49,17 +50,17 @@ def merge_equal_media(
         size = media_size(row)
         if size:
             assert isinstance(row, Row)
-            path, digest = str(row.media_path), None
+            path, digest = os.fsencode(row.media_path or ""), None
             if row.media is not None:
-                path, digest = "", hashlib.blake2b(row.media, digest_size=16).digest()
+                path, digest = b"", hashlib.blake2b(row.media, digest_size=16).digest()
             database.execute("INSERT INTO media VALUES (?, ?, ?, ?, ?)", (number, size, path, digest, _content(row)))
     database.execute("CREATE INDEX sizes ON media (size, digest)")
     alike = "size IN (SELECT size FROM media GROUP BY size HAVING COUNT(*) > 1)"
-    paths = database.execute(f"SELECT DISTINCT path FROM media WHERE path <> '' AND {alike}")
-    database.execute("CREATE TABLE digests (path TEXT PRIMARY KEY, digest BLOB) WITHOUT ROWID")
+    paths = database.execute(f"SELECT DISTINCT path FROM media WHERE path <> x'' AND {alike}")
+    database.execute("CREATE TABLE digests (path BLOB PRIMARY KEY, digest BLOB) WITHOUT ROWID")
     for path, digest in engine(_digest_of, (path for (path,) in paths)):
         database.execute("INSERT INTO digests VALUES (?, ?)", (path, digest))
-    database.execute("UPDATE media SET digest = (SELECT digest FROM digests WHERE path = media.path) WHERE path <> ''")
+    database.execute("UPDATE media SET digest = (SELECT digest FROM digests WHERE path = media.path) WHERE path <> x''")
     database.execute(_GROUPS)
     database.execute("CREATE INDEX firsts ON merged (first, number)")
     (num_merged,) = database.execute("SELECT COUNT(*) FROM merged").fetchone()
@@ -87,7 +88,7 @@ def _content(row: Row) -> str:
     return json.dumps({"record": row.record_id, "key": row.key, "records": list(row.records), "meta": row.meta})
 
 
-def _digest_of(path: str) -> tuple[str, bytes | None]:
+def _digest_of(path: bytes) -> tuple[bytes, bytes | None]:
     """(path, digest of its bytes); None for a file that cannot be read, which the build will say."""
     try:
         with open(path, "rb") as file:

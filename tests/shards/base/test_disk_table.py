@@ -18,5 +18,5 @@ def test_it_is_a_dict_of_texts(entries: list[tuple[str, str]]) -> None:
         assert table.setdefault(key, value) == known.setdefault(key, value)
     table.update((key, "new") for key, _ in entries)
     assert all(table.get(key) == "new" for key, _ in entries)
-    assert table.get("\ud800") is None
+    assert table.get("\ud800") is None and table.setdefault("\ud800", "\udfff") == table.get("\ud800") == "\udfff"
     table.close()
