@@ -34,6 +34,7 @@ PROFILE_OPTIONS = (
     _option("quality", int, 0, "Videos: constant rate factor, less is better; frames_...: 1 to 100."),
     _option("num_frames", int, 1, "frames_...: pictures of each video."),
     _option("picture", str, None, "frames_...: jpeg or webp."),
+    _option("encoder_threads", int, 1, "Threads of the encoder for one video; more change the bytes.  [default: 1]"),
     _option("picture_quality", int, 1, "JPEG quality of pictures in the dataset, 1 to 100."),
 )
 """One for each field of a profile."""

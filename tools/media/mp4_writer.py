@@ -69,7 +69,7 @@ class Mp4Writer:
             video = container.add_stream(
                 codec.encoder,
                 rate=rate.limit_denominator(1 << 16),
-                options=codec.options(profile.used_quality, profile.gop),
+                options=codec.options(profile.used_quality, profile.gop, profile.encoder_threads),
             )
             assert isinstance(video, VideoStream)
             video.width, video.height, video.pix_fmt = width, height, "yuv420p"

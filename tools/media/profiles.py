@@ -37,6 +37,8 @@ class VideoProfile(Frozen):
     """One of so many frames is kept; 10 gives the tenth of the frame rate that ALPRO advises."""
     picture_quality: int = Field(default=_PICTURE_QUALITY, ge=1, le=100)
     """JPEG quality of pictures in the dataset."""
+    encoder_threads: int = Field(default=1, ge=1, le=16)
+    """Threads of the encoder of one video. More pay only where fewer videos than cores are worked on at once."""
 
     @model_validator(mode="after")
     def _check(self) -> VideoProfile:

@@ -16,9 +16,10 @@ from tools.media.transcode import transcode
 from tools.rows import OptionError
 
 
+@pytest.mark.parametrize("encoder_threads", [1, 3])
 @pytest.mark.parametrize("codec", list(CODECS))
-def test_the_same_bytes_come_each_time_and_in_threads(codec: str) -> None:
-    data, profile = video(10), VideoProfile(codec=codec, short_side=64)
+def test_the_same_bytes_come_each_time_and_in_threads(codec: str, encoder_threads: int) -> None:
+    data, profile = video(10), VideoProfile(codec=codec, short_side=64, encoder_threads=encoder_threads)
     first = transcode(data, "mp4", profile)
     with ThreadPoolExecutor(3) as pool:
         assert all(made == first for made in pool.map(lambda _: transcode(data, "mp4", profile), range(3)))
