@@ -12,6 +12,7 @@ import functools
 import inspect
 import operator
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Annotated, Any, get_args, get_origin
 
 import typer
@@ -125,7 +126,7 @@ def _build(
                 rows,
                 out,
                 name or dataset,
-                own["annotations"].name if "annotations" in own else dataset,
+                (own.get("data") or own.get("annotations") or Path(dataset)).name,
                 samples_per_shard=samples_per_shard,
                 provenance=provenance_of(dataset, own, samples_per_shard, limit, profile),
                 limit=limit,

@@ -1,0 +1,88 @@
+"""The texts of a container that holds media only: captions by the id of their medium, from a file beside it.
+
+Forms: LAVENDER's and VIOLET's {"train": {id: [captions]}, "val": ...}; {"train": [{"video", "caption"}], ...};
+[{"video_id", "caption"}]; {id: captions}; WebVid's and other tables (.csv, .jsonl, .parquet). Loaded whole: some 300
+bytes a caption.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from tools.annotations import check_file, load_json, pick_split, table_records
+from tools.captions import TEXT, caption_entries, refuse_split
+from tools.record import BadLine, Record
+from tools.rows import MALFORMED, NO_MEDIA, BadRow
+
+_ID = ("video_id", "videoid", "video", "image_id", "image", "vid", "id", "key")
+_NAMES = (*TEXT, "name")
+"""Names of the field with the caption; "name" is WebVid's."""
+
+
+class TextsById:
+    """The texts of one split, and which of them were asked for."""
+
+    def __init__(self, path: Path, split: str | None) -> None:
+        """Raises AnnotationError, OptionError."""
+        check_file(path)
+        self._path = path
+        self._texts: dict[str, Any] = {}
+        """A caption, or a list of them."""
+        self._places: dict[str, str] = {}
+        """Of entries that have one."""
+        self._bad: list[BadRow] = []
+        self._asked: set[str] = set()
+        value = load_json(path) if path.suffix.lower() == ".json" else None
+        if isinstance(value, dict) and value and all(isinstance(texts, dict) for texts in value.values()):
+            self._texts = {str(key): texts for key, texts in pick_split(path, value, split).items()}
+        elif isinstance(value, dict) and value and not all(_are_entries(texts) for texts in value.values()):
+            refuse_split(path, split)
+            self._texts = value
+        elif value is None:
+            refuse_split(path, split)
+            self._collect(table_records(path, {"id": _ID, "caption": _NAMES}, suffixes=(".csv", ".jsonl", ".parquet")))
+        else:
+            self._collect(caption_entries(path, value, _ID, split))
+
+    def __len__(self) -> int:
+        return len(self._texts) + len(self._bad)
+
+    def captions(self, identifier: str) -> Any:
+        """The caption or captions of a medium; None if the file has no entry for it."""
+        if identifier not in self._texts:
+            return None
+        self._asked.add(identifier)
+        return self._texts[identifier]
+
+    def none_for(self, identifier: str) -> str:
+        """The reason for a medium without an entry, and what to do."""
+        return f"id {identifier!r} has no caption in {self._path.name}; check --split, or accept the loss"
+
+    def left(self, container: Path) -> Iterator[BadRow]:
+        """The entries that cannot be read, and those whose medium never came."""
+        yield from self._bad
+        for identifier in self._texts:
+            if identifier not in self._asked:
+                place = self._places.get(identifier, f"id {identifier!r}")
+                what = f"no medium with the id {identifier!r} in {container.name}; give the container of this split"
+                yield BadRow.at(place, self._path, NO_MEDIA, what)
+
+    def _collect(self, records: Iterator[Record | BadRow]) -> None:
+        for record in records:
+            if isinstance(record, BadRow):
+                self._bad.append(record)
+                continue
+            try:
+                identifier = record.id(_ID)
+            except BadLine as flaw:
+                self._bad.append(BadRow.at(record.place, self._path, MALFORMED, str(flaw)))
+                continue
+            texts = record.value(_NAMES)
+            self._places.setdefault(identifier, record.place)
+            self._texts.setdefault(identifier, []).extend(texts if isinstance(texts, list) else [texts])
+
+
+def _are_entries(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(entry, dict) for entry in value)
