@@ -24,8 +24,11 @@ _NAMES = (*TEXT, "name")
 class TextsById:
     """The texts of one split, and which of them were asked for."""
 
-    def __init__(self, path: Path, split: str | None) -> None:
-        """Raises AnnotationError, OptionError."""
+    def __init__(self, path: Path, split: str | None, is_split_known: bool = False) -> None:
+        """is_split_known: the split chooses the container, too, so the file need not have several.
+
+        Raises AnnotationError, OptionError.
+        """
         check_file(path)
         self._path = path
         self._texts: dict[str, Any] = {}
@@ -35,9 +38,16 @@ class TextsById:
         self._bad: list[BadRow] = []
         self._asked: set[str] = set()
         value = load_json(path) if path.suffix.lower() == ".json" else None
-        if isinstance(value, dict) and value and all(isinstance(texts, dict) for texts in value.values()):
+        groups = list(value.values()) if isinstance(value, dict) else []
+        of_ids, of_entries = (
+            bool(groups) and all(isinstance(group, dict) for group in groups),
+            any(map(_has_entries, groups)),
+        )
+        if is_split_known and not of_ids and not of_entries:
+            split = None
+        if of_ids:
             self._texts = {str(key): texts for key, texts in pick_split(path, value, split).items()}
-        elif isinstance(value, dict) and value and not all(_are_entries(texts) for texts in value.values()):
+        elif groups and not of_entries:
             refuse_split(path, split)
             self._texts = value
         elif value is None:
@@ -84,5 +94,5 @@ class TextsById:
             self._texts.setdefault(identifier, []).extend(texts if isinstance(texts, list) else [texts])
 
 
-def _are_entries(value: Any) -> bool:
-    return isinstance(value, list) and all(isinstance(entry, dict) for entry in value)
+def _has_entries(value: Any) -> bool:
+    return isinstance(value, list) and any(isinstance(entry, dict) for entry in value)

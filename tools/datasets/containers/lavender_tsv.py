@@ -46,7 +46,7 @@ def rows(
     folder with the parts of several splits, those with the split in their names are taken.
     """
     files = _files(data, split)
-    texts = TextsById(annotations, split)
+    texts = TextsById(annotations, split, is_split_known=data.is_dir())
     about = 0
     for path in files:
         index = line_index(path)
@@ -94,11 +94,10 @@ def _row(line: TsvLine, place: str, table: TableRows, texts: TextsById, first_fr
     if isinstance(line.fields, Damaged):
         return table.bad(place, MALFORMED, str(line.fields))
     head = [field.decode("utf-8", "surrogateescape") for field in line.fields[:first_frame]]
-    pictures = line.fields[first_frame:]
+    pictures, captions = line.fields[first_frame:], texts.captions(head[0])
     if not pictures:
         what = f"{len(line.fields)} column(s), pictures begin at column {first_frame}; fetch it again: it was cut off"
         return table.bad(place, MALFORMED, what)
-    captions = texts.captions(head[0])
     if captions is None:
         return table.bad(place, NO_TEXT, texts.none_for(head[0]))
     decoded = []

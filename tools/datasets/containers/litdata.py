@@ -1,8 +1,8 @@
 """LitData datasets: a folder with index.json and chunk-0-0.bin ..., as `optimize` writes it, compressed or not.
 
 Where the folder holds splits (train/index.json), --split names one. Leaves are read as tools/containers/litdata.py
-says: media are leaves of bytes, jpeg, image, video, file or jpeg_array (a frame sample), or of paths under --media. A chunk
-that is missing or cut off costs its items. Leaves of pickles, encrypted chunks and chunks of tokens are refused.
+says: media are leaves of bytes, jpeg, image, video, file or jpeg_array (a frame sample), or of paths under --media. A
+chunk that is missing or cut off costs its items. Leaves of pickles, encrypted chunks and chunks of tokens are refused.
 """
 
 from __future__ import annotations
