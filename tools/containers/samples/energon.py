@@ -22,7 +22,7 @@ from tools.rows import AnnotationError, OptionError
 
 _FOLDER = ".nv-meta"
 _MAX_YAML = 1 << 26
-_MAX_NAMES = 1 << 22
+MAX_NAMES = 1 << 18
 """Tars of a split, and names that are excluded."""
 _MEDIA_FIELDS = ("video", "videos", "image", "images", "frames")
 _TEXT_FIELDS = ("caption", "text", "texts")
@@ -110,11 +110,11 @@ def _expanded(names: Iterable[Any], path: Path) -> list[str]:
     found: list[str] = []
     try:
         for name in names:
-            found += islice(braceexpand(str(name)), _MAX_NAMES + 1 - len(found))
+            found += islice(braceexpand(str(name)), MAX_NAMES + 1 - len(found))
     except (ValueError, TypeError) as error:
         raise AnnotationError(f"{path}: {name!r} cannot be expanded ({error}); correct it") from error
-    if len(found) > _MAX_NAMES:
-        raise AnnotationError(f"{path}: names more than {_MAX_NAMES:,} tars; correct it")
+    if len(found) > MAX_NAMES:
+        raise AnnotationError(f"{path}: names more than {MAX_NAMES:,} tars; correct it")
     return found
 
 
