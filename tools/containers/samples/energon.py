@@ -12,17 +12,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from tools.annotations import split_name
 from tools.containers.files import inside, read_json
+from tools.containers.samples.braces import expanded
 from tools.rows import AnnotationError, OptionError
 
 _FOLDER = ".nv-meta"
 _MAX_YAML = 1 << 26
-MAX_NAMES = 1 << 18
+_MAX_NAMES = 1 << 20
 """Tars of a split, and names that are excluded."""
 _MEDIA_FIELDS = ("video", "videos", "image", "images", "frames")
 _TEXT_FIELDS = ("caption", "text", "texts")
@@ -105,16 +105,12 @@ def _counts(meta: Path) -> Mapping[str, int]:
 
 def _expanded(names: Iterable[Any], path: Path) -> list[str]:
     """Names with braces, as "shard_{000..009}.tar", one by one. Raises AnnotationError."""
-    from braceexpand import braceexpand
-
     found: list[str] = []
     try:
         for name in names:
-            found += islice(braceexpand(str(name)), MAX_NAMES + 1 - len(found))
+            found += expanded(str(name), _MAX_NAMES - len(found))
     except (ValueError, TypeError) as error:
         raise AnnotationError(f"{path}: {name!r} cannot be expanded ({error}); correct it") from error
-    if len(found) > MAX_NAMES:
-        raise AnnotationError(f"{path}: names more than {MAX_NAMES:,} tars; correct it")
     return found
 
 
