@@ -30,25 +30,25 @@ _BUFFER = 1 << 22
 
 def parquet_look(path: Path) -> tuple[list[str], int]:
     """(columns, number of records) of a parquet file. Raises Damaged."""
-    with as_damage(), _parquet(path) as table:
+    with _as_damage(), _parquet(path) as table:
         return list(table.schema_arrow.names), int(table.metadata.num_rows)
 
 
 def parquet_records(path: Path, columns: list[str]) -> Iterator[tuple[int, Mapping[str, Any]]]:
     """(number, values by column) of each record, of these columns. Raises Damaged."""
-    with as_damage(), _parquet(path) as table:
+    with _as_damage(), _parquet(path) as table:
         yield from _numbered(table.iter_batches(batch_size=_BATCH, columns=columns, use_threads=False))
 
 
 def stream_look(path: Path) -> tuple[list[str], int]:
     """(columns, number of records) of an Arrow file as `datasets` writes it. Raises Damaged."""
-    with as_damage(), _opened(path) as batches:
+    with _as_damage(), _opened(path) as batches:
         return list(batches.schema.names), sum(batch.num_rows for batch in batches)
 
 
 def stream_records(path: Path, columns: list[str]) -> Iterator[tuple[int, Mapping[str, Any]]]:
     """(number, values by column) of each record of such a file, of these columns. Raises Damaged."""
-    with as_damage(), _opened(path) as batches:
+    with _as_damage(), _opened(path) as batches:
         yield from _numbered(batches, columns)
 
 
@@ -56,7 +56,7 @@ def footer_records(path: Path, start: int, size: int) -> Iterator[tuple[int, Map
     """(number, values by column) of each record of an Arrow file that is these bytes of a file. Raises Damaged."""
     import pyarrow as pa
 
-    with as_damage(), pa.memory_map(os.fspath(path)) as mapped:
+    with _as_damage(), pa.memory_map(os.fspath(path)) as mapped:
         mapped.seek(start)
         part = pa.BufferReader(mapped.read_buffer(size))
         if part.read_buffer(6).to_pybytes() != b"ARROW1":
@@ -69,7 +69,7 @@ def footer_records(path: Path, start: int, size: int) -> Iterator[tuple[int, Map
 
 
 @contextmanager
-def as_damage() -> Iterator[None]:
+def _as_damage() -> Iterator[None]:
     """Turn what Arrow says of bytes that it cannot read into Damaged."""
     import pyarrow as pa
 

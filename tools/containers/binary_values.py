@@ -18,15 +18,15 @@ Decode = Callable[[bytes], Any]
 MAX_JSON = 1 << 24
 
 
-class Opaque:
+class _Opaque:
     """A value that is passed over."""
 
 
-OPAQUE = Opaque()
+OPAQUE = _Opaque()
 _MAX_ITEMS = 4096
 """Pictures or texts of one value."""
 _NESTED_JSON, _TEXTS, _TEXT, _NONE = 0, 1, 7, 11
-"""First bytes of LitData's lists and objects (litdata/streaming/serializers.py, 0.2.76)."""
+"""First bytes of LitData's lists and objects (its serializers, 0.2.76)."""
 
 
 def as_text(data: bytes) -> str:
@@ -109,7 +109,7 @@ def as_nested(data: bytes) -> Any:
     return texts
 
 
-def opaque(data: bytes) -> Opaque:
+def opaque(data: bytes) -> _Opaque:
     """What is passed over."""
     return OPAQUE
 

@@ -3,7 +3,7 @@
 A chunk is: uint32 count, count + 1 uint32 offsets in the file, the items. An item is: uint32 size of each of its
 leaves, then the leaves. A chunk may also be one zstd stream of that (.zstd.bin), hold items that are each compressed
 (compression_level "sample"), hold them in frames of several (begins with LDFZ01; "batch"), or hold none and end with
-an Arrow file of the records (ends with LDARW01). litdata 0.2.76, litdata/streaming/writer.py and framed_zstd.py.
+an Arrow file of the records (ends with LDARW01). litdata 0.2.76, its BinaryWriter and framed zstd.
 Promises: a chunk is read once as a stream; memory is the offsets and one item. LitData keeps no checksums; offsets,
 counts and sizes are compared with the bytes that are there. Nothing is unpickled.
 """

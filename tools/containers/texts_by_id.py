@@ -37,7 +37,7 @@ class TextsById:
         """Of entries that have one."""
         self._bad: list[BadRow] = []
         self._asked: set[str] = set()
-        value = load_json(path) if path.suffix.lower() == ".json" else None
+        value: Any = load_json(path) if path.suffix.lower() == ".json" else None
         groups = list(value.values()) if isinstance(value, dict) else []
         of_ids, of_entries = (
             bool(groups) and all(isinstance(group, dict) for group in groups),

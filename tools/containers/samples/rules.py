@@ -18,8 +18,8 @@ TextMembers = Annotated[str | None, typer.Option(help="Members with text, best f
 TextField = Annotated[str | None, typer.Option(help="Fields of the json with the text, best first; dots lead inside.")]
 KeyUntil = Annotated[str | None, typer.Option(help="Where in a name the key ends: first_dot or last_dot.")]
 KeyFrom = Annotated[str | None, typer.Option(help="Whether folders belong to the key: path or name.")]
-TarInKey = Annotated[
-    bool, typer.Option(help="Begin keys with the name of the tar or folder: where they begin anew in each.")
+KeyPrefix = Annotated[
+    str | None, typer.Option(help="tar: put the name of the tar or folder before keys, where these begin anew in each.")
 ]
 
 
@@ -36,3 +36,10 @@ def member_rules(
         return read_options({**options, "key_until": key_until, "key_from": key_from})
     except ConfigError as error:
         raise OptionError(str(error)) from error
+
+
+def tar_in_key(key_prefix: str | None) -> bool:
+    """True for --key-prefix tar. Raises OptionError."""
+    if key_prefix not in (None, "tar"):
+        raise OptionError(f"--key-prefix {key_prefix}: not known; give tar, or leave it out")
+    return key_prefix == "tar"

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from tools.containers.columns import DataPath, SplitName
 from tools.containers.files import check_folder
 from tools.containers.samples.energon import Tar, members_of, tars_of_split
-from tools.containers.samples.rules import MediaMembers, TarInKey, TextField, TextMembers, member_rules
+from tools.containers.samples.rules import KeyPrefix, MediaMembers, TextField, TextMembers, member_rules, tar_in_key
 from tools.containers.samples.sample_rows import SampleRows
 from tools.rows import MALFORMED, BadRow, CountedRows, OptionError, Row
 
@@ -24,7 +24,7 @@ def rows(
     media_members: MediaMembers = None,
     text_members: TextMembers = None,
     text_field: TextField = None,
-    tar_in_key: TarInKey = False,
+    key_prefix: KeyPrefix = None,
 ) -> CountedRows:
     """Energon folders: tars with .nv-meta.
 
@@ -42,7 +42,7 @@ def rows(
         )
     options = {**dict.fromkeys(given), **said, **chosen}
     rules = member_rules(options["media_members"], options["text_members"], options["text_field"], None, None)
-    maker = SampleRows(rules, data, tar_in_key)
+    maker = SampleRows(rules, data, tar_in_key(key_prefix))
 
     def found() -> Iterator[Row | BadRow]:
         for tar in tars:

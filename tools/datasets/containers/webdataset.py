@@ -20,12 +20,13 @@ from tools.containers.columns import DataPath
 from tools.containers.samples.download_log import failed_downloads
 from tools.containers.samples.rules import (
     KeyFrom,
+    KeyPrefix,
     KeyUntil,
     MediaMembers,
-    TarInKey,
     TextField,
     TextMembers,
     member_rules,
+    tar_in_key,
 )
 from tools.containers.samples.sample_rows import SampleRows
 from tools.rows import BadRow, CountedRows, OptionError, Row
@@ -38,13 +39,15 @@ def rows(
     text_field: TextField = None,
     key_until: KeyUntil = None,
     key_from: KeyFrom = None,
-    tar_in_key: TarInKey = False,
+    key_prefix: KeyPrefix = None,
 ) -> CountedRows:
     """Tars and folders of img2dataset and video2dataset, and other WebDataset tars.
 
     Give a .tar, a folder with .tar files, or one with folders of media, texts and jsons.
     """
-    maker = SampleRows(member_rules(media_members, text_members, text_field, key_until, key_from), data, tar_in_key)
+    maker = SampleRows(
+        member_rules(media_members, text_members, text_field, key_until, key_from), data, tar_in_key(key_prefix)
+    )
     tars = _tars(data)
     folders = [] if tars else _folders(data)
     if not tars and not folders:

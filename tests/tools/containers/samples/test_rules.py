@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from shards.dataset import MemberRules
-from tools.containers.samples.rules import member_rules
+from tools.containers.samples.rules import member_rules, tar_in_key
 from tools.rows import OptionError
 
 
@@ -17,5 +17,8 @@ def test_options_that_are_not_given_leave_the_defaults() -> None:
 
 
 def test_a_wrong_option_is_named() -> None:
+    assert tar_in_key("tar") and not tar_in_key(None)
+    with pytest.raises(OptionError, match=r"--key-prefix folder: not known; give tar"):
+        tar_in_key("folder")
     with pytest.raises(OptionError, match=r"--media-members.*'pdf'"):
         member_rules("pdf", None, None, None, None)

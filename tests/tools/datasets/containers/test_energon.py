@@ -23,7 +23,7 @@ def test_the_split_names_the_tars_and_the_field_map_the_members() -> None:
     (row,) = energon.rows(FIXTURES / "energon", "val")
     assert isinstance(row, Row) and (row.media, row.key) == (CLIPS[2], "0002")
     assert row.records == ({"caption": OF_CLIPS[2]},) and row.meta == {"id": "0002", "source": "samples"}
-    (other,) = energon.rows(FIXTURES / "energon", "val", text_field="source", tar_in_key=True)
+    (other,) = energon.rows(FIXTURES / "energon", "val", text_field="source", key_prefix="tar")
     assert (
         isinstance(other, Row) and other.records == ({"caption": "samples"},) and other.meta["id"] == "shard_001/0002"
     )

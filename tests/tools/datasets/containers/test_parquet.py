@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from tests.tools.commands.command_line import invoke
 from tests.tools.containers.given import CLIPS, FIXTURES, OF_CLIPS, OF_PICTURES, PICTURES
 from tests.tools.datasets.from_files import decoded
 from tools.datasets.containers import parquet
@@ -79,6 +81,20 @@ def test_a_bad_record_says_file_row_reason_and_remedy(
     pq.write_table(table, tmp_path / "t.parquet")
     bad, good = parquet.rows(tmp_path / "t.parquet")
     assert isinstance(good, Row) and isinstance(bad, BadRow) and bad.reason.startswith(reason), bad
+
+
+def test_duplicates_and_media_that_do_not_decode_are_quarantined_by_the_build(tmp_path: Path) -> None:
+    images = [PICTURES[0], PICTURES[1], PICTURES[2][:60], b"\xff\xd8\xff\xe0 no picture"]
+    table = pa.table({"image": images, "caption": ["x"] * 4, "id": ["a", "a", "b", "c"]})
+    pq.write_table(table, tmp_path / "t.parquet")
+    built = invoke("build", "parquet", "--data", tmp_path / "t.parquet", "--out", tmp_path / "out", "--json")
+    assert built.exit_code == 0, built.stderr
+    said = json.loads(built.stdout)
+    assert (said["num_rows"], said["num_samples"], said["num_quarantined"]) == (4, 1, 3)
+    lines = [json.loads(line) for line in (tmp_path / "out/quarantine.jsonl").read_text().splitlines()]
+    assert lines[0]["reason"].startswith("duplicate key: t.parquet t.parquet row 2: ")
+    for number, line in enumerate(lines[1:], 3):
+        assert line["reason"].startswith(f"unusable media: t.parquet t.parquet row {number}: the jpg given with it: ")
 
 
 def test_a_file_that_was_cut_off_is_one_loss_among_others(tmp_path: Path) -> None:

@@ -152,9 +152,9 @@ def test_keys_that_begin_anew_in_each_tar_are_told_apart_by_the_tar(tmp_path: Pa
     (tmp_path / "tars/more").mkdir(parents=True)
     for name in ("0.tar", "more/0.tar"):
         write_tar(tmp_path / "tars" / name, members(0))
-    records = decoded("webdataset", tmp_path / "out", "--data", tmp_path / "tars", "--tar-in-key")
+    records = decoded("webdataset", tmp_path / "out", "--data", tmp_path / "tars", "--key-prefix", "tar")
     assert len(records) == 2
-    ids = [row.meta["id"] for row in webdataset.rows(tmp_path / "tars", tar_in_key=True) if isinstance(row, Row)]
+    ids = [row.meta["id"] for row in webdataset.rows(tmp_path / "tars", key_prefix="tar") if isinstance(row, Row)]
     assert ids == ["0/000000000", "more/0/000000000"]
 
 
