@@ -138,7 +138,12 @@ def test_what_is_not_there_is_said(tmp_path: Path) -> None:
         lavender_tsv.rows(tmp_path / "empty", texts)
 
 
-def test_published_frames_and_pictures_decode(published: Path, tmp_path: Path) -> None:
+def test_published_frames_and_pictures_are_read_whole(published: Path, tmp_path: Path) -> None:
     pictures = published / "cc3m/violet_img_cc3m_val.tsv"
     rows = list(lavender_tsv.rows(pictures, published / "cc3m/violet_txt_cc3m.json", "val"))
     assert len(rows) == 50 and all(isinstance(row, Row) and row.ext == "jpg" for row in rows)
+    frames = published / "msrvtt_ret/lavender_msrvtt.tsv"
+    ids = [f"video{number}" for number in range(7010, 7020)]
+    (tmp_path / "texts.json").write_text(json.dumps([{"video": video, "caption": f"of {video}"} for video in ids]))
+    records = decoded("lavender_tsv", tmp_path / "out", "--data", frames, "--annotations", tmp_path / "texts.json")
+    assert sorted(record["caption"] for record in records) == [f"of {video}" for video in ids]
