@@ -24,6 +24,8 @@ _FOLDER = ".nv-meta"
 _MAX_YAML = 1 << 26
 _MAX_NAMES = 1 << 20
 """Tars of a split, and names that are excluded."""
+_MAX_SAMPLES = 1 << 40
+"""Samples of a tar; no tar has as many."""
 _MEDIA_FIELDS = ("video", "videos", "image", "images", "frames")
 _TEXT_FIELDS = ("caption", "text", "texts")
 _ACCESS = re.compile(r"([^\[\]]+)((?:\[[^\[\]]+\])*)")
@@ -98,9 +100,13 @@ def _counts(meta: Path) -> Mapping[str, int]:
         return {}
     path, info = _read(meta, ".info")
     counts = info.get("shard_counts") if isinstance(info, dict) else None
-    if not isinstance(counts, dict) or not all(isinstance(count, int) for count in counts.values()):
+    if not isinstance(counts, dict) or not all(_is_count(count) for count in counts.values()):
         raise AnnotationError(f"{path}: expected shard_counts with a number for each tar; run `energon prepare` again")
     return counts
+
+
+def _is_count(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < _MAX_SAMPLES
 
 
 def _expanded(names: Iterable[Any], path: Path) -> list[str]:

@@ -70,6 +70,7 @@ def test_a_tar_that_is_missing_cut_off_or_other_than_said_is_quarantined(tmp_pat
         ("split.yaml", "split_parts: {train: []}", r"the split train has no tars"),
         ("dataset.yaml", "- 3", r"dataset.yaml: expected an object with sample_type and field_map"),
         (".info.json", '{"shard_counts": 3}', r"expected shard_counts with a number for each tar"),
+        (".info.json", '{"shard_counts": {"a.tar": 99999999999999999999}}', r"expected shard_counts with a number"),
     ],
 )
 def test_what_makes_no_sense_is_refused(tmp_path: Path, name: str, content: str, message: str) -> None:
