@@ -1,8 +1,8 @@
 """The texts of a container that holds media only: captions by the id of their medium, from a file beside it.
 
 Forms: LAVENDER's and VIOLET's {"train": {id: [captions]}, "val": ...}; {"train": [{"video", "caption"}], ...};
-[{"video_id", "caption"}]; {id: captions}; WebVid's and other tables (.csv, .jsonl, .parquet). Loaded whole: some 300
-bytes a caption.
+[{"video_id", "caption"}]; {id: captions}; SwinBERT's and LAVENDER's .caption.tsv (id<TAB>json of [{"caption"}]);
+WebVid's and other tables (.csv, .jsonl, .parquet). Loaded whole: some 300 bytes a caption.
 """
 
 from __future__ import annotations
@@ -11,7 +11,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from tools.annotations import check_file, load_json, pick_split, table_records
+from shards.base import load_json as parse_json
+from tools.annotations import check_file, load_json, pick_split, table_records, tsv_lines
 from tools.captions import TEXT, caption_entries, refuse_split
 from tools.record import BadLine, Record
 from tools.rows import MALFORMED, NO_MEDIA, BadRow
@@ -50,6 +51,9 @@ class TextsById:
         elif groups and not of_entries:
             refuse_split(path, split)
             self._texts = value
+        elif path.suffix.lower() == ".tsv":
+            refuse_split(path, split)
+            self._collect(_tsv_entries(path))
         elif value is None:
             refuse_split(path, split)
             self._collect(table_records(path, {"id": _ID, "caption": _NAMES}, suffixes=(".csv", ".jsonl", ".parquet")))
@@ -92,6 +96,22 @@ class TextsById:
             texts = record.value(_NAMES)
             self._places.setdefault(identifier, record.place)
             self._texts.setdefault(identifier, []).extend(texts if isinstance(texts, list) else [texts])
+
+
+def _tsv_entries(path: Path) -> Iterator[Record | BadRow]:
+    """Records of lines with an id and the json of a list of captions."""
+    for number, fields in tsv_lines(path):
+        place = f"line {number}"
+        try:
+            if len(fields) != 2:
+                raise ValueError(f"{len(fields)} columns")
+            entries = parse_json(fields[1])
+            captions = [entry["caption"] for entry in entries]
+        except (ValueError, TypeError, LookupError) as error:
+            what = f'expected id, tab, [{{"caption": text}}, ...]; found {error!r}; correct the line'
+            yield BadRow.at(place, path, MALFORMED, what)
+            continue
+        yield Record(place, {"id": fields[0], "caption": captions})
 
 
 def _has_entries(value: Any) -> bool:

@@ -18,6 +18,7 @@ from tools.rows import OptionError
         ("a.json", json.dumps({"train": [{"video": "1", "caption": "x"}, {"video": 1, "caption": "y"}]}), "train"),
         ("a.json", json.dumps([{"video_id": 1, "caption": ["x", "y"]}]), None),
         ("a.json", json.dumps({"1": ["x", "y"]}), None),
+        ("a.tsv", '1\t[{"caption": "x"}, {"caption": "y"}]\n', None),
         ("a.csv", "videoid,name\n1,x\n1,y\n", None),
         ("a.jsonl", '{"video": 1, "caption": "x"}\n{"video": 1, "text": "y"}\n', None),
     ],
@@ -36,6 +37,14 @@ def test_what_is_left_is_said_with_its_place(tmp_path: Path) -> None:
     assert reasons[0].startswith("malformed line: a.json entry 2: no video_id; it has caption")
     assert reasons[1].startswith("malformed line: a.json entry 3: expected an object with a caption")
     assert reasons[2].startswith("media not found: a.json entry 1: no medium with the id '1' in set.tsv; give")
+
+
+def test_lines_that_are_no_captions_are_said(tmp_path: Path) -> None:
+    (tmp_path / "a.tsv").write_text('1\n2\t[\n3\t{"caption": "x"}\n4\t[{"text": "x"}]\n')
+    reasons = [row.reason for row in TextsById(tmp_path / "a.tsv", None).left(tmp_path)]
+    assert len(reasons) == 4
+    for number, reason in enumerate(reasons, 1):
+        assert reason.startswith(f'malformed line: a.tsv line {number}: expected id, tab, [{{"caption": text}}, ...]; ')
 
 
 def test_a_split_must_be_one_that_the_file_has(tmp_path: Path) -> None:
