@@ -38,7 +38,7 @@ def rows(
     id_column: IdColumn = None,
     leave_out: LeaveOut = None,
 ) -> CountedRows:
-    """Parquet files with media or their paths, as on Hugging Face.
+    """Parquet files with media, as on Hugging Face.
 
     Give a file, or a folder with files and --split where their names say several.
     """

@@ -55,7 +55,7 @@ def rows(
     frame_side: Annotated[int, typer.Option(min=8, max=4096, help="Pixels of a side of raw frames.")] = 256,
     frame_quality: Annotated[int, typer.Option(min=1, max=100, help="JPEG quality of raw frames.")] = 90,
 ) -> CountedRows:
-    """TFRecords with media, as T2VLP keeps WebVid's frames.
+    """TFRecords with media, as T2VLP has them.
 
     Give T2VLP's path.index (or its folder) with --annotations frozen_train_labels.json; or .tfrecord files whose
     records hold text and medium. Columns are features of a record.

@@ -41,9 +41,10 @@ def rows(
     key_from: KeyFrom = None,
     key_prefix: KeyPrefix = None,
 ) -> CountedRows:
-    """Tars and folders of img2dataset and video2dataset, and other WebDataset tars.
+    """WebDataset tars, folders of img2dataset.
 
-    Give a .tar, a folder with .tar files, or one with folders of media, texts and jsons.
+    Give a .tar, a folder with .tar files, or one with folders of media, texts and jsons, as img2dataset and
+    video2dataset write them.
     """
     maker = SampleRows(
         member_rules(media_members, text_members, text_field, key_until, key_from), data, tar_in_key(key_prefix)
