@@ -12,6 +12,7 @@ import functools
 import inspect
 import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Annotated, Any, get_args, get_origin
 
 import typer
@@ -149,7 +150,7 @@ def _build(
 
         choice = Choice(None if sample is None else Subset.parse(sample), limit, deduplicate)
         treatment = Treatment(profile[1] if profile else None, check_media, not no_facts)
-        source = own["annotations"].name if "annotations" in own else dataset
+        source = (own.get("data") or own.get("annotations") or Path(dataset)).name
         if part is not None:
             check_unmerged(out)
         made = functools.partial(make_rows, **own)

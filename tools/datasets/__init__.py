@@ -1,7 +1,7 @@
 """The datasets that `python -m tools build NAME` knows: a file per dataset in a room here, and a line below.
 
-The rooms are pretraining, questions, retrieval (captions) and procedures (steps); `shapes`, which renders its clips,
-stands beside them.
+The rooms are pretraining, questions, retrieval (captions), procedures (steps) and containers (what other tools keep
+datasets in); `shapes`, which renders its clips, stands beside them.
 
 `rows(...)` of a dataset module yields Row and BadRow (tools/rows.py). Its parameters are the options of the dataset's
 command, with types, help and checks (tools/arguments.py has those of several datasets); those without default are
@@ -14,6 +14,16 @@ import difflib
 from collections.abc import Callable, Iterator
 
 from tools.datasets import shapes
+from tools.datasets.containers import (
+    energon,
+    hf_datasets,
+    lavender_tsv,
+    litdata,
+    mds,
+    parquet,
+    t2vlp_tfrecord,
+    webdataset,
+)
 from tools.datasets.pretraining import cc3m, webvid
 from tools.datasets.procedures import coin, crosstask
 from tools.datasets.questions import (
@@ -37,9 +47,14 @@ DATASETS: dict[str, Callable[..., Iterator[Row | BadRow]]] = {
     "coin": coin.rows,
     "crosstask": crosstask.rows,
     "didemo": didemo.rows,
+    "energon": energon.rows,
+    "hf_datasets": hf_datasets.rows,
+    "lavender_tsv": lavender_tsv.rows,
+    "litdata": litdata.rows,
     "lsmdc": lsmdc.rows,
     "lsmdc_fib": lsmdc_fib.rows,
     "lsmdc_mc": lsmdc_mc.rows,
+    "mds": mds.rows,
     "msrvtt": msrvtt.rows,
     "msrvtt_mc": msrvtt_mc.rows,
     "msrvtt_qa": msrvtt_qa.rows,
@@ -47,8 +62,11 @@ DATASETS: dict[str, Callable[..., Iterator[Row | BadRow]]] = {
     "msvd_qa": msvd_qa.rows,
     "nextqa": nextqa.rows,
     "nextqa_oe": nextqa_oe.rows,
+    "parquet": parquet.rows,
     "shapes": shapes.rows,
+    "t2vlp_tfrecord": t2vlp_tfrecord.rows,
     "tgif_qa": tgif_qa.rows,
+    "webdataset": webdataset.rows,
     "webvid": webvid.rows,
     "youcook2": youcook2.rows,
 }

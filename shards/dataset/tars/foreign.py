@@ -33,23 +33,27 @@ def kind_of_file(head: bytes) -> str:
     if other := archive(head):
         return f"{other} archive, not a tar; unpack it and pack it as a tar"
     if head.startswith(b"PAR1"):
-        return "a parquet file, not a tar; write its samples as WebDataset tars"
+        return "a parquet file, not a tar; convert it: python -m tools build parquet"
     said = answer(head)
     return _ANSWERS[said] if said and b"\0" not in head else ""
 
 
-ENERGON = "an Energon dataset (.nv-meta): its tars are indexed as WebDataset tars, its splits and settings are not used"
+ENERGON = (
+    "an Energon dataset (.nv-meta): its tars are indexed as WebDataset tars, its splits and settings are not used; "
+    "python -m tools build energon uses them"
+)
 _TO_TARS = "read it with its own reader, write its samples with webdataset.TarWriter, and index those tars"
+_BUILD = "convert it: python -m tools build"
 _MAX_INDEX = 1 << 24
 """A longer index.json is not parsed."""
 _ENDINGS = (
-    ("*.mds*", f"holds a MosaicML (MDS) dataset; {_TO_TARS}"),
+    ("*.mds*", f"holds a MosaicML (MDS) dataset; {_BUILD} mds"),
     ("*.tar.*", "holds compressed tars; unpack them first, e.g. with gunzip or unzstd"),
     ("*.tgz", "holds compressed tars; unpack them first, e.g. with gunzip"),
     ("*.beton", "holds FFCV files, which are read as they are: name one as the path of a dataset"),
-    ("*.tfrecord*", f"holds TFRecords; {_TO_TARS}"),
-    ("*.parquet", f"holds parquet files; {_TO_TARS}"),
-    ("*.arrow", f"holds arrow files; {_TO_TARS}"),
+    ("*.tfrecord*", f"holds TFRecords; {_BUILD} t2vlp_tfrecord"),
+    ("*.parquet", f"holds parquet files; {_BUILD} parquet"),
+    ("*.arrow", f"holds arrow files; {_BUILD} hf_datasets"),
     ("data.mdb", f"holds an LMDB; {_TO_TARS}"),
     ("*.zip", "holds zips; unpack them and pack each as a tar"),
 )
@@ -97,9 +101,9 @@ def _kind_by_index(source: Source) -> str:
     if not isinstance(content, dict):
         return ""
     if isinstance(content.get("chunks"), list):
-        return f"holds a LitData dataset; {_TO_TARS}"
+        return f"holds a LitData dataset; {_BUILD} litdata"
     if isinstance(content.get("shards"), list):
-        return f"holds a MosaicML (MDS) dataset; {_TO_TARS}"
+        return f"holds a MosaicML (MDS) dataset; {_BUILD} mds"
     if isinstance(content.get("shardlist"), list):
         return "holds the index of a WebDataset (wids) without its tars; index the folder that its urls name"
     return ""

@@ -20,6 +20,8 @@ class _ForeignFile(NamedTuple):
     """The form with its article, e.g. "a HEIC picture"."""
     remedy: str
     """The advice to a user who expected a picture."""
+    ext: str = ""
+    """The extension under which a video of this form is read here; "" for all else."""
 
 
 _CONVERT = f"convert it to {READ}"
@@ -102,7 +104,7 @@ def foreign_kind(data: bytes) -> _ForeignFile | None:
             return _ForeignFile(name, _CONVERT)
     for start, name, ext in _CONTAINERS:
         if head.startswith(start):
-            return _ForeignFile(name, f"name it .{ext}")
+            return _video(name, ext)
     packed, other = compression(head), archive(head)
     if packed or other:
         return _ForeignFile(f"{packed} file" if packed else f"{other} archive", _GIVE)
@@ -114,24 +116,28 @@ def foreign_kind(data: bytes) -> _ForeignFile | None:
     return _of_boxes(head) or _of_riff(head) or _of_text(head)
 
 
+def _video(name: str, ext: str) -> _ForeignFile:
+    return _ForeignFile(name, f"name it .{ext}", ext)
+
+
 def _of_boxes(head: bytes) -> _ForeignFile | None:
     found = brands(head)
     if set(found) & set(AVIF_BRANDS):
         return None
     if not found:
-        return _ForeignFile("a QuickTime video", "name it .mov") if head[4:8] in (b"moov", b"mdat", b"wide") else None
+        return _video("a QuickTime video", "mov") if head[4:8] in (b"moov", b"mdat", b"wide") else None
     if found[0] == b"crx ":
         return _ForeignFile("a raw picture of a camera (CR3)", _CONVERT)
     if found[0] in _HEIC:
         return _ForeignFile("a HEIC picture", _CONVERT)
-    return _ForeignFile("an MP4 or QuickTime video", "name it .mp4")
+    return _video("an MP4 or QuickTime video", "mp4")
 
 
 def _of_riff(head: bytes) -> _ForeignFile | None:
     if head[:4] != b"RIFF" or head[8:12] == b"WEBP":
         return None
     if head[8:12] == b"AVI ":
-        return _ForeignFile("an AVI video", "name it .avi")
+        return _video("an AVI video", "avi")
     return _ForeignFile("a WAV file" if head[8:12] == b"WAVE" else "a RIFF file, but no WebP", _GIVE)
 
 

@@ -30,3 +30,18 @@ def test_everything_that_decides_what_comes_out_is_told(tmp_path: Path) -> None:
     }
     made = provenance_of("shapes", {}, 1000, 5, ("small", VideoProfile(gop=4)))["media_profile"]
     assert made.items() >= {"name": "small", "gop": 4, "quality": 23}.items() and made["pyav"]
+
+
+def test_the_folder_of_a_container_is_told_by_the_files_in_it(tmp_path: Path) -> None:
+    (tmp_path / "shard.00000.mds").write_bytes(b"abc")
+    (tmp_path / "train").mkdir()
+
+    def told() -> object:
+        return provenance_of("mds", {"data": tmp_path}, 1000, None, None)["data_files"]
+
+    before = told()
+    assert told() == before
+    (tmp_path / "shard.00000.mds").write_bytes(b"abcd")
+    longer = told()
+    (tmp_path / "shard.00001.mds").touch()
+    assert len({before, longer, told()}) == 3
