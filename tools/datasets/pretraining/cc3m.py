@@ -23,8 +23,9 @@ from typing import Annotated, Any
 import typer
 
 from shards.media import IMAGE_EXTENSIONS, foreign_kind, picture_extension
-from tools.annotations import about_records, check_file, load_json, pick_split, tsv_lines
+from tools.annotations import about_records, check_file, load_value, tsv_lines
 from tools.arguments import AnnotationsFile, Split
+from tools.json_files.splits import pick_split
 from tools.lookup import MediaFolder, MediaNotFound
 from tools.rows import (
     BAD_MEDIA,
@@ -61,7 +62,7 @@ def rows(
             f"{annotations}: cannot tell the form from {suffix or 'a name without suffix'}; give Google's .tsv "
             "(caption, tab, url) or a .json"
         )
-    texts = load_json(annotations) if suffix == ".json" else None
+    texts = load_value(annotations) if suffix == ".json" else None
     if isinstance(texts, dict):
         check_file(media)
         if media.is_dir() or media.suffix.lower() != ".tsv":

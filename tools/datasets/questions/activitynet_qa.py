@@ -17,7 +17,7 @@ from typing import Annotated
 import typer
 
 from shards.media import VIDEO_EXTENSIONS
-from tools.annotations import check_file, load_json
+from tools.annotations import check_file, load_value
 from tools.arguments import AnnotationsFile, IdMap, MediaPath
 from tools.lookup import MediaFolder
 from tools.questions import Question, json_entries, question_rows
@@ -49,7 +49,7 @@ def _joined(annotations: Path, answers: Path) -> Iterator[Record | BadRow]:
     """Questions joined with the fields of their answers; then, as bad rows, answers without a question."""
     answer_of: dict[str, Record] = {}
     bad: list[BadRow] = []
-    for entry in json_entries(answers, load_json(answers)):
+    for entry in json_entries(answers, load_value(answers)):
         if isinstance(entry, BadRow):
             bad.append(entry)
             continue
@@ -60,7 +60,7 @@ def _joined(annotations: Path, answers: Path) -> Iterator[Record | BadRow]:
             )
             bad.append(BadRow.at(entry.place, answers, MALFORMED, what))
     asked: dict[str, str] = {}
-    for entry in json_entries(annotations, load_json(annotations)):
+    for entry in json_entries(annotations, load_value(annotations)):
         if isinstance(entry, BadRow):
             yield entry
             continue

@@ -27,12 +27,12 @@ from typing import Annotated
 import typer
 
 from shards.media import VIDEO_EXTENSIONS
-from tools.annotations import Columns, check_file, load_json
+from tools.annotations import PICKLES, Columns, check_file
 from tools.arguments import AnnotationsFile, IdMap, MediaPath
 from tools.lookup import MediaFolder
-from tools.questions import Question, json_entries, question_records, question_rows
+from tools.questions import Question, question_records, question_rows
 from tools.record import BadLine, Record
-from tools.rows import AnnotationError, BadRow, CountedRows, OptionError
+from tools.rows import BadRow, CountedRows, OptionError
 
 VIDEO = ("gif_name", "video")
 QUESTION_ID = ("vid_id", "qid")
@@ -59,20 +59,11 @@ def rows(
     """
     check_file(annotations)
     folder = MediaFolder(media, ("gif", *VIDEO_EXTENSIONS), id_map)
-    if annotations.suffix.lower() == ".json":
-        records = _violet(annotations, split)
+    if annotations.suffix.lower() in (".json", *PICKLES):
+        records = question_records(annotations, REQUIRED, (".json",), split)
     else:
         records = _divided(question_records(annotations, REQUIRED, (".csv",)), annotations, split)
     return question_rows(records, annotations, folder, _read)
-
-
-def _violet(annotations: Path, split: str | None) -> Iterator[Record | BadRow]:
-    splits = load_json(annotations)
-    if not isinstance(splits, dict) or not splits:
-        raise AnnotationError(f'{annotations}: expected VIOLET\'s {{"train": [questions]}}, found none of it')
-    if split not in splits:
-        raise OptionError(f"{annotations}: holds the splits {', '.join(splits)}; say which with --split")
-    return json_entries(annotations, splits[split], f"{split} ")
 
 
 def _divided(records: Iterator[Record | BadRow], annotations: Path, split: str | None) -> Iterator[Record | BadRow]:

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from shards.media import VIDEO_EXTENSIONS
-from tools.annotations import check_file, json_records, load_json
+from tools.annotations import check_file, json_records, load_value
 from tools.arguments import AnnotationsFile, CaptionText, IdMap, MediaPath, VideoListFile
 from tools.by_video import VideoList, rows_by_video
 from tools.captions import read_segment, whole_text
@@ -45,7 +45,7 @@ def rows(
     check_file(annotations)
     whole = whole_text(text)
     folder = MediaFolder(media, VIDEO_EXTENSIONS, id_map)
-    entries = load_json(annotations)
+    entries = load_value(annotations)
     if not isinstance(entries, dict):
         raise AnnotationError(
             f'{annotations}: expected {{"v_NAME": {{"duration", "timestamps", "sentences"}}}}, found '

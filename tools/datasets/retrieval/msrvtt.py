@@ -26,11 +26,12 @@ from pathlib import Path
 from typing import Any
 
 from shards.media import VIDEO_EXTENSIONS
-from tools.annotations import check_file, json_records, split_name
+from tools.annotations import check_file, json_records
 from tools.arguments import AnnotationsFile, IdMap, MediaPath, Split, VideoListFile
 from tools.by_video import VideoList, rows_by_video
-from tools.captions import Caption, caption_entries, json_value, read_caption
+from tools.captions import Caption, caption_entries, read_caption, whole_value
 from tools.datasets.questions.msrvtt_qa import video_id, video_names
+from tools.json_files.splits import split_name
 from tools.lookup import MediaFolder
 from tools.record import BadLine, Record
 from tools.rows import MALFORMED, BadRow, CountedRows, OptionError
@@ -56,7 +57,7 @@ def rows(
         raise OptionError(f"--split {split} and --videos {videos}: give one of the two")
     folder = MediaFolder(media, VIDEO_EXTENSIONS, id_map)
     only = None if videos is None else VideoList.read(videos, video_id)
-    value = json_value(annotations)
+    value = whole_value(annotations)
     if not isinstance(value, dict) or "sentences" not in value:
         return rows_by_video(
             caption_entries(annotations, value, VIDEO, split),
