@@ -16,7 +16,7 @@ from tools.by_video import rows_by_video
 from tools.json_files.splits import answers_of, refuse_split, split_name, splits_of
 from tools.lookup import MediaFolder
 from tools.record import Record
-from tools.rows import MALFORMED, BadRow, CountedRows, text_flaw
+from tools.rows import MALFORMED, BadRow, CountedRows, OptionError, text_flaw
 
 CAPTION_QUESTION = "what is happening in the video?"
 
@@ -79,6 +79,8 @@ def question_records(
     if not splits:
         refuse_split(path, split)
         return json_entries(path, value)
+    if split is None:
+        raise OptionError(f"{path}: holds the splits {', '.join(splits)}; say which with --split")
     name = split_name(path, list(splits), split)
     return _in_words(json_entries(path, splits[name], f"{name} "), path, answers_of(value))
 

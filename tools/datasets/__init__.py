@@ -14,7 +14,7 @@ import difflib
 from collections.abc import Callable, Iterator
 
 from tools.datasets import shapes
-from tools.datasets.pretraining import cc3m, webvid
+from tools.datasets.pretraining import cc3m, cc12m, howto100m, webvid
 from tools.datasets.procedures import coin, crosstask
 from tools.datasets.questions import (
     activitynet_qa,
@@ -33,10 +33,12 @@ from tools.rows import BadRow, OptionError, Row
 DATASETS: dict[str, Callable[..., Iterator[Row | BadRow]]] = {
     "activitynet_captions": activitynet_captions.rows,
     "activitynet_qa": activitynet_qa.rows,
+    "cc12m": cc12m.rows,
     "cc3m": cc3m.rows,
     "coin": coin.rows,
     "crosstask": crosstask.rows,
     "didemo": didemo.rows,
+    "howto100m": howto100m.rows,
     "lsmdc": lsmdc.rows,
     "lsmdc_fib": lsmdc_fib.rows,
     "lsmdc_mc": lsmdc_mc.rows,

@@ -46,9 +46,9 @@ class _Reader:
             self._at += 1
             return self._end()
         while True:
+            if self._next() != '"':
+                raise self.wrong(f"expected a key in quotes, found {self._peek()}")
             key = self._value()
-            if not isinstance(key, str):
-                raise self.wrong(f"expected a key in quotes, found {type(key).__name__}")
             if self._next() != ":":
                 raise self.wrong(f"expected : behind the key {key[:40]!r}, found {self._peek()}")
             self._at += 1
@@ -61,7 +61,6 @@ class _Reader:
             if mark != ",":
                 self._at -= 1
                 raise self.wrong(f"expected , or }} behind the entry {key[:40]!r}, found {self._peek()}")
-            self._next()
 
     def wrong(self, what: str) -> AnnotationError:
         place = self._used + self._at + 1
@@ -93,6 +92,8 @@ class _Reader:
                 return ""
 
     def _peek(self) -> str:
+        while len(self._text) - self._at < 20 and self._more():
+            pass
         return repr(self._text[self._at : self._at + 20]) if self._at < len(self._text) else "the end of the file"
 
     def _value(self) -> Any:
@@ -100,11 +101,14 @@ class _Reader:
         while True:
             try:
                 value, end = self._decoder.raw_decode(self._text, self._at)
-                # A number at the end of the window may go on.
-                if end < len(self._text) or not self._more():
-                    self._at = end if end <= len(self._text) else self._at
+                # A number near the end of the window may go on, at most with "e-5" before it is another one.
+                if len(self._text) - end >= 3 or not self._more():
+                    self._at = end
                     return value
             except json.JSONDecodeError as error:
+                is_open = error.msg.startswith("Unterminated string") or error.pos > len(self._text) - 16
+                if not is_open:  # more text would not help
+                    raise self.wrong(f"not JSON ({error.msg} at {self._text[error.pos : error.pos + 20]!r})") from error
                 # Twice as much each time, so that a long entry is not parsed once for each of its blocks.
                 wanted, size = size, 2 * size
                 if len(self._text) - self._at > MAX_ENTRY_CHARS:
