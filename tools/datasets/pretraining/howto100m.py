@@ -1,14 +1,14 @@
 """HowTo100M: instructional videos with what is said in them and when, by machine transcription.
 
-- caption.json, raw_caption.json: {video: {"start": [seconds], "end": [...], "text": [...]}} (the authors' release; read by
-  antoine77340/howto100m), gigabytes in one object, which is read entry by entry.
+- caption.json, raw_caption.json: {video: {"start": [seconds], "end": [...], "text": [...]}} (the authors' release; read
+  by antoine77340/howto100m), gigabytes in one object, which is read entry by entry.
 - sentencified_htm_1200k.json, sentencified_htm_370k.json: the same form, joined to sentences (TAN; read by Norton).
-- htm_align.json: {video: [[alignable 0 or 1, start, end, text], ...]} (TAN's HTM-Align, 80 videos, for test); a record
-  has "alignable".
+- htm_align.json: {video: [[alignable 0 or 1, start, end, text], ...]} (TAN's HTM-Align, 80 videos, for test); a
+  record has "alignable".
 - any of them as a pickle, which is loaded whole.
 
---videos takes the videos of a list: HowTo100M_v1.csv, with video_id,category_1,category_2,rank,task_id, which then stand
-in the json of a sample; or an id per line, as Norton's how2_s3d_val.lst. Of the real files none was at hand.
+--videos takes the videos of a list: HowTo100M_v1.csv, with video_id,category_1,category_2,rank,task_id, which then
+stand in the json of a sample; or an id per line, as Norton's how2_s3d_val.lst. Of the real files none was at hand.
 
 --text segments (the default) is a record for each caption, with "start" and "end" in seconds of the video; --text
 paragraph is one record per video. A loader shows the whole video, whatever the times (tools/captions.py). A video is
@@ -56,8 +56,8 @@ def rows(
     suffix = annotations.suffix.lower()
     if suffix not in (".json", *PICKLES):
         raise AnnotationError(
-            f"{annotations}: captions are in caption.json, raw_caption.json or sentencified_htm_1200k.json; give one of "
-            "them, and a list of videos as --videos"
+            f"{annotations}: captions are in caption.json, raw_caption.json or sentencified_htm_1200k.json; give one "
+            "of them, and a list of videos as --videos"
         )
     whole = whole_text(text)
     folder = MediaFolder(media, VIDEO_EXTENSIONS, id_map)

@@ -5,12 +5,15 @@
   tsujuifu/pytorch_violet, LAVENDER; doc-doc/HQGA).
 
 The clips are the .avi files of YouTubeClips, named by YouTube's id and seconds (-4wsuPCjDBc_5_15.avi); a file that
-numbers its videos needs --id-map youtube_mapping.txt, as published: "-4wsuPCjDBc_5_15 vid1" per line. Without it video
-1 is looked up as vid1.EXT and 1.EXT.
+numbers its videos needs --id-map youtube_mapping.txt, as published: "-4wsuPCjDBc_5_15 vid1" per line. With it a video
+has its name of YouTube as key in every form, as in MSVD's captions (tools/datasets/retrieval/msvd.py); without it video
+1 is "1", looked up as vid1.EXT and 1.EXT.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -20,7 +23,8 @@ from tools.annotations import check_file
 from tools.arguments import AnnotationsFile, MediaPath, Split
 from tools.datasets.questions.msrvtt_qa import REQUIRED, SUFFIXES, read
 from tools.lookup import AVI_FIRST, MediaFolder, youtube_mapping
-from tools.questions import question_records, question_rows
+from tools.questions import Question, question_records, question_rows
+from tools.record import Record
 from tools.rows import CountedRows
 
 
@@ -36,10 +40,27 @@ def rows(
     """
     check_file(annotations)
     is_mapping = id_map is not None and id_map.suffix.lower() == ".txt"
-    folder = MediaFolder(media, AVI_FIRST, youtube_mapping(id_map) if id_map and is_mapping else id_map)
+    folder = MediaFolder(media, AVI_FIRST, None if is_mapping else id_map)
+    names = youtube_mapping(id_map) if id_map is not None and is_mapping else {}
+    numbers = {name: number.removeprefix("vid") for number, name in names.items()}
     records = question_records(annotations, REQUIRED, SUFFIXES, split)
-    return question_rows(records, annotations, folder, read, _names)
+    return question_rows(
+        records,
+        annotations,
+        folder,
+        lambda record: _read(record, names),
+        lambda video: (video, *_numbered(numbers[video])) if video in numbers else _numbered(video),
+    )
 
 
-def _names(video: str) -> tuple[str, ...]:
+def _read(record: Record, names: Mapping[str, str]) -> Question:
+    """A question whose video has its name of YouTube, or its number where no mapping tells the name."""
+    question = read(record)
+    stem, _, extension = question.video.rpartition(".")
+    video = stem if stem and extension.lower() in AVI_FIRST else question.video
+    number = video.removeprefix("vid") if video.removeprefix("vid").isdecimal() else ""
+    return replace(question, video=names.get(f"vid{number}", number) if number else video)
+
+
+def _numbered(video: str) -> tuple[str, ...]:
     return (f"vid{video}", video) if video.isdigit() else (video,)

@@ -27,12 +27,13 @@ from typing import Annotated
 import typer
 
 from shards.media import VIDEO_EXTENSIONS
-from tools.annotations import PICKLES, Columns, check_file
+from tools.annotations import PICKLES, Columns, check_file, load_json
 from tools.arguments import AnnotationsFile, IdMap, MediaPath
+from tools.json_files.splits import splits_of
 from tools.lookup import MediaFolder
 from tools.questions import Question, question_records, question_rows
 from tools.record import BadLine, Record
-from tools.rows import BadRow, CountedRows, OptionError
+from tools.rows import AnnotationError, BadRow, CountedRows, OptionError
 
 VIDEO = ("gif_name", "video")
 QUESTION_ID = ("vid_id", "qid")
@@ -59,6 +60,8 @@ def rows(
     """
     check_file(annotations)
     folder = MediaFolder(media, ("gif", *VIDEO_EXTENSIONS), id_map)
+    if annotations.suffix.lower() == ".json" and not splits_of(load_json(annotations)):
+        raise AnnotationError(f'{annotations}: expected VIOLET\'s {{"train": [questions]}}, found none of it')
     if annotations.suffix.lower() in (".json", *PICKLES):
         records = question_records(annotations, REQUIRED, (".json",), split)
     else:
@@ -70,7 +73,7 @@ def _divided(records: Iterator[Record | BadRow], annotations: Path, split: str |
     if split not in (None, "train", "val"):
         raise OptionError(f"{annotations}: --split {split!r}: choose train or val, or leave it out for the whole file")
     for record in records:
-        video = "" if isinstance(record, BadRow) else str(record.value(VIDEO)).strip()
+        video = "" if isinstance(record, BadRow) else str(record.value(VIDEO)).strip().removesuffix(".gif")
         digest = hashlib.blake2b(video.encode("utf-8", "surrogatepass"), digest_size=8).digest()
         is_val = bool(video) and int.from_bytes(digest) % VAL_SHARE == 0
         if split is None or is_val == (split == "val"):
@@ -78,7 +81,7 @@ def _divided(records: Iterator[Record | BadRow], annotations: Path, split: str |
 
 
 def _read(record: Record) -> Question:
-    video, question = record.id(VIDEO), record.text("question")
+    video, question = record.id(VIDEO).removesuffix(".gif"), record.text("question")
     names = next((names for names in CHOICES if names[0] in record.values), None)
     identifier = record.place if record.value(QUESTION_ID) is None else record.id(QUESTION_ID)
     if names is None:

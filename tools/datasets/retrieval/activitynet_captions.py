@@ -51,6 +51,8 @@ def rows(
             f'{annotations}: expected {{"v_NAME": {{"duration", "timestamps", "sentences"}}}}, found '
             f"{type(entries).__name__}; give train.json, val_1.json or val_2.json"
         )
+    if not all(video.startswith("v_") for video in entries):  # the "v_" is left out; an id may itself begin so
+        entries = {f"v_{video}": entry for video, entry in entries.items()}
     return rows_by_video(
         _sentences(annotations, entries),
         annotations,
@@ -58,7 +60,9 @@ def rows(
         lambda record: read_segment(record, VIDEO),
         "sentence",
         lambda video: (video, video.removeprefix("v_")),
-        only=None if videos is None else VideoList.read(videos, lambda video: f"v_{video.removeprefix('v_')}"),
+        only=None
+        if videos is None
+        else VideoList.read(videos, lambda video: video if video in entries else f"v_{video}"),
         whole=whole,
         meta=lambda video: {"duration": entries[video].get("duration")},
     )

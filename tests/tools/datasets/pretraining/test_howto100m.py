@@ -114,9 +114,7 @@ def test_features_where_videos_are_expected_are_told_in_one_line(text_file: Writ
 
 
 def test_the_list_is_no_annotation_file(text_file: Write, media: Path) -> None:
-    with pytest.raises(
-        AnnotationError, match=r"HowTo100M_v1\.csv: captions are in caption\.json.* a list of videos as"
-    ):
+    with pytest.raises(AnnotationError, match=r"HowTo100M_v1\.csv: captions are in caption\.json.*a list of videos as"):
         howto100m.rows(text_file("HowTo100M_v1.csv", LIST), media)
     with pytest.raises(AnnotationError, match=r"a\.json character 1: expected an object"):
         list(howto100m.rows(text_file("a.json", "[]"), media))

@@ -186,4 +186,6 @@ def test_published_files_parse_and_miss_only_their_media(published: Path, tmp_pa
     csv_rows = list(webvid.rows(published / "webvid/video2dataset_test_webvid.csv", tmp_path))
     json_rows = list(webvid.rows(published / "webvid/violet_txt_webvid2.5m.json", tmp_path, split="train"))
     assert (len(csv_rows), len(json_rows)) == (20, 400)
+    json_rows += webvid.rows(published / "webvid/violet_txt_webvid2.5m.json", tmp_path, split="val")
+    assert len(json_rows) == 450
     assert all(isinstance(row, BadRow) and row.reason.startswith("media not found: ") for row in csv_rows + json_rows)
