@@ -9,6 +9,7 @@ LF, CRLF or CR; text is UTF-8 or UTF-16. Of a pickle plain values and data frame
 
 from __future__ import annotations
 
+import errno
 import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -37,7 +38,8 @@ def check_file(path: Path) -> None:
     except FileNotFoundError:
         raise OptionError(f"{path}: no such file; check --annotations") from None
     except OSError as error:
-        raise AnnotationError(f"{path}: cannot be read: {error.strerror}; check its permissions") from error
+        what = "check where the link leads" if error.errno == errno.ELOOP else "check its permissions"
+        raise AnnotationError(f"{path}: cannot be read: {error.strerror}; {what}") from error
 
 
 def about_records(path: Path) -> int:

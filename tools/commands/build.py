@@ -23,6 +23,7 @@ from tools.commands.profiles import PROFILE_OPTIONS, chosen_profile
 from tools.commands.signature import with_options
 from tools.commands.summary import STOPPED, finish
 from tools.datasets import DATASETS, find_dataset
+from tools.datasets.recognition import check_dataset
 from tools.rows import OptionError
 
 BUILD_HELP = """Turn annotations and media into a dataset of tar shards with an index.
@@ -116,6 +117,8 @@ def _build(
         from tools.build import build
         from tools.provenance import provenance_of
 
+        if "annotations" in own:
+            check_dataset(dataset, own["annotations"])
         rows = make_rows(**own)
         total = operator.length_hint(rows, 0)
         if limit is not None:
