@@ -12,9 +12,9 @@ CLIPS = ("bbb_bird.mp4", "bbb_tree.mp4", "bbb_grass.webm", "coin_pen.mov", "tree
 _WORDS = ("bird", "tree", "grass", "pen", "hand", "rabbit")
 _CLIP = "0001_Film_00.00.{:02d}.000-00.00.{:02d}.900"
 _FORMS = {
-    "tgif_action": ("tgif_qa", "gif_name\tquestion\ta1\ta2\ta3\ta4\ta5\tanswer\tvid_id\tkey"),
-    "tgif_transition": ("tgif_qa", "gif_name\tquestion\ta1\ta2\ta3\ta4\ta5\tanswer\tvid_id\tkey"),
-    "tgif_count": ("tgif_qa", "gif_name\tquestion\tanswer\tvid_id\tkey"),
+    "tgif_qa_action": ("tgif_qa", "gif_name\tquestion\ta1\ta2\ta3\ta4\ta5\tanswer\tvid_id\tkey"),
+    "tgif_qa_transition": ("tgif_qa", "gif_name\tquestion\ta1\ta2\ta3\ta4\ta5\tanswer\tvid_id\tkey"),
+    "tgif_qa_count": ("tgif_qa", "gif_name\tquestion\tanswer\tvid_id\tkey"),
     "lsmdc_fib": ("lsmdc_fib", ""),
     "lsmdc_mc": ("lsmdc_mc", ""),
     "msrvtt_mc": ("msrvtt_mc", "key\tvid_key\ta1\ta2\ta3\ta4\ta5\tanswer"),
@@ -33,9 +33,9 @@ def _line(name: str, number: int) -> str:
     choices, clip = "\t".join(others), _name(name, number)
     times = f"{clip}\t0\t1\t0\t1"
     return {
-        "tgif_action": f"{clip}\twhat is seen 3 times ?\t{choices}\t0\tACTION{number}\t{number}",
-        "tgif_transition": f"{clip}\twhat is seen before it ends ?\t{choices}\t0\tTRANS{number}\t{number}",
-        "tgif_count": f"{clip}\thow many times is it seen ?\t{number}\tCOUNT{number}\t{number}",
+        "tgif_qa_action": f"{clip}\twhat is seen 3 times ?\t{choices}\t0\tACTION{number}\t{number}",
+        "tgif_qa_transition": f"{clip}\twhat is seen before it ends ?\t{choices}\t0\tTRANS{number}\t{number}",
+        "tgif_qa_count": f"{clip}\thow many times is it seen ?\t{number}\tCOUNT{number}\t{number}",
         "lsmdc_fib": f"{times}\tA {word} is seen.\tA _____ is seen.\t{word}",
         "lsmdc_mc": f"{times}\t{choices}",
         "msrvtt_mc": f"ret{number}\tmsr{number}\t{choices}\t0",

@@ -38,7 +38,7 @@ FULL_SIZE = [name for name in CONFIGS if not name.startswith("configs/demo/")]
 FROM_PT = [
     name for name in CONFIGS if load_config(ROOT / name).init_from == load_config(ROOT / "configs/pt.yaml").run_dir
 ]
-FROM_FILES = [f"configs/ft_{name}.yaml" for name in SETS]
+FROM_FILES = [f"configs/ft_{name.replace('tgif_qa', 'tgif')}.yaml" for name in SETS]
 """Configs that train on sets built from their published forms; all start from pre-training."""
 HEAD = ("command", "hardware", "memory", "hours", "result")
 TYPES = 768

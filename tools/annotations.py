@@ -220,10 +220,17 @@ def _pickle_records(path: Path, required: Columns) -> Iterator[Record | BadRow]:
 
 
 def load_value(path: Path) -> Any:
-    """The value of a .json or of a pickle, a data frame as a list of its rows. Raises AnnotationError."""
+    """The value of a .json or of a pickle, data frames (also one for each split) as lists of rows. Raises
+    AnnotationError."""
     if path.suffix.lower() not in PICKLES:
         return load_json(path)
     value = load_pickle(path)
+    if isinstance(value, dict):
+        return {key: _rows(part) for key, part in value.items()}
+    return _rows(value)
+
+
+def _rows(value: Any) -> Any:
     return list(value.records()) if isinstance(value, Frame) else value
 
 

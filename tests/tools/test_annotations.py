@@ -9,6 +9,7 @@ import pickle
 from collections.abc import Callable
 from pathlib import Path
 
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -172,6 +173,8 @@ def test_a_pickle_that_is_no_frame_is_a_list_or_an_object_of_records(tmp_path: P
     record, bad = table_records(path, COLUMNS)
     assert record == Record("entry 1", {"id": "1", "name": "a"})
     assert isinstance(bad, BadRow) and "entry 2: expected an object with a text, found int" in bad.reason
+    path.write_bytes(pickle.dumps({"train": pd.DataFrame({"id": ["1"]}), "n": 3}))
+    assert load_value(path) == {"train": [{"id": "1"}], "n": 3}
     path.write_bytes(pickle.dumps({"x": {"id": "1", "name": "a"}}))
     assert load_value(path) == {"x": {"id": "1", "name": "a"}}
 

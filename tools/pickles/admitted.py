@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from tools.pickles.arrays import Dtype, from_buffer, reconstruct, scalar
-from tools.pickles.arrow_texts import ArrowChunks, ArrowTexts, ArrowType, TextColumn, buffer, string_type
+from tools.pickles.arrow_texts import ArrowChunks, ArrowTexts, ArrowType, TextColumn, TextType, buffer
 from tools.pickles.frames import Block, DataFrame, Labels, Manager, Range, Series
 from tools.pickles.machine import as_set, partial
 from tools.pickles.stand_in import Named, UnreadablePickle
@@ -105,7 +105,7 @@ _ADMITTED: dict[tuple[str, str], Callable[..., Any] | None] = {
     **{("pandas", name): None for name in ("Index", "Int64Index", "UInt64Index", "Float64Index", "RangeIndex")},
     ("pandas", "NA"): None,
     ("pandas", "_nat_unpickle"): lambda *_: None,
-    ("pandas", "StringDtype"): string_type,
+    ("pandas", "StringDtype"): TextType,
     ("pandas", "ArrowStringArray"): TextColumn,
     ("pandas", "StringArray"): TextColumn,
     ("pandas", "__pyx_unpickle_NDArrayBacked"): _backed,

@@ -105,6 +105,11 @@ def buffer(data: Any) -> Any:
     return data
 
 
-def string_type(*args: Any, **keywords: Any) -> str:
-    """pandas.StringDtype: all kinds of it are texts."""
-    return "string"
+class TextType(StandIn):
+    """pandas.StringDtype, of which every kind is texts."""
+
+    def __init__(self, *settings: Any) -> None:
+        """Where the texts are kept and what a missing one is; both show in the column itself."""
+
+    def set_state(self, state: Any) -> None:
+        """The same, as older pandas writes them."""

@@ -16,7 +16,7 @@ MAX_RANGE = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """A data frame without its index: plain values by column."""
+    """A data frame: plain values by column; its index is one if it has a name."""
 
     columns: dict[str, list[Any]]
 
@@ -75,7 +75,7 @@ class Manager(StandIn):
 
     @property
     def weight(self) -> int:
-        return sum(block.weight for block in self.blocks)
+        return sum(part.weight for part in (*self.blocks, *self.axes) if isinstance(part, StandIn))
 
     def set_state(self, state: Any) -> None:
         blocks = state[3][_BLOCKS_OF_OLD]["blocks"]
@@ -108,7 +108,13 @@ class DataFrame(StandIn):
         texts = [str(name) if isinstance(name, (str, int)) else "" for name in names]
         if "" in texts or len(set(texts)) < len(texts):
             raise UnreadablePickle("holds a data frame with columns of one name, or without a name; rename them")
-        return Frame(dict(zip(texts, columns, strict=True)))
+        index = self._manager.axes[1]
+        named = {}
+        if isinstance(index, Labels) and isinstance(index.name, str) and index.name not in texts:
+            named = {index.name: index.plain()}
+        if named and any(len(labels) != size for labels in named.values() for size in sizes):
+            raise UnreadablePickle("holds a data frame whose index does not fit its columns; fetch it again")
+        return Frame(named | dict(zip(texts, columns, strict=True)))
 
 
 class Series(StandIn):
@@ -134,6 +140,7 @@ class Labels(StandIn):
     def __init__(self, kind: Any, state: Any) -> None:
         if not isinstance(state, dict):
             raise UnreadablePickle("holds an index without its labels; fetch it again")
+        self.name = state.get("name")
         if "stop" in state:
             self._values: Any = Range(state.get("start"), state["stop"], state.get("step", 1))
         else:

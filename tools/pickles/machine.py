@@ -27,7 +27,8 @@ class _Partial(StandIn):
     """functools.partial, as pandas 1.3 wrote blocks with it."""
 
     def __init__(self, function: Any) -> None:
-        self.function, self.keywords = function, {}
+        self.function = function
+        self.keywords: dict[str, Any] = {}
 
     def set_state(self, state: Any) -> None:
         self.function, args, self.keywords, _ = state

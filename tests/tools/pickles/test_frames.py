@@ -101,6 +101,12 @@ def test_frames_with_other_columns_are_refused(tmp_path: Path, frame: pd.DataFra
         load_pickle(path)
 
 
+def test_an_index_with_a_name_is_a_column(tmp_path: Path) -> None:
+    path = tmp_path / "a.pkl"
+    path.write_bytes(pickle.dumps(pd.DataFrame({"id": ["a", "b"], "n": [1, 2]}).set_index("id")))
+    assert load_pickle(path) == Frame({"id": ["a", "b"], "n": [1, 2]})
+
+
 def test_an_empty_frame_has_its_columns(tmp_path: Path) -> None:
     path = tmp_path / "a.pkl"
     path.write_bytes(pickle.dumps(pd.DataFrame({"a": [], "b": pd.Series([], dtype=str)})))

@@ -18,7 +18,8 @@ looked up as VIDEO.EXT. Features (a .npy per video, of S3D or MIL-NCE) are no me
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -72,10 +73,8 @@ def rows(
                 continue
             left.pop(video, None)
             records = _captions(annotations, video, entry)
-            meta = facts.get(video, {})
-            yield from rows_by_video(
-                records, annotations, folder, _read, "caption", whole=whole, meta=lambda _, meta=meta: meta
-            )
+            meta = partial(_known, facts)
+            yield from rows_by_video(records, annotations, folder, _read, "caption", whole=whole, meta=meta)
         for video, place in left.items():
             what = (
                 f"no captions of video {video!r} in {annotations.name}; give the file that has them, or accept the loss"
@@ -110,6 +109,10 @@ def _facts(videos: Path) -> dict[str, dict[str, Any]]:
         for record in table_records(videos, LISTED)
         if isinstance(record, Record)
     }
+
+
+def _known(facts: Mapping[str, Mapping[str, Any]], video: str) -> Mapping[str, Any]:
+    return facts.get(video, {})
 
 
 def _entries(path: Path) -> Iterable[tuple[str, Any]]:
