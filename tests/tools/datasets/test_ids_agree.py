@@ -141,6 +141,7 @@ def test_webvid(text_file: Write, media: Path) -> None:
     assert keys(webvid.rows(violet, media, split="train")) == {"77"}
 
 
+@pytest.mark.long
 def test_published_forms_of_a_set_name_the_same_videos(published: Path, tmp_path: Path) -> None:
     """val of MSRVTT-QA in two forms, and of NExT-QA and NExT-GQA."""
 

@@ -24,7 +24,7 @@ _INNER = st.recursive(
 )
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(st.dictionaries(st.text(), _INNER), st.integers(1, 9), st.booleans(), st.sampled_from([None, 2]))
 def test_entries_are_those_of_json(
     tmp_path_factory: pytest.TempPathFactory, value: dict[str, Any], block: int, is_ascii: bool, indent: int | None

@@ -26,7 +26,7 @@ DTYPES = st.one_of(
 ARRAYS = of_numpy.arrays(DTYPES, of_numpy.array_shapes(min_dims=1, max_dims=3, max_side=4))
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(ARRAYS, st.integers(0, 5), st.booleans())
 def test_an_array_becomes_its_list(array: np.ndarray[Any, Any], protocol: int, is_fortran: bool) -> None:
     array = np.asfortranarray(array) if is_fortran else array

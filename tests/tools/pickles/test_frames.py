@@ -49,7 +49,7 @@ _COLUMNS = st.one_of(
 )
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(st.dictionaries(st.text(min_size=1, max_size=4), _COLUMNS, min_size=1, max_size=5), st.integers(2, 5))
 def test_any_frame_of_plain_columns_survives(tmp_path_factory: Any, columns: dict[str, Any], protocol: int) -> None:
     frame = pd.DataFrame(columns).iloc[[2, 0]]

@@ -34,7 +34,7 @@ VALUES = st.recursive(
 )
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(VALUES, st.integers(0, 5), st.booleans())
 @example({"a": [["b"], ["b"]], ("c", 1): {2, 3}, 4: -(2**70)}, 0, False)
 def test_plain_values_survive_a_round_trip_at_every_protocol(value: Any, protocol: int, in_python: bool) -> None:
@@ -52,7 +52,7 @@ def _typed(value: Any) -> Any:
     return (type(value), [_typed(item) for item in value]) if isinstance(value, list | tuple) else (type(value), value)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(VALUES, st.integers(0, 5), st.data())
 def test_a_bent_file_gives_a_value_or_is_refused_and_nothing_else(
     value: Any, protocol: int, data: st.DataObject
