@@ -142,7 +142,7 @@ class Machine:
 
     def integer_line(self) -> None:
         line = self.line().removesuffix(b"L")
-        if len(line) > 2 * MAX_INTEGER_BYTES:
+        if len(line) > 3 * MAX_INTEGER_BYTES:  # a byte is 2.4 digits
             raise UnreadablePickle(f"holds an integer of {len(line):,} digits; write it as a text")
         self.push({b"00": False, b"01": True}[line] if line in (b"00", b"01") else int(line))
 
