@@ -8,13 +8,14 @@ their order, joined by spaces, and the captions themselves as "segments". Texts 
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
-from tools.annotations import PICKLES, TABLES, Columns, json_records, load_value, table_records
+from tools.annotations import PICKLES, TABLES, Columns, json_records, load_value, table_records, tsv_lines
 from tools.by_video import Whole
 from tools.json_files.splits import refuse_split, split_name, splits_of
 from tools.record import BadLine, Record
@@ -60,8 +61,12 @@ def caption_entries(path: Path, value: Any, video: tuple[str, ...], split: str |
     """Records with one caption each; where an entry has a list of captions it gives one record for each.
 
     value: that of a .json or a pickle: a list of entries, an object {number: entry}, an object of splits with lists, or
-    {video: [captions]}, a caption as a text or as a list of words. None: the file is a .csv, .jsonl or .parquet.
+    {video: [captions]}, a caption as a text or as a list of words, or COCO's {"annotations": [{"image_id",
+    "caption"}]}. None: the file is a .csv, .jsonl, .parquet, or a .tsv of names with a JSON list of captions each.
     """
+    if isinstance(value, dict) and isinstance(value.get("annotations"), list):
+        refuse_split(path, split)
+        return json_records(path, value["annotations"], "caption", "annotations ")
     splits = splits_of(value)
     if not splits and isinstance(value, dict) and any(map(_is_captions, value.values())):
         refuse_split(path, split)
@@ -70,6 +75,8 @@ def caption_entries(path: Path, value: Any, video: tuple[str, ...], split: str |
         name = split_name(path, list(splits), split)
         return _one_by_one(json_records(path, splits[name], "caption", f"{name} "))
     refuse_split(path, split)
+    if path.suffix.lower() == ".tsv":
+        return _one_by_one(_named_lists(path, video[0]))
     if value is None:
         columns: Columns = {"video": video, "caption": TEXT}
         return _one_by_one(table_records(path, columns, {"id": ID}, (*TABLES, ".json")))
@@ -90,6 +97,22 @@ def _by_video(path: Path, captions_of: dict[Any, Any], video: str) -> Iterator[R
             is_words = isinstance(caption, list) and all(isinstance(word, str) for word in caption)
             text = " ".join(caption) if is_words else caption
             yield Record(f"entry {name!r} caption {number}", {video: name, "caption": text})
+
+
+def _named_lists(path: Path, video: str) -> Iterator[Record | BadRow]:
+    """Records of a .tsv whose lines are the name or path of a video and a JSON list of captions or {"caption"}."""
+    for number, fields in tsv_lines(path):
+        place = f"line {number}"
+        try:
+            name, listed = fields
+            captions = [part["caption"] if isinstance(part, dict) else part for part in json.loads(listed)]
+        except (ValueError, TypeError, KeyError, RecursionError):
+            what = (
+                f'expected a name, a tab and a JSON list of {{"caption"}}, found {"".join(fields)[:60]!r}; correct it'
+            )
+            yield BadRow.at(place, path, MALFORMED, what)
+            continue
+        yield Record(place, {video: PurePosixPath(name).name, "caption": captions})
 
 
 def _one_by_one(records: Iterator[Record | BadRow]) -> Iterator[Record | BadRow]:

@@ -7,7 +7,10 @@
   antoine77340/MIL-NCE_HowTo100M as msrvtt_test.csv).
 - .jsonl with {"clip_name", "caption"} per line (ALPRO).
 - .json {"train": [{"video", "caption"}], "val": ..., "test": ...} with --split (tsujuifu/pytorch_violet, LAVENDER).
-- .json {number: {"video", "caption", "id", "image_id"}} (boheumd/MA-LMM).
+- .json {number: {"video", "caption", "id", "image_id"}} (boheumd/MA-LMM), and the same as COCO, {"annotations": [{
+  "image_id", "caption"}]} (LAVENDER's caption_coco_format).
+- .tsv with a name and [{"caption"}] per line (the captions of SwinBERT and LAVENDER).
+- raw-captions.pkl, {video: [[word, ...], ...]} (albanie/collaborative-experts), or the same as .json.
 
 --videos takes the videos of a published list, with all their captions in --annotations: MSRVTT_train.7k.csv and
 MSRVTT_train.9k.csv (a column video_id; jpthu17/EMCL), also MSRVTT_JSFUSION_test.csv. 7k is train and val of the
@@ -36,7 +39,7 @@ from tools.lookup import MediaFolder
 from tools.record import BadLine, Record
 from tools.rows import MALFORMED, BadRow, CountedRows, OptionError
 
-VIDEO = ("video_id", "clip_name", "video")
+VIDEO = ("video_id", "clip_name", "video", "image_id")
 FACTS = ("category", "url", "start time", "end time")
 
 

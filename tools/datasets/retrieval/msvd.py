@@ -3,6 +3,7 @@
 - .json {number: {"video", "image_id", "caption", "id"}} (boheumd/MA-LMM, cap_val.json).
 - .json {"annotations": [{"image_id", "caption", "id"}], "images": [{"id"}]} (the same as COCO, coco_gt/cap_val.json).
 - .json {"train": [{"video", "caption"}], "val": ..., "test": ...} with --split (LAVENDER), and .jsonl of such lines.
+- .tsv with a name and [{"caption"}] per line (the captions of SwinBERT and LAVENDER).
 - raw-captions.pkl, {video: [[word, ...], ...]} (albanie/collaborative-experts), or the same as .json; words are joined
   by spaces.
 
@@ -15,21 +16,19 @@ annotations number them instead (vid1), --id-map youtube_mapping.txt, "-4wsuPCjD
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from tools.annotations import check_file, json_records
+from tools.annotations import check_file
 from tools.arguments import AnnotationsFile, MediaPath, Split, VideoListFile
 from tools.by_video import VideoList, rows_by_video
 from tools.captions import Caption, caption_entries, read_caption, whole_value
-from tools.json_files.splits import refuse_split
 from tools.lookup import AVI_FIRST, MediaFolder, youtube_mapping
 from tools.record import Record
-from tools.rows import BadRow, CountedRows
+from tools.rows import CountedRows
 
 VIDEO = ("video", "video_id", "clip_name", "image_id")
 
@@ -52,7 +51,7 @@ def rows(
     names = youtube_mapping(id_map) if id_map is not None and is_mapping else {}
     numbers = {name: number for number, name in names.items()}
     return rows_by_video(
-        _records(annotations, split),
+        caption_entries(annotations, whole_value(annotations), VIDEO, split),
         annotations,
         folder,
         lambda record: _read(record, names),
@@ -60,14 +59,6 @@ def rows(
         lambda video: (video, numbers[video]) if video in numbers else (video,),
         only=None if videos is None else VideoList.read(videos, lambda video: names.get(video, video)),
     )
-
-
-def _records(path: Path, split: str | None) -> Iterator[Record | BadRow]:
-    value = whole_value(path)
-    if isinstance(value, dict) and isinstance(value.get("annotations"), list):
-        refuse_split(path, split)
-        return json_records(path, value["annotations"], "caption", "annotations ")
-    return caption_entries(path, value, VIDEO, split)
 
 
 def _read(record: Record, names: dict[str, str]) -> Caption:

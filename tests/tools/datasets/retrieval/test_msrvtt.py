@@ -79,6 +79,20 @@ def test_pickled_captions_in_words_are_read_with_a_list(text_file: Write, media:
     assert [row.key for row in msrvtt.rows(challenge, media, split="train") if isinstance(row, Row)] == ["video1"]
 
 
+def test_captions_of_lavender_are_read_in_both_of_their_forms(text_file: Write, media: Path) -> None:
+    coco = {"images": [{"id": "video7010"}], "annotations": [{"image_id": "video7010", "caption": "c", "id": 4}]}
+    (row,) = msrvtt.rows(text_file("val.caption_coco_format.json", json.dumps(coco)), media)
+    assert isinstance(row, Row) and (row.key, row.records) == ("video7010", ({"caption": "c", "id": "4"},))
+    lines = 'datasets/MSRVTT/video7010.mp4\t[{"caption": "one"}, {"caption": "two"}]\nvideo1\t["x"]\nvideo2\n'
+    first, second, bad = msrvtt.rows(text_file("val.caption.tsv", lines), media)
+    assert isinstance(first, Row) and (first.key, first.records) == (
+        "video7010",
+        ({"caption": "one"}, {"caption": "two"}),
+    )
+    assert isinstance(second, Row) and second.records == ({"caption": "x"},)
+    assert isinstance(bad, BadRow) and "line 3: expected a name, a tab and a JSON list" in bad.reason
+
+
 def test_one_video_is_one_key_in_every_form(text_file: Write, media: Path) -> None:
     entry = {"video": "video7010", "caption": "c"}
     files = [
