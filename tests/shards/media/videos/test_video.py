@@ -84,7 +84,7 @@ def test_streams_that_pyav_does_not_know_end_the_packets_without_an_error() -> N
     ],
 )
 def test_what_is_named_as_a_video_and_is_none_is_told(data: bytes, advice: str) -> None:
-    with pytest.raises(NotVideo, match="^not a video: ") as error, open_video(data):
+    with pytest.raises(NotVideo, match=r"^not a video: ") as error, open_video(data):
         pass
     assert advice in error.value.advice and "it is" not in str(error.value)
     assert pickle.loads(pickle.dumps(error.value)).advice == error.value.advice
