@@ -1,4 +1,9 @@
-"""Data frames of every pandas since 1.0 are read without pandas, with the values that pandas gives."""
+"""Data frames of every pandas since 1.0 are read without pandas, with the values that pandas gives.
+
+pandas_VERSION.pkl is the frame of ROWS with the index [7, 3, 11, 20], written by DataFrame.to_pickle of that version;
+pandas_VERSION_protocol2.pkl the same with a plain index, by pickle.dump(frame, file, 2). Versions 1.0.5 and 1.3.5 ran
+on Python 3.8 and 3.9, the others on 3.11. python2_protocolN.pkl was written by Python 2.7's cPickle.
+"""
 
 from __future__ import annotations
 
