@@ -12,6 +12,7 @@ from tools.commands.build import BUILD_HELP, DatasetCommands
 from tools.commands.export_ffcv import export_ffcv
 from tools.commands.report import report
 from tools.commands.transcode import TRANSCODE_HELP, transcode
+from tools.commands.verify import PASSED_ON, verify
 
 app = new_program()
 
@@ -26,6 +27,7 @@ app.add_typer(build, name="build", help=BUILD_HELP)
 app.command("export-ffcv")(export_ffcv)
 app.command("report")(report)
 app.command("transcode", help=TRANSCODE_HELP)(transcode)
+app.command("verify", context_settings=PASSED_ON)(verify)
 
 
 def main() -> None:

@@ -25,7 +25,7 @@ from tools.report.clips import SECONDS
 from tools.report.columns import IndexFigures, scan
 from tools.report.draw import draw, single
 from tools.report.page import PAGE
-from tools.report.quarantine import by_reason
+from tools.trust.quarantine import by_reason
 from tools.report.row_list import PER_FILE, RowList, write_call
 from tools.report.script import SCRIPT
 from tools.trust.texts import HINTS, TextFigures

@@ -48,7 +48,7 @@ class RowList:
         waiting["b"] += sizes.tolist()
         waiting["n"] += column("num_records")
         self.num_rows += table.num_rows
-        while len(waiting["k"]) >= PER_FILE:
+        while len(self._waiting["k"]) >= PER_FILE:
             self._write()
 
     def finish(self) -> None:
