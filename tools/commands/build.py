@@ -116,6 +116,7 @@ def _build(
         from shards.base import threads as in_threads
         from tools.build import build
         from tools.provenance import provenance_of
+        from tools.trust.croissant import write_croissant
 
         if "annotations" in own:
             check_dataset(dataset, own["annotations"])
@@ -136,6 +137,7 @@ def _build(
                 profile=profile[1] if profile else None,
                 progress=progress,
             )
+        write_croissant(out)
     finish(
         report,
         as_json,

@@ -25,7 +25,9 @@ from shards.cli import (
 
 def report(
     path: str = typer.Argument(metavar="DATASET", help="Folder or URL (s3://..., memory://...) of a dataset."),
-    out: Path = typer.Option(metavar="FOLDER", help="Folder for the page and its files; an earlier report is replaced."),
+    out: Path = typer.Option(
+        metavar="FOLDER", help="Folder for the page and its files; an earlier report is replaced."
+    ),
     samples: int = typer.Option(48, "--samples", "-n", min=0, max=10_000, help="Samples that are shown."),
     texts: int = typer.Option(10_000, min=0, help="Samples whose texts are counted."),
     rows: int = typer.Option(1_000_000, min=0, help="Samples in the list of all; it takes about 30 bytes a sample."),

@@ -143,7 +143,18 @@ def _texts(one: Checked) -> RenderableType:
     from rich.table import Table
 
     table = Table(title=cell(f"Texts of {one.dataset}"), title_justify="left")
-    titles = ("field", "texts", "different", "words p50", "p99", "max", "empty", "very long", "mojibake", "most frequent")
+    titles = (
+        "field",
+        "texts",
+        "different",
+        "words p50",
+        "p99",
+        "max",
+        "empty",
+        "very long",
+        "mojibake",
+        "most frequent",
+    )
     for title in titles:
         table.add_column(title, justify="left" if title in ("field", "most frequent") else "right")
     for name, field in one.text_figures["fields"].items():

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from shards.decode import open_decoder
+from shards.decode import decode
 from shards.media import ClipPlan, Media, MediaFacts
 
 SECONDS = 5.0
@@ -40,7 +40,7 @@ def show(media: Media, facts: MediaFacts) -> Shown:
     still = facts.kind == "image" or facts.num_frames == 1
     numbers = (0,) if still else _numbers(facts)
     size = _size(facts, _PICTURE_HEIGHT if still else _HEIGHT)
-    frames = open_decoder("cpu")(media, facts.kind, ClipPlan(numbers, resize=size, crop=(0, 0, *size)))
+    frames = decode(media, facts.kind, ClipPlan(numbers, resize=size, crop=(0, 0, *size)))
     picture = _jpeg(frames[0] if still else frames[len(frames) // 3])
     if still:
         return Shown(b"", picture)

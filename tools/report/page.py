@@ -1,4 +1,4 @@
-"""The page of a report as a template: key figures, samples, charts, texts, quarantine, all samples, where it comes from.
+"""The page of a report as a template: key figures, samples, charts, texts, quarantine, all samples, origin.
 
 Its policy (shards/cli/page.py) admits scripts, pictures and films that lie beside it, and nothing else: no script
 inside the page runs, nothing is fetched from anywhere. Readable from 320 pixels on.
@@ -60,7 +60,8 @@ _HEAD = """</head>
 <body data-cards="{{ num_cards }}" data-cards-per-file="{{ cards_per_file }}" data-rows="{{ num_rows }}"
 data-rows-per-file="{{ rows_per_file }}">
 <h1>{{ name }}</h1><p class="small">{{ url }}</p>
-<dl class="figures">{% for label, value in figures %}<div><dt>{{ label }}</dt><dd>{{ value }}</dd></div>{% endfor %}</dl>
+<dl class="figures">{% for label, value in figures %}
+<div><dt>{{ label }}</dt><dd>{{ value }}</dd></div>{% endfor %}</dl>
 {% for note in notes %}<p class="small">{{ note }}</p>{% endfor %}
 <nav><a href="#samples">Samples</a><a href="#media">Media</a><a href="#texts">Texts</a>
 <a href="#quarantine">Quarantine</a><a href="#all">All samples</a><a href="#origin">Licence and origin</a></nav>
@@ -83,18 +84,23 @@ _CHARTS_OF = """<div class="charts">{% for chart in ALL if chart %}<div><h3>{{ c
 """
 """No macro: what a macro gives would be escaped once more."""
 _MEDIA = '<h2 id="media">Media</h2>' + _CHARTS_OF.replace("ALL", "media")
-_TEXTS = """<h2 id="texts">Texts</h2><p class="small">{{ how_texts }}</p>
-""" + _CHARTS_OF.replace("ALL", "texts") + """{% if text_rows %}<div class="wide"><table><tr>{% for title in text_titles %}
+_TEXTS = (
+    """<h2 id="texts">Texts</h2><p class="small">{{ how_texts }}</p>
+"""
+    + _CHARTS_OF.replace("ALL", "texts")
+    + """{% if text_rows %}<div class="wide"><table><tr>{% for title in text_titles %}
 <th{{ ' class="number"'|safe if loop.index0 not in (0, 3) }}>{{ title }}</th>{% endfor %}</tr>
-{% for row in text_rows %}<tr>{% for value in row %}<td{{ ' class="number"'|safe if loop.index0 not in (0, 3) }}>{{ value }}</td>
+{% for row in text_rows %}<tr>{% for value in row %}
+<td{{ ' class="number"'|safe if loop.index0 not in (0, 3) }}>{{ value }}</td>
 {% endfor %}</tr>{% endfor %}</table></div>{% endif %}
 {% for hint, examples in hints.items() %}<details><summary>{{ hint }}: examples</summary><ul class="examples">
 {% for example in examples %}<li>{{ example }}</li>{% endfor %}</ul></details>{% endfor %}
 """
+)
 _REST = """<h2 id="quarantine">Quarantine</h2>
 {% if quarantine %}<p>{{ num_quarantined }} left out ({{ quarantined_share }}); quarantine.jsonl has them all.</p>
 <div class="wide"><table><tr><th>reason</th><th class="number">count</th><th>examples</th></tr>
-{% for reason in quarantine %}<tr><td>{{ reason.kind }}</td><td class="number">{{ "{:,}".format(reason.count) }}</td>
+{% for reason in quarantine %}<tr><td>{{ reason.kind }}</td><td class="number">{{ "{:,}".format(reason.num_rows) }}</td>
 <td><ul class="examples small">{% for example in reason.examples %}<li>{{ example }}</li>{% endfor %}</ul></td></tr>
 {% endfor %}</table></div>{% else %}<p>Nothing was left out.</p>{% endif %}
 <h2 id="all">All samples</h2>

@@ -25,21 +25,22 @@ from tools.report.clips import SECONDS
 from tools.report.columns import IndexFigures, scan
 from tools.report.draw import draw, single
 from tools.report.page import PAGE
-from tools.trust.quarantine import by_reason
 from tools.report.row_list import PER_FILE, RowList, write_call
 from tools.report.script import SCRIPT
+from tools.trust.croissant import CROISSANT_FILE, croissant
+from tools.trust.quarantine import by_reason
 from tools.trust.texts import HINTS, TextFigures
 
-CARDS_PER_FILE = 24
+_CARDS_PER_FILE = 24
 _PARTIAL_BYTES = 1 << 22
 """Of larger remote videos only the bytes of the frames that are shown are fetched, where the index tells where."""
-_OWN = {"index.html", "page.js", "cards", "rows", "media"}
+_OWN = {"index.html", "page.js", CROISSANT_FILE, "cards", "rows", "media"}
 """What a report consists of; an earlier one is replaced."""
 _TEXTS_AT_ONCE = 256
 
 
 @dataclass(slots=True)
-class ReportSummary:
+class _ReportSummary:
     """What a report holds."""
 
     dataset: str
@@ -66,7 +67,7 @@ def report_dataset(
     seed: int = 0,
     jobs: int = 2,
     progress: Progress,
-) -> ReportSummary:
+) -> _ReportSummary:
     """Write the report of a dataset to a folder. samples: drawn for the sheet; texts: samples whose texts are counted;
     rows: samples in the list. Raises UsageError for a folder that is not free, DatasetError, SourceError."""
     _clear(out)
@@ -78,12 +79,13 @@ def report_dataset(
     text_figures = _count_texts(index, draw(index, texts, seed, "report texts"))
     shown, bad = _write_cards(reader, out, samples, seed, jobs, progress)
     (out / "page.js").write_text(SCRIPT, encoding="utf-8")
+    (out / CROISSANT_FILE).write_text(json.dumps(croissant(index), indent=2), encoding="utf-8")
     values = _values(dataset, figures, text_figures, seed)
     values |= {"num_cards": shown, "num_bad": len(bad), "num_rows": listed.num_rows}
     page = page_template(PAGE, SCRIPTED_POLICY).render(**values)
     (out / "index.html").write_text(page, encoding="utf-8")
     files = [path for path in out.rglob("*") if path.is_file()]
-    return ReportSummary(
+    return _ReportSummary(
         dataset=dataset.name,
         url=dataset.url,
         page=str(out / "index.html"),
@@ -129,8 +131,9 @@ def _write_cards(
         if card["reason"]:
             bad.append(f"{card['shard']}:{card['key']}: {card['reason']}")
         part.append(card)
-        if len(part) == CARDS_PER_FILE or number == len(places):
-            write_call(out / "cards" / f"{(number - 1) // CARDS_PER_FILE}.js", "cards", (number - 1) // CARDS_PER_FILE, part)
+        if len(part) == _CARDS_PER_FILE or number == len(places):
+            file = (number - 1) // _CARDS_PER_FILE
+            write_call(out / "cards" / f"{file}.js", "cards", file, part)
             part = []
     return number, bad
 
@@ -184,7 +187,7 @@ def _values(dataset: Dataset, figures: IndexFigures, texts: TextFigures, seed: i
         "notes": notes,
         "how": f"Drawn with seed {seed}.",
         "seconds": f"{SECONDS:g}",
-        "cards_per_file": CARDS_PER_FILE,
+        "cards_per_file": _CARDS_PER_FILE,
         "rows_per_file": PER_FILE,
         "num_samples": figures.num_samples,
         "media": _media_charts(figures),

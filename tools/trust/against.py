@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 
 from shards.dataset import Index
-from tools.trust.quarantine import read_lines
 from tools.rows import BadRow, Row
 from tools.trust.contents import Contents, key_hash, records_hash
+from tools.trust.quarantine import read_lines
 
 _AT_ONCE = 4096
 _EXAMPLES = 10

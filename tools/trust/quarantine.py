@@ -21,7 +21,7 @@ class Reason(NamedTuple):
     """A reason with its rows."""
 
     kind: str
-    count: int
+    num_rows: int
     examples: list[str]
 
 

@@ -23,7 +23,9 @@ VERY_LONG = 2000
 """Characters of a text that is called very long: a paragraph of ActivityNet Captions has up to 1,100."""
 _MOST_WORDS = 1 << 20
 _WORD = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*")
-_MOJIBAKE = re.compile("\ufffd|[ÃÂ][\u0080-\u00bf]|â[\u0080-\u009f€][\u0080-\u00bf™œ˜“”¦]?|ï¿½|&(?:amp|quot|#\\d{2,5});")
+_MOJIBAKE = re.compile(
+    "\ufffd|[ÃÂ][\u0080-\u00bf]|â[\u0080-\u009f€][\u0080-\u00bf™œ˜“”¦]?|ï¿½|&(?:amp|quot|#\\d{2,5});"
+)
 """Marks of UTF-8 that was read as Latin-1 or Windows-1252, of lost characters, and of HTML that was not unescaped."""
 _EXAMPLES = 5
 HINTS = ("empty", "very long", "mojibake")
