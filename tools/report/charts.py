@@ -19,7 +19,7 @@ _WIDE = 30.0
 """Ratio of the 99th percentile to the first above which the axis of a histogram is logarithmic."""
 
 
-class Histogram(NamedTuple):
+class _Histogram(NamedTuple):
     """A histogram of numbers."""
 
     title: str
@@ -30,7 +30,7 @@ class Histogram(NamedTuple):
     note: str
 
 
-class Bars(NamedTuple):
+class _Bars(NamedTuple):
     """Bars of the commonest names."""
 
     title: str
@@ -38,7 +38,7 @@ class Bars(NamedTuple):
     """(name, count, share, SVG of the bar)."""
 
 
-def histogram(title: str, numbers: Distribution, show: Callable[[float], str], unit: str = "") -> Histogram | None:
+def histogram(title: str, numbers: Distribution, show: Callable[[float], str], unit: str = "") -> _Histogram | None:
     """A histogram; None where there are no numbers. show: a number as text."""
     if not numbers.count:
         return None
@@ -53,10 +53,10 @@ def histogram(title: str, numbers: Distribution, show: Callable[[float], str], u
         parts.append(f"{beyond:,} outside the bars")
     end = f" {unit}" if unit else ""
     first, last = (edges[0], edges[-1]) if scale or edges[1] - edges[0] != 1 else (edges[0] + 0.5, edges[-1] - 0.5)
-    return Histogram(title, _svg(counts), show(first) + end, show(last) + end, "; ".join(filter(None, parts)))
+    return _Histogram(title, _svg(counts), show(first) + end, show(last) + end, "; ".join(filter(None, parts)))
 
 
-def bars(title: str, names: Names) -> Bars | None:
+def bars(title: str, names: Names) -> _Bars | None:
     """Bars of names; None where there are none."""
     found = names.commonest(_NAMES_SHOWN)
     total = names.total
@@ -67,7 +67,7 @@ def bars(title: str, names: Names) -> Bars | None:
     rest = total - sum(count for _, count in found)
     if rest:
         rows.append(_row("all others", rest, total, ""))
-    return Bars(title, rows)
+    return _Bars(title, rows)
 
 
 def _row(name: str, count: int, total: int, bar: str) -> tuple[str, str, str, str]:
@@ -76,13 +76,14 @@ def _row(name: str, count: int, total: int, bar: str) -> tuple[str, str, str, st
 
 def _edges(low: float, high: float, whole: bool) -> tuple[list[float], str]:
     """The edges of the bars, and what is to be said of the axis."""
-    if low > 0 and high / low > _WIDE:
+    if low > 1e-6 and high / low > _WIDE:
         step = (high / low) ** (1 / _BARS)
         return [low * step**number for number in range(_BARS)] + [high], "logarithmic axis"
     if whole and high - low < _BARS:
         return [value - 0.5 for value in range(int(low), int(high) + 2)], ""
-    step = (high - low) / _BARS or 1.0
-    return [low + step * number for number in range(_BARS)] + [max(high, low + step)], ""
+    high = high if high > low else low + max(1.0, abs(low) / 2)
+    step = (high - low) / _BARS
+    return [low + step * number for number in range(_BARS)] + [high], ""
 
 
 def _svg(counts: Sequence[int]) -> str:

@@ -49,17 +49,23 @@ def show(media: Media, facts: MediaFacts) -> Shown:
 
 def _numbers(facts: MediaFacts) -> tuple[int, ...]:
     """Frames of a few seconds in the middle, about 12 a second."""
-    fps = facts.fps if facts.fps > 0 else _FPS
+    fps = _fps(facts)
     every = max(1.0, fps / _FPS)
     taken = min(facts.num_frames, max(2, round(SECONDS * fps)))
     first = (facts.num_frames - taken) // 2
     return tuple(dict.fromkeys(int(first + number * every) for number in range(max(1, int(taken / every)))))
 
 
+def _fps(facts: MediaFacts) -> float:
+    """Frames a second on the whole: a header may state a rate that few frames keep."""
+    fps = facts.num_frames / facts.duration if facts.duration > 0 else facts.fps
+    return fps if 0 < fps < 10_000 else _FPS
+
+
 def _rate(facts: MediaFacts, numbers: tuple[int, ...]) -> float:
     """Frames a second at which the film is as fast as the medium."""
     step = (numbers[-1] - numbers[0]) / max(1, len(numbers) - 1)
-    return min(60.0, max(0.5, (facts.fps or _FPS) / max(step, 1.0)))
+    return min(60.0, max(0.5, _fps(facts) / max(step, 1.0)))
 
 
 def _size(facts: MediaFacts, height: int) -> tuple[int, int]:

@@ -17,7 +17,7 @@ _REASONS_SHOWN = 30
 _LONGEST_LINE = 1 << 22
 
 
-class Reason(NamedTuple):
+class _Reason(NamedTuple):
     """A reason with its rows."""
 
     kind: str
@@ -25,7 +25,7 @@ class Reason(NamedTuple):
     examples: list[str]
 
 
-def by_reason(index: Index) -> list[Reason]:
+def by_reason(index: Index) -> list[_Reason]:
     """The reasons of the quarantine of a dataset, the commonest first."""
     names, examples = Names(), dict[str, list[str]]()
     for line in read_lines(index):
@@ -35,7 +35,7 @@ def by_reason(index: Index) -> list[Reason]:
         told = examples.setdefault(kind, []) if len(examples) < 1000 or kind in examples else []
         if len(told) < _EXAMPLES:
             told.append(f"{_place(line)}: {reason}"[:600])
-    return [Reason(kind, count, examples.get(kind, [])) for kind, count in names.to_dict(_REASONS_SHOWN).items()]
+    return [_Reason(kind, count, examples.get(kind, [])) for kind, count in names.to_dict(_REASONS_SHOWN).items()]
 
 
 def read_lines(index: Index) -> Iterator[dict[str, Any]]:

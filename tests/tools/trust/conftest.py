@@ -24,7 +24,14 @@ def questions(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "val.jsonl").write_text((QUESTIONS / "val.jsonl").read_text())
     shutil.copy(QUESTIONS / "video_id_to_file.json", folder / "map.json")
     for split in ("train", "val"):
-        words = ["--annotations", folder / f"{split}.jsonl", "--media", ROOT / "samples", "--id-map", folder / "map.json"]
+        words = [
+            "--annotations",
+            folder / f"{split}.jsonl",
+            "--media",
+            ROOT / "samples",
+            "--id-map",
+            folder / "map.json",
+        ]
         assert invoke("build", "msrvtt_qa", *words, "--out", folder / split).exit_code == 0
     return folder
 

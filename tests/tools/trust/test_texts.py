@@ -52,7 +52,9 @@ def test_letters_of_any_language_are_no_hint(text: str) -> None:
 
 def test_questions_have_types_answers_and_words() -> None:
     made = TextFigures()
-    made.add("a", [{"question": "What is it?", "answer": "A dog", "type": "what"}, {"question": "Is it?", "answer": "yes"}])
+    made.add(
+        "a", [{"question": "What is it?", "answer": "A dog", "type": "what"}, {"question": "Is it?", "answer": "yes"}]
+    )
     made.refuse("b", "json cannot be read")
     found = made.to_dict()
     assert found["types"] == {"what": 1} and found["vocabulary"] == 6

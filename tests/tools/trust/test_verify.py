@@ -15,9 +15,7 @@ def check(*folders: Path, inputs: Inputs | None = None, decode: int = 8, every_b
     datasets = [open_dataset(str(folder)) for folder in folders]
     with show_progress("verify", None, "samples") as progress:
         assert isinstance(progress, Progress)
-        return verify(
-            datasets, inputs, decode=decode, every_byte=every_byte, seed=0, jobs=2, progress=progress
-        )
+        return verify(datasets, inputs, decode=decode, every_byte=every_byte, seed=0, jobs=2, progress=progress)
 
 
 def test_whole_splits_have_no_problem(questions: Path) -> None:
