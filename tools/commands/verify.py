@@ -65,12 +65,10 @@ def verify(
     Exit codes: 0 all is well, 1 something is wrong (named on stderr), 2 wrong usage.
     """
     with one_line_errors(debug):
-        from tools.trust.inputs import Inputs, option_files
+        from tools.trust.inputs import Inputs, datasets_and_files
         from tools.trust.verify import verify as check
 
-        words = list(context.args)
-        first = next((at for at, word in enumerate(words) if word.startswith("--")), len(words))
-        paths, given = words[:first], option_files(words[first:])
+        paths, given = datasets_and_files(context.args)
         if not paths:
             raise UsageError("give the folder or URL of a dataset: python -m tools verify DATASET...")
         if given and len(paths) > 1:

@@ -23,11 +23,11 @@ from tools.report.cards import cards
 from tools.report.charts import bars, histogram
 from tools.report.clips import SECONDS
 from tools.report.columns import IndexFigures, scan
-from tools.report.draw import draw, single
 from tools.report.page import PAGE
 from tools.report.row_list import PER_FILE, RowList, write_call
 from tools.report.script import SCRIPT
 from tools.trust.croissant import CROISSANT_FILE, croissant
+from tools.trust.draw import draw, single
 from tools.trust.quarantine import by_reason
 from tools.trust.texts import HINTS, TextFigures
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import hashlib
 import inspect
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, get_args
 
@@ -57,17 +57,22 @@ class Inputs:
             yield row
 
 
-def option_files(words: list[str]) -> dict[str, Path]:
-    """Option -> path of the words "--annotations FILE ..." of a command line. Raises UsageError."""
-    found: dict[str, Path] = {}
+def datasets_and_files(words: Iterable[str]) -> tuple[list[str], dict[str, Path]]:
+    """The datasets, and option -> path, of the words "DATASET ... --annotations FILE ..." of a command line, in any
+    order. Raises UsageError."""
+    datasets: list[str] = []
+    files: dict[str, Path] = {}
     left = iter(words)
     for word in left:
+        if not word.startswith("--"):
+            datasets.append(word)
+            continue
         name, is_joined, value = word.removeprefix("--").partition("=")
         value = value if is_joined else next(left, "")
-        if not word.startswith("--") or not value:
-            raise UsageError(f"{word[:60]!r}: options of the build are given as --annotations FILE")
-        found[name.replace("-", "_")] = Path(value)
-    return found
+        if not value or value.startswith("--"):
+            raise UsageError(f"{word[:60]}: needs a value; files of the build are given as --annotations FILE")
+        files[name.replace("-", "_")] = Path(value)
+    return datasets, files
 
 
 def _takes_path(parameter: inspect.Parameter) -> bool:

@@ -18,9 +18,9 @@ from shards.cli import Dataset, Progress, Verification, verify_dataset
 from shards.decode import open_decoder
 from shards.media import ClipConfig, plan_clip
 from shards.read import Reader, SampleError
-from tools.report.draw import draw, single
 from tools.trust.against import Comparison, compare
 from tools.trust.contents import read_contents
+from tools.trust.draw import draw, single
 from tools.trust.inputs import Inputs
 from tools.trust.published import published
 from tools.trust.splits import Overlap, overlaps

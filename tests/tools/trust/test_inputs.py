@@ -9,7 +9,7 @@ import pytest
 from shards.base import UsageError
 from shards.cli import Dataset
 from tools.rows import BadRow
-from tools.trust.inputs import Inputs, option_files
+from tools.trust.inputs import Inputs, datasets_and_files
 
 
 def test_the_rows_of_a_build_come_again(train: Dataset, questions: Path) -> None:
@@ -54,11 +54,10 @@ def test_a_dataset_of_no_build_has_no_inputs(train: Dataset) -> None:
         Inputs(about, train.url, {"annotations": Path("a")})
 
 
-def test_words_become_options() -> None:
-    assert option_files(["--annotations", "a b.csv", "--id-map=m.json"]) == {
-        "annotations": Path("a b.csv"),
-        "id_map": Path("m.json"),
-    }
-    for words in (["stray"], ["--annotations"], ["--annotations="]):
-        with pytest.raises(UsageError, match="options of the build are given as --annotations FILE"):
-            option_files(words)
+def test_words_become_datasets_and_files_in_any_order() -> None:
+    datasets, files = datasets_and_files(["--annotations", "a b.csv", "data/x", "--id-map=m.json", "data/y"])
+    assert datasets == ["data/x", "data/y"]
+    assert files == {"annotations": Path("a b.csv"), "id_map": Path("m.json")}
+    for words in (["--annotations"], ["--annotations="], ["--annotations", "--id-map", "x"]):
+        with pytest.raises(UsageError, match=r"--annotations.*: needs a value"):
+            datasets_and_files(words)

@@ -4,8 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from shards.cli import open_dataset
-from tools.report.draw import draw, single
+from tests.shards.small_dataset import write_dataset
+from tools.trust.draw import draw, single
+
+
+@pytest.fixture(scope="module")
+def many(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_dataset(tmp_path_factory.mktemp("many") / "d", "many", 60, per_shard=7)
 
 
 def test_a_draw_is_a_function_of_its_seed(many: Path) -> None:
