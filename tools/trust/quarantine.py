@@ -34,7 +34,8 @@ def by_reason(index: Index) -> list[_Reason]:
         names.add([kind], [1])
         told = examples.setdefault(kind, []) if len(examples) < 1000 or kind in examples else []
         if len(told) < _EXAMPLES:
-            told.append(f"{_place(line)}: {reason}"[:600])
+            place = _place(line)
+            told.append((reason if place in reason else f"{place}: {reason}")[:600])  # a build's say their place
     return [_Reason(kind, count, examples.get(kind, [])) for kind, count in names.to_dict(_REASONS_SHOWN).items()]
 
 

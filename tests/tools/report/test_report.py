@@ -80,5 +80,5 @@ def test_quarantine_and_licence_are_told(many: Path, tmp_path: Path) -> None:
     (folder / "quarantine.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
     report(folder, tmp_path / "r", samples=1)
     page = (tmp_path / "r/index.html").read_text()
-    for text in ("2 of 62 left out (3.2 %)", "no usable text", "line 5: no usable text", "for research only", "a, b"):
+    for text in ("2 of 62 left out (3.2 %)", "no usable text", "a.csv line 5: empty", "for research only", "a, b"):
         assert text in page

@@ -13,7 +13,7 @@ from tools.trust.quarantine import by_reason, read_lines
 def test_reasons_are_counted_with_examples(train: Dataset) -> None:
     (reason,) = by_reason(train.index)
     assert reason.kind == "media not found" and reason.num_rows == 1
-    assert reason.examples[0].startswith("line 11: media not found: train.jsonl line 11: ")
+    assert reason.examples[0].startswith("media not found: train.jsonl line 11: ")
 
 
 def test_reasons_of_an_index_that_differ_in_names_are_one(copy: Path) -> None:
