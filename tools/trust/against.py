@@ -16,7 +16,7 @@ import numpy as np
 
 from shards.dataset import Index
 from tools.rows import BadRow, Row
-from tools.trust.contents import Contents, key_hash, records_hash
+from tools.trust.contents import Contents, key_hash
 from tools.trust.quarantine import read_lines
 
 _AT_ONCE = 4096
@@ -64,8 +64,6 @@ def compare(index: Index, contents: Contents, rows: Iterable[Row | BadRow]) -> C
         found.rows += len(batch)
         _compare(found, contents, seen, left_out, batch)
     found.samples = int(seen.sum())
-    merged = min(int(index.dataset.get("num_merged") or 0), found.missing)
-    found.merged, found.missing = merged, found.missing - merged
     for number in np.flatnonzero(~seen)[:_EXAMPLES].tolist():
         found.examples.setdefault("extra", []).append(_key(index, number))
     found.extra = int((~seen).sum())
@@ -81,6 +79,10 @@ def _compare(found: Comparison, contents: Contents, seen: Any, left_out: Counter
             found.quarantined += 1
         elif isinstance(row, BadRow):
             found.tell("refused", f"{row.record_id}: {row.reason}")
+        elif record in contents.merged:
+            found.merged += 1
+            if not contents.has(contents.merged[record], row.records):
+                found.tell("changed", f"{row.record_id}: {row.key}")
         else:
             samples.append(row)
     for row, number in zip(samples, contents.find([row.key for row in samples]).tolist(), strict=True):
@@ -88,7 +90,7 @@ def _compare(found: Comparison, contents: Contents, seen: Any, left_out: Counter
             found.tell("missing", f"{row.record_id}: {row.key}")
             continue
         seen[number] = True
-        if int(contents.records[number]) != records_hash(row.records):
+        if not contents.has(number, row.records):
             found.tell("changed", f"{row.record_id}: {row.key}")
 
 

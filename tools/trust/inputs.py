@@ -14,6 +14,8 @@ from tools.datasets import find_dataset
 from tools.rows import BadRow, Row
 
 _BUILD = "tools build"
+_PARTS = ("sample", "part", "shard")
+"""Options of a build that leave rows out by other rules than their order."""
 
 
 class Inputs:
@@ -32,6 +34,12 @@ class Inputs:
                 f"{url}: was made by {tool}, not by {_BUILD}: there are no annotation files to compare it with; leave "
                 f"out {', '.join(f'--{name}' for name in given)}"
             )
+        for part in _PARTS:
+            if self.provenance.get(part):
+                raise UsageError(
+                    f"{url}: holds a part of the rows (--{part} {self.provenance[part]}), so files of all say nothing "
+                    f"of it; leave out {', '.join(f'--{name}' for name in given)}"
+                )
         self.dataset, self._make = find_dataset(str(self.provenance.get("dataset")))
         parameters = inspect.signature(self._make, eval_str=True).parameters
         for name in given:

@@ -24,14 +24,8 @@ def questions(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "val.jsonl").write_text((QUESTIONS / "val.jsonl").read_text())
     shutil.copy(QUESTIONS / "video_id_to_file.json", folder / "map.json")
     for split in ("train", "val"):
-        words = [
-            "--annotations",
-            folder / f"{split}.jsonl",
-            "--media",
-            ROOT / "samples",
-            "--id-map",
-            folder / "map.json",
-        ]
+        media = ["--media", str(ROOT / "samples"), "--id-map", str(folder / "map.json")]
+        words = ["--annotations", str(folder / f"{split}.jsonl"), *media]
         assert invoke("build", "msrvtt_qa", *words, "--out", folder / split).exit_code == 0
     return folder
 

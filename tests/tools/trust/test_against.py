@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from shards.cli import Dataset
+from shards.cli import Dataset, open_dataset
+from shards.dataset import DatasetWriter
+from shards.media import MediaFacts
 from tools.rows import BadRow, Row
 from tools.trust.against import Comparison, compare
 from tools.trust.contents import read_contents
@@ -48,8 +50,15 @@ def test_each_difference_is_counted_and_named(train: Dataset, rows: list[Row | B
     assert found.rows == 4 + len(others) - 1 and found.num_problems == 4
 
 
-def test_merged_rows_are_no_loss(train: Dataset, rows: list[Row | BadRow]) -> None:
-    first = next(row for row in rows if isinstance(row, Row))
-    train.index.dataset["num_merged"] = 1
-    found = compared(train, [*rows, replace(first, key="twin", record_id="line 500")])
-    assert (found.missing, found.merged, found.num_problems) == (0, 1, 0)
+def test_merged_rows_are_found_in_the_sample_that_has_their_texts(tmp_path: Path) -> None:
+    texts = [{"caption": "a"}, {"caption": "b"}, {"caption": "c"}]
+    with DatasetWriter(tmp_path / "d", "d") as writer:
+        meta = {"merged_records": [{"record": "line 2", "key": "k2"}, {"record": "line 3", "key": "k3"}]}
+        writer.write("k1", b"x", "png", texts, meta, MediaFacts("image", "png", 4, 4, 1))
+    rows = [Row(f"line {n}", f"k{n}", (record,), media=b"x", ext="png") for n, record in enumerate(texts, 1)]
+    dataset = open_dataset(str(tmp_path / "d"))
+    found = compared(dataset, list(rows))
+    assert (found.rows, found.samples, found.merged, found.num_problems) == (3, 1, 2, 0)
+    other = replace(rows[2], records=({"caption": "else"},))
+    found = compared(dataset, [*rows[:2], other])
+    assert (found.changed, found.examples["changed"]) == (1, ["line 3: k3"])

@@ -54,6 +54,12 @@ def test_a_dataset_of_no_build_has_no_inputs(train: Dataset) -> None:
         Inputs(about, train.url, {"annotations": Path("a")})
 
 
+def test_a_dataset_of_some_rows_is_not_compared_with_all(train: Dataset) -> None:
+    about = {**train.index.dataset, "provenance": {**train.index.dataset["provenance"], "sample": "0.1"}}
+    with pytest.raises(UsageError, match=r"holds a part of the rows \(--sample 0\.1\)"):
+        Inputs(about, train.url, {"annotations": Path("a")})
+
+
 def test_words_become_datasets_and_files_in_any_order() -> None:
     datasets, files = datasets_and_files(["--annotations", "a b.csv", "data/x", "--id-map=m.json", "data/y"])
     assert datasets == ["data/x", "data/y"]
