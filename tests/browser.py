@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import IO, Any
 
 import pytest
 from PIL import Image
@@ -70,6 +72,73 @@ def browse(page: Path, screenshot: Path | None = None, size: tuple[int, int] = (
         )
     assert done.returncode == 0, done.stderr.decode(errors="replace")[-2000:]
     return done.stdout.decode("utf-8", "replace")
+
+
+def evaluate(page: Path, script: str) -> Any:
+    """The value of the promise that a script gives in the loaded page, in real time: for films, which need it."""
+    assert BROWSER is not None
+    from_us, to_browser = os.pipe()
+    from_browser, to_us = os.pipe()
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
+        options = [*FLAGS.split(), f"--user-data-dir={profile}", "--remote-debugging-pipe", "about:blank"]
+        pipes = f'exec "$@" 3<&{from_us} 4>&{to_us}'  # the numbers that the browser expects
+        browser = subprocess.Popen(
+            ["bash", "-c", pipes, "bash", BROWSER, *options],
+            pass_fds=(from_us, to_us),
+            stderr=subprocess.DEVNULL,
+            env={**os.environ, "HOME": profile},
+        )
+        os.close(from_us)
+        os.close(to_us)
+        stop = threading.Timer(200, browser.kill)
+        stop.start()
+        try:
+            with os.fdopen(to_browser, "wb", buffering=0) as out, os.fdopen(from_browser, "rb") as answers:
+                return _evaluate(_Session(out, answers), page, script)
+        finally:
+            stop.cancel()
+            browser.kill()
+            browser.wait()
+
+
+class _Session:
+    """A session of Chrome's DevTools protocol: JSON that ends with a zero byte, both ways."""
+
+    def __init__(self, out: IO[bytes], answers: IO[bytes]) -> None:
+        self._out, self._answers, self._count = out, answers, 0
+        self.id: dict[str, str] = {}
+
+    def ask(self, method: str, **params: Any) -> dict[str, Any]:
+        self._count += 1
+        message = {"id": self._count, "method": method, "params": params, **self.id}
+        self._out.write(json.dumps(message).encode() + b"\0")
+        number = self._count
+        found: dict[str, Any] = self.wait(lambda answer: answer.get("id") == number)
+        assert "error" not in found, found
+        return dict(found["result"])
+
+    def wait(self, is_wanted: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
+        data = b""
+        while byte := self._answers.read(1):
+            if byte != b"\0":
+                data += byte
+                continue
+            answer = json.loads(data)
+            data = b""
+            if is_wanted(answer):
+                return dict(answer)
+        raise AssertionError("the browser ended")
+
+
+def _evaluate(session: _Session, page: Path, script: str) -> Any:
+    target = session.ask("Target.createTarget", url="about:blank")["targetId"]
+    session.id = {"sessionId": session.ask("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]}
+    session.ask("Page.enable")
+    session.ask("Page.navigate", url=page.as_uri())
+    session.wait(lambda answer: answer.get("method") == "Page.loadEventFired")
+    found = session.ask("Runtime.evaluate", expression=script, awaitPromise=True, returnByValue=True)
+    assert "exceptionDetails" not in found, found
+    return found["result"].get("value")
 
 
 def is_too_wide(page: Path, folder: Path, size: tuple[int, int]) -> bool:

@@ -1,7 +1,7 @@
 """Every config loads, says in its head how it is run and what to expect, is as large as the facts say, and trains.
 
 At full size a model is built on the meta device, which holds no numbers; for the two steps the same config is made
-small by overrides, on rendered clips that lie where its data would.
+small by overrides, on rendered clips, or built sets of real ones, that lie where its data would.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from shards.media.probe import probe
 from tests.end_to_end.small_runs import environment
 from tests.mcg.small_wordnet import write_wordnet
 from tests.small_configs import ROOT, shrink
+from tests.small_sets import SETS, build_sets
 from tools.datasets import shapes
 from tools.datasets.shapes import SPLITS, Scene
 from tools.rows import Row
@@ -37,6 +38,8 @@ FULL_SIZE = [name for name in CONFIGS if not name.startswith("configs/demo/")]
 FROM_PT = [
     name for name in CONFIGS if load_config(ROOT / name).init_from == load_config(ROOT / "configs/pt.yaml").run_dir
 ]
+FROM_FILES = [f"configs/ft_{name.replace('tgif_qa', 'tgif')}.yaml" for name in SETS]
+"""Configs that train on sets built from their published forms; all start from pre-training."""
 HEAD = ("command", "hardware", "memory", "hours", "result")
 TYPES = 768
 """Weights of the one row of token types that our BERT has and MCG's has not, per stack of layers."""
@@ -52,6 +55,12 @@ PARAMETERS = {
     "configs/ft_nextqa_oe.yaml": 368_037_692 + 2 * TYPES + PROJECTIONS,
     "configs/ft_activitynet_qa.yaml": 368_037_692 + 2 * TYPES + PROJECTIONS,
     "configs/ft_tgif_frame.yaml": 368_037_692 - 8 * 768 + 2 * TYPES + PROJECTIONS,
+    "configs/ft_tgif_action.yaml": 368_037_692 - 8 * 768 + 2 * TYPES + PROJECTIONS,
+    "configs/ft_tgif_transition.yaml": 368_037_692 - 8 * 768 + 2 * TYPES + PROJECTIONS,
+    "configs/ft_tgif_count.yaml": 368_037_692 - 8 * 768 + 2 * TYPES + PROJECTIONS,
+    "configs/ft_lsmdc_fib.yaml": 368_037_692 - 8 * 768 + 2 * TYPES + PROJECTIONS,
+    "configs/ft_lsmdc_mc.yaml": 368_037_692 - 8 * 768 + 2 * TYPES + PROJECTIONS,
+    "configs/ft_msrvtt_mc.yaml": 368_037_692 - 8 * 768 + 2 * TYPES + PROJECTIONS,
     "configs/ft_nextqa_mc.yaml": 368_037_692 + 2 * TYPES + PROJECTIONS,
     "configs/alpro/ft_msrvtt_qa.yaml": 234_346_095 - UNUSED_OF_ALPRO + TYPES,  # facts 8.2, ALPRO QA
     "configs/alpro/ft_msvd_qa.yaml": 235_764_746 - UNUSED_OF_ALPRO + TYPES,
@@ -125,7 +134,7 @@ def test_at_full_size_a_model_has_the_parameters_of_the_facts(name: str) -> None
 
 @pytest.fixture(scope="module")
 def small_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """captions/ and questions/, of six rendered clips each; questions as NExT-QA has them."""
+    """captions/ and questions/, of six rendered clips each; questions as NExT-QA has them; and sets of real clips."""
     folder = tmp_path_factory.mktemp("data")
     for text in shapes.TEXTS:
         with DatasetWriter(str(folder / text), text, 3) as writer:
@@ -134,6 +143,7 @@ def small_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
                 records = [_as_nextqa(record, f"{row.key}_{qid}") for qid, record in enumerate(row.records)]
                 writer.write(row.key, row.media, row.ext, records, row.meta, probe(row.media, f"{row.key}.{row.ext}"))
             writer.close()
+    build_sets(folder)
     return folder
 
 
@@ -158,19 +168,24 @@ def runs(small_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator
         text = "captions" if config.task.name == "pretrain" else "questions"
         for path in _data_paths(config):
             (run / "data" / path).parent.mkdir(parents=True, exist_ok=True)
-            (run / "data" / path).symlink_to(small_data / text)
+            built = path.partition("/")[0]
+            (run / "data" / path).symlink_to(small_data / (built if built in SETS else text))
         overrides = shrink(name, small_data / "questions", wordnet, **options)
         told[label] = (str(ROOT / name), [*overrides, f"vars.data={run / 'data'}", f"run_dir={run / 'run'}"])
         return run / "run"
 
-    made = {name: add(name, name) for name in CONFIGS}
+    made = {name: add(name, name) for name in CONFIGS if name not in FROM_FILES}
     for name in FROM_PT:
         add(f"{name} from pt", name, num_frames=4, init_from=made["configs/pt.yaml"])
     (folder / "runs.json").write_text(json.dumps(told))
     words = [sys.executable, "-m", "tests.two_steps", str(folder / "runs.json")]
     done = subprocess.run(words, cwd=ROOT, env=environment(), capture_output=True, text=True, timeout=600, check=False)
     lines = [json.loads(line) for line in done.stdout.splitlines() if line.startswith('{"name"')]
-    yield {line["name"]: line["error"] for line in lines} | ({} if lines else {"": done.stderr})
+    errors = {line["name"]: line["error"] for line in lines}
+    errors |= {
+        name: errors[f"{name} from pt"] for name in FROM_FILES if f"{name} from pt" in errors
+    }  # one run for both
+    yield errors | ({} if lines else {"": done.stderr})
 
 
 def _data_paths(config: RunConfig) -> set[str]:

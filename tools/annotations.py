@@ -3,41 +3,32 @@
 Promises: csv, tsv, jsonl and parquet are never loaded whole. A broken line costs that line only: after a csv record
 with broken quoting, or one whose stray quote has swallowed others, reading goes on at the next physical line. Every
 record of a file becomes a Record or a BadRow. Line numbers are those of an editor; the header is line 1. Lines end with
-LF, CRLF or CR; text is UTF-8 or UTF-16. Nothing is unpickled. A file that cannot be used at all raises AnnotationError
-with the remedy.
+LF, CRLF or CR; text is UTF-8 or UTF-16. Of a pickle plain values and data frames are read and nothing is run
+(tools/pickles/). A file that cannot be used at all raises AnnotationError with the remedy.
 """
 
 from __future__ import annotations
 
+import errno
 import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
 from tools.csv_lines import CsvLines
+from tools.pickles.frames import Frame
+from tools.pickles.reading import load_pickle
 from tools.record import Record
 from tools.rows import MALFORMED, AnnotationError, BadRow, OptionError
 from tools.swallowed import KnownColumns
 from tools.text_files import open_text
 
-_SHORT = {"training": "train", "validation": "val", "validate": "val", "testing": "test"}
-PICKLES = {".pkl", ".pickle", ".p"}
+PICKLES = (".pkl", ".pickle", ".p")
 TABLES = (".csv", ".jsonl", ".parquet")
-
-
-def _refuse_pickle(path: Path) -> None:
-    """Raise AnnotationError for a pickle; the message says how to convert it."""
-    if path.suffix.lower() in PICKLES:
-        raise AnnotationError(
-            f"{path}: pickles are not read (opening one runs whatever code it holds); convert it once, in an "
-            f"environment that you trust: python -c \"import pandas; pandas.read_pickle('{path.name}')"
-            f".reset_index(drop=True).to_parquet('{path.with_suffix('.parquet').name}')\" and give that file"
-        )
 
 
 def check_file(path: Path) -> None:
     """Raise AnnotationError unless `path` is a readable file with something in it."""
-    _refuse_pickle(path)
     try:
         if path.is_dir():
             raise OptionError(f"{path}: is a folder; --annotations wants the annotation file itself")
@@ -47,11 +38,13 @@ def check_file(path: Path) -> None:
     except FileNotFoundError:
         raise OptionError(f"{path}: no such file; check --annotations") from None
     except OSError as error:
-        raise AnnotationError(f"{path}: cannot be read: {error.strerror}; check its permissions") from error
+        what = "check where the link leads" if error.errno == errno.ELOOP else "check its permissions"
+        raise AnnotationError(f"{path}: cannot be read: {error.strerror}; {what}") from error
 
 
 def about_records(path: Path) -> int:
-    """Estimate the number of records of a table without parsing it: its newlines, or what a parquet file states."""
+    """Estimate the number of records of a table without parsing it: its newlines, or what a parquet file states; 0 for
+    a pickle."""
     if path.suffix.lower() == ".parquet":
         import pyarrow as pa
         import pyarrow.parquet as pq
@@ -60,6 +53,8 @@ def about_records(path: Path) -> int:
             return int(pq.read_metadata(path).num_rows)
         except (pa.ArrowInvalid, OSError):
             return 0  # not a parquet file: _parquet_records raises for it
+    if path.suffix.lower() in PICKLES:
+        return 0
     count = -1 if path.suffix.lower() == ".csv" else 0
     with open(path, "rb") as file:
         while block := file.read(1 << 22):
@@ -74,9 +69,10 @@ Columns = dict[str, tuple[str, ...]]
 def table_records(
     path: Path, required: Columns, optional: Columns | None = None, suffixes: Sequence[str] = TABLES
 ) -> Iterator[Record | BadRow]:
-    """Records of a table by its suffix; csv and parquet must have the `required` columns.
+    """Records of a table by its suffix; csv, parquet and data frames must have the `required` columns.
 
-    suffixes: those of the forms in which the set is distributed, of which .csv, .jsonl and .parquet are read here.
+    suffixes: those of the forms in which the set is distributed, of which .csv, .jsonl and .parquet are read here. A
+    pickle of any set is read: a data frame, or a list or object of records.
     """
     suffix = path.suffix.lower()
     if suffix == ".csv" and suffix in suffixes:
@@ -85,6 +81,8 @@ def table_records(
         return _jsonl_records(path)
     if suffix == ".parquet" and suffix in suffixes:
         return _parquet_records(path, required, optional or {})
+    if suffix in PICKLES:
+        return _pickle_records(path, required)
     raise AnnotationError(
         f"{path}: cannot tell the form from {suffix or 'a name without suffix'}; rename or convert it to one of "
         f"{', '.join(dict.fromkeys((*suffixes, '.json')))}"
@@ -210,6 +208,32 @@ def _parquet_records(path: Path, required: Columns, optional: Columns) -> Iterat
                 yield Record(f"row {number}", values)
 
 
+def _pickle_records(path: Path, required: Columns) -> Iterator[Record | BadRow]:
+    """Records of a pickled data frame, or list or object of records; loaded whole."""
+    value = load_pickle(path)
+    if not isinstance(value, Frame):
+        yield from json_records(path, value, "text")
+        return
+    _check_columns(path, list(value.columns), required)
+    for number, values in enumerate(value.records(), 1):
+        yield Record(f"row {number}", values)
+
+
+def load_value(path: Path) -> Any:
+    """The value of a .json or of a pickle, data frames (also one for each split) as lists of rows. Raises
+    AnnotationError."""
+    if path.suffix.lower() not in PICKLES:
+        return load_json(path)
+    value = load_pickle(path)
+    if isinstance(value, dict):
+        return {key: _rows(part) for key, part in value.items()}
+    return _rows(value)
+
+
+def _rows(value: Any) -> Any:
+    return list(value.records()) if isinstance(value, Frame) else value
+
+
 def load_json(path: Path) -> Any:
     """The value of a JSON file, loaded whole. Raises AnnotationError if it is not JSON or names a key twice."""
 
@@ -250,33 +274,10 @@ def _entry(path: Path, place: str, entry: Any, noun: str) -> Record | BadRow:
     return BadRow.at(place, path, MALFORMED, f"expected an object with a {noun}, found {type(entry).__name__}")
 
 
-def pick_split(path: Path, splits: dict[str, Any], split: str | None) -> dict[str, Any]:
-    """The texts of one split of VIOLET's {"train": {id: [captions]}, "val": ...}."""
-    split = split_name(path, list(splits), split)
-    texts = splits[split]
-    if not isinstance(texts, dict):
-        found = type(texts).__name__
-        raise AnnotationError(
-            f"{path}: {split}: expected an object {{id: [captions]}}, found {found}; give the published file"
-        )
-    return texts
-
-
-def split_name(path: Path, known: Sequence[str], split: str | None) -> str:
-    """The one of the splits that a file holds which --split means: "val" is "validation" and "validate" as well."""
-    names = ", ".join(known)
-    if split is None and len(known) == 1:
-        return known[0]
-    if split is None:
-        raise OptionError(f"{path}: holds the splits {names}; say which with --split")
-    for name in known:
-        if split in (name, _SHORT.get(name)):
-            return name
-    raise OptionError(f"{path}: has no split {split!r}; give one of those that it holds: {names or 'none'}")
-
-
 def _open_text(path: Path) -> TextIO:
     check_file(path)
+    if path.suffix.lower() in PICKLES:
+        raise AnnotationError(f"{path}: is a pickle, and this set is read from lines of text; give the published file")
     return open_text(path)
 
 

@@ -8,16 +8,18 @@ their order, joined by spaces, and the captions themselves as "segments". Texts 
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
-from tools.annotations import TABLES, Columns, json_records, load_json, split_name, table_records
+from tools.annotations import PICKLES, TABLES, Columns, json_records, load_value, table_records, tsv_lines
 from tools.by_video import Whole
+from tools.json_files.splits import refuse_split, split_name, splits_of
 from tools.record import BadLine, Record
-from tools.rows import BadRow, OptionError, text_flaw
+from tools.rows import MALFORMED, BadRow, OptionError, text_flaw
 
 TEXT = ("caption", "sentence", "description", "text", "label")
 ID = ("sen_id", "id", "key", "annotation_id")
@@ -50,31 +52,67 @@ def read_caption(record: Record, video: tuple[str, ...]) -> Caption:
     return Caption(record.id(video), record.value(TEXT), {} if identifier is None else {"id": str(identifier)})
 
 
-def json_value(path: Path) -> Any:
-    """The value of a .json, None for a file of another suffix."""
-    return load_json(path) if path.suffix.lower() == ".json" else None
+def whole_value(path: Path) -> Any:
+    """The value of a .json or a pickle, None for a file of another suffix."""
+    return load_value(path) if path.suffix.lower() in (".json", *PICKLES) else None
 
 
 def caption_entries(path: Path, value: Any, video: tuple[str, ...], split: str | None) -> Iterator[Record | BadRow]:
     """Records with one caption each; where an entry has a list of captions it gives one record for each.
 
-    value: that of a .json: a list of entries, an object {number: entry}, or an object of splits with lists. None: the
-    file is a .csv, .jsonl or .parquet.
+    value: that of a .json or a pickle: a list of entries, an object {number: entry}, an object of splits with lists, or
+    {video: [captions]}, a caption as a text or as a list of words, or COCO's {"annotations": [{"image_id",
+    "caption"}]}. None: the file is a .csv, .jsonl, .parquet, or a .tsv of names with a JSON list of captions each.
     """
-    if isinstance(value, dict) and value and all(isinstance(entries, list) for entries in value.values()):
-        name = split_name(path, list(value), split)
-        return _one_by_one(json_records(path, value[name], "caption", f"{name} "))
+    if isinstance(value, dict) and isinstance(value.get("annotations"), list):
+        refuse_split(path, split)
+        return json_records(path, value["annotations"], "caption", "annotations ")
+    splits = splits_of(value)
+    if not splits and isinstance(value, dict) and any(map(_is_captions, value.values())):
+        refuse_split(path, split)
+        return _by_video(path, value, video[0])
+    if splits:
+        name = split_name(path, list(splits), split)
+        return _one_by_one(json_records(path, splits[name], "caption", f"{name} "))
     refuse_split(path, split)
+    if path.suffix.lower() == ".tsv":
+        return _one_by_one(_named_lists(path, video[0]))
     if value is None:
         columns: Columns = {"video": video, "caption": TEXT}
         return _one_by_one(table_records(path, columns, {"id": ID}, (*TABLES, ".json")))
     return _one_by_one(json_records(path, value, "caption"))
 
 
-def refuse_split(path: Path, split: str | None) -> None:
-    """Raise OptionError if --split is given for a file that is one split by itself."""
-    if split is not None:
-        raise OptionError(f"{path}: --split {split} is for files that hold several splits; this one does not say them")
+def _is_captions(value: Any) -> bool:
+    return isinstance(value, list) and bool(value) and isinstance(value[0], str | list)
+
+
+def _by_video(path: Path, captions_of: dict[Any, Any], video: str) -> Iterator[Record | BadRow]:
+    for name, captions in captions_of.items():
+        if not isinstance(captions, list):
+            what = f"expected a list of captions, found {type(captions).__name__}; correct it"
+            yield BadRow.at(f"entry {name!r}", path, MALFORMED, what)
+            continue
+        for number, caption in enumerate(captions, 1):
+            is_words = isinstance(caption, list) and all(isinstance(word, str) for word in caption)
+            text = " ".join(caption) if is_words else caption
+            yield Record(f"entry {name!r} caption {number}", {video: name, "caption": text})
+
+
+def _named_lists(path: Path, video: str) -> Iterator[Record | BadRow]:
+    """Records of a .tsv whose lines are the name or path of a video and a JSON list of captions or {"caption"}."""
+    for number, fields in tsv_lines(path):
+        place = f"line {number}"
+        try:
+            name, listed = fields
+            captions = [part["caption"] if isinstance(part, dict) else part for part in json.loads(listed)]
+        except (ValueError, TypeError, KeyError, RecursionError):
+            what = (
+                f'expected a name, a tab and a JSON list of {{"caption"}}, found {"".join(fields)[:60]!r}; correct it'
+            )
+            yield BadRow.at(place, path, MALFORMED, what)
+            continue
+        yield Record(place, {video: PurePosixPath(name).name, "caption": captions})
 
 
 def _one_by_one(records: Iterator[Record | BadRow]) -> Iterator[Record | BadRow]:

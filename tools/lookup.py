@@ -22,6 +22,9 @@ from tools.rows import AnnotationError, OptionError
 NOT_THERE = (errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG, errno.ELOOP, errno.EINVAL)
 """Errors that mean that there is no such file; any other is a fault of the machine and stops the build."""
 
+_OTHER_ENDINGS = ("", ".part", ".mp4.part", ".txt", ".json", ".html", ".npy", ".jpg")
+"""Ends of names by which a file that is not a medium, or not whole, is told to the user."""
+
 AVI_FIRST = ("avi", *(extension for extension in VIDEO_EXTENSIONS if extension != "avi"))
 """Extensions of videos of MSVD and LSMDC, whose clips are .avi files."""
 
@@ -36,6 +39,7 @@ class MediaFolder:
     def __init__(self, root: Path, extensions: Sequence[str], id_map: Path | Mapping[str, str] | None = None) -> None:
         if not root.is_dir():
             what = "is not a folder" if root.exists() else "no such folder"
+            what = "is a link that leads to no folder" if root.is_symlink() else what
             raise OptionError(f"{root}: {what}; check --media")
         self.root = root
         self._extensions = tuple(extensions)
@@ -62,6 +66,7 @@ class MediaFolder:
             if identifier in self._id_map:
                 return self._mapped(identifier)
         looked_for = []
+        stems = list(stems)
         for stem in stems:
             looked_for.append(f"{stem}.({self._extensions[0]}, ...)")
             found = self._with_extension(stem)
@@ -77,9 +82,27 @@ class MediaFolder:
         if self._id_map:
             looked_for.append("the id map")
         raise MediaNotFound(
-            f"no file under {self.root} for {' or '.join(looked_for) or 'an empty id'}; check --media, or name the "
-            "file in an --id-map, or accept the loss"
+            f"no file under {self.root} for {' or '.join(looked_for) or 'an empty id'}{self._seen(stems)}; "
+            "check --media, or name the file in an --id-map, or accept the loss"
         )
+
+    def _seen(self, stems: Sequence[str]) -> str:
+        """What is there instead of a file: a link that leads nowhere, another extension; "" for nothing."""
+        for stem in stems:
+            if stem.startswith("/") or ".." in stem.split("/"):
+                return f" ({stem!r} leads out of the folder)"
+            for ending in (*(f".{extension}" for extension in self._extensions[:3]), *_OTHER_ENDINGS):
+                relative = f"{stem}{ending}"
+                if "\0" in relative:
+                    continue
+                try:
+                    if os.path.islink(self.root / relative) and self._file(relative) is None:
+                        return f" ({relative} is a link that leads to no file)"
+                    if ending in _OTHER_ENDINGS and self._file(relative) is not None:
+                        return f" (there is {relative}, which is not named as a medium: .{self._extensions[0]}, ...)"
+                except (UnicodeEncodeError, OSError):
+                    continue
+        return ""
 
     def _mapped(self, identifier: str) -> Path:
         target = self._id_map[identifier]

@@ -6,16 +6,17 @@ question is dropped if it, its answer or a choice has no text. Texts are kept ve
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tools.annotations import Columns, json_records, load_json, table_records
+from tools.annotations import PICKLES, Columns, json_records, load_value, table_records
 from tools.by_video import rows_by_video
+from tools.json_files.splits import answers_of, refuse_split, split_name, splits_of
 from tools.lookup import MediaFolder
 from tools.record import Record
-from tools.rows import BadRow, CountedRows, text_flaw
+from tools.rows import MALFORMED, BadRow, CountedRows, OptionError, text_flaw
 
 CAPTION_QUESTION = "what is happening in the video?"
 
@@ -62,12 +63,42 @@ Read = Callable[[Record], Question]
 
 
 def question_records(
-    path: Path, required: Columns, suffixes: Sequence[str] = (".csv", ".json")
+    path: Path, required: Columns, suffixes: Sequence[str] = (".csv", ".json"), split: str | None = None
 ) -> Iterator[Record | BadRow]:
-    """Records and BadRows of a .jsonl, a .csv (commas or tabs), or a .json with a list or an object of questions."""
-    if path.suffix.lower() == ".json" and ".json" in suffixes:
-        return json_entries(path, load_json(path))
-    return table_records(path, required, suffixes=suffixes)
+    """Records and BadRows of a .jsonl, a .csv (commas or tabs), or a .json or pickle with a list or an object of
+    questions or with splits.
+
+    Answers that a file with splits gives as numbers, with the answers by number beside them, become texts.
+    """
+    suffix = path.suffix.lower()
+    if suffix not in PICKLES and (suffix != ".json" or suffix not in suffixes):
+        refuse_split(path, split)
+        return table_records(path, required, suffixes=suffixes)
+    value = load_value(path)
+    splits = splits_of(value)
+    if not splits:
+        refuse_split(path, split)
+        return json_entries(path, value)
+    if split is None:
+        raise OptionError(f"{path}: holds the splits {', '.join(splits)}; say which with --split")
+    name = split_name(path, list(splits), split)
+    return _in_words(json_entries(path, splits[name], f"{name} "), path, answers_of(value))
+
+
+def _in_words(records: Iterator[Record | BadRow], path: Path, answers: Mapping[int, str]) -> Iterator[Record | BadRow]:
+    """Open questions with their answers as texts; LAVENDER also writes them as answer_text."""
+    for record in records:
+        if isinstance(record, BadRow) or "option_0" in record.values:
+            yield record
+            continue
+        number, text = record.values.get("answer"), record.values.get("answer_text")
+        if text is None and answers and type(number) is int:
+            text = answers.get(number)
+            if text is None:
+                what = f"the answer {number} is none of the {len(answers):,} that the file lists; accept the loss"
+                yield BadRow.at(record.place, path, MALFORMED, what)
+                continue
+        yield record if text is None else Record(record.place, record.values | {"answer": text})
 
 
 def json_entries(path: Path, entries: Any, within: str = "") -> Iterator[Record | BadRow]:

@@ -13,6 +13,7 @@ from .output import console as console
 from .output import emit as emit
 from .output import facts_table as facts_table
 from .output import print_examples as print_examples
+from .page import SCRIPTED_POLICY as SCRIPTED_POLICY
 from .page import page_template as page_template
 from .program import new_program as new_program
 from .program import start as start
@@ -20,3 +21,12 @@ from .program import start_command as start_command
 from .progress import Progress as Progress
 from .progress import show_progress as show_progress
 from .units import human_bytes as human_bytes
+from .units import human_number as human_number
+from .units import human_seconds as human_seconds
+from .verbs.distributions import Distribution as Distribution
+from .verbs.distributions import Names as Names
+from .verbs.ls import describe_facts as describe_facts
+from .verbs.open_dataset import Dataset as Dataset
+from .verbs.open_dataset import open_dataset as open_dataset
+from .verbs.verify import Verification as Verification
+from .verbs.verify import verify_dataset as verify_dataset

@@ -3,6 +3,7 @@
 from .clip import plan_clip as plan_clip
 from .clip_config import ClipConfig as ClipConfig
 from .clip_plan import ClipPlan as ClipPlan
+from .facts import FACT_NAMES as FACT_NAMES
 from .facts import KeyFrames as KeyFrames
 from .facts import MediaFacts as MediaFacts
 from .frames import MAX_FRAMES as MAX_FRAMES

@@ -9,13 +9,15 @@ import pickle
 from collections.abc import Callable
 from pathlib import Path
 
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tools.annotations import about_records, check_file, load_json, pick_split, table_records, tsv_lines
+from tests.tools.pickles.assembly import Trap
+from tools.annotations import about_records, check_file, load_json, load_value, table_records, tsv_lines
 from tools.record import Record
 from tools.rows import AnnotationError, BadRow
 
@@ -153,15 +155,39 @@ def test_a_parquet_that_is_none_stops_with_the_file_named(text_file: Write) -> N
         list(table_records(text_file("a.parquet", "id,name\n"), COLUMNS, {}))
 
 
-def test_a_pickle_is_refused_unread_with_the_recipe(tmp_path: Path) -> None:
-    class Trap:
-        def __reduce__(self) -> tuple[object, tuple[str]]:
-            return (Path.touch, (tmp_path / "opened",))  # type: ignore[return-value]
+def test_a_pickled_frame_is_a_table(tmp_path: Path) -> None:
+    path = Path(__file__).parent / "pickles/pandas_1.3.5.pkl"
+    columns = {"id": ("videoid", "video_id"), "caption": ("text",)}
+    records = list(table_records(path, columns))
+    assert [r.place for r in records if isinstance(r, Record)] == ["row 1", "row 2", "row 3", "row 4"]
+    assert records[0] == Record("row 1", records[0].values) and records[0].values["text"] == "a man rides a horse"  # type: ignore[union-attr]
+    assert load_value(path)[2] == records[2].values  # type: ignore[union-attr]
+    assert about_records(path) == 0
+    with pytest.raises(AnnotationError, match=r"the header lacks id; name; it has video_id, text"):
+        list(table_records(path, {"id": ("id",), "caption": ("name",)}))
 
+
+def test_a_pickle_that_is_no_frame_is_a_list_or_an_object_of_records(tmp_path: Path) -> None:
+    path = tmp_path / "a.pickle"
+    path.write_bytes(pickle.dumps([{"id": "1", "name": "a"}, 3]))
+    record, bad = table_records(path, COLUMNS)
+    assert record == Record("entry 1", {"id": "1", "name": "a"})
+    assert isinstance(bad, BadRow) and "entry 2: expected an object with a text, found int" in bad.reason
+    path.write_bytes(pickle.dumps({"train": pd.DataFrame({"id": ["1"]}), "n": 3}))
+    assert load_value(path) == {"train": [{"id": "1"}], "n": 3}
+    path.write_bytes(pickle.dumps({"x": {"id": "1", "name": "a"}}))
+    assert load_value(path) == {"x": {"id": "1", "name": "a"}}
+
+
+def test_a_pickle_runs_nothing_and_is_no_lines_of_text(tmp_path: Path) -> None:
     path = tmp_path / "train.pkl"
-    path.write_bytes(pickle.dumps(Trap()))
-    with pytest.raises(AnnotationError, match=r"pickles are not read .*read_pickle\('train\.pkl'\).*'train\.parquet'"):
-        check_file(path)
+    path.write_bytes(pickle.dumps(Trap(Path.touch, tmp_path / "opened")))
+    check_file(path)
+    for read in (load_value, lambda path: list(table_records(path, COLUMNS))):
+        with pytest.raises(AnnotationError, match=r"train\.pkl: the pickle names pathlib\..*nothing was run"):
+            read(path)
+    with pytest.raises(AnnotationError, match=r"train\.pkl: is a pickle, and this set is read from lines of text"):
+        list(tsv_lines(path))
     assert not (tmp_path / "opened").exists()
 
 
@@ -189,20 +215,6 @@ def test_json_refuses_a_key_that_stands_twice(text_file: Write) -> None:
 def test_json_that_is_none_is_named(text_file: Write) -> None:
     with pytest.raises(AnnotationError, match=r"a\.json: not JSON \(Expecting value"):
         load_json(text_file("a.json", "<html>"))
-
-
-def test_a_split_is_chosen_by_name_or_because_it_is_the_only_one() -> None:
-    path = Path("t.json")
-    assert pick_split(path, {"train": {"a": []}}, None) == {"a": []}
-    assert pick_split(path, {"train": {}, "val": {"b": []}}, "val") == {"b": []}
-    with pytest.raises(AnnotationError, match=r"t\.json: holds the splits train, val; say which with --split"):
-        pick_split(path, {"train": {}, "val": {}}, None)
-    with pytest.raises(
-        AnnotationError, match=r"t\.json: has no split 'test'; give one of those that it holds: train, val"
-    ):
-        pick_split(path, {"train": {}, "val": {}}, "test")
-    with pytest.raises(AnnotationError, match=r"t\.json: val: expected an object .* found list"):
-        pick_split(path, {"val": []}, None)
 
 
 def test_records_are_counted_without_parsing(text_file: Write, tmp_path: Path) -> None:

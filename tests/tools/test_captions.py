@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tools.captions import Caption, caption_entries, json_value, read_caption, read_segment, refuse_split, whole_text
+from tools.captions import Caption, caption_entries, read_caption, read_segment, whole_text, whole_value
 from tools.record import BadLine, Record
 from tools.rows import BadRow, OptionError
 
@@ -44,7 +44,7 @@ def test_every_form_gives_the_same_captions(
     text_file: Write, name: str, content: str, split: str | None, places: list[str]
 ) -> None:
     path = text_file(name, content)
-    records = list(caption_entries(path, json_value(path), ("video",), split))
+    records = list(caption_entries(path, whole_value(path), ("video",), split))
     assert [record.place for record in records if isinstance(record, Record)] == places
     captions = [read_caption(record, ("video",)) for record in records if isinstance(record, Record)]
     assert captions == [Caption("v", "one"), Caption("v", "two")]
@@ -52,18 +52,10 @@ def test_every_form_gives_the_same_captions(
 
 def test_an_entry_that_is_no_object_is_refused_alone(text_file: Write) -> None:
     path = text_file("a.json", '[3, {"video": "v", "caption": "c"}]')
-    bad, good = caption_entries(path, json_value(path), ("video",), None)
+    bad, good = caption_entries(path, whole_value(path), ("video",), None)
     assert bad == BadRow(
         "entry 1", "malformed line: a.json entry 1: expected an object with a caption, found int"
     ) and isinstance(good, Record)
-
-
-def test_a_needless_split_is_refused() -> None:
-    refuse_split(Path("a.csv"), None)
-    with pytest.raises(
-        OptionError, match=r"a\.csv: --split val is for files that hold several splits; this one does n"
-    ):
-        refuse_split(Path("a.csv"), "val")
 
 
 def test_a_text_that_cannot_be_used_says_why() -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from shards.media.kinds import IMAGE_EXTENSIONS, VIDEO_EXTENSIONS
 from tools.lookup import MediaFolder, MediaNotFound
-from tools.rows import AnnotationError
+from tools.rows import AnnotationError, OptionError
 
 
 @pytest.fixture
@@ -114,3 +114,36 @@ def test_a_media_folder_that_is_none_or_goes_away_stops_the_build(media: Path) -
     media.rename(media.with_name("unmounted"))
     with pytest.raises(AnnotationError, match="the media folder has gone away; mount it again and rerun to resume"):
         folder.find(stems=["8"])
+
+
+def test_what_lies_there_instead_is_told(tmp_path: Path) -> None:
+    (tmp_path / "cut.mp4.part").touch()
+    (tmp_path / "page.html").touch()
+    (tmp_path / "bare").touch()
+    (tmp_path / "loop.mp4").symlink_to("loop2.mp4")
+    (tmp_path / "loop2.mp4").symlink_to("loop.mp4")
+    (tmp_path / "gone.mp4").symlink_to("nothing.mp4")
+    folder = MediaFolder(tmp_path, VIDEO_EXTENSIONS)
+    for stem, told in (
+        ("cut", "(there is cut.mp4.part, which is not named as a medium: .mp4, ...)"),
+        ("page", "(there is page.html, which"),
+        ("bare", "(there is bare, which"),
+        ("loop", "(loop.mp4 is a link that leads to no file)"),
+        ("gone", "(gone.mp4 is a link that leads to no file)"),
+        ("../up", "('../up' leads out of the folder)"),
+        ("/etc/passwd", "('/etc/passwd' leads out of the folder)"),
+    ):
+        with pytest.raises(MediaNotFound) as error:
+            folder.find([stem], [stem])
+        message = str(error.value)
+        assert f"for {stem}.(mp4, ...) {told}" in message and "; check --media, or name the file" in message
+    for stem in ("nul\0", "x" * 5000, "\udc80"):
+        with pytest.raises(MediaNotFound, match="no file under"):
+            folder.find([stem], [stem])
+
+
+def test_a_folder_that_is_a_link_in_a_circle_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "a").symlink_to("b")
+    (tmp_path / "b").symlink_to("a")
+    with pytest.raises(OptionError, match=r"/a: is a link that leads to no folder; check --media"):
+        MediaFolder(tmp_path / "a", VIDEO_EXTENSIONS)

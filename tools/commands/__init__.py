@@ -9,9 +9,12 @@ import typer
 
 from shards.cli import new_program, start
 from tools.commands.build import BUILD_HELP, DatasetCommands
+from tools.commands.croissant import croissant
 from tools.commands.export_ffcv import export_ffcv
 from tools.commands.merge import merge
+from tools.commands.report import report
 from tools.commands.transcode import TRANSCODE_HELP, transcode
+from tools.commands.verify import PASSED_ON, verify
 
 app = new_program()
 
@@ -23,9 +26,12 @@ def _tools() -> None:
 
 build = typer.Typer(cls=DatasetCommands, rich_markup_mode=None, no_args_is_help=True)
 app.add_typer(build, name="build", help=BUILD_HELP)
+app.command("croissant")(croissant)
 app.command("export-ffcv")(export_ffcv)
 app.command("merge")(merge)
+app.command("report")(report)
 app.command("transcode", help=TRANSCODE_HELP)(transcode)
+app.command("verify", context_settings=PASSED_ON)(verify)
 
 
 def main() -> None:

@@ -27,6 +27,7 @@ from tools.commands.signature import with_options
 from tools.commands.summary import STOPPED, finish, finish_plan
 from tools.datasets import DATASETS, find_dataset
 from tools.datasets.licences import licence_of
+from tools.datasets.recognition import check_dataset
 from tools.rows import OptionError
 
 BUILD_HELP = """Turn annotations and media into a dataset of tar shards with an index.
@@ -147,7 +148,10 @@ def _build(
         from tools.building.plan import plan
         from tools.building.provenance import provenance_of
         from tools.building.subset import Subset
+        from tools.trust.croissant import write_croissant
 
+        if "annotations" in own:
+            check_dataset(dataset, own["annotations"])
         choice = Choice(None if sample is None else Subset.parse(sample), limit, deduplicate)
         treatment = Treatment(profile[1] if profile else None, check_media, not no_facts)
         source = (own.get("data") or own.get("annotations") or Path(dataset)).name
@@ -182,6 +186,8 @@ def _build(
                     licence=licence_of(dataset),
                     progress=progress,
                 )
+        if part is None:
+            write_croissant(out)
     finish(
         report,
         as_json,

@@ -32,6 +32,8 @@ def merge(
     """
     with one_line_errors(debug, _STOPPED):
         from tools.building.merge import merge_parts
+        from tools.trust.croissant import write_croissant
 
         report = merge_parts(out)
+        write_croissant(out)
     finish(report, as_json, source="parts", quarantine=f"{report.out}/quarantine.jsonl", max_quarantined=None)

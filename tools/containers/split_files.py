@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from tools.annotations import split_name
+from tools.json_files.splits import split_name
 from tools.rows import OptionError
 
 _SPLITS = ("train", "training", "val", "valid", "validation", "dev", "test", "testing")

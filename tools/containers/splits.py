@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tools.annotations import split_name
+from tools.json_files.splits import split_name
 from tools.rows import OptionError
 
 

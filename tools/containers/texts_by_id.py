@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from shards.base import load_json as parse_json
-from tools.annotations import check_file, load_json, pick_split, table_records, tsv_lines
+from tools.annotations import check_file, load_json, table_records, tsv_lines
 from tools.captions import TEXT, caption_entries, refuse_split
+from tools.json_files.splits import pick_split
 from tools.record import BadLine, Record
 from tools.rows import MALFORMED, NO_MEDIA, BadRow
 

@@ -24,7 +24,7 @@ from tools.datasets.containers import (
     t2vlp_tfrecord,
     webdataset,
 )
-from tools.datasets.pretraining import cc3m, webvid
+from tools.datasets.pretraining import cc3m, cc12m, howto100m, webvid
 from tools.datasets.procedures import coin, crosstask
 from tools.datasets.questions import (
     activitynet_qa,
@@ -43,6 +43,7 @@ from tools.rows import BadRow, OptionError, Row
 DATASETS: dict[str, Callable[..., Iterator[Row | BadRow]]] = {
     "activitynet_captions": activitynet_captions.rows,
     "activitynet_qa": activitynet_qa.rows,
+    "cc12m": cc12m.rows,
     "cc3m": cc3m.rows,
     "coin": coin.rows,
     "crosstask": crosstask.rows,
@@ -51,6 +52,7 @@ DATASETS: dict[str, Callable[..., Iterator[Row | BadRow]]] = {
     "hf_datasets": hf_datasets.rows,
     "lavender_tsv": lavender_tsv.rows,
     "litdata": litdata.rows,
+    "howto100m": howto100m.rows,
     "lsmdc": lsmdc.rows,
     "lsmdc_fib": lsmdc_fib.rows,
     "lsmdc_mc": lsmdc_mc.rows,

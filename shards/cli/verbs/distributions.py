@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -63,6 +63,16 @@ class Distribution:
                 break
         return min(max(math.exp((bucket + 0.5) * _WIDTH), self._low), self._high)
 
+    def counts(self, edges: Sequence[float]) -> list[int]:
+        """Values between each two edges, which grow: the lower one included, and the last one too."""
+        if self._exact is not None:
+            numbers = np.concatenate(self._exact) if self._exact else np.zeros(0)
+            return [int(count) for count in np.histogram(numbers, np.asarray(edges, np.float64))[0]]
+        middles = np.array([0.0, *(math.exp((bucket + 0.5) * _WIDTH) for bucket in self._buckets)])
+        weights = np.array([self._zeros, *self._buckets.values()])
+        inside = np.clip(middles, self._low, self._high)  # the middle of an outer bucket may lie outside
+        return [round(count) for count in np.histogram(inside, np.asarray(edges, np.float64), weights=weights)[0]]
+
     def to_dict(self) -> dict[str, Any]:
         """count, total, mean, min, p50, p90, p99, max."""
         if not self.count:
@@ -90,8 +100,17 @@ class Names:
             self._other += sum(self._counts.values()) - sum(kept.values())
             self._counts = Counter(kept)
 
+    @property
+    def total(self) -> int:
+        """Names that were added, each as often as it was."""
+        return sum(self._counts.values()) + self._other
+
+    def commonest(self, most: int) -> list[tuple[str, int]]:
+        """The commonest with their counts, most frequent first."""
+        return sorted(self._counts.items(), key=lambda item: (-item[1], item[0]))[:most]
+
     def to_dict(self, most: int = 50) -> dict[str, int]:
         """The commonest, most frequent first, and the rest as "other"."""
-        common = dict(sorted(self._counts.items(), key=lambda item: (-item[1], item[0]))[:most])
-        other = sum(self._counts.values()) - sum(common.values()) + self._other
+        common = dict(self.commonest(most))
+        other = self.total - sum(common.values())
         return {**common, **({"other": other} if other else {})}

@@ -70,7 +70,7 @@ def verify(
         if quick and decode:
             raise UsageError("--quick reads no media, --decode needs them: choose one")
         dataset = open_dataset(path, "verify", root)
-        result = _verify_dataset(dataset, quick, decode, jobs or num_cores(), quarantine)
+        result = verify_dataset(dataset, quick, decode, jobs or num_cores(), quarantine)
         emit(result.to_dict(), as_json, _tables(result))
         if result.num_problems:
             first = result.problems[0]
@@ -81,7 +81,7 @@ def verify(
 
 
 @dataclass(slots=True)
-class _Verification:
+class Verification:
     """The result of a check."""
 
     dataset: str
@@ -119,11 +119,11 @@ class _Verification:
         return {"ok": not self.num_problems, **asdict(self)}
 
 
-def _verify_dataset(dataset: Dataset, quick: bool, decode: bool, jobs: int, quarantine: Path | None) -> _Verification:
+def verify_dataset(dataset: Dataset, quick: bool, decode: bool, jobs: int, quarantine: Path | None) -> Verification:
     """Check all shards. Raises DatasetError for an index that cannot be read, UsageError for a FILE that cannot."""
     from shards.dataset.checking.unindexed import unindexed_tars
 
-    result = _Verification(dataset.name, dataset.url, dataset.verified, quick, decode)
+    result = Verification(dataset.name, dataset.url, dataset.verified, quick, decode)
     start = time.perf_counter()
     total = int(dataset.index.shards.bytes.sum())
     with _whole_file(quarantine) as lines, show_progress("verify", total) as progress:
@@ -199,7 +199,7 @@ def _whole_file(path: Path | None) -> Iterator[TextIO | None]:
         aside.unlink(missing_ok=True)
 
 
-def _tables(result: _Verification) -> RenderableType:
+def _tables(result: Verification) -> RenderableType:
     from rich.console import Group
     from rich.table import Table
 

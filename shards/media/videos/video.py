@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 from shards.base.errors import MediaError
 from shards.media.limits import MAX_VIDEO_PIXELS, check_size
 from shards.media.partial import PartialMedium
+from shards.media.pictures.forms import picture_extension
+from shards.media.pictures.signatures import foreign_kind
 from shards.media.videos.mp4 import check_sample_counts
 
 if TYPE_CHECKING:
@@ -25,6 +27,29 @@ _LENIENT_CODECS = ("h264",)
 """Codecs in which these options would also refuse the key frames of open GOPs."""
 # FFmpeg then opens no decoder of its own (ours it does not ask) and reads no further than the first packet.
 _NO_PROBE = {"codec_whitelist": "none", "probesize": "32"}
+
+
+class NotVideo(MediaError):
+    """Bytes that are no video; the advice says what else they are, where they tell."""
+
+    def __init__(self, reason: str, instead: str = "") -> None:
+        super().__init__(reason)
+        self.instead = instead
+
+    @property
+    def advice(self) -> str:
+        """The reason and what to do."""
+        return f"{self}; {self.instead or 'fetch it again'}"
+
+
+def _instead(data: bytes) -> str:
+    """What a file is that is named as a video and is none, and what to do with it; "" where its bytes do not say."""
+    picture, other = picture_extension(data), foreign_kind(data)
+    if picture:
+        return f"it is a picture: name it .{picture}"
+    if other is None or other.remedy.startswith("name it"):  # a video by its first bytes: damaged behind them
+        return ""
+    return f"it is {other.name}: {other.remedy.replace('pictures', 'videos')}"
 
 
 @contextmanager
@@ -48,13 +73,17 @@ def open_video(data: bytes | PartialMedium, probe: bool = True) -> Iterator[tupl
         raise MediaError(f"not a video: {error}") from error
     file.seek(0)
     options = {"format_whitelist": _SEEKABLE if partial else _DEMUXERS, "protocol_whitelist": "none"}
-    with video_errors("not a video"):
-        container = av.open(
-            file,
-            options=options if probe else options | _NO_PROBE,
-            metadata_errors="replace",
-            buffer_size=min(max(size, 4096), 1 << 15 if partial else 1 << 18),
-        )
+    try:
+        with video_errors("not a video"):
+            container = av.open(
+                file,
+                options=options if probe else options | _NO_PROBE,
+                metadata_errors="replace",
+                buffer_size=min(max(size, 4096), 1 << 15 if partial else 1 << 18),
+            )
+    except MediaError as error:
+        instead = "" if isinstance(data, PartialMedium) else _instead(data)
+        raise NotVideo(str(error), instead) from error.__cause__
     assert isinstance(container, InputContainer)
     with container, video_errors("damaged"):
         streams = [s for s in container.streams.video if not s.disposition & s.disposition.attached_pic]

@@ -191,9 +191,9 @@ def test_errors_are_one_line_that_names_the_thing_and_the_remedy(
         (
             ["webvidd", "--out", out],
             2,
-            "no dataset is called 'webvidd'; did you mean 'webvid'? known: activitynet_captions, activitynet_qa, cc3m",
+            "no dataset is called 'webvidd'; did you mean 'webvid'? known: activitynet_captions, activitynet_qa, cc12m",
         ),
-        (on(tmp_path / "train.pkl"), 1, f"{tmp_path}/train.pkl: pickles are not read"),
+        (on(tmp_path / "train.pkl"), 1, f"{tmp_path}/train.pkl: the pickle is cut or damaged at byte 3 of 3"),
         (on(tmp_path / "no.csv"), 2, f"{tmp_path}/no.csv: no such file; check --annotations"),
         (on(tmp_path / "head.csv"), 1, "head.csv: holds no rows; give"),
         (

@@ -15,9 +15,9 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from tools.annotations import split_name
 from tools.containers.files import inside, read_json
 from tools.containers.samples.braces import expanded
+from tools.json_files.splits import split_name
 from tools.rows import AnnotationError, OptionError
 
 _FOLDER = ".nv-meta"

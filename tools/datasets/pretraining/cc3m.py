@@ -23,8 +23,9 @@ from typing import Annotated, Any
 import typer
 
 from shards.media import IMAGE_EXTENSIONS, foreign_kind, picture_extension
-from tools.annotations import about_records, check_file, load_json, pick_split, tsv_lines
+from tools.annotations import PICKLES, about_records, check_file, load_value, tsv_lines
 from tools.arguments import AnnotationsFile, Split
+from tools.json_files.splits import pick_split
 from tools.lookup import MediaFolder, MediaNotFound
 from tools.rows import (
     BAD_MEDIA,
@@ -40,6 +41,8 @@ from tools.rows import (
     make_key,
 )
 
+COLUMNS = ("caption", "url")
+_OTHER = {COLUMNS: "cc12m", COLUMNS[::-1]: "cc3m"}
 IMAGES_PER_FOLDER = 10_000
 """img2dataset's number_sample_per_shard."""
 
@@ -54,14 +57,19 @@ def rows(
     Give Google's .tsv (caption, tab, url) or a .json list of {"image", "caption"} with the folder of the pictures; or
     VIOLET's .json with its images .tsv.
     """
+    return picture_rows(annotations, media, split, COLUMNS)
+
+
+def picture_rows(annotations: Path, media: Path, split: str | None, columns: tuple[str, str]) -> CountedRows:
+    """Rows of Conceptual Captions. columns: "caption" and "url" in the order of the .tsv."""
     check_file(annotations)
     suffix = annotations.suffix.lower()
-    if suffix not in (".tsv", ".json"):
+    if suffix not in (".tsv", ".json", *PICKLES):
         raise AnnotationError(
             f"{annotations}: cannot tell the form from {suffix or 'a name without suffix'}; give Google's .tsv "
-            "(caption, tab, url) or a .json"
+            f"({columns[0]}, tab, {columns[1]}) or a .json"
         )
-    texts = load_json(annotations) if suffix == ".json" else None
+    texts = None if suffix == ".tsv" else load_value(annotations)
     if isinstance(texts, dict):
         check_file(media)
         if media.is_dir() or media.suffix.lower() != ".tsv":
@@ -72,29 +80,39 @@ def rows(
         raise OptionError(f"{annotations}: --split is for VIOLET's json; this file is one split by itself")
     folder = MediaFolder(media, IMAGE_EXTENSIONS)
     if texts is None:
-        return CountedRows(_tsv_rows(annotations, folder), about_records(annotations))
+        return CountedRows(_tsv_rows(annotations, folder, columns), about_records(annotations))
     if not isinstance(texts, list):
         raise AnnotationError(f'{annotations}: expected a list of {{"image": path, "caption": text}}, or an object')
     return CountedRows(_json_rows(annotations, texts, folder), len(texts))
 
 
-def _tsv_rows(annotations: Path, folder: MediaFolder) -> Iterator[Row | BadRow]:
+def _tsv_rows(annotations: Path, folder: MediaFolder, columns: tuple[str, str]) -> Iterator[Row | BadRow]:
     first = 1
     for number, fields in tsv_lines(annotations):
         place = f"line {number}"
-        if number == 1 and [name.strip().lower() for name in fields] == ["caption", "url"]:
+        if number == 1 and [name.strip().lower() for name in fields] == list(columns):
             first = 2
             continue
-        if len(fields) != 2 or not fields[1].strip():
-            what = f"expected caption, tab, url; found {len(fields)} field(s): {_short(fields)}; correct the line"
+        named = dict(zip(columns, fields, strict=False))
+        url = named.get("url", "").strip()
+        if len(fields) != 2 or not url:
+            found = f"found {len(fields)} field(s): {_short(fields)}"
+            what = f"expected {columns[0]}, tab, {columns[1]}; {found}; correct the line"
+            yield BadRow.at(place, annotations, MALFORMED, what)
+            continue
+        if _is_url(named["caption"]) and not _is_url(url):
+            what = f"the URL stands where the caption should, as in {_OTHER[columns]}; build it as that"
             yield BadRow.at(place, annotations, MALFORMED, what)
             continue
         index = number - first
-        url = fields[1].strip()
         stems = []
         if "://" in url:
             stems = [f"{index:09d}", f"{index // IMAGES_PER_FOLDER:05d}/{index:09d}", f"{index:08d}"]
-        yield _row(annotations, place, index, fields[0], url, folder, stems)
+        yield _row(annotations, place, index, named["caption"], url, folder, stems)
+
+
+def _is_url(text: str) -> bool:
+    return text.strip().lower().startswith(("http://", "https://"))
 
 
 def _json_rows(annotations: Path, entries: list[Any], folder: MediaFolder) -> Iterator[Row | BadRow]:

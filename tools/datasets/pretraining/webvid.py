@@ -2,8 +2,8 @@
 
 - results_2M_train.csv, results_10M_train.csv: videoid,contentUrl,duration,page_dir,name (the authors' release; columns
   in any order), and video2dataset's copy with page_idx (iejMac/video2dataset tests/test_files/test_webvid.csv).
-- a .parquet, .jsonl or .csv export of ALPRO's and MCG's train.pkl with video_id,text,page_dir (the pickle itself is
-  refused with a recipe); a jsonl text may be a list of captions.
+- ALPRO's and MCG's train.pkl, val.pkl: a pickled data frame with video_id,text,page_dir, read without running anything
+  (tools/pickles/); or a .parquet, .jsonl or .csv of it. A jsonl text may be a list of captions.
 - VIOLET's txt_webvid2.5m.json: {"train": {id: [captions]}, "val": ...} (tsujuifu/pytorch_violet _data).
 
 A video is looked up by: the id map; PAGE_DIR/ID.EXT; ID.EXT; the contentUrl's path or file name, all under --media.
@@ -17,8 +17,9 @@ from pathlib import Path
 from typing import Any
 
 from shards.media import VIDEO_EXTENSIONS
-from tools.annotations import Columns, about_records, check_file, load_json, pick_split, table_records
+from tools.annotations import Columns, about_records, check_file, load_value, table_records
 from tools.arguments import AnnotationsFile, IdMap, MediaPath, Split
+from tools.json_files.splits import pick_split
 from tools.lookup import MediaFolder, MediaNotFound
 from tools.record import Record
 from tools.rows import (
@@ -46,7 +47,7 @@ OPTIONAL: Columns = {"page_dir": PAGE_DIR, "url": URL, "duration": DURATION}
 def rows(annotations: AnnotationsFile, media: MediaPath, id_map: IdMap = None, split: Split = None) -> CountedRows:
     """WebVid and sets of its form: videos with captions.
 
-    Give a .csv, .jsonl or .parquet with columns of ids and captions, or VIOLET's .json.
+    Give a .csv, .jsonl, .parquet or pickled data frame with columns of ids and captions, or VIOLET's .json.
     """
     check_file(annotations)
     folder = MediaFolder(media, VIDEO_EXTENSIONS, id_map)
@@ -61,7 +62,7 @@ def rows(annotations: AnnotationsFile, media: MediaPath, id_map: IdMap = None, s
 
 
 def _violet_texts(annotations: Path, split: str | None) -> dict[str, Any]:
-    splits = load_json(annotations)
+    splits = load_value(annotations)
     if not isinstance(splits, dict):
         raise AnnotationError(f'{annotations}: expected VIOLET\'s {{"train": {{id: [captions]}}}}, found a list')
     return pick_split(annotations, splits, split)

@@ -17,7 +17,7 @@ from typing import Annotated
 import typer
 
 from shards.media import VIDEO_EXTENSIONS
-from tools.annotations import check_file, load_json
+from tools.annotations import check_file, load_value
 from tools.arguments import AnnotationsFile, IdMap, MediaPath
 from tools.lookup import MediaFolder
 from tools.questions import Question, json_entries, question_rows
@@ -45,11 +45,16 @@ def rows(
     return question_rows(_joined(annotations, answers), annotations, folder, _read, lambda v: (f"v_{v}", v))
 
 
+def bare_name(video: str) -> str:
+    """The id of YouTube, 11 characters, without the "v_" that ActivityNet's files have before it."""
+    return video[2:] if video.startswith("v_") and len(video) == 13 else video
+
+
 def _joined(annotations: Path, answers: Path) -> Iterator[Record | BadRow]:
     """Questions joined with the fields of their answers; then, as bad rows, answers without a question."""
     answer_of: dict[str, Record] = {}
     bad: list[BadRow] = []
-    for entry in json_entries(answers, load_json(answers)):
+    for entry in json_entries(answers, load_value(answers)):
         if isinstance(entry, BadRow):
             bad.append(entry)
             continue
@@ -60,7 +65,7 @@ def _joined(annotations: Path, answers: Path) -> Iterator[Record | BadRow]:
             )
             bad.append(BadRow.at(entry.place, answers, MALFORMED, what))
     asked: dict[str, str] = {}
-    for entry in json_entries(annotations, load_json(annotations)):
+    for entry in json_entries(annotations, load_value(annotations)):
         if isinstance(entry, BadRow):
             yield entry
             continue
@@ -87,7 +92,7 @@ def _read(record: Record) -> Question:
     if isinstance(number, bool) or not isinstance(number, int) or not 0 <= number < len(TYPES):
         raise BadLine(f"type must be a number, 0 to {len(TYPES) - 1}, found {str(number)[:40]!r}")
     return Question(
-        record.id(VIDEO),
+        bare_name(record.id(VIDEO)),
         record.text("question"),
         record.text("answer"),
         type=TYPES[number],

@@ -6,6 +6,8 @@ files out for a password; of the real ones none was at hand.
 
 - train, valid: clip, start and end as aligned, start and end as extracted, the right sentence, four others.
 - test: the same five fields, five sentences, the number of the right one, from 1.
+- .json {"train": [{"video", "question": "", "option_0" to "option_4", "answer"}], ...} with --split (read by LAVENDER);
+  answers count from 0 there.
 
 In train and valid the right sentence is always the first. Here its place is drawn by a hash of the clip, so that no
 model learns the place; answer_index counts from 0. Records have the question that all sets of captions have
@@ -19,8 +21,9 @@ import hashlib
 
 from shards.media import VIDEO_EXTENSIONS
 from tools.annotations import check_file
-from tools.arguments import AnnotationsFile, IdMap, MediaPath
-from tools.datasets.questions.lsmdc_fib import CLIP, clip_names, clip_records
+from tools.arguments import AnnotationsFile, IdMap, MediaPath, Split
+from tools.datasets.questions.lsmdc_fib import clip_id, clip_names, clip_records
+from tools.datasets.questions.msrvtt_mc import OPTIONS
 from tools.lookup import MediaFolder
 from tools.questions import Question, choice_of_captions, question_rows
 from tools.record import BadLine, Record
@@ -30,7 +33,7 @@ SENTENCES = tuple(f"sentence{number}" for number in range(1, 6))
 NUMBERS = tuple(str(number) for number in range(1, 6))
 
 
-def rows(annotations: AnnotationsFile, media: MediaPath, id_map: IdMap = None) -> CountedRows:
+def rows(annotations: AnnotationsFile, media: MediaPath, id_map: IdMap = None, split: Split = None) -> CountedRows:
     """LSMDC choices: which sentence is about a film clip.
 
     Give LSMDC16_multiple_choice_train.csv, ..._valid.csv or ..._test_randomized.csv, and the folder of the clips. One
@@ -38,12 +41,15 @@ def rows(annotations: AnnotationsFile, media: MediaPath, id_map: IdMap = None) -
     """
     check_file(annotations)
     folder = MediaFolder(media, VIDEO_EXTENSIONS, id_map)
-    records = clip_records(annotations, SENTENCES, (*SENTENCES, "answer"))
+    records = clip_records(annotations, SENTENCES, (*SENTENCES, "answer"), split=split)
     return question_rows(records, annotations, folder, _read, clip_names)
 
 
 def _read(record: Record) -> Question:
-    clip, choices = record.id(CLIP[:1]), [record.text(name) for name in SENTENCES]
+    if OPTIONS[0] in record.values:
+        clip, choices = clip_id(record), [record.text(name) for name in OPTIONS]
+        return choice_of_captions(clip, choices, record.right_choice(choices), record.place)
+    clip, choices = clip_id(record), [record.text(name) for name in SENTENCES]
     if "answer" in record.values:
         number = str(record.values["answer"]).strip()
         if number not in NUMBERS:

@@ -3,6 +3,8 @@
 - .jsonl with {"question", "answer", "video_id", "answer_type"} per line (ALPRO, MCG, jpthu17/EMCL).
 - .json list of {"question", "answer", "id", "video_id": number} (video 7010 is "video7010").
 - .json object {question id: {"question", "answer", "answer_type", "question_id", "video"}} (boheumd/MA-LMM).
+- .json {"train": [{"video", "question", "answer": number}], "val": ..., "test": ...} with the answers by number as
+  "vocab" (tsujuifu/pytorch_violet) or "ans2label" (microsoft/LAVENDER), with --split.
 - .csv with video,question,answer,qid,type (doc-doc/HQGA), whose `type` is the category of the video, not of a question.
 
 A video has the id "video7010" in every form, so the same key; it is looked up as video7010.EXT (mp4) or 7010.EXT, or
@@ -17,7 +19,7 @@ from dataclasses import replace
 
 from shards.media import VIDEO_EXTENSIONS
 from tools.annotations import Columns, check_file
-from tools.arguments import AnnotationsFile, IdMap, MediaPath
+from tools.arguments import AnnotationsFile, IdMap, MediaPath, Split
 from tools.lookup import MediaFolder
 from tools.questions import Question, question_records, question_rows
 from tools.record import Record
@@ -31,14 +33,15 @@ TYPES = ("what", "who", "how", "when", "where")
 SUFFIXES = (".jsonl", ".json", ".csv")
 
 
-def rows(annotations: AnnotationsFile, media: MediaPath, id_map: IdMap = None) -> CountedRows:
+def rows(annotations: AnnotationsFile, media: MediaPath, id_map: IdMap = None, split: Split = None) -> CountedRows:
     """MSRVTT-QA: questions and answers about videos.
 
     Give the .jsonl, .json or .csv with video, question and answer. One sample per video.
     """
     check_file(annotations)
     folder = MediaFolder(media, VIDEO_EXTENSIONS, id_map)
-    return question_rows(question_records(annotations, REQUIRED, SUFFIXES), annotations, folder, _read, video_names)
+    records = question_records(annotations, REQUIRED, SUFFIXES, split)
+    return question_rows(records, annotations, folder, _read, video_names)
 
 
 def read(record: Record) -> Question:

@@ -37,16 +37,21 @@ def rows(annotations: AnnotationsFile, media: MediaPath, id_map: IdMap = None) -
     return question_rows(question_records(annotations, required), annotations, folder, _read)
 
 
+def video_id(record: Record) -> str:
+    """The number of a video, which some files give with its folder in VidOR or as a file name. Raises BadLine."""
+    return record.id(VIDEO).rpartition("/")[2].removesuffix(".mp4")
+
+
 def question_id(record: Record) -> str:
     """VIDEO_QID: unique in a split, where qid alone counts within a video."""
-    return f"{record.id(VIDEO)}_{record.id(('qid',))}"
+    return f"{video_id(record)}_{record.id(('qid',))}"
 
 
 def _read(record: Record) -> Question:
     choices = _choices(record)
     index = record.right_choice(choices)
     return Question(
-        record.id(VIDEO),
+        video_id(record),
         record.text("question"),
         choices[index],
         type=record.id(("type",)),

@@ -18,7 +18,7 @@ import typer
 from shards.media import VIDEO_EXTENSIONS
 from tools.annotations import check_file, load_json
 from tools.arguments import AnnotationsFile, IdMap, MediaPath
-from tools.datasets.questions.nextqa import REQUIRED, VIDEO, question_id
+from tools.datasets.questions.nextqa import REQUIRED, VIDEO, question_id, video_id
 from tools.lookup import MediaFolder
 from tools.questions import Question, question_records, question_rows
 from tools.record import Record
@@ -49,7 +49,7 @@ def rows(
 
 
 def _read(record: Record, references: References) -> Question:
-    video = record.id(VIDEO)
+    video = video_id(record)
     second = references.get(video, {}).get(record.id(("qid",)))
     return Question(
         video,

@@ -27,10 +27,11 @@ from typing import Annotated
 import typer
 
 from shards.media import VIDEO_EXTENSIONS
-from tools.annotations import Columns, check_file, load_json
+from tools.annotations import PICKLES, Columns, check_file, load_json
 from tools.arguments import AnnotationsFile, IdMap, MediaPath
+from tools.json_files.splits import splits_of
 from tools.lookup import MediaFolder
-from tools.questions import Question, json_entries, question_records, question_rows
+from tools.questions import Question, question_records, question_rows
 from tools.record import BadLine, Record
 from tools.rows import AnnotationError, BadRow, CountedRows, OptionError
 
@@ -59,27 +60,20 @@ def rows(
     """
     check_file(annotations)
     folder = MediaFolder(media, ("gif", *VIDEO_EXTENSIONS), id_map)
-    if annotations.suffix.lower() == ".json":
-        records = _violet(annotations, split)
+    if annotations.suffix.lower() == ".json" and not splits_of(load_json(annotations)):
+        raise AnnotationError(f'{annotations}: expected VIOLET\'s {{"train": [questions]}}, found none of it')
+    if annotations.suffix.lower() in (".json", *PICKLES):
+        records = question_records(annotations, REQUIRED, (".json",), split)
     else:
         records = _divided(question_records(annotations, REQUIRED, (".csv",)), annotations, split)
     return question_rows(records, annotations, folder, _read)
-
-
-def _violet(annotations: Path, split: str | None) -> Iterator[Record | BadRow]:
-    splits = load_json(annotations)
-    if not isinstance(splits, dict) or not splits:
-        raise AnnotationError(f'{annotations}: expected VIOLET\'s {{"train": [questions]}}, found none of it')
-    if split not in splits:
-        raise OptionError(f"{annotations}: holds the splits {', '.join(splits)}; say which with --split")
-    return json_entries(annotations, splits[split], f"{split} ")
 
 
 def _divided(records: Iterator[Record | BadRow], annotations: Path, split: str | None) -> Iterator[Record | BadRow]:
     if split not in (None, "train", "val"):
         raise OptionError(f"{annotations}: --split {split!r}: choose train or val, or leave it out for the whole file")
     for record in records:
-        video = "" if isinstance(record, BadRow) else str(record.value(VIDEO)).strip()
+        video = "" if isinstance(record, BadRow) else str(record.value(VIDEO)).strip().removesuffix(".gif")
         digest = hashlib.blake2b(video.encode("utf-8", "surrogatepass"), digest_size=8).digest()
         is_val = bool(video) and int.from_bytes(digest) % VAL_SHARE == 0
         if split is None or is_val == (split == "val"):
@@ -87,7 +81,7 @@ def _divided(records: Iterator[Record | BadRow], annotations: Path, split: str |
 
 
 def _read(record: Record) -> Question:
-    video, question = record.id(VIDEO), record.text("question")
+    video, question = record.id(VIDEO).removesuffix(".gif"), record.text("question")
     names = next((names for names in CHOICES if names[0] in record.values), None)
     identifier = record.place if record.value(QUESTION_ID) is None else record.id(QUESTION_ID)
     if names is None:

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from shards.media import VIDEO_EXTENSIONS
-from tools.annotations import check_file, json_records, load_json
+from tools.annotations import check_file, json_records, load_value
 from tools.arguments import AnnotationsFile, CaptionText, IdMap, MediaPath, VideoListFile
 from tools.by_video import VideoList, rows_by_video
 from tools.captions import read_segment, whole_text
@@ -45,12 +45,14 @@ def rows(
     check_file(annotations)
     whole = whole_text(text)
     folder = MediaFolder(media, VIDEO_EXTENSIONS, id_map)
-    entries = load_json(annotations)
+    entries = load_value(annotations)
     if not isinstance(entries, dict):
         raise AnnotationError(
             f'{annotations}: expected {{"v_NAME": {{"duration", "timestamps", "sentences"}}}}, found '
             f"{type(entries).__name__}; give train.json, val_1.json or val_2.json"
         )
+    if not all(video.startswith("v_") for video in entries):  # the "v_" is left out; an id may itself begin so
+        entries = {f"v_{video}": entry for video, entry in entries.items()}
     return rows_by_video(
         _sentences(annotations, entries),
         annotations,
@@ -58,7 +60,9 @@ def rows(
         lambda record: read_segment(record, VIDEO),
         "sentence",
         lambda video: (video, video.removeprefix("v_")),
-        only=None if videos is None else VideoList.read(videos, lambda video: f"v_{video.removeprefix('v_')}"),
+        only=None
+        if videos is None
+        else VideoList.read(videos, lambda video: video if video in entries else f"v_{video}"),
         whole=whole,
         meta=lambda video: {"duration": entries[video].get("duration")},
     )

@@ -25,7 +25,7 @@ from shards.media import VIDEO_EXTENSIONS
 from tools.annotations import check_file
 from tools.arguments import AnnotationsFile, CaptionText, IdMap, MediaPath, Split, VideoListFile
 from tools.by_video import VideoList, rows_by_video
-from tools.captions import Caption, caption_entries, json_value, read_caption, whole_text
+from tools.captions import Caption, caption_entries, read_caption, whole_text, whole_value
 from tools.lookup import MediaFolder
 from tools.record import BadLine, Record
 from tools.rows import CountedRows
@@ -52,7 +52,7 @@ def rows(
     check_file(annotations)
     whole = whole_text(text)
     folder = MediaFolder(media, VIDEO_EXTENSIONS, id_map)
-    records = caption_entries(annotations, json_value(annotations), VIDEO, split)
+    records = caption_entries(annotations, whole_value(annotations), VIDEO, split)
     only = None if videos is None else VideoList.read(videos, _name)
     return rows_by_video(records, annotations, folder, _read, "description", only=only, whole=whole)
 

@@ -15,16 +15,16 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
-from tools.annotations import check_file
+from tools.annotations import PICKLES, check_file
 from tools.arguments import AnnotationsFile, IdMap, MediaPath, Split
 from tools.by_video import rows_by_video
-from tools.captions import Caption, caption_entries, json_value, read_caption, refuse_split
-from tools.datasets.questions.lsmdc_fib import CLIP, clip_names, clip_records
+from tools.captions import Caption, caption_entries, read_caption, whole_value
+from tools.datasets.questions.lsmdc_fib import VIDEO, clip_id, clip_names, clip_records
+from tools.json_files.splits import refuse_split
 from tools.lookup import AVI_FIRST, MediaFolder
 from tools.record import Record
 from tools.rows import CountedRows
 
-VIDEO = (CLIP[0], "video", "clip_id", "video_id", "clip_name")
 _TIMES = re.compile(r"_\d\d\.\d\d\.\d\d\.\d{3}-\d\d\.\d\d\.\d\d\.\d{3}$")
 
 
@@ -35,8 +35,8 @@ def rows(annotations: AnnotationsFile, media: MediaPath, split: Split = None, id
     """
     check_file(annotations)
     folder = MediaFolder(media, AVI_FIRST, id_map)
-    if annotations.suffix.lower() in (".json", ".jsonl"):
-        records = caption_entries(annotations, json_value(annotations), VIDEO, split)
+    if annotations.suffix.lower() in (".json", ".jsonl", *PICKLES):
+        records = caption_entries(annotations, whole_value(annotations), VIDEO, split)
     else:
         refuse_split(annotations, split)
         records = clip_records(annotations, ("sentence",))
@@ -50,5 +50,4 @@ def _movie(clip: str) -> str:
 
 
 def _read(record: Record) -> Caption:
-    caption = read_caption(record, VIDEO)
-    return replace(caption, video=re.sub(r"\.(avi|mp4)$", "", caption.video))
+    return replace(read_caption(record, VIDEO), video=clip_id(record))

@@ -7,7 +7,10 @@
   antoine77340/MIL-NCE_HowTo100M as msrvtt_test.csv).
 - .jsonl with {"clip_name", "caption"} per line (ALPRO).
 - .json {"train": [{"video", "caption"}], "val": ..., "test": ...} with --split (tsujuifu/pytorch_violet, LAVENDER).
-- .json {number: {"video", "caption", "id", "image_id"}} (boheumd/MA-LMM).
+- .json {number: {"video", "caption", "id", "image_id"}} (boheumd/MA-LMM), and the same as COCO, {"annotations": [{
+  "image_id", "caption"}]} (LAVENDER's caption_coco_format).
+- .tsv with a name and [{"caption"}] per line (the captions of SwinBERT and LAVENDER).
+- raw-captions.pkl, {video: [[word, ...], ...]} (albanie/collaborative-experts), or the same as .json.
 
 --videos takes the videos of a published list, with all their captions in --annotations: MSRVTT_train.7k.csv and
 MSRVTT_train.9k.csv (a column video_id; jpthu17/EMCL), also MSRVTT_JSFUSION_test.csv. 7k is train and val of the
@@ -26,16 +29,17 @@ from pathlib import Path
 from typing import Any
 
 from shards.media import VIDEO_EXTENSIONS
-from tools.annotations import check_file, json_records, split_name
+from tools.annotations import check_file, json_records
 from tools.arguments import AnnotationsFile, IdMap, MediaPath, Split, VideoListFile
 from tools.by_video import VideoList, rows_by_video
-from tools.captions import Caption, caption_entries, json_value, read_caption
+from tools.captions import Caption, caption_entries, read_caption, whole_value
 from tools.datasets.questions.msrvtt_qa import video_id, video_names
+from tools.json_files.splits import split_name
 from tools.lookup import MediaFolder
 from tools.record import BadLine, Record
 from tools.rows import MALFORMED, BadRow, CountedRows, OptionError
 
-VIDEO = ("video_id", "clip_name", "video")
+VIDEO = ("video_id", "clip_name", "video", "image_id")
 FACTS = ("category", "url", "start time", "end time")
 
 
@@ -56,7 +60,7 @@ def rows(
         raise OptionError(f"--split {split} and --videos {videos}: give one of the two")
     folder = MediaFolder(media, VIDEO_EXTENSIONS, id_map)
     only = None if videos is None else VideoList.read(videos, video_id)
-    value = json_value(annotations)
+    value = whole_value(annotations)
     if not isinstance(value, dict) or "sentences" not in value:
         return rows_by_video(
             caption_entries(annotations, value, VIDEO, split),

@@ -3,8 +3,9 @@
 - .json {number: {"video", "image_id", "caption", "id"}} (boheumd/MA-LMM, cap_val.json).
 - .json {"annotations": [{"image_id", "caption", "id"}], "images": [{"id"}]} (the same as COCO, coco_gt/cap_val.json).
 - .json {"train": [{"video", "caption"}], "val": ..., "test": ...} with --split (LAVENDER), and .jsonl of such lines.
-- raw-captions.pkl, {video: [[word, ...], ...]} (albanie/collaborative-experts), is refused with a recipe that makes a
-  .json of it; words are joined by spaces.
+- .tsv with a name and [{"caption"}] per line (the captions of SwinBERT and LAVENDER).
+- raw-captions.pkl, {video: [[word, ...], ...]} (albanie/collaborative-experts), or the same as .json; words are joined
+  by spaces.
 
 --videos takes the videos of a published list, a name per line: train_list.txt, val_list.txt, test_list.txt
 (collaborative-experts), 1,200, 100 and 670 clips.
@@ -15,20 +16,19 @@ annotations number them instead (vid1), --id-map youtube_mapping.txt, "-4wsuPCjD
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from tools.annotations import PICKLES, check_file, json_records
+from tools.annotations import check_file
 from tools.arguments import AnnotationsFile, MediaPath, Split, VideoListFile
 from tools.by_video import VideoList, rows_by_video
-from tools.captions import Caption, caption_entries, json_value, read_caption, refuse_split
+from tools.captions import Caption, caption_entries, read_caption, whole_value
 from tools.lookup import AVI_FIRST, MediaFolder, youtube_mapping
 from tools.record import Record
-from tools.rows import MALFORMED, AnnotationError, BadRow, CountedRows
+from tools.rows import CountedRows
 
 VIDEO = ("video", "video_id", "clip_name", "image_id")
 
@@ -42,23 +42,16 @@ def rows(
 ) -> CountedRows:
     """MSVD: YouTube clips with captions.
 
-    Give a .json or .jsonl of captions and the folder YouTubeClips; --videos train_list.txt where the file holds more
-    than a split. One sample per video.
+    Give raw-captions.pkl, a .json or a .jsonl of captions, and the folder YouTubeClips; --videos train_list.txt where
+    the file holds more than a split. One sample per video.
     """
-    if annotations.suffix.lower() in PICKLES:
-        made = annotations.with_suffix(".json").name
-        raise AnnotationError(
-            f"{annotations}: pickles are not read (opening one runs whatever code it holds); convert it once, in an "
-            f'environment that you trust: python -c "import json, pickle; json.dump(pickle.load('
-            f"open('{annotations.name}', 'rb'), encoding='latin1'), open('{made}', 'w'))\" and give that file"
-        )
     check_file(annotations)
     is_mapping = id_map is not None and id_map.suffix.lower() == ".txt"
     folder = MediaFolder(media, AVI_FIRST, None if is_mapping else id_map)
     names = youtube_mapping(id_map) if id_map is not None and is_mapping else {}
     numbers = {name: number for number, name in names.items()}
     return rows_by_video(
-        _records(annotations, split),
+        caption_entries(annotations, whole_value(annotations), VIDEO, split),
         annotations,
         folder,
         lambda record: _read(record, names),
@@ -66,34 +59,6 @@ def rows(
         lambda video: (video, numbers[video]) if video in numbers else (video,),
         only=None if videos is None else VideoList.read(videos, lambda video: names.get(video, video)),
     )
-
-
-def _records(path: Path, split: str | None) -> Iterator[Record | BadRow]:
-    value = json_value(path)
-    if isinstance(value, dict) and isinstance(value.get("annotations"), list):
-        refuse_split(path, split)
-        return json_records(path, value["annotations"], "caption", "annotations ")
-    if isinstance(value, dict) and any(_is_raw(captions) for captions in value.values()):
-        refuse_split(path, split)
-        return _raw(path, value)
-    return caption_entries(path, value, VIDEO, split)
-
-
-def _is_raw(captions: Any) -> bool:
-    """Whether a value is that of raw-captions: captions as texts or as lists of words."""
-    return isinstance(captions, list) and bool(captions) and isinstance(captions[0], str | list)
-
-
-def _raw(path: Path, captions_of: dict[str, Any]) -> Iterator[Record | BadRow]:
-    for video, captions in captions_of.items():
-        if not isinstance(captions, list):
-            what = f"expected a list of captions, found {type(captions).__name__}; correct it"
-            yield BadRow.at(f"entry {video!r}", path, MALFORMED, what)
-            continue
-        for number, caption in enumerate(captions, 1):
-            is_words = isinstance(caption, list) and all(isinstance(word, str) for word in caption)
-            text = " ".join(caption) if is_words else caption
-            yield Record(f"entry {video!r} caption {number}", {"video": video, "caption": text})
 
 
 def _read(record: Record, names: dict[str, str]) -> Caption:

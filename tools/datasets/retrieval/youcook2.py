@@ -21,10 +21,11 @@ from pathlib import Path
 from typing import Any
 
 from shards.media import VIDEO_EXTENSIONS
-from tools.annotations import Columns, check_file, json_records, load_json, split_name, table_records
+from tools.annotations import Columns, check_file, json_records, load_value, table_records
 from tools.arguments import AnnotationsFile, CaptionText, IdMap, MediaPath, Split
 from tools.by_video import VideoList, Whole, rows_by_video
-from tools.captions import TEXT, read_segment, refuse_split, whole_text
+from tools.captions import TEXT, read_segment, whole_text
+from tools.json_files.splits import refuse_split, split_name
 from tools.lookup import MediaFolder
 from tools.record import Record
 from tools.rows import MALFORMED, AnnotationError, BadRow, CountedRows
@@ -86,7 +87,7 @@ def database_rows(path: Path, folder: MediaFolder, split: str | None, steps: str
 
 def _entries(path: Path) -> Iterator[tuple[str, str, Any]]:
     """(place, id, entry) of each video."""
-    value = load_json(path)
+    value = load_value(path)
     if isinstance(value, dict):
         entries = value.get("database", value)
         if isinstance(entries, dict):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import pickle
 from collections.abc import Callable, Iterator
 
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 
 from shards.base.errors import MediaError
 from shards.media.probe import probe
-from shards.media.videos.video import demux, open_video
+from shards.media.videos.video import NotVideo, demux, open_video
 
 
 @pytest.mark.parametrize(("default", "width"), [((), 32), ((0,), 32), ((1,), 48), ((0, 1), 32)])
@@ -67,3 +68,23 @@ def test_streams_that_pyav_does_not_know_end_the_packets_without_an_error() -> N
             raise IndexError("list index out of range")
 
     assert list(demux(Container(), None)) == ["packet", "flush"]  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("data", "advice"),
+    [
+        (b"\xff\xd8\xff\xe0" + bytes(200), "; it is a picture: name it .jpg"),
+        (
+            b"<html><body>404</body></html>",
+            "; it is an HTML page: a server's answer or a failed download has taken the",
+        ),
+        (b"PK\3\4" + bytes(200), "; it is a zip archive: give the videos themselves"),
+        (bytes(500), "; it is nothing but zero bytes: the download or copy stopped: fetch it again"),
+        (b"\x1a\x45\xdf\xa3" + b"\xff" * 200, "; fetch it again"),
+    ],
+)
+def test_what_is_named_as_a_video_and_is_none_is_told(data: bytes, advice: str) -> None:
+    with pytest.raises(NotVideo, match=r"^not a video: ") as error, open_video(data):
+        pass
+    assert advice in error.value.advice and "it is" not in str(error.value)
+    assert pickle.loads(pickle.dumps(error.value)).advice == error.value.advice

@@ -168,6 +168,9 @@ def test_every_picture_of_the_corpus_is_found(corpus: Path) -> None:
 
 
 def test_published_violet_pictures_decode(published: Path) -> None:
-    rows = list(cc3m.rows(published / "cc3m/violet_txt_cc3m.json", published / "cc3m/violet_img_cc3m_val.tsv", "val"))
+    texts, images = published / "cc3m/violet_txt_cc3m.json", published / "cc3m/violet_img_cc3m_val.tsv"
+    rows = list(cc3m.rows(texts, images, "val"))
     assert len(rows) == 50
     assert all(isinstance(row, Row) and row.ext == "jpg" and row.media for row in rows)
+    of_train = [row.reason for row in cc3m.rows(texts, images, "train") if isinstance(row, BadRow)]
+    assert len(of_train) == 50 + 400 and sum("no picture with this id" in reason for reason in of_train) == 400

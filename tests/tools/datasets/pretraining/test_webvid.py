@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -48,8 +49,8 @@ def test_csv_rows_carry_caption_key_meta_and_path(text_file: Write, media: Path)
     assert third.records == ({"caption": "ein schöner Tag 🚲"},)
 
 
-@pytest.mark.parametrize("form", ["csv", "jsonl", "parquet"])
-def test_exports_of_the_pickle_give_the_same_rows(text_file: Write, media: Path, form: str) -> None:
+@pytest.mark.parametrize("form", ["csv", "jsonl", "parquet", "pkl"])
+def test_the_pickle_and_its_exports_give_the_same_rows(text_file: Write, media: Path, form: str) -> None:
     table = [
         {"video_id": "1", "text": "one", "page_dir": "000001_000050", "txt_len": 3},
         {"video_id": "2", "text": "two", "page_dir": None, "txt_len": 3},
@@ -60,6 +61,8 @@ def test_exports_of_the_pickle_give_the_same_rows(text_file: Write, media: Path,
         path.write_text(",video_id,text,page_dir,txt_len\n0,1,one,000001_000050,3\n1,2,two,,3\n2,4,four,None,4\n")
     elif form == "jsonl":
         path.write_text("".join(json.dumps(entry) + "\n" for entry in table))
+    elif form == "pkl":
+        pd.DataFrame(table).to_pickle(path)
     else:
         pq.write_table(pa.Table.from_pylist(table), path)
     rows = list(webvid.rows(path, media))
@@ -135,13 +138,6 @@ def test_a_caption_that_is_no_utf8_is_refused_alone(text_file: Write, media: Pat
     assert isinstance(good, Row) and good.records[0]["caption"] == "café"
 
 
-def test_the_pickle_is_refused_with_the_recipe(text_file: Write, media: Path) -> None:
-    with pytest.raises(
-        AnnotationError, match=r"train\.pkl: pickles are not read .* pandas\.read_pickle\('train\.pkl'\)"
-    ):
-        webvid.rows(text_file("train.pkl", b"\x80\x04."), media)
-
-
 def test_a_json_list_and_a_needless_split_are_refused(text_file: Write, media: Path) -> None:
     with pytest.raises(AnnotationError, match=r"a\.json: expected VIOLET's .* found a list"):
         webvid.rows(text_file("a.json", "[]"), media)
@@ -190,4 +186,6 @@ def test_published_files_parse_and_miss_only_their_media(published: Path, tmp_pa
     csv_rows = list(webvid.rows(published / "webvid/video2dataset_test_webvid.csv", tmp_path))
     json_rows = list(webvid.rows(published / "webvid/violet_txt_webvid2.5m.json", tmp_path, split="train"))
     assert (len(csv_rows), len(json_rows)) == (20, 400)
+    json_rows += webvid.rows(published / "webvid/violet_txt_webvid2.5m.json", tmp_path, split="val")
+    assert len(json_rows) == 450
     assert all(isinstance(row, BadRow) and row.reason.startswith("media not found: ") for row in csv_rows + json_rows)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -120,3 +121,16 @@ def test_from_the_file_to_decoded_batches(text_file: Write, samples: Path) -> No
         ("Three _____ look .", "rodents", "blank"),
         ("A _____ sits .", "bird", "blank"),
     }
+
+
+def test_lavenders_splits_are_read_with_the_words_of_their_vocabulary(text_file: Write, media: Path) -> None:
+    entries = [{"video": ONE, "question": f"SOMEONE [MASK] {n}.", "answer": n} for n in (1, 7)]
+    entries += [{"video": ONE, "question": "SOMEONE [MASK].", "answer": 9, "answer_text": "jumps"}]
+    value = {"train": entries, "ans2label": {"runs": 0, "sits": 1}}
+    rows = list(lsmdc_fib.rows(text_file("a.json", json.dumps(value)), media, split="train"))
+    good, bad = sorted(rows, key=lambda row: isinstance(row, BadRow))
+    assert isinstance(good, Row) and [(r["question"], r["answer"], r["type"]) for r in good.records] == [
+        ("SOMEONE [MASK] 1.", "sits", "blank"),
+        ("SOMEONE [MASK].", "jumps", "blank"),
+    ]
+    assert isinstance(bad, BadRow) and "train entry 2: the answer 7 is none of the 2 that the file lists" in bad.reason

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 from tests.tools.datasets.questions.whole_way import decoded_questions
 from tools.datasets.questions import lsmdc_fib, lsmdc_mc
 from tools.questions import CAPTION_QUESTION
-from tools.rows import BadRow, Row
+from tools.rows import BadRow, OptionError, Row
 
 Write = Callable[[str, str | bytes], Path]
 OneForAll = Callable[[Iterable[str]], tuple[Path, Path]]
@@ -110,3 +111,19 @@ def test_from_the_file_to_decoded_batches(text_file: Write, samples: Path) -> No
         ("Three rodents look.", 1, tuple(SENTENCES)),
         ("SOMEONE runs.", 4, tuple(SENTENCES)),
     }
+
+
+def test_lavenders_splits_are_read_with_answers_from_zero(text_file: Write, media: Path) -> None:
+    options = {f"option_{number}": f"SOMEONE {number}." for number in range(5)}
+    entry = {"video": ONE, "question": "", **options, "answer": 3}
+    path = text_file("txt_lsmdc-mc.json", json.dumps({"train": [entry], "test": [{**entry, "answer": 5}]}))
+    (row,) = lsmdc_mc.rows(path, media, split="train")
+    assert isinstance(row, Row) and row.records[0] | {"type": "caption"} == row.records[0]
+    assert (row.records[0]["answer"], row.records[0]["answer_index"]) == ("SOMEONE 3.", 3)
+    assert row.records[0]["choices"] == list(options.values()) and row.records[0]["id"] == "train entry 1"
+    (bad,) = lsmdc_mc.rows(path, media, split="test")
+    assert isinstance(bad, BadRow) and "test entry 1: answer 5 is not the number of a choice, 0 to 4" in bad.reason
+    with pytest.raises(OptionError, match="holds the splits train, test; say which with --split"):
+        lsmdc_mc.rows(path, media)
+    with pytest.raises(OptionError, match="--split train is for files that hold several splits"):
+        lsmdc_mc.rows(text_file("a.csv", line(ONE)), media, split="train")

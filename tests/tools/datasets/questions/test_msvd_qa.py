@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tools.datasets.questions import msrvtt_qa, msvd_qa
-from tools.rows import AnnotationError, BadRow, Row
+from tools.rows import AnnotationError, BadRow, OptionError, Row
 
 Write = Callable[[str, str | bytes], Path]
 OneForAll = Callable[[Iterable[str]], tuple[Path, Path]]
@@ -31,9 +31,9 @@ def test_a_numbered_video_is_the_avi_that_the_mapping_names(text_file: Write, me
     mapped, named, numbered = msvd_qa.rows(path, media, mapping)
     assert mapped == Row(
         "entry 1",
-        "1",
+        "-4wsuPCjDBc_5_15",
         ({"question": "what is a small animal chewing on?", "answer": "nut", "type": "what", "id": "1"},),
-        {"id": "1"},
+        {"id": "-4wsuPCjDBc_5_15"},
         media / "-4wsuPCjDBc_5_15.avi",
     )
     assert isinstance(named, Row) and named.media_path == media / "vid2.avi"
@@ -110,3 +110,20 @@ def test_violet_labels_are_refused_as_answers(published: Path, tmp_path: Path) -
     (tmp_path / "val.json").write_text(json.dumps(entries))
     rows = list(msvd_qa.rows(tmp_path / "val.json", tmp_path))
     assert all(isinstance(row, BadRow) and "labels are not answers" in row.reason for row in rows)
+
+
+@pytest.mark.parametrize(
+    ("split", "num_videos", "num_questions"), [("train", 181, 200), ("val", 45, 50), ("test", 48, 50)]
+)
+def test_published_labels_become_the_words_of_the_vocabulary_beside_them(
+    published: Path, one_for_all: OneForAll, split: str, num_videos: int, num_questions: int
+) -> None:
+    path = published / "msvd_qa/violet_txt_msvd-qa.json"
+    value = json.loads(path.read_text())
+    media, id_map = one_for_all(entry["video"] for entry in value[split])
+    rows = [row for row in msvd_qa.rows(path, media, id_map, split) if isinstance(row, Row)]
+    records = [record for row in rows for record in row.records]
+    assert (len(rows), len(records)) == (num_videos, num_questions)
+    assert sorted(r["answer"] for r in records) == sorted(value["vocab"][entry["answer"]] for entry in value[split])
+    with pytest.raises(OptionError, match="holds the splits train, val, test; say which with --split"):
+        msvd_qa.rows(path, media, id_map)

@@ -180,15 +180,18 @@ def test_train_and_val_divide_the_gifs_of_a_file(text_file: Write, media: Path) 
         ("Train_action_question.csv", {"action": 20471}),
         ("Train_count_question.csv", {"count": 26839}),
         ("hqga_frameqa_train.csv", {"object": 16746, "color": 11948, "number": 8096, "location": 2602}),
-        ("violet_txt_tgif-action.json", {"action": 200}),
+        ("violet_txt_tgif-action.json train", {"action": 200}),
+        ("violet_txt_tgif-action.json val", {"action": 50}),
+        ("violet_txt_tgif-action.json test", {"action": 50}),
     ],
 )
 def test_every_published_question_is_kept(
     published: Path, one_for_all: OneForAll, name: str, types: dict[str, int]
 ) -> None:
-    path, split = published / "tgif_qa" / name, "train" if name.endswith(".json") else None
+    name, _, split = name.partition(" ")
+    path = published / "tgif_qa" / name
     media, id_map = one_for_all(re.findall(r"^\d+(?=,)|\btumblr_\w+", path.read_text(), re.MULTILINE))
-    rows = [row for row in tgif_qa.rows(path, media, id_map, split) if isinstance(row, Row)]
+    rows = [row for row in tgif_qa.rows(path, media, id_map, split or None) if isinstance(row, Row)]
     records = [record for row in rows for record in row.records]
     assert not any(row.dropped for row in rows)
     assert Counter(record["type"] for record in records) == types

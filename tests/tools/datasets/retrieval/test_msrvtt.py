@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -66,6 +67,30 @@ def test_a_list_takes_its_videos_with_all_their_captions(text_file: Write, media
         "file that has those of this split",
         "malformed line: MSRVTT_train.9k.csv line 5: the video 'video2' stands in line 2 already; remove one of them",
     ]
+
+
+def test_pickled_captions_in_words_are_read_with_a_list(text_file: Write, media: Path) -> None:
+    raw = text_file(
+        "raw-captions.pkl", pickle.dumps({"video1": [["a", "dog"], ["it", "runs"]], "video2": [["two"]]}, 2)
+    )
+    (row,) = msrvtt.rows(raw, media, videos=text_file("list.csv", "video_id\n1\n"))
+    assert isinstance(row, Row) and row.records == ({"caption": "a dog"}, {"caption": "it runs"})
+    challenge = text_file("MSRVTT_data.pkl", pickle.dumps(CHALLENGE))
+    assert [row.key for row in msrvtt.rows(challenge, media, split="train") if isinstance(row, Row)] == ["video1"]
+
+
+def test_captions_of_lavender_are_read_in_both_of_their_forms(text_file: Write, media: Path) -> None:
+    coco = {"images": [{"id": "video7010"}], "annotations": [{"image_id": "video7010", "caption": "c", "id": 4}]}
+    (row,) = msrvtt.rows(text_file("val.caption_coco_format.json", json.dumps(coco)), media)
+    assert isinstance(row, Row) and (row.key, row.records) == ("video7010", ({"caption": "c", "id": "4"},))
+    lines = 'datasets/MSRVTT/video7010.mp4\t[{"caption": "one"}, {"caption": "two"}]\nvideo1\t["x"]\nvideo2\n'
+    first, second, bad = msrvtt.rows(text_file("val.caption.tsv", lines), media)
+    assert isinstance(first, Row) and (first.key, first.records) == (
+        "video7010",
+        ({"caption": "one"}, {"caption": "two"}),
+    )
+    assert isinstance(second, Row) and second.records == ({"caption": "x"},)
+    assert isinstance(bad, BadRow) and "line 3: expected a name, a tab and a JSON list" in bad.reason
 
 
 def test_one_video_is_one_key_in_every_form(text_file: Write, media: Path) -> None:

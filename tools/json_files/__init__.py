@@ -1,0 +1,1 @@
+"""Files of JSON: their splits, and objects that are larger than memory."""

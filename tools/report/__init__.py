@@ -1,0 +1,1 @@
+"""The report of a dataset: a folder of static files around one page."""
