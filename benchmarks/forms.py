@@ -100,7 +100,7 @@ def remote(folder: Path, system: str, store: Store, scratch: Path) -> tuple[str,
 def index(folder: Path, media: bool = True) -> None:
     """Make our index of a folder of tars; media: of real media, which are opened."""
     ran = [sys.executable, "-m", "shards", "index", str(folder.resolve()), "--name", "bench", "--jobs", "1"]
-    ran += ["--media"] if media else []
+    ran += [] if media else ["--no-media"]
     done = subprocess.run(ran, capture_output=True, text=True, cwd=PEERS.parent.parent)
     if done.returncode:
         raise RuntimeError(f"indexing {folder} failed:\n{done.stderr[-2000:]}")

@@ -140,7 +140,7 @@ def convert(tars: list[str], out: str) -> None:
 
     link_tars(tars, out)
     root = Path(__file__).resolve().parent.parent.parent
-    command = [sys.executable, "-m", "shards", "index", os.path.abspath(out), "--media"]
+    command = [sys.executable, "-m", "shards", "index", os.path.abspath(out)]
     subprocess.run(command, check=True, cwd=root, stdout=sys.stderr)
 
 

@@ -63,6 +63,16 @@ class WrongPlace(UsageError, DatasetError):
     """A path that holds no dataset, or one that was not made for this."""
 
 
+class MissingFacts(DatasetError):
+    """An index without media facts, where a clip is to be planned; names the command that makes it again."""
+
+    def __init__(self, command: str = "python -m shards index PATH") -> None:
+        super().__init__(
+            "the index holds no media facts, and without them no clip can be planned; index the dataset again with "
+            f"--media ({command} --media)"
+        )
+
+
 class ConversionError(PrintableError, ValueError):
     """A conversion that gives nothing: no usable row, inputs that changed under it, accounts that do not add up."""
 

@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from shards.base.errors import DatasetError, MediaError
+from shards.base.errors import MediaError, MissingFacts
 from shards.base.frozen_slots import frozen_slots
 from shards.media.clip_config import ClipConfig
 from shards.media.clip_plan import ClipPlan
@@ -56,14 +56,11 @@ def plan_clip(facts: MediaFacts, config: ClipConfig, rng: np.random.Generator) -
     """Plan the clips of a medium: frame numbers, and one crop, flip and RandAugment for all of them.
 
     Raises MediaError for facts without a frame or a size, or without a duration where it is needed, and DatasetError,
-    which stops a run, for an index that was made without looking at media, or that has no GOP tables and is to be
-    snapped to.
+    which stops a run, for an index that was made without looking at media (MissingFacts), or that has no GOP tables and
+    is to be snapped to.
     """
     if facts.num_frames == facts.width == facts.height == 0:
-        raise DatasetError(
-            "the index holds no media facts, and without them no clip can be planned; index the dataset again with "
-            "--media (python -m shards index PATH --media)"
-        )
+        raise MissingFacts
     if facts.kind not in KINDS:
         raise MediaError(f"the index says kind {facts.kind!r}; known: {', '.join(KINDS)}")
     return KINDS[facts.kind].plan(facts, config, rng)

@@ -22,7 +22,7 @@ from shards.cli.exit_codes import PROBLEMS, one_line_errors
 from shards.cli.options import DEBUG_OPTION, JSON_OPTION, PATH_ARGUMENT, ROOTS_OPTION, num_cores
 from shards.cli.output import emit
 from shards.cli.progress import show_progress
-from shards.cli.verbs.open_dataset import Dataset, no_samples, open_dataset
+from shards.cli.verbs.open_dataset import Dataset, no_samples, open_dataset, warn_of_missing_facts
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -67,6 +67,7 @@ def bench(
         dataset = open_dataset(path, "bench", root)
         if not dataset.index.dataset["num_samples"]:
             raise UsageError(no_samples(dataset, "read"))
+        warn_of_missing_facts(dataset.index)
         settings = {
             "batches": batches,
             "batch_size": batch_size,

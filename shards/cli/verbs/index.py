@@ -13,6 +13,7 @@ from shards.cli.exit_codes import PROBLEMS, one_line_errors
 from shards.cli.options import DEBUG_OPTION, JSON_OPTION, ROOTS_OPTION, num_cores
 from shards.cli.output import emit, facts_table
 from shards.cli.progress import show_progress
+from shards.cli.verbs.index_progress import IndexProgress
 from shards.dataset.members.rules import KeyFrom, KeyUntil, read_options
 
 if TYPE_CHECKING:
@@ -30,7 +31,11 @@ def index(
     out: str | None = typer.Option(None, help="Folder or URL for the index.  [default: beside the tars]"),
     name: str | None = typer.Option(None, help="Name of the dataset.  [default: that of the folder]"),
     headers: bool = typer.Option(False, "--headers", help="Read tar headers only: fast, but no checksums."),
-    media: bool = typer.Option(False, "--media", help="Open every medium for facts and GOP tables."),
+    media: bool | None = typer.Option(
+        None,
+        "--media/--no-media",
+        help="Open every medium for facts and GOP tables, which clips need.  [default: --media, unless --headers]",
+    ),
     media_members: str | None = typer.Option(
         None, metavar="NAMES", help="The medium, best first: input.jpg,video,image.  [default: video,frames,image]"
     ),
@@ -45,6 +50,9 @@ def index(
     max_quarantined: float = typer.Option(
         0.5, min=0, max=1, help="Share of quarantined samples above which the exit code is 1."
     ),
+    shard: str | None = typer.Option(
+        None, metavar="I/N", help="Index part I of N alone, for job arrays; `merge` joins all N."
+    ),
     jobs: int | None = typer.Option(None, min=1, help="Processes.  [default: the CPU cores]"),
     strict: bool = typer.Option(False, "--strict", help="Stop at the first damaged tar."),
     root: list[str] | None = ROOTS_OPTION,
@@ -56,8 +64,9 @@ def index(
     \b
     Examples:
       python -m shards index data/cc12m
-      python -m shards index 's3://bucket/cc12m/{000000..001099}.tar' --media --out data/cc12m
+      python -m shards index 's3://bucket/cc12m/{000000..001099}.tar' --out data/cc12m
       python -m shards index data/clips --key-until last_dot --text-field captions.en
+      python -m shards index data/cc12m --shard 3/16
 
     \b
     Exit codes: 0 fine, 1 tars were left out because they are damaged (or, with --strict, the run stopped at one), more
@@ -65,6 +74,7 @@ def index(
     stopped goes on when the same command is given again.
     """
     from shards.dataset.indexing.indexer import index_tars
+    from shards.dataset.indexing.part import read_part
     from shards.dataset.tars.looks import Looks
 
     said = {"media": media_members, "text_field": text_field, "text_members": text_members}
@@ -72,9 +82,22 @@ def index(
     stopped = "stopped; the same command goes on with the shards that are left"
     with one_line_errors(debug, stopped):
         rules = read_options(said)
-        looks = Looks(checksums=not headers, media=media, rules=rules)
-        with show_progress("index", None, "shards") as progress:
-            report = index_tars(tars, out, name, looks, jobs or num_cores(), strict, progress.update, root or ())
+        looks = Looks(checksums=not headers, media=not headers if media is None else media, rules=rules)
+        part, jobs = read_part(shard), jobs or num_cores()
+        with show_progress("index", None, "tars" if headers else "bytes") as progress:
+            shown = IndexProgress(progress, looks, jobs, quiet=as_json)
+            report = index_tars(
+                tars,
+                out,
+                name,
+                looks,
+                jobs,
+                strict,
+                shown.on_tar,
+                root or (),
+                on_start=shown.on_start,
+                part=part,
+            )
         show(report, as_json, max_quarantined)
 
 

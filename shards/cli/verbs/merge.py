@@ -7,6 +7,7 @@ import typer
 from shards.cli.exit_codes import one_line_errors
 from shards.cli.options import DEBUG_OPTION, JSON_OPTION, ROOTS_OPTION
 from shards.cli.verbs.index import show
+from shards.cli.verbs.open_dataset import open_dataset, warn_of_missing_facts
 
 
 def merge(
@@ -19,8 +20,11 @@ def merge(
 ) -> None:
     """Join indexes of parts of one dataset. No tar is read.
 
+    Of parts that `index --shard i/n` made, all n have to be given.
+
     \b
-    Example:
+    Examples:
+      python -m shards merge data/cc12m data/cc12m/part-{1..16}-of-16
       python -m shards merge data/cc12m data/part1 data/part2
 
     \b
@@ -30,4 +34,6 @@ def merge(
     from shards.dataset.indexing.merge import merge as join
 
     with one_line_errors(debug):
-        show(join(out, parts, name, root or ()), as_json)
+        report = join(out, parts, name, root or ())
+        warn_of_missing_facts(open_dataset(out, "stats", root).index)
+        show(report, as_json)

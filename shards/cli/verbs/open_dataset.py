@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from shards.base.errors import MissingFile, SourceError, UsageError
+from shards.base.printing import say
 from shards.dataset.index.files import DATASET_FILE
 from shards.dataset.index.index import Index
+from shards.dataset.indexing.missing_facts import missing_facts
 from shards.dataset.tars.foreign import kind_of_folder
 from shards.storage.addresses import checked, is_remote, parent
 from shards.storage.open import open_source
@@ -68,6 +71,12 @@ def no_samples(dataset: Dataset, purpose: str) -> str:
     num_quarantined = dataset.index.dataset.get("num_quarantined")
     why = f"; {num_quarantined} are quarantined, quarantine.jsonl there says why" if num_quarantined else ""
     return f"{dataset.url}: has no samples to {purpose}{why}"
+
+
+def warn_of_missing_facts(index: Index) -> None:
+    """Say in one line on stderr what an index lacks that the loader wants, and the command that adds it."""
+    if line := missing_facts(index):
+        say(f"warning: {line}", sys.stderr)
 
 
 def _no_dataset(url: str, source: Source, verb: str) -> str:

@@ -22,7 +22,7 @@ from shards.cli.output import emit
 from shards.cli.progress import show_progress
 from shards.cli.units import human_bytes
 from shards.cli.verbs.distributions import Distribution, Names
-from shards.cli.verbs.open_dataset import Dataset, open_dataset
+from shards.cli.verbs.open_dataset import Dataset, open_dataset, warn_of_missing_facts
 from shards.cli.verbs.tables import damaged, group_tables
 from shards.dataset.index.member_columns import MemberColumns
 
@@ -58,6 +58,7 @@ def stats(
     """
     with one_line_errors(debug):
         dataset = open_dataset(path, "stats", root)
+        warn_of_missing_facts(dataset.index)
         found = _collect(dataset)
         emit(found, as_json, _tables(found))
 

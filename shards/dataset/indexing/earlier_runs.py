@@ -6,6 +6,7 @@ Both are used only if they were made with the same options for the same place; o
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 
 from shards.base.errors import DatasetError, WrongPlace
 from shards.base.json_text import load_json
@@ -24,31 +25,45 @@ _RUN_FILE = "indexing.json"
 """File in unfinished/ with the options of the run."""
 
 
-def pieces_before(target: Target, root: str, header: Header) -> tuple[dict[str, Piece], dict[str, int]]:
-    """(shard name -> its piece of the finished index at `target`, remarks with a number of samples).
+def pieces_before(target: Target, root: str, header: Header) -> tuple[dict[str, Piece], list[str], dict[str, int]]:
+    """(shard name -> its piece of the finished index at `target`, why there is none, remarks with a number of samples).
 
-    Raises WrongPlace, DatasetError if the dataset there was not made by indexing.
+    An index that was made with other options has no pieces: every tar is read again. Raises WrongPlace, DatasetError if
+    the dataset there was not made by indexing.
     """
     files = target.list()
     if CONVERSION_FILE in target.list_unfinished():
         raise WrongPlace(f"{target.url}: holds an unfinished conversion; finish it, it makes its own index")
     if DATASET_FILE not in files:
-        return {}, {}
+        return {}, [], {}
     check_replaceable(target)
     notes: dict[str, int] = {}
     try:
         opened = Index.open(target.source, [root])
-        provenance = opened.dataset["provenance"]
-        looked = provenance["headers"], provenance["media"], provenance.get("walk")
-        same = looked == (not header.checksums, header.media, WALK)
         if opened.rules not in (header.rules, UNWRITTEN):
             before = opened.rules.options() or "none of these options"
             note = f"were in the index before, which was made with {before}; this one is made with other options"
             notes[note] = int(opened.dataset["num_samples"])
-        same = same and opened.rules == header.rules and opened.dataset.get("root") == header.root
-        return pieces_of(opened) if same else {}, notes
+        others = [*_differences(opened, header)]
+        return {} if others else pieces_of(opened), others, notes
     except (DatasetError, KeyError):
-        return {}, notes  # the run stopped while it put the index in place; every tar is read again
+        # The run stopped while it put the index in place; every tar is read again.
+        return {}, ["is not whole"], notes
+
+
+def _differences(opened: Index, header: Header) -> Iterator[str]:
+    """Each reason why an index holds other things than this run would write."""
+    provenance = opened.dataset["provenance"]
+    if provenance["headers"] == header.checksums:
+        yield "was made from headers only, without checksums" if header.checksums else "has checksums"
+    if provenance["media"] != header.media:
+        yield "has no media facts" if header.media else "has media facts (without --no-media they are kept)"
+    if provenance.get("walk") != WALK:
+        yield "was made by an older version"
+    if opened.rules != header.rules:
+        yield "was made with other options for members"
+    if opened.dataset.get("root") != header.root:
+        yield "is of tars in another place"
 
 
 def unfinished_pieces(target: Target, root: str, looks: Looks) -> dict[str, Piece]:

@@ -8,7 +8,7 @@ Promises:
 - Only tars that are new or whose size or state (time, etag) changed are read; those that are gone leave the index.
 - Crash-safe: records of finished tars are kept in OUT/unfinished/ for the next run (tar_record.py); an earlier index
   stays valid until the new one is put in place (publish.py). One run at a time in a local folder.
-- Tars are read by `jobs` processes, which end with the run (tar_jobs.py).
+- Tars are read by `jobs` processes, which end with the run, or by another engine (tar_jobs.py); the index is the same.
 Gives up: noticing a tar that was changed while its size and time stayed the same (`verify` reads every byte), and tars
 in several folders (index each and blend them). A remote tar is streamed once and never stored: memory is one medium and
 24 MiB a job; if only headers are read, members of more than 4 MiB are skipped.
@@ -19,12 +19,16 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NamedTuple
 
+from shards.base.engines import Engine, processes
 from shards.base.errors import DatasetError, MissingFile, PatternError, SourceError
 from shards.base.processes import end_unguarded_import
 from shards.base.redact import shown
+from shards.dataset.indexing.cost import Cost, Step
 from shards.dataset.indexing.earlier_runs import pieces_before, unfinished_pieces
 from shards.dataset.indexing.index_report import IndexReport
+from shards.dataset.indexing.part import Part
 from shards.dataset.indexing.publish import Header, Piece, publish_index
 from shards.dataset.indexing.tar_jobs import DamagedShard, run_tasks
 from shards.dataset.indexing.tar_record import TarTask, read_record, record_name
@@ -33,6 +37,8 @@ from shards.dataset.tars.looks import Looks
 from shards.dataset.tars.pattern import check_whole, find_tars, normal_place
 from shards.dataset.writing.open_target import open_target
 from shards.dataset.writing.target import UNFINISHED, Target
+from shards.dataset.writing.write_error import naming
+from shards.storage.addresses import below
 from shards.storage.open import open_source
 from shards.storage.source import Source, Stat, address_of, check_name
 
@@ -44,13 +50,18 @@ def index_tars(
     looks: Looks = Looks(),  # noqa: B008 - immutable
     jobs: int = 1,
     strict: bool = False,
-    on_shard: Callable[[int, int], None] | None = None,
+    on_tar: Callable[[Step], None] | None = None,
     roots: Sequence[str] = (),
+    *,
+    on_start: Callable[[Cost], None] | None = None,
+    part: Part | None = None,
+    engine: Engine | None = None,
 ) -> IndexReport:
     """Index the tars that a pattern names, and write the index to `out` (None: beside them).
 
-    name: of the dataset (None: of the folder). on_shard(shards done, shards to do) is called after each shard. roots:
-    where a web server may redirect to beside itself.
+    name: of the dataset (None: of the folder). on_start is called once, before the first tar is read, on_tar after each
+    tar. roots: where a web server may redirect to beside itself. part: index only this part of the tars, in a folder of
+    its own inside `out`. engine: where tars are read (None: in `jobs` processes).
     Raises PatternError, DamagedShard (only if strict), DatasetError when `out` holds something else, WriteError,
     SourceError, CannotStart. After an error the finished shards stay for the next run.
     """
@@ -60,7 +71,13 @@ def index_tars(
     if jobs > 1:
         end_unguarded_import()
     root, names = find_tars(pattern, roots)
-    target = open_target(root if out is None else normal_place(out))
+    place = root if out is None else normal_place(out)
+    provenance: dict[str, Any] = {"pattern": shown(pattern)}
+    if part is not None:
+        mine = part.take(names, shown(pattern))
+        names, provenance = mine, provenance | part.provenance(names)
+        place = below(place, part.folder)
+    target = open_target(place)
     try:
         beside = target.address == root
         if beside:
@@ -70,15 +87,28 @@ def index_tars(
             None if beside else shown(root),
             looks.checksums,
             looks.media,
-            {},
+            provenance,
             looks.rules,
         )
-        done = _Run(target, root, header, looks, jobs, strict, on_shard, roots).run(names, shown(pattern))
+        watch = _Watch(on_start or (lambda cost: None), on_tar or (lambda step: None))
+        run = _Run(target, root, header, looks, engine or _engine(jobs), strict, watch, roots)
+        done = run.run(names)
         done.found = ENERGON if is_energon(root) else ""
         done.seconds = time.monotonic() - begin
         return done
     finally:
         target.release()
+
+
+class _Watch(NamedTuple):
+    """Those who want to know how a run gets on."""
+
+    on_start: Callable[[Cost], None]
+    on_tar: Callable[[Step], None]
+
+
+def _engine(jobs: int) -> Engine | None:
+    return processes(jobs) if jobs > 1 else None
 
 
 class _Run:
@@ -90,23 +120,25 @@ class _Run:
         root: str,
         header: Header,
         looks: Looks,
-        jobs: int,
+        engine: Engine | None,
         strict: bool,
-        on_shard: Callable[[int, int], None] | None,
+        watch: _Watch,
         roots: Sequence[str],
     ) -> None:
         self._target, self._root, self._header = target, root, header
-        self._looks, self._jobs, self._strict = looks, max(1, jobs), strict
-        self._on_shard = on_shard or (lambda done, total: None)
+        self._looks, self._engine, self._strict = looks, engine, strict
+        self._watch = watch
         self._damaged: dict[str, str] = {}
         self._notes: dict[str, int] = {}
         self._reuse = True
         self._source, self._roots = open_source(root, roots), tuple(roots)
 
-    def run(self, names: Sequence[str], pattern: str) -> IndexReport:
+    def run(self, names: Sequence[str]) -> IndexReport:
+        pattern, is_part = self._header.provenance["pattern"], "part" in self._header.provenance
         old: dict[str, Piece] = {}
+        why: list[str] = []
         if self._reuse:
-            old, notes = pieces_before(self._target, self._root, self._header)
+            old, why, notes = pieces_before(self._target, self._root, self._header)
             self._notes |= notes
         unfinished = unfinished_pieces(self._target, self._root, self._looks)
         pieces: dict[str, Piece] = {}
@@ -128,25 +160,26 @@ class _Run:
             if known is not None:
                 pieces[name] = known
             else:
-                path = self._target.scratch(record_name(name))
-                tasks.append(TarTask(self._root, name, state, self._looks, path, self._roots))
+                tasks.append(TarTask(self._root, name, state, self._looks, self._roots))
         num_known, gone = len(pieces), old.keys() - set(names)
+        again = f"the index at {self._target.url} {' and '.join(why)}" if why else ""
+        self._watch.on_start(Cost.of(tasks, num_known, again))
         pieces.update(self._scan(tasks))
         if missing == len(names):
             raise PatternError(f"{pattern}: not found; names {missing} tars, and none of them is in {self._source.url}")
-        if not pieces:
+        if not pieces and not is_part:  # `merge` needs every part, and asks whether there is a shard in any
             kinds = self._kinds_of_damage()
             head = f"{pattern}: none of {len(names)} tars can be indexed: "
             raise DamagedShard(*([head + kinds[0]] if len(kinds) == 1 else [head, *kinds[:5]]))
         in_order = [pieces[name] for name in sorted(pieces)]
-        provenance = {"pattern": pattern, "left_out": dict(sorted(self._damaged.items()))}
+        provenance = self._header.provenance | {"left_out": dict(sorted(self._damaged.items()))}
         try:
             reasons = publish_index(self._target, self._header._replace(provenance=provenance), in_order)
         except DatasetError:
             if not self._reuse or old.keys().isdisjoint(pieces):
                 raise
             self._reuse = False  # reading the rows of the earlier index showed that it is damaged: read every tar
-            return self.run(names, pattern)
+            return self.run(names)
         self._target.clear()
         num_scanned = len(pieces) - num_known
         url, root = self._target.url, self._source.url
@@ -155,19 +188,26 @@ class _Run:
         return done
 
     def _scan(self, tasks: list[TarTask]) -> Iterator[tuple[str, Piece]]:
-        total = len(tasks)
         # A new source: that of the target may hold a record open that is replaced now.
         unfinished = open_source(address_of(self._target.unfinished))
-        for done, (task, problem) in enumerate(run_tasks(tasks, min(self._jobs, total), self._source), start=1):
-            if problem is not None:
-                self._leave_out(task.name, problem)
+        num_bytes = num_quarantined = 0
+        results = run_tasks(tasks, self._engine if len(tasks) > 1 else None, self._source)
+        for done, (task, record) in enumerate(results, start=1):
+            problem = record if isinstance(record, str) else ""
+            if isinstance(record, str):
+                self._leave_out(task.name, record)
             else:
                 name = record_name(task.name)
-                self._target.publish(task.path, f"{UNFINISHED}/{name}", sync=False)
+                path = self._target.scratch(name)
+                with naming(path), open(path, "wb") as file:
+                    file.write(record)
+                self._target.publish(path, f"{UNFINISHED}/{name}", sync=False)
                 piece = read_record(unfinished, name)
                 assert piece is not None, task
+                num_quarantined += piece.num_quarantined
                 yield task.name, piece
-            self._on_shard(done, total)
+            num_bytes += task.expected.size
+            self._watch.on_tar(Step(done, len(tasks), num_bytes, num_quarantined, problem))
 
     def _kinds_of_damage(self) -> list[str]:
         """Each reason once, with the first tar that it holds for and the number of others."""

@@ -1,7 +1,8 @@
 """Join the indexes of several parts of one dataset, made on several machines: `python -m shards merge` as a function.
 
 Promises: the result is what one run of the indexer over all tars would have written. Parts that lie at different
-roots, looked at different things, or disagree about a shard are refused by name; no tar is opened.
+roots, looked at different things, or disagree about a shard are refused by name, and so are parts i/n (part.py) of
+which one is missing; no tar is opened.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ from shards.dataset.index.files import DATASET_FILE
 from shards.dataset.index.index import Index
 from shards.dataset.indexing.earlier_runs import check_replaceable
 from shards.dataset.indexing.index_report import IndexReport
+from shards.dataset.indexing.missing_facts import index_command
+from shards.dataset.indexing.part import check_parts
 from shards.dataset.indexing.publish import Header, Piece, is_own, pieces_of, publish_index
 from shards.dataset.members.rules import MemberRules
 from shards.dataset.tars.pattern import normal_place
@@ -38,15 +41,22 @@ def merge(out: str, parts: Sequence[str], name: str | None = None, roots: Sequen
         for what in ("root", "checksums", "media", "rules"):
             first, other = (_said(getattr(each, what)) for each in (headers[0], header))
             if first != other:
-                raise WrongPlace(
-                    f"{place}: {what} is {other!r}, but {first!r} in {places[0]}; merge parts of one dataset that "
-                    "were indexed with the same options"
+                lacking = part if first else opened[0]
+                remedy = (
+                    f"index the part that lacks them again: {index_command(lacking)}"
+                    if what in ("checksums", "media")
+                    else "merge parts of one dataset that were indexed with the same options"
                 )
+                raise WrongPlace(f"{place}: {what} is {other!r}, but {first!r} in {places[0]}; {remedy}")
         for shard, piece in pieces_of(part).items():
             if shard in pieces and pieces[shard].entry != piece.entry:
                 raise DatasetError(f"{place}: differs from another part about {shard}; index it again")
             pieces[shard] = piece
         damaged.update(header.provenance.get("left_out", {}))
+    check_parts(places, [header.provenance for header in headers])
+    if not pieces:
+        why = next(iter(damaged.values()), "index them again")
+        raise DatasetError(f"{places[0]}: none of the {len(parts)} parts has a shard; {why}")
     damaged = {shard: reason for shard, reason in sorted(damaged.items()) if shard not in pieces}
     walks = [int(header.provenance.get("walk", 0)) for header in headers]
     root = headers[0].root

@@ -1,4 +1,4 @@
-"""Read many tars, in this process or in several, which end with the run."""
+"""Read many tars: in this process, in several that end with the run, or on other machines."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing
 from functools import lru_cache
 
-from shards.base.engines import processes
+from shards.base.engines import Engine
 from shards.base.errors import PrintableError, ProcessDied
 from shards.dataset.indexing.tar_record import TarTask
 from shards.storage.open import open_source
@@ -17,16 +17,17 @@ class DamagedShard(PrintableError, ValueError):
     """A tar that cannot be indexed, in a run that stops then: `strict`, no other tar, or a process that died."""
 
 
-def run_tasks(tasks: Sequence[TarTask], jobs: int, source: Source) -> Iterator[tuple[TarTask, str | None]]:
-    """Write the records of tars; yields (task, reason or None) in the order in which they are done.
+def run_tasks(tasks: Sequence[TarTask], engine: Engine | None, source: Source) -> Iterator[tuple[TarTask, bytes | str]]:
+    """Make the records of tars; yields (task, record, or the reason why there is none) in the order in which they are
+    done.
 
-    source: of the tars, for tasks of this process. Raises DamagedShard if a process dies.
+    engine: where tars are read, None: in this process, with `source`. Raises DamagedShard if a process dies.
     """
-    if jobs <= 1:
-        yield from ((task, task.write_record(source)) for task in tasks)
+    if engine is None:
+        yield from ((task, task.record(source)) for task in tasks)
         return
     try:
-        with closing(processes(jobs)(_write_record_in_child, tasks)) as results:
+        with closing(engine(_record_elsewhere, tasks)) as results:
             yield from results
     except ProcessDied as error:
         names = ", ".join(sorted(task.name for task in error.items))
@@ -39,5 +40,5 @@ def _source_of_child(root: str, roots: tuple[str, ...]) -> Source:
     return open_source(root, roots)
 
 
-def _write_record_in_child(task: TarTask) -> tuple[TarTask, str | None]:
-    return task, task.write_record(_source_of_child(task.root, task.roots))
+def _record_elsewhere(task: TarTask) -> tuple[TarTask, bytes | str]:
+    return task, task.record(_source_of_child(task.root, task.roots))

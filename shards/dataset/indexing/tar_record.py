@@ -1,6 +1,7 @@
-"""The record of one tar: its rows and what else an index needs of it, written aside to OUT/unfinished/HASH.arrow.
+"""The record of one tar: its rows and what else an index needs of it, kept aside in OUT/unfinished/HASH.arrow.
 
-A run that was killed leaves the records of the tars that it finished; the next run uses those of unchanged tars.
+It is made where the tar is read, in this process, another one or on another machine, and travels to the driver as
+bytes. A run that was killed leaves the records of the tars that it finished; the next run uses those of unchanged tars.
 """
 
 from __future__ import annotations
@@ -37,13 +38,11 @@ class TarTask(NamedTuple):
     expected: Stat
     """Size and version that the tar must still have when it was read."""
     looks: Looks
-    path: str
-    """Local path of the record to write."""
     roots: tuple[str, ...] = ()
     """Places to which a web server may redirect beside itself."""
 
-    def write_record(self, source: Source) -> str | None:
-        """Read the tar and write its record; if the tar cannot be indexed, write nothing and return the reason."""
+    def record(self, source: Source) -> bytes | str:
+        """Read the tar and make its record; if the tar cannot be indexed, the reason in its place."""
         path = f"{source.url}/{self.name}"
         try:
             found = _samples_of(source, self)
@@ -58,10 +57,7 @@ class TarTask(NamedTuple):
         num_elements = total_records([row.num_records for row in found.rows])
         entry = ShardEntry(self.name, len(found.rows), num_elements, now.size, found.checksum)
         about = json.dumps([list(entry), now.version, found.quarantined, found.notes]).encode()
-        table = rows_table(0, found.rows, self.looks.media).replace_schema_metadata({_KEY: about})
-        os.makedirs(os.path.dirname(self.path), exist_ok=True)
-        _write(self.path, table)
-        return None
+        return _packed(rows_table(0, found.rows, self.looks.media).replace_schema_metadata({_KEY: about}))
 
 
 def record_name(tar: str) -> str:
@@ -99,9 +95,11 @@ def _samples_of(source: Source, task: TarTask) -> ShardSamples:
     return read_samples(scan_far(lambda length, offset: read(offset, length), num_bytes, where), "", task.looks)
 
 
-def _write(path: str, table: pa.Table) -> None:
+def _packed(table: pa.Table) -> bytes:
     # Arrow's own format: a parquet file of a few rows takes many times longer to write and to read.
     import pyarrow as pa
 
-    with pa.ipc.new_file(path, table.schema, options=pa.ipc.IpcWriteOptions(compression="zstd")) as file:
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_file(sink, table.schema, options=pa.ipc.IpcWriteOptions(compression="zstd")) as file:
         file.write_table(table)
+    return bytes(sink.getvalue())

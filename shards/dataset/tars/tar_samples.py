@@ -31,6 +31,8 @@ from shards.media.kinds import MEDIA_EXTENSIONS
 WALK = 2
 """To be raised whenever a tar would give other rows or lines than before: an index of another number is not brought up
 to date, every tar is read again."""
+PIECE_BYTES = 1 << 23
+"""Bytes of one request for a tar of a store."""
 _ZEROS_IN_TEXT = 4
 """Zeros at the end of a text from which it is taken for one that was not written; no character of any encoding ends
 with so many."""
@@ -63,7 +65,7 @@ def read_samples(members: Iterable[Entry], path: str, looks: Looks) -> ShardSamp
 
 
 def stream_samples(
-    read: ReadRange, num_bytes: int, where: str, looks: Looks, piece_bytes: int = 1 << 23
+    read: ReadRange, num_bytes: int, where: str, looks: Looks, piece_bytes: int = PIECE_BYTES
 ) -> ShardSamples:
     """The samples of a tar of a store, with checksums. The tar is read once from begin to end, with the next requests
     under way, and not stored. where: names it in errors. piece_bytes: of one request. Raises TarError."""

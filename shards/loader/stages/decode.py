@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from shards.base.errors import DeviceFailed, MediaError
+from shards.base.errors import DeviceFailed, MediaError, MissingFacts
+from shards.dataset.index.index import Index
+from shards.dataset.indexing.missing_facts import index_command
 from shards.decode.decoder import Frames
 from shards.loader.feed import Feed
 from shards.loader.quarantine import Failure
@@ -113,6 +115,11 @@ def _attempt(
         failure = Failure(origin, reason, row, stage, lasting, isinstance(error, _TooSlow))
         setup.ledger.remember(failure)
         return Slot(origin, None, meta=meta, failures=(failure,))
+    except MissingFacts as error:
+        index = feed.reader.index
+        if not isinstance(index, Index):
+            raise
+        raise MissingFacts(index_command(index)) from error
     except DeviceFailed as error:
         raise DeviceFailed(f"{origin}: {error}") from error
     except Exception as error:

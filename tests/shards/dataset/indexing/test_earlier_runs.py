@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from shards.base.errors import DatasetError, WrongPlace
+from shards.dataset.indexing.cost import Step
 from shards.dataset.indexing.indexer import index_tars
 from shards.dataset.members.rules import UNWRITTEN, MemberRules
 from shards.dataset.tars.looks import Looks
@@ -64,10 +65,10 @@ def test_the_old_index_is_valid_until_the_new_one_is_written(tars: Path, monkeyp
     write_tar(tars / "00003.tar", img2dataset_files(["a"]))
     seen = []
 
-    def look(done: int, total: int) -> None:
+    def look(step: Step) -> None:
         seen.append(index_of(tars).dataset["num_samples"])
 
-    index_tars(str(tars), on_shard=look)
+    index_tars(str(tars), on_tar=look)
     assert seen == [12] and index_of(tars).dataset["num_samples"] == 13
 
 
@@ -127,11 +128,11 @@ def test_a_number_that_is_none_and_a_second_medium_are_noted_also_by_a_run_that_
     for shard in range(2):
         write_tar(tmp_path / "d" / f"{shard}.tar", files)
 
-    def stop(done: int, total: int) -> None:
+    def stop(step: Step) -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        index_tars(str(tmp_path / "d"), on_shard=stop)
+        index_tars(str(tmp_path / "d"), on_tar=stop)
     notes = index_tars(str(tmp_path / "d")).notes
     assert sorted(notes.values()) == [2, 2]
     assert any("read as null" in note for note in notes) and any("video taken" in note for note in notes)

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from shards.base.errors import DatasetError, PatternError, WrongPlace
+from shards.dataset.indexing.cost import Step
 from shards.dataset.indexing.indexer import index_tars
 from shards.dataset.indexing.tar_jobs import DamagedShard
 from shards.dataset.members.rules import read_options
@@ -218,11 +219,11 @@ def test_nothing_but_damage_gives_no_index(tars: Path) -> None:
 
 
 def test_a_tar_that_changes_while_tars_are_read_is_left_out(tars: Path) -> None:
-    def meddle(done: int, total: int) -> None:
-        if done == 1:
+    def meddle(step: Step) -> None:
+        if step.tars == 1:
             os.utime(tars / "00001.tar", ns=(1, 1))
 
-    report = index_tars(str(tars), on_shard=meddle)
+    report = index_tars(str(tars), on_tar=meddle)
     assert list(report.damaged) == ["00001.tar"] and "changed while it was read" in report.damaged["00001.tar"]
 
 

@@ -18,11 +18,11 @@ KILLED = """
 import os, signal, sys
 from shards.dataset.indexing.indexer import index_tars
 
-def kill(done, total):
-    if done == 2:
+def kill(step):
+    if step.tars == 2:
         os.kill(os.getpid(), signal.SIGKILL)
 
-index_tars(sys.argv[1], jobs=int(sys.argv[2]), on_shard=kill)
+index_tars(sys.argv[1], jobs=int(sys.argv[2]), on_tar=kill)
 """
 
 
