@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from shards.base.errors import DatasetError
+from shards.base.errors import MissingFacts
 from shards.cli.app import app
 from shards.dataset.indexing.indexer import index_tars
 from shards.dataset.indexing.missing_facts import missing_facts
@@ -52,7 +52,7 @@ def test_what_wrote_its_own_tars_lacks_nothing(tmp_path: Path, build_dataset: Ca
 
 def test_the_loader_names_the_command_for_this_index(tars: Path, tmp_path: Path) -> None:
     place = index_tars(str(tars), str(tmp_path / "out")).out
-    with pytest.raises(DatasetError, match="the index holds no media facts") as caught:
+    with pytest.raises(MissingFacts, match="the index holds no media facts") as caught:
         captions(place)
     assert f"(python -m shards index {tars} --out {place} --media)" in str(caught.value)
     follow(str(caught.value))
