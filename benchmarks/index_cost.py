@@ -2,9 +2,9 @@
 
     python benchmarks/index_cost.py
 
-Two tars in the page cache: 1,000 clips (the MP4s of samples/, 69 to 264 kB) and 4,000 pictures (its JPEGs, 16 to 95 kB),
-each with a caption, read in one process by `index_tars` with checksums and records alone ("no media"), and with facts
-and GOP tables too. CPU seconds of the run without imports.
+Two tars in the page cache: 1,000 clips (the MP4s of samples/, 69 to 264 kB) and 4,000 pictures (its JPEGs, 16 to
+95 kB), each with a caption, read in one process by `index_tars` with checksums and records alone ("no media"), and with
+facts and GOP tables too. CPU seconds of the run without imports.
 """
 
 from __future__ import annotations
