@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from shards.base.errors import UsageError
 from shards.base.printing import complain, say
+from shards.cli.engine_choice import ADDRESS_OPTION, ENGINE_OPTION, EngineName, chosen_engine
 from shards.cli.exit_codes import PROBLEMS, one_line_errors
 from shards.cli.options import DEBUG_OPTION, JSON_OPTION, ROOTS_OPTION, num_cores
 from shards.cli.output import emit, facts_table
@@ -54,6 +56,8 @@ def index(
         None, metavar="I/N", help="Index part I of N alone, for job arrays; `merge` joins all N."
     ),
     jobs: int | None = typer.Option(None, min=1, help="Processes.  [default: the CPU cores]"),
+    engine: EngineName = ENGINE_OPTION,
+    address: str | None = ADDRESS_OPTION,
     strict: bool = typer.Option(False, "--strict", help="Stop at the first damaged tar."),
     root: list[str] | None = ROOTS_OPTION,
     as_json: bool = JSON_OPTION,
@@ -67,6 +71,7 @@ def index(
       python -m shards index 's3://bucket/cc12m/{000000..001099}.tar' --out data/cc12m
       python -m shards index data/clips --key-until last_dot --text-field captions.en
       python -m shards index data/cc12m --shard 3/16
+      python -m shards index s3://bucket/cc12m --out data/cc12m --engine ray --address 10.0.0.1:6379
 
     \b
     Exit codes: 0 fine, 1 tars were left out because they are damaged (or, with --strict, the run stopped at one), more
@@ -83,20 +88,24 @@ def index(
     with one_line_errors(debug, stopped):
         rules = read_options(said)
         looks = Looks(checksums=not headers, media=not headers if media is None else media, rules=rules)
-        part, jobs = read_part(shard), jobs or num_cores()
-        with show_progress("index", None, "tars" if headers else "bytes") as progress:
-            shown = IndexProgress(progress, looks, jobs, quiet=as_json)
+        part, num_jobs = read_part(shard), jobs or num_cores()
+        if engine != "local" and jobs:
+            raise UsageError(f"--jobs {jobs}: with --engine {engine} the cluster decides; leave --jobs out")
+        unit = "tars" if headers else "bytes"
+        with chosen_engine(engine, address) as found, show_progress("index", None, unit) as progress:
+            shown = IndexProgress(progress, looks, num_jobs, quiet=as_json)
             report = index_tars(
                 tars,
                 out,
                 name,
                 looks,
-                jobs,
+                num_jobs,
                 strict,
                 shown.on_tar,
                 root or (),
                 on_start=shown.on_start,
                 part=part,
+                engine=found,
             )
         show(report, as_json, max_quarantined)
 

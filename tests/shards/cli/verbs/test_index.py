@@ -8,7 +8,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from shards.cli.app import app
 from shards.dataset.index.index import Index
 from shards.storage.open import open_source
 from tests.shards.foreign_tars import CLIP, Files, img2dataset_files, picture, write_tar
@@ -103,3 +105,31 @@ def test_a_video_is_taken_before_a_picture_and_the_report_says_so(tmp_path: Path
 def test_an_option_that_cannot_be_is_wrong_usage(tars: Path) -> None:
     done = run(tars, "--media-members", "txt")
     assert done.returncode == 2 and done.stderr.startswith("error: --media-members: 'txt' is neither")
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (["--shard", "5/4"], 2, "--shard '5/4': is no part; say i/n with i from 1 to n"),
+        (["--shard", "1/3"], 2, "names 2 tars, too few for 3 parts"),
+        (["--engine", "ray"], 2, "--engine ray: which cluster? add --address"),
+        (["--address", "x:1"], 2, "--address x:1: is of a Ray cluster; add --engine ray"),
+        (["--engine", "ray", "--address", "x", "--jobs", "2"], 2, "--jobs 2: with --engine ray the cluster decides"),
+        (["--engine", "ray", "--address", "nowhere"], 2, "Ray at 'nowhere': no address of a cluster"),
+        (["--engine", "ray", "--address", "127.0.0.1:1"], 1, "Ray at 127.0.0.1:1: no connection"),
+    ],
+)
+def test_parts_and_clusters_that_cannot_be_are_refused(tars: Path, words: list[str], code: int, said: str) -> None:
+    done = CliRunner().invoke(app, ["index", str(tars), *words])
+    assert done.exit_code == code and done.stderr.startswith("error: ") and said in done.stderr, done.output
+    assert done.stderr.count("\n") == 1 and not (tars / "dataset.json").exists()
+
+
+def test_a_part_has_a_folder_of_its_own_and_merge_takes_all_of_them(tars: Path) -> None:
+    for number in (1, 2):
+        done = CliRunner().invoke(app, ["index", str(tars), "--shard", f"{number}/2", "--jobs", "1"])
+        assert done.exit_code == 0, done.output
+    done = CliRunner().invoke(app, ["merge", str(tars), f"{tars}/part-1-of-2"])
+    assert done.exit_code == 2 and "of these 1 are missing: 2/2" in done.stderr
+    done = CliRunner().invoke(app, ["merge", str(tars), f"{tars}/part-1-of-2", f"{tars}/part-2-of-2", "--json"])
+    assert done.exit_code == 0 and json.loads(done.stdout)["num_samples"] == 4 and not done.stderr
