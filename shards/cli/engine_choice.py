@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Literal
@@ -11,26 +12,24 @@ import typer
 from shards.base.engines import Engine
 from shards.base.errors import UsageError
 
-EngineName = Literal["local", "ray"]
-ENGINE_OPTION = typer.Option(
-    "local", help="Where the work is done: on this machine, or on a Ray cluster that is there already."
-)
+EngineName = Literal["processes", "ray"]
+ENGINE_OPTION = typer.Option("processes", help="processes (of this machine) or ray (an existing cluster).")
 ADDRESS_OPTION = typer.Option(
-    None, metavar="HOST:PORT", help="Of the Ray cluster, ray://HOST:PORT for a Ray Client server, or auto."
+    None,
+    help="Of the Ray cluster: HOST:PORT, ray://HOST:PORT, or auto (the one that this machine belongs to).  "
+    "[default: $RAY_ADDRESS or auto]",
 )
 
 
 @contextmanager
 def chosen_engine(name: EngineName, address: str | None) -> Iterator[Engine | None]:
-    """The engine that the options name, None for this machine. Raises UsageError, ClusterError."""
-    if name == "local":
+    """The engine that the options name, None for processes. Raises UsageError, ClusterError."""
+    if name == "processes":
         if address is not None:
-            raise UsageError(f"--address {address}: is of a Ray cluster; add --engine ray, or leave it out")
+            raise UsageError(f"--address {address}: only Ray has one; add --engine ray, or leave it out")
         yield None
         return
-    if address is None:
-        raise UsageError("--engine ray: which cluster? add --address HOST:PORT, or --address auto on one of its nodes")
     from shards.base.ray_engine import ray_cluster
 
-    with ray_cluster(address) as engine:
+    with ray_cluster(address or os.environ.get("RAY_ADDRESS") or "auto") as engine:
         yield engine

@@ -104,7 +104,7 @@ def _bar(what: str, total: int | None, unit: str) -> Iterator[Progress]:
     from rich.progress import Progress as Bar
 
     counted = DownloadColumn() if unit == "bytes" else MofNCompleteColumn()
-    columns = (TextColumn(what), BarColumn(), counted, TextColumn("{task.fields[pace]}"))
+    columns = (TextColumn(what), BarColumn(), counted, TextColumn("{task.fields[pace]}", markup=False))
     with Bar(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("", total=total, pace="")
         yield Progress(

@@ -1,12 +1,19 @@
 """The names that this room gives to others."""
 
 from .index.files import DATASET_FILE as DATASET_FILE
+from .index.files import INDEX_FILE as INDEX_FILE
+from .index.files import SHARDS_FILE as SHARDS_FILE
 from .index.index import Index as Index
+from .index.rows import MAX_KEY_BYTES as MAX_KEY_BYTES
 from .index.rows import MAX_MEDIA_BYTES as MAX_MEDIA_BYTES
 from .index.rows import MAX_TEXT_BYTES as MAX_TEXT_BYTES
+from .index.rows import MemberRow as MemberRow
+from .index.rows import SampleRow as SampleRow
+from .index.schema import index_schema as index_schema
 from .index.shard_rows import ShardRows as ShardRows
 from .members.choice import MemberError as MemberError
 from .members.choice import choose as choose
+from .members.choice import find_members as find_members
 from .members.json_path import look_up as look_up
 from .members.plain_text import TextError as TextError
 from .members.plain_text import is_whole as is_whole
@@ -19,8 +26,11 @@ from .parquet.parquet_file import ParquetError as ParquetError
 from .parquet.parquet_file import ParquetFile as ParquetFile
 from .report import NUM_EXAMPLES as NUM_EXAMPLES
 from .report import Report as Report
+from .tars.entries import BLOCK as BLOCK
+from .tars.entries import Member as Member
 from .tars.looks import Looks as Looks
 from .tars.tar import scan_all as scan_all
+from .tars.tar import walk as walk
 from .tars.tar_header import TarError as TarError
 from .tars.tar_samples import read_samples as read_samples
 from .writing.conversion import AlreadyFinished as AlreadyFinished
@@ -28,6 +38,7 @@ from .writing.conversion import WriteSummary as WriteSummary
 from .writing.join import drop_indexes as drop_indexes
 from .writing.join import join as join
 from .writing.new_sample import DuplicateKey as DuplicateKey
+from .writing.open_shard import NewMember as NewMember
 from .writing.open_target import open_target as open_target
 from .writing.quarantine import QUARANTINE_FILE as QUARANTINE_FILE
 from .writing.quarantine import quarantine_lines as quarantine_lines

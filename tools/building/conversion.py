@@ -18,7 +18,15 @@ from typing import Any, TypeVar
 
 from shards.base import ConversionError, Engine, ProcessDied
 from shards.cli import Progress
-from shards.dataset import NUM_EXAMPLES, AlreadyFinished, DatasetWriter, Report, WriteSummary, quarantine_lines
+from shards.dataset import (
+    NUM_EXAMPLES,
+    AlreadyFinished,
+    DatasetWriter,
+    MemberRules,
+    Report,
+    WriteSummary,
+    quarantine_lines,
+)
 from shards.storage import open_source
 from tools.rows import BadRow
 
@@ -72,19 +80,28 @@ def convert_dataset(
     progress: Progress | None = None,
     may_be_empty: bool = False,
     licence: str | None = None,
+    max_shard_bytes: int = 1 << 30,
+    rules: MemberRules | None = None,
 ) -> Sequence[int]:
     """Write rows to the dataset of shards that the report names, or go on with a conversion that was killed.
 
     source: name of the input, for messages. provenance: all settings that decide what comes out. may_be_empty: a
-    dataset without a sample is one, too. licence: a note about the terms of use. Returns the numbers of
-    the quarantined rows, also of earlier runs.
+    dataset without a sample is one, too. licence: a note about the terms of use. rules: of the members of samples that
+    are copied. Returns the numbers of the quarantined rows, also of earlier runs.
     Raises ConversionError; WriteError and DatasetError from the writer; what rows and work raise. After an error the
     finished shards stay, and the same call goes on from there.
     """
     begin = time.monotonic()
     try:
         opened = DatasetWriter(
-            report.out, report.name, samples_per_shard, provenance=provenance, key_frames=True, licence=licence
+            report.out,
+            report.name,
+            samples_per_shard,
+            max_shard_bytes,
+            provenance,
+            key_frames=True,
+            licence=licence,
+            rules=rules,
         )
     except AlreadyFinished as already:
         report.finished_before, report.num_rows = True, already.summary.num_rows

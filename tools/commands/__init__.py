@@ -13,6 +13,7 @@ from tools.commands.croissant import croissant
 from tools.commands.export_ffcv import export_ffcv
 from tools.commands.merge import merge
 from tools.commands.report import report
+from tools.commands.reshard import RESHARD_HELP, reshard
 from tools.commands.transcode import TRANSCODE_HELP, transcode
 from tools.commands.verify import PASSED_ON, verify
 
@@ -30,6 +31,7 @@ app.command("croissant")(croissant)
 app.command("export-ffcv")(export_ffcv)
 app.command("merge")(merge)
 app.command("report")(report)
+app.command("reshard", help=RESHARD_HELP)(reshard)
 app.command("transcode", help=TRANSCODE_HELP)(transcode)
 app.command("verify", context_settings=PASSED_ON)(verify)
 

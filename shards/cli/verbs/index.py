@@ -89,7 +89,7 @@ def index(
         rules = read_options(said)
         looks = Looks(checksums=not headers, media=not headers if media is None else media, rules=rules)
         part, num_jobs = read_part(shard), jobs or num_cores()
-        if engine != "local" and jobs:
+        if engine != "processes" and jobs:
             raise UsageError(f"--jobs {jobs}: with --engine {engine} the cluster decides; leave --jobs out")
         unit = "tars" if headers else "bytes"
         with chosen_engine(engine, address) as found, show_progress("index", None, unit) as progress:

@@ -20,6 +20,7 @@ class IndexProgress:
     def __init__(self, progress: Progress, looks: Looks, jobs: int, quiet: bool) -> None:
         """quiet: nothing but progress is said."""
         self._progress, self._looks, self._jobs, self._quiet = progress, looks, jobs, quiet
+        self._num_left_out = 0
 
     def on_start(self, cost: Cost) -> None:
         """Say what the run will read."""
@@ -39,7 +40,9 @@ class IndexProgress:
     def on_tar(self, step: Step) -> None:
         """Take in that one more tar is done; say the rate when every process has had one."""
         done = step.bytes if self._looks.checksums else step.tars
-        self._progress.update(done, quarantined=step.num_quarantined)
+        self._num_left_out += bool(step.problem)
+        left_out = {"tars left out": self._num_left_out} if self._num_left_out else {}
+        self._progress.update(done, quarantined=step.quarantined | left_out)
         if step.tars == self._jobs < step.of_tars and not sys.stderr.isatty():  # a terminal has the bar
             self._say(self._progress.line)
 

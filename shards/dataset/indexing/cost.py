@@ -40,7 +40,7 @@ class Step(NamedTuple):
     of_tars: int
     bytes: int
     """Bytes of the tars that are done."""
-    num_quarantined: int
-    """Samples of this run's tars that are quarantined."""
+    quarantined: dict[str, int]
+    """Samples of this run's tars that are quarantined, by reason."""
     problem: str
     """Why the last tar is left out; empty if it is not."""

@@ -35,6 +35,7 @@ from shards.dataset.indexing.tar_record import TarTask, read_record, record_name
 from shards.dataset.tars.foreign import ENERGON, is_energon
 from shards.dataset.tars.looks import Looks
 from shards.dataset.tars.pattern import check_whole, find_tars, normal_place
+from shards.dataset.tars.reasons import Reasons
 from shards.dataset.writing.open_target import open_target
 from shards.dataset.writing.target import UNFINISHED, Target
 from shards.dataset.writing.write_error import naming
@@ -190,7 +191,7 @@ class _Run:
     def _scan(self, tasks: list[TarTask]) -> Iterator[tuple[str, Piece]]:
         # A new source: that of the target may hold a record open that is replaced now.
         unfinished = open_source(address_of(self._target.unfinished))
-        num_bytes = num_quarantined = 0
+        num_bytes, reasons = 0, Reasons()
         results = run_tasks(tasks, self._engine if len(tasks) > 1 else None, self._source)
         for done, (task, record) in enumerate(results, start=1):
             problem = record if isinstance(record, str) else ""
@@ -204,10 +205,11 @@ class _Run:
                 self._target.publish(path, f"{UNFINISHED}/{name}", sync=False)
                 piece = read_record(unfinished, name)
                 assert piece is not None, task
-                num_quarantined += piece.num_quarantined
+                for line in piece.quarantined():
+                    reasons.add(task.name, line)
                 yield task.name, piece
             num_bytes += task.expected.size
-            self._watch.on_tar(Step(done, len(tasks), num_bytes, num_quarantined, problem))
+            self._watch.on_tar(Step(done, len(tasks), num_bytes, reasons.by_kind(), problem))
 
     def _kinds_of_damage(self) -> list[str]:
         """Each reason once, with the first tar that it holds for and the number of others."""

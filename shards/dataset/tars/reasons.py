@@ -10,8 +10,11 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
+from shards.base.safe_text import printable
+
 _VARIES = re.compile(r"'[^']*'|\"[^\"]*\"|\([^)]*\)|0x[0-9a-f]+|\d+")
 _MOST_KINDS = 1000
+_FEW_WORDS = 60
 _REMEDY = "correct it or fetch it again, or accept the loss"
 
 
@@ -35,6 +38,13 @@ class Reasons:
     def top(self, most: int = 10) -> list[dict[str, Any]]:
         """The most frequent reasons: {"count", "reason", "shard", "member"}, the last three of the first such line."""
         return [{"count": count, **self._first[kind]} for kind, count in self._counts.most_common(most)]
+
+    def by_kind(self, most: int = 3) -> dict[str, int]:
+        """Counts by reasons in a few words, without remedies: the most frequent ones, and all others together."""
+        top = self._counts.most_common(most)
+        found = {printable(kind.partition(";")[0])[:_FEW_WORDS]: count for kind, count in top}
+        rest = self._counts.total() - sum(count for _, count in top)
+        return found | ({"other reasons": rest} if rest else {})
 
 
 def with_remedy(reason: str) -> str:

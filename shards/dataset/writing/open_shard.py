@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import os
 import tarfile
-from collections.abc import Mapping
+from collections.abc import Sequence
 from contextlib import suppress
 from functools import lru_cache
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 from shards.dataset.index.rows import MemberRow, SampleRow, member_checksum
 from shards.dataset.index.shard_table import ShardEntry
@@ -20,6 +20,21 @@ from shards.dataset.writing.write_error import naming
 
 _SIZE, _CHECKSUM = 124, 148
 """Bytes of a header at which the size (12 bytes) and the checksum (8 bytes) of a member begin."""
+
+
+class NewMember(NamedTuple):
+    """A member to write."""
+
+    name: str
+    ext: str
+    """Its extension as the index has it."""
+    data: bytes
+
+    @property
+    def num_bytes(self) -> int:
+        """Bytes that it takes in a tar, with its header; a name that is too long has headers of its own."""
+        own = 2 * BLOCK if len(self.name.encode()) > tarfile.LENGTH_NAME else 0
+        return own + BLOCK + padded(len(self.data))
 
 
 class OpenShard:
@@ -32,13 +47,12 @@ class OpenShard:
         self.rows: list[SampleRow] = []
         self.num_bytes = 2 * BLOCK
 
-    def add(self, key: str, members: Mapping[str, bytes], row: SampleRow, size: int) -> None:
-        """Write the members of a sample. size: their bytes in the tar, without headers that long names need."""
+    def add(self, members: Sequence[NewMember], row: SampleRow, size: int) -> None:
+        """Write the members of a sample in their order. size: their bytes in the tar."""
         rows = []
         with naming(self.path):
-            for ext in sorted(members):
-                data = members[ext]
-                self._file.write(_header(f"{key}.{ext}", len(data)))
+            for name, ext, data in members:
+                self._file.write(_header(name, len(data)))
                 rows.append(MemberRow(ext, self._file.num_bytes, len(data), member_checksum(data)))
                 self._file.write(data)
                 self._file.write(bytes(padded(len(data)) - len(data)))

@@ -34,10 +34,10 @@ from shards.dataset.index.files import DATASET_FILE, FORMAT_VERSION, INDEX_FILE,
 from shards.dataset.index.rows import SampleRow
 from shards.dataset.index.shards_file import write_shards
 from shards.dataset.index.write_index import rows_table, write_index
-from shards.dataset.tars.entries import BLOCK, padded
+from shards.dataset.members.rules import MemberRules
 from shards.dataset.writing.conversion import WriteSummary, unfinished_shards
 from shards.dataset.writing.new_sample import DuplicateKey, new_members
-from shards.dataset.writing.open_shard import OpenShard
+from shards.dataset.writing.open_shard import NewMember, OpenShard
 from shards.dataset.writing.open_target import open_target
 from shards.dataset.writing.quarantine import QUARANTINE_FILE
 from shards.dataset.writing.shard_record import ShardRecord, read_rows
@@ -64,8 +64,10 @@ class DatasetWriter:
         provenance: Mapping[str, Any] | None = None,
         key_frames: bool = False,
         licence: str | None = None,
+        rules: MemberRules | None = None,
     ) -> None:
-        """key_frames: whether the index has GOP tables. licence: a note about the terms of use."""
+        """key_frames: whether the index has GOP tables. licence: a note about the terms of use. rules: which members of
+        a sample are read, where samples are copied from a dataset that has such rules."""
         if samples_per_shard < 1 or max_shard_bytes < 1:
             raise ValueError(
                 f"samples_per_shard {samples_per_shard} and max_shard_bytes {max_shard_bytes} must be positive"
@@ -80,8 +82,10 @@ class DatasetWriter:
             # Through json, so that what is compared at a resume is what was stored.
             "provenance": json.loads(json.dumps(dict(provenance or {}), allow_nan=False)),
             **({"key_frames": True} if key_frames else {}),
+            **({} if rules is None else {"members": rules.model_dump(mode="json")}),
         }
-        self._key_frames, self._licence = key_frames, licence
+        self._rules, self._licence = rules, licence
+        self._key_frames = key_frames
         self._records: list[ShardRecord] = []
         self._pending_quarantine: list[dict[str, Any]] = []
         self._shard: OpenShard | None = None
@@ -116,17 +120,25 @@ class DatasetWriter:
 
         Raises SampleRefused, DuplicateKey, WriteError.
         """
+        found = new_members(key, media, ext, records, meta)
+        members = [NewMember(f"{key}.{name}", name, data) for name, data in sorted(found.items())]
+        self.copy(members, SampleRow(key, (), len(records), facts, key_frames))
+
+    def copy(self, members: Sequence[NewMember], row: SampleRow) -> None:
+        """Add a sample as it stands: these members, in their order, and its row, whose members are those.
+
+        Raises DuplicateKey, WriteError.
+        """
         self._check_open()
-        members = new_members(key, media, ext, records, meta)
-        self._check_duplicate(key)
-        size = sum(BLOCK + padded(len(data)) for data in members.values())
+        self._check_duplicate(row.key)
+        size = sum(member.num_bytes for member in members)
         if self._shard is not None and self._shard.num_bytes + size > self._max_shard_bytes:
             self._finish_shard()
         with self._breaking():
             if self._shard is None:
                 self._shard = OpenShard(self._target.scratch(f"{self._next_number():06d}.tar"))
-            self._shard.add(key, members, SampleRow(key, (), len(records), facts, key_frames), size)
-        self._keys.setdefault(key, f"{self._next_number()} {len(self._shard.rows) - 1}")
+            self._shard.add(members, row, size)
+        self._keys.setdefault(row.key, f"{self._next_number()} {len(self._shard.rows) - 1}")
         self.rows_done += 1
         if len(self._shard.rows) >= self._samples_per_shard:
             self._finish_shard()
@@ -165,10 +177,10 @@ class DatasetWriter:
             with target.produce(QUARANTINE_FILE) as path, open(path, "w", encoding="ascii") as file:
                 file.writelines(json.dumps(line, ensure_ascii=True) + "\n" for line in self._quarantine_lines())
             name, provenance = self._conversion["name"], self._conversion["provenance"]
-            target.put(
-                DATASET_FILE,
-                dataset_json(name, shards, num_quarantined, provenance, content=content, licence=self._licence),
+            about = dataset_json(
+                name, shards, num_quarantined, provenance, rules=self._rules, content=content, licence=self._licence
             )
+            target.put(DATASET_FILE, about)
             target.clear()
         self._state = "closed"
         target.release()

@@ -112,8 +112,7 @@ def test_an_option_that_cannot_be_is_wrong_usage(tars: Path) -> None:
     [
         (["--shard", "5/4"], 2, "--shard '5/4': is no part; say i/n with i from 1 to n"),
         (["--shard", "1/3"], 2, "names 2 tars, too few for 3 parts"),
-        (["--engine", "ray"], 2, "--engine ray: which cluster? add --address"),
-        (["--address", "x:1"], 2, "--address x:1: is of a Ray cluster; add --engine ray"),
+        (["--address", "x:1"], 2, "--address x:1: only Ray has one; add --engine ray"),
         (["--engine", "ray", "--address", "x", "--jobs", "2"], 2, "--jobs 2: with --engine ray the cluster decides"),
         (["--engine", "ray", "--address", "nowhere"], 2, "Ray at 'nowhere': no address of a cluster"),
         (["--engine", "ray", "--address", "127.0.0.1:1"], 1, "Ray at 127.0.0.1:1: no connection"),

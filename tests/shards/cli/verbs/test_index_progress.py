@@ -54,8 +54,11 @@ def test_the_requests_are_told_and_nothing_with_json(capsys: pytest.CaptureFixtu
         progress = Progress("index", None, "bytes")
         shown = IndexProgress(progress, Looks(), 1, quiet)
         shown.on_start(Cost(2, 1, 3_000_000_000, 362, "the index at x has no media facts"))
-        shown.on_tar(Step(1, 2, 1_000_000_000, 5, ""))
-        assert progress.line.startswith("index: 1 GB of 3 GB (33%), ") and progress.line.endswith(" 5 quarantined")
+        shown.on_tar(Step(1, 2, 1_000_000_000, {"has no medium": 5}, ""))
+        assert progress.line.startswith("index: 1 GB of 3 GB (33%), ")
+        assert progress.line.endswith(" 5 quarantined (has no medium 5)")
+        shown.on_tar(Step(2, 2, 3_000_000_000, {"has no medium": 5}, "1.tar: it was cut off"))
+        assert progress.line.endswith(" 6 quarantined (has no medium 5, tars left out 1)")
     lines = capsys.readouterr().err.splitlines()
     assert lines[:2] == [
         "the index at x has no media facts: its tars are read again",
