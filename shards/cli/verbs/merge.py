@@ -12,7 +12,9 @@ from shards.cli.verbs.open_dataset import open_dataset, warn_of_missing_facts
 
 def merge(
     out: str = typer.Argument(metavar="OUT", help="Folder or URL for the whole index."),
-    parts: list[str] = typer.Argument(metavar="IN...", help="Folders or URLs of the parts."),
+    parts: list[str] | None = typer.Argument(
+        None, metavar="[IN...]", help="Folders or URLs of the parts.  [default: those of index --shard below OUT]"
+    ),
     name: str | None = typer.Option(None, help="Name of the dataset.  [default: that of the first part]"),
     root: list[str] | None = ROOTS_OPTION,
     as_json: bool = JSON_OPTION,
@@ -20,11 +22,11 @@ def merge(
 ) -> None:
     """Join indexes of parts of one dataset. No tar is read.
 
-    Of parts that `index --shard i/n` made, all n have to be given.
+    Of the parts that `index --shard I/N` made, all N have to be there.
 
     \b
     Examples:
-      python -m shards merge data/cc12m data/cc12m/part-{1..16}-of-16
+      python -m shards merge data/cc12m
       python -m shards merge data/cc12m data/part1 data/part2
 
     \b
@@ -34,6 +36,6 @@ def merge(
     from shards.dataset.indexing.merge import merge as join
 
     with one_line_errors(debug):
-        report = join(out, parts, name, root or ())
+        report = join(out, parts or (), name, root or ())
         warn_of_missing_facts(open_dataset(out, "stats", root).index)
         show(report, as_json)

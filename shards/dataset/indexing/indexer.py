@@ -39,7 +39,6 @@ from shards.dataset.tars.reasons import Reasons
 from shards.dataset.writing.open_target import open_target
 from shards.dataset.writing.target import UNFINISHED, Target
 from shards.dataset.writing.write_error import naming
-from shards.storage.addresses import below
 from shards.storage.open import open_source
 from shards.storage.source import Source, Stat, address_of, check_name
 
@@ -77,7 +76,7 @@ def index_tars(
     if part is not None:
         mine = part.take(names, shown(pattern))
         names, provenance = mine, provenance | part.provenance(names)
-        place = below(place, part.folder)
+        place = part.place(place)
     target = open_target(place)
     try:
         beside = target.address == root

@@ -17,7 +17,7 @@ from shards.dataset.index.index import Index
 from shards.dataset.indexing.earlier_runs import check_replaceable
 from shards.dataset.indexing.index_report import IndexReport
 from shards.dataset.indexing.missing_facts import index_command
-from shards.dataset.indexing.part import check_parts
+from shards.dataset.indexing.part import check_parts, find_parts
 from shards.dataset.indexing.publish import Header, Piece, is_own, pieces_of, publish_index
 from shards.dataset.members.rules import MemberRules
 from shards.dataset.tars.pattern import normal_place
@@ -25,14 +25,16 @@ from shards.dataset.writing.open_target import open_target
 from shards.storage.open import open_source
 
 
-def merge(out: str, parts: Sequence[str], name: str | None = None, roots: Sequence[str] = ()) -> IndexReport:
+def merge(out: str, parts: Sequence[str] = (), name: str | None = None, roots: Sequence[str] = ()) -> IndexReport:
     """Write the index of all shards of `parts` to `out`, which may be one of them or the folder of the tars.
+
+    parts: none: those that `--shard i/n` made below `out`.
 
     roots: where the parts may lead beside their own places (shards/storage/roots.py).
 
     Raises WrongPlace for parts that are not there or do not belong together; DatasetError, SourceError, WriteError.
     """
-    places = [normal_place(part) for part in parts]
+    places = [normal_place(part) for part in parts] or find_parts(normal_place(out))
     opened = [Index.open(open_source(place), roots) for place in places]
     headers = [_header(place, part) for place, part in zip(places, opened, strict=True)]
     pieces: dict[str, Piece] = {}
@@ -56,7 +58,7 @@ def merge(out: str, parts: Sequence[str], name: str | None = None, roots: Sequen
     check_parts(places, [header.provenance for header in headers])
     if not pieces:
         why = next(iter(damaged.values()), "index them again")
-        raise DatasetError(f"{places[0]}: none of the {len(parts)} parts has a shard; {why}")
+        raise DatasetError(f"{places[0]}: none of the {len(places)} parts has a shard; {why}")
     damaged = {shard: reason for shard, reason in sorted(damaged.items()) if shard not in pieces}
     walks = [int(header.provenance.get("walk", 0)) for header in headers]
     root = headers[0].root
@@ -69,7 +71,7 @@ def merge(out: str, parts: Sequence[str], name: str | None = None, roots: Sequen
         header = headers[0]._replace(
             name=name or headers[0].name,
             root=None if shown(target.address) == root else root,
-            provenance={"merged": len(parts), "left_out": damaged, "walk": min(walks)},
+            provenance={"merged": len(places), "left_out": damaged, "walk": min(walks)},
         )
         reasons = publish_index(target, header, in_order)
         return IndexReport.of(header, target.url, root, in_order, 0, damaged, 0, reasons)

@@ -34,7 +34,7 @@ def index_command(index: Index) -> str:
     part = part_of(provenance) if isinstance(provenance, dict) else None
     if part is not None:
         words += ["--shard", f"{part.number}/{part.of}"]
-        out = parent(out)[0]
+        out = parent(parent(out)[0])[0]
     if out != root:
         words += ["--out", out]
     options = index.rules.options()

@@ -6,6 +6,7 @@ in its provenance which part it is and of which tars, so that `merge` joins all 
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
@@ -14,8 +15,13 @@ from pydantic import Field
 
 from shards.base.errors import ConfigError, PatternError, UsageError, WrongPlace
 from shards.base.frozen import Frozen
+from shards.base.redact import shown
+from shards.storage.addresses import below, is_remote, local_path
 
+_PARTS = "parts"
+"""Folder in the place of an index that holds those of its parts."""
 _MAX_PARTS = 1_000_000
+_FOLDER = re.compile(r"([0-9]{1,6})-of-([0-9]{1,6})")
 _NUM_NAMED = 20
 """Missing parts that a message names."""
 
@@ -27,10 +33,9 @@ class Part(NamedTuple):
     """1 to `of`."""
     of: int
 
-    @property
-    def folder(self) -> str:
-        """Name of the folder of its index below the place of the whole one."""
-        return f"part-{self.number}-of-{self.of}"
+    def place(self, out: str) -> str:
+        """The folder or URL of its index below the place of the whole one."""
+        return below(below(out, _PARTS), f"{self.number}-of-{self.of}")
 
     def take(self, names: Sequence[str], pattern: str) -> list[str]:
         """The tars of this part. Raises PatternError where some part would have none."""
@@ -74,6 +79,28 @@ def read_part(text: str | None) -> Part | None:
     return part
 
 
+def find_parts(out: str) -> list[str]:
+    """The places of all parts below the place of a whole index, in their order. Raises WrongPlace if there are none."""
+    place = below(out, _PARTS)
+    try:
+        if is_remote(out):
+            from shards.storage.stores.filesystem import open_filesystem
+
+            files, prefix = open_filesystem(place)
+            names = [str(path).rstrip("/").rpartition("/")[2] for path in files.ls(prefix, detail=False)]
+        else:
+            names = os.listdir(local_path(place))
+    except FileNotFoundError:
+        names = []
+    found = sorted((int(part[2]), int(part[1])) for name in names if (part := _FOLDER.fullmatch(name)))
+    if not found:
+        raise WrongPlace(
+            f"{shown(out)}: has no parts; name the indexes to join, or make parts: python -m shards index ... --shard "
+            "1/N"
+        )
+    return [Part(number, of).place(out) for of, number in found]
+
+
 def part_of(provenance: Mapping[str, Any]) -> Part | None:
     """The part that an index is by its provenance; None if it is none, or if that cannot be read."""
     try:
@@ -115,7 +142,9 @@ def _said_by(place: str, provenance: Mapping[str, Any]) -> _Said | None:
     try:
         return _Said.model_validate(provenance["part"])
     except ConfigError as error:
-        raise WrongPlace(f"{place}: provenance in dataset.json: {error}; index the part again") from error
+        raise WrongPlace(
+            f"{place}: what dataset.json says under provenance.part is no part; index the part again"
+        ) from error
 
 
 def _check_fits(place: str, said: _Said | None, other: str, first: _Said) -> None:

@@ -128,7 +128,7 @@ def test_a_part_has_a_folder_of_its_own_and_merge_takes_all_of_them(tars: Path) 
     for number in (1, 2):
         done = CliRunner().invoke(app, ["index", str(tars), "--shard", f"{number}/2", "--jobs", "1"])
         assert done.exit_code == 0, done.output
-    done = CliRunner().invoke(app, ["merge", str(tars), f"{tars}/part-1-of-2"])
+    done = CliRunner().invoke(app, ["merge", str(tars), f"{tars}/parts/1-of-2"])
     assert done.exit_code == 2 and "of these 1 are missing: 2/2" in done.stderr
-    done = CliRunner().invoke(app, ["merge", str(tars), f"{tars}/part-1-of-2", f"{tars}/part-2-of-2", "--json"])
+    done = CliRunner().invoke(app, ["merge", str(tars), "--json"])
     assert done.exit_code == 0 and json.loads(done.stdout)["num_samples"] == 4 and not done.stderr

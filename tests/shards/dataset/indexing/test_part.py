@@ -37,7 +37,7 @@ def test_parts_side_by_side_are_merged_to_what_one_run_makes(tars: Path, tmp_pat
     write_tar(tars / "00003.tar", [*img2dataset_files(["a"]), ("odd", b"x")])
     (tars / "00004.tar").write_bytes(b"no tar" * 1000)
     places = [part(tars, number, 3) for number in (3, 1, 2)]
-    assert [Path(place).name for place in places] == ["part-3-of-3", "part-1-of-3", "part-2-of-3"]
+    assert [str(Path(place).relative_to(tars)) for place in places] == [f"parts/{n}-of-3" for n in (3, 1, 2)]
     report = merge(str(tmp_path / "whole"), places)
     assert list(report.damaged) == ["00004.tar"] and (report.num_samples, report.num_quarantined) == (13, 1)
     index_tars(str(tars), str(tmp_path / "once"), looks=MEDIA)
@@ -47,7 +47,7 @@ def test_parts_side_by_side_are_merged_to_what_one_run_makes(tars: Path, tmp_pat
     assert one | {"provenance": 0} == other | {"provenance": 0}
     assert merge(str(tmp_path / "whole"), places).num_samples == 13, "once more is the same"
     # An index beside the tars is brought up to date as if one run had made it, and so is a part.
-    merge(str(tars), places)
+    merge(str(tars))  # the parts that lie there
     assert index_tars(str(tars), looks=MEDIA).num_scanned == 0
     assert index_tars(str(tars), looks=MEDIA, part=Part(1, 3)).num_scanned == 0
 
@@ -70,13 +70,15 @@ def test_parts_that_are_not_all_parts_of_one_list_are_refused(tars: Path, tmp_pa
     out = str(tmp_path / "out")
     with pytest.raises(WrongPlace, match=r"is part 1 of 3, and of these 2 are missing: 2/3, 3/3; .*--shard 2/3"):
         merge(out, [one])
-    with pytest.raises(WrongPlace, match=r"part-1-of-3: is part 1 of 3, and so is .*part-1-of-3; give each part once"):
+    with pytest.raises(WrongPlace, match=r"1-of-3: is part 1 of 3, and so is .*1-of-3; give each part once"):
         merge(out, [one, two, three, one])
     half = part(tars, 2, 2, tmp_path / "a")
-    with pytest.raises(WrongPlace, match=r"part-2-of-2: is part 2 of 2, but .*part-1-of-3 is part 1 of 3"):
+    with pytest.raises(WrongPlace, match=r"2-of-2: is part 2 of 2, but .*1-of-3 is part 1 of 3"):
         merge(out, [one, half, three])
+    with pytest.raises(WrongPlace, match=r"1-of-3: is part 1 of 3, but .*2-of-2 is part 2 of 2"):
+        merge(str(tmp_path / "a"))
     whole = index_tars(str(tars), str(tmp_path / "w"), looks=MEDIA).out
-    with pytest.raises(WrongPlace, match=r"w: was not made with --shard i/n, and .*part-1-of-3 is part 1 of 3"):
+    with pytest.raises(WrongPlace, match=r"w: was not made with --shard i/n, and .*1-of-3 is part 1 of 3"):
         merge(out, [whole, one, two, three])
     write_tar(tars / "00009.tar", img2dataset_files(["z"]))
     later = part(tars, 2, 3, tmp_path / "b")
@@ -86,8 +88,10 @@ def test_parts_that_are_not_all_parts_of_one_list_are_refused(tars: Path, tmp_pa
     for wrong in (3, {"number": 2, "of": 10**9, "num_tars": 3, "tars": ""}, {"number": "x"}):
         dataset["provenance"]["part"] = wrong
         (Path(two) / "dataset.json").write_text(json.dumps(dataset))
-        with pytest.raises(WrongPlace, match=r"part-2-of-3: provenance in dataset\.json: .*; index the part again"):
+        with pytest.raises(WrongPlace, match=r"2-of-3: what dataset\.json says under provenance\.part is no part"):
             merge(out, [one, two, three])
+    with pytest.raises(WrongPlace, match=r"out: has no parts; name the indexes to join, or make parts"):
+        merge(out)
     assert not Path(out).exists()
 
 
