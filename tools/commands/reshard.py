@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import typer
 
-from shards.base import UsageError
 from shards.cli import DEBUG_OPTION, JSON_OPTION, ROOTS_OPTION, one_line_errors, show_progress
 from tools.commands.engines import THREADS_OPTION, chosen_engine
 from tools.commands.summary import STOPPED, finish
@@ -15,7 +14,7 @@ from tools.commands.summary import STOPPED, finish
 if TYPE_CHECKING:
     from tools.reshard.reshard import ReshardReport
 
-_PREFIXES = ("dataset", "shard", "both")
+_PrefixBy = Literal["dataset", "shard", "both"]
 
 RESHARD_HELP = """Copy samples of datasets into other shards: size, order, subset, splits, merge.
 
@@ -50,9 +49,7 @@ def reshard(
     split: str | None = typer.Option(
         None, metavar="NAME=FRACTION,...", help="Datasets of their own by a hash of the key: train=0.98,val=0.02."
     ),
-    prefix: str | None = typer.Option(
-        None, metavar="dataset|shard|both", help="Put these names before keys, where keys are not unique."
-    ),
+    prefix: _PrefixBy | None = typer.Option(None, help="Put these names before keys, where keys are not unique."),
     webdataset: bool = typer.Option(False, "--webdataset", help="Tars alone, without an index."),
     threads: int | None = THREADS_OPTION,
     max_quarantined: int | None = typer.Option(None, min=0, help="Exit with 1 above so many quarantined samples."),
@@ -61,8 +58,6 @@ def reshard(
     debug: bool = DEBUG_OPTION,
 ) -> None:
     with one_line_errors(debug, STOPPED):
-        if prefix is not None and prefix not in _PREFIXES:
-            raise UsageError(f"--prefix {prefix}: choose one of {', '.join(_PREFIXES)}")
         from tools.reshard.reshard import Arrangement
         from tools.reshard.reshard import reshard as rearrange
         from tools.reshard.splits import read_splits

@@ -162,8 +162,8 @@ def _add(report: ReshardReport, one: Report) -> None:
     """Add the accounts of one output."""
     for number in ("num_rows", "num_resumed", "num_samples", "num_records", "num_quarantined", "num_shards", "bytes"):
         setattr(report, number, getattr(report, number) + getattr(one, number))
-    for kind, number in one.quarantined.items():
-        report.quarantined[kind] = report.quarantined.get(kind, 0) + number
+    for kind, times in one.quarantined.items():
+        report.quarantined[kind] = report.quarantined.get(kind, 0) + times
     report.examples += one.examples
     is_first = report.num_rows == one.num_rows
     report.finished_before = one.finished_before and (is_first or report.finished_before)

@@ -42,7 +42,7 @@ def test_options_reach_what_they_name(ours: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "code", "said"),
     [
-        (["--prefix", "name"], 2, "--prefix name: choose one of dataset, shard, both"),
+        (["--prefix", "name"], 2, "is not one of 'dataset', 'shard', 'both'"),
         (["--split", "train"], 2, "--split 'train': is no split"),
         (["--where", "colour == 1"], 1, "colour"),
         (["--exclude", "none.jsonl"], 1, "exclude none.jsonl: no such file"),
