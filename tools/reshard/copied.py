@@ -87,7 +87,7 @@ def _bad(place: Place, kind: str, why: str) -> BadRow:
     return BadRow(at, f"{kind}: {at}: {why}")
 
 
-def _read(source: Source, place: Place) -> tuple[list[str], list[bytes]]:
+def _read(source: Source, place: Place) -> tuple[list[str], list[memoryview]]:
     """The names and bytes of the members of a sample, read in one piece."""
     members = place.row.members
     begin = max(0, min((member.offset for member in members), default=0) - _LEAD)
@@ -99,9 +99,10 @@ def _read(source: Source, place: Place) -> tuple[list[str], list[bytes]]:
     except ValueError as error:
         raise _Unusable(_DAMAGED, f"the index says offsets that cannot be ({error})") from error
     names, pieces = [], []
+    view = memoryview(data)  # media are large: none is copied
     for member in members:
         at = member.offset - begin
-        piece = data[at : at + member.size]
+        piece = view[at : at + member.size]
         if len(piece) < member.size:
             raise _Unusable(_DAMAGED, f"the shard ends before .{member.ext}, it was cut off")
         if damage := member.damage(piece):
@@ -140,10 +141,12 @@ def _renamed(name: str, prefix: str, rules: MemberRules) -> str:
     return folder + slash + prefix + base
 
 
-def _completed(row: SampleRow, data: Sequence[bytes], rules: MemberRules) -> SampleRow:
+def _completed(row: SampleRow, data: Sequence[memoryview], rules: MemberRules) -> SampleRow:
     """The row of a sample, with what its index does not know. data: the bytes of its members."""
+    if row.num_records >= 0 and row.key_frames is not None and row.facts.num_frames:
+        return row
     chosen = find_members([member.ext for member in row.members], rules)
-    media, json, txt = (None if number is None else data[number] for number in chosen)
+    media, json, txt = (None if number is None else bytes(data[number]) for number in chosen)
     if row.num_records < 0:
         try:
             row = row._replace(num_records=len(parse_texts(json, txt, rules).records))

@@ -28,7 +28,7 @@ class NewMember(NamedTuple):
     name: str
     ext: str
     """Its extension as the index has it."""
-    data: bytes
+    data: bytes | memoryview
 
     @property
     def num_bytes(self) -> int:
@@ -110,7 +110,7 @@ class _HashingFile:
         self.digest = xxhash.xxh3_128()
         self.num_bytes = 0
 
-    def write(self, data: bytes) -> None:
+    def write(self, data: bytes | memoryview) -> None:
         self.digest.update(data)
         self.num_bytes += len(data)
         self._file.write(data)

@@ -13,7 +13,7 @@ import numpy as np
 from hypothesis import given
 
 from shards.dataset.index.rows import SampleRow
-from shards.dataset.writing.open_shard import OpenShard
+from shards.dataset.writing.open_shard import NewMember, OpenShard
 from tests.shards.dataset.writing.small_conversion import FACTS, convert
 
 
@@ -57,7 +57,8 @@ def test_the_bytes_are_those_of_webdatasets_writer(samples: list[tuple[str, byte
         for key, data in samples:
             members = {"json": b"{}", "mp4": data}
             writer.write({"__key__": key, **members})
-            shard.add(key, members, SampleRow(key, (), 1, FACTS, None), 0)
+            new = [NewMember(f"{key}.{ext}", ext, content) for ext, content in members.items()]
+            shard.add(new, SampleRow(key, (), 1, FACTS, None), sum(member.num_bytes for member in new))
         writer.close()
         rows, entry = shard.finish("a.tar")
         content = Path(folder, "a.tar").read_bytes()
