@@ -64,11 +64,10 @@ def test_one_and_two_workers_and_processes_make_the_same_index_after_kills(tmp_p
         check("two")
         environment = {**os.environ, "PYTHONPATH": str(ROOT)}
         words = [sys.executable, "-c", KILLED, str(tars), str(tmp_path / "killed"), one_cpu]
-        for remaining in (4, 1):
-            killed = subprocess.run(words, env=environment, capture_output=True, text=True, timeout=250)
-            assert killed.returncode == -signal.SIGKILL, killed.stderr
-            records = len(list((tmp_path / "killed" / "unfinished").glob("*.arrow")))
-            assert expected.num_shards - records <= remaining
+        killed = subprocess.run(words, env=environment, capture_output=True, text=True, timeout=250)
+        assert killed.returncode == -signal.SIGKILL, killed.stderr
+        num_left = expected.num_shards - len(list((tmp_path / "killed" / "unfinished").glob("*.arrow")))
+        assert num_left <= 4
         report = index_tars(str(tars), str(tmp_path / "killed"), "one", MEDIA)
-        assert report.num_scanned <= 1 and list(report.damaged) == ["6.tar"]
+        assert report.num_scanned == num_left and list(report.damaged) == ["6.tar"]
         check("killed")
