@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Literal, cast
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -40,6 +40,7 @@ from shards.storage.open import open_source
 if TYPE_CHECKING:
     from shards.cache.cached_source import CachedSource
     from shards.cache.downloads import Downloads
+    from shards.select.captions import Captions
 
 _KEPT_BY_MALLOC = 1 << 25
 """Bytes of freed memory that glibc may keep for the next batch, see `_let_malloc_keep`."""
@@ -82,6 +83,7 @@ class Reader:
         self._sizes = ShardSizes(self.index)
         self._verified = Verified(verify, self.index.shards.num_samples)
         self._single = SingleReads(self.index, self._elements, self._verified)
+        self._captions: Captions | None = None
 
     def read_through(self, downloads: Downloads) -> None:
         """Read from copies of whole shards in a cache, where they are or soon will be."""
@@ -90,6 +92,10 @@ class Reader:
         shards = self.index.shards
         facts = zip(shards.names, zip(shards.bytes.tolist(), shards.checksums, strict=True), strict=True)
         self.source = self.cache = CachedSource(self.source, downloads, dict(facts))
+
+    def replace_texts(self, captions: Captions) -> None:
+        """Give samples the texts of a side table in place of their records; before anything is read."""
+        self._captions = self._elements.captions = captions
 
     def traffic(self) -> dict[str, float]:
         """Counts of this process's requests to the store by kind, bytes and retries; empty for a local dataset."""
@@ -141,7 +147,24 @@ class Reader:
         draw: makes the generator, which costs more than the rest. Raises SampleError.
         """
         rows = self.index.rows(shard)
-        num_records = int(rows.num_records[fetched.sample])  # -1: not known
+        records, meta = self._own_records(origin, shard, fetched)
+        record = fetched.record if fetched.record is not None else int(draw().integers(len(records)))
+        media = fetched.media
+        assert not isinstance(media, MappedFrames)
+        if self.partial is not None and isinstance(media, bytes):
+            media = self.partial.with_table(shard, fetched.sample, media)
+        look_up = partial(self.index.gop_table, shard, fetched.sample) if self._has_key_frames else None
+        return Sample(origin, media, rows.facts(fetched.sample, look_up), records[record], record, meta)
+
+    def _own_records(self, origin: Origin, shard: int, fetched: Fetched) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+        """(records, meta) of a sample. Raises SampleError."""
+        if fetched.captions is not None:
+            try:
+                meta = self.texts(fetched).meta
+            except TextError:  # it may have no text of its own
+                meta = {}
+            return [{"caption": caption} for caption in fetched.captions], meta
+        num_records = int(self.index.rows(shard).num_records[fetched.sample])  # -1: not known
         if not num_records:
             raise SampleError(origin, "has no text record")
         try:
@@ -153,13 +176,7 @@ class Reader:
         if len(records) != num_records and (num_records >= 0 or not records):
             expected = "at least 1 is needed" if num_records < 0 else f"the index says {num_records}"
             raise SampleError(origin, f"json has {len(records)} records, {expected}{self._how_to_count()}")
-        record = fetched.record if fetched.record is not None else int(draw().integers(len(records)))
-        media = fetched.media
-        assert not isinstance(media, MappedFrames)
-        if self.partial is not None and isinstance(media, bytes):
-            media = self.partial.with_table(shard, fetched.sample, media)
-        look_up = partial(self.index.gop_table, shard, fetched.sample) if self._has_key_frames else None
-        return Sample(origin, media, rows.facts(fetched.sample, look_up), records[record], record, meta)
+        return records, meta
 
     def texts(self, fetched: Fetched) -> Texts:
         """The records of what was fetched, and what its json says about the sample as a whole. Raises TextError."""
@@ -205,6 +222,10 @@ class Reader:
         own, rest = data[: len(ranges)], data[len(ranges) :]
         cut = self._cut(spans, spans.cut(own, self._is_local))
         self._take_partial(spans, fetches, rest, cut)
+        if self._captions is not None:
+            for number, captions in enumerate(self._captions.read(spans.shard, spans.sample)):
+                one = cut[number]
+                cut[number] = one._replace(captions=captions) if isinstance(one, Fetched) else one
         result: list[Fetched | SampleError | None] = [None] * len(cut)
         for at, fetched in zip(found.order.tolist(), cut, strict=True):
             result[at] = fetched
@@ -228,10 +249,10 @@ class Reader:
         """Put partial fetches where the elements belong."""
         for at, fetch in fetches.items():
             assert self.partial is not None
-            texts, damage = self.partial.take(fetch, data[: len(fetch.ranges)])
+            (json, txt), damage = self.partial.take(fetch, data[: len(fetch.ranges)])
             data = data[len(fetch.ranges) :]
             if damage is None:
-                cut[at] = Fetched(spans.sample[at], spans.record[at], fetch.medium, *texts)
+                cut[at] = Fetched(spans.sample[at], spans.record[at], fetch.medium, json, txt)
             else:
                 cut[at] = SampleError(self.origin_of(spans.shard[at], spans.sample[at]), damage)
 
