@@ -133,12 +133,10 @@ class Feed:
         if self.config.copies > 1:
             copy, row = np.divmod(row, self.counts[shard])
             pass_ = pass_ * self.config.copies + copy
-        if self.selection is not None and self.selection.repeats:
-            places = map(self.selection.place, shard.tolist(), row.tolist())
-            row, copy, times = np.array([*places], np.int64).reshape(-1, 3).T
-            pass_ = pass_ * times + copy
-        elif self.selection is not None:
-            row = np.fromiter(map(self.selection.row, shard.tolist(), row.tolist()), np.int64, len(row))
+        if self.selection is not None:
+            row, copies, times = self.selection.places(shard, row)
+            if copies is not None and times is not None:
+                pass_ = pass_ * times + copies
         return pass_, row
 
 

@@ -17,5 +17,3 @@ class Fetched(NamedTuple):
     media: bytes | PartialMedium | MappedFrames
     json: bytes | None
     txt: bytes | None
-    captions: list[str] | None = None
-    """Texts of a side table in place of the sample's own records; None: it has none there."""

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from shards.dataset.index.index import Index
 from shards.dataset.index.rows import member_checksum
 from shards.dataset.members.plain_text import TextError
-from shards.dataset.members.records import Texts, parse_texts
+from shards.dataset.members.records import Texts, parse_meta, parse_texts
 from shards.dataset.members.rules import UNWRITTEN, MemberSettings
 from shards.media.mapped import MappedFrames
 from shards.read.cost import expected_costs
@@ -158,12 +158,9 @@ class Reader:
 
     def _own_records(self, origin: Origin, shard: int, fetched: Fetched) -> tuple[list[dict[str, Any]], dict[str, Any]]:
         """(records, meta) of a sample. Raises SampleError."""
-        if fetched.captions is not None:
-            try:
-                meta = self.texts(fetched).meta
-            except TextError:  # it may have no text of its own
-                meta = {}
-            return [{"caption": caption} for caption in fetched.captions], meta
+        captions = None if self._captions is None else self._captions.of(shard, fetched.sample)
+        if captions is not None:
+            return captions, parse_meta(fetched.json, self.rules)
         num_records = int(self.index.rows(shard).num_records[fetched.sample])  # -1: not known
         if not num_records:
             raise SampleError(origin, "has no text record")
@@ -202,7 +199,10 @@ class Reader:
         shard, row = np.asarray(shards, np.int64), np.asarray(rows, np.int64)
         self._elements.check(shard, row)
         order = np.argsort(shard, kind="stable")
-        return Lookup(order, find_spans(self.index, self._elements, self._verified, shard[order], row[order]))
+        found = Lookup(order, find_spans(self.index, self._elements, self._verified, shard[order], row[order]))
+        if self._captions is not None:
+            self._captions.prefetch(found.spans.shard, found.spans.sample)
+        return found
 
     def costs(self, found: Lookup) -> NDArray[np.float64] | None:
         """(n,) what decoding each of the elements is expected to cost beside the others (shards/read/cost.py), in the
@@ -222,10 +222,6 @@ class Reader:
         own, rest = data[: len(ranges)], data[len(ranges) :]
         cut = self._cut(spans, spans.cut(own, self._is_local))
         self._take_partial(spans, fetches, rest, cut)
-        if self._captions is not None:
-            for number, captions in enumerate(self._captions.read(spans.shard, spans.sample)):
-                one = cut[number]
-                cut[number] = one._replace(captions=captions) if isinstance(one, Fetched) else one
         result: list[Fetched | SampleError | None] = [None] * len(cut)
         for at, fetched in zip(found.order.tolist(), cut, strict=True):
             result[at] = fetched

@@ -38,6 +38,7 @@ class Captions:
         shards = index.shards
         self._column = TextColumn(file, name, positions, shards.num_samples, _texts_of)
         self._starts = np.concatenate([[0], np.cumsum(shards.num_samples)])
+        self._first: list[int] = self._starts.tolist()
         self.digests = self._column.digests
         self.drops = missing == "drop"
         """True if samples without a text are left out."""
@@ -65,17 +66,25 @@ class Captions:
         """(n,) True for each sample of shards first..stop that has a text here."""
         return self._column.num_texts[self._starts[first] : self._starts[stop]] > 0
 
-    def read(self, shards: list[int], samples: list[int]) -> list[list[str] | None]:
-        """The texts of samples, each given by shard and number in it; None for one that keeps its own records."""
-        values = self._column.read(self._starts[shards] + np.asarray(samples, np.int64))
-        return [_texts_of(value) or None for value in values]
+    def prefetch(self, shards: list[int], samples: list[int]) -> None:
+        """Have the texts of samples in memory, each given by shard and number in it."""
+        self._column.prefetch(self._starts[shards] + samples)
+
+    def of(self, shard: int, sample: int) -> list[dict[str, Any]] | None:
+        """The records of a sample; None: it keeps its own. Raises SideTableError, SourceError."""
+        value = self._column.value(self._first[shard] + sample)
+        if isinstance(value, str) and is_text(value):
+            return [{"caption": value}]
+        return [{"caption": text} for text in _texts_of(value)] or None
 
 
-def _texts_of(value: str | list[str | None] | None) -> list[str]:
+def _texts_of(value: str | list[str] | None) -> list[str]:
     """The texts of a value that say something."""
     if value is None:
         return []
-    return [text for text in ([value] if isinstance(value, str) else value) if is_text(text)]  # type: ignore[misc]
+    if isinstance(value, str):
+        return [value] if is_text(value) else []
+    return [text for text in value if is_text(text)]
 
 
 def _find_column(file: SideFile) -> str:
@@ -84,6 +93,6 @@ def _find_column(file: SideFile) -> str:
     if len(usual) == 1:
         return usual[0]
     if len(texts) != 1:
-        found = f"has {len(texts)} columns of texts ({', '.join(texts[:8])})" if texts else "has no column of texts"
-        raise file.error(f"{found}, of {file.columns() or 'no columns'}; name one: texts: FILE:COLUMN")
+        found = f"has {len(texts)} columns of texts" if texts else "has no column of texts"
+        raise file.error(f"{found}; its columns are {file.columns() or 'none'}; name one with texts: FILE:COLUMN")
     return texts[0]

@@ -39,15 +39,15 @@ _logger = logger(__name__)
 _LOG_SECONDS = 10.0
 
 
-class Place(NamedTuple):
-    """The place of a selected element."""
+class Places(NamedTuple):
+    """The places of n selected elements, (n,) each."""
 
-    row: int
-    """Its row in the whole shard."""
-    copy: int
-    """Which one of the copies of this row it is."""
-    times: int
-    """How many copies a pass holds."""
+    rows: Int64
+    """Rows in the whole shards."""
+    copies: Int64 | None
+    """Which one of the copies of its row each is; None: there is one of each."""
+    times: Int64 | None
+    """How many copies of its row a pass holds."""
 
 
 class _ShardLookup(NamedTuple):
@@ -130,10 +130,29 @@ class Selection:
 
     def row(self, shard: int, number: int) -> int:
         """The row, in the whole shard, of its selected element `number`."""
-        return self.place(shard, number).row
+        return int(self.places(np.array([shard]), np.array([number])).rows[0])
 
-    def place(self, shard: int, number: int) -> Place:
-        """The place of the selected element `number` of a shard."""
+    def places(self, shards: Int64, numbers: Int64) -> Places:
+        """The places of the selected elements `numbers` of `shards`, (n,) each."""
+        order = np.argsort(shards, kind="stable")
+        ends = np.append(np.flatnonzero(np.diff(shards[order])) + 1, len(shards)).tolist()
+        rows = np.empty_like(numbers)
+        copies, times = (np.zeros_like(numbers), np.ones_like(numbers)) if self.repeats else (None, None)
+        start = 0
+        for end in ends if len(shards) else ():
+            own = order[start:end]
+            lookup, number = self._lookup(int(shards[own[0]])), numbers[own]
+            sample = lookup.ends.searchsorted(number, side="right")
+            row = number + lookup.shift[sample]
+            if lookup.repeats is not None and copies is not None and times is not None:
+                size, times[own] = (of_samples[sample] for of_samples in lookup.repeats)
+                copies[own] = (number - lookup.ends[sample] + size * times[own]) // size
+                row -= copies[own] * size
+            rows[own] = row
+            start = end
+        return Places(rows, copies, times)
+
+    def _lookup(self, shard: int) -> _ShardLookup:
         with self._lock:
             lookup = self._kept.get(shard)
             if lookup is None:
@@ -143,13 +162,7 @@ class Selection:
                     self._rows_held -= len(self._kept.popitem(last=False)[1].ends)
             else:
                 self._kept.move_to_end(shard)
-        sample = int(np.searchsorted(lookup.ends, number, side="right"))
-        row = number + int(lookup.shift[sample])
-        if lookup.repeats is None:
-            return Place(row, 0, 1)
-        size, times = (int(of_samples[sample]) for of_samples in lookup.repeats)
-        copy = (number - int(lookup.ends[sample]) + size * times) // size
-        return Place(row - copy * size, copy, times)
+        return lookup
 
     def _look_up(self, shard: int) -> _ShardLookup:
         table = self._index.columns(shard, self._conditions.physical)

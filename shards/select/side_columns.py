@@ -53,7 +53,7 @@ class TextColumn:
         texts_of: Callable[[Any], list[str]],
     ) -> None:
         """texts_of: the texts of a value that count."""
-        self._positions = positions
+        self._positions, self._rows = positions, memoryview(positions)
         self.blocks = TextBlocks(file, name)
         counts, hashes = np.zeros(file.num_rows + 1, np.int32), np.zeros(file.num_rows + 1, np.uint64)
         for first, values in self.blocks.all():
@@ -66,9 +66,18 @@ class TextColumn:
         self.digests = digests_of(hashes[positions], num_samples)
         """A digest of each shard's texts."""
 
-    def read(self, samples: Int64) -> list[Any]:
-        """The values of samples, given by their numbers in the whole index; None where there is none."""
-        return self.blocks.values(self._positions[samples].astype(np.int64))
+    def prefetch(self, samples: Int64) -> None:
+        """Have the values of samples in memory, given by their numbers in the whole index."""
+        self.blocks.prefetch(self._positions[samples])
+
+    def value(self, sample: int) -> Any:
+        """The value of a sample; None where there is none. Raises SideTableError, SourceError."""
+        row = self._rows[sample]
+        return None if row < 0 else self.blocks.value(row)
+
+    def values(self, first: int, stop: int) -> list[Any]:
+        """The values of samples first..stop."""
+        return [self.value(sample) for sample in range(first, stop)]
 
 
 def one_text(value: str | None) -> list[str]:

@@ -7,6 +7,7 @@ says of itself is bounded and checked before it is expanded (shards/dataset/parq
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
@@ -17,7 +18,7 @@ from shards.base.errors import MissingFile, SideTableError, SourceError
 from shards.base.json_text import load_json
 from shards.base.redact import shown
 from shards.dataset.parquet.parquet_file import ParquetError, ParquetFile
-from shards.storage.addresses import checked, parent
+from shards.storage.addresses import checked, is_remote, local_path, parent
 from shards.storage.file import SourceFile
 from shards.storage.open import open_source
 
@@ -28,6 +29,7 @@ SIDE_OF = "side_of"
 """The name in the metadata of the file under which the dataset is."""
 LIST_OF_TEXTS = "lists of texts"
 """The kind of a column with several texts for a sample, which only `texts` takes."""
+_SHOWN = {"number": "numbers", "string": "texts", "truth": "true or false"}
 _MAX_COLUMNS = 4096
 _NUM_NAMED = 20
 
@@ -48,6 +50,8 @@ class SideFile:
         """What errors call it."""
         self._lock = threading.Lock()
         folder, name = parent(checked(path))
+        if not is_remote(path) and os.path.isdir(local_path(path)):
+            raise self.error("is a folder; name one parquet file, as pandas writes it without partition_cols")
         try:
             self._parquet = ParquetFile(SourceFile(open_source(folder), name), ("shard",))
         except MissingFile as error:
@@ -72,7 +76,7 @@ class SideFile:
 
     def columns(self) -> str:
         """The names of its columns of values, for errors."""
-        names = [f"{name} ({kind})" for name, kind in list(self.kinds.items())[:_NUM_NAMED]]
+        names = [f"{name} ({shown_kind(kind)})" for name, kind in list(self.kinds.items())[:_NUM_NAMED]]
         return ", ".join(names) + (f" and {len(self.kinds) - _NUM_NAMED} more" if len(self.kinds) > _NUM_NAMED else "")
 
     def check_column(self, name: str, kinds: Sequence[str], user: str) -> None:
@@ -81,7 +85,8 @@ class SideFile:
         if kind is None:
             raise self.error(f"has no column {name!r} for {user}; it has {self.columns() or 'no column of values'}")
         if kind not in kinds:
-            raise self.error(f"column {name!r} holds {kind}; {user} takes {' or '.join(kinds)}: write it so")
+            wanted = " or ".join(map(shown_kind, kinds))
+            raise self.error(f"column {name!r} holds {shown_kind(kind)}; {user} takes {wanted}: write it so")
 
     def groups(self, names: Sequence[str]) -> Iterator[pa.Table]:
         """Some columns of all row groups, one after the other."""
@@ -116,8 +121,8 @@ class SideFile:
                 "pandas index becomes a column by reset_index()"
             )
         for name in ("key", "shard"):
-            if name in schema.names and (kind := _kind_of(schema.field(name).type)) != "string":
-                raise self.error(f"column {name!r} holds {kind} ({schema.field(name).type}); write it as texts")
+            if name in schema.names and _kind_of(schema.field(name).type) != "string":
+                raise self.error(f"column {name!r} holds {schema.field(name).type}; write it as texts")
         kinds = {name: _kind_of(schema.field(name).type) for name in schema.names if name not in ("key", "shard")}
         # Parquet joins names of nested columns by dots, so a column with one cannot be told from a part of another.
         return {
@@ -137,6 +142,11 @@ class SideFile:
                 f"its metadata {SIDE_OF!r} should be a json object with dataset and fingerprint, is {found[:80]!r}; "
                 "write the table again"
             ) from error
+
+
+def shown_kind(kind: str) -> str:
+    """A kind of column as errors call it."""
+    return _SHOWN.get(kind, kind)
 
 
 def _text(value: object) -> str:

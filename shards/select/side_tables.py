@@ -14,11 +14,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from shards.base.errors import SideTableError
+from shards.base.errors import SideTableError, WhereError
 from shards.order.order import Int64
 from shards.select.captions import Captions
 from shards.select.side_columns import NumberColumn, TextColumn, one_text
-from shards.select.side_file import SideFile
+from shards.select.side_file import SideFile, shown_kind
 from shards.select.side_join import JoinedIndex, Positions, join
 from shards.select.side_settings import SideSettings, split_texts
 from shards.select.where import Where, parse_where
@@ -73,7 +73,7 @@ class SideTables:
             return column.values[samples]
         import pyarrow as pa
 
-        return pa.array(column.read(np.arange(samples.start, samples.stop)), pa.string())
+        return pa.array(column.values(samples.start, samples.stop), pa.string())
 
     def times(self, first: int, stop: int) -> Int64 | None:
         """(n,) how often the samples of shards first..stop stand in a pass; None: each once."""
@@ -105,10 +105,24 @@ class SideTables:
                         f"{_as_identifier(name)!r}"
                     )
         kinds = {name: kind for file in reversed(self._files) for name, kind in file.kinds.items()}
-        parsed = parse_where(where, kinds)
+        try:
+            parsed = parse_where(where, kinds)
+        except WhereError as error:
+            raise WhereError(f"{error}{self._where_from(where)}") from error
         for name in sorted(parsed.columns):
             self._owner(name, "where")
         return parsed
+
+    def _where_from(self, where: str) -> str:
+        """What the side tables hold under the names in an expression, for an error about it."""
+        named = set(re.findall(r"\w+", where))
+        found = [
+            f"{name} holds {shown_kind(kind)} in {file.name}"
+            for file in self._files
+            for name, kind in file.kinds.items()
+            if name in named
+        ]
+        return "".join(f"; {one}" for one in found[:4])
 
     def _owner(self, name: str, user: str) -> SideFile | None:
         """The only table with a column of this name; None for a column of the index, or of none."""

@@ -8,14 +8,17 @@ blocks take at most `max_bytes`, or are a single one. Threads may share it.
 from __future__ import annotations
 
 import threading
+from bisect import bisect_right
 from collections import OrderedDict
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from shards.dataset.index.rows import MAX_TEXT_BYTES
-from shards.order.order import Int64
+from shards.order.order import distinct
 from shards.select.side_file import LIST_OF_TEXTS, SideFile
 
 if TYPE_CHECKING:
@@ -29,85 +32,110 @@ class TextBlocks:
 
     def __init__(self, file: SideFile, column: str, max_bytes: int = 1 << 26) -> None:
         self._file, self._column, self._max_bytes = file, column, max_bytes
-        self._kept: OrderedDict[tuple[int, int], pa.Array] = OrderedDict()
-        """By row group and number inside it; those that were used last come last."""
-        self._held = 0
+        self._is_list = file.kinds[column] == LIST_OF_TEXTS
+        borders = file.first_rows.tolist()
+        self._of_group = [list(range(a, b, _ROWS)) for a, b in pairwise(borders)]
+        """The first row of each block of each row group."""
+        self._starts = [start for starts in self._of_group for start in starts]
+        self._starts_array = np.array(self._starts, np.int64)
+        self._kept: OrderedDict[int, _Block] = OrderedDict()
+        """By their first rows; those that were used last come last."""
         self._lock = threading.Lock()
+        self.held = 0
+        """Bytes of the blocks that are kept."""
         self.num_read = 0
         """Row groups that were read."""
 
-    @property
-    def held(self) -> int:
-        """Bytes of the blocks that are kept."""
-        return self._held
-
     def all(self) -> Iterator[tuple[int, list[Any]]]:
-        """(first row, values) of every block, in order."""
-        for group, first in enumerate(self._file.first_rows[:-1].tolist()):
+        """(first row, values) of every block, in order. Raises SideTableError, SourceError."""
+        for group in range(len(self._of_group)):
             with self._lock:
                 blocks = self._read(group)
-            for number, block in enumerate(blocks):
-                yield first + number * _ROWS, block.to_pylist()
+            for start, block in blocks.items():
+                yield start, [block.value(number) for number in range(block.num_rows)]
 
-    def values(self, rows: Int64) -> list[Any]:
-        """The values in these rows of the table, in order; None for row -1. Raises SideTableError, SourceError."""
-        found: list[Any] = [None] * len(rows)
-        group = np.searchsorted(self._file.first_rows, rows, side="right") - 1
-        inside = rows - self._file.first_rows[np.maximum(group, 0)]
-        wanted: dict[tuple[int, int], list[int]] = {}
-        for at, address in enumerate(zip(group.tolist(), (inside // _ROWS).tolist(), strict=True)):
-            if address[0] >= 0:
-                wanted.setdefault(address, []).append(at)
-        for address in sorted(wanted):
-            places = wanted[address]
-            with self._lock:
-                block = self._block(*address)
-            values = block.take(inside[places] % _ROWS).to_pylist()
-            for at, value in zip(places, values, strict=True):
-                found[at] = value
-        return found
+    def prefetch(self, rows: NDArray[Any]) -> None:
+        """Have the blocks of rows of the table in memory; -1 is none. Raises SideTableError, SourceError."""
+        numbers = distinct(np.searchsorted(self._starts_array, rows[rows >= 0], side="right"))
+        with self._lock:
+            for number in numbers.tolist():
+                start = self._starts[number - 1]
+                if start in self._kept:
+                    self._kept.move_to_end(start)
+                else:
+                    self._load(start)
 
-    def _block(self, group: int, number: int) -> pa.Array:
-        block = self._kept.get((group, number))
+    def value(self, row: int) -> Any:
+        """The value in a row. Raises SideTableError, SourceError."""
+        start = self._starts[bisect_right(self._starts, row) - 1]
+        block = self._kept.get(start)  # without a lock: `prefetch` says which ones are in use
         if block is None:
-            block = self._read(group)[number]
-            if (group, number) not in self._kept:
-                self._kept[group, number] = block
-                self._held += block.get_total_buffer_size()
-        self._kept.move_to_end((group, number))
-        while self._held > self._max_bytes and len(self._kept) > 1:
-            self._held -= self._kept.popitem(last=False)[1].get_total_buffer_size()
+            with self._lock:
+                block = self._load(start)
+        return block.value(row - start)
+
+    def _load(self, start: int) -> _Block:
+        """Read the block that begins with this row, and keep it."""
+        group = bisect_right(self._file.first_rows, start) - 1
+        block = self._read(group)[start]
+        if start not in self._kept:
+            self._kept[start] = block
+            self.held += block.num_bytes
+        self._kept.move_to_end(start)
+        while self.held > self._max_bytes and len(self._kept) > 1:
+            self.held -= self._kept.popitem(last=False)[1].num_bytes
         return block
 
-    def _read(self, group: int) -> list[pa.Array]:
+    def _read(self, group: int) -> dict[int, _Block]:
         """The blocks of a row group. As many of them are kept as there is room, to be dropped before all others."""
         self.num_read += 1
         column = self._file.read(group, [self._column]).column(0)
-        blocks = []
-        for number, start in enumerate(range(0, len(column), _ROWS)):
-            block = self._kept.get((group, number))
+        blocks = {}
+        for start in self._of_group[group]:
+            block = self._kept.get(start)
             if block is None:
-                block = self._as_texts(column, start)
-                size = block.get_total_buffer_size()
-                if self._held + size <= self._max_bytes:
-                    self._kept[group, number] = block
-                    self._kept.move_to_end((group, number), last=False)
-                    self._held += size
-            blocks.append(block)
+                block = _Block(column.slice(start - self._of_group[group][0], _ROWS), self._is_list)
+                if block.longest > MAX_TEXT_BYTES:
+                    found = f"column {self._column!r} holds a text of {block.longest} bytes"
+                    raise self._file.error(f"{found}, the limit is {MAX_TEXT_BYTES}; shorten it")
+                if self.held + block.num_bytes <= self._max_bytes:
+                    self._kept[start] = block
+                    self._kept.move_to_end(start, last=False)
+                    self.held += block.num_bytes
+            blocks[start] = block
         return blocks
 
-    def _as_texts(self, column: pa.ChunkedArray, start: int) -> pa.Array:
-        """A block in memory of its own, as plain texts or lists of them."""
+
+class _Block:
+    """The values of some rows in one piece of memory."""
+
+    def __init__(self, column: pa.ChunkedArray, is_list: bool) -> None:
         import pyarrow as pa
 
-        is_list = self._file.kinds[self._column] == LIST_OF_TEXTS
         kind = pa.list_(pa.string()) if is_list else pa.string()
-        # A slice would keep the whole row group in memory.
-        block = column.take(pa.array(np.arange(start, min(start + _ROWS, len(column))))).cast(kind).combine_chunks()
-        texts = block.flatten() if is_list else block
-        longest = int(np.diff(np.frombuffer(texts.buffers()[1] or b"", np.int32)[texts.offset :]).max(initial=0))
-        if longest > MAX_TEXT_BYTES:
-            raise self._file.error(
-                f"column {self._column!r} holds a text of {longest} bytes, the limit is {MAX_TEXT_BYTES}; shorten it"
-            )
-        return block
+        array = pa.concat_arrays([pa.array([], kind), *column.cast(kind).chunks])
+        self.num_rows = len(array)
+        self._is_null = np.asarray(array.is_null()).tobytes() if array.null_count else None
+        self._list_ends: memoryview | None = None
+        if is_list:
+            # Ends of lists are made anew: below a list that is null there may be texts all the same.
+            lengths = array.value_lengths().fill_null(0).to_numpy()
+            self._list_ends = memoryview(np.concatenate([[0], np.cumsum(lengths)]).astype(np.int32))
+            array = array.flatten().fill_null("")
+        ends = np.frombuffer(array.buffers()[1] or bytes(4), np.int32)[array.offset :][: len(array) + 1]
+        data = array.buffers()[2]
+        self._bytes = b"" if data is None else bytes(memoryview(data)[ends[0] : ends[-1]])
+        self.longest = int(np.diff(ends).max(initial=0))
+        self._ends = memoryview(ends - ends[0])
+        sizes = [len(self._bytes), self._ends.nbytes, len(self._is_null or b"")]
+        self.num_bytes = sum(sizes) + (0 if self._list_ends is None else self._list_ends.nbytes)
+
+    def value(self, number: int) -> Any:
+        """A text, a list of texts, or None."""
+        if self._is_null is not None and self._is_null[number]:
+            return None
+        ends = self._ends
+        if self._list_ends is None:
+            return self._bytes[ends[number] : ends[number + 1]].decode()
+        own = range(self._list_ends[number], self._list_ends[number + 1])
+        return [self._bytes[ends[at] : ends[at + 1]].decode() for at in own]

@@ -206,6 +206,6 @@ def _dearest_first(groups: deque[Sequence[int]], costs: NDArray[np.float64]) -> 
 def _num_bytes(fetched: Fetched | SampleError | None) -> int:
     if fetched is None or isinstance(fetched, SampleError):
         return 0
-    media, json, txt = fetched.media, fetched.json, fetched.txt
+    _, _, media, json, txt = fetched
     held = media.held if isinstance(media, PartialMedium | MappedFrames) else len(media)
     return held + (0 if json is None else len(json)) + (0 if txt is None else len(txt))
