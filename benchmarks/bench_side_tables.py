@@ -35,6 +35,7 @@ from shards.dataset.index.rows import MemberRow, SampleRow
 from shards.dataset.index.shard_table import ShardEntry
 from shards.dataset.index.shards_file import write_shards
 from shards.dataset.index.write_index import rows_table, write_index
+from shards.dataset.parquet.memory import give_memory_back
 from shards.loader.feed import Feed, open_feed
 from shards.order.order import Order
 from shards.read.sample import SampleError
@@ -119,6 +120,7 @@ def memory(folder: str, where: str) -> dict[str, float]:
     pq.ParquetFile(side).read_row_group(0, columns=["key"])  # what reading any parquet file takes
     settings = SideSettings((side,)) if where else SideSettings(texts=f"{side}:caption")
     gc.collect()
+    give_memory_back()
     before, began = resident("VmRSS"), time.process_time()
     Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew
     tables = open_side_tables(index, settings, where or None)
@@ -190,7 +192,7 @@ def write_table(folder: Path, columns: dict[str, Any]) -> None:
     about = {"dataset": index.dataset["name"], "fingerprint": index.fingerprint}
     table = table.replace_schema_metadata({"side_of": json.dumps(about)})
     group_rows = GROUP_ROWS // int(index.shards.num_samples[0]) * int(index.shards.num_samples[0])
-    pq.write_table(table, folder / "side.parquet", compression="zstd", row_group_size=group_rows)
+    pq.write_table(table, folder / "side.parquet", compression="zstd", row_group_size=group_rows, use_dictionary=["shard"])
 
 
 def caption(number: int) -> str:

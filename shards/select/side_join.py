@@ -64,14 +64,13 @@ class _ByShard:
         number = _shard_numbers(file, shards)
         self._rows: Int64 | None = None
         self._keys: pa.Array | None = None
-        known = number[number >= 0]
-        if (np.diff(known) < 0).any():
+        # Rows of unknown shards (-1) count as beside those before them; `match` leaves them out.
+        borders = np.maximum.accumulate(number) if len(number) else number
+        if not ((number == borders) | (number < 0)).all():
             self._rows = np.argsort(number, kind="stable")
             self._keys = _all_keys(file).take(self._rows)
-            number = number[self._rows]
-        self._number = number
-        # Rows of unknown shards count as beside those before them; `match` leaves them out.
-        self._borders = np.maximum.accumulate(number) if len(number) else number
+            number = borders = number[self._rows]
+        self._number, self._borders = number, borders
         self._group: tuple[int, Any] = -1, None
 
     def match(self, first: int, num_samples: Int64, keys: pa.Array) -> Int64:

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shards.base.errors import SideTableError, WhereError
+from shards.dataset.parquet.memory import give_memory_back
 from shards.order.order import Int64
 from shards.select.captions import Captions
 from shards.select.side_columns import NumberColumn, TextColumn, one_text
@@ -56,6 +57,7 @@ class SideTables:
             digests[f"texts={settings.missing_texts}"] = self.captions.digests
         self._digests = digests
         self._tables.clear()  # what is not used needs no memory
+        give_memory_back()
 
     @property
     def are_used(self) -> bool:
