@@ -11,7 +11,17 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from shards.dataset.index.index import Index
+from shards.loader.config import DatasetConfig, LoaderConfig
+from shards.loader.loader import Loader
 from shards.storage.open import open_source
+from tests.shards.small_dataset import encode, write_dataset
+
+NUM, RECORDS = 23, (2, 1, 3)
+
+
+def write_toy(folder: Path, num: int = NUM) -> Path:
+    """Sample i of `num`, five in a shard, is gray i and has RECORDS[i % 3] captions toy-i-r."""
+    return write_dataset(folder, "toy", num, RECORDS)
 
 
 def open_index(folder: Path) -> Index:
@@ -46,3 +56,14 @@ def write_side(
         table = table.replace_schema_metadata({"side_of": json.dumps(of)})
     pq.write_table(table, file, compression="zstd", row_group_size=group_rows)
     return file
+
+
+def one(toy: Path, **fields: Any) -> DatasetConfig:
+    """The config of a dataset of `write_toy`."""
+    return DatasetConfig(name="toy", path=str(toy), **fields)
+
+
+def loader_of(dataset: DatasetConfig, **fields: Any) -> Loader:
+    """The only rank's loader of a dataset."""
+    given: dict[str, Any] = {"batch_size": 8, "streams": 4, "window": 6} | fields
+    return Loader(LoaderConfig(blend=(dataset,), **given), 0, 1, encode)
