@@ -34,7 +34,7 @@ _MAX_COLUMNS = 4096
 _NUM_NAMED = 20
 
 
-class SideOf(NamedTuple):
+class _SideOf(NamedTuple):
     """The dataset that a side table was made from, as its metadata says."""
 
     dataset: str
@@ -130,13 +130,13 @@ class SideFile:
             for name, kind in kinds.items()
         }
 
-    def _read_side_of(self) -> SideOf | None:
+    def _read_side_of(self) -> _SideOf | None:
         found = (self._parquet.metadata.metadata or {}).get(SIDE_OF.encode())
         if found is None:
             return None
         try:
             content = load_json(found)
-            return SideOf(_text(content["dataset"]), _text(content["fingerprint"]))
+            return _SideOf(_text(content["dataset"]), _text(content["fingerprint"]))
         except (ValueError, RecursionError, TypeError, KeyError) as error:
             raise self.error(
                 f"its metadata {SIDE_OF!r} should be a json object with dataset and fingerprint, is {found[:80]!r}; "
