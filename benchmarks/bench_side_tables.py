@@ -3,8 +3,8 @@
     PYTHONPATH=. python benchmarks/bench_side_tables.py [--rounds 9] [--data FOLDER]
 
 Reading: 16,384 samples of 20 KB with a caption of 60 bytes in 32 shards in the page cache, in shuffled order, 256
-elements at a time as the loader's threads fetch and parse them, nothing decoded; whole passes of all cases in turns. The
-table has a number and a caption for each sample; `where` takes all of them, so that every case reads the same bytes.
+elements at a time as the loader's threads fetch and parse them, nothing decoded; whole passes of all cases in turns.
+The table has a number and a caption for each sample; `where` takes all of them, so that every case reads the same.
 Opening is not part of it, and told beside.
 
 Memory: an index of a million samples in 1,000 shards; what opening the table adds to the resident memory of the
@@ -191,8 +191,9 @@ def write_table(folder: Path, columns: dict[str, Any]) -> None:
     table = pa.table({"shard": shard.tolist(), "key": keys, **columns, "caption": captions})
     about = {"dataset": index.dataset["name"], "fingerprint": index.fingerprint}
     table = table.replace_schema_metadata({"side_of": json.dumps(about)})
-    group_rows = GROUP_ROWS // int(index.shards.num_samples[0]) * int(index.shards.num_samples[0])
-    pq.write_table(table, folder / "side.parquet", compression="zstd", row_group_size=group_rows, use_dictionary=["shard"])
+    of_shard = int(index.shards.num_samples[0])
+    file, rows = folder / "side.parquet", GROUP_ROWS // of_shard * of_shard
+    pq.write_table(table, file, compression="zstd", row_group_size=rows, use_dictionary=["shard"])
 
 
 def caption(number: int) -> str:

@@ -107,6 +107,11 @@ class DatasetConfig(MemberSettings):
         return self.repeat if isinstance(self.repeat, int) else 1
 
     @property
+    def side_files(self) -> tuple[str, ...]:
+        """The addresses of all side tables."""
+        return self.side if self.texts is None else (*self.side, split_texts(self.texts)[0])
+
+    @property
     def side_settings(self) -> SideSettings:
         """What side tables are used for."""
         repeat = self.repeat if isinstance(self.repeat, str) else None

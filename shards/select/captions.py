@@ -37,7 +37,7 @@ class Captions:
         file.check_column(name, ("string", LIST_OF_TEXTS), "texts")
         shards = index.shards
         self._column = TextColumn(file, name, positions, shards.num_samples, _texts_of)
-        self._starts = np.concatenate([[0], np.cumsum(shards.num_samples)])
+        self._starts: Int64 = np.concatenate([[0], np.cumsum(shards.num_samples)]).astype(np.int64)
         self._first: list[int] = self._starts.tolist()
         self.digests = self._column.digests
         self.drops = missing == "drop"
@@ -68,7 +68,7 @@ class Captions:
 
     def prefetch(self, shards: list[int], samples: list[int]) -> None:
         """Have the texts of samples in memory, each given by shard and number in it."""
-        self._column.prefetch(self._starts[shards] + samples)
+        self._column.prefetch(self._starts[shards] + np.asarray(samples, np.int64))
 
     def of(self, shard: int, sample: int) -> list[dict[str, Any]] | None:
         """The records of a sample; None: it keeps its own. Raises SideTableError, SourceError."""

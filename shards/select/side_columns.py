@@ -53,7 +53,7 @@ class TextColumn:
         texts_of: Callable[[Any], list[str]],
     ) -> None:
         """texts_of: the texts of a value that count."""
-        self._positions, self._rows = positions, memoryview(positions)
+        self._positions, self._rows = positions, positions.data
         self.blocks = TextBlocks(file, name)
         counts, hashes = np.zeros(file.num_rows + 1, np.int32), np.zeros(file.num_rows + 1, np.uint64)
         for first, values in self.blocks.all():

@@ -120,13 +120,13 @@ class _Block:
         if is_list:
             # Ends of lists are made anew: below a list that is null there may be texts all the same.
             lengths = array.value_lengths().fill_null(0).to_numpy()
-            self._list_ends = memoryview(np.concatenate([[0], np.cumsum(lengths)]).astype(np.int32))
+            self._list_ends = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int32).data
             array = array.flatten().fill_null("")
         ends = np.frombuffer(array.buffers()[1] or bytes(4), np.int32)[array.offset :][: len(array) + 1]
         data = array.buffers()[2]
         self._bytes = b"" if data is None else bytes(memoryview(data)[ends[0] : ends[-1]])
         self.longest = int(np.diff(ends).max(initial=0))
-        self._ends = memoryview(ends - ends[0])
+        self._ends = (ends - ends[0]).data
         sizes = [len(self._bytes), self._ends.nbytes, len(self._is_null or b"")]
         self.num_bytes = sum(sizes) + (0 if self._list_ends is None else self._list_ends.nbytes)
 

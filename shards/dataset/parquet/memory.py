@@ -1,5 +1,5 @@
-"""Memory that a column chunk takes once it is read, an upper bound from the headers of its pages; whose it is, and how it
-is given back."""
+"""Memory that a column chunk takes once it is read, an upper bound from the headers of its pages; whose it is; and how
+it is given back."""
 
 from __future__ import annotations
 
