@@ -142,7 +142,7 @@ def memory(folder: str, where: str) -> dict[str, float]:
             for shard, row in zip(at.shard.tolist(), at.row.tolist(), strict=True):
                 tables.captions.of(shard, row)
         found["us_a_caption"] = 1e6 * (time.process_time() - began) / NUM_READ
-        found["kept_mb"] = blocks.held / 1e6
+        found["kept_mb"] = tables._cache.held / 1e6
         found["groups_read"] = float(blocks.num_read - came)
     return found
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -62,11 +62,11 @@ class Elements:
             raise IndexError(f"{self._name}: no element {row} in shard {shard}")
         return row if self.unit == "sample" else int(self.locate(shard, np.array([row]))[0][0])
 
-    def _first_elements(self, shard: int) -> NDArray[np.int64]:
+    def _first_elements(self, shard: int) -> NDArray[Any]:
         """(n + 1,) number of records before each sample, and their total."""
         if self.captions is None:
             return self._index.rows(shard).first_element
-        return np.concatenate([[0], np.cumsum(self.captions.num_records(shard, shard + 1))])
+        return self.captions.first_elements(shard)
 
     def origin(self, shard: int, sample: int) -> Origin:
         """The origin of a sample."""

@@ -111,7 +111,7 @@ class Conditions:
             return np.ones(table.num_rows, np.int64)
         if self._tables is None or self._tables.captions is None:
             return record_counts(table)
-        return np.maximum(self._tables.captions.num_records(first, stop), 0)
+        return self._tables.captions.num_records(first, stop)
 
     def times(self, first: int, stop: int) -> Int64 | None:
         """(n,) copies of each sample of shards first..stop; None: one of each."""

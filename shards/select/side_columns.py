@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from shards.order.order import Int64
 from shards.select.side_file import SideFile
 from shards.select.side_join import Positions
-from shards.select.text_blocks import TextBlocks
+from shards.select.text_blocks import TextBlocks, TextCache
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -50,16 +50,20 @@ class TextColumn:
         name: str,
         positions: Positions,
         num_samples: Int64,
+        cache: TextCache,
         texts_of: Callable[[Any], list[str]],
     ) -> None:
-        """texts_of: the texts of a value that count."""
+        """cache: where texts are kept. texts_of: the texts of a value that count."""
         self._positions, self._rows = positions, positions.data
-        self.blocks = TextBlocks(file, name)
+        self.blocks = TextBlocks(file, name, cache)
+        self.num_characters = 0
+        """Of all texts of the table together."""
         counts, hashes = np.zeros(file.num_rows + 1, np.int32), np.zeros(file.num_rows + 1, np.uint64)
         for first, values in self.blocks.all():
             texts = [texts_of(value) for value in values]
             counts[first : first + len(texts)] = [len(some) for some in texts]
             hashes[first : first + len(texts)] = [_hash(some) for some in texts]
+            self.num_characters += sum(len(text) for some in texts for text in some)
         # Position -1 is the last entry, which stands for no text.
         self.num_texts: NDArray[np.int32] = counts[positions]
         """(N,) texts of each sample."""

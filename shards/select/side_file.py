@@ -101,7 +101,8 @@ class SideFile:
         except SourceError:
             raise
         except ValueError as error:
-            raise self.error(f"row group {group} cannot be read: {error}; write the file again") from error
+            remedy = "write the file again, with row groups of at most 65,536 rows"
+            raise self.error(f"row group {group} cannot be read: {error}; {remedy}") from error
         expected = int(self.first_rows[group + 1] - self.first_rows[group])
         if table.num_rows != expected:
             raise self.error(f"row group {group} has {table.num_rows} rows, {expected} were said; write it again")

@@ -22,6 +22,7 @@ from shards.select.side_columns import NumberColumn, TextColumn, one_text
 from shards.select.side_file import SideFile, shown_kind
 from shards.select.side_join import JoinedIndex, Positions, join
 from shards.select.side_settings import SideSettings, split_texts
+from shards.select.text_blocks import TextCache
 from shards.select.where import Where, parse_where
 from shards.select.where_check import NUMBERS, STRINGS
 
@@ -37,6 +38,7 @@ class SideTables:
         """Raises SideTableError, WhereError, SourceError."""
         self._index = index
         self._starts = np.concatenate([[0], np.cumsum(index.shards.num_samples)])
+        self._cache = TextCache()
         self._tables: dict[str, tuple[SideFile, Positions]] = {}
         self._files = [self._open(path)[0] for path in dict.fromkeys(settings.side)]
         self.where = self._parse(where) if where is not None else None
@@ -53,7 +55,7 @@ class SideTables:
         if settings.texts is not None:
             path, column = split_texts(settings.texts)
             file, positions = self._open(path)
-            self.captions = Captions(file, column, positions, index, settings.missing_texts)
+            self.captions = Captions(file, column, positions, index, settings.missing_texts, self._cache)
             digests[f"texts={settings.missing_texts}"] = self.captions.digests
         self._digests = digests
         self._tables.clear()  # what is not used needs no memory
@@ -141,7 +143,7 @@ class SideTables:
         assert file is not None, f"{name} passed the check"
         positions, num_samples = self._positions(file), self._index.shards.num_samples
         if file.kinds[name] == "string":
-            return TextColumn(file, name, positions, num_samples, one_text)
+            return TextColumn(file, name, positions, num_samples, self._cache, one_text)
         return NumberColumn(file, name, positions, num_samples)
 
     def _positions(self, file: SideFile) -> Positions:

@@ -2,7 +2,7 @@
 
 A row group is read whole, and cut into blocks of 4,096 rows; of those that nobody asked for as many are kept as there
 is room. So samples of some shards at once cost few readings, also where many shards lie in one row group. Promises: the
-blocks take at most `max_bytes`, or are a single one. Threads may share it.
+blocks of all columns of a cache take at most `max_bytes`, or are a single one. Threads may share it.
 """
 
 from __future__ import annotations
@@ -27,29 +27,60 @@ if TYPE_CHECKING:
 _ROWS = 4096
 
 
+class TextCache:
+    """The blocks that are kept of some columns together."""
+
+    def __init__(self, max_bytes: int = 1 << 26) -> None:
+        self.max_bytes = max_bytes
+        self.held = 0
+        """Bytes of the blocks."""
+        self.lock = threading.Lock()
+        """Held for all but `get`."""
+        self._kept: OrderedDict[tuple[int, int], _Block] = OrderedDict()
+        """By number of the column and first row; those that were used last come last."""
+        self.get = self._kept.get
+        self._num_columns = 0
+
+    def new_column(self) -> int:
+        """A number for a column."""
+        self._num_columns += 1
+        return self._num_columns
+
+    def use(self, address: tuple[int, int], block: _Block) -> None:
+        """Keep a block that is used now, in place of those that were not used for the longest time."""
+        if address not in self._kept:
+            self._kept[address] = block
+            self.held += block.num_bytes
+        self._kept.move_to_end(address)
+        while self.held > self.max_bytes and len(self._kept) > 1:
+            self.held -= self._kept.popitem(last=False)[1].num_bytes
+
+    def offer(self, address: tuple[int, int], block: _Block) -> None:
+        """Keep a block that nobody asked for, if there is room, to be dropped before all others."""
+        if self.held + block.num_bytes <= self.max_bytes:
+            self._kept[address] = block
+            self._kept.move_to_end(address, last=False)
+            self.held += block.num_bytes
+
+
 class TextBlocks:
     """A column of texts, or of lists of texts."""
 
-    def __init__(self, file: SideFile, column: str, max_bytes: int = 1 << 26) -> None:
-        self._file, self._column, self._max_bytes = file, column, max_bytes
+    def __init__(self, file: SideFile, column: str, cache: TextCache) -> None:
+        self._file, self._column, self._cache = file, column, cache
+        self._number = cache.new_column()
         self._is_list = file.kinds[column] == LIST_OF_TEXTS
-        borders = file.first_rows.tolist()
-        self._of_group = [list(range(a, b, _ROWS)) for a, b in pairwise(borders)]
+        self._of_group = [list(range(a, b, _ROWS)) for a, b in pairwise(file.first_rows.tolist())]
         """The first row of each block of each row group."""
         self._starts = [start for starts in self._of_group for start in starts]
         self._starts_array = np.array(self._starts, np.int64)
-        self._kept: OrderedDict[int, _Block] = OrderedDict()
-        """By their first rows; those that were used last come last."""
-        self._lock = threading.Lock()
-        self.held = 0
-        """Bytes of the blocks that are kept."""
         self.num_read = 0
         """Row groups that were read."""
 
     def all(self) -> Iterator[tuple[int, list[Any]]]:
         """(first row, values) of every block, in order. Raises SideTableError, SourceError."""
         for group in range(len(self._of_group)):
-            with self._lock:
+            with self._cache.lock:
                 blocks = self._read(group)
             for start, block in blocks.items():
                 yield start, [block.value(number) for number in range(block.num_rows)]
@@ -57,51 +88,40 @@ class TextBlocks:
     def prefetch(self, rows: NDArray[Any]) -> None:
         """Have the blocks of rows of the table in memory; -1 is none. Raises SideTableError, SourceError."""
         numbers = distinct(np.searchsorted(self._starts_array, rows[rows >= 0], side="right"))
-        with self._lock:
+        with self._cache.lock:
             for number in numbers.tolist():
-                start = self._starts[number - 1]
-                if start in self._kept:
-                    self._kept.move_to_end(start)
-                else:
-                    self._load(start)
+                self._block(self._starts[number - 1])
 
     def value(self, row: int) -> Any:
         """The value in a row. Raises SideTableError, SourceError."""
         start = self._starts[bisect_right(self._starts, row) - 1]
-        block = self._kept.get(start)  # without a lock: `prefetch` says which ones are in use
+        block = self._cache.get((self._number, start))  # without the lock: `prefetch` says which ones are in use
         if block is None:
-            with self._lock:
-                block = self._load(start)
+            with self._cache.lock:
+                block = self._block(start)
         return block.value(row - start)
 
-    def _load(self, start: int) -> _Block:
-        """Read the block that begins with this row, and keep it."""
-        group = bisect_right(self._file.first_rows, start) - 1
-        block = self._read(group)[start]
-        if start not in self._kept:
-            self._kept[start] = block
-            self.held += block.num_bytes
-        self._kept.move_to_end(start)
-        while self.held > self._max_bytes and len(self._kept) > 1:
-            self.held -= self._kept.popitem(last=False)[1].num_bytes
+    def _block(self, start: int) -> _Block:
+        """The block that begins with this row."""
+        block = self._cache.get((self._number, start))
+        if block is None:
+            block = self._read(bisect_right(self._file.first_rows, start) - 1)[start]
+        self._cache.use((self._number, start), block)
         return block
 
     def _read(self, group: int) -> dict[int, _Block]:
-        """The blocks of a row group. As many of them are kept as there is room, to be dropped before all others."""
+        """The blocks of a row group."""
         self.num_read += 1
         column = self._file.read(group, [self._column]).column(0)
         blocks = {}
         for start in self._of_group[group]:
-            block = self._kept.get(start)
+            block = self._cache.get((self._number, start))
             if block is None:
                 block = _Block(column.slice(start - self._of_group[group][0], _ROWS), self._is_list)
                 if block.longest > MAX_TEXT_BYTES:
                     found = f"column {self._column!r} holds a text of {block.longest} bytes"
                     raise self._file.error(f"{found}, the limit is {MAX_TEXT_BYTES}; shorten it")
-                if self.held + block.num_bytes <= self._max_bytes:
-                    self._kept[start] = block
-                    self._kept.move_to_end(start, last=False)
-                    self.held += block.num_bytes
+                self._cache.offer((self._number, start), block)
             blocks[start] = block
         return blocks
 

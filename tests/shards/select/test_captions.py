@@ -11,6 +11,7 @@ from shards.base.errors import SideTableError
 from shards.select.captions import Captions
 from shards.select.side_file import SideFile
 from shards.select.side_join import join
+from shards.select.text_blocks import TextCache
 from tests.shards.small_side import open_index, samples_of, write_side, write_toy
 
 VALUES = [["a", "b"], None, [], [" ", "c"], ["d", None], ["e"]]
@@ -22,9 +23,11 @@ def toy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_toy(tmp_path_factory.mktemp("toy"), 6)
 
 
-def captions(toy: Path, file: Path, column: str | None = None, missing: Any = "keep", **columns: Any) -> Captions:
+def captions(
+    toy: Path, file: Path, column: str | None = None, missing: Any = "keep", cache: Any = None, **columns: Any
+) -> Captions:
     table, index = SideFile(str(write_side(file, samples_of(toy), **columns))), open_index(toy)
-    return Captions(table, column, join(table, index), index, missing)
+    return Captions(table, column, join(table, index), index, missing, cache or TextCache())
 
 
 def test_blank_texts_are_none_and_a_sample_without_keeps_its_own_or_none(toy: Path, tmp_path: Path) -> None:
@@ -60,3 +63,15 @@ def test_the_column_is_named_or_the_only_one_or_has_the_usual_name(toy: Path, tm
     ):
         with pytest.raises(SideTableError, match=message):
             captions(toy, file, column, **columns)
+
+
+def test_a_table_that_will_be_slow_is_told(toy: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    texts, file, small = ["long text"] * 6, tmp_path / "a.parquet", TextCache(16)
+    captions(toy, file, cache=small, t=texts)
+    assert not caplog.text
+    index = open_index(toy)
+    table = SideFile(str(write_side(file, samples_of(toy)[::-1], t=texts)))
+    Captions(table, None, join(table, index), index, "keep", TextCache())
+    assert not caplog.text
+    Captions(table, None, join(table, index), index, "keep", small)
+    assert "its rows are not in the order of the index" in caplog.text and "docs/side_tables.md" in caplog.text

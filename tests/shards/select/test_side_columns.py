@@ -11,6 +11,7 @@ import pytest
 
 from shards.select.side_columns import NumberColumn, TextColumn, digests_of, one_text
 from shards.select.side_file import SideFile
+from shards.select.text_blocks import TextCache
 from tests.shards.small_side import write_side
 
 ROWS = [("0.tar", "a"), ("0.tar", "b"), ("1.tar", "a")]
@@ -57,7 +58,7 @@ def test_digests_are_those_of_the_values_by_shard(tmp_path: Path) -> None:
 def test_texts_are_counted_and_found_by_sample(tmp_path: Path) -> None:
     def of(values: list[Any], positions: list[int]) -> TextColumn:
         file = SideFile(str(write_side(tmp_path / "a.parquet", ROWS, None, 2, t=values)))
-        return TextColumn(file, "t", np.array(positions, np.int32), COUNTS, one_text)
+        return TextColumn(file, "t", np.array(positions, np.int32), COUNTS, TextCache(), one_text)
 
     texts = of(["x", None, ""], [2, 1, 0])
     assert texts.num_texts.tolist() == [1, 0, 1] and texts.values(0, 3) == ["", None, "x"]
