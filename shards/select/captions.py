@@ -104,8 +104,11 @@ class Captions:
 
     def of(self, shard: int, sample: int) -> list[dict[str, Any]] | None:
         """The records of a sample; None: it keeps its own. Raises SideTableError, SourceError."""
-        value = self._column.value(self._first[shard] + sample)
-        if isinstance(value, str) and is_text(value):
+        row = self._column.rows[self._first[shard] + sample]
+        if row < 0:
+            return None
+        value = self._column.blocks.value(row)
+        if type(value) is str and is_text(value):  # nearly always
             return [{"caption": value}]
         return [{"caption": text} for text in _texts_of(value)] or None
 

@@ -54,7 +54,9 @@ class TextColumn:
         texts_of: Callable[[Any], list[str]],
     ) -> None:
         """cache: where texts are kept. texts_of: the texts of a value that count."""
-        self._positions, self._rows = positions, positions.data
+        self._positions = positions
+        self.rows = positions.data
+        """(N,) the row of each sample, -1 for none; numbers of Python."""
         self.blocks = TextBlocks(file, name, cache)
         self.num_characters = 0
         """Of all texts of the table together."""
@@ -76,7 +78,7 @@ class TextColumn:
 
     def value(self, sample: int) -> Any:
         """The value of a sample; None where there is none. Raises SideTableError, SourceError."""
-        row = self._rows[sample]
+        row = self.rows[sample]
         return None if row < 0 else self.blocks.value(row)
 
     def values(self, first: int, stop: int) -> list[Any]:
