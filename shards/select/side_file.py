@@ -30,7 +30,7 @@ SIDE_OF = "side_of"
 LIST_OF_TEXTS = "lists of texts"
 """The kind of a column with several texts for a sample, which only `texts` takes."""
 _SHOWN = {"number": "numbers", "string": "texts", "truth": "true or false"}
-_MAX_COLUMNS = 4096
+_MAX_COLUMNS, _MAX_ROWS = 4096, 1 << 30
 _NUM_NAMED = 20
 
 
@@ -59,8 +59,10 @@ class SideFile:
         except ParquetError as error:
             raise self.error(f"is no parquet file that can be read: {error}; write it again") from error
         metadata = self._parquet.metadata
-        self.num_rows = int(metadata.num_rows)
         group_rows = [metadata.row_group(group).num_rows for group in range(metadata.num_row_groups)]
+        self.num_rows = sum(group_rows)
+        if min(group_rows, default=0) < 0 or self.num_rows > _MAX_ROWS:
+            raise self.error(f"says that it has {self.num_rows} rows, the limit is {_MAX_ROWS}; write it again")
         self.first_rows = np.concatenate([[0], np.cumsum(group_rows, dtype=np.int64)])
         """(G + 1,) the first row of each row group, and the number of rows."""
         self.kinds = self._read_kinds()
