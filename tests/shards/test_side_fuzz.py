@@ -34,7 +34,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@settings(max_examples=40, deadline=None)
+@pytest.mark.long
+@settings(max_examples=100, deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 1 << 20), st.integers(1, 255)), min_size=1, max_size=4), st.booleans())
 def test_changed_bytes_are_refused_or_harmless(
     folder: Path, tmp_path_factory: pytest.TempPathFactory, changes: list[tuple[int, int]], in_footer: bool

@@ -202,7 +202,7 @@ def oracle(table: dict[str, Any], fields: dict[str, Any]) -> Counter[tuple[int, 
     return +found
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(tables(), st.data())
 def test_a_pass_is_the_oracles_and_a_resume_goes_on_anywhere(
     toy: Path, tmp_path_factory: pytest.TempPathFactory, table: dict[str, Any], data: st.DataObject

@@ -42,7 +42,7 @@ def positions(folder: Path, file: Path) -> list[int]:
     return found
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(
     st.lists(st.sampled_from([*EVERY, *FOREIGN]), unique=True, min_size=1),
     st.booleans(),
