@@ -147,7 +147,7 @@ class Reader:
         draw: makes the generator, which costs more than the rest. Raises SampleError.
         """
         rows = self.index.rows(shard)
-        records, meta = self._own_records(origin, shard, fetched)
+        records, meta = self._records_of(origin, shard, fetched)
         record = fetched.record if fetched.record is not None else int(draw().integers(len(records)))
         media = fetched.media
         assert not isinstance(media, MappedFrames)
@@ -156,7 +156,7 @@ class Reader:
         look_up = partial(self.index.gop_table, shard, fetched.sample) if self._has_key_frames else None
         return Sample(origin, media, rows.facts(fetched.sample, look_up), records[record], record, meta)
 
-    def _own_records(self, origin: Origin, shard: int, fetched: Fetched) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    def _records_of(self, origin: Origin, shard: int, fetched: Fetched) -> tuple[list[dict[str, Any]], dict[str, Any]]:
         """(records, meta) of a sample. Raises SampleError."""
         captions = None if self._captions is None else self._captions.of(shard, fetched.sample)
         if captions is not None:
