@@ -43,6 +43,10 @@ def _data(config: RunConfig, splits: Sequence[str]) -> Iterator[str]:
             for file in dataset.exclude:
                 if not _is_there(file):
                     yield f"{place}.exclude: {shown(file)} is not there; name a file of samples to leave out"
+            for file in dict.fromkeys(dataset.side_files):
+                if not _is_there(file):
+                    field = "side" if file in dataset.side else "texts"
+                    yield f"{place}.{field}: {shown(file)} is not there; name a side table, or make it"
 
 
 def _task_files(config: RunConfig) -> Iterator[str]:

@@ -48,6 +48,10 @@ class ExclusionError(PrintableError, ValueError):
     """A line of an exclusion list that names no sample."""
 
 
+class SideTableError(PrintableError, ValueError):
+    """A side table that cannot be read or does not fit its dataset; names the file, the column and the remedy."""
+
+
 class PatternError(UsageError, ValueError):
     """A pattern that names no tars of one dataset."""
 

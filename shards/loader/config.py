@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Literal, Self
 
-from pydantic import ByteSize, Field, field_validator, model_validator
+from pydantic import ByteSize, Field, ValidationInfo, field_validator, model_validator
 
 from shards.base.frozen import Frozen
 from shards.base.redact import shown
@@ -16,6 +16,7 @@ from shards.dataset.members.rules import MemberSettings
 from shards.decode.decoder import DecodeSettings
 from shards.order.blend import whole_weights
 from shards.order.partition import check_divisible
+from shards.select.side_settings import MissingTexts, SideSettings, split_texts
 from shards.select.where import parse_where
 from shards.storage.addresses import check_address
 
@@ -36,11 +37,19 @@ class DatasetConfig(MemberSettings):
     """Share of turns in the blend; fractions are rounded to a total of 1000 (order); training only."""
     elements: Literal["record", "sample"] = "record"
     """The elements of one pass: every text record, or every sample with one record drawn per pass (order)."""
-    repeat: int = Field(default=1, ge=1, le=100)
-    """Times that one pass holds every element (order); training only."""
+    repeat: int | str = 1
+    """Times that one pass holds every element, 1 to 100, or the name of a column of a side table with the number for
+    each sample, 0 to 1000 (order); training only."""
+    side: tuple[str, ...] = ()
+    """Side tables: parquet files or URLs with values for samples, joined by shard and key; where, texts and repeat use
+    their columns (docs/side_tables.md)."""
     where: str | None = None
-    """Samples to use, by columns of the index, e.g. "duration >= 2 and kind == 'video'" (order); see
+    """Samples to use, by columns of the index and of side tables, e.g. "duration >= 2 and motion > 0.2" (order); see
     shards/select/where.py."""
+    texts: str | None = None
+    """A side table, or FILE:COLUMN, whose texts replace the records of the samples (order)."""
+    missing_texts: MissingTexts = "keep"
+    """Samples without a text in it keep their own records, or are left out (drop) (order)."""
     partial_bytes: int | None = Field(default=4 << 20, ge=0)
     """With GOP tables in the index decoding skips what a clip does not need, and of remote videos larger than this, in
     bytes, only what it needs is fetched, unless verify is "always". None: read whole, decode from the
@@ -48,19 +57,37 @@ class DatasetConfig(MemberSettings):
     exclude: tuple[str, ...] = ()
     """JSON-lines files of {"shard", "key"} whose samples are left out (order); shards/select/exclusion.py."""
 
-    @field_validator("path", "roots")
+    @field_validator("path", "roots", "side")
     @classmethod
     def _check_addresses(cls, found: str | tuple[str, ...]) -> str | tuple[str, ...]:
         for address in (found,) if isinstance(found, str) else found:
             check_address(address)
         return found
 
+    @field_validator("texts")
+    @classmethod
+    def _check_texts(cls, texts: str | None) -> str | None:
+        if texts is not None:
+            check_address(split_texts(texts)[0])
+        return texts
+
     @field_validator("where")
     @classmethod
-    def _check_where(cls, where: str | None) -> str | None:
-        if where is not None:
+    def _check_where(cls, where: str | None, info: ValidationInfo) -> str | None:
+        if where is not None and not info.data.get("side"):  # columns of side tables are known when they are open
             parse_where(where)
         return where
+
+    @field_validator("repeat", mode="before")
+    @classmethod
+    def _check_repeat(cls, found: object) -> object:
+        if isinstance(found, str) and found.strip().isdecimal():
+            found = int(found)
+        if isinstance(found, float) and found.is_integer():
+            found = int(found)
+        if (isinstance(found, int) and not 1 <= found <= 100) or not isinstance(found, int | str) or found == "":
+            raise ValueError("should be a whole number from 1 to 100, or the name of a column of a side table")
+        return found
 
     @model_validator(mode="after")
     def _check_source(self) -> Self:
@@ -68,13 +95,33 @@ class DatasetConfig(MemberSettings):
             raise ValueError(f"path {shown(self.path)} is a .beton file, which source: ffcv reads")
         if self.source == "ffcv" and self.given():
             raise ValueError(f"{', '.join(self.given())} is about members of shards; a .beton file has none")
+        if self.source == "ffcv" and (self.side or self.texts):
+            raise ValueError("side and texts are about shards; export-ffcv writes the samples that are to be used")
+        if isinstance(self.repeat, str) and not self.side:
+            raise ValueError(f"repeat {self.repeat!r} is the name of a column, and side names no table that has it")
         return self
+
+    @property
+    def copies(self) -> int:
+        """Copies of every element in a pass, besides those that a column of a side table gives some."""
+        return self.repeat if isinstance(self.repeat, int) else 1
+
+    @property
+    def side_files(self) -> tuple[str, ...]:
+        """The addresses of all side tables."""
+        return self.side if self.texts is None else (*self.side, split_texts(self.texts)[0])
+
+    @property
+    def side_settings(self) -> SideSettings:
+        """What side tables are used for."""
+        repeat = self.repeat if isinstance(self.repeat, str) else None
+        return SideSettings(self.side, self.texts, self.missing_texts, repeat)
 
     @property
     def label(self) -> str:
         """The name with what changes the elements of the dataset; a feed adds its selection."""
         sample = "/sample" if self.elements == "sample" else ""
-        return f"{self.name}{sample}" + (f"*{self.repeat}" if self.repeat > 1 else "")
+        return f"{self.name}{sample}" + (f"*{self.copies}" if self.copies > 1 else "")
 
 
 class CacheConfig(Frozen):
@@ -160,7 +207,7 @@ class LoaderConfig(Frozen):
             raise ValueError(
                 f"blend: dataset names must differ, found twice: {twice}; use repeat to read one more often"
             )
-        repeated = [d.name for d in self.blend if d.repeat > 1]
+        repeated = [d.name for d in self.blend if d.repeat != 1]
         if self.mode == "eval" and repeated:
             raise ValueError(f"blend: evaluation reads every element once; remove repeat from {repeated}")
         whole_weights([d.weight for d in self.blend])

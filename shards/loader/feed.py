@@ -1,7 +1,8 @@
 """Feed: one opened dataset of a blend: its reader, its selection, its order, and what the cursor keeps of it.
 
-Promises: a selection only removes elements from shards, and `repeat` then multiplies the others; the copies of an
-element within one pass draw as if each were in a pass of its own. An empty dataset is refused by name and path.
+Promises: a selection removes elements from shards, or gives them several copies by a column of a side table, and
+`repeat` then multiplies the others; the copies of an element within one pass draw as if each were in a pass of its own.
+An empty dataset is refused by name and path.
 """
 
 from __future__ import annotations
@@ -29,7 +30,8 @@ if TYPE_CHECKING:
     from shards.read.fetched import Fetched
     from shards.read.sample import Origin, Sample, SampleError
     from shards.read.verified import Verify
-    from shards.select.selection import Located, Selection, SelectionIndex
+    from shards.select.conditions import Located, SelectionIndex
+    from shards.select.selection import Selection
 
 
 class SampleReader(Protocol):
@@ -80,7 +82,7 @@ class Feed:
     window: int
     """Elements."""
     counts: Int64
-    """(S,) selected elements of each shard, copies not counted."""
+    """(S,) selected elements of each shard; copies by a whole number of `repeat` are not counted."""
     selection: Selection | None = None
     """None: every sample is used."""
     sample_bytes: int = 0
@@ -128,11 +130,13 @@ class Feed:
 
     def unrepeat(self, pass_: Int64, shard: Int64, row: Int64) -> tuple[Int64, Int64]:
         """(passes to draw with, rows inside the whole shards) of elements as the order has them, (n,) each."""
-        if self.config.repeat > 1:
+        if self.config.copies > 1:
             copy, row = np.divmod(row, self.counts[shard])
-            pass_ = pass_ * self.config.repeat + copy
+            pass_ = pass_ * self.config.copies + copy
         if self.selection is not None:
-            row = np.fromiter(map(self.selection.row, shard.tolist(), row.tolist()), np.int64, len(row))
+            row, copies, times = self.selection.places(shard, row)
+            if copies is not None and times is not None:
+                pass_ = pass_ * times + copies
         return pass_, row
 
 
@@ -142,9 +146,16 @@ def open_feed(dataset: DatasetConfig, config: LoaderConfig, downloads: Downloads
     downloads: what brings shards into the cache, if the dataset is remote.
     """
     from shards.select.selection import open_selection  # loads pyarrow
+    from shards.select.side_tables import open_side_tables
 
     reader = _open_reader(dataset, config.verify, downloads)
-    selection = open_selection(reader.index, dataset.name, dataset.where, dataset.exclude, dataset.elements)
+    tables = open_side_tables(reader.index, dataset.side_settings, dataset.where)
+    if tables is not None and tables.captions is not None:
+        from shards.read.reader import Reader
+
+        assert isinstance(reader, Reader), "texts with another source are refused"
+        reader.replace_texts(tables.captions)
+    selection = open_selection(reader.index, dataset.name, dataset.where, dataset.exclude, dataset.elements, tables)
     counts = np.asarray(reader.counts if selection is None else selection.counts, dtype=np.int64)
     if not counts.sum():
         raise ValueError(
@@ -166,11 +177,11 @@ def open_order(
     config: LoaderConfig,
     saved: tuple[int, int] | None = None,
 ) -> tuple[ElementOrder, int, int]:
-    """(order, streams, window) of a dataset. counts: elements of each shard, copies not counted; num_bytes: its bytes.
+    """(order, streams, window) of a dataset. counts: as `Feed.counts`; num_bytes: the shards' bytes.
 
     saved: the streams and the window of a cursor, for those that the config leaves open.
     """
-    repeated = counts * dataset.repeat
+    repeated = counts * dataset.copies
     streams, window = config.streams, config.window
     if streams is None:
         streams = saved[0] if saved else default_streams(counts)

@@ -55,7 +55,7 @@ class Cursor:
     """Elements, per dataset; the resolved numbers."""
     datasets: tuple[str, ...]
     """Names, with what changes the elements of a dataset: "cc3m", "cc3m/sample", "cc3m*2", "cc3m?1f0c88aa" (the hash
-    of what where and exclude leave)."""
+    of what where, exclude and side tables leave)."""
     weights: tuple[int, ...]
     unit: str
     """"step", "sample", or "pass" (evaluation)."""
@@ -150,7 +150,7 @@ def _message(name: str, saved: Any, expected: Any) -> str:
     if name == "datasets" and _unselected(saved) == _unselected(expected):
         remedy = (
             "what follows ? stands for what where and exclude leave of the dataset; set them back (or the exclusion "
-            "files, or the index), or start a new run"
+            "files, the side tables, or the index), or start a new run"
         )
     return f"cursor: {name} differs: saved {plain[0]!r}, this loader has {plain[1]!r}; {remedy}"
 

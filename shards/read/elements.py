@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +10,9 @@ from numpy.typing import NDArray
 from shards.base.errors import DatasetError
 from shards.dataset.index.index import Index
 from shards.read.sample import Origin
+
+if TYPE_CHECKING:
+    from shards.select.captions import Captions
 
 
 class Elements:
@@ -26,11 +29,15 @@ class Elements:
             )
         self.unit = unit
         self._name, self._index = dataset_name, index
+        self.captions: Captions | None = None
+        """Texts that replace the records of samples."""
 
     @property
     def counts(self) -> NDArray[np.int64]:
         """(S,) elements of each shard."""
-        return self._index.shards.num_elements if self.unit == "record" else self._index.shards.num_samples
+        if self.unit == "sample":
+            return self._index.shards.num_samples
+        return self._index.shards.num_elements if self.captions is None else self.captions.counts
 
     def check(self, shard: NDArray[np.int64], row: NDArray[np.int64]) -> None:
         """Raise IndexError where there is no element number `row` in a shard."""
@@ -44,7 +51,7 @@ class Elements:
         """(samples, records) of elements of one shard; a record of None is to be drawn."""
         if self.unit == "sample":
             return row, [None] * len(row)
-        first = self._index.rows(shard).first_element
+        first = self._first_elements(shard)
         sample = np.searchsorted(first, row, side="right") - 1
         return sample, (row - first[sample]).tolist()
 
@@ -53,7 +60,13 @@ class Elements:
         counts = self.counts
         if not (0 <= shard < len(counts) and 0 <= row < counts[shard]):
             raise IndexError(f"{self._name}: no element {row} in shard {shard}")
-        return row if self.unit == "sample" else self._index.rows(shard).element(row)[0]
+        return row if self.unit == "sample" else int(self.locate(shard, np.array([row]))[0][0])
+
+    def _first_elements(self, shard: int) -> NDArray[Any]:
+        """(n + 1,) number of records before each sample, and their total."""
+        if self.captions is None:
+            return self._index.rows(shard).first_element
+        return self.captions.first_elements(shard)
 
     def origin(self, shard: int, sample: int) -> Origin:
         """The origin of a sample."""

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Literal, cast
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from shards.dataset.index.index import Index
 from shards.dataset.index.rows import member_checksum
 from shards.dataset.members.plain_text import TextError
-from shards.dataset.members.records import Texts, parse_texts
+from shards.dataset.members.records import Texts, parse_meta, parse_texts
 from shards.dataset.members.rules import UNWRITTEN, MemberSettings
 from shards.media.mapped import MappedFrames
 from shards.read.cost import expected_costs
@@ -40,6 +40,7 @@ from shards.storage.open import open_source
 if TYPE_CHECKING:
     from shards.cache.cached_source import CachedSource
     from shards.cache.downloads import Downloads
+    from shards.select.captions import Captions
 
 _KEPT_BY_MALLOC = 1 << 25
 """Bytes of freed memory that glibc may keep for the next batch, see `_let_malloc_keep`."""
@@ -82,6 +83,7 @@ class Reader:
         self._sizes = ShardSizes(self.index)
         self._verified = Verified(verify, self.index.shards.num_samples)
         self._single = SingleReads(self.index, self._elements, self._verified)
+        self._captions: Captions | None = None
 
     def read_through(self, downloads: Downloads) -> None:
         """Read from copies of whole shards in a cache, where they are or soon will be."""
@@ -90,6 +92,10 @@ class Reader:
         shards = self.index.shards
         facts = zip(shards.names, zip(shards.bytes.tolist(), shards.checksums, strict=True), strict=True)
         self.source = self.cache = CachedSource(self.source, downloads, dict(facts))
+
+    def replace_texts(self, captions: Captions) -> None:
+        """Give samples the texts of a side table in place of their records; before anything is read."""
+        self._captions = self._elements.captions = captions
 
     def traffic(self) -> dict[str, float]:
         """Counts of this process's requests to the store by kind, bytes and retries; empty for a local dataset."""
@@ -141,7 +147,21 @@ class Reader:
         draw: makes the generator, which costs more than the rest. Raises SampleError.
         """
         rows = self.index.rows(shard)
-        num_records = int(rows.num_records[fetched.sample])  # -1: not known
+        records, meta = self._records_of(origin, shard, fetched)
+        record = fetched.record if fetched.record is not None else int(draw().integers(len(records)))
+        media = fetched.media
+        assert not isinstance(media, MappedFrames)
+        if self.partial is not None and isinstance(media, bytes):
+            media = self.partial.with_table(shard, fetched.sample, media)
+        look_up = partial(self.index.gop_table, shard, fetched.sample) if self._has_key_frames else None
+        return Sample(origin, media, rows.facts(fetched.sample, look_up), records[record], record, meta)
+
+    def _records_of(self, origin: Origin, shard: int, fetched: Fetched) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+        """(records, meta) of a sample. Raises SampleError."""
+        captions = None if self._captions is None else self._captions.of(shard, fetched.sample)
+        if captions is not None:
+            return captions, parse_meta(fetched.json, self.rules)
+        num_records = int(self.index.rows(shard).num_records[fetched.sample])  # -1: not known
         if not num_records:
             raise SampleError(origin, "has no text record")
         try:
@@ -153,13 +173,7 @@ class Reader:
         if len(records) != num_records and (num_records >= 0 or not records):
             expected = "at least 1 is needed" if num_records < 0 else f"the index says {num_records}"
             raise SampleError(origin, f"json has {len(records)} records, {expected}{self._how_to_count()}")
-        record = fetched.record if fetched.record is not None else int(draw().integers(len(records)))
-        media = fetched.media
-        assert not isinstance(media, MappedFrames)
-        if self.partial is not None and isinstance(media, bytes):
-            media = self.partial.with_table(shard, fetched.sample, media)
-        look_up = partial(self.index.gop_table, shard, fetched.sample) if self._has_key_frames else None
-        return Sample(origin, media, rows.facts(fetched.sample, look_up), records[record], record, meta)
+        return records, meta
 
     def texts(self, fetched: Fetched) -> Texts:
         """The records of what was fetched, and what its json says about the sample as a whole. Raises TextError."""
@@ -185,7 +199,10 @@ class Reader:
         shard, row = np.asarray(shards, np.int64), np.asarray(rows, np.int64)
         self._elements.check(shard, row)
         order = np.argsort(shard, kind="stable")
-        return Lookup(order, find_spans(self.index, self._elements, self._verified, shard[order], row[order]))
+        found = Lookup(order, find_spans(self.index, self._elements, self._verified, shard[order], row[order]))
+        if self._captions is not None:
+            self._captions.prefetch(found.spans.shard, found.spans.sample)
+        return found
 
     def costs(self, found: Lookup) -> NDArray[np.float64] | None:
         """(n,) what decoding each of the elements is expected to cost beside the others (shards/read/cost.py), in the
@@ -228,10 +245,10 @@ class Reader:
         """Put partial fetches where the elements belong."""
         for at, fetch in fetches.items():
             assert self.partial is not None
-            texts, damage = self.partial.take(fetch, data[: len(fetch.ranges)])
+            (json, txt), damage = self.partial.take(fetch, data[: len(fetch.ranges)])
             data = data[len(fetch.ranges) :]
             if damage is None:
-                cut[at] = Fetched(spans.sample[at], spans.record[at], fetch.medium, *texts)
+                cut[at] = Fetched(spans.sample[at], spans.record[at], fetch.medium, json, txt)
             else:
                 cut[at] = SampleError(self.origin_of(spans.shard[at], spans.sample[at]), damage)
 

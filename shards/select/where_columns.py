@@ -10,7 +10,7 @@ import numpy as np
 from shards.dataset.index.member_columns import MemberColumns
 from shards.dataset.members.rules import MemberRules
 from shards.order.order import Int64
-from shards.select.where import STRINGS
+from shards.select.where_check import STRINGS
 
 if TYPE_CHECKING:
     import pyarrow as pa

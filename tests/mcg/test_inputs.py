@@ -69,3 +69,17 @@ def test_stores_are_not_asked(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"^data\.train\.blend\[0\]\.exclude: gone\.jsonl is not there") as caught:
         check_inputs(config, ("train",))
     assert len(str(caught.value).splitlines()) == 1
+
+
+def test_side_tables_are_looked_for(tmp_path: Path) -> None:
+    (tmp_path / "there.parquet").touch()
+    side = ["s3://bucket/a.parquet", "gone.parquet", str(tmp_path / "there.parquet")]
+    for texts, missing in (("gone.parquet:caption", 1), ("lost.parquet", 2), (f"{tmp_path}/there.parquet:b", 1)):
+        blend = [{"name": "far", "path": "s3://bucket/set", "side": side, "texts": texts}]
+        config = _config(tmp_path, data={"train": {"batch_size": 4, "blend": blend}})
+        with pytest.raises(
+            InputError, match=r"blend\[0\]\.side: gone\.parquet is not there; name a side table"
+        ) as caught:
+            check_inputs(config, ("train",))
+        assert len(str(caught.value).splitlines()) == missing
+        assert ("texts: lost.parquet is not there" in str(caught.value)) == (missing == 2)

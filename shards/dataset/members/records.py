@@ -53,6 +53,19 @@ def parse_texts(json_text: bytes | None, txt: bytes | None, rules: MemberRules =
         raise TextError("json cannot be read (it is nested too deep); correct it") from error
 
 
+def parse_meta(json_text: bytes | None, rules: MemberRules) -> dict[str, Any]:
+    """The meta of a sample whose records come from elsewhere; nothing where the json cannot be read."""
+    if json_text is None:
+        return {}
+    try:
+        content, remark = _load(json_text, rules)
+    except (TextError, RecursionError):
+        return {}
+    if content.pop("records", None) is None:
+        return {}
+    return content if remark is None else without_nan(content)
+
+
 def _parse(json_text: bytes | None, txt: bytes | None, rules: MemberRules) -> Texts:
     content: dict[str, Any] = {}
     remark: str | None = None

@@ -1,4 +1,5 @@
-"""Memory that a column chunk takes once it is read, an upper bound from the headers of its pages; and whose it is."""
+"""Memory that a column chunk takes once it is read, an upper bound from the headers of its pages; whose it is; and how
+it is given back."""
 
 from __future__ import annotations
 
@@ -122,3 +123,15 @@ def memory_from_malloc() -> Iterator[None]:
             yield
         finally:
             pa.set_memory_pool(before)
+
+
+def give_memory_back() -> None:
+    """Give to the system what Arrow and malloc keep of freed memory: after much was read once, that is much."""
+    import ctypes
+
+    import pyarrow as pa
+
+    pa.default_memory_pool().release_unused()
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # only glibc has it
+    if trim is not None:
+        trim(0)

@@ -45,6 +45,17 @@ def test_every_field_says_what_it_means(model: type[DatasetConfig] | type[Loader
         ({"blend": [CC | {"weight": 0.9999}, {"name": "b", "path": "b", "weight": 0.0001}]}, "would never be read"),
         ({"blend": [CC | {"name": "a/b"}]}, "should match pattern"),
         ({"blend": [CC | {"where": "duraton > 2"}]}, "no column 'duraton'; did you mean 'duration'"),
+        ({"blend": [CC | {"repeat": 0}]}, r"blend\[0\].repeat: should be a whole number from 1 to 100, or .*, found 0"),
+        ({"blend": [CC | {"repeat": 2.5}]}, r"repeat: should be a whole number from 1 to 100, or .*, found 2.5"),
+        ({"blend": [CC | {"repeat": "n"}]}, "repeat 'n' is the name of a column, and side names no table that has it"),
+        ({"blend": [CC | {"repeat": "n", "side": ["a"]}], "mode": "eval"}, r"remove repeat from \['cc'\]"),
+        (
+            {"blend": [CC | {"side": ["ftp://host/a.parquet"]}]},
+            "side: ftp://host/a.parquet: no kind of URL begins with",
+        ),
+        ({"blend": [CC | {"texts": "ftp://host/a.parquet:c"}]}, "texts: ftp://host/a.parquet: no kind of URL begins"),
+        ({"blend": [CC | {"missing_texts": "no"}]}, "missing_texts: Input should be 'keep' or 'drop', found 'no'"),
+        ({"blend": [CC | {"source": "ffcv", "side": ["a"]}]}, "side and texts are about shards; export-ffcv writes"),
         ({"batch_size": 0}, "greater than or equal to 1"),
         ({"seed": 2**32}, "less than 4294967296"),
         ({"unit": "batch"}, "'step' or 'sample'"),
@@ -56,6 +67,15 @@ def test_every_field_says_what_it_means(model: type[DatasetConfig] | type[Loader
 def test_what_cannot_be_meant_is_refused(fields: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         LoaderConfig.model_validate({"blend": [CC], "batch_size": 8} | fields)
+
+
+def test_repeat_is_a_number_or_a_column_and_where_may_name_what_only_an_open_table_has() -> None:
+    for given, copies in ((3, 3), ("3", 3), (3.0, 3)):
+        config = DatasetConfig.model_validate(CC | {"repeat": given})
+        assert config.copies == copies and config.label == "cc*3" and config.side_settings.repeat is None
+    config = DatasetConfig.model_validate(CC | {"side": ["a"], "repeat": "n", "where": "motion > 1", "texts": "a:b"})
+    assert config.copies == 1 and config.label == "cc"
+    assert config.side_settings == (("a",), "a:b", "keep", "n")
 
 
 def test_configs_are_frozen() -> None:

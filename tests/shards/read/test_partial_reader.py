@@ -14,6 +14,7 @@ from shards.dataset.indexing.indexer import index_tars
 from shards.dataset.tars.looks import Looks
 from shards.decode.cpu import decode
 from shards.loader.config import DatasetConfig, LoaderConfig
+from shards.loader.feed import open_feed
 from shards.loader.loader import Loader
 from shards.media.clip_plan import ClipPlan
 from shards.media.facts import TIME_MARK
@@ -25,6 +26,7 @@ from tests.shards.dataset.indexing.indexed import encode
 from tests.shards.films import SEEKABLE, Film, shoot
 from tests.shards.foreign_tars import picture, write_tar
 from tests.shards.http_store import HttpStore
+from tests.shards.small_side import samples_of, side_of, write_side
 
 FILMS = ("h264", "h264, tables in front", "h264 in mkv, open GOPs", "vp9, hidden frames")
 
@@ -162,3 +164,17 @@ def test_time_marks_of_a_variable_rate_are_for_plans_and_not_for_seeking(tmp_pat
     assert table is not None and TIME_MARK in table.offsets
     assert isinstance(sample.media, PartialMedium) and sample.media.key_frames == table.without_marks()
     assert np.array_equal(frames_of(sample.media, 40, 155, 299), frames_of(film, 40, 155, 299))
+
+
+def test_texts_of_a_side_table_go_with_parts_too(films: Path, remote_films: str, tmp_path: Path) -> None:
+    samples = samples_of(films)
+    side = write_side(
+        tmp_path / "a.parquet", samples, side_of(films), texts=[[f"new {key}", "b"] for _, key in samples]
+    )
+    dataset = DatasetConfig(name="x", path=remote_films, partial_bytes=0, texts=f"{side}:texts")
+    reader = open_feed(dataset, LoaderConfig(blend=(dataset,), batch_size=1)).reader
+    assert isinstance(reader, Reader) and reader.counts.tolist() == [2 * len(samples)]
+    for number, (_, key) in enumerate(samples):
+        first, second = (reader.read(0, 2 * number + record, np.random.default_rng(0)) for record in (0, 1))
+        assert [first.record, second.record] == [{"caption": f"new {key}"}, {"caption": "b"}]
+        assert isinstance(first.media, PartialMedium) == (key != "p") and first.origin.key == key

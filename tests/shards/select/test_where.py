@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shards.base.errors import WhereError
-from shards.select.where import NUMBERS, STRINGS, parse_where
+from shards.select.where import parse_where
+from shards.select.where_check import NUMBERS, STRINGS
 
 COLUMNS: dict[str, Any] = {
     "key": pa.array(["a cat", "a dog", "b", None]),

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shards.dataset.members.plain_text import TextError
-from shards.dataset.members.records import Texts, parse_texts
+from shards.dataset.members.records import Texts, parse_meta, parse_texts
 from shards.dataset.members.rules import UNWRITTEN, MemberRules
 
 values = st.recursive(
@@ -27,6 +27,16 @@ def test_a_list_of_records_is_ours_and_the_rest_is_meta() -> None:
     text = as_json({"records": [{"caption": "a"}, {"question": "b"}], "source": 7})
     assert parse_texts(text, None) == Texts([{"caption": "a"}, {"question": "b"}], {"source": 7})
     assert parse_texts(text, b"a stray txt") == parse_texts(text, None)
+
+
+def test_the_meta_alone_is_that_of_the_texts_and_none_where_they_cannot_be_read() -> None:
+    own = as_json({"records": [{"caption": "a"}], "source": 7})
+    odd = b'{"records": [{"caption": "a"}], "source": NaN}'
+    for text in (own, odd, as_json({"caption": "a", "url": "u"}), as_json(["a", "b"])):
+        assert parse_meta(text, MemberRules()) == parse_texts(text, None).meta
+    for text in (None, b"{", b"[" * 9999, as_json({"records": None}), as_json({"url": "u"}), b"7"):
+        assert parse_meta(text, MemberRules()) == {}
+    assert parse_meta(as_json({"records": [], "source": 7}), MemberRules()) == {"source": 7}
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -10,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from shards.dataset.parquet.memory import give_memory_back
 from shards.dataset.parquet.parquet_file import ParquetError
 from shards.dataset.parquet.thrift import Thrift
 from tests.shards.parquet_bytes import opened, written
@@ -101,3 +103,14 @@ def test_repeated_bytes_of_texts_are_counted_as_they_are(texts: list[str], in_or
     assert opened(data, max_group=cost).read_row_group(0).column("key").to_pylist() == texts
     with pytest.raises(ParquetError, match="stands for more than"):
         opened(data, max_group=cost - 1).read_row_group(0)
+
+
+def test_memory_that_was_freed_goes_back_to_the_system() -> None:
+    def resident() -> int:
+        return int(Path("/proc/self/statm").read_text().split()[1]) << 12
+
+    several = [pa.array(["x" * 1000] * 1000).cast(pa.large_string()) for _ in range(100)]  # 100 MB, from Arrow's pool
+    held = resident()
+    del several
+    give_memory_back()
+    assert held - resident() > 80 << 20
