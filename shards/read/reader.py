@@ -159,7 +159,8 @@ class Reader:
         if self.partial is not None and isinstance(media, bytes):
             media = self.partial.with_table(shard, fetched.sample, media)
         look_up = partial(self.index.gop_table, shard, fetched.sample) if self._has_key_frames else None
-        return Sample(origin, media, rows.facts(fetched.sample, look_up), records[record], record, meta)
+        facts = rows.facts(fetched.sample, look_up)
+        return Sample(origin, media, facts, records[record], record, meta, tuple(records))
 
     def texts(self, fetched: Fetched) -> Texts:
         """The records of what was fetched, and what its json says about the sample as a whole. Raises TextError."""
