@@ -12,9 +12,10 @@ import torch
 from torch import Tensor, nn
 
 from mcg.model.model import Model
-from mcg.objectives.cached_loss import CachedLoss, PairFeatures, cached, joined
-from mcg.objectives.contrastive_batch import ContrastiveBatch, MicroBatch
 from mcg.objectives.objective import Objective, PairObjective
+from mcg.objectives.over_pairs.cached_loss import CachedLoss, PairFeatures, cached, joined
+from mcg.objectives.over_pairs.contrastive_batch import ContrastiveBatch, MicroBatch
+from mcg.objectives.over_pairs.same_video import VIDEO_KEY
 from mcg.objectives.states import States
 
 
@@ -61,7 +62,9 @@ class Bundle(nn.Module):
         over pairs are known. batches: the features of each, without graph; inputs: what these are of, tensors or numpy
         arrays; seed: of what objectives draw over all, the same on all ranks."""
         features = [PairFeatures(**batch) for batch in batches]
-        states = States(self.model, {}, with_attention=False)
+        keys = [torch.as_tensor(one[VIDEO_KEY]) for one in inputs if VIDEO_KEY in one]
+        whole_keys = {VIDEO_KEY: torch.cat(keys).to(features[0].video_BE.device)} if keys else {}
+        states = States(self.model, whole_keys, with_attention=False)
         states.pair_features = joined(features)
         sizes, parts = [len(one.video_BE) for one in features], [dict[nn.Module, CachedLoss]() for _ in features]
         for objective in self.objectives.values():

@@ -35,7 +35,7 @@ class ObjectiveConfig(ClassConfig):
 class ContrastiveConfig(ObjectiveConfig):
     """Video-text contrastive loss."""
 
-    builds = "mcg.objectives.contrastive:Contrastive"
+    builds = "mcg.objectives.over_pairs.contrastive:Contrastive"
     needs = ("video_features", "text_features")
     over_pairs = True
 
@@ -47,7 +47,7 @@ class ContrastiveConfig(ObjectiveConfig):
 class SigmoidConfig(ObjectiveConfig):
     """Sigmoid loss over all pairs."""
 
-    builds = "mcg.objectives.sigmoid:Sigmoid"
+    builds = "mcg.objectives.over_pairs.sigmoid:Sigmoid"
     needs = ("video_features", "text_features")
     over_pairs = True
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from mcg.compat import Compat
-from mcg.objectives.cached_loss import PairFeatures
 from mcg.objectives.config import ObjectiveConfig
+from mcg.objectives.over_pairs.cached_loss import PairFeatures
 from mcg.objectives.states import States
 
 
@@ -38,13 +38,15 @@ class Objective(nn.Module):
 
 class PairObjective(Objective):
     """Base class of losses over all pairs of a batch, or of several that are encoded one after the other
-    (engine.contrastive_batch). It reads of a batch nothing but its features and the temperature."""
+    (engine.contrastive_batch). It reads of a batch nothing but its features, the temperature, and which elements show
+    one video."""
 
-    def loss(self, features: PairFeatures) -> Tensor:
-        """The loss of all pairs, a scalar, mean over the samples of this rank."""
+    def loss(self, features: PairFeatures, keys_B: Tensor | None = None) -> Tensor:
+        """The loss of all pairs, a scalar, mean over the samples of this rank. keys_B: equal where elements show one
+        video, whose pairs are left out; None where there are none."""
         raise NotImplementedError(f"{type(self).__name__} must compute its loss")
 
     def forward(self, states: States) -> Tensor:
         if states.micro_batch is not None:
             return states.micro_batch.losses[self].carried_by(states.pair_features, self)
-        return self.loss(states.pair_features)
+        return self.loss(states.pair_features, None if self.compat == "released" else states.video_keys)

@@ -15,8 +15,9 @@ from torch import Tensor
 
 from mcg.model.model import Model
 from mcg.model.states import Fused, TextStates, VideoStates
-from mcg.objectives.cached_loss import PairFeatures
-from mcg.objectives.contrastive_batch import MicroBatch
+from mcg.objectives.over_pairs.cached_loss import PairFeatures
+from mcg.objectives.over_pairs.contrastive_batch import MicroBatch
+from mcg.objectives.over_pairs.same_video import repeated_keys
 
 _T = TypeVar("_T")
 
@@ -88,6 +89,11 @@ class States:
         """What losses over pairs read. First videos, then texts: random numbers are drawn in the order of passes."""
         video, text = self.video_features, self.text_features
         return PairFeatures(video, text, self.model.temperature)
+
+    @cached_property
+    def video_keys(self) -> Tensor | None:
+        """Keys (B,) by which elements of one video are left out of losses over pairs; None where there are none."""
+        return repeated_keys(self.inputs)
 
     @cached_property
     def fused(self) -> Fused:

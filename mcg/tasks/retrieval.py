@@ -20,7 +20,7 @@ from mcg.model.model import Model
 from mcg.scoring.pairs import Pairs, Scored, ranking_scores
 from mcg.scoring.submission import Submission, rankings
 from mcg.tasks.config import RetrievalConfig
-from mcg.tasks.task import LONG_TEXT, Scores, Task, label_of, text_of
+from mcg.tasks.task import LONG_TEXT, Scores, Task, label_of, text_of, video_id, video_key
 from shards import Batch, EncodedClip, Sample, SampleError
 from shards.loader import RngFactory
 from shards.media import ClipConfig, plan_clip
@@ -50,14 +50,17 @@ class Retrieval(Task):
             fields = sorted(sample.records[empty[0]] if empty and not training else sample.record)
             raise SampleError(sample.origin, f"record {empty[0] if empty else 0}: no caption in {fields}")
         meta = {
-            "video": label_of(sample.meta, "id") or str(sample.origin),
+            "video": video_id(sample),
             "texts": [
                 {"id": label_of(record, "id") or f"{sample.origin}#{number}", "caption": caption}
                 for (number, record), (_, caption) in zip(records, texts, strict=True)
             ],
         }
         pairs = [self.texts.pair(caption, self.config.max_text_tokens) for _, caption in texts]
-        arrays = pairs[0] if training else {name: _stack([pair[name] for pair in pairs]) for name in _ARRAYS}
+        if training:
+            arrays = {**pairs[0], "video_key": video_key(sample)}
+        else:
+            arrays = {name: _stack([pair[name] for pair in pairs]) for name in _ARRAYS}
         plan = plan_clip(sample.facts, clip, rng("clip"))
         return EncodedClip(sample.media, sample.facts.kind, plan, arrays, meta)
 

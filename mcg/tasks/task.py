@@ -10,6 +10,8 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -23,6 +25,7 @@ from shards import Batch, EncodedClip, Sample
 from shards.dataset import is_whole
 from shards.loader import RngFactory
 from shards.media import ClipConfig
+from shards.order import hash64, name_hash
 
 
 @dataclass(frozen=True)
@@ -131,3 +134,13 @@ def label_of(record: dict[str, Any], name: str) -> str:
     """A field of a record that may be a text or a number, as text; "" where it is neither."""
     value = record.get(name)
     return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else text_of(record, name)
+
+
+def video_id(sample: Sample) -> str:
+    """What a dataset calls the video of a sample, or where it does not, the origin."""
+    return label_of(sample.meta, "id") or str(sample.origin)
+
+
+def video_key(sample: Sample) -> npt.NDArray[np.int64]:
+    """The array video_key of a sample (mcg/objectives/over_pairs/same_video.py), int64 (1,)."""
+    return np.array([hash64(name_hash(sample.origin.dataset), name_hash(video_id(sample)))]).astype(np.int64).reshape(1)

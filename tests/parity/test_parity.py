@@ -25,9 +25,9 @@ from mcg.objectives.config import (
     MaskedLMConfig,
     TokenContrastConfig,
 )
-from mcg.objectives.contrastive import Contrastive
 from mcg.objectives.generation import Generation
 from mcg.objectives.masked_lm import MaskedLM
+from mcg.objectives.over_pairs.contrastive import Contrastive
 from mcg.objectives.states import States
 from mcg.objectives.token_contrast import TokenContrast, merge_words
 from mcg.text.wordpiece import WordPieces

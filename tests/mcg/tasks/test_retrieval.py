@@ -28,7 +28,8 @@ def test_a_training_example_is_one_pair() -> None:
     clip = make_retrieval().encode(sample({"caption": " a dog runs "}, index=3), draws())
     assert clip.meta["texts"] == [{"id": "shapes/000003.tar:clip-7#3", "caption": "a dog runs"}]
     assert clip.meta["video"] == "shapes/000003.tar:clip-7"
-    assert set(clip.arrays) == {"text_ids", "text_mask", "text_words"} and clip.arrays["text_ids"].ndim == 1
+    assert set(clip.arrays) == {"text_ids", "text_mask", "text_words", "video_key"}
+    assert clip.arrays["text_ids"].ndim == 1
 
 
 @pytest.mark.parametrize("record", [{}, {"caption": " "}, {"caption": 3}])
