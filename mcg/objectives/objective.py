@@ -6,12 +6,27 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
 from torch import Tensor, nn
 
 from mcg.compat import Compat
+from mcg.model.config import ModelConfig
 from mcg.objectives.config import ObjectiveConfig
 from mcg.objectives.over_pairs.cached_loss import PairFeatures
 from mcg.objectives.states import States
+from shards.media import ClipConfig
+
+
+class Start(NamedTuple):
+    """What is known when a run begins."""
+
+    run_dir: Path
+    model: ModelConfig
+    clip: ClipConfig
+    device: torch.device
 
 
 class Objective(nn.Module):
@@ -21,6 +36,10 @@ class Objective(nn.Module):
         super().__init__()
         self.config = config
         self.compat = compat
+
+    def prepare(self, start: Start) -> None:
+        """Called once before the first step, on all ranks together; reads what the objective needs from files."""
+        return
 
     def forward(self, states: States) -> Tensor:
         """The loss of a batch, a scalar."""

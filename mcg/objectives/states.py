@@ -35,6 +35,8 @@ class States:
         """The batch as part of a larger contrastive batch; None where it is one by itself."""
         self._with_attention = with_attention
         self._made: dict[str, Any] = {}
+        self.told: dict[str, Tensor] = {}
+        """Scalars that objectives tell beside their losses, by name; logged, and no part of the total."""
 
     def __getitem__(self, name: str) -> Tensor:
         """An input array. Raises ValueError naming what the task gives."""

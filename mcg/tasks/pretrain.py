@@ -37,6 +37,7 @@ class Pretrain(Task):
             **self.texts.prompt(),
             **self.texts.answer(caption, longest),
             "video_key": video_key(sample),
+            "is_image": np.array([sample.facts.kind == "image"], np.int64),
         }
         plan = plan_clip(sample.facts, clip, rng("clip"))
         return EncodedClip(sample.media, sample.facts.kind, plan, arrays, {"caption": caption})
