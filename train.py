@@ -136,6 +136,8 @@ def run(config: RunConfig) -> int:
             log.started()
             if checkpoint is not None:
                 log.changed(engine.step, changes(checkpoint.config, written))
+            if engine.step == 0 and config.data.val is not None and config.log.evaluate_at_start:
+                log.scores(0, "val", evaluate(task, engine.bundle.model, config.data.val, device).metrics)
             while engine.step < schedule.total_steps:
                 # ---- one step -------------------------------------------------------------------------------------
                 distributed.doing("waiting for the data of", f"step {engine.step + 1}", retry_seconds())

@@ -68,7 +68,7 @@ class Bundle(nn.Module):
         over pairs are known. batches: the features of each, without graph; inputs: what these are of, tensors or numpy
         arrays; seed: of what objectives draw over all, the same on all ranks."""
         features = [PairFeatures(**batch) for batch in batches]
-        keys = [torch.as_tensor(one[VIDEO_KEY]) for one in inputs if VIDEO_KEY in one]
+        keys = [torch.as_tensor(one[VIDEO_KEY])[:, :1] for one in inputs if VIDEO_KEY in one]
         whole_keys = {VIDEO_KEY: torch.cat(keys).to(features[0].video_BE.device)} if keys else {}
         states = States(self.model, whole_keys, with_attention=False)
         states.pair_features = joined(features)

@@ -95,4 +95,4 @@ def _is_image(states: States, count: int) -> Tensor:
     """(B,) True for pictures; a task that does not say has videos."""
     found: Any = states.inputs.get("is_image")
     device = states["frames"].device
-    return torch.zeros(count, dtype=torch.bool, device=device) if found is None else found.reshape(-1).bool()
+    return torch.zeros(count, dtype=torch.bool, device=device) if found is None else found[:, 0].bool()

@@ -43,7 +43,7 @@ class ContrastiveBatch:
         """The array video_key of all samples by number, int64 (G,); None where the task gives none."""
         if VIDEO_KEY not in self._inputs[0]:
             return None
-        own = torch.stack([torch.as_tensor(one[VIDEO_KEY]).reshape(-1, 1) for one in self._inputs])
+        own = torch.stack([torch.as_tensor(one[VIDEO_KEY])[:, :1] for one in self._inputs])
         return self._of_all(own.to(self._device))[:, 0]
 
     def numbers(self, micro_batch: int) -> Tensor:

@@ -24,7 +24,7 @@ def repeated_keys(inputs: Mapping[str, Any]) -> Tensor | None:
     does not tell. All ranks ask together."""
     if VIDEO_KEY not in inputs:
         return None
-    keys_B = torch.as_tensor(inputs[VIDEO_KEY]).reshape(-1)
+    keys_B = torch.as_tensor(inputs[VIDEO_KEY])[:, 0]  # behind it the loader may have padded
     keys_G = distributed.gather(keys_B)
     return keys_B if len(keys_G.unique()) < len(keys_G) else None
 
