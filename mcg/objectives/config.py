@@ -108,7 +108,7 @@ class EntityPromptingConfig(ObjectiveConfig):
     """Run or checkpoint folder of the frozen prompter, trained on the contrast alone (configs/alpro/pt_prompter.yaml),
     or converted (python -m mcg.convert --kind alpro_prompter)."""
     entities: str
-    """File with a noun at the beginning of each line (python -m tools entities)."""
+    """File with a noun at the beginning of each line, as ALPRO's unigrams.txt."""
     num_entities: int = Field(default=1000, ge=2)
     """The first so many of the file are told apart; model.num_entities is the same number."""
     min_confidence: float = Field(default=0.2, ge=0, lt=1)

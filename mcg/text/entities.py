@@ -18,7 +18,7 @@ def read_entities(path: str | Path, num_entities: int) -> list[str]:
     try:
         lines = file.read_text(encoding="utf-8").splitlines()
     except FileNotFoundError:
-        raise EntityError(f"{file}: no such file; make one with python -m tools entities") from None
+        raise EntityError(f"{file}: no such file; name a list of nouns, one in each line") from None
     except UnicodeDecodeError as error:
         raise EntityError(f"{file}: not UTF-8 text ({error}); convert it") from None
     except OSError as error:

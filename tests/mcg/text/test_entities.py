@@ -34,7 +34,7 @@ def test_a_list_that_does_not_do_is_refused_with_the_line(tmp_path: Path, conten
 
 
 def test_a_missing_file_and_one_that_is_no_text_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(EntityError, match="no such file; make one with python -m tools entities"):
+    with pytest.raises(EntityError, match="no such file; name a list of nouns"):
         read_entities(tmp_path / "none.txt", 2)
     (tmp_path / "bytes").write_bytes(b"\xff\xfe\x00man")
     with pytest.raises(EntityError, match="not UTF-8 text"):
