@@ -54,6 +54,7 @@ def run(config: RunConfig) -> int:
     from mcg.engine.store.run_lock import hold
     from mcg.engine.weights import load_weights
     from mcg.objectives.bundle import Bundle
+    from mcg.objectives.objective import Start
     from mcg.scoring.evaluate import evaluate, write_scores
     from mcg.tasks.task import Scores
     from mcg.text import open_texts
@@ -100,6 +101,7 @@ def run(config: RunConfig) -> int:
                 begin = f"from {start_from(model, config.model, find_checkpoint(config.init_from), texts)}"
             begin = ", then ".join([begin, *initialise(model, config.model, config.init)])
         bundle = Bundle(model, config.objectives.build())
+        bundle.prepare(Start(run_dir, config.model, config.task.clip, device))
         engine = Engine(
             bundle, config.engine, config.optim, schedule, config.data.train.batch_size, config.seed, device
         )
@@ -134,6 +136,8 @@ def run(config: RunConfig) -> int:
             log.started()
             if checkpoint is not None:
                 log.changed(engine.step, changes(checkpoint.config, written))
+            if engine.step == 0 and config.data.val is not None and config.log.evaluate_at_start:
+                log.scores(0, "val", evaluate(task, engine.bundle.model, config.data.val, device).metrics)
             while engine.step < schedule.total_steps:
                 # ---- one step -------------------------------------------------------------------------------------
                 distributed.doing("waiting for the data of", f"step {engine.step + 1}", retry_seconds())

@@ -22,8 +22,8 @@ from harness import compare
 from torch import Tensor
 from torch.nn import functional
 
-from mcg.objectives.contrastive import contrastive_loss
-from mcg.objectives.sigmoid import sigmoid_loss
+from mcg.objectives.over_pairs.contrastive import contrastive_loss
+from mcg.objectives.over_pairs.sigmoid import sigmoid_loss
 
 WIDTH = 256
 DIRECT_UP_TO = 8_192

@@ -116,6 +116,17 @@ def swap(rows_N: Tensor, sent: list[int], coming: list[int]) -> Tensor:
     return swapped
 
 
+def gather_rows(local_Nx: Tensor) -> Tensor:
+    """The ranks' tensors, which may have different numbers of rows, concatenated in rank order. No gradient passes."""
+    if world_size() == 1:
+        return local_Nx
+    counts = gather(torch.tensor([len(local_Nx)], device=local_Nx.device)).tolist()
+    padded = local_Nx.new_zeros(max(counts), *local_Nx.shape[1:])
+    padded[: len(local_Nx)] = local_Nx
+    parts = gather(padded).chunk(world_size()) if max(counts) else ()
+    return torch.cat([part[:count] for part, count in zip(parts, counts, strict=True)]) if parts else padded
+
+
 def gather_objects(local: list[Any]) -> list[Any]:
     """The ranks' lists, concatenated in rank order, on every rank. Plain numbers and strings only."""
     if world_size() == 1:

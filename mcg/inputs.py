@@ -55,6 +55,10 @@ def _task_files(config: RunConfig) -> Iterator[str]:
     for field, path in config.task.files().items():
         if not _is_there(path):
             yield f"task.{field}: {shown(path)} is not there; name the place of it"
+    for name, objective in config.objectives.chosen().items():
+        for field, path in objective.files().items():
+            if not _is_there(path):
+                yield f"objectives.{name}.{field}: {shown(path)} is not there; name the place of it"
 
 
 def _weights(config: RunConfig) -> Iterator[str]:

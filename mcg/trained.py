@@ -1,12 +1,17 @@
-"""The model of a checkpoint, whole: to score it and to answer with it."""
+"""The model of a checkpoint, whole, and its settings: to score it, to answer and to search with it."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
+
+from mcg.config import RunConfig, load_config, load_stored
 from mcg.engine.checkpoint import Checkpoint, CheckpointError
 from mcg.engine.weights import load_weights
 from mcg.model.config import ModelConfig
 from mcg.model.model import Model
 from mcg.tasks.task import Task
+from shards.base import ConfigError
 
 
 def trained_model(checkpoint: Checkpoint, task: Task, config: ModelConfig) -> Model:
@@ -18,3 +23,21 @@ def trained_model(checkpoint: Checkpoint, task: Task, config: ModelConfig) -> Mo
     if missing:
         raise CheckpointError(f"{checkpoint.folder}: lacks {len(missing)} weights of this model, e.g. {missing[0]}")
     return model
+
+
+def stored_settings(checkpoint: Checkpoint, config: str | Path | None, overrides: Sequence[str] = ()) -> RunConfig:
+    """The config to use a checkpoint by: its own, or a file's with overrides. Raises ConfigError."""
+    if config is not None:
+        return load_config(config, overrides)
+    if overrides:
+        raise ConfigError(
+            f"{overrides[0]!r}: overrides change the file of --config, and none is given; name the config of the run "
+            "(--config configs/ft_msrvtt_qa.yaml)"
+        )
+    where = str(checkpoint.folder / "checkpoint.json")
+    if "task" not in checkpoint.config:
+        raise ConfigError(
+            f"{where}: says what model it is but not how it is asked, as converted weights do; name the config of its "
+            "task (--config configs/ft_msrvtt_qa.yaml)"
+        )
+    return load_stored(checkpoint.config, where, ("task", "model"))

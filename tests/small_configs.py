@@ -25,12 +25,19 @@ _SMALL = (
 
 
 def shrink(
-    name: str, answers: Path, wordnet: Path, steps: int = 2, num_frames: int = 2, init_from: Path | None = None
+    name: str,
+    answers: Path,
+    wordnet: Path,
+    steps: int = 2,
+    num_frames: int = 2,
+    init_from: Path | None = None,
+    prompter: Path | None = None,
 ) -> list[str]:
     """Overrides for a run of `steps` steps with batches of 4 of a config under the repository's root, from scratch or
     from another run.
 
-    answers: a dataset whose answers a classifier chooses from; wordnet: a folder with WordNet's files.
+    prompter: the run of one, for entity prompting. answers: a dataset whose answers a classifier chooses from; wordnet:
+    a folder with WordNet's files.
     """
     config, tree = load_config(ROOT / name), read_yaml(ROOT / name)
     layers = {"num_layers": 2, "num_decoder_layers": min(1, config.model.text.num_decoder_layers)}
@@ -48,6 +55,11 @@ def shrink(
     ]
     if config.task.clip.resize:
         overrides.append("task.clip.resize=36")
+    if config.model.num_entities:
+        overrides.append("model.num_entities=6")
+    if config.objectives.entity_prompting is not None:
+        settings = {"prompter": prompter, "entities": ROOT / "tests/mcg/entities.txt", "num_entities": 6}
+        overrides += [f"objectives.entity_prompting.{field}={value}" for field, value in settings.items()]
     if config.model.num_classes:
         overrides += ["model.num_classes=64", f"task.answer_list={answers}"]
     if tree["task"].get("metric") == "wups":

@@ -35,11 +35,13 @@ from tools.rows import Row
 
 CONFIGS = sorted(str(path.relative_to(ROOT)) for path in (ROOT / "configs").rglob("*.yaml"))
 FULL_SIZE = [name for name in CONFIGS if not name.startswith("configs/demo/")]
+TRAINED = [name for name in FULL_SIZE if "/zs_" not in name]
 FROM_PT = [
     name for name in CONFIGS if load_config(ROOT / name).init_from == load_config(ROOT / "configs/pt.yaml").run_dir
 ]
 FROM_FILES = [f"configs/ft_{name.replace('tgif_qa', 'tgif')}.yaml" for name in SETS]
 """Configs that train on sets built from their published forms; all start from pre-training."""
+PROMPTER = "configs/alpro/pt_prompter.yaml"
 HEAD = ("command", "hardware", "memory", "hours", "result")
 TYPES = 768
 """Weights of the one row of token types that our BERT has and MCG's has not, per stack of layers."""
@@ -48,6 +50,10 @@ UNUSED_OF_ALPRO = 307_600 + 1_538
 """Facts 8.1: the visual encoder's 400-way head, and the head for matching, which QA does not run."""
 A100_FLOPS, UTILISATION = 312e12, 0.35
 """bf16, dense; and what a run is taken to reach of it."""
+ALPRO = 234_191_029 - 307_600 + TYPES
+"""Facts 8.2, ALPRO pre-training without prompter, without the 400-way head, with the words and types of ours."""
+MASKED_WORDS, ENTITIES, MATCHING, LAYER = 622_650, 2_718_184, 1_538, 7_087_872
+"""Facts 8.1: heads of ALPRO, and a layer of its text encoder."""
 PARAMETERS = {
     "configs/pt.yaml": 254_606_141 + TYPES,  # facts 8.2, MCG pre-training, "really used"
     "configs/ft_msrvtt_qa.yaml": 368_037_692 + 2 * TYPES + PROJECTIONS,  # facts 8.2, MCG QA, "really used"
@@ -62,6 +68,12 @@ PARAMETERS = {
     "configs/ft_lsmdc_mc.yaml": 368_037_692 - 8 * 768 + 2 * TYPES + PROJECTIONS,
     "configs/ft_msrvtt_mc.yaml": 368_037_692 - 8 * 768 + 2 * TYPES + PROJECTIONS,
     "configs/ft_nextqa_mc.yaml": 368_037_692 + 2 * TYPES + PROJECTIONS,
+    "configs/alpro/pt_prompter.yaml": ALPRO - ENTITIES - MASKED_WORDS - MATCHING - 6 * LAYER,
+    "configs/alpro/pt.yaml": ALPRO + 2,  # a bias for each of our two words
+    "configs/alpro/ft_msrvtt_ret.yaml": ALPRO - ENTITIES - MASKED_WORDS + 4 * 768,  # 8 frames
+    "configs/alpro/ft_didemo_ret.yaml": ALPRO - ENTITIES - MASKED_WORDS + 4 * 768,  # 8 frames
+    "configs/alpro/zs_msrvtt_ret.yaml": ALPRO + 2,
+    "configs/alpro/zs_didemo_ret.yaml": ALPRO + 2,
     "configs/alpro/ft_msrvtt_qa.yaml": 234_346_095 - UNUSED_OF_ALPRO + TYPES,  # facts 8.2, ALPRO QA
     "configs/alpro/ft_msvd_qa.yaml": 235_764_746 - UNUSED_OF_ALPRO + TYPES,
 }
@@ -90,13 +102,16 @@ def test_a_config_loads_and_its_head_says_how_it_is_run(name: str) -> None:
     config, told = load_config(ROOT / name), head(name)
     assert [field for field in HEAD if not told.get(field)] == []
     words = told["command"].split()
-    assert words[-3:] == ["train.py", "--config", name] and words[0] in ("python", "deepspeed")
+    if "/zs_" in name:  # zero-shot: nothing is trained
+        assert words[:5] == ["python", "-m", "mcg.evaluate", "--config", name]
+    else:
+        assert words[-3:] == ["train.py", "--config", name] and words[0] in ("python", "deepspeed")
     hours = float(told["hours"].split()[0])
     assert hours > 0 and ("estimated" in told["hours"] or name.startswith("configs/demo/"))
     assert config.run_dir.startswith("runs/")
 
 
-@pytest.mark.parametrize("name", FULL_SIZE)
+@pytest.mark.parametrize("name", TRAINED)
 def test_the_hours_follow_from_the_operations_that_the_head_counts(name: str) -> None:
     told = head(name)
     found = re.search(
@@ -165,7 +180,7 @@ def runs(small_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     def add(label: str, name: str, **options: Any) -> Path:
         run = folder / label.replace("/", "-").removesuffix(".yaml")
         config = load_config(ROOT / name)
-        text = "captions" if config.task.name == "pretrain" else "questions"
+        text = "captions" if config.task.name in ("pretrain", "retrieval") else "questions"
         for path in _data_paths(config):
             (run / "data" / path).parent.mkdir(parents=True, exist_ok=True)
             built = path.partition("/")[0]
@@ -174,7 +189,9 @@ def runs(small_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator
         told[label] = (str(ROOT / name), [*overrides, f"vars.data={run / 'data'}", f"run_dir={run / 'run'}"])
         return run / "run"
 
-    made = {name: add(name, name) for name in CONFIGS if name not in FROM_FILES}
+    made: dict[str, Path] = {}
+    for name in (PROMPTER, *(name for name in CONFIGS if name not in (PROMPTER, *FROM_FILES))):
+        made[name] = add(name, name, prompter=made.get(PROMPTER))
     for name in FROM_PT:
         add(f"{name} from pt", name, num_frames=4, init_from=made["configs/pt.yaml"])
     (folder / "runs.json").write_text(json.dumps(told))

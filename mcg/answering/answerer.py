@@ -3,28 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
 from mcg.answering.likelihood import log_likelihoods
-from mcg.config import RunConfig, load_config, load_stored
 from mcg.engine.checkpoint import find_checkpoint
 from mcg.model.model import Model
 from mcg.model.states import Fused
+from mcg.searching.clips import read_clip
 from mcg.tasks.config import OpenQAConfig, TaskConfig
 from mcg.tasks.multiple_choice import MultipleChoice
 from mcg.tasks.open_qa import OpenQA
 from mcg.text import open_texts
 from mcg.text.texts import Arrays
-from mcg.trained import trained_model
-from shards.base import ConfigError, MediaError
+from mcg.trained import stored_settings, trained_model
 from shards.decode import Frames, open_decoder
-from shards.media import KeyFrames, plan_clip, probe_table
-from shards.order import rng
 
 
 @dataclass(frozen=True)
@@ -57,7 +54,7 @@ class Answerer:
         """The model of a checkpoint or run folder, by its own config unless another is given; on the GPU where there is
         one. Raises CheckpointError, ConfigError, ValueError for a task that answers no questions."""
         found = find_checkpoint(checkpoint, select)
-        settings = _settings(found.config, str(found.folder / "checkpoint.json"), config, overrides)
+        settings = stored_settings(found, config, overrides)
         if settings.task.name not in ("open_qa", "multiple_choice"):
             raise ValueError(
                 f"{found.folder}: its task is {settings.task.name!r}, which answers no questions; name a checkpoint "
@@ -97,17 +94,7 @@ class Answerer:
 
     def clip(self, video: str | Path) -> Frames:
         """The frames that the model sees of a file, uint8 (T, H, W, 3). Raises MediaError that names the file."""
-        file = Path(video)
-        try:
-            data = file.read_bytes()
-            facts, table = probe_table(data, file.name)
-            facts = replace(facts, look_up_key_frames=lambda: KeyFrames.of(table))
-            plan = plan_clip(facts, self.task.evaluation_clip, rng(0, "", 0, "", file.name, 0, 0, "clip"))
-            return self._decode(data, facts.kind, plan)
-        except OSError as error:
-            raise MediaError(f"{file}: not readable: {error.strerror or error}") from error
-        except MediaError as error:
-            raise MediaError(f"{file}: {error}") from error
+        return read_clip(Path(video), str(video)).frames(self.task.evaluation_clip, self._decode)
 
     def _check(self, questions: Sequence[str], choices: Sequence[str], num_candidates: int) -> None:
         empty = [number for number, question in enumerate(questions) if not question.strip()]
@@ -143,23 +130,6 @@ class Answerer:
         mask = [torch.from_numpy(question["text_mask"]) for question in questions]
         ids_BL, mask_BL = (nn.utils.rnn.pad_sequence(rows, batch_first=True) for rows in (ids, mask))
         return ids_BL.to(self.device), mask_BL.to(self.device)
-
-
-def _settings(saved: dict[str, Any], where: str, config: str | Path | None, overrides: Sequence[str]) -> RunConfig:
-    """The config to answer by: the checkpoint's own, or a file's."""
-    if config is not None:
-        return load_config(config, overrides)
-    if overrides:
-        raise ConfigError(
-            f"{overrides[0]!r}: overrides change the file of --config, and none is given; name the config of the run "
-            "(--config configs/ft_msrvtt_qa.yaml)"
-        )
-    if "task" not in saved:
-        raise ConfigError(
-            f"{where}: says what model it is but not how it is asked, as converted weights do; name the config of its "
-            "task (--config configs/ft_msrvtt_qa.yaml)"
-        )
-    return load_stored(saved, where, ("task", "model"))
 
 
 def _unscored(task: TaskConfig) -> TaskConfig:

@@ -146,6 +146,9 @@ class RunConfig(BaseModel):
     @model_validator(mode="after")
     def _fits(self) -> Self:
         self.model.check_clip(self.task.clip)
+        for split, loader in (("train", self.data.train), ("val", self.data.val), ("test", self.data.test)):
+            if loader is not None:
+                self.task.check_data(split, loader)
         for name, objective in self.objectives.chosen().items():
             for need in objective.needs:
                 if (missing := self.model.missing(need)) is not None:

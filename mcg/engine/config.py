@@ -198,6 +198,8 @@ class LogConfig(_Frozen):
     """Optimiser steps between lines on the screen; log.jsonl has every step."""
     evaluate_every_steps: int | None = Field(default=None, ge=1)
     """Optimiser steps between scorings of data.val; None scores it once, at the end."""
+    evaluate_at_start: bool = False
+    """Also score data.val before the first step, which shows what the weights that a run starts from are good for."""
     tensorboard: bool = False
     """Also write TensorBoard events, to RUN/tensorboard."""
     wandb: str | None = Field(default=None, min_length=1)

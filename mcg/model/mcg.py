@@ -1,8 +1,8 @@
 """MCG: a visual encoder, one BERT that encodes text and fuses it with video, and a generating decoder.
 
 Follows the released code (docs/facts/mcg_alpro.md 3) in any size, and with other settings ALPRO's (configs/alpro):
-layers for fusion alone, no decoder, a head for matching or a classifier. The first token of video, text and fused text
-is its summary.
+layers for fusion alone, no decoder, heads for matching and entities or a classifier. The first token of video, text and
+fused text is its summary.
 """
 
 from __future__ import annotations
@@ -41,6 +41,9 @@ class MCG(Model):
         self.text_proj = nn.Linear(config.text.width, config.contrastive_width)
         D = config.text.width
         self.itm_head = nn.Linear(D, 2) if config.matching_head else None
+        self.entity_head = None
+        if config.num_entities is not None:
+            self.entity_head = nn.Sequential(nn.Linear(D, 2 * D), nn.ReLU(), nn.Linear(2 * D, config.num_entities))
         self.classifier = None
         if config.num_classes is not None:
             self.classifier = nn.Sequential(nn.Linear(D, 2 * D), nn.ReLU(), nn.Linear(2 * D, config.num_classes))
@@ -119,6 +122,11 @@ class MCG(Model):
         if self.itm_head is None:
             raise self.without("match_logits")
         return self.itm_head(fused.text_BLD[:, 0])
+
+    def entity_logits(self, states_ND: Tensor) -> Tensor:
+        if self.entity_head is None:
+            raise self.without("entity_logits")
+        return self.entity_head(states_ND)
 
     def classify(self, fused: Fused) -> Tensor:
         if self.classifier is None:

@@ -41,6 +41,8 @@ class MCGConfig(ModelConfig):
     """Divisor of the contrastive logits at the start; learned, kept within [0.001, 0.5]."""
     matching_head: bool = False
     """Adds a head that tells matching pairs of video and text from others (ALPRO)."""
+    num_entities: int | None = Field(default=None, ge=2)
+    """Entities that a head tells from a region of the video (ALPRO's entity prompting); None: there is no such head."""
     num_classes: int | None = Field(default=None, ge=2)
     """Entries of the list of answers that a classifier chooses from (ALPRO's QA); None: there is no classifier."""
 
@@ -53,6 +55,9 @@ class MCGConfig(ModelConfig):
                 self.text.token_head != "none", "head for masked words", "model.text.token_head to untied or tied"
             ),
             "match_logits": Provision(self.matching_head, "head for matching", "model.matching_head: true"),
+            "entity_logits": Provision(
+                self.num_entities is not None, "head for entities", "model.num_entities to the length of their list"
+            ),
             "classify": Provision(
                 self.num_classes is not None, "classifier", "model.num_classes to the length of the answer list"
             ),

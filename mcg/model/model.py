@@ -83,6 +83,10 @@ class Model(nn.Module):
         """(B, 2): no match, match. Pairs are ranked by the difference."""
         raise self.without("match_logits")
 
+    def entity_logits(self, states_ND: Tensor) -> Tensor:
+        """Logits (N, K) over a list of entities, from fused states of a region of the video."""
+        raise self.without("entity_logits")
+
     def classify(self, fused: Fused) -> Tensor:
         """Logits (B, C) over a list of answers."""
         raise self.without("classify")

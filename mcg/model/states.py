@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple
 
+import torch
 from torch import Tensor
 
 
@@ -26,6 +27,11 @@ class VideoStates(NamedTuple):
         parts = None if self.parts is None else {name: part[index_N] for name, part in self.parts.items()}
         attention = None if self.attention_BTP is None else self.attention_BTP[index_N]
         return VideoStates(self.tokens_BVD[index_N], self.mask_BV[index_N], attention, parts)
+
+    def to(self, device: torch.device) -> VideoStates:
+        """The same on a device, without the attention."""
+        parts = None if self.parts is None else {name: part.to(device) for name, part in self.parts.items()}
+        return VideoStates(self.tokens_BVD.to(device), self.mask_BV.to(device), None, parts)
 
 
 class TextStates(NamedTuple):

@@ -12,9 +12,10 @@ import torch
 from torch import Tensor, nn
 
 from mcg.model.model import Model
-from mcg.objectives.cached_loss import CachedLoss, PairFeatures, cached, joined
-from mcg.objectives.contrastive_batch import ContrastiveBatch, MicroBatch
-from mcg.objectives.objective import Objective, PairObjective
+from mcg.objectives.objective import Objective, PairObjective, Start
+from mcg.objectives.over_pairs.cached_loss import CachedLoss, PairFeatures, cached, joined
+from mcg.objectives.over_pairs.contrastive_batch import ContrastiveBatch, MicroBatch
+from mcg.objectives.over_pairs.same_video import VIDEO_KEY
 from mcg.objectives.states import States
 
 
@@ -38,10 +39,10 @@ class Bundle(nn.Module):
         only_features: bool = False,
         known: MicroBatch | None = None,
     ) -> dict[str, Tensor]:
-        """Each loss by name, and their weighted sum as "total"; scalars. inputs: frames (B, T, H, W, 3) uint8 and the
-        task's arrays. seed: of what objectives draw, the same on all ranks. use: which of the run's uses the batch is
-        for; None is the only one. only_features: what `over_pairs` takes of a batch, in place of losses. known: what
-        it gave for this one."""
+        """Each loss by name, what objectives tell beside it, and the weighted sum as "total"; scalars. inputs: frames
+        (B, T, H, W, 3) uint8 and the task's arrays. seed: of what objectives draw, the same on all ranks. use: which of
+        the run's uses the batch is for; None is the only one. only_features: what `over_pairs` takes of a batch, in
+        place of losses. known: what it gave for this one."""
         if use is not None:
             raise ValueError(f"this run has no use {use!r}; it has one task and one set of objectives")
         states = States(self.model, inputs, self._with_attention, seed)
@@ -52,7 +53,13 @@ class Bundle(nn.Module):
             _ = states.pair_features  # before any other pass, as when they were computed alone
         losses = {name: objective(states) for name, objective in self.objectives.items()}
         weighted = [self._weights[name] * loss for name, loss in losses.items()]
-        return {**losses, "total": torch.stack(weighted).sum()}
+        return {**losses, **states.told, "total": torch.stack(weighted).sum()}
+
+    def prepare(self, start: Start) -> None:
+        """Called once before the first step, on all ranks together."""
+        for objective in self.objectives.values():
+            assert isinstance(objective, Objective)
+            objective.prepare(start)
 
     def over_pairs(
         self, batches: Sequence[Mapping[str, Tensor]], inputs: Sequence[Mapping[str, Any]], seed: int
@@ -61,7 +68,9 @@ class Bundle(nn.Module):
         over pairs are known. batches: the features of each, without graph; inputs: what these are of, tensors or numpy
         arrays; seed: of what objectives draw over all, the same on all ranks."""
         features = [PairFeatures(**batch) for batch in batches]
-        states = States(self.model, {}, with_attention=False)
+        keys = [torch.as_tensor(one[VIDEO_KEY])[:, :1] for one in inputs if VIDEO_KEY in one]
+        whole_keys = {VIDEO_KEY: torch.cat(keys).to(features[0].video_BE.device)} if keys else {}
+        states = States(self.model, whole_keys, with_attention=False)
         states.pair_features = joined(features)
         sizes, parts = [len(one.video_BE) for one in features], [dict[nn.Module, CachedLoss]() for _ in features]
         for objective in self.objectives.values():

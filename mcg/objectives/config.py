@@ -27,6 +27,10 @@ class ObjectiveConfig(ClassConfig):
     weight: float = Field(default=1.0, ge=0)
     """Factor of this loss in the sum."""
 
+    def files(self) -> dict[str, str]:
+        """Field -> path of each file and folder that the objective itself reads."""
+        return {}
+
     def build(self, compat: Compat = "corrected") -> Any:
         """The objective."""
         return self.load_class()(self, compat)
@@ -35,7 +39,7 @@ class ObjectiveConfig(ClassConfig):
 class ContrastiveConfig(ObjectiveConfig):
     """Video-text contrastive loss."""
 
-    builds = "mcg.objectives.contrastive:Contrastive"
+    builds = "mcg.objectives.over_pairs.contrastive:Contrastive"
     needs = ("video_features", "text_features")
     over_pairs = True
 
@@ -47,7 +51,7 @@ class ContrastiveConfig(ObjectiveConfig):
 class SigmoidConfig(ObjectiveConfig):
     """Sigmoid loss over all pairs."""
 
-    builds = "mcg.objectives.sigmoid:Sigmoid"
+    builds = "mcg.objectives.over_pairs.sigmoid:Sigmoid"
     needs = ("video_features", "text_features")
     over_pairs = True
 
@@ -94,6 +98,26 @@ class MatchingConfig(ObjectiveConfig):
     with gradient: 1.3 to 1.5 times the time and memory of a step (docs/mcg.md)."""
 
 
+class EntityPromptingConfig(ObjectiveConfig):
+    """Entity prompting."""
+
+    builds = "mcg.objectives.entity_prompting:EntityPrompting"
+    needs = ("fuse", "entity_logits")
+
+    prompter: str
+    """Run or checkpoint folder of the frozen prompter, trained on the contrast alone (configs/alpro/pt_prompter.yaml),
+    or converted (python -m mcg.convert --kind alpro_prompter)."""
+    entities: str
+    """File with a noun at the beginning of each line, as ALPRO's unigrams.txt."""
+    num_entities: int = Field(default=1000, ge=2)
+    """The first so many of the file are told apart; model.num_entities is the same number."""
+    min_confidence: float = Field(default=0.2, ge=0, lt=1)
+    """A sample counts if the prompter gives its best entity at least this probability."""
+
+    def files(self) -> dict[str, str]:
+        return {"prompter": self.prompter, "entities": self.entities}
+
+
 class GenerationConfig(ObjectiveConfig):
     """Generation of answers."""
 
@@ -129,6 +153,8 @@ class ObjectivesConfig(BaseModel):
     """Masked-language modelling with the video in view."""
     matching: MatchingConfig | None = None
     """Telling fitting pairs of video and text from hard negatives."""
+    entity_prompting: EntityPromptingConfig | None = None
+    """Telling the entities of a region, as a frozen prompter sees them."""
     generation: GenerationConfig | None = None
     """Generation of answers or captions."""
     classification: ClassificationConfig | None = None

@@ -14,7 +14,8 @@ Where engine.contrastive_batch joins micro-batches, `negatives_from: contrastive
 the cached features. The inputs of the chosen ones, not states, then come from other micro-batches and ranks, and are
 encoded here with gradient. Draws, loss and gradients are those of one global batch of all, but for dropout: it falls
 anew on what is encoded again.
-Gives up: two samples with the same caption are negatives of each other, as released.
+A sample of the same video is no negative, unless as released (mcg/objectives/over_pairs/same_video.py). Gives up: two
+videos with the same caption are negatives of each other, as released.
 """
 
 from __future__ import annotations
@@ -27,10 +28,13 @@ from torch.nn import functional
 from mcg import distributed
 from mcg.model.states import TextStates, VideoStates
 from mcg.objectives.config import MatchingConfig
-from mcg.objectives.contrastive_batch import ContrastiveBatch, MicroBatch
 from mcg.objectives.objective import Objective
+from mcg.objectives.over_pairs.contrastive_batch import ContrastiveBatch, MicroBatch
 from mcg.objectives.states import States
 from shards.order import UInt64, hash64, name_hash
+
+_IGNORED = -100
+"""Truth of a pair that is left out."""
 
 
 class Matching(Objective):
@@ -41,6 +45,8 @@ class Matching(Objective):
     def forward(self, states: States) -> Tensor:
         model, video, text = states.model, states.video, states.text
         text_B, video_B = self._negatives(states)
+        has_negative_2B = torch.cat([text_B, video_B]) >= 0
+        text_B, video_B = text_B.clamp(min=0), video_B.clamp(min=0)
         own = states.fused
         if self._larger_batch(states) is not None:
             texts, videos = states.encode_texts_of(text_B), states.encode_videos_of(video_B)
@@ -53,7 +59,8 @@ class Matching(Objective):
         logits = torch.cat([model.match_logits(own), model.match_logits(model.fuse(texts_2B, videos_2B))]).float()
         truth = torch.zeros(len(logits), dtype=torch.int64, device=logits.device)
         truth[: len(text_B)] = 1
-        return functional.cross_entropy(logits, truth)
+        truth[len(text_B) :].masked_fill_(~has_negative_2B, _IGNORED)
+        return functional.cross_entropy(logits, truth, ignore_index=_IGNORED)
 
     def _larger_batch(self, states: States) -> MicroBatch | None:
         """The place in the contrastive batch that negatives are from, where it is larger than a global batch."""
@@ -61,7 +68,7 @@ class Matching(Objective):
 
     def _negatives(self, states: States) -> tuple[Tensor, Tensor]:
         """Numbers of a text for each video and of a video for each text, int64 (B,), in the batch that they are from:
-        the contrastive batch, or the global batch."""
+        the contrastive batch, or the global batch; -1 for elements of which all others show the same video."""
         larger = self._larger_batch(states)
         if larger is not None:
             batch, place = larger.whole, larger.place
@@ -71,15 +78,19 @@ class Matching(Objective):
         if len(video_GE) < 2:
             raise ValueError("objectives.matching needs a global batch of two samples or more; raise data.*.batch_size")
         own_B = batch.numbers(place)
+        keys_G = None if self.compat == "released" else batch.video_keys
         own, all_ = own_B.cpu().numpy()[:, None], np.arange(len(video_GE))
         chosen = []
         for side, (query_GE, key_GE) in enumerate(((video_GE, text_GE), (text_GE, video_GE))):
             logits_BG = query_GE[own_B] @ key_GE.T / temperature
+            if keys_G is not None:
+                logits_BG.masked_fill_(keys_G[own_B][:, None] == keys_G[None, :], float("-inf"))
             logits_BG.scatter_(1, own_B[:, None], float("-inf"))
             if self.config.negatives == "sampled":
                 address = hash64(batch.seed, name_hash("matching"), side, own, all_)
                 logits_BG = logits_BG + _gumbel(address).to(logits_BG.device)
-            chosen.append(logits_BG.argmax(1))
+            best, number = logits_BG.max(1)
+            chosen.append(number.masked_fill(best == float("-inf"), -1))
         return chosen[0], chosen[1]
 
 

@@ -6,12 +6,27 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
 from torch import Tensor, nn
 
 from mcg.compat import Compat
-from mcg.objectives.cached_loss import PairFeatures
+from mcg.model.config import ModelConfig
 from mcg.objectives.config import ObjectiveConfig
+from mcg.objectives.over_pairs.cached_loss import PairFeatures
 from mcg.objectives.states import States
+from shards.media import ClipConfig
+
+
+class Start(NamedTuple):
+    """What is known when a run begins."""
+
+    run_dir: Path
+    model: ModelConfig
+    clip: ClipConfig
+    device: torch.device
 
 
 class Objective(nn.Module):
@@ -21,6 +36,10 @@ class Objective(nn.Module):
         super().__init__()
         self.config = config
         self.compat = compat
+
+    def prepare(self, start: Start) -> None:
+        """Called once before the first step, on all ranks together; reads what the objective needs from files."""
+        return
 
     def forward(self, states: States) -> Tensor:
         """The loss of a batch, a scalar."""
@@ -38,13 +57,15 @@ class Objective(nn.Module):
 
 class PairObjective(Objective):
     """Base class of losses over all pairs of a batch, or of several that are encoded one after the other
-    (engine.contrastive_batch). It reads of a batch nothing but its features and the temperature."""
+    (engine.contrastive_batch). It reads of a batch nothing but its features, the temperature, and which elements show
+    one video."""
 
-    def loss(self, features: PairFeatures) -> Tensor:
-        """The loss of all pairs, a scalar, mean over the samples of this rank."""
+    def loss(self, features: PairFeatures, keys_B: Tensor | None = None) -> Tensor:
+        """The loss of all pairs, a scalar, mean over the samples of this rank. keys_B: equal where elements show one
+        video, whose pairs are left out; None where there are none."""
         raise NotImplementedError(f"{type(self).__name__} must compute its loss")
 
     def forward(self, states: States) -> Tensor:
         if states.micro_batch is not None:
             return states.micro_batch.losses[self].carried_by(states.pair_features, self)
-        return self.loss(states.pair_features)
+        return self.loss(states.pair_features, None if self.compat == "released" else states.video_keys)

@@ -15,8 +15,9 @@ from torch import Tensor
 
 from mcg.model.model import Model
 from mcg.model.states import Fused, TextStates, VideoStates
-from mcg.objectives.cached_loss import PairFeatures
-from mcg.objectives.contrastive_batch import MicroBatch
+from mcg.objectives.over_pairs.cached_loss import PairFeatures
+from mcg.objectives.over_pairs.contrastive_batch import MicroBatch
+from mcg.objectives.over_pairs.same_video import repeated_keys
 
 _T = TypeVar("_T")
 
@@ -34,6 +35,8 @@ class States:
         """The batch as part of a larger contrastive batch; None where it is one by itself."""
         self._with_attention = with_attention
         self._made: dict[str, Any] = {}
+        self.told: dict[str, Tensor] = {}
+        """Scalars that objectives tell beside their losses, by name; logged, and no part of the total."""
 
     def __getitem__(self, name: str) -> Tensor:
         """An input array. Raises ValueError naming what the task gives."""
@@ -88,6 +91,11 @@ class States:
         """What losses over pairs read. First videos, then texts: random numbers are drawn in the order of passes."""
         video, text = self.video_features, self.text_features
         return PairFeatures(video, text, self.model.temperature)
+
+    @cached_property
+    def video_keys(self) -> Tensor | None:
+        """Keys (B,) by which elements of one video are left out of losses over pairs; None where there are none."""
+        return repeated_keys(self.inputs)
 
     @cached_property
     def fused(self) -> Fused:

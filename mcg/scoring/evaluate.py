@@ -15,7 +15,7 @@ import torch
 from mcg import distributed
 from mcg.engine.tensors import to_tensors
 from mcg.model.model import Model
-from mcg.scoring.controls import apply_control
+from mcg.scoring.controls import Control
 from mcg.scoring.submission import Submission
 from mcg.tasks.task import Scores, Task
 from shards import Loader, LoaderConfig
@@ -25,19 +25,19 @@ from shards.loader import RunAccounting
 
 def evaluate(task: Task, model: Model, config: LoaderConfig, device: torch.device, control: str = "none") -> Scores:
     """Scores of a model on a split, the same on every rank. The model's mode is put back afterwards."""
-    predictions: list[dict[str, Any]] = []
+    answers: list[dict[str, Any]] = []
     failures: list[dict[str, Any]] = []
     was_training = model.training
     model.eval()
-    rank, world = distributed.rank(), distributed.world_size()
+    rank, world, altered = distributed.rank(), distributed.world_size(), Control(control, config.seed)
     with Loader(config, rank, world, task.encode_for_evaluation) as loader, torch.inference_mode():
-        accounting = RunAccounting(loader, distributed.gather_objects)
+        accounting, evaluation = RunAccounting(loader, distributed.gather_objects), task.evaluation(model, device)
         for number, batch in enumerate(loader, start=1):
             distributed.doing("evaluating", f"batch {number}")
             # also where this rank has padding only: under ZeRO 3 the ranks gather the weights together, layer by layer
-            shown = dataclasses.replace(batch, frames=apply_control(batch.frames, batch.origins, control, config.seed))
-            answers = task.predict(model, shown, to_tensors(shown, device))
-            predictions += [answer for answer, valid in zip(answers, batch.valid, strict=True) if valid]
+            shown = dataclasses.replace(batch, frames=altered.frames(batch))
+            given = evaluation.add(shown, to_tensors(shown, device))
+            answers += [answer for answer, valid in zip(given, batch.valid, strict=True) if valid]
             failures += [
                 {
                     **meta,
@@ -50,13 +50,14 @@ def evaluate(task: Task, model: Model, config: LoaderConfig, device: torch.devic
                 for failure in slot  # one, where there is any: an evaluation substitutes nothing
             ]
         elements = accounting.finish().elements
+        distributed.doing("scoring", f"{len(answers)} answers")
+        failures = distributed.gather_objects(failures)
+        found = sum(distributed.gather_objects([len(answers)])), len(failures)
+        expected = elements.delivered, elements.failed
+        if found != expected:
+            raise AccountingError(f"(answers, failures) of all ranks are {found}, the loaders delivered {expected}")
+        predictions = evaluation.finish(answers)
     model.train(was_training)
-    distributed.doing("scoring", f"{len(predictions)} answers")
-    predictions = distributed.gather_objects(predictions)
-    failures = distributed.gather_objects(failures)
-    found, expected = (len(predictions), len(failures)), (elements.delivered, elements.failed)
-    if found != expected:
-        raise AccountingError(f"(predictions, failures) of all ranks are {found}, the loaders delivered {expected}")
     return task.score(predictions, failures)
 
 

@@ -1,4 +1,7 @@
-"""Scores as a table for the screen: a row for each question type and group, in percent, with 95 % intervals."""
+"""Scores as a table for the screen, in percent, with 95 % intervals.
+
+Questions have a row for each type and group, a retrieval one for each direction.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,9 @@ _METRICS = {"accuracy": "accuracy %", "wups0": "WUPS@0", "wups9": "WUPS@0.9"}
 
 
 def score_table(metrics: dict[str, Any], title: str) -> Table | None:
-    """The table of a question task's metrics; None for metrics of another shape."""
+    """The table of a task's metrics; None for metrics of another shape."""
+    if "text_to_video" in metrics and "intervals" in metrics["text_to_video"]:
+        return _retrieval_table(metrics, title)
     shown = [name for name in _METRICS if isinstance(metrics.get(name), dict) and "by_type" in metrics[name]]
     if not shown:
         return None
@@ -38,6 +43,23 @@ def score_table(metrics: dict[str, Any], title: str) -> Table | None:
     whole = [_shown(metrics[name]["overall"], metrics[name].get("interval")) for name in shown]
     questions = metrics["num_scored"] + metrics["num_failed"]
     table.add_row("all", str(questions), *whole, *([_percent(baseline["overall"])] if baseline else []), style="bold")
+    return table
+
+
+def _retrieval_table(metrics: dict[str, Any], title: str) -> Table:
+    table = Table(title=cell(title), title_justify="left", caption=_caption(metrics), caption_justify="left")
+    table.add_column("direction, ranking")
+    for name in ("queries", "candidates", "R@1 %", "R@5 %", "R@10 %", "median place", "mean place"):
+        table.add_column(name, justify="right")
+    for direction in ("text_to_video", "video_to_text"):
+        of = metrics[direction]
+        for ranking, scores in ((metrics["ranking"], of), ("contrast", of.get("by_contrast"))):
+            if scores is None:
+                continue
+            recalls = [_shown(scores[f"R{k}"], scores["intervals"][f"R{k}"]) for k in (1, 5, 10)]
+            counts = [str(scores["queries"]), str(scores["candidates"])]
+            middle = [f"{scores['median_place']:g}", f"{scores['mean_place']:.1f}"]
+            table.add_row(cell(f"{direction.replace('_', ' ')}, {ranking}"), *counts, *recalls, *middle)
     return table
 
 

@@ -69,6 +69,17 @@ FORMS: dict[str, Callable[[Sequence[Row]], Submission]] = {
 }
 
 
+def rankings(predictions: Sequence[Row]) -> Submission:
+    """The best candidates of every query: {query: [{"video", "score"}, ...]}, and as CSV a row for each of them."""
+    content = {row["id"]: [{"video": video, "score": score} for video, score in row["top"]] for row in predictions}
+    rows = [
+        (query, place, best["video"], best["score"])
+        for query, top in content.items()
+        for place, best in enumerate(top, start=1)
+    ]
+    return Submission(content, ("query", "place", "video", "score"), rows)
+
+
 def submission(predictions: Sequence[Row], failures: Sequence[Row], form: str) -> Submission:
     """Put predictions into a form. Failures without an id, whose records could not be read, are left out; of questions
     with one id (NExT-OE's train has three such pairs) the JSON object holds the last, the CSV all. Raises

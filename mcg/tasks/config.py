@@ -13,6 +13,7 @@ from pydantic import Field, model_validator
 from mcg.classes import ClassConfig
 from mcg.compat import Compat
 from mcg.scoring.submission import FormName
+from shards.loader import LoaderConfig
 from shards.media import ClipConfig
 
 
@@ -29,6 +30,10 @@ class ClipTaskConfig(ClassConfig):
     def files(self) -> dict[str, str]:
         """Field -> path or address of each file and dataset that the task itself reads."""
         return {}
+
+    def check_data(self, split: str, data: LoaderConfig) -> None:
+        """Raise ValueError where a split (train, val or test) is not read as the task needs it."""
+        return
 
     def build(self, texts: Any) -> Any:
         """The task. texts: how the model writes (mcg.text.open_texts)."""
@@ -125,4 +130,32 @@ class MultipleChoiceConfig(ClipTaskConfig):
     """Form of the submission file (mcg/scoring/submission.py)."""
 
 
-TaskConfig = Annotated[PretrainConfig | OpenQAConfig | MultipleChoiceConfig, Field(discriminator="name")]
+class RetrievalConfig(ClipTaskConfig):
+    """Text-video retrieval."""
+
+    builds = "mcg.tasks.retrieval:Retrieval"
+
+    name: Literal["retrieval"]
+    """This task."""
+    max_text_tokens: int = Field(default=40, ge=4)
+    """Longest caption in tokens, [CLS] and [SEP] included; longer ones are cut."""
+    ranking: Literal["contrast", "matching", "rerank"] = "contrast"
+    """Order of the candidates in evaluation: similarity of features, the head for matching over all pairs, or over the
+    best by similarity only."""
+    rerank_depth: int = Field(default=128, ge=1)
+    """Candidates of each query, in either direction, that `rerank` fuses."""
+    pairs_at_once: int = Field(default=64, ge=1)
+    """Pairs, and texts, that pass the model together in evaluation."""
+
+    def check_data(self, split: str, data: LoaderConfig) -> None:
+        for number, dataset in enumerate(data.blend):
+            if split != "train" and dataset.elements != "sample":
+                raise ValueError(
+                    f"data.{split}.blend[{number}].elements is {dataset.elements!r}; retrieval looks at a video once "
+                    "with all its texts: set it to sample"
+                )
+
+
+TaskConfig = Annotated[
+    PretrainConfig | OpenQAConfig | MultipleChoiceConfig | RetrievalConfig, Field(discriminator="name")
+]

@@ -8,10 +8,14 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
+import numpy as np
+import numpy.typing as npt
+import torch
 from torch import Tensor
 
+from mcg import distributed
 from mcg.model.config import ModelConfig
 from mcg.model.model import Model
 from mcg.scoring.submission import Submission
@@ -21,6 +25,7 @@ from shards import Batch, EncodedClip, Sample
 from shards.dataset import is_whole
 from shards.loader import RngFactory
 from shards.media import ClipConfig
+from shards.order import hash64, name_hash
 
 
 @dataclass(frozen=True)
@@ -35,6 +40,16 @@ class Scores:
     """Path in `metrics` and value of the number that selects a checkpoint; more is better."""
     use: str | None = None
     """The use of the run that was scored; None where a run has one use."""
+
+
+class Evaluation(Protocol):
+    """The model's side of one pass over a split."""
+
+    def add(self, batch: Batch, inputs: dict[str, Tensor]) -> list[dict[str, Any]]:
+        """One JSON-able dict per slot of the batch; slots that are not valid are dropped by the caller."""
+
+    def finish(self, answers: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """The predictions of all ranks in order, from what `add` has returned on this rank."""
 
 
 class Task(ABC):
@@ -78,6 +93,10 @@ class Task(ABC):
         """The predictions in the form that results of this dataset are handed in; None where there is no such form."""
         return None
 
+    def evaluation(self, model: Model, device: torch.device) -> Evaluation:
+        """An evaluation that is about to begin."""
+        return _SlotBySlot(self, model)
+
     @abstractmethod
     def predict(self, model: Model, batch: Batch, inputs: dict[str, Tensor]) -> list[dict[str, Any]]:
         """One JSON-able dict per slot of the batch; slots that are not valid are dropped by the caller."""
@@ -85,6 +104,19 @@ class Task(ABC):
     @abstractmethod
     def score(self, predictions: list[dict[str, Any]], failures: list[dict[str, Any]]) -> Scores:
         """Metrics over the predictions of all ranks in order; failures are counted as wrong."""
+
+
+class _SlotBySlot:
+    """The evaluation of a task that predicts each slot by itself."""
+
+    def __init__(self, task: Task, model: Model) -> None:
+        self._task, self._model = task, model
+
+    def add(self, batch: Batch, inputs: dict[str, Tensor]) -> list[dict[str, Any]]:
+        return self._task.predict(self._model, batch, inputs)
+
+    def finish(self, answers: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        return distributed.gather_objects(answers)
 
 
 LONG_TEXT = "a " * 512
@@ -102,3 +134,13 @@ def label_of(record: dict[str, Any], name: str) -> str:
     """A field of a record that may be a text or a number, as text; "" where it is neither."""
     value = record.get(name)
     return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else text_of(record, name)
+
+
+def video_id(sample: Sample) -> str:
+    """What a dataset calls the video of a sample, or where it does not, the origin."""
+    return label_of(sample.meta, "id") or str(sample.origin)
+
+
+def video_key(sample: Sample) -> npt.NDArray[np.int64]:
+    """The array video_key of a sample (mcg/objectives/over_pairs/same_video.py), int64 (1,)."""
+    return np.array([hash64(name_hash(sample.origin.dataset), name_hash(video_id(sample)))]).astype(np.int64).reshape(1)

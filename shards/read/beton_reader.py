@@ -203,7 +203,8 @@ class BetonReader:
         if len(records) != num_records:
             raise SampleError(origin, f"json has {len(records)} records, the file says {num_records}")
         record = fetched.record if fetched.record is not None else int(draw().integers(num_records))
-        return Sample(origin, fetched.media, self.index.facts(row), records[record], record, content["meta"])
+        facts = self.index.facts(row)
+        return Sample(origin, fetched.media, facts, records[record], record, content["meta"], tuple(records))
 
     def texts(self, fetched: Fetched) -> Texts:
         """The records of what was fetched, and what its json says about the sample as a whole. Raises TextError."""

@@ -154,7 +154,8 @@ class Reader:
         if self.partial is not None and isinstance(media, bytes):
             media = self.partial.with_table(shard, fetched.sample, media)
         look_up = partial(self.index.gop_table, shard, fetched.sample) if self._has_key_frames else None
-        return Sample(origin, media, rows.facts(fetched.sample, look_up), records[record], record, meta)
+        facts = rows.facts(fetched.sample, look_up)
+        return Sample(origin, media, facts, records[record], record, meta, tuple(records))
 
     def _records_of(self, origin: Origin, shard: int, fetched: Fetched) -> tuple[list[dict[str, Any]], dict[str, Any]]:
         """(records, meta) of a sample. Raises SampleError."""

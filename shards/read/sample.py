@@ -61,3 +61,5 @@ class Sample:
     record_index: int
     meta: dict[str, Any]
     """Whatever else the sample's json member says."""
+    records: tuple[dict[str, Any], ...] = ()
+    """All text records of the sample in their order; a task that looks at a whole sample reads these."""

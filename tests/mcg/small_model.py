@@ -14,8 +14,8 @@ from mcg.objectives.config import ObjectivesConfig
 from mcg.text import open_texts
 from mcg.text.texts import NO_LABEL
 
-OBJECTIVES = tuple(name for name in ObjectivesConfig.model_fields if name != "compat")
-"""Names of all objectives."""
+OBJECTIVES = tuple(name for name in ObjectivesConfig.model_fields if name not in ("compat", "entity_prompting"))
+"""Names of the objectives that need no files."""
 TEXTS = open_texts(MCGConfig())
 """Texts of MCG with the installed vocabulary."""
 VOCABULARY = 50

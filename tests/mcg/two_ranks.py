@@ -21,10 +21,10 @@ from mcg.objectives.config import (
     ObjectivesConfig,
     TokenContrastConfig,
 )
-from mcg.objectives.contrastive import contrastive_loss
 from mcg.objectives.generation import Generation
 from mcg.objectives.masked_lm import MaskedLM
 from mcg.objectives.matching import Matching
+from mcg.objectives.over_pairs.contrastive import contrastive_loss
 from mcg.objectives.states import States
 from mcg.objectives.token_contrast import TokenContrast
 from tests.mcg.objectives.numbered_samples import find_numbered

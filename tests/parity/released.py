@@ -103,7 +103,7 @@ def compare(name: str, found: Tensor, expected: Tensor) -> None:
 
 
 def _draw(facts: dict[str, Any], key: str) -> Tensor:
-    if key == "temp":
+    if key in ("temp", "prompter.temp"):
         return torch.tensor(facts["config"].get("temp", 0.07))
     shape = facts["state_dict"][key]
     if key.endswith("position_ids"):

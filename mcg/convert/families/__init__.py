@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mcg.convert.families.alpro import ALPRO, LAVIS_ALPRO
+from mcg.convert.families.alpro import ALPRO, LAVIS_ALPRO, PROMPTER
 from mcg.convert.families.bert import BERT
 from mcg.convert.families.blip import BLIP
 from mcg.convert.families.mcg import MCG_RELEASE
@@ -12,7 +12,7 @@ from mcg.convert.families.vit import TIMM_VIT
 from mcg.convert.rules import Family, Target
 
 FAMILIES: dict[str, Family] = {
-    family.name: family for family in (MCG_RELEASE, LAVIS_ALPRO, ALPRO, BLIP, TIMESFORMER, TIMM_VIT, BERT)
+    family.name: family for family in (MCG_RELEASE, LAVIS_ALPRO, ALPRO, PROMPTER, BLIP, TIMESFORMER, TIMM_VIT, BERT)
 }
 """Families by name, in the order in which a checkpoint is compared with them."""
 

@@ -46,7 +46,11 @@ def derive(
         "text": {"width": width, "num_heads": num_heads, **text},
         "matching_head": "itm_head.weight" in shapes,
     }
-    for name, field, axis in (("text_proj.weight", "contrastive_width", 0), ("classifier.2.weight", "num_classes", 0)):
+    for name, field, axis in (
+        ("text_proj.weight", "contrastive_width", 0),
+        ("entity_head.2.weight", "num_entities", 0),
+        ("classifier.2.weight", "num_classes", 0),
+    ):
         if name in shapes:
             fields[field] = shapes[name][axis]
     try:
@@ -119,6 +123,7 @@ MCG_MODEL = Target(
         Section(r"text_proj\..+", "text", "no projection of texts"),
         Section(r"decoder\..+", "decoder", "no decoder (model.text.num_decoder_layers)"),
         Section(r"itm_head\..+", "heads", "no head for matching (model.matching_head)"),
+        Section(r"entity_head\..+", "heads", "no head for entities (model.num_entities)"),
         Section(r"classifier\..+", "heads", "no classifier (model.num_classes)"),
         Section(r"temp", "heads", "no temperature"),
     ),

@@ -133,7 +133,7 @@ def test_a_file_that_is_no_video_is_named(answerer: Answerer, tmp_path: Path, mo
     ):
         with pytest.raises(MediaError, match=message):
             answerer.ask(tmp_path / name, QUESTION)
-    monkeypatch.setattr("mcg.answering.answerer.probe_table", lambda *_: (MediaFacts("video", "h264", 64, 48, 0), []))
+    monkeypatch.setattr("mcg.searching.clips.probe_table", lambda *_: (MediaFacts("video", "h264", 64, 48, 0), []))
     with pytest.raises(MediaError, match=r"bbb_tree\.mp4: the index says 0 frames of 64x48 pixels"):
         answerer.ask(VIDEO, QUESTION)
 

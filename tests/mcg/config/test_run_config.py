@@ -105,7 +105,7 @@ def test_command_in_the_head_starts_this_config(file: str) -> None:
         ("data.train.blend=[{name: a}]", "data.train.blend[0].path: missing, and it has no default"),
         (
             "task.name=pretrian",
-            "task.name: 'pretrian' is unknown; choose one of 'pretrain', 'open_qa', 'multiple_choice'",
+            "task.name: 'pretrian' is unknown; choose one of 'pretrain', 'open_qa', 'multiple_choice', 'retrieval'",
         ),
         ("data.val.mode=train", "data: val.mode must be eval, found 'train'; leave it out"),
         ("run_dir=${vars.nope}", "Interpolation key 'vars.nope' not found full_key: run_dir object_type=dict"),

@@ -135,7 +135,9 @@ def test_alpro_pretraining() -> None:
     without = {key: shape for key, shape in released.items() if not key.startswith("prompter.")}
     assert _released(without) == 234_191_029
     conversion = _converted(released, "alpro", 30522)
-    assert _ours(conversion, 30522) == 234_191_029 - 2_718_184 - HEAD - TYPE
+    assert _ours(conversion, 30522) == 234_191_029 - HEAD - TYPE
+    prompter = _converted(released, "alpro_prompter", 30522)
+    assert _ours(prompter, 30522) == 465_663_874 - 234_191_029 - 1_538 - HEAD - TYPE  # without its head for matching
 
 
 @pytest.mark.parametrize(("classes", "total"), [(1500, 234_346_095), (2423, 235_764_746)])

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from mcg import distributed
-from mcg.objectives.cached_loss import PairFeatures
-from mcg.objectives.contrastive_batch import ContrastiveBatch
+from mcg.objectives.over_pairs.cached_loss import PairFeatures
+from mcg.objectives.over_pairs.contrastive_batch import ContrastiveBatch
 
 MICRO_BATCHES, SIZE = 3, 2
 ASKED = torch.tensor([5, 0, 5, 3, 4])

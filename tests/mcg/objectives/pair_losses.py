@@ -13,10 +13,10 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 from torch.nn import functional
 
-from mcg.objectives import tiles
-from mcg.objectives.contrastive import contrastive_loss
-from mcg.objectives.exchange import Exchange
-from mcg.objectives.sigmoid import sigmoid_loss
+from mcg.objectives.over_pairs import tiles
+from mcg.objectives.over_pairs.contrastive import contrastive_loss
+from mcg.objectives.over_pairs.exchange import Exchange
+from mcg.objectives.over_pairs.sigmoid import sigmoid_loss
 
 PairLoss = Callable[[Tensor, Tensor, Tensor, Exchange], Tensor]
 """(videos, texts, numbers (2,) that the loss learns, exchange) -> loss."""

@@ -8,6 +8,7 @@ import numpy as np
 from rich.console import Console
 
 from mcg.metrics.accuracy import accuracy, commonest_answer_accuracy
+from mcg.metrics.retrieval import places, ranking_metrics
 from mcg.metrics.wups import wups_table
 from mcg.scoring.score_table import score_table
 
@@ -62,3 +63,12 @@ def test_names_are_no_markup() -> None:
 
 def test_scores_of_another_shape_have_no_table() -> None:
     assert score_table({"mean_recall": 0.5, "text_to_video": {"R1": 0.5}}, "t") is None
+
+
+def test_a_retrieval_has_a_row_for_each_direction_and_ranking() -> None:
+    found = ranking_metrics(places(np.eye(4), np.eye(4, dtype=bool)), 4, 1, "test")
+    way = {**found, "by_contrast": found}
+    metrics = {"text_to_video": way, "video_to_text": found, "ranking": "matching", "num_failed": 1}
+    shown = _print(metrics)
+    assert "text to video, matching" in shown and "text to video, contrast" in shown
+    assert "video to text, matching" in shown and "80.00" in shown and "1 failed" in shown

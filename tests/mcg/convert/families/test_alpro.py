@@ -1,4 +1,4 @@
-"""ALPRO and its LAVIS port: 6+6 layers, tied head, classifier; what entity prompting needs is dropped by name."""
+"""ALPRO and its LAVIS port: 6+6 layers, tied head, classifier, entity prompting; its prompter is a model by itself."""
 
 from __future__ import annotations
 
@@ -29,11 +29,27 @@ def test_retrieval_becomes_split_layers_with_a_tied_head_and_a_matching_head() -
     assert torch.equal(model.text.bert.embeddings.token_type_embeddings.weight, types[:1])
 
 
-def test_pretraining_leaves_prompter_and_entity_head() -> None:
-    conversion = converted(draw(layouts.alpro_pretrain(SMALL, entities=3)), "alpro")
+def test_pretraining_brings_the_head_for_entities_and_leaves_the_prompter() -> None:
+    state = draw(layouts.alpro_pretrain(SMALL, entities=3))
+    conversion = converted(state, "alpro")
+    model = loaded(conversion)
+    assert conversion.config.num_entities == 3 and model.entity_head is not None
+    assert torch.equal(model.entity_head[2].weight, state["mpm_head.2.weight"])
     dropped = {e.key: e.note for e in conversion.entries if e.status == "dropped"}
-    assert dropped["mpm_head.0.weight"].startswith("the head of entity prompting")
     assert sum(key.startswith("prompter.") for key in dropped) == len(layouts.alpro_prompter(SMALL, 3))
+    assert "convert it with --kind alpro_prompter" in dropped["prompter.temp"]
+
+
+def test_the_prompter_is_a_model_by_itself() -> None:
+    state = draw(layouts.alpro_pretrain(SMALL, entities=3))
+    conversion = converted(state, "alpro_prompter")
+    conversion.check("a file")
+    model = loaded(conversion)
+    assert torch.equal(model.vision_proj.weight, state["prompter.vision_proj.weight"])
+    assert not conversion.config.matching_head and conversion.config.num_entities is None
+    notes = {e.key: e.note for e in conversion.entries if e.status == "dropped"}
+    assert notes["prompter.video_prompt_feat"].startswith("features of the prompts")
+    assert "--kind alpro" in notes["vision_proj.weight"]
 
 
 def test_qa_brings_its_classifier() -> None:

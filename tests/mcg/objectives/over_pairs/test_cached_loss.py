@@ -11,9 +11,9 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from mcg.objectives.bundle import Bundle
-from mcg.objectives.cached_loss import PairFeatures
 from mcg.objectives.config import ObjectivesConfig
 from mcg.objectives.objective import PairObjective
+from mcg.objectives.over_pairs.cached_loss import PairFeatures
 from mcg.objectives.states import States
 from tests.mcg.small_model import make_inputs, make_model, text_config, vision_config
 

@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from mcg.objectives import tiles
-from mcg.objectives.tiles import each_tile, full_precision, row_products
+from mcg.objectives.over_pairs import tiles
+from mcg.objectives.over_pairs.tiles import each_tile, full_precision, row_products
 from tests.mcg.objectives.pair_losses import LOSSES, features, run
 
 

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from mcg.objectives.config import ContrastiveConfig
-from mcg.objectives.contrastive import Contrastive, contrastive_loss
+from mcg.objectives.over_pairs.contrastive import Contrastive, contrastive_loss
 from mcg.objectives.states import States
 from tests.mcg.small_model import make_inputs, make_model
 

@@ -10,7 +10,7 @@ from torch.nn import functional
 
 from mcg.objectives.bundle import Bundle
 from mcg.objectives.config import ObjectivesConfig, SigmoidConfig
-from mcg.objectives.sigmoid import Sigmoid, sigmoid_loss
+from mcg.objectives.over_pairs.sigmoid import Sigmoid, sigmoid_loss
 from mcg.objectives.states import States
 from tests.mcg.engine.small_engine import make_batch, make_engine
 from tests.mcg.small_model import make_inputs, make_model

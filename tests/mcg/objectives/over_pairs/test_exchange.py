@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from mcg.objectives.exchange import sum_over_ranks
+from mcg.objectives.over_pairs.exchange import sum_over_ranks
 from tests.mcg.objectives.pair_losses import LOSSES, features, on_ranks, run
 
 NUM_PAIRS = 1_000

@@ -17,7 +17,8 @@ import torch
 from torch import Tensor, nn
 
 from mcg import distributed
-from mcg.objectives.cached_loss import CachedLoss, PairFeatures
+from mcg.objectives.over_pairs.cached_loss import CachedLoss, PairFeatures
+from mcg.objectives.over_pairs.same_video import VIDEO_KEY
 
 
 class ContrastiveBatch:
@@ -36,6 +37,14 @@ class ContrastiveBatch:
         with torch.no_grad():
             video, text = (self._of_all(torch.stack([one[i] for one in self._features]).float()) for i in (0, 1))
         return PairFeatures(video, text, self._features[0].temperature.detach())
+
+    @cached_property
+    def video_keys(self) -> Tensor | None:
+        """The array video_key of all samples by number, int64 (G,); None where the task gives none."""
+        if VIDEO_KEY not in self._inputs[0]:
+            return None
+        own = torch.stack([torch.as_tensor(one[VIDEO_KEY])[:, :1] for one in self._inputs])
+        return self._of_all(own.to(self._device))[:, 0]
 
     def numbers(self, micro_batch: int) -> Tensor:
         """Of this rank's samples of a micro-batch, int64 (B,)."""

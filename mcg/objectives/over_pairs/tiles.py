@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 import torch
 from torch import Tensor
 
-from mcg.objectives.exchange import Exchange, sum_over_ranks
+from mcg.objectives.over_pairs.exchange import Exchange, sum_over_ranks
 
 SIDE = 512
 """Rows and columns of a tile: 1 MiB in fp32. On a CPU as fast as larger ones, which take more memory."""

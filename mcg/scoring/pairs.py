@@ -1,0 +1,258 @@
+"""Retrieval over all pairs: every text of a split with every video, on any number of ranks.
+
+Videos and texts are encoded once each, and their states kept on the host in the model's dtype. Each rank keeps its own
+videos and gets the texts of all ranks; it fuses pairs of its own videos in chunks on the device, and the columns are
+gathered: every pair once. Device memory depends on `pairs_at_once`, not on the size of the split.
+
+Ranking by `contrast` takes the similarity of the features, `matching` fuses all pairs, and `rerank` those of which
+the contrast places one side among the first `rerank_depth` of the other; behind these stand the others, by contrast.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+
+from mcg import distributed
+from mcg.model.model import Model
+from mcg.model.states import TextStates, VideoStates
+from mcg.tasks.config import RetrievalConfig
+from shards import Batch
+
+Matrix = npt.NDArray[np.float32]
+_TEXTS_AT_ONCE = 1024
+"""Texts of each rank that travel together."""
+
+
+class Scored(NamedTuple):
+    """All texts (M) and videos (N) of a split, and their scores."""
+
+    texts: list[dict[str, Any]]
+    """Text m: {"id", "caption", "video": number of its video}."""
+    videos: list[dict[str, Any]]
+    """Video n: {"id", "origin"}."""
+    contrast_MN: Matrix
+    """Products of the features; the contrast of training divides them by the temperature."""
+    match_MN: Matrix | None
+    """Difference of the match logits; NaN where a pair was not fused. None where ranking is by contrast."""
+    num_fused: int
+    """Pairs that were fused, all ranks together."""
+
+
+class Pairs:
+    """Collects the states of one evaluation, batch by batch, and scores the pairs."""
+
+    def __init__(self, model: Model, config: RetrievalConfig, device: torch.device) -> None:
+        self._model, self._config, self._device = model, config, device
+        self._videos: list[dict[str, Any]] = []
+        self._texts: list[dict[str, Any]] = []
+        self._video_features: list[Tensor] = []
+        self._text_features: list[Tensor] = []
+        self._video_states: list[VideoStates] = []
+        self._text_states: list[tuple[Tensor, Tensor]] = []
+        """Of each text its states and mask up to the last token, (L, D) and (L,)."""
+        self._spare: VideoStates | None = None
+        """Some video, for passes in which this rank has no pair of its own but others have."""
+
+    @property
+    def _fuses(self) -> bool:
+        return self._config.ranking != "contrast"
+
+    def add(self, batch: Batch, inputs: dict[str, Tensor]) -> list[dict[str, Any]]:
+        """Encode the videos of a batch and their texts; returns the meta of each slot."""
+        valid = np.flatnonzero(batch.valid)
+        first = len(self._videos)
+        for number, slot in enumerate(valid):
+            meta = batch.meta[slot]
+            self._videos.append({"id": meta["video"], "origin": str(batch.origins[slot])})
+            self._texts += [{**text, "video": first + number} for text in meta["texts"]]
+        self._keep_videos(self._model.encode_video(inputs["frames"]), torch.from_numpy(valid).to(self._device))
+        ids_NL, mask_NL = _texts_of(inputs, valid)
+        for rows in _chunks(len(ids_NL), self._config.pairs_at_once, self._device):
+            self._keep_texts(ids_NL, mask_NL, rows)
+        return [{"origin": str(origin), **meta} for origin, meta in zip(batch.origins, batch.meta, strict=True)]
+
+    def _keep_videos(self, states: VideoStates, valid_N: Tensor) -> None:
+        features = self._model.video_features(states)
+        if self._fuses and self._spare is None:
+            self._spare = states.rows(torch.zeros(1, dtype=torch.int64, device=self._device)).to(torch.device("cpu"))
+        if not len(valid_N):
+            return
+        self._video_features.append(features[valid_N].float().cpu())
+        if self._fuses:
+            kept = states.rows(valid_N).to(torch.device("cpu"))
+            self._video_states += [kept.rows(torch.tensor([number])) for number in range(len(valid_N))]
+
+    def _keep_texts(self, ids_NL: Tensor, mask_NL: Tensor, rows: range) -> None:
+        """rows: of the texts; an empty range only takes part in the pass, under ZeRO 3."""
+        model, chosen = self._model, slice(rows.start, rows.stop) if rows else slice(0, 1)
+        ids, mask = ids_NL[chosen], mask_NL[chosen]
+        if not len(ids):
+            ids, mask = ids_NL.new_zeros(1, ids_NL.shape[1]), torch.ones(1, *mask_NL.shape[1:], dtype=torch.bool)
+            mask = mask.to(ids.device)
+        states = model.encode_text(ids, mask, contrastive=True)
+        if rows:
+            self._text_features.append(model.text_features(states).float().cpu())
+        if not self._fuses:
+            return
+        if model.contrastive_text_differs:
+            states = model.encode_text(ids, mask)
+        if rows:
+            whole, masks = states.states_BLD.cpu(), states.mask_BL.cpu()
+            for text, row in zip(whole, masks, strict=True):
+                end = int(row.nonzero().max()) + 1
+                self._text_states.append((text[:end].clone(), row[:end].clone()))
+
+    def scores(self) -> Scored:
+        """The scores of all pairs, the same on every rank. Raises ValueError for a split without a text or video, and
+        for two samples with one video id."""
+        own, first = len(self._videos), 0
+        counts = distributed.gather_objects([own])
+        first = sum(counts[: distributed.rank()])
+        videos = distributed.gather_objects(self._videos)
+        texts = distributed.gather_objects([{**text, "video": text["video"] + first} for text in self._texts])
+        _check(videos, texts)
+        video, text = self._gathered(self._video_features), self._gathered(self._text_features)
+        contrast: Matrix = (text @ video.T).numpy()
+        if not self._fuses:
+            return Scored(texts, videos, contrast, None, 0)
+        states = self._all_texts()
+        wanted = self._wanted(contrast)
+        columns = self._columns(states, wanted[:, first : first + own])
+        match = distributed.gather_rows(columns.T.contiguous().to(self._device)).cpu().T.contiguous()
+        return Scored(texts, videos, contrast, match.numpy(), int(wanted.sum()))
+
+    def _gathered(self, features: Sequence[Tensor]) -> Tensor:
+        """The features of all ranks, float32 on the host."""
+        width = distributed.largest(features[0].shape[1] if features else 0, self._device)
+        local = torch.cat([torch.zeros(0, width), *features])
+        return distributed.gather_rows(local.to(self._device)).cpu()
+
+    def _all_texts(self) -> list[tuple[Tensor, Tensor]]:
+        """The text states of all ranks, in rank order, a block at a time so that little of it is on the device."""
+        if distributed.world_size() == 1:
+            return self._text_states
+        own = self._text_states
+        dtype, D = self._model_dtype(), distributed.largest(own[0][0].shape[1] if own else 0, self._device)
+        parts: list[list[tuple[Tensor, Tensor]]] = [[] for _ in range(distributed.world_size())]
+        for begin in range(0, distributed.largest(len(own), self._device), _TEXTS_AT_ONCE):
+            block = own[begin : begin + _TEXTS_AT_ONCE]
+            states = torch.cat([text for text, _ in block]) if block else torch.zeros(0, D, dtype=dtype)
+            masks = torch.cat([mask for _, mask in block]) if block else torch.zeros(0, dtype=torch.bool)
+            lengths = distributed.gather_objects([[len(mask) for _, mask in block]])
+            states = distributed.gather_rows(states.to(self._device)).cpu()
+            masks = distributed.gather_rows(masks.to(self._device, torch.uint8)).cpu().bool()
+            sizes = [size for part in lengths for size in part]
+            cut = list(zip(states.split(sizes), masks.split(sizes), strict=True))
+            for part in parts:
+                count = len(lengths.pop(0))
+                part += [(text.clone(), mask.clone()) for text, mask in cut[:count]]
+                cut = cut[count:]
+        return [text for part in parts for text in part]
+
+    def _model_dtype(self) -> torch.dtype:
+        return next(self._model.parameters()).dtype
+
+    def _wanted(self, contrast_MN: Matrix) -> npt.NDArray[np.bool_]:
+        """(M, N) True for the pairs to fuse."""
+        if self._config.ranking == "matching":
+            return np.ones(contrast_MN.shape, np.bool_)
+        depth = self._config.rerank_depth
+        return among_best(contrast_MN, depth) | among_best(contrast_MN.T, depth).T
+
+    def _columns(self, texts: Sequence[tuple[Tensor, Tensor]], wanted_MN: npt.NDArray[np.bool_]) -> Tensor:
+        """(M, N) match scores of the own videos; NaN where a pair is not wanted."""
+        columns = torch.full(wanted_MN.shape, float("nan"))
+        video_P, text_P = np.nonzero(wanted_MN.T)  # videos in order, so that a chunk has few
+        for rows in _chunks(len(video_P), self._config.pairs_at_once, self._device):
+            chosen = slice(rows.start, rows.stop)
+            distributed.doing("matching", f"pair {rows.start} of {len(video_P)}")
+            scores = self._match(texts, text_P[chosen], video_P[chosen])
+            if rows:
+                columns[torch.from_numpy(text_P[chosen]), torch.from_numpy(video_P[chosen])] = scores
+        return columns
+
+    def _match(
+        self, texts: Sequence[tuple[Tensor, Tensor]], text_P: npt.NDArray[np.int64], video_P: npt.NDArray[np.int64]
+    ) -> Tensor:
+        """Scores (P,) of pairs; of none, where this rank only takes part in the pass, those of a made-up one."""
+        model = self._model
+        names, place_P = np.unique(video_P, return_inverse=True)
+        if len(text_P):
+            chosen = [texts[number] for number in text_P]
+            videos = _stacked([self._video_states[number] for number in names])
+        else:
+            assert self._spare is not None
+            chosen, videos, place_P = [texts[0]], self._spare, np.zeros(1, np.int64)
+        states, masks = (
+            nn.utils.rnn.pad_sequence([text[part] for text in chosen], batch_first=True).to(self._device)
+            for part in (0, 1)
+        )
+        video = videos.to(self._device).rows(torch.from_numpy(place_P).to(self._device))
+        logits = model.match_logits(model.fuse(TextStates(states, masks), video)).float()
+        return (logits[:, 1] - logits[:, 0]).cpu()
+
+
+def among_best(scores_QC: Matrix, depth: int) -> npt.NDArray[np.bool_]:
+    """(Q, C) True for the `depth` best candidates of each query; of equal ones that with the lower number."""
+    order = np.argsort(-scores_QC, axis=1, kind="stable")[:, :depth]
+    best = np.zeros(scores_QC.shape, np.bool_)
+    np.put_along_axis(best, order, True, 1)
+    return best
+
+
+def ranking_scores(contrast_QC: Matrix, match_QC: Matrix | None, depth: int | None) -> npt.NDArray[np.float64]:
+    """The scores by which each query ranks its candidates. match_QC: None ranks by contrast. depth: the match scores
+    rank the `depth` best by contrast, which stand before the others; None: they rank all."""
+    if match_QC is None:
+        return contrast_QC.astype(np.float64)
+    match = match_QC.astype(np.float64)
+    if depth is None:
+        return match
+    best, contrast = among_best(contrast_QC, depth), contrast_QC.astype(np.float64)
+    lift = 1.0 + contrast.max(initial=0.0) - match[best].min(initial=0.0)
+    return np.where(best, match + lift, contrast)
+
+
+def _check(videos: Sequence[dict[str, Any]], texts: Sequence[dict[str, Any]]) -> None:
+    if not videos or not texts:
+        raise ValueError(f"retrieval needs videos and texts, the split has {len(videos)} and {len(texts)}")
+    seen: dict[str, str] = {}
+    for video in videos:
+        other = seen.setdefault(video["id"], video["origin"])
+        if other != video["origin"]:
+            raise ValueError(
+                f"{other} and {video['origin']} have one video id, {video['id']!r}; give each video one sample with "
+                "all its texts, or leave one of them out by `exclude`"
+            )
+
+
+def _texts_of(inputs: dict[str, Tensor], valid: npt.NDArray[np.int64]) -> tuple[Tensor, Tensor]:
+    """Ids and mask (N, L) of the texts of the valid slots, in their order."""
+    ids_BOL, mask_BOL = inputs["text_ids"], inputs["text_mask"].bool()
+    rows = torch.from_numpy(valid).to(ids_BOL.device)
+    ids_BOL, mask_BOL = ids_BOL[rows], mask_BOL[rows]
+    there_BO = mask_BOL.any(-1)
+    return ids_BOL[there_BO], mask_BOL[there_BO]
+
+
+def _chunks(count: int, at_once: int, device: torch.device) -> Iterator[range]:
+    """Ranges over `count` items, as many on each rank: empty ones where others have more to do."""
+    own = -(-count // at_once)
+    for number in range(distributed.largest(own, device)):
+        yield range(min(number * at_once, count), min((number + 1) * at_once, count))
+
+
+def _stacked(videos: Sequence[VideoStates]) -> VideoStates:
+    parts = videos[0].parts
+    return VideoStates(
+        torch.cat([video.tokens_BVD for video in videos]),
+        torch.cat([video.mask_BV for video in videos]),
+        None,
+        None if parts is None else {name: torch.cat([(v.parts or {})[name] for v in videos]) for name in parts},
+    )

@@ -1,0 +1,1 @@
+"""Search: which clips fit a text, and which texts a clip, by a trained model."""

@@ -1,0 +1,179 @@
+"""Text-video retrieval: MSR-VTT, MSVD, DiDeMo, LSMDC, ActivityNet Captions, YouCook2.
+
+Trained on pairs of a clip and one of its captions. Evaluated over all pairs of a split (mcg/scoring/pairs.py): an
+element is a video with all its captions. What belongs together is told by ids: a video's is the "id" of its sample, or
+the origin; two captions of different videos are one query with several right videos where id and words are the same.
+A video that cannot be used is a missing candidate, and its captions are missed queries.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from mcg.metrics.retrieval import Places, first_places, places, ranking_metrics
+from mcg.model.config import ModelConfig
+from mcg.model.model import Model
+from mcg.scoring.pairs import Pairs, Scored, ranking_scores
+from mcg.scoring.submission import Submission, rankings
+from mcg.tasks.config import RetrievalConfig
+from mcg.tasks.task import LONG_TEXT, Scores, Task, label_of, text_of, video_id, video_key
+from shards import Batch, EncodedClip, Sample, SampleError
+from shards.loader import RngFactory
+from shards.media import ClipConfig, plan_clip
+
+NUM_SHOWN = 10
+"""Candidates of every query that a prediction names."""
+DIRECTIONS = ("text_to_video", "video_to_text")
+
+
+class Retrieval(Task):
+    """See the module."""
+
+    name = "retrieval"
+    config: RetrievalConfig
+
+    def check_model(self, model: ModelConfig) -> None:
+        verbs = ("video_features", "text_features", "match_logits")
+        for verb in verbs[: 2 if self.config.ranking == "contrast" else 3]:
+            if (missing := model.missing(verb)) is not None:
+                raise ValueError(f"task.ranking {self.config.ranking!r}: {missing}")
+
+    def example(self, sample: Sample, rng: RngFactory, clip: ClipConfig, training: bool) -> EncodedClip:
+        records = [(sample.record_index, sample.record)] if training else list(enumerate(sample.records))
+        texts = [(number, text_of(record, "caption")) for number, record in records]
+        empty = [number for number, caption in texts if not caption]
+        if empty or not texts:
+            fields = sorted(sample.records[empty[0]] if empty and not training else sample.record)
+            raise SampleError(sample.origin, f"record {empty[0] if empty else 0}: no caption in {fields}")
+        meta = {
+            "video": video_id(sample),
+            "texts": [
+                {"id": label_of(record, "id") or f"{sample.origin}#{number}", "caption": caption}
+                for (number, record), (_, caption) in zip(records, texts, strict=True)
+            ],
+        }
+        pairs = [self.texts.pair(caption, self.config.max_text_tokens) for _, caption in texts]
+        if training:
+            arrays = {**pairs[0], "video_key": video_key(sample)}
+        else:
+            arrays = {name: _stack([pair[name] for pair in pairs]) for name in _ARRAYS}
+        plan = plan_clip(sample.facts, clip, rng("clip"))
+        return EncodedClip(sample.media, sample.facts.kind, plan, arrays, meta)
+
+    def made_up_record(self) -> dict[str, Any]:
+        return {"caption": LONG_TEXT}
+
+    def evaluation(self, model: Model, device: torch.device) -> _Rankings:
+        return _Rankings(model, self.config, device)
+
+    def predict(self, model: Model, batch: Batch, inputs: dict[str, Tensor]) -> list[dict[str, Any]]:
+        raise NotImplementedError("a retrieval is evaluated over all pairs of a split, not slot by slot")
+
+    def score(self, predictions: list[dict[str, Any]], failures: list[dict[str, Any]]) -> Scores:
+        missed = {
+            "text_to_video": sum(len(failure.get("texts", [None])) for failure in failures),
+            "video_to_text": len(failures),
+        }
+        metrics: dict[str, Any] = {}
+        for direction in DIRECTIONS:
+            asked = [p for p in predictions if p["direction"] == direction]
+            tables = {}
+            for ranking in asked[0]["places"]:
+                ahead, tied = np.array([p["places"][ranking] for p in asked], np.int64).T
+                name = f"{direction} {ranking}"
+                tables[ranking] = ranking_metrics(Places(ahead, tied), asked[0]["candidates"], missed[direction], name)
+            metrics[direction] = tables.pop(self.config.ranking)
+            if tables:
+                metrics[direction]["by_contrast"] = tables["contrast"]
+        shares = [metrics[direction][f"R{k}"] for direction in DIRECTIONS for k in (1, 5, 10)]
+        metrics["mean_recall"] = float(np.mean(shares))
+        metrics |= {"ranking": self.config.ranking, "pairs_fused": predictions[0]["pairs_fused"]}
+        metrics |= {"num_scored": len(predictions), "num_failed": len(failures)}
+        return Scores(metrics, predictions, failures, ("mean_recall", metrics["mean_recall"]))
+
+    def submission(self, scores: Scores) -> Submission:
+        return rankings([p for p in scores.predictions if p["direction"] == "text_to_video"])
+
+
+_ARRAYS = ("text_ids", "text_mask")
+
+
+def _stack(rows: list[Any]) -> Any:
+    """(O, L) of O arrays, padded with zeros to the longest."""
+    whole = np.zeros((len(rows), max(map(len, rows))), rows[0].dtype)
+    for place, row in zip(whole, rows, strict=True):
+        place[: len(row)] = row
+    return whole
+
+
+class _Rankings:
+    """The evaluation: both directions are ranked when all pairs are scored."""
+
+    def __init__(self, model: Model, config: RetrievalConfig, device: torch.device) -> None:
+        self._pairs, self._config = Pairs(model, config, device), config
+
+    def add(self, batch: Batch, inputs: dict[str, Tensor]) -> list[dict[str, Any]]:
+        return self._pairs.add(batch, inputs)
+
+    def finish(self, answers: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        return [*self._ranked(scored := self._pairs.scores(), by_text=True), *self._ranked(scored, by_text=False)]
+
+    def _ranked(self, scored: Scored, by_text: bool) -> list[dict[str, Any]]:
+        """A prediction per query: texts that look for videos, or videos that look for texts."""
+        config, names = self._config, [video["id"] for video in scored.videos]
+        queries, contrast, match, right = _queries(scored)
+        if not by_text:
+            contrast, right = contrast.T, right.T
+            match = None if match is None else match.T
+        depth = config.rerank_depth if config.ranking == "rerank" else None
+        count = places
+        if config.compat == "released":  # its scores are rounded, so they tie, and the first of those that tie wins
+            contrast = np.round(contrast, 4)
+            match, count = None if match is None else np.round(_probability(match), 4), first_places
+        scores = ranking_scores(contrast, match, depth)
+        by_name = {config.ranking: count(scores, right)}
+        if match is not None:
+            by_name["contrast"] = count(contrast, right)
+        best = np.argsort(-scores, axis=1, kind="stable")[:, :NUM_SHOWN]
+        texts = [query["id"] for query in queries]
+        asked, candidates = (queries, names) if by_text else (scored.videos, texts)
+        return [
+            {
+                "direction": DIRECTIONS[0 if by_text else 1],
+                "id": query["id"],
+                **({"caption": query["caption"]} if by_text else {"origin": query["origin"]}),
+                "right": [candidates[c] for c in np.flatnonzero(right[number])],
+                "top": [[candidates[c], round(float(scores[number, c]), 6)] for c in best[number]],
+                "places": {
+                    name: [int(found.ahead_Q[number]), int(found.tied_Q[number])] for name, found in by_name.items()
+                },
+                "candidates": len(candidates),
+                "pairs_fused": scored.num_fused,
+            }
+            for number, query in enumerate(asked)
+        ]
+
+
+def _queries(scored: Scored) -> tuple[list[dict[str, Any]], Any, Any, Any]:
+    """The different texts with the rows of their scores, contrast and match, and (Q, N) which videos are right."""
+    first: dict[tuple[str, str], int] = {}
+    rows: list[int] = []
+    row_of = []
+    for number, text in enumerate(scored.texts):
+        place = first.setdefault((text["id"], text["caption"]), len(rows))
+        if place == len(rows):
+            rows.append(number)
+        row_of.append(place)
+    right = np.zeros((len(rows), len(scored.videos)), np.bool_)
+    right[row_of, [text["video"] for text in scored.texts]] = True
+    match = None if scored.match_MN is None else scored.match_MN[rows]
+    return [scored.texts[number] for number in rows], scored.contrast_MN[rows], match, right
+
+
+def _probability(difference: Any) -> Any:
+    """Of a match, from the difference of the two logits."""
+    return 1 / (1 + np.exp(-difference))

@@ -1,0 +1,72 @@
+"""A real dataset of tiny pictures with captions, the retrieval task over it, and what ranks score of it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Sequence
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.distributed as dist
+
+from mcg.scoring.evaluate import evaluate
+from mcg.tasks.config import RetrievalConfig
+from mcg.tasks.retrieval import Retrieval
+from shards import DatasetWriter, LoaderConfig
+from tests.mcg.small_model import TEXTS, make_model
+from tests.shards.small_dataset import FACTS, picture
+
+CPU = torch.device("cpu")
+
+
+def write_captions(
+    folder: Path, num_samples: int = 7, broken: Collection[int] = (), captions_of: Sequence[int] = (1, 2)
+) -> Path:
+    """Sample i is a gray picture with captions_of[i % len] captions; the bytes of `broken` ones are no picture."""
+    with DatasetWriter(folder, "gray", samples_per_shard=3) as writer:
+        for i in range(num_samples):
+            media = b"no picture" if i in broken else picture(30 * i)
+            records = [
+                {"caption": f"picture {i} in the words of number {r}" + " again" * (2 * i % 5), "id": f"{i}.{r}"}
+                for r in range(captions_of[i % len(captions_of)])
+            ]
+            writer.write(f"{i:04d}", media, "png", records, {"id": f"v{i}"}, FACTS)
+    return folder
+
+
+def make_retrieval(**fields: Any) -> Retrieval:
+    settings = {"name": "retrieval", "clip": {"num_frames": 2, "size": 32}, "pairs_at_once": 5}
+    return Retrieval(RetrievalConfig.model_validate(settings | fields), TEXTS)
+
+
+def retrieval_model() -> Any:
+    return make_model(vocab_size=TEXTS.size, matching_head=True)
+
+
+def split_of(folder: Path, batch_size: int = 6, **fields: Any) -> LoaderConfig:
+    blend = [{"name": "gray", "path": str(folder), "elements": "sample"}]
+    return LoaderConfig.model_validate({"blend": blend, "batch_size": batch_size, "mode": "eval"} | fields)
+
+
+def score_on_a_rank(rank: int, world: int, folder: str) -> None:
+    """One of the ranks; the meeting point is a file, so no port is taken. Writes FOLDER/RANK.json: what it found under
+    each ranking, and the pairs that passed its own model."""
+    meeting = f"file://{folder}/meeting"
+    dist.init_process_group("gloo", init_method=meeting, rank=rank, world_size=world, timeout=timedelta(seconds=120))
+    try:
+        found = score_each(Path(folder) / "gray")
+        (Path(folder) / f"{rank}.json").write_text(json.dumps(found))
+    finally:
+        dist.destroy_process_group()
+
+
+def score_each(folder: Path) -> dict[str, Any]:
+    """Of each ranking the metrics and the predictions."""
+    model, found = retrieval_model(), {}
+    for ranking in ("contrast", "matching", "rerank"):
+        task = make_retrieval(ranking=ranking, rerank_depth=2)
+        scores = evaluate(task, model, split_of(folder), CPU)
+        found[ranking] = {"metrics": scores.metrics, "predictions": scores.predictions}
+    return found
