@@ -10,7 +10,6 @@ with its defaults (48 clips, 10,000 texts, the list of all samples) and `tools v
 from __future__ import annotations
 
 import os
-import resource
 import sys
 import tempfile
 import time
@@ -55,8 +54,7 @@ def _run(*words: str) -> dict[str, float]:
 
     wall, cpu = time.perf_counter(), children_cpu_s()
     subprocess.run([sys.executable, "-m", "tools", *words], check=True, capture_output=True)
-    rss = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
-    return {"s": time.perf_counter() - wall, "cpu_s": children_cpu_s() - cpu, "rss_mib": rss}
+    return {"s": time.perf_counter() - wall, "cpu_s": children_cpu_s() - cpu}
 
 
 def make_dataset(folder: Path, num_samples: int) -> None:

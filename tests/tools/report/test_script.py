@@ -46,6 +46,14 @@ USE = """(async () => {
 """What a visitor does who plays the first clip, turns the page of rows, and searches."""
 
 
+@pytest.fixture(scope="module")
+def reported(clips: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A report of four clips."""
+    out = tmp_path_factory.mktemp("reported") / "r"
+    report(clips, out)
+    return out
+
+
 def used(folder: Path, find: str, search: str) -> dict[str, Any]:
     seen = evaluate(folder / "index.html", USE.replace("FIND", find).replace("SEARCH", search))
     assert isinstance(seen, dict)
@@ -59,9 +67,8 @@ def test_the_script_makes_no_markup_of_data() -> None:
 
 @NEEDS_BROWSER
 @pytest.mark.long
-def test_clips_play_and_searches_find(clips: Path, tmp_path: Path) -> None:
-    report(clips, tmp_path / "r")
-    seen = used(tmp_path / "r", "rabbit", "5002")
+def test_clips_play_and_searches_find(reported: Path) -> None:
+    seen = used(reported, "rabbit", "5002")
     assert seen["shown"] == 4 and 2 < seen["seconds"] <= 5.2 and seen["button"].startswith("pause ")
     assert 0 < seen["hits"] < 4 and seen["found"] == f"{seen['hits']} of the 4 shown samples"
     assert seen["rows"] == 4 and seen["listed"] == "4 of 4 samples"
@@ -79,6 +86,5 @@ def test_pages_turn(many: Path, tmp_path: Path) -> None:
 @NEEDS_BROWSER
 @pytest.mark.long
 @pytest.mark.parametrize("size", [(1280, 900), (400, 800)])
-def test_nothing_is_wider_than_the_window(clips: Path, tmp_path: Path, size: tuple[int, int]) -> None:
-    report(clips, tmp_path / "r")
-    assert not is_too_wide(tmp_path / "r/index.html", tmp_path, size)
+def test_nothing_is_wider_than_the_window(reported: Path, tmp_path: Path, size: tuple[int, int]) -> None:
+    assert not is_too_wide(reported / "index.html", tmp_path, size)
