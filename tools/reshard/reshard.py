@@ -135,12 +135,19 @@ def _write(
             samples_per_shard=arrangement.samples_per_shard,
             max_shard_bytes=arrangement.bytes_per_shard,
             provenance=provenance,
+            licence=_licence(sources),
             rules=index.rules if "members" in index.dataset else None,
             place=lambda place: f"{place.shard}:{place.row.key}",
             progress=progress,
         )
     if not arrangement.with_index:
         take_index_away(report.out, provenance, report.to_dict())
+
+
+def _licence(sources: Sequence[Source]) -> str | None:
+    """The notes of the sources about terms of use, each once."""
+    notes = dict.fromkeys(str(note) for source in sources if (note := source.index.dataset.get("licence")))
+    return "; ".join(notes) or None
 
 
 def _provenance(

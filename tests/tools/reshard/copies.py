@@ -18,7 +18,7 @@ def write_ours(folder: Path, name: str = "ours", keys: range = range(10)) -> Pat
     """A dataset of ours in shards of three: pictures, and a clip at every fifth key."""
     clip = CLIP.read_bytes()
     clip_facts, clip_table = probe_table(clip, "x.mp4")
-    with DatasetWriter(folder, name, 3, provenance={"from": name}, key_frames=True) as writer:
+    with DatasetWriter(folder, name, 3, provenance={"from": name}, key_frames=True, licence=f"{name}'s") as writer:
         for number in keys:
             records = [{"caption": f"{record} of {number}, naïve"} for record in range(1 + number % 2)]
             if number % 5:

@@ -79,6 +79,7 @@ def test_members_and_all_that_is_known_come_along_and_nothing_is_probed(
     assert members(tmp_path / "out") == members(ours) and known(tmp_path / "out") == known(ours)
     assert (keys(tmp_path / "out") == keys(ours)) == (seed is None)
     said = Index.open(open_source(tmp_path / "out")).dataset["provenance"]
+    assert Index.open(open_source(tmp_path / "out")).dataset["licence"] == "ours's"
     assert said["tool"] == "tools reshard" and said["sources"][0]["provenance"] == {"from": "ours"}
     again = run([ours], tmp_path / "out", seed=seed)
     assert again.finished_before and again.num_samples == 10
@@ -154,6 +155,7 @@ def test_datasets_become_one_and_equal_keys_are_refused_or_prefixed(ours: Path, 
     assert not out.exists()
     report = run([ours, other], out, prefix_by="dataset")
     assert (report.num_in, report.num_samples, report.name) == (14, 14, "ours+the.other")
+    assert Index.open(open_source(out)).dataset["licence"] == "ours's; the.other's"
     assert keys(out)[8:12] == ["ours-k08", "ours-k09", "the-other-k08", "the-other-k09"]
     held = members(out)
     assert {name.split("-", 1)[1]: data for name, data in held.items() if name.startswith("ours-")} == members(ours)
