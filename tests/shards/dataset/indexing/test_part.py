@@ -100,3 +100,18 @@ def test_more_parts_than_tars_are_refused_in_every_job(tars: Path) -> None:
         with pytest.raises(PatternError, match="names 3 tars, too few for 4 parts; say --shard i/3"):
             part(tars, number, 4)
     assert sorted(path.name for path in tars.iterdir()) == ["00000.tar", "00001.tar", "00002.tar"]
+
+
+def test_parts_in_a_store_are_found_and_merged_there(tars: Path) -> None:
+    import fsspec
+
+    files = fsspec.filesystem("memory")
+    for path in tars.iterdir():
+        files.pipe_file(f"/parts/cc/{path.name}", path.read_bytes())
+    url = "memory://parts/cc"
+    with pytest.raises(WrongPlace, match=r"memory://parts/cc: has no parts"):
+        merge(url)
+    for number in (1, 2):
+        assert index_tars(url, looks=MEDIA, part=Part(number, 2)).out == f"{url}/parts/{number}-of-2"
+    assert merge(url).num_samples == 12
+    assert index_tars(url, looks=MEDIA).num_scanned == 0
