@@ -9,13 +9,14 @@ from __future__ import annotations
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
 from shards.base.printing import say
 from shards.cli.units import human_bytes, human_number, human_seconds
 
 HEARTBEAT_SECONDS = 60.0
+_REASONS_SHOWN = 4
 
 
 class Progress:
@@ -27,6 +28,8 @@ class Progress:
         """unit: of what is counted ("rows"); "bytes" are shown in kB to PB. on_change: called after every change."""
         self.what, self.total, self.unit = what, total, unit
         self.done = self.quarantined = 0
+        self.reasons: Mapping[str, int] = {}
+        """How many were quarantined for each kind of reason, as far as it is known."""
         self._before, self._start = 0, time.monotonic()
         self._on_change = on_change or (lambda progress: None)
         self._lock = threading.Lock()
@@ -43,11 +46,18 @@ class Progress:
             self.done += number
         self._on_change(self)
 
-    def update(self, done: int, total: int | None = None, quarantined: int | None = None) -> None:
-        """Report how much is done in all. total: if it is known only now."""
+    def update(
+        self,
+        done: int,
+        total: int | None = None,
+        quarantined: int | None = None,
+        reasons: Mapping[str, int] | None = None,
+    ) -> None:
+        """Report how much is done in all. total: if it is known only now. reasons: how often each kind occurred."""
         self.done = done
         self.total = self.total if total is None else total
         self.quarantined = self.quarantined if quarantined is None else quarantined
+        self.reasons = self.reasons if reasons is None else reasons
         self._on_change(self)
 
     @property
@@ -64,7 +74,9 @@ class Progress:
             if self.total is not None and self.done < self.total:
                 parts.append(f"{human_seconds((self.total - self.done) / self.rate)} left")
         if self.quarantined:
-            parts.append(f"{self.quarantined:,} quarantined")
+            commonest = sorted(self.reasons.items(), key=lambda reason: -reason[1])[:_REASONS_SHOWN]
+            why = ", ".join(f"{kind}: {count:,}" for kind, count in commonest)
+            parts.append(f"{self.quarantined:,} quarantined" + (f" ({why})" if why else ""))
         return ", ".join(parts)
 
     @property

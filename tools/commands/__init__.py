@@ -10,6 +10,7 @@ import typer
 from shards.cli import new_program, start
 from tools.commands.build import BUILD_HELP, DatasetCommands
 from tools.commands.export_ffcv import export_ffcv
+from tools.commands.fetch import FETCH_HELP, fetch
 from tools.commands.score import SCORE_HELP, score
 from tools.commands.transcode import TRANSCODE_HELP, transcode
 
@@ -24,6 +25,7 @@ def _tools() -> None:
 build = typer.Typer(cls=DatasetCommands, rich_markup_mode=None, no_args_is_help=True)
 app.add_typer(build, name="build", help=BUILD_HELP)
 app.command("export-ffcv")(export_ffcv)
+app.command("fetch", help=FETCH_HELP)(fetch)
 app.command("score", help=SCORE_HELP)(score)
 app.command("transcode", help=TRANSCODE_HELP)(transcode)
 
