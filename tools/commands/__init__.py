@@ -11,6 +11,7 @@ from shards.cli import new_program, start
 from tools.commands.build import BUILD_HELP, DatasetCommands
 from tools.commands.export_ffcv import export_ffcv
 from tools.commands.fetch import FETCH_HELP, fetch
+from tools.commands.scenes import SCENES_HELP, scenes
 from tools.commands.score import SCORE_HELP, score
 from tools.commands.transcode import TRANSCODE_HELP, transcode
 
@@ -26,6 +27,7 @@ build = typer.Typer(cls=DatasetCommands, rich_markup_mode=None, no_args_is_help=
 app.add_typer(build, name="build", help=BUILD_HELP)
 app.command("export-ffcv")(export_ffcv)
 app.command("fetch", help=FETCH_HELP)(fetch)
+app.command("scenes", help=SCENES_HELP)(scenes)
 app.command("score", help=SCORE_HELP)(score)
 app.command("transcode", help=TRANSCODE_HELP)(transcode)
 
