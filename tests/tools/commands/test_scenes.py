@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
+
 from tests.tools.commands.command_line import invoke
 from tests.tools.media.scenes import video
 from tests.tools.scenes.joined import CLIPS, joined
@@ -24,6 +26,7 @@ def test_a_folder_is_cut_and_reported(tmp_path: Path) -> None:
     assert copied.exit_code == 0 and "samples" in copied.stdout
 
 
+@pytest.mark.long  # decodes three real clips, twice
 def test_a_dataset_becomes_a_dataset_that_can_be_verified(built: Path, tmp_path: Path) -> None:
     result = invoke("scenes", built, tmp_path / "clips", *SMALL, "--max-seconds", "3", "--name", "short", "--json")
     assert result.exit_code == 0, result.output

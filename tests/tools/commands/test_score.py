@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.tools.commands.command_line import command, invoke
+from tests.tools.commands.command_line import invoke
 from tests.tools.scores.graded import write_graded
 
 SMALL = ("--frames", "2", "--size", "32")
@@ -20,8 +20,8 @@ def graded(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_the_report_has_counts_columns_and_reasons(graded: Path, tmp_path: Path) -> None:
     out = tmp_path / "x.parquet"
-    done = command("score", graded, "--scorer", "brightness", "--scorer", "blur", "--out", out, *SMALL)
-    assert done.returncode == 0, done.stderr
+    done = invoke("score", graded, "--scorer", "brightness", "--scorer", "blur", "--out", out, *SMALL)
+    assert done.exit_code == 0, done.stderr
     for word in ("with all values", "column brightness", "decode", "failed (all in", "000001.tar:bad"):
         assert word in done.stdout
     told = json.loads(

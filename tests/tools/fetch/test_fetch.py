@@ -132,6 +132,7 @@ fetch_media("webvid", Path({path!r}), Path({out!r}), manners=Manners(delay=0), n
 """
 
 
+@pytest.mark.long  # a process of its own
 def test_a_run_that_is_killed_in_the_middle_of_files_goes_on(
     site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -192,6 +193,7 @@ def test_two_rows_of_one_file_do_not_write_over_each_other(site: Site, tmp_path:
     assert (report.num_fetched, report.num_there) == (1, 4) and len(site.asked) == 1
 
 
+@pytest.mark.long
 def test_memory_does_not_grow_with_rows_that_are_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import tracemalloc
 

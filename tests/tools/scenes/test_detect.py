@@ -14,7 +14,7 @@ from tools.scenes.detect import Detection, find_cuts
 
 
 @pytest.mark.parametrize("detector", ["adaptive", "content"])
-@pytest.mark.parametrize("form", [{}, {"ext": "mkv"}, {"rotation": 90}, {"uneven": True}, {"gop": 250}])
+@pytest.mark.parametrize("form", [{}, {"ext": "mkv"}, {"rotation": 90, "uneven": True, "gop": 250}])
 def test_the_cuts_are_found_to_the_frame(detector: str, form: dict[str, Any]) -> None:
     assert find_cuts(joined(**form), Detection(detector)) == ([40, 80, 120, 160], 200)
 

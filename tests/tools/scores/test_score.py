@@ -119,6 +119,7 @@ def test_a_run_that_is_killed_goes_on_and_gives_the_same_bytes(
     assert len(list(tmp_path.iterdir())) == 4
 
 
+@pytest.mark.long  # the server takes seconds to start
 def test_a_dataset_in_s3_gives_the_same_bytes(graded: Path, tmp_path: Path, s3_server: Any, use_s3: Any) -> None:
     use_s3(s3_server)
     for path in graded.iterdir():

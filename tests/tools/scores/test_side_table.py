@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from tools.scores import side_table
 from tools.scores.side_table import Row, made_with, write_side_table
 from tools.scores.values import ColumnKinds
 
@@ -34,14 +35,19 @@ def schema() -> pa.Schema:
 @pytest.mark.parametrize(
     ("sizes", "groups"),
     [
-        ((10, 20), [30]),
-        ((40_000, 25_536, 1), [65_536, 1]),
-        ((40_000, 30_000), [40_000, 30_000]),
-        ((5, 140_000, 7), [5, 65_536, 65_536, 8_935]),
+        ((3, 4), [7]),
+        ((10, 6, 1), [16, 1]),
+        ((10, 8), [10, 8]),
+        ((5, 35, 7), [5, 16, 16, 10]),
         ((0, 3), [3]),
+        ((16, 16), [16, 16]),
     ],
 )
-def test_row_groups_hold_whole_shards_where_they_fit(tmp_path: Path, sizes: tuple[int, ...], groups: list[int]) -> None:
+def test_row_groups_hold_whole_shards_where_they_fit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sizes: tuple[int, ...], groups: list[int]
+) -> None:
+    assert side_table.MAX_GROUP_ROWS == 65_536
+    monkeypatch.setattr(side_table, "MAX_GROUP_ROWS", 16)
     rows = shards(*sizes)
     write_side_table(str(tmp_path / "t.parquet"), schema(), rows, SIDE_OF, {"frames": 4})
     file = pq.ParquetFile(tmp_path / "t.parquet")
