@@ -127,7 +127,7 @@ class _Copy:
         )
         assert isinstance(container, OutputContainer)
         self._out = container
-        self._stream = self._out.add_stream_from_template(stream)
+        self._stream = self._out.add_stream_from_template(stream, opaque=True)  # also codecs without an encoder
 
     def add(self, packet: Packet) -> None:
         """Copy a packet. Raises FFmpegError."""
