@@ -1,6 +1,7 @@
 """Progress of a command: a bar on a terminal, and elsewhere a heartbeat line every minute; both on stderr.
 
-A heartbeat says how much is done, the rate, and the time left. It comes from a thread, so that a log also shows when
+A heartbeat says how much is done, the rate, the time left and what failed, by reason; the first one, after some
+seconds, is the first measured answer to how long all will take. It comes from a thread, so that a log also shows when
 nothing moves. Rates are those of this run: what an earlier run did counts as done, but not for the rate.
 """
 
@@ -9,14 +10,15 @@ from __future__ import annotations
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from shards.base.printing import say
 from shards.cli.units import human_bytes, human_number, human_seconds
 
+FIRST_SECONDS = 10.0
+"""Before the first heartbeat."""
 HEARTBEAT_SECONDS = 60.0
-_REASONS_SHOWN = 4
 
 
 class Progress:
@@ -27,9 +29,9 @@ class Progress:
     ) -> None:
         """unit: of what is counted ("rows"); "bytes" are shown in kB to PB. on_change: called after every change."""
         self.what, self.total, self.unit = what, total, unit
-        self.done = self.quarantined = 0
-        self.reasons: Mapping[str, int] = {}
-        """How many were quarantined for each kind of reason, as far as it is known."""
+        self.done = 0
+        self.quarantined: dict[str, int] = {}
+        """Refused so far, by reason."""
         self._before, self._start = 0, time.monotonic()
         self._on_change = on_change or (lambda progress: None)
         self._lock = threading.Lock()
@@ -46,18 +48,12 @@ class Progress:
             self.done += number
         self._on_change(self)
 
-    def update(
-        self,
-        done: int,
-        total: int | None = None,
-        quarantined: int | None = None,
-        reasons: Mapping[str, int] | None = None,
-    ) -> None:
-        """Report how much is done in all. total: if it is known only now. reasons: how often each kind occurred."""
+    def update(self, done: int, total: int | None = None, quarantined: dict[str, int] | int | None = None) -> None:
+        """Report how much is done in all. total: if it is known only now. quarantined: by reason, or their number."""
         self.done = done
         self.total = self.total if total is None else total
-        self.quarantined = self.quarantined if quarantined is None else quarantined
-        self.reasons = self.reasons if reasons is None else reasons
+        if quarantined is not None:
+            self.quarantined = {"": quarantined} if isinstance(quarantined, int) else quarantined
         self._on_change(self)
 
     @property
@@ -73,10 +69,11 @@ class Progress:
             parts.append(f"{human_bytes(self.rate)}/s" if self.unit == "bytes" else f"{human_number(self.rate)}/s")
             if self.total is not None and self.done < self.total:
                 parts.append(f"{human_seconds((self.total - self.done) / self.rate)} left")
-        if self.quarantined:
-            commonest = sorted(self.reasons.items(), key=lambda reason: -reason[1])[:_REASONS_SHOWN]
-            why = ", ".join(f"{kind}: {count:,}" for kind, count in commonest)
-            parts.append(f"{self.quarantined:,} quarantined" + (f" ({why})" if why else ""))
+        # A copy in one step: another thread may count.
+        refused = sorted(self.quarantined.copy().items(), key=lambda item: -item[1])
+        if number := sum(count for _, count in refused):
+            reasons = ", ".join(f"{reason} {count:,}" for reason, count in refused if reason)
+            parts.append(f"{number:,} quarantined" + (f" ({reasons})" if reasons else ""))
         return ", ".join(parts)
 
     @property
@@ -123,8 +120,10 @@ def _heartbeat(what: str, total: int | None, unit: str) -> Iterator[Progress]:
     progress, ended, stream = Progress(what, total, unit), threading.Event(), sys.stderr
 
     def beat() -> None:
-        while not ended.wait(HEARTBEAT_SECONDS):
+        seconds = min(FIRST_SECONDS, HEARTBEAT_SECONDS)
+        while not ended.wait(seconds):
             say(progress.line, stream)
+            seconds = HEARTBEAT_SECONDS
 
     thread = threading.Thread(target=beat, name="heartbeat", daemon=True)
     thread.start()

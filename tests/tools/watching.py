@@ -12,6 +12,6 @@ def watch(on_row: Callable[[int, int], None]) -> Progress:
 
     def look(now: Progress) -> None:
         if now.done:
-            on_row(now.done, now.quarantined)
+            on_row(now.done, sum(now.quarantined.values()))
 
     return Progress("test", None, "rows", look)

@@ -223,7 +223,7 @@ class _Run:
         if self._progress is not None:
             report = self._report
             done = report.num_fetched + report.num_there + report.num_failed
-            self._progress.update(done, quarantined=report.num_failed, reasons=report.failed)
+            self._progress.update(done, quarantined=report.failed)
 
 
 def _is_there(path: Path) -> bool:

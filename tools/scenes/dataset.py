@@ -13,6 +13,7 @@ import os
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import groupby
 from typing import Any, NamedTuple, TypeVar
 
@@ -68,7 +69,8 @@ def cut_dataset(
     source. Raises OptionError, ConversionError; WriteError and DatasetError from reader and writer; SourceError.
     """
     cutting.check()
-    reader = Reader(None, source, "sample", roots=roots)
+    _open.cache_clear()  # what lies there may have changed since another run of this process
+    reader = _open(source, tuple(roots))
     total = int(reader.index.dataset["num_samples"])
     if not total:
         raise ConversionError(f"{shown(source)}: holds no samples; there is nothing to cut")
@@ -81,7 +83,7 @@ def cut_dataset(
         "samples_per_shard": samples_per_shard,
     }
     report = Report(name=name or f"{reader.name}_clips", out=out)
-    work: Any = _Work(reader, cutting)  # its lists are taken apart by the engine
+    work: Any = _Work(source, tuple(roots), cutting)  # its lists are taken apart by the engine
     with closing(_Notes(out, provenance)) as notes:
         convert_dataset(
             report,
@@ -98,14 +100,22 @@ def cut_dataset(
     return report
 
 
-class _Work:
-    """Cut one video: all of its clips, or one BadRow."""
+@lru_cache(maxsize=1)
+def _open(url: str, roots: tuple[str, ...]) -> Reader:
+    """The dataset, once in every process."""
+    return Reader(None, url, "sample", roots=roots)
 
-    def __init__(self, reader: Reader, cutting: Cutting) -> None:
-        self._reader, self._cutting = reader, cutting
+
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """Cut one video: all of its clips, or one BadRow. It can be pickled: other processes open the dataset anew."""
+
+    url: str
+    roots: tuple[str, ...]
+    cutting: Cutting
 
     def __call__(self, place: _Place) -> list[_Sample | BadRow]:
-        reader, (shard, row, _) = self._reader, place
+        reader, (shard, row, _) = _open(self.url, self.roots), place
         origin = reader.origin_of(shard, row)
         (fetched,) = reader.fetch([shard], [row])
         if isinstance(fetched, SampleError):
@@ -117,7 +127,7 @@ class _Work:
         medium = reader.index.rows(shard).medium(row)
         assert medium is not None and isinstance(fetched.media, bytes)
         try:
-            clips = cut_video(fetched.media, suffix(medium.ext), self._cutting)
+            clips = cut_video(fetched.media, suffix(medium.ext), self.cutting)
         except MediaError as error:
             return [_bad(origin, BAD_MEDIA, f".{medium.ext}: {error}, or accept the loss")]
         return [self._sample(origin, clip, records, meta) for clip in clips]
@@ -161,12 +171,22 @@ def _places(reader: Reader, notes: _Notes) -> Iterator[_Place]:
                 yield from (_Place(shard, row, number) for number in range(known))
 
 
+@dataclass(frozen=True, slots=True)
+class _WithPlace:
+    """Work that also gives its item."""
+
+    work: Callable[[_Place], list[Any]]
+
+    def __call__(self, place: _Place) -> tuple[_Place, list[Any]]:
+        return place, self.work(place)
+
+
 def _by_video(engine: Engine, notes: _Notes) -> Any:
     """An engine that cuts each video once, whatever number of its clips is asked for, and gives these clips."""
 
     def run(work: Callable[[_Place], list[Made]], places: Iterable[_Place]) -> Generator[Made, None, None]:
         firsts = (next(group) for _, group in groupby(places, lambda place: place[:2]))
-        with closing(engine(lambda place: (place, work(place)), firsts)) as results:
+        with closing(engine(_WithPlace(work), firsts)) as results:
             for place, made in results:
                 notes.add(place.shard, place.row, len(made))
                 yield from made[place.number or 0 :]

@@ -71,6 +71,7 @@ def score(scoring: Scoring, out: str, *, engine: Engine | None = None, progress:
     begin = time.monotonic()
     _check_out(out)
     check_names(scoring.names, scoring.checkpoint)
+    open_scoring.cache_clear()  # what lies there may have changed since another run of this process
     reader, scorers = open_scoring(scoring)
     total = int(reader.index.shards.num_samples.sum())
     if not total:
@@ -118,7 +119,7 @@ def _work(
     """Score all chunks that the journal does not have."""
     kinds, tried, failed = ColumnKinds(), 0, Counter[str]()
     report.num_resumed = sum(chunk.stop - chunk.first for chunk in chunks_of(reader.index) if chunk in journal)
-    done, num_bad = report.num_resumed, 0
+    done = report.num_resumed
     if progress is not None:
         progress.update(0, total)
         progress.skip(done)
@@ -127,14 +128,13 @@ def _work(
         for key, values in scored.rows:
             kinds.note(values, key)
         journal.add(scored)
-        num_bad += len({failure.row for failure in scored.failures})
         done += len(scored.rows)
+        failed.update(failure.stage for failure in scored.failures)
         if tried < _TRIED and not report.num_resumed:
             tried += len(scored.rows)
-            failed.update(failure.stage for failure in scored.failures)
             _check_scorers(scored, failed, tried, journal)
         if progress is not None:
-            progress.update(done, quarantined=num_bad)
+            progress.update(done, quarantined=failed)
 
 
 def _check_scorers(scored: Scored, failed: Counter[str], tried: int, journal: Journal) -> None:

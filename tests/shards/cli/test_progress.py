@@ -70,6 +70,14 @@ def test_rates_are_those_of_this_run_and_what_is_unknown_is_left_out() -> None:
     assert started.line == "verify: 3 MB of 4 MB (75%)" and started.rate == 0
 
 
+def test_failures_are_told_by_reason_the_commonest_first() -> None:
+    progress = Progress("build", 10, "rows")
+    progress.update(4, quarantined={"unusable media": 1, "media not found": 2})
+    assert progress.line.endswith("3 quarantined (media not found 2, unusable media 1)")
+    progress.update(5, quarantined={})
+    assert "quarantined" not in progress.line
+
+
 def test_threads_may_count_together() -> None:
     progress = Progress("verify", None, "bytes")
     threads = [threading.Thread(target=lambda: [progress.advance() for _ in range(5000)]) for _ in range(4)]
