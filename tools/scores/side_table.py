@@ -32,7 +32,8 @@ def write_side_table(
     metadata = {_SIDE_OF: json.dumps(dict(side_of)), _SCORES: json.dumps(made)}
     schema = schema.with_metadata(metadata)
     names = [name for name in schema.names if name not in JOIN_COLUMNS]
-    with pq.ParquetWriter(path, schema, compression="zstd") as writer:
+    # Keys are all different: a dictionary of them would only take room.
+    with pq.ParquetWriter(path, schema, compression="zstd", use_dictionary=["shard"]) as writer:
         waiting: list[tuple[str, Row]] = []
 
         def write(rows: list[tuple[str, Row]]) -> None:
