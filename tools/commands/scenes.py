@@ -90,6 +90,8 @@ def _is_folder(source: str) -> bool:
     from shards.dataset import DATASET_FILE
 
     path = Path(source)
+    if "://" not in source and path.is_file() and path.name != DATASET_FILE:
+        raise OptionError(f"{source}: is one file; give the folder in which it lies, or a dataset of shards")
     return "://" not in source and path.is_dir() and not (path / DATASET_FILE).exists()
 
 

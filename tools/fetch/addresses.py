@@ -11,42 +11,47 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urljoin
 
 from tools.fetch.failures import REFUSED, FetchFailed
 
 if TYPE_CHECKING:
     from aiohttp.abc import AbstractResolver
+    from yarl import URL
 
 _LONGEST = 8192
 
 
-def check_address(url: str, named: Collection[str] = ()) -> str:
-    """The host of an address that may be asked. named: hosts that may be private. Raises FetchFailed."""
-    if len(url) > _LONGEST or any(character <= " " or character == "\x7f" for character in url):
-        raise FetchFailed(REFUSED, "is no address: it holds spaces or control characters, or is too long")
+def check_address(url: str, named: Collection[str] = ()) -> URL:
+    """The address as it is asked. named: hosts that may be private. Raises FetchFailed."""
+    from yarl import URL
+
+    if len(url) > _LONGEST or any(character < " " or character == "\x7f" for character in url):
+        raise FetchFailed(REFUSED, "is no address: it holds control characters, or is too long")
     try:
-        parts = urlsplit(url)
-        host, _ = parts.hostname, parts.port
+        # The very object that is asked: what another parser takes for the host need not be it.
+        address = URL(url.replace(" ", "%20"))
+        host = (address.raw_host or "").lower()
+        port = address.port
     except ValueError as error:
         raise FetchFailed(REFUSED, f"is no address: {error}") from None
-    if parts.scheme.lower() not in ("http", "https") or not host:
+    if address.scheme not in ("http", "https") or not host or port is None:
         raise FetchFailed(REFUSED, "only http:// and https:// addresses with a host are fetched")
-    if parts.username is not None or parts.password is not None:
+    if address.user is not None or address.password is not None:
         raise FetchFailed(REFUSED, "addresses with a user or password are not fetched")
     if host not in named:
         _check_literal(host)
-    return host
+    return address
 
 
-def redirected(url: str, location: str, named: Collection[str] = ()) -> str:
+def redirected(address: URL, location: str, named: Collection[str] = ()) -> URL:
     """The address that an answer redirects to. Raises FetchFailed."""
-    target = urljoin(url, location.strip())
     try:
-        check_address(target, named)
+        return check_address(urljoin(str(address), location.strip()), named)
+    except ValueError as error:
+        raise FetchFailed(REFUSED, f"redirects to what is no address: {error}") from None
     except FetchFailed as error:
         raise FetchFailed(error.kind, f"redirects to where nothing is fetched: {error.reason}") from None
-    return target
 
 
 def public_resolver(named: Collection[str] = ()) -> AbstractResolver:
@@ -71,11 +76,14 @@ def public_resolver(named: Collection[str] = ()) -> AbstractResolver:
 
 
 def _check_literal(host: str) -> None:
-    try:
-        ipaddress.ip_address(host.partition("%")[0])
-    except ValueError:
+    """Refuse a private address, and numbers in a spelling of their own: aiohttp asks no resolver what they mean."""
+    if ":" not in host and not host.replace(".", "").isdigit():
         return  # a name: the resolver looks at what it means
-    if not _is_public(host):
+    try:
+        is_public = _is_public(host)
+    except ValueError:
+        raise FetchFailed(REFUSED, f"{host} is no address of a host") from None
+    if not is_public:
         raise FetchFailed(REFUSED, f"{host} is a private address")
 
 

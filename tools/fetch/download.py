@@ -22,11 +22,22 @@ from typing import TYPE_CHECKING, Any
 
 from tools.fetch.addresses import check_address, redirected
 from tools.fetch.content import HEAD_BYTES, check_content
-from tools.fetch.failures import CHECKSUM, CONNECTION, STATUS, THROTTLED, TIMEOUT, TOO_LARGE, WRONG_TYPE, FetchFailed
+from tools.fetch.failures import (
+    CHECKSUM,
+    CONNECTION,
+    REFUSED,
+    STATUS,
+    THROTTLED,
+    TIMEOUT,
+    TOO_LARGE,
+    WRONG_TYPE,
+    FetchFailed,
+)
 from tools.fetch.politeness import Hosts, Manners, retry_after
 
 if TYPE_CHECKING:
     import aiohttp
+    from yarl import URL
 
 _MOST_REDIRECTS = 10
 _REDIRECTS = (301, 302, 303, 307, 308)
@@ -80,8 +91,9 @@ class Downloads:
 
     async def fetch(self, wanted: Wanted) -> int:
         """Put the file in its place; returns its size. Raises FetchFailed; OSError for the disk."""
-        host = check_address(wanted.url, self._named)
-        wanted.path.parent.mkdir(parents=True, exist_ok=True)
+        address = check_address(wanted.url, self._named)
+        host = address.raw_host or ""
+        _make_room(wanted.path)
         part_path = wanted.path.with_name(f".{wanted.path.name}.part")
         part = _read_note(part_path, wanted.url)
         attempt = 0
@@ -89,7 +101,7 @@ class Downloads:
             before = part.done
             try:
                 async with self._hosts.turn(host):
-                    await self._bring(wanted, part_path, part)
+                    await self._bring(address, wanted, part_path, part)
                 break
             except FetchFailed as failed:
                 attempt = 1 if part.done - before >= _NOTED_FROM else attempt + 1
@@ -112,22 +124,21 @@ class Downloads:
         _note_path(part_path).unlink(missing_ok=True)
         return part.done
 
-    async def _bring(self, wanted: Wanted, path: Path, part: _Part) -> None:
+    async def _bring(self, address: URL, wanted: Wanted, path: Path, part: _Part) -> None:
         """One attempt at what is missing of a file."""
         import aiohttp
 
         if not part.validator:
             _begin_anew(part)
         headers = {"Range": f"bytes={part.done}-", "If-Range": part.validator} if part.done else {}
-        url = wanted.url
         try:
             for _ in range(_MOST_REDIRECTS + 1):
-                async with self._session.get(url, headers=headers, allow_redirects=False) as said:
+                async with self._session.get(address, headers=headers, allow_redirects=False) as said:
                     location = said.headers.get("Location") if said.status in _REDIRECTS else None
                     if location is None:
                         await self._take(wanted, said, path, part)
                         return
-                    url = redirected(url, location, self._named)
+                    address = redirected(address, location, self._named)
         except (aiohttp.ClientError, aiohttp.InvalidURL, TimeoutError) as error:
             raise FetchFailed.of_connection(error) from error
         except ValueError as error:  # what aiohttp and yarl say of odd addresses and headers
@@ -204,6 +215,16 @@ def check_digest(path: Path, digest: str) -> None:
         found = hashlib.file_digest(file, name).hexdigest()
     if found != expected:
         raise FetchFailed(CHECKSUM, f"{name} {found}, the release says {expected}")
+
+
+def _make_room(path: Path) -> None:
+    """Make the folder of a file. Raises FetchFailed where another row's file is in the way."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError):
+        raise FetchFailed(REFUSED, f"a file is in the place of its folder {path.parent}") from None
+    if path.is_dir():
+        raise FetchFailed(REFUSED, f"a folder is in the place of {path}")
 
 
 def _check_whole(path: Path, wanted: Wanted) -> None:

@@ -8,6 +8,7 @@ fault of the machine (no space left) stops the run. Gives up: proxies.
 from __future__ import annotations
 
 import asyncio
+import stat
 import time
 from collections import Counter
 from collections.abc import Collection, Iterator
@@ -228,6 +229,7 @@ class _Run:
 
 def _is_there(path: Path) -> bool:
     try:
-        return path.stat().st_size > 0
+        found = path.stat()
     except (FileNotFoundError, NotADirectoryError):
         return False
+    return stat.S_ISREG(found.st_mode) and found.st_size > 0

@@ -60,7 +60,7 @@ class ClipScorer:
         texts = [text for text in map(_text_of, records) if text][:_MOST_TEXTS]
         if not texts:
             raise ScoreError("no record has a caption or a question")
-        pictures = self._pictures(images=list(frames), return_tensors="pt")
+        pictures = self._pictures(images=list(frames), return_tensors="pt", input_data_format="channels_last")
         tokens = self._tokenizer(
             texts, return_tensors="pt", padding="max_length", truncation=True, max_length=self._longest_text
         )

@@ -47,7 +47,7 @@ def _checked_name(column: Any) -> str:
 
 
 def _checked(column: str, value: Any) -> Value:
-    if isinstance(value, np.generic):
+    if hasattr(value, "item") and getattr(value, "ndim", None) == 0:  # a scalar of NumPy or PyTorch
         value = value.item()
     if value is None or isinstance(value, bool):
         return value

@@ -92,6 +92,7 @@ class Scoring:
             return {}, [Failure(row, "read", str(error))]
         try:
             frames = decode(fetched.media, facts.kind, self._plan(reader.name, facts))
+            frames.flags.writeable = False  # every scorer sees the same
         except MediaError as error:
             return {}, [Failure(row, "decode", str(error))]
         values: dict[str, Value] = {}

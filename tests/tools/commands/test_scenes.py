@@ -49,5 +49,6 @@ def test_wrong_usage_is_told_in_one_line(built: Path, tmp_path: Path) -> None:
     assert "makes pictures" in told(built, out, "--media-profile", "frames_8")
     assert "at least twice" in told(built, out, "--min-seconds", "4", "--max-seconds", "5")
     assert "are written to a local folder" in told(tmp_path / "in", "s3://bucket/x")
+    assert "is one file; give the folder" in told(tmp_path / "in/film.mp4", out)
     assert "no dataset was built here" in told(tmp_path / "nowhere", out)
     assert not out.exists()

@@ -26,7 +26,12 @@ def test_public_addresses_are_asked(url: str) -> None:
         *("http://[::1]/", "http://[::ffff:127.0.0.1]/", "http://[fe80::1%25eth0]/", "http://[64:ff9b::7f00:1]/"),
         *("http://[2002:7f00:1::]/", "http://0.0.0.0/", "http://224.0.0.1/", "http://user:secret@example.org/"),
         *(
-            "http://example.org/a b",
+            "http://127.1/",
+            "http://2130706433/",
+            "http://0177.0.0.1/",
+            "http://１２７.0.0.1/",
+            "http://127。0。0。1/",
+            "http://[0:0:0:0:0:0:0:1]/",
             "http://example.org/\r\nHost: x",
             "http://example.org:99999/",
             "http://[::1",
@@ -41,15 +46,17 @@ def test_others_are_refused(url: str) -> None:
 
 
 def test_a_host_that_the_user_names_may_be_private() -> None:
-    assert check_address("http://127.0.0.1:80/x", {"127.0.0.1"}) == "127.0.0.1"
+    assert check_address("http://127.0.0.1:80/x", {"127.0.0.1"}).host == "127.0.0.1"
+    assert check_address("http://LocalHost/x", {"localhost"}).host == "localhost"
 
 
 def test_redirects_are_held_to_the_same_rules() -> None:
-    assert redirected("http://example.org/a/b", "../c.jpg") == "http://example.org/c.jpg"
-    assert redirected("http://example.org/a", "https://other.org/c") == "https://other.org/c"
+    here = check_address("http://example.org/a/b")
+    assert str(redirected(here, "../c.jpg")) == "http://example.org/c.jpg"
+    assert str(redirected(here, "https://other.org/c d")) == "https://other.org/c%20d"
     for target in ("file:///etc/passwd", "http://127.0.0.1/", "http://169.254.169.254/"):
         with pytest.raises(FetchFailed, match="redirects to where nothing is fetched"):
-            redirected("http://example.org/a", target)
+            redirected(here, target)
 
 
 @pytest.mark.parametrize("host", ["localhost", "127.1", "0x7f.0.0.1", "2130706433"])

@@ -105,6 +105,35 @@ def test_hosts_of_this_network_are_not_asked_unless_they_are_named(site: Site, t
     assert report.failed == {"refused address": 8} and not site.asked
 
 
+def test_no_spelling_of_this_machine_is_asked(site: Site, tmp_path: Path) -> None:
+    port = site.url.rpartition(":")[2]
+    hosts = ("127.1", "2130706433", "0x7f.1", "0x7f000001", "017700000001", "１２７.0.0.1", "127。0。0。1", "localhost")
+    more = (
+        "[::ffff:127.0.0.1]",
+        "0",
+        "0.0.0.0",
+        "LOCALHOST",
+        "localhost.",
+        "example.org@127.0.0.1",
+        "127.0.0.1#@a.org",
+    )
+    path = tmp_path / "list.tsv"
+    path.write_text("".join(f"c\thttp://{host}:{port}/ok/0.png\n" for host in (*hosts, *more)), encoding="utf-8")
+    report = fetch_media("cc3m", path, tmp_path / "out", manners=Manners(delay=0, attempts=1, connect_seconds=3))
+    assert not site.asked and report.num_failed == len(hosts) + len(more)
+    assert report.failed["refused address"] >= len(hosts)
+
+
+def test_a_file_in_the_place_of_a_folder_costs_its_row_only(site: Site, tmp_path: Path) -> None:
+    site.files = {"a.mp4": video(3)}
+    path = tmp_path / "w.csv"
+    rows = "".join(f"{key},{site.url}/ok/a.mp4,PT1S,{page},c\n" for key, page in (("a", ""), ("b", "a.mp4"), ("c", "")))
+    path.write_text(f"videoid,contentUrl,duration,page_dir,name\n{rows}")
+    (tmp_path / "out/c.mp4").mkdir(parents=True)
+    report = fetch_media("webvid", path, tmp_path / "out", manners=Manners(delay=0, jobs=1), named=LOCAL)
+    assert (report.num_fetched, report.failed) == (1, {"refused address": 2})
+
+
 def test_one_host_gets_few_requests_at_once(site: Site, tmp_path: Path) -> None:
     path = write_list(site, tmp_path / "list.tsv")
     fetch_media("cc3m", path, tmp_path / "out", manners=Manners(delay=0, per_host=2, jobs=16), named=LOCAL, limit=8)

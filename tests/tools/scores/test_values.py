@@ -21,6 +21,7 @@ from tools.scores.values import ColumnKinds, ScoreError, values_of
         (np.float32(0.5), {"x": 0.5}),
         (np.int64(7), {"x": 7}),
         (np.bool_(True), {"x": True}),
+        (np.array(0.25), {"x": 0.25}),
         ("a text", {"x": "a text"}),
         (None, {"x": None}),
         ({"a": 1, "b": "c"}, {"a": 1, "b": "c"}),

@@ -48,6 +48,7 @@ def test_a_scorer_sees_whole_frames_at_the_middles_of_equal_parts(graded: Path) 
     assert [key for key, _ in scored.rows] == ["p8", "clip", "bad"]
     (still, _, _), (frames, records, facts) = SEEN
     assert still.shape == (1, 48, 48, 3) and frames.shape == (4, 48, 64, 3)
+    assert not frames.flags.writeable
     assert records == [{"caption": "a bar moves"}] and facts.num_frames == 12
     (fetched,) = Reader("", str(graded), "sample").fetch([2], [1])
     plan = ClipPlan((1, 4, 7, 10), (48, 64), (0, 0, 48, 64))
