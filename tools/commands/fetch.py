@@ -132,7 +132,7 @@ def _fetch_release(name: str, out: Path | None, mirror: str, options: dict[str, 
         except FetchFailed as error:
             complain(f"{wanted.path}: {error}; remove it, and get it again")
             raise typer.Exit(PROBLEMS) from None
-    with show_progress("fetch", len(able), "files") as progress:
+    with show_progress("fetch") as progress:
         report = fetch_files(name, out, able, progress=progress, **options)
     missing = [wanted.path.name for wanted in unable if not wanted.path.is_file()]
     hand = list(by_hand(name, out))

@@ -102,7 +102,7 @@ def fetch_files(
     named: Collection[str] = (),
     progress: Progress | None = None,
 ) -> FetchReport:
-    """Fetch the files of a release. Raises OSError for the disk."""
+    """Fetch the files of a release, which may be large: progress counts bytes. Raises OSError for the disk."""
     out.mkdir(parents=True, exist_ok=True)
     report = FetchReport(name=name, out=str(out))
     return _run(report, iter(files), None, manners, agent, None, named, None, progress)
@@ -219,9 +219,11 @@ class _Run:
 
     def _count_bytes(self, number: int) -> None:
         self._report.bytes += number
+        if self._ledger is None and self._progress is not None:
+            self._progress.update(self._report.bytes, quarantined=self._report.failed)
 
     def _show(self) -> None:
-        if self._progress is not None:
+        if self._ledger is not None and self._progress is not None:
             report = self._report
             done = report.num_fetched + report.num_there + report.num_failed
             self._progress.update(done, quarantined=report.failed)

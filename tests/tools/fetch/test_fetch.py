@@ -209,7 +209,10 @@ def test_files_of_a_release_are_checked_and_counted(site: Site, tmp_path: Path) 
         Wanted(f"{site.url}/ok/b.csv", tmp_path / "b.csv", num_bytes=9),
         Wanted(f"{site.url}/page/c.zip", tmp_path / "c.zip"),
     ]
-    report = fetch_files("toy", tmp_path, files, manners=QUICK, named=LOCAL)
+    seen: list[int] = []
+    progress = watch(lambda done, bad: seen.append(done))
+    report = fetch_files("toy", tmp_path, files, manners=QUICK, named=LOCAL, progress=progress)
+    assert seen[-1] == report.bytes, "large files show how they come"
     assert (report.num_fetched, report.failed) == (1, {"wrong checksum": 1, "HTML page": 1})
     assert [path.name for path in tmp_path.iterdir()] == ["b.csv"]
 
