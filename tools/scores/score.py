@@ -140,7 +140,7 @@ def _work(
 def _check_scorers(scored: Scored, failed: Counter[str], tried: int, journal: Journal) -> None:
     """Raise ConversionError where a scorer fails on every one of the first samples, and begin anew next time."""
     for stage, count in failed.items():
-        if count == tried >= _TRIED:
+        if count == tried >= _TRIED and stage not in ("read", "decode"):
             os.unlink(journal.path)
             reason = next((failure.reason for failure in scored.failures if failure.stage == stage), "")
             raise ConversionError(

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from shards.base import MediaError
 from shards.dataset import Index, TextError
@@ -86,10 +86,11 @@ class Scoring:
         if isinstance(fetched, SampleError):
             return {}, [Failure(row, "read", fetched.reason)]
         facts = reader.index.rows(shard).facts(row)
+        records, no_text = list[dict[str, Any]](), ""
         try:
             records = reader.texts(fetched).records
         except TextError as error:
-            return {}, [Failure(row, "read", str(error))]
+            no_text = f" (its texts: {error})"  # which most scorers do not need
         try:
             frames = decode(fetched.media, facts.kind, self._plan(reader.name, facts))
             frames.flags.writeable = False  # every scorer sees the same
@@ -105,11 +106,11 @@ class Scoring:
                     raise ScoreError(f"{twice[0]} is also a column of another scorer; give it another name")
                 values |= found
             except ScoreError as error:
-                failures.append(Failure(row, scorer.name, str(error)))
+                failures.append(Failure(row, scorer.name, f"{error}{no_text}"))
             except Exception as error:
                 if not scorer.is_foreign:
                     raise
-                failures.append(Failure(row, scorer.name, f"{type(error).__name__}: {error}"))
+                failures.append(Failure(row, scorer.name, f"{type(error).__name__}: {error}{no_text}"))
         return values, failures
 
     def _plan(self, name: str, facts: MediaFacts) -> ClipPlan:

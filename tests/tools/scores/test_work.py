@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from shards.dataset.members.plain_text import TextError
 from shards.decode.cpu import decode
 from shards.media.clip_plan import ClipPlan
 from shards.read.reader import Reader
@@ -65,6 +66,22 @@ def test_failures_are_told_by_stage_and_other_scorers_go_on(graded: Path) -> Non
     assert [(failure.row, failure.stage) for failure in found] == [(3, name), (0, name), (1, name), (2, "decode")]
     assert found[0].reason.startswith("odd is nan") and found[2] == Failure(1, name, "RuntimeError: too bright\nfor me")
     assert scored[1].rows[1][1].keys() == {"brightness"} and scored[2].rows[0][1] == {}
+
+
+def first_word(frames: np.ndarray, records: list[dict[str, Any]], facts: Any) -> str:
+    return str(records[0]["caption"].split()[0])
+
+
+def test_a_sample_whose_texts_cannot_be_read_has_the_values_that_need_none(
+    graded: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def texts(self: Reader, fetched: Any) -> Any:
+        raise TextError("json cannot be read")
+
+    monkeypatch.setattr(Reader, "texts", texts)
+    scored = scoring(graded, "brightness", f"{__name__}:first_word")(Chunk(0, 1, 2))
+    assert scored.rows[0][1] == {"brightness": pytest.approx(10 / 255, abs=1e-4)}
+    assert scored.failures[0].reason == "IndexError: list index out of range (its texts: json cannot be read)"
 
 
 def test_two_scorers_of_one_column_are_told(graded: Path) -> None:
