@@ -12,6 +12,7 @@ import stat
 import time
 from collections import Counter
 from collections.abc import Collection, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,8 @@ AGENT = "mcg-streams (dataset download; python -m tools fetch)"
 """The User-Agent of every request, where the user gives none."""
 _MANNERS = Manners()
 _SKIPPED_AT_ONCE = 256
+_IDLE_SECONDS = 2.0
+"""An idle connection is kept so long: a list may name thousands of hosts, and each connection is an open file."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -152,7 +155,9 @@ class _Run:
         timeout = aiohttp.ClientTimeout(
             total=None, sock_connect=manners.connect_seconds, sock_read=manners.read_seconds
         )
-        connector = aiohttp.TCPConnector(limit=0, resolver=public_resolver(named), ttl_dns_cache=300)
+        # Names are looked up in threads, and those of dead hosts take seconds.
+        asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(manners.jobs))
+        connector = aiohttp.TCPConnector(limit=0, resolver=public_resolver(named), keepalive_timeout=_IDLE_SECONDS)
         async with aiohttp.ClientSession(
             connector=connector,
             timeout=timeout,
