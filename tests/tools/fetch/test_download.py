@@ -123,6 +123,10 @@ def test_failures_have_their_kinds_and_leave_nothing(
 def test_nobody_home_and_silence_are_told_apart(site: Site, tmp_path: Path) -> None:
     dead = Site(1)
     assert refused(dead, "/ok/a.bin", tmp_path / "a.bin").kind == "connection"
+    secure = Site(0)
+    secure.url = site.url.replace("http://", "https://")  # it speaks plain http
+    failed = refused(secure, "/ok/a.bin", tmp_path / "a.bin")
+    assert failed.kind == "TLS" and not failed.is_lasting
     hasty = Manners(delay=0, attempts=2, pause=0.01, read_seconds=0.2)
     assert refused(site, "/held/a.bin", tmp_path / "a.bin", manners=hasty).kind == "timeout"
 
