@@ -96,15 +96,15 @@ class Downloads:
         _make_room(wanted.path)
         part_path = wanted.path.with_name(f".{wanted.path.name}.part")
         part = _read_note(part_path, wanted.url)
-        attempt = 0
+        attempt, furthest = 0, part.done
         while True:
-            before = part.done
             try:
                 async with self._hosts.turn(host):
                     await self._bring(address, wanted, part_path, part)
                 break
             except FetchFailed as failed:
-                attempt = 1 if part.done - before >= _NOTED_FROM else attempt + 1
+                attempt = 1 if part.done - furthest >= _NOTED_FROM else attempt + 1
+                furthest = max(furthest, part.done)
                 if not failed.is_worth_another or attempt >= self._manners.attempts:
                     _settle(part_path, part, wanted.url, failed)
                     raise

@@ -88,7 +88,7 @@ def cut_dataset(
         convert_dataset(
             report,
             shown(source),
-            _places(reader, notes),
+            _places(reader, notes, work),
             work,
             _write,
             engine=_by_video(engine or threads(2), notes),
@@ -160,15 +160,20 @@ def _bad(origin: Origin, category: str, why: str) -> BadRow:
     return BadRow(f"{origin.shard}:{origin.key}", f"{category}: {origin.shard} {origin.key}: {why}")
 
 
-def _places(reader: Reader, notes: _Notes) -> Iterator[_Place]:
-    """A row for every clip that earlier runs have counted, and one for each other video."""
+def _places(reader: Reader, notes: _Notes, work: _Work) -> Iterator[_Place]:
+    """A row for every clip that earlier runs have counted, and one for each other video.
+
+    The rows that are drawn before the work begins are those that are written already: where their notes were lost, they
+    are counted by cutting their videos again.
+    """
     for shard, count in enumerate(reader.index.shards.num_samples.tolist()):
         for row in range(count):
-            known = notes.counts.get((shard, row))
-            if known is None:
+            if (shard, row) not in notes.counts and notes.has_begun:
                 yield _Place(shard, row, None)
-            else:
-                yield from (_Place(shard, row, number) for number in range(known))
+                continue
+            if (shard, row) not in notes.counts:
+                notes.add(shard, row, len(work(_Place(shard, row, None))))
+            yield from (_Place(shard, row, number) for number in range(notes.counts[shard, row]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,6 +190,7 @@ def _by_video(engine: Engine, notes: _Notes) -> Any:
     """An engine that cuts each video once, whatever number of its clips is asked for, and gives these clips."""
 
     def run(work: Callable[[_Place], list[Made]], places: Iterable[_Place]) -> Generator[Made, None, None]:
+        notes.has_begun = True
         firsts = (next(group) for _, group in groupby(places, lambda place: place[:2]))
         with closing(engine(_WithPlace(work), firsts)) as results:
             for place, made in results:
@@ -199,6 +205,8 @@ class _Notes:
 
     def __init__(self, out: str, settings: dict[str, Any]) -> None:
         self.counts: dict[tuple[int, int], int] = {}
+        self.has_begun = False
+        """True when the rows of earlier runs are skipped and the work begins."""
         self._file = None
         if is_remote(out):
             return

@@ -105,6 +105,10 @@ def _handler(site_of: list[Site]) -> type[BaseHTTPRequestHandler]:
         def say_everycut(self, site: Site, name: str, count: int, query: Any) -> None:
             self.ranged(site.files[name], '"1"', 10)
 
+        def say_halves(self, site: Site, name: str, count: int, query: Any) -> None:
+            """Another version each time, of which half comes."""
+            self.ranged(site.files[name], f'"{count}"', len(site.files[name]) // 2)
+
         def say_changed(self, site: Site, name: str, count: int, query: Any) -> None:
             data = site.files[name]
             if count == 1:

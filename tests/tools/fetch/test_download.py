@@ -149,6 +149,14 @@ def test_sizes_and_checksums_that_differ_are_refused(site: Site, tmp_path: Path)
     check_digest(tmp_path / "b", f"sha256:{hashlib.sha256(b'x').hexdigest()}")
 
 
+def test_a_server_that_cuts_every_answer_at_the_same_place_is_given_up(
+    site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(download, "_NOTED_FROM", 1000)  # each attempt brings more, but no more than the one before
+    assert refused(site, "/halves/a.bin", tmp_path / "a.bin").kind == "connection"
+    assert len(site.asked) == QUICK.attempts
+
+
 def test_a_server_that_asks_for_time_gets_it(site: Site, tmp_path: Path) -> None:
     fetch(site, "/busy/a.bin?for=1", tmp_path / "a.bin")
     first, second = site.asked

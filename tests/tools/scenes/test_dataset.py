@@ -21,6 +21,7 @@ from shards.read.sample import Sample
 from tests.tools.media.scenes import video
 from tests.tools.scenes.joined import CLIPS, joined
 from tests.tools.test_build import files, quarantine
+from tests.tools.watching import watch
 from tools.media.profiles import VideoProfile
 from tools.scenes import dataset as module
 from tools.scenes.dataset import cut_dataset
@@ -124,6 +125,22 @@ def test_a_run_that_is_killed_cuts_no_finished_video_again_and_gives_the_same_by
     report = cut_dataset(str(films), str(tmp_path / "out"), SMALL, samples_per_shard=2)
     assert report.num_resumed >= 6 and len(joined()) not in cut
     assert files(tmp_path / "out") == files(tmp_path / "whole")
+
+
+@pytest.mark.parametrize("notes", ["kept", "lost"])
+def test_a_run_that_was_stopped_goes_on_also_without_its_notes(films: Path, tmp_path: Path, notes: str) -> None:
+    def stop(done: int, bad: int) -> None:
+        if done == 6:
+            raise KeyboardInterrupt
+
+    quick = Cutting(cut="copy")
+    cut_dataset(str(films), str(tmp_path / "whole"), quick, samples_per_shard=2, engine=threads(1))
+    with pytest.raises(KeyboardInterrupt):
+        cut_dataset(str(films), str(tmp_path / "out"), quick, samples_per_shard=2, progress=watch(stop))
+    if notes == "lost":
+        (tmp_path / ".out.scenes").unlink()
+    report = cut_dataset(str(films), str(tmp_path / "out"), quick, samples_per_shard=2)
+    assert report.num_resumed > 1 and files(tmp_path / "out") == files(tmp_path / "whole")
 
 
 def test_an_empty_dataset_is_told(tmp_path: Path) -> None:
