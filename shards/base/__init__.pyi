@@ -2,6 +2,7 @@
 
 from .disk_table import DiskTable as DiskTable
 from .engines import Engine as Engine
+from .engines import in_processes as in_processes
 from .engines import threads as threads
 from .errors import AccountingError as AccountingError
 from .errors import ClusterError as ClusterError

@@ -77,3 +77,7 @@ def processes(number: int) -> Engine:
             ) from error
 
     return run
+
+
+in_processes = processes
+"""The name of `processes` outside of this room, in which a module is called so."""

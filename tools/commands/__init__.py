@@ -11,9 +11,12 @@ from shards.cli import new_program, start
 from tools.commands.build import BUILD_HELP, DatasetCommands
 from tools.commands.croissant import croissant
 from tools.commands.export_ffcv import export_ffcv
+from tools.commands.fetch import FETCH_HELP, fetch
 from tools.commands.merge import merge
 from tools.commands.report import report
 from tools.commands.reshard import RESHARD_HELP, reshard
+from tools.commands.scenes import SCENES_HELP, scenes
+from tools.commands.score import SCORE_HELP, score
 from tools.commands.transcode import TRANSCODE_HELP, transcode
 from tools.commands.verify import PASSED_ON, verify
 
@@ -32,6 +35,9 @@ app.command("export-ffcv")(export_ffcv)
 app.command("merge")(merge)
 app.command("report")(report)
 app.command("reshard", help=RESHARD_HELP)(reshard)
+app.command("fetch", help=FETCH_HELP)(fetch)
+app.command("scenes", help=SCENES_HELP)(scenes)
+app.command("score", help=SCORE_HELP)(score)
 app.command("transcode", help=TRANSCODE_HELP)(transcode)
 app.command("verify", context_settings=PASSED_ON)(verify)
 
