@@ -1,6 +1,7 @@
 """The names that this room gives to others."""
 
 from .engines import Engine as Engine
+from .engines import in_processes as in_processes
 from .engines import threads as threads
 from .errors import AccountingError as AccountingError
 from .errors import ConfigError as ConfigError

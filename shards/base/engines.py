@@ -77,3 +77,7 @@ def processes(number: int) -> Engine:
             ) from error
 
     return run
+
+
+in_processes = processes
+"""The same for other packages: `shards.base.processes` is a module."""

@@ -9,6 +9,7 @@ import typer
 
 from shards.cli import new_program, start
 from tools.commands.build import BUILD_HELP, DatasetCommands
+from tools.commands.duplicates import DUPLICATES_HELP, duplicates
 from tools.commands.export_ffcv import export_ffcv
 from tools.commands.transcode import TRANSCODE_HELP, transcode
 
@@ -22,6 +23,7 @@ def _tools() -> None:
 
 build = typer.Typer(cls=DatasetCommands, rich_markup_mode=None, no_args_is_help=True)
 app.add_typer(build, name="build", help=BUILD_HELP)
+app.command("duplicates", help=DUPLICATES_HELP)(duplicates)
 app.command("export-ffcv")(export_ffcv)
 app.command("transcode", help=TRANSCODE_HELP)(transcode)
 

@@ -27,12 +27,22 @@ _PENDING = 1 << 22
 
 
 class Hashes(NamedTuple):
-    """The hashes of frames of many media."""
+    """Hashes of frames of many media."""
 
     medium: NDArray[np.int64]
     """(N,) numbers of the media."""
     hashes: NDArray[np.uint64]
-    """(N, FRAME_HASHES, 4) as tools/duplicates/hashing.py makes them."""
+    """(N, H, 4): to look up, those of LOOKED_UP and of the mirror images; to be found, those of all boxes."""
+
+
+def to_look_up(hashes: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """(N, H, 4) of (N, FRAME_HASHES, 4): what a medium is looked up by."""
+    return hashes[:, [*LOOKED_UP, *range(HASHES, FRAME_HASHES)]]
+
+
+def to_be_found(hashes: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """(N, H, 4) of (N, FRAME_HASHES, 4): what a medium is found by."""
+    return hashes[:, :HASHES]
 
 
 class Candidates(NamedTuple):
@@ -58,22 +68,23 @@ class JoinCounts:
     """Candidates left out because a medium had more than MAX_OF_MEDIUM."""
 
 
-def find_candidates(asked: Hashes, blocks: Iterable[Hashes], is_still: NDArray[np.bool_], counts: JoinCounts) -> Candidates:
+def find_candidates(
+    asked: Hashes, blocks: Iterable[Hashes], is_still: NDArray[np.bool_], counts: JoinCounts
+) -> Candidates:
     """Candidates among the media of `blocks` for those `asked`, each pair once for each of mirrored and not.
 
     is_still: by number, whether a medium is a picture; pictures are compared with pictures, videos with videos.
     """
-    columns = np.array([*LOOKED_UP, *range(HASHES, FRAME_HASHES)])
-    queries = asked.hashes[:, columns].reshape(-1, WORDS)
-    query_medium = np.repeat(asked.medium, len(columns))
+    queries = asked.hashes.reshape(-1, WORDS)
+    query_medium = np.repeat(asked.medium, 2 * len(LOOKED_UP))
     query_box = np.tile(np.array([*LOOKED_UP, *LOOKED_UP]), len(asked.medium))
-    query_mirrored = np.tile(columns >= HASHES, len(asked.medium))
+    query_mirrored = np.tile(np.repeat([False, True], len(LOOKED_UP)), len(asked.medium))
     filled = queries.any(1)
     queries, query_medium = queries[filled], query_medium[filled]
     query_box, query_mirrored = query_box[filled], query_mirrored[filled]
     found = Candidates(*(np.zeros(0, kind) for kind in (np.int64, np.int64, np.int64, np.bool_, np.int64)))
     for block in blocks:
-        others = block.hashes[:, :HASHES].reshape(-1, WORDS)
+        others = block.hashes.reshape(-1, WORDS)
         medium = np.repeat(block.medium, HASHES)
         box = np.tile(np.arange(HASHES), len(block.medium))
         kept = np.flatnonzero(others.any(1))

@@ -60,8 +60,9 @@ def compare(a: Thumbs, b: Thumbs, start: Box, mirrored: bool) -> Likeness:
 
     start: a box of `a` that about equals `b`. mirrored: whether b is a mirror image.
     """
-    gray, colour = (part.astype(np.float32) for part in a)
-    other, other_colour = (part[..., ::-1].astype(np.float32) if mirrored else part.astype(np.float32) for part in b)
+    gray, colour = (part.astype(np.float32) for part in (a.gray, a.colour))
+    turned = slice(None, None, -1 if mirrored else 1)
+    other, other_colour = (part[..., turned].astype(np.float32) for part in (b.gray, b.colour))
     box = find_box(gray, other, start)
     gray = cut(gray, box, THUMB)
     light = np.abs(_in_blocks(_fitted(gray, other)).mean((2, 3)) - _in_blocks(other).mean((2, 3)))

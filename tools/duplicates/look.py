@@ -6,7 +6,8 @@ another frame rate shows the same. Pictures have one frame.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from dataclasses import dataclass
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,8 +31,11 @@ _YCBCR = np.array([[0.299, 0.587, 0.114], [-0.1687, -0.3313, 0.5], [0.5, -0.4187
 _MAX_FPS = 1000.0
 
 
-class Thumbs(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Thumbs:
     """Small pictures of the frames of a medium: 7 of a video, 1 of a picture."""
+
+    FRAME_BYTES: ClassVar[int] = THUMB**2 + 2 * COLOUR**2
 
     gray: NDArray[np.uint8]
     """(F, 32, 32)"""
@@ -40,13 +44,13 @@ class Thumbs(NamedTuple):
 
     def packed(self) -> bytes:
         """All of it as bytes."""
-        flat = [part.reshape(len(self.gray), -1) for part in self]
+        flat = [part.reshape(len(self.gray), -1) for part in (self.gray, self.colour)]
         return np.concatenate(flat, axis=1).tobytes()
 
     @staticmethod
     def unpacked(data: bytes) -> Thumbs:
         """The same from bytes. Raises ValueError."""
-        rows = np.frombuffer(data, np.uint8).reshape(-1, THUMB**2 + 2 * COLOUR**2)
+        rows = np.frombuffer(data, np.uint8).reshape(-1, Thumbs.FRAME_BYTES)
         gray, colour = rows[:, : THUMB**2], rows[:, THUMB**2 :]
         return Thumbs(gray.reshape(-1, THUMB, THUMB), colour.reshape(-1, 2, COLOUR, COLOUR))
 
@@ -57,6 +61,10 @@ class Look(NamedTuple):
     hashes: NDArray[np.uint64]
     """(H, FRAME_HASHES, 4) of the hashed frames that are not flat."""
     thumbs: Thumbs
+
+    def packed(self) -> tuple[bytes, bytes]:
+        """Hashes and thumbs as bytes."""
+        return self.hashes.astype("<u8").tobytes(), self.thumbs.packed()
 
 
 def shown_plan(facts: MediaFacts, size: int) -> ClipPlan:
