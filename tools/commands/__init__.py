@@ -11,6 +11,7 @@ from shards.cli import new_program, start
 from tools.commands.build import BUILD_HELP, DatasetCommands
 from tools.commands.duplicates import DUPLICATES_HELP, duplicates
 from tools.commands.export_ffcv import export_ffcv
+from tools.commands.leaks import LEAKS_HELP, leaks
 from tools.commands.transcode import TRANSCODE_HELP, transcode
 
 app = new_program()
@@ -25,6 +26,7 @@ build = typer.Typer(cls=DatasetCommands, rich_markup_mode=None, no_args_is_help=
 app.add_typer(build, name="build", help=BUILD_HELP)
 app.command("duplicates", help=DUPLICATES_HELP)(duplicates)
 app.command("export-ffcv")(export_ffcv)
+app.command("leaks", help=LEAKS_HELP)(leaks)
 app.command("transcode", help=TRANSCODE_HELP)(transcode)
 
 

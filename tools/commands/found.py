@@ -20,6 +20,12 @@ def found_rows(found: Found) -> list[tuple[str, str]]:
     rows = [(f"samples of {name}", f"{count:,}") for name, count in found.datasets.items()]
     rows += [(f"not compared, {stage}", f"{count:,}") for stage, count in found.not_looked_at.items()]
     rows += [(f"pairs, {kind}", f"{count:,}") for kind, count in found.pairs.items()]
+    if len(found.between) > 1:
+        rows += [
+            (f"  {both}, {kind}", f"{count:,}")
+            for both, kinds in found.between.items()
+            for kind, count in kinds.items()
+        ]
     left = {
         "hashes": "hashes that too many frames share",
         "lookups": "lookups cut short",

@@ -70,5 +70,3 @@ def _nearest(low: float, high: float) -> int:
 
 def _near(low: float, high: float) -> NDArray[np.int64]:
     return np.flatnonzero((np.abs(_SPANS - (low, high)) <= _NEAR).all(1))
-
-

@@ -53,4 +53,4 @@ def cut(pixels: NDArray[np.float32], box: Box, side: int) -> NDArray[np.float32]
     """(..., side, side) a box of gray pictures (..., H, W), scaled."""
     down = resampling(box[1], box[3], pixels.shape[-2], side)
     across = resampling(box[0], box[2], pixels.shape[-1], side)
-    return down @ pixels @ across.T
+    return np.asarray(down @ pixels @ across.T, np.float32)

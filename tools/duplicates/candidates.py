@@ -1,8 +1,8 @@
 """Candidates: pairs of media of which some frames have near hashes; tools/duplicates/compare.py decides about them.
 
 A whole frame is looked up, as it is and mirrored, among the boxes of all frames; a half among the same halves. A hash
-that many media have, such as a title card's, is found in the first MAX_EQUAL of them only, and a medium has at most
-MAX_OF_MEDIUM candidates of each block of hashes, the nearest: so work grows with the number of media and not its square.
+that many media have, such as a title card's, is found in the first MAX_EQUAL of them only, and a medium keeps at most
+MAX_OF_MEDIUM candidates, the nearest: so the work grows with the number of media and not with its square.
 """
 
 from __future__ import annotations
@@ -82,7 +82,8 @@ def find_candidates(
     filled = queries.any(1)
     queries, query_medium = queries[filled], query_medium[filled]
     query_box, query_mirrored = query_box[filled], query_mirrored[filled]
-    found = Candidates(*(np.zeros(0, kind) for kind in (np.int64, np.int64, np.int64, np.bool_, np.int64)))
+    none = np.zeros(0, np.int64)
+    found = Candidates(none, none, none, none.astype(np.bool_), none)
     for block in blocks:
         others = block.hashes.reshape(-1, WORDS)
         medium = np.repeat(block.medium, HASHES)

@@ -85,19 +85,6 @@ class Catalogue:
             self._kept.popitem(last=False)
         return Thumbs.unpacked(table.column("thumbs")[number - int(self._first[group])].as_py())
 
-    def origins(self, numbers: Sequence[int]) -> dict[int, Origin]:
-        """The origins of some media."""
-        found: dict[int, Origin] = {}
-        by_group: dict[int, list[int]] = {}
-        for number in sorted(set(numbers)):
-            by_group.setdefault(self._group_of(number), []).append(number)
-        for group, members in by_group.items():
-            rows = self._read(group, ["shard", "key"]).take([number - int(self._first[group]) for number in members])
-            name = str(self.places[self._groups[group][0]].name)
-            for number, row in zip(members, rows.to_pylist(), strict=True):
-                found[number] = Origin(name, row["shard"], row["key"])
-        return found
-
     def failures(self) -> tuple[Counter[str], list[str]]:
         """How many media could not be looked at, by stage, and some of them with the reason."""
         counts: Counter[str] = Counter()

@@ -72,7 +72,7 @@ def compare(a: Thumbs, b: Thumbs, start: Box, mirrored: bool) -> Likeness:
 
 
 def _motion(a: NDArray[np.float32], b: NDArray[np.float32]) -> float:
-    moving = [frames - np.median(frames, axis=0) for frames in (a, b)]
+    moving = [np.asarray(frames - np.median(frames, axis=0), np.float32) for frames in (a, b)]
     strength = np.maximum(*(np.sqrt((part * part).mean((1, 2))) for part in moving))
     moves = strength > _MOVES
     if moves.sum() < 2:

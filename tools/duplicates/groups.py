@@ -47,6 +47,6 @@ def equal_content(
     return pairs, is_first
 
 
-def best_of(group: Iterable[int], pixels: NDArray[np.int64], size: NDArray[np.int64]) -> int:
-    """The medium of a group that is kept: of most pixels a frame, then of most bytes, then the first."""
-    return min(group, key=lambda number: (-int(pixels[number]), -int(size[number]), number))
+def best_of(group: Iterable[int], pixels: NDArray[np.int64]) -> int:
+    """The medium of a group that is kept: the first of those with most pixels a frame."""
+    return min(group, key=lambda number: (-int(pixels[number]), number))

@@ -1,19 +1,20 @@
 """Join hashes of 256 bits by their Hamming distance: multi-index hashing (Norouzi, Punjani, Fleet 2012), in numpy.
 
-The bits are cut into bands, and a pair is looked at where one band differs in at most one bit: with B bands that are all
-pairs up to a distance of 2 B - 1, and of those beyond it the more, the fewer of their bands differ. A band is a sorted
-column, so a lookup is one in a table of where each value begins.
+The bits are cut into bands, and a pair is looked at where one band differs in at most one bit: with B bands those are
+all pairs up to a distance of 2 B - 1, and beyond it those that have such a band. A band is a sorted column, so a lookup
+is one in a table of where each value begins.
 
 Promises: memory for the hashes, one sorted copy and blocks of a fixed size, whatever is found. Time grows with
-the number of hashes times how many share a band; of hashes that share one with more than MAX_BUCKET, a query sees the
-first MAX_BUCKET only, so that a title card in 100,000 videos costs 100,000 x MAX_BUCKET and not its square; `Cut` counts
-such lookups. Gives up: with them, pairs that are found by no other band.
+the number of hashes times how many share a band; where more than MAX_BUCKET share one, a query sees the first
+MAX_BUCKET only, so that a title card in 100,000 videos costs 100,000 x MAX_BUCKET and not its square; `Cut` counts such
+lookups. Gives up: pairs that would be found by no other band.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -61,7 +62,7 @@ def join(queries: NDArray[np.uint64], hashes: NDArray[np.uint64], radius: int, c
         return
     bands = num_bands(len(queries), len(hashes))
     edges = [BITS * band // bands for band in range(bands + 1)]
-    for start, stop in zip(edges[:-1], edges[1:], strict=True):
+    for start, stop in pairwise(edges):
         yield from _join_band(queries, hashes, radius, start, stop - start, cut)
 
 

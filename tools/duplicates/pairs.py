@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -78,7 +78,7 @@ def _decided(catalogue: Catalogue, candidates: Candidates, progress: Progress | 
             yield Pair(a, b, NEAR, distance, mirrored, likeness)
 
 
-def write_pairs(path: Path, pairs: Sequence[Pair], group_of: dict[int, int], origins: dict[int, Origin]) -> None:
+def write_pairs(path: Path, pairs: Sequence[Pair], group_of: Mapping[int, int], origins: Mapping[int, Origin]) -> None:
     """Write pairs.parquet: a row per pair, with both sides; group: a number that connected pairs share."""
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -95,10 +95,16 @@ def write_pairs(path: Path, pairs: Sequence[Pair], group_of: dict[int, int], ori
     os.replace(aside, path)
 
 
-def _row(pair: Pair, group_of: dict[int, int], origins: dict[int, Origin]) -> dict[str, Any]:
+def _row(pair: Pair, group_of: Mapping[int, int], origins: Mapping[int, Origin]) -> dict[str, Any]:
     measures = pair.likeness._asdict() if pair.likeness is not None else {}
     measures = {name: None if math.isnan(value) else value for name, value in measures.items()}
-    row = {"kind": pair.kind, "distance": pair.distance, "mirrored": pair.mirrored, "group": group_of[pair.a], **measures}
+    row = {
+        "kind": pair.kind,
+        "distance": pair.distance,
+        "mirrored": pair.mirrored,
+        "group": group_of.get(pair.a),
+        **measures,
+    }
     for side, number in (("a", pair.a), ("b", pair.b)):
         origin = origins[number]
         row |= {f"{side}_dataset": origin.dataset, f"{side}_shard": origin.shard, f"{side}_key": origin.key}
@@ -106,11 +112,15 @@ def _row(pair: Pair, group_of: dict[int, int], origins: dict[int, Origin]) -> di
 
 
 def write_exclusions(path: Path, lines: Iterable[tuple[Origin, str, dict[str, str]]]) -> int:
-    """Write an exclusion list of (medium to leave out, reason, more); returns the number of lines."""
+    """Write an exclusion list of (medium to leave out, reason, more); returns the number of lines.
+
+    An origin without a shard is of every shard.
+    """
     aside, count = path.with_name(f"{path.name}.part"), 0
     with open(aside, "w", encoding="ascii") as file:
         for origin, reason, more in lines:
-            where = {"dataset": origin.dataset, "shard": origin.shard, "key": origin.key}
+            shard = {"shard": origin.shard} if origin.shard else {}
+            where = {"dataset": origin.dataset, **shard, "key": origin.key}
             file.write(json.dumps({**where, "reason": reason, **more}) + "\n")
             count += 1
     os.replace(aside, path)

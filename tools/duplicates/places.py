@@ -13,6 +13,12 @@ from tools.rows import OptionError
 _NAMED = re.compile(r"([A-Za-z0-9][A-Za-z0-9._-]*)=(.+)", re.DOTALL)
 
 
+def named_path(word: str) -> tuple[str | None, str]:
+    """(name or None, path) of NAME=PATH or PATH."""
+    named = _NAMED.fullmatch(word)
+    return (named[1], named[2]) if named else (None, word)
+
+
 def open_places(words: Sequence[str], roots: Sequence[str], noun: str = "datasets") -> dict[Place, Reader]:
     """Open datasets.
 
@@ -21,9 +27,8 @@ def open_places(words: Sequence[str], roots: Sequence[str], noun: str = "dataset
     """
     opened: dict[Place, Reader] = {}
     for word in words:
-        named = _NAMED.fullmatch(word)
-        address = named[2] if named else word
-        reader = open_reader(Place(named[1] if named else None, address, tuple(roots)))
+        name, address = named_path(word)
+        reader = open_reader(Place(name, address, tuple(roots)))
         if not reader.index.shards.num_samples.sum():
             raise OptionError(f"{shown(address)}: holds no samples; there is nothing to compare")
         place = Place(reader.name, address, tuple(roots))

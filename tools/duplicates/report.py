@@ -1,7 +1,7 @@
 """The pages with the pairs to look at: frames of both sides, and what they are; those that are least clear come first.
 
-Promises: each page is one file that loads and runs nothing, with at most 50 pairs, in less than 1 MB; the pages name each
-other. All pairs are in pairs.parquet, the pages show the first so many; of millions of pairs no page knows more.
+Promises: each page is one file that loads and runs nothing, with at most 50 pairs, in about 1 MB; the pages name each
+other. They show the first so many pairs, however many there are; pairs.parquet has all.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ from shards.cli import page_template, show_progress
 from shards.dataset import TextError
 from shards.decode import decode
 from shards.media import MediaFacts
-from shards.read import Origin, Reader, SampleError
+from shards.read import Origin, SampleError
 from tools.duplicates.look import HASHED, shown_plan
+from tools.duplicates.numbering import Numbering
 from tools.duplicates.pairs import Pair
-from tools.duplicates.side_table import Place
 
 PAGE_PAIRS = 50
 _HEIGHT, _MAX_WIDTH = 80, 160
@@ -41,7 +41,8 @@ p, li, b, span, td { unicode-bidi: isolate; }
 body { font: 15px/1.5 system-ui, sans-serif; margin: 1.5rem auto; max-width: 76rem; padding: 0 1rem; color: #1c2530;
 background: #fff; } h1 { margin: 0 } .small { color: #5b6875; font-size: 13px; overflow-wrap: anywhere; }
 .facts { display: flex; flex-wrap: wrap; gap: .2rem 1.6rem; padding: 0; list-style: none; }
-.pair { border: 1px solid #d5dde5; border-left: 5px solid #2a9d5c; border-radius: 4px; padding: .5rem; margin: .9rem 0; }
+.pair { border: 1px solid #d5dde5; border-left: 5px solid #2a9d5c; border-radius: 4px; padding: .5rem;
+margin: .9rem 0; }
 .pair.near { border-left-color: #d98a1f; } .sides { display: grid; grid-template-columns: 1fr 1fr; gap: .8rem; }
 @media (max-width: 640px) { .sides { grid-template-columns: 1fr; } }
 .side { min-width: 0; } .strip { display: flex; gap: 2px; } .strip img { display: block; min-width: 0; max-width: 100%;
@@ -52,9 +53,9 @@ nav a, nav b { margin-right: .6rem; }
 <h1>{{ title }}</h1>
 <ul class="facts">{% for name, value in facts %}<li><b>{{ name }}</b> {{ value }}</li>{% endfor %}</ul>
 {% if rest %}<p class="small">{{ rest }}</p>{% endif %}
-{% macro links() %}{% if pages > 1 %}<nav>Pages: {% for name in names %}{% if loop.index == page %}<b>{{ page }}</b>
+{% if pages > 1 %}<nav>Pages: {% for name in names %}{% if loop.index == page %}<b>{{ page }}</b>
 {% else %}<a href="{{ name }}">{{ loop.index }}</a>
-{% endif %}{% endfor %}</nav>{% endif %}{% endmacro %}{{ links() }}
+{% endif %}{% endfor %}</nav>{% endif %}
 {% for card in cards %}<div class="pair {{ card.kind }}"><p><b>{{ card.kind }}</b> {{ card.how }}</p>
 <div class="sides">{% for side in card.sides %}<div class="side"><div class="strip">{% for image in side.images %}
 <img alt="frame of {{ side.key }}" src="data:image/jpeg;base64,{{ image }}">{% endfor %}</div>
@@ -64,7 +65,8 @@ nav a, nav b { margin-right: .6rem; }
 <p class="small">{{ side.dataset }} &middot; {{ side.shard }}{% if side.facts %} &middot; {{ side.facts }}{% endif %}
 </p></div>
 {% endfor %}</div></div>
-{% else %}<p>Nothing was found.</p>{% endfor %}{{ links() }}
+{% else %}<p>Nothing was found.</p>{% endfor %}
+{% if page < pages %}<nav><a href="{{ names[page] }}">Next page</a></nav>{% endif %}
 </body></html>
 """
 
@@ -84,7 +86,7 @@ def write_report(
     report: Report,
     pairs: Sequence[Pair],
     origins: Mapping[int, Origin],
-    opened: Sequence[tuple[Place, Reader]],
+    numbering: Numbering,
     shown: int,
 ) -> int:
     """Write path and its further pages, path with -2, -3 ... before the suffix; returns how many.
@@ -96,7 +98,7 @@ def write_report(
     names = [path.name, *(f"{path.stem}-{page}{path.suffix}" for page in range(2, pages + 1))]
     for old in path.parent.glob(f"{path.stem}-*{path.suffix}"):
         old.unlink()
-    side = _Sides(opened, origins, report.marks)
+    side = _Sides(numbering, origins, report.marks)
     rest = f"{len(pairs) - len(chosen):,} more pairs are in pairs.parquet only" if len(chosen) < len(pairs) else ""
     template, facts = page_template(PAGE), list(_facts(report.found))
     with show_progress("report", len(chosen), "pairs") as progress:
@@ -132,32 +134,20 @@ def _how(pair: Pair) -> str:
 class _Sides:
     """Media as the pages show them."""
 
-    def __init__(
-        self, opened: Sequence[tuple[Place, Reader]], origins: Mapping[int, Origin], marks: Mapping[int, str]
-    ) -> None:
-        self._readers = [reader for _, reader in opened]
-        self._ends = [np.cumsum(reader.index.shards.num_samples) for reader in self._readers]
-        self._first = np.cumsum([0, *(int(ends[-1]) for ends in self._ends)])
+    def __init__(self, numbering: Numbering, origins: Mapping[int, Origin], marks: Mapping[int, str]) -> None:
+        self._numbering = numbering
         self._origins, self._marks = origins, marks
         self.of = lru_cache(maxsize=_KEPT_CARDS)(self._of)
 
     def _of(self, number: int) -> dict[str, Any]:
-        dataset = int(np.searchsorted(self._first, number, side="right")) - 1
-        row = number - int(self._first[dataset])
-        reader, ends = self._readers[dataset], self._ends[dataset]
-        shard = int(np.searchsorted(ends, row, side="right"))
-        sample = row - int(ends[shard] - reader.index.shards.num_samples[shard])
-        origin, facts = self._origins[number], reader.index.rows(shard).facts(sample)
-        card: dict[str, Any] = {
-            "dataset": _text(origin.dataset),
-            "shard": _text(origin.shard),
-            "key": _text(origin.key),
-            "mark": _text(self._marks.get(number, "")),
-            "facts": _describe(facts),
-            "images": [],
-            "texts": [],
-            "reason": "",
-        }
+        origin = self._origins[number]
+        named = {name: _text(getattr(origin, name)) for name in ("dataset", "shard", "key")}
+        card: dict[str, Any] = {**named, "mark": _text(self._marks.get(number, "")), "images": [], "texts": []}
+        if number >= self._numbering.total:
+            return card  # of an annotation file: an id is all there is
+        reader, shard, sample = self._numbering.locate(number)
+        facts = reader.index.rows(shard).facts(sample)
+        card["facts"] = _describe(facts)
         (fetched,) = reader.fetch([shard], [sample])
         if isinstance(fetched, SampleError):
             return {**card, "reason": _text(fetched.reason)}

@@ -59,7 +59,7 @@ def make_side_table(place: Place, reader: Reader, folder: Path, engine: Engine, 
 
     Raises DatasetError for an index without media facts, SourceError, OSError, and what the engine raises.
     """
-    path = folder / f"{file_name(place.name)}.parquet"
+    path = folder / f"{file_name(reader.name)}-{reader.fingerprint[:8]}.parquet"
     metadata = _metadata(reader)
     counts = reader.index.shards.num_samples.tolist()
     if path.exists():
@@ -68,7 +68,7 @@ def make_side_table(place: Place, reader: Reader, folder: Path, engine: Engine, 
         _log.warning("%s: is not of %s as it is now; it is made anew", path, shown(place.address))
     import xxhash
 
-    parts = folder / f"{file_name(place.name)}-{xxhash.xxh3_64_hexdigest(b''.join(metadata.values()))}.parts"
+    parts = folder / f"{file_name(reader.name)}-{xxhash.xxh3_64_hexdigest(b''.join(metadata.values()))}.parts"
     parts.mkdir(parents=True, exist_ok=True)
     missing = [shard for shard in range(len(counts)) if not (parts / f"{shard:08d}").exists()]
     if progress is not None:
