@@ -68,7 +68,7 @@ def find_leaks(
     readers = _apart(*(side.opened for side in sides))
     numbering, found, counts = Numbering(readers.values()), Found(str(out)), JoinCounts()
     out.mkdir(parents=True, exist_ok=True)
-    pairs, origins = _by_id(*sides, numbering, numbers)
+    pairs, origins, keys = _by_id(*sides, numbering, numbers)
     if not ids_only and all(side.opened for side in sides):
         catalogue = look_at_all(readers, hashes or out / HASHES_FOLDER, engine)
         pairs += _by_look(catalogue, catalogue.dataset < len(sides[0].opened), counts)
@@ -80,7 +80,8 @@ def find_leaks(
         found.datasets |= {f"{noun} {name}": count for name, count in samples.items()}
     found.count(pairs, origins)
     write_pairs(out / PAIRS_FILE, pairs, {}, origins)
-    found.excluded = write_exclusions(out / EXCLUDE_FILE, _lines(pairs, origins, numbering.total))
+    write_exclusions(out / EXCLUDE_FILE, _lines(pairs, origins, keys))
+    found.excluded = len({pair.a for pair in pairs})
     marks = {pair.a: "training" for pair in pairs} | {pair.b: "evaluation" for pair in pairs}
     report = Report("Leaks", found.to_dict(), marks)
     found.pages = write_report(out / REPORT_FILE, report, pairs, origins, numbering, shown)
@@ -113,8 +114,8 @@ def _apart(train: dict[Place, Reader], evaluation: dict[Place, Reader]) -> dict[
 
 def _by_id(
     train: _Side, evaluation: _Side, numbering: Numbering, numbers: Mapping[str, str]
-) -> tuple[list[Pair], dict[int, Origin]]:
-    """Pairs of one video by its id, and the origins of those that are in annotation files only."""
+) -> tuple[list[Pair], dict[int, Origin], dict[int, list[str]]]:
+    """Pairs of one video by its id; the origins of those in annotation files, and the keys that their samples have."""
     named: list[tuple[VideoId, Origin]] = []
     files = [*train.files, *evaluation.files]
     for name, file, ids in files:
@@ -140,7 +141,10 @@ def _by_id(
             found[number] = same
     pairs = [Pair(number, same, IDS) for number, same in found.items()]
     used = {number for pair in pairs for number in pair[:2]}
-    return pairs, {numbering.total + at: named[at][1] for at in range(len(named)) if numbering.total + at in used}
+    listed = {number: named[number - numbering.total] for number in used if number >= numbering.total}
+    # Builds differ in which spelling of an id they take for the key, and a key that no sample has leaves nothing out.
+    keys = {number: sorted({make_key(origin.key), identifier.name}) for number, (identifier, origin) in listed.items()}
+    return pairs, {number: origin for number, (_, origin) in listed.items()}, keys
 
 
 def _by_look(catalogue: Catalogue, is_train: NDArray[np.bool_], counts: JoinCounts) -> list[Pair]:
@@ -160,15 +164,15 @@ def _by_look(catalogue: Catalogue, is_train: NDArray[np.bool_], counts: JoinCoun
 
 
 def _lines(
-    pairs: Sequence[Pair], origins: Mapping[int, Origin], num_media: int
+    pairs: Sequence[Pair], origins: Mapping[int, Origin], keys: Mapping[int, Sequence[str]]
 ) -> Iterator[tuple[Origin, str, dict[str, str]]]:
-    """The lines of the exclusion list: a line for each training sample."""
+    """The lines of the exclusion list: one for each training sample, for an id one for each key that it may have."""
     leaks: dict[int, list[Pair]] = {}
     for pair in pairs:
         leaks.setdefault(pair.a, []).append(pair)
     for number, found in sorted(leaks.items()):
-        origin = origins[number]
-        if number >= num_media:
-            origin = Origin(origin.dataset, "", make_key(Path(origin.key).name))
         kinds = ", ".join(dict.fromkeys(pair.kind for pair in found))
-        yield origin, f"leak ({kinds}): {origins[found[0].b]}", {"kind": kinds, "eval": str(origins[found[0].b])}
+        origin = origins[number]
+        places = [Origin(origin.dataset, "", key) for key in keys[number]] if number in keys else [origin]
+        more = {"kind": kinds, "eval": str(origins[found[0].b])}
+        yield from ((place, f"leak ({kinds}): {more['eval']}", more) for place in places)
