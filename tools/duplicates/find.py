@@ -22,6 +22,7 @@ from shards.read import Origin, Reader
 from tools.duplicates.candidates import JoinCounts
 from tools.duplicates.catalogue import Catalogue
 from tools.duplicates.groups import best_of, equal_content, groups_of
+from tools.duplicates.hashing import check_installed
 from tools.duplicates.numbering import Numbering
 from tools.duplicates.pairs import CONTENT, Pair, near_pairs, write_exclusions, write_pairs
 from tools.duplicates.places import open_places
@@ -118,6 +119,7 @@ def find_duplicates(
 
 def look_at_all(opened: Mapping[Place, Reader], folder: Path, engine: Engine) -> Catalogue:
     """The catalogue of some datasets, their media looked at now unless they were before."""
+    check_installed()
     folder.mkdir(parents=True, exist_ok=True)
     tables = []
     for place, reader in opened.items():

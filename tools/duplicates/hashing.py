@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tools.duplicates.boxes import BOXES, HALVES, WHOLE, cut
+from tools.rows import OptionError
 
 SIDE = 64
 """PDQ's own size, pixels: a picture of it is transformed as it is."""
@@ -29,6 +30,14 @@ MIN_QUALITY = 10
 _FREQUENCY = np.arange(256)[::-1]
 _ORDER = np.lexsort((_FREQUENCY // 16, _FREQUENCY // 16 + _FREQUENCY % 16))
 _MIRROR = np.where(np.arange(256) % 2, -1.0, 1.0)
+
+
+def check_installed() -> None:
+    """Raise OptionError unless the library of the hashes is there."""
+    try:
+        import pdqhash  # noqa: F401
+    except ImportError as error:
+        raise OptionError(f"pdqhash is not installed ({error}): pip install 'mcg-streams[duplicates]'") from None
 
 
 def frame_hashes(pixels: NDArray[np.float32]) -> NDArray[np.uint64] | None:

@@ -1,8 +1,8 @@
 """Side table of looks: what is kept of every medium of a dataset (tools/duplicates/look.py), in one parquet file.
 
 Columns: shard, key; size and checksum of the medium as the index has them; pixels; hashes and thumbs as bytes; stage
-and reason where a medium could not be looked at. The metadata `side_of` is {"dataset", "fingerprint"}, as that of other
-side tables (docs/side_tables.md).
+and reason where a medium could not be looked at. The metadata `side_of` is {"dataset", "fingerprint"}, as that of every
+side table.
 Promises: made once for a dataset, a shard at a time; a run that was killed goes on after the shards that are done; a
 table of another dataset, of another index of it, or of other hashes is made anew. Rows are in the order of the dataset.
 """

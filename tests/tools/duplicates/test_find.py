@@ -79,7 +79,7 @@ def test_a_second_run_looks_at_no_medium(toy: Path, out: Path, tmp_path: Path) -
         yield
 
     before = (out / "exclude.jsonl").read_bytes()
-    find_duplicates([str(toy)], tmp_path, engine=no_work, hashes=out / "hashes")
+    find_duplicates([str(toy)], tmp_path, engine=no_work, hashes=out / "hashes", shown=0)
     assert (tmp_path / "exclude.jsonl").read_bytes() == before
     (table,) = (out / "hashes").iterdir()
     side_of = json.loads(pq.read_schema(table).metadata[b"side_of"])
@@ -94,9 +94,17 @@ def test_a_table_of_another_dataset_is_made_anew(toy: Path, out: Path, tmp_path:
     (tmp_path / "hashes").mkdir()
     metadata = {**rows.schema.metadata, b"side_of": other.encode()}
     pq.write_table(rows.slice(0, 2).replace_schema_metadata(metadata), tmp_path / "hashes" / table.name)
-    assert find(toy, out=tmp_path).excluded == len(COPIES) + 1
-    (tmp_path / "hashes" / table.name).write_bytes(b"no parquet")
-    assert find(toy, out=tmp_path).excluded == len(COPIES) + 1
+    assert find(toy, out=tmp_path, shown=0).excluded == len(COPIES) + 1
+    assert pq.read_schema(tmp_path / "hashes" / table.name).metadata == rows.schema.metadata
+
+
+def test_a_table_that_is_damaged_is_made_anew(clips: dict[int, Frames], tmp_path: Path) -> None:
+    folder = write(tmp_path / "one", {"x": video(clips[1])})
+    find(folder, out=tmp_path / "out", shown=0)
+    (table,) = (tmp_path / "out/hashes").iterdir()
+    table.write_bytes(b"no parquet")
+    assert find(folder, out=tmp_path / "out", shown=0).datasets == {"one": 1}
+    assert pq.read_table(table).num_rows == 1
 
 
 def test_a_killed_run_goes_on_after_the_shards_that_are_done(toy: Path, tmp_path: Path) -> None:
@@ -115,7 +123,7 @@ def test_a_killed_run_goes_on_after_the_shards_that_are_done(toy: Path, tmp_path
             worked.append(item)
             yield work(item)
 
-    assert find_duplicates([str(toy)], tmp_path, engine=noted).excluded == len(COPIES) + 1
+    assert find_duplicates([str(toy)], tmp_path, engine=noted, shown=0).excluded == len(COPIES) + 1
     assert worked == [2, 3, 4]
     assert len(os.listdir(tmp_path / "hashes")) == 1
 
@@ -124,16 +132,17 @@ def test_the_largest_of_a_group_is_kept(clips: dict[int, Frames], tmp_path: Path
     large = np.repeat(np.repeat(clips[3], 2, axis=1), 2, axis=2)
     first = write(tmp_path / "first", {"small": video(clips[3]), "other": video(clips[4])})
     second = write(tmp_path / "second", {"large": video(large)})
-    found = find(first, second, out=tmp_path / "out")
+    found = find(first, second, out=tmp_path / "out", shown=0)
     assert found.between == {"first and second": {"near": 1}}
     assert [(line["dataset"], line["key"]) for line in left_out(tmp_path / "out")] == [("first", "small")]
 
 
-def test_datasets_that_cannot_be_told_apart_are_refused(toy: Path, clips: dict[int, Frames], tmp_path: Path) -> None:
+def test_datasets_that_cannot_be_told_apart_are_refused(clips: dict[int, Frames], tmp_path: Path) -> None:
+    toy = write(tmp_path / "toy", {"y": video(clips[5])})
     same = write(tmp_path / "same", {"x": video(clips[5])}, "toy")
     with pytest.raises(OptionError, match=r"two datasets under the name 'toy'.*NAME=PATH"):
         find(toy, same, out=tmp_path / "out")
-    assert find(f"a={toy}", f"b={same}", out=tmp_path / "out").between["a and b"] == {"content": 1}
+    assert find(f"a={toy}", f"b={same}", out=tmp_path / "out", shown=0).between["a and b"] == {"content": 1}
 
 
 def test_an_empty_dataset_is_refused(tmp_path: Path) -> None:

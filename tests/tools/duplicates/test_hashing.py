@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
+import sys
+
 import numpy as np
 import pdqhash
+import pytest
 
 from tests.tools.duplicates.conftest import clip
 from tools.duplicates.boxes import BOXES, HALVES
-from tools.duplicates.hashing import FRAME_HASHES, HASHES, SIDE, frame_hashes
+from tools.duplicates.hashing import FRAME_HASHES, HASHES, SIDE, check_installed, frame_hashes
+from tools.rows import OptionError
 
 GRAY = clip(1, 1)[0].mean(axis=2, dtype=np.float32)
+
+
+def test_a_missing_library_is_told_with_the_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
+    check_installed()
+    monkeypatch.setitem(sys.modules, "pdqhash", None)
+    with pytest.raises(OptionError, match=r"pip install 'mcg-streams\[duplicates\]'"):
+        check_installed()
 
 
 def distance(a: np.ndarray, b: np.ndarray) -> int:

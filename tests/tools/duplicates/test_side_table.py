@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pyarrow.parquet as pq
+import pytest
 
 from shards.base.engines import threads
 from shards.storage.stores.filesystem import open_filesystem
@@ -36,6 +37,7 @@ def test_rows_are_those_of_the_dataset_in_its_order(toy: Path, tmp_path: Path) -
     assert list(tmp_path.iterdir()) == [path]
 
 
+@pytest.mark.long
 def test_tables_of_a_store_are_those_of_the_folder(
     toy: Path, tmp_path: Path, s3_server: S3Server, s3_login: Callable[[str, str], None], clips: dict[int, Frames]
 ) -> None:

@@ -77,6 +77,7 @@ def test_files_without_ids_are_refused(text_file: TextFile, tmp_path: Path) -> N
         annotation_ids(tmp_path / "none.json", True)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("name", "number"),
     [
@@ -85,7 +86,6 @@ def test_files_without_ids_are_refused(text_file: TextFile, tmp_path: Path) -> N
         ("msvd_cap/test_list.txt", 670),
         ("msvd_cap/malmm_coco_gt_cap_val.json", 100),
         ("didemo/val_data.json", 1065),
-        ("activitynet_cap/val_1.json", 4917),
         ("msvd_qa/test_qa.json", 504),
     ],
 )
