@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,8 +42,16 @@ class _Side:
     """What is given for training or for evaluation."""
 
     opened: dict[Place, Reader]
-    files: list[tuple[str, str, list[FileId]]]
-    """(name, file name, ids) of annotation files."""
+    files: list[_File]
+
+
+class _File(NamedTuple):
+    """An annotation file."""
+
+    name: str
+    file: str
+    family: str
+    ids: list[FileId]
 
 
 def find_leaks(
@@ -76,7 +85,7 @@ def find_leaks(
     origins |= numbering.origins(number for pair in pairs for number in pair[:2] if number < numbering.total)
     for side, noun in zip(sides, ("train", "eval"), strict=True):
         samples = {str(place.name): int(reader.index.shards.num_samples.sum()) for place, reader in side.opened.items()}
-        samples |= {name: len(ids) for name, _, ids in side.files}
+        samples |= {file.name: len(file.ids) for file in side.files}
         found.datasets |= {f"{noun} {name}": count for name, count in samples.items()}
     found.count(pairs, origins)
     write_pairs(out / PAIRS_FILE, pairs, {}, origins)
@@ -89,9 +98,7 @@ def find_leaks(
     return found
 
 
-def _open(
-    words: Sequence[str], roots: Sequence[str], is_training: bool
-) -> tuple[dict[Place, Reader], list[tuple[str, str, list[FileId]]]]:
+def _open(words: Sequence[str], roots: Sequence[str], is_training: bool) -> tuple[dict[Place, Reader], list[_File]]:
     datasets, files = [], []
     for word in words:
         name, path = named_path(word)
@@ -99,7 +106,8 @@ def _open(
         if local.suffix.lower() not in SUFFIXES or is_remote(path):
             datasets.append(word)
             continue
-        files.append((name or local.stem, local.name, annotation_ids(local, is_training)))
+        family = family_of(name or "", local.name, local.absolute().parent.name)
+        files.append(_File(name or local.stem, local.name, family, annotation_ids(local, is_training)))
     return open_places(datasets, roots, "training sets" if is_training else "evaluation sets"), files
 
 
@@ -118,10 +126,9 @@ def _by_id(
     """Pairs of one video by its id; the origins of those in annotation files, and the keys that their samples have."""
     named: list[tuple[VideoId, Origin]] = []
     files = [*train.files, *evaluation.files]
-    for name, file, ids in files:
-        family = family_of(name, file)
+    for name, file, family, ids in files:
         named += ((read_id(text, family, numbers, film), Origin(name, file, text)) for text, film in ids)
-    split = sum(len(ids) for *_, ids in train.files)
+    split = sum(len(file.ids) for file in train.files)
     first = numbering.first.tolist()
     places = list(zip(first, numbering.readers, strict=False))
     num_train = len(train.opened)
