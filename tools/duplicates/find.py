@@ -25,7 +25,7 @@ from tools.duplicates.groups import best_of, equal_content, groups_of
 from tools.duplicates.hashing import check_installed
 from tools.duplicates.numbering import Numbering
 from tools.duplicates.pairs import CONTENT, Pair, near_pairs, write_exclusions, write_pairs
-from tools.duplicates.places import open_places
+from tools.duplicates.places import make_out, open_places
 from tools.duplicates.report import Report, write_report
 from tools.duplicates.side_table import Place, make_side_table
 
@@ -86,6 +86,7 @@ def find_duplicates(
     Raises OptionError, DatasetError, SourceError, OSError.
     """
     begin = time.monotonic()
+    make_out(out)
     opened = open_places(datasets, roots)
     catalogue = look_at_all(opened, hashes or out / HASHES_FOLDER, engine)
     found, counts = Found(str(out)), JoinCounts()

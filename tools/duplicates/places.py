@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from pathlib import Path
 
 from shards.base import shown
 from shards.read import Reader
@@ -17,6 +18,13 @@ def named_path(word: str) -> tuple[str | None, str]:
     """(name or None, path) of NAME=PATH or PATH."""
     named = _NAMED.fullmatch(word)
     return (named[1], named[2]) if named else (None, word)
+
+
+def make_out(out: Path) -> None:
+    """Make the folder for results. Raises OptionError for a URL."""
+    if re.match(r"[A-Za-z][A-Za-z0-9+.-]+:/", str(out)):
+        raise OptionError(f"--out {out}: results are written to a local folder; copy them from there")
+    out.mkdir(parents=True, exist_ok=True)
 
 
 def open_places(words: Sequence[str], roots: Sequence[str], noun: str = "datasets") -> dict[Place, Reader]:

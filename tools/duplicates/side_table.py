@@ -18,7 +18,7 @@ from functools import lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from shards.base import ConversionError, Engine, MediaError, logger, shown
+from shards.base import ConversionError, DatasetError, Engine, MediaError, logger, shown
 from shards.cli import Progress
 from shards.read import Fetched, Reader, SampleError
 from tools.duplicates.look import look_at
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 VERSION = 1
 """Of frames, boxes and hashes; to be raised where one of them changes."""
 _SIDE_OF, _LOOKS = b"side_of", b"looks"
+_NO_FACTS = "facts"
 _AT_ONCE = 8
 """Media that are fetched together."""
 _ROWS = 4096
@@ -93,6 +94,11 @@ def _look_at_shard(place: Place, shard: int) -> tuple[int, bytes]:
         for first in range(0, int(reader.index.shards.num_samples[shard]), _AT_ONCE)
         for row in _look_at_some(reader, shard, first)
     ]
+    if rows and all(row.get("stage") == _NO_FACTS for row in rows):
+        raise DatasetError(
+            f"{shown(place.address)}: the index holds no media facts of {rows[0]['shard']}, so no frame can be chosen; "
+            f"index it again with --media (python -m shards index {shown(place.address)} --media)"
+        )
     out = io.BytesIO()
     pq.write_table(pa.Table.from_pylist(rows, schema()), out, row_group_size=_ROWS, compression="zstd")
     return shard, out.getvalue()
@@ -123,6 +129,8 @@ def _row(reader: Reader, shard: int, sample: int, fetched: Fetched | SampleError
         row |= {"size": medium.size, "checksum": medium.checksum, "pixels": facts.width * facts.height}
     if isinstance(fetched, SampleError):
         return {**row, "stage": "read", "reason": fetched.reason}
+    if facts.num_frames == facts.width == facts.height == 0:
+        return {**row, "stage": _NO_FACTS, "reason": "the index holds no facts of it"}
     try:
         look = look_at(fetched.media, facts)
     except MediaError as error:

@@ -27,7 +27,7 @@ from tools.duplicates.find import EXCLUDE_FILE, HASHES_FOLDER, PAIRS_FILE, REPOR
 from tools.duplicates.groups import equal_content
 from tools.duplicates.numbering import Numbering
 from tools.duplicates.pairs import CONTENT, IDS, Pair, near_pairs, write_exclusions, write_pairs
-from tools.duplicates.places import named_path, open_places
+from tools.duplicates.places import make_out, named_path, open_places
 from tools.duplicates.report import Report, write_report
 from tools.duplicates.side_table import Place
 from tools.leaks.annotation_ids import SUFFIXES, FileId, annotation_ids
@@ -72,11 +72,11 @@ def find_leaks(
     AnnotationError, DatasetError, SourceError, OSError.
     """
     begin = time.monotonic()
+    make_out(out)
     numbers = youtube_mapping(id_map) if id_map is not None else {}
     sides = _Side(*_open(train, roots, True)), _Side(*_open(evaluation, roots, False))
     readers = _apart(*(side.opened for side in sides))
     numbering, found, counts = Numbering(readers.values()), Found(str(out)), JoinCounts()
-    out.mkdir(parents=True, exist_ok=True)
     pairs, origins, keys = _by_id(*sides, numbering, numbers)
     if not ids_only and all(side.opened for side in sides):
         catalogue = look_at_all(readers, hashes or out / HASHES_FOLDER, engine)
