@@ -1,6 +1,6 @@
 """Are near-duplicates found, nothing else, and how long does joining a million hashes take?
 
-    python benchmarks/bench_duplicates.py corpus CORPUS    # about 3 minutes of CPU; needs the program ffmpeg
+    python benchmarks/bench_duplicates.py corpus CORPUS    # about 4 minutes of CPU; needs the program ffmpeg
     python benchmarks/bench_duplicates.py join
 
 corpus: each clip and picture of the corpus is re-encoded, cropped by a tenth at a random place, mirrored, slowed by a
