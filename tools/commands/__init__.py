@@ -10,8 +10,10 @@ import typer
 from shards.cli import new_program, start
 from tools.commands.build import BUILD_HELP, DatasetCommands
 from tools.commands.croissant import croissant
+from tools.commands.duplicates import DUPLICATES_HELP, duplicates
 from tools.commands.export_ffcv import export_ffcv
 from tools.commands.fetch import FETCH_HELP, fetch
+from tools.commands.leaks import LEAKS_HELP, leaks
 from tools.commands.merge import merge
 from tools.commands.report import report
 from tools.commands.reshard import RESHARD_HELP, reshard
@@ -31,11 +33,13 @@ def _tools() -> None:
 build = typer.Typer(cls=DatasetCommands, rich_markup_mode=None, no_args_is_help=True)
 app.add_typer(build, name="build", help=BUILD_HELP)
 app.command("croissant")(croissant)
+app.command("duplicates", help=DUPLICATES_HELP)(duplicates)
 app.command("export-ffcv")(export_ffcv)
+app.command("fetch", help=FETCH_HELP)(fetch)
+app.command("leaks", help=LEAKS_HELP)(leaks)
 app.command("merge")(merge)
 app.command("report")(report)
 app.command("reshard", help=RESHARD_HELP)(reshard)
-app.command("fetch", help=FETCH_HELP)(fetch)
 app.command("scenes", help=SCENES_HELP)(scenes)
 app.command("score", help=SCORE_HELP)(score)
 app.command("transcode", help=TRANSCODE_HELP)(transcode)

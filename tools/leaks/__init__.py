@@ -1,0 +1,1 @@
+"""Leaks: training samples of which an evaluation set has the video, too (docs/duplicates.md)."""
