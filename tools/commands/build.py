@@ -21,10 +21,10 @@ from typer.core import TyperGroup
 from shards.base import complain, say
 from shards.cli import DEBUG_OPTION, JSON_OPTION, WRONG_USAGE, one_line_errors, show_progress
 from tools.building.parts import Part
-from tools.commands.engines import ADDRESS_OPTION, ENGINE_OPTION, THREADS_OPTION, chosen_engine
-from tools.commands.profiles import PROFILE_OPTIONS, chosen_profile
-from tools.commands.signature import with_options
-from tools.commands.summary import STOPPED, finish, finish_plan
+from tools.cli.engines import ADDRESS_OPTION, ENGINE_OPTION, THREADS_OPTION, chosen_engine
+from tools.cli.profiles import PROFILE_OPTIONS, chosen_profile
+from tools.cli.signature import with_options
+from tools.cli.summary import STOPPED, finish, finish_plan
 from tools.datasets import DATASETS, find_dataset
 from tools.datasets.licences import licence_of
 from tools.datasets.recognition import check_dataset

@@ -17,7 +17,7 @@ from shards.cli import (
     one_line_errors,
     print_examples,
 )
-from tools.commands.found import FAIL_OPTION, HASHES_OPTION, JOBS_OPTION, SHOWN_OPTION, found_rows
+from tools.cli.found import FAIL_OPTION, HASHES_OPTION, JOBS_OPTION, SHOWN_OPTION, found_rows
 
 DUPLICATES_HELP = """Find media that show the same: equal bytes, and near-duplicates by the looks of their frames.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import typer
 
 from shards.cli import DEBUG_OPTION, JSON_OPTION, one_line_errors
-from tools.commands.summary import finish
+from tools.cli.summary import finish
 
 _STOPPED = "stopped; the same command goes on"
 

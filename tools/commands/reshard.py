@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Literal
 import typer
 
 from shards.cli import DEBUG_OPTION, JSON_OPTION, ROOTS_OPTION, one_line_errors, show_progress
-from tools.commands.engines import THREADS_OPTION, chosen_engine
-from tools.commands.summary import STOPPED, finish
+from tools.cli.engines import THREADS_OPTION, chosen_engine
+from tools.cli.summary import STOPPED, finish
 
 if TYPE_CHECKING:
     from tools.reshard.reshard import ReshardReport

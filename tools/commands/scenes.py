@@ -8,9 +8,9 @@ from typing import Any
 import typer
 
 from shards.cli import DEBUG_OPTION, JSON_OPTION, ROOTS_OPTION, num_cores, one_line_errors, show_progress
-from tools.commands.profiles import PROFILE_OPTIONS, chosen_profile
-from tools.commands.signature import with_options
-from tools.commands.summary import STOPPED, finish
+from tools.cli.profiles import PROFILE_OPTIONS, chosen_profile
+from tools.cli.signature import with_options
+from tools.cli.summary import STOPPED, finish
 from tools.rows import OptionError
 
 SCENES_HELP = """Cut long videos into clips at their scene changes (PySceneDetect); docs/scoring.md.

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from shards.cli import DEBUG_OPTION, JSON_OPTION, ROOTS_OPTION, one_line_errors, show_progress
-from tools.commands.engines import ADDRESS_OPTION, ENGINE_OPTION, THREADS_OPTION, chosen_engine
-from tools.commands.profiles import PROFILE_OPTIONS, chosen_profile
-from tools.commands.signature import with_options
-from tools.commands.summary import STOPPED, finish
+from tools.cli.engines import ADDRESS_OPTION, ENGINE_OPTION, THREADS_OPTION, chosen_engine
+from tools.cli.profiles import PROFILE_OPTIONS, chosen_profile
+from tools.cli.signature import with_options
+from tools.cli.summary import STOPPED, finish
 
 if TYPE_CHECKING:
     from tools.transcode import TranscodeReport

@@ -14,7 +14,7 @@ import pytest
 from shards.base import ClusterError
 from tests.tools.building.test_build import files
 from tests.tools.commands.command_line import CHEAP, ROOT, command, invoke
-from tools.commands.engines import chosen_engine
+from tools.cli.engines import chosen_engine
 from tools.rows import OptionError
 
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 from typer.testing import CliRunner
 
-from tools.commands.signature import with_options
+from tools.cli.signature import with_options
 
 SHORT_SIDE = inspect.Parameter(
     "short_side",

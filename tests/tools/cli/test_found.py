@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tools.commands.found import found_rows
+from tools.cli.found import found_rows
 from tools.duplicates.find import Found
 
 
