@@ -81,6 +81,8 @@ def _connect(address: str) -> None:
         ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
     except Exception as error:  # Ray raises errors of many kinds
         why = " ".join(str(error).split())
+        if "Failed to connect" in why:
+            remedy += "; a cluster with tokens needs RAY_AUTH_MODE=token and its token here, too"
         if "ersion" in why:
             remedy = "install the same versions of Ray and Python here and there"
         raise ClusterError(f"Ray at {address}: {why[:400]}; {remedy}") from None

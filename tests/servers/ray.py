@@ -26,10 +26,13 @@ def ray_head(num_cpus: int = 2) -> Iterator[str]:
     folder = tempfile.mkdtemp(prefix="ray-", dir="/tmp")  # the paths of Ray's sockets must be short
     port, client_port = _free_ports(2)
     options = [f"--port={port}", f"--ray-client-server-port={client_port}", f"--temp-dir={folder}"]
+    before = os.environ.get("RAY_AUTH_MODE")
+    os.environ["RAY_AUTH_MODE"] = "disabled"  # a token that some other cluster left in the home folder is not ours
     try:
         with _node(folder, "--head", "--include-dashboard=false", f"--num-cpus={num_cpus}", *options):
             yield f"127.0.0.1:{port}"
     finally:
+        os.environ.pop("RAY_AUTH_MODE") if before is None else os.environ.update(RAY_AUTH_MODE=before)
         shutil.rmtree(folder, ignore_errors=True)
 
 

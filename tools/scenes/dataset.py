@@ -1,6 +1,6 @@
 """Cut the videos of a dataset of shards into the clips of another one: `python -m tools scenes DATASET` as a function.
 
-Promises: those of tools/conversion.py, where a row is a clip, or a video that gives none. A clip is a sample: its key
+Promises: those of tools/building/conversion.py, where a row is a clip, or a video that gives none. A clip is a sample: its key
 is that of its video and its number, its json has the video's key as "parent", "number", "start" and "end" (seconds)
 beside what the video's json says, and its records are those of tools/scenes/texts.py. A killed run does not cut the
 videos again whose clips are written; how many clips each gave is noted beside a local OUT until it is finished.

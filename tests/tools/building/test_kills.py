@@ -5,10 +5,10 @@ MCG_KILLS=20 python -m pytest -m long tests/tools/building/test_kills.py
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -23,6 +23,7 @@ from tests.tools.commands.command_line import ROOT
 
 KILLS = int(os.environ.get("MCG_KILLS", "3"))
 ROWS = 8 * KILLS
+pytestmark = pytest.mark.timeout(300 + 60 * KILLS)
 LONGEST = 0.5
 """Seconds after the first sign of work until the kill, at most."""
 
@@ -59,7 +60,7 @@ def killed_and_finished(words: Sequence[str], kill: Callable[[subprocess.Popen[b
         except subprocess.TimeoutExpired:
             kill(process)
             met += 1
-        process.communicate()
+        process.communicate(timeout=250)
     process = start(words)
     _, said = process.communicate(timeout=250)
     assert process.returncode == 0, said.decode()
@@ -94,6 +95,19 @@ def test_to_s3(
     assert {name: source.read(name) for name in source.list()} == whole
 
 
+def workers(address: str) -> list[psutil.Process]:
+    """The processes in which a cluster runs our tasks now."""
+    found = []
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error, IndexError):
+            raylet = process.parent()
+            if process.cmdline()[0].startswith("ray::_run") and raylet is not None:
+                port = address.rpartition(":")[2]
+                if any(word.startswith("--gcs-address=") and word.endswith(f":{port}") for word in raylet.cmdline()):
+                    found.append(process)
+    return found
+
+
 @pytest.mark.long
 def test_by_ray_where_drivers_and_workers_are_killed(
     words: list[str], whole: dict[str, bytes], ray_address: str, tmp_path: Path
@@ -104,13 +118,10 @@ def test_by_ray_where_drivers_and_workers_are_killed(
         if next(turns) % 2 == 0:
             process.kill()
             return
-        for worker in psutil.process_iter(["cmdline"]):
-            if (worker.info["cmdline"] or [""])[0].startswith("ray::_run"):
-                worker.kill()
-        end = time.monotonic() + 250
-        while process.poll() is None and time.monotonic() < end:
-            time.sleep(0.05)
-        assert process.returncode == 0, "a build outlives its workers"
+        for worker in workers(ray_address):
+            worker.kill()
+        _, said = process.communicate(timeout=250)
+        assert process.returncode == 0, f"a build outlives its workers: {said.decode()}"
 
     ray = ["--engine", "ray", "--address", ray_address]
     assert killed_and_finished([*words, str(tmp_path / "out"), *ray], kill)
