@@ -7,7 +7,8 @@ from typing import Any
 
 import typer
 
-from shards.cli import DEBUG_OPTION, JSON_OPTION, ROOTS_OPTION, num_cores, one_line_errors, show_progress
+from shards.cli import DEBUG_OPTION, JSON_OPTION, ROOTS_OPTION, one_line_errors, show_progress
+from tools.cli.engines import ADDRESS_OPTION, ENGINE_OPTION, THREADS_OPTION, chosen_engine
 from tools.cli.profiles import PROFILE_OPTIONS, chosen_profile
 from tools.cli.signature import with_options
 from tools.cli.summary import STOPPED, finish
@@ -46,7 +47,9 @@ def _scenes(
     media_profile: str = typer.Option("h264_256", help="How clips are encoded (see transcode --help)."),
     name: str | None = typer.Option(None, help="The new dataset's name.  [default: that of SOURCE and _clips]"),
     samples_per_shard: int = typer.Option(1000, min=1, help="Samples in a tar."),
-    threads: int | None = typer.Option(None, min=1, help="Videos that are cut at once.  [default: all cores]"),
+    engine: str = ENGINE_OPTION,
+    address: str | None = ADDRESS_OPTION,
+    threads: int | None = THREADS_OPTION,
     max_quarantined: int | None = typer.Option(None, min=0, help="Exit with 1 above so many quarantined rows."),
     root: list[str] | None = ROOTS_OPTION,
     as_json: bool = JSON_OPTION,
@@ -57,17 +60,18 @@ def _scenes(
         assert found is not None
         if cut == "copy" and profile_changes:
             raise OptionError("--cut copy leaves videos as they are; leave the options of a media profile out")
-        from shards.base import threads as in_threads
         from tools.scenes.dataset import cut_dataset
         from tools.scenes.detect import Detection
         from tools.scenes.folder import cut_folder
         from tools.scenes.video import Cutting
 
         cutting = Cutting(Detection(detector, threshold), min_seconds, max_seconds, cut, *found)
-        engine = in_threads(threads or num_cores())
-        with show_progress("scenes", None, "videos" if _is_folder(source) else "clips") as progress:
+        with (
+            chosen_engine(engine, address, threads) as chosen,
+            show_progress("scenes", None, "videos" if _is_folder(source) else "clips") as progress,
+        ):
             if _is_folder(source):
-                report = cut_folder(Path(source), _local(out), cutting, engine=engine, progress=progress)
+                report = cut_folder(Path(source), _local(out), cutting, engine=chosen, progress=progress)
             else:
                 report = cut_dataset(
                     source,
@@ -75,7 +79,7 @@ def _scenes(
                     cutting,
                     name=name,
                     samples_per_shard=samples_per_shard,
-                    engine=engine,
+                    engine=chosen,
                     progress=progress,
                     roots=root or (),
                 )

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
 
-from shards.base import complain, say
+from shards.base import Engine, complain, in_processes, say
 from shards.cli import (
     DEBUG_OPTION,
     JSON_OPTION,
@@ -20,6 +22,7 @@ from shards.cli import (
     print_examples,
     show_progress,
 )
+from tools.cli.engines import ADDRESS_OPTION, chosen_engine
 from tools.rows import OptionError
 
 if TYPE_CHECKING:
@@ -41,7 +44,6 @@ command is given again; one that is finished has nothing to do.
 \b
 Exit codes: 0 done, 1 an error, or more failed than --max-quarantined, 2 wrong usage, 3 a bug, 130 stopped.
 """
-_ENGINES = ("threads", "processes")
 
 
 def score(
@@ -52,8 +54,9 @@ def score(
     size: int = typer.Option(224, min=16, max=2048, help="Pixels of the short side to which frames are scaled."),
     checkpoint: Path | None = typer.Option(None, help="Of clip: the local folder of a checkpoint of transformers."),
     device: str = typer.Option("cpu", help="Of clip: where the model runs, as torch names it (cuda)."),
-    engine: str = typer.Option("threads", help="threads; or processes, for functions that keep Python busy."),
-    jobs: int | None = typer.Option(None, min=1, help="Threads or processes.  [default: the CPU cores]"),
+    engine: str = typer.Option("threads", help="threads; processes, for functions that keep Python busy; or ray."),
+    address: str | None = ADDRESS_OPTION,
+    threads: int | None = typer.Option(None, min=1, help="Threads or processes.  [default: all cores]"),
     list_: bool = typer.Option(False, "--list", help="Show the scorers and stop."),
     max_quarantined: int | None = typer.Option(None, min=0, help="Exit with 1 above so many failed samples."),
     root: list[str] | None = ROOTS_OPTION,
@@ -66,17 +69,23 @@ def score(
             return
         if dataset is None or out is None:
             raise OptionError("give DATASET and --out FILE.parquet; --help has examples")
-        if engine not in _ENGINES:
-            raise OptionError(f"--engine {engine}: unknown; choose one of {', '.join(_ENGINES)}")
-        from shards.base import in_processes, threads
         from tools.scores.score import score as run
         from tools.scores.work import Scoring
 
         work = Scoring(dataset, tuple(root or ()), tuple(scorer or ()), frames, size, checkpoint, device)
-        make = threads if engine == "threads" else in_processes
-        with show_progress("score", None, "samples") as progress:
-            report = run(work, out, engine=make(jobs or num_cores()), progress=progress)
+        with _engine(engine, address, threads) as chosen, show_progress("score", None, "samples") as progress:
+            report = run(work, out, engine=chosen, progress=progress)
         _finish(report, as_json, max_quarantined)
+
+
+@contextmanager
+def _engine(kind: str, address: str | None, threads: int | None) -> Iterator[Engine]:
+    """The engine that the options name: one of chosen_engine, or processes of this machine. Raises what it raises."""
+    if kind == "processes" and address is None:
+        yield in_processes(threads or num_cores())
+        return
+    with chosen_engine(kind, address, threads) as engine:
+        yield engine
 
 
 def _show_scorers(as_json: bool) -> None:

@@ -1,9 +1,9 @@
 """Cut the videos of a dataset of shards into the clips of another one: `python -m tools scenes DATASET` as a function.
 
-Promises: those of tools/building/conversion.py, where a row is a clip, or a video that gives none. A clip is a sample: its key
-is that of its video and its number, its json has the video's key as "parent", "number", "start" and "end" (seconds)
-beside what the video's json says, and its records are those of tools/scenes/texts.py. A killed run does not cut the
-videos again whose clips are written; how many clips each gave is noted beside a local OUT until it is finished.
+Promises: those of tools/building/conversion.py, where a row is a clip, or a video that gives none. A clip is a sample:
+its key is that of its video and its number, its json has the video's key as "parent", "number", "start" and "end"
+(seconds) beside what the video's json says, and its records are those of tools/scenes/texts.py. A killed run does not
+cut the videos again whose clips are written; how many clips each gave is noted beside a local OUT until it is finished.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from shards.cli import Progress
 from shards.dataset import DatasetWriter, DuplicateKey, Report, TextError, suffix
 from shards.read import Origin, Reader, SampleError
 from shards.storage import is_remote
-from tools.conversion import convert_dataset
+from tools.building.conversion import convert_dataset
 from tools.rows import BAD_MEDIA, DUPLICATE, MALFORMED, NO_TEXT, BadRow, make_key
 from tools.scenes.cutting import Clip
 from tools.scenes.texts import records_of

@@ -52,6 +52,6 @@ def test_wrong_usage_is_told_in_one_line(graded: Path, tmp_path: Path) -> None:
     assert "did you mean motion?" in told(graded, "--scorer", "moton", *out)
     assert "is no folder" in told(graded, "--scorer", "clip", "--checkpoint", tmp_path / "no", *out)
     assert "cannot be imported" in told(graded, "--scorer", "no_such_x:f", *out)
-    assert "--engine rays: unknown" in told(graded, "--scorer", "blur", "--engine", "rays", *out)
+    assert "--engine rays: no such engine" in told(graded, "--scorer", "blur", "--engine", "rays", *out)
     assert "no dataset was built here" in told(tmp_path, "--scorer", "blur", *out)
     assert not list(tmp_path.iterdir())

@@ -14,13 +14,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.tools.test_build import quarantine
-from tools.build import build
 
 from tests.shards.small_dataset import picture
+from tests.tools.building.test_build import quarantine
 from tests.tools.fetch.server import Site
 from tests.tools.media.scenes import video
 from tests.tools.watching import watch
+from tools.building.build import build
 from tools.datasets.pretraining import cc3m
 from tools.fetch import fetch as module
 from tools.fetch.download import Wanted

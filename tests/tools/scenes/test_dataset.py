@@ -15,10 +15,12 @@ from tests.tools.test_build import files, quarantine
 
 from shards.base.engines import threads
 from shards.base.errors import ConversionError, DatasetError
+from shards.base.ray_engine import ray_cluster
 from shards.dataset.writing.writer import DatasetWriter
 from shards.media.probe import probe
 from shards.read.reader import Reader
 from shards.read.sample import Sample
+from tests.tools.building.test_build import files, quarantine
 from tests.tools.media.scenes import video
 from tests.tools.scenes.joined import CLIPS, joined
 from tests.tools.watching import watch
@@ -93,6 +95,14 @@ def test_every_scene_is_a_sample_with_parent_times_and_texts(films: Path, tmp_pa
     assert sorted(path.name for path in tmp_path.iterdir()) == ["out"]
     with pytest.raises(DatasetError, match=r"cutting\.min_seconds = 1\.0, this one has 2"):
         cut_dataset(str(films), str(tmp_path / "out"), Cutting(least=2, profile=SMALL.profile), samples_per_shard=3)
+
+
+@pytest.mark.long  # a cluster of its own
+def test_a_ray_cluster_gives_the_same_bytes(films: Path, tmp_path: Path, ray_address: str) -> None:
+    cut_dataset(str(films), str(tmp_path / "a"), SMALL, samples_per_shard=3, engine=threads(1))
+    with ray_cluster(ray_address) as engine:
+        cut_dataset(str(films), str(tmp_path / "b"), SMALL, samples_per_shard=3, engine=engine)
+    assert files(tmp_path / "a") == files(tmp_path / "b")
 
 
 KILLED = """

@@ -15,6 +15,7 @@ import pytest
 
 from shards.base.engines import processes, threads
 from shards.base.errors import ConversionError
+from shards.base.ray_engine import ray_cluster
 from shards.dataset.writing.writer import DatasetWriter
 from shards.select.exclusion import read_exclusions
 from tests.shards.small_dataset import FACTS, picture
@@ -78,6 +79,14 @@ def test_threads_and_small_chunks_give_the_same_bytes(
 def test_processes_give_the_same_bytes(graded: Path, tmp_path: Path) -> None:
     for name, engine in (("a", threads(1)), ("b", processes(2))):
         score(scoring(graded, *SCORERS), str(tmp_path / f"{name}.parquet"), engine=engine)
+    assert (tmp_path / "a.parquet").read_bytes() == (tmp_path / "b.parquet").read_bytes()
+
+
+@pytest.mark.long  # a cluster of its own
+def test_a_ray_cluster_gives_the_same_bytes(graded: Path, tmp_path: Path, ray_address: str) -> None:
+    score(scoring(graded, *SCORERS), str(tmp_path / "a.parquet"), engine=threads(1))
+    with ray_cluster(ray_address) as engine:
+        score(scoring(graded, *SCORERS), str(tmp_path / "b.parquet"), engine=engine)
     assert (tmp_path / "a.parquet").read_bytes() == (tmp_path / "b.parquet").read_bytes()
 
 
