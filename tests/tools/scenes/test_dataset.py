@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.tools.test_build import files, quarantine
 
 from shards.base.engines import threads
 from shards.base.errors import ConversionError, DatasetError
