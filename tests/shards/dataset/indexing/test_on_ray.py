@@ -60,7 +60,8 @@ def test_one_and_two_workers_and_processes_make_the_same_index_after_kills(tmp_p
     assert done.exit_code == 1 and "6.tar: byte 0: not a tar header" in done.stderr, done.output
     check("one")
     with ray_node(one_cpu):
-        CliRunner().invoke(app, [*run, str(tmp_path / "two")])
+        done = CliRunner().invoke(app, [*run, str(tmp_path / "two")])
+        assert done.exit_code == 1 and "6.tar: byte 0: not a tar header" in done.stderr, done.output
         check("two")
         environment = {**os.environ, "PYTHONPATH": str(ROOT)}
         words = [sys.executable, "-c", KILLED, str(tars), str(tmp_path / "killed"), one_cpu]
