@@ -5,7 +5,9 @@ T  frames of a clip              P  patches of a frame              V  video tok
 L  text tokens                   W  words of a text                 A  answer tokens
 F  fused tokens, L + V           D  model width                     E  contrastive width
 H  attention heads               K  vocabulary entries              N  rows, pairs or answers
-S  seconds or windows            C  colours of a pixel, classes     d  channels of one head
+S  seconds or windows            C  colours of a pixel, classes,    d  channels of one head
+Q  queries of a retrieval           candidates of a query           M  texts of a split
+O  texts of a video
 x  any axes                      1  an axis of length one
 
 In BTHWC and BTCHW, H and W are height and width; in BSF, a batch of features, F is their width.

@@ -25,10 +25,18 @@ LICENCES = {
         "(https://github.com/google-research-datasets/conceptual-captions/blob/master/LICENSE); media: pictures of the "
         "web, each under the terms of its owner"
     ),
+    "cc12m": (
+        "annotations: free for any purpose, naming Google LLC as the source is appreciated "
+        "(https://github.com/google-research-datasets/conceptual-12m); media: pictures of the web, each under the terms "
+        "of its owner"
+    ),
     "coin": "annotations: LICENSE in https://github.com/coin-dataset/annotations; media: videos of YouTube, not stated",
     "didemo": (
         "annotations: not stated (https://github.com/LisaAnne/LocalizingMoments); media: videos of Flickr (YFCC100M), "
         "each under the licence of its owner"
+    ),
+    "howto100m": (
+        "annotations: not stated (https://github.com/antoine77340/howto100m); media: videos of YouTube, not stated"
     ),
     "lsmdc": f"annotations: under the agreement of the media; {_LSMDC}",
     "lsmdc_fib": f"annotations: not stated; {_LSMDC}",

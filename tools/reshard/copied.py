@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from shards.base import MediaError, MissingFile, SampleRefused, printable
+from shards.base import MediaError, MissingFile, PrintableError, SampleRefused, printable
 from shards.dataset import (
     BLOCK,
     MAX_KEY_BYTES,
@@ -47,7 +47,7 @@ class Copied(NamedTuple):
     row: SampleRow
 
 
-class _Unusable(Exception):
+class _Unusable(PrintableError):
     """A sample that cannot be copied; caught in this module. Arguments: the kind of reason, and the reason."""
 
 

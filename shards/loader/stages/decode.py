@@ -16,7 +16,6 @@ import numpy as np
 
 from shards.base.errors import DeviceFailed, MediaError, MissingFacts
 from shards.dataset.index.index import Index
-from shards.dataset.indexing.missing_facts import index_command
 from shards.decode.decoder import Frames
 from shards.loader.feed import Feed
 from shards.loader.quarantine import Failure
@@ -119,6 +118,8 @@ def _attempt(
         index = feed.reader.index
         if not isinstance(index, Index):
             raise
+        from shards.dataset.indexing.missing_facts import index_command  # loads what reads tars and probes media
+
         raise MissingFacts(index_command(index)) from error
     except DeviceFailed as error:
         raise DeviceFailed(f"{origin}: {error}") from error

@@ -55,7 +55,7 @@ def test_what_a_config_says_is_missing_raises_in_the_model(name: str, parts: dic
 
 
 def test_what_a_config_provides_is_there() -> None:
-    config = model_config(matching_head=True, num_classes=5)
+    config = model_config(matching_head=True, num_entities=6, num_classes=5)
     assert all(config.missing(name) is None for name in config.provides())
     assert set(config.provides()) - {"attention"} <= set(VERBS)
     assert isinstance(config.build(VOCABULARY), MCG)

@@ -12,6 +12,7 @@ from shards.cli import open_dataset
 from shards.dataset import DatasetWriter
 from shards.media import MediaFacts
 from shards.storage import open_source
+from tools.datasets.licences import licence_of
 from tools.trust.croissant import CROISSANT_FILE, croissant, write_croissant
 
 
@@ -23,7 +24,7 @@ def test_a_build_writes_it_with_the_checksums_of_its_files(questions: Path) -> N
     for name, one in files.items():
         content = (folder / name).read_bytes()
         assert one["sha256"] == hashlib.sha256(content).hexdigest() and one["contentSize"] == f"{len(content)} B"
-    assert told["name"] == "msrvtt_qa" and "license" not in told
+    assert told["name"] == "msrvtt_qa" and told["license"] == licence_of("msrvtt_qa")
     assert "10 texts" in told["description"]
 
 
