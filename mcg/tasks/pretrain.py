@@ -14,7 +14,7 @@ from torch import Tensor
 from mcg.metrics.retrieval import recall
 from mcg.model.model import Model
 from mcg.tasks.config import PretrainConfig
-from mcg.tasks.task import LONG_TEXT, Scores, Task, text_of, video_key
+from mcg.tasks.task import LONG_TEXT, Scores, Task, text_of
 from shards import Batch, EncodedClip, Sample, SampleError
 from shards.loader import RngFactory
 from shards.media import ClipConfig, plan_clip
@@ -36,7 +36,6 @@ class Pretrain(Task):
             **self.texts.cloze(caption, longest, self.config.masked_share, rng("mask")),
             **self.texts.prompt(),
             **self.texts.answer(caption, longest),
-            "video_key": video_key(sample),
             "is_image": np.array([sample.facts.kind == "image"], np.int64),
         }
         plan = plan_clip(sample.facts, clip, rng("clip"))

@@ -27,8 +27,8 @@ LICENCES = {
     ),
     "cc12m": (
         "annotations: free for any purpose, naming Google LLC as the source is appreciated "
-        "(https://github.com/google-research-datasets/conceptual-12m); media: pictures of the web, each under the terms "
-        "of its owner"
+        "(https://github.com/google-research-datasets/conceptual-12m); media: pictures of the web, each under the "
+        "terms of its owner"
     ),
     "coin": "annotations: LICENSE in https://github.com/coin-dataset/annotations; media: videos of YouTube, not stated",
     "didemo": (

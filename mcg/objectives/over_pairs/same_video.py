@@ -2,7 +2,8 @@
 
 A video with several captions may stand in a batch more than once, each time with another caption. The releases take
 such a pair for a negative although it fits (docs/facts/mcg_alpro.md 2.2); here it is left out of losses over pairs. A
-task says which elements show one video by the array `video_key`, int64 (B, 1), equal for equal videos.
+task says which elements show one video by the array `video_key`, int64 (B, 1), equal for equal videos. Retrieval does;
+pre-training, whose sets have one caption a video, does not.
 """
 
 from __future__ import annotations
