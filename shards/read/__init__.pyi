@@ -9,5 +9,6 @@ from .beton import row_type as row_type
 from .beton_reader import BetonReader as BetonReader
 from .fetched import Fetched as Fetched
 from .reader import Reader as Reader
+from .reader import let_malloc_keep as let_malloc_keep
 from .sample import Origin as Origin
 from .sample import SampleError as SampleError

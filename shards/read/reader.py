@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from shards.select.captions import Captions
 
 _KEPT_BY_MALLOC = 1 << 25
-"""Bytes of freed memory that glibc may keep for the next batch, see `_let_malloc_keep`."""
+"""Bytes of freed memory that glibc may keep for the next batch, see `let_malloc_keep`."""
 
 
 class Reader:
@@ -63,7 +63,7 @@ class Reader:
         remote ones that are larger than this (bytes) fetched only as far as they are used, unless verify is "always";
         None: all media are bytes. settings: which members are read, where not as the index says. roots:
         folders beside that of the index which its shards may lie in (shards/storage/roots.py)."""
-        _let_malloc_keep(_KEPT_BY_MALLOC)
+        let_malloc_keep(_KEPT_BY_MALLOC)
         self.index = Index.open(open_source(url, roots), roots)
         self.name = str(self.index.dataset["name"]) if dataset_name is None else dataset_name
         indexed = self.index.rules
@@ -280,7 +280,7 @@ class Reader:
         return result
 
 
-def _let_malloc_keep(num_bytes: int) -> None:
+def let_malloc_keep(num_bytes: int) -> None:
     """Reading halves in speed where every batch that is dropped goes back to the system and the next one is faulted in
     page by page, as glibc does beyond 128 KiB; it learns twice the size of the largest block that it ever saw freed.
     Of `empty` no page is touched; clearing them as `bytearray` does takes 8 ms."""

@@ -17,6 +17,7 @@ from typing import Any
 from shards.base import ConversionError, Engine, SampleRefused, threads
 from shards.cli import Progress, num_cores
 from shards.dataset import NUM_EXAMPLES, DatasetWriter, DuplicateKey, Report
+from shards.read import let_malloc_keep
 from tools.building.conversion import convert_dataset
 from tools.building.duplicates import MERGED
 from tools.building.load import Loaded, Treatment, Unread, load
@@ -34,6 +35,10 @@ class _BuildReport(Report):
     """Text records left out of rows that had others; the json of a sample lists its own as dropped_records."""
     dropped: list[str] = field(default_factory=list)
     """The first of them."""
+
+
+_KEPT_BY_MALLOC = 1 << 26
+"""Bytes of media that were written and that the next media are read into."""
 
 
 def build(
@@ -68,6 +73,7 @@ def build(
     if first is None:
         raise ConversionError(f"{source}: holds no rows; give the annotation file of a split that has some")
     incoming = chain([first], incoming)
+    let_malloc_keep(_KEPT_BY_MALLOC)
     mine = _tally(incoming if part is None else part.rows(incoming, samples_per_shard), report)
     convert_dataset(
         report,
