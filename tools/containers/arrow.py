@@ -7,7 +7,7 @@ it is looked at; what Arrow cannot read is a Damaged.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +16,7 @@ from shards.base import SourceError
 from shards.dataset import ParquetError, ParquetFile
 from shards.storage import SourceFile, open_source
 from tools.containers.files import Damaged
-from tools.rows import NO_MEDIA
+from tools.rows import NO_MEDIA, AnnotationError
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -26,6 +26,28 @@ _BATCH = 16
 """Records of a parquet file that are decoded at once."""
 _BUFFER = 1 << 22
 """Bytes of a column chunk of a parquet file that are read at once."""
+
+
+Look = Callable[[Path], tuple[list[str], int]]
+"""parquet_look or stream_look."""
+
+
+def look_over(files: Sequence[Path], look: Look, container: Path, remedy: str) -> tuple[list[str], list[int | None]]:
+    """The columns of the first file that can be read, and of each file its number of records, None for a damaged one,
+    whose records say why. Raises AnnotationError where none can be read."""
+    names: list[str] | None = None
+    counts: list[int | None] = []
+    for path in files:
+        try:
+            found, count = look(path)
+        except Damaged:
+            counts.append(None)
+            continue
+        names = names or found
+        counts.append(count)
+    if names is None:
+        raise AnnotationError(f"{container}: none of the {len(files)} files can be read{remedy}")
+    return names, counts
 
 
 def parquet_look(path: Path) -> tuple[list[str], int]:

@@ -8,7 +8,7 @@ texts, numbers, lists and objects of them; bytes and arrays are left out, NaN an
 from __future__ import annotations
 
 import math
-from collections.abc import Generator, Iterable, Mapping
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime, time
 from decimal import Decimal
 from pathlib import Path
@@ -20,7 +20,17 @@ from tools.containers.columns import Columns
 from tools.containers.files import Damaged
 from tools.containers.media_values import Medium, NoMedium, medium_of
 from tools.lookup import MediaFolder, MediaNotFound
-from tools.rows import MALFORMED, NO_MEDIA, NO_TEXT, BadRow, OptionError, Row, caption_records, make_key
+from tools.rows import (
+    MALFORMED,
+    NO_MEDIA,
+    NO_TEXT,
+    BadRow,
+    CountedRows,
+    OptionError,
+    Row,
+    caption_records,
+    make_key,
+)
 
 _DEEPEST = 8
 _RENAMED = {"records": "records_field", "dropped_records": "dropped_records_field", "id": "id_field"}
@@ -28,6 +38,17 @@ _RENAMED = {"records": "records_field", "dropped_records": "dropped_records_fiel
 
 
 Records = Iterable[tuple[int, Mapping[str, Any] | Damaged]]
+
+
+class RecordFile(NamedTuple):
+    """One file of a container."""
+
+    name: str
+    """For places."""
+    num_records: int | None
+    """Records that it is said to hold; None: not known."""
+    records: Records
+    """Read when they are drawn; TableRows.rows_of_file says what they are."""
 
 
 class TableRows(NamedTuple):
@@ -67,6 +88,16 @@ class TableRows(NamedTuple):
             key = make_key(identifier)
             return Row(place, key, records, meta, media=medium.data, ext=medium.ext, dropped=left_out)
         return Row(place, make_key(identifier), records, meta, path, dropped=left_out)
+
+    def rows_of_files(self, files: Sequence[RecordFile], noun: str) -> CountedRows:
+        """The rows of all files of a container, one after the other. noun: what a record of this form is called."""
+
+        def found() -> Iterator[Row | BadRow]:
+            before = 0
+            for name, count, records in files:
+                before += yield from self.rows_of_file(name, count, before, records, noun)
+
+        return CountedRows(found(), sum(count or 0 for _, count, _ in files))
 
     def rows_of_file(
         self, name: str, count: int | None, before: int, records: Records, noun: str

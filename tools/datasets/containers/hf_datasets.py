@@ -7,10 +7,9 @@ file that is damaged costs its records. Files are mapped into memory, so that it
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
-from tools.containers.arrow import stream_look, stream_records
+from tools.containers.arrow import look_over, stream_look, stream_records
 from tools.containers.columns import (
     DataPath,
     IdColumn,
@@ -22,10 +21,10 @@ from tools.containers.columns import (
     choose_columns,
     left_out,
 )
-from tools.containers.files import Damaged, check_folder, inside, read_json
+from tools.containers.files import check_folder, inside, read_json
 from tools.containers.splits import split_folder
-from tools.containers.table_rows import TableRows, media_folder
-from tools.rows import AnnotationError, BadRow, CountedRows, OptionError, Row
+from tools.containers.table_rows import RecordFile, TableRows, media_folder
+from tools.rows import AnnotationError, CountedRows, OptionError
 
 _STATE = "state.json"
 
@@ -51,21 +50,13 @@ def rows(
         )
     folder = split_folder(data, _STATE, split)
     files = _files(folder)
-    looks = [_look(path) for path in files]
-    names = next((names for names, count in looks if count is not None), None)
-    if names is None:
-        raise AnnotationError(f"{folder}: none of the {len(files)} files can be read; write the dataset again")
+    names, counts = look_over(files, stream_look, folder, "; write the dataset again")
     skip = left_out(leave_out, names, folder)
     wanted = [name for name in names if name not in skip]
     columns = choose_columns(wanted, folder, media_column, text_column, id_column)
     table = TableRows(columns, folder, media_folder(media))
-
-    def found() -> Iterator[Row | BadRow]:
-        before = 0
-        for path, (_, count) in zip(files, looks, strict=True):
-            before += yield from table.rows_of_file(path.name, count, before, stream_records(path, wanted), "record")
-
-    return CountedRows(found(), sum(count or 0 for _, count in looks))
+    read = [RecordFile(path.name, n, stream_records(path, wanted)) for path, n in zip(files, counts, strict=True)]
+    return table.rows_of_files(read, "record")
 
 
 def _files(folder: Path) -> list[Path]:
@@ -80,11 +71,3 @@ def _files(folder: Path) -> list[Path]:
             f"{path}: the records are chosen by a list of indices; call flatten_indices() before save_to_disk"
         )
     return [inside(folder, entry.get("filename"), path) for entry in entries]
-
-
-def _look(path: Path) -> tuple[list[str], int | None]:
-    """The columns and the number of records of a file; no number if it is damaged."""
-    try:
-        return stream_look(path)
-    except Damaged:
-        return [], None  # reading its records says why

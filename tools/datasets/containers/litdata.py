@@ -7,8 +7,6 @@ chunk that is missing or cut off costs its items. Leaves of pickles, encrypted c
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from tools.containers.columns import (
     DataPath,
     IdColumn,
@@ -24,8 +22,8 @@ from tools.containers.columns import (
 from tools.containers.files import check_folder
 from tools.containers.litdata import PICKLED, read_chunk, read_index
 from tools.containers.splits import split_folder
-from tools.containers.table_rows import TableRows, media_folder
-from tools.rows import AnnotationError, BadRow, CountedRows, Row
+from tools.containers.table_rows import RecordFile, TableRows, media_folder
+from tools.rows import AnnotationError, CountedRows
 
 
 def rows(
@@ -51,11 +49,5 @@ def rows(
     refuse_pickled((name for name, form in index.leaves if form in PICKLED and name not in skip), folder)
     columns = choose_columns([name for name in names if name not in skip], folder, media_column, text_column, id_column)
     table = TableRows(columns, folder, media_folder(media))
-
-    def found() -> Iterator[Row | BadRow]:
-        before = 0
-        for name, path, count in index.chunks:
-            read = read_chunk(index, path, count, skip)
-            before += yield from table.rows_of_file(name, count, before, read, "item")
-
-    return CountedRows(found(), sum(count for _, _, count in index.chunks))
+    read = [RecordFile(name, count, read_chunk(index, path, count, skip)) for name, path, count in index.chunks]
+    return table.rows_of_files(read, "item")

@@ -7,8 +7,6 @@ is missing, cut off or has another checksum than the index costs its samples. Co
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from tools.containers.columns import (
     DataPath,
     IdColumn,
@@ -24,8 +22,8 @@ from tools.containers.columns import (
 from tools.containers.files import check_folder
 from tools.containers.mds import PICKLED, read_index, read_shard
 from tools.containers.splits import split_folder
-from tools.containers.table_rows import TableRows, media_folder
-from tools.rows import AnnotationError, BadRow, CountedRows, Row
+from tools.containers.table_rows import RecordFile, TableRows, media_folder
+from tools.rows import AnnotationError, CountedRows
 
 
 def rows(
@@ -57,11 +55,5 @@ def rows(
     refuse_pickled(pickled, folder)
     columns = choose_columns([name for name in names if name not in skip], folder, media_column, text_column, id_column)
     table = TableRows(columns, folder, media_folder(media))
-
-    def found() -> Iterator[Row | BadRow]:
-        before = 0
-        for shard in shards:
-            read = read_shard(shard, skip)
-            before += yield from table.rows_of_file(shard.name, shard.num_samples, before, read, "sample")
-
-    return CountedRows(found(), sum(shard.num_samples for shard in shards))
+    read = [RecordFile(shard.name, shard.num_samples, read_shard(shard, skip)) for shard in shards]
+    return table.rows_of_files(read, "sample")
