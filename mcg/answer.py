@@ -20,14 +20,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.table import Table
 
 from mcg.config import load_config
-from mcg.engine.checkpoint import find_checkpoint
-from shards.base import UsageError, cell, say_json
+from mcg.engine.checkpoint import find_checkpoint, selection
+from shards.base import cell, say_json
 from shards.cli import DEBUG_OPTION, console, one_line_errors, start_command
 
 if TYPE_CHECKING:
@@ -63,9 +63,7 @@ def main(
     """Answer questions about a video."""
     # RuntimeError: what torch says of a device that is not there
     with one_line_errors(debug, also=(RuntimeError,)):
-        if select not in ("latest", "best"):
-            raise UsageError(f"--select {select!r}: choose latest or best")
-        chosen: Literal["latest", "best"] = "best" if select == "best" else "latest"
+        chosen = selection(select)
         find_checkpoint(checkpoint, chosen)
         if config is not None:
             load_config(config, overrides or [])

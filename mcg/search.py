@@ -18,19 +18,18 @@ search reads no frames. From Python:
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.table import Table
 
 from mcg.config import load_config
-from mcg.engine.checkpoint import find_checkpoint
-from shards.base import UsageError, cell, say, say_json
+from mcg.engine.checkpoint import find_checkpoint, selection
+from shards.base import UsageError, cell, say, say_json, user_cache
 from shards.cli import DEBUG_OPTION, console, one_line_errors, start_command
 
 if TYPE_CHECKING:
@@ -70,9 +69,7 @@ def main(
     with one_line_errors(debug, also=(RuntimeError,)):
         if (videos is None) == (video is None):
             raise UsageError("give --videos to look for clips, or --video to compare texts with one; one of the two")
-        if select not in ("latest", "best"):
-            raise UsageError(f"--select {select!r}: choose latest or best")
-        chosen: Literal["latest", "best"] = "best" if select == "best" else "latest"
+        chosen = selection(select)
         find_checkpoint(checkpoint, chosen)
         if config is not None:
             load_config(config, overrides or [])
@@ -85,7 +82,7 @@ def main(
             select=chosen,
             overrides=overrides or [],
             device=device,
-            cache=cache or _default_cache(),
+            cache=cache or user_cache("search"),
         )
         if video is not None:
             _show(str(video), searcher.best_texts(video, text, count), as_json)
@@ -114,11 +111,6 @@ def _show(query: str, hits: Sequence[Hit], as_json: bool) -> None:
     for hit in hits:
         table.add_row(cell(hit.name), f"{hit.score:.4f}", *([f"{hit.match:.4f}"] if hit.match is not None else []))
     console().print(table)
-
-
-def _default_cache() -> Path:
-    base = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
-    return Path(base) / "mcg-streams" / "search"
 
 
 if __name__ == "__main__":

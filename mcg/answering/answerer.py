@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
 from mcg.answering.likelihood import log_likelihoods
-from mcg.engine.checkpoint import find_checkpoint
+from mcg.engine.checkpoint import Selection, find_checkpoint
 from mcg.model.model import Model
 from mcg.model.states import Fused
 from mcg.searching.clips import read_clip
@@ -47,7 +46,7 @@ class Answerer:
         checkpoint: str | Path,
         *,
         config: str | Path | None = None,
-        select: Literal["latest", "best"] = "latest",
+        select: Selection = "latest",
         overrides: Sequence[str] = (),
         device: str | torch.device | None = None,
     ) -> Answerer:

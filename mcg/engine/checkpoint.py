@@ -16,10 +16,11 @@ from typing import Any, Literal
 
 from mcg.engine.store.integrity import FileFacts, from_json, is_sealed, read_line
 from mcg.strange_files import strange_kind
-from shards.base import PrintableError, load_json
+from shards.base import PrintableError, UsageError, load_json
 
 FORMAT = 2
 _WITHOUT_CHECKSUMS = 1
+Selection = Literal["latest", "best"]
 _NAME = re.compile(r"(step|best)-(\d{6,})(?:\.\d+)?")
 
 
@@ -43,7 +44,14 @@ class Checkpoint:
     """Every file by its path below the folder; None in older checkpoints, whose files cannot be checked."""
 
 
-def find_checkpoint(path: str | Path, select: Literal["latest", "best"] = "latest") -> Checkpoint:
+def selection(text: str) -> Selection:
+    """Which checkpoint of a run folder --select means. Raises UsageError."""
+    if text not in ("latest", "best"):
+        raise UsageError(f"--select {text!r}: choose latest or best")
+    return "best" if text == "best" else "latest"
+
+
+def find_checkpoint(path: str | Path, select: Selection = "latest") -> Checkpoint:
     """The checkpoint at a checkpoint folder, or the latest or best one of a run folder. Its description is checked, its
     files are not: whoever reads one does that. Raises CheckpointError."""
     folder = Path(path)

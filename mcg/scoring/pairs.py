@@ -93,8 +93,7 @@ class Pairs:
         model, chosen = self._model, slice(rows.start, rows.stop) if rows else slice(0, 1)
         ids, mask = ids_NL[chosen], mask_NL[chosen]
         if not len(ids):
-            ids, mask = ids_NL.new_zeros(1, ids_NL.shape[1]), torch.ones(1, *mask_NL.shape[1:], dtype=torch.bool)
-            mask = mask.to(ids.device)
+            ids, mask = ids_NL.new_zeros(1, ids_NL.shape[1]), mask_NL.new_ones(1, mask_NL.shape[1])
         states = model.encode_text(ids, mask, contrastive=True)
         if rows:
             self._text_features.append(model.text_features(states).float().cpu())
@@ -111,9 +110,8 @@ class Pairs:
     def scores(self) -> Scored:
         """The scores of all pairs, the same on every rank. Raises ValueError for a split without a text or video, and
         for two samples with one video id."""
-        own, first = len(self._videos), 0
-        counts = distributed.gather_objects([own])
-        first = sum(counts[: distributed.rank()])
+        own = len(self._videos)
+        first = sum(distributed.gather_objects([own])[: distributed.rank()])
         videos = distributed.gather_objects(self._videos)
         texts = distributed.gather_objects([{**text, "video": text["video"] + first} for text in self._texts])
         _check(videos, texts)

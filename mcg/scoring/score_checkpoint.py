@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mcg.config import RunConfig, load_config
-from mcg.engine.checkpoint import Checkpoint, best_checkpoint, find_checkpoint
+from mcg.engine.checkpoint import Checkpoint, best_checkpoint, find_checkpoint, selection
 from mcg.inputs import check_inputs
 from mcg.scoring.controls import CONTROLS
 from mcg.scoring.score_table import score_table
@@ -92,8 +92,8 @@ def _score(
 
 def _chosen(path: Path, select: str | None, split: str) -> tuple[Checkpoint, str]:
     """The checkpoint to score, and which one it is in words. Raises CheckpointError, UsageError."""
-    if select not in (None, "latest", "best"):
-        raise UsageError(f"--select {select!r}: choose latest or best")
+    if select is not None:
+        selection(select)
     if (path / "checkpoint.json").is_file():
         return find_checkpoint(path), "the checkpoint that was named"
     if select == "best" or (select is None and split == "test" and best_checkpoint(path) is not None):

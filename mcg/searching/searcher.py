@@ -1,7 +1,7 @@
 """A trained model that searches clips by text and texts by clip, for programs and for `python -m mcg.search`.
 
-Scores are products of the features in the contrastive space. Where the model has a head for matching, the best are put
-into the order of its probability of a match.
+Scores are products of the features in the contrastive space, and clips are ranked by them. Texts for a clip stand in
+the order of the probability of a match, where the model has a head for it.
 """
 
 from __future__ import annotations
@@ -11,14 +11,13 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import torch
 import xxhash
 from torch import Tensor, nn
 
-from mcg.engine.checkpoint import Checkpoint, find_checkpoint
+from mcg.engine.checkpoint import Checkpoint, Selection, find_checkpoint
 from mcg.model.model import Model
 from mcg.model.states import TextStates, VideoStates
 from mcg.searching.clips import Clip, clips_in, read_clip
@@ -67,7 +66,7 @@ class Searcher:
         checkpoint: str | Path,
         *,
         config: str | Path | None = None,
-        select: Literal["latest", "best"] = "latest",
+        select: Selection = "latest",
         overrides: Sequence[str] = (),
         device: str | torch.device | None = None,
         cache: str | Path | None = None,

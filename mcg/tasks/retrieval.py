@@ -44,19 +44,14 @@ class Retrieval(Task):
 
     def example(self, sample: Sample, rng: RngFactory, clip: ClipConfig, training: bool) -> EncodedClip:
         records = [(sample.record_index, sample.record)] if training else list(enumerate(sample.records))
-        texts = [(number, text_of(record, "caption")) for number, record in records]
-        empty = [number for number, caption in texts if not caption]
-        if empty or not texts:
-            fields = sorted(sample.records[empty[0]] if empty and not training else sample.record)
-            raise SampleError(sample.origin, f"record {empty[0] if empty else 0}: no caption in {fields}")
-        meta = {
-            "video": video_id(sample),
-            "texts": [
-                {"id": label_of(record, "id") or f"{sample.origin}#{number}", "caption": caption}
-                for (number, record), (_, caption) in zip(records, texts, strict=True)
-            ],
-        }
-        pairs = [self.texts.pair(caption, self.config.max_text_tokens) for _, caption in texts]
+        texts = []
+        for number, record in records:
+            caption = text_of(record, "caption")
+            if not caption:
+                raise SampleError(sample.origin, f"record {number}: no caption in {sorted(record)}")
+            texts.append({"id": label_of(record, "id") or f"{sample.origin}#{number}", "caption": caption})
+        meta = {"video": video_id(sample), "texts": texts}
+        pairs = [self.texts.pair(text["caption"], self.config.max_text_tokens) for text in texts]
         if training:
             arrays = {**pairs[0], "video_key": video_key(sample)}
         else:
@@ -69,9 +64,6 @@ class Retrieval(Task):
 
     def evaluation(self, model: Model, device: torch.device) -> _Rankings:
         return _Rankings(model, self.config, device)
-
-    def predict(self, model: Model, batch: Batch, inputs: dict[str, Tensor]) -> list[dict[str, Any]]:
-        raise NotImplementedError("a retrieval is evaluated over all pairs of a split, not slot by slot")
 
     def score(self, predictions: list[dict[str, Any]], failures: list[dict[str, Any]]) -> Scores:
         missed = {

@@ -97,9 +97,10 @@ class Task(ABC):
         """An evaluation that is about to begin."""
         return _SlotBySlot(self, model)
 
-    @abstractmethod
     def predict(self, model: Model, batch: Batch, inputs: dict[str, Tensor]) -> list[dict[str, Any]]:
-        """One JSON-able dict per slot of the batch; slots that are not valid are dropped by the caller."""
+        """One JSON-able dict per slot of the batch; slots that are not valid are dropped by the caller. A task whose
+        `evaluation` is another one has none."""
+        raise NotImplementedError(f"{type(self).__name__} must predict, or have an evaluation of its own")
 
     @abstractmethod
     def score(self, predictions: list[dict[str, Any]], failures: list[dict[str, Any]]) -> Scores:

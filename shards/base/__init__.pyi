@@ -4,6 +4,7 @@ from .disk_table import DiskTable as DiskTable
 from .engines import Engine as Engine
 from .engines import in_processes as in_processes
 from .engines import threads as threads
+from .environment import user_cache as user_cache
 from .errors import AccountingError as AccountingError
 from .errors import ClusterError as ClusterError
 from .errors import ConfigError as ConfigError

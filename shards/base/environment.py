@@ -1,9 +1,10 @@
-"""Numbers that users set in the environment."""
+"""What users set in the environment: numbers, and the folder of caches."""
 
 from __future__ import annotations
 
 import math
 import os
+from pathlib import Path
 
 from shards.base.errors import ConfigError
 
@@ -25,3 +26,9 @@ def number_from_environment(name: str, default: float, what: str) -> float:
             f"environment variable {name}={text[:40]!r}: expected a number of {what} above 0, e.g. {name}={default:g}"
         )
     return number
+
+
+def user_cache(name: str) -> Path:
+    """The folder of a cache of ours of this user: $XDG_CACHE_HOME/mcg-streams/NAME, or ~/.cache/mcg-streams/NAME."""
+    base = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
+    return Path(base) / "mcg-streams" / name

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
+from shards.base.environment import user_cache
 from shards.base.printing import logger
 from shards.dataset.index.shard_table import ShardTable
 from shards.order.order import Int64
@@ -29,7 +30,7 @@ class CountCache:
         import xxhash
 
         name = f"{xxhash.xxh3_128_hexdigest(address.encode())}.npy"
-        self.file = (folder if folder is not None else _user_folder()) / name
+        self.file = (folder if folder is not None else user_cache("selections")) / name
 
     def read(self, shards: ShardTable) -> Int64 | None:
         """(2, S) The counts, None if there is no file, or one that is damaged or belongs to other shards."""
@@ -70,8 +71,3 @@ class CountCache:
             if scratch:
                 with suppress(OSError):
                     os.unlink(scratch)
-
-
-def _user_folder() -> Path:
-    base = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
-    return Path(base) / "mcg-streams" / "selections"

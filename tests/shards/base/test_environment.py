@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from typer.testing import CliRunner
 
-from shards.base.environment import number_from_environment
+from shards.base.environment import number_from_environment, user_cache
 from shards.base.errors import ConfigError
 from shards.cli.app import app
 from shards.storage.open import open_source
@@ -26,3 +28,11 @@ def test_what_is_no_number_is_refused_with_the_variable(monkeypatch: pytest.Monk
 def test_numbers_are_taken(monkeypatch: pytest.MonkeyPatch, text: str, number: float) -> None:
     monkeypatch.setenv("MCG_SOURCE_DEADLINE", text)
     assert number_from_environment("MCG_SOURCE_DEADLINE", 300, "seconds") == number
+
+
+def test_caches_lie_where_the_user_has_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", "/somewhere")
+    assert user_cache("search") == Path("/somewhere/mcg-streams/search")
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    monkeypatch.setenv("HOME", "/home/anyone")
+    assert user_cache("search") == Path("/home/anyone/.cache/mcg-streams/search")
