@@ -30,8 +30,7 @@ import typer
 from rich.console import Console
 
 from mcg.demo.page import write_page
-from mcg.demo.summary import datasets_of, files_in, summarise
-from mcg.scoring.controls import CONTROLS
+from mcg.demo.summary import SCORED, datasets_of, files_in, summarise
 from shards.base import SourceError, cell, say, scrub
 from shards.cli import DEBUG_OPTION, one_line_errors, start_command
 from shards.dataset import DATASET_FILE
@@ -98,7 +97,7 @@ class _Demo:
     def evaluate(self) -> None:
         """Accuracy on the test split, without and with controls, in one process."""
         run_dir = self.folder / "ft"
-        controls = [word for control in CONTROLS for word in ("--control", control)]
+        controls = [word for control in SCORED for word in ("--control", control)]
         command = ["-m", "mcg.evaluate", "--config", "configs/demo/ft_qa.yaml", "--checkpoint", str(run_dir)]
         # the latest, whose scores the documents tell
         chosen = ["--split", "test", "--select", "latest", "--again"]

@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from mcg.report.run_folder import Lines, read_lines, run_facts
-from mcg.scoring.controls import CONTROLS
 from shards.base import MissingFile
 from shards.dataset import DATASET_FILE
 from shards.storage import open_source
 
 RUNS = {"pretrain": "pt", "finetune": "ft"}
 """Name in the summary -> folder of the run."""
+SCORED = ("none", "black", "shuffled", "reversed")
+"""Controls under which the test split is scored (mcg/scoring/controls.py)."""
 _OPPOSITE = {"left": "right", "right": "left", "up": "down", "down": "up"}
 
 
@@ -22,7 +23,7 @@ def summarise(folder: Path, costs: Mapping[str, Mapping[str, float]], datasets: 
     """The summary of a demo folder. costs: seconds and memory of each part; datasets: what `datasets_of` gives."""
     test = folder / "ft" / "evaluation" / "test"
     metrics = json.loads((test / "metrics.json").read_text())
-    controls = {c: json.loads((test / c / "metrics.json").read_text()) for c in CONTROLS if c != "none"}
+    controls = {c: json.loads((test / c / "metrics.json").read_text()) for c in SCORED if c != "none"}
     seconds = {part: cost["seconds"] for part, cost in costs.items()}
     return {
         "seconds": {**seconds, "total": round(sum(seconds.values()), 1)},
