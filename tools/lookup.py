@@ -57,7 +57,8 @@ class MediaFolder:
         """The file of a row; the first that exists of:
 
         1. the id map's path for one of `identifiers` (the user's own word goes first);
-        2. STEM.EXT for each of `stems` (paths without extension), extensions in the order of the list;
+        2. STEM.EXT for each of `stems` (paths without extension), extensions in the order of the list; "" among them
+           stands for a file without one;
         3. `address` (a URL or a path): its path, else the end of its path, else its file name, under the folder.
 
         Raises MediaNotFound.
@@ -116,9 +117,11 @@ class MediaFolder:
 
     def _with_extension(self, stem: str) -> Path | None:
         for extension in self._extensions:
-            found = self._file(f"{stem}.{extension}") or self._file(f"{stem}.{extension.upper()}")
-            if found is not None:
-                return found
+            endings = (f".{extension}", f".{extension.upper()}") if extension else ("", ".")
+            for ending in endings:
+                found = self._file(f"{stem}{ending}")
+                if found is not None:
+                    return found
         return None
 
     def _addressed(self, address: str) -> Path | None:

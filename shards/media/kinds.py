@@ -15,7 +15,10 @@ from shards.media.clip_config import ClipConfig
 from shards.media.clip_plan import ClipPlan, plan_frames, plan_picture, plan_video
 from shards.media.facts import KeyFrame, MediaFacts
 
-VIDEO_EXTENSIONS = ("mp4", "webm", "mkv", "avi", "mov", "m4v", "mpg", "mpeg", "ts", "flv", "ogv", "ogg", "3gp", "wmv")
+VIDEO_EXTENSIONS = (
+    *("mp4", "webm", "mkv", "avi", "mov", "m4v", "mpg", "mpeg", "ts", "flv", "ogv", "ogg", "3gp", "wmv"),
+    *("3g2", "mts", "m2ts"),
+)
 IMAGE_EXTENSIONS = ("jpg", "jpeg", "png", "webp", "gif", "bmp", "tif", "tiff", "avif")
 
 

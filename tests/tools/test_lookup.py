@@ -147,3 +147,13 @@ def test_a_folder_that_is_a_link_in_a_circle_is_refused(tmp_path: Path) -> None:
     (tmp_path / "b").symlink_to("a")
     with pytest.raises(OptionError, match=r"/a: is a link that leads to no folder; check --media"):
         MediaFolder(tmp_path / "a", VIDEO_EXTENSIONS)
+
+
+def test_a_name_without_extension_is_taken_where_the_set_has_such_and_no_other_is_there(media: Path) -> None:
+    for name in ("8", "bare", "dot."):
+        (media / name).write_bytes(b"x")
+    folder = MediaFolder(media, (*VIDEO_EXTENSIONS, ""))
+    found = [folder.find(stems=[stem]).name for stem in ("8", "bare", "dot")]
+    assert found == ["8.webm", "bare", "dot."]
+    with pytest.raises(MediaNotFound, match=r"there is bare, which is not named as a medium: \.mp4"):
+        MediaFolder(media, VIDEO_EXTENSIONS).find(stems=["bare"])

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from av import Packet
     from av.video.stream import VideoStream
 
-_FORMATS = {"mp4": "mp4", "mov": "mp4", "m4v": "mp4", "3gp": "mp4", "webm": "webm"}
+_FORMATS = {"mp4": "mp4", "mov": "mp4", "m4v": "mp4", "3gp": "mp4", "3g2": "mp4", "webm": "webm"}
 """The container of copied clips by that of the video; Matroska takes all others."""
 
 

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from shards.media.facts import KeyFrames
 
 
-SEEKABLE_EXTENSIONS = ("mp4", "m4v", "mov", "3gp", "mkv", "webm")
+SEEKABLE_EXTENSIONS = ("mp4", "m4v", "mov", "3gp", "3g2", "mkv", "webm")
 SEEKABLE_CODECS = ("h264", "hevc", "vp8", "vp9", "av1", "mpeg4")
 """Formats that say where a frame lies, so that it is found without reading all before it, and codecs whose decoders
 give a frame for every packet; decode/seek.py says what else must be true."""

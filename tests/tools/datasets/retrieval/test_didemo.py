@@ -9,6 +9,10 @@ from typing import Any
 
 import pytest
 
+from shards.media import VIDEO_EXTENSIONS
+from tests.didemo_like import LOST, SPLITS, didemo_files, didemo_name, write_didemo_like
+from tests.tools.building.test_build import members
+from tests.tools.commands.command_line import invoke
 from tests.tools.datasets.from_files import CLIPS, decoded
 from tools.datasets.retrieval import didemo
 from tools.rows import BadRow, OptionError, Row, make_key
@@ -120,3 +124,72 @@ def test_from_files_to_a_decoded_batch(samples: Path, text_file: Write, tmp_path
     records = decoded("didemo", tmp_path / "out", *options)
     assert [record["caption"] for record in records] == [f"{ENTRY['description']} {ENTRY['description']}"] * len(CLIPS)
     assert records[0]["segments"][0]["times"] == [[5.0, 10.0], [0.0, 15.0]]
+
+
+def test_a_file_without_an_extension_is_taken_for_what_its_first_bytes_say(
+    samples: Path, text_file: Write, tmp_path: Path
+) -> None:
+    media, names = tmp_path / "media", [f"1@N0{number}_2_ab" for number in range(4)]
+    media.mkdir()
+    for name, clip in zip(names, ("coin_pen.mov", "tree_hand.avi", "bbb_grass.webm", ""), strict=True):
+        file = media / (f"{name}." if clip == "tree_hand.avi" else name)
+        file.write_bytes((samples / "videos" / clip).read_bytes() if clip else b"\0\1\2 no video")
+    entries = [{**ENTRY, "video": f"{name}."} for name in names]
+    rows = list(didemo.rows(text_file("val_data.json", json.dumps(entries)), media))
+    assert [row.extension for row in rows if isinstance(row, Row)] == ["mp4", "avi", "mkv", ""]
+    done = invoke(
+        "build", "didemo", "--annotations", tmp_path / "val_data.json", "--media", media, "--out", tmp_path / "out"
+    )
+    assert done.exit_code == 0, done.stderr
+    (line,) = (tmp_path / "out" / "quarantine.jsonl").read_text().splitlines()
+    assert "extension '' is none of mp4" in line and "convert or rename the file" in line
+
+
+@pytest.mark.parametrize("extension", ["mts", "m2ts", "3g2", "MOV", "wmv"])
+def test_every_extension_of_the_release_is_a_video(text_file: Write, tmp_path: Path, extension: str) -> None:
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / f"{NAME}.{extension}").touch()
+    (row,) = didemo.rows(text_file("a.json", json.dumps([ENTRY])), tmp_path / "other")
+    assert isinstance(row, Row) and row.extension == extension.lower() in VIDEO_EXTENSIONS
+
+
+@pytest.mark.parametrize("split", SPLITS)
+def test_both_published_forms_give_equal_shards_and_name_the_lost_video(
+    corpus: Path, tmp_path: Path, split: str
+) -> None:
+    raw, lost = write_didemo_like(corpus, tmp_path / "raw"), int(split == "train")
+    made = []
+    for form, text in (("_data.json", "paragraph"), (".jsonl", "paragraph"), ("_data.json", "segments")):
+        out = tmp_path / f"{text}{form}"
+        options = ["--annotations", raw / f"{split}{form}", "--media", raw / "videos", "--text", text]
+        done = invoke("build", "didemo", *options, "--out", out, "--json")
+        assert done.exit_code == 0, done.stderr
+        told = json.loads(done.stdout)
+        assert (told["num_samples"], told["num_quarantined"]) == (len(didemo_files(split)), lost)
+        reasons = (out / "quarantine.jsonl").read_text().splitlines()
+        assert len(reasons) == lost and all(LOST in line and "media not found" in line for line in reasons)
+        made.append(_samples(out))
+    lists, lines, segments = made
+    assert [sample[:2] for sample in lists] == [sample[:2] for sample in lines] == [sample[:2] for sample in segments]
+    captions = _captions(corpus)
+    for number, clip in enumerate(didemo_files(split)):
+        key, medium, (paragraph,) = lists[number]
+        assert key == make_key(didemo_name(split, number)) and medium == (corpus / "videos" / clip).read_bytes()
+        assert paragraph["caption"] == " ".join(captions[clip]) == lines[number][2][0]["caption"]
+        parts = segments[number][2]
+        assert [part["caption"] for part in parts] == captions[clip] and paragraph["segments"] == parts
+        assert parts[1]["times"] == [[5.0, 15.0]] * 4
+
+
+def _captions(corpus: Path) -> dict[str, list[str]]:
+    clips = json.loads((corpus / "annotations/captions/videos.json").read_text())
+    return {Path(clip["file"]).name: clip["captions"] for clip in clips}
+
+
+def _samples(dataset: Path) -> list[tuple[str, bytes, list[dict[str, Any]]]]:
+    """(key, medium, records) of every sample, in the order of the shards."""
+    of: dict[str, dict[str, bytes]] = {}
+    for name, content in members(dataset).items():
+        key, _, extension = name.partition(".")
+        of.setdefault(key, {})["json" if extension == "json" else "medium"] = content
+    return [(key, parts["medium"], json.loads(parts["json"])["records"]) for key, parts in of.items()]
