@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import inspect
 import json
-import re
 import shlex
 import subprocess
 import sys
-from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
+from tests.guide import commands, options
 from tests.tools.commands.command_line import invoke
 from tools.datasets import DATASETS, find_dataset
 from tools.trust.published import PUBLISHED
@@ -28,17 +27,11 @@ def section(title: str) -> str:
     return GUIDE.split(f"\n## {title}\n")[1].split("\n## ")[0]
 
 
-def commands(text: str) -> list[str]:
-    fences = re.findall(r"^```sh\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
-    return [line for fence in fences for line in fence.replace("\\\n", " ").splitlines() if line.strip()]
-
-
 def built(command: str) -> tuple[str, dict[str, str]]:
     """(dataset, options) of a build."""
     words = shlex.split(command, comments=True)
     assert words[:4] == ["python", "-m", "tools", "build"]
-    options = {word[2:].replace("-", "_"): value for word, value in pairwise(words) if word.startswith("--")}
-    return words[4], options
+    return words[4], options(command)
 
 
 BUILDS = [command for command in commands(GUIDE) if "-m tools build" in command]

@@ -5,12 +5,12 @@ from __future__ import annotations
 import inspect
 import re
 import shlex
-from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
 from mcg.config import load_config
+from tests.guide import commands, options
 from tools.datasets import find_dataset
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -23,16 +23,7 @@ ALPRO = (ROOT / "docs" / "alpro.md").read_text()
 CONVERTED = "runs/alpro/released"
 
 
-def commands(text: str) -> list[str]:
-    fences = re.findall(r"^```sh\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
-    return [line for fence in fences for line in fence.replace("\\\n", " ").splitlines() if line.strip()]
-
-
 COMMANDS = commands(GUIDE)
-
-
-def options(words: list[str]) -> dict[str, str]:
-    return {word[2:].replace("-", "_"): value for word, value in pairwise(words) if word.startswith("--")}
 
 
 @pytest.mark.parametrize("command", [c for c in COMMANDS if "-m tools build" in c])
@@ -40,7 +31,7 @@ def test_a_dataset_is_built_where_a_config_looks_for_it(command: str) -> None:
     words = shlex.split(command)
     assert words[:4] == ["python", "-m", "tools", "build"]
     name, rows = find_dataset(words[4])
-    given = options(words)
+    given = options(command)
     out = given.pop("out")
     parameters = inspect.signature(rows).parameters
     assert set(given) <= set(parameters)
@@ -50,7 +41,7 @@ def test_a_dataset_is_built_where_a_config_looks_for_it(command: str) -> None:
 
 
 def test_every_dataset_of_a_config_has_its_command() -> None:
-    built = {options(shlex.split(command, comments=True)).get("out") for command in commands(GUIDE + DATASETS)}
+    built = {options(command).get("out") for command in commands(GUIDE + DATASETS)}
     for path in (ROOT / "configs").rglob("*.yaml"):
         if "demo" in path.parts:
             continue
@@ -61,7 +52,7 @@ def test_every_dataset_of_a_config_has_its_command() -> None:
 
 @pytest.mark.parametrize("command", [c for c in COMMANDS if "--config" in c])
 def test_a_run_names_a_config_and_its_own_folder(command: str) -> None:
-    given = options(shlex.split(command))
+    given = options(command)
     words = shlex.split(command)
     overrides = [word for word in words if re.match(r"[\w.]+=", word)]
     config = load_config(ROOT / given["config"], overrides)

@@ -1,0 +1,182 @@
+"""docs/alpro.md is true: its commands work as written, from published files over the corpus to scores and a search.
+
+The shards are made by the commands of docs/datasets.md. Only sizes are changed, by what is added to a command: a tiny
+model, few steps, few rows.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mcg.config import load_config
+from tests.didemo_like import write_didemo_like
+from tests.end_to_end.small_runs import environment, lines
+from tests.guide import commands, options
+from tests.small_configs import ROOT, shrink
+
+pytestmark = [pytest.mark.long, pytest.mark.timeout(600)]
+GUIDE = commands((ROOT / "docs" / "alpro.md").read_text())
+BUILDS = [line for line in commands((ROOT / "docs" / "datasets.md").read_text()) if "-m tools build" in line]
+CONFIGS = sorted({options(command)["config"] for command in GUIDE if "--config" in command})
+FEW = {"train": 6, "train_7k": 6, "val": 4, "test": 11, "test_1k": 11}
+"""Rows of a split that are built: of a test split more than a query shows."""
+FROM_OTHERS = ("init_from=", "objectives.entity_prompting.prompter=", "objectives.entity_prompting.entities=")
+RANKINGS = {"evaluation/test": "matching", "rerank": "rerank", "contrast": "contrast"}
+"""Folder of the scores of ft_msrvtt_ret -> their ranking."""
+
+
+@dataclass(frozen=True)
+class Done:
+    """What the commands left, and said."""
+
+    folder: Path
+    said: dict[str, str]
+
+    def scores(self, run: str, name: str = "evaluation/test") -> dict[str, Any]:
+        found: dict[str, Any] = json.loads((self.folder / f"runs/alpro/{run}/{name}/metrics.json").read_text())
+        return found
+
+
+def _write_raw(corpus: Path, raw: Path) -> None:
+    """Published files and media under the names that docs/datasets.md gives them."""
+    notes, like = corpus / "annotations", corpus / "annotations/msrvtt_like"
+    for folder in ("webvid", "cc3m", "msrvtt", "MSRVTT/videos"):
+        (raw / folder).mkdir(parents=True)
+    for name in ("results_2M_train.csv", "results_2M_val.csv"):
+        (raw / "webvid" / name).symlink_to(notes / "webvid_like" / name)
+    (raw / "webvid/videos").symlink_to(corpus / "videos")
+    (raw / "cc3m/Train_GCC-training.tsv").symlink_to(notes / "cc3m_like/Train_GCC-training.tsv")
+    (raw / "cc3m/images").symlink_to(corpus / "images")
+    for name in ("MSRVTT_data.json", "MSRVTT_JSFUSION_test.csv"):
+        (raw / "msrvtt" / name).symlink_to(like / name)
+    videos = json.loads((like / "MSRVTT_data.json").read_text())["videos"]
+    listed = [video["video_id"] for video in videos if video["split"] in ("train", "validate")]
+    (raw / "msrvtt/MSRVTT_train.7k.csv").write_text("\n".join(["video_id", *listed]) + "\n")
+    for video, file in json.loads((like / "video_id_to_file.json").read_text()).items():
+        (raw / f"MSRVTT/videos/{video}{Path(file).suffix}").symlink_to(corpus / "videos" / file)
+    write_didemo_like(corpus, raw / "didemo")
+    (raw / "unigrams.txt").write_text((ROOT / "tests/mcg/entities.txt").read_text())
+
+
+def _builds() -> list[str]:
+    """The commands for all datasets that the page's configs read."""
+    configs = [load_config(ROOT / name) for name in CONFIGS]
+    loaders = [loader for c in configs for loader in (c.data.train, c.data.val, c.data.test) if loader is not None]
+    wanted = {dataset.path for loader in loaders for dataset in loader.blend}
+    found = {options(line)["out"]: line for line in reversed(BUILDS)}  # of two forms the first
+    assert wanted <= set(found)
+    return [found[path] for path in sorted(wanted)]
+
+
+def _made_small(command: str, folder: Path) -> list[str]:
+    """The words of a command after `python`, with what makes it small."""
+    words = shlex.split(command, comments=True)[1:]
+    if command in BUILDS:
+        return [*words, "--limit", str(FEW[Path(options(command)["out"]).name])]
+    if "--config" not in words:
+        return words
+    name = options(command)["config"]
+    more = shrink(name, folder, folder, num_frames=4 if "/ft_" in name else 2)
+    if load_config(ROOT / name).objectives.entity_prompting is not None:
+        more.append("objectives.entity_prompting.min_confidence=0.1")  # a prompter of two steps is sure of nothing
+    if load_config(ROOT / name).task.name == "retrieval":
+        more.append("task.rerank_depth=3")
+    return [*words, *(word for word in more if not word.startswith(FROM_OTHERS))]
+
+
+@pytest.fixture(scope="module")
+def done(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Done]:
+    """All commands of the page, one after the other."""
+    folder = tmp_path_factory.mktemp("alpro")
+    _write_raw(corpus, folder / "raw")
+    (folder / "configs").symlink_to(ROOT / "configs")
+    (folder / "clips").mkdir()
+    for clip in ("woman_black.mp4", "india_statue.mp4", "bbb_bird.mp4"):
+        (folder / "clips" / clip).symlink_to(corpus / "videos" / clip)
+    written = [*_builds(), *GUIDE]
+    (folder / "commands.json").write_text(json.dumps([_made_small(command, folder) for command in written]))
+    ran = subprocess.run(
+        [sys.executable, "-m", "tests.end_to_end.one_process", "commands.json"],
+        cwd=folder,
+        env={**environment(), "PYTHONPATH": str(ROOT), "HOME": str(folder)},
+        capture_output=True,
+        text=True,
+        timeout=500,
+        check=False,
+    )
+    told = [json.loads(line) for line in ran.stdout.splitlines() if line.startswith('{"code"')]
+    assert told, ran.stderr
+    for command, result in zip(written, told, strict=False):
+        assert result["code"] == 0, f"{command}\n{result['out']}"
+    assert len(told) == len(written), ran.stderr
+    yield Done(folder, {command: result["out"] for command, result in zip(written, told, strict=True)})
+
+
+def _check_scores(scores: dict[str, Any], ranking: str) -> None:
+    assert scores["ranking"] == ranking and scores["num_failed"] == 0
+    for direction in ("text_to_video", "video_to_text"):
+        table = scores[direction]
+        both = [table] if ranking == "contrast" else [table, table["by_contrast"]]
+        for of in both:
+            assert {"R1", "R5", "R10", "median_place", "mean_place", "by_mean_place", "intervals"} <= set(of)
+            assert all(low <= of[name] <= high for name, (low, high) in of["intervals"].items())
+            assert set(of["intervals"]) == {"R1", "R5", "R10"}
+
+
+def test_all_commands_work_in_their_order(done: Done) -> None:
+    for run in ("pt_prompter", "pt", "ft_msrvtt_ret", "ft_didemo_ret"):
+        assert len(list((done.folder / "runs/alpro" / run / "checkpoints").iterdir())) >= 1, run
+
+
+def test_pre_training_took_its_prompter_and_the_entities_of_the_list(done: Done) -> None:
+    runs = done.folder / "runs/alpro"
+    (prompter,) = runs.glob("pt_prompter/checkpoints/step-*/model.safetensors")
+    assert (runs / "pt/prompter/model/model.safetensors").read_bytes() == prompter.read_bytes()
+    assert (runs / "pt/prompter/prompts.safetensors").is_file()
+    steps = [line for line in lines(runs / "pt") if "losses" in line]
+    assert {line["dataset"] for line in steps} == {"webvid", "cc3m"}
+    for line in steps:
+        losses = line["losses"]
+        assert min(losses[name] for name in ("contrastive", "matching", "masked_lm", "entity_prompting")) > 0
+        assert losses["entity_prompting_kept"] == 1
+
+
+@pytest.mark.parametrize("run", ["ft_msrvtt_ret", "ft_didemo_ret"])
+def test_fine_tuning_logs_the_scores_before_its_first_step(done: Done, run: str) -> None:
+    at_start, *_ = (line for line in lines(done.folder / "runs/alpro" / run) if "metrics" in line)
+    assert (at_start["step"], at_start["split"]) == (0, "val")
+    _check_scores(at_start["metrics"], "matching")
+
+
+@pytest.mark.parametrize("folder", RANKINGS)
+def test_a_fine_tuned_model_is_scored_by_every_ranking(done: Done, folder: str) -> None:
+    scores = done.scores("ft_msrvtt_ret", folder)
+    _check_scores(scores, RANKINGS[folder])
+    videos = FEW["test_1k"]
+    assert (scores["text_to_video"]["queries"], scores["text_to_video"]["candidates"]) == (videos, videos)
+    most = {"contrast": 0, "rerank": 2 * videos * 3, "matching": videos**2}[scores["ranking"]]
+    assert scores["pairs_fused"] in range(videos if most else 0, most + 1)
+    submitted = json.loads((done.folder / f"runs/alpro/ft_msrvtt_ret/{folder}/submission.json").read_text())
+    assert len(submitted) == videos and all(len(top) == 10 for top in submitted.values())
+    with open(done.folder / f"runs/alpro/ft_msrvtt_ret/{folder}/submission.csv", newline="") as file:
+        assert len(list(csv.DictReader(file))) == 10 * videos
+
+
+@pytest.mark.parametrize("run", ["zs_msrvtt_ret", "zs_didemo_ret", "ft_didemo_ret"])
+def test_zero_shot_and_didemo_are_scored_too(done: Done, run: str) -> None:
+    _check_scores(done.scores(run), "matching")
+
+
+def test_the_search_ranks_the_clips_of_the_folder(done: Done) -> None:
+    (command,) = (line for line in GUIDE if "mcg.search" in line)
+    assert "3 clips, 3 of them new" in done.said[command] and "bbb_bird.mp4" in done.said[command]
