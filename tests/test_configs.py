@@ -29,6 +29,7 @@ from tests.end_to_end.small_runs import environment
 from tests.mcg.small_wordnet import write_wordnet
 from tests.small_configs import ROOT, shrink
 from tests.small_sets import SETS, build_sets
+from tests.tools.commands.command_line import invoke
 from tools.datasets import shapes
 from tools.datasets.shapes import SPLITS, Scene
 from tools.rows import Row
@@ -149,7 +150,8 @@ def test_at_full_size_a_model_has_the_parameters_of_the_facts(name: str) -> None
 
 @pytest.fixture(scope="module")
 def small_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """captions/ and questions/, of six rendered clips each; questions as NExT-QA has them; and sets of real clips."""
+    """captions/ and questions/, of six rendered clips each; questions as NExT-QA has them; sets of real clips, and
+    cc3m/ of real pictures."""
     folder = tmp_path_factory.mktemp("data")
     for text in shapes.TEXTS:
         with DatasetWriter(str(folder / text), text, 3) as writer:
@@ -159,6 +161,9 @@ def small_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
                 writer.write(row.key, row.media, row.ext, records, row.meta, probe(row.media, f"{row.key}.{row.ext}"))
             writer.close()
     build_sets(folder)
+    pictures = ["--annotations", ROOT / "samples/cc3m/Train_GCC-training.tsv", "--media", ROOT / "samples"]
+    done = invoke("build", "cc3m", *pictures, "--limit", "6", "--out", folder / "cc3m")
+    assert done.exit_code == 0, done.output
     return folder
 
 
@@ -184,7 +189,7 @@ def runs(small_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator
         for path in _data_paths(config):
             (run / "data" / path).parent.mkdir(parents=True, exist_ok=True)
             built = path.partition("/")[0]
-            (run / "data" / path).symlink_to(small_data / (built if built in SETS else text))
+            (run / "data" / path).symlink_to(small_data / (built if built in (*SETS, "cc3m") else text))
         overrides = shrink(name, small_data / "questions", wordnet, **options)
         told[label] = (str(ROOT / name), [*overrides, f"vars.data={run / 'data'}", f"run_dir={run / 'run'}"])
         return run / "run"
