@@ -122,6 +122,15 @@ def alpro_qa(s: Sizes, classes: int) -> Shapes:
     return visual | text | projections(s) | linear("itm_head", 2, s.width) | classifier
 
 
+def lavis_retrieval(s: Sizes, head: bool = False) -> Shapes:
+    """ALPRO's model for retrieval as LAVIS has it: no head for masked words, and its visual encoder sheds its own."""
+    visual = {
+        key: shape for key, shape in vit("visual_encoder.model.", s, time=True).items() if head or ".head." not in key
+    }
+    text = bert("text_encoder.", s, types=True, cross=False)
+    return visual | text | projections(s) | linear("itm_head", 2, s.width)
+
+
 def blip(s: Sizes) -> Shapes:
     own = vit("visual_encoder.", s, time=False) | bert("text_encoder.", s, types=False, cross=True)
     own |= bert("text_decoder.bert.", s, types=False, cross=True) | token_head("text_decoder.cls.predictions", s)

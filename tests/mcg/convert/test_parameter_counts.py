@@ -149,6 +149,37 @@ def test_alpro_qa(classes: int, total: int) -> None:
     assert _ours(conversion, 30522) == total - HEAD - TYPE
 
 
+@pytest.mark.parametrize("head", [False, True])
+def test_lavis_retrieval(head: bool) -> None:
+    released = layouts.lavis_retrieval(Sizes(frames=8), head)
+    masked_words = 622_650
+    assert _released(released) == 231_475_917 - masked_words - (0 if head else HEAD)
+    conversion = _converted(released, "lavis_alpro", 30522)
+    assert _ours(conversion, 30522) == 231_475_917 - masked_words - HEAD - TYPE
+    assert conversion.config.matching_head and conversion.config.vision.num_frames == 8
+
+
+@pytest.mark.parametrize(
+    ("family", "released", "used", "dropped"),
+    [
+        ("alpro", layouts.alpro_pretrain(ALPRO_BASE), 460, 463 + 5),
+        ("alpro_prompter", layouts.alpro_pretrain(ALPRO_BASE), 454, 465 + 9),
+        ("alpro", layouts.alpro_prompter(ALPRO_BASE), 456, 7),
+        ("alpro", layouts.alpro_retrieval(Sizes(frames=8)), 456, 5),
+        ("alpro", layouts.alpro_qa(Sizes(frames=16), 1500), 455, 3),
+        ("alpro", layouts.alpro_qa(Sizes(frames=16), 2423), 455, 3),
+        ("lavis_alpro", layouts.lavis_retrieval(Sizes(frames=8)), 451, 1),
+        ("lavis_alpro", layouts.lavis_retrieval(Sizes(frames=8), head=True), 451, 3),
+    ],
+)
+def test_every_key_of_alpro_is_accounted_for(family: str, released: Shapes, used: int, dropped: int) -> None:
+    conversion = _converted(released, family, 30522)
+    assert conversion.counts() == {"used": used, "dropped": dropped, "missing": 0, "unexpected": 0}
+    assert sorted(entry.key for entry in conversion.entries) == sorted(released)
+    for entry in conversion.entries:
+        assert entry.ours if entry.status == "used" else entry.note, entry
+
+
 def test_mcg_pretraining() -> None:
     released = layouts.mcg_pretrain(MCG_BASE)
     assert (_released(released), len(released)) == (283_280_589, 578)

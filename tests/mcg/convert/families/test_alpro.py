@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ import torch
 
 from mcg.convert.convert import detect
 from mcg.convert.reading import Released
+from mcg.convert.rules import ConvertError
 from tests.mcg.convert import layouts
 from tests.mcg.convert.layouts import SMALL, draw
 from tests.mcg.convert.small_conversions import converted, loaded
@@ -70,3 +72,24 @@ def test_lavis_has_the_same_without_bert_in_the_names(shapes: object) -> None:
     assert detect(Released(Path("a"), state, None)).name == "alpro"
     found, expected = converted(lavis, "lavis_alpro").state, converted(state, "alpro").state
     assert set(found) == set(expected) and all(torch.equal(found[name], expected[name]) for name in found)
+
+
+@pytest.mark.parametrize(
+    ("family", "shapes", "prefix"),
+    [
+        ("alpro", layouts.alpro_pretrain(SMALL, entities=3), ""),
+        ("alpro_prompter", layouts.alpro_pretrain(SMALL, entities=3), "prompter."),
+        ("alpro", layouts.alpro_prompter(SMALL, entities=3), ""),
+        ("alpro", layouts.alpro_retrieval(SMALL), ""),
+        ("alpro", layouts.alpro_qa(SMALL, classes=7), ""),
+        ("lavis_alpro", layouts.lavis_retrieval(SMALL), ""),
+    ],
+)
+def test_a_key_too_many_or_too_few_is_told(family: str, shapes: layouts.Shapes, prefix: str) -> None:
+    state = draw(shapes)
+    assert converted(state, family).counts()["unexpected"] == 0
+    strange, lacking = f"{prefix}strange.weight", f"{prefix}vision_proj.bias"
+    with pytest.raises(ConvertError, match=f"1 keys are not accounted for: {re.escape(strange)} is unexpected"):
+        converted(state | {strange: torch.ones(1)}, family)
+    with pytest.raises(ConvertError, match=r"1 keys are not accounted for: vision_proj\.bias is missing"):
+        converted({key: value for key, value in state.items() if key != lacking}, family)
