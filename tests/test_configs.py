@@ -139,6 +139,39 @@ def test_the_head_names_the_source_of_the_result(name: str) -> None:
     assert "facts" in told or "[P]" in told, told
 
 
+ALPRO_VALUES = {
+    "pt_prompter": (4, 30, 256, 10, 1e-4, 5, 20),
+    "pt": (4, 30, 256, 10, 1e-4, 5, 20),
+    "ft_msrvtt_ret": (8, 40, 64, 5, 2.5e-5, 10, 5),
+    "ft_didemo_ret": (8, 50, 96, 10, 4e-5, 10, 20),
+    "ft_msrvtt_qa": (16, 40, 192, 10, 5e-5, 10, 5),
+    "ft_msvd_qa": (16, 40, 192, 15, 5e-5, 10, 20),
+}
+"""Facts 5.2: frames, length of a text, global batch, passes, learning rate, warm-up in percent, clipping."""
+
+
+@pytest.mark.parametrize("name", ALPRO_VALUES)
+def test_the_configs_of_alpro_have_the_values_of_the_facts(name: str) -> None:
+    config = load_config(ROOT / f"configs/alpro/{name}.yaml")
+    length = config.task.model_dump().get("max_text_tokens") or config.task.model_dump()["max_question_tokens"]
+    batch = config.data.train.batch_size * config.engine.accumulation_steps
+    assert (
+        config.task.clip.num_frames,
+        length,
+        batch,
+        config.schedule.length.passes,
+        config.optim.lr,
+        config.schedule.warmup.percent,
+        config.engine.gradient_clipping,
+    ) == ALPRO_VALUES[name]
+    objectives = {field for field, value in config.objectives if value is not None and field != "compat"}
+    weights = {getattr(config.objectives, field).weight for field in objectives}
+    assert weights == {1.0}
+    contrast_and_matching = {"contrastive", "matching"}
+    wanted = {"pt_prompter": {"contrastive"}, "pt": contrast_and_matching | {"masked_lm", "entity_prompting"}}
+    assert objectives == wanted.get(name, contrast_and_matching if name.endswith("_ret") else {"classification"})
+
+
 @pytest.mark.parametrize("name", FULL_SIZE)
 def test_at_full_size_a_model_has_the_parameters_of_the_facts(name: str) -> None:
     config = load_config(ROOT / name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -108,3 +109,17 @@ def test_another_word_is_refused() -> None:
 def test_sections_that_are_no_mappings_are_left_for_the_validator() -> None:
     values = {"compat": "released", "model": 3, "task": None, "optim": []}
     assert spread_compat(values, MCGConfig.released) == {**values, "objectives": {"compat": "released"}}
+
+
+@pytest.mark.parametrize("path", sorted(Path("configs/alpro").glob("*.yaml")), ids=lambda path: path.stem)
+def test_one_key_brings_back_what_the_numbers_of_alpro_depend_on(path: Path) -> None:
+    found = {}
+    for compat in ("corrected", "released"):
+        config = load_config(path, [f"compat={compat}"])
+        clip = Pretrain(config.task, TEXTS).evaluation_clip  # type: ignore[arg-type]  # as of every task
+        augment = config.task.clip.randaugment
+        sections = {config.model.compat, config.objectives.compat, config.task.compat}
+        found[compat] = (sections, config.optim.weight_decay, clip.sampling, augment and augment.released)
+    augmented = load_config(path).task.clip.randaugment is not None
+    assert found["corrected"] == ({"corrected"}, 1e-3, "uniform", False if augmented else None)
+    assert found["released"] == ({"released"}, 0.0, "released_uniform", True if augmented else None)

@@ -11,8 +11,10 @@ from torch import Tensor
 from torch.nn import functional
 
 from mcg.model.prompter import Prompter
-from mcg.objectives.config import EntityPromptingConfig
+from mcg.objectives import entity_prompting
+from mcg.objectives.config import ContrastiveConfig, EntityPromptingConfig
 from mcg.objectives.entity_prompting import EntityPrompting
+from mcg.objectives.over_pairs.contrastive import Contrastive
 from mcg.objectives.regions import draw_boxes, inside
 from mcg.objectives.states import States
 from shards.media import ClipConfig
@@ -70,6 +72,36 @@ def test_as_released_the_number_of_the_best_entity_is_compared() -> None:
     labels = objective._labels(states, states["frames"], objective._regions(states, torch.Size([4, 4])))
     objective(states)
     assert states.told["entity_prompting_kept"] == (labels.argmax(1) > 0).float().mean()
+
+
+@pytest.mark.parametrize("compat", ["corrected", "released"])
+def test_where_no_sample_counts_the_loss_is_0_and_its_gradient_too(compat: Any) -> None:
+    objective, states = make_objective(compat, min_confidence=0.9), make_states()
+    alike = torch.ones(len(NOUNS), 8)  # every entity as likely as the others, so that the best is the first
+    objective.teach_with(Prompter(make_model(seed=1), alike, alike))
+    loss = objective(states)
+    loss.backward()
+    assert loss == 0 and states.told["entity_prompting_kept"] == 0
+    assert all(p.grad is None or bool((p.grad == 0).all()) for p in states.model.parameters())
+
+
+@pytest.mark.parametrize("compat", ["corrected", "released"])
+def test_no_clip_without_the_region_is_made_and_no_box_without_entity_prompting(
+    compat: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn: list[int] = []
+    monkeypatch.setattr(entity_prompting, "draw_boxes", lambda *given: drawn.append(1) or draw_boxes(*given))
+    states, objective = make_states(), make_objective(compat)
+    seen: list[int] = []
+    for model in (states.model, objective._prompter[0].model):
+        encode = model.encode_video
+        monkeypatch.setattr(
+            model, "encode_video", lambda f, encode=encode, **kw: (seen.append(len(f)), encode(f, **kw))[1]
+        )
+    Contrastive(ContrastiveConfig(), compat)(states)
+    assert (len(drawn), seen) == (0, [4])
+    objective(states)
+    assert (len(drawn), seen) == (1, [4, 4])  # the clips once, and their regions once
 
 
 def test_pictures_are_compared_with_the_prompts_for_pictures() -> None:

@@ -77,10 +77,11 @@ def test_draws_come_from_the_seed_alone() -> None:
     assert torch.equal(draws[0], draws[1]) and not torch.equal(draws[0], draws[2])
 
 
-def test_a_batch_of_one_has_no_negatives() -> None:
+@pytest.mark.parametrize("compat", ["corrected", "released"])
+def test_a_batch_of_one_has_no_negatives(compat: Any) -> None:
     states = States(make_model(matching_head=True).eval(), {n: a[:1] for n, a in INPUTS.items()}, False)
     with pytest.raises(ValueError, match=r"matching needs a global batch of two samples or more; raise data"):
-        Matching(MatchingConfig())(states)
+        Matching(MatchingConfig(), compat)(states)
 
 
 def _in_parts(model: MCG, sizes: Sequence[int], **fields: Any) -> tuple[Tensor, list[Tensor], dict[str, Tensor]]:
