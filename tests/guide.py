@@ -1,4 +1,4 @@
-"""The commands of a page of docs/, so that a test runs what is written there."""
+"""The commands and examples of a page, so that a test runs what is written there."""
 
 from __future__ import annotations
 
@@ -11,6 +11,14 @@ def commands(text: str) -> list[str]:
     """The lines of its fences of sh, continued lines joined."""
     fences = re.findall(r"^```sh\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
     return [line for fence in fences for line in fence.replace("\\\n", " ").splitlines() if line.strip()]
+
+
+def python_lines(text: str, module: str) -> str:
+    """The fence of python that imports a module."""
+    (found,) = (
+        fence for fence in re.findall(r"^```python\n(.*?)^```", text, re.M | re.S) if f"from {module} " in fence
+    )
+    return found
 
 
 def options(command: str) -> dict[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import shutil
 from pathlib import Path
 
@@ -14,9 +15,12 @@ from typer.testing import CliRunner
 
 import mcg.search
 from mcg.searching.searcher import Hit, Searcher
+from tests.guide import commands, python_lines
 from tests.mcg.small_checkpoint import run_config, write_checkpoint
 
-VIDEO = Path(__file__).resolve().parents[2] / "samples" / "videos" / "bbb_tree.mp4"
+ROOT = Path(__file__).resolve().parents[2]
+VIDEO = ROOT / "samples" / "videos" / "bbb_tree.mp4"
+README = (ROOT / "README.md").read_text()
 
 
 def _search(*words: object) -> Result:
@@ -64,3 +68,28 @@ def test_mistakes_are_one_line(run: Path, tmp_path: Path) -> None:
     assert neither.exit_code == 2 and "give --videos to look for clips, or --video" in neither.stderr
     nothing = _search("--checkpoint", tmp_path, "--videos", tmp_path, "--text", "a")
     assert nothing.exit_code == 1 and f"{tmp_path}: no checkpoint there" in nothing.stderr
+
+
+def test_the_readme_searches_as_it_says(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """By its command and by its lines of Python, with another model and three of the clips."""
+    (tmp_path / "runs/demo").mkdir(parents=True)
+    (tmp_path / "runs/demo/pt").symlink_to(run)
+    (tmp_path / "samples/videos").mkdir(parents=True)
+    for name in ("bbb_tree.mp4", "bbb_bird.mp4", "coin_pen.mov"):
+        (tmp_path / "samples/videos" / name).symlink_to(VIDEO.parent / name)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    (command,) = (line for line in commands(README) if "mcg.search" in line)
+    asked = shlex.split(command)
+    assert asked[:3] == ["python", "-m", "mcg.search"]
+    done = _search(*asked[3:], "--json")
+    assert done.exit_code == 0, done.stderr
+    by_command = [(hit["score"], hit["name"]) for hit in json.loads(done.stdout)["hits"]]
+    assert len(by_command) == 3
+    lines = python_lines(README, "mcg.search")
+    exec(compile(lines, "README.md", "exec"), {})
+    printed = [line.rsplit(" ", 1) for line in capsys.readouterr().out.splitlines()]
+    assert [(float(score), name) for score, name in printed] == [(pytest.approx(s, abs=1e-5), n) for s, n in by_command]
+    assert (tmp_path / "runs/search").is_dir()
