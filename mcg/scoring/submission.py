@@ -70,8 +70,16 @@ FORMS: dict[str, Callable[[Sequence[Row]], Submission]] = {
 
 
 def rankings(predictions: Sequence[Row]) -> Submission:
-    """The best candidates of every query: {query: [{"video", "score"}, ...]}, and as CSV a row for each of them."""
-    content = {row["id"]: [{"video": video, "score": score} for video, score in row["top"]] for row in predictions}
+    """The best candidates of every query: {query: [{"video", "score"}, ...]}, and as CSV a row for each of them. Of
+    different texts with one id the second is ID#2, and so on."""
+    content: dict[str, list[Row]] = {}
+    numbers: dict[str, int] = {}
+    for row in predictions:
+        name = row["id"]
+        while name in content:
+            numbers[row["id"]] = numbers.get(row["id"], 1) + 1
+            name = f"{row['id']}#{numbers[row['id']]}"
+        content[name] = [{"video": video, "score": score} for video, score in row["top"]]
     rows = [
         (query, place, best["video"], best["score"])
         for query, top in content.items()

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from mcg.scoring.submission import FORMS, SubmissionError, submission
+from mcg.scoring.submission import FORMS, SubmissionError, rankings, submission
 
 OPEN = [
     {"id": "2809330695_1", "prediction": "curious", "answer": "hungry"},
@@ -80,3 +80,12 @@ def test_an_id_that_holds_no_video_is_named(identifier: str) -> None:
 def test_an_unknown_form_lists_the_known_ones() -> None:
     with pytest.raises(SubmissionError, match="form 'coco' is unknown; choose one of question_list, nextqa_oe, nextqa"):
         submission([], [], "coco")
+
+
+def test_every_query_of_a_retrieval_has_its_best_also_where_texts_share_an_id() -> None:
+    ids = ("7", "8", "7", "7#2", "7")
+    predictions = [{"id": name, "top": [[f"v{number}", 0.5], ["w", 0.25]]} for number, name in enumerate(ids)]
+    made = rankings(predictions)
+    assert list(made.content) == ["7", "8", "7#2", "7#2#2", "7#3"]
+    assert [top[0] for top in made.content.values()] == [{"video": f"v{number}", "score": 0.5} for number in range(5)]
+    assert made.rows[:2] == [("7", 1, "v0", 0.5), ("7", 2, "w", 0.25)] and len(made.rows) == 10
