@@ -83,6 +83,8 @@ def _made_small(command: str, folder: Path) -> list[str]:
     words = shlex.split(command, comments=True)[1:]
     if command in BUILDS:
         return [*words, "--limit", str(FEW[Path(options(command)["out"]).name])]
+    if words[:3] == ["-m", "tools", "entities"]:
+        return [*words, "--count", "6"]
     if "--config" not in words:
         return words
     name = options(command)["config"]
