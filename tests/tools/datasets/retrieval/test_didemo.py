@@ -106,6 +106,7 @@ def test_every_published_description_is_kept(
 ) -> None:
     path = published / f"didemo/{name}_data.json"
     entries = json.loads(path.read_text())
+    assert {entry["video"].rpartition(".")[2].lower() for entry in entries} <= {*VIDEO_EXTENSIONS, ""}
     media, id_map = one_for_all(entry["video"].rpartition(".")[0] for entry in entries)
     rows = list(didemo.rows(path, media, id_map=id_map))
     samples = [row for row in rows if isinstance(row, Row)]
