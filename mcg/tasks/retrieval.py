@@ -88,7 +88,9 @@ class Retrieval(Task):
         return Scores(metrics, predictions, failures, ("mean_recall", metrics["mean_recall"]))
 
     def submission(self, scores: Scores) -> Submission:
-        return rankings([p for p in scores.predictions if p["direction"] == "text_to_video"])
+        answered = [p for p in scores.predictions if p["direction"] == "text_to_video"]
+        missed = [{**text, "top": []} for failure in scores.failures for text in failure.get("texts", [])]
+        return rankings([*answered, *missed])
 
 
 _ARRAYS = ("text_ids", "text_mask")

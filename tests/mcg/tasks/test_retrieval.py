@@ -97,12 +97,14 @@ def test_reranking_to_the_full_depth_ranks_as_matching_does(captions: Path) -> N
 
 
 def test_a_video_that_fails_is_a_missing_candidate_and_its_captions_are_missed(tmp_path: Path) -> None:
-    folder = write_captions(tmp_path / "gray", broken=(1, 4))
-    scores = evaluate(make_retrieval(), retrieval_model(), split_of(folder, max_failure_rate=None), CPU)
+    folder, task = write_captions(tmp_path / "gray", broken=(1, 4)), make_retrieval()
+    scores = evaluate(task, retrieval_model(), split_of(folder, max_failure_rate=None), CPU)
     text, video = scores.metrics["text_to_video"], scores.metrics["video_to_text"]
     assert (text["queries"], text["candidates"]) == (10, 5) and (video["queries"], video["candidates"]) == (7, 7)
     assert scores.metrics["num_failed"] == 2 and text["R10"] == 0.7 and video["R10"] == 5 / 7
     assert {failure["video"] for failure in scores.failures} == {"v1", "v4"}
+    submitted = {query: len(top) for query, top in task.submission(scores).content.items()}
+    assert len(submitted) == 10 and {query for query, count in submitted.items() if not count} == {"1.0", "1.1", "4.0"}
 
 
 def test_black_frames_tie_and_are_told_by_the_mean_place(captions: Path) -> None:
