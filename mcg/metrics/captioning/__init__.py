@@ -1,0 +1,1 @@
+"""What the metrics of captions are made of: Java, the tokenizer, METEOR, SPICE, BLEU, and files of captions."""
