@@ -37,6 +37,7 @@ def _ended(*words: str) -> tuple[int, set[str], str]:
     [
         "train.py",
         "mcg.answer",
+        "mcg.caption_scores",
         "mcg.search",
         "mcg.config",
         "mcg.convert",

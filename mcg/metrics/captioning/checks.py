@@ -1,4 +1,4 @@
-"""What captions must be to be scored: one prediction for every video that has references, of a bounded size, with words."""
+"""What captions must be to be scored: one for every video that has references, of a bounded size, with words."""
 
 from __future__ import annotations
 

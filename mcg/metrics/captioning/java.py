@@ -17,7 +17,7 @@ import sys
 import tempfile
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, NamedTuple
 
@@ -45,6 +45,7 @@ _ALWAYS = (
 )
 _VERSION = re.compile(r'version "(?:1\.)?(\d+)([^"]*)"')
 _ANSWERS_WITHIN_S = 60.0
+_ENDS_WITHIN_S = 5.0
 
 
 class JavaError(PrintableError, RuntimeError):
@@ -80,6 +81,9 @@ class Java(NamedTuple):
             finally:
                 watch.cancel()
                 process.kill()
+                assert process.stdin is not None
+                with suppress(BrokenPipeError):  # what it did not read any more
+                    process.stdin.close()
 
 
 class Conversation:
@@ -110,9 +114,9 @@ class Conversation:
 
     def _ended(self) -> JavaError:
         try:
-            code = self._process.wait(_ANSWERS_WITHIN_S)
-        except subprocess.TimeoutExpired:  # it has closed its output and lives on
-            return JavaError(f"{self._what} said no more: was it another program?")
+            code = self._process.wait(_ENDS_WITHIN_S)
+        except subprocess.TimeoutExpired:
+            return JavaError(f"{self._what} has closed its output and goes on; was it another program?")
         if self._out_of_time.is_set():
             return _too_long(self._what, self._limit_s)
         self._said.seek(0)

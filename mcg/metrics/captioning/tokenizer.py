@@ -1,6 +1,7 @@
 """The Penn Treebank tokenizer of Stanford CoreNLP 3.4.1 as the field runs it: lower case, without punctuation marks.
 
-There is no other under this name: published scores hang on its details.
+There is no other under this name: published scores hang on its details. One of them: brackets stay, as -lrb- and -rrb-,
+because the marks that are left out are spelt in capitals and the words are not.
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mcg.metrics.bootstrap import interval
+from mcg.metrics.bootstrap import interval, interval_of_sums
 
 
 def test_an_interval_is_a_function_of_scores_and_name() -> None:
@@ -28,3 +28,10 @@ def test_blocks_change_nothing_but_memory() -> None:
 
 def test_equal_scores_leave_no_doubt() -> None:
     assert interval(np.full(7, 0.5), "a") == (0.5, 0.5)
+
+
+def test_a_mean_of_sums_has_the_interval_of_the_mean() -> None:
+    scores = np.random.default_rng(3).random(60)
+    counts = np.stack([scores, np.ones(60)], 1)
+    found = interval_of_sums(counts, lambda sums: sums[:, 0] / sums[:, 1], "a", at_once=600)
+    assert found == pytest.approx(interval(scores, "a", at_once=600))

@@ -47,3 +47,9 @@ def test_brackets_in_texts_are_no_depth() -> None:
     assert load_json(json.dumps(value)) == value
     deep = "[" * MAX_DEPTH + "]" * MAX_DEPTH
     assert load_json(deep) == json.loads(deep)
+
+
+def test_a_caller_may_allow_other_sizes() -> None:
+    assert load_json("[1, 2, 3]", max_values=3) == [1, 2, 3]
+    with pytest.raises(ValueError, match="holds more than 2 values"):
+        load_json("[1, 2, 3]", max_values=2)
