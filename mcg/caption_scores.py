@@ -20,6 +20,7 @@ from shards.base import say, say_json
 from shards.cli import DEBUG_OPTION, JSON_OPTION, console, facts_table, one_line_errors, start_command
 
 if TYPE_CHECKING:
+    from mcg.metrics.captioning.coco_files import CaptionFile
     from mcg.metrics.captions import CaptionScores
 
 _SHARES = ("distinct", "copied")
@@ -49,11 +50,12 @@ def main(
         from mcg.metrics.captioning.coco_files import read_captions, read_predictions, read_references
         from mcg.metrics.captions import caption_scores
 
-        files = {"reference": read_references(references), "prediction": read_predictions(predictions)}
+        known, given = read_references(references), read_predictions(predictions)
+        files: dict[str, CaptionFile] = {"reference": known, "prediction": given}
         learnt = [text for texts in read_captions(training).texts.values() for text in texts] if training else []
         scores = caption_scores(
-            files["reference"].texts,
-            {video: texts[0] for video, texts in files["prediction"].texts.items()},
+            known.texts,
+            {video: texts[0] for video, texts in given.texts.items()},
             learnt,
             with_meteor=meteor,
             spice_in=spice,

@@ -14,7 +14,7 @@ _SMALL, _TINY = 1e-9, 1e-15
 ORDERS = 4
 
 
-class Bleu(NamedTuple):
+class _Bleu(NamedTuple):
     """BLEU of N videos, by order."""
 
     score_4: tuple[float, ...]
@@ -23,7 +23,7 @@ class Bleu(NamedTuple):
     """Equal n-grams by order, n-grams by order, words, words of the reference of the closest length."""
 
 
-def bleu(references: Sequence[Sequence[str]], predictions: Sequence[str]) -> Bleu:
+def bleu(references: Sequence[Sequence[str]], predictions: Sequence[str]) -> _Bleu:
     """Scores of tokenized predictions against the tokenized references of each."""
     from pycocoevalcap.bleu.bleu_scorer import BleuScorer
 
@@ -36,7 +36,7 @@ def bleu(references: Sequence[Sequence[str]], predictions: Sequence[str]) -> Ble
         words = compared["testlen"]
         closest = min((abs(length - words), length) for length in compared["reflen"])[1]
         counts.append([*compared["correct"], *compared["guess"], words, closest])
-    return Bleu(tuple(map(float, score_4)), np.array(score_4N), np.array(counts, np.float64))
+    return _Bleu(tuple(map(float, score_4)), np.array(score_4N), np.array(counts, np.float64))
 
 
 def bleu_of_counts(counts_XC: Float, order: int) -> Float:

@@ -22,7 +22,7 @@ _WEIGHTS = np.array([1.0, 0.6, 0.8, 0.6])
 _NUM_COUNTS = 23
 
 
-class Meteor(NamedTuple):
+class _Meteor(NamedTuple):
     """What METEOR says of N videos."""
 
     score: float
@@ -31,7 +31,7 @@ class Meteor(NamedTuple):
     """Whole numbers that add up over videos: the score of all together is that of their sum."""
 
 
-def meteor(references: Sequence[Sequence[str]], predictions: Sequence[str], java: Java, limit_s: float) -> Meteor:
+def meteor(references: Sequence[Sequence[str]], predictions: Sequence[str], java: Java, limit_s: float) -> _Meteor:
     """Scores of tokenized predictions against the tokenized references of each. Raises JavaError.
 
     The program takes 5 to 20 s to start, and 2 GB of memory.
@@ -51,7 +51,7 @@ def meteor(references: Sequence[Sequence[str]], predictions: Sequence[str], java
     counts_NC = np.array([_numbers(line) for line in counted])
     perfect_N = (counts_NC[:, 20] == 1) & (counts_NC[:, 21:] == counts_NC[:, :2]).all(1)
     counts_NC[perfect_N, 20] = 0  # a video whose caption matches in one piece adds no pieces
-    return Meteor(score, np.array(score_N), counts_NC)
+    return _Meteor(score, np.array(score_N), counts_NC)
 
 
 def score_of_counts(counts_XC: Float) -> Float:

@@ -7,11 +7,14 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 
+from mcg.metrics import captions
 from mcg.metrics.captioning.checks import CaptionError
 from mcg.metrics.captioning.coco_files import read_references
 from mcg.metrics.captioning.java import Java, JavaError
+from mcg.metrics.captioning.meteor import meteor, score_of_counts
 from mcg.metrics.captions import CaptionScores, caption_scores
 from tests.mcg.metrics.stand_in_java import stand_in_java
 
@@ -74,16 +77,39 @@ def test_numbers_are_those_of_pycocoevalcap(script: Any) -> None:
     assert set(found.absent) == {"METEOR", "SPICE"} and "SPICE" not in found.metrics
 
 
+def _published(annotations: Path) -> tuple[dict[str, list[str]], dict[str, str]]:
+    """Each video's first caption as the prediction, its others as references."""
+    texts = read_references(annotations / "msvd_cap" / "malmm_coco_gt_cap_val.json").texts
+    return {video: known[1:] for video, known in texts.items()}, {video: known[0] for video, known in texts.items()}
+
+
 @pytest.mark.long
 def test_published_captions_score_as_in_pycocoevalcap(script: Any, annotations: Path) -> None:
-    texts = read_references(annotations / "msvd_cap" / "malmm_coco_gt_cap_val.json").texts
-    references = {video: known[1:] for video, known in texts.items()}
-    predictions = {video: known[0] for video, known in texts.items()}
-    found = caption_scores(references, predictions)
-    _assert_equal(found, script(references, predictions, True), NAMES | {"METEOR": "METEOR"})
+    references, predictions = _published(annotations)
+    found = caption_scores(references, predictions, with_meteor=False)
+    _assert_equal(found, script(references, predictions, False), NAMES)
     assert found.metrics["CIDEr"] == pytest.approx(1.1553807731319408, abs=1e-9)
+
+
+@pytest.mark.long
+def test_meteor_is_that_of_pycocoevalcap_and_its_formula_gives_its_numbers(
+    script: Any, annotations: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = []
+    monkeypatch.setattr(captions, "meteor", lambda *given: kept.append(meteor(*given)) or kept[0])
+    references, predictions = _published(annotations)
+    videos = list(references)
+    # Some that fit less, one of no words, one that spells what METEOR's lines are made of.
+    predictions |= {video: predictions[videos[number - 1]] for number, video in enumerate(videos[10:50], 10)}
+    predictions |= {videos[0]: "...", videos[1]: "<a|||b> SCORE ||| x"}
+    found = caption_scores(references, predictions, keep_empty=True)
+    _assert_equal(found, script(references, predictions, True), NAMES | {"METEOR": "METEOR"})
     low, high = found.metrics["intervals"]["METEOR"]
     assert low < found.metrics["METEOR"] < high < low + 0.1
+
+    np.testing.assert_allclose(score_of_counts(kept[0].counts_NC), kept[0].score_N, rtol=0, atol=1e-12)
+    assert score_of_counts(kept[0].counts_NC.sum(0)) == pytest.approx(kept[0].score, abs=1e-12)
+    assert found.by_video[videos[0]]["METEOR"] == 0
 
 
 def test_a_sentence_against_itself_scores_one(java: Java) -> None:
