@@ -27,6 +27,7 @@ from mcg.metrics.captioning.spice import spice, spice_folder, why_no_spice
 from mcg.metrics.captioning.tokenizer import tokenize
 
 Texts = Sequence[str]
+_ORDER = (*(f"BLEU-{order}" for order in range(1, ORDERS + 1)), "METEOR", "ROUGE-L", "CIDEr", "SPICE")
 
 
 class CaptionScores(NamedTuple):
@@ -90,6 +91,7 @@ def caption_scores(
         absent["SPICE"] = why
     else:
         found["SPICE"] = _mean("SPICE", spice(refs, preds, folder, runtime, limit_s))
+    found = {name: found[name] for name in _ORDER if name in found}
 
     metrics: dict[str, Any] = {name: metric.score for name, metric in found.items()}
     metrics["intervals"] = {name: list(metric.bounds) for name, metric in found.items()}
