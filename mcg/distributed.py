@@ -23,6 +23,8 @@ class _Watching(Protocol):
 
 
 _watch: _Watching | None = None
+_VALUES_AT_ONCE = 2**18
+"""Of each rank, in gather_from_host."""
 
 
 def watch_with(watch: _Watching) -> None:
@@ -125,6 +127,26 @@ def gather_rows(local_Nx: Tensor) -> Tensor:
     padded[: len(local_Nx)] = local_Nx
     parts = gather(padded).chunk(world_size()) if max(counts) else ()
     return torch.cat([part[:count] for part, count in zip(parts, counts, strict=True)]) if parts else padded
+
+
+def gather_from_host(local_Nx: Tensor, device: torch.device) -> Tensor:
+    """The ranks' tensors on the host, of which the first dimension may differ, concatenated there in rank order. They
+    pass through the device in small blocks, so its memory does not depend on their size. No gradient passes."""
+    if world_size() == 1:
+        return local_Nx
+    flat = local_Nx.reshape(-1)
+    counts = gather(torch.tensor([len(flat)], device=device)).tolist()
+    whole = flat.new_empty(sum(counts))
+    places = [sum(counts[:number]) for number in range(len(counts))]
+    for begin in range(0, max(counts), _VALUES_AT_ONCE):
+        size = min(_VALUES_AT_ONCE, max(counts) - begin)
+        block = torch.zeros(size, dtype=flat.dtype, device=device)
+        own = flat[begin : begin + size]
+        block[: len(own)] = own.to(device)
+        for part, place, count in zip(gather(block).cpu().chunk(len(counts)), places, counts, strict=True):
+            there = max(0, min(size, count - begin))
+            whole[place + begin : place + begin + there] = part[:there]
+    return whole.view(-1, *local_Nx.shape[1:])
 
 
 def gather_objects(local: list[Any]) -> list[Any]:

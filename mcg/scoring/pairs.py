@@ -1,8 +1,9 @@
 """Retrieval over all pairs: every text of a split with every video, on any number of ranks.
 
 Videos and texts are encoded once each, and their states kept on the host in the model's dtype. Each rank keeps its own
-videos and gets the texts of all ranks; it fuses pairs of its own videos in chunks on the device, and the columns are
-gathered: every pair once. Device memory depends on `pairs_at_once`, not on the size of the split.
+videos and gets the texts of all ranks; it fuses pairs of its own videos in chunks on the device, and their scores are
+gathered: every pair once. Device memory depends on `pairs_at_once`, not on the size of the split; host memory is that
+of the states, which are let go when the pairs are scored.
 
 Ranking by `contrast` takes the similarity of the features, `matching` fuses all pairs, and `rerank` those of which
 the contrast places one side among the first `rerank_depth` of the other; behind these stand the others, by contrast.
@@ -25,8 +26,10 @@ from mcg.tasks.config import RetrievalConfig
 from shards import Batch
 
 Matrix = npt.NDArray[np.float32]
-_TEXTS_AT_ONCE = 1024
+_TEXTS_AT_ONCE = 128
 """Texts of each rank that travel together."""
+_QUERIES_AT_ONCE = 1024
+"""Rows of scores that are sorted together."""
 
 
 class Scored(NamedTuple):
@@ -71,7 +74,9 @@ class Pairs:
             meta = batch.meta[slot]
             self._videos.append({"id": meta["video"], "origin": str(batch.origins[slot])})
             self._texts += [{**text, "video": first + number} for text in meta["texts"]]
-        self._keep_videos(self._model.encode_video(inputs["frames"]), torch.from_numpy(valid).to(self._device))
+        # padding too: frames that are alike have the same features, to the last bit, only in batches of one size
+        states = self._model.encode_video(inputs["frames"])
+        self._keep_videos(states, torch.from_numpy(valid).to(self._device))
         ids_NL, mask_NL = _texts_of(inputs, valid)
         for rows in _chunks(len(ids_NL), self._config.pairs_at_once, self._device):
             self._keep_texts(ids_NL, mask_NL, rows)
@@ -85,8 +90,8 @@ class Pairs:
             return
         self._video_features.append(features[valid_N].float().cpu())
         if self._fuses:
-            kept = states.rows(valid_N).to(torch.device("cpu"))
-            self._video_states += [kept.rows(torch.tensor([number])) for number in range(len(valid_N))]
+            kept = states.to(torch.device("cpu"))
+            self._video_states += [kept.rows(number[None]) for number in valid_N.cpu()]
 
     def _keep_texts(self, ids_NL: Tensor, mask_NL: Tensor, rows: range) -> None:
         """rows: of the texts; an empty range only takes part in the pass, under ZeRO 3."""
@@ -108,8 +113,8 @@ class Pairs:
                 self._text_states.append((text[:end].clone(), row[:end].clone()))
 
     def scores(self) -> Scored:
-        """The scores of all pairs, the same on every rank. Raises ValueError for a split without a text or video, and
-        for two samples with one video id."""
+        """The scores of all pairs, the same on every rank; to be asked for once, as the states are let go. Raises
+        ValueError for a split without a text or video, and for two samples with one video id."""
         own = len(self._videos)
         first = sum(distributed.gather_objects([own])[: distributed.rank()])
         videos = distributed.gather_objects(self._videos)
@@ -119,17 +124,16 @@ class Pairs:
         contrast: Matrix = (text @ video.T).numpy()
         if not self._fuses:
             return Scored(texts, videos, contrast, None, 0)
-        states = self._all_texts()
         wanted = self._wanted(contrast)
-        columns = self._columns(states, wanted[:, first : first + own])
-        match = distributed.gather_rows(columns.T.contiguous().to(self._device)).cpu().T.contiguous()
-        return Scored(texts, videos, contrast, match.numpy(), int(wanted.sum()))
+        own_match_NM = self._match_all(self._all_texts(), wanted[:, first : first + own].T)
+        self._video_states, self._text_states = [], []
+        match_NM = distributed.gather_from_host(own_match_NM, self._device)
+        return Scored(texts, videos, contrast, match_NM.T.numpy(), int(wanted.sum()))
 
     def _gathered(self, features: Sequence[Tensor]) -> Tensor:
         """The features of all ranks, float32 on the host."""
         width = distributed.largest(features[0].shape[1] if features else 0, self._device)
-        local = torch.cat([torch.zeros(0, width), *features])
-        return distributed.gather_rows(local.to(self._device)).cpu()
+        return distributed.gather_from_host(torch.cat([torch.zeros(0, width), *features]), self._device)
 
     def _all_texts(self) -> list[tuple[Tensor, Tensor]]:
         """The text states of all ranks, in rank order, a block at a time so that little of it is on the device."""
@@ -147,9 +151,10 @@ class Pairs:
             masks = distributed.gather_rows(masks.to(self._device, torch.uint8)).cpu().bool()
             sizes = [size for part in lengths for size in part]
             cut = list(zip(states.split(sizes), masks.split(sizes), strict=True))
-            for part in parts:
+            for rank, part in enumerate(parts):
                 count = len(lengths.pop(0))
-                part += [(text.clone(), mask.clone()) for text, mask in cut[:count]]
+                # its own it has already
+                part += block if rank == distributed.rank() else [(t.clone(), m.clone()) for t, m in cut[:count]]
                 cut = cut[count:]
         return [text for part in parts for text in part]
 
@@ -163,17 +168,18 @@ class Pairs:
         depth = self._config.rerank_depth
         return among_best(contrast_MN, depth) | among_best(contrast_MN.T, depth).T
 
-    def _columns(self, texts: Sequence[tuple[Tensor, Tensor]], wanted_MN: npt.NDArray[np.bool_]) -> Tensor:
-        """(M, N) match scores of the own videos; NaN where a pair is not wanted."""
-        columns = torch.full(wanted_MN.shape, float("nan"))
-        video_P, text_P = np.nonzero(wanted_MN.T)  # videos in order, so that a chunk has few
-        for rows in _chunks(len(video_P), self._config.pairs_at_once, self._device):
-            chosen = slice(rows.start, rows.stop)
-            distributed.doing("matching", f"pair {rows.start} of {len(video_P)}")
-            scores = self._match(texts, text_P[chosen], video_P[chosen])
+    def _match_all(self, texts: Sequence[tuple[Tensor, Tensor]], wanted_NM: npt.NDArray[np.bool_]) -> Tensor:
+        """(N, M) match scores of the own videos; NaN where a pair is not wanted."""
+        match_NM = torch.full(wanted_NM.shape, float("nan"))
+        ends_N = wanted_NM.sum(1).cumsum()  # videos in order, so that a chunk has few
+        count = int(ends_N[-1]) if len(ends_N) else 0
+        for rows in _chunks(count, self._config.pairs_at_once, self._device):
+            distributed.doing("matching", f"pair {rows.start} of {count}")
+            video_P, text_P = _pairs(wanted_NM, ends_N, rows)
+            scores = self._match(texts, text_P, video_P)
             if rows:
-                columns[torch.from_numpy(text_P[chosen]), torch.from_numpy(video_P[chosen])] = scores
-        return columns
+                match_NM[torch.from_numpy(video_P), torch.from_numpy(text_P)] = scores
+        return match_NM
 
     def _match(
         self, texts: Sequence[tuple[Tensor, Tensor]], text_P: npt.NDArray[np.int64], video_P: npt.NDArray[np.int64]
@@ -198,9 +204,11 @@ class Pairs:
 
 def among_best(scores_QC: Matrix, depth: int) -> npt.NDArray[np.bool_]:
     """(Q, C) True for the `depth` best candidates of each query; of equal ones that with the lower number."""
-    order = np.argsort(-scores_QC, axis=1, kind="stable")[:, :depth]
     best = np.zeros(scores_QC.shape, np.bool_)
-    np.put_along_axis(best, order, True, 1)
+    for first in range(0, len(best), _QUERIES_AT_ONCE):
+        rows = slice(first, first + _QUERIES_AT_ONCE)
+        order = np.argsort(-scores_QC[rows], axis=1, kind="stable")[:, :depth]
+        np.put_along_axis(best[rows], order, True, 1)
     return best
 
 
@@ -244,6 +252,19 @@ def _chunks(count: int, at_once: int, device: torch.device) -> Iterator[range]:
     own = -(-count // at_once)
     for number in range(distributed.largest(own, device)):
         yield range(min(number * at_once, count), min((number + 1) * at_once, count))
+
+
+def _pairs(
+    wanted_NM: npt.NDArray[np.bool_], ends_N: npt.NDArray[np.int64], rows: range
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Numbers of video and text (P,) of the wanted pairs `rows`. ends_N: pairs up to and with each video's."""
+    if not rows:
+        return np.zeros(0, np.int64), np.zeros(0, np.int64)
+    first, last = np.searchsorted(ends_N, [rows.start, rows.stop - 1], side="right")
+    video_P, text_P = np.nonzero(wanted_NM[first : last + 1])
+    before = int(ends_N[first - 1]) if first else 0
+    chosen = slice(rows.start - before, rows.stop - before)
+    return video_P[chosen] + first, text_P[chosen]
 
 
 def _stacked(videos: Sequence[VideoStates]) -> VideoStates:
