@@ -51,7 +51,8 @@ def explain(error: Exception) -> str | None:
     if isinstance(error, torch.OutOfMemoryError):
         return (
             f"the memory of the GPU is full: {first} Lower data.train.batch_size (engine.accumulation_steps makes up "
-            "for it), set engine.activation_checkpointing: true, or raise engine.zero_stage"
+            "for it), set engine.activation_checkpointing: true, or raise engine.zero_stage; in evaluation lower the "
+            "batch_size of the split, in retrieval task.pairs_at_once"
         )
     if isinstance(error, MemoryError) or "DefaultCPUAllocator" in text:
         return (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Collection, Sequence
 from datetime import timedelta
@@ -10,7 +11,9 @@ from typing import Any
 
 import torch
 import torch.distributed as dist
+from torch import Tensor
 
+from mcg.model.states import Fused, TextStates, VideoStates
 from mcg.scoring.evaluate import evaluate
 from mcg.tasks.config import RetrievalConfig
 from mcg.tasks.retrieval import Retrieval
@@ -51,8 +54,7 @@ def split_of(folder: Path, batch_size: int = 6, **fields: Any) -> LoaderConfig:
 
 
 def score_on_a_rank(rank: int, world: int, folder: str) -> None:
-    """One of the ranks; the meeting point is a file, so no port is taken. Writes FOLDER/RANK.json: what it found under
-    each ranking, and the pairs that passed its own model."""
+    """One of the ranks; the meeting point is a file, so no port is taken. Writes FOLDER/RANK.json."""
     meeting = f"file://{folder}/meeting"
     dist.init_process_group("gloo", init_method=meeting, rank=rank, world_size=world, timeout=timedelta(seconds=120))
     try:
@@ -63,10 +65,24 @@ def score_on_a_rank(rank: int, world: int, folder: str) -> None:
 
 
 def score_each(folder: Path) -> dict[str, Any]:
-    """Of each ranking the metrics and the predictions."""
+    """Of each ranking the metrics, the predictions, and the chunks of pairs that passed the model of this rank, a pair
+    by what it is made of."""
     model, found = retrieval_model(), {}
+    fuse, chunks = model.fuse, list[list[str]]()
+
+    def noting(text: TextStates, video: VideoStates) -> Fused:
+        parts = zip(text.states_BLD, text.mask_BL.bool(), video.tokens_BVD, strict=True)
+        chunks.append([f"{_digest(states[mask])} {_digest(tokens)}" for states, mask, tokens in parts])
+        return fuse(text, video)
+
+    model.fuse = noting
     for ranking in ("contrast", "matching", "rerank"):
         task = make_retrieval(ranking=ranking, rerank_depth=2)
         scores = evaluate(task, model, split_of(folder), CPU)
-        found[ranking] = {"metrics": scores.metrics, "predictions": scores.predictions}
+        found[ranking] = {"metrics": scores.metrics, "predictions": scores.predictions, "chunks": [*chunks]}
+        chunks.clear()
     return found
+
+
+def _digest(tensor: Tensor) -> str:
+    return hashlib.blake2b(tensor.contiguous().numpy().tobytes(), digest_size=8).hexdigest()
