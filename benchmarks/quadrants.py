@@ -1,5 +1,6 @@
-"""Pictures of four coloured quadrants whose captions name the colours, and a tiny model that is briefly trained on them:
-retrieval whose contrast and matching agree in some measure, without a corpus.
+"""Pictures of four coloured quadrants whose captions name the colours, and a tiny model that is trained on them.
+
+Retrieval whose contrast and matching agree in some measure, without a corpus and within two minutes.
 
 The colours waver, so that neighbours among them are mistaken for each other: neither score is always right.
 """
@@ -36,9 +37,10 @@ COLOURS = {
     "white": (230, 230, 230),
     "black": (30, 30, 30),
 }
+VOCABULARY = "configs/demo/vocab.txt"
 SIDE = 32
-TEXTS = open_texts(MCGConfig())
-_WAVERING = 45.0
+TEXTS = open_texts(MCGConfig(vocabulary=VOCABULARY))
+_WAVERING = 35.0
 """Standard deviation of a quadrant's colour, in each channel."""
 
 
@@ -88,22 +90,31 @@ def retrieval(ranking: str, **fields: object) -> Retrieval:
 
 
 def tiny_model() -> MCG:
-    """2 blocks and 2 + 1 layers of 32 channels."""
-    vision = {"image_size": SIDE, "num_frames": 1, "width": 32, "depth": 2, "num_heads": 2, "drop_path": 0.0}
-    spread = {"init_std": 0.2, "position_std": 1.0, "temporal_identity": False}
-    text = {"width": 32, "num_layers": 3, "num_fusion_layers": 1, "num_heads": 2, "fusion": "concatenation"}
-    text |= {"num_decoder_layers": 0, "token_head": "none", "dropout": 0.0, "init_std": 0.15, "max_positions": 64}
+    """2 blocks and 2 + 2 layers of 32 channels, for one frame."""
+    return _model(num_frames=1, size=SIDE, width=32, depth=2)
+
+
+def small_model(num_frames: int, size: int) -> MCG:
+    """4 blocks and 2 + 2 layers of 48 channels."""
+    return _model(num_frames, size, width=48, depth=4)
+
+
+def _model(num_frames: int, size: int, width: int, depth: int) -> MCG:
+    vision = {"image_size": size, "num_frames": num_frames, "width": width, "depth": depth, "num_heads": 2}
+    spread = {"drop_path": 0.0, "init_std": 0.2, "position_std": 1.0, "temporal_identity": False}
+    text = {"width": width, "num_layers": 4, "num_fusion_layers": 2, "num_heads": 2, "num_decoder_layers": 0}
+    text |= {"token_head": "none", "dropout": 0.0, "init_std": 0.15, "max_positions": 64}
     config = {"vision": vision | spread, "text": text, "contrastive_width": 16, "matching_head": True}
     torch.manual_seed(0)
-    return MCG(MCGConfig.model_validate(config), TEXTS.size)
+    return MCG(MCGConfig.model_validate({**config, "vocabulary": VOCABULARY}), TEXTS.size)
 
 
 def train(model: MCG, steps: int, batch_size: int = 128, seed: int = 2) -> None:
     """By contrast and matching, on pictures that are drawn anew for every step."""
     generator = np.random.default_rng(seed)
     bundle = Bundle(model, ObjectivesConfig.model_validate({"contrastive": {}, "matching": {}}).build()).train()
-    optimiser = torch.optim.AdamW(bundle.parameters(), 2e-3, weight_decay=0.01)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, 2e-3, steps)
+    optimiser = torch.optim.AdamW(bundle.parameters(), 3e-3, weight_decay=0.01)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, 3e-3, steps)
     for step in range(steps):
         loss = bundle(_inputs(generator, batch_size), step)["total"]
         optimiser.zero_grad()

@@ -28,7 +28,7 @@ from shards import Batch
 Matrix = npt.NDArray[np.float32]
 _TEXTS_AT_ONCE = 128
 """Texts of each rank that travel together."""
-_QUERIES_AT_ONCE = 1024
+_QUERIES_AT_ONCE = 64
 """Rows of scores that are sorted together."""
 
 

@@ -1,0 +1,300 @@
+"""What retrieval over all pairs costs beside the released loop: passes, FLOPs, CPU, memory, ranks.
+
+    PYTHONPATH=. python benchmarks/retrieval_pairs.py [--parts passes speed host device ranks] [--num 1000]
+
+The released loop (ALPRO) encodes a video anew for each chunk of 64 captions, and each caption for each video: here it
+is `released_loop`. Parts:
+- passes: a tiny model, trained for 2 minutes (quadrants.py), scores NUM videos and NUM texts by matching all pairs and
+  by re-ranking with depth 128; its passes, counted, times the FLOPs of one at base size (flops.py) are those of ALPRO's
+  retrieval on MSR-VTT. R@K of both, and by how many queries they differ.
+- speed: CPU seconds of both and of the loop with a small model, in turns; the scores must agree.
+- host: resident memory of states of base size in 16 bits, made up, in a fresh process.
+- device: bytes that would lie on a device (device_bytes.py), without weights, for growing splits.
+- ranks: metrics, pairs fused and bytes on the device of 1, 2 and 3 ranks (gloo).
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.distributed as dist
+import torch.multiprocessing
+from base_states import host_memory
+from device_bytes import DEVICE, DeviceBytes
+from flops import count, parts
+from quadrants import retrieval, small_model, split_of, tiny_model, train, write_pictures
+from torch import Tensor
+
+from mcg.config import load_config
+from mcg.engine.tensors import to_tensors
+from mcg.model.mcg import MCG
+from mcg.model.model import Model
+from mcg.model.states import TextStates, VideoStates
+from mcg.scoring.evaluate import evaluate
+from mcg.tasks.task import Scores
+from mcg.text import open_texts
+from shards import Loader
+
+CHUNK, DEPTH, TOKENS = 64, 128, 40
+BASE = "configs/alpro/ft_msrvtt_ret.yaml"
+PARTS = ("passes", "speed", "host", "device", "ranks")
+DIRECTIONS = ("text_to_video", "video_to_text")
+
+
+class Counted:
+    """The rows that pass a model's verbs; with `chunks`, also which pairs, by what they are made of."""
+
+    def __init__(self, model: Model, chunks: list[list[str]] | None = None) -> None:
+        self.rows: Counter[str] = Counter()
+        encode_video, encode_text, fuse = model.encode_video, model.encode_text, model.fuse
+
+        def video(frames: Tensor, **given: Any) -> Any:
+            self.rows["video"] += len(frames)
+            return encode_video(frames, **given)
+
+        def text(ids: Tensor, mask: Tensor, **given: Any) -> Any:
+            self.rows["text"] += len(ids)
+            return encode_text(ids, mask, **given)
+
+        def fusion(texts: TextStates, videos: VideoStates) -> Any:
+            self.rows["fusion"] += len(texts.mask_BL)
+            if chunks is not None:
+                rows = zip(texts.states_BLD, texts.mask_BL.bool(), videos.tokens_BVD, strict=True)
+                chunks.append([_digest(states[mask]) + _digest(tokens) for states, mask, tokens in rows])
+            return fuse(texts, videos)
+
+        model.encode_video, model.encode_text, model.fuse = video, text, fusion  # type: ignore[method-assign]
+
+    def flops(self, each: dict[str, int]) -> float:
+        return float(sum(each[name] * rows for name, rows in self.rows.items()))
+
+
+def _digest(tensor: Tensor) -> str:
+    return hashlib.blake2b(tensor.contiguous().numpy().tobytes(), digest_size=8).hexdigest()
+
+
+def released_loop(model: Model, frames: Tensor, ids: Tensor, mask: Tensor) -> Tensor:
+    """Scores (N, M) of matching, each pair with passes of its own as far as the release makes them."""
+    rows = []
+    for one in frames.split(1):
+        scores = []
+        for some, their in zip(ids.split(CHUNK), mask.split(CHUNK), strict=True):
+            video = model.encode_video(one)
+            text = model.encode_text(some, their)
+            fused = model.fuse(text, video.rows(torch.zeros(len(some), dtype=torch.int64)))
+            logits = model.match_logits(fused)
+            scores.append(logits[:, 1] - logits[:, 0])
+        rows.append(torch.cat(scores))
+    return torch.stack(rows)
+
+
+def of_the_loop(num_videos: int, num_texts: int) -> dict[str, int]:
+    pairs = num_videos * num_texts
+    return {"video": num_videos * -(-num_texts // CHUNK), "text": pairs, "fusion": pairs}
+
+
+def flops_of(model: MCG, frames: int, tokens: int) -> dict[str, int]:
+    with torch.device("meta"):
+        made = parts(model.to("meta"), tokens, 1, frames)
+        return {name: count(made[name]) for name in ("video", "text", "fusion")}
+
+
+def _base_flops(frames: int) -> dict[str, int]:
+    config = load_config(BASE, [f"model.vision.num_frames={frames}", f"task.clip.num_frames={frames}"])
+    with torch.device("meta"):
+        return flops_of(MCG(config.model, open_texts(config.model).size).eval(), frames, TOKENS)
+
+
+def passes(folder: Path, num: int, weights: Path) -> dict[str, Any]:
+    data, found = write_pictures(folder / "pictures", num), {}
+    each = {frames: _base_flops(frames) for frames in (4, 8)}
+    found["gflop_each"] = {frames: {n: round(f / 1e9, 2) for n, f in one.items()} for frames, one in each.items()}
+    loop, scores = of_the_loop(num, num), {}
+    for ranking in ("matching", "rerank"):
+        model = _trained(weights)
+        counted, began = Counted(model), time.process_time()
+        task = retrieval(ranking, rerank_depth=DEPTH, pairs_at_once=500)
+        scores[ranking] = evaluate(task, model, split_of(data), DEVICE)
+        found[ranking] = {"cpu_s": round(time.process_time() - began, 1), "passes": dict(counted.rows)}
+        found[ranking]["pairs_fused"] = scores[ranking].metrics["pairs_fused"]
+        for frames, one in each.items():
+            of_loop = sum(one[name] * rows for name, rows in loop.items())
+            found[ranking][f"times_cheaper_{frames}_frames"] = round(of_loop / counted.flops(one), 2)
+    found["released loop"] = loop
+    found["recalls"] = {name: _recalls(one) for name, one in scores.items()}
+    found["recalls"]["contrast"] = _recalls(scores["rerank"], "by_contrast")
+    exact, reranked = found["recalls"]["matching"], found["recalls"]["rerank"]
+    found["queries_apart"] = [round((b - a) * num, 6) for a, b in zip(exact, reranked, strict=True)]
+    return found
+
+
+def _recalls(scores: Scores, of: str | None = None) -> list[float]:
+    """R1, R5, R10 from text to video, then from video to text."""
+    tables = [scores.metrics[direction] for direction in DIRECTIONS]
+    return [(table if of is None else table[of])[f"R{k}"] for table in tables for k in (1, 5, 10)]
+
+
+def _trained(weights: Path) -> MCG:
+    model = tiny_model()
+    if not weights.exists():
+        began = time.process_time()
+        train(model, 1200)
+        torch.save(model.state_dict(), weights)
+        print(f"trained in {time.process_time() - began:.0f} CPU seconds", file=sys.stderr, flush=True)
+    model.load_state_dict(torch.load(weights, weights_only=True))
+    return model.eval()
+
+
+def speed(folder: Path, num: int = 128, rounds: int = 3) -> dict[str, Any]:
+    clip = {"num_frames": 8, "size": 112}
+    model, split = small_model(**clip).eval(), split_of(write_pictures(folder / "few", num), num)
+    depth = round(DEPTH / 1000 * num)
+    tasks = {r: retrieval(r, clip=clip, rerank_depth=depth) for r in ("matching", "rerank")}
+    with Loader(split, 0, 1, tasks["matching"].encode_for_evaluation) as loader:
+        inputs = to_tensors(next(iter(loader)), DEVICE)
+    frames, ids, mask = inputs["frames"], inputs["text_ids"][:, 0], inputs["text_mask"][:, 0].bool()
+    counted, results, seconds = Counted(model), dict[str, Any](), dict[str, list[float]]()
+    ways: dict[str, Callable[[], Any]] = {
+        "released loop": lambda: released_loop(model, frames, ids, mask),
+        **{name: lambda task=task: evaluate(task, model, split, DEVICE) for name, task in tasks.items()},
+    }
+    rows: dict[str, Counter[str]] = {}
+    for _ in range(rounds):
+        for name, way in ways.items():
+            counted.rows.clear()
+            began = time.process_time()
+            with torch.inference_mode():
+                results[name] = way()
+            seconds.setdefault(name, []).append(time.process_time() - began)
+            rows[name] = Counter(counted.rows)
+    assert rows["released loop"] == of_the_loop(num, num), rows
+    _compare(results["matching"], results["released loop"])
+    each = flops_of(model, clip["num_frames"], ids.shape[1])
+    cost = {name: sum(each[verb] * number for verb, number in one.items()) for name, one in rows.items()}
+    told: dict[str, Any] = {"depth": depth, "tokens": ids.shape[1]}
+    loop = "released loop"
+    for name in ways:
+        took = statistics.median(seconds[name])
+        told[name] = {
+            "passes": dict(rows[name]),
+            "cpu_s": [round(one, 2) for one in seconds[name]],
+            "times_faster": round(statistics.median(seconds[loop]) / took, 2),
+            "times_fewer_flops": round(cost[loop] / cost[name], 2),
+        }
+    return told
+
+
+def _compare(scores: Scores, loop_NM: Tensor) -> None:
+    """The ten best of every text have the loop's scores."""
+    for query in scores.predictions:
+        if query["direction"] == DIRECTIONS[0]:
+            for video, score in query["top"]:
+                expected = float(loop_NM[int(video[1:]), int(query["id"][1:])])
+                assert abs(score - expected) <= 1e-4 * max(1.0, abs(expected)), (query["id"], video, score, expected)
+
+
+def device(folder: Path, weights: Path) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for num in (100, 200, 400):
+        data = write_pictures(folder / f"device{num}", num)
+        for ranking in ("contrast", "matching", "rerank"):
+            peak = _peak(_trained(weights), ranking, data)[1]
+            found.setdefault(ranking, {})[num] = peak
+    return found
+
+
+def _peak(model: MCG, ranking: str, data: Path) -> tuple[Scores, int]:
+    """Scores, and the most bytes on the device."""
+    with DeviceBytes(model.parameters()) as counted:
+        scores = evaluate(retrieval(ranking, rerank_depth=16), model, split_of(data), DEVICE)
+    return scores, counted.peak
+
+
+def ranks(folder: Path, weights: Path) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for num in (60, 240):
+        write_pictures(folder / f"ranks{num}", num)
+    _trained(weights)
+    for world in (1, 2, 3):
+        place = folder / f"world{world}"
+        place.mkdir()
+        torch.multiprocessing.spawn(_rank, args=(world, str(folder), str(weights)), nprocs=world)
+        told = [json.loads((place / f"{rank}.json").read_text()) for rank in range(world)]
+        for name, one in told[0].items():
+            chunks = [chunk for rank in told for chunk in rank[name]["chunks"]]
+            passed = Counter(pair for chunk in chunks for pair in chunk)
+            found.setdefault(name, {})[world] = {
+                "metrics": hashlib.md5(json.dumps([rank[name]["metrics"] for rank in told[:1]]).encode()).hexdigest(),
+                "same_on_all_ranks": all(rank[name]["metrics"] == one["metrics"] for rank in told),
+                "pairs": one["metrics"]["pairs_fused"],
+                "different_pairs_passed": len(passed),
+                "passed_again": passed.total() - len(passed),
+                "peak_bytes": max(rank[name]["peak"] for rank in told),
+            }
+    return found
+
+
+def _rank(rank: int, world: int, folder: str, weights: str) -> None:
+    torch.set_num_threads(1)
+    place = f"{folder}/world{world}"
+    dist.init_process_group(
+        "gloo", init_method=f"file://{place}/meeting", rank=rank, world_size=world, timeout=timedelta(seconds=120)
+    )
+    found, model, chunks = {}, _trained(Path(weights)), list[list[str]]()
+    Counted(model, chunks)
+    for num in (60, 240):
+        for ranking in ("matching", "rerank"):
+            chunks.clear()
+            scores, peak = _peak(model, ranking, Path(folder) / f"ranks{num}")
+            found[f"{ranking} {num}"] = {"metrics": scores.metrics, "peak": peak, "chunks": [*chunks]}
+    Path(place, f"{rank}.json").write_text(json.dumps(found))
+    dist.destroy_process_group()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS)
+    parser.add_argument("--num", type=int, default=1000, help="videos, and texts")
+    parser.add_argument("--weights", type=Path, help="file for the trained tiny model, taken where it is there")
+    parser.add_argument("--case", help=argparse.SUPPRESS)
+    chosen = parser.parse_args()
+    torch.set_num_threads(1)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        if chosen.case == "host":
+            print(json.dumps(host_memory(folder, chosen.num)))
+            return
+        weights = chosen.weights or folder / "weights.pt"
+        for part in chosen.parts:
+            began = sum(os.times()[:4])
+            if part == "host":
+                command = [sys.executable, __file__, "--case", "host", "--num", str(chosen.num)]
+                done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
+                found = json.loads(done.stdout.splitlines()[-1])
+            else:
+                found = {
+                    "passes": lambda: passes(folder, chosen.num, weights),
+                    "speed": lambda: speed(folder),
+                    "device": lambda: device(folder, weights),
+                    "ranks": lambda: ranks(folder, weights),
+                }[part]()
+            print(json.dumps({"benchmark": "retrieval_pairs", "part": part, **found}))
+            print(f"{part}: {sum(os.times()[:4]) - began:.0f} CPU seconds", file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    main()
