@@ -22,6 +22,7 @@ def test_two_ranks_share_what_they_have(two_ranks: Path) -> None:
             "any_one": True,
             "swapped": [[[0], [1], [11], [21]], [[10], [20]]][rank],
             "gathered": [[0.0, 10.0], [1.0, 11.0]],
+            "from_host": [[0.0, 1.0], [2.0, 3.0], [4.0, 5.0], [6.0, 7.0], [10.0, 11.0], [12.0, 13.0]],
         }
 
 
@@ -31,6 +32,7 @@ def test_one_process_needs_no_group() -> None:
     distributed.barrier()
     assert distributed.gather_with_gradient(x) is x
     assert distributed.swap(x, [2], [2]) is x
+    assert distributed.gather_from_host(x, x.device) is x
     assert distributed.gather_objects([1, 2]) == [1, 2]
     assert distributed.mean_over_ranks(x) is x
     assert distributed.largest(3, x.device) == 3

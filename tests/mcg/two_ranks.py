@@ -6,6 +6,7 @@ import json
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import torch
 import torch.distributed as dist
@@ -49,6 +50,9 @@ def run_both(rank: int, folder: str) -> None:
             "swapped": distributed.swap(torch.arange(rank, 30, 10)[:, None], *counts[rank]).tolist(),
             "gathered": distributed.gather_with_gradient(torch.tensor([[rank, rank + 10.0]])).tolist(),
         }
+        with patch.object(distributed, "_VALUES_AT_ONCE", 3):  # 8 and 4 values: some in several blocks
+            sent = torch.arange(8.0 - 4 * rank).view(-1, 2) + 10 * rank
+            facts["from_host"] = distributed.gather_from_host(sent, torch.device("cpu")).tolist()
         distributed.barrier()
         (Path(folder) / f"{rank}.json").write_text(json.dumps(facts))
     finally:
