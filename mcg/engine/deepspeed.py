@@ -22,6 +22,7 @@ from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import torch
 from torch import Tensor, nn
@@ -68,6 +69,9 @@ def start_distributed(config: EngineConfig | None = None) -> torch.device:
     import deepspeed
     from deepspeed.accelerator import get_accelerator
 
+    # Muon, which DeepSpeed imports in every run, would load the compiler at once: more than a second of every start.
+    with patch("deepspeed.runtime.compiler.compile", lambda: lambda function: function):
+        import deepspeed.runtime.zero.muon.original_muon
     if not torch.cuda.is_available():
         # An optional shortcut for CPU ranks on one machine that costs half a minute of compiling; gloo serves as well.
         deepspeed.ops.__compatible_ops__["deepspeed_shm_comm"] = False

@@ -12,10 +12,15 @@ is computed for that one query row.
 from __future__ import annotations
 
 from typing import Any, NamedTuple
+from unittest.mock import patch
 
 import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
+
+# The losses of its detectors, which nothing here uses, would load SciPy: most of a second of every start.
+with patch("transformers.utils.is_scipy_available", bool):
+    import transformers.loss.loss_utils  # noqa: F401
 from transformers import BertConfig, BertLMHeadModel, BertModel, DynamicCache, EncoderDecoderCache
 from transformers.models.bert.modeling_bert import BertLMPredictionHead
 

@@ -24,8 +24,8 @@ from tests.shards.films import gop_table
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 SAMPLES = sorted((REPOSITORY / "samples" / "videos").glob("*.*"))
-AT_ONCE = 200 << 20
-"""Bytes of decoded frames that a plan may ask for."""
+AT_ONCE = 800 << 20
+"""Bytes of decoded frames that a plan may ask for; each further plan is decoded from the first frame on."""
 TRAPS = (
     "videos/bbb_angry.ts",
     "videos/city_night.mpg",
