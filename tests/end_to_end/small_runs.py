@@ -85,14 +85,14 @@ def environment() -> dict[str, str]:
     return {**own, "OMP_NUM_THREADS": "1", "COLUMNS": "300", "PATH": path}
 
 
-def call(arguments: Sequence[str]) -> subprocess.CompletedProcess[str]:
+def call(arguments: Sequence[str], timeout: int = TIMEOUT_SECONDS) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         list(arguments),
         cwd=ROOT,
         env=environment(),
         capture_output=True,
         text=True,
-        timeout=TIMEOUT_SECONDS,
+        timeout=timeout,
         check=False,
     )
 

@@ -11,6 +11,7 @@ import pytest
 
 from mcg.engine.checkpoint import find_checkpoint
 from shards import DatasetWriter
+from tests.end_to_end.in_turn import call_all
 from tests.end_to_end.small_runs import TORCHRUN, call
 from tests.mcg.small_checkpoint import TASK, run_config
 from tests.mcg.small_questions import COLORS, write_questions
@@ -48,20 +49,19 @@ def test_from_training_to_a_submission_and_an_answer(way: str, tmp_path: Path) -
     file = tmp_path / "config.yaml"
     file.write_text(json.dumps(settings))
 
-    trained = call([sys.executable, "train.py", "--config", str(file)])
+    evaluate = ["-m", "mcg.evaluate", "--config", str(file), "--checkpoint", str(tmp_path / "run")]
+    commands = [["train.py", "--config", str(file)], [*evaluate, "--select", "best"], evaluate]
+    trained, scored, second = call_all(commands)
     assert trained.returncode == 0, trained.stderr
     assert "is the best so far: accuracy.overall" in trained.stderr
     best = list((tmp_path / "run" / "checkpoints").glob("best-*"))
     assert len(best) == 1 and (tmp_path / "run" / "evaluation" / "val" / "submission.json").is_file()
 
-    evaluate = [sys.executable, "-m", "mcg.evaluate", "--config", str(file), "--checkpoint", str(tmp_path / "run")]
-    scored = call([*evaluate, "--select", "best"])
     assert scored.returncode == 0, scored.stderr
     out = tmp_path / "run" / "evaluation" / "test"
     num_questions = 6 if way == "multiple_choice" else 10
     assert json.loads((out / "metrics.json").read_text())["num_scored"] == num_questions
     assert len(json.loads((out / "submission.json").read_text())) == num_questions
-    second = call(evaluate)
     assert second.returncode == 1 and "was scored already" in second.stderr
 
     (tmp_path / "gray.png").write_bytes(picture(80))

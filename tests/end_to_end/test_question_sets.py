@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from tests.end_to_end.in_turn import call_all
 from tests.end_to_end.small_runs import call
 from tests.mcg.small_wordnet import write_wordnet
 from tests.small_configs import shrink
@@ -103,11 +104,10 @@ def test_from_published_files_to_a_submission(name: str, corpus: Path, media: di
 
     overrides = shrink(given.config, data / "train", write_wordnet(tmp_path / "wordnet"), steps=4)
     command = ["--config", given.config, *overrides, f"vars.data={data.parent}", f"run_dir={tmp_path / 'run'}"]
-    trained = call([sys.executable, "train.py", *command])
-    assert trained.returncode == 0, trained.stderr
     out = tmp_path / "out"
     told_where = ["--checkpoint", str(tmp_path / "run"), "--split", "test", "--out", str(out)]
-    scored = call([sys.executable, "-m", "mcg.evaluate", *told_where, *command])
+    trained, scored = call_all([["train.py", *command], ["-m", "mcg.evaluate", *told_where, *command]])
+    assert trained.returncode == 0, trained.stderr
     assert scored.returncode == 0, scored.stderr
 
     metrics = json.loads((out / "metrics.json").read_text())

@@ -18,6 +18,7 @@ import pytest
 
 from mcg.engine.checkpoint import find_checkpoint
 from mcg.engine.store.resume import resume_point
+from tests.end_to_end.in_turn import call_all
 from tests.end_to_end.small_runs import PYTHON, STEPS, TORCHRUN, Runs, curve, deepspeed_launcher, lines
 from tests.servers.s3 import S3Server
 
@@ -45,6 +46,32 @@ def whole(runs: Runs, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+TOGETHER = {
+    "again": ["seed=0"],
+    "another seed": ["seed=1"],
+    "stage 0": ["engine.zero_stage=0"],
+    "stage 2": ["engine.zero_stage=2"],
+    "stage 3": ["engine.zero_stage=3"],
+    "bf16": ["engine.precision=bf16"],
+    "checkpointing": ["engine.activation_checkpointing=true"],
+}
+"""Runs that are made in one process: the name of their folder -> what is other than in the plain run."""
+
+
+@pytest.fixture(scope="module")
+def together(runs: Runs, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of the runs of TOGETHER; of those of ZeRO the weights were scored, too."""
+    folder = tmp_path_factory.mktemp("together")
+    commands = [["train.py", *runs.command(folder / name, *options)] for name, options in TOGETHER.items()]
+    for name in TOGETHER:
+        if name.startswith("stage"):
+            told = ["--checkpoint", str(folder / name), "--out", str(folder / name / "out"), "--again"]
+            commands.append(["-m", "mcg.evaluate", *told, *runs.command(folder / name)])
+    for done in call_all(commands):
+        assert done.returncode == 0, done.stderr
+    return folder
+
+
 def _assert_nearly_the_same(run: Path, other: Path) -> None:
     for step, (found, expected) in enumerate(zip(curve(run), curve(other), strict=True), 1):
         for name in LOSSES:
@@ -67,11 +94,9 @@ def test_a_run_logs_scores_and_saves(whole: Path) -> None:
 
 
 @pytest.mark.long
-def test_the_same_run_gives_the_same_losses(runs: Runs, whole: Path, tmp_path: Path) -> None:
-    assert runs.train(tmp_path / "again").returncode == 0
-    assert curve(tmp_path / "again") == curve(whole)
-    assert runs.train(tmp_path / "other", "seed=1").returncode == 0
-    assert curve(tmp_path / "other") != curve(whole)
+def test_the_same_run_gives_the_same_losses(whole: Path, together: Path) -> None:
+    assert curve(together / "again") == curve(whole)
+    assert curve(together / "another seed") != curve(whole)
 
 
 def _interrupt(process: subprocess.Popen[str], after_step: int, number: int, child: bool = False) -> int:
@@ -178,12 +203,9 @@ def test_two_processes_give_the_losses_of_one(
 
 @pytest.mark.long
 @pytest.mark.parametrize("stage", [0, 2, 3])
-def test_every_zero_stage_gives_the_same_losses(runs: Runs, whole: Path, tmp_path: Path, stage: int) -> None:
-    done = runs.train(tmp_path / "run", f"engine.zero_stage={stage}")
-    assert done.returncode == 0, done.stderr
-    _assert_nearly_the_same(tmp_path / "run", whole)
-    weights = runs.evaluate(tmp_path / "run", tmp_path / "out")
-    assert weights.returncode == 0, weights.stderr
+def test_every_zero_stage_gives_the_same_losses(whole: Path, together: Path, stage: int) -> None:
+    _assert_nearly_the_same(together / f"stage {stage}", whole)
+    assert json.loads((together / f"stage {stage}" / "out" / "metrics.json").read_text())["num_scored"] == 60
 
 
 @pytest.mark.long
@@ -223,18 +245,14 @@ def test_zero_3_over_two_processes_trains_and_scores(runs: Runs, whole: Path, tm
 
 
 @pytest.mark.long
-def test_bf16_trains(runs: Runs, whole: Path, tmp_path: Path) -> None:
-    done = runs.train(tmp_path / "run", "engine.precision=bf16")
-    assert done.returncode == 0, done.stderr
-    for found, expected in zip(curve(tmp_path / "run"), curve(whole), strict=True):
+def test_bf16_trains(whole: Path, together: Path) -> None:
+    for found, expected in zip(curve(together / "bf16"), curve(whole), strict=True):
         assert found["total"] == pytest.approx(expected["total"], rel=0.01)
 
 
 @pytest.mark.long
-def test_activation_checkpointing_gives_the_same_losses(runs: Runs, whole: Path, tmp_path: Path) -> None:
-    done = runs.train(tmp_path / "run", "engine.activation_checkpointing=true")
-    assert done.returncode == 0, done.stderr
-    _assert_nearly_the_same(tmp_path / "run", whole)
+def test_activation_checkpointing_gives_the_same_losses(whole: Path, together: Path) -> None:
+    _assert_nearly_the_same(together / "checkpointing", whole)
 
 
 @pytest.mark.long
