@@ -207,7 +207,7 @@ def test_a_server_that_is_no_s3_is_told_apart(server: Server, monkeypatch: pytes
     _set_keys(monkeypatch)
     server.answers = dict.fromkeys(range(9), (200, b"<html><body>hello</body>"))
     with pytest.raises(SourceError, match=r"the server does not answer as S3 does; check the name of the bucket"):
-        RemoteSource("s3://bucket/x", 30).list()
+        RemoteSource("s3://bucket/x", 30, waits=HURRY).list()
 
 
 @pytest.mark.parametrize(("number", "is_short"), [(socket.EAI_NONAME, True), (socket.EAI_AGAIN, False)])
