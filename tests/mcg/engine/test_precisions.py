@@ -136,7 +136,17 @@ def test_fp16_is_refused_where_it_is_not_computed(device: torch.device, monkeypa
 
 @pytest.mark.long
 @pytest.mark.timeout(900)
-@pytest.mark.parametrize("world", [1, 2, 4])
+def test_every_precision_and_stage_gives_the_losses_of_fp32_without_zero(
+    device: torch.device, wanted: dict[int, list[float]]
+) -> None:
+    for setting in settings_of(1):
+        if setting not in PAIRWISE:  # those are compared above
+            assert losses_of(setting, device) == pytest.approx(wanted[setting[2]], rel=BOUNDS[setting[0]]), setting
+
+
+@pytest.mark.long
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("world", [2, 4])
 def test_every_precision_stage_and_number_of_ranks_gives_the_losses_of_one_rank(
     world: int, wanted: dict[int, list[float]], tmp_path: Path
 ) -> None:

@@ -294,9 +294,12 @@ def compare(path: Path) -> int:
     plans = [tuple((2 * i + 1) * num_frames // 8 for i in range(4)), (num_frames - 1,), (table.frames[1] - 1,)]
     plans += [tuple(rng.integers(0, num_frames, 2).tolist()) for _ in range(2)]
     counts = Counters(*COUNTS)
+    every = sorted({number for frames in plans for number in frames})
+    linear = outcome(data, plan_of(*every))  # once for all plans, where all of them can be decoded
     for frames in plans:
         plan = plan_of(*frames)
-        assert alike(outcome(fetched(data, table, counts), plan), outcome(data, plan)), (path.name, frames)
+        expected = outcome(data, plan) if isinstance(linear, str) else linear[np.searchsorted(every, frames)]
+        assert alike(outcome(fetched(data, table, counts), plan), expected), (path.name, frames)
     return len(plans) - counts.snapshot()["whole"]
 
 
