@@ -41,8 +41,9 @@ LOSSES = ("contrastive", "token_contrast", "masked_lm", "matching", "generation"
 def whole(runs: Runs, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The run folder of one process that nobody interrupted."""
     folder = tmp_path_factory.mktemp("whole") / "run"
-    done = runs.train(folder)
+    done = runs.train(folder, launcher=(*PYTHON, "-X", "importtime"))
     assert done.returncode == 0, done.stderr
+    (folder.parent / "told").write_text(done.stderr)
     return folder
 
 
@@ -91,6 +92,11 @@ def test_a_run_logs_scores_and_saves(whole: Path) -> None:
     assert json.loads((whole / "accounting.json").read_text()) == ACCOUNTING
     checkpoint = find_checkpoint(whole)
     assert checkpoint.step == STEPS and checkpoint.config["task"]["name"] == "pretrain"
+
+
+def test_a_run_starts_without_the_compiler_and_scipy(whole: Path) -> None:
+    loaded = set(re.findall(r"^import time: .*\| +(\S+)$", (whole.parent / "told").read_text(), re.MULTILINE))
+    assert "torch" in loaded and not loaded & {"torch._inductor.compile_fx", "scipy.optimize"}
 
 
 @pytest.mark.long
