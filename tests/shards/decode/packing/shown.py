@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Collection
+from functools import lru_cache
 
 import av
 import numpy as np
@@ -25,9 +26,12 @@ def show(data: bytes, *frames: int) -> np.ndarray:
     return decode(data, "video", ClipPlan(frames, SIZE, (0, 0, *SIZE)))
 
 
-def check(data: bytes, facts: MediaFacts, wanted: tuple[int, ...], remuxed: Remuxed) -> None:
+def check(
+    data: bytes, facts: MediaFacts, wanted: tuple[int, ...], remuxed: Remuxed, among: frozenset[int] = frozenset()
+) -> None:
     """The file says the coded size, and the window of its frames holds the frames, before their colours are changed:
-    that takes in neighbours, at the edge of the window what lies beside it."""
+    that takes in neighbours, at the edge of the window what lies beside it. among: all frames that are wanted of this
+    video in calls that follow each other, for which it is decoded once."""
     window = remuxed.window
     with av.open(io.BytesIO(remuxed.data)) as container:
         stream = container.streams.video[0]
@@ -38,12 +42,19 @@ def check(data: bytes, facts: MediaFacts, wanted: tuple[int, ...], remuxed: Remu
         assert not window.coded[0] % step and not window.coded[1] % step
     if facts.codec != "mpeg4":  # FFmpeg calculates otherwise for AVI files that name XviD
         whole = Window(window[3:], 0, 0, *window[3:])
-        shown = zip(planes(remuxed.data, remuxed.frames, window), planes(data, wanted, whole), strict=True)
+        found = _planes(remuxed.data, remuxed.frames, window)
+        linear = _linear(data, among.union(wanted), whole)
+        shown = zip([found[number] for number in remuxed.frames], [linear[number] for number in wanted], strict=True)
         assert all(np.array_equal(one, other) for pair in shown for one, other in zip(*pair, strict=True))
 
 
-def planes(data: bytes, numbers: Sequence[int], window: Window) -> list[list[np.ndarray]]:
-    """Luma and chroma of the window of the frames under these numbers."""
+@lru_cache(maxsize=1)
+def _linear(data: bytes, numbers: frozenset[int], window: Window) -> dict[int, list[np.ndarray]]:
+    return _planes(data, numbers, window)
+
+
+def _planes(data: bytes, numbers: Collection[int], window: Window) -> dict[int, list[np.ndarray]]:
+    """Luma and chroma of the window of the frames under these numbers, as far as there are such frames."""
     found: dict[int, list[np.ndarray]] = {}
     with open_video(data) as (container, stream):
         screen = Screen(stream)
@@ -51,7 +62,7 @@ def planes(data: bytes, numbers: Sequence[int], window: Window) -> list[list[np.
         for number, frame in zip(range(max(numbers) + 1), frames, strict=False):
             if number in numbers:
                 found[number] = [_cut(plane, window, 2 if at else 1) for at, plane in enumerate(frame.planes)]
-    return [found[number] for number in numbers]
+    return found
 
 
 def _cut(plane: VideoPlane, window: Window, by: int) -> np.ndarray:

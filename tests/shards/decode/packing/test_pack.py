@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import lru_cache
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -191,14 +192,15 @@ def _compare(path: Path) -> str:
     if path.suffix[1:] not in SEEKABLE_EXTENSIONS or not usable(frames, len(data)):
         return ""
     drawn = np.random.default_rng(facts.num_frames).integers(0, facts.num_frames, 4).tolist()
-    for wanted in ((0, facts.num_frames // 3, facts.num_frames - 1), tuple(drawn), (facts.num_frames // 2,)):
+    plans = [(0, facts.num_frames // 3, facts.num_frames - 1), tuple(drawn), (facts.num_frames // 2,)]
+    for wanted in plans:
         try:
             found = pack(PartialMedium.of_bytes(data, frames), wanted)
         except Unsuitable:
             return "unsuitable"
         if found is None:
             return "not packed"
-        check(data, facts, wanted, found)
+        check(data, facts, wanted, found, frozenset(chain(*plans)))
         try:
             remuxed = remux(data, wanted, True)
         except Unsuitable as unsuitable:
