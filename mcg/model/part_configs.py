@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Literal
+import math
+from collections.abc import Mapping
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt, model_validator
 
 
 class TimeSformerConfig(BaseModel):
@@ -35,6 +37,65 @@ class TimeSformerConfig(BaseModel):
     temporal_identity: bool = True
     """Start with time embeddings and temporal_fc at zero, so that a block begins as a plain ViT block: right for image
     weights, slow from scratch."""
+
+
+_SWINS: dict[str, dict[str, Any]] = {
+    "tiny": {"width": 96, "depths": (2, 2, 6, 2), "num_heads": (3, 6, 12, 24)},
+    "small": {"width": 96, "depths": (2, 2, 18, 2), "num_heads": (3, 6, 12, 24)},
+    "base": {"width": 128, "depths": (2, 2, 18, 2), "num_heads": (4, 8, 16, 32)},
+}
+"""Sizes of the published models (Liu et al. 2022); the window is (8, 7, 7) in all of them."""
+
+
+class VideoSwinConfig(BaseModel):
+    """Size of a Video Swin transformer; the defaults are base, as LAVENDER has it. It takes clips of any size."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+    preset: Literal["tiny", "small", "base"] | None = None
+    """A published size, for those of width, depths and num_heads that are not given."""
+    width: int = Field(default=128, gt=0)
+    """Channels of a token in the first stage; every stage has twice as many as the one before."""
+    depths: tuple[PositiveInt, ...] = Field(default=(2, 2, 18, 2), min_length=1)
+    """Blocks of each stage, two or more together. Between stages, height and width are halved."""
+    num_heads: tuple[PositiveInt, ...] = (4, 8, 16, 32)
+    """Attention heads of each stage; must divide its width."""
+    window: tuple[PositiveInt, PositiveInt, PositiveInt] = (8, 7, 7)
+    """Frames, height and width of an attention window, in tokens; every second block shifts it by half."""
+    drop_path: float = Field(default=0.2, ge=0, lt=1)
+    """Stochastic depth of the last block; grows linearly from 0 over the blocks."""
+    init_std: float = Field(default=0.02, gt=0)
+    """Standard deviation of the initial linear weights. A narrow model from scratch wants about 1 / sqrt(width)."""
+
+    @property
+    def widths(self) -> tuple[int, ...]:
+        """Channels of each stage."""
+        return tuple(self.width * 2**number for number in range(len(self.depths)))
+
+    def patches(self, size: int) -> int:
+        """Patches of a frame of size x size pixels after the last stage."""
+        return math.ceil(size / (4 * 2 ** (len(self.depths) - 1))) ** 2
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fill_preset(cls, values: Any) -> Any:
+        if not isinstance(values, Mapping) or not isinstance(values.get("preset"), str):
+            return values
+        return {**_SWINS.get(values["preset"], {}), **values}
+
+    @model_validator(mode="after")
+    def _stages_fit(self) -> VideoSwinConfig:
+        if len(self.num_heads) != len(self.depths):
+            raise ValueError(
+                f"num_heads {self.num_heads} and depths {self.depths} have a number for each stage, so they must be of "
+                "one length"
+            )
+        if sum(self.depths) < 2:
+            raise ValueError("depths (1,): one block alone has no shifted windows; give at least two blocks")
+        for width, heads in zip(self.widths, self.num_heads, strict=True):
+            if width % heads:
+                raise ValueError(f"num_heads {heads} does not divide the {width} channels of its stage")
+        return self
 
 
 class TextConfig(BaseModel):
