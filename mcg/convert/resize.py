@@ -7,6 +7,9 @@ text_positions   the first ones; more than there are cannot be made up
 token_types      type 0, the only one that a single text has
 vocabulary       30522 to 30524: [DEC] and [ENC] become copies of [CLS], whose place they take; 30524 to 30522: these
                  two rows are dropped. Another number is another tokenizer's.
+kernel           of patches, one of pictures for clips: the same at every time step, divided by their number
+offsets          biases of offsets within a window, of one of pictures for clips: bicubic to our height and width where
+                 they differ, then the same at every offset in time. Those of clips are not resized.
 vector           a scalar, such as the temperature, becomes a vector of one
 """
 
@@ -21,6 +24,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from mcg.convert.rules import ConvertError, Resize
+from mcg.convert.window_table import side_of, window_of
 
 WORDS, ADDED, CLS_ID = 30522, 2, 101
 """bert-base-uncased, and what MCG adds."""
@@ -92,6 +96,32 @@ def _patches(name: str, tensor: Tensor, shape: tuple[int, ...]) -> tuple[Tensor,
     return torch.cat([tensor[:, :1].float(), patches], 1), f"{there} x {there} patches to {here} x {here}, bicubic"
 
 
+def _kernel(name: str, tensor: Tensor, shape: tuple[int, ...]) -> tuple[Tensor, str]:
+    if len(shape) != 5 or tuple(tensor.shape) != (*shape[:2], *shape[3:]):
+        raise _misfit(name, tensor, shape)
+    steps = shape[2]
+    return tensor[:, :, None].repeat(1, 1, steps, 1, 1) / steps, f"{steps} equal steps in time, divided by {steps}"
+
+
+def _offsets(name: str, tensor: Tensor, shape: tuple[int, ...]) -> tuple[Tensor, str]:
+    side = side_of(len(tensor)) if tensor.dim() == 2 and tensor.shape[1:] == shape[1:] else None
+    if side is None:
+        raise _misfit(name, tensor, shape)
+    if shape[0] % len(tensor) == 0:
+        return tensor.repeat(shape[0] // len(tensor), 1), f"the same at {shape[0] // len(tensor)} offsets in time"
+    window = window_of(shape[0])
+    if window is None:
+        raise ConvertError(
+            f"{name}: {len(tensor)} offsets there, {shape[0]} here, which is more than one window; set "
+            f"model.vision.window to (8, {side}, {side})"
+        )
+    there, here, times = 2 * side - 1, 2 * window[1] - 1, 2 * window[0] - 1
+    grid = tensor.float().T.view(1, -1, there, there)
+    grid = functional.interpolate(grid, size=(here, here), mode="bicubic", align_corners=False)
+    made = grid.view(-1, here * here).T.repeat(times, 1)
+    return made, f"{there} x {there} offsets to {here} x {here}, bicubic; the same at {times} offsets in time"
+
+
 def _misfit(name: str, tensor: Tensor, shape: tuple[int, ...]) -> ConvertError:
     found = tuple(tensor.shape)
     return ConvertError(f"{name}: {found} there, {shape} here; set model.* to the sizes of the checkpoint")
@@ -104,4 +134,6 @@ _RESIZES: dict[Resize, Callable[[str, Tensor, tuple[int, ...]], tuple[Tensor, st
     "text_positions": _text_positions,
     "frames": _frames,
     "patches": _patches,
+    "kernel": _kernel,
+    "offsets": _offsets,
 }

@@ -106,6 +106,8 @@ def _draw(facts: dict[str, Any], key: str) -> Tensor:
     if key in ("temp", "prompter.temp"):
         return torch.tensor(facts["config"].get("temp", 0.07))
     shape = facts["state_dict"][key]
+    if key.endswith("relative_position_index"):
+        return torch.zeros(shape, dtype=torch.int64)
     if key.endswith("position_ids"):
         return torch.arange(shape[1]).expand(shape)
     first = next((names[0] for names in facts["tied"] if key in names), key)
