@@ -10,7 +10,7 @@ import re
 from typing import Any
 
 from mcg.convert.rules import ConvertError, Resize, Rule, Shapes
-from mcg.convert.window_table import num_offsets, side_of, window_of
+from mcg.convert.window_table import Window, num_offsets, side_of, window_of
 from mcg.model.part_configs import VideoSwinConfig
 
 _KERNEL = "vision.patch_embed.proj.weight"
@@ -47,8 +47,7 @@ def swin_rules(prefix: str, merges_first: bool = False) -> tuple[Rule, ...]:
 
 
 def swin_sizes(shapes: Shapes) -> dict[str, Any]:
-    """The settings of VideoSwinConfig that shapes tell; none where there is no Swin. Of a Swin of pictures the window
-    gets 8 frames. Raises ConvertError where the window cannot be told."""
+    """Settings of VideoSwinConfig but for the window that shapes tell; none where there is no Swin."""
     if len(kernel := shapes.get(_KERNEL, ())) < 4:
         return {}
     found: dict[str, Any] = {"width": kernel[0], "depths": (), "num_heads": ()}
@@ -56,11 +55,24 @@ def swin_sizes(shapes: Shapes) -> dict[str, Any]:
     for stage in sorted({stage for stage, _ in tables}):
         found["depths"] += (max(block for own, block in tables if own == stage) + 1,)
         found["num_heads"] += (tables[stage, 0][1] if (stage, 0) in tables else 0,)
-    rows = {rows for rows, _ in tables.values()}
-    if len(rows) != 1:
-        raise ConvertError(f"tables of offsets in attention of {len(rows)} sizes, expected one; give --config")
-    found["window"] = _window(rows.pop(), is_clips=len(kernel) == 5)
     return found
+
+
+def swin_window(shapes: Shapes) -> Window:
+    """The window of a Swin; one of pictures gets 8 frames. Raises ConvertError where shapes do not tell it."""
+    default = VideoSwinConfig().window
+    found = {rows for rows, _ in _tables(shapes).values()}
+    if len(found) != 1:
+        raise ConvertError(f"tables of offsets in attention of {len(found)} sizes, expected one; give --config")
+    rows = found.pop()
+    if len(shapes[_KERNEL]) == 5:
+        window = default if rows == num_offsets(default) else window_of(rows)
+    else:
+        side = side_of(rows)
+        window = (default[0], side, side) if side else None
+    if window is None:
+        raise ConvertError(f"{rows} offsets within a window do not tell the window; give --config")
+    return window
 
 
 def compare_window(shapes: Shapes, config: VideoSwinConfig) -> None:
@@ -85,15 +97,3 @@ def _tables(shapes: Shapes) -> dict[tuple[int, int], tuple[int, int]]:
         if match and len(shape) == 2:
             found[int(match[1]) // 2, int(match[2])] = shape
     return found
-
-
-def _window(rows: int, is_clips: bool) -> tuple[int, int, int]:
-    default = VideoSwinConfig().window
-    if is_clips:
-        window = default if rows == num_offsets(default) else window_of(rows)
-    else:
-        side = side_of(rows)
-        window = (default[0], side, side) if side else None
-    if window is None:
-        raise ConvertError(f"{rows} offsets within a window do not tell the window; give --config")
-    return window

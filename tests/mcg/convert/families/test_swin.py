@@ -10,7 +10,7 @@ import timm
 import torch
 from torch import Tensor
 
-from mcg.convert.families.swin import SWIN_RESIZES, compare_window, swin_rules, swin_sizes
+from mcg.convert.families.swin import SWIN_RESIZES, compare_window, swin_rules, swin_sizes, swin_window
 from mcg.convert.resize import fit
 from mcg.convert.rules import ConvertError, Rule
 from mcg.model.part_configs import VideoSwinConfig
@@ -113,24 +113,25 @@ def _shapes(config: VideoSwinConfig) -> dict[str, tuple[int, ...]]:
 @pytest.mark.parametrize("fields", [{"preset": "tiny"}, {"preset": "base"}, {**SIZES, "window": (2, 3, 3)}])
 def test_shapes_tell_width_depths_heads_and_window(fields: dict[str, Any]) -> None:
     config = VideoSwinConfig.model_validate(fields)
-    found = VideoSwinConfig.model_validate(swin_sizes(_shapes(config)))
+    shapes = _shapes(config)
+    found = VideoSwinConfig.model_validate({**swin_sizes(shapes), "window": swin_window(shapes)})
     assert found.model_dump(exclude={"preset"}) == config.model_dump(exclude={"preset"})
     assert swin_sizes({"text.a": (3,)}) == {}
 
 
 def test_a_swin_of_pictures_gets_a_window_of_eight_frames() -> None:
     shapes = _named(_pictures().state_dict(), swin_rules("", merges_first=True))
-    sizes = swin_sizes({name: tuple(tensor.shape) for name, tensor in shapes.items()})
-    assert sizes == {**SIZES, "window": (8, 4, 4)}
+    sizes = {name: tuple(tensor.shape) for name, tensor in shapes.items()}
+    assert swin_sizes(sizes) == SIZES and swin_window(sizes) == (8, 4, 4)
 
 
 def test_shapes_that_tell_no_window_are_refused() -> None:
     shapes = _shapes(VideoSwinConfig.model_validate({**SIZES, "window": (5, 4, 4)}))
     with pytest.raises(ConvertError, match=r"441 offsets within a window do not tell the window; give --config"):
-        swin_sizes(shapes)
+        swin_window(shapes)
     shapes["vision.features.0.0.attn.relative_position_bias_table"] = (2535, 1)
     with pytest.raises(ConvertError, match=r"of 2 sizes, expected one"):
-        swin_sizes(shapes)
+        swin_window(shapes)
 
 
 def test_a_window_of_clips_must_be_the_models() -> None:
