@@ -64,9 +64,9 @@ RELEASED_TOKENS = 30
 
 class _LogitsEverywhere(MaskedLM):
     def forward(self, states: States) -> Tensor:
-        masked = states.model.encode_text(states["masked_ids"], states["text_mask"].bool())
+        masked = states.model.encode_text(states["masked_ids"], states["masked_mask"].bool())
         logits_BLK = states.model.token_logits(states.model.fuse(masked, states.video).text_BLD)
-        labels_BL = states["masked_labels"].masked_fill(~states["text_mask"].bool(), -100)
+        labels_BL = states["masked_labels"].masked_fill(~states["masked_mask"].bool(), -100)
         return functional.cross_entropy(logits_BLK.flatten(0, 1), labels_BL.flatten())
 
 
@@ -102,7 +102,7 @@ def wait(device: torch.device) -> None:
 
 def engine_steps(case: str, run: RunConfig, batch: int, device: torch.device) -> tuple[Callable[[], Any], Any]:
     """A step of the engine, and the engine."""
-    model = run.model.build(open_texts(run.model).size)
+    model = run.model.build(open_texts(run.model))
     model.checkpoint_activations(run.engine.activation_checkpointing)
     if run.engine.compile:
         model.compile_blocks()
@@ -116,7 +116,7 @@ def engine_steps(case: str, run: RunConfig, batch: int, device: torch.device) ->
 def bare_steps(case: str, run: RunConfig, batch: int, device: torch.device, clock: _Clock) -> tuple[Any, Any]:
     """A step of a loop of torch, and the passes of a batch."""
     released = case == "released"
-    model = run.model.build(open_texts(run.model).size)
+    model = run.model.build(open_texts(run.model))
     losses = run.objectives.build()
     if released:
         swapped = {"masked_lm": _LogitsEverywhere, "generation": _AnswersEverywhere}

@@ -50,6 +50,7 @@ def make_batch(size: int, frames: int, side: int, seed: int) -> Batch:
         "text_mask": np.ones_like(ids),
         "text_words": np.tile(np.arange(TOKENS), (size, 1)),
         "masked_ids": np.where(labels == -100, ids, 103),
+        "masked_mask": np.ones_like(ids),
         "masked_labels": labels,
         "answer_ids": ids,
         "answer_mask": np.ones_like(ids),
@@ -70,7 +71,7 @@ def measure(case: str, micro: int, count: int, overrides: list[str]) -> dict[str
     run = load_config(CONFIG, [*given, *overrides])
     device = start_distributed()
     torch.manual_seed(0)
-    model = run.model.build(open_texts(run.model).size)
+    model = run.model.build(open_texts(run.model))
     model.checkpoint_activations(run.engine.activation_checkpointing)
     bundle = Bundle(model, run.objectives.build())
     schedule = Schedule(run.schedule, micro * count, 100_000)

@@ -82,7 +82,7 @@ def measure(config: str, overrides: list[str], num_steps: int, case: str) -> dic
     accumulation = run.engine.accumulation_steps
     with Loader(run.data.train, 0, 1, task.encode) as loader:
         schedule = Schedule(run.schedule, run.data.train.batch_size * accumulation, loader.num_elements)
-        bundle = Bundle(run.model.build(texts.size), run.objectives.build())
+        bundle = Bundle(run.model.build(texts), run.objectives.build())
         engine = Engine(bundle, run.engine, run.optim, schedule, run.data.train.batch_size, 0, device)
         batches, timer = iter(loader), StepTimer(loader, accumulation)
         made = [next(batches) for _ in range(accumulation * (num_steps + _WARM_UP) if case == "cached" else 0)]

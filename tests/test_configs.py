@@ -176,7 +176,7 @@ def test_the_configs_of_alpro_have_the_values_of_the_facts(name: str) -> None:
 def test_at_full_size_a_model_has_the_parameters_of_the_facts(name: str) -> None:
     config = load_config(ROOT / name)
     with torch.device("meta"):
-        model = config.model.build(open_texts(config.model).size)
+        model = config.model.build(open_texts(config.model))
         Bundle(model, config.objectives.build())
     assert sum(parameter.numel() for parameter in model.parameters()) == PARAMETERS[name]
 

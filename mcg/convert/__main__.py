@@ -19,7 +19,7 @@ from typing import Annotated
 import typer
 
 from mcg.config import load_config
-from mcg.convert.families import FAMILIES
+from mcg.convert.families import FAMILIES, TARGETS
 from mcg.convert.locate import locate
 from mcg.convert.rules import ConvertError
 from shards.base import UsageError, say
@@ -55,10 +55,11 @@ def main(
         from mcg.text import open_texts
 
         released = read_checkpoint(place)
-        family = detect(released) if kind == "auto" else FAMILIES[kind]
+        model = None if run is None else run.model
+        target = None if model is None else TARGETS[model.name]
+        family = detect(released, target) if kind == "auto" else FAMILIES[kind]
         try:
-            model = None if run is None else run.model
-            conversion = convert(released.state, family, lambda model: model.build(open_texts(model).size), model)
+            conversion = convert(released.state, family, lambda model: model.build(open_texts(model)), model)
             conversion = conversion.noting(released.beside)
         except ConvertError as error:
             raise ConvertError(f"{released.file}: {error}") from error

@@ -20,11 +20,15 @@ from mcg.convert.resize import fit
 from mcg.convert.rules import ConvertError, Family, Part, Section, Shapes, Target
 
 
-def detect(released: Released) -> Family:
-    """The family of a checkpoint, by its keys. Raises ConvertError."""
-    for family in FAMILIES.values():
-        if family.fits(released.state, released.wrapper):
+def detect(released: Released, target: Target | None = None) -> Family:
+    """The family of a checkpoint, by its keys; of those that become `target` where one is given. Raises
+    ConvertError."""
+    fitting = [family for family in FAMILIES.values() if family.fits(released.state, released.wrapper)]
+    for family in fitting:
+        if target in (None, family.target):
             return family
+    if fitting:
+        raise ConvertError(f"{released.file}: {_other_model(fitting[0])}")
     some = ", ".join(list(released.state)[:3])
     ours = any(target.sign in released.state for target in TARGETS.values())
     remedy = " It looks like one of ours: give its folder to init_from." if ours else ""
@@ -48,6 +52,8 @@ def convert(
     ConvertError for sizes and values that do not fit.
     """
     target = family.target
+    if config is not None and TARGETS[config.name] is not target:
+        raise ConvertError(_other_model(family))
     named = {key: _targets(family, key) for key in state}
     shapes = {name: tuple(state[key].shape) for key, names in named.items() for name in names or ()}
     if config is None:
@@ -92,6 +98,11 @@ def convert(
         entries.append(Entry(key, status, shape, tuple(became), "; ".join(dict.fromkeys(notes))))
     entries += _fill(family, own, given, shapes, parts)
     return Conversion(family, config, given, tuple(entries))
+
+
+def _other_model(family: Family) -> str:
+    names = [name for name, target in TARGETS.items() if target is family.target]
+    return f"{family.title} is for a model of model.name {', '.join(names)}, which this config's is not"
 
 
 def _targets(family: Family, key: str) -> tuple[str, ...] | None:

@@ -13,7 +13,7 @@ from torch import nn
 
 from mcg.convert.config import InitSource
 from mcg.convert.convert import convert, detect
-from mcg.convert.families import FAMILIES
+from mcg.convert.families import FAMILIES, TARGETS
 from mcg.convert.locate import locate
 from mcg.convert.reading import read_checkpoint
 from mcg.convert.rules import ConvertError
@@ -24,7 +24,7 @@ def initialise(model: nn.Module, config: Any, sources: Sequence[InitSource]) -> 
     told = []
     for source in sources:
         released = read_checkpoint(locate(source.path))
-        family = detect(released) if source.kind == "auto" else FAMILIES[source.kind]
+        family = detect(released, TARGETS[config.name]) if source.kind == "auto" else FAMILIES[source.kind]
         try:
             conversion = convert(released.state, family, lambda _: model, config, source.parts)
         except ConvertError as error:

@@ -10,6 +10,8 @@ vocabulary       30522 to 30524: [DEC] and [ENC] become copies of [CLS], whose p
 kernel           of patches, one of pictures for clips: the same at every time step, divided by their number
 offsets          biases of offsets within a window, of one of pictures for clips: bicubic to our height and width where
                  they differ, then the same at every offset in time. Those of clips are not resized.
+first_rows       embeddings of frames and patches of LAVENDER, numbered one after the other: the first ones; more of
+                 them start as copies of the last
 vector           a scalar, such as the temperature, becomes a vector of one
 """
 
@@ -122,6 +124,19 @@ def _offsets(name: str, tensor: Tensor, shape: tuple[int, ...]) -> tuple[Tensor,
     return made, f"{there} x {there} offsets to {here} x {here}, bicubic; the same at {times} offsets in time"
 
 
+def _first_rows(name: str, tensor: Tensor, shape: tuple[int, ...]) -> tuple[Tensor, str]:
+    if tensor.dim() != 4 or len(shape) != 4 or tensor.shape[3] != shape[3]:
+        raise _misfit(name, tensor, shape)
+    axis = 2 if tensor.shape[1] == 1 and shape[1] == 1 else 1
+    there, here = tensor.shape[axis], shape[axis]
+    rows = torch.arange(here).clamp(max=there - 1)
+    made = tensor.index_select(axis, rows.to(tensor.device))
+    if tuple(made.shape) != shape:
+        raise _misfit(name, tensor, shape)
+    more = f", {here - there} copies of the last" if here > there else ""
+    return made, f"the first {min(here, there)} of {there}{more}"
+
+
 def _misfit(name: str, tensor: Tensor, shape: tuple[int, ...]) -> ConvertError:
     found = tuple(tensor.shape)
     return ConvertError(f"{name}: {found} there, {shape} here; set model.* to the sizes of the checkpoint")
@@ -136,4 +151,5 @@ _RESIZES: dict[Resize, Callable[[str, Tensor, tuple[int, ...]], tuple[Tensor, st
     "patches": _patches,
     "kernel": _kernel,
     "offsets": _offsets,
+    "first_rows": _first_rows,
 }

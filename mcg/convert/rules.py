@@ -18,7 +18,9 @@ Part = Literal["vision", "text", "decoder", "heads"]
 """Values of `parts:` of a source."""
 Shapes = Mapping[str, tuple[int, ...]]
 """Shapes of weights by our names."""
-Resize = Literal["vector", "vocabulary", "token_types", "text_positions", "frames", "patches", "kernel", "offsets"]
+Resize = Literal[
+    "vector", "vocabulary", "token_types", "text_positions", "frames", "patches", "kernel", "offsets", "first_rows"
+]
 """Methods that make a weight of another size fit (resize.py)."""
 
 

@@ -8,9 +8,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from mcg.model.config import ModelConfig, one_of
+from mcg.model.lavender_config import LavenderConfig
 from mcg.model.mcg_config import MCGConfig
 
-MODELS: dict[str, type[ModelConfig]] = {"mcg": MCGConfig}
+MODELS: dict[str, type[ModelConfig]] = {"mcg": MCGConfig, "lavender": LavenderConfig}
 """Configs of the models by `model.name`; a config without a name is of the first one."""
 
 if TYPE_CHECKING:

@@ -33,9 +33,9 @@ class ModelConfig(ClassConfig):
     compat: Compat = "corrected"
     """Bugs of the release, corrected or as released; follows the run's `compat`."""
 
-    def build(self, vocab_size: int) -> Any:
-        """The model with fresh weights. vocab_size: entries of the vocabulary, added tokens included."""
-        return self.load_class()(self, vocab_size)
+    def build(self, texts: Any) -> Any:
+        """The model with fresh weights. texts: how it writes (mcg.text.open_texts)."""
+        return self.load_class()(self, texts.size)
 
     def provides(self) -> dict[str, Provision]:
         """The verbs and parts that this kind of model can have, by name. Objectives and tasks ask for these names."""

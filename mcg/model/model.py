@@ -83,6 +83,10 @@ class Model(nn.Module):
         """(B, 2): no match, match. Pairs are ranked by the difference."""
         raise self.without("match_logits")
 
+    def match_words(self, fused: Fused) -> tuple[Tensor, int, int]:
+        """Logits (B, K) over all that the model may say of a pair, and which of them are no match and match."""
+        return self.match_logits(fused), 0, 1
+
     def entity_logits(self, states_ND: Tensor) -> Tensor:
         """Logits (N, K) over a list of entities, from fused states of a region of the video."""
         raise self.without("entity_logits")

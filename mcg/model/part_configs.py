@@ -133,3 +133,28 @@ class TextConfig(BaseModel):
                 "leave it out for layers that serve both"
             )
         return self
+
+
+class JointEncoderConfig(BaseModel):
+    """Size of a BERT over video and text together; the defaults are BERT base."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+    width: int = Field(default=768, gt=0)
+    """Channels of a token."""
+    num_layers: int = Field(default=12, gt=0)
+    """Number of layers."""
+    num_heads: int = Field(default=12, gt=0)
+    """Attention heads; must divide width."""
+    max_positions: int = Field(default=512, gt=1)
+    """Longest text in tokens; those of the video are not counted."""
+    dropout: float = Field(default=0.1, ge=0, lt=1)
+    """Dropout of hidden states and attention weights."""
+    init_std: float = Field(default=0.02, gt=0)
+    """Standard deviation of the initial weights. A narrow model from scratch wants about 1 / sqrt(width)."""
+
+    @model_validator(mode="after")
+    def _heads_divide_the_width(self) -> JointEncoderConfig:
+        if self.width % self.num_heads:
+            raise ValueError(f"num_heads {self.num_heads} does not divide width {self.width}")
+        return self

@@ -5,11 +5,13 @@ Every kind has masks (True at real tokens) and `rows`, which chooses samples, ea
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 
 class VideoStates(NamedTuple):
@@ -41,11 +43,39 @@ class TextStates(NamedTuple):
     mask_BL: Tensor
     attention_BL: Tensor | None = None
     """Attention of the text's summary to each token, detached; None unless it was asked for."""
+    slot_B: Tensor | None = None
+    """Place of the token at which the model reads an answer, int64; None for a model that has no such token."""
+    prefix_B: Tensor | None = None
+    """Tokens before the text proper, an instruction, int64; None where no text has any."""
 
     def rows(self, index_N: Tensor) -> TextStates:
         """The samples index_N (int64), in that order."""
-        attention = None if self.attention_BL is None else self.attention_BL[index_N]
-        return TextStates(self.states_BLD[index_N], self.mask_BL[index_N], attention)
+        rest = (None if part is None else part[index_N] for part in self[2:])
+        return TextStates(self.states_BLD[index_N], self.mask_BL[index_N], *rest)
+
+    def padded(self, L: int) -> TextStates:
+        """The same with L tokens, not fewer than there are; without the attention."""
+        more = L - self.mask_BL.shape[1]
+        states_BLD = functional.pad(self.states_BLD, (0, 0, 0, more))
+        return TextStates(states_BLD, functional.pad(self.mask_BL, (0, more)), None, self.slot_B, self.prefix_B)
+
+    def to(self, device: torch.device) -> TextStates:
+        """The same on a device."""
+        rest = (None if part is None else part.to(device) for part in self[2:])
+        return TextStates(self.states_BLD.to(device), self.mask_BL.to(device), *rest)
+
+    @staticmethod
+    def joined(texts: Sequence[TextStates]) -> TextStates:
+        """All of them one after the other, padded to the longest; without the attention."""
+        L = max(text.mask_BL.shape[1] for text in texts)
+        states, mask, _, slot, prefix = zip(*(text.padded(L) for text in texts), strict=True)
+        return TextStates(torch.cat(states), torch.cat(mask), None, _joined(slot), _joined(prefix))
+
+
+def _joined(parts: Sequence[Tensor | None]) -> Tensor | None:
+    """The parts one after the other; None where they are absent."""
+    there = [part for part in parts if part is not None]
+    return torch.cat(there) if there else None
 
 
 class Fused(NamedTuple):
@@ -55,10 +85,19 @@ class Fused(NamedTuple):
     text_mask_BL: Tensor
     video_BVD: Tensor
     video_mask_BV: Tensor
+    slot_B: Tensor | None = None
+    """As in TextStates."""
+
+    def at_slot(self) -> Tensor:
+        """States (B, D) of the tokens at which answers are read."""
+        assert self.slot_B is not None
+        return self.text_BLD[torch.arange(len(self.slot_B), device=self.slot_B.device), self.slot_B]
 
     def rows(self, index_N: Tensor) -> Fused:
         """The samples index_N (int64), in that order."""
-        return Fused(*(part[index_N] for part in self))
+        slot_B = None if self.slot_B is None else self.slot_B[index_N]
+        text, text_mask, video, video_mask = (part[index_N] for part in self[:4])
+        return Fused(text, text_mask, video, video_mask, slot_B)
 
 
 @dataclass(frozen=True)

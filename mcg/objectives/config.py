@@ -98,6 +98,18 @@ class MatchingConfig(ObjectiveConfig):
     with gradient: 1.3 to 1.5 times the time and memory of a step (docs/mcg.md)."""
 
 
+class BatchMatchingConfig(ObjectiveConfig):
+    """Matching of each video with texts of the batch."""
+
+    builds = "mcg.objectives.batch_matching:BatchMatching"
+    needs = ("fuse", "match_logits")
+
+    texts_per_video: int | None = Field(default=4, ge=2)
+    """Texts that each video is fused with, its own among them; of a smaller batch, or with None, all of it."""
+    text: Literal["plain", "masked"] = "plain"
+    """The texts themselves, or as they are masked for masked_lm (as LAVENDER released)."""
+
+
 class EntityPromptingConfig(ObjectiveConfig):
     """Entity prompting."""
 
@@ -153,6 +165,8 @@ class ObjectivesConfig(BaseModel):
     """Masked-language modelling with the video in view."""
     matching: MatchingConfig | None = None
     """Telling fitting pairs of video and text from hard negatives."""
+    batch_matching: BatchMatchingConfig | None = None
+    """Telling the texts that fit a video from others of the batch."""
     entity_prompting: EntityPromptingConfig | None = None
     """Telling the entities of a region, as a frozen prompter sees them."""
     generation: GenerationConfig | None = None

@@ -22,7 +22,7 @@ class MaskedLM(Objective):
 
     def forward(self, states: States) -> Tensor:
         labels_BL = states["masked_labels"]
-        places_BL = (labels_BL != NO_LABEL) & states["text_mask"].bool()  # padded labels are zeros, not NO_LABEL
+        places_BL = (labels_BL != NO_LABEL) & states["masked_mask"].bool()  # padded labels are zeros, not NO_LABEL
         logits_NK = states.model.token_logits(_masked_fused(states).text_BLD[places_BL]).float()
         num_places = distributed.mean_over_ranks(places_BL.sum().float())
         return functional.cross_entropy(logits_NK, labels_BL[places_BL], reduction="sum") / num_places
@@ -30,9 +30,4 @@ class MaskedLM(Objective):
 
 def _masked_fused(states: States) -> Fused:
     """The masked text fused with the video, once per batch."""
-
-    def make() -> Fused:
-        masked = states.model.encode_text(states["masked_ids"], states["text_mask"].bool())
-        return states.model.fuse(masked, states.video)
-
-    return states.once("masked_fused", make)
+    return states.once("masked_fused", lambda: states.model.fuse(states.masked_text, states.video))

@@ -25,11 +25,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from mcg import distributed
 from mcg.model.states import TextStates, VideoStates
 from mcg.objectives.config import MatchingConfig
 from mcg.objectives.objective import Objective
 from mcg.objectives.over_pairs.contrastive_batch import ContrastiveBatch, MicroBatch
+from mcg.objectives.over_pairs.gathered_states import gathered_texts, gathered_videos
 from mcg.objectives.states import States
 from shards.order import UInt64, hash64, name_hash
 
@@ -51,8 +51,8 @@ class Matching(Objective):
         if self._larger_batch(states) is not None:
             texts, videos = states.encode_texts_of(text_B), states.encode_videos_of(video_B)
         else:
-            texts, videos = _gather_texts(text).rows(text_B), _gather_videos(video).rows(video_B)
-        texts_2B = _stack(texts, text)
+            texts, videos = gathered_texts(text).rows(text_B), gathered_videos(video).rows(video_B)
+        texts_2B = TextStates.joined([texts, text])
         videos_2B = VideoStates(
             torch.cat([video.tokens_BVD, videos.tokens_BVD]), torch.cat([video.mask_BV, videos.mask_BV])
         )
@@ -99,28 +99,3 @@ def _gumbel(words: UInt64) -> Tensor:
     probabilities of the logits' softmax (Gumbel-max), and one of logit -inf is never it."""
     uniform = ((words >> np.uint64(12)) + 0.5) * 2.0**-52  # within (0, 1), both ends excluded
     return torch.from_numpy(-np.log(-np.log(uniform)))
-
-
-def _gather_texts(text: TextStates) -> TextStates:
-    """The texts of all ranks, padded to the longest."""
-    L = distributed.largest(text.mask_BL.shape[1], text.mask_BL.device)
-    text = _pad_to(text, L)
-    mask = distributed.gather_with_gradient(text.mask_BL.to(torch.uint8))
-    return TextStates(distributed.gather_with_gradient(text.states_BLD), mask.bool())
-
-
-def _gather_videos(video: VideoStates) -> VideoStates:
-    """The videos of all ranks."""
-    mask = distributed.gather_with_gradient(video.mask_BV.to(torch.uint8))
-    return VideoStates(distributed.gather_with_gradient(video.tokens_BVD), mask.bool())
-
-
-def _pad_to(text: TextStates, L: int) -> TextStates:
-    more = L - text.mask_BL.shape[1]
-    return TextStates(functional.pad(text.states_BLD, (0, 0, 0, more)), functional.pad(text.mask_BL, (0, more)))
-
-
-def _stack(first: TextStates, second: TextStates) -> TextStates:
-    """second: texts of the same length or shorter."""
-    second = _pad_to(second, first.mask_BL.shape[1])
-    return TextStates(torch.cat([first.states_BLD, second.states_BLD]), torch.cat([first.mask_BL, second.mask_BL]))

@@ -48,7 +48,7 @@ def open_prompter(config: EntityPromptingConfig, start: Start) -> Prompter:
     model_config = _model_config(checkpoint)
     _check(config.prompter, model_config, start)
     texts = open_texts(model_config)
-    model = model_config.build(texts.size)
+    model = model_config.build(texts)
     if lacking := load_weights(model, folder / "model", texts):
         raise CheckpointError(f"{folder / 'model'}: lacks {len(lacking)} weights of the prompter, e.g. {lacking[0]}")
     model.eval().to(start.device)

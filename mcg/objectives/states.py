@@ -70,6 +70,11 @@ class States:
         return self.encode_text("text_ids", "text_mask")
 
     @cached_property
+    def masked_text(self) -> TextStates:
+        """The text pass over `masked_ids`."""
+        return self.model.encode_text(self["masked_ids"], self["masked_mask"].bool())
+
+    @cached_property
     def contrastive_text(self) -> TextStates:
         """The text pass that the contrasts read: `text`, unless the model makes another one for them."""
         if not self.model.contrastive_text_differs:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from mcg.model.config import ModelConfig
 from mcg.text.texts import NO_LABEL, Arrays, Ids, Texts
 from mcg.text.wordpiece import WordPieces
 
@@ -22,6 +23,11 @@ class Bert(Texts):
         self.codec = WordPieces(vocabulary)
         self.file, self.fingerprint, self.size = self.codec.file, self.codec.fingerprint, self.codec.size
         self.start_id, self.end_id, self.pad_id = self.codec.dec, self.codec.sep, self.codec.pad
+
+    @classmethod
+    def of(cls, config: ModelConfig) -> Bert:
+        """The layout of a model. Raises FileNotFoundError, ValueError."""
+        return cls(config.vocabulary)
 
     def num_pieces(self, text: str) -> int:
         return self.codec.num_pieces(text)
@@ -40,7 +46,7 @@ class Bert(Texts):
         candidates = np.flatnonzero([int(i) not in codec.special for i in ids])
         if not len(candidates):
             labels[-1] = ids[-1]  # a text without a word: predict [SEP], which is in view
-            return {"masked_ids": masked, "masked_labels": labels}
+            return {**_masked("masked", masked), "masked_labels": labels}
         chosen = candidates[rng.random(len(candidates)) < share]
         if not len(chosen):
             chosen = candidates[rng.integers(len(candidates), size=1)]
@@ -48,7 +54,7 @@ class Bert(Texts):
         other = rng.integers(codec.num_words, size=len(chosen))
         masked[chosen] = np.where(fate < 0.8, codec.mask, np.where(fate < 0.9, other, ids[chosen]))
         labels[chosen] = ids[chosen]
-        return {"masked_ids": masked, "masked_labels": labels}
+        return {**_masked("masked", masked), "masked_labels": labels}
 
     def question(self, text: str, max_tokens: int) -> Arrays:
         return _masked("text", self.codec.encode(text, max_tokens, first=self.codec.enc))

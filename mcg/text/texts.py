@@ -52,8 +52,8 @@ class Texts(ABC):
 
     @abstractmethod
     def cloze(self, text: str, max_tokens: int, share: float, rng: np.random.Generator) -> Arrays:
-        """The same text with a share of its tokens masked: masked_ids, and masked_labels, the tokens to predict and
-        NO_LABEL elsewhere. At least one token is to be predicted."""
+        """The same text with a share of its tokens masked: masked_ids, masked_mask, and masked_labels, the tokens to
+        predict and NO_LABEL elsewhere. At least one token is to be predicted."""
 
     @abstractmethod
     def question(self, text: str, max_tokens: int) -> Arrays:

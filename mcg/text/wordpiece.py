@@ -64,6 +64,8 @@ class WordPieces:
         self.num_words = len(words)
         """Entries of the vocabulary file; 30522 for bert-base-uncased."""
         self.pad, self.cls, self.sep, self.mask = (words[t] for t in ("[PAD]", "[CLS]", "[SEP]", "[MASK]"))
+        self.unknown = words.get("[UNK]", -1)
+        """Id of what the vocabulary has no piece for."""
         self.dec, self.enc = self.num_words, self.num_words + 1
         self.size = self.num_words + 2
         self.special = frozenset({self.pad, self.cls, self.sep, self.mask, self.dec, self.enc})
@@ -73,12 +75,16 @@ class WordPieces:
 
     def encode(self, text: str, max_tokens: int, first: int | None = None) -> Ids:
         """`first` ([CLS] unless given), the word pieces, [SEP]: int64 (L,), cut to max_tokens, [SEP] kept."""
-        pieces = self._tokenizer.encode(text, add_special_tokens=False).ids[: max_tokens - 2]
+        pieces = self.pieces(text)[: max_tokens - 2]
         return np.array([self.cls if first is None else first, *pieces, self.sep], dtype=np.int64)
+
+    def pieces(self, text: str) -> list[int]:
+        """Ids of the word pieces of a text, without specials."""
+        return list(self._tokenizer.encode(text, add_special_tokens=False).ids)
 
     def num_pieces(self, text: str) -> int:
         """Word pieces of a text, specials not counted."""
-        return len(self._tokenizer.encode(text, add_special_tokens=False).ids)
+        return len(self.pieces(text))
 
     def words(self, ids: Ids) -> Ids:
         """Number of the word that each piece belongs to, [CLS] being word 0: int64 (L,). Pieces "##x" continue one."""

@@ -42,7 +42,7 @@ def write_checkpoint(run_config: RunConfig, name: str = "step-000001", **facts: 
     run = Path(run_config.run_dir)
     folder = run / "checkpoints" / name
     folder.mkdir(parents=True)
-    state = run_config.model.build(texts.size).state_dict()
+    state = run_config.model.build(texts).state_dict()
     files = {"model.safetensors": write_tensors(folder / "model.safetensors", untied(state))}
     written = {
         "step": 1,

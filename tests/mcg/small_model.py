@@ -74,6 +74,7 @@ def make_inputs(num_samples: int = 4, seed: int = 0, vocab_size: int = VOCABULAR
         "text_mask": mask,
         "text_words": ((~continues).long().cumsum(1) - 1) * mask,
         "masked_ids": masked,
+        "masked_mask": mask,
         "masked_labels": labels,
         "prompt_ids": torch.tensor([[4, SEP]]).repeat(num_samples, 1),
         "prompt_mask": torch.ones(num_samples, 2, dtype=torch.long),

@@ -14,8 +14,11 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from mcg import distributed
+from mcg.model.states import TextStates
+from mcg.objectives.batch_matching import BatchMatching
 from mcg.objectives.bundle import Bundle
 from mcg.objectives.config import (
+    BatchMatchingConfig,
     GenerationConfig,
     MaskedLMConfig,
     MatchingConfig,
@@ -26,6 +29,7 @@ from mcg.objectives.generation import Generation
 from mcg.objectives.masked_lm import MaskedLM
 from mcg.objectives.matching import Matching
 from mcg.objectives.over_pairs.contrastive import contrastive_loss
+from mcg.objectives.over_pairs.gathered_states import gathered_texts
 from mcg.objectives.states import States
 from mcg.objectives.token_contrast import TokenContrast
 from tests.mcg.objectives.numbered_samples import find_numbered
@@ -67,7 +71,22 @@ def run_one(folder: str) -> None:
 def _save(file: Path, part: slice) -> None:
     numbered = {f"numbered {name}": tensor for name, tensor in find_numbered().items()}
     found = {**_contrastive(part), **_of_objectives(part), **_in_micro_batches(part), **numbered}
-    save_file({**found, "drawn": _drawn_negatives(part)}, file)
+    save_file({**found, **_gathered(part), "drawn": _drawn_negatives(part)}, file)
+
+
+def _gathered(part: slice) -> dict[str, Tensor]:
+    """The texts of all ranks, with slots and prefixes, and the gradient of this part's own states. Those of the second
+    half are shorter."""
+    states = torch.arange(8 * 3 * 2.0).view(8, 3, 2)
+    states[4:, 2:] = 0
+    longest = 2 if part.start == 4 else 3
+    own = states[part, :longest].requires_grad_()
+    text = TextStates(own, own.detach()[..., 0] > 0, None, torch.arange(8)[part], torch.arange(8, 16)[part])
+    whole = gathered_texts(text)
+    (whole.states_BLD * torch.arange(8.0)[:, None, None]).sum().backward()
+    assert whole.slot_B is not None and whole.prefix_B is not None and own.grad is not None
+    found = {"states": whole.states_BLD.detach(), "mask": whole.mask_BL, "slot": whole.slot_B, "prefix": whole.prefix_B}
+    return {f"gathered {name}": tensor for name, tensor in {**found, "gradient": own.grad}.items()}
 
 
 def _contrastive(part: slice) -> dict[str, Tensor]:
@@ -142,6 +161,7 @@ def _of_objectives(part: slice) -> dict[str, Tensor]:
         "token_contrast": TokenContrast(TokenContrastConfig()),
         "matching hardest": Matching(MatchingConfig(negatives="hardest")),
         "matching sampled": Matching(MatchingConfig(negatives="sampled")),
+        "batch_matching": BatchMatching(BatchMatchingConfig(texts_per_video=3)),
         "generation": Generation(GenerationConfig()),
     }
     found: dict[str, Tensor] = {}

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 from unittest.mock import patch
 
@@ -41,6 +42,7 @@ from mcg.objectives.token_contrast import TokenContrast, merge_words
 from mcg.text import open_texts
 from mcg.text.wordpiece import WordPieces
 from tests.parity.released import GOLDEN, Case, case_files, compare, read_case, released_mcg, released_model
+from tests.parity.released_lavender import Compared, one_word, pretrain, retrieval
 from tests.parity.released_swin import swin_maps
 
 SEP = 102
@@ -57,6 +59,7 @@ def _pretrain(case: Case) -> None:
         "text_mask": given["attention_mask"],
         "text_words": words,
         "masked_ids": given["mlm_input_ids"],
+        "masked_mask": given["attention_mask"],
         "masked_labels": labels,
     }
     states = States(model, inputs, with_attention=True)
@@ -168,6 +171,7 @@ def _alpro_pretrain(case: Case) -> None:
         "text_ids": ids,
         "text_mask": given["attention_mask"],
         "masked_ids": given["mlm_input_ids"],
+        "masked_mask": given["attention_mask"],
         "masked_labels": given["mlm_labels"],
         "frames": torch.zeros(*pixels.permute(0, 1, 3, 4, 2).shape, dtype=torch.uint8),
     }
@@ -233,7 +237,7 @@ def _compare_gradients(expected: dict[str, float], model: torch.nn.Module, famil
         names = next(names for rule in family.rules if (names := rule.apply(key)) is not None)
         gradient = model.get_parameter(names[0]).grad
         assert gradient is not None, key
-        difference = abs(float(gradient.norm()) - norm)
+        difference = abs(float(gradient.double().norm()) - norm)
         assert difference <= 1e-4 * max(norm, 1e-3 * largest), f"gradient of {key}: {float(gradient.norm())}, {norm}"
 
 
@@ -249,6 +253,14 @@ def _video_swin(case: Case) -> None:
     assert share == pytest.approx(0.07, abs=0.005), "true offsets give a map that differs by 7 %"
 
 
+def _lavender(check: Callable[[Case], Compared], case: Case) -> None:
+    outputs, inputs, model = check(case)
+    _compare_all(case, outputs, {*inputs, "input_ids", "attention_mask", "vocab_columns"})
+    if "grad_norm" in case.facts:
+        expected = {key: norm for key, norm in case.facts["grad_norm"].items() if not key.endswith("self.key.bias")}
+        _compare_gradients(expected, model, FAMILIES["lavender"])
+
+
 CHECKS: dict[str, Callable[[Case], None]] = {
     "mcg_pretrain": _pretrain,
     "mcg_qa": _qa,
@@ -256,11 +268,20 @@ CHECKS: dict[str, Callable[[Case], None]] = {
     "alpro_qa": _alpro_qa,
     "alpro_retrieval": _alpro_retrieval,
     **dict.fromkeys(("video_swin", "video_swin_padded", "video_swin_clipped"), _video_swin),
+    "lavender_pretrain": partial(_lavender, pretrain),
+    "lavender_retrieval": partial(_lavender, retrieval),
+    "lavender_openqa": partial(_lavender, one_word),
+    "lavender_openqa_prompt": partial(_lavender, one_word),
+    "lavender_openqa_task_token": partial(_lavender, one_word),
+    "lavender_fib": partial(_lavender, one_word),
 }
 """By kind: the name of a case without its last word."""
 
 NOT_BUILT = {
     "lavender": "LAVENDER",
+    "video_swin": "Video Swin",
+    "lavender_multiple_choice": "choosing by masked words",
+    "lavender_caption": "LAVENDER's captions",
     "t2vlp": "T2VLP",
     "norton": "Norton",
 }

@@ -5,6 +5,8 @@ from __future__ import annotations
 from mcg.convert.families.alpro import ALPRO, LAVIS_ALPRO, PROMPTER
 from mcg.convert.families.bert import BERT
 from mcg.convert.families.blip import BLIP
+from mcg.convert.families.lavender import LAVENDER, LAVENDER_BERT
+from mcg.convert.families.lavender_model import LAVENDER_MODEL
 from mcg.convert.families.mcg import MCG_RELEASE
 from mcg.convert.families.mcg_model import MCG_MODEL
 from mcg.convert.families.timesformer import TIMESFORMER
@@ -12,9 +14,21 @@ from mcg.convert.families.vit import TIMM_VIT
 from mcg.convert.rules import Family, Target
 
 FAMILIES: dict[str, Family] = {
-    family.name: family for family in (MCG_RELEASE, LAVIS_ALPRO, ALPRO, PROMPTER, BLIP, TIMESFORMER, TIMM_VIT, BERT)
+    family.name: family
+    for family in (
+        MCG_RELEASE,
+        LAVIS_ALPRO,
+        ALPRO,
+        PROMPTER,
+        BLIP,
+        TIMESFORMER,
+        TIMM_VIT,
+        BERT,
+        LAVENDER,
+        LAVENDER_BERT,
+    )
 }
 """Families by name, in the order in which a checkpoint is compared with them."""
 
-TARGETS: dict[str, Target] = {"mcg": MCG_MODEL}
+TARGETS: dict[str, Target] = {"mcg": MCG_MODEL, "lavender": LAVENDER_MODEL}
 """`model.name` -> the model as conversion sees it."""

@@ -43,7 +43,7 @@ def _released(shapes: Shapes) -> int:
 def _converted(shapes: Shapes, family: str, vocab_size: int) -> Conversion:
     with torch.device("meta"):
         state = {key: torch.empty(shape) for key, shape in shapes.items()}
-    conversion = convert(state, FAMILIES[family], lambda config: config.build(vocab_size))
+    conversion = convert(state, FAMILIES[family], lambda config: MCG(config, vocab_size))
     conversion.check("meta")
     return conversion
 

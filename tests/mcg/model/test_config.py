@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Literal
 
 import pytest
@@ -28,7 +29,7 @@ def test_configs_load_nothing_heavy(module: str) -> None:
 
 
 def test_a_config_builds_its_model() -> None:
-    model = model_config().build(VOCABULARY)
+    model = model_config().build(SimpleNamespace(size=VOCABULARY))
     assert isinstance(model, MCG) and model.config == model_config()
 
 

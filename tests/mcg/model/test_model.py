@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -58,7 +59,7 @@ def test_what_a_config_provides_is_there() -> None:
     config = model_config(matching_head=True, num_entities=6, num_classes=5)
     assert all(config.missing(name) is None for name in config.provides())
     assert set(config.provides()) - {"attention"} <= set(VERBS)
-    assert isinstance(config.build(VOCABULARY), MCG)
+    assert isinstance(config.build(SimpleNamespace(size=VOCABULARY)), MCG)
 
 
 def test_an_option_that_mcg_does_not_have_is_refused() -> None:

@@ -1,0 +1,93 @@
+"""LAVENDER's checkpoints: every key has its place or a reason, and BERT begins its text half."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+from transformers import BertConfig, BertForPreTraining
+
+from mcg.convert.account import Conversion
+from mcg.convert.convert import convert, detect
+from mcg.convert.families import FAMILIES, TARGETS
+from mcg.convert.reading import Released
+from mcg.convert.rules import ConvertError
+from mcg.text.masked_words import MaskedWords
+from tests.mcg.convert import layouts
+from tests.mcg.convert.layouts import SMALL, draw
+from tests.mcg.small_lavender import lavender_config, make_lavender
+from tests.mcg.small_model import model_config
+from tests.parity.released import read_case, released_state
+
+TEXTS = MaskedWords()
+CONFIG = lavender_config(
+    vision={"width": 24, "depths": (2, 2, 2, 2), "num_heads": (1, 2, 4, 8), "window": (8, 2, 2)},
+    text={"width": 96, "num_layers": 3, "num_heads": 4, "max_positions": 64},
+)
+"""Of the reference case."""
+
+
+def _converted(state: dict[str, Tensor], kind: str, config: Any = None) -> Conversion:
+    return convert(state, FAMILIES[kind], lambda model: model.build(TEXTS), config)
+
+
+def test_a_released_checkpoint_is_told_by_its_keys_and_used_whole() -> None:
+    state = {**released_state(read_case("lavender_openqa_a")), "fc.0.weight": torch.zeros(2, 2)}
+    assert detect(Released(Path("a"), state, None)).name == "lavender"
+    conversion = _converted(state, "lavender", CONFIG)
+    conversion.check("case")
+    dropped = {entry.key for entry in conversion.entries if entry.status == "dropped"}
+    assert "fc.0.weight" in dropped and "enc_img.emb_odr" in dropped
+    assert {key for key in dropped if not key.endswith("relative_position_index")} == {
+        "enc_img.emb_odr",
+        "enc_txt.emb_txt.position_ids",
+        "fc.0.weight",
+        "fc_mtm.predictions.decoder.bias",  # the same as predictions.bias
+    }
+    assert {entry.status for entry in conversion.entries} == {"used", "dropped"}
+
+
+def test_a_model_of_another_size_is_refused_with_the_setting() -> None:
+    state = released_state(read_case("lavender_openqa_a"))
+    with pytest.raises(ConvertError, match=r"width 24, and model\.vision\.width is 8; set it to 24"):
+        _converted(state, "lavender", lavender_config())
+
+
+def test_bert_begins_the_text_half_with_its_own_head() -> None:
+    sizes = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64}
+    bert = BertForPreTraining(BertConfig(vocab_size=30522, max_position_embeddings=64, **sizes)).eval()
+    state = dict(bert.state_dict())
+    released = Released(Path("a"), state, None)
+    assert detect(released).name == "bert"  # MCG's, where no model is asked for
+    assert detect(released, TARGETS["lavender"]).name == "lavender_bert"
+    conversion = _converted(state, "lavender_bert", lavender_config())
+    conversion.check("bert")
+    model = make_lavender()
+    model.load_state_dict(conversion.state, strict=False)
+    ids, mask = torch.randint(5, 30522, (2, 9)), torch.ones(2, 1, 9, dtype=torch.bool)
+    with torch.no_grad():
+        found = model.token_logits(model.text(model.text.embed(ids, torch.arange(9).expand(2, 9)), mask))
+        expected = bert(input_ids=ids).prediction_logits
+    torch.testing.assert_close(found, expected, atol=1e-4, rtol=1e-4)
+
+
+def test_a_bert_with_old_names_of_norms_and_no_head_is_enough() -> None:
+    state = draw(layouts.hugging_face_bert(SMALL, True))
+    config = lavender_config(text={"width": 64, "num_layers": 2, "num_heads": 1, "max_positions": 24})
+    found = _converted(state, "lavender_bert", config).state
+    assert torch.equal(found["text.bert.embeddings.LayerNorm.weight"], state["bert.embeddings.LayerNorm.gamma"])
+    headless = {key: value for key, value in state.items() if not key.startswith("cls.")}
+    conversion = _converted(headless, "lavender_bert", config)
+    assert [name for name in conversion.state if "predictions" in name] == ["text.predictions.decoder.weight"]
+    conversion.check("headless")
+
+
+def test_a_checkpoint_for_another_model_is_refused() -> None:
+    state = released_state(read_case("lavender_openqa_a"))
+    with pytest.raises(ConvertError, match=r"LAVENDER is for a model of model\.name lavender"):
+        convert(state, FAMILIES["lavender"], lambda model: model.build(TEXTS), model_config())
+    with pytest.raises(ConvertError, match=r"LAVENDER is for a model of model\.name lavender"):
+        detect(Released(Path("a"), state, None), TARGETS["mcg"])

@@ -1,0 +1,104 @@
+"""LAVENDER's layout: where [MASK] stands in every kind of text, what is to be predicted, what stands before."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mcg.text.masked_words import MaskedWords, Place, Prefix
+from mcg.text.texts import NO_LABEL
+
+PLAIN = MaskedWords()
+CODEC = PLAIN.codec
+CLS, SEP, MASK, PAD = CODEC.cls, CODEC.sep, CODEC.mask, CODEC.pad
+A_DOG = CODEC.pieces("a dog")
+PREFIXES: tuple[Prefix, ...] = ("none", "instruction", "task_token")
+PLACES: tuple[Place, ...] = ("end", "start", "tenth", "first")
+BY_SETTINGS = {(place, prefix): MaskedWords(None, place, prefix) for place in PLACES for prefix in PREFIXES}
+
+
+def test_a_pair_is_padded_to_its_length_and_ends_in_the_mask() -> None:
+    arrays = PLAIN.pair("a dog", 8)
+    assert arrays["text_ids"].tolist() == [CLS, *A_DOG, SEP, PAD, PAD, PAD, PAD, MASK]
+    assert arrays["text_mask"].tolist() == [1, 1, 1, 1, 0, 0, 0, 0, 1]
+    assert PLAIN.pair("a dog " * 20, 8)["text_ids"].tolist()[-2:] == [SEP, MASK]
+
+
+@pytest.mark.parametrize(
+    ("place", "expected"),
+    [
+        ("start", [MASK, CLS, *A_DOG, SEP, *[PAD] * 8]),
+        ("tenth", [CLS, *A_DOG, SEP, *[PAD] * 6, MASK, PAD, PAD]),
+        ("first", [MASK, *A_DOG, SEP, *[PAD] * 8]),
+    ],
+)
+def test_the_mask_of_matching_can_stand_elsewhere(place: Place, expected: list[int]) -> None:
+    arrays = BY_SETTINGS[place, "none"].pair("a dog", 12)
+    assert arrays["text_ids"].tolist() == expected
+    assert arrays["text_mask"].tolist() == [int(i != PAD) for i in expected]
+
+
+def test_questions_end_in_their_answer_and_are_cut_before_it() -> None:
+    ids = PLAIN.question("a dog?", 10)["text_ids"].tolist()
+    assert ids == [CLS, *CODEC.pieces("a dog?"), *CODEC.pieces("answer :"), MASK, SEP]
+    long = PLAIN.question("a dog " * 20, 10)["text_ids"].tolist()
+    assert len(long) == 14 and long[-4:] == [*CODEC.pieces("answer :"), MASK, SEP]
+
+
+@pytest.mark.parametrize("blank", ["[MASK]", "_____"])
+def test_the_blank_of_a_sentence_is_the_mask(blank: str) -> None:
+    arrays = PLAIN.question(f"a {blank} barks.", 12)
+    assert arrays["text_ids"].tolist() == [CLS, A_DOG[0], MASK, *CODEC.pieces("barks."), SEP]
+
+
+def test_an_instruction_or_a_task_token_stands_before() -> None:
+    instructed, token = BY_SETTINGS["end", "instruction"], BY_SETTINGS["end", "task_token"]
+    sentence = [CLS, *CODEC.pieces("answer the question about the video."), SEP]
+    plain = PLAIN.question("a dog?", 10)["text_ids"].tolist()
+    assert instructed.question("a dog?", 10)["text_ids"].tolist() == [*sentence, *plain]
+    assert token.question("a dog?", 10)["text_ids"].tolist() == [30522 + 2, *plain]
+    blank = instructed.question("a [MASK]", 10)["text_ids"].tolist()
+    assert CODEC.pieces("fill in the mask to complete the sentence.") == blank[1:10]
+    assert token.pair("a dog", 8)["text_ids"][0] == 30522 and token.prompt()["prompt_ids"].tolist() == [30522 + 3]
+
+
+@given(
+    st.lists(st.sampled_from(["man", "guitar", "skateboarders", "\u200b", "dogs"]), max_size=20),
+    st.integers(0, 2**32 - 1),
+    st.floats(0.01, 0.99),
+    st.sampled_from(PLACES),
+    st.sampled_from(PREFIXES),
+)
+def test_masked_words_are_masked_and_told_and_nothing_else_is(
+    words: list[str], seed: int, share: float, place: Place, prefix: Prefix
+) -> None:
+    texts, text = BY_SETTINGS[place, prefix], " ".join(words)
+    arrays = texts.cloze(text, 16, share, np.random.default_rng(seed))
+    ids, mask, labels = arrays["masked_ids"], arrays["masked_mask"], arrays["masked_labels"]
+    told = labels != NO_LABEL
+    assert ids.shape == mask.shape == labels.shape and told.any()
+    assert (ids[told] == MASK).all() and mask[told].all()
+    plain = texts.pair(text, 16)["text_ids"]
+    length = 16 + (place != "first")
+    whole, hidden = plain[-length:], ids[-length:]  # the prefixes of the two differ
+    at = told[-length:]
+    assert (hidden[~at] == whole[~at]).all() and (labels[-length:][at] == whole[at]).all()
+    if any(CODEC.pieces(word) for word in words):
+        assert not np.isin(labels[told], [CLS, SEP, PAD, MASK]).any()
+
+
+def test_a_caption_keeps_start_and_end() -> None:
+    arrays = PLAIN.answer("a dog", 8)
+    assert arrays["answer_ids"].tolist() == [CLS, *A_DOG, SEP] and PLAIN.decode(arrays["answer_ids"]) == "a dog"
+    assert (PLAIN.start_id, PLAIN.end_id, PLAIN.size) == (CLS, SEP, 30522)
+
+
+def test_a_vocabulary_without_its_words_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "vocab.txt"
+    file.write_text("[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\ntrue\n")
+    with pytest.raises(ValueError, match=r"vocab\.txt: 'false' is no word piece there.*model\.vocabulary"):
+        MaskedWords(str(file))
