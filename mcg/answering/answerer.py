@@ -9,10 +9,11 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from mcg.answering.asked import Asked
 from mcg.answering.likelihood import log_likelihoods
 from mcg.engine.checkpoint import Selection, find_checkpoint
 from mcg.model.model import Model
-from mcg.model.states import Fused
+from mcg.model.states import VideoStates
 from mcg.searching.clips import read_clip
 from mcg.tasks.config import OpenQAConfig, TaskConfig
 from mcg.tasks.multiple_choice import MultipleChoice
@@ -78,17 +79,15 @@ class Answerer:
     ) -> list[list[Candidate]]:
         """The same for several questions about one video, which is encoded once."""
         self._check(questions, choices, num_candidates)
-        longest = self.task.config.max_question_tokens
-        ids_BL, mask_BL = self._padded([self.task.texts.question(question, longest) for question in questions])
         frames = torch.as_tensor(self.clip(video)).to(self.device)
         with torch.inference_mode():
             states = self.model.encode_video(frames[None])
             states = states.rows(torch.zeros(len(questions), dtype=torch.int64, device=self.device))
-            fused = self.model.fuse(self.model.encode_text(ids_BL, mask_BL.bool()), states)
-            if choices:
-                return self._choose(fused, choices)
-            assert isinstance(self.task, OpenQA)
-            best = self.task.answering.best(self.model, fused, num_candidates)
+            if isinstance(self.task, MultipleChoice) or (choices and self.task.answering.writes):
+                return self._choose(states, questions, choices)
+            answering = self.task.answering.among(choices) if choices else self.task.answering
+            asked = Asked(self.model, states, self._padded([answering.question(text, None) for text in questions]))
+            best = answering.answers(asked, len(choices) or num_candidates)
         return [[Candidate(answer, score) for answer, score in answers] for answers in best]
 
     def clip(self, video: str | Path) -> Frames:
@@ -103,32 +102,39 @@ class Answerer:
             raise ValueError(f"num_candidates must be 1 or more, found {num_candidates}")
         if isinstance(self.task, MultipleChoice) and not choices:
             raise ValueError("this model chooses among answers: give it choices (--choice, once for each)")
+        if isinstance(self.task, MultipleChoice):
+            self.task.choosing.check_choices(choices)
+            return
         for choice in choices:
             if misfit := self.task.texts.misfit(choice, self.task.config.max_answer_tokens):
                 raise ValueError(f"choice {choice!r} {misfit}")
 
-    def _choose(self, fused: Fused, choices: Sequence[str]) -> list[list[Candidate]]:
-        coded = self.task.texts.choices(choices, self.task.config.max_answer_tokens)
-        longest = int(coded["choice_mask"].sum(1).max())
-        ids, mask = (
-            torch.from_numpy(coded[name][:, :longest]).to(self.device).expand(len(fused.text_BLD), -1, -1)
-            for name in ("choice_ids", "choice_mask")
-        )
+    def _choose(self, states: VideoStates, questions: Sequence[str], choices: Sequence[str]) -> list[list[Candidate]]:
         if isinstance(self.task, MultipleChoice):
-            scores_BN = self.task.choosing.scores(self.model, fused, ids, mask)
+            rows = [self.task.choosing.question(text, choices, 0, False) for text in questions]
+            scores_BN = self.task.choosing.scores(Asked(self.model, states, self._padded(rows)))[:, : len(choices)]
         else:
-            scores_BN = log_likelihoods(self.model, fused, ids, mask)
+            coded = self.task.texts.choices(choices, self.task.config.max_answer_tokens)
+            longest = self.task.config.max_question_tokens
+            rows = [self.task.texts.question(text, longest) | coded for text in questions]
+            inputs = self._padded(rows)
+            fused = Asked(self.model, states, inputs).fused
+            scores_BN = log_likelihoods(self.model, fused, inputs["choice_ids"], inputs["choice_mask"])
         return [
             sorted(map(Candidate, choices, scores), key=lambda candidate: -candidate.score)
             for scores in scores_BN.tolist()
         ]
 
-    def _padded(self, questions: Sequence[Arrays]) -> tuple[Tensor, Tensor]:
-        """ids and mask (B, L) of questions of several lengths."""
-        ids = [torch.from_numpy(question["text_ids"]) for question in questions]
-        mask = [torch.from_numpy(question["text_mask"]) for question in questions]
-        ids_BL, mask_BL = (nn.utils.rnn.pad_sequence(rows, batch_first=True) for rows in (ids, mask))
-        return ids_BL.to(self.device), mask_BL.to(self.device)
+    def _padded(self, questions: Sequence[Arrays]) -> dict[str, Tensor]:
+        """Arrays (B, ...) of questions, whose last axis may be of several lengths."""
+        return {
+            name: nn.utils.rnn.pad_sequence(
+                [torch.from_numpy(question[name]).movedim(-1, 0) for question in questions], batch_first=True
+            )
+            .movedim(1, -1)
+            .to(self.device)
+            for name in questions[0]
+        }
 
 
 def _unscored(task: TaskConfig) -> TaskConfig:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from typing import Any
 
+from mcg.answering.asked import Asked
 from mcg.model.config import ModelConfig
 from mcg.model.model import Model
 from mcg.model.states import Fused
@@ -17,6 +19,9 @@ Scored = tuple[str, float]
 
 class Answering(ABC):
     """One way of answering."""
+
+    writes = True
+    """Whether the decoder can say how likely any text is as an answer; otherwise `among` chooses."""
 
     def __init__(self, config: OpenQAConfig, texts: Texts) -> None:
         self.config, self.texts = config, texts
@@ -32,6 +37,28 @@ class Answering(ABC):
     @abstractmethod
     def best(self, model: Model, fused: Fused, count: int) -> list[list[Scored]]:
         """Up to `count` answers to each of the fused questions, best first."""
+
+    def question(self, text: str, answer: str | None) -> Arrays:
+        """A question; with its right answer, as training reads it, unless that is None."""
+        asked = self.texts.question(text, self.config.max_question_tokens)
+        return asked if answer is None else asked | self.arrays(answer)
+
+    def answers(self, asked: Asked, count: int) -> list[list[Scored]]:
+        """Up to `count` answers to each question, best first."""
+        return self.best(asked.model, asked.fused, count)
+
+    def notes(self, asked: Asked) -> list[dict[str, Any]]:
+        """What is told of each question beside its answer."""
+        return [{} for _ in asked.video.mask_BV]
+
+    def reach(self, answers: Sequence[str]) -> dict[str, float]:
+        """Shares of these right answers that can be given at all, by the place that they are taken from; none where
+        any can be written."""
+        return {}
+
+    def among(self, answers: Sequence[str]) -> Answering:
+        """The same way with these answers as its list."""
+        raise NotImplementedError(f"{type(self).__name__} must say how it chooses among other answers")
 
     def check_decoder(self, model: ModelConfig) -> None:
         """Raise ValueError where a model has no decoder."""

@@ -1,6 +1,6 @@
 """One BERT over video and text together, built on `transformers`: word embeddings, layers, the head for words.
 
-The text is only embedded before it meets the video (LAVENDER; docs/facts/norton_t2vlp_lavender.md 3.1). Attention is
+The text is only embedded before it meets the video (LAVENDER; docs/facts/lavender.md 1). Attention is
 SDPA.
 """
 

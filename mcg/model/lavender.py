@@ -1,6 +1,6 @@
 """LAVENDER: Video Swin and word embeddings, one BERT over both, and one head, for the word at [MASK].
 
-Follows the released code in any size (docs/facts/norton_t2vlp_lavender.md 3.1). Whether video and text match is the
+Follows the released code in any size (docs/facts/lavender.md 1). Whether video and text match is the
 difference between "true" and "false" at [MASK], in place of a head.
 """
 

@@ -1,4 +1,4 @@
-"""Matching of each video with texts of the batch: its own and drawn others, or all (docs/facts/norton_t2vlp_lavender.md
+"""Matching of each video with texts of the batch: its own and drawn others, or all (docs/facts/lavender.md
 3.2).
 
 LAVENDER pre-trains so with four texts per video, and trains retrieval with all. The loss is the cross-entropy of what

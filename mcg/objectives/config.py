@@ -110,6 +110,13 @@ class BatchMatchingConfig(ObjectiveConfig):
     """The texts themselves, or as they are masked for masked_lm (as LAVENDER released)."""
 
 
+class ChoiceMatchingConfig(ObjectiveConfig):
+    """Matching of each video with the choices of its question."""
+
+    builds = "mcg.objectives.choice_matching:ChoiceMatching"
+    needs = ("fuse", "match_logits")
+
+
 class EntityPromptingConfig(ObjectiveConfig):
     """Entity prompting."""
 
@@ -167,6 +174,8 @@ class ObjectivesConfig(BaseModel):
     """Telling fitting pairs of video and text from hard negatives."""
     batch_matching: BatchMatchingConfig | None = None
     """Telling the texts that fit a video from others of the batch."""
+    choice_matching: ChoiceMatchingConfig | None = None
+    """Telling the choice that fits the video from the others."""
     entity_prompting: EntityPromptingConfig | None = None
     """Telling the entities of a region, as a frozen prompter sees them."""
     generation: GenerationConfig | None = None

@@ -25,7 +25,8 @@ class MaskedLM(Objective):
         places_BL = (labels_BL != NO_LABEL) & states["masked_mask"].bool()  # padded labels are zeros, not NO_LABEL
         logits_NK = states.model.token_logits(_masked_fused(states).text_BLD[places_BL]).float()
         num_places = distributed.mean_over_ranks(places_BL.sum().float())
-        return functional.cross_entropy(logits_NK, labels_BL[places_BL], reduction="sum") / num_places
+        # no place at all: a batch of questions none of which has an answer that can be learned
+        return functional.cross_entropy(logits_NK, labels_BL[places_BL], reduction="sum") / num_places.clamp(min=1e-6)
 
 
 def _masked_fused(states: States) -> Fused:

@@ -73,9 +73,9 @@ class OpenQAConfig(ClipTaskConfig):
     """Longest answer in tokens, [DEC] and [SEP] included; a longer reference is refused in training."""
     num_beams: int = Field(default=3, ge=1)
     """Beams of the search."""
-    answering: Literal["generation", "ranking", "classification"] = "generation"
+    answering: Literal["generation", "ranking", "classification", "masked_word"] = "generation"
     """Way of answering (mcg/answering/). It does not choose the loss: objectives.generation trains the first two,
-    objectives.classification the last."""
+    objectives.classification and objectives.masked_lm the others."""
     answer_list: str | None = None
     """Answers to rank or classify: a .json or .txt file, or a dataset of shards whose answers to take (of training)."""
     num_answers: int | None = Field(default=None, ge=1)
@@ -93,7 +93,7 @@ class OpenQAConfig(ClipTaskConfig):
 
     @model_validator(mode="after")
     def _has_its_list(self) -> OpenQAConfig:
-        if self.answering != "generation" and self.answer_list is None:
+        if self.answering in ("ranking", "classification") and self.answer_list is None:
             raise ValueError(
                 f"answering is {self.answering!r}, which needs answer_list: a .json or .txt file of answers, or a "
                 "dataset of shards whose answers to take"
@@ -121,7 +121,13 @@ class MultipleChoiceConfig(ClipTaskConfig):
     max_question_tokens: int = Field(default=40, ge=4)
     """Longest question in tokens, [ENC] and [SEP] included; longer ones are cut."""
     max_answer_tokens: int = Field(default=20, ge=3)
-    """Longest choice in tokens, [DEC] and [SEP] included; a longer one is refused in training and cut in evaluation."""
+    """For `likelihood`: longest choice in tokens, [DEC] and [SEP] included; a longer one is refused in training and cut
+    in evaluation."""
+    choosing: Literal["likelihood", "matching", "numbered"] = "likelihood"
+    """Way of choosing (mcg/answering/): the choice that a decoder finds likeliest, the one that matches the video best,
+    or the number at [MASK] behind all of them. Trained by objectives.generation, choice_matching, and masked_lm."""
+    with_question: bool = True
+    """For `matching`: the question stands before each choice; false where choices are captions."""
     likelihood: Literal["mean", "sum"] = "mean"
     """Log-likelihood by which choices are compared: per token, or of the whole, which favours short choices."""
     groups: dict[str, tuple[str, ...]] = Field(default_factory=dict)

@@ -10,13 +10,14 @@ from typing import Any
 
 from torch import Tensor
 
-from mcg.answering.choice import LikelihoodChoice
+from mcg.answering import CHOOSINGS
+from mcg.answering.choice import Choosing
 from mcg.metrics.accuracy import accuracy
 from mcg.model.config import ModelConfig
 from mcg.model.model import Model
 from mcg.scoring.submission import Submission, submission
 from mcg.tasks.config import MultipleChoiceConfig
-from mcg.tasks.question import asked_types, check_answer, fuse_questions, question_meta
+from mcg.tasks.question import ask, asked_types, check_answer, question_meta
 from mcg.tasks.task import LONG_TEXT, Scores, Task
 from mcg.text.texts import Texts
 from shards import Batch, EncodedClip, Sample, SampleError
@@ -32,7 +33,7 @@ class MultipleChoice(Task):
 
     def __init__(self, config: MultipleChoiceConfig, texts: Texts) -> None:
         super().__init__(config, texts)
-        self.choosing = LikelihoodChoice(texts, config.max_answer_tokens, config.likelihood == "mean")
+        self.choosing: Choosing = CHOOSINGS[config.choosing](config, texts)
 
     def check_model(self, model: ModelConfig) -> None:
         self.choosing.check(model)
@@ -40,10 +41,12 @@ class MultipleChoice(Task):
     def example(self, sample: Sample, rng: RngFactory, clip: ClipConfig, training: bool) -> EncodedClip:
         meta = question_meta(sample, ("question",))
         choices, right = self._choices(sample)
-        if training:
+        if training and self.config.choosing == "likelihood":
             check_answer(sample, choices[right], self.texts, self.config.max_answer_tokens)
-        arrays = self.texts.question(meta["question"], self.config.max_question_tokens)
-        arrays |= self.choosing.arrays(choices, right, training)
+        try:
+            arrays = self.choosing.question(meta["question"], choices, right, training)
+        except ValueError as error:
+            raise SampleError(sample.origin, f"record {sample.record_index}: {error}") from error
         meta |= {"answer": choices[right], "answer_index": right, "choices": choices}
         plan = plan_clip(sample.facts, clip, rng("clip"))
         return EncodedClip(sample.media, sample.facts.kind, plan, arrays, meta)
@@ -73,10 +76,7 @@ class MultipleChoice(Task):
         return {"question": LONG_TEXT, "choices": choices, "answer_index": 0, "type": "what"}
 
     def predict(self, model: Model, batch: Batch, inputs: dict[str, Tensor]) -> list[dict[str, Any]]:
-        fused = fuse_questions(model, batch.origins, inputs)
-        A = self.config.max_answer_tokens  # the batch may be padded to a multiple
-        ids_BNA, mask_BNA = inputs["choice_ids"][:, :, :A], inputs["choice_mask"][:, :, :A]
-        scores = self.choosing.scores(model, fused, ids_BNA, mask_BNA)
+        scores = self.choosing.scores(ask(model, batch.origins, inputs))
         return [
             {
                 **meta,

@@ -23,11 +23,11 @@ from mcg.model.config import ModelConfig
 from mcg.model.model import Model
 from mcg.scoring.submission import Submission, submission
 from mcg.tasks.config import OpenQAConfig
-from mcg.tasks.question import asked_types, check_answer, fuse_questions, question_meta
+from mcg.tasks.question import ask, asked_types, check_answer, question_meta
 from mcg.tasks.task import LONG_TEXT, Scores, Task
 from mcg.text.texts import Texts
 from mcg.wordnet import WordNet, find_wordnet
-from shards import Batch, EncodedClip, Sample
+from shards import Batch, EncodedClip, Sample, SampleError
 from shards.loader import RngFactory
 from shards.media import ClipConfig, plan_clip
 
@@ -51,8 +51,10 @@ class OpenQA(Task):
         meta = question_meta(sample, ("question", "answer"))
         if training:
             check_answer(sample, meta["answer"], self.texts, self.config.max_answer_tokens)
-        arrays = self.texts.question(meta["question"], self.config.max_question_tokens)
-        arrays |= self.answering.arrays(meta["answer"])
+        try:
+            arrays = self.answering.question(meta["question"], meta["answer"])
+        except ValueError as error:
+            raise SampleError(sample.origin, f"record {sample.record_index}: {error}") from error
         plan = plan_clip(sample.facts, clip, rng("clip"))
         return EncodedClip(sample.media, sample.facts.kind, plan, arrays, meta)
 
@@ -60,10 +62,13 @@ class OpenQA(Task):
         return {"question": LONG_TEXT, "answer": "a", "type": "what"}
 
     def predict(self, model: Model, batch: Batch, inputs: dict[str, Tensor]) -> list[dict[str, Any]]:
-        best = self.answering.best(model, fuse_questions(model, batch.origins, inputs), 1)
+        asked = ask(model, batch.origins, inputs)
+        best = self.answering.answers(asked, 1)
         return [
-            {**meta, "prediction": answers[0][0], "score": answers[0][1], "origin": str(origin)}
-            for meta, origin, answers in zip(batch.meta, batch.origins, best, strict=True)
+            {**meta, "prediction": answers[0][0], "score": answers[0][1], **notes, "origin": str(origin)}
+            for meta, origin, answers, notes in zip(
+                batch.meta, batch.origins, best, self.answering.notes(asked), strict=True
+            )
         ]
 
     @cached_property
@@ -84,6 +89,11 @@ class OpenQA(Task):
             "num_scored": len(predictions),
             "num_failed": len(failures),
         }
+        if any("open_prediction" in p for p in predictions):
+            given = [self._plain(str(p.get("open_prediction", ""))) for p in predictions] + ["<failed>"] * len(failures)
+            metrics["open_vocabulary"] = accuracy(given, answers, types, self.config.groups)
+        if reach := self.answering.reach(answers):
+            metrics["reach"] = reach
         headline = ("accuracy.overall", float(metrics["accuracy"]["overall"]))
         if self.config.metric == "wups":
             metrics = {**self._score_wups(predictions, types), **metrics}

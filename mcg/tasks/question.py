@@ -12,8 +12,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from mcg.answering.asked import Asked
 from mcg.model.model import Model
-from mcg.model.states import Fused
 from mcg.tasks.task import label_of, text_of
 from mcg.text.texts import Texts
 from shards import Origin, Sample, SampleError
@@ -65,15 +65,15 @@ def _same_clips(origins: Sequence[Origin], frames_BTHWC: Tensor) -> list[int]:
     return [other if same else slot for slot, (other, same) in enumerate(zip(candidate, equal, strict=True))]
 
 
-def fuse_questions(model: Model, origins: Sequence[Origin], inputs: dict[str, Tensor]) -> Fused:
-    """Questions fused with their clips, each different clip encoded once; B rows."""
+def ask(model: Model, origins: Sequence[Origin], inputs: dict[str, Tensor]) -> Asked:
+    """Questions about clips, each different one of which is encoded once; B rows."""
     owner = _same_clips(origins, inputs["frames"])
     slots = sorted(set(owner))
     video = model.encode_video(inputs["frames"][slots] if len(slots) < len(owner) else inputs["frames"])
     if len(slots) < len(owner):
         place = {slot: number for number, slot in enumerate(slots)}
         video = video.rows(torch.tensor([place[slot] for slot in owner], device=inputs["frames"].device))
-    return model.fuse(model.encode_text(inputs["text_ids"], inputs["text_mask"].bool()), video)
+    return Asked(model, video, inputs)
 
 
 def asked_types(predictions: Sequence[dict[str, Any]], failures: Sequence[dict[str, Any]]) -> list[str]:

@@ -1,6 +1,7 @@
-"""LAVENDER's layout: every answer is the word at [MASK] (docs/facts/norton_t2vlp_lavender.md 3.2).
+"""LAVENDER's layout: every answer is the word at [MASK] (docs/facts/lavender.md 2).
 
 pair       [CLS] words [SEP], padded to max_tokens, [MASK]: "true" or "false", whether video and text match
+options    [CLS] words [SEP] option 0: words [SEP] option 1: words ... [MASK] [SEP]
 question   [CLS] words answer : [MASK] [SEP]; where a word is missing: [CLS] words [MASK] words [SEP]
 answer     [CLS] words [SEP], as captions are
 
@@ -11,6 +12,7 @@ is to be predicted of a text is always [MASK].
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -24,6 +26,8 @@ NUM_TASK_TOKENS = 10
 """Task tokens of the release, of which it uses four. Their ids follow the vocabulary."""
 _PREFIXES = {
     "matching": (0, "is the video-text paired, true or false?"),
+    "option": (0, "is the video-text matched, true or false?"),
+    "options": (1, "which answer is correct, from [0, 1, 2, 3, 4]?"),
     "question": (2, "answer the question about the video."),
     "blank": (2, "fill in the mask to complete the sentence."),
     "caption": (3, "write a description about the video."),
@@ -80,16 +84,38 @@ class MaskedWords(Bert):
         told[len(told) - len(labels) :] = labels
         return {**arrays, "masked_labels": told}
 
-    def question(self, text: str, max_tokens: int) -> Arrays:
-        """max_tokens counts [CLS] and the words, which are cut, but not what follows them."""
-        codec, blank = self.codec, _BLANK.search(text)
+    def question(self, text: str, max_tokens: int, num_masks: int = 1) -> Arrays:
+        """max_tokens counts [CLS] and the words, which are cut, but not what follows them. num_masks: [MASK] that stand
+        together for an answer of so many pieces. Raises ValueError for a sentence with several blanks."""
+        codec, blank, masks = self.codec, _BLANK.search(text), [self.mask_id] * num_masks
         if blank is None:
-            words = [*codec.pieces(text)[: max_tokens - 1], *codec.pieces("answer :"), self.mask_id]
+            words = [*codec.pieces(text)[: max_tokens - 1], *codec.pieces("answer :"), *masks]
         else:
             before, after = codec.pieces(text[: blank.start()]), codec.pieces(text[blank.end() :])
-            words = [*before, self.mask_id, *after][: max_tokens - 2]
+            if _BLANK.search(text, blank.end()):
+                raise ValueError(f"one blank is answered at a time, found several in {text[:100]!r}")
+            before = before[: max(0, max_tokens - 2 - num_masks)]  # where the end is cut, the blank stays
+            words = [*before, *masks, *after][: max_tokens - 2]
         ids = np.array([codec.cls, *words, codec.sep], np.int64)
         return self._prefixed("text", "question" if blank is None else "blank", ids, np.ones_like(ids))
+
+    def option(self, text: str, max_tokens: int) -> Arrays:
+        return self._matching("text", "option", self.codec.encode(text, max_tokens), max_tokens)
+
+    def options(self, question: str, choices: Sequence[str], max_tokens: int, cut: bool = False) -> Arrays:
+        """A question with its numbered choices: [CLS] words [SEP] option 0 : words [SEP] ... [MASK] [SEP]. max_tokens
+        counts [CLS] and all words. Raises ValueError where there are more, unless they are cut, the last ones first."""
+        codec = self.codec
+        words = codec.pieces(question)
+        for number, choice in enumerate(choices):
+            words += [codec.sep, *codec.pieces(f"option {number}: {choice}")]
+        if len(words) > max_tokens - 1 and not cut:
+            raise ValueError(
+                f"question and choices are {len(words)} word pieces, {max_tokens - 1} fit task.max_question_tokens; "
+                "raise it"
+            )
+        ids = np.array([codec.cls, *words[: max_tokens - 1], self.mask_id, codec.sep], np.int64)
+        return self._prefixed("text", "options", ids, np.ones_like(ids))
 
     def answer(self, text: str, max_tokens: int) -> Arrays:
         ids = self.codec.encode(text, max_tokens)

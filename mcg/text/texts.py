@@ -50,6 +50,10 @@ class Texts(ABC):
     def pair(self, text: str, max_tokens: int) -> Arrays:
         """A text that stands with its video: text_ids, text_mask, and text_words, the number of each token's word."""
 
+    def option(self, text: str, max_tokens: int) -> Arrays:
+        """A choice that is matched with the video: as a pair."""
+        return self.pair(text, max_tokens)
+
     @abstractmethod
     def cloze(self, text: str, max_tokens: int, share: float, rng: np.random.Generator) -> Arrays:
         """The same text with a share of its tokens masked: masked_ids, masked_mask, and masked_labels, the tokens to

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from mcg.model.model import Model
 from mcg.model.states import Fused, TextStates, VideoStates
-from mcg.tasks.question import asked_types, fuse_questions, question_meta
+from mcg.tasks.question import ask, asked_types, question_meta
 from shards import Origin, SampleError
 from tests.mcg.small_model import make_inputs, make_model, model_config
 from tests.mcg.tasks.small_sample import sample
@@ -49,7 +49,7 @@ def test_a_clip_is_shared_by_equal_frames_of_one_origin_only(slots: list[tuple[s
     frames, ids = shades.view(-1, 1, 1, 1, 1).expand(-1, 2, 3, 3, 3), torch.arange(len(slots))[:, None]
     model = _Shades(model_config())
     inputs = {"frames": frames, "text_ids": ids, "text_mask": torch.ones_like(ids)}
-    fused = fuse_questions(model, _origins("".join(key for key, _ in slots)), inputs)
+    fused = ask(model, _origins("".join(key for key, _ in slots)), inputs).fused
     assert torch.equal(fused.video_BVD.flatten(), shades.float()) and torch.equal(
         fused.text_BLD.flatten(), ids[:, 0].float()
     )
@@ -68,8 +68,8 @@ def test_questions_about_one_clip_encode_it_once_and_fuse_as_if_alone() -> None:
     encode = model.encode_video
     model.encode_video = lambda frames: seen.append(len(frames)) or encode(frames)  # type: ignore[assignment,func-returns-value]
     with torch.inference_mode():
-        shared = fuse_questions(model, _origins("abaa"), inputs).text_BLD
-        alone = fuse_questions(model, _origins("abcd"), inputs).text_BLD
+        shared = ask(model, _origins("abaa"), inputs).fused.text_BLD
+        alone = ask(model, _origins("abcd"), inputs).fused.text_BLD
     assert seen == [2, 4]
     torch.testing.assert_close(shared, alone, rtol=1e-5, atol=1e-5)
 
