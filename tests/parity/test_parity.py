@@ -278,8 +278,6 @@ CHECKS: dict[str, Callable[[Case], None]] = {
 """By kind: the name of a case without its last word."""
 
 NOT_BUILT = {
-    "lavender": "LAVENDER",
-    "video_swin": "Video Swin",
     "lavender_multiple_choice": "choosing by masked words",
     "lavender_caption": "LAVENDER's captions",
     "t2vlp": "T2VLP",

@@ -10,6 +10,7 @@ from mcg.convert.families.lavender_model import LAVENDER_MODEL
 from mcg.convert.families.mcg import MCG_RELEASE
 from mcg.convert.families.mcg_model import MCG_MODEL
 from mcg.convert.families.timesformer import TIMESFORMER
+from mcg.convert.families.video_swin import TIMM_SWIN, VIDEO_SWIN
 from mcg.convert.families.vit import TIMM_VIT
 from mcg.convert.rules import Family, Target
 
@@ -23,6 +24,8 @@ FAMILIES: dict[str, Family] = {
         BLIP,
         TIMESFORMER,
         TIMM_VIT,
+        TIMM_SWIN,
+        VIDEO_SWIN,
         BERT,
         LAVENDER,
         LAVENDER_BERT,
