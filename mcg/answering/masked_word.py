@@ -1,4 +1,4 @@
-"""Answering at [MASK]: the word, or words, that the model finds likeliest there (docs/facts/lavender.md).
+"""Answering at [MASK]: the word, or words, that the model finds likeliest there (docs/facts/lavender.md 2).
 
 Of a list of answers each is scored in a question with as many [MASK] as it has word pieces, by the mean of their
 log-probabilities; beside it the likeliest word of the whole vocabulary is told (`open_prediction`). Without a list that

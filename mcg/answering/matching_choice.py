@@ -1,6 +1,6 @@
 """Choosing by matching: every choice is a text of its own, and the one that fits the video best is given.
 
-LAVENDER chooses so among captions (docs/facts/lavender.md); any model that tells matching pairs can. Trained by
+LAVENDER chooses so among captions (docs/facts/lavender.md 2); any model that tells matching pairs can. Trained by
 objectives.choice_matching.
 """
 

@@ -1,6 +1,6 @@
 """Choosing by number: all choices stand in the question, each with its number, and the word at [MASK] is one of these.
 
-LAVENDER chooses so among answers (docs/facts/lavender.md). Trained by objectives.masked_lm.
+LAVENDER chooses so among answers (docs/facts/lavender.md 2). Trained by objectives.masked_lm.
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ from mcg.text.masked_words import NUM_TASK_TOKENS, MaskedWords
 
 PIXEL_MEAN = (0.485, 0.456, 0.406)
 PIXEL_STD = (0.229, 0.224, 0.225)
-"""ImageNet's (facts 3.3)."""
+"""ImageNet's (facts 3)."""
 
 
 class Lavender(Model):

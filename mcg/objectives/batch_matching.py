@@ -1,5 +1,5 @@
 """Matching of each video with texts of the batch: its own and drawn others, or all (docs/facts/lavender.md
-3.2).
+2).
 
 LAVENDER pre-trains so with four texts per video, and trains retrieval with all. The loss is the cross-entropy of what
 the model says of a pair, over all that it may say (Model.match_words): over the vocabulary where it answers with words.

@@ -1,4 +1,4 @@
-"""Matching of each video with the choices of its question, of which one fits (docs/facts/lavender.md).
+"""Matching of each video with the choices of its question, of which one fits (docs/facts/lavender.md 2).
 
 The cross-entropy of what the model says of every pair, over all that it may say (Model.match_words), mean over pairs.
 """

@@ -12,14 +12,18 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from mcg.answering import CHOOSINGS
+from mcg.answering.asked import Asked
 from mcg.convert.convert import convert
 from mcg.convert.families import FAMILIES
 from mcg.model.lavender import Lavender
 from mcg.model.lavender_config import LavenderConfig
 from mcg.objectives.batch_matching import BatchMatching
-from mcg.objectives.config import BatchMatchingConfig, MaskedLMConfig
+from mcg.objectives.choice_matching import ChoiceMatching
+from mcg.objectives.config import BatchMatchingConfig, ChoiceMatchingConfig, MaskedLMConfig
 from mcg.objectives.masked_lm import MaskedLM
 from mcg.objectives.states import States
+from mcg.tasks.config import MultipleChoiceConfig
 from mcg.text.masked_words import MaskedWords
 from mcg.text.texts import NO_LABEL
 from tests.parity.released import Case, released_state
@@ -146,17 +150,74 @@ def one_word(case: Case) -> Compared:
     return Compared(outputs, inputs, model)
 
 
+@torch.no_grad()
+def choices(case: Case) -> Compared:
+    """Choices matched one by one, or numbered in the question; released and corrected scores."""
+    given, facts = case.given, case.facts
+    model, sizes = released_lavender(case), case.facts["config"]
+    texts, numbered = MaskedWords.of(model.config), "digit_ids" in case.facts
+    rows = []
+    for compat in ("corrected", "released"):
+        settings = {
+            "name": "multiple_choice",
+            "clip": {"num_frames": sizes["frames"], "size": sizes["img"]},
+            "compat": compat,
+        }
+        settings |= {"choosing": "numbered" if numbered else "matching", "max_question_tokens": sizes["size_txt"]}
+        config = MultipleChoiceConfig.model_validate(settings)
+        plain = MultipleChoiceConfig.model_validate({**settings, "with_question": False})
+        way, alone = CHOOSINGS[config.choosing](config, texts), CHOOSINGS[config.choosing](plain, texts)
+        # the release has empty questions, ours says so for a whole set
+        rows.append((way, [(way if item["question"] else alone, item) for item in facts["items"]]))
+    video = model.encode_pixels(given["pixel_values"].float())
+    name = "masked" if numbered else "choice"
+    examples = [
+        way.question(item["question"], [item[f"option_{n}"] for n in range(5)], item["answer"], True)
+        for way, item in rows[numbered][1]  # the longest numbered choices are cut as released
+    ]
+    L = given["input_ids"].shape[-1]
+    ids, mask = (_stacked([one[f"{name}_{part}"] for one in examples], L) for part in ("ids", "mask"))
+    assert torch.equal(ids, given["input_ids"]) and torch.equal(mask, given["attention_mask"])
+    inputs = {f"{name}_ids": ids, f"{name}_mask": mask, "text_ids": ids, "text_mask": mask}
+    if numbered:
+        inputs["masked_labels"] = _labels(given["labels"])
+    else:
+        inputs["choice_right"] = torch.tensor([[item["answer"]] for item in facts["items"]])
+    states = States(model, inputs, with_attention=False)
+    states.video = video
+    asked = Asked(model, video, inputs)
+    corrected, released = (way.scores(asked) for way, _ in rows)
+    outputs = {
+        "prediction_corrected": corrected.argmax(1),
+        "prediction_released": released.argmax(1),
+        "score_released": released,
+    }
+    if numbered:
+        words = model.token_logits(asked.fused.at_slot())
+        outputs |= {"loss": MaskedLM(MaskedLMConfig())(states), "states": asked.fused.text_BLD}
+        outputs |= {"digit_logits": corrected, **_columns("", words, case, "at_mask")}
+    else:
+        text = model.encode_text(ids.flatten(0, 1), mask.flatten(0, 1).bool())
+        fused = model.fuse(text, video.rows(torch.arange(len(ids)).repeat_interleave(5)))
+        words = model.match_words(fused)[0].unflatten(0, (-1, 5))
+        outputs |= {"loss": ChoiceMatching(ChoiceMatchingConfig())(states), "score_corrected": corrected}
+        outputs |= {"states_at_mask": fused.at_slot().unflatten(0, (-1, 5)), **_columns("", words, case, "at_mask")}
+        outputs["true_false_logits"] = model.match_logits(fused).unflatten(0, (-1, 5)).flip(-1)
+    return Compared(outputs, {"labels"}, model)
+
+
 def _labels(released: Tensor) -> Tensor:
     return released.masked_fill(released == -1, NO_LABEL)
 
 
 def _stacked(rows: list[Any], L: int) -> Tensor:
-    return torch.stack([functional.pad(torch.from_numpy(row), (0, L - len(row))) for row in rows])
+    return torch.stack([functional.pad(torch.from_numpy(row), (0, L - row.shape[-1])) for row in rows])
 
 
-def _columns(name: str, logits: Tensor, case: Case) -> dict[str, Tensor]:
+def _columns(name: str, logits: Tensor, case: Case, place: str = "") -> dict[str, Tensor]:
     """The logits of a case's columns, and the logarithm of the sum over all."""
-    return {f"{name}_logits": logits[..., case.given["vocab_columns"]], f"{name}_logsumexp": logits.logsumexp(-1)}
+    found = {"logits": logits[..., case.given["vocab_columns"]], "logsumexp": logits.logsumexp(-1)}
+    return {"_".join(part for part in (name, kind, place) if part): values for kind, values in found.items()}
 
 
 def _scores(false_true: Tensor, name: str, score: str) -> dict[str, Tensor]:

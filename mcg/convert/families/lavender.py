@@ -1,4 +1,4 @@
-"""LAVENDER (microsoft/LAVENDER, `ckpt_violet_*.pt`), and BERT as its start (docs/facts/lavender.md 3).
+"""LAVENDER (microsoft/LAVENDER, `ckpt_violet_*.pt`), and BERT as its start (docs/facts/lavender.md 4).
 
 The released head for words has a bias under two names, and is not tied to the word embeddings.
 """
