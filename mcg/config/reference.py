@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from mcg.config.schema import plain_schema
@@ -31,10 +31,12 @@ class _Section:
     name: str
     chosen: str | None = None
     """The value of `name` that chooses it, where there are several for the place."""
+    within: str = ""
+    """The choice that it is a part of, where parts of several choices stand at one place."""
 
     @property
     def title(self) -> str:
-        return f"`{self.path}`" + (f" with `name: {self.chosen}`" if self.chosen else "")
+        return f"`{self.path}`" + (f" with `name: {self.chosen}`" if self.chosen else self.within)
 
 
 def reference() -> str:
@@ -55,6 +57,9 @@ def reference() -> str:
         for name, value in fields["properties"].items():
             path = f"{section.path}.{name}".removeprefix(".")
             found = [made for made in _sections(value, path) if made.name not in seen]
+            titles = {made.title for made in seen.values()}
+            of = f" of {section.title}"
+            found = [replace(made, within=of) if made.title in titles else made for made in found]
             seen |= {made.name: made for made in found}
             within += found
             required = name in fields.get("required", ())
