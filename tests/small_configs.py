@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from mcg.config import load_config, read_yaml
 
@@ -11,16 +12,25 @@ _SMALL = (
     "init=[]",
     "schedule.length.passes=null",
     "task.clip.size=32",
+    "model.text.width=32",
+    "model.text.num_heads=2",
+    "engine.threads=1",
+    "data.train.threads=1",
+    "data.train.batch_size=4",
+)
+_SMALL_MCG = (
     "model.vision.image_size=32",
     "model.vision.depth=1",
     "model.vision.width=32",
     "model.vision.num_heads=2",
-    "model.text.width=32",
-    "model.text.num_heads=2",
     "model.contrastive_width=16",
-    "engine.threads=1",
-    "data.train.threads=1",
-    "data.train.batch_size=4",
+)
+_SMALL_LAVENDER = (
+    "model.vision.width=8",
+    "model.vision.depths=[1,1]",
+    "model.vision.num_heads=[1,2]",
+    "model.vision.window=[2,4,4]",
+    "model.text.num_layers=2",
 )
 
 
@@ -40,28 +50,35 @@ def shrink(
     a folder with WordNet's files.
     """
     config, tree = load_config(ROOT / name), read_yaml(ROOT / name)
-    layers = {"num_layers": 2, "num_decoder_layers": min(1, config.model.text.num_decoder_layers)}
-    if config.model.text.num_fusion_layers:
-        layers["num_fusion_layers"] = 1
     splits = [split for split in ("val", "test") if split in tree["data"]]
     overrides = [
         *_SMALL,
         f"init_from={init_from or 'null'}",
         f"task.clip.num_frames={num_frames}",
-        f"model.vision.num_frames={num_frames}",
         f"schedule.length.steps={steps}",
-        *(f"model.text.{field}={number}" for field, number in layers.items()),
+        *(_SMALL_LAVENDER if config.model.name == "lavender" else _small_mcg(config.model, num_frames)),
         *(f"data.{split}.{setting}" for split in splits for setting in ("batch_size=4", "threads=1")),
     ]
     if config.task.clip.resize:
         overrides.append("task.clip.resize=36")
-    if config.model.num_entities:
-        overrides.append("model.num_entities=6")
     if config.objectives.entity_prompting is not None:
         settings = {"prompter": prompter, "entities": ROOT / "tests/mcg/entities.txt", "num_entities": 6}
         overrides += [f"objectives.entity_prompting.{field}={value}" for field, value in settings.items()]
-    if config.model.num_classes:
-        overrides += ["model.num_classes=64", f"task.answer_list={answers}"]
+    if getattr(config.task, "answer_list", None):
+        overrides.append(f"task.answer_list={answers}")
     if tree["task"].get("metric") == "wups":
         overrides.append(f"task.wordnet={wordnet}")
     return overrides
+
+
+def _small_mcg(model: Any, num_frames: int) -> list[str]:
+    layers = {"num_layers": 2, "num_decoder_layers": min(1, model.text.num_decoder_layers)}
+    if model.text.num_fusion_layers:
+        layers["num_fusion_layers"] = 1
+    return [
+        *_SMALL_MCG,
+        f"model.vision.num_frames={num_frames}",
+        *(f"model.text.{field}={number}" for field, number in layers.items()),
+        *(["model.num_entities=6"] if model.num_entities else []),
+        *(["model.num_classes=64"] if model.num_classes else []),
+    ]

@@ -55,6 +55,11 @@ ALPRO = 234_191_029 - 307_600 + TYPES
 """Facts 8.2, ALPRO pre-training without prompter, without the 400-way head, with the words and types of ours."""
 MASKED_WORDS, ENTITIES, MATCHING, LAYER = 622_650, 2_718_184, 1_538, 7_087_872
 """Facts 8.1: heads of ALPRO, and a layer of its text encoder."""
+LAVENDER = (
+    *(88_048_984 - 410_000, 787_200),  # Video Swin base without the classifier of Kinetics, and the layer behind it
+    *(768 + 197 * 768 + 6 * 768 + 2 * 768, 10 * 768),  # [CLS], patches, frames, their norm; task tokens
+    *(23_837_184, 12 * LAYER, 592_128 + 30_522 * 769),  # words, layers and untied head of BERT
+)
 PARAMETERS = {
     "configs/pt.yaml": 254_606_141 + TYPES,  # facts 8.2, MCG pre-training, "really used"
     "configs/ft_msrvtt_qa.yaml": 368_037_692 + 2 * TYPES + PROJECTIONS,  # facts 8.2, MCG QA, "really used"
@@ -77,6 +82,7 @@ PARAMETERS = {
     "configs/alpro/zs_didemo_ret.yaml": ALPRO + 2,
     "configs/alpro/ft_msrvtt_qa.yaml": 234_346_095 - UNUSED_OF_ALPRO + TYPES,  # facts 8.2, ALPRO QA
     "configs/alpro/ft_msvd_qa.yaml": 235_764_746 - UNUSED_OF_ALPRO + TYPES,
+    **{name: sum(LAVENDER) for name in CONFIGS if "/lavender/" in name},
 }
 
 

@@ -19,7 +19,7 @@ PRETRAINING, QUESTIONS = (
     DATASETS.split(f"\n## {title}\n")[1].split("\n## ")[0] for title in ("Pre-training", "Questions")
 )
 GUIDE = (ROOT / "docs" / "mcg.md").read_text() + PRETRAINING[: PRETRAINING.index("\n```\n") + 5] + QUESTIONS
-ALPRO = (ROOT / "docs" / "alpro.md").read_text()
+ALPRO, LAVENDER = ((ROOT / "docs" / f"{name}.md").read_text() for name in ("alpro", "lavender"))
 CONVERTED = "runs/alpro/released"
 
 
@@ -63,11 +63,11 @@ def test_every_file_that_a_config_needs_has_its_place() -> None:
     copied = {f"{words[2]}{Path(words[1]).name}" for words in map(str.split, COMMANDS) if words[0] == "cp"}
     for path in (ROOT / "configs").rglob("*.yaml"):
         config = load_config(path)
-        assert [source.path for source in config.init if f"`{source.path}`" not in GUIDE] == [], path
+        assert [source.path for source in config.init if f"`{source.path}`" not in GUIDE + LAVENDER] == [], path
         answers = getattr(config.task, "answer_list", None)
         assert answers is None or answers in copied, path
 
 
 def test_every_config_is_mentioned() -> None:
     names = {str(path.relative_to(ROOT / "configs").with_suffix("")) for path in (ROOT / "configs").rglob("*.yaml")}
-    assert [name for name in names if not name.startswith("demo/") and name not in GUIDE + ALPRO] == []
+    assert [name for name in names if not name.startswith("demo/") and name not in GUIDE + ALPRO + LAVENDER] == []

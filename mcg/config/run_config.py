@@ -149,6 +149,11 @@ class RunConfig(BaseModel):
         for split, loader in (("train", self.data.train), ("val", self.data.val), ("test", self.data.test)):
             if loader is not None:
                 self.task.check_data(split, loader)
+            for verb in self.task.scored_by if loader is not None and split != "train" else ():
+                if (missing := self.model.missing(verb)) is not None:
+                    raise ValueError(
+                        f"data.{split}: task {self.task.name} is scored by {verb}: {missing}; leave data.{split} out"
+                    )
         for name, objective in self.objectives.chosen().items():
             for need in objective.needs:
                 if (missing := self.model.missing(need)) is not None:

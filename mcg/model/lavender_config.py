@@ -40,6 +40,16 @@ class LavenderConfig(ModelConfig):
     def provides(self) -> dict[str, Provision]:
         return dict.fromkeys(_ALWAYS, Provision(True, "", ""))
 
+    @classmethod
+    def released(cls, tree: dict[str, Any]) -> dict[str, Any]:
+        """With the masked texts in the matching of pre-training, unless the user chose."""
+        objectives = tree.get("objectives")
+        matching = objectives.get("batch_matching") if isinstance(objectives, dict) else None
+        pretrains = isinstance(objectives, dict) and "masked_lm" in objectives
+        if isinstance(matching, dict) and pretrains and objectives.get("compat") == "released":
+            return {**tree, "objectives": {**objectives, "batch_matching": {"text": "masked", **matching}}}
+        return tree
+
     def check_clip(self, clip: ClipConfig) -> None:
         if clip.num_frames > self.max_frames:
             raise ValueError(

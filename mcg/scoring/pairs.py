@@ -39,12 +39,22 @@ class Scored(NamedTuple):
     """Text m: {"id", "caption", "video": number of its video}."""
     videos: list[dict[str, Any]]
     """Video n: {"id", "origin"}."""
-    contrast_MN: Matrix
-    """Products of the features; the contrast of training divides them by the temperature."""
+    contrast_MN: Matrix | None
+    """Products of the features; the contrast of training divides them by the temperature. None where the model has no
+    space in which videos and texts are compared."""
     match_MN: Matrix | None
     """Difference of the match logits; NaN where a pair was not fused. None where ranking is by contrast."""
     num_fused: int
     """Pairs that were fused, all ranks together."""
+
+
+class _Text(NamedTuple):
+    """The states of a text up to its last token, on the host."""
+
+    states_LD: Tensor
+    mask_L: Tensor
+    slot: int | None
+    """As in TextStates."""
 
 
 class Pairs:
@@ -57,14 +67,12 @@ class Pairs:
         self._video_features: list[Tensor] = []
         self._text_features: list[Tensor] = []
         self._video_states: list[VideoStates] = []
-        self._text_states: list[tuple[Tensor, Tensor]] = []
-        """Of each text its states and mask up to the last token, (L, D) and (L,)."""
+        self._text_states: list[_Text] = []
         self._spare: VideoStates | None = None
         """Some video, for passes in which this rank has no pair of its own but others have."""
 
-    @property
-    def _fuses(self) -> bool:
-        return self._config.ranking != "contrast"
+        self._fuses = config.ranking != "contrast"
+        self._compares = model.config.missing("video_features") is None
 
     def add(self, batch: Batch, inputs: dict[str, Tensor]) -> list[dict[str, Any]]:
         """Encode the videos of a batch and their texts; returns the meta of each slot."""
@@ -83,12 +91,13 @@ class Pairs:
         return [{"origin": str(origin), **meta} for origin, meta in zip(batch.origins, batch.meta, strict=True)]
 
     def _keep_videos(self, states: VideoStates, valid_N: Tensor) -> None:
-        features = self._model.video_features(states)
+        features = self._model.video_features(states) if self._compares else None
         if self._fuses and self._spare is None:
             self._spare = states.rows(torch.zeros(1, dtype=torch.int64, device=self._device)).to(torch.device("cpu"))
         if not len(valid_N):
             return
-        self._video_features.append(features[valid_N].float().cpu())
+        if features is not None:
+            self._video_features.append(features[valid_N].float().cpu())
         if self._fuses:
             kept = states.to(torch.device("cpu"))
             self._video_states += [kept.rows(number[None]) for number in valid_N.cpu()]
@@ -100,7 +109,7 @@ class Pairs:
         if not len(ids):
             ids, mask = ids_NL.new_zeros(1, ids_NL.shape[1]), mask_NL.new_ones(1, mask_NL.shape[1])
         states = model.encode_text(ids, mask, contrastive=True)
-        if rows:
+        if rows and self._compares:
             self._text_features.append(model.text_features(states).float().cpu())
         if not self._fuses:
             return
@@ -108,9 +117,10 @@ class Pairs:
             states = model.encode_text(ids, mask)
         if rows:
             whole, masks = states.states_BLD.cpu(), states.mask_BL.cpu()
-            for text, row in zip(whole, masks, strict=True):
+            slots = [None] * len(whole) if states.slot_B is None else states.slot_B.tolist()
+            for text, row, slot in zip(whole, masks, slots, strict=True):
                 end = int(row.nonzero().max()) + 1
-                self._text_states.append((text[:end].clone(), row[:end].clone()))
+                self._text_states.append(_Text(text[:end].clone(), row[:end].clone(), slot))
 
     def scores(self) -> Scored:
         """The scores of all pairs, the same on every rank; to be asked for once, as the states are let go. Raises
@@ -120,11 +130,12 @@ class Pairs:
         videos = distributed.gather_objects(self._videos)
         texts = distributed.gather_objects([{**text, "video": text["video"] + first} for text in self._texts])
         _check(videos, texts)
-        video, text = self._gathered(self._video_features), self._gathered(self._text_features)
-        contrast: Matrix = (text @ video.T).numpy()
+        contrast: Matrix | None = None
+        if self._compares:
+            contrast = (self._gathered(self._text_features) @ self._gathered(self._video_features).T).numpy()
         if not self._fuses:
             return Scored(texts, videos, contrast, None, 0)
-        wanted = self._wanted(contrast)
+        wanted = self._wanted(contrast, (len(texts), len(videos)))
         own_match_NM = self._match_all(self._all_texts(), wanted[:, first : first + own].T)
         self._video_states, self._text_states = [], []
         match_NM = distributed.gather_from_host(own_match_NM, self._device)
@@ -135,40 +146,46 @@ class Pairs:
         width = distributed.largest(features[0].shape[1] if features else 0, self._device)
         return distributed.gather_from_host(torch.cat([torch.zeros(0, width), *features]), self._device)
 
-    def _all_texts(self) -> list[tuple[Tensor, Tensor]]:
+    def _all_texts(self) -> list[_Text]:
         """The text states of all ranks, in rank order, a block at a time so that little of it is on the device."""
         if distributed.world_size() == 1:
             return self._text_states
         own = self._text_states
-        dtype, D = self._model_dtype(), distributed.largest(own[0][0].shape[1] if own else 0, self._device)
-        parts: list[list[tuple[Tensor, Tensor]]] = [[] for _ in range(distributed.world_size())]
+        dtype, D = self._model_dtype(), distributed.largest(own[0].states_LD.shape[1] if own else 0, self._device)
+        parts: list[list[_Text]] = [[] for _ in range(distributed.world_size())]
         for begin in range(0, distributed.largest(len(own), self._device), _TEXTS_AT_ONCE):
             block = own[begin : begin + _TEXTS_AT_ONCE]
-            states = torch.cat([text for text, _ in block]) if block else torch.zeros(0, D, dtype=dtype)
-            masks = torch.cat([mask for _, mask in block]) if block else torch.zeros(0, dtype=torch.bool)
-            lengths = distributed.gather_objects([[len(mask) for _, mask in block]])
+            states = torch.cat([text.states_LD for text in block]) if block else torch.zeros(0, D, dtype=dtype)
+            masks = torch.cat([text.mask_L for text in block]) if block else torch.zeros(0, dtype=torch.bool)
+            facts = distributed.gather_objects([[(len(text.mask_L), text.slot) for text in block]])
             states = distributed.gather_rows(states.to(self._device)).cpu()
             masks = distributed.gather_rows(masks.to(self._device, torch.uint8)).cpu().bool()
-            sizes = [size for part in lengths for size in part]
+            sizes = [size for part in facts for size, _ in part]
             cut = list(zip(states.split(sizes), masks.split(sizes), strict=True))
             for rank, part in enumerate(parts):
-                count = len(lengths.pop(0))
+                told = facts.pop(0)
+                theirs = zip(cut[: len(told)], told, strict=True)
                 # its own it has already
-                part += block if rank == distributed.rank() else [(t.clone(), m.clone()) for t, m in cut[:count]]
-                cut = cut[count:]
+                part += (
+                    block
+                    if rank == distributed.rank()
+                    else [_Text(t.clone(), m.clone(), s) for (t, m), (_, s) in theirs]
+                )
+                cut = cut[len(told) :]
         return [text for part in parts for text in part]
 
     def _model_dtype(self) -> torch.dtype:
         return next(self._model.parameters()).dtype
 
-    def _wanted(self, contrast_MN: Matrix) -> npt.NDArray[np.bool_]:
+    def _wanted(self, contrast_MN: Matrix | None, shape: tuple[int, int]) -> npt.NDArray[np.bool_]:
         """(M, N) True for the pairs to fuse."""
         if self._config.ranking == "matching":
-            return np.ones(contrast_MN.shape, np.bool_)
+            return np.ones(shape, np.bool_)
+        assert contrast_MN is not None
         depth = self._config.rerank_depth
         return among_best(contrast_MN, depth) | among_best(contrast_MN.T, depth).T
 
-    def _match_all(self, texts: Sequence[tuple[Tensor, Tensor]], wanted_NM: npt.NDArray[np.bool_]) -> Tensor:
+    def _match_all(self, texts: Sequence[_Text], wanted_NM: npt.NDArray[np.bool_]) -> Tensor:
         """(N, M) match scores of the own videos; NaN where a pair is not wanted."""
         match_NM = torch.full(wanted_NM.shape, float("nan"))
         ends_N = wanted_NM.sum(1).cumsum()  # videos in order, so that a chunk has few
@@ -181,9 +198,7 @@ class Pairs:
                 match_NM[torch.from_numpy(video_P), torch.from_numpy(text_P)] = scores
         return match_NM
 
-    def _match(
-        self, texts: Sequence[tuple[Tensor, Tensor]], text_P: npt.NDArray[np.int64], video_P: npt.NDArray[np.int64]
-    ) -> Tensor:
+    def _match(self, texts: Sequence[_Text], text_P: npt.NDArray[np.int64], video_P: npt.NDArray[np.int64]) -> Tensor:
         """Scores (P,) of pairs; of none, where this rank only takes part in the pass, those of a made-up one."""
         model = self._model
         names, place_P = np.unique(video_P, return_inverse=True)
@@ -194,11 +209,13 @@ class Pairs:
             assert self._spare is not None
             chosen, videos, place_P = [texts[0]], self._spare, np.zeros(1, np.int64)
         states, masks = (
-            nn.utils.rnn.pad_sequence([text[part] for text in chosen], batch_first=True).to(self._device)
-            for part in (0, 1)
+            nn.utils.rnn.pad_sequence(rows, batch_first=True).to(self._device)
+            for rows in ([text.states_LD for text in chosen], [text.mask_L for text in chosen])
         )
+        slots = [text.slot for text in chosen if text.slot is not None]
+        slot_B = torch.tensor(slots, device=self._device) if slots else None
         video = videos.to(self._device).rows(torch.from_numpy(place_P).to(self._device))
-        logits = model.match_logits(model.fuse(TextStates(states, masks), video)).float()
+        logits = model.match_logits(model.fuse(TextStates(states, masks, None, slot_B), video)).float()
         return (logits[:, 1] - logits[:, 0]).cpu()
 
 
@@ -212,14 +229,15 @@ def among_best(scores_QC: Matrix, depth: int) -> npt.NDArray[np.bool_]:
     return best
 
 
-def ranking_scores(contrast_QC: Matrix, match_QC: Matrix | None, depth: int | None) -> npt.NDArray[np.float64]:
+def ranking_scores(contrast_QC: Matrix | None, match_QC: Matrix | None, depth: int | None) -> npt.NDArray[np.float64]:
     """The scores by which each query ranks its candidates. match_QC: None ranks by contrast. depth: the match scores
-    rank the `depth` best by contrast, which stand before the others; None: they rank all."""
+    rank the `depth` best by contrast, which stand before the others; None: they rank all, whatever the contrast is."""
+    if match_QC is not None and depth is None:
+        return match_QC.astype(np.float64)
+    assert contrast_QC is not None
     if match_QC is None:
         return contrast_QC.astype(np.float64)
     match = match_QC.astype(np.float64)
-    if depth is None:
-        return match
     best, contrast = among_best(contrast_QC, depth), contrast_QC.astype(np.float64)
     lift = 1.0 + contrast.max(initial=0.0) - match[best].min(initial=0.0)
     return np.where(best, match + lift, contrast)

@@ -80,6 +80,8 @@ class Searcher:
                 f"{found.folder}: its task is {settings.task.name!r}, which compares no clips with texts; name a "
                 f"checkpoint of {' or '.join(_TASKS)}, or the config of such a task"
             )
+        if (missing := settings.model.missing("video_features")) is not None:
+            raise ValueError(f"{found.folder}: search compares features of videos and texts: {missing}")
         task = settings.task.build(open_texts(settings.model))
         model = trained_model(found, task, settings.model)
         store = None if cache is None else FeatureStore(Path(cache) / "features.sqlite", _identity(found, task))

@@ -6,7 +6,7 @@ a config is for. docs/adding.md.
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
@@ -19,6 +19,10 @@ from shards.media import ClipConfig
 
 class ClipTaskConfig(ClassConfig):
     """The settings of every task on clips."""
+
+    scored_by: ClassVar[tuple[str, ...]] = ()
+    """Verbs of the model without which no split can be scored (ModelConfig.provides); `check_model` asks for those that
+    depend on settings."""
 
     clip: ClipConfig
     """Frames of a clip in training."""
@@ -51,6 +55,7 @@ class PretrainConfig(ClipTaskConfig):
     """Pre-training on captions."""
 
     builds = "mcg.tasks.pretrain:Pretrain"
+    scored_by = ("video_features", "text_features")
 
     name: Literal["pretrain"]
     """This task."""

@@ -28,6 +28,9 @@ from shards.media import ClipConfig, plan_clip
 NUM_SHOWN = 10
 """Candidates of every query that a prediction names."""
 DIRECTIONS = ("text_to_video", "video_to_text")
+_FEATURES = ("video_features", "text_features")
+_NEEDED = {"contrast": _FEATURES, "matching": ("match_logits",), "rerank": (*_FEATURES, "match_logits")}
+"""Verbs that each ranking uses; `matching` tells the places by contrast too where the model has it."""
 
 
 class Retrieval(Task):
@@ -37,10 +40,10 @@ class Retrieval(Task):
     config: RetrievalConfig
 
     def check_model(self, model: ModelConfig) -> None:
-        verbs = ("video_features", "text_features", "match_logits")
-        for verb in verbs[: 2 if self.config.ranking == "contrast" else 3]:
+        for verb in _NEEDED[self.config.ranking]:
             if (missing := model.missing(verb)) is not None:
-                raise ValueError(f"task.ranking {self.config.ranking!r}: {missing}")
+                remedy = "" if verb == "match_logits" or model.missing("match_logits") else "; or rank by matching"
+                raise ValueError(f"task.ranking {self.config.ranking!r}: {missing}{remedy}")
 
     def example(self, sample: Sample, rng: RngFactory, clip: ClipConfig, training: bool) -> EncodedClip:
         records = [(sample.record_index, sample.record)] if training else list(enumerate(sample.records))
@@ -121,16 +124,16 @@ class _Rankings:
         config, names = self._config, [video["id"] for video in scored.videos]
         queries, contrast, match, right = _queries(scored)
         if not by_text:
-            contrast, right = contrast.T, right.T
+            contrast, right = None if contrast is None else contrast.T, right.T
             match = None if match is None else match.T
         depth = config.rerank_depth if config.ranking == "rerank" else None
         count = places
         if config.compat == "released":  # its scores are rounded, so they tie, and the first of those that tie wins
-            contrast = np.round(contrast, 4)
+            contrast = None if contrast is None else np.round(contrast, 4)
             match, count = None if match is None else np.round(_probability(match), 4), first_places
         scores = ranking_scores(contrast, match, depth)
         by_name = {config.ranking: count(scores, right)}
-        if match is not None:
+        if match is not None and contrast is not None:
             by_name["contrast"] = count(contrast, right)
         best = np.argsort(-scores, axis=1, kind="stable")[:, :NUM_SHOWN]
         texts = [query["id"] for query in queries]
@@ -164,8 +167,8 @@ def _queries(scored: Scored) -> tuple[list[dict[str, Any]], Any, Any, Any]:
         row_of.append(place)
     right = np.zeros((len(rows), len(scored.videos)), np.bool_)
     right[row_of, [text["video"] for text in scored.texts]] = True
-    match = None if scored.match_MN is None else scored.match_MN[rows]
-    return [scored.texts[number] for number in rows], scored.contrast_MN[rows], match, right
+    contrast, match = (None if scores is None else scores[rows] for scores in (scored.contrast_MN, scored.match_MN))
+    return [scored.texts[number] for number in rows], contrast, match, right
 
 
 def _probability(difference: Any) -> Any:

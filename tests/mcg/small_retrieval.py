@@ -17,7 +17,9 @@ from mcg.model.states import Fused, TextStates, VideoStates
 from mcg.scoring.evaluate import evaluate
 from mcg.tasks.config import RetrievalConfig
 from mcg.tasks.retrieval import Retrieval
+from mcg.text.masked_words import MaskedWords
 from shards import DatasetWriter, LoaderConfig
+from tests.mcg.small_lavender import make_lavender
 from tests.mcg.small_model import TEXTS, make_model
 from tests.shards.small_dataset import FACTS, picture
 
@@ -67,21 +69,30 @@ def score_on_a_rank(rank: int, world: int, folder: str) -> None:
 def score_each(folder: Path) -> dict[str, Any]:
     """Of each ranking the metrics, the predictions, and the chunks of pairs that passed the model of this rank, a pair
     by what it is made of."""
-    model, found = retrieval_model(), {}
-    fuse, chunks = model.fuse, list[list[str]]()
-
-    def noting(text: TextStates, video: VideoStates) -> Fused:
-        parts = zip(text.states_BLD, text.mask_BL.bool(), video.tokens_BVD, strict=True)
-        chunks.append([f"{_digest(states[mask])} {_digest(tokens)}" for states, mask, tokens in parts])
-        return fuse(text, video)
-
-    model.fuse = noting
-    for ranking in ("contrast", "matching", "rerank"):
-        task = make_retrieval(ranking=ranking, rerank_depth=2)
+    found = {}
+    chunks = list[list[str]]()
+    for ranking in ("contrast", "matching", "rerank", "matching of words"):
+        words = ranking.endswith("words")
+        model: Any = make_lavender() if words else retrieval_model()
+        model.fuse = _noting(model.fuse, chunks)
+        texts = MaskedWords.of(model.config) if words else TEXTS
+        task = Retrieval(make_retrieval(ranking=ranking.split()[0], rerank_depth=2).config, texts)
         scores = evaluate(task, model, split_of(folder), CPU)
         found[ranking] = {"metrics": scores.metrics, "predictions": scores.predictions, "chunks": [*chunks]}
         chunks.clear()
     return found
+
+
+def _noting(fuse: Any, chunks: list[list[str]]) -> Any:
+    """The verb, noting what it is asked for."""
+
+    def noting(text: TextStates, video: VideoStates) -> Fused:
+        parts = zip(text.states_BLD, text.mask_BL.bool(), video.tokens_BVD, strict=True)
+        chunks.append([f"{_digest(states[mask])} {_digest(tokens)}" for states, mask, tokens in parts])
+        found: Fused = fuse(text, video)
+        return found
+
+    return noting
 
 
 def _digest(tensor: Tensor) -> str:

@@ -28,6 +28,18 @@ def test_clips_of_more_frames_or_patches_than_there_are_embeddings_are_refused()
         BASE.check_clip(ClipConfig(num_frames=4, size=480))
 
 
+def test_as_released_the_matching_of_pretraining_reads_the_masked_texts() -> None:
+    both = {"masked_lm": {}, "batch_matching": {}}
+    for objectives, given, text in (
+        ({**both, "compat": "released"}, "released", "masked"),
+        ({**both, "compat": "released", "batch_matching": {"text": "plain"}}, "released", "plain"),
+        ({"batch_matching": {}, "compat": "released"}, "released", None),  # retrieval masks no words
+        ({**both, "compat": "corrected"}, "corrected", None),
+    ):
+        found = LavenderConfig.released({"compat": given, "objectives": objectives})["objectives"]["batch_matching"]
+        assert found.get("text") == text
+
+
 def test_what_it_provides_is_there_and_what_it_lacks_is_named() -> None:
     model = make_lavender()
     for name in BASE.provides():

@@ -11,7 +11,10 @@ import torch
 
 from mcg.scoring.evaluate import evaluate, write_scores
 from mcg.tasks.config import RetrievalConfig
+from mcg.tasks.retrieval import Retrieval
+from mcg.text.masked_words import MaskedWords
 from shards import DatasetWriter, LoaderConfig, SampleError
+from tests.mcg.small_lavender import make_lavender
 from tests.mcg.small_model import make_model, model_config
 from tests.mcg.small_retrieval import CPU, make_retrieval, retrieval_model, split_of, write_captions
 from tests.mcg.tasks.small_sample import draws, sample
@@ -22,6 +25,27 @@ from tests.shards.small_dataset import FACTS, picture
 def captions(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """7 videos, 10 captions."""
     return write_captions(tmp_path_factory.mktemp("captions") / "gray")
+
+
+def test_a_model_without_features_is_ranked_by_matching_alone(captions: Path) -> None:
+    """Against pairs that are encoded and fused one by one."""
+    model = make_lavender()
+    task = Retrieval(make_retrieval(ranking="matching", pairs_at_once=3).config, MaskedWords())
+    with pytest.raises(ValueError, match=r"'contrast': this model has no video_features.*; or rank by matching$"):
+        make_retrieval(ranking="contrast").check_model(model.config)
+    task.check_model(model.config)
+    scores = evaluate(task, model, split_of(captions), CPU)
+    found = [p for p in scores.predictions if p["direction"] == "text_to_video"]
+    assert "by_contrast" not in scores.metrics["text_to_video"] and scores.metrics["pairs_fused"] == 70
+    videos = [np.full((2, 32, 32, 3), 30 * i, np.uint8) for i in range(7)]
+    with torch.no_grad():
+        states = model.encode_video(torch.from_numpy(np.stack(videos)))
+        for query in found[:3]:
+            pair = task.texts.pair(query["caption"], 40)
+            ids, mask = (torch.from_numpy(pair[name])[None].expand(7, -1) for name in ("text_ids", "text_mask"))
+            no, yes = model.match_logits(model.fuse(model.encode_text(ids, mask.bool()), states)).unbind(1)
+            expected = {f"v{i}": float(score) for i, score in enumerate(yes - no)}
+            assert dict(query["top"]) == pytest.approx(expected, abs=1e-4)
 
 
 def test_a_training_example_is_one_pair() -> None:
