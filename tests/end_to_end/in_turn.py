@@ -17,16 +17,16 @@ import traceback
 from collections.abc import Sequence
 from pathlib import Path
 
-from tests.end_to_end.small_runs import TIMEOUT_SECONDS, call
+from tests.end_to_end.small_runs import ROOT, TIMEOUT_SECONDS, call
 
 
-def call_all(commands: Sequence[Sequence[str]]) -> list[subprocess.CompletedProcess[str]]:
+def call_all(commands: Sequence[Sequence[str]], home: Path | None = None) -> list[subprocess.CompletedProcess[str]]:
     """What `call` gives for each of these commands of this interpreter, which come without it."""
     with tempfile.TemporaryDirectory() as folder:
         given, found = Path(folder, "commands.json"), Path(folder, "done.json")
         given.write_text(json.dumps([list(map(str, command)) for command in commands]))
         words = [sys.executable, "-m", "tests.end_to_end.in_turn", str(given), str(found)]
-        done = call(words, timeout=len(commands) * TIMEOUT_SECONDS)
+        done = call(words, timeout=len(commands) * TIMEOUT_SECONDS, home=home)
         assert done.returncode == 0, done.stderr
         results = json.loads(found.read_text())
     return [subprocess.CompletedProcess(command, *result) for command, result in zip(commands, results, strict=True)]
@@ -39,7 +39,7 @@ def _run(words: list[str]) -> int:
             runpy.run_module(words[1], run_name="__main__", alter_sys=True)
         else:
             sys.argv = words
-            runpy.run_path(words[0], run_name="__main__")
+            runpy.run_path(str(ROOT / words[0]), run_name="__main__")
     except SystemExit as ended:
         return ended.code if isinstance(ended.code, int) else int(ended.code is not None)
     except BaseException:

@@ -85,11 +85,15 @@ def environment() -> dict[str, str]:
     return {**own, "OMP_NUM_THREADS": "1", "COLUMNS": "300", "PATH": path}
 
 
-def call(arguments: Sequence[str], timeout: int = TIMEOUT_SECONDS) -> subprocess.CompletedProcess[str]:
+def call(
+    arguments: Sequence[str], timeout: int = TIMEOUT_SECONDS, home: Path | None = None
+) -> subprocess.CompletedProcess[str]:
+    """home: the working folder and the user's home; None leaves that as it is, and works in the repository."""
+    own = {} if home is None else {"PYTHONPATH": str(ROOT), "HOME": str(home)}
     return subprocess.run(
         list(arguments),
-        cwd=ROOT,
-        env=environment(),
+        cwd=home or ROOT,
+        env=environment() | own,
         capture_output=True,
         text=True,
         timeout=timeout,

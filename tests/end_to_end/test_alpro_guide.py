@@ -9,8 +9,6 @@ from __future__ import annotations
 import csv
 import json
 import shlex
-import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +18,8 @@ import pytest
 
 from mcg.config import load_config
 from tests.didemo_like import write_didemo_like
-from tests.end_to_end.small_runs import environment, lines
+from tests.end_to_end.in_turn import call_all
+from tests.end_to_end.small_runs import lines
 from tests.guide import commands, options
 from tests.small_configs import ROOT, shrink
 
@@ -106,22 +105,10 @@ def done(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Don
     for clip in ("woman_black.mp4", "india_statue.mp4", "bbb_bird.mp4"):
         (folder / "clips" / clip).symlink_to(corpus / "videos" / clip)
     written = [*_builds(), *GUIDE]
-    (folder / "commands.json").write_text(json.dumps([_made_small(command, folder) for command in written]))
-    ran = subprocess.run(
-        [sys.executable, "-m", "tests.end_to_end.one_process", "commands.json"],
-        cwd=folder,
-        env={**environment(), "PYTHONPATH": str(ROOT), "HOME": str(folder)},
-        capture_output=True,
-        text=True,
-        timeout=500,
-        check=False,
-    )
-    told = [json.loads(line) for line in ran.stdout.splitlines() if line.startswith('{"code"')]
-    assert told, ran.stderr
-    for command, result in zip(written, told, strict=False):
-        assert result["code"] == 0, f"{command}\n{result['out']}"
-    assert len(told) == len(written), ran.stderr
-    yield Done(folder, {command: result["out"] for command, result in zip(written, told, strict=True)})
+    ran = call_all([_made_small(command, folder) for command in written], home=folder)
+    for command, result in zip(written, ran, strict=True):
+        assert result.returncode == 0, f"{command}\n{result.stdout}\n{result.stderr}"
+    yield Done(folder, {command: result.stdout + result.stderr for command, result in zip(written, ran, strict=True)})
 
 
 def _check_scores(scores: dict[str, Any], ranking: str) -> None:
