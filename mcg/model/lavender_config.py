@@ -44,9 +44,10 @@ class LavenderConfig(ModelConfig):
     def released(cls, tree: dict[str, Any]) -> dict[str, Any]:
         """With the masked texts in the matching of pre-training, unless the user chose."""
         objectives = tree.get("objectives")
-        matching = objectives.get("batch_matching") if isinstance(objectives, dict) else None
-        pretrains = isinstance(objectives, dict) and "masked_lm" in objectives
-        if isinstance(matching, dict) and pretrains and objectives.get("compat") == "released":
+        if not isinstance(objectives, dict) or objectives.get("compat") != "released":
+            return tree
+        matching = objectives.get("batch_matching")
+        if isinstance(matching, dict) and "masked_lm" in objectives:
             return {**tree, "objectives": {**objectives, "batch_matching": {"text": "masked", **matching}}}
         return tree
 

@@ -235,7 +235,7 @@ def ranking_scores(contrast_QC: Matrix | None, match_QC: Matrix | None, depth: i
     if match_QC is not None and depth is None:
         return match_QC.astype(np.float64)
     assert contrast_QC is not None
-    if match_QC is None:
+    if match_QC is None or depth is None:
         return contrast_QC.astype(np.float64)
     match = match_QC.astype(np.float64)
     best, contrast = among_best(contrast_QC, depth), contrast_QC.astype(np.float64)
