@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+import torch.multiprocessing
 from torch import Tensor
 from torch.nn import functional
 
@@ -17,12 +20,10 @@ from mcg.objectives.entity_prompting import EntityPrompting
 from mcg.objectives.over_pairs.contrastive import Contrastive
 from mcg.objectives.regions import draw_boxes, inside
 from mcg.objectives.states import States
-from shards.media import ClipConfig
+from tests.mcg.objectives.prompter_ranks import NOUNS, run_rank, steps_with_prompter, write_prompter
 from tests.mcg.small_model import make_inputs, make_model
 
-NOUNS = ("dog", "cat", "guitar", "tree", "city")
-CPU = torch.device("cpu")
-CLIP = ClipConfig(num_frames=2, size=32)
+SAVED = ("model", "state/rank-00000")
 
 
 def make_states(num_samples: int = 4, seed: int = 5, **inputs: Tensor) -> States:
@@ -134,3 +135,40 @@ def test_a_head_of_another_size_is_refused_with_both_settings() -> None:
     states = States(make_model(num_entities=7), make_inputs(), with_attention=False)
     with pytest.raises(ValueError, match=r"num_entities is 5, and model\.num_entities is 7; set both to the same"):
         make_objective()(states)
+
+
+def _check_that_it_is_left_alone(found: dict[str, Any], world: int) -> None:
+    assert found["loss"] > 0 and found["weights moved"] and found["of the prompter"] > 0
+    assert found["of the prompter in groups"] == found["with a gradient"] == 0
+    assert found["in groups"] == found["trained"]
+    assert found["trained"] <= world * found["in partitions"] < found["trained"] + 100, "but for the padding"
+    assert found["before"] == found["after"]
+
+
+def test_the_engine_has_no_part_of_the_prompter_and_checkpoints_do_not_hold_it(
+    tmp_path: Path, device: torch.device
+) -> None:
+    write_prompter(tmp_path)
+    found = steps_with_prompter(tmp_path, device)
+    _check_that_it_is_left_alone(found, world=1)
+    stored = found["stored"]
+    once = {name: stored.pop(name) for name in ("prompter/model/model.safetensors", "prompter/prompts.safetensors")}
+    assert any("vision.blocks.2" in name for name in once["prompter/model/model.safetensors"])
+    for step in (1, 2):
+        model, state = (stored.pop(f"checkpoints/step-00000{step}/{name}.safetensors") for name in SAVED)
+        assert sum(model.values()) == found["trained"]
+        assert sum(state.values()) == 3 * found["trained"], "weights and two moments"
+        assert not any("vision.blocks.2" in name for name in (*model, *state)), "the model has two blocks"
+    assert stored == {}
+
+
+@pytest.mark.long
+@pytest.mark.timeout(300)
+def test_two_ranks_partition_and_exchange_nothing_of_the_prompter(tmp_path: Path) -> None:
+    write_prompter(tmp_path)
+    torch.multiprocessing.spawn(run_rank, args=(str(tmp_path),), nprocs=2)
+    for rank in (0, 1):
+        found = json.loads((tmp_path / f"{rank}.json").read_text())
+        _check_that_it_is_left_alone(found, world=2)
+        for size in found["exchanged"]:  # no gradient of the decoder, and a few numbers besides gradients
+            assert found["trained"] / 2 < size < found["trained"] + 1000 < found["of the prompter"]
