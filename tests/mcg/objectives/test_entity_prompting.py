@@ -11,7 +11,9 @@ import pytest
 import torch
 import torch.multiprocessing
 from torch import Tensor
+from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.nn import functional
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from mcg.model.prompter import Prompter
 from mcg.objectives import entity_prompting
@@ -172,3 +174,35 @@ def test_two_ranks_partition_and_exchange_nothing_of_the_prompter(tmp_path: Path
         _check_that_it_is_left_alone(found, world=2)
         for size in found["exchanged"]:  # no gradient of the decoder, and a few numbers besides gradients
             assert found["trained"] / 2 < size < found["trained"] + 1000 < found["of the prompter"]
+
+
+class _Crossings(TorchDispatchMode):
+    """Notes the shape of every tensor that goes from the CPU to a GPU."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.shapes: list[tuple[int, ...]] = []
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        made = func(*args, **(kwargs or {}))
+        given = [value for value in args if isinstance(value, Tensor) and value.device.type == "cpu" and value.ndim]
+        if given and isinstance(made, Tensor) and made.device.type == "cuda":
+            self.shapes.append(tuple(made.shape))
+        return made
+
+
+def test_after_the_first_step_nothing_but_the_regions_crosses_to_the_device(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A GPU of fake tensors, which have no values."""
+    monkeypatch.setattr(torch.__future__, "_overwrite_module_params_on_conversion", True)
+    model, objective = make_model(num_entities=len(NOUNS)), make_objective()
+    crossed = []
+    with FakeTensorMode(allow_non_fake_inputs=True):
+        model.to("cuda")
+        inputs = {name: tensor.to("cuda") for name, tensor in make_inputs().items()}
+        for _ in range(3):
+            with _Crossings() as crossings:
+                assert objective(States(model, inputs, with_attention=False)).device.type == "cuda"
+            crossed.append(crossings.shapes)
+    assert (4, 4) in crossed[0] and tuple(inputs["frames"].shape) not in crossed[0]
+    assert len(crossed[0]) > 50, "the weights of the prompter and the features of its prompts"
+    assert crossed[1] == crossed[2] == [(4, 4)], "of 4 clips the patches that are inside"
