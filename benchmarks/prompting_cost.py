@@ -75,7 +75,7 @@ def counted() -> dict[str, float]:
     inputs = to_tensors(batch, torch.device("cpu"))
     bundle.eval()
     whole = forward_flops(lambda: bundle(inputs, 0)) / 2e9
-    own = forward_flops(lambda: frozen.label(inputs["frames"], torch.zeros(2, dtype=torch.bool))) / 2e9
+    own = forward_flops(lambda: frozen.label(inputs["frames"][:1], torch.zeros(1, dtype=torch.bool))) / 1e9
     head = forward_flops(lambda: bundle.model.entity_logits(torch.zeros(1, run.model.text.width))) / 1e9
     without = (whole - own - head) * (1 + BACKWARD)
     added = own + head * (1 + BACKWARD)
