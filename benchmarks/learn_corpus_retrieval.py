@@ -9,10 +9,11 @@ built (four small pictures of each clip, because decoding would take most of the
 done already is kept.
 
 Scored by matching over all pairs of the training clips. Wanted: R@1 of text to video at least 0.90; with black frames
-at most 0.03, by the mean place over ties; with another clip's frames (swapped) R@10 within 0.03 of chance. For the
-scores the clips are put into another random order for each seed: swapped shows the clip before, and neighbours in the
-published order are often of one film. The unseen clips of the test list are told with 95 % intervals and without a bar:
-135 clips teach what these clips are, not what words mean. CPU seconds are of the commands for one seed, on one thread.
+at most 0.03, by the mean place over ties; with another clip's frames (swapped) R@10 within 0.03 of chance in the mean
+over the seeds, because one order of 135 clips is off by 0.02 (standard deviation). For the scores the clips are put
+into another random order for each seed: swapped shows the clip before, and neighbours in the published order are often
+of one film. The unseen clips of the test list are told with 95 % intervals and without a bar: 135 clips teach what
+these clips are, not what words mean. CPU seconds are of the commands for one seed, on one thread.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import statistics
 import subprocess
 import sys
 from pathlib import Path
@@ -117,8 +119,6 @@ def failing(found: dict[str, float]) -> list[str]:
         told.append(f"R@1 {found['R1']:.3f} < {WANTED}")
     if found["R1_black"] > MOST_BLACK:
         told.append(f"black R@1 {found['R1_black']:.3f} > {MOST_BLACK}")
-    if abs(found["R10_swapped"] - found["chance_R10"]) > NEAR_CHANCE:
-        told.append(f"swapped R@10 {found['R10_swapped']:.3f}, chance {found['chance_R10']:.3f}")
     return told
 
 
@@ -140,6 +140,9 @@ def main() -> None:
         costs = [f"{one[name]:.0f}" for name in ("train_cpu_s", "score_cpu_s")]
         table.add_row(str(seed), *cells, *costs, "; ".join(failing(one)) or "yes")
     Console(width=200).print(table)
+    swapped, chance = (statistics.mean(one[name] for one in found.values()) for name in ("R10_swapped", "chance_R10"))
+    verdict = "as wanted" if abs(swapped - chance) <= NEAR_CHANCE else "not as wanted"
+    print(f"swapped, mean over seeds: R@10 {swapped:.3f}, chance {chance:.3f}: {verdict}")
     print(json.dumps({"benchmark": "learn_corpus_retrieval", "machine": machine(), "seeds": found}))
 
 
