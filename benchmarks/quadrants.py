@@ -40,8 +40,8 @@ COLOURS = {
 VOCABULARY = "configs/demo/vocab.txt"
 SIDE = 32
 TEXTS = open_texts(MCGConfig(vocabulary=VOCABULARY))
-_WAVERING = 35.0
-"""Standard deviation of a quadrant's colour, in each channel."""
+WAVERING = 35.0
+"""Standard deviation of a quadrant's colour, in each channel, in training."""
 
 
 def draw(generator: np.random.Generator, count: int) -> npt.NDArray[np.int64]:
@@ -56,22 +56,24 @@ def caption(colours: Sequence[int]) -> str:
     return f"{a} beside {b} above {c} beside {d}"
 
 
-def pictures(generator: np.random.Generator, colours_N4: npt.NDArray[np.int64]) -> npt.NDArray[np.uint8]:
+def pictures(
+    generator: np.random.Generator, colours_N4: npt.NDArray[np.int64], wavering: float = WAVERING
+) -> npt.NDArray[np.uint8]:
     """(N, SIDE, SIDE, 3)."""
     rgb = np.array(list(COLOURS.values()), np.float64)[colours_N4]
-    rgb += generator.normal(0, _WAVERING, rgb.shape)
+    rgb += generator.normal(0, wavering, rgb.shape)
     half = SIDE // 2
     quarters = np.clip(rgb, 0, 255).astype(np.uint8).reshape(-1, 2, 2, 3)
     return quarters.repeat(half, 1).repeat(half, 2)
 
 
-def write_pictures(folder: Path, count: int, seed: int = 1) -> Path:
+def write_pictures(folder: Path, count: int, wavering: float = WAVERING, seed: int = 1) -> Path:
     """A dataset of so many pictures with a caption each, no two captions the same."""
     generator = np.random.default_rng(seed)
     colours = draw(generator, count)
     facts = MediaFacts(kind="image", codec="png", width=SIDE, height=SIDE, num_frames=1)
     with DatasetWriter(folder, "quadrants") as writer:
-        for number, (row, pixels) in enumerate(zip(colours, pictures(generator, colours), strict=True)):
+        for number, (row, pixels) in enumerate(zip(colours, pictures(generator, colours, wavering), strict=True)):
             file = io.BytesIO()
             Image.fromarray(pixels).save(file, "PNG")
             records = [{"caption": caption(row), "id": f"t{number}"}]

@@ -6,7 +6,7 @@ The released loop (ALPRO) encodes a video anew for each chunk of 64 captions, an
 is `released_loop`. Parts:
 - passes: a tiny model, trained for 2 minutes (quadrants.py), scores NUM videos and NUM texts by matching all pairs and
   by re-ranking with depth 128; its passes, counted, times the FLOPs of one at base size (flops.py) are those of ALPRO's
-  retrieval on MSR-VTT. R@K of both, and by how many queries they differ.
+  retrieval on MSR-VTT. R@K of both, and how many queries one of them hits and the other does not.
 - speed: CPU seconds of both and of the loop with a small model, in turns; the scores must agree.
 - host: resident memory of states of base size in 16 bits, made up, in a fresh process.
 - device: bytes that would lie on a device (device_bytes.py), without weights, for growing splits.
@@ -34,16 +34,16 @@ import torch
 import torch.distributed as dist
 import torch.multiprocessing
 from base_states import host_memory
+from counted import Counted
 from device_bytes import DEVICE, DeviceBytes
 from flops import count, parts
-from quadrants import retrieval, small_model, split_of, tiny_model, train, write_pictures
+from quadrants import WAVERING, retrieval, small_model, split_of, tiny_model, train, write_pictures
 from torch import Tensor
 
 from mcg.config import load_config
 from mcg.engine.tensors import to_tensors
 from mcg.model.mcg import MCG
 from mcg.model.model import Model
-from mcg.model.states import TextStates, VideoStates
 from mcg.scoring.evaluate import evaluate
 from mcg.tasks.task import Scores
 from mcg.text import open_texts
@@ -53,38 +53,6 @@ CHUNK, DEPTH, TOKENS = 64, 128, 40
 BASE = "configs/alpro/ft_msrvtt_ret.yaml"
 PARTS = ("passes", "speed", "host", "device", "ranks")
 DIRECTIONS = ("text_to_video", "video_to_text")
-
-
-class Counted:
-    """The rows that pass a model's verbs; with `chunks`, also which pairs, by what they are made of."""
-
-    def __init__(self, model: Model, chunks: list[list[str]] | None = None) -> None:
-        self.rows: Counter[str] = Counter()
-        encode_video, encode_text, fuse = model.encode_video, model.encode_text, model.fuse
-
-        def video(frames: Tensor, **given: Any) -> Any:
-            self.rows["video"] += len(frames)
-            return encode_video(frames, **given)
-
-        def text(ids: Tensor, mask: Tensor, **given: Any) -> Any:
-            self.rows["text"] += len(ids)
-            return encode_text(ids, mask, **given)
-
-        def fusion(texts: TextStates, videos: VideoStates) -> Any:
-            self.rows["fusion"] += len(texts.mask_BL)
-            if chunks is not None:
-                rows = zip(texts.states_BLD, texts.mask_BL.bool(), videos.tokens_BVD, strict=True)
-                chunks.append([_digest(states[mask]) + _digest(tokens) for states, mask, tokens in rows])
-            return fuse(texts, videos)
-
-        model.encode_video, model.encode_text, model.fuse = video, text, fusion  # type: ignore[method-assign]
-
-    def flops(self, each: dict[str, int]) -> float:
-        return float(sum(each[name] * rows for name, rows in self.rows.items()))
-
-
-def _digest(tensor: Tensor) -> str:
-    return hashlib.blake2b(tensor.contiguous().numpy().tobytes(), digest_size=8).hexdigest()
 
 
 def released_loop(model: Model, frames: Tensor, ids: Tensor, mask: Tensor) -> Tensor:
@@ -119,8 +87,8 @@ def _base_flops(frames: int) -> dict[str, int]:
         return flops_of(MCG(config.model, open_texts(config.model).size).eval(), frames, TOKENS)
 
 
-def passes(folder: Path, num: int, weights: Path) -> dict[str, Any]:
-    data, found = write_pictures(folder / "pictures", num), {}
+def passes(folder: Path, num: int, weights: Path, wavering: float) -> dict[str, Any]:
+    data, found = write_pictures(folder / "pictures", num, wavering), dict[str, Any]()
     each = {frames: _base_flops(frames) for frames in (4, 8)}
     found["gflop_each"] = {frames: {n: round(f / 1e9, 2) for n, f in one.items()} for frames, one in each.items()}
     loop, scores = of_the_loop(num, num), {}
@@ -137,9 +105,20 @@ def passes(folder: Path, num: int, weights: Path) -> dict[str, Any]:
     found["released loop"] = loop
     found["recalls"] = {name: _recalls(one) for name, one in scores.items()}
     found["recalls"]["contrast"] = _recalls(scores["rerank"], "by_contrast")
-    exact, reranked = found["recalls"]["matching"], found["recalls"]["rerank"]
-    found["queries_apart"] = [round((b - a) * num, 6) for a, b in zip(exact, reranked, strict=True)]
+    exact, reranked = _hits(scores["matching"]), _hits(scores["rerank"])
+    found["hits_lost"] = [len(a - b) for a, b in zip(exact, reranked, strict=True)]
+    found["hits_won"] = [len(b - a) for a, b in zip(exact, reranked, strict=True)]
     return found
+
+
+def _hits(scores: Scores) -> list[set[str]]:
+    """The queries within place 1, 5 and 10, in the order of `_recalls`."""
+    ranking = scores.metrics["ranking"]
+    return [
+        {p["id"] for p in scores.predictions if p["direction"] == direction and sum(p["places"][ranking]) < k}
+        for direction in DIRECTIONS
+        for k in (1, 5, 10)
+    ]
 
 
 def _recalls(scores: Scores, of: str | None = None) -> list[float]:
@@ -185,8 +164,8 @@ def speed(folder: Path, num: int = 128, rounds: int = 3) -> dict[str, Any]:
     _compare(results["matching"], results["released loop"])
     each = flops_of(model, clip["num_frames"], ids.shape[1])
     cost = {name: sum(each[verb] * number for verb, number in one.items()) for name, one in rows.items()}
-    told: dict[str, Any] = {"depth": depth, "tokens": ids.shape[1]}
-    loop = "released loop"
+    told: dict[str, Any]
+    told, loop = {"depth": depth, "tokens": ids.shape[1]}, "released loop"
     for name in ways:
         took = statistics.median(seconds[name])
         told[name] = {
@@ -270,6 +249,7 @@ def main() -> None:
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS)
     parser.add_argument("--num", type=int, default=1000, help="videos, and texts")
     parser.add_argument("--weights", type=Path, help="file for the trained tiny model, taken where it is there")
+    parser.add_argument("--wavering", type=float, default=WAVERING, help="of the colours that are scored in passes")
     parser.add_argument("--case", help=argparse.SUPPRESS)
     chosen = parser.parse_args()
     torch.set_num_threads(1)
@@ -287,7 +267,7 @@ def main() -> None:
                 found = json.loads(done.stdout.splitlines()[-1])
             else:
                 found = {
-                    "passes": lambda: passes(folder, chosen.num, weights),
+                    "passes": lambda: passes(folder, chosen.num, weights, chosen.wavering),
                     "speed": lambda: speed(folder),
                     "device": lambda: device(folder, weights),
                     "ranks": lambda: ranks(folder, weights),
