@@ -188,7 +188,7 @@ def _compare(scores: Scores, loop_NM: Tensor) -> None:
 
 def device(folder: Path, weights: Path) -> dict[str, Any]:
     found: dict[str, Any] = {}
-    for num in (100, 200, 400):
+    for num in (96, 192, 384):
         data = write_pictures(folder / f"device{num}", num)
         for ranking in ("contrast", "matching", "rerank"):
             peak = _peak(_trained(weights), ranking, data)[1]
@@ -199,13 +199,13 @@ def device(folder: Path, weights: Path) -> dict[str, Any]:
 def _peak(model: MCG, ranking: str, data: Path) -> tuple[Scores, int]:
     """Scores, and the most bytes on the device."""
     with DeviceBytes(model.parameters()) as counted:
-        scores = evaluate(retrieval(ranking, rerank_depth=16), model, split_of(data), DEVICE)
+        scores = evaluate(retrieval(ranking, rerank_depth=16), model, split_of(data, 48), DEVICE)
     return scores, counted.peak
 
 
 def ranks(folder: Path, weights: Path) -> dict[str, Any]:
     found: dict[str, Any] = {}
-    for num in (60, 240):
+    for num in (48, 144):
         write_pictures(folder / f"ranks{num}", num)
     _trained(weights)
     for world in (1, 2, 3):
@@ -235,7 +235,7 @@ def _rank(rank: int, world: int, folder: str, weights: str) -> None:
     )
     found, model, chunks = {}, _trained(Path(weights)), list[list[str]]()
     Counted(model, chunks)
-    for num in (60, 240):
+    for num in (48, 144):
         for ranking in ("matching", "rerank"):
             chunks.clear()
             scores, peak = _peak(model, ranking, Path(folder) / f"ranks{num}")
