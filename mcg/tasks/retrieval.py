@@ -76,6 +76,8 @@ class Retrieval(Task):
         metrics: dict[str, Any] = {}
         for direction in DIRECTIONS:
             asked = [p for p in predictions if p["direction"] == direction]
+            # the intervals are drawn over the queries as they come, which depends on the number of ranks
+            asked.sort(key=lambda p: (p["id"], p.get("caption", "")))
             tables = {}
             for ranking in asked[0]["places"]:
                 ahead, tied = np.array([p["places"][ranking] for p in asked], np.int64).T

@@ -40,6 +40,7 @@ def test_ranks_score_every_pair_once_as_one_process_does(tmp_path: Path, world: 
             assert other["metrics"]["pairs_fused"] == one["metrics"]["pairs_fused"]
             places = {(p["direction"], p["id"]): p["places"] for p in one["predictions"]}
             assert {(p["direction"], p["id"]): p["places"] for p in other["predictions"]} == places
+            assert other["metrics"] == one["metrics"]
             for name in ("R1", "R5", "R10", "mean_place"):
                 assert other["metrics"]["text_to_video"][name] == one["metrics"]["text_to_video"][name]
 
