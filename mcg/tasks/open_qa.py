@@ -10,6 +10,7 @@ the commonest answer of each type would score. A failed question is wrong.
 from __future__ import annotations
 
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -26,8 +27,9 @@ from mcg.tasks.config import OpenQAConfig
 from mcg.tasks.question import ask, asked_types, check_answer, question_meta
 from mcg.tasks.task import LONG_TEXT, Scores, Task
 from mcg.text.texts import Texts
-from mcg.wordnet import WordNet, find_wordnet
+from mcg.wordnet import WordNet
 from shards import Batch, EncodedClip, Sample, SampleError
+from shards.base import find_wordnet
 from shards.loader import RngFactory
 from shards.media import ClipConfig, plan_clip
 
@@ -41,7 +43,7 @@ class OpenQA(Task):
     def __init__(self, config: OpenQAConfig, texts: Texts) -> None:
         super().__init__(config, texts)
         if config.metric == "wups":
-            find_wordnet(config.wordnet)  # missing, it is told before the first step and not after a pass over val
+            _wordnet_folder(config)  # missing, it is told before the first step and not after a pass over val
         self.answering: Answering = ANSWERINGS[config.answering](config, texts)
 
     def check_model(self, model: ModelConfig) -> None:
@@ -73,7 +75,7 @@ class OpenQA(Task):
 
     @cached_property
     def _wups(self) -> Wups:
-        return Wups(WordNet(find_wordnet(self.config.wordnet)))
+        return Wups(WordNet(_wordnet_folder(self.config)))
 
     def score(self, predictions: list[dict[str, Any]], failures: list[dict[str, Any]]) -> Scores:
         # A failed element still counts: as a wrong answer, of its type where its record could be read.
@@ -125,3 +127,7 @@ class OpenQA(Task):
 
     def submission(self, scores: Scores) -> Submission:
         return submission(scores.predictions, scores.failures, self.config.submission)
+
+
+def _wordnet_folder(config: OpenQAConfig) -> Path:
+    return find_wordnet(config.wordnet, "WUPS", "task.wordnet")

@@ -35,3 +35,8 @@ from .redact import scrub as scrub
 from .redact import secrets_of as secrets_of
 from .redact import shown as shown
 from .safe_text import printable as printable
+from .wordnet import PARTS_OF_SPEECH as PARTS_OF_SPEECH
+from .wordnet import WORDNET_REMEDY as WORDNET_REMEDY
+from .wordnet import WordForms as WordForms
+from .wordnet import WordNetError as WordNetError
+from .wordnet import find_wordnet as find_wordnet

@@ -14,7 +14,7 @@ import pytest
 
 from tests.end_to_end.in_turn import call_all
 from tests.end_to_end.small_runs import call
-from tests.mcg.small_wordnet import write_wordnet
+from tests.small_wordnet import write_wordnet
 from tests.small_configs import shrink
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(600)]

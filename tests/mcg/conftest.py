@@ -11,7 +11,7 @@ import torch
 import torch.multiprocessing
 
 from mcg.engine.deepspeed import start_distributed, stop_distributed
-from mcg.wordnet import WordNet, WordNetError, find_wordnet
+from mcg.wordnet import WordNet
 from tests.mcg.two_ranks import run_both, run_one
 
 
@@ -35,15 +35,9 @@ def device() -> Iterator[torch.device]:
 
 
 @pytest.fixture(scope="session")
-def wordnet() -> WordNet:
-    """The real WordNet; where none is installed the tests are skipped, but not in continuous integration."""
-    try:
-        folder = find_wordnet()
-    except WordNetError as error:
-        if os.environ.get("MCG_REQUIRE_WORDNET"):
-            raise
-        pytest.skip(str(error))
-    return WordNet(folder)
+def wordnet(wordnet_folder: Path) -> WordNet:
+    """The real WordNet."""
+    return WordNet(wordnet_folder)
 
 
 @pytest.fixture(scope="session")

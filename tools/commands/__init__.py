@@ -11,6 +11,7 @@ from shards.cli import new_program, start
 from tools.commands.build import BUILD_HELP, DatasetCommands
 from tools.commands.croissant import croissant
 from tools.commands.duplicates import DUPLICATES_HELP, duplicates
+from tools.commands.entities import ENTITIES_HELP, entities
 from tools.commands.export_ffcv import export_ffcv
 from tools.commands.fetch import FETCH_HELP, fetch
 from tools.commands.leaks import LEAKS_HELP, leaks
@@ -34,6 +35,7 @@ build = typer.Typer(cls=DatasetCommands, rich_markup_mode=None, no_args_is_help=
 app.add_typer(build, name="build", help=BUILD_HELP)
 app.command("croissant")(croissant)
 app.command("duplicates", help=DUPLICATES_HELP)(duplicates)
+app.command("entities", help=ENTITIES_HELP)(entities)
 app.command("export-ffcv")(export_ffcv)
 app.command("fetch", help=FETCH_HELP)(fetch)
 app.command("leaks", help=LEAKS_HELP)(leaks)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from mcg.metrics.wups import STOP_WORDS, Wups, wups_table
 from mcg.wordnet import WordNet
-from tests.mcg.small_wordnet import write_wordnet
+from tests.small_wordnet import write_wordnet
 
 
 @pytest.fixture(scope="module")

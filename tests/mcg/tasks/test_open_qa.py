@@ -16,7 +16,7 @@ from mcg.wordnet import WordNetError
 from shards import MediaFacts, Origin, Sample, SampleError
 from shards.base.errors import MediaError
 from tests.mcg.small_model import TEXTS
-from tests.mcg.small_wordnet import write_wordnet
+from tests.small_wordnet import write_wordnet
 from tests.mcg.tasks.small_sample import draws, sample
 
 CODEC = WordPieces()

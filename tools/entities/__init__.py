@@ -1,0 +1,1 @@
+"""Entities: the commonest nouns of the texts of datasets, for ALPRO's entity prompting (docs/alpro.md)."""
