@@ -26,9 +26,9 @@ from mcg.text.wordpiece import WordPieces
 from shards.dataset.writing.writer import DatasetWriter
 from shards.media.probe import probe
 from tests.end_to_end.small_runs import environment
-from tests.small_wordnet import write_wordnet
 from tests.small_configs import ROOT, shrink
 from tests.small_sets import SETS, build_sets
+from tests.small_wordnet import write_wordnet
 from tests.tools.commands.command_line import invoke
 from tools.datasets import shapes
 from tools.datasets.shapes import SPLITS, Scene

@@ -14,8 +14,8 @@ import pytest
 
 from tests.end_to_end.in_turn import call_all
 from tests.end_to_end.small_runs import call
-from tests.small_wordnet import write_wordnet
 from tests.small_configs import shrink
+from tests.small_wordnet import write_wordnet
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(600)]
 

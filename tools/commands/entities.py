@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 
@@ -55,10 +56,10 @@ def entities(
         from tools.entities.count import count_nouns, write_entities
         from tools.entities.nouns import Nouns
 
-        if out.is_dir() or "://" in str(out):
+        if out.is_dir() or re.match(r"[A-Za-z][A-Za-z0-9+.-]+:/", str(out)):
             raise UsageError(f"--out {out}: the list is one local file; name it, such as entities.txt")
         opened = [open_dataset(path, "stats", root) for path in dataset]
-        urls = [one.url for one in opened]
+        urls = [one.url.rstrip("/") for one in opened]
         if twice := next((url for url in urls if urls.count(url) > 1), None):
             raise UsageError(f"--dataset {twice}: is given twice, and its nouns would count twice; give it once")
         nouns = Nouns(WordForms(find_wordnet(wordnet, "the list of nouns", "--wordnet")))
@@ -70,6 +71,7 @@ def entities(
         write_entities(out, chosen)
     facts = [
         ("samples", f"{counts.num_samples:,}"),
+        ("samples without a text that can be read", f"{counts.num_unreadable:,}"),
         ("texts", f"{counts.num_texts:,}"),
         ("words", f"{counts.num_words:,}"),
         ("words that WordNet does not know", f"{counts.num_words - counts.num_english:,}"),
@@ -84,7 +86,7 @@ def entities(
         facts_table(f"{count:,} nouns -> {out}", facts),
     )
     if not as_json:
-        print_examples("without a text that can be read", counts.examples, counts.num_unreadable)
+        print_examples("samples without a text that can be read", counts.examples, counts.num_unreadable)
     if counts.is_foreign:
         known = f"{counts.num_english:,} of {counts.num_words:,}"
         say(f"warning: WordNet knows {known} words; where texts are not English, no nouns are found", sys.stderr)

@@ -30,13 +30,13 @@ _CLOSED = frozenset(
         "around at before behind below beneath beside besides between beyond by despite down during except for from in",
         "inside into like near of off on onto out outside over past per since through throughout till to toward",
         "towards under underneath unlike up upon via with within without am is are was were be been being have has had",
-        "having do does did doing done can could may might must shall should will would ought not very too also just only",
-        "even still again ever never more most less least well oh ah hey hi hello yes ok okay th",
+        "having do does did doing done can could may might must shall should will would ought not very too also just",
+        "only even still again ever never more most less least well oh ah hey hi hello yes ok okay th",
         "s t d m o re ve ll don ain aren couldn didn doesn hadn hasn haven isn ma mightn mustn shan shouldn wasn weren",
     )
     for word in line.split()
 )
-"""Words that are no nouns, whatever WordNet lists under their spelling; the last line has pieces of "don't" and so on."""
+"""Words that are no nouns, whatever WordNet lists under their spelling; the last line has pieces of "don't" etc."""
 _ARTICLES = ("a", "an", "another", "the", "this", "these", "some", "any", "no", "each", "every")
 _BEFORE_NOUNS = frozenset((*_ARTICLES, "my", "your", "his", "her", "its", "our", "their"))
 """Words after which neither a verb nor an adverb stands."""

@@ -16,8 +16,8 @@ from mcg.wordnet import WordNetError
 from shards import MediaFacts, Origin, Sample, SampleError
 from shards.base.errors import MediaError
 from tests.mcg.small_model import TEXTS
-from tests.small_wordnet import write_wordnet
 from tests.mcg.tasks.small_sample import draws, sample
+from tests.small_wordnet import write_wordnet
 
 CODEC = WordPieces()
 RECORD = {"question": "what is the man doing", "answer": "playing guitar", "type": "what", "id": "q7"}
