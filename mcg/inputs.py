@@ -56,9 +56,10 @@ def _task_files(config: RunConfig) -> Iterator[str]:
         if not _is_there(path):
             yield f"task.{field}: {shown(path)} is not there; name the place of it"
     for name, objective in config.objectives.chosen().items():
-        for field, path in objective.files().items():
+        for field, path in objective.files(Path(config.run_dir)).items():
             if not _is_there(path):
-                yield f"objectives.{name}.{field}: {shown(path)} is not there; name the place of it"
+                remedy = objective.remedies.get(field, "name the place of it")
+                yield f"objectives.{name}.{field}: {shown(path)} is not there; {remedy}"
 
 
 def _weights(config: RunConfig) -> Iterator[str]:

@@ -158,6 +158,7 @@ class RunConfig(BaseModel):
             for need in objective.needs:
                 if (missing := self.model.missing(need)) is not None:
                     raise ValueError(f"objectives.{name} needs {need}: {missing}")
+            objective.check_model(self.model)
         over_pairs = [objective for objective in self.objectives.chosen().values() if objective.over_pairs]
         if self.engine.batches_of_contrast(self.data.train.batch_size) > 1 and not over_pairs:
             raise ValueError(

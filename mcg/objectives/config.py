@@ -6,12 +6,17 @@ a config is for, and `needs` the verbs and parts of the model that it uses (Mode
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from mcg.classes import ClassConfig
 from mcg.compat import Compat
+from mcg.model.config import ModelConfig
+
+PROMPTER_FOLDER = "prompter"
+"""Folder of a run that keeps the prompter."""
 
 
 class ObjectiveConfig(ClassConfig):
@@ -24,11 +29,17 @@ class ObjectiveConfig(ClassConfig):
     over_pairs: ClassVar[bool] = False
     """True of a loss over all pairs (PairObjective), of which engine.contrastive_batch says how many there are."""
 
+    remedies: ClassVar[dict[str, str]] = {}
+    """Field -> what to do where its file or folder is missing, if it is more than to name another place."""
+
     weight: float = Field(default=1.0, ge=0)
     """Factor of this loss in the sum."""
 
-    def files(self) -> dict[str, str]:
-        """Field -> path of each file and folder that the objective itself reads."""
+    def check_model(self, model: ModelConfig) -> None:
+        """Raise ValueError, with both settings, where a size of the objective is not that of the model."""
+
+    def files(self, run_dir: Path) -> dict[str, str]:
+        """Field -> path of each file and folder that the objective itself reads, but for what the run keeps already."""
         return {}
 
     def build(self, compat: Compat = "corrected") -> Any:
@@ -122,6 +133,11 @@ class EntityPromptingConfig(ObjectiveConfig):
 
     builds = "mcg.objectives.entity_prompting:EntityPrompting"
     needs = ("fuse", "entity_logits")
+    remedies: ClassVar[dict[str, str]] = {
+        "prompter": "train it first (configs/alpro/pt_prompter.yaml), or convert a released one (python -m mcg.convert "
+        "FILE OUT --kind alpro_prompter)",
+        "entities": "make it (python -m tools entities), or name the place of it",
+    }
 
     prompter: str
     """Run or checkpoint folder of the frozen prompter, trained on the contrast alone (configs/alpro/pt_prompter.yaml),
@@ -133,8 +149,17 @@ class EntityPromptingConfig(ObjectiveConfig):
     min_confidence: float = Field(default=0.2, ge=0, lt=1)
     """A sample counts if the prompter gives its best entity at least this probability."""
 
-    def files(self) -> dict[str, str]:
-        return {"prompter": self.prompter, "entities": self.entities}
+    def check_model(self, model: ModelConfig) -> None:
+        found = getattr(model, "num_entities", self.num_entities)
+        if found != self.num_entities:
+            raise ValueError(
+                f"objectives.entity_prompting.num_entities is {self.num_entities}, and model.num_entities is {found}; "
+                "set both to the same"
+            )
+
+    def files(self, run_dir: Path) -> dict[str, str]:
+        prompter = {} if (run_dir / PROMPTER_FOLDER / "model").is_dir() else {"prompter": self.prompter}
+        return {**prompter, "entities": self.entities}
 
 
 class GenerationConfig(ObjectiveConfig):

@@ -76,7 +76,9 @@ class Matching(Objective):
             batch, place = ContrastiveBatch([states.pair_features], [states.inputs], states.seed), 0
         video_GE, text_GE, temperature = batch.features
         if len(video_GE) < 2:
-            raise ValueError("objectives.matching needs a global batch of two samples or more; raise data.*.batch_size")
+            raise ValueError(
+                "objectives.matching needs a global batch of two samples or more; raise data.train.batch_size"
+            )
         own_B = batch.numbers(place)
         keys_G = None if self.compat == "released" else batch.video_keys
         own, all_ = own_B.cpu().numpy()[:, None], np.arange(len(video_GE))

@@ -25,14 +25,16 @@ from mcg.engine.weights import load_weights, read_weights
 from mcg.environment import read_stored
 from mcg.model import AnyModelConfig
 from mcg.model.config import ModelConfig
-from mcg.model.prompter import IMAGE_TEMPLATES, VIDEO_TEMPLATES, Prompter, prompt_features
-from mcg.objectives.config import EntityPromptingConfig
+from mcg.model.model import Model
+from mcg.model.prompter import IMAGE_TEMPLATES, VIDEO_TEMPLATES, Prompter, check_prompts, prompt_features
+from mcg.objectives.config import PROMPTER_FOLDER, EntityPromptingConfig
 from mcg.objectives.objective import Start
 from mcg.older import upgrade
 from mcg.text import open_texts
-from mcg.text.entities import read_entities
+from mcg.text.entities import EntityError, read_entities
+from mcg.text.texts import Texts
 
-_FOLDER = "prompter"
+_KEY = "objectives.entity_prompting.prompter"
 
 
 def open_prompter(config: EntityPromptingConfig, start: Start) -> Prompter:
@@ -40,24 +42,22 @@ def open_prompter(config: EntityPromptingConfig, start: Start) -> Prompter:
 
     Raises CheckpointError, EntityError; ValueError for a prompter that does not fit the clips or the list.
     """
-    folder = start.run_dir / _FOLDER
+    folder = start.run_dir / PROMPTER_FOLDER
+    entities = read_entities(config.entities, config.num_entities)
     if distributed.rank() == 0 and not (folder / "model").is_dir():
         _keep(config.prompter, folder / "model")
     distributed.barrier()
-    checkpoint = find_checkpoint(folder / "model")
-    model_config = _model_config(checkpoint)
-    _check(config.prompter, model_config, start)
-    texts = open_texts(model_config)
-    model = model_config.build(texts)
-    if lacking := load_weights(model, folder / "model", texts):
-        raise CheckpointError(f"{folder / 'model'}: lacks {len(lacking)} weights of the prompter, e.g. {lacking[0]}")
+    checkpoint, model, texts = _read(config, start, folder / "model")
     model.eval().to(start.device)
-    entities = read_entities(config.entities, config.num_entities)
     file = folder / "prompts.safetensors"
     made_of = _made_of(checkpoint.folder, entities)
     found = _read_prompts(file, made_of)
     found = found if distributed.largest(int(found is None), start.device) == 0 else None
     if found is None:
+        try:
+            check_prompts(texts, entities, (*VIDEO_TEMPLATES, *IMAGE_TEMPLATES))
+        except ValueError as error:
+            raise EntityError(f"objectives.entity_prompting.entities: {config.entities}: {error}") from None
         found = {
             kind: prompt_features(model, texts, entities, templates, start.device)
             for kind, templates in (("video", VIDEO_TEMPLATES), ("image", IMAGE_TEMPLATES))
@@ -68,6 +68,25 @@ def open_prompter(config: EntityPromptingConfig, start: Start) -> Prompter:
             aside.replace(file)
         distributed.barrier()
     return Prompter(model, found["video"], found["image"])
+
+
+def _read(config: EntityPromptingConfig, start: Start, folder: Path) -> tuple[Checkpoint, Model, Texts]:
+    """The prompter that a run keeps in `folder`. Raises CheckpointError, ValueError."""
+    try:
+        checkpoint = find_checkpoint(folder)
+        model_config = _model_config(checkpoint)
+        _check(config.prompter, model_config, start)
+        texts = open_texts(model_config)
+        model = model_config.build(texts)
+        lacking = load_weights(model, folder, texts)
+    except CheckpointError as error:
+        again = f"or remove {folder}, which is then made anew of {_KEY}"
+        raise CheckpointError(f"{error}; {again}") from None
+    except FileNotFoundError as error:
+        raise CheckpointError(f"{_KEY} {config.prompter}: {error}") from None
+    if lacking:
+        raise CheckpointError(f"{_KEY} {config.prompter}: lacks {len(lacking)} weights of a model, e.g. {lacking[0]}")
+    return checkpoint, model, texts
 
 
 def _model_config(checkpoint: Checkpoint) -> ModelConfig:
@@ -87,16 +106,24 @@ def _check(source: str, model: ModelConfig, start: Start) -> None:
     try:
         model.check_clip(start.clip)
     except ValueError as error:
-        raise ValueError(f"objectives.entity_prompting.prompter {source}: its {error}") from None
+        raise ValueError(
+            f"{_KEY} {source}: is no prompter for the clips of this run: {error}, or name another"
+        ) from None
     for verb in ("video_features", "text_features"):
         if (missing := model.missing(verb)) is not None:
-            raise ValueError(f"objectives.entity_prompting.prompter {source}: {missing}")
+            raise ValueError(f"{_KEY} {source}: {missing}")
 
 
 def _keep(source: str, folder: Path) -> None:
     """Copy the weights of a checkpoint, without its training state, whole or not at all."""
-    checkpoint = find_checkpoint(source)
-    read_weights(checkpoint.folder)  # refuses what is not what was saved
+    try:
+        checkpoint = find_checkpoint(source)
+    except CheckpointError as error:
+        raise CheckpointError(f"{_KEY}: {error}; {EntityPromptingConfig.remedies['prompter']}") from None
+    try:
+        read_weights(checkpoint.folder)  # refuses what is not what was saved
+    except CheckpointError as error:
+        raise CheckpointError(f"{_KEY}: {error}") from None
     aside = folder.parent / f".{folder.name}.writing"
     shutil.rmtree(aside, ignore_errors=True)
     aside.mkdir(parents=True)

@@ -24,7 +24,9 @@ from mcg.model.model import Model
 from mcg.model.states import TextStates, VideoStates
 from mcg.tasks.config import RetrievalConfig
 from shards import Batch
+from shards.base import logger
 
+_logger = logger(__name__)
 Matrix = npt.NDArray[np.float32]
 _TEXTS_AT_ONCE = 128
 """Texts of each rank that travel together."""
@@ -130,6 +132,13 @@ class Pairs:
         videos = distributed.gather_objects(self._videos)
         texts = distributed.gather_objects([{**text, "video": text["video"] + first} for text in self._texts])
         _check(videos, texts)
+        if self._config.ranking == "rerank" and self._config.rerank_depth > len(videos) and distributed.rank() == 0:
+            _logger.warning(
+                "task.rerank_depth is %d, and the split has %d videos: all pairs are fused, as by task.ranking "
+                "'matching'; set at most that",
+                self._config.rerank_depth,
+                len(videos),
+            )
         contrast: Matrix | None = None
         if self._compares:
             contrast = (self._gathered(self._text_features) @ self._gathered(self._video_features).T).numpy()

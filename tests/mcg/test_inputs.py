@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from mcg.config import RunConfig
+from mcg.config import RunConfig, load_config
 from mcg.inputs import InputError, check_inputs
 from tests.mcg.small_checkpoint import run_config, write_checkpoint
 
@@ -83,3 +84,19 @@ def test_side_tables_are_looked_for(tmp_path: Path) -> None:
             check_inputs(config, ("train",))
         assert len(str(caught.value).splitlines()) == missing
         assert ("texts: lost.parquet is not there" in str(caught.value)) == (missing == 2)
+
+
+def test_a_prompter_is_asked_for_until_the_run_keeps_it(tmp_path: Path) -> None:
+    config = load_config(
+        "configs/alpro/pt.yaml", [f"run_dir={tmp_path}", "vars.prompter=gone/p", "vars.entities=gone/e"]
+    )
+    told = [
+        r"objectives\.entity_prompting\.prompter: gone/p is not there; train it first \(configs/alpro/pt_prompter\.yaml",
+        r"objectives\.entity_prompting\.entities: gone/e is not there; make it \(python -m tools entities\)",
+    ]
+    with pytest.raises(InputError) as caught:
+        check_inputs(config, ())
+    assert all(map(re.match, told, str(caught.value).splitlines()))
+    (tmp_path / "prompter/model").mkdir(parents=True)
+    with pytest.raises(InputError, match=f"^{told[1]}"):
+        check_inputs(config, ())

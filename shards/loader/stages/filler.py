@@ -37,7 +37,7 @@ class Filler:
         return self._last
 
     def _search(self, turn: Turn) -> Slot:
-        tries = 0
+        tries, why = 0, ""
         for dataset, feed in enumerate(self._setup.feeds):
             # Spread over the dataset: bad samples often lie together.
             count = min(feed.order.num_elements, _MAX_TRIES)
@@ -50,9 +50,10 @@ class Filler:
                 if slot.frames is not None:
                     return slot
                 tries += 1
+                why = why or "".join(f"; e.g. {failure}" for failure in slot.failures[:1])
         names = ", ".join(feed.name for feed in self._setup.feeds)
         raise ValueError(
-            f"{names}: none of the first {tries} elements could be used, so the shape of a batch is not known; "
+            f"{names}: none of the first {tries} elements could be used, so the shape of a batch is not known{why}; "
             "run python -m shards verify PATH --decode"
         )
 

@@ -205,6 +205,14 @@ def test_an_objective_without_its_part_of_the_model_is_refused(objective: str, m
     load_config(PRETRAIN, [f"objectives.{objective}.weight=0", missing, "objectives.generation.weight=0"])
 
 
+def test_a_list_of_entities_of_another_length_than_the_head_is_refused() -> None:
+    file = "configs/alpro/pt.yaml"
+    with pytest.raises(ConfigError, match=r"num_entities is 1000, and model\.num_entities is 500; set both"):
+        load_config(file, ["model.num_entities=500"])
+    with pytest.raises(ConfigError, match=r"entity_prompting needs entity_logits: .* set model\.num_entities"):
+        load_config(file, ["model.num_entities=null"])
+
+
 def test_a_config_survives_being_written_into_a_checkpoint() -> None:
     config = load_config(PRETRAIN)
     assert RunConfig.model_validate(yaml.safe_load(yaml.safe_dump(config.model_dump(mode="json")))) == config

@@ -80,7 +80,9 @@ def test_draws_come_from_the_seed_alone() -> None:
 @pytest.mark.parametrize("compat", ["corrected", "released"])
 def test_a_batch_of_one_has_no_negatives(compat: Any) -> None:
     states = States(make_model(matching_head=True).eval(), {n: a[:1] for n, a in INPUTS.items()}, False)
-    with pytest.raises(ValueError, match=r"matching needs a global batch of two samples or more; raise data"):
+    with pytest.raises(
+        ValueError, match=r"matching needs a global batch of two samples or more; raise data\.train\.batch_size"
+    ):
         Matching(MatchingConfig(), compat)(states)
 
 

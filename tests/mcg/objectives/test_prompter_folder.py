@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -76,12 +77,27 @@ def test_other_entities_are_prompted_anew(tmp_path: Path, prompter_run: Path, en
 
 
 def test_what_does_not_fit_is_told_with_the_setting(tmp_path: Path, prompter_run: Path, entities: Path) -> None:
-    with pytest.raises(CheckpointError, match="no checkpoint there"):
+    with pytest.raises(CheckpointError, match=r"entity_prompting\.prompter: .*no checkpoint there.*train it first"):
         EntityPrompting(_config(tmp_path / "nowhere", entities)).prepare(_start(tmp_path))
-    with pytest.raises(ValueError, match=r"objectives\.entity_prompting\.prompter .*num_frames is 4"):
+    with pytest.raises(
+        ValueError, match=r"objectives\.entity_prompting\.prompter .*not see the clips .*num_frames is 4"
+    ):
         EntityPrompting(_config(prompter_run, entities)).prepare(_start(tmp_path, num_frames=4))
     with pytest.raises(EntityError, match="has 5 entities, 1000 are asked for"):
         EntityPrompting(_config(prompter_run, entities, num_entities=1000)).prepare(_start(tmp_path))
     entities.write_text("antidisestablishmentarianism-floccinaucinihilipilification\nb\nc\nd\ne\n")
-    with pytest.raises(ValueError, match=r"entity 1, 'antidis.*, at most 15 are taken"):
+    with pytest.raises(ValueError, match=r"entities\.txt: entity 1, 'antidis.*, at most 15 are taken"):
+        EntityPrompting(_config(prompter_run, entities)).prepare(_start(tmp_path))
+
+
+def test_a_damaged_prompter_is_named_with_what_to_do(tmp_path: Path, prompter_run: Path, entities: Path) -> None:
+    EntityPrompting(_config(prompter_run, entities)).prepare(_start(tmp_path))
+    kept = next(tmp_path.rglob("prompter/model/model.safetensors"))
+    kept.write_bytes(kept.read_bytes()[:100])
+    with pytest.raises(CheckpointError, match=r"not readable: has 100 bytes.*or remove .*prompter/model, which"):
+        EntityPrompting(_config(prompter_run, entities)).prepare(_start(tmp_path))
+    shutil.rmtree(kept.parent)
+    for weights in prompter_run.rglob("model.safetensors"):
+        weights.unlink()
+    with pytest.raises(CheckpointError, match=r"objectives\.entity_prompting\.prompter: .* it is missing; copy the"):
         EntityPrompting(_config(prompter_run, entities)).prepare(_start(tmp_path))

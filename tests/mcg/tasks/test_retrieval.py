@@ -109,7 +109,7 @@ def test_videos_and_texts_are_encoded_once(captions: Path, monkeypatch: pytest.M
     assert seen == {"video": 7, "text": 10, "pairs": 70}
 
 
-def test_reranking_to_the_full_depth_ranks_as_matching_does(captions: Path) -> None:
+def test_reranking_to_the_full_depth_ranks_as_matching_does(captions: Path, caplog: pytest.LogCaptureFixture) -> None:
     model = retrieval_model()
     whole, deep = (
         evaluate(make_retrieval(ranking=ranking, rerank_depth=10), model, split_of(captions), CPU)
@@ -118,6 +118,7 @@ def test_reranking_to_the_full_depth_ranks_as_matching_does(captions: Path) -> N
     for one, other in zip(whole.predictions, deep.predictions, strict=True):
         assert [name for name, _ in one["top"]] == [name for name, _ in other["top"]]
     assert deep.metrics["pairs_fused"] == 70
+    assert "task.rerank_depth is 10, and the split has 7 videos: all pairs are fused" in caplog.text
 
 
 def test_a_video_that_fails_is_a_missing_candidate_and_its_captions_are_missed(tmp_path: Path) -> None:
