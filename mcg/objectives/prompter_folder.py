@@ -107,7 +107,7 @@ def _check(source: str, model: ModelConfig, start: Start) -> None:
         model.check_clip(start.clip)
     except ValueError as error:
         raise ValueError(
-            f"{_KEY} {source}: is no prompter for the clips of this run: {error}, or name another"
+            f"{_KEY} {source}: is no prompter for the clips of this run: {error}, or take another"
         ) from None
     for verb in ("video_features", "text_features"):
         if (missing := model.missing(verb)) is not None:

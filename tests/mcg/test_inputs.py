@@ -91,7 +91,7 @@ def test_a_prompter_is_asked_for_until_the_run_keeps_it(tmp_path: Path) -> None:
         "configs/alpro/pt.yaml", [f"run_dir={tmp_path}", "vars.prompter=gone/p", "vars.entities=gone/e"]
     )
     told = [
-        r"objectives\.entity_prompting\.prompter: gone/p is not there; train it first \(configs/alpro/pt_prompter\.yaml",
+        r"objectives\.entity_prompting\.prompter: gone/p is not there; train it first \(configs/alpro/",
         r"objectives\.entity_prompting\.entities: gone/e is not there; make it \(python -m tools entities\)",
     ]
     with pytest.raises(InputError) as caught:

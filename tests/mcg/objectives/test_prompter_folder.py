@@ -80,7 +80,7 @@ def test_what_does_not_fit_is_told_with_the_setting(tmp_path: Path, prompter_run
     with pytest.raises(CheckpointError, match=r"entity_prompting\.prompter: .*no checkpoint there.*train it first"):
         EntityPrompting(_config(tmp_path / "nowhere", entities)).prepare(_start(tmp_path))
     with pytest.raises(
-        ValueError, match=r"objectives\.entity_prompting\.prompter .*not see the clips .*num_frames is 4"
+        ValueError, match=r"objectives\.entity_prompting\.prompter .*no prompter for the clips .*num_frames is 4"
     ):
         EntityPrompting(_config(prompter_run, entities)).prepare(_start(tmp_path, num_frames=4))
     with pytest.raises(EntityError, match="has 5 entities, 1000 are asked for"):
