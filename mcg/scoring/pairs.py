@@ -17,19 +17,19 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from mcg import distributed
 from mcg.model.model import Model
-from mcg.model.states import TextStates, VideoStates
+from mcg.model.states import VideoStates
+from mcg.scoring.kept_texts import KeptText, keep, of_all_ranks, together
 from mcg.tasks.config import RetrievalConfig
 from shards import Batch
 from shards.base import logger
 
 _logger = logger(__name__)
 Matrix = npt.NDArray[np.float32]
-_TEXTS_AT_ONCE = 128
-"""Texts of each rank that travel together."""
+_Numbers = npt.NDArray[np.int64]
 _QUERIES_AT_ONCE = 64
 """Rows of scores that are sorted together."""
 
@@ -50,15 +50,6 @@ class Scored(NamedTuple):
     """Pairs that were fused, all ranks together."""
 
 
-class _Text(NamedTuple):
-    """The states of a text up to its last token, on the host."""
-
-    states_LD: Tensor
-    mask_L: Tensor
-    slot: int | None
-    """As in TextStates."""
-
-
 class Pairs:
     """Collects the states of one evaluation, batch by batch, and scores the pairs."""
 
@@ -69,7 +60,7 @@ class Pairs:
         self._video_features: list[Tensor] = []
         self._text_features: list[Tensor] = []
         self._video_states: list[VideoStates] = []
-        self._text_states: list[_Text] = []
+        self._text_states: list[KeptText] = []
         self._spare: VideoStates | None = None
         """Some video, for passes in which this rank has no pair of its own but others have."""
 
@@ -118,11 +109,7 @@ class Pairs:
         if model.contrastive_text_differs:
             states = model.encode_text(ids, mask)
         if rows:
-            whole, masks = states.states_BLD.cpu(), states.mask_BL.cpu()
-            slots = [None] * len(whole) if states.slot_B is None else states.slot_B.tolist()
-            for text, row, slot in zip(whole, masks, slots, strict=True):
-                end = int(row.nonzero().max()) + 1
-                self._text_states.append(_Text(text[:end].clone(), row[:end].clone(), slot))
+            self._text_states += keep(states)
 
     def scores(self) -> Scored:
         """The scores of all pairs, the same on every rank; to be asked for once, as the states are let go. Raises
@@ -145,7 +132,9 @@ class Pairs:
         if not self._fuses:
             return Scored(texts, videos, contrast, None, 0)
         wanted = self._wanted(contrast, (len(texts), len(videos)))
-        own_match_NM = self._match_all(self._all_texts(), wanted[:, first : first + own].T)
+        dtype = next(self._model.parameters()).dtype
+        all_texts = of_all_ranks(self._text_states, dtype, self._device)
+        own_match_NM = self._match_all(all_texts, wanted[:, first : first + own].T)
         self._video_states, self._text_states = [], []
         match_NM = distributed.gather_from_host(own_match_NM, self._device)
         return Scored(texts, videos, contrast, match_NM.T.numpy(), int(wanted.sum()))
@@ -155,37 +144,6 @@ class Pairs:
         width = distributed.largest(features[0].shape[1] if features else 0, self._device)
         return distributed.gather_from_host(torch.cat([torch.zeros(0, width), *features]), self._device)
 
-    def _all_texts(self) -> list[_Text]:
-        """The text states of all ranks, in rank order, a block at a time so that little of it is on the device."""
-        if distributed.world_size() == 1:
-            return self._text_states
-        own = self._text_states
-        dtype, D = self._model_dtype(), distributed.largest(own[0].states_LD.shape[1] if own else 0, self._device)
-        parts: list[list[_Text]] = [[] for _ in range(distributed.world_size())]
-        for begin in range(0, distributed.largest(len(own), self._device), _TEXTS_AT_ONCE):
-            block = own[begin : begin + _TEXTS_AT_ONCE]
-            states = torch.cat([text.states_LD for text in block]) if block else torch.zeros(0, D, dtype=dtype)
-            masks = torch.cat([text.mask_L for text in block]) if block else torch.zeros(0, dtype=torch.bool)
-            facts = distributed.gather_objects([[(len(text.mask_L), text.slot) for text in block]])
-            states = distributed.gather_rows(states.to(self._device)).cpu()
-            masks = distributed.gather_rows(masks.to(self._device, torch.uint8)).cpu().bool()
-            sizes = [size for part in facts for size, _ in part]
-            cut = list(zip(states.split(sizes), masks.split(sizes), strict=True))
-            for rank, part in enumerate(parts):
-                told = facts.pop(0)
-                theirs = zip(cut[: len(told)], told, strict=True)
-                # its own it has already
-                part += (
-                    block
-                    if rank == distributed.rank()
-                    else [_Text(t.clone(), m.clone(), s) for (t, m), (_, s) in theirs]
-                )
-                cut = cut[len(told) :]
-        return [text for part in parts for text in part]
-
-    def _model_dtype(self) -> torch.dtype:
-        return next(self._model.parameters()).dtype
-
     def _wanted(self, contrast_MN: Matrix | None, shape: tuple[int, int]) -> npt.NDArray[np.bool_]:
         """(M, N) True for the pairs to fuse."""
         if self._config.ranking == "matching":
@@ -194,7 +152,7 @@ class Pairs:
         depth = self._config.rerank_depth
         return among_best(contrast_MN, depth) | among_best(contrast_MN.T, depth).T
 
-    def _match_all(self, texts: Sequence[_Text], wanted_NM: npt.NDArray[np.bool_]) -> Tensor:
+    def _match_all(self, texts: Sequence[KeptText], wanted_NM: npt.NDArray[np.bool_]) -> Tensor:
         """(N, M) match scores of the own videos; NaN where a pair is not wanted."""
         match_NM = torch.full(wanted_NM.shape, float("nan"))
         ends_N = wanted_NM.sum(1).cumsum()  # videos in order, so that a chunk has few
@@ -207,7 +165,7 @@ class Pairs:
                 match_NM[torch.from_numpy(video_P), torch.from_numpy(text_P)] = scores
         return match_NM
 
-    def _match(self, texts: Sequence[_Text], text_P: npt.NDArray[np.int64], video_P: npt.NDArray[np.int64]) -> Tensor:
+    def _match(self, texts: Sequence[KeptText], text_P: _Numbers, video_P: _Numbers) -> Tensor:
         """Scores (P,) of pairs; of none, where this rank only takes part in the pass, those of a made-up one."""
         model = self._model
         names, place_P = np.unique(video_P, return_inverse=True)
@@ -217,14 +175,8 @@ class Pairs:
         else:
             assert self._spare is not None
             chosen, videos, place_P = [texts[0]], self._spare, np.zeros(1, np.int64)
-        states, masks = (
-            nn.utils.rnn.pad_sequence(rows, batch_first=True).to(self._device)
-            for rows in ([text.states_LD for text in chosen], [text.mask_L for text in chosen])
-        )
-        slots = [text.slot for text in chosen if text.slot is not None]
-        slot_B = torch.tensor(slots, device=self._device) if slots else None
         video = videos.to(self._device).rows(torch.from_numpy(place_P).to(self._device))
-        logits = model.match_logits(model.fuse(TextStates(states, masks, None, slot_B), video)).float()
+        logits = model.match_logits(model.fuse(together(chosen, self._device), video)).float()
         return (logits[:, 1] - logits[:, 0]).cpu()
 
 
@@ -265,7 +217,7 @@ def _check(videos: Sequence[dict[str, Any]], texts: Sequence[dict[str, Any]]) ->
             )
 
 
-def _texts_of(inputs: dict[str, Tensor], valid: npt.NDArray[np.int64]) -> tuple[Tensor, Tensor]:
+def _texts_of(inputs: dict[str, Tensor], valid: _Numbers) -> tuple[Tensor, Tensor]:
     """Ids and mask (N, L) of the texts of the valid slots, in their order."""
     ids_BOL, mask_BOL = inputs["text_ids"], inputs["text_mask"].bool()
     rows = torch.from_numpy(valid).to(ids_BOL.device)
@@ -281,9 +233,7 @@ def _chunks(count: int, at_once: int, device: torch.device) -> Iterator[range]:
         yield range(min(number * at_once, count), min((number + 1) * at_once, count))
 
 
-def _pairs(
-    wanted_NM: npt.NDArray[np.bool_], ends_N: npt.NDArray[np.int64], rows: range
-) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+def _pairs(wanted_NM: npt.NDArray[np.bool_], ends_N: _Numbers, rows: range) -> tuple[_Numbers, _Numbers]:
     """Numbers of video and text (P,) of the wanted pairs `rows`. ends_N: pairs up to and with each video's."""
     if not rows:
         return np.zeros(0, np.int64), np.zeros(0, np.int64)
