@@ -7,7 +7,7 @@ F  fused tokens, L + V           D  model width                     E  contrasti
 H  attention heads               K  vocabulary entries              N  rows, pairs or answers
 S  seconds or windows            C  colours of a pixel, classes,    d  channels of one head
 Q  queries of a retrieval           candidates of a query           M  texts of a split
-O  texts of a video
+O  texts of a video                 R  resamples of a bootstrap
 x  any axes                      1  an axis of length one
 
 In BTHWC and BTCHW, H and W are height and width; in BSF, a batch of features, F is their width.

@@ -52,7 +52,7 @@ def make_model(vocab_size: int = VOCABULARY, seed: int = 0, **fields: Any) -> MC
 
 
 def make_inputs(num_samples: int = 4, seed: int = 0, vocab_size: int = VOCABULARY) -> dict[str, Tensor]:
-    """What Pretrain gives, as tensors: texts of several lengths, padded to 8."""
+    """What Pretrain gives, and two choices each, as tensors: texts of several lengths, padded to 8."""
     g = torch.Generator().manual_seed(seed)
     lengths = torch.randint(3, 9, (num_samples,), generator=g)
     mask = (torch.arange(8)[None] < lengths[:, None]).long()
@@ -80,4 +80,7 @@ def make_inputs(num_samples: int = 4, seed: int = 0, vocab_size: int = VOCABULAR
         "prompt_mask": torch.ones(num_samples, 2, dtype=torch.long),
         "answer_ids": answers,
         "answer_mask": mask,
+        "choice_ids": torch.stack([ids, ids.roll(1, 0)], 1),
+        "choice_mask": torch.stack([mask, mask.roll(1, 0)], 1),
+        "choice_right": torch.arange(num_samples)[:, None] % 2,
     }

@@ -39,9 +39,9 @@ def bleu(references: Sequence[Sequence[str]], predictions: Sequence[str]) -> _Bl
     return _Bleu(tuple(map(float, score_4)), np.array(score_4N), np.array(counts, np.float64))
 
 
-def bleu_of_counts(counts_XC: Float, order: int) -> Float:
+def bleu_of_counts(counts_xC: Float, order: int) -> Float:
     """BLEU of an order (1 to 4) of each row of counts."""
-    equal, all_of = counts_XC[..., :order], counts_XC[..., ORDERS : ORDERS + order]
+    equal, all_of = counts_xC[..., :order], counts_xC[..., ORDERS : ORDERS + order]
     shares = ((equal + _TINY) / (all_of + _SMALL)).prod(-1) ** (1 / order)
-    ratio = (counts_XC[..., -2] + _TINY) / (counts_XC[..., -1] + _SMALL)
+    ratio = (counts_xC[..., -2] + _TINY) / (counts_xC[..., -1] + _SMALL)
     return np.where(ratio < 1, shares * np.exp(1 - 1 / np.minimum(ratio, 1)), shares)

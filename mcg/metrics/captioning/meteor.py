@@ -54,14 +54,14 @@ def meteor(references: Sequence[Sequence[str]], predictions: Sequence[str], java
     return _Meteor(score, np.array(score_N), counts_NC)
 
 
-def score_of_counts(counts_XC: Float) -> Float:
+def score_of_counts(counts_xC: Float) -> Float:
     """The score of each row of counts, in [0, 1]; 0 where nothing matches."""
-    of_words_X4 = counts_XC[..., :4]
-    matches_XM4 = counts_XC[..., 4:20].reshape(*counts_XC.shape[:-1], 4, 4)
-    matched_X4 = (matches_XM4 * _WEIGHTS[:, None]).sum(-2)  # content words given, known; function words given, known
+    of_words_x4 = counts_xC[..., :4]
+    matches_xM4 = counts_xC[..., 4:20].reshape(*counts_xC.shape[:-1], 4, 4)
+    matched_X4 = (matches_xM4 * _WEIGHTS[:, None]).sum(-2)  # content words given, known; function words given, known
     shares = []
     for side in (0, 1):
-        function, whole = of_words_X4[..., 2 + side], of_words_X4[..., side]
+        function, whole = of_words_x4[..., 2 + side], of_words_x4[..., side]
         shares.append(
             _over(
                 _DELTA * matched_X4[..., side] + (1 - _DELTA) * matched_X4[..., 2 + side],
@@ -70,7 +70,7 @@ def score_of_counts(counts_XC: Float) -> Float:
         )
     precision, recall = shares
     mean = _over(precision * recall, _ALPHA * precision + (1 - _ALPHA) * recall)
-    pieces = _over(counts_XC[..., 20], counts_XC[..., 21:].sum(-1) / 2)
+    pieces = _over(counts_xC[..., 20], counts_xC[..., 21:].sum(-1) / 2)
     return mean * (1 - _GAMMA * pieces**_BETA)
 
 
