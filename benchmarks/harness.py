@@ -184,6 +184,16 @@ def run_case(cases: Mapping[str, Case], arguments: Sequence[str]) -> None:
     print(json.dumps(cases[name](*values)))
 
 
+def tell_seeds(title: str, seeds: Sequence[int], found: Sequence[Mapping[str, float]]) -> None:
+    """One table with the figures of each seed and their median, and one line of JSON."""
+    medians = {name: _spread([run[name] for run in found]) for name in found[0]}
+    table = Table("figure", "median (least to greatest)", *(f"seed {seed}" for seed in seeds), title=title)
+    for name, spread in medians.items():
+        table.add_row(name, _cell(spread), *(f"{run[name]:.4g}" for run in found))
+    Console().print(table)
+    print(json.dumps({"benchmark": title, "machine": machine(), "seeds": list(seeds), "figures": _rounded(medians)}))
+
+
 def machine() -> str:
     """Processor and Python, in words."""
     return f"{os.cpu_count()} cores {platform.machine()}, {platform.system()}, Python {platform.python_version()}"
