@@ -41,7 +41,7 @@ NUM_ENTITIES = 16
 IDLE = ("dragon", "horse", "kiwi", "flag", "cup", "rabbit")
 """Entities that occur in no caption of shapes; the demo's vocabulary has them for samples/."""
 CROPS = 20
-STEPS = {"prompter": 300, "pt": 250}
+STEPS = {"prompter": 300, "pt": 800}
 CONTROLS = ("none", "black", "swapped", "reversed")
 
 
@@ -104,7 +104,8 @@ def config_of(stage: str, folder: Path, seed: int) -> Path:
     tree["model"]["vocabulary"] = f"{folder}/data/vocab.txt"
     text = {"num_layers": 4, "num_fusion_layers": 2, "num_decoder_layers": 0, "token_head": "tied"}
     tree["model"]["text"] |= text  # of the prompter too, which never fuses: pre-training starts from its weights
-    tree["schedule"] = {"length": {"steps": STEPS.get(stage, 1)}, "warmup": {"steps": 40}, "decay": "linear"}
+    tree["schedule"] = {"length": {"steps": STEPS.get(stage, 1)}, "warmup": {"steps": 40}, "decay": "cosine"}
+    tree["task"]["masked_share"] = 0.5
     if stage == "prompter":
         tree["objectives"] = {"contrastive": {}}
         train |= {"elements": "sample", "texts": f"{folder}/data/prompted.parquet"}
