@@ -12,30 +12,37 @@ from functools import partial
 from mcg.convert.families.mcg_model import MCG_MODEL, derive
 from mcg.convert.rules import POSITION_IDS, Family, Fill, Rule
 
-_BOTH = (r"text.bert.\1", r"decoder.bert.bert.\1")
-_HEADS = (r"text.predictions.\1", r"decoder.bert.cls.predictions.\1")
+BERT_SIGNS = (
+    r"(?:bert\.)?embeddings\.word_embeddings\.weight",
+    r"(?:bert\.)?encoder\.layer\.0\.attention\.self\.query\.weight",
+)
 
-BERT = Family(
-    name="bert",
-    title="BERT of Hugging Face",
-    signs=(
-        r"(?:bert\.)?embeddings\.word_embeddings\.weight",
-        r"(?:bert\.)?encoder\.layer\.0\.attention\.self\.query\.weight",
-    ),
-    rules=(
+
+def bert_rules(stacks: tuple[str, ...], heads: tuple[str, ...]) -> tuple[Rule, ...]:
+    """Rules for BERT. stacks, heads: our names of its layers and of its head for masked words, as targets of a rule."""
+    return (
         Rule(r"(?:bert\.)?embeddings\.(?:position_ids|token_type_ids)", reason=POSITION_IDS),
         Rule(r"(?:bert\.)?pooler\..+|cls\.seq_relationship\..+", reason="next-sentence prediction: not in our model"),
         *(
             rule
             for old, new in (("gamma", "weight"), ("beta", "bias"))
             for rule in (
-                Rule(rf"(?:bert\.)?((?:embeddings|encoder)\..*LayerNorm)\.{old}", tuple(f"{t}.{new}" for t in _BOTH)),
-                Rule(rf"cls\.predictions\.(.*LayerNorm)\.{old}", tuple(f"{t}.{new}" for t in _HEADS)),
+                Rule(rf"(?:bert\.)?((?:embeddings|encoder)\..*LayerNorm)\.{old}", tuple(f"{t}.{new}" for t in stacks)),
+                Rule(rf"cls\.predictions\.(.*LayerNorm)\.{old}", tuple(f"{t}.{new}" for t in heads)),
             )
         ),
-        Rule(r"(?:bert\.)?(embeddings\.word_embeddings\.weight)", (*_BOTH, "text.predictions.decoder.weight")),
-        Rule(r"(?:bert\.)?((?:embeddings|encoder)\..+)", _BOTH),
-        Rule(r"cls\.predictions\.(.+)", _HEADS),
+        Rule(r"(?:bert\.)?(embeddings\.word_embeddings\.weight)", (*stacks, "text.predictions.decoder.weight")),
+        Rule(r"(?:bert\.)?((?:embeddings|encoder)\..+)", stacks),
+        Rule(r"cls\.predictions\.(.+)", heads),
+    )
+
+
+BERT = Family(
+    name="bert",
+    title="BERT of Hugging Face",
+    signs=BERT_SIGNS,
+    rules=bert_rules(
+        (r"text.bert.\1", r"decoder.bert.bert.\1"), (r"text.predictions.\1", r"decoder.bert.cls.predictions.\1")
     ),
     target=MCG_MODEL,
     derive=partial(derive, token_head="tied", headless="none"),

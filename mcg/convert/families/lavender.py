@@ -5,6 +5,7 @@ The released head for words has a bias under two names, and is not tied to the w
 
 from __future__ import annotations
 
+from mcg.convert.families.bert import BERT_SIGNS, bert_rules
 from mcg.convert.families.lavender_model import LAVENDER_MODEL, derive
 from mcg.convert.families.swin import swin_rules
 from mcg.convert.rules import POSITION_IDS, Family, Fill, Rule
@@ -37,26 +38,8 @@ LAVENDER = Family(
 LAVENDER_BERT = Family(
     name="lavender_bert",
     title="BERT of Hugging Face, for LAVENDER",
-    signs=(
-        r"(?:bert\.)?embeddings\.word_embeddings\.weight",
-        r"(?:bert\.)?encoder\.layer\.0\.attention\.self\.query\.weight",
-    ),
-    rules=(
-        Rule(r"(?:bert\.)?embeddings\.(?:position_ids|token_type_ids)", reason=POSITION_IDS),
-        Rule(r"(?:bert\.)?pooler\..+|cls\.seq_relationship\..+", reason="next-sentence prediction: not in our model"),
-        *(
-            rule
-            for old, new in (("gamma", "weight"), ("beta", "bias"))
-            for rule in (
-                Rule(rf"(?:bert\.)?((?:embeddings|encoder)\..*LayerNorm)\.{old}", (rf"text.bert.\1.{new}",)),
-                Rule(rf"cls\.predictions\.(.*LayerNorm)\.{old}", (rf"text.predictions.\1.{new}",)),
-            )
-        ),
-        Rule(r"(?:bert\.)?(embeddings\.word_embeddings\.weight)", (r"text.bert.\1", "text.predictions.decoder.weight")),
-        Rule(r"(?:bert\.)?((?:embeddings|encoder)\..+)", (r"text.bert.\1",)),
-        Rule(r"cls\.predictions\.bias", ("text.predictions.decoder.bias",)),
-        Rule(r"cls\.predictions\.(.+)", (r"text.predictions.\1",)),
-    ),
+    signs=BERT_SIGNS,
+    rules=bert_rules((r"text.bert.\1",), (r"text.predictions.\1",)),
     target=LAVENDER_MODEL,
     derive=derive,
     needs=("text.bert.",),
