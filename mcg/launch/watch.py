@@ -41,6 +41,8 @@ _NEVER_HURRIED = "saving"
 _KNOWN_AFTER = 3
 _LEAVING_TICK = 0.1
 _VERDICT_TICKS = 12
+_TELLING_TICKS = 8
+"""For rank 0 to tell the others of its own error: they ask at every tick, and busy machines are late."""
 _LONGEST_TICK = 2.0
 
 
@@ -75,6 +77,8 @@ class Watch:
         self._ended: str | None = None
         self._suspects = False
         self._verdict: str | None = None
+        self._is_to_blame = False
+        """Whether this is rank 0, has met an error, and so stays until the others know."""
         self._closing = threading.Event()
         self._left, self._wake = threading.Event(), threading.Event()
         self._read_signals, self._write_signals = os.pipe()
@@ -112,10 +116,12 @@ class Watch:
         self._ended = "done" if error is None else f"ended by {type(error).__name__}: {str(error)[:500]}"
         self.doing("leaving")
         if self._rank == 0 and error is not None:
+            self._is_to_blame = True
             self._verdict = self._name(0, self._ended)
         self._wake.set()
         if self._broken is None:
-            self._left.wait(self._startup if self._rank == 0 and error is None else 3 * self._tick)
+            patience = _TELLING_TICKS if self._is_to_blame else 3
+            self._left.wait(self._startup if self._rank == 0 and error is None else patience * self._tick)
         self._closing.set()
         if error is not None:
             _end_after(LEAVE_SECONDS)
@@ -151,7 +157,7 @@ class Watch:
                     peer.hear(json.loads(found[key]))
             if self._verdict is not None:
                 self._store.set("verdict", self._verdict)
-            if ended is not None and all(peer.said.get("ended") for peer in self._peers):
+            if ended is not None and all(peer.said.get("ended") or peer.said.get("knows") for peer in self._peers):
                 self._left.set()
             if len(found) < self._world:
                 return  # not all have begun: ask once more which are there
@@ -160,6 +166,7 @@ class Watch:
                 self._peers[0].hear(json.loads(self._store.get("beat/0")))
             if self._store.check(["verdict"]):
                 self._verdict = self._store.get("verdict").decode()
+                self._store.set(f"beat/{self._rank}", json.dumps(self.beat()))  # rank 0 waits for that
             if ended is not None:
                 self._left.set()
         self._exchanges += 1
@@ -178,6 +185,7 @@ class Watch:
             "sigterm": self._has_sigterm,
             "suspects": self._suspects,
             "ended": self._ended,
+            "knows": self._verdict is not None,
             **whereabouts(self._main).to_dict(),
         }
 
@@ -202,7 +210,7 @@ class Watch:
             stale = 0.0 if self._exchanges != exchanges else stale + passed
             exchanges = self._exchanges
             verdict = self._verdict or self._found(stale)
-            if verdict is not None and self._ended is not None:
+            if verdict is not None and self._ended is not None and not self._is_to_blame:
                 self._left.set()  # not to be waited for at the end
             if verdict is None or self._ended is not None:
                 continue
