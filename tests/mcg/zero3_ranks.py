@@ -20,6 +20,7 @@ from safetensors.torch import save_file
 
 from mcg.engine.config import EngineConfig
 from mcg.engine.deepspeed import Engine, start_distributed
+from mcg.launch.ranks import Place
 from mcg.model.mcg import MCG
 from mcg.objectives.bundle import Bundle
 from mcg.objectives.config import ObjectivesConfig
@@ -102,7 +103,7 @@ def answer_alone(folder: Path) -> dict[str, Any]:
 def answer_in_parts(rank: int, folder: str) -> None:
     """One of two ranks; the meeting point is a file, so no port is taken. Writes FOLDER/RANK.json: the answers, and how
     many weights the rank holds whole before and after; FOLDER/spread, DeepSpeed's checkpoint; and the weights whole."""
-    os.environ |= {"RANK": str(rank), "WORLD_SIZE": "2", "LOCAL_RANK": str(rank)}
+    os.environ |= Place(rank, 2, rank).to_environment()
     meeting = f"file://{folder}/meeting"
     dist.init_process_group("gloo", init_method=meeting, rank=rank, world_size=2, timeout=timedelta(seconds=120))
     try:

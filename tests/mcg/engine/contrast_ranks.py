@@ -17,6 +17,7 @@ import torch.distributed as dist
 from mcg import distributed
 from mcg.engine.config import EngineConfig
 from mcg.engine.deepspeed import Engine, start_distributed
+from mcg.launch.ranks import Place
 from mcg.objectives.bundle import Bundle
 from mcg.objectives.config import ObjectivesConfig
 from tests.mcg.engine.small_engine import OPTIM, make_schedule, split_batch
@@ -54,7 +55,7 @@ def steps_of(zero_stage: int, checkpointing: bool, device: torch.device) -> list
 def run_rank(rank: int, folder: str) -> None:
     """One of two ranks; the meeting point is a file, so no port is taken. Writes FOLDER/RANK.json: the steps of each
     ZeRO stage, activations checkpointed in those with odd numbers."""
-    os.environ |= {"RANK": str(rank), "WORLD_SIZE": "2", "LOCAL_RANK": str(rank)}
+    os.environ |= Place(rank, 2, rank).to_environment()
     meeting = f"file://{folder}/meeting"
     dist.init_process_group("gloo", init_method=meeting, rank=rank, world_size=2, timeout=timedelta(seconds=120))
     try:

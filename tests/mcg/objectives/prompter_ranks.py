@@ -21,6 +21,7 @@ from mcg import distributed
 from mcg.config import RunConfig
 from mcg.engine.config import EngineConfig
 from mcg.engine.deepspeed import Engine, start_distributed
+from mcg.launch.ranks import Place
 from mcg.model.prompter import Prompter
 from mcg.objectives.bundle import Bundle
 from mcg.objectives.config import ObjectivesConfig
@@ -85,7 +86,7 @@ def steps_with_prompter(folder: Path, device: torch.device) -> dict[str, Any]:
 
 def run_rank(rank: int, folder: str) -> None:
     """One of two ranks; the meeting point is a file, so no port is taken. Writes FOLDER/RANK.json: what is found."""
-    os.environ |= {"RANK": str(rank), "WORLD_SIZE": "2", "LOCAL_RANK": str(rank)}
+    os.environ |= Place(rank, 2, rank).to_environment()
     meeting = f"file://{folder}/meeting"
     dist.init_process_group("gloo", init_method=meeting, rank=rank, world_size=2, timeout=timedelta(seconds=120))
     try:
