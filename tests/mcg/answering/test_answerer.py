@@ -22,6 +22,7 @@ from shards import MediaFacts, Origin, Sample
 from shards.base.errors import ConfigError, MediaError
 from shards.media.probe import probe
 from tests.mcg.small_checkpoint import TASK, run_config, write_checkpoint
+from tests.mcg.small_lavender import lavender_config
 from tests.mcg.small_model import TEXTS
 from tests.mcg.tasks.small_sample import draws
 
@@ -236,3 +237,25 @@ def test_the_readme_asks_as_the_command_understands(line: str) -> None:
 def test_the_readmes_example_asks_about_a_file_that_exists() -> None:
     videos = re.findall(r'answerer\.ask\("([^"]+)"', README)
     assert videos and all((ROOT / video).is_file() for video in videos)
+
+
+@pytest.mark.parametrize("choosing", ["matching", "numbered"])
+def test_a_model_that_answers_at_mask_chooses_by_matching_and_by_number(tmp_path: Path, choosing: str) -> None:
+    task = {"name": "multiple_choice", "clip": {"num_frames": 2, "size": 32}, "num_choices": 3, "choosing": choosing}
+    loss = "choice_matching" if choosing == "matching" else "masked_lm"
+    config = run_config(tmp_path / "run", task=task, model=lavender_config(), objectives={loss: {}})
+    answerer = Answerer.load(write_checkpoint(config), device="cpu")
+    first, second = answerer.ask_all(VIDEO, ["what is it?", "who runs in the long street?"], choices=["a dog", "two"])
+    assert {answer.answer for answer in first} == {"a dog", "two"} and first[0].score >= first[1].score
+    alone = answerer.ask(VIDEO, "who runs in the long street?", choices=["a dog", "two"])
+    assert [answer.score for answer in second] == pytest.approx([answer.score for answer in alone], rel=1e-4)
+
+
+def test_a_model_that_answers_at_mask_is_asked_with_and_without_choices(tmp_path: Path) -> None:
+    task = {"name": "open_qa", "clip": {"num_frames": 2, "size": 32}, "answering": "masked_word"}
+    config = run_config(tmp_path / "run", task=task, model=lavender_config(), objectives={"masked_lm": {}})
+    answerer = Answerer.load(write_checkpoint(config), device="cpu")
+    answers = answerer.ask(VIDEO, "what is it?", num_candidates=3)
+    assert len(answers) == 3 and answers[0].score > answers[1].score
+    given = answerer.ask(VIDEO, "what is it?", choices=["a dog", "red", "skateboarders"])
+    assert {answer.answer for answer in given} == {"a dog", "red", "skateboarders"}

@@ -127,6 +127,16 @@ def test_a_clip_that_the_model_is_not_made_for_is_refused(clip: str, vision: str
     assert _error(f"task.clip.{clip}={made_for + 1}") == f"{PRETRAIN}: {expected}"
 
 
+def test_a_split_that_the_model_cannot_be_scored_on_is_refused() -> None:
+    name = "configs/lavender/pt.yaml"
+    with pytest.raises(ConfigError) as caught:
+        load_config(name, ["data.val.blend=[{name: webvid-val, path: data/webvid/val}]", "data.val.batch_size=4"])
+    assert str(caught.value) == (
+        f"{name}: data.val: task pretrain is scored by video_features: this model has no video_features, and no "
+        "setting of model.name 'lavender' adds it; leave data.val out"
+    )
+
+
 def test_every_fault_has_its_line() -> None:
     lines = _error("optim.lr=fast", "data.train.batch_size=0", "engine.zero_stage=7").splitlines()
     assert [line.split(": ")[1] for line in lines] == ["data.train.batch_size", "optim.lr", "engine.zero_stage"]

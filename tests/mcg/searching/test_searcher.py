@@ -13,6 +13,7 @@ from mcg.scoring.evaluate import evaluate
 from mcg.searching.searcher import Searcher
 from shards.base import MediaError
 from tests.mcg.small_checkpoint import run_config, write_checkpoint
+from tests.mcg.small_lavender import lavender_config
 from tests.mcg.small_retrieval import CPU, make_retrieval, split_of, write_captions
 
 VIDEO = Path(__file__).resolve().parents[3] / "samples" / "videos" / "bbb_tree.mp4"
@@ -84,6 +85,10 @@ def test_mistakes_are_told(run: Path, tmp_path: Path) -> None:
     questions = write_checkpoint(run_config(tmp_path / "questions"))
     with pytest.raises(ValueError, match="its task is 'open_qa', which compares no clips with texts"):
         Searcher.load(questions, device="cpu")
+    task = {"name": "retrieval", "clip": {"num_frames": 2, "size": 32}, "ranking": "matching"}
+    words = run_config(tmp_path / "words", task=task, model=lavender_config(), objectives={"batch_matching": {}})
+    with pytest.raises(ValueError, match="search compares features of videos and texts: this model has no video_feat"):
+        Searcher.load(write_checkpoint(words), device="cpu")
 
 
 def test_scores_are_plain_numbers(run: Path, captions: Path) -> None:
