@@ -39,10 +39,7 @@ class Lavender(Model):
         self.norm = nn.LayerNorm(D)
         self.text = JointEncoder(config.text, texts.size)
         self.task_embed = nn.Parameter(torch.randn(NUM_TASK_TOKENS, D) * std)
-        self.pixel_mean: Tensor
-        self.pixel_std: Tensor
-        self.register_buffer("pixel_mean", torch.tensor(PIXEL_MEAN).view(3, 1, 1) * 255, persistent=False)
-        self.register_buffer("pixel_std", torch.tensor(PIXEL_STD).view(3, 1, 1) * 255, persistent=False)
+        self._normalise_by(PIXEL_MEAN, PIXEL_STD)
 
     def checkpoint_activations(self, on: bool) -> None:
         self.vision.activation_checkpointing = on
@@ -56,13 +53,7 @@ class Lavender(Model):
         self, frames_BTHWC: Tensor, mask_BT: Tensor | None = None, with_attention: bool = False
     ) -> VideoStates:
         """Per frame a [CLS] and the patches, (B, T (1 + P), D)."""
-        if frames_BTHWC.ndim == 3:
-            raise self.without("encoder of features")
-        if mask_BT is not None:
-            raise self.without("mask of frames")
-        pixels = frames_BTHWC.permute(0, 1, 4, 2, 3).float()
-        pixels = (pixels - self.pixel_mean.float()) / self.pixel_std.float()
-        return self.encode_pixels(pixels.to(self.vision_proj.weight.dtype))
+        return self.encode_pixels(self._normalised(frames_BTHWC, mask_BT).to(self.vision_proj.weight.dtype))
 
     def encode_pixels(self, pixels_BTCHW: Tensor) -> VideoStates:
         """The same of normalised floats."""

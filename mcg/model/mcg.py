@@ -49,10 +49,7 @@ class MCG(Model):
             self.classifier = nn.Sequential(nn.Linear(D, 2 * D), nn.ReLU(), nn.Linear(2 * D, config.num_classes))
         # one element instead of a scalar, which DeepSpeed cannot broadcast
         self.temp = nn.Parameter(torch.tensor([config.temperature]))
-        self.pixel_mean: Tensor
-        self.pixel_std: Tensor
-        self.register_buffer("pixel_mean", torch.tensor(PIXEL_MEAN).view(3, 1, 1) * 255, persistent=False)
-        self.register_buffer("pixel_std", torch.tensor(PIXEL_STD).view(3, 1, 1) * 255, persistent=False)
+        self._normalise_by(PIXEL_MEAN, PIXEL_STD)
 
     def checkpoint_activations(self, on: bool) -> None:
         """As released, the attention and MLP matrices of all visual blocks are then not trained (bug A9)."""
@@ -82,13 +79,7 @@ class MCG(Model):
     ) -> VideoStates:
         """T is num_frames of the visual encoder, or C times as many: C clips one after the other, each encoded by
         itself, whose states are averaged token by token."""
-        if frames_BTHWC.ndim == 3:
-            raise self.without("encoder of features")
-        if mask_BT is not None:
-            raise self.without("mask of frames")
-        pixels = frames_BTHWC.permute(0, 1, 4, 2, 3).float()
-        pixels = (pixels - self.pixel_mean.float()) / self.pixel_std.float()
-        return self.vision(pixels.to(self.vision_proj.weight.dtype), with_attention)
+        return self.vision(self._normalised(frames_BTHWC, mask_BT).to(self.vision_proj.weight.dtype), with_attention)
 
     def encode_text(
         self, ids_BL: Tensor, mask_BL: Tensor, contrastive: bool = False, with_attention: bool = False

@@ -6,6 +6,9 @@ does not have raises ValueError with the setting that adds it (`ModelConfig.prov
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+import torch
 from torch import Tensor, nn
 
 from mcg.model.config import ModelConfig
@@ -22,6 +25,22 @@ class Model(nn.Module):
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         self.config = config
+
+    def _normalise_by(self, mean: Sequence[float], std: Sequence[float]) -> None:
+        """Keep the statistics of pixels, a number for each colour, of values from 0 to 1."""
+        self.pixel_mean: Tensor
+        self.pixel_std: Tensor
+        self.register_buffer("pixel_mean", torch.tensor(mean).view(3, 1, 1) * 255, persistent=False)
+        self.register_buffer("pixel_std", torch.tensor(std).view(3, 1, 1) * 255, persistent=False)
+
+    def _normalised(self, frames_BTHWC: Tensor, mask_BT: Tensor | None) -> Tensor:
+        """Frames as float32 (B, T, 3, H, W), of a model that takes no features and no mask. Raises ValueError."""
+        if frames_BTHWC.ndim == 3:
+            raise self.without("encoder of features")
+        if mask_BT is not None:
+            raise self.without("mask of frames")
+        pixels = frames_BTHWC.permute(0, 1, 4, 2, 3).float()
+        return (pixels - self.pixel_mean.float()) / self.pixel_std.float()
 
     def without(self, name: str) -> ValueError:
         """The error of a verb or part that this model does not have."""

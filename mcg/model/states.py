@@ -59,11 +59,6 @@ class TextStates(NamedTuple):
         states_BLD = functional.pad(self.states_BLD, (0, 0, 0, more))
         return TextStates(states_BLD, functional.pad(self.mask_BL, (0, more)), None, self.slot_B, self.prefix_B)
 
-    def to(self, device: torch.device) -> TextStates:
-        """The same on a device."""
-        rest = (None if part is None else part.to(device) for part in self[2:])
-        return TextStates(self.states_BLD.to(device), self.mask_BL.to(device), *rest)
-
     @staticmethod
     def joined(texts: Sequence[TextStates]) -> TextStates:
         """All of them one after the other, padded to the longest; without the attention."""
