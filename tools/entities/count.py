@@ -14,12 +14,11 @@ from typing import Any
 
 from shards.base import UsageError
 from shards.cli import Dataset, Progress
-from shards.dataset import NUM_EXAMPLES, TextError, read_texts
+from shards.dataset import NUM_EXAMPLES, TextError
 from tools.entities.nouns import Nouns
+from tools.sample_texts import sample_texts
 from tools.trust.texts import TEXT_FIELDS
 
-_AT_ONCE = 1000
-"""Samples whose texts are read together."""
 _MOSTLY = 0.5
 """Share of English words below which the texts are taken for another language."""
 
@@ -77,24 +76,18 @@ def count_nouns(datasets: Sequence[Dataset], nouns: Nouns, progress: Progress) -
     """Read the texts of all samples once. Raises SourceError for a shard that is missing or a store that fails."""
     counts = NounCounts()
     for dataset in datasets:
-        index = dataset.index
-        for shard, name in enumerate(index.shards.names):
-            rows = index.rows(shard)
-            for first in range(0, len(rows), _AT_ONCE):
-                some = range(first, min(first + _AT_ONCE, len(rows)))
-                texts = read_texts(index.shard_source, name, [rows.members(row) for row in some], index.rules)
-                for row, found in zip(some, texts, strict=True):
-                    if isinstance(found, TextError):
-                        counts.num_unreadable += 1
-                        if len(counts.examples) < NUM_EXAMPLES:
-                            counts.examples.append(f"{dataset.name}/{name}:{rows.keys[row]}: {found}")
-                        continue
-                    for record in found.records:
-                        for text in map(record.get, TEXT_FIELDS):
-                            if isinstance(text, str):
-                                _add(counts, nouns, text)
-                counts.num_samples += len(some)
-                progress.advance(len(some))
+        for shard, key, found in sample_texts(dataset.index):
+            counts.num_samples += 1
+            progress.advance(1)
+            if isinstance(found, TextError):
+                counts.num_unreadable += 1
+                if len(counts.examples) < NUM_EXAMPLES:
+                    counts.examples.append(f"{dataset.name}/{shard}:{key}: {found}")
+                continue
+            for record in found.records:
+                for text in map(record.get, TEXT_FIELDS):
+                    if isinstance(text, str):
+                        _add(counts, nouns, text)
     return counts
 
 
