@@ -104,10 +104,8 @@ class Answerer:
             raise ValueError("this model chooses among answers: give it choices (--choice, once for each)")
         if isinstance(self.task, MultipleChoice):
             self.task.choosing.check_choices(choices)
-            return
-        for choice in choices:
-            if misfit := self.task.texts.misfit(choice, self.task.config.max_answer_tokens):
-                raise ValueError(f"choice {choice!r} {misfit}")
+        else:
+            self.task.texts.check_choices(choices, self.task.config.max_answer_tokens)
 
     def _choose(self, states: VideoStates, questions: Sequence[str], choices: Sequence[str]) -> list[list[Candidate]]:
         if isinstance(self.task, MultipleChoice):

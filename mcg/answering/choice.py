@@ -60,9 +60,7 @@ class LikelihoodChoice(Choosing):
         )
 
     def check_choices(self, choices: Sequence[str]) -> None:
-        for choice in choices:
-            if misfit := self.texts.misfit(choice, self.config.max_answer_tokens):
-                raise ValueError(f"choice {choice!r} {misfit}")
+        self.texts.check_choices(choices, self.config.max_answer_tokens)
 
     def scores(self, asked: Asked) -> Tensor:
         A = self.config.max_answer_tokens  # the batch may be padded to a multiple

@@ -80,6 +80,12 @@ class Texts(ABC):
         pieces, fits = self.num_pieces(answer), max_tokens - self.num_added
         return "" if 0 < pieces <= fits else f"has {pieces} word pieces, 1 to {fits} fit task.max_answer_tokens"
 
+    def check_choices(self, choices: Sequence[str], max_tokens: int) -> None:
+        """Raise ValueError for a choice that is no answer of at most max_tokens."""
+        for choice in choices:
+            if misfit := self.misfit(choice, max_tokens):
+                raise ValueError(f"choice {choice!r} {misfit}")
+
     def plain(self, text: str, max_tokens: int = 512) -> str:
         """A text as `decode` gives it, so that case, accents and spaces are no differences."""
         return self.decode(self.answer(text, max_tokens)["answer_ids"])
