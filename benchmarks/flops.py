@@ -26,7 +26,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from mcg.config import load_config
 from mcg.model.mcg import MCG
 from mcg.model.mcg_config import MCGConfig
-from mcg.model.part_configs import TimeSformerConfig
+from mcg.model.parts.configs import TimeSformerConfig
 from mcg.model.states import Fused, TextStates, VideoStates
 from mcg.text import open_texts
 

@@ -58,7 +58,7 @@ def build(folder: Path, seed: int) -> None:
 
 def _write_vocabulary(folder: Path) -> None:
     """That of the demo and the words of the templates, which it lacks: in letters a prompt has more than 15 tokens."""
-    from mcg.model.prompter import IMAGE_TEMPLATES, VIDEO_TEMPLATES
+    from mcg.model.parts.prompter import IMAGE_TEMPLATES, VIDEO_TEMPLATES
     from tools.datasets.shapes import COLORS, SHAPES
 
     words = Path("configs/demo/vocab.txt").read_text().split()
@@ -74,7 +74,7 @@ def _write_prompted(folder: Path, seed: int) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    from mcg.model.prompter import VIDEO_TEMPLATES
+    from mcg.model.parts.prompter import VIDEO_TEMPLATES
     from shards.order import rng
     from tools.datasets.shapes import COLORS, SHAPES, Scene
 

@@ -30,7 +30,7 @@ from mcg.engine.deepspeed import Engine, start_distributed
 from mcg.engine.flops import BACKWARD, forward_flops
 from mcg.engine.schedule import Schedule
 from mcg.engine.tensors import to_tensors
-from mcg.model.prompter import Prompter
+from mcg.model.parts.prompter import Prompter
 from mcg.objectives.bundle import Bundle
 from mcg.objectives.entity_prompting import EntityPrompting
 from mcg.text import open_texts

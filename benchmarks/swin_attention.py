@@ -5,7 +5,7 @@
 The whole encoder in fp32 on one thread of the CPU: base at 224 pixels, one clip of 4 frames, and a small one (3 stages
 of 48, 96 and 192 channels) at 64 pixels, 16 clips of 4 frames. Each form once without gradients (`encode`) and once
 with the gradients of all weights (`train`). Both are checked to give the same states and gradients before anything is
-timed. The model takes the faster one of each (mcg/model/video_swin.py).
+timed. The model takes the faster one of each (mcg/model/parts/video_swin.py).
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from harness import compare, timed
 from torch import Tensor
 from torchvision.models.video.swin_transformer import ShiftedWindowAttention3d
 
-from mcg.model.part_configs import VideoSwinConfig
-from mcg.model.video_swin import VideoSwin
+from mcg.model.parts.configs import VideoSwinConfig
+from mcg.model.parts.video_swin import VideoSwin
 
 REPEATS = 3
 SIZES: dict[str, tuple[dict[str, Any], tuple[int, ...]]] = {

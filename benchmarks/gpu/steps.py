@@ -61,8 +61,8 @@ def _real_step(gpu: bool) -> Callable[[Any], None]:
     """Forward, backward and update of MCG-base's visual encoder in bf16. Raises ImportError."""
     import torch
 
-    from mcg.model.part_configs import TimeSformerConfig
-    from mcg.model.timesformer import TimeSformer
+    from mcg.model.parts.configs import TimeSformerConfig
+    from mcg.model.parts.timesformer import TimeSformer
 
     torch.manual_seed(0)
     device, config = "cuda" if gpu else "cpu", TimeSformerConfig(num_frames=NUM_FRAMES, depth=12 if gpu else 1)

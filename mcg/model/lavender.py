@@ -10,11 +10,11 @@ import torch
 from torch import Tensor, nn
 
 from mcg.model.compiling import compile_blocks
-from mcg.model.joint_encoder import JointEncoder
 from mcg.model.lavender_config import LavenderConfig
 from mcg.model.model import Model
+from mcg.model.parts.joint_encoder import JointEncoder
+from mcg.model.parts.video_swin import VideoSwin
 from mcg.model.states import Fused, TextStates, VideoStates
-from mcg.model.video_swin import VideoSwin
 from mcg.text.masked_words import NUM_TASK_TOKENS, MaskedWords
 
 PIXEL_MEAN = (0.485, 0.456, 0.406)

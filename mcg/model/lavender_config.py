@@ -7,7 +7,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from mcg.model.config import ModelConfig, Provision
-from mcg.model.part_configs import JointEncoderConfig, VideoSwinConfig
+from mcg.model.parts.configs import JointEncoderConfig, VideoSwinConfig
 from shards.media import ClipConfig
 
 _ALWAYS = ("encode_video", "encode_text", "fuse", "token_logits", "match_logits", "slot", "causal")

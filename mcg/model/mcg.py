@@ -11,12 +11,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from mcg.model.bert import Decoder, Memory, TextEncoder
 from mcg.model.compiling import compile_blocks
 from mcg.model.mcg_config import MCGConfig
 from mcg.model.model import Model
+from mcg.model.parts.bert import Decoder, Memory, TextEncoder
+from mcg.model.parts.timesformer import TimeSformer
 from mcg.model.states import Fused, Generated, GenerationPlan, TextStates, VideoStates
-from mcg.model.timesformer import TimeSformer
 
 PIXEL_MEAN = (0.48145466, 0.4578275, 0.40821073)
 PIXEL_STD = (0.26862954, 0.26130258, 0.27577711)

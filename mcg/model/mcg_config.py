@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from mcg.model.config import ModelConfig, Provision
 from mcg.model.mcg_released import released
-from mcg.model.part_configs import TextConfig, TimeSformerConfig
+from mcg.model.parts.configs import TextConfig, TimeSformerConfig
 from shards.media import ClipConfig
 
 _ALWAYS = (

@@ -26,7 +26,7 @@ from torch.nn import functional
 
 from mcg import distributed
 from mcg.compat import Compat
-from mcg.model.prompter import Prompter
+from mcg.model.parts.prompter import Prompter
 from mcg.objectives.config import EntityPromptingConfig
 from mcg.objectives.objective import Objective, Start
 from mcg.objectives.prompter_folder import open_prompter

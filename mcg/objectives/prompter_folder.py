@@ -26,7 +26,7 @@ from mcg.environment import read_stored
 from mcg.model import AnyModelConfig
 from mcg.model.config import ModelConfig
 from mcg.model.model import Model
-from mcg.model.prompter import IMAGE_TEMPLATES, VIDEO_TEMPLATES, Prompter, check_prompts, prompt_features
+from mcg.model.parts.prompter import IMAGE_TEMPLATES, VIDEO_TEMPLATES, Prompter, check_prompts, prompt_features
 from mcg.objectives.config import PROMPTER_FOLDER, EntityPromptingConfig
 from mcg.objectives.objective import Start
 from mcg.older import upgrade

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from mcg.model.mcg import MCG
 from mcg.model.mcg_config import MCGConfig
-from mcg.model.part_configs import TextConfig, TimeSformerConfig
+from mcg.model.parts.configs import TextConfig, TimeSformerConfig
 from mcg.objectives.config import ObjectivesConfig
 from mcg.text import open_texts
 from mcg.text.texts import NO_LABEL

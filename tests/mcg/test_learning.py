@@ -11,7 +11,7 @@ from torch import Tensor
 
 from mcg.metrics.retrieval import places
 from mcg.model.mcg import MCG
-from mcg.model.prompter import IMAGE_TEMPLATES, VIDEO_TEMPLATES, Prompter, prompt_features
+from mcg.model.parts.prompter import IMAGE_TEMPLATES, VIDEO_TEMPLATES, Prompter, prompt_features
 from mcg.objectives.bundle import Bundle
 from mcg.objectives.config import ObjectivesConfig
 from mcg.objectives.entity_prompting import EntityPrompting

@@ -11,8 +11,8 @@ from torch import Tensor
 
 from mcg.compat import Compat
 from mcg.convert.families.swin import swin_rules
-from mcg.model.part_configs import VideoSwinConfig
-from mcg.model.video_swin import VideoSwin
+from mcg.model.parts.configs import VideoSwinConfig
+from mcg.model.parts.video_swin import VideoSwin
 from tests.parity.released import Case, released_state
 
 

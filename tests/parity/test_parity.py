@@ -20,7 +20,7 @@ from torch import Tensor
 from mcg.convert.families import FAMILIES
 from mcg.convert.rules import Family
 from mcg.model.mcg import MCG
-from mcg.model.prompter import Prompter, prompt_features
+from mcg.model.parts.prompter import Prompter, prompt_features
 from mcg.model.states import GenerationPlan
 from mcg.objectives.classification import Classification
 from mcg.objectives.config import (

@@ -11,7 +11,7 @@ from typing import Any
 
 from mcg.convert.rules import ConvertError, Resize, Rule, Shapes
 from mcg.convert.window_table import Window, num_offsets, side_of, window_of
-from mcg.model.part_configs import VideoSwinConfig
+from mcg.model.parts.configs import VideoSwinConfig
 
 _KERNEL = "vision.patch_embed.proj.weight"
 _TABLE = r"vision\.features\.(\d+)\.(\d+)\.attn\.relative_position_bias_table"

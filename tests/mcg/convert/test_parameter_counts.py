@@ -13,11 +13,11 @@ import torch
 from mcg.convert.account import Conversion
 from mcg.convert.convert import convert
 from mcg.convert.families import FAMILIES
-from mcg.model.bert import Decoder, TextEncoder
 from mcg.model.mcg import MCG
 from mcg.model.mcg_config import MCGConfig
-from mcg.model.part_configs import TextConfig, TimeSformerConfig
-from mcg.model.timesformer import TimeSformer
+from mcg.model.parts.bert import Decoder, TextEncoder
+from mcg.model.parts.configs import TextConfig, TimeSformerConfig
+from mcg.model.parts.timesformer import TimeSformer
 from tests.mcg.convert import layouts
 from tests.mcg.convert.layouts import Shapes, Sizes
 from tests.parity.released import GOLDEN

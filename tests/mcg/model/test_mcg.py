@@ -9,7 +9,7 @@ import torch
 
 from mcg.model.mcg import MCG, PIXEL_MEAN, PIXEL_STD
 from mcg.model.mcg_config import MCGConfig
-from mcg.model.part_configs import TimeSformerConfig
+from mcg.model.parts.configs import TimeSformerConfig
 from mcg.model.states import Fused, GenerationPlan
 from mcg.objectives.bundle import Bundle
 from mcg.objectives.config import ObjectivesConfig

@@ -22,7 +22,7 @@ from mcg.config import RunConfig
 from mcg.engine.config import EngineConfig
 from mcg.engine.deepspeed import Engine, start_distributed
 from mcg.launch.ranks import Place
-from mcg.model.prompter import Prompter
+from mcg.model.parts.prompter import Prompter
 from mcg.objectives.bundle import Bundle
 from mcg.objectives.config import ObjectivesConfig
 from mcg.objectives.entity_prompting import EntityPrompting

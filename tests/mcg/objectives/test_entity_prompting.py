@@ -15,7 +15,7 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.nn import functional
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from mcg.model.prompter import Prompter
+from mcg.model.parts.prompter import Prompter
 from mcg.objectives import entity_prompting
 from mcg.objectives.config import ContrastiveConfig, EntityPromptingConfig
 from mcg.objectives.entity_prompting import EntityPrompting

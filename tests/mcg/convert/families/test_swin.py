@@ -13,8 +13,8 @@ from torch import Tensor
 from mcg.convert.families.swin import SWIN_RESIZES, compare_window, swin_rules, swin_sizes, swin_window
 from mcg.convert.resize import fit
 from mcg.convert.rules import ConvertError, Rule
-from mcg.model.part_configs import VideoSwinConfig
-from mcg.model.video_swin import VideoSwin
+from mcg.model.parts.configs import VideoSwinConfig
+from mcg.model.parts.video_swin import VideoSwin
 
 SIZES = {"width": 8, "depths": (2, 2), "num_heads": (1, 2)}
 

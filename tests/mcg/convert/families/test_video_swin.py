@@ -18,7 +18,7 @@ from mcg.convert.convert import convert, detect
 from mcg.convert.families import FAMILIES, TARGETS
 from mcg.convert.reading import Released
 from mcg.convert.rules import ConvertError
-from mcg.model.part_configs import VideoSwinConfig
+from mcg.model.parts.configs import VideoSwinConfig
 from mcg.text.masked_words import MaskedWords
 from tests.mcg.small_lavender import lavender_config
 from tests.parity.released import read_case, released_state

@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 from torchvision.models.video.swin_transformer import ShiftedWindowAttention3d
 
-from mcg.model.part_configs import VideoSwinConfig
-from mcg.model.video_swin import VideoSwin
+from mcg.model.parts.configs import VideoSwinConfig
+from mcg.model.parts.video_swin import VideoSwin
 
 HEAD_OF_400 = {"tiny": 28_158_070, "small": 49_816_678, "base": 88_048_984}
 """Parameters of the published models, with a classifier of 400 classes."""

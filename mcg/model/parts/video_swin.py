@@ -28,7 +28,7 @@ from torchvision.models.video.swin_transformer import (
 )
 
 from mcg.compat import Compat
-from mcg.model.part_configs import VideoSwinConfig
+from mcg.model.parts.configs import VideoSwinConfig
 
 _PATCH = (2, 4, 4)
 """Frames, height and width of a patch in pixels."""

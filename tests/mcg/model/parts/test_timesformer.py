@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from mcg.model.part_configs import TimeSformerConfig
-from mcg.model.timesformer import TimeSformer
+from mcg.model.parts.configs import TimeSformerConfig
+from mcg.model.parts.timesformer import TimeSformer
 from tests.mcg.small_model import vision_config
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from pydantic import ValidationError
 
-from mcg.model.part_configs import VideoSwinConfig
+from mcg.model.parts.configs import VideoSwinConfig
 from tests.mcg.small_model import text_config
 
 

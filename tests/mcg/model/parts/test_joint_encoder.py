@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from transformers import BertForMaskedLM
 
-from mcg.model.joint_encoder import JointEncoder
-from mcg.model.part_configs import JointEncoderConfig
+from mcg.model.parts.configs import JointEncoderConfig
+from mcg.model.parts.joint_encoder import JointEncoder
 
 CONFIG = JointEncoderConfig(width=16, num_layers=2, num_heads=2, max_positions=12, dropout=0.0, init_std=0.3)
 

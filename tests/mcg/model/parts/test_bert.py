@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from mcg.model.bert import Decoder, Memory, TextEncoder
+from mcg.model.parts.bert import Decoder, Memory, TextEncoder
 from mcg.model.states import Fused, GenerationPlan, TextStates, VideoStates
 from tests.mcg.small_model import VOCABULARY, make_inputs, text_config
 

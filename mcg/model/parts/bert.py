@@ -25,7 +25,7 @@ from transformers import BertConfig, BertLMHeadModel, BertModel, DynamicCache, E
 from transformers.models.bert.modeling_bert import BertLMPredictionHead
 
 from mcg.model.compiling import uncompiled
-from mcg.model.part_configs import TextConfig
+from mcg.model.parts.configs import TextConfig
 from mcg.model.states import Fused, Generated, GenerationPlan, TextStates, VideoStates
 
 

@@ -13,7 +13,7 @@ from torch.utils.checkpoint import checkpoint
 from transformers import BertConfig, BertModel
 from transformers.models.bert.modeling_bert import BertLMPredictionHead
 
-from mcg.model.part_configs import JointEncoderConfig
+from mcg.model.parts.configs import JointEncoderConfig
 
 
 class JointEncoder(nn.Module):

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 
-from mcg.model.part_configs import TimeSformerConfig
+from mcg.model.parts.configs import TimeSformerConfig
 from mcg.model.states import VideoStates
 
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from mcg.model.prompter import IMAGE_TEMPLATES, VIDEO_TEMPLATES, Prompter, check_prompts, prompt_features
+from mcg.model.parts.prompter import IMAGE_TEMPLATES, VIDEO_TEMPLATES, Prompter, check_prompts, prompt_features
 from tests.mcg.small_model import TEXTS, make_model
 
 CPU = torch.device("cpu")
