@@ -18,16 +18,16 @@ from omegaconf.errors import OmegaConfBaseException
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, field_validator, model_validator
 
 from mcg.compat import Compat, spread_compat
+from mcg.config.environment import Given, read_stored, resolve
+from mcg.config.older import upgrade
+from mcg.config.yaml_limits import check_interpolations, check_yaml
 from mcg.convert.config import InitSource
 from mcg.engine.config import CheckpointConfig, EngineConfig, LogConfig, OptimConfig
 from mcg.engine.schedule import ScheduleConfig
-from mcg.environment import Given, read_stored, resolve
 from mcg.model import MODELS, AnyModelConfig
 from mcg.model.config import ModelConfig
 from mcg.objectives.config import ObjectivesConfig
-from mcg.older import upgrade
 from mcg.tasks.config import TaskConfig
-from mcg.yaml_limits import check_interpolations, check_yaml
 from shards.base import ConfigError, explain, shown
 from shards.loader import LoaderConfig
 from shards.storage import is_remote, local_path
@@ -99,7 +99,7 @@ class RunConfig(BaseModel):
 
     @property
     def stored(self) -> dict[str, Any]:
-        """The config as it is written to files: expressions of the environment stay unresolved (mcg/environment.py)."""
+        """The config as it is written to files: expressions of the environment stay unresolved (`environment`)."""
         return self._given.to_store(self.model_dump(mode="json"))
 
     @field_validator("run_dir")
@@ -174,7 +174,7 @@ def load_config(path: str | Path, overrides: Sequence[str] = ()) -> RunConfig:
 
 
 def load_stored(stored: dict[str, Any], place: str, used: tuple[str, ...]) -> RunConfig:
-    """The config that a checkpoint stores. used: the needed sections (mcg/environment.py). Raises ConfigError."""
+    """The config that a checkpoint stores. used: the needed sections (`environment`). Raises ConfigError."""
     return _parse_config(*read_stored(upgrade(stored), place, used), place)
 
 

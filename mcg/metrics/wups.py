@@ -3,7 +3,7 @@
 A word's share is its greatest Wu-Palmer similarity to a word of the other answer, a tenth of it below the threshold;
 an answer's score is the product over its words with any similarity, the lesser of both directions. Questions that ask
 for yes or no (DB) or a number (DC) score 1 or 0. The published scripts use nltk 3.3, which this follows word by word
-(mcg/wordnet.py).
+(mcg/metrics/wordnet.py).
 
 What differs: the scripts lemmatise with pywsd, whose part-of-speech tagger cannot be packed; here the form of a word
 says its part of speech. On the predictions that NExT-OE publishes for val this gives WUPS@0 21.66 instead of 21.48;
@@ -21,7 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mcg.metrics.bootstrap import interval
-from mcg.wordnet import WordNet
+from mcg.metrics.wordnet import WordNet
 
 THRESHOLDS = (0.0, 0.9)
 """Thresholds that are reported: WUPS@0 and WUPS@0.9."""

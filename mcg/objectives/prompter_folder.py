@@ -17,19 +17,19 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from mcg import distributed
+from mcg.config.environment import read_stored
+from mcg.config.older import upgrade
 from mcg.engine.checkpoint import Checkpoint, CheckpointError, find_checkpoint
 from mcg.engine.saving import describe
 from mcg.engine.store.integrity import FileFacts, keep_folder
 from mcg.engine.store.tensor_file import write_tensors
 from mcg.engine.weights import load_weights, read_weights
-from mcg.environment import read_stored
 from mcg.model import AnyModelConfig
 from mcg.model.config import ModelConfig
 from mcg.model.model import Model
 from mcg.model.parts.prompter import IMAGE_TEMPLATES, VIDEO_TEMPLATES, Prompter, check_prompts, prompt_features
 from mcg.objectives.config import PROMPTER_FOLDER, EntityPromptingConfig
 from mcg.objectives.objective import Start
-from mcg.older import upgrade
 from mcg.text import open_texts
 from mcg.text.entities import EntityError, read_entities
 from mcg.text.texts import Texts

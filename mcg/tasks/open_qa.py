@@ -19,6 +19,7 @@ from torch import Tensor
 from mcg.answering import ANSWERINGS
 from mcg.answering.answering import Answering
 from mcg.metrics.accuracy import accuracy, commonest_answer_accuracy
+from mcg.metrics.wordnet import WordNet
 from mcg.metrics.wups import THRESHOLDS, Wups, wups_table
 from mcg.model.config import ModelConfig
 from mcg.model.model import Model
@@ -27,7 +28,6 @@ from mcg.tasks.config import OpenQAConfig
 from mcg.tasks.question import ask, asked_types, check_answer, question_meta
 from mcg.tasks.task import LONG_TEXT, Scores, Task
 from mcg.text.texts import Texts
-from mcg.wordnet import WordNet
 from shards import Batch, EncodedClip, Sample, SampleError
 from shards.base import find_wordnet
 from shards.loader import RngFactory

@@ -11,7 +11,7 @@ import torch
 import torch.multiprocessing
 
 from mcg.engine.deepspeed import start_distributed, stop_distributed
-from mcg.wordnet import WordNet
+from mcg.metrics.wordnet import WordNet
 from tests.mcg.two_ranks import run_both, run_one
 
 

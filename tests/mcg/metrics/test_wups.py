@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mcg.metrics.wordnet import WordNet
 from mcg.metrics.wups import STOP_WORDS, Wups, wups_table
-from mcg.wordnet import WordNet
 from tests.small_wordnet import write_wordnet
 
 

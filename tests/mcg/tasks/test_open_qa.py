@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from mcg.metrics.wordnet import WordNetError
 from mcg.tasks.config import OpenQAConfig
 from mcg.tasks.open_qa import OpenQA
 from mcg.text.texts import NO_LABEL
 from mcg.text.wordpiece import WordPieces
-from mcg.wordnet import WordNetError
 from shards import MediaFacts, Origin, Sample, SampleError
 from shards.base.errors import MediaError
 from tests.mcg.small_model import TEXTS

@@ -9,9 +9,9 @@ import pytest
 import torch
 
 from mcg.config import load_stored
+from mcg.config.older import upgrade
 from mcg.engine.checkpoint import find_checkpoint
 from mcg.model.mcg import MCG
-from mcg.older import upgrade
 from mcg.text import open_texts
 from mcg.trained import trained_model
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mcg.wordnet import WordNet
+from mcg.metrics.wordnet import WordNet
 from shards.base import WordNetError
 from tests.small_wordnet import SYNSETS, write_wordnet
 

@@ -19,7 +19,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from omegaconf.resolvers import oc
 
-from mcg.yaml_limits import check_interpolations
+from mcg.config.yaml_limits import check_interpolations
 from shards.base import HIDDEN, ConfigError, hide, secrets_of, shown
 from shards.storage import is_remote
 

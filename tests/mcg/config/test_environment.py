@@ -13,12 +13,12 @@ from omegaconf import OmegaConf
 
 from mcg.answer import Answerer
 from mcg.config import RunConfig, load_config, load_stored
-from mcg.environment import resolve
+from mcg.config.environment import resolve
 from shards.base.errors import ConfigError
 from shards.base.safe_text import one_line
 from tests.mcg.small_checkpoint import run_config, write_checkpoint
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 PRETRAIN = str(ROOT / "configs/demo/pt.yaml")
 SECRET = "hunter2/Zx+=9"
 PATH = "data.train.blend[1].path"

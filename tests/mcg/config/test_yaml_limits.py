@@ -8,11 +8,11 @@ import pytest
 from omegaconf import OmegaConf
 
 from mcg.config import read_yaml
-from mcg.yaml_limits import check_interpolations, check_yaml
+from mcg.config.yaml_limits import check_interpolations, check_yaml
 from shards.base.errors import ConfigError
 from tests.shards.test_safety import little_memory
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 LAUGHS = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
     f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]\n" for n in range(1, 12)
 )
