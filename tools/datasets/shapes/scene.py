@@ -1,33 +1,16 @@
-"""Shapes: short H.264 clips of moving coloured shapes with captions or questions, rendered here, deterministic by seed.
+"""Scenes of moving coloured shapes: drawn by address, with a caption and questions, and rendered to frames.
 
-Three kinds of clip, each drawn so that no single frame and no position gives the answer away:
-
-  move    one shape crosses the picture in one of four directions; the path's centre does not depend on the direction
-  count   one to four shapes stand about
-  order   two shapes, both always visible; one moves in the first half of the clip, the other in the second
-
-Questions ask for colour, shape, direction of motion, count, and order of the two events. Every clip has its own
-address (seed, split, text, number), so splits share no seed and clip number i is the same in a set of any size.
-Colours, shapes, directions, counts and kinds are dealt evenly, so always giving the commonest answer of a type scores
-about 1/4 or less.
+Captions are sentences of a fixed form, in which words of COLORS, SHAPES and DIRECTIONS say nothing but a fact.
 """
 
 from __future__ import annotations
 
-import io
-import os
-from collections.abc import Iterator
 from dataclasses import dataclass
-from fractions import Fraction
-from functools import partial
-from typing import Annotated, Any
+from typing import Any
 
 import numpy as np
-import typer
 
-from shards.base import process_pool
 from shards.order import rng as addressed_rng
-from tools.rows import CountedRows, OptionError, Row
 
 SIZE = 64
 """Height and width in pixels."""
@@ -47,9 +30,6 @@ DIRECTIONS = {"left": (0, -1), "right": (0, 1), "up": (-1, 0), "down": (1, 0)}
 OPPOSITE = {"left": "right", "right": "left", "up": "down", "down": "up"}
 NUMBERS = ("one", "two", "three", "four")
 KINDS = ("move", "count", "order")
-SPLITS = ("train", "val", "test")
-
-TEXTS = ("captions", "questions")
 
 Array = np.ndarray[Any, Any]
 Asked = list[tuple[str, str, str]]
@@ -100,44 +80,6 @@ class Scene:
             cover = np.clip(0.5 - _distance(figure.shape, dy, dx, figure.radius), 0, 1)[..., None]
             frames += cover * (np.array(COLORS[figure.color]) - frames)
         return np.rint(frames).astype(np.uint8)
-
-
-def rows(
-    split: Annotated[str, typer.Option(help="train, val or test: clips of different seeds.")],
-    num_clips: Annotated[int, typer.Option(min=1, help="Clips to render.")],
-    text: Annotated[str, typer.Option(help="captions (to pre-train on) or questions.")] = "questions",
-    seed: Annotated[int, typer.Option(min=0, help="Seed of the clips.")] = 0,
-) -> CountedRows:
-    """Rendered clips of moving shapes (synthetic).
-
-    Clips have captions, or questions with answers. They are rendered here, in one process per core.
-    """
-    for name, value, known in (("--split", split, SPLITS), ("--text", text, TEXTS)):
-        if value not in known:
-            raise OptionError(f"{name} {value!r} is unknown; choose one of {', '.join(known)}")
-    if num_clips < 1:
-        raise OptionError(f"--num-clips must be at least 1, found {num_clips}")
-    return CountedRows(_rows(split, num_clips, text, seed), num_clips)
-
-
-def _rows(split: str, num_clips: int, text: str, seed: int) -> Iterator[Row]:
-    with process_pool(os.cpu_count() or 1) as pool:
-        yield from pool.map(partial(_make_row, seed, split, text), range(num_clips), chunksize=32)
-
-
-def _make_row(seed: int, split: str, text: str, number: int) -> Row:
-    """The clip number `number` of a set as a row: mp4 bytes with its caption or its questions."""
-    scene = Scene.draw(seed, split, text, number)
-    name = f"{split}-{text}-{number:06d}"
-    records = ({"caption": scene.caption},) if text == "captions" else _questions(scene, name)
-    return Row(name, name, records, {"id": name, **scene.facts}, media=encode(scene.render()), ext="mp4")
-
-
-def _questions(scene: Scene, name: str) -> tuple[dict[str, str], ...]:
-    return tuple(
-        {"question": question, "answer": answer, "type": kind, "id": f"{name}-{number}"}
-        for number, (kind, question, answer) in enumerate(scene.asked)
-    )
 
 
 def _move(g: np.random.Generator) -> tuple[tuple[Figure, ...], str, Asked, dict[str, str]]:
@@ -220,20 +162,3 @@ def _distance(shape: str, dy: Array, dx: Array, radius: float) -> Array:
     long, short = radius, 0.3 * radius
     upright = np.maximum(abs(dy) - long, abs(dx) - short)
     return np.minimum(upright, np.maximum(abs(dx) - long, abs(dy) - short))
-
-
-def encode(frames: Array) -> bytes:
-    """An mp4 of uint8 (T, H, W, 3) frames: H.264, FPS frames a second, one thread, so the same bytes every time."""
-    import av
-
-    out = io.BytesIO()
-    with av.open(out, "w", format="mp4") as container:
-        # mbtree: x264 reads memory that it has not written; with it 7 of 100 encodings differed
-        options = {"crf": "16", "preset": "fast", "threads": "1", "g": str(FPS), "x264-params": "mbtree=0"}
-        stream = container.add_stream("libx264", rate=Fraction(FPS), options=options)
-        stream.height, stream.width = frames.shape[1:3]
-        stream.pix_fmt = "yuv420p"
-        for image in frames:
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
-        container.mux(stream.encode(None))
-    return out.getvalue()
