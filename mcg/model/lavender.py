@@ -9,12 +9,14 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from mcg.model.compiling import compile_blocks
+from mcg.model.compiling import compile_blocks, uncompiled
 from mcg.model.lavender_config import LavenderConfig
 from mcg.model.model import Model
+from mcg.model.parts.beam_search import beam_search
 from mcg.model.parts.joint_encoder import JointEncoder
+from mcg.model.parts.prefix_decoder import PrefixDecoder
 from mcg.model.parts.video_swin import VideoSwin
-from mcg.model.states import Fused, TextStates, VideoStates
+from mcg.model.states import Fused, Generated, GenerationPlan, TextStates, VideoStates
 from mcg.text.masked_words import NUM_TASK_TOKENS, MaskedWords
 
 PIXEL_MEAN = (0.485, 0.456, 0.406)
@@ -82,13 +84,15 @@ class Lavender(Model):
         """Tokens (B,) before the text proper."""
         if self.config.prefix == "instruction":
             return (ids_BL == self._texts.end_id).int().argmax(1) + 1
-        return torch.full_like(ids_BL[:, 0], int(self.config.prefix == "task_token"))
+        return ids_BL.new_full((len(ids_BL),), int(self.config.prefix == "task_token"))
 
     def _slot(self, ids_BL: Tensor, mask_BL: Tensor, prefix_B: Tensor) -> Tensor:
         """Place (B,) of the [MASK] that is read: the one of matching where the layout puts it, which comes last but for
         `mask_at`; of a text without [MASK] its last token."""
         is_mask_BL = (ids_BL == self._texts.mask_id) & mask_BL
         place_L = torch.arange(ids_BL.shape[1], device=ids_BL.device)
+        if not ids_BL.shape[1]:  # the prompt of captions, where there is no prefix
+            return torch.zeros_like(mask_BL.sum(1))
         last_B = (torch.where(is_mask_BL.any(1)[:, None], is_mask_BL, mask_BL) * place_L).amax(1)
         if self.config.mask_at == "end":
             return last_B
@@ -111,6 +115,21 @@ class Lavender(Model):
             seen = seen & ~(is_text_BF[:, None, :] & (~is_text_BF[:, :, None] | later_FF))
         states_BFD = self.text(torch.cat([video.tokens_BVD, text.states_BLD], 1), seen)
         return Fused(states_BFD[:, V:], text.mask_BL, states_BFD[:, :V], video.mask_BV, text.slot_B)
+
+    @torch.no_grad()
+    def caption(self, prompt: TextStates, video: VideoStates, plan: GenerationPlan) -> Generated:
+        """Each word is read at a [MASK] behind those before it. As released, [SEP] stands in place of the last word of
+        a caption that has no end."""
+        prefix_BPD = torch.cat([video.tokens_BVD, prompt.states_BLD], 1)
+        mask_BP = torch.cat([video.mask_BV, prompt.mask_BL], 1)
+        # by ZeRO 3, under which all ranks must call the layers equally often
+        partitioned = hasattr(next(self.parameters()), "ds_id")
+        with uncompiled():  # a layer would be compiled anew for caches of each kind
+            sentences = PrefixDecoder(self.text, prefix_BPD, mask_BP, plan, self._texts.mask_id)
+            found = beam_search(sentences, len(prefix_BPD), plan, prefix_BPD.device, every_step=partitioned)
+        if self.config.compat == "released":
+            found.ids_BA[~(found.ids_BA == plan.end_id).any(1), -1] = plan.end_id
+        return found
 
     def token_logits(self, states_ND: Tensor) -> Tensor:
         return self.text.predictions(states_ND)

@@ -10,7 +10,7 @@ from mcg.model.config import ModelConfig, Provision
 from mcg.model.parts.configs import JointEncoderConfig, VideoSwinConfig
 from shards.media import ClipConfig
 
-_ALWAYS = ("encode_video", "encode_text", "fuse", "token_logits", "match_logits", "slot", "causal")
+_ALWAYS = ("encode_video", "encode_text", "fuse", "token_logits", "match_logits", "slot", "causal", "caption")
 
 
 class LavenderConfig(ModelConfig):

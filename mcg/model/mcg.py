@@ -133,6 +133,9 @@ class MCG(Model):
     def generate(self, memory: Fused, plan: GenerationPlan) -> Generated:
         return self._decoder().generate(self._memory(memory), plan)
 
+    def caption(self, prompt: TextStates, video: VideoStates, plan: GenerationPlan) -> Generated:
+        return self.generate(self.fuse(prompt, video), plan)
+
     def _memory(self, fused: Fused) -> Memory:
         """The sequence that the decoder attends to: the fused text, and the video that was fused into one sequence with
         it. As released, also the padding of questions (bug M8)."""

@@ -63,6 +63,7 @@ class MCGConfig(ModelConfig):
             ),
             "decode": decoder,
             "generate": decoder,
+            "caption": decoder,
         }
 
     @classmethod

@@ -130,3 +130,7 @@ class Model(nn.Module):
     def generate(self, memory: Fused, plan: GenerationPlan) -> Generated:
         """Answers by beam search."""
         raise self.without("generate")
+
+    def caption(self, prompt: TextStates, video: VideoStates, plan: GenerationPlan) -> Generated:
+        """Captions by beam search. prompt: the text before them (Texts.prompt), of any length."""
+        raise self.without("caption")

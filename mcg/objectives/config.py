@@ -94,6 +94,13 @@ class MaskedLMConfig(ObjectiveConfig):
     builds = "mcg.objectives.masked_lm:MaskedLM"
     needs = ("fuse", "token_logits")
 
+    causal: bool = False
+    """Each word sees only the words before it, and the video none: so captions are learned."""
+
+    def check_model(self, model: ModelConfig) -> None:
+        if self.causal and (missing := model.missing("causal")) is not None:
+            raise ValueError(f"objectives.masked_lm.causal: {missing}; leave it out")
+
 
 class MatchingConfig(ObjectiveConfig):
     """Video-text matching."""

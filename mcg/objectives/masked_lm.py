@@ -11,6 +11,7 @@ from torch.nn import functional
 
 from mcg import distributed
 from mcg.model.states import Fused
+from mcg.objectives.config import MaskedLMConfig
 from mcg.objectives.objective import Objective
 from mcg.objectives.states import States
 from mcg.text.texts import NO_LABEL
@@ -18,17 +19,20 @@ from mcg.text.texts import NO_LABEL
 
 class MaskedLM(Objective):
     """Scalar, whose mean over the ranks is the mean over the masked places of the global batch, whatever the number of
-    ranks. The task masks at least one piece of every text."""
+    ranks. The task masks at least one piece of every text. Captions see from left to right (`causal`)."""
+
+    config: MaskedLMConfig
 
     def forward(self, states: States) -> Tensor:
         labels_BL = states["masked_labels"]
         places_BL = (labels_BL != NO_LABEL) & states["masked_mask"].bool()  # padded labels are zeros, not NO_LABEL
-        logits_NK = states.model.token_logits(_masked_fused(states).text_BLD[places_BL]).float()
+        logits_NK = states.model.token_logits(self._fused(states).text_BLD[places_BL]).float()
         num_places = distributed.mean_over_ranks(places_BL.sum().float())
         # no place at all: a batch of questions none of which has an answer that can be learned
         return functional.cross_entropy(logits_NK, labels_BL[places_BL], reduction="sum") / num_places.clamp(min=1e-6)
 
-
-def _masked_fused(states: States) -> Fused:
-    """The masked text fused with the video, once per batch."""
-    return states.once("masked_fused", lambda: states.model.fuse(states.masked_text, states.video))
+    def _fused(self, states: States) -> Fused:
+        """The masked text fused with the video, once per batch."""
+        causal = self.config.causal
+        name = "causally_fused" if causal else "masked_fused"
+        return states.once(name, lambda: states.model.fuse(states.masked_text, states.video, causal))

@@ -56,6 +56,9 @@ class Bert(Texts):
         labels[chosen] = ids[chosen]
         return {**_masked("masked", masked), "masked_labels": labels}
 
+    def caption(self, text: str, max_tokens: int, share: float, rng: np.random.Generator) -> Arrays:
+        return {**self.prompt(), **self.answer(text, max_tokens)}
+
     def question(self, text: str, max_tokens: int) -> Arrays:
         return _masked("text", self.codec.encode(text, max_tokens, first=self.codec.enc))
 

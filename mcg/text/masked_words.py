@@ -3,7 +3,8 @@
 pair       [CLS] words [SEP], padded to max_tokens, [MASK]: "true" or "false", whether video and text match
 options    [CLS] words [SEP] option 0: words [SEP] option 1: words ... [MASK] [SEP]
 question   [CLS] words answer : [MASK] [SEP]; where a word is missing: [CLS] words [MASK] words [SEP]
-answer     [CLS] words [SEP], as captions are
+answer     [CLS] words [SEP]
+caption    [CLS] words [SEP], of which any token may be masked, these two too
 
 `prefix` puts an instruction, [CLS] words [SEP], or a task token before them; `mask_at` moves the [MASK] of pairs. What
 is to be predicted of a text is always [MASK].
@@ -83,6 +84,17 @@ class MaskedWords(Bert):
         labels = self._with_slot(labels, max_tokens, NO_LABEL, NO_LABEL)
         told[len(told) - len(labels) :] = labels
         return {**arrays, "masked_labels": told}
+
+    def caption(self, text: str, max_tokens: int, share: float, rng: np.random.Generator) -> Arrays:
+        """The chosen tokens become [MASK]."""
+        ids = self.codec.encode(text, max_tokens)
+        is_chosen = rng.random(len(ids)) < share
+        if not is_chosen.any():
+            is_chosen[rng.integers(len(ids))] = True
+        arrays = self._prefixed("masked", "caption", np.where(is_chosen, self.mask_id, ids), np.ones_like(ids))
+        prefix = len(arrays["masked_ids"]) - len(ids)
+        labels = np.concatenate([np.full(prefix, NO_LABEL), np.where(is_chosen, ids, NO_LABEL)])
+        return {**arrays, "masked_labels": labels}
 
     def question(self, text: str, max_tokens: int, num_masks: int = 1) -> Arrays:
         """max_tokens counts [CLS] and the words, which are cut, but not what follows them. num_masks: [MASK] that stand

@@ -60,6 +60,12 @@ class Texts(ABC):
         predict and NO_LABEL elsewhere. At least one token is to be predicted."""
 
     @abstractmethod
+    def caption(self, text: str, max_tokens: int, share: float, rng: np.random.Generator) -> Arrays:
+        """A text that the model learns to write of its video. share: of its tokens, those to predict at a time where
+        the model learns it as masked words (masked_ids, masked_mask, masked_labels, each token seeing those before
+        it); otherwise it is an answer to the prompt."""
+
+    @abstractmethod
     def question(self, text: str, max_tokens: int) -> Arrays:
         """A question about a video: text_ids, text_mask."""
 

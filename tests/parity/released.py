@@ -54,9 +54,13 @@ def read_case(name: str) -> Case:
 
 
 def released_state(case: Case) -> dict[str, Tensor]:
-    """A released state dict with the weights of the rule."""
+    """A released state dict with the weights of the rule, and of the edits after it."""
     facts = case.facts
-    return {key: _draw(facts, key) for key in facts["state_dict"]}
+    state = {key: _draw(facts, key) for key in facts["state_dict"]}
+    for edited, place, added in facts.get("weight_edits", ()):
+        for key in next((names for names in facts["tied"] if edited in names), [edited]):
+            state[key][place] += added
+    return state
 
 
 def released_mcg(case: Case, compat: str = "corrected") -> MCG:

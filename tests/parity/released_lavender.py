@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 from unittest.mock import patch
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -18,6 +19,8 @@ from mcg.convert.convert import convert
 from mcg.convert.families import FAMILIES
 from mcg.model.lavender import Lavender
 from mcg.model.lavender_config import LavenderConfig
+from mcg.model.parts.prefix_decoder import PrefixDecoder
+from mcg.model.states import GenerationPlan
 from mcg.objectives.batch_matching import BatchMatching
 from mcg.objectives.choice_matching import ChoiceMatching
 from mcg.objectives.config import BatchMatchingConfig, ChoiceMatchingConfig, MaskedLMConfig
@@ -204,6 +207,75 @@ def choices(case: Case) -> Compared:
         outputs |= {"states_at_mask": fused.at_slot().unflatten(0, (-1, 5)), **_columns("", words, case, "at_mask")}
         outputs["true_false_logits"] = model.match_logits(fused).unflatten(0, (-1, 5)).flip(-1)
     return Compared(outputs, {"labels"}, model)
+
+
+@torch.no_grad()
+def caption(case: Case) -> Compared:
+    """Masked words under the left-to-right mask; captions, and the words that each step may choose from."""
+    given, facts = case.given, case.facts
+    prefix = "instruction" if "prompt" in facts else "none"
+    model = released_lavender(case, prefix=prefix)
+    texts = MaskedWords.of(model.config)
+    B, L = given["labels_with_prefix"].shape
+    prompt_ids, prompt_mask = (torch.from_numpy(row).expand(B, -1) for row in texts.prompt().values())
+    ids = torch.cat([prompt_ids, given["input_ids"]], 1)
+    labels = _labels(given["labels_with_prefix"])
+    original = [
+        texts.caption(text, facts["config"]["size_txt"], 0.5, np.random.default_rng(0)) for text in facts["texts"]
+    ]
+    told = _stacked(
+        [np.where(one["masked_labels"] == NO_LABEL, one["masked_ids"], one["masked_labels"]) for one in original], L
+    )
+    assert torch.equal(told[:, L - given["original_ids"].shape[1] :], given["original_ids"])
+    # the padding that the release lets its own rows see is behind all words
+    inputs = {"masked_ids": ids, "masked_mask": torch.ones_like(ids), "masked_labels": labels}
+    states = States(model, inputs, with_attention=False)
+    states.video = video = model.encode_pixels(given["pixel_values"].float())
+    with patch.object(model.text, "forward", wraps=model.text.forward) as layers:
+        fused = model.fuse(states.masked_text, video, causal=True)
+    words = model.token_logits(fused.text_BLD[labels != NO_LABEL])
+    plan = GenerationPlan(
+        start_id=texts.start_id,
+        end_id=texts.end_id,
+        pad_id=texts.pad_id,
+        num_beams=1,
+        max_tokens=facts["config"]["max_gen_length"],
+    )
+    prompt = model.encode_text(prompt_ids, prompt_mask.bool())
+    found = model.caption(prompt, video, plan)
+    before = torch.cat([video.tokens_BVD, prompt.states_BLD], 1)
+    seen = torch.cat([video.mask_BV, prompt.mask_BL], 1)
+    decoder, word_B1, zero_B1 = (
+        PrefixDecoder(model.text, before, seen, plan, texts.mask_id),
+        found.ids_BA[:, :1],
+        torch.zeros_like(found.ids_BA[:, :1]),
+    )
+    steps = []
+    for word_B in given["step_argmax"].T:
+        steps.append(decoder.add(word_B1, zero_B1)[:, 0])
+        word_B1 = word_B[:, None]
+    step = torch.stack(steps, 1)
+    ended = (given["step_argmax"] == texts.end_id).long().cumsum(1) - (given["step_argmax"] == texts.end_id).long() > 0
+    stepwise = {**_columns("step", step, case), "step_argmax": step.argmax(-1)}
+    for name, values in stepwise.items():  # no meaning behind the end
+        values[ended] = given[name][ended]
+    outputs = {
+        "attention": layers.call_args.args[1].to(torch.uint8),
+        "states": fused.text_BLD,
+        **_columns("mlm", words, case),
+        "caption_loss": MaskedLM(MaskedLMConfig(causal=True))(states),
+        "video_tokens": video.tokens_BVD,
+        "generated_ids": found.ids_BA,
+        "mean_log_probability": found.scores_B,
+        **stepwise,
+    }
+    if "prompt" in facts:
+        assert torch.equal(prompt_ids[0], given["prompt_ids"])
+    assert [texts.decode(row.numpy()) for row in found.ids_BA] == facts["generated_text"]
+    return Compared(outputs, INPUTS & set(given), model)
+
+
+INPUTS = {"labels", "labels_with_prefix", "original_ids", "decode_input_ids", "prompt_ids", "prompt_mask"}
 
 
 def _labels(released: Tensor) -> Tensor:

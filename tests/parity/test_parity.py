@@ -42,7 +42,7 @@ from mcg.objectives.token_contrast import TokenContrast, merge_words
 from mcg.text import open_texts
 from mcg.text.wordpiece import WordPieces
 from tests.parity.released import GOLDEN, Case, case_files, compare, read_case, released_mcg, released_model
-from tests.parity.released_lavender import Compared, choices, one_word, pretrain, retrieval
+from tests.parity.released_lavender import Compared, caption, choices, one_word, pretrain, retrieval
 from tests.parity.released_swin import swin_maps
 
 SEP = 102
@@ -276,11 +276,13 @@ CHECKS: dict[str, Callable[[Case], None]] = {
     "lavender_fib": partial(_lavender, one_word),
     "lavender_multiple_choice_digit": partial(_lavender, choices),
     "lavender_multiple_choice_true_false": partial(_lavender, choices),
+    **dict.fromkeys(
+        ("lavender_caption", "lavender_caption_stop", "lavender_caption_prompt"), partial(_lavender, caption)
+    ),
 }
 """By kind: the name of a case without its last word."""
 
 NOT_BUILT = {
-    "lavender_caption": "LAVENDER's captions",
     "t2vlp": "T2VLP",
     "norton": "Norton",
 }

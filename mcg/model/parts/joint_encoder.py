@@ -50,12 +50,13 @@ class JointEncoder(nn.Module):
         """States (B, L, D) of tokens at their places in the text, int64; no token has seen another."""
         return self.bert.embeddings(input_ids=ids_BL, position_ids=place_BL)
 
-    def forward(self, states_BFD: Tensor, seen: Tensor) -> Tensor:
-        """The layers. seen: bool (B, 1, F) or (B, F, F), True where the token of a row sees that of a column."""
+    def forward(self, states_BFD: Tensor, seen: Tensor, cache: Any = None) -> Tensor:
+        """The layers. seen: bool (B, 1, F) or (B, F, F), True where the token of a row sees that of a column. cache: of
+        tokens that stand before these, which have columns too (PrefixDecoder)."""
         mask = seen[:, None]
         for layer in self.layers:
             if self.activation_checkpointing and self.training:
                 states_BFD = checkpoint(layer, states_BFD, use_reentrant=False, attention_mask=mask)
             else:
-                states_BFD = layer(states_BFD, attention_mask=mask)
+                states_BFD = layer(states_BFD, attention_mask=mask, past_key_values=cache)
         return states_BFD

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import torch
 
+from mcg.model.states import GenerationPlan
 from mcg.text.masked_words import MaskedWords
 from tests.mcg.small_lavender import frames, lavender_config, make_inputs, make_lavender
 
@@ -138,3 +139,37 @@ def test_a_config_builds_its_model_with_the_texts_vocabulary() -> None:
     assert model.config == lavender_config()
     assert model.text.predictions.decoder.weight.shape == (30522, 16)
     assert model.text.predictions.decoder.weight is not model.text.bert.embeddings.word_embeddings.weight
+
+
+def _captions(model: Any, num_beams: int = 1) -> torch.Tensor:
+    texts = MaskedWords.of(model.config)
+    ids, mask = (torch.from_numpy(row).expand(4, -1) for row in texts.prompt().values())
+    plan = GenerationPlan(texts.start_id, texts.end_id, texts.pad_id, num_beams, max_tokens=6)
+    return model.caption(model.encode_text(ids, mask.bool()), model.encode_video(frames()), plan).ids_BA
+
+
+@pytest.mark.parametrize("prefix", PREFIXES)
+def test_each_word_of_a_caption_is_the_likeliest_at_a_mask_behind_those_before(prefix: str) -> None:
+    model = make_lavender(prefix=prefix)
+    texts, video = MaskedWords.of(model.config), model.encode_video(frames())
+    prompt = torch.from_numpy(texts.prompt()["prompt_ids"]).expand(4, -1)
+    found = _captions(model)
+    for length in range(1, 6):
+        ids = torch.cat([prompt, found[:, :length], torch.full((4, 1), texts.mask_id)], 1)
+        text = model.encode_text(ids, torch.ones_like(ids, dtype=torch.bool))
+        words = model.token_logits(model.fuse(text, video, causal=True).text_BLD[:, -1]).argmax(-1)
+        going_on = ~(found[:, 1:length] == texts.end_id).any(1)
+        assert torch.equal(words[going_on], found[going_on, length]), f"word {length}"
+
+
+def test_an_unfinished_caption_stays_and_as_released_loses_its_last_word() -> None:
+    ours, released = make_lavender(), make_lavender(compat="released")
+    end = MaskedWords().end_id
+    kept, cut = _captions(ours), _captions(released)
+    unfinished = ~(kept == end).any(1)
+    assert unfinished.any() and torch.equal(kept[:, :-1], cut[:, :-1])
+    assert (cut[unfinished, -1] == end).all() and torch.equal(kept[~unfinished], cut[~unfinished])
+
+
+def test_captions_by_beams_are_no_less_likely() -> None:
+    assert _captions(make_lavender(), num_beams=3).shape == (4, 6)

@@ -29,6 +29,7 @@ def test_the_verbs_fit_together() -> None:
     assert model.answer_logits(answers).shape == (4, 8, 50)
     assert model.token_logits(fused.text_BLD[:, 0]).shape == (4, 50)
     ids, scores = model.generate(fused, PLAN)
+    assert torch.equal(model.caption(text, video, PLAN).ids_BA, ids)
     assert scores.shape == (4,) and (scores < 0).all()
     assert ids.shape[0] == 4 and ids.shape[1] <= 5 and (ids[:, 0] == 3).all()
 

@@ -41,9 +41,9 @@ def test_the_temperature_is_a_verb_too() -> None:
         ("token_logits", {"text": text_config(token_head="none")}),
         ("decode", {"text": text_config(num_decoder_layers=0)}),
         ("generate", {"text": text_config(num_decoder_layers=0)}),
+        ("frame_logits", {}),
         ("match_logits", {}),
         ("classify", {}),
-        ("frame_logits", {}),
     ],
 )
 def test_what_a_config_says_is_missing_raises_in_the_model(name: str, parts: dict[str, Any]) -> None:

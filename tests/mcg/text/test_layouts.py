@@ -62,3 +62,9 @@ def test_masking_keeps_its_shares() -> None:
     assert targets.mean() == pytest.approx(0.15, abs=0.004)
     assert (masked[targets] == CODEC.mask).mean() == pytest.approx(0.8, abs=0.01)
     assert (masked == ids)[targets].mean() == pytest.approx(0.1, abs=0.01)
+
+
+def test_a_caption_is_learned_as_an_answer_to_the_prompt() -> None:
+    found = TEXTS.caption("a dog runs", 30, 0.15, np.random.default_rng(0))
+    expected = {**TEXTS.prompt(), **TEXTS.answer("a dog runs", 30)}
+    assert found.keys() == expected.keys() and all((found[name] == expected[name]).all() for name in expected)

@@ -42,6 +42,28 @@ def test_the_mask_of_matching_can_stand_elsewhere(place: Place, expected: list[i
     assert arrays["text_mask"].tolist() == [int(i != PAD) for i in expected]
 
 
+@given(st.sampled_from(PREFIXES), st.sampled_from(["a dog", "two dogs run over the grass", ""]), st.integers(0, 99))
+def test_any_token_of_a_caption_may_be_masked_but_of_what_stands_before_none(
+    prefix: Prefix, text: str, seed: int
+) -> None:
+    texts = BY_SETTINGS["end", prefix]
+    arrays = texts.caption(text, 12, 0.3, np.random.default_rng(seed))
+    masked, labels, before = arrays["masked_ids"], arrays["masked_labels"], texts.prompt()["prompt_ids"]
+    chosen = labels != NO_LABEL
+    assert chosen.any() and (masked[chosen] == MASK).all() and (arrays["masked_mask"] == 1).all()
+    told = np.where(chosen, labels, masked).tolist()
+    assert told == [*before, CLS, *CODEC.pieces(text)[:10], SEP] and not chosen[: len(before)].any()
+
+
+def test_each_token_of_a_caption_is_masked_with_its_share() -> None:
+    length, count = 2 + len(A_DOG) * 4, 2000
+    chosen = np.zeros(length)
+    for seed in range(count):
+        chosen += PLAIN.caption("a dog " * 4, 50, 0.15, np.random.default_rng(seed))["masked_labels"] != NO_LABEL
+    expected = 0.15 + 0.85**length / length  # at least one
+    assert np.abs(chosen / count - expected).max() < 4 * (0.15 * 0.85 / count) ** 0.5
+
+
 def test_questions_end_in_their_answer_and_are_cut_before_it() -> None:
     ids = PLAIN.question("a dog?", 10)["text_ids"].tolist()
     assert ids == [CLS, *CODEC.pieces("a dog?"), *CODEC.pieces("answer :"), MASK, SEP]
