@@ -35,6 +35,8 @@ class DatasetConfig(MemberSettings):
     """Shards, or the stored frames of a small dataset in one file that python -m tools export-ffcv wrote."""
     weight: float = Field(default=1, gt=0, allow_inf_nan=False)
     """Share of turns in the blend; fractions are rounded to a total of 1000 (order); training only."""
+    batch_size: int | None = Field(default=None, ge=1)
+    """Elements of a global batch of this dataset, where the unit is a step; None: the loader's; training only."""
     elements: Literal["record", "sample"] = "record"
     """The elements of one pass: every text record, or every sample with one record drawn per pass (order)."""
     repeat: int | str = 1
@@ -150,6 +152,9 @@ class LoaderConfig(Frozen):
     """train: endless, failures substituted; eval: every element once, the last batch padded, nothing substituted."""
     unit: Literal["step", "sample"] = "step"
     """The unit of the blend's turns: a batch of one dataset, or each slot of a mixed one (order); training only."""
+    batches_per_turn: int = Field(default=1, ge=1)
+    """Batches in a row that a turn of the blend lasts, where the unit is a step (order). A loaded cursor between turns
+    may have another number."""
     seed: int = Field(default=0, ge=0, lt=2**32)
     """Seed of order and augmentation (order)."""
     streams: int | None = Field(default=None, ge=1, le=4096)
@@ -211,8 +216,19 @@ class LoaderConfig(Frozen):
         if self.mode == "eval" and repeated:
             raise ValueError(f"blend: evaluation reads every element once; remove repeat from {repeated}")
         whole_weights([d.weight for d in self.blend])
+        sized = [d.name for d in self.blend if d.batch_size is not None]
+        by_step = self.mode == "train" and self.unit == "step"
+        if not by_step and (sized or self.batches_per_turn > 1):
+            field = f"batch_size from {sized}" if sized else "batches_per_turn"
+            raise ValueError(f"blend: only training with unit: step has batches of one dataset; remove {field}")
         return self
 
+    @property
+    def batch_sizes(self) -> tuple[int, ...]:
+        """Elements of a global batch of each dataset."""
+        return tuple(d.batch_size or self.batch_size for d in self.blend)
+
     def check_world_size(self, world_size: int) -> None:
-        """Raise ValueError unless the global batch divides among the ranks."""
-        check_divisible(self.batch_size, world_size)
+        """Raise ValueError unless every global batch divides among the ranks."""
+        for size in dict.fromkeys((self.batch_size, *self.batch_sizes)):
+            check_divisible(size, world_size)

@@ -8,7 +8,8 @@ An empty dataset is refused by name and path.
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -23,7 +24,7 @@ from shards.order.order import ElementOrder, Int64, Order, Sequential
 from shards.storage.addresses import is_remote
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator
 
     from shards.cache.cached_source import CachedSource
     from shards.cache.downloads import Downloads
@@ -138,6 +139,22 @@ class Feed:
             if copies is not None and times is not None:
                 pass_ = pass_ * times + copies
         return pass_, row
+
+
+Weigh = Callable[[list[int]], Sequence[float]]
+"""The elements of a pass of each dataset -> the weight of each in the blend."""
+
+
+def open_feeds(config: LoaderConfig, downloads: Downloads | None = None, weigh: Weigh | None = None) -> list[Feed]:
+    """Open the datasets of a loader; `weigh` takes the place of the weights of the config. Raises ValueError."""
+    feeds = [open_feed(dataset, config, downloads) for dataset in config.blend]
+    if weigh is None:
+        return feeds
+    weights = weigh([feed.order.num_elements for feed in feeds])
+    return [
+        replace(feed, config=feed.config.model_copy(update={"weight": weight}))
+        for feed, weight in zip(feeds, weights, strict=True)
+    ]
 
 
 def open_feed(dataset: DatasetConfig, config: LoaderConfig, downloads: Downloads | None = None) -> Feed:

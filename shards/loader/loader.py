@@ -26,7 +26,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import Any, NoReturn
 
 import numpy as np
 
@@ -34,21 +34,18 @@ from shards.base.printing import logger
 from shards.decode.backends import open_backend
 from shards.loader.accounting import Accounting
 from shards.loader.config import LoaderConfig
-from shards.loader.feed import Feed, open_downloads, open_feed, traffic
+from shards.loader.feed import Feed, Weigh, open_downloads, open_feeds, traffic
 from shards.loader.growth import feeds_at
 from shards.loader.quarantine import FailureBudget, Ledger
 from shards.loader.setup import Encode, Setup
 from shards.loader.stages.batch import Batch, Unfilled
 from shards.loader.stages.pipeline import Pipeline
-from shards.loader.stages.pools import Pools
+from shards.loader.stages.pools import Pools, shut_down
 from shards.loader.stages.watch import Watch
 from shards.loader.stats import HandedOver, Stats
 from shards.order.blend import Blend
 from shards.order.cursor import Cursor, GivenUp
 from shards.order.plan import Plan, RunPosition
-
-if TYPE_CHECKING:
-    from shards.cache.downloads import Downloads
 
 _logger = logger(__name__)
 
@@ -57,9 +54,16 @@ class Loader:
     """One rank's batches: iterate, save `state_dict()`, close. Not to be shared between threads."""
 
     def __init__(
-        self, config: LoaderConfig, rank: int, world_size: int, encode: Encode, ledger_path: Path | None = None
+        self,
+        config: LoaderConfig,
+        rank: int,
+        world_size: int,
+        encode: Encode,
+        ledger_path: Path | None = None,
+        weigh: Weigh | None = None,
     ) -> None:
-        """ledger_path: a JSON-lines file of this rank's own that failures are appended to.
+        """ledger_path: a JSON-lines file of this rank's own that failures are appended to. weigh: what weighs the
+        datasets by their elements, in place of the weights of the config.
 
         Raises ValueError for an empty dataset, a batch that does not divide, or a rank that does not exist.
         """
@@ -73,10 +77,10 @@ class Loader:
         self._opened: list[Feed] = []
         self.stats = Stats(partial(traffic, self._opened, self.downloads))
         backend = open_backend(config.decode, self.stats.count_decoded, config.decode_settings)
-        self._opened += [open_feed(dataset, config, self.downloads) for dataset in config.blend]
+        self._opened += open_feeds(config, self.downloads, weigh)
         self._ledger = Ledger(ledger_path, {feed.name: feed.fingerprint for feed in self._opened})
         self._budget = FailureBudget(config.max_failures, config.max_failure_rate, config.probation)
-        blend = Blend([dataset.weight for dataset in config.blend], config.unit)
+        blend = Blend([feed.config.weight for feed in self._opened], config.unit, config.batches_per_turn)
         self._watch = Watch(self.stats, config.decode_seconds, f"shards-watch-rank{rank}", backend.cpu)
         setup = Setup(
             config, rank, world_size, self._opened, blend, encode, backend, self._ledger, self.stats, self._watch
@@ -95,7 +99,7 @@ class Loader:
         # Runs when the loader is dropped. It must not wait: the collector may run it in one of the pool's own threads.
         # At the end of the process the pool stops by itself. Nothing that it is given may lead back to the loader, as a
         # batch that failed does: its exception knows the frames that it came through.
-        self._finalizer = weakref.finalize(self, _shut_down, self._pools, self.downloads, self._watch, wait=False)
+        self._finalizer = weakref.finalize(self, shut_down, self._pools, self.downloads, self._watch, wait=False)
         self._finalizer.atexit = False
 
     @property
@@ -111,6 +115,11 @@ class Loader:
     def num_elements(self) -> int:
         """Elements of one pass of all datasets together."""
         return sum(feed.order.num_elements for feed in self._feeds)
+
+    @property
+    def elements_per_batch(self) -> float:
+        """Mean elements of a global batch."""
+        return self._pipeline.setup.blend.mean(self.config.batch_sizes)
 
     @property
     def num_batches(self) -> int:
@@ -187,7 +196,7 @@ class Loader:
         given_up = {one[:3]: one.seconds for one in saved.given_up if feeds[one.dataset].is_as_saved(one.position)}
         if given_up or setup.given_up or any(feed is not now for feed, now in zip(feeds, setup.feeds, strict=True)):
             pipeline = Pipeline(replace(setup, feeds=feeds, given_up=given_up), self._pools)
-        for name in ("batch_size", "world_size"):
+        for name in ("batch_size", "batch_sizes", "batches_per_turn", "world_size"):
             if getattr(saved, name) != getattr(own, name):
                 _logger.info("resumed with %s %s, saved with %s", name, getattr(own, name), getattr(saved, name))
         if saved.decoder and saved.decoder != own.decoder:
@@ -198,7 +207,7 @@ class Loader:
                 setup.backend.reason,
                 saved.decoder,
             )
-        self._go_to(RunPosition(saved.q, saved.positions), pipeline)
+        self._go_to(RunPosition(saved.q_in_turns_of(own.batches_per_turn or 1), saved.positions), pipeline)
         self._loaded = self.stats.handed
 
     def close(self) -> None:
@@ -206,7 +215,7 @@ class Loader:
         if not any(pool.is_elsewhere for pool in self._pools):  # a lock may be held by a thread that stayed behind
             self._abandon()
         self._finalizer.detach()
-        _shut_down(self._pools, self.downloads, self._watch, wait=True)
+        shut_down(self._pools, self.downloads, self._watch, wait=True)
 
     def __enter__(self) -> Loader:
         return self
@@ -285,16 +294,3 @@ def _use_here(batch: Batch) -> None:
         import torch
 
         batch.frames.record_stream(torch.cuda.current_stream(batch.frames.device))
-
-
-def _shut_down(pools: Pools, downloads: Downloads | None, watch: Watch, wait: bool) -> None:
-    if any(pool.is_elsewhere for pool in pools):
-        return  # in a fork; a lock may be held by a thread that stayed behind
-    for pool in pools:
-        pool.stop(wait=False)
-    if downloads is not None:
-        downloads.close(wait)
-    if wait:
-        for pool in pools:
-            pool.stop()
-    watch.stop(wait)  # last: as long as threads are waited for, one may hang

@@ -51,8 +51,9 @@ class LookAhead:
         assert config.cache is not None
         self._training = config.mode == "train"
         self._feeds = feeds
-        total = sum(feed.config.weight for feed in feeds)
-        self._pace = [total / feed.config.weight if self._training else 1.0 for feed in feeds]
+        sizes = config.batch_sizes
+        elements = [feed.config.weight * size for feed, size in zip(feeds, sizes, strict=True)]  # by turns
+        self._pace = [sum(elements) / own if self._training else 1.0 for own in elements]
         """Elements of the whole run for one element of a feed."""
         self._per_byte = [
             pace * feed.order.streams * feed.order.num_elements / max(1, int(feed.reader.index.shards.bytes.sum()))
@@ -60,8 +61,9 @@ class LookAhead:
         ]
         """Elements of the whole run until the next byte of a shard is used."""
         one_dataset = self._training and (config.unit == "step" or len(config.blend) == 1)
-        self._own = Share(config.batch_size, rank, world_size) if one_dataset else ALL
-        self._share, self._sharing = ALL, 1
+        all_ = [ALL] * len(feeds)
+        self._own = [Share(size, rank, world_size) for size in sizes] if one_dataset and world_size > 1 else all_
+        self._shares, self._sharing = all_, 1
         """What is asked for, and how many ranks divide the cache's room among them."""
         self._limit = config.cache.limit
         self._due: list[int] | None = None
@@ -100,7 +102,7 @@ class LookAhead:
         parts, before = [], 0
         for number, (feed, position) in enumerate(zip(self._feeds, positions, strict=True)):
             if feed.reader.cache is not None:
-                use, row = feed.order.next_use(position, self._share)
+                use, row = feed.order.next_use(position, self._shares[number])
                 shard = np.flatnonzero(use != NEVER)
                 distance = before + use[shard] * self._pace[number]
                 sizes, counts = feed.reader.index.shards.bytes[shard], np.maximum(1, feed.counts[shard])
@@ -119,9 +121,10 @@ class LookAhead:
         """The needs at a place, of this rank's share if there is room for it. Raises ValueError as __init__."""
         from shards.cache.shard_cache import check_limit
 
-        choices = [(self._own, _local_ranks())] if self._own.world_size > 1 else []
+        all_ = [ALL] * len(self._feeds)
+        choices = [(self._own, _local_ranks())] if self._own != all_ else []
         working_sets: list[tuple[int, str]] = []
-        for self._share, self._sharing in [*choices, (ALL, 1)]:
+        for self._shares, self._sharing in [*choices, (all_, 1)]:
             needs = self._needs(positions)
             in_use = int((needs.distance == 0).sum())
             what = f"{in_use} shards that this rank draws from now, and the next one"

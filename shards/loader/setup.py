@@ -59,10 +59,11 @@ class Setup:
 
     def planner(self) -> Planner:
         """The planner of this rank's batches."""
-        orders, size = [feed.order for feed in self.feeds], self.config.batch_size
+        orders, sizes = [feed.order for feed in self.feeds], self.config.batch_sizes
         if self.training:
+            size = sizes if self.config.unit == "step" else self.config.batch_size
             return TrainingPlanner(orders, self.blend, size, self.rank, self.world_size)
-        return EvaluationPlanner(orders, size, self.rank, self.world_size)
+        return EvaluationPlanner(orders, self.config.batch_size, self.rank, self.world_size)
 
     def given_up_from(self, place: RunPosition) -> list[GivenUp]:
         """What was given up for its time at or beyond a place."""
@@ -72,7 +73,7 @@ class Setup:
     def cursor(self, place: RunPosition, given_up: Iterable[Sequence[Any]] = ()) -> Cursor:
         """The cursor that is saved for a place. given_up: of all ranks, as from `given_up_from`."""
         feeds = [feed.at(position) for feed, position in zip(self.feeds, place.positions, strict=True)]
-        shifts = tuple(feed.shift for feed in feeds)
+        shifts, sizes = tuple(feed.shift for feed in feeds), self.config.batch_sizes
         return Cursor(
             version=VERSION,
             seed=self.config.seed,
@@ -90,4 +91,6 @@ class Setup:
             shifts=shifts if any(shifts) else (),
             decoder=self.backend.name,
             given_up=tuple(sorted({GivenUp(*one) for one in given_up})),
+            batch_sizes=sizes if set(sizes) != {self.config.batch_size} else (),
+            batches_per_turn=self.blend.batches_per_turn if self.blend.batches_per_turn > 1 else 0,
         )

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from operator import mul
 from typing import Literal
 
 import numpy as np
@@ -48,24 +49,34 @@ def whole_weights(weights: Sequence[float]) -> list[int]:
 class Blend:
     """Hands the slots of global batches to datasets; every dataset takes its own positions one after the other."""
 
-    def __init__(self, weights: Sequence[float], unit: Unit) -> None:
-        """unit "step": a whole batch is of one dataset and counts as one turn; "sample": every slot is one turn."""
+    def __init__(self, weights: Sequence[float], unit: Unit, batches_per_turn: int = 1) -> None:
+        """unit "step": a whole batch is of one dataset, and a turn is one batch or several in a row; "sample": every
+        slot is one turn."""
         if unit not in ("step", "sample"):
             raise ValueError(f"blend unit must be 'step' or 'sample', found {unit!r}")
         self.weights = whole_weights(weights)
         self.unit = unit
+        self.batches_per_turn = batches_per_turn
         self._cycle = _cycle(self.weights)
 
-    def slots(self, q: int, positions: Sequence[int], batch_size: int) -> tuple[Int64, Int64, int, list[int]]:
-        """One global batch from turn `q` on, where `positions` are the next positions of the datasets.
+    def mean(self, numbers: Sequence[int]) -> float:
+        """The mean over turns of a number of each dataset."""
+        return sum(map(mul, self.weights, numbers)) / len(self._cycle)
+
+    def slots(
+        self, q: int, positions: Sequence[int], batch_size: int | Sequence[int]
+    ) -> tuple[Int64, Int64, int, list[int]]:
+        """One global batch, the one with number `q` (unit "sample": from turn `q` on), where `positions` are the next
+        positions of the datasets. batch_size: of all batches, or (unit "step") of those of each dataset.
 
         Returns (dataset of each slot (B,), position in that dataset (B,), next q, next positions).
         """
         total = len(self._cycle)
         next_positions = list(positions)
+        d = int(self._cycle[q // self.batches_per_turn % total])
+        batch_size = batch_size if isinstance(batch_size, int) else batch_size[d]
         next_q = q + (1 if self.unit == "step" else batch_size)
         if self.unit == "step" or total == 1:
-            d = int(self._cycle[q % total])
             next_positions[d] += batch_size
             position = np.arange(positions[d], next_positions[d], dtype=np.int64)
             return np.full(batch_size, d), position, next_q, next_positions

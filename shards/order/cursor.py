@@ -21,7 +21,7 @@ from shards.base.errors import CursorMismatch
 VERSION = 1
 
 _PER_DATASET = ("shards", "shifts")
-_OMITTED = (*_PER_DATASET, "given_up")
+_OMITTED = (*_PER_DATASET, "given_up", "batch_sizes", "batches_per_turn")
 """Fields that are not saved while they are empty."""
 _LATER = {"decoder", *_OMITTED}
 """Fields that cursors of earlier releases do not have."""
@@ -72,6 +72,10 @@ class Cursor:
     """The decode backend ("cpu", "dali-cuda", ...); "": not known, the cursor is older than the field."""
     given_up: tuple[GivenUp, ...] = ()
     """What was given up for its time at or beyond the place, so that it will be planned again."""
+    batch_sizes: tuple[int, ...] = ()
+    """Elements of a global batch of each dataset; (): all have batch_size."""
+    batches_per_turn: int = 0
+    """Batches of a turn of the blend; 0: one."""
 
     def to_dict(self) -> dict[str, Any]:
         """The cursor as plain numbers, strings and lists, for json and OmegaConf."""
@@ -99,6 +103,19 @@ class Cursor:
         numbers = [self.streams if isinstance(self.streams, int) else _at(self.streams, dataset)]
         numbers.append(_at(self.window, dataset))
         return (numbers[0], numbers[1]) if all(type(n) is int and n > 0 for n in numbers) else None
+
+    def q_in_turns_of(self, batches_per_turn: int) -> int:
+        """`q` where a turn lasts so many batches. Raises CursorMismatch for a place inside a turn of another length."""
+        own = self.batches_per_turn or 1
+        turns, further = divmod(self.q, own)
+        if own == batches_per_turn:
+            return self.q
+        if further:
+            raise CursorMismatch(
+                f"cursor: batches_per_turn differs: saved {own}, this loader has {batches_per_turn}, and batch "
+                f"{self.q} lies inside a turn; go on with the saved number until a turn ends"
+            )
+        return turns * batches_per_turn
 
     def check(self, expected: Cursor) -> None:
         """Raise CursorMismatch unless this cursor is a position in the order of `expected`; B and W may differ."""

@@ -71,8 +71,14 @@ class TrainingPlanner:
     """Plans without end: the blend gives the turns, each order its elements, and the partition deals them to ranks."""
 
     def __init__(
-        self, orders: Sequence[ElementOrder], blend: Blend, batch_size: int, rank: int, world_size: int
+        self,
+        orders: Sequence[ElementOrder],
+        blend: Blend,
+        batch_size: int | Sequence[int],
+        rank: int,
+        world_size: int,
     ) -> None:
+        """batch_size: elements of a global batch, or of one of each dataset."""
         self._orders = orders
         self._blend = blend
         self._batch_size = batch_size
@@ -89,10 +95,12 @@ class TrainingPlanner:
         for d in distinct(dataset):
             here = dataset == d
             columns[2, here], columns[3, here], columns[4, here], stream[here] = self._orders[d].at(columns[1, here])
-        plans = []
-        for start, turn in zip(range(0, len(dataset), self._batch_size), turns, strict=True):
-            slots = start + deal(turn[0], stream[start : start + self._batch_size], self._world_size)[self._rank]
+        plans, start = [], 0
+        for turn in turns:
+            end = start + len(turn[0])
+            slots = start + deal(turn[0], stream[start:end], self._world_size)[self._rank]
             plans.append(Plan(columns[:, slots], 0, _common(turn[0]), RunPosition(turn[2], tuple(turn[3]))))
+            start = end
         return plans
 
 

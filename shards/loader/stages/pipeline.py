@@ -289,7 +289,7 @@ def _batches_at_once(setup: Setup) -> tuple[int, int]:
     """How many batches are planned together, and how many are fetched together: a few hundred elements, and of what is
     fetched a few megabytes."""
     config = setup.config
-    elements = max(1, config.batch_size // setup.world_size)
+    elements = max(1, max(config.batch_sizes) // setup.world_size)
     planned = max(1, _ELEMENTS_AT_ONCE // elements)
     if config.fetch_batches is not None:
         return planned, 1

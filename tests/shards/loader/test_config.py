@@ -57,6 +57,11 @@ def test_every_field_says_what_it_means(model: type[DatasetConfig] | type[Loader
         ({"blend": [CC | {"missing_texts": "no"}]}, "missing_texts: Input should be 'keep' or 'drop', found 'no'"),
         ({"blend": [CC | {"source": "ffcv", "side": ["a"]}]}, "side and texts are about shards; export-ffcv writes"),
         ({"batch_size": 0}, "greater than or equal to 1"),
+        (
+            {"blend": [CC | {"batch_size": 4}], "unit": "sample"},
+            r"only training with unit: step has batches of one dataset; remove batch_size from \['cc'\]",
+        ),
+        ({"batches_per_turn": 2, "mode": "eval"}, "batches of one dataset; remove batches_per_turn"),
         ({"seed": 2**32}, "less than 4294967296"),
         ({"unit": "batch"}, "'step' or 'sample'"),
         ({"decode_seconds": 0}, "greater than or equal to 0.001"),

@@ -73,6 +73,49 @@ def test_the_ranks_together_read_the_same_sequence(cc: Path, web: Path, unit: st
     assert run(settings, 9, world_size) == run(settings, 9)
 
 
+def of_sizes(cc: Path, web: Path, cc_size: int, web_size: int, per_turn: int = 2) -> LoaderConfig:
+    """Two datasets in turns of `per_turn` batches, each with a batch size of its own."""
+    blend = [
+        DatasetConfig(name=name, path=str(path), batch_size=size, weight=weight)
+        for name, path, size, weight in (("cc", cc, cc_size, 2), ("web", web, web_size, 1))
+    ]
+    return config(blend=blend, batch_size=8, batches_per_turn=per_turn)
+
+
+def test_each_dataset_may_have_batches_of_its_own_size(cc: Path, web: Path) -> None:
+    settings = of_sizes(cc, web, 8, 4)
+    whole = run(settings, 9)
+    assert [len(batch) for batch in whole] == [8, 8, 4, 4, 8, 8, 8, 8, 4]
+    assert run(settings, 9, 2) == whole
+    with ranks(settings) as [loader]:
+        assert loader.elements_per_batch == pytest.approx(20 / 3)
+    with pytest.raises(ValueError, match=r"batch_size 4 \(global\) does not divide among world_size 8 ranks"):
+        Loader(settings, 0, 8, encode)
+
+
+def test_batch_sizes_and_turns_may_change_and_no_element_is_lost(cc: Path, web: Path) -> None:
+    """The turns go on in their order; elements are those that are due."""
+    found: list[tuple[str, int]] = []
+    state: dict[str, Any] | None = None
+    for sizes, per_turn, world_size, count in (((8, 4), 2, 1, 4), ((4, 2), 1, 2, 3), ((2, 2), 3, 2, 9)):
+        with ranks(of_sizes(cc, web, *sizes, per_turn), world_size) as loaders:
+            for loader in loaders:
+                if state is not None:
+                    loader.load_state_dict(state)
+            for _ in range(count):
+                batches = [next(loader) for loader in loaders]
+                found += [(batches[0].dataset or "", len(batch)) for batch in batches]
+            state = loaders[0].state_dict()
+    assert state is not None
+    assert state["positions"] == [sum(size for name, size in found if name == own) for own in ("cc", "web")]
+    assert found[:4] == [("cc", 8), ("cc", 8), ("web", 4), ("web", 4)] and found[4:6] == [("cc", 2), ("cc", 2)]
+
+
+def test_weights_may_follow_from_the_elements(cc: Path, web: Path) -> None:
+    with ranks(config(("cc", cc), ("web", web)), weigh=lambda counts: [count / 100 for count in counts]) as [loader]:
+        assert loader.state_dict()["weights"] == [149, 51]
+
+
 def test_threads_and_prefetch_change_nothing(cc: Path) -> None:
     expected = run(config(("cc", cc), threads=1, prefetch_batches=0), 8)
     assert run(config(("cc", cc), threads=5, prefetch_batches=4), 8) == expected

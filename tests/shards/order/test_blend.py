@@ -102,3 +102,17 @@ def test_homogeneous_batches_take_one_turn_each(weights: list[int], batch_size: 
         positions = after
     share = [Fraction(w * steps, sum(weights)) for w in weights]
     assert all(abs(Fraction(p, batch_size) - s) < 1 for p, s in zip(positions, share, strict=True))
+
+
+def test_a_turn_may_last_several_batches_of_a_size_for_each_dataset() -> None:
+    blend = Blend([2, 1], "step", batches_per_turn=2)
+    q, positions, found = 0, [0, 0], []
+    for _ in range(8):
+        dataset, position, q, positions = blend.slots(q, positions, (4, 6))
+        found.append((int(dataset[0]), len(dataset), int(position[0])))
+    assert found == [(0, 4, 0), (0, 4, 4), (1, 6, 0), (1, 6, 6), (0, 4, 8), (0, 4, 12), (0, 4, 16), (0, 4, 20)]
+    assert (q, positions) == (8, [24, 12])
+
+
+def test_the_mean_of_a_number_is_over_turns() -> None:
+    assert Blend([3, 1], "step").mean((4, 8)) == 5.0

@@ -155,3 +155,11 @@ def test_fingerprints_combine_in_order() -> None:
     assert combine_fingerprints(["a", "b"]) != combine_fingerprints(["b", "a"])
     assert combine_fingerprints(["ab"]) != combine_fingerprints(["a", "b"])
     assert len(combine_fingerprints(["a"])) == 16
+
+
+def test_a_place_between_turns_is_one_of_turns_of_any_length() -> None:
+    assert replace(CURSOR, q=7).q_in_turns_of(3) == 21
+    long = replace(CURSOR, q=6, batches_per_turn=2)
+    assert [long.q_in_turns_of(count) for count in (1, 2, 3)] == [3, 6, 9]
+    with pytest.raises(CursorMismatch, match="batches_per_turn differs: saved 2, this loader has 1, and batch 5 lies"):
+        replace(long, q=5).q_in_turns_of(1)
