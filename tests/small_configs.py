@@ -59,6 +59,9 @@ def shrink(
         *(_SMALL_LAVENDER if config.model.name == "lavender" else _small_mcg(config.model, num_frames)),
         *(f"data.{split}.{setting}" for split in splits for setting in ("batch_size=4", "threads=1")),
     ]
+    for split in splits:  # of a few clips none may fit
+        blend = enumerate(getattr(config.data, split).blend)
+        overrides += [f"data.{split}.blend.{number}.where=null" for number, dataset in blend if dataset.where]
     if config.task.clip.resize:
         overrides.append("task.clip.resize=36")
     if config.objectives.entity_prompting is not None:

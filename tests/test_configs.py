@@ -35,8 +35,11 @@ from tools.datasets.shapes import SPLITS, Scene
 from tools.rows import Row
 
 CONFIGS = sorted(str(path.relative_to(ROOT)) for path in (ROOT / "configs").rglob("*.yaml"))
-FULL_SIZE = [name for name in CONFIGS if not name.startswith("configs/demo/")]
-TRAINED = [name for name in FULL_SIZE if "/zs_" not in name]
+DEMOS = [name for name in CONFIGS if "demo" in name]
+FULL_SIZE = [name for name in CONFIGS if name not in DEMOS]
+SCORED = [name for name in FULL_SIZE if "/zs_" in name or name == "configs/lavender/msrvtt_mc.yaml"]
+"""Nothing is trained by these: they say how weights of others are scored."""
+TRAINED = [name for name in FULL_SIZE if name not in SCORED]
 FROM_PT = [
     name for name in CONFIGS if load_config(ROOT / name).init_from == load_config(ROOT / "configs/pt.yaml").run_dir
 ]
@@ -82,7 +85,7 @@ PARAMETERS = {
     "configs/alpro/zs_didemo_ret.yaml": ALPRO + 2,
     "configs/alpro/ft_msrvtt_qa.yaml": 234_346_095 - UNUSED_OF_ALPRO + TYPES,  # facts 8.2, ALPRO QA
     "configs/alpro/ft_msvd_qa.yaml": 235_764_746 - UNUSED_OF_ALPRO + TYPES,
-    **{name: sum(LAVENDER) for name in CONFIGS if "/lavender/" in name},
+    **{name: sum(LAVENDER) for name in FULL_SIZE if "/lavender/" in name},
 }
 
 
@@ -109,12 +112,12 @@ def test_a_config_loads_and_its_head_says_how_it_is_run(name: str) -> None:
     config, told = load_config(ROOT / name), head(name)
     assert [field for field in HEAD if not told.get(field)] == []
     words = told["command"].split()
-    if "/zs_" in name:  # zero-shot: nothing is trained
+    if name in SCORED:
         assert words[:5] == ["python", "-m", "mcg.evaluate", "--config", name]
     else:
         assert words[-3:] == ["train.py", "--config", name] and words[0] in ("python", "deepspeed")
     hours = float(told["hours"].split()[0])
-    assert hours > 0 and ("estimated" in told["hours"] or name.startswith("configs/demo/"))
+    assert hours > 0 and ("estimated" in told["hours"] or name in DEMOS)
     assert config.run_dir.startswith("runs/")
 
 
@@ -143,6 +146,39 @@ def test_a_long_run_saves_on_the_way(name: str) -> None:
 def test_the_head_names_the_source_of_the_result(name: str) -> None:
     told = head(name)["result"]
     assert "facts" in told or "[P]" in told, told
+
+
+LAVENDER_VALUES = {
+    "pt": (4, 32, 10, 24 * 16),
+    "ft_msrvtt_ret": (5, 25, 10, 20 * 8),
+    "ft_msvd_ret": (5, 25, 5, 20 * 8),
+    "ft_lsmdc_ret": (5, 25, 5, 20 * 8),
+    "ft_didemo_ret": (5, 100, 10, 16 * 8),
+    "ft_lsmdc_mc": (5, 25, 10, 24 * 8),
+    "ft_tgif_action": (5, 100, 56, 20 * 8),
+    "ft_tgif_transition": (5, 100, 15, 20 * 8),
+    "ft_tgif_frame": (5, 25, 20, 10 * 8),
+    "ft_msrvtt_qa": (5, 25, 8, 24 * 8),
+    "ft_msvd_qa": (5, 25, 8, 24 * 8),
+    "ft_lsmdc_fib": (5, 25, 10, 24 * 8),
+}
+"""docs/facts/lavender.md 3: frames, length of a text, passes, global batch of the GPUs that the head names."""
+
+
+@pytest.mark.parametrize("name", LAVENDER_VALUES)
+def test_the_configs_of_lavender_have_the_values_of_the_facts(name: str) -> None:
+    config = load_config(ROOT / f"configs/lavender/{name}.yaml")
+    task = config.task.model_dump()
+    length = task.get("max_text_tokens") or task["max_question_tokens"]
+    assert (config.task.clip.num_frames, length, config.schedule.length.passes, config.data.train.batch_size) == (
+        LAVENDER_VALUES[name]
+    )
+    assert (config.optim.lr, config.optim.betas, config.optim.weight_decay) == (2e-5, (0.9, 0.98), 1e-3)
+    assert (config.schedule.warmup.percent, config.schedule.decay, config.seed) == (10, "linear", 88)
+    assert (config.engine.gradient_clipping, config.engine.zero_stage) == (1.0, 1)
+    if (matching := config.objectives.batch_matching) is not None and name != "pt":  # pairs of a GPU, as released
+        assert matching.texts_per_video == config.data.train.batch_size // 8
+    assert task.get("paragraphs", "whole") == ("sampled" if "didemo" in name else "whole")
 
 
 ALPRO_VALUES = {
@@ -207,9 +243,9 @@ def small_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def _as_nextqa(record: dict[str, Any], identifier: str) -> dict[str, Any]:
-    """A question with an id of NExT-QA's form and with choices; a caption as it is."""
+    """A question with an id of NExT-QA's form and with choices; a caption as a paragraph of one sentence."""
     if "question" not in record:
-        return record
+        return {**record, "segments": [record]}
     others = deque(["red", "circle", "left", "two", record["answer"]])
     others.rotate(len(record["question"]))
     return {**record, "id": identifier, "choices": list(others), "answer_index": others.index(record["answer"])}

@@ -150,6 +150,8 @@ class RetrievalConfig(ClipTaskConfig):
     """This task."""
     max_text_tokens: int = Field(default=40, ge=4)
     """Longest caption in tokens, [CLS] and [SEP] included; longer ones are cut."""
+    paragraphs: Literal["whole", "sampled"] = "whole"
+    """Text of a paragraph in training: the whole, or one to all of its `segments`, drawn anew and in random order."""
     ranking: Literal["contrast", "matching", "rerank"] = "contrast"
     """Order of the candidates in evaluation: similarity of features, the head for matching over all pairs, or over the
     best by similarity only."""

@@ -1,9 +1,10 @@
 """Text-video retrieval: MSR-VTT, MSVD, DiDeMo, LSMDC, ActivityNet Captions, YouCook2.
 
-Trained on pairs of a clip and one of its captions. Evaluated over all pairs of a split (mcg/scoring/pairs.py): an
-element is a video with all its captions. What belongs together is told by ids: a video's is the "id" of its sample, or
-the origin; two captions of different videos are one query with several right videos where id and words are the same.
-A video that cannot be used is a missing candidate, and its captions are missed queries.
+Trained on pairs of a clip and one of its captions; of a paragraph it may be some of the sentences, as LAVENDER learns
+DiDeMo (docs/facts/lavender.md 3). Evaluated over all pairs of a split (mcg/scoring/pairs.py): an element is a video
+with all its captions. What belongs together is told by ids: a video's is the "id" of its sample, or the origin; two
+captions of different videos are one query with several right videos where id and words are the same. A video that
+cannot be used is a missing candidate, and its captions are missed queries.
 """
 
 from __future__ import annotations
@@ -50,6 +51,8 @@ class Retrieval(Task):
         texts = []
         for number, record in records:
             caption = text_of(record, "caption")
+            if training and self.config.paragraphs == "sampled":
+                caption = _some_of(sample, rng("paragraph"))
             if not caption:
                 raise SampleError(sample.origin, f"record {number}: no caption in {sorted(record)}")
             texts.append({"id": label_of(record, "id") or f"{sample.origin}#{number}", "caption": caption})
@@ -99,6 +102,20 @@ class Retrieval(Task):
 
 
 _ARRAYS = ("text_ids", "text_mask")
+
+
+def _some_of(sample: Sample, rng: np.random.Generator) -> str:
+    """One to all of the captions of a paragraph, in random order, joined by spaces. Raises SampleError."""
+    segments = sample.record.get("segments")
+    parts = segments if isinstance(segments, list) else []
+    texts = [text_of(part, "caption") if isinstance(part, dict) else "" for part in parts]
+    if not texts or not all(texts):
+        raise SampleError(
+            sample.origin,
+            f"record {sample.record_index}: no segments with a caption each, of which task.paragraphs 'sampled' takes "
+            "some; build the dataset with --text paragraph, or set task.paragraphs to whole",
+        )
+    return " ".join(texts[place] for place in rng.permutation(len(texts))[: rng.integers(1, len(texts), endpoint=True)])
 
 
 def _stack(rows: list[Any]) -> Any:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from itertools import permutations
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +56,30 @@ def test_a_training_example_is_one_pair() -> None:
     assert clip.meta["video"] == "shapes/000003.tar:clip-7"
     assert set(clip.arrays) == {"text_ids", "text_mask", "text_words", "video_key"}
     assert clip.arrays["text_ids"].ndim == 1
+
+
+PARAGRAPH = {"caption": "one two three", "segments": [{"caption": word} for word in ("one ", "two", "three")]}
+
+
+def test_of_a_paragraph_training_may_read_a_random_part_in_random_order() -> None:
+    task = make_retrieval(paragraphs="sampled")
+    texts = [task.encode(sample(PARAGRAPH), draws(seed)).meta["texts"][0]["caption"] for seed in range(300)]
+    orders = [order for count in (1, 2, 3) for order in permutations(("one", "two", "three"), count)]
+    assert {tuple(text.split()) for text in texts} == set(orders)
+    for count in (1, 2, 3):
+        assert sum(len(text.split()) == count for text in texts) == pytest.approx(100, abs=30)
+    assert texts[0] == task.encode(sample(PARAGRAPH), draws(0)).meta["texts"][0]["caption"]
+    whole = replace(sample(PARAGRAPH), records=(PARAGRAPH,))
+    for clip in (make_retrieval().encode(whole, draws()), task.encode_for_evaluation(whole, draws())):
+        assert clip.meta["texts"][0]["caption"] == "one two three"
+
+
+@pytest.mark.parametrize("segments", [None, [], 7, ["one"], [{"caption": "one"}, {"caption": " "}]])
+def test_a_paragraph_without_its_parts_is_refused_with_the_remedy(segments: Any) -> None:
+    record = {"caption": "one two", "segments": segments}
+    with pytest.raises(SampleError, match=r"clip-7: record 2: no segments with a caption each, .* --text paragraph, or"):
+        make_retrieval(paragraphs="sampled").encode(sample(record, index=2), draws())
+    make_retrieval().encode(sample(record), draws())
 
 
 @pytest.mark.parametrize("record", [{}, {"caption": " "}, {"caption": 3}])
