@@ -35,7 +35,7 @@ from tools.datasets.shapes import SPLITS, Scene
 from tools.rows import Row
 
 CONFIGS = sorted(str(path.relative_to(ROOT)) for path in (ROOT / "configs").rglob("*.yaml"))
-DEMOS = [name for name in CONFIGS if "demo" in name]
+DEMOS = [name for name in CONFIGS if "/demo" in name]
 FULL_SIZE = [name for name in CONFIGS if name not in DEMOS]
 SCORED = [name for name in FULL_SIZE if "/zs_" in name or name == "configs/lavender/msrvtt_mc.yaml"]
 """Nothing is trained by these: they say how weights of others are scored."""
