@@ -11,19 +11,18 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from mcg.metrics.captioning.java import LIMIT_S
+from mcg.scoring.caption_rows import caption_rows
 from shards.base import say, say_json
 from shards.cli import DEBUG_OPTION, JSON_OPTION, console, facts_table, one_line_errors, start_command
 
 if TYPE_CHECKING:
     from mcg.metrics.captioning.coco_files import CaptionFile
     from mcg.metrics.captions import CaptionScores
-
-_SHARES = ("distinct", "copied")
 
 
 def main(
@@ -69,23 +68,11 @@ def main(
         if as_json:
             say_json({**scores.metrics, "absent": scores.absent, "java": scores.java.version})
             return
-        console().print(facts_table(f"{predictions.name} against {references.name}", _rows(scores)))
+        console().print(
+            facts_table(f"{predictions.name} against {references.name}", caption_rows(scores.metrics, scores.absent))
+        )
         for name, why in scores.absent.items():
             say(f"{name} is absent: {why}", sys.stderr)
-
-
-def _rows(scores: CaptionScores) -> list[tuple[str, str]]:
-    metrics: dict[str, Any] = scores.metrics
-    bounds, counts, words = metrics["intervals"], metrics["counts"], metrics["words"]
-    rows = []
-    for name, (low, high) in bounds.items():
-        rows.append((name, f"{100 * metrics[name]:.2f}  [{100 * low:.2f}, {100 * high:.2f}]"))
-    rows += [(name, "absent") for name in scores.absent]
-    rows += [(name, f"{100 * metrics[name]:.1f} %") for name in _SHARES if name in metrics]
-    rows.append(("words", f"{words['mean']:.1f} ({words['least']} to {words['most']})"))
-    rows.append(("words of references", f"{words['references_mean']:.1f}"))
-    empty = f", {counts['empty_predictions']:,} without a word" if counts["empty_predictions"] else ""
-    return [*rows, ("videos", f"{counts['videos']:,}{empty}"), ("references", f"{counts['references']:,}")]
 
 
 def _write_by_video(path: Path, scores: CaptionScores) -> None:

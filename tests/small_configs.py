@@ -69,6 +69,8 @@ def shrink(
         overrides += [f"objectives.entity_prompting.{field}={value}" for field, value in settings.items()]
     if getattr(config.task, "answer_list", None):
         overrides.append(f"task.answer_list={answers}")
+    if config.task.name == "captioning":
+        overrides += [f"task.training_captions={answers.parent / 'captions'}", "task.meteor=false"]
     if tree["task"].get("metric") == "wups":
         overrides.append(f"task.wordnet={wordnet}")
     return overrides

@@ -260,7 +260,7 @@ def runs(small_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     def add(label: str, name: str, **options: Any) -> Path:
         run = folder / label.replace("/", "-").removesuffix(".yaml")
         config = load_config(ROOT / name)
-        text = "captions" if config.task.name in ("pretrain", "retrieval") else "questions"
+        text = "captions" if config.task.name in ("pretrain", "retrieval", "captioning") else "questions"
         for path in _data_paths(config):
             (run / "data" / path).parent.mkdir(parents=True, exist_ok=True)
             built = path.partition("/")[0]

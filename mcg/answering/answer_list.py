@@ -14,10 +14,10 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+from mcg.tasks.dataset_records import dataset_records
 from mcg.tasks.task import label_of
 from shards.base import PrintableError, load_json, shown
-from shards.dataset import Index, TextError, read_texts
-from shards.storage import is_remote, open_source
+from shards.storage import is_remote
 
 
 class AnswerListError(PrintableError, ValueError):
@@ -66,13 +66,5 @@ def _of_file(path: Path) -> list[str]:
 
 
 def _of_dataset(url: str) -> list[str]:
-    index = Index.open(open_source(url))
-    counts: Counter[str] = Counter()
-    for shard, name in enumerate(index.shards.names):
-        rows = index.rows(shard)
-        members = [rows.members(row) for row in range(len(rows))]
-        for texts in read_texts(index.shard_source, name, members, index.rules):
-            if isinstance(texts, TextError):
-                continue  # a sample that training quarantines with its origin
-            counts.update(answer for record in texts.records if (answer := label_of(record, "answer")))
+    counts = Counter(answer for record in dataset_records(url) if (answer := label_of(record, "answer")))
     return [answer for answer, _ in sorted(counts.items(), key=lambda item: (-item[1], item[0]))]

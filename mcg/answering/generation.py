@@ -5,15 +5,12 @@ The score is the mean log-probability of the answer's tokens.
 
 from __future__ import annotations
 
-import re
-
 from mcg.answering.answering import Answering, Scored
 from mcg.model.config import ModelConfig
 from mcg.model.model import Model
 from mcg.model.states import Fused, GenerationPlan
+from mcg.text.spelling import as_written
 from mcg.text.texts import Arrays
-
-_JOINED = re.compile(r"(?<=\w) ?([-'’/:]) ?(?=\w)")
 
 
 class Generation(Answering):
@@ -42,5 +39,4 @@ class Generation(Answering):
         return [scored[start : start + count] for start in range(0, len(scored), count)]
 
     def _spell(self, text: str) -> str:
-        """A decoded answer as people write it: "t-shirt" and "man's" for the word pieces "t - shirt" and "man ' s"."""
-        return text if self.config.compat == "released" else _JOINED.sub(r"\1", text)
+        return text if self.config.compat == "released" else as_written(text)

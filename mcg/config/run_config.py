@@ -154,6 +154,7 @@ class RunConfig(BaseModel):
                     raise ValueError(
                         f"data.{split}: task {self.task.name} is scored by {verb}: {missing}; leave data.{split} out"
                     )
+        self.task.check_objectives(self.objectives.chosen())
         for name, objective in self.objectives.chosen().items():
             for need in objective.needs:
                 if (missing := self.model.missing(need)) is not None:

@@ -1,6 +1,6 @@
 """Scores as a table for the screen, in percent, with 95 % intervals.
 
-Questions have a row for each type and group, a retrieval one for each direction.
+Questions have a row for each type and group, a retrieval one for each direction, captions one for each metric.
 """
 
 from __future__ import annotations
@@ -9,7 +9,9 @@ from typing import Any
 
 from rich.table import Table
 
+from mcg.scoring.caption_rows import caption_rows
 from shards.base import cell
+from shards.cli import facts_table
 
 _METRICS = {"accuracy": "accuracy %", "wups0": "WUPS@0", "wups9": "WUPS@0.9"}
 
@@ -18,6 +20,8 @@ def score_table(metrics: dict[str, Any], title: str) -> Table | None:
     """The table of a task's metrics; None for metrics of another shape."""
     if "text_to_video" in metrics and "intervals" in metrics["text_to_video"]:
         return _retrieval_table(metrics, title)
+    if "unfinished" in metrics:
+        return _caption_table(metrics, title)
     shown = [name for name in _METRICS if isinstance(metrics.get(name), dict) and "by_type" in metrics[name]]
     if not shown:
         return None
@@ -61,6 +65,14 @@ def _retrieval_table(metrics: dict[str, Any], title: str) -> Table:
             middle = [f"{scores['median_place']:g}", f"{scores['mean_place']:.1f}"]
             table.add_row(cell(f"{direction.replace('_', ' ')}, {ranking}"), *counts, *recalls, *middle)
     return table
+
+
+def _caption_table(metrics: dict[str, Any], title: str) -> Table:
+    rows = caption_rows(metrics, metrics.get("absent", {})) if "CIDEr" in metrics else []
+    unscored = metrics["num_without_references"]
+    rows += [("without references, not scored", str(unscored))] if unscored else []
+    rows += [("unfinished", f"{100 * metrics['unfinished']:.1f} %"), ("failed", str(metrics["num_failed"]))]
+    return facts_table(title, rows)
 
 
 def _caption(metrics: dict[str, Any]) -> str:

@@ -88,6 +88,14 @@ def rankings(predictions: Sequence[Row]) -> Submission:
     return Submission(content, ("query", "place", "video", "score"), rows)
 
 
+def captions(predictions: Sequence[Row]) -> Submission:
+    """COCO's form of results, [{"image_id", "caption"}], which `python -m mcg.caption_scores` reads; the caption of a
+    video that could not be shown is empty."""
+    rows = [(row["id"], row.get("prediction", "")) for row in predictions]
+    content = [{"image_id": video, "caption": text} for video, text in rows]
+    return Submission(content, ("image_id", "caption"), rows)
+
+
 def submission(predictions: Sequence[Row], failures: Sequence[Row], form: str) -> Submission:
     """Put predictions into a form. Failures without an id, whose records could not be read, are left out; of questions
     with one id (NExT-OE's train has three such pairs) the JSON object holds the last, the CSV all. Raises

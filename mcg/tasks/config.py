@@ -6,6 +6,7 @@ a config is for. docs/adding.md.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
@@ -37,6 +38,10 @@ class ClipTaskConfig(ClassConfig):
 
     def check_data(self, split: str, data: LoaderConfig) -> None:
         """Raise ValueError where a split (train, val or test) is not read as the task needs it."""
+        return
+
+    def check_objectives(self, objectives: Mapping[str, Any]) -> None:
+        """Raise ValueError where a loss, of these configs by name, does not learn what the task is scored by."""
         return
 
     def build(self, texts: Any) -> Any:
@@ -161,14 +166,55 @@ class RetrievalConfig(ClipTaskConfig):
     """Pairs, and texts, that pass the model together in evaluation."""
 
     def check_data(self, split: str, data: LoaderConfig) -> None:
-        for number, dataset in enumerate(data.blend):
-            if split != "train" and dataset.elements != "sample":
-                raise ValueError(
-                    f"data.{split}.blend[{number}].elements is {dataset.elements!r}; retrieval looks at a video once "
-                    "with all its texts: set it to sample"
-                )
+        _check_whole_samples(self.name, split, data)
+
+
+class CaptioningConfig(ClipTaskConfig):
+    """Captions of videos."""
+
+    builds = "mcg.tasks.captioning:Captioning"
+    scored_by = ("caption",)
+
+    name: Literal["captioning"]
+    """This task."""
+    max_text_tokens: int = Field(default=50, ge=4)
+    """Longest caption of training in tokens, [CLS] and [SEP] included; longer ones are cut."""
+    masked_share: float = Field(default=0.15, gt=0, lt=1)
+    """For objectives.masked_lm: share of a caption's tokens that is predicted at a time, [CLS] and [SEP] among them."""
+    max_caption_tokens: int = Field(default=20, ge=3)
+    """Longest caption that is written, in tokens, [CLS] and [SEP] included."""
+    num_beams: int = Field(default=1, ge=1)
+    """Beams of the search; 1 takes the likeliest word each time, as LAVENDER and T2VLP do."""
+    meteor: bool = True
+    """Score by METEOR, too, which takes 5 to 20 s to start; validation in training can do without."""
+    training_captions: str | None = None
+    """Captions of training, to count those that were copied: a dataset of shards, or a .json file in COCO's form."""
+
+    def files(self) -> dict[str, str]:
+        found = super().files()
+        return found if self.training_captions is None else {**found, "training_captions": self.training_captions}
+
+    def check_data(self, split: str, data: LoaderConfig) -> None:
+        _check_whole_samples(self.name, split, data)
+
+    def check_objectives(self, objectives: Mapping[str, Any]) -> None:
+        masked = objectives.get("masked_lm")
+        if masked is not None and not masked.causal:
+            raise ValueError(
+                "objectives.masked_lm.causal is false, and captions are written from left to right; set it to true"
+            )
+
+
+def _check_whole_samples(task: str, split: str, data: LoaderConfig) -> None:
+    for number, dataset in enumerate(data.blend):
+        if split != "train" and dataset.elements != "sample":
+            raise ValueError(
+                f"data.{split}.blend[{number}].elements is {dataset.elements!r}; {task} looks at a video once with all "
+                "its texts: set it to sample"
+            )
 
 
 TaskConfig = Annotated[
-    PretrainConfig | OpenQAConfig | MultipleChoiceConfig | RetrievalConfig, Field(discriminator="name")
+    PretrainConfig | OpenQAConfig | MultipleChoiceConfig | RetrievalConfig | CaptioningConfig,
+    Field(discriminator="name"),
 ]

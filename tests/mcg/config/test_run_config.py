@@ -105,7 +105,8 @@ def test_command_in_the_head_starts_this_config(file: str) -> None:
         ("data.train.blend=[{name: a}]", "data.train.blend[0].path: missing, and it has no default"),
         (
             "task.name=pretrian",
-            "task.name: 'pretrian' is unknown; choose one of 'pretrain', 'open_qa', 'multiple_choice', 'retrieval'",
+            "task.name: 'pretrian' is unknown; choose one of 'pretrain', 'open_qa', 'multiple_choice', 'retrieval', "
+            "'captioning'",
         ),
         ("data.val.mode=train", "data: val.mode must be eval, found 'train'; leave it out"),
         ("run_dir=${vars.nope}", "Interpolation key 'vars.nope' not found full_key: run_dir object_type=dict"),
@@ -135,6 +136,13 @@ def test_a_split_that_the_model_cannot_be_scored_on_is_refused() -> None:
         f"{name}: data.val: task pretrain is scored by video_features: this model has no video_features, and no "
         "setting of model.name 'lavender' adds it; leave data.val out"
     )
+
+
+def test_captions_that_are_not_learned_from_left_to_right_are_refused() -> None:
+    file = "configs/lavender/ft_msvd_cap.yaml"
+    told = _error("objectives.masked_lm.causal=false", path=file)
+    assert "objectives.masked_lm.causal is false, and captions are written from left to right; set it to true" in told
+    assert "data.val.blend[0].elements is 'record'" in _error("data.val.blend[0].elements=record", path=file)
 
 
 def test_every_fault_has_its_line() -> None:

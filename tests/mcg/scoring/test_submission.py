@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from mcg.scoring.submission import FORMS, SubmissionError, rankings, submission
+from mcg.scoring.submission import FORMS, SubmissionError, captions, rankings, submission
 
 OPEN = [
     {"id": "2809330695_1", "prediction": "curious", "answer": "hungry"},
@@ -89,3 +89,9 @@ def test_every_query_of_a_retrieval_has_its_best_also_where_texts_share_an_id() 
     assert list(made.content) == ["7", "8", "7#2", "7#2#2", "7#3"]
     assert [top[0] for top in made.content.values()] == [{"video": f"v{number}", "score": 0.5} for number in range(5)]
     assert made.rows[:2] == [("7", 1, "v0", 0.5), ("7", 2, "w", 0.25)] and len(made.rows) == 10
+
+
+def test_captions_are_in_the_form_of_coco_and_empty_where_a_video_failed() -> None:
+    made = captions([{"id": "v1", "prediction": "a dog", "score": 1.0}, {"id": "v2", "reason": "broken"}])
+    assert made.content == [{"image_id": "v1", "caption": "a dog"}, {"image_id": "v2", "caption": ""}]
+    assert made.columns == ("image_id", "caption") and made.rows == [("v1", "a dog"), ("v2", "")]

@@ -15,7 +15,7 @@ _CLIP = {"num_frames": 2, "size": 32}
 _ADAPTER: TypeAdapter[Any] = TypeAdapter(TaskConfig)
 
 
-@pytest.mark.parametrize("name", ["pretrain", "open_qa", "multiple_choice"])
+@pytest.mark.parametrize("name", ["pretrain", "open_qa", "multiple_choice", "retrieval", "captioning"])
 def test_each_task_is_built_by_its_config(name: str) -> None:
     config = _ADAPTER.validate_python({"name": name, "clip": _CLIP})
     task = config.build(TEXTS)
