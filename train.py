@@ -81,7 +81,7 @@ def run(config: RunConfig) -> int:
     scored = run_dir / "evaluation" / "val"
     ledger, accumulation = run_dir / f"quarantine-{rank}.jsonl", config.engine.accumulation_steps
     with hold(run_dir) as lock, Loader(config.data.train, rank, world, task.encode, ledger) as loader:
-        model = config.model.build(texts)
+        model = task.completed(config.model).build(texts)
         model.checkpoint_activations(config.engine.activation_checkpointing)
         if config.engine.compile:
             model.compile_blocks()

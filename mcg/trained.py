@@ -18,7 +18,7 @@ def trained_model(checkpoint: Checkpoint, task: Task, config: ModelConfig) -> Mo
     """On the CPU. Raises CheckpointError where the checkpoint lacks any weight or is of another model, ValueError where
     the model lacks what the task asks of it."""
     task.check_model(config)
-    model = config.build(task.texts)
+    model = task.completed(config).build(task.texts)
     missing = load_weights(model, checkpoint.folder, task.texts)
     if missing:
         raise CheckpointError(f"{checkpoint.folder}: lacks {len(missing)} weights of this model, e.g. {missing[0]}")

@@ -40,6 +40,11 @@ FULL_SIZE = [name for name in CONFIGS if name not in DEMOS]
 SCORED = [name for name in FULL_SIZE if "/zs_" in name or name == "configs/lavender/msrvtt_mc.yaml"]
 """Nothing is trained by these: they say how weights of others are scored."""
 TRAINED = [name for name in FULL_SIZE if name not in SCORED]
+BY_TASK = [
+    f"configs/lavender/{name}.yaml"
+    for name in ("pt", "ft_msrvtt_ret", "ft_msrvtt_qa", "ft_lsmdc_fib", "ft_lsmdc_mc", "ft_tgif_action")
+]
+"""A config of each kind, to be answered by heads by task (docs/lavender.md)."""
 FROM_PT = [
     name for name in CONFIGS if load_config(ROOT / name).init_from == load_config(ROOT / "configs/pt.yaml").run_dir
 ]
@@ -272,6 +277,9 @@ def runs(small_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     made: dict[str, Path] = {}
     for name in (PROMPTER, *(name for name in CONFIGS if name not in (PROMPTER, *FROM_FILES))):
         made[name] = add(name, name, prompter=made.get(PROMPTER))
+    for name in BY_TASK:
+        add(f"{name} by task", name)
+        told[f"{name} by task"][1].append("model.heads=task")
     for name in FROM_PT:
         add(f"{name} from pt", name, num_frames=4, init_from=made["configs/pt.yaml"])
     (folder / "runs.json").write_text(json.dumps(told))
@@ -297,6 +305,13 @@ def _data_paths(config: RunConfig) -> set[str]:
 @pytest.mark.parametrize("name", CONFIGS)
 def test_a_config_trains_two_steps_at_reduced_size(runs: dict[str, str], name: str) -> None:
     assert runs.get(name, runs.get("", "no word of it")) == ""
+
+
+@pytest.mark.long
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("name", BY_TASK)
+def test_a_config_trains_and_is_scored_with_heads_by_task(runs: dict[str, str], name: str) -> None:
+    assert runs.get(f"{name} by task", runs.get("", "no word of it")) == ""
 
 
 @pytest.mark.long

@@ -9,6 +9,7 @@ from __future__ import annotations
 from mcg.answering.answering import Answering
 from mcg.answering.choice import Choosing, LikelihoodChoice
 from mcg.answering.classification import Classification
+from mcg.answering.classified_choice import ClassifiedChoice
 from mcg.answering.generation import Generation
 from mcg.answering.masked_word import MaskedWord
 from mcg.answering.matching_choice import MatchingChoice
@@ -27,5 +28,6 @@ CHOOSINGS: dict[str, type[Choosing]] = {
     "likelihood": LikelihoodChoice,
     "matching": MatchingChoice,
     "numbered": NumberedChoice,
+    "classification": ClassifiedChoice,
 }
 """`task.choosing` -> its class."""

@@ -6,6 +6,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from mcg.answering.asked import Asked
 from mcg.model.config import ModelConfig
 from mcg.model.model import Model
@@ -29,6 +31,10 @@ class Answering(ABC):
     @abstractmethod
     def check(self, model: ModelConfig) -> None:
         """Raise ValueError where a model lacks a verb or part that this way uses."""
+
+    def completed(self, model: ModelConfig) -> ModelConfig:
+        """The model's config with what it is built by and only this way knows: a classifier for the answers."""
+        return model
 
     @abstractmethod
     def arrays(self, answer: str) -> Arrays:
@@ -64,6 +70,11 @@ class Answering(ABC):
         """Raise ValueError where a model has no decoder."""
         if (missing := model.missing("decode")) is not None:
             raise ValueError(f"task.answering is {self.config.answering!r}, which needs a decoder: {missing}")
+
+    def _share_of_list(self, listed: Sequence[str], answers: Sequence[str]) -> float:
+        """Share of right answers that are in a list, case, accents and spaces aside."""
+        plain = {self.texts.plain(answer) or answer for answer in listed}
+        return float(np.mean([(self.texts.plain(answer) or answer) in plain for answer in answers]))
 
     def _best_of_list(
         self, answers: Sequence[str], scores_BN: list[list[float]], numbers_BN: list[list[int]]

@@ -31,6 +31,10 @@ class Choosing(ABC):
     def check(self, model: ModelConfig) -> None:
         """Raise ValueError where a model lacks a verb or part that this way uses."""
 
+    def completed(self, model: ModelConfig) -> ModelConfig:
+        """The model's config with what it is built by and only this way knows: a classifier for the choices."""
+        return model
+
     def check_choices(self, choices: Sequence[str]) -> None:
         """Raise ValueError for choices that a user gives and that this way cannot score whole."""
         return

@@ -128,11 +128,10 @@ class MaskedWord(Answering):
         return [{"open_prediction": words[0][0]} for words in self.best(asked.model, asked.fused, 1)]
 
     def reach(self, answers: Sequence[str]) -> dict[str, float]:
-        one_piece = [self.texts.num_pieces(answer) == 1 for answer in answers]
+        one_piece = [self.texts.num_pieces(answer) == 1 and self.texts.plain(answer) != "" for answer in answers]
         found = {"vocabulary": float(np.mean(one_piece))}
         if self._answers:
-            listed = {self.texts.plain(answer) for answer in self._answers}
-            found["list"] = float(np.mean([self.texts.plain(answer) in listed for answer in answers]))
+            found["list"] = self._share_of_list(self._answers, answers)
         return found
 
 

@@ -19,8 +19,9 @@ from mcg.text.texts import Arrays
 
 
 class MatchingChoice(Choosing):
-    """See the module. The score is the difference of the logits of match and no match; as released, the share of
-    "true" in the sum of the two, which is no probability and misleads where logits are small or negative."""
+    """See the module. The score is the difference of the logits of match and no match; as released, where the model
+    answers with words, the share of "true" in the sum of the two, which is no probability and misleads where logits are
+    small or negative."""
 
     def check(self, model: ModelConfig) -> None:
         for verb in ("fuse", "match_logits"):
@@ -43,5 +44,7 @@ class MatchingChoice(Choosing):
     def _scores(self, asked: Asked, n: int) -> Tensor:
         """float32 (B,) of the n-th choices."""
         text = asked.model.encode_text(asked.inputs["choice_ids"][:, n], asked.inputs["choice_mask"][:, n].bool())
-        no_B, yes_B = asked.model.match_logits(asked.model.fuse(text, asked.video)).float().unbind(1)
-        return yes_B / (yes_B + no_B) if self.config.compat == "released" else yes_B - no_B
+        logits_BK, no, yes = asked.model.match_words(asked.model.fuse(text, asked.video))
+        no_B, yes_B = logits_BK[:, no].float(), logits_BK[:, yes].float()
+        as_released = self.config.compat == "released" and logits_BK.shape[1] > 2
+        return yes_B / (yes_B + no_B) if as_released else yes_B - no_B

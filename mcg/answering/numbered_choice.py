@@ -39,12 +39,16 @@ class NumberedChoice(Choosing):
             raise ValueError(f"{len(choices)} choices, and this model numbers {len(self._numbers)} (task.num_choices)")
 
     def question(self, text: str, choices: Sequence[str], right: int, training: bool) -> Arrays:
-        cut = self.config.compat == "released"
-        arrays = self._words.options(text, choices, self.config.max_question_tokens, cut)
+        arrays = self.asked(text, choices)
         labels: Ids = np.full_like(arrays["text_ids"], NO_LABEL)
         labels[arrays["text_ids"] == self._words.mask_id] = self._numbers[right]
         asked = {"masked_ids": arrays["text_ids"], "masked_mask": arrays["text_mask"], "masked_labels": labels}
         return asked if training else arrays
+
+    def asked(self, text: str, choices: Sequence[str]) -> Arrays:
+        """A question with its choices."""
+        cut = self.config.compat == "released"
+        return self._words.options(text, choices, self.config.max_question_tokens, cut)
 
     def scores(self, asked: Asked) -> Tensor:
         logits_BN = asked.model.token_logits(asked.fused.at_slot()).float()[

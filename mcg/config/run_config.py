@@ -116,8 +116,11 @@ class RunConfig(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _spread(cls, values: Any) -> Any:
-        """Copy compat to its sections, and seed and evaluation mode to the loaders that do not set their own."""
+        """Let task and objectives follow the model, copy compat to its sections, and seed and evaluation mode to the
+        loaders that do not set their own."""
         if isinstance(values, dict):
+            section = values.get("model")
+            values = _model_of(values).adapted(section if isinstance(section, dict) else {}, values)
             values = spread_compat(values, _model_of(values).released)
         data = values.get("data") if isinstance(values, dict) else None
         if not isinstance(data, dict):

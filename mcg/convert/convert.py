@@ -84,6 +84,9 @@ def convert(
         became = []
         for name in kept:
             weight = same[name]
+            if shape != own[weight] and target.of_their_task and re.fullmatch(target.of_their_task, weight):
+                notes.append(f"{weight} stays as it was drawn: {shape} there, {own[weight]} here")
+                continue
             made, note = fit(weight, _checked(key, tensor), own[weight], target.resizes)
             if sources.get(weight) == key:
                 continue  # two of its names are one weight in this model

@@ -84,6 +84,9 @@ class Target:
     """(our names as a regular expression, how their sizes are changed): those that may differ."""
     compare: Callable[[Shapes, Any], None]
     """Compares a checkpoint's shapes with a model's config; raises ConvertError naming the setting that differs."""
+    of_their_task: str | None = None
+    """Our names, as a regular expression, of heads that are trained for one task: where sizes differ they stay as they
+    were drawn."""
 
     def section(self, name: str) -> Section | None:
         """The section of a weight."""

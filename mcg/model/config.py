@@ -48,6 +48,18 @@ class ModelConfig(ClassConfig):
             return f"this model has no {name}, and no setting of model.name {self.name!r} adds it"
         return None if provision.present else f"this model has no {provision.what}; set {provision.remedy}"
 
+    def with_classes(self, head: str, count: int, place: str) -> ModelConfig:
+        """The config of this model with a classifier named `head` for `count` classes. place: the setting that they are
+        from. Raises ValueError where the model has none, or one for fewer."""
+        raise ValueError(f"{place}: {self.missing('classify')}")
+
+    @classmethod
+    def adapted(cls, model: dict[str, Any], use: dict[str, Any], head: str | None = None) -> dict[str, Any]:
+        """The tree of a use (task, objectives, data) with the ways of answering and the objectives that go with a
+        setting of the model, whose tree is `model`, so that one switch there serves every config. head: the name of the
+        use's classifier, where a model may have one for each."""
+        return use
+
     @classmethod
     def released(cls, tree: dict[str, Any]) -> dict[str, Any]:
         """A run's config tree with the values that `compat: released` stands for, wherever the user wrote none."""

@@ -1,7 +1,8 @@
 """LAVENDER: Video Swin and word embeddings, one BERT over both, and one head, for the word at [MASK].
 
 Follows the released code in any size (docs/facts/lavender.md 1). Whether video and text match is the
-difference between "true" and "false" at [MASK], in place of a head.
+difference between "true" and "false" at [MASK], in place of a head. With `heads: task` there is a head for each task
+beside it, the release's baseline: it reads the first token of the text, [CLS].
 """
 
 from __future__ import annotations
@@ -41,7 +42,16 @@ class Lavender(Model):
         self.norm = nn.LayerNorm(D)
         self.text = JointEncoder(config.text, texts.size)
         self.task_embed = nn.Parameter(torch.randn(NUM_TASK_TOKENS, D) * std)
+        by_task = config.heads == "task"
+        self.match_head = self._head(1) if by_task else None
+        self.classifiers = nn.ModuleDict({name: self._head(n) for name, n in config.num_classes.items() if by_task})
         self._normalise_by(PIXEL_MEAN, PIXEL_STD)
+
+    def _head(self, num_outputs: int) -> nn.Sequential:
+        D = self.config.text.width
+        return nn.Sequential(
+            nn.Dropout(self.config.text.dropout), nn.Linear(D, 2 * D), nn.ReLU(), nn.Linear(2 * D, num_outputs)
+        )
 
     def checkpoint_activations(self, on: bool) -> None:
         self.vision.activation_checkpointing = on
@@ -135,9 +145,18 @@ class Lavender(Model):
         return self.text.predictions(states_ND)
 
     def match_words(self, fused: Fused) -> tuple[Tensor, int, int]:
+        if self.match_head is not None:
+            score_B1 = self.match_head(fused.text_BLD[:, 0])
+            return torch.cat([torch.zeros_like(score_B1), score_B1], 1), 0, 1
         return self.token_logits(fused.at_slot()), self._texts.false_id, self._texts.true_id
 
     def match_logits(self, fused: Fused) -> Tensor:
-        """The words "false" and "true" at [MASK]."""
+        """The words "false" and "true" at [MASK]; of a head 0 and its score."""
         logits_BK, no, yes = self.match_words(fused)
         return logits_BK[:, [no, yes]]
+
+    def classify(self, fused: Fused, head: str = "answers") -> Tensor:
+        if head not in self.classifiers:
+            known = ", ".join(self.classifiers) or "none"
+            raise ValueError(f"this model has no classifier {head}; it has {known} (model.heads, model.num_classes)")
+        return self.classifiers[head](fused.text_BLD[:, 0])

@@ -10,7 +10,7 @@ from mcg.model.config import ModelConfig, Provision
 from mcg.model.parts.configs import JointEncoderConfig, VideoSwinConfig
 from shards.media import ClipConfig
 
-_ALWAYS = ("encode_video", "encode_text", "fuse", "token_logits", "match_logits", "slot", "causal", "caption")
+_ALWAYS = ("encode_video", "encode_text", "fuse", "token_logits", "match_logits", "causal", "caption")
 
 
 class LavenderConfig(ModelConfig):
@@ -33,12 +33,58 @@ class LavenderConfig(ModelConfig):
     place after it, or in its stead (the release's ablation)."""
     prefix: Literal["none", "instruction", "task_token"] = "none"
     """What stands between video and text and names the task: nothing as released, a sentence, or a learned token."""
+    heads: Literal["words", "task"] = "words"
+    """What answers: the word at [MASK] for everything, or a head for each task, the release's baseline: a classifier of
+    answers or numbered choices, and a score of matching. Ways of answering and objectives follow (docs/lavender.md)."""
+    num_classes: dict[str, int] = Field(default_factory=dict)
+    """For heads by task: classifier -> its classes. Left out, they are counted by the task: the answers of its list, or
+    its choices."""
 
     def build(self, texts: Any) -> Any:
         return self.load_class()(self, texts)
 
     def provides(self) -> dict[str, Provision]:
-        return dict.fromkeys(_ALWAYS, Provision(True, "", ""))
+        by_task = self.heads == "task"
+        return {
+            **dict.fromkeys(_ALWAYS, Provision(True, "", "")),
+            "slot": Provision(not by_task, "[MASK] at which it answers", "model.heads to words"),
+            "classify": Provision(by_task, "classifier", "model.heads to task"),
+        }
+
+    def with_classes(self, head: str, count: int, place: str) -> LavenderConfig:
+        if (missing := self.missing("classify")) is not None:
+            raise ValueError(f"{place} has {count} answers to classify: {missing}")
+        if (found := self.num_classes.get(head, count)) < count:
+            raise ValueError(
+                f"model.num_classes.{head} is {found}, and {place} has {count} answers; leave it out, or set it to "
+                "that number or more"
+            )
+        return self.model_copy(update={"num_classes": {head: count, **self.num_classes}})
+
+    @classmethod
+    def adapted(cls, model: dict[str, Any], use: dict[str, Any], head: str | None = None) -> dict[str, Any]:
+        """With heads by task: what words at [MASK] answer is classified, of the answers of the training set where no
+        list is named, and the texts or choices of a video compete (docs/lavender.md)."""
+        task, objectives = use.get("task"), use.get("objectives")
+        if model.get("heads") != "task" or not isinstance(task, dict) or not isinstance(objectives, dict):
+            return use
+        task, objectives = dict(task), dict(objectives)
+        for name in ("batch_matching", "choice_matching"):
+            if isinstance(objectives.get(name), dict):
+                objectives[name] = {"loss": "softmax", **objectives[name]}
+        for field, by_words in (("answering", "masked_word"), ("choosing", "numbered")):
+            if task.get(field) == by_words:
+                task[field] = "classification"
+                if isinstance(trained := objectives.pop("masked_lm", None), dict):
+                    objectives["classification"] = {**trained, **(objectives.get("classification") or {})}
+        if "classification" in (task.get("answering"), task.get("choosing")):
+            if head is not None:
+                task = {"head": head, **task}
+                if isinstance(objectives.get("classification"), dict):
+                    objectives["classification"] = {"head": head, **objectives["classification"]}
+            if task.get("answering") and task.get("answer_list") is None:
+                task["answer_list"] = _only_training_set(use)
+        return {**use, "task": task, "objectives": objectives}
 
     @classmethod
     def released(cls, tree: dict[str, Any]) -> dict[str, Any]:
@@ -62,3 +108,12 @@ class LavenderConfig(ModelConfig):
                 f"task.clip.size {clip.size} gives {patches} patches, but model.max_patches is {self.max_patches}; set "
                 "the latter to that number"
             )
+
+
+def _only_training_set(use: dict[str, Any]) -> str | None:
+    """Address of the dataset that a tree trains on; None where there are several, or it is not told."""
+    try:
+        (dataset,) = use["data"]["train"]["blend"]
+        return str(dataset["path"])
+    except (KeyError, TypeError, ValueError):
+        return None

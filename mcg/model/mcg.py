@@ -119,7 +119,7 @@ class MCG(Model):
             raise self.without("entity_logits")
         return self.entity_head(states_ND)
 
-    def classify(self, fused: Fused) -> Tensor:
+    def classify(self, fused: Fused, head: str = "answers") -> Tensor:
         if self.classifier is None:
             raise self.without("classify")
         return self.classifier(fused.text_BLD[:, 0])

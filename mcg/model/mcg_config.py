@@ -66,6 +66,14 @@ class MCGConfig(ModelConfig):
             "caption": decoder,
         }
 
+    def with_classes(self, head: str, count: int, place: str) -> MCGConfig:
+        if self.num_classes is None or self.num_classes < count:
+            raise ValueError(
+                f"model.num_classes is {self.num_classes}, and {place} has {count} answers; set it to that number or "
+                "more"
+            )
+        return self
+
     @classmethod
     def released(cls, tree: dict[str, Any]) -> dict[str, Any]:
         return released(tree)

@@ -110,8 +110,8 @@ class Model(nn.Module):
         """Logits (N, K) over a list of entities, from fused states of a region of the video."""
         raise self.without("entity_logits")
 
-    def classify(self, fused: Fused) -> Tensor:
-        """Logits (B, C) over a list of answers."""
+    def classify(self, fused: Fused, head: str = "answers") -> Tensor:
+        """Logits (B, C) over a list of answers, by the classifier of this name where the model has several."""
         raise self.without("classify")
 
     def frame_logits(self, video: VideoStates) -> Tensor:

@@ -3,6 +3,8 @@
 
 LAVENDER pre-trains so with four texts per video, and trains retrieval with all. The loss is the cross-entropy of what
 the model says of a pair, over all that it may say (Model.match_words): over the vocabulary where it answers with words.
+With `loss: softmax` it is that of the video's own text among its texts, by their scores, as LAVENDER trains its
+heads by task.
 The others are drawn from the global batch by (seed, step, numbers of both samples), whoever is alike, so that a
 global batch has one loss at any number of ranks. A text of the same video, told by its id (`video_key`), fits.
 
@@ -26,7 +28,7 @@ from shards.order import hash64, name_hash
 
 
 class BatchMatching(Objective):
-    """Scalar, mean over the pairs of this rank. Raises ValueError for a global batch of one sample."""
+    """Scalar, mean over the pairs or videos of this rank. Raises ValueError for a global batch of one sample."""
 
     config: BatchMatchingConfig
 
@@ -42,7 +44,12 @@ class BatchMatching(Objective):
         if VIDEO_KEY in states.inputs:
             key_B = torch.as_tensor(states.inputs[VIDEO_KEY])[:, 0]
             fits_N |= distributed.gather(key_B)[text_N] == key_B[video_N]
-        return functional.cross_entropy(logits_NK.float(), torch.where(fits_N, yes, no))
+        if self.config.loss == "pair":
+            return functional.cross_entropy(logits_NK.float(), torch.where(fits_N, yes, no))
+        score_BO = (logits_NK[:, yes] - logits_NK[:, no]).float().unflatten(0, (B, -1)) / self.config.temperature
+        others_BO = fits_N.unflatten(0, (B, -1)).clone()
+        others_BO[:, 0] = False  # its own comes first; others that fit are neither right nor wrong
+        return functional.cross_entropy(score_BO.masked_fill(others_BO, float("-inf")), torch.zeros_like(own_B))
 
     def _texts_of_videos(self, seed: int, B: int) -> Tensor:
         """Numbers (B, O) in the global batch of the texts of each video of this rank, int64, its own first."""

@@ -1,4 +1,5 @@
-"""Classification: the right one of a list of answers, from the fused [CLS] (ALPRO; docs/facts/mcg_alpro.md 2.5)."""
+"""Classification: the right one of a list of answers or choices, from the fused [CLS] (ALPRO; docs/facts/mcg_alpro.md
+2.5)."""
 
 from __future__ import annotations
 
@@ -18,7 +19,7 @@ class Classification(Objective):
     config: ClassificationConfig
 
     def forward(self, states: States) -> Tensor:
-        logits_BK = states.model.classify(states.fused).float()
+        logits_BK = states.model.classify(states.fused, self.config.head).float()
         label_B, smoothing = states["label"], self.config.label_smoothing
         total = functional.cross_entropy(
             logits_BK, label_B, label_smoothing=smoothing, ignore_index=NO_LABEL, reduction="sum"

@@ -126,6 +126,11 @@ class BatchMatchingConfig(ObjectiveConfig):
     """Texts that each video is fused with, its own among them; of a smaller batch, or with None, all of it."""
     text: Literal["plain", "masked"] = "plain"
     """The texts themselves, or as they are masked for masked_lm (as LAVENDER released)."""
+    loss: Literal["pair", "softmax"] = "pair"
+    """Each pair is right or wrong by itself, or the texts of a video compete, of which its own is right: the
+    soft-max of their scores, yes less no (LAVENDER's heads by task)."""
+    temperature: float = Field(default=0.05, gt=0)
+    """For `softmax`: divisor of the scores."""
 
 
 class ChoiceMatchingConfig(ObjectiveConfig):
@@ -133,6 +138,10 @@ class ChoiceMatchingConfig(ObjectiveConfig):
 
     builds = "mcg.objectives.choice_matching:ChoiceMatching"
     needs = ("fuse", "match_logits")
+
+    loss: Literal["pair", "softmax"] = "pair"
+    """Each choice is right or wrong by itself, or the choices compete: the soft-max of their scores, yes less no
+    (LAVENDER's heads by task)."""
 
 
 class EntityPromptingConfig(ObjectiveConfig):
@@ -187,6 +196,8 @@ class ClassificationConfig(ObjectiveConfig):
 
     label_smoothing: float = Field(default=0.0, ge=0, lt=1)
     """Share of the probability that is spread evenly over the classes."""
+    head: str = "answers"
+    """Name of the classifier, that of `task.head`."""
 
 
 class ObjectivesConfig(BaseModel):

@@ -90,7 +90,7 @@ def build(config: RunConfig) -> tuple[Bundle, Task]:
     """Model with objectives, as the engine trains them, on the CPU; and the task."""
     texts = open_texts(config.model)
     task = config.task.build(texts)
-    model = config.model.build(texts)
+    model = task.completed(config.model).build(texts)
     model.checkpoint_activations(config.engine.activation_checkpointing)
     bundle = Bundle(model, config.objectives.build())
     return bundle.to(torch.float32 if config.engine.precision == "fp32" else torch.bfloat16).train(), task

@@ -13,7 +13,7 @@ from mcg.scoring.caption_rows import caption_rows
 from shards.base import cell
 from shards.cli import facts_table
 
-_METRICS = {"accuracy": "accuracy %", "wups0": "WUPS@0", "wups9": "WUPS@0.9"}
+_METRICS = {"accuracy": "accuracy %", "open_vocabulary": "any word %", "wups0": "WUPS@0", "wups9": "WUPS@0.9"}
 
 
 def score_table(metrics: dict[str, Any], title: str) -> Table | None:
@@ -77,7 +77,11 @@ def _caption_table(metrics: dict[str, Any], title: str) -> Table:
 
 def _caption(metrics: dict[str, Any]) -> str:
     failed = metrics["num_failed"]
-    return f"{failed} failed, counted as wrong: failures.jsonl" if failed else "none failed"
+    told = [f"{failed} failed, counted as wrong: failures.jsonl" if failed else "none failed"]
+    told += [
+        f"{_percent(share)} % of the answers are in the {place}" for place, share in metrics.get("reach", {}).items()
+    ]
+    return "; ".join(told)
 
 
 def _cell(scores: dict[str, Any], kind: str) -> str:

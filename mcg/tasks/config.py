@@ -86,6 +86,8 @@ class OpenQAConfig(ClipTaskConfig):
     answering: Literal["generation", "ranking", "classification", "masked_word"] = "generation"
     """Way of answering (mcg/answering/). It does not choose the loss: objectives.generation trains the first two,
     objectives.classification and objectives.masked_lm the others."""
+    head: str = "answers"
+    """For `classification`: name of the classifier, where a model may have several."""
     answer_list: str | None = None
     """Answers to rank or classify: a .json or .txt file, or a dataset of shards whose answers to take (of training)."""
     num_answers: int | None = Field(default=None, ge=1)
@@ -133,9 +135,12 @@ class MultipleChoiceConfig(ClipTaskConfig):
     max_answer_tokens: int = Field(default=20, ge=3)
     """For `likelihood`: longest choice in tokens, [DEC] and [SEP] included; a longer one is refused in training and cut
     in evaluation."""
-    choosing: Literal["likelihood", "matching", "numbered"] = "likelihood"
+    choosing: Literal["likelihood", "matching", "numbered", "classification"] = "likelihood"
     """Way of choosing (mcg/answering/): the choice that a decoder finds likeliest, the one that matches the video best,
-    or the number at [MASK] behind all of them. Trained by objectives.generation, choice_matching, and masked_lm."""
+    the number at [MASK] behind all of them, or the class of a classifier that has read all of them. Trained by
+    objectives.generation, choice_matching, masked_lm, and classification."""
+    head: str = "answers"
+    """For `classification`: name of the classifier, where a model may have several."""
     with_question: bool = True
     """For `matching`: the question stands before each choice; false where choices are captions."""
     likelihood: Literal["mean", "sum"] = "mean"

@@ -38,6 +38,9 @@ class MultipleChoice(Task):
     def check_model(self, model: ModelConfig) -> None:
         self.choosing.check(model)
 
+    def completed(self, model: ModelConfig) -> ModelConfig:
+        return self.choosing.completed(model)
+
     def example(self, sample: Sample, rng: RngFactory, clip: ClipConfig, training: bool) -> EncodedClip:
         meta = question_meta(sample, ("question",))
         choices, right = self._choices(sample)

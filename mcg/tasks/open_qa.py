@@ -49,6 +49,9 @@ class OpenQA(Task):
     def check_model(self, model: ModelConfig) -> None:
         self.answering.check(model)
 
+    def completed(self, model: ModelConfig) -> ModelConfig:
+        return self.answering.completed(model)
+
     def example(self, sample: Sample, rng: RngFactory, clip: ClipConfig, training: bool) -> EncodedClip:
         meta = question_meta(sample, ("question", "answer"))
         if training:
@@ -117,7 +120,7 @@ class OpenQA(Task):
         """A text as the decoder would write it, so that case, accents and spaces are no mistakes."""
         if self.config.compat == "released":
             return text
-        return self.texts.plain(text)
+        return self.texts.plain(text) or text  # what no piece spells is no answer that a model gives with no piece
 
     def _reference(self, question: dict[str, Any]) -> str:
         """The right answer; of several the one that was given."""

@@ -89,6 +89,11 @@ class Task(ABC):
         """Raise ValueError where a model lacks a verb or part that this task uses."""
         return
 
+    def completed(self, model: ModelConfig) -> ModelConfig:
+        """The model's config with what it is built by and only the task knows, such as the number of its answers.
+        Raises ValueError."""
+        return model
+
     def submission(self, scores: Scores) -> Submission | None:
         """The predictions in the form that results of this dataset are handed in; None where there is no such form."""
         return None

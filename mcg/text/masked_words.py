@@ -7,7 +7,8 @@ answer     [CLS] words [SEP]
 caption    [CLS] words [SEP], of which any token may be masked, these two too
 
 `prefix` puts an instruction, [CLS] words [SEP], or a task token before them; `mask_at` moves the [MASK] of pairs. What
-is to be predicted of a text is always [MASK].
+is to be predicted of a text is always [MASK]. Heads by task read [CLS], so their texts have no [MASK] for an answer,
+but in blanks, and need no padding.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from mcg.text.texts import NO_LABEL, Arrays, Ids
 
 Prefix = Literal["none", "instruction", "task_token"]
 Place = Literal["end", "start", "tenth", "first"]
+Heads = Literal["words", "task"]
 NUM_TASK_TOKENS = 10
 """Task tokens of the release, of which it uses four. Their ids follow the vocabulary."""
 _PREFIXES = {
@@ -42,9 +44,11 @@ _MAX_INSTRUCTION = 64
 class MaskedWords(Bert):
     """Word pieces as LAVENDER writes them. Raises ValueError for a vocabulary without "true" or "false"."""
 
-    def __init__(self, vocabulary: str | None = None, mask_at: Place = "end", prefix: Prefix = "none") -> None:
+    def __init__(
+        self, vocabulary: str | None = None, mask_at: Place = "end", prefix: Prefix = "none", heads: Heads = "words"
+    ) -> None:
         super().__init__(vocabulary)
-        self.mask_at, self.prefix = mask_at, prefix
+        self.mask_at, self.prefix, self.heads = mask_at, prefix, heads
         self.size = self.codec.num_words  # [DEC] and [ENC] have no use here
         self.start_id = self.codec.cls
         self.mask_id = self.codec.mask
@@ -53,7 +57,7 @@ class MaskedWords(Bert):
     @classmethod
     def of(cls, config: Any) -> MaskedWords:
         """The layout of a model. Raises FileNotFoundError, ValueError."""
-        return cls(config.vocabulary, config.mask_at, config.prefix)
+        return cls(config.vocabulary, config.mask_at, config.prefix, config.heads)
 
     def word_id(self, word: str) -> int:
         """The id of a word that is one piece. Raises ValueError."""
@@ -101,7 +105,8 @@ class MaskedWords(Bert):
         together for an answer of so many pieces. Raises ValueError for a sentence with several blanks."""
         codec, blank, masks = self.codec, _BLANK.search(text), [self.mask_id] * num_masks
         if blank is None:
-            words = [*codec.pieces(text)[: max_tokens - 1], *codec.pieces("answer :"), *masks]
+            tail = [*codec.pieces("answer :"), *masks] if self.heads == "words" else []
+            words = [*codec.pieces(text)[: max_tokens - 1], *tail]
         else:
             before, after = codec.pieces(text[: blank.start()]), codec.pieces(text[blank.end() :])
             if _BLANK.search(text, blank.end()):
@@ -126,7 +131,8 @@ class MaskedWords(Bert):
                 f"question and choices are {len(words)} word pieces, {max_tokens - 1} fit task.max_question_tokens; "
                 "raise it"
             )
-        ids = np.array([codec.cls, *words[: max_tokens - 1], self.mask_id, codec.sep], np.int64)
+        mask = [self.mask_id] if self.heads == "words" else []
+        ids = np.array([codec.cls, *words[: max_tokens - 1], *mask, codec.sep], np.int64)
         return self._prefixed("text", "options", ids, np.ones_like(ids))
 
     def answer(self, text: str, max_tokens: int) -> Arrays:
@@ -143,7 +149,9 @@ class MaskedWords(Bert):
         return self._prefixed(name, kind, with_slot, self._with_slot(np.ones_like(ids), max_tokens, 0, 1))
 
     def _with_slot(self, row: Ids, max_tokens: int, padding: int, slot: int) -> Ids:
-        """A row padded to max_tokens, with the value of the [MASK] of matching at its place."""
+        """A row padded to max_tokens, with the value of the [MASK] of matching at its place, if there is one."""
+        if self.heads == "task":
+            return row
         padded = np.full(max_tokens, padding, np.int64)
         padded[: len(row)] = row
         if self.mask_at == "first":

@@ -45,5 +45,8 @@ def make_inputs(texts: MaskedWords, max_tokens: int = 14) -> dict[str, Tensor]:
         {**texts.pair(caption, max_tokens), **texts.cloze(caption, max_tokens, 0.3, np.random.default_rng(number))}
         for number, caption in enumerate(CAPTIONS)
     ]
-    arrays = {name: torch.from_numpy(np.stack([row[name] for row in rows])) for name in rows[0]}
+    arrays = {
+        name: torch.nn.utils.rnn.pad_sequence([torch.from_numpy(row[name]) for row in rows], batch_first=True)
+        for name in rows[0]
+    }
     return {"frames": frames(), **arrays}

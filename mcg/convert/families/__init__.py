@@ -5,7 +5,7 @@ from __future__ import annotations
 from mcg.convert.families.alpro import ALPRO, LAVIS_ALPRO, PROMPTER
 from mcg.convert.families.bert import BERT
 from mcg.convert.families.blip import BLIP
-from mcg.convert.families.lavender import LAVENDER, LAVENDER_BERT
+from mcg.convert.families.lavender import LAVENDER, LAVENDER_BERT, LAVENDER_TASK
 from mcg.convert.families.lavender_model import LAVENDER_MODEL
 from mcg.convert.families.mcg import MCG_RELEASE
 from mcg.convert.families.mcg_model import MCG_MODEL
@@ -28,6 +28,7 @@ FAMILIES: dict[str, Family] = {
         VIDEO_SWIN,
         BERT,
         LAVENDER,
+        LAVENDER_TASK,
         LAVENDER_BERT,
     )
 }

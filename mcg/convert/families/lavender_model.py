@@ -14,6 +14,7 @@ from mcg.convert.families.swin import SWIN_RESIZES, compare_window, swin_sizes, 
 from mcg.convert.rules import ConvertError, Section, Shapes, Target
 from mcg.model.lavender_config import LavenderConfig
 
+TASK_HEADS = r"(?:match_head|classifiers)\..+"
 _CHANNELS_OF_A_HEAD = 64
 
 
@@ -24,6 +25,17 @@ def derive(shapes: Shapes) -> LavenderConfig:
         return LavenderConfig.model_validate(fields)
     except ValidationError as error:
         raise ConvertError(f"shapes that no model has: {error.errors()[0]['msg']}") from error
+
+
+def derive_by_task(shapes: Shapes) -> LavenderConfig:
+    """The same of a model with heads by task: the released `fc` is a score of matching if it has one output, else a
+    classifier. Raises ConvertError."""
+    classes = {
+        match[1]: shape[0]
+        for name, shape in shapes.items()
+        if (match := re.fullmatch(r"classifiers\.(.+)\.3\.bias", name)) and shape[0] > 1
+    }
+    return derive(shapes).model_copy(update={"heads": "task", "num_classes": classes})
 
 
 def _whole(shapes: Shapes) -> dict[str, int]:
@@ -76,6 +88,8 @@ LAVENDER_MODEL = Target(
         Section(r"text\.predictions\..+", "text", "no head for words"),
         Section(r"text\..+", "text", "no text encoder"),
         Section(r"task_embed", "heads", "no task tokens"),
+        Section(r"match_head\..+", "heads", "no head for matching (model.heads: words)"),
+        Section(r"classifiers\..+", "heads", "no classifier"),
     ),
     resizes=(
         *SWIN_RESIZES,
@@ -84,4 +98,5 @@ LAVENDER_MODEL = Target(
         (r"frame_embed|patch_embed", "first_rows"),
     ),
     compare=_compare,
+    of_their_task=TASK_HEADS,
 )

@@ -37,3 +37,21 @@ def test_a_classifier_of_enough_classes_is_needed(tmp_path: Path) -> None:
             way.check(model_config(num_classes=classes))
     with pytest.raises(AnswerListError, match="no file or dataset nowhere"):
         answering("classification", answer_list="nowhere")
+
+
+def test_of_some_answers_the_most_probable_is_given_if_all_are_in_the_list(tmp_path: Path) -> None:
+    model, fused = fused_questions()
+    way = answering("classification", tmp_path)
+    with torch.inference_mode():
+        all_of_them, some = way.best(model, fused, 9), way.among(["two", "red"]).best(model, fused, 9)
+    for whole, row in zip(all_of_them, some, strict=True):
+        assert row == [(answer, score) for answer, score in whole if answer in ("two", "red")]
+    with pytest.raises(
+        ValueError, match=r"choice 'green' is not in task\.answer_list .*, and a classifier gives no other"
+    ):
+        way.among(["two", "green"])
+    assert len(way.best(model, fused, 9)[0]) == 5
+
+
+def test_the_reach_is_the_share_of_answers_in_the_list(tmp_path: Path) -> None:
+    assert answering("classification", tmp_path).reach(["Red", "violin", "\u2603", "two"]) == {"list": 0.5}

@@ -104,3 +104,12 @@ def test_a_list_a_model_and_texts_that_do_not_fit_are_refused(tmp_path: Path) ->
         way.check(model_config())
     with pytest.raises(ValueError, match=r"'masked_word', which needs model\.name: lavender"):
         MaskedWord(way.config, TEXTS)
+
+
+def test_what_no_piece_spells_is_reached_by_no_word() -> None:
+    assert _way().reach(["red", "\u2603"]) == {"vocabulary": 0.5}
+
+
+def test_heads_by_task_have_no_mask_to_answer_at() -> None:
+    with pytest.raises(ValueError, match=r"no \[MASK\] at which it answers; set model\.heads to words"):
+        _way().check(lavender_config(heads="task"))

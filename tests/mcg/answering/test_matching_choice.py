@@ -53,3 +53,16 @@ def test_training_tells_the_right_one_and_a_model_that_matches_is_needed() -> No
     _way().check(lavender_config())
     with pytest.raises(ValueError, match="choosing by matching: this model has no head for matching"):
         _way().check(model_config())
+
+
+@pytest.mark.parametrize("compat", ["corrected", "released"])
+def test_a_head_scores_by_itself_as_released_too(compat: str) -> None:
+    model = make_lavender(heads="task")
+    way = MatchingChoice(_way(compat=compat).config, MaskedWords(heads="task"))
+    asked = asked_of(model, [way.question("what happens?", CHOICES, 0, False)] * 2)
+    with torch.inference_mode():
+        found = way.scores(asked)
+        text = model.encode_text(asked.inputs["choice_ids"][:, 2], asked.inputs["choice_mask"][:, 2].bool())
+        assert model.match_head is not None
+        expected = model.match_head(model.fuse(text, asked.video).text_BLD[:, 0])[:, 0]
+    torch.testing.assert_close(found[:, 2], expected)

@@ -173,3 +173,40 @@ def test_an_unfinished_caption_stays_and_as_released_loses_its_last_word() -> No
 
 def test_captions_by_beams_are_no_less_likely() -> None:
     assert _captions(make_lavender(), num_beams=3).shape == (4, 6)
+
+
+@pytest.mark.parametrize("prefix", PREFIXES)
+def test_heads_by_task_read_the_first_token_of_the_text(prefix: str) -> None:
+    model = make_lavender(heads="task", num_classes={"answers": 5, "tgif": 3}, prefix=prefix)
+    inputs, video = _inputs(model), model.encode_video(frames())
+    ids, mask = inputs["text_ids"], inputs["text_mask"].bool()
+    assert not (ids == model._texts.mask_id).any()
+    fused = model.fuse(model.encode_text(ids, mask), video)
+    first_BD = fused.text_BLD[:, 0]
+    assert model.match_head is not None
+    logits = model.match_logits(fused)
+    torch.testing.assert_close(logits, torch.cat([torch.zeros(4, 1), model.match_head(first_BD)], 1))
+    for head, classes in (("answers", 5), ("tgif", 3)):
+        assert model.classify(fused, head).shape == (4, classes)
+        torch.testing.assert_close(model.classify(fused, head), model.classifiers[head](first_BD))
+    more = torch.nn.functional.pad(ids, (0, 3)), torch.nn.functional.pad(mask, (0, 3))
+    torch.testing.assert_close(model.match_logits(model.fuse(model.encode_text(*more), video)), logits)
+
+
+def test_a_classifier_that_is_not_there_is_named() -> None:
+    for fields, message in (
+        ({}, r"no classifier answers; it has none \(model\.heads, model\.num_classes\)"),
+        ({"heads": "task", "num_classes": {"msvd": 5}}, r"no classifier answers; it has msvd \("),
+    ):
+        model = make_lavender(**fields)
+        inputs = _inputs(model)
+        text = model.encode_text(inputs["text_ids"], inputs["text_mask"].bool())
+        with pytest.raises(ValueError, match=message):
+            model.classify(model.fuse(text, model.encode_video(frames())))
+
+
+def test_the_switch_changes_no_weight_of_the_one_head() -> None:
+    one, many = (make_lavender(seed=3, **fields).state_dict() for fields in ({}, {"heads": "task"}))
+    assert set(many) - set(one) == {f"match_head.{n}.{part}" for n in (1, 3) for part in ("weight", "bias")}
+    weights = {name: weight for name, weight in one.items() if not name.endswith("bias")}  # drawn anew behind them
+    assert all(torch.equal(many[name], weight) for name, weight in weights.items())

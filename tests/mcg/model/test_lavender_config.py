@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from mcg.model.lavender_config import LavenderConfig
@@ -41,10 +43,68 @@ def test_as_released_the_matching_of_pretraining_reads_the_masked_texts() -> Non
 
 
 def test_what_it_provides_is_there_and_what_it_lacks_is_named() -> None:
-    model = make_lavender()
+    model, by_task = make_lavender(), LavenderConfig(name="lavender", heads="task")
     for name in BASE.provides():
-        assert BASE.missing(name) is None
+        assert (BASE.missing(name) is None) == (name != "classify")
+        assert (by_task.missing(name) is None) == (name != "slot")
         assert name in ("slot", "causal") or hasattr(model, name)
+    assert BASE.missing("classify") == "this model has no classifier; set model.heads to task"
     assert BASE.missing("video_features") == (
         "this model has no video_features, and no setting of model.name 'lavender' adds it"
     )
+
+
+def _switched(task: dict[str, Any], objectives: dict[str, Any], **more: Any) -> dict[str, Any]:
+    use = {"task": task, "objectives": objectives, "data": {"train": {"blend": [{"path": "a/train"}]}}}
+    assert LavenderConfig.adapted({"name": "lavender"}, use) == use
+    found = LavenderConfig.adapted({"heads": "task"}, use, **more)
+    assert LavenderConfig.adapted({"heads": "task"}, found, **more) == found  # a stored config is read again
+    return found
+
+
+def test_with_heads_by_task_words_are_classified() -> None:
+    found = _switched(
+        {"answering": "masked_word", "answer_list": "b"}, {"masked_lm": {"weight": 2}, "compat": "released"}
+    )
+    assert found["task"] == {"answering": "classification", "answer_list": "b"}
+    assert found["objectives"] == {"classification": {"weight": 2}, "compat": "released"}
+    found = _switched({"answering": "masked_word"}, {"masked_lm": {}})
+    assert found["task"]["answer_list"] == "a/train"  # a blank has no list
+    found = _switched({"choosing": "numbered"}, {"masked_lm": {}, "classification": {"label_smoothing": 0.1}}, head="x")
+    assert found["task"] == {"choosing": "classification", "head": "x"}
+    assert found["objectives"] == {"classification": {"head": "x", "label_smoothing": 0.1}}
+
+
+def test_with_heads_by_task_texts_compete_and_masked_words_stay() -> None:
+    found = _switched({"name": "pretrain"}, {"masked_lm": {}, "batch_matching": {"texts_per_video": 4}})
+    assert found["objectives"] == {"masked_lm": {}, "batch_matching": {"loss": "softmax", "texts_per_video": 4}}
+    found = _switched({"choosing": "matching"}, {"choice_matching": {"loss": "pair"}})
+    assert found["objectives"] == {"choice_matching": {"loss": "pair"}} and found["task"] == {"choosing": "matching"}
+
+
+def test_sections_of_no_known_form_are_left_for_the_validator() -> None:
+    for use in ({}, {"task": [], "objectives": {}}, {"task": {"answering": "masked_word"}, "objectives": 3}):
+        assert LavenderConfig.adapted({"heads": "task"}, use) == use
+    for data in (
+        None,
+        [],
+        {"train": 3},
+        {"train": {"blend": []}},
+        {"train": {"blend": [{"path": "a"}, {"path": "b"}]}},
+    ):
+        use = {"task": {"answering": "masked_word"}, "objectives": {"masked_lm": None}, "data": data}
+        assert LavenderConfig.adapted({"heads": "task"}, use)["task"]["answer_list"] is None
+
+
+def test_the_number_of_classes_is_counted_or_stated() -> None:
+    by_task = LavenderConfig(name="lavender", heads="task", num_classes={"a": 9})
+    assert by_task.with_classes("a", 7, "task.answer_list x") == by_task
+    assert by_task.with_classes("b", 7, "task.answer_list x").num_classes == {"a": 9, "b": 7}
+    with pytest.raises(
+        ValueError, match=r"model\.num_classes\.a is 9, and task\.answer_list x has 10 answers; leave it"
+    ):
+        by_task.with_classes("a", 10, "task.answer_list x")
+    with pytest.raises(
+        ValueError, match=r"task\.answer_list x has 10 answers to classify: .* set model\.heads to task"
+    ):
+        BASE.with_classes("a", 10, "task.answer_list x")

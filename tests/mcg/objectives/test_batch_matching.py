@@ -92,3 +92,18 @@ def test_two_ranks_have_the_loss_and_gradient_of_one_process(two_ranks: Path) ->
     assert len(names) > 40
     for name in names:
         torch.testing.assert_close((ranks[0][name] + ranks[1][name]) / 2, one[name], rtol=1e-4, atol=1e-6, msg=name)
+
+
+@pytest.mark.parametrize("heads", ["words", "task"])
+def test_the_texts_of_a_video_may_compete_and_others_of_it_are_left_out(heads: str) -> None:
+    model = make_lavender(heads=heads)
+    states = States(model, {**INPUTS, "video_key": torch.tensor([[7], [8], [7], [9]])}, False)
+    losses = []
+    for v in range(4):
+        texts = [v, *(t for t in range(4) if t != v and {v, t} != {0, 2})]
+        pairs = [_alone(states, v, t) for t in texts]
+        no, yes = (0, 1) if heads == "task" else (TEXTS.false_id, TEXTS.true_id)
+        scores = torch.cat([pair[:, yes] - pair[:, no] for pair in pairs])
+        losses.append(functional.cross_entropy(scores[None] / 0.2, torch.tensor([0])))
+    config = BatchMatchingConfig(texts_per_video=None, loss="softmax", temperature=0.2)
+    torch.testing.assert_close(BatchMatching(config)(states), torch.stack(losses).mean())

@@ -72,3 +72,23 @@ def test_a_retrieval_has_a_row_for_each_direction_and_ranking() -> None:
     shown = _print(metrics)
     assert "text to video, matching" in shown and "text to video, contrast" in shown
     assert "video to text, matching" in shown and "80.00" in shown and "1 failed" in shown
+
+
+def test_answers_of_the_list_and_of_any_word_stand_side_by_side() -> None:
+    metrics = {
+        "accuracy": accuracy(["a", "b"], ["a", "b"], ["what", "who"]),
+        "open_vocabulary": accuracy(["a", "c"], ["a", "b"], ["what", "who"]),
+        "reach": {"vocabulary": 0.75, "list": 0.9},
+        "num_scored": 2,
+        "num_failed": 0,
+    }
+    text = " ".join(_print(metrics).split())
+    for expected in (
+        "accuracy %",
+        "any word %",
+        "100.00",
+        "50.00",
+        "75.00 % of the answers are in the vocabulary",
+        "90.00",
+    ):
+        assert expected in text, expected

@@ -77,7 +77,9 @@ def test_of_a_paragraph_training_may_read_a_random_part_in_random_order() -> Non
 @pytest.mark.parametrize("segments", [None, [], 7, ["one"], [{"caption": "one"}, {"caption": " "}]])
 def test_a_paragraph_without_its_parts_is_refused_with_the_remedy(segments: Any) -> None:
     record = {"caption": "one two", "segments": segments}
-    with pytest.raises(SampleError, match=r"clip-7: record 2: no segments with a caption each, .* --text paragraph, or"):
+    with pytest.raises(
+        SampleError, match=r"clip-7: record 2: no segments with a caption each, .* --text paragraph, or"
+    ):
         make_retrieval(paragraphs="sampled").encode(sample(record, index=2), draws())
     make_retrieval().encode(sample(record), draws())
 

@@ -124,3 +124,24 @@ def test_a_vocabulary_without_its_words_is_refused(tmp_path: Path) -> None:
     file.write_text("[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\ntrue\n")
     with pytest.raises(ValueError, match=r"vocab\.txt: 'false' is no word piece there.*model\.vocabulary"):
         MaskedWords(str(file))
+
+
+def test_texts_of_heads_by_task_have_no_mask_but_in_blanks() -> None:
+    texts = MaskedWords(heads="task")
+    assert texts.pair("a dog", 8)["text_ids"].tolist() == texts.option("a dog", 8)["text_ids"].tolist()
+    assert texts.pair("a dog", 8)["text_ids"].tolist() == [CLS, *A_DOG, SEP]
+    assert texts.question("a dog?", 10)["text_ids"].tolist() == [CLS, *CODEC.pieces("a dog?"), SEP]
+    assert texts.question("a ___ dog", 10)["text_ids"].tolist() == PLAIN.question("a ___ dog", 10)["text_ids"].tolist()
+    ids = texts.options("a dog?", ["red", "two"], 30)["text_ids"]
+    assert ids.tolist() == [i for i in PLAIN.options("a dog?", ["red", "two"], 30)["text_ids"].tolist() if i != MASK]
+    cloze = texts.cloze("a dog runs", 8, 0.5, np.random.default_rng(0))
+    assert len(cloze["masked_ids"]) == len(cloze["masked_labels"]) == 5
+    assert ((cloze["masked_ids"] == MASK) == (cloze["masked_labels"] != NO_LABEL)).all()
+
+
+def test_both_kinds_of_heads_read_the_same_words_of_a_long_text() -> None:
+    texts, words = MaskedWords(heads="task"), "a dog runs " * 20
+    assert texts.question(words, 10)["text_ids"].tolist()[:10] == PLAIN.question(words, 10)["text_ids"].tolist()[:10]
+    assert texts.pair(words, 8)["text_ids"].tolist() == PLAIN.pair(words, 8)["text_ids"].tolist()[:8]
+    with pytest.raises(ValueError, match=r"19 fit task\.max_question_tokens"):
+        texts.options(words, ["red", "two"], 20)

@@ -91,3 +91,55 @@ def test_a_checkpoint_for_another_model_is_refused() -> None:
         convert(state, FAMILIES["lavender"], lambda model: model.build(TEXTS), model_config())
     with pytest.raises(ConvertError, match=r"LAVENDER is for a model of model\.name lavender"):
         detect(Released(Path("a"), state, None), TARGETS["mcg"])
+
+
+def _by_task(state: dict[str, Tensor], outputs: int, name: str = "fc") -> dict[str, Tensor]:
+    """The released weights with a head of the baseline."""
+    sizes = {"1.weight": (192, 96), "1.bias": (192,), "3.weight": (outputs, 192), "3.bias": (outputs,)}
+    return state | {f"{name}.{key}": torch.randn(shape) for key, shape in sizes.items()}
+
+
+def _without_words(outputs: int) -> dict[str, Tensor]:
+    state = released_state(read_case("lavender_openqa_a"))
+    return _by_task(
+        {key: value for key, value in state.items() if not key.startswith(("fc_mtm.", "emb_task"))}, outputs
+    )
+
+
+@pytest.mark.parametrize(
+    ("outputs", "head", "other"), [(1, "match_head", "classifiers.answers"), (7, "classifiers.answers", "match_head")]
+)
+def test_the_head_of_a_task_is_used_for_what_it_is(outputs: int, head: str, other: str) -> None:
+    state = _without_words(outputs)
+    assert detect(Released(Path("a"), state, None)).name == "lavender_task"
+    config = CONFIG.model_copy(update={"heads": "task", "num_classes": {"answers": 7}})
+    conversion = _converted(state, "lavender_task", config)
+    conversion.check("by task")
+    for key in ("1.weight", "1.bias", "3.weight", "3.bias"):
+        assert torch.equal(conversion.state[f"{head}.{key}"], state[f"fc.{key}"]), key
+    assert f"{other}.3.weight" not in conversion.state  # the first layer is shared, as released
+    notes = {entry.key: entry.note for entry in conversion.entries}
+    assert f"{other}.3.weight stays as it was drawn" in notes["fc.3.weight"]
+    assert notes["text.predictions.transform.dense.weight"] == "fresh: fine-tuning saved none"
+    model = config.build(MaskedWords(heads="task"))
+    model.load_state_dict(conversion.state, strict=False)
+
+
+def test_many_tasks_in_one_model_have_a_head_each() -> None:
+    state = released_state(read_case("lavender_openqa_a"))
+    state = _by_task(_by_task(_by_task(state, 1), 9, "fc_qaoe_msvd_qa"), 5, "fc_qamc_tgif_action")
+    config = CONFIG.model_copy(update={"heads": "task", "num_classes": {"msvd_qa": 9, "tgif_action": 5}})
+    conversion = _converted(state, "lavender_task", config)
+    conversion.check("many tasks")
+    for head, key in (("match_head", "fc"), ("classifiers.msvd_qa", "fc_qaoe_msvd_qa")):
+        assert torch.equal(conversion.state[f"{head}.3.weight"], state[f"{key}.3.weight"])
+    assert torch.equal(conversion.state["classifiers.tgif_action.1.bias"], state["fc_qamc_tgif_action.1.bias"])
+
+
+def test_a_model_of_one_head_leaves_heads_by_task_out() -> None:
+    state = _by_task(released_state(read_case("lavender_openqa_a")), 1)
+    assert detect(Released(Path("a"), state, None)).name == "lavender"
+    conversion = _converted(state, "lavender", CONFIG)
+    conversion.check("words")
+    notes = {entry.key: entry.note for entry in conversion.entries}
+    assert notes["fc.3.weight"] == "the model has no head for matching (model.heads: words)"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from mcg.convert.families.lavender_model import LAVENDER_MODEL, derive
+from mcg.convert.families.lavender_model import LAVENDER_MODEL, derive, derive_by_task
 from mcg.convert.resize import fit
 from mcg.convert.rules import ConvertError
 from mcg.text.masked_words import MaskedWords
@@ -13,7 +13,8 @@ from tests.mcg.small_lavender import lavender_config, make_lavender
 
 
 def test_every_weight_is_in_a_section() -> None:
-    names = [name for name, _ in make_lavender().named_parameters(remove_duplicate=False)]
+    model = make_lavender(heads="task", num_classes={"answers": 3})
+    names = [name for name, _ in model.named_parameters(remove_duplicate=False)]
     assert [name for name in names if LAVENDER_MODEL.section(name) is None] == []
     assert LAVENDER_MODEL.sign in names
 
@@ -46,3 +47,15 @@ def test_embeddings_of_frames_and_patches_are_cut_or_go_on_with_the_last() -> No
     assert note == "the first 5 of 5, 2 copies of the last"
     with pytest.raises(ConvertError, match="frame_embed"):
         fit("frame_embed", frames, (1, 3, 1, 8), LAVENDER_MODEL.resizes)
+
+
+@pytest.mark.parametrize("classes", [{}, {"answers": 7}, {"msvd_qa": 9, "tgif_action": 5}])
+def test_shapes_tell_the_heads_by_task(classes: dict[str, int]) -> None:
+    text = {"width": 64, "num_layers": 1, "num_heads": 1}
+    own = lavender_config(text=text, heads="task", num_classes=classes)
+    with torch.device("meta"):
+        model = own.build(MaskedWords.of(own))
+    shapes = {name: tuple(parameter.shape) for name, parameter in model.named_parameters()}
+    shapes |= {"classifiers.other.3.bias": (1,)}  # the head of matching, which the release calls as any other
+    found = derive_by_task(shapes)
+    assert (found.heads, found.num_classes) == ("task", classes)
