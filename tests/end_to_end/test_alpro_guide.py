@@ -8,107 +8,50 @@ from __future__ import annotations
 
 import csv
 import json
-import shlex
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from mcg.config import load_config
-from tests.didemo_like import write_didemo_like
-from tests.end_to_end.in_turn import call_all
 from tests.end_to_end.small_runs import lines
-from tests.guide import commands, options
-from tests.small_configs import ROOT, shrink
+from tests.end_to_end.whole_page import Done, config_of, run_page, shrunk, write_captioned
+from tests.guide import commands
+from tests.small_configs import ROOT
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(600)]
 GUIDE = commands((ROOT / "docs" / "alpro.md").read_text())
-BUILDS = [line for line in commands((ROOT / "docs" / "datasets.md").read_text()) if "-m tools build" in line]
-CONFIGS = sorted({options(command)["config"] for command in GUIDE if "--config" in command})
 FEW = {"train": 6, "train_7k": 6, "val": 4, "test": 11, "test_1k": 11}
 """Rows of a split that are built: of a test split more than a query shows."""
-FROM_OTHERS = ("init_from=", "objectives.entity_prompting.prompter=", "objectives.entity_prompting.entities=")
 RANKINGS = {"evaluation/test": "matching", "rerank": "rerank", "contrast": "contrast"}
 """Folder of the scores of ft_msrvtt_ret -> their ranking."""
 
 
-@dataclass(frozen=True)
-class Done:
-    """What the commands left, and said."""
-
-    folder: Path
-    said: dict[str, str]
-
-    def scores(self, run: str, name: str = "evaluation/test") -> dict[str, Any]:
-        found: dict[str, Any] = json.loads((self.folder / f"runs/alpro/{run}/{name}/metrics.json").read_text())
-        return found
-
-
-def _write_raw(corpus: Path, raw: Path) -> None:
-    """Published files and media under the names that docs/datasets.md gives them."""
-    notes, like = corpus / "annotations", corpus / "annotations/msrvtt_like"
-    for folder in ("webvid", "cc3m", "msrvtt", "MSRVTT/videos"):
-        (raw / folder).mkdir(parents=True)
-    for name in ("results_2M_train.csv", "results_2M_val.csv"):
-        (raw / "webvid" / name).symlink_to(notes / "webvid_like" / name)
-    (raw / "webvid/videos").symlink_to(corpus / "videos")
-    (raw / "cc3m/Train_GCC-training.tsv").symlink_to(notes / "cc3m_like/Train_GCC-training.tsv")
-    (raw / "cc3m/images").symlink_to(corpus / "images")
-    for name in ("MSRVTT_data.json", "MSRVTT_JSFUSION_test.csv"):
-        (raw / "msrvtt" / name).symlink_to(like / name)
-    videos = json.loads((like / "MSRVTT_data.json").read_text())["videos"]
-    listed = [video["video_id"] for video in videos if video["split"] in ("train", "validate")]
-    (raw / "msrvtt/MSRVTT_train.7k.csv").write_text("\n".join(["video_id", *listed]) + "\n")
-    for video, file in json.loads((like / "video_id_to_file.json").read_text()).items():
-        (raw / f"MSRVTT/videos/{video}{Path(file).suffix}").symlink_to(corpus / "videos" / file)
-    write_didemo_like(corpus, raw / "didemo")
-    (raw / "unigrams.txt").write_text((ROOT / "tests/mcg/entities.txt").read_text())
-
-
-def _builds() -> list[str]:
-    """The commands for all datasets that the page's configs read."""
-    configs = [load_config(ROOT / name) for name in CONFIGS]
-    loaders = [loader for c in configs for loader in (c.data.train, c.data.val, c.data.test) if loader is not None]
-    wanted = {dataset.path for loader in loaders for dataset in loader.blend}
-    found = {options(line)["out"]: line for line in reversed(BUILDS)}  # of two forms the first
-    assert wanted <= set(found)
-    return [found[path] for path in sorted(wanted)]
-
-
-def _made_small(command: str, folder: Path) -> list[str]:
-    """The words of a command after `python`, with what makes it small."""
-    words = shlex.split(command, comments=True)[1:]
-    if command in BUILDS:
-        return [*words, "--limit", str(FEW[Path(options(command)["out"]).name])]
+def _more(words: list[str]) -> list[str]:
+    """What makes a command small."""
     if words[:3] == ["-m", "tools", "entities"]:
-        return [*words, "--count", "6"]
+        return ["--count", "6"]
     if "--config" not in words:
-        return words
-    name = options(command)["config"]
-    more = shrink(name, folder, folder, num_frames=4 if "/ft_" in name else 2)
-    if load_config(ROOT / name).objectives.entity_prompting is not None:
+        return []
+    config = config_of(words)
+    more = shrunk(words, num_frames=4 if "/ft_" in config.run_dir else 2)
+    if config.objectives.entity_prompting is not None:
         more.append("objectives.entity_prompting.min_confidence=0.1")  # a prompter of two steps is sure of nothing
-    if load_config(ROOT / name).task.name == "retrieval":
+    if config.task.name == "retrieval":
         more.append("task.rerank_depth=3")
-    return [*words, *(word for word in more if not word.startswith(FROM_OTHERS))]
+    return more
 
 
 @pytest.fixture(scope="module")
 def done(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Done]:
     """All commands of the page, one after the other."""
     folder = tmp_path_factory.mktemp("alpro")
-    _write_raw(corpus, folder / "raw")
-    (folder / "configs").symlink_to(ROOT / "configs")
+    write_captioned(corpus, folder / "raw")
+    (folder / "raw/unigrams.txt").write_text((ROOT / "tests/mcg/entities.txt").read_text())
     (folder / "clips").mkdir()
     for clip in ("woman_black.mp4", "india_statue.mp4", "bbb_bird.mp4"):
         (folder / "clips" / clip).symlink_to(corpus / "videos" / clip)
-    written = [*_builds(), *GUIDE]
-    ran = call_all([_made_small(command, folder) for command in written], home=folder)
-    for command, result in zip(written, ran, strict=True):
-        assert result.returncode == 0, f"{command}\n{result.stdout}\n{result.stderr}"
-    yield Done(folder, {command: result.stdout + result.stderr for command, result in zip(written, ran, strict=True)})
+    yield run_page(GUIDE, folder, FEW, _more)
 
 
 def _check_scores(scores: dict[str, Any], ranking: str) -> None:
@@ -149,7 +92,7 @@ def test_fine_tuning_logs_the_scores_before_its_first_step(done: Done, run: str)
 
 @pytest.mark.parametrize("folder", RANKINGS)
 def test_a_fine_tuned_model_is_scored_by_every_ranking(done: Done, folder: str) -> None:
-    scores = done.scores("ft_msrvtt_ret", folder)
+    scores = done.scores(f"runs/alpro/ft_msrvtt_ret/{folder}")
     _check_scores(scores, RANKINGS[folder])
     videos = FEW["test_1k"]
     assert (scores["text_to_video"]["queries"], scores["text_to_video"]["candidates"]) == (videos, videos)
@@ -163,7 +106,7 @@ def test_a_fine_tuned_model_is_scored_by_every_ranking(done: Done, folder: str) 
 
 @pytest.mark.parametrize("run", ["zs_msrvtt_ret", "zs_didemo_ret", "ft_didemo_ret"])
 def test_zero_shot_and_didemo_are_scored_too(done: Done, run: str) -> None:
-    _check_scores(done.scores(run), "matching")
+    _check_scores(done.scores(f"runs/alpro/{run}/evaluation/test"), "matching")
 
 
 def test_the_search_ranks_the_clips_of_the_folder(done: Done) -> None:

@@ -1,0 +1,141 @@
+"""docs/lavender.md is true: its commands work as written, from published files over the corpus to scores.
+
+The shards are made by the commands of docs/datasets.md. Only sizes are changed, by what is added to a command: a tiny
+model, two steps, few rows.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import pickle
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mcg.config import load_config
+from tests.end_to_end.small_runs import lines
+from tests.end_to_end.whole_page import Done, config_of, run_page, shrunk, write_captioned
+from tests.guide import commands, options
+from tests.small_configs import ROOT
+
+pytestmark = [pytest.mark.long, pytest.mark.timeout(600)]
+GUIDE = [line for line in commands((ROOT / "docs/lavender.md").read_text()) if "--config" in line]
+TRAINED = [line for line in GUIDE if "train.py" in line]
+SCORED = [line for line in GUIDE if "-m mcg.evaluate" in line]
+TAB = "\t"
+FEW = {"train": 8, "train_7k": 6, "train_9k": 6, "val": 4, "test": 4, "test_1k": 4}
+"""Rows of a split that are built."""
+
+
+def results(command: str) -> str:
+    """The folder of the results of a command that scores."""
+    words = command.split()
+    return options(command).get("out") or f"{config_of(words).run_dir}/evaluation/test"
+
+
+def write_questions(corpus: Path, raw: Path) -> None:
+    """MSRVTT-QA, MSVD, LSMDC and TGIF-QA, files and media, under the names that docs/datasets.md gives them."""
+    notes = corpus / "annotations"
+    for name in ("msrvtt_qa", "msvd_qa", "lsmdc", "tgif_qa"):
+        (raw / name).mkdir()
+        for file in (notes / name).iterdir():
+            if file.is_file():
+                (raw / name / file.name).symlink_to(file)
+    answers = dict.fromkeys(asked["answer"] for asked in json.loads((notes / "msvd_qa/train_qa.json").read_text()))
+    numbers = {answer: number for number, answer in enumerate(answers)}
+    (raw / "msvd_qa/train_ans2label.json").write_text(json.dumps(numbers))
+    (raw / "lsmdc/LSMDC16_challenge_1000_publictect.csv").symlink_to(notes / "lsmdc/LSMDC16_annos_test.csv")
+    for clip, file in json.loads((notes / "lsmdc/clip_id_to_file.json").read_text()).items():
+        film = raw / "lsmdc/videos" / clip[: clip.rindex("_")]
+        film.mkdir(parents=True, exist_ok=True)
+        (film / f"{clip}{Path(file).suffix}").symlink_to(corpus / "videos" / file)
+    (raw / "gifs").symlink_to(notes / "tgif_qa/gifs")
+    for kind in ("action", "transition"):  # of every GIF: a tenth of those of training are val
+        file = raw / f"tgif_qa/Train_{kind}_question.csv"
+        header, first, *_ = file.read_text().splitlines()
+        rows = [f"{gif.stem}\t{first.partition(TAB)[2]}" for gif in sorted((raw / "gifs").iterdir())]
+        file.unlink()
+        file.write_text("".join(f"{line}\n" for line in (header, *rows)))
+    (raw / "YouTubeClips").mkdir()
+    named = dict(line.split()[::-1] for line in (notes / "msvd_qa/youtube_mapping.txt").read_text().splitlines())
+    for number, file in json.loads((notes / "msvd_qa/vid_to_file.json").read_text()).items():
+        (raw / f"YouTubeClips/{named[number]}{Path(file).suffix}").symlink_to(corpus / "videos" / file)
+
+
+def write_stand_ins(corpus: Path, raw: Path) -> None:
+    captions = {}
+    videos = json.loads((corpus / "annotations/captions/videos.json").read_text())
+    said = {Path(video["file"]).name: video["captions"] for video in videos}
+    mapping = (raw / "msvd_qa/youtube_mapping.txt").read_text().splitlines()
+    of_file = json.loads((corpus / "annotations/msvd_qa/vid_to_file.json").read_text())
+    names = []
+    for line in mapping:
+        name, number = line.split()
+        if of_file[number] in said:
+            names.append(name)
+            captions[name] = [text.split() for text in said[of_file[number]]]
+    (raw / "msvd").mkdir()
+    (raw / "msvd/raw-captions.pkl").write_bytes(pickle.dumps(captions))
+    for split, part in (("train", names[:10]), ("val", names[10:15]), ("test", names[15:20])):
+        (raw / f"msvd/{split}_list.txt").write_text("\n".join(part) + "\n")
+    (raw / "msrvtt_mc").mkdir()
+    with open(raw / "msrvtt/MSRVTT_JSFUSION_test.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    texts = [row["sentence"] for row in rows]
+    lines = ["key\tvid_key\ta1\ta2\ta3\ta4\ta5\tanswer"]
+    for number, row in enumerate(rows[:6]):
+        choices = "\t".join((texts * 2)[number : number + 5])
+        lines.append(f"ret{number}\tmsr{row['video_id'][5:]}\t{choices}\t0")
+    (raw / "msrvtt_mc/MSR_MC_test.csv").write_text("\n".join(lines) + "\n")
+
+
+@pytest.fixture(scope="module")
+def done(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Done]:
+    """All commands of the page, one after the other."""
+    folder = tmp_path_factory.mktemp("lavender")
+    write_captioned(corpus, folder / "raw")
+    write_questions(corpus, folder / "raw")
+    write_stand_ins(corpus, folder / "raw")
+    yield run_page(GUIDE, folder, FEW, lambda words: shrunk(words, num_frames=2))
+
+
+@pytest.mark.parametrize("command", TRAINED, ids=lambda command: Path(config_of(command.split()).run_dir).name)
+def test_every_benchmark_trains_from_pre_training(done: Done, command: str) -> None:
+    run = done.folder / config_of(command.split()).run_dir
+    losses = [line["losses"] for line in lines(run) if "losses" in line]
+    assert len(losses) == 2 and all(value > 0 for step in losses for value in step.values())
+
+
+@pytest.mark.parametrize("command", SCORED, ids=results)
+def test_every_benchmark_is_scored(done: Done, command: str) -> None:
+    config, scores = config_of(command.split()), done.scores(results(command))
+    assert scores["num_failed"] == 0 and scores["num_scored"] > 0
+    CHECKS[config.task.name](scores)
+    assert json.loads((done.folder / results(command) / "submission.json").read_text())
+
+
+def _check_retrieval(scores: dict[str, Any]) -> None:
+    assert scores["ranking"] == "matching" and "by_contrast" not in scores["text_to_video"]
+    assert {"R1", "R5", "R10", "median_place"} <= set(scores["text_to_video"])
+
+
+def _check_choices(scores: dict[str, Any]) -> None:
+    assert scores["baseline"]["overall"] == 0.2 and 0 <= scores["accuracy"]["overall"] <= 1
+
+
+def _check_answers(scores: dict[str, Any]) -> None:
+    assert 0 <= scores["accuracy"]["overall"] <= 1 and scores["reach"]["vocabulary"] > 0
+    assert ("open_vocabulary" in scores) == ("list" in scores["reach"])
+
+
+CHECKS = {"retrieval": _check_retrieval, "multiple_choice": _check_choices, "open_qa": _check_answers}
+"""By the name of the task."""
+
+
+def test_every_config_is_trained_or_scored_by_a_command_of_the_page() -> None:
+    named = {options(command)["config"] for command in GUIDE}
+    known = {str(path.relative_to(ROOT)) for path in (ROOT / "configs/lavender").glob("*.yaml")}
+    assert known == named and all(load_config(ROOT / name) for name in named)
