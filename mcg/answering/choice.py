@@ -44,6 +44,10 @@ class Choosing(ABC):
         """A question with its choices; in training with what tells the right one. Raises ValueError for texts that do
         not fit."""
 
+    def cuts(self, text: str, choices: Sequence[str]) -> bool:
+        """Whether words of a question, or of its choices, are left out."""
+        return self.texts.cuts(text, self.config.max_question_tokens)
+
     @abstractmethod
     def scores(self, asked: Asked) -> Tensor:
         """float32 (B, N): the score of each choice, more being better."""

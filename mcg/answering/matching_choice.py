@@ -29,14 +29,20 @@ class MatchingChoice(Choosing):
                 raise ValueError(f"choosing by matching: {missing}")
 
     def question(self, text: str, choices: Sequence[str], right: int, training: bool) -> Arrays:
-        whole = [f"{text} {choice}" if self.config.with_question else choice for choice in choices]
-        options = [self.texts.option(one, self.config.max_question_tokens) for one in whole]
+        options = [self.texts.option(one, self.config.max_question_tokens) for one in self._whole(text, choices)]
         length = max(len(option["text_ids"]) for option in options)
         arrays = {f"choice_{part}": np.zeros((len(options), length), np.int64) for part in ("ids", "mask")}
         for row, option in enumerate(options):
             for part in ("ids", "mask"):
                 arrays[f"choice_{part}"][row, : len(option["text_ids"])] = option[f"text_{part}"]
         return arrays | {"choice_right": np.array([right])}
+
+    def _whole(self, text: str, choices: Sequence[str]) -> list[str]:
+        return [f"{text} {choice}" if self.config.with_question else choice for choice in choices]
+
+    def cuts(self, text: str, choices: Sequence[str]) -> bool:
+        longest = self.config.max_question_tokens - 2  # [CLS] and [SEP]
+        return any(self.texts.num_pieces(one) > longest for one in self._whole(text, choices))
 
     def scores(self, asked: Asked) -> Tensor:
         return torch.stack([self._scores(asked, n) for n in range(asked.inputs["choice_ids"].shape[1])], 1)

@@ -16,7 +16,7 @@ from mcg.answering.choice import Choosing
 from mcg.model.config import ModelConfig
 from mcg.tasks.config import MultipleChoiceConfig
 from mcg.text.masked_words import MaskedWords
-from mcg.text.texts import NO_LABEL, Arrays, Ids, Texts
+from mcg.text.texts import NO_LABEL, NO_LIMIT, Arrays, Ids, Texts
 
 
 class NumberedChoice(Choosing):
@@ -49,6 +49,11 @@ class NumberedChoice(Choosing):
         """A question with its choices."""
         cut = self.config.compat == "released"
         return self._words.options(text, choices, self.config.max_question_tokens, cut)
+
+    def cuts(self, text: str, choices: Sequence[str]) -> bool:
+        """As released; otherwise what is too long is refused."""
+        asked = self.asked(text, choices)
+        return len(asked["text_ids"]) < len(self._words.options(text, choices, NO_LIMIT)["text_ids"])
 
     def scores(self, asked: Asked) -> Tensor:
         logits_BN = asked.model.token_logits(asked.fused.at_slot()).float()[

@@ -50,6 +50,8 @@ class MultipleChoice(Task):
             arrays = self.choosing.question(meta["question"], choices, right, training)
         except ValueError as error:
             raise SampleError(sample.origin, f"record {sample.record_index}: {error}") from error
+        if not training and self.choosing.cuts(meta["question"], choices):
+            meta["cut"] = True
         meta |= {"answer": choices[right], "answer_index": right, "choices": choices}
         plan = plan_clip(sample.facts, clip, rng("clip"))
         return EncodedClip(sample.media, sample.facts.kind, plan, arrays, meta)
@@ -105,6 +107,7 @@ class MultipleChoice(Task):
             "baseline": {"overall": 1 / self.config.num_choices},
             "num_scored": len(predictions),
             "num_failed": len(failures),
+            "num_cut": sum(p.get("cut", False) for p in predictions),
         }
         return Scores(metrics, predictions, failures, ("accuracy.overall", float(metrics["accuracy"]["overall"])))
 

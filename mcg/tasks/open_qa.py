@@ -60,6 +60,8 @@ class OpenQA(Task):
             arrays = self.answering.question(meta["question"], meta["answer"])
         except ValueError as error:
             raise SampleError(sample.origin, f"record {sample.record_index}: {error}") from error
+        if not training and self.texts.cuts(meta["question"], self.config.max_question_tokens):
+            meta["cut"] = True
         plan = plan_clip(sample.facts, clip, rng("clip"))
         return EncodedClip(sample.media, sample.facts.kind, plan, arrays, meta)
 
@@ -93,6 +95,7 @@ class OpenQA(Task):
             "baseline": commonest_answer_accuracy(answers, types),
             "num_scored": len(predictions),
             "num_failed": len(failures),
+            "num_cut": sum(p.get("cut", False) for p in predictions),
         }
         if any("open_prediction" in p for p in predictions):
             given = [self._plain(str(p.get("open_prediction", ""))) for p in predictions] + ["<failed>"] * len(failures)

@@ -20,7 +20,7 @@ from typing import Any, Literal
 import numpy as np
 
 from mcg.text.layouts import Bert
-from mcg.text.texts import NO_LABEL, Arrays, Ids
+from mcg.text.texts import NO_LABEL, NO_LIMIT, Arrays, Ids
 
 Prefix = Literal["none", "instruction", "task_token"]
 Place = Literal["end", "start", "tenth", "first"]
@@ -115,6 +115,9 @@ class MaskedWords(Bert):
             words = [*before, *masks, *after][: max_tokens - 2]
         ids = np.array([codec.cls, *words, codec.sep], np.int64)
         return self._prefixed("text", "question" if blank is None else "blank", ids, np.ones_like(ids))
+
+    def cuts(self, text: str, max_tokens: int) -> bool:
+        return len(self.question(text, max_tokens)["text_ids"]) < len(self.question(text, NO_LIMIT)["text_ids"])
 
     def option(self, text: str, max_tokens: int) -> Arrays:
         return self._matching("text", "option", self.codec.encode(text, max_tokens), max_tokens)

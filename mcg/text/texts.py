@@ -18,6 +18,8 @@ Ids = npt.NDArray[np.int64]
 Arrays = dict[str, Ids]
 NO_LABEL = -100
 """Label of a token, or of a sample, for which nothing is to be predicted."""
+NO_LIMIT = 1 << 20
+"""A max_tokens that cuts nothing."""
 
 
 class Texts(ABC):
@@ -68,6 +70,10 @@ class Texts(ABC):
     @abstractmethod
     def question(self, text: str, max_tokens: int) -> Arrays:
         """A question about a video: text_ids, text_mask."""
+
+    def cuts(self, text: str, max_tokens: int) -> bool:
+        """Whether a question or choice has words that max_tokens leaves out."""
+        return self.num_pieces(text) > max_tokens - 2
 
     @abstractmethod
     def answer(self, text: str, max_tokens: int) -> Arrays:

@@ -63,7 +63,10 @@ def run_page(
     ran = call_all(words, home=folder)
     for command, result in zip([*builds, *written], ran, strict=True):
         assert result.returncode == 0, f"{command}\n{result.stdout}\n{result.stderr}"
-    return Done(folder, {command: result.stdout + result.stderr for command, result in zip(written, ran[len(builds):], strict=True)})
+    return Done(
+        folder,
+        {command: result.stdout + result.stderr for command, result in zip(written, ran[len(builds) :], strict=True)},
+    )
 
 
 def _words(command: str) -> list[str]:

@@ -47,6 +47,13 @@ def test_the_released_score_is_a_share_of_the_logits() -> None:
     torch.testing.assert_close(corrected[:, 1], (yes - no).detach())
 
 
+def test_a_choice_that_is_cut_is_told() -> None:
+    pieces = max(WORDS.num_pieces(choice) for choice in CHOICES)
+    for more, cut in ((1, True), (2, False)):
+        assert _way(max_question_tokens=pieces + more, with_question=False).cuts("what happens?", CHOICES) == cut
+    assert _way(max_question_tokens=pieces + 2).cuts("what happens?", CHOICES)
+
+
 def test_training_tells_the_right_one_and_a_model_that_matches_is_needed() -> None:
     arrays = _way().question("what happens?", CHOICES, 2, True)
     assert arrays["choice_right"].tolist() == [2] and arrays["choice_ids"].shape[0] == 3

@@ -54,6 +54,9 @@ def test_what_is_too_long_is_refused_and_as_released_cut() -> None:
         _way(max_question_tokens=20).question("what does it do?", CHOICES, 1, False)
     cut = _way(max_question_tokens=20, compat="released").question("what does it do?", CHOICES, 1, False)["text_ids"]
     assert len(cut) == 22 and cut[-2] == WORDS.mask_id
+    for length in (23, 24, 25):
+        assert _way(max_question_tokens=length, compat="released").cuts("what does it do?", CHOICES) == (length < 24)
+    assert not _way().cuts("what does it do?", CHOICES)
 
 
 def test_models_texts_and_choices_that_do_not_fit_are_refused() -> None:

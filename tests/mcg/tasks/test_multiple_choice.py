@@ -12,6 +12,7 @@ from mcg.engine.tensors import to_tensors
 from mcg.model.mcg import MCG
 from mcg.tasks.config import MultipleChoiceConfig
 from mcg.tasks.multiple_choice import MultipleChoice
+from mcg.text.masked_words import MaskedWords
 from mcg.text.wordpiece import WordPieces
 from shards import Batch, EncodedClip, SampleError
 from shards.loader.stages.batch import Slot
@@ -53,6 +54,23 @@ def test_evaluation_shows_every_choice() -> None:
     assert [CODEC.decode(row) for row in ids] == CHOICES and (ids[:, 0] == CODEC.dec).all()
     assert clip.arrays["choice_mask"].sum(1).tolist() == [5, 3, 6, 3, 5]
     assert clip.meta["answer_index"] == 2 and clip.meta["choices"] == CHOICES
+
+
+def test_choices_that_push_the_mask_out_name_the_record() -> None:
+    fields = {"choosing": "numbered", "max_question_tokens": 20}
+    config = MultipleChoiceConfig.model_validate(
+        {"name": "multiple_choice", "clip": {"num_frames": 2, "size": 32}, **fields}
+    )
+    what = r"clip-7: record 3: question and choices are \d+ word pieces, 19 fit task\.max_question_tokens; raise it"
+    with pytest.raises(SampleError, match=what):
+        MultipleChoice(config, MaskedWords()).encode(sample(RECORD, index=3), draws())
+
+
+def test_questions_that_are_cut_are_counted() -> None:
+    for length, num_cut in ((6, 1), (7, 0)):  # five pieces and two special tokens
+        meta = _task(max_question_tokens=length).encode_for_evaluation(sample(RECORD), draws()).meta
+        scores = _task().score([{**meta, "prediction": "tap", "prediction_index": 1}], [])
+        assert scores.metrics["num_cut"] == num_cut
 
 
 def _batch(clips: list[EncodedClip]) -> Batch:

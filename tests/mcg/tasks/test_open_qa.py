@@ -11,6 +11,7 @@ import pytest
 from mcg.metrics.wordnet import WordNetError
 from mcg.tasks.config import OpenQAConfig
 from mcg.tasks.open_qa import OpenQA
+from mcg.text.masked_words import MaskedWords
 from mcg.text.texts import NO_LABEL
 from mcg.text.wordpiece import WordPieces
 from shards import MediaFacts, Origin, Sample, SampleError
@@ -23,9 +24,11 @@ CODEC = WordPieces()
 RECORD = {"question": "what is the man doing", "answer": "playing guitar", "type": "what", "id": "q7"}
 
 
+CLIP = {"num_frames": 4, "size": 32, "sampling": "random", "flip": 0.5}
+
+
 def _task(**fields: Any) -> OpenQA:
-    clip = {"num_frames": 4, "size": 32, "sampling": "random", "flip": 0.5}
-    return OpenQA(OpenQAConfig.model_validate({"name": "open_qa", "clip": clip} | fields), TEXTS)
+    return OpenQA(OpenQAConfig.model_validate({"name": "open_qa", "clip": CLIP} | fields), TEXTS)
 
 
 def test_an_example_asks_with_enc_and_answers_from_dec() -> None:
@@ -100,6 +103,21 @@ def test_scores_by_type_beside_the_commonest_answer() -> None:
     assert metrics["accuracy"]["by_type"] == {"color": 0.5, "count": 1.0}
     assert metrics["baseline"]["by_type"] == {"color": 1.0, "count": 0.5}
     assert (metrics["num_scored"], metrics["num_failed"]) == (4, 0)
+
+
+def test_questions_that_are_cut_are_counted() -> None:
+    for length, num_cut in ((6, 1), (7, 0)):  # five pieces and two special tokens
+        meta = _task(max_question_tokens=length).encode_for_evaluation(sample(RECORD), draws()).meta
+        predictions = [{**meta, "prediction": "tap", "score": 0.0}, _prediction("count", "two", "two")]
+        assert _task().score(predictions, []).metrics["num_cut"] == num_cut
+
+
+@pytest.mark.parametrize("question", ["the [MASK] runs to the [MASK]", "a _____ sits on a _____"])
+def test_a_sentence_with_two_blanks_names_the_record(question: str) -> None:
+    config = OpenQAConfig.model_validate({"name": "open_qa", "clip": CLIP, "answering": "masked_word"})
+    task = OpenQA(config, MaskedWords())
+    with pytest.raises(SampleError, match=r"clip-7: record 4: one blank is answered at a time, found several in '"):
+        task.encode(sample(RECORD | {"question": question}, index=4), draws())
 
 
 def test_failures_are_wrong_answers_of_their_type_where_it_is_known() -> None:

@@ -71,6 +71,19 @@ def test_questions_end_in_their_answer_and_are_cut_before_it() -> None:
     assert len(long) == 14 and long[-4:] == [*CODEC.pieces("answer :"), MASK, SEP]
 
 
+def test_what_is_cut_is_told_and_the_mask_stays() -> None:
+    for text, fits in (("a dog " * 3, 7), ("a dog _____ a dog", 7), ("_____ a dog", 5), ("a dog _____", 5)):
+        for max_tokens in (fits - 1, fits):
+            ids = PLAIN.question(text, max_tokens)["text_ids"].tolist()
+            assert ids.count(MASK) == 1 and PLAIN.cuts(text, max_tokens) == (max_tokens < fits)
+
+
+@pytest.mark.parametrize("text", ["a [MASK] and a [MASK]", "a _____ and a _____", "_____ and [MASK]"])
+def test_a_sentence_with_two_blanks_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match=r"^one blank is answered at a time, found several in '"):
+        PLAIN.question(text, 20)
+
+
 @pytest.mark.parametrize("blank", ["[MASK]", "_____"])
 def test_the_blank_of_a_sentence_is_the_mask(blank: str) -> None:
     arrays = PLAIN.question(f"a {blank} barks.", 12)
