@@ -21,6 +21,10 @@ PIECE = 1 << 22
 """Bytes that are read at once."""
 _MAX_INDEX = 1 << 28
 """Bytes of an index; one of a million chunks has a tenth of it."""
+_MAX_NAME = 255
+"""Bytes of a name that a file may have."""
+_MAX_DEPTH = 50
+"""Levels of a YAML."""
 _STREAMS = {
     "zstd": "zstd",
     "gz": "gzip",
@@ -62,12 +66,57 @@ def read_json(path: Path) -> Any:
         raise AnnotationError(f"{path}: not JSON that can be read ({error}); fetch it again") from error
 
 
+def read_yaml(path: Path, max_bytes: int, remedy: str) -> Any:
+    """The value of a YAML, plain values only. remedy: what to do where it cannot be read.
+
+    Raises AnnotationError, OptionError.
+    """
+    import yaml
+
+    try:
+        if path.stat().st_size > max_bytes:
+            raise AnnotationError(f"{path}: has more than {max_bytes >> 20} MiB; {remedy}")
+        text, loader = path.read_bytes(), getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+        _check_nodes(yaml, text, loader)
+        return yaml.load(text, loader)
+    except FileNotFoundError:
+        raise OptionError(f"{path}: no such file; {remedy}") from None
+    except OSError as error:
+        raise AnnotationError(f"{path}: cannot be read: {error.strerror}; check its permissions") from error
+    except (yaml.YAMLError, RecursionError, ValueError) as error:
+        if isinstance(error, AnnotationError):
+            raise
+        what = " ".join(str(error).split())[:200]
+        raise AnnotationError(f"{path}: not YAML that can be read ({what}); {remedy}") from error
+
+
+def _check_nodes(yaml: Any, text: bytes, loader: Any) -> None:
+    """Raise ValueError for a YAML that would crash what handles it: nested deep (libyaml's loader recurses), or with
+    lists that stand for others, which multiply where they are printed."""
+    depth, anchors = 0, set()
+    for event in yaml.parse(text, loader):
+        if isinstance(event, yaml.CollectionStartEvent):
+            depth += 1
+            anchors.add(event.anchor)
+            if depth > _MAX_DEPTH:
+                raise ValueError(f"nested more than {_MAX_DEPTH} deep, line {event.start_mark.line + 1}")
+        elif isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
+        elif isinstance(event, yaml.AliasEvent) and event.anchor in anchors:
+            raise ValueError(
+                f"line {event.start_mark.line + 1}: *{event.anchor} stands for a list or object; write it out"
+            )
+
+
 def inside(folder: Path, name: Any, index: Path) -> Path:
     """The file that an index names, which may be missing. Raises AnnotationError for a name that leads out of the
     folder."""
     parts = PurePosixPath(name).parts if isinstance(name, str) else ()
-    if not parts or parts[0] == "/" or ".." in parts or "\0" in name or "\\" in name:
-        raise AnnotationError(f"{index}: names the file {name!r}, which is no path inside {folder}; correct the index")
+    is_long = any(len(part.encode("utf-8", "surrogatepass")) > _MAX_NAME for part in parts)
+    if not parts or parts[0] == "/" or ".." in parts or "\0" in name or "\\" in name or is_long:
+        raise AnnotationError(
+            f"{index}: names the file {str(name)[:300]!r}, which is no path inside {folder}; correct the index"
+        )
     return folder.joinpath(*parts)
 
 

@@ -1,22 +1,67 @@
 """LAVENDER's and VIOLET's TSV of pictures: a line per medium, fields of base64, and the byte at which each line begins.
 
-Promises: memory is one line, of at most MAX_LINE bytes; a .lineidx is compared with the file before a line is given
-out, and an entry that is not the begin of a line is refused with its line.
+Promises: memory is one line, of at most MAX_LINE bytes; a .lineidx and an .id2lineidx.pkl are compared with the file
+before a line is given out, and an entry that is not the begin of a line (of this id) is refused.
 """
 
 from __future__ import annotations
 
+import base64
+import binascii
 import os
+from collections import Counter
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
+from shards.media import picture_extension
 from tools.annotations import check_file
 from tools.containers.files import PIECE, Damaged
+from tools.pickles.reading import load_pickle
 from tools.rows import AnnotationError
 
 MAX_LINE = 1 << 29
 """Bytes of a line; 32 frames of 1 MB take a tenth of it."""
+
+
+_LOOKED_AT = 20
+"""Lines that tell the form of a file."""
+_HEAD = 64
+"""Characters of base64 that tell a picture."""
+
+
+class Form(NamedTuple):
+    """Where pictures stand in the lines of a file, as most of its first lines have it."""
+
+    first: int
+    """The column of the first picture; 1 where no line holds one."""
+    pictures: int | None
+    """Pictures of a line; None: there is no number that most lines have."""
+
+
+def form_of(path: Path) -> Form:
+    """The form of a file, found and not assumed: the columns before the first picture are not the same everywhere."""
+    firsts: Counter[int] = Counter()
+    counts: Counter[int] = Counter()
+    for line in islice(read_tsv(path), _LOOKED_AT):
+        fields = [] if isinstance(line.fields, Damaged) else line.fields
+        first = next((column for column, field in enumerate(fields) if column and _is_picture(field)), None)
+        if first is not None:
+            firsts[first] += 1
+            counts[len(fields) - first] += 1
+    if not firsts:
+        return Form(1, None)
+    count, times = counts.most_common(1)[0]
+    is_rule = times > 2 and 2 * times > counts.total()
+    return Form(min(firsts, key=lambda column: (-firsts[column], column)), count if is_rule else None)
+
+
+def _is_picture(field: bytes) -> bool:
+    try:
+        return bool(picture_extension(base64.b64decode(field[:_HEAD], validate=True)))
+    except (binascii.Error, ValueError):
+        return False
 
 
 class TsvLine(NamedTuple):
@@ -68,6 +113,34 @@ def check_line_index(path: Path, tsv: Path) -> int:
                 raise AnnotationError(f"{path} line {number}: byte {offset:,} is not the begin of a line; {again}")
             last, count = offset, count + 1
     return count
+
+
+def id_index(tsv: Path) -> Path | None:
+    """The .id2lineidx.pkl beside a .tsv, if there is one."""
+    path = tsv.with_suffix(".id2lineidx.pkl")
+    return path if path.is_file() else None
+
+
+def check_id_index(path: Path, tsv: Path) -> None:
+    """Compare an .id2lineidx.pkl, {id: byte}, with its file; nothing in it is run. Raises AnnotationError."""
+    again = f"it is not that of {tsv.name}: make it again, or delete it (it is not needed)"
+    try:
+        bytes_of = load_pickle(path)
+    except AnnotationError as error:
+        raise AnnotationError(f"{error}; or delete it (it is not needed)") from error
+    if not isinstance(bytes_of, dict):
+        raise AnnotationError(f"{path}: expected {{id: byte}}, found {type(bytes_of).__name__}; {again}")
+    with open(tsv, "rb") as file:
+        for identifier, offset in bytes_of.items():
+            if type(offset) is not int or not 0 <= offset < 1 << 62:
+                raise AnnotationError(
+                    f"{path}: id {identifier!r} is at {str(offset)[:40]!r}, which is no byte; {again}"
+                )
+            begin = max(0, offset - 1)
+            line = b"\n" * (offset > 0) + str(identifier).encode("utf-8", "surrogatepass") + b"\t"
+            if os.pread(file.fileno(), len(line), begin) != line:
+                what = f"no line of the id {identifier!r} begins at byte {offset:,}"
+                raise AnnotationError(f"{path}: {what}; {again}")
 
 
 def line_offsets(path: Path) -> Iterator[tuple[int, int]]:

@@ -26,8 +26,9 @@ _NAMES = (*TEXT, "name")
 class TextsById:
     """The texts of one split, and which of them were asked for."""
 
-    def __init__(self, path: Path, split: str | None, is_split_known: bool = False) -> None:
-        """is_split_known: the split chooses the container, too, so the file need not have several.
+    def __init__(self, path: Path, split: str | None, is_split_known: bool = False, pairs: Path | None = None) -> None:
+        """is_split_known: the split chooses the container, too, so the file need not have several. pairs: says which
+        captions of a .caption.tsv are taken, a line and a caption of it, both from 0 (SwinBERT's caption_linelist).
 
         Raises AnnotationError, OptionError.
         """
@@ -54,7 +55,7 @@ class TextsById:
             self._texts = value
         elif path.suffix.lower() == ".tsv":
             refuse_split(path, split)
-            self._collect(_tsv_entries(path))
+            self._collect(_tsv_entries(path, pairs))
         elif value is None:
             refuse_split(path, split)
             self._collect(table_records(path, {"id": _ID, "caption": _NAMES}, suffixes=(".csv", ".jsonl", ".parquet")))
@@ -99,10 +100,15 @@ class TextsById:
             self._texts.setdefault(identifier, []).extend(texts if isinstance(texts, list) else [texts])
 
 
-def _tsv_entries(path: Path) -> Iterator[Record | BadRow]:
+def _tsv_entries(path: Path, pairs: Path | None) -> Iterator[Record | BadRow]:
     """Records of lines with an id and the json of a list of captions."""
+    bad: list[BadRow] = []
+    taken = None if pairs is None else _taken(pairs, bad)
     for number, fields in tsv_lines(path):
         place = f"line {number}"
+        listed = [] if taken is None else taken.pop(number - 1, [])
+        if taken is not None and not listed:
+            continue
         try:
             if len(fields) != 2:
                 raise ValueError(f"{len(fields)} columns")
@@ -112,7 +118,32 @@ def _tsv_entries(path: Path) -> Iterator[Record | BadRow]:
             what = f'expected id, tab, [{{"caption": text}}, ...]; found {error!r}; correct the line'
             yield BadRow.at(place, path, MALFORMED, what)
             continue
-        yield Record(place, {"id": fields[0], "caption": captions})
+        for at, caption in listed:
+            if caption >= len(captions):
+                what = f"caption {caption} of line {number - 1}, which has {len(captions)} in {path.name}; correct it"
+                bad.append(BadRow.at(f"line {at}", pairs or path, MALFORMED, what))
+        chosen = captions if taken is None else [captions[n] for _, n in listed if n < len(captions)]
+        if chosen or taken is None:
+            yield Record(place, {"id": fields[0], "caption": chosen})
+    yield from bad
+    for line, listed in (taken or {}).items():
+        what = f"line {line}, which {path.name} does not have; give the two files of one split"
+        yield BadRow.at(f"line {listed[0][0]}", pairs or path, MALFORMED, what)
+
+
+def _taken(pairs: Path, bad: list[BadRow]) -> dict[int, list[tuple[int, int]]]:
+    """Line of the captions, from 0 -> (line of `pairs`, number of the caption) of those that are taken; lines that are
+    no pair are added to `bad`."""
+    taken: dict[int, list[tuple[int, int]]] = {}
+    for number, fields in tsv_lines(pairs):
+        if len(fields) == 2 and all(field.isascii() and field.isdecimal() and len(field) < 16 for field in fields):
+            taken.setdefault(int(fields[0]), []).append((number, int(fields[1])))
+        elif any(field.strip() for field in fields):
+            what = (
+                f"expected numbers of a line and a caption, a tab between; found {' '.join(fields)[:40]!r}; correct it"
+            )
+            bad.append(BadRow.at(f"line {number}", pairs, MALFORMED, what))
+    return taken
 
 
 def _has_entries(value: Any) -> bool:

@@ -18,18 +18,43 @@ from tools.containers.files import (
     known_hash,
     open_stream,
     read_json,
+    read_yaml,
     unpack_all,
 )
 from tools.rows import AnnotationError, OptionError
 
 
-@pytest.mark.parametrize("name", ["../a", "a/../../b", "/etc/passwd", "", ".", "a\0b", "..\\a", None, 3, ["a"]])
+@pytest.mark.parametrize(
+    "name", ["../a", "a/../../b", "/etc/passwd", "", ".", "a\0b", "..\\a", "a" * 256, None, 3, ["a"]]
+)
 def test_a_name_that_leads_out_is_refused(tmp_path: Path, name: object) -> None:
     if name == ".":
         assert inside(tmp_path, "./a", tmp_path) == tmp_path / "a"
         return
     with pytest.raises(AnnotationError, match="which is no path inside"):
         inside(tmp_path, name, tmp_path / "index.json")
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("[" * 100_000, "nested more than 50 deep, line 1"),
+        ("a: &a [1]\nb: *a\n", r"line 2: \*a stands for a list or object; write it out"),
+        ("a: !!python/name:os.system", "could not determine a constructor"),
+        ("a: " + "9" * 5000, "Exceeds the limit"),
+    ],
+)
+def test_a_yaml_that_would_crash_or_run_something_is_refused(tmp_path: Path, text: str, why: str) -> None:
+    (tmp_path / "x.yaml").write_text(text)
+    with pytest.raises(AnnotationError, match=rf"x.yaml: not YAML that can be read \({why}.*\); write it again"):
+        read_yaml(tmp_path / "x.yaml", 1 << 20, "write it again")
+    with pytest.raises(AnnotationError, match=r"has more than 0 MiB; write it again"):
+        read_yaml(tmp_path / "x.yaml", 10, "write it again")
+
+
+def test_a_yaml_has_plain_values(tmp_path: Path) -> None:
+    (tmp_path / "x.yaml").write_text("a: &name x\nb: [*name, 2, {c: true}]\n")
+    assert read_yaml(tmp_path / "x.yaml", 1 << 20, "") == {"a": "x", "b": ["x", 2, {"c": True}]}
 
 
 def test_sizes_and_checksums_are_compared(tmp_path: Path) -> None:

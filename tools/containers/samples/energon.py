@@ -15,7 +15,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from tools.containers.files import inside, read_json
+from tools.containers.files import inside, read_json, read_yaml
 from tools.containers.samples.braces import expanded
 from tools.json_files.splits import split_name
 from tools.rows import AnnotationError, OptionError
@@ -126,17 +126,4 @@ def _read(meta: Path, name: str) -> tuple[Path, Any]:
     if path.is_file():
         return path, read_json(path)
     path = meta / f"{name}.yaml"
-    import yaml
-
-    try:
-        if path.stat().st_size > _MAX_YAML:
-            raise AnnotationError(f"{path}: has more than {_MAX_YAML >> 20} MiB; run `energon prepare` again")
-        # Aliases of a loaded value share one object, so it takes no more memory than its text.
-        return path, yaml.load(path.read_bytes(), getattr(yaml, "CSafeLoader", yaml.SafeLoader))
-    except FileNotFoundError:
-        raise OptionError(f"{path}: no such file; run `energon prepare` on the folder") from None
-    except (yaml.YAMLError, RecursionError, ValueError) as error:
-        if isinstance(error, AnnotationError):
-            raise
-        text = " ".join(str(error).split())[:200]
-        raise AnnotationError(f"{path}: not YAML that can be read ({text}); run `energon prepare` again") from error
+    return path, read_yaml(path, _MAX_YAML, "run `energon prepare` on the folder")

@@ -1,12 +1,14 @@
 """LAVENDER's and VIOLET's TSVs: the frames of a video, or a picture, as base64 JPEGs in a line.
 
-- img_webvid2.5m_train_0.tsv ...: id<TAB>base64<TAB>base64 ..., as LAVENDER's own tool writes it and its pre-training
-  reads it; in webvid10m's training files and downstream files with a second column of their own the frames begin at
-  column 2 (--first-frame 2). One picture is a still; several are a frame sample, whose times are not known.
-- img_....lineidx beside it: the byte at which each line begins; compared with the file, and not needed. The pickled
-  id2lineidx is neither read nor needed.
+- img_webvid2.5m_train_0.tsv ...: id<TAB>base64<TAB>base64 ... One picture is a still; several are a frame sample, whose
+  times are not known. LAVENDER's own tool and its pre-training begin with the frames at column 1, its downstream files
+  and webvid10m's training files at column 2, after one of their own: where is found in the file, unless --first-frame
+  says so. Lines with another number of pictures than most are quarantined.
+- img_....lineidx beside it: the byte at which each line begins; img_....id2lineidx.pkl: the same by id, read without
+  running anything. Both are compared with the file, and neither is needed.
 - texts: txt_webvid2.5m.json, {"train": {id: [captions]}, "val": ...}; downstream lists, {"train": [{"video",
   "caption"}]}; other forms of tools/containers/texts_by_id.py.
+- SwinBERT's caption YAML, which names the .tsv and its captions (tools/containers/caption_yaml.py).
 
 A line without text and a text without line are quarantined. Keys are ids.
 """
@@ -22,11 +24,21 @@ from typing import Annotated, Any
 
 import typer
 
-from tools.annotations import about_records
-from tools.arguments import AnnotationsFile
-from tools.containers.columns import Columns, DataPath, SplitName
+from tools.annotations import about_records, check_file
+from tools.containers.caption_yaml import SUFFIXES, read_caption_yaml
+from tools.containers.columns import Columns, SplitName
 from tools.containers.files import Damaged
-from tools.containers.frame_tsv import TsvLine, check_line_index, line_index, line_offsets, read_tsv
+from tools.containers.frame_tsv import (
+    Form,
+    TsvLine,
+    check_id_index,
+    check_line_index,
+    form_of,
+    id_index,
+    line_index,
+    line_offsets,
+    read_tsv,
+)
 from tools.containers.table_rows import TableRows
 from tools.containers.texts_by_id import TextsById
 from tools.rows import BAD_MEDIA, MALFORMED, NO_TEXT, BadRow, CountedRows, OptionError, Row
@@ -35,27 +47,48 @@ _COLUMNS = Columns("frames", "caption", "id")
 
 
 def rows(
-    data: DataPath,
-    annotations: AnnotationsFile,
+    data: Annotated[Path, typer.Option(help="An images .tsv, the folder of its parts, or a caption YAML.")],
+    annotations: Annotated[Path | None, typer.Option(help="The texts, txt_DATASET.json; a YAML names them.")] = None,
     split: SplitName = None,
-    first_frame: Annotated[int, typer.Option(min=1, max=16, help="The column of the first picture; ids are in 0.")] = 1,
+    first_frame: Annotated[
+        int | None,
+        typer.Option(min=1, max=16, help="The column of the first picture; ids are in 0.  [default: found]"),
+    ] = None,
+    pictures_per_line: Annotated[
+        int | None,
+        typer.Option(min=0, help="Pictures of a line; 0: any number.  [default: that of most lines]"),
+    ] = None,
 ) -> CountedRows:
     """LAVENDER's and VIOLET's TSVs of base64 pictures.
 
-    Give an images .tsv, or the folder of its parts, and the texts as --annotations txt_DATASET.json with --split. Of a
-    folder with the parts of several splits, those with the split in their names are taken.
+    Give an images .tsv, or the folder of its parts, and the texts as --annotations txt_DATASET.json with --split; of a
+    folder with the parts of several splits, those with the split in their names are taken. Or give SwinBERT's caption
+    YAML alone.
     """
-    files = _files(data, split)
-    texts = TextsById(annotations, split, is_split_known=data.is_dir())
+    if data.suffix.lower() in SUFFIXES:
+        if annotations is not None or split is not None:
+            raise OptionError(f"{data}: names its captions itself; leave out --annotations and --split")
+        files, captions, pairs = read_caption_yaml(data)
+        texts = TextsById(captions, None, pairs=pairs)
+    elif annotations is None:
+        raise OptionError(f"{data}: give its texts with --annotations (only a caption YAML names them itself)")
+    else:
+        files, texts = _files(data, split), TextsById(annotations, split, is_split_known=data.is_dir())
     about = 0
     for path in files:
-        index = line_index(path)
+        check_file(path)
+        index, by_id = line_index(path), id_index(path)
         about += about_records(path) if index is None else check_line_index(index, path)
+        if by_id is not None:
+            check_id_index(by_id, path)
     table = TableRows(_COLUMNS, data)
 
     def found() -> Iterator[Row | BadRow]:
         for path in files:
-            yield from _rows_of_file(path, path.name if data.is_dir() else "", table, texts, first_frame)
+            form = form_of(path)
+            first = form.first if first_frame is None else first_frame
+            count = form.pictures if pictures_per_line is None and first == form.first else pictures_per_line
+            yield from _rows_of_file(path, "" if path == data else path.name, table, texts, Form(first, count or None))
         yield from texts.left(data)
 
     return CountedRows(found(), about)
@@ -74,9 +107,7 @@ def _files(data: Path, split: str | None) -> list[Path]:
     return found
 
 
-def _rows_of_file(
-    path: Path, name: str, table: TableRows, texts: TextsById, first_frame: int
-) -> Iterator[Row | BadRow]:
+def _rows_of_file(path: Path, name: str, table: TableRows, texts: TextsById, form: Form) -> Iterator[Row | BadRow]:
     index = line_index(path)
     offsets = line_offsets(index) if index is not None else iter(())
     listed = next(offsets, (0, -1))[1]
@@ -87,10 +118,11 @@ def _rows_of_file(
             yield table.bad(place, MALFORMED, what)
             continue
         listed = next(offsets, (0, -1))[1]
-        yield _row(line, place, table, texts, first_frame)
+        yield _row(line, place, table, texts, form)
 
 
-def _row(line: TsvLine, place: str, table: TableRows, texts: TextsById, first_frame: int) -> Row | BadRow:
+def _row(line: TsvLine, place: str, table: TableRows, texts: TextsById, form: Form) -> Row | BadRow:
+    first_frame = form.first
     if isinstance(line.fields, Damaged):
         return table.bad(place, MALFORMED, str(line.fields))
     head = [field.decode("utf-8", "surrogateescape") for field in line.fields[:first_frame]]
@@ -112,4 +144,8 @@ def _row(line: TsvLine, place: str, table: TableRows, texts: TextsById, first_fr
     values: dict[str, Any] = {"id": head[0], "frames": decoded, "caption": captions}
     if head[1:]:
         values["columns"] = head[1:]
-    return table.row(place, line.number, values)
+    row = table.row(place, line.number, values)
+    if isinstance(row, Row) and form.pictures is not None and len(pictures) != form.pictures:
+        what = f"id {head[0]!r}: {len(pictures)} picture(s) from column {first_frame} on, expected {form.pictures}"
+        return table.bad(place, BAD_MEDIA, f"{what}; fetch it again, or take any number with --pictures-per-line 0")
+    return row

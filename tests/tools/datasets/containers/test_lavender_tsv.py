@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import base64
 import json
+import pickle
 from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
+from tests.tools.commands.command_line import invoke
 from tests.tools.containers.given import PICTURES
 from tests.tools.datasets.from_files import decoded
 from tools.datasets.containers import lavender_tsv
@@ -43,13 +45,41 @@ def test_one_picture_is_a_still_and_several_are_frames(tmp_path: Path) -> None:
     assert isinstance(frames, Row) and frames.ext == "zip" and all(p in (frames.media or b"") for p in PICTURES)
 
 
-def test_frames_begin_where_the_option_says(tmp_path: Path) -> None:
-    tsv, texts = write(tmp_path, [f"a\t{{meta}}\t{ENCODED[0]}"], {"train": {"a": ["x"]}})
-    (bad,) = lavender_tsv.rows(tsv, texts)
+def test_where_frames_begin_is_found_in_the_file_or_said(tmp_path: Path) -> None:
+    lines = [f"{key}\t{{meta}}\t" + "\t".join(ENCODED) for key in "abc"]
+    tsv, texts = write(tmp_path, lines, {"train": dict.fromkeys("abc", "x")})
+    for first_frame in (None, 2):
+        rows = list(lavender_tsv.rows(tsv, texts, first_frame=first_frame))
+        assert [row.meta for row in rows if isinstance(row, Row)] == [{"id": k, "columns": ["{meta}"]} for k in "abc"]
+        assert all(isinstance(row, Row) and all(picture in (row.media or b"") for picture in PICTURES) for row in rows)
+    bad, *_ = lavender_tsv.rows(tsv, texts, first_frame=1)
     assert isinstance(bad, BadRow) and "column 1 is no base64" in bad.reason
     assert bad.reason.endswith("fetch the file again, or say where pictures begin with --first-frame 2")
-    (good,) = lavender_tsv.rows(tsv, texts, first_frame=2)
-    assert isinstance(good, Row) and good.media == PICTURES[0] and good.meta == {"id": "a", "columns": ["{meta}"]}
+
+
+def test_no_frame_is_lost_where_a_first_picture_is_broken(tmp_path: Path) -> None:
+    """The release's readers begin at column 2 whatever the file is, and lose the first frame of its own tool's."""
+    lines = ["a\t@@@\t" + "\t".join(ENCODED[1:]), *(f"{key}\t" + "\t".join(ENCODED) for key in "bc")]
+    for some in (lines, lines[:2]):
+        tsv, texts = write(tmp_path, some, {"train": dict.fromkeys("abc"[: len(some)], "x")})
+        bad, *good = lavender_tsv.rows(tsv, texts)
+        assert isinstance(bad, BadRow) and "line 1: id 'a': column 1 is no base64" in bad.reason
+        assert all(isinstance(row, Row) and PICTURES[0] in (row.media or b"") for row in good)
+
+
+def test_a_line_with_another_number_of_pictures_than_most_is_quarantined(tmp_path: Path) -> None:
+    lines = [f"{key}\t" + "\t".join(ENCODED) for key in "abcd"]
+    lines[2] = lines[2].rpartition("\t")[0]
+    tsv, texts = write(tmp_path, lines, {"train": dict.fromkeys("abcd", "x")})
+    rows = list(lavender_tsv.rows(tsv, texts))
+    assert [type(row) for row in rows] == [Row, Row, BadRow, Row]
+    assert isinstance(rows[2], BadRow) and rows[2].reason == (
+        "unusable media: img_set_train_0.tsv line 3: id 'c': 2 picture(s) from column 1 on, expected 3; fetch it "
+        "again, or take any number with --pictures-per-line 0"
+    )
+    assert all(isinstance(row, Row) for row in lavender_tsv.rows(tsv, texts, pictures_per_line=0))
+    kept = [isinstance(row, Row) for row in lavender_tsv.rows(tsv, texts, pictures_per_line=2)]
+    assert kept == [False, False, True, False]
 
 
 def test_every_line_and_every_text_is_accounted_for(tmp_path: Path) -> None:
@@ -127,6 +157,34 @@ def test_a_line_without_end_is_not_read_into_memory(tmp_path: Path, monkeypatch:
     first, long, last, lost = lavender_tsv.rows(tsv, texts)
     assert isinstance(first, Row) and isinstance(last, Row) and last.record_id == "line 3"
     assert isinstance(long, BadRow) and "has 9,003 bytes, allowed are 5,000" in long.reason and isinstance(lost, BadRow)
+
+
+def test_a_picture_that_is_cut_off_is_quarantined_by_the_build(tmp_path: Path) -> None:
+    cut = base64.b64encode(PICTURES[1][: len(PICTURES[1]) // 2]).decode()
+    lines = [f"a\t{ENCODED[0]}\t{ENCODED[1]}", f"b\t{ENCODED[0]}\t{cut}"]
+    tsv, texts = write(tmp_path, lines, {"train": {"a": ["x"], "b": ["y"]}})
+    options = ["--data", tsv, "--annotations", texts, "--out", tmp_path / "out"]
+    done = invoke("build", "lavender_tsv", *options, "--json")
+    assert json.loads(done.stdout)["num_samples"] == 1
+    (line,) = (tmp_path / "out/quarantine.jsonl").read_text().splitlines()
+    assert "img_set_train_0.tsv line 2: " in line and "truncated: it ends before its pixels do" in line
+
+
+def test_options_that_do_not_go_together_are_refused(tmp_path: Path) -> None:
+    tsv, texts = write(tmp_path, [f"a\t{ENCODED[0]}"], {"train": {"a": ["x"]}})
+    with pytest.raises(OptionError, match=r"tsv: give its texts with --annotations \(only a caption YAML names them"):
+        lavender_tsv.rows(tsv)
+    with pytest.raises(OptionError, match=r"x.yaml: names its captions itself; leave out --annotations and --split"):
+        lavender_tsv.rows(tmp_path / "x.yaml", texts)
+
+
+def test_an_index_by_id_beside_the_file_is_compared_with_it(tmp_path: Path) -> None:
+    tsv, texts = write(tmp_path, [f"a\t{ENCODED[0]}"], {"train": {"a": ["x"]}})
+    tsv.with_suffix(".id2lineidx.pkl").write_bytes(pickle.dumps({"a": 0}))
+    assert all(isinstance(row, Row) for row in lavender_tsv.rows(tsv, texts))
+    tsv.with_suffix(".id2lineidx.pkl").write_bytes(pickle.dumps({"b": 0}))
+    with pytest.raises(AnnotationError, match=r"no line of the id 'b' begins at byte 0"):
+        lavender_tsv.rows(tsv, texts)
 
 
 def test_what_is_not_there_is_said(tmp_path: Path) -> None:
