@@ -1,7 +1,7 @@
-"""Resident memory of a retrieval evaluation whose states have the shapes of ALPRO base in 16 bits.
+"""Resident memory of a retrieval evaluation whose states have the shapes of a system of base size in 16 bits.
 
-A video has 197 tokens of 768 channels, a text 40. The states are made up, and a pair's score is a product of two
-numbers; all else is the real evaluation. For a fresh process.
+A video of ALPRO has 197 tokens of 768 channels, a text 40; of LAVENDER 250 and 26. The states are made up, and a
+pair's score is a product of two numbers; all else is the real evaluation. For a fresh process.
 """
 
 from __future__ import annotations
@@ -12,28 +12,31 @@ from typing import Any
 
 import torch
 from quadrants import retrieval, split_of, write_pictures
+from retrieval_systems import ALPRO, System
 from torch import Tensor
 
+from mcg.model.lavender_config import LavenderConfig
 from mcg.model.mcg_config import MCGConfig
 from mcg.model.model import Model
 from mcg.model.states import Fused, TextStates, VideoStates
 from mcg.scoring.evaluate import evaluate
 
-WIDTH, PATCHES, TOKENS = 768, 197, 40
+WIDTH = 768
 HOST = torch.device("cpu")
 
 
 class BaseStates(Model):
-    def __init__(self) -> None:
-        super().__init__(MCGConfig(matching_head=True))
+    def __init__(self, system: System) -> None:
+        super().__init__(MCGConfig(matching_head=True) if system is ALPRO else LavenderConfig(name="lavender"))
+        self._system = system
         self.weight = torch.nn.Parameter(torch.zeros(1, dtype=torch.bfloat16))
 
     def encode_video(self, frames_BTHWC: Tensor, mask_BT: Any = None, with_attention: bool = False) -> VideoStates:
-        states = torch.empty(len(frames_BTHWC), PATCHES, WIDTH, dtype=torch.bfloat16).normal_()
+        states = torch.empty(len(frames_BTHWC), self._system.video_tokens, WIDTH, dtype=torch.bfloat16).normal_()
         return VideoStates(states, torch.ones(states.shape[:2], dtype=torch.bool))
 
     def encode_text(self, ids_BL: Tensor, mask_BL: Tensor, contrastive: bool = False, **_: Any) -> TextStates:
-        states = torch.empty(len(ids_BL), TOKENS, WIDTH, dtype=torch.bfloat16).normal_()
+        states = torch.empty(len(ids_BL), self._system.tokens, WIDTH, dtype=torch.bfloat16).normal_()
         return TextStates(states, torch.ones(states.shape[:2], dtype=torch.bool))
 
     def video_features(self, video: VideoStates) -> Tensor:
@@ -50,21 +53,24 @@ class BaseStates(Model):
         return torch.cat([-product, product], 1)
 
 
-def host_memory(folder: Path, num: int, batch_size: int = 16) -> dict[str, Any]:
-    """Of `num` videos and texts, re-ranked; what lies on the device at one time is here on the host, so little."""
-    model, task = BaseStates().eval(), retrieval("rerank", rerank_depth=128, pairs_at_once=batch_size)
+def host_memory(system: System, folder: Path, num: int, batch_size: int = 16) -> dict[str, Any]:
+    """Of `num` videos and texts, by the system's last ranking; what lies on the device at one time is here on the host,
+    so little."""
+    model = BaseStates(system).eval()
+    task = retrieval(system.rankings[-1], rerank_depth=128, pairs_at_once=batch_size)
     evaluate(task, model, split_of(write_pictures(folder / "few", 40), batch_size), HOST)
     data = write_pictures(folder / "many", num)
     before = _status("VmRSS")
     Path("/proc/self/clear_refs").write_text("5")  # the peak is counted from here
     began = time.process_time()
     evaluate(task, model, split_of(data, batch_size), HOST)
-    bound = 1.1 * num * (300_000 + 60_000)
+    video, text = (2 * WIDTH * tokens for tokens in (system.video_tokens, system.tokens))
     return {
         "num": num,
-        "states_mb": round(num * 2 * WIDTH * (PATCHES + TOKENS) / 1e6, 1),
+        "mb_a_video": round(video / 1e6, 3),
+        "states_mb": round(num * (video + text) / 1e6, 1),
         "resident_mb": round((_status("VmHWM") - before) / 1e6, 1),
-        "wanted_mb": round(bound / 1e6, 1),
+        "wanted_mb": round(1.1 * num * system.wanted_bytes / 1e6, 1),
         "cpu_s": round(time.process_time() - began, 1),
     }
 

@@ -24,6 +24,7 @@ from mcg.objectives.config import ObjectivesConfig
 from mcg.tasks.config import RetrievalConfig
 from mcg.tasks.retrieval import Retrieval
 from mcg.text import open_texts
+from mcg.text.texts import Texts
 from shards import DatasetWriter, LoaderConfig
 from shards.media import MediaFacts
 
@@ -86,9 +87,9 @@ def split_of(folder: Path, batch_size: int = 50) -> LoaderConfig:
     return LoaderConfig.model_validate({"blend": blend, "batch_size": batch_size, "mode": "eval"})
 
 
-def retrieval(ranking: str, **fields: object) -> Retrieval:
+def retrieval(ranking: str, texts: Texts = TEXTS, **fields: object) -> Retrieval:
     settings = {"name": "retrieval", "clip": {"num_frames": 1, "size": SIDE}, "ranking": ranking}
-    return Retrieval(RetrievalConfig.model_validate(settings | fields), TEXTS)
+    return Retrieval(RetrievalConfig.model_validate(settings | fields), texts)
 
 
 def tiny_model() -> MCG:

@@ -1,9 +1,11 @@
 """What retrieval over all pairs costs beside the released loop: passes, FLOPs, CPU, memory, ranks.
 
     PYTHONPATH=. python benchmarks/retrieval_pairs.py [--parts passes speed host device ranks] [--num 1000]
+    PYTHONPATH=. python benchmarks/retrieval_pairs.py --system lavender
 
-The released loop (ALPRO) encodes a video anew for each chunk of 64 captions, and each caption for each video: here it
-is `released_loop`. Parts:
+The released loop of ALPRO encodes a video anew for each chunk of 64 captions, and each caption for each video: here it
+is `released_loop`. That of LAVENDER encodes each once and fuses all pairs; it has no contrast to re-rank by, and its
+tiny model is not trained, so it has no recalls and no part `speed`. Parts:
 - passes: a tiny model, trained for 2 minutes (quadrants.py), scores NUM videos and NUM texts by matching all pairs and
   by re-ranking with depth 128; its passes, counted, times the FLOPs of one at base size (flops.py) are those of ALPRO's
   retrieval on MSR-VTT. R@K of both, and how many queries one of them hits and the other does not.
@@ -36,21 +38,19 @@ import torch.multiprocessing
 from base_states import host_memory
 from counted import Counted
 from device_bytes import DEVICE, DeviceBytes
-from flops import count, parts
 from quadrants import WAVERING, retrieval, small_model, split_of, tiny_model, train, write_pictures
+from retrieval_systems import ALPRO, CHUNK, SYSTEMS, System, flops_of
 from torch import Tensor
 
-from mcg.config import load_config
 from mcg.engine.tensors import to_tensors
 from mcg.model.mcg import MCG
 from mcg.model.model import Model
 from mcg.scoring.evaluate import evaluate
 from mcg.tasks.task import Scores
-from mcg.text import open_texts
+from mcg.text.texts import Texts
 from shards import Loader
 
-CHUNK, DEPTH, TOKENS = 64, 128, 40
-BASE = "configs/alpro/ft_msrvtt_ret.yaml"
+DEPTH = 128
 PARTS = ("passes", "speed", "host", "device", "ranks")
 DIRECTIONS = ("text_to_video", "video_to_text")
 
@@ -70,39 +70,25 @@ def released_loop(model: Model, frames: Tensor, ids: Tensor, mask: Tensor) -> Te
     return torch.stack(rows)
 
 
-def of_the_loop(num_videos: int, num_texts: int) -> dict[str, int]:
-    pairs = num_videos * num_texts
-    return {"video": num_videos * -(-num_texts // CHUNK), "text": pairs, "fusion": pairs}
-
-
-def flops_of(model: MCG, frames: int, tokens: int) -> dict[str, int]:
-    with torch.device("meta"):
-        made = parts(model.to("meta"), tokens, 1, frames)
-        return {name: count(made[name]) for name in ("video", "text", "fusion")}
-
-
-def _base_flops(frames: int) -> dict[str, int]:
-    config = load_config(BASE, [f"model.vision.num_frames={frames}", f"task.clip.num_frames={frames}"])
-    with torch.device("meta"):
-        return flops_of(MCG(config.model, open_texts(config.model).size).eval(), frames, TOKENS)
-
-
-def passes(folder: Path, num: int, weights: Path, wavering: float) -> dict[str, Any]:
+def passes(system: System, folder: Path, num: int, weights: Path, wavering: float) -> dict[str, Any]:
     data, found = write_pictures(folder / "pictures", num, wavering), dict[str, Any]()
-    each = {frames: _base_flops(frames) for frames in (4, 8)}
+    each = {frames: system.base_flops(frames) for frames in system.frames}
     found["gflop_each"] = {frames: {n: round(f / 1e9, 2) for n, f in one.items()} for frames, one in each.items()}
-    loop, scores = of_the_loop(num, num), {}
-    for ranking in ("matching", "rerank"):
-        model = _trained(weights)
+    loop, scores = system.released_loop(num, num), {}
+    for ranking in system.rankings:
+        model, texts = _model(system, weights)
         counted, began = Counted(model), time.process_time()
-        task = retrieval(ranking, rerank_depth=DEPTH, pairs_at_once=500)
+        task = retrieval(ranking, texts, rerank_depth=DEPTH, pairs_at_once=500, **system.text_limit)
         scores[ranking] = evaluate(task, model, split_of(data), DEVICE)
         found[ranking] = {"cpu_s": round(time.process_time() - began, 1), "passes": dict(counted.rows)}
         found[ranking]["pairs_fused"] = scores[ranking].metrics["pairs_fused"]
         for frames, one in each.items():
             of_loop = sum(one[name] * rows for name, rows in loop.items())
+            found[ranking][f"pflop_{frames}_frames"] = round(counted.flops(one) / 1e15, 3)
             found[ranking][f"times_cheaper_{frames}_frames"] = round(of_loop / counted.flops(one), 2)
     found["released loop"] = loop
+    if system is not ALPRO:
+        return found
     found["recalls"] = {name: _recalls(one) for name, one in scores.items()}
     found["recalls"]["contrast"] = _recalls(scores["rerank"], "by_contrast")
     exact, reranked = _hits(scores["matching"]), _hits(scores["rerank"])
@@ -125,6 +111,12 @@ def _recalls(scores: Scores, of: str | None = None) -> list[float]:
     """R1, R5, R10 from text to video, then from video to text."""
     tables = [scores.metrics[direction] for direction in DIRECTIONS]
     return [(table if of is None else table[of])[f"R{k}"] for table in tables for k in (1, 5, 10)]
+
+
+def _model(system: System, weights: Path) -> tuple[Model, Texts]:
+    """The tiny one, trained where recalls are compared."""
+    model, texts = system.tiny(weights.parent)
+    return (_trained(weights) if system is ALPRO else model), texts
 
 
 def _trained(weights: Path) -> MCG:
@@ -160,9 +152,9 @@ def speed(folder: Path, num: int = 128, rounds: int = 3) -> dict[str, Any]:
                 results[name] = way()
             seconds.setdefault(name, []).append(time.process_time() - began)
             rows[name] = Counter(counted.rows)
-    assert rows["released loop"] == of_the_loop(num, num), rows
+    assert rows["released loop"] == ALPRO.released_loop(num, num), rows
     _compare(results["matching"], results["released loop"])
-    each = flops_of(model, clip["num_frames"], ids.shape[1])
+    each = flops_of(model, clip["num_frames"], clip["size"], ids.shape[1])
     cost = {name: sum(each[verb] * number for verb, number in one.items()) for name, one in rows.items()}
     told: dict[str, Any]
     told, loop = {"depth": depth, "tokens": ids.shape[1]}, "released loop"
@@ -186,32 +178,33 @@ def _compare(scores: Scores, loop_NM: Tensor) -> None:
                 assert abs(score - expected) <= 1e-4 * max(1.0, abs(expected)), (query["id"], video, score, expected)
 
 
-def device(folder: Path, weights: Path) -> dict[str, Any]:
+def device(system: System, folder: Path, weights: Path) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for num in (96, 192, 384):
         data = write_pictures(folder / f"device{num}", num)
-        for ranking in ("contrast", "matching", "rerank"):
-            peak = _peak(_trained(weights), ranking, data)[1]
+        for ranking in ("contrast", *system.rankings) if system is ALPRO else system.rankings:
+            peak = _peak(system, *_model(system, weights), ranking, data)[1]
             found.setdefault(ranking, {})[num] = peak
     return found
 
 
-def _peak(model: MCG, ranking: str, data: Path) -> tuple[Scores, int]:
+def _peak(system: System, model: Model, texts: Texts, ranking: str, data: Path) -> tuple[Scores, int]:
     """Scores, and the most bytes on the device."""
+    task = retrieval(ranking, texts, rerank_depth=16, **system.text_limit)
     with DeviceBytes(model.parameters()) as counted:
-        scores = evaluate(retrieval(ranking, rerank_depth=16), model, split_of(data, 48), DEVICE)
+        scores = evaluate(task, model, split_of(data, 48), DEVICE)
     return scores, counted.peak
 
 
-def ranks(folder: Path, weights: Path) -> dict[str, Any]:
+def ranks(system: str, folder: Path, weights: Path) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for num in (48, 144):
         write_pictures(folder / f"ranks{num}", num)
-    _trained(weights)
+    _model(SYSTEMS[system], weights)
     for world in (1, 2, 3):
         place = folder / f"world{world}"
         place.mkdir()
-        torch.multiprocessing.spawn(_rank, args=(world, str(folder), str(weights)), nprocs=world)
+        torch.multiprocessing.spawn(_rank, args=(world, system, str(folder), str(weights)), nprocs=world)
         told = [json.loads((place / f"{rank}.json").read_text()) for rank in range(world)]
         for name, one in told[0].items():
             chunks = [chunk for rank in told for chunk in rank[name]["chunks"]]
@@ -227,18 +220,19 @@ def ranks(folder: Path, weights: Path) -> dict[str, Any]:
     return found
 
 
-def _rank(rank: int, world: int, folder: str, weights: str) -> None:
+def _rank(rank: int, world: int, name: str, folder: str, weights: str) -> None:
     torch.set_num_threads(1)
     place = f"{folder}/world{world}"
     dist.init_process_group(
         "gloo", init_method=f"file://{place}/meeting", rank=rank, world_size=world, timeout=timedelta(seconds=120)
     )
-    found, model, chunks = {}, _trained(Path(weights)), list[list[str]]()
+    found, system, chunks = {}, SYSTEMS[name], list[list[str]]()
+    model, texts = _model(system, Path(weights))
     Counted(model, chunks)
     for num in (48, 144):
-        for ranking in ("matching", "rerank"):
+        for ranking in system.rankings:
             chunks.clear()
-            scores, peak = _peak(model, ranking, Path(folder) / f"ranks{num}")
+            scores, peak = _peak(system, model, texts, ranking, Path(folder) / f"ranks{num}")
             found[f"{ranking} {num}"] = {"metrics": scores.metrics, "peak": peak, "chunks": [*chunks]}
     Path(place, f"{rank}.json").write_text(json.dumps(found))
     dist.destroy_process_group()
@@ -246,33 +240,37 @@ def _rank(rank: int, world: int, folder: str, weights: str) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS)
+    parser.add_argument("--system", choices=SYSTEMS, default="alpro")
+    parser.add_argument("--parts", nargs="+", choices=PARTS)
     parser.add_argument("--num", type=int, default=1000, help="videos, and texts")
     parser.add_argument("--weights", type=Path, help="file for the trained tiny model, taken where it is there")
     parser.add_argument("--wavering", type=float, default=WAVERING, help="of the colours that are scored in passes")
     parser.add_argument("--case", help=argparse.SUPPRESS)
     chosen = parser.parse_args()
     torch.set_num_threads(1)
+    system = SYSTEMS[chosen.system]
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         if chosen.case == "host":
-            print(json.dumps(host_memory(folder, chosen.num)))
+            print(json.dumps(host_memory(system, folder, chosen.num)))
             return
         weights = chosen.weights or folder / "weights.pt"
-        for part in chosen.parts:
+        for part in chosen.parts or [part for part in PARTS if part != "speed" or system is ALPRO]:
             began = sum(os.times()[:4])
             if part == "host":
-                command = [sys.executable, __file__, "--case", "host", "--num", str(chosen.num)]
-                done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
+                command = [sys.executable, __file__, "--system", chosen.system, "--case", "host"]
+                done = subprocess.run(
+                    [*command, "--num", str(chosen.num)], check=True, stdout=subprocess.PIPE, text=True
+                )
                 found = json.loads(done.stdout.splitlines()[-1])
             else:
                 found = {
-                    "passes": lambda: passes(folder, chosen.num, weights, chosen.wavering),
+                    "passes": lambda: passes(system, folder, chosen.num, weights, chosen.wavering),
                     "speed": lambda: speed(folder),
-                    "device": lambda: device(folder, weights),
-                    "ranks": lambda: ranks(folder, weights),
+                    "device": lambda: device(system, folder, weights),
+                    "ranks": lambda: ranks(chosen.system, folder, weights),
                 }[part]()
-            print(json.dumps({"benchmark": "retrieval_pairs", "part": part, **found}))
+            print(json.dumps({"benchmark": "retrieval_pairs", "system": chosen.system, "part": part, **found}))
             print(f"{part}: {sum(os.times()[:4]) - began:.0f} CPU seconds", file=sys.stderr, flush=True)
 
 

@@ -33,8 +33,9 @@ def test_a_model_without_features_is_ranked_by_matching_alone(captions: Path) ->
     """Against pairs that are encoded and fused one by one."""
     model = make_lavender()
     task = Retrieval(make_retrieval(ranking="matching", pairs_at_once=3).config, MaskedWords())
-    with pytest.raises(ValueError, match=r"'contrast': this model has no video_features.*; or rank by matching$"):
-        make_retrieval(ranking="contrast").check_model(model.config)
+    for ranking in ("contrast", "rerank"):
+        with pytest.raises(ValueError, match=rf"'{ranking}': this model has no video_features.*; or rank by matching$"):
+            make_retrieval(ranking=ranking).check_model(model.config)
     task.check_model(model.config)
     scores = evaluate(task, model, split_of(captions), CPU)
     found = [p for p in scores.predictions if p["direction"] == "text_to_video"]
