@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
 
 from mcg.config import RunConfig, load_config, load_stored
-from mcg.engine.checkpoint import Checkpoint, CheckpointError
+from mcg.engine.checkpoint import Checkpoint, CheckpointError, Selection, find_checkpoint
 from mcg.engine.weights import load_weights
 from mcg.model.config import ModelConfig
 from mcg.model.model import Model
 from mcg.tasks.task import Task
+from mcg.text import open_texts
 from shards.base import ConfigError
 
 
@@ -41,3 +45,34 @@ def stored_settings(checkpoint: Checkpoint, config: str | Path | None, overrides
             "task (--config configs/ft_msrvtt_qa.yaml)"
         )
     return load_stored(checkpoint.config, where, ("task", "model"))
+
+
+class _Ready(NamedTuple):
+    task: Any
+    model: Model
+    device: torch.device
+
+
+def ready(
+    checkpoint: str | Path,
+    tasks: Sequence[str],
+    lacks: str,
+    *,
+    config: str | Path | None = None,
+    select: Selection = "latest",
+    overrides: Sequence[str] = (),
+    device: str | torch.device | None = None,
+) -> _Ready:
+    """The task and model of a checkpoint or run folder for use without scores, by its own config unless another is
+    given, and the device to use: the GPU where there is one. tasks: those that can be used so; lacks: what another one
+    does not do. Raises CheckpointError, ConfigError, ValueError."""
+    found = find_checkpoint(checkpoint, select)
+    settings = stored_settings(found, config, overrides)
+    if settings.task.name not in tasks:
+        raise ValueError(
+            f"{found.folder}: its task is {settings.task.name!r}, which {lacks}; name a checkpoint that was fine-tuned "
+            f"with {' or '.join(tasks)}, or the config of such a task"
+        )
+    task = settings.task.unscored().build(open_texts(settings.model))
+    model = trained_model(found, task, settings.model)
+    return _Ready(task, model, torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu")))

@@ -11,16 +11,14 @@ from torch import Tensor, nn
 
 from mcg.answering.asked import Asked
 from mcg.answering.likelihood import log_likelihoods
-from mcg.engine.checkpoint import Selection, find_checkpoint
+from mcg.engine.checkpoint import Selection
 from mcg.model.model import Model
 from mcg.model.states import VideoStates
 from mcg.searching.clips import read_clip
-from mcg.tasks.config import OpenQAConfig, TaskConfig
 from mcg.tasks.multiple_choice import MultipleChoice
 from mcg.tasks.open_qa import OpenQA
-from mcg.text import open_texts
 from mcg.text.texts import Arrays
-from mcg.trained import stored_settings, trained_model
+from mcg.trained import ready
 from shards.decode import Frames, open_decoder
 
 
@@ -53,17 +51,16 @@ class Answerer:
     ) -> Answerer:
         """The model of a checkpoint or run folder, by its own config unless another is given; on the GPU where there is
         one. Raises CheckpointError, ConfigError, ValueError for a task that answers no questions."""
-        found = find_checkpoint(checkpoint, select)
-        settings = stored_settings(found, config, overrides)
-        if settings.task.name not in ("open_qa", "multiple_choice"):
-            raise ValueError(
-                f"{found.folder}: its task is {settings.task.name!r}, which answers no questions; name a checkpoint "
-                "that was fine-tuned with open_qa or multiple_choice, or the config of such a task"
-            )
-        task = _unscored(settings.task).build(open_texts(settings.model))
-        model = trained_model(found, task, settings.model)
-        where = device or ("cuda" if torch.cuda.is_available() else "cpu")
-        return cls(task, model, torch.device(where))
+        found = ready(
+            checkpoint,
+            ("open_qa", "multiple_choice"),
+            "answers no questions",
+            config=config,
+            select=select,
+            overrides=overrides,
+            device=device,
+        )
+        return cls(found.task, found.model, found.device)
 
     def ask(
         self, video: str | Path, question: str, *, choices: Sequence[str] = (), num_candidates: int = 5
@@ -133,8 +130,3 @@ class Answerer:
             .to(self.device)
             for name in questions[0]
         }
-
-
-def _unscored(task: TaskConfig) -> TaskConfig:
-    """A task that only answers: nothing is scored, so WordNet is not needed."""
-    return task.model_copy(update={"metric": "accuracy"}) if isinstance(task, OpenQAConfig) else task

@@ -7,7 +7,7 @@ a config is for. docs/adding.md.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -35,6 +35,10 @@ class ClipTaskConfig(ClassConfig):
     def files(self) -> dict[str, str]:
         """Field -> path or address of each file and dataset that the task itself reads."""
         return {}
+
+    def unscored(self) -> Self:
+        """The same task where nothing is scored, without the files that only scores need."""
+        return self
 
     def check_data(self, split: str, data: LoaderConfig) -> None:
         """Raise ValueError where a split (train, val or test) is not read as the task needs it."""
@@ -102,6 +106,9 @@ class OpenQAConfig(ClipTaskConfig):
     """Name -> question types whose accuracy is reported together."""
     submission: FormName = "question_list"
     """Form of the submission file (mcg/scoring/submission.py)."""
+
+    def unscored(self) -> Self:
+        return self.model_copy(update={"metric": "accuracy"})  # the other one needs WordNet
 
     @model_validator(mode="after")
     def _has_its_list(self) -> OpenQAConfig:
@@ -194,6 +201,9 @@ class CaptioningConfig(ClipTaskConfig):
     """Score by METEOR, too, which takes 5 to 20 s to start; validation in training can do without."""
     training_captions: str | None = None
     """Captions of training, to count those that were copied: a dataset of shards, or a .json file in COCO's form."""
+
+    def unscored(self) -> Self:
+        return self.model_copy(update={"training_captions": None})
 
     def files(self) -> dict[str, str]:
         found = super().files()

@@ -37,6 +37,7 @@ def _ended(*words: str) -> tuple[int, set[str], str]:
     [
         "train.py",
         "mcg.answer",
+        "mcg.caption",
         "mcg.caption_scores",
         "mcg.search",
         "mcg.config",
@@ -75,6 +76,7 @@ def test_a_mistake_in_a_config_loads_nothing_heavy(words: tuple[str, ...]) -> No
         ("train.py", "--config", DEMO, "vars.data=nowhere"),
         ("mcg.evaluate", "--config", DEMO, "--checkpoint", "nowhere", "--split", "val"),
         ("mcg.answer", "--checkpoint", "nowhere", "--video", "a.mp4", "--question", "why?"),
+        ("mcg.caption", "--checkpoint", "nowhere", "--video", "a.mp4"),
         ("mcg.search", "--checkpoint", "nowhere", "--videos", "a", "--text", "a dog"),
         ("mcg.convert", "nowhere.pt", "nowhere"),
     ],
