@@ -53,11 +53,9 @@ def run(config: RunConfig) -> int:
     from mcg.engine.store.resume import resume_point
     from mcg.engine.store.run_lock import hold
     from mcg.engine.weights import load_weights
-    from mcg.objectives.bundle import Bundle
-    from mcg.objectives.objective import Start
-    from mcg.scoring.evaluate import evaluate, write_scores
     from mcg.tasks.task import Scores
     from mcg.text import open_texts
+    from mcg.uses import Uses
     from shards import Loader
     from shards.base import say
     from shards.loader import RunAccounting, StepTimer
@@ -66,27 +64,24 @@ def run(config: RunConfig) -> int:
 
     device = start_distributed(config.engine)
     rank, world = distributed.rank(), distributed.world_size()
-    if config.data.val is not None:
-        config.data.val.check_world_size(world)  # now, not at the first evaluation
     if config.engine.threads is not None:
         torch.set_num_threads(config.engine.threads)
     torch.manual_seed(int(hash64(config.seed)) >> 1)
     stop = _Stop()
 
     texts = open_texts(config.model)
-    task = config.task.build(texts)
-    task.check_model(config.model)
+    uses = Uses(config, texts)
+    uses.check_world_size(world)  # now, not at the first evaluation
     run_dir.mkdir(parents=True, exist_ok=True)
-    scores: Scores | None = None
-    scored = run_dir / "evaluation" / "val"
+    scores: dict[str, Scores] = {}
     ledger, accumulation = run_dir / f"quarantine-{rank}.jsonl", config.engine.accumulation_steps
-    with hold(run_dir) as lock, Loader(config.data.train, rank, world, task.encode, ledger) as loader:
-        model = task.completed(config.model).build(texts)
+    weigh = uses.weigh if uses.weighs else None
+    with hold(run_dir) as lock, Loader(uses.train, rank, world, uses.encode, ledger, weigh) as loader:
+        model = uses.completed(config.model).build(texts)
         model.checkpoint_activations(config.engine.activation_checkpointing)
         if config.engine.compile:
             model.compile_blocks()
-        elements_per_step = config.data.train.batch_size * accumulation
-        schedule = Schedule(config.schedule, elements_per_step, loader.num_elements)
+        schedule = Schedule(config.schedule, loader.elements_per_batch * accumulation, loader.num_elements)
 
         # How to begin (docs/checkpoints.md): 1. this run's own checkpoint; 2. that of continue_from; 3. weights of
         # init_from, then released ones of init over them; 4. from scratch.
@@ -100,11 +95,10 @@ def run(config: RunConfig) -> int:
             if config.init_from is not None:
                 begin = f"from {start_from(model, config.model, find_checkpoint(config.init_from), texts)}"
             begin = ", then ".join([begin, *initialise(model, config.model, config.init)])
-        bundle = Bundle(model, config.objectives.build())
-        bundle.prepare(Start(run_dir, config.model, config.task.clip, device))
-        engine = Engine(
-            bundle, config.engine, config.optim, schedule, config.data.train.batch_size, config.seed, device
-        )
+        bundle = uses.bundle(model)
+        uses.prepare(bundle, run_dir, device)
+        size, of_datasets = uses.train.batch_size, uses.of_datasets()
+        engine = Engine(bundle, config.engine, config.optim, schedule, size, config.seed, device, of_datasets)
         if checkpoint is not None:
             engine.load(checkpoint.folder, checkpoint.step)
             loader.load_state_dict(checkpoint.cursor)
@@ -112,12 +106,9 @@ def run(config: RunConfig) -> int:
 
         if engine.step >= schedule.total_steps:
             say(f"{run_dir} is done: step {engine.step} of {schedule.total_steps}; use another run_dir to train anew")
-            lacks_scores = config.data.val is not None and not (scored / "metrics.json").is_file()
-            if distributed.any_rank(rank == 0 and lacks_scores, device) and config.data.val is not None:
-                scores = evaluate(task, engine.bundle.model, config.data.val, device)  # killed before they were written
-                made = task.submission(scores)
-                if rank == 0:
-                    write_scores(scores, scored, made)
+            if distributed.any_rank(rank == 0 and uses.lacks_scores(run_dir), device):
+                # killed before they were written
+                uses.write(uses.evaluate(engine.bundle.model, device), run_dir, rank)
             if kept.to is not None:
                 wait_for_copies(copies)
             return 0
@@ -131,13 +122,16 @@ def run(config: RunConfig) -> int:
         profile = StepProfile(run_dir, config.engine.profile)
         spikes, rewind = Spikes(config.engine.spikes, run_dir, engine.step), Rewind(run_dir, engine, background)
         with RunLog(run_dir, config.log, schedule.total_steps, engine.step, written) as log:
-            log.say(f"{task.name}: {begin}; steps {engine.step} to {schedule.total_steps}, {world} process(es)")
+            log.say(f"{uses.name}: {begin}; steps {engine.step} to {schedule.total_steps}, {world} process(es)")
             log.say(f"decode: {loader.decoder}")
+            if uses.unscored:
+                log.say(f"not scored on the way, for they have no val: {', '.join(uses.unscored)}")
             log.started()
             if checkpoint is not None:
                 log.changed(engine.step, changes(checkpoint.config, written))
-            if engine.step == 0 and config.data.val is not None and config.log.evaluate_at_start:
-                log.scores(0, "val", evaluate(task, engine.bundle.model, config.data.val, device).metrics)
+            if engine.step == 0 and config.log.evaluate_at_start:
+                for found in uses.evaluate(engine.bundle.model, device).values():
+                    log.scores(0, "val", found.metrics, found.use)
             while engine.step < schedule.total_steps:
                 # ---- one step -------------------------------------------------------------------------------------
                 distributed.doing("waiting for the data of", f"step {engine.step + 1}", retry_seconds())
@@ -146,7 +140,8 @@ def run(config: RunConfig) -> int:
                 with part("data"):
                     group = [next(batches) for _ in range(accumulation)]
                 losses = engine.train_step(group)
-                log.step(engine.step, losses, timer.end(), elements_per_step, group, engine.work)
+                elements, use = world * sum(map(len, group)), uses.use_of(group[0].dataset)
+                log.step(engine.step, losses, timer.end(), elements, group, engine.work, use)
                 accounting.after_step()
                 if (spike := spikes.look(losses, group)) is not None:
                     spiked = engine.step
@@ -158,11 +153,12 @@ def run(config: RunConfig) -> int:
                         log.say(f"not gone back: {why_not}")
                 # ---- evaluate, save, stop ---------------------------------------------------------------------------
                 last = engine.step == schedule.total_steps
-                scores = None
-                if config.data.val is not None and (last or _due(engine.step, config.log.evaluate_every_steps)):
-                    scores = evaluate(task, engine.bundle.model, config.data.val, device)
-                    log.scores(engine.step, "val", scores.metrics)
-                    if best.consider(engine, accounting.cursor(), scores.headline):
+                scores = {}
+                if uses.has_val and (last or _due(engine.step, config.log.evaluate_every_steps)):
+                    scores = uses.evaluate(engine.bundle.model, device)
+                    for found in scores.values():
+                        log.scores(engine.step, "val", found.metrics, found.use)
+                    if best.consider(engine, accounting.cursor(), uses.headline(scores)):
                         log.say(f"step {engine.step} is the best so far: {best.name} {best.value:.4f} on val")
                 stopping = distributed.any_rank(stop(), device)
                 if last or stopping or _due(engine.step, config.checkpoint.every_steps):
@@ -189,13 +185,10 @@ def run(config: RunConfig) -> int:
                         log.say(told)
                     log.say(f"stopped by SIGTERM after step {engine.step}; the same command goes on from there")
                     return SAVED
-                if scores is not None:
-                    made = task.submission(scores)  # on every rank: where the form does not fit, all end, and at once
-                    if last and rank == 0:
-                        write_scores(scores, scored, made)
+                uses.write(scores, run_dir, rank, last)
             total = accounting.finish()
-            elements = total.elements
-            log.say(f"done: {elements.delivered} elements delivered, {elements.substituted} substituted; {run_dir}")
+            done = total.elements
+            log.say(f"done: {done.delivered} elements delivered, {done.substituted} substituted; {run_dir}")
             if rank == 0:
                 facts = {"steps": engine.step, "since_step": first_step, **total.to_dict()}
                 (run_dir / "accounting.json").write_text(json.dumps(facts) + "\n")

@@ -55,6 +55,7 @@ def main(
     ] = 5,
     config: Annotated[Path | None, typer.Option(help="A config file, where the checkpoint has none of a task.")] = None,
     select: Annotated[str, typer.Option(help="Which checkpoint of a run folder: latest or best (by val).")] = "latest",
+    use: Annotated[str | None, typer.Option(help="Which use, of a run of several (uses).")] = None,
     device: Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1; default: the GPU where there is one.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="A line of JSON per question.")] = False,
     debug: bool = DEBUG_OPTION,
@@ -66,7 +67,7 @@ def main(
         chosen = selection(select)
         find_checkpoint(checkpoint, chosen)
         if config is not None:
-            load_config(config, overrides or [])
+            load_config(config, overrides or []).of_use(use)
 
         from mcg.answering.answerer import Answerer
 
@@ -76,6 +77,7 @@ def main(
             select=chosen,
             overrides=overrides or [],
             device=device,
+            use=use,
         )
         answers = answerer.ask_all(video, question, choices=choice or (), num_candidates=num_candidates)
     for asked, candidates in zip(question, answers, strict=True):

@@ -51,6 +51,7 @@ def main(
     num_captions: Annotated[int, typer.Option(min=1, help="Captions to show of each; task.num_beams at most.")] = 1,
     config: Annotated[Path | None, typer.Option(help="A config file, where the checkpoint has none of a task.")] = None,
     select: Annotated[str, typer.Option(help="Which checkpoint of a run folder: latest or best (by val).")] = "latest",
+    use: Annotated[str | None, typer.Option(help="Which use, of a run of several (uses).")] = None,
     device: Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1; default: the GPU where there is one.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="A line of JSON per video.")] = False,
     debug: bool = DEBUG_OPTION,
@@ -62,7 +63,7 @@ def main(
         chosen = selection(select)
         find_checkpoint(checkpoint, chosen)
         if config is not None:
-            load_config(config, overrides or [])
+            load_config(config, overrides or []).of_use(use)
 
         from mcg.answering.captioner import Captioner
 
@@ -72,6 +73,7 @@ def main(
             select=chosen,
             overrides=overrides or [],
             device=device,
+            use=use,
         )
         table = Table("video", "caption")
         table.add_column("score", justify="right")

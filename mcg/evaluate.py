@@ -2,6 +2,7 @@
 
     python -m mcg.evaluate --config configs/demo/ft_qa.yaml --checkpoint runs/demo/ft --split test
     python -m mcg.evaluate --config ... --checkpoint runs/demo/ft --select latest     instead of the best by val
+    python -m mcg.evaluate --config ... --checkpoint runs/multi --use captions        one of several uses
     torchrun --nproc-per-node 2 -m mcg.evaluate ...
 
 Writes OUT/metrics.json, OUT/predictions.jsonl, where elements failed OUT/failures.jsonl, and for question sets
@@ -33,6 +34,7 @@ def main(
     ] = None,
     again: Annotated[bool, typer.Option(help="Score the test split although this run has scored it before.")] = False,
     control: Annotated[list[str] | None, typer.Option(help=f"One or more of: {', '.join(CONTROLS)}.")] = None,
+    use: Annotated[str | None, typer.Option(help="Which use, of a run of several (uses).")] = None,
     out: Annotated[Path | None, typer.Option(help="Folder for the results; default RUN_DIR/evaluation/SPLIT.")] = None,
     debug: bool = DEBUG_OPTION,
     overrides: Annotated[list[str] | None, typer.Argument(help="a.b=c, over the config file.")] = None,
@@ -48,6 +50,7 @@ def main(
             overrides=overrides or [],
             select=select,
             again=again,
+            use=use,
         )
 
 

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from mcg.config import RunConfig
+from mcg.config.uses import of_use
 from mcg.convert.locate import locate
 from mcg.convert.rules import ConvertError
 from mcg.engine.checkpoint import CheckpointError, find_checkpoint
@@ -26,11 +27,18 @@ def check_inputs(config: RunConfig, splits: Sequence[str], weights: bool = False
 
     splits: the datasets that are read. weights: continue_from, init_from and init are read, too.
     """
-    missing = [*_data(config, splits), *_task_files(config)]
+    missing = [_of_use(use, line) for use, own in config.alone.items() for line in _data(own, splits)]
+    missing += _vocabulary(config)
+    missing += [_of_use(use, line) for use, own in config.alone.items() for line in _task_files(own)]
     if weights:
         missing += _weights(config)
     if missing:
         raise InputError(*missing)
+
+
+def _of_use(use: str, line: str) -> str:
+    path, _, told = line.partition(": ")
+    return f"{of_use(use, path)}: {told}"
 
 
 def _data(config: RunConfig, splits: Sequence[str]) -> Iterator[str]:
@@ -49,9 +57,12 @@ def _data(config: RunConfig, splits: Sequence[str]) -> Iterator[str]:
                     yield f"{place}.{field}: {shown(file)} is not there; name a side table, or make it"
 
 
-def _task_files(config: RunConfig) -> Iterator[str]:
+def _vocabulary(config: RunConfig) -> Iterator[str]:
     if config.model.vocabulary is not None and not _is_there(config.model.vocabulary):
         yield f"model.vocabulary: {shown(config.model.vocabulary)} is not there; name the place of it"
+
+
+def _task_files(config: RunConfig) -> Iterator[str]:
     for field, path in config.task.files().items():
         if not _is_there(path):
             yield f"task.{field}: {shown(path)} is not there; name the place of it"

@@ -59,6 +59,7 @@ def main(
     cache: Annotated[
         Path | None, typer.Option(help="Folder that keeps features.  [default: ~/.cache/mcg-streams/search]")
     ] = None,
+    use: Annotated[str | None, typer.Option(help="Which use, of a run of several (uses).")] = None,
     device: Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1; default: the GPU where there is one.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="A line of JSON per query.")] = False,
     debug: bool = DEBUG_OPTION,
@@ -72,7 +73,7 @@ def main(
         chosen = selection(select)
         find_checkpoint(checkpoint, chosen)
         if config is not None:
-            load_config(config, overrides or [])
+            load_config(config, overrides or []).of_use(use)
 
         from mcg.searching.searcher import Searcher
 
@@ -82,6 +83,7 @@ def main(
             select=chosen,
             overrides=overrides or [],
             device=device,
+            use=use,
             cache=cache or user_cache("search"),
         )
         if video is not None:

@@ -29,22 +29,25 @@ def trained_model(checkpoint: Checkpoint, task: Task, config: ModelConfig) -> Mo
     return model
 
 
-def stored_settings(checkpoint: Checkpoint, config: str | Path | None, overrides: Sequence[str] = ()) -> RunConfig:
-    """The config to use a checkpoint by: its own, or a file's with overrides. Raises ConfigError."""
+def stored_settings(
+    checkpoint: Checkpoint, config: str | Path | None, overrides: Sequence[str] = (), use: str | None = None
+) -> RunConfig:
+    """The config to use a checkpoint by: its own, or a file's with overrides. use: which one, of a run of several.
+    Raises ConfigError, UsageError."""
     if config is not None:
-        return load_config(config, overrides)
+        return load_config(config, overrides).of_use(use)
     if overrides:
         raise ConfigError(
             f"{overrides[0]!r}: overrides change the file of --config, and none is given; name the config of the run "
             "(--config configs/ft_msrvtt_qa.yaml)"
         )
     where = str(checkpoint.folder / "checkpoint.json")
-    if "task" not in checkpoint.config:
+    if not checkpoint.config.get("task") and not checkpoint.config.get("uses"):
         raise ConfigError(
             f"{where}: says what model it is but not how it is asked, as converted weights do; name the config of its "
             "task (--config configs/ft_msrvtt_qa.yaml)"
         )
-    return load_stored(checkpoint.config, where, ("task", "model"))
+    return load_stored(checkpoint.config, where, ("task", "model")).of_use(use)
 
 
 class _Ready(NamedTuple):
@@ -62,12 +65,13 @@ def ready(
     select: Selection = "latest",
     overrides: Sequence[str] = (),
     device: str | torch.device | None = None,
+    use: str | None = None,
 ) -> _Ready:
     """The task and model of a checkpoint or run folder for use without scores, by its own config unless another is
     given, and the device to use: the GPU where there is one. tasks: those that can be used so; lacks: what another one
-    does not do. Raises CheckpointError, ConfigError, ValueError."""
+    does not do; use: which one, of a run of several. Raises CheckpointError, ConfigError, ValueError."""
     found = find_checkpoint(checkpoint, select)
-    settings = stored_settings(found, config, overrides)
+    settings = stored_settings(found, config, overrides, use)
     if settings.task.name not in tasks:
         raise ValueError(
             f"{found.folder}: its task is {settings.task.name!r}, which {lacks}; name a checkpoint that was fine-tuned "

@@ -48,9 +48,11 @@ class Answerer:
         select: Selection = "latest",
         overrides: Sequence[str] = (),
         device: str | torch.device | None = None,
+        use: str | None = None,
     ) -> Answerer:
         """The model of a checkpoint or run folder, by its own config unless another is given; on the GPU where there is
-        one. Raises CheckpointError, ConfigError, ValueError for a task that answers no questions."""
+        one. use: which one, of a run of several. Raises CheckpointError, ConfigError, ValueError for a task that
+        answers no questions."""
         found = ready(
             checkpoint,
             ("open_qa", "multiple_choice"),
@@ -59,6 +61,7 @@ class Answerer:
             select=select,
             overrides=overrides,
             device=device,
+            use=use,
         )
         return cls(found.task, found.model, found.device)
 

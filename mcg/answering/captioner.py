@@ -44,9 +44,11 @@ class Captioner:
         select: Selection = "latest",
         overrides: Sequence[str] = (),
         device: str | torch.device | None = None,
+        use: str | None = None,
     ) -> Captioner:
         """The model of a checkpoint or run folder, by its own config unless another is given; on the GPU where there is
-        one. Raises CheckpointError, ConfigError, ValueError for a task that writes no captions."""
+        one. use: which one, of a run of several. Raises CheckpointError, ConfigError, ValueError for a task that
+        writes no captions."""
         found = ready(
             checkpoint,
             ("captioning",),
@@ -55,6 +57,7 @@ class Captioner:
             select=select,
             overrides=overrides,
             device=device,
+            use=use,
         )
         return cls(found.task, found.model, found.device)
 

@@ -112,7 +112,7 @@ def read_stored(stored: Mapping[str, Any], place: str, used: tuple[str, ...]) ->
     OmegaConf.register_resolver("oc.env", _environment, replace=True, annotation_validation="off")
     found: list[tuple[Path, str]] = []
     for path, text in [(path, text) for path, text in _texts(stored) if "${" in text]:
-        counts = path[0] in used
+        counts = path[0] in used or (path[0] == "uses" and path[2:3] != () and path[2] in used)
         try:
             asked, value = _value(tree, path, text, place)
         except ConfigError:

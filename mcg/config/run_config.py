@@ -11,49 +11,36 @@ from __future__ import annotations
 import difflib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, field_validator, model_validator
 
-from mcg.compat import Compat, spread_compat
+from mcg.compat import Compat
 from mcg.config.environment import Given, read_stored, resolve
 from mcg.config.older import upgrade
+from mcg.config.spreading import spread
+from mcg.config.uses import DataConfig, Sampling, UseConfig, check_leaks, check_uses, of_use, spread_to_uses
 from mcg.config.yaml_limits import check_interpolations, check_yaml
 from mcg.convert.config import InitSource
 from mcg.engine.config import CheckpointConfig, EngineConfig, LogConfig, OptimConfig
 from mcg.engine.schedule import ScheduleConfig
-from mcg.model import MODELS, AnyModelConfig
-from mcg.model.config import ModelConfig
+from mcg.model import AnyModelConfig
 from mcg.objectives.config import ObjectivesConfig
 from mcg.tasks.config import TaskConfig
-from shards.base import ConfigError, explain, shown
-from shards.loader import LoaderConfig
+from shards.base import ConfigError, UsageError, explain, shown
 from shards.storage import is_remote, local_path
 
-
-class _DataConfig(BaseModel):
-    """The datasets of a run, by purpose."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
-
-    train: LoaderConfig
-    """Training data: endless and shuffled."""
-    val: LoaderConfig | None = None
-    """Validation data, scored during training."""
-    test: LoaderConfig | None = None
-    """Test data, scored by `python -m mcg.evaluate`."""
-
-    @model_validator(mode="after")
-    def _check_modes(self) -> Self:
-        for split in ("val", "test"):
-            loader = getattr(self, split)
-            if loader is not None and loader.mode != "eval":
-                raise ValueError(f"{split}.mode must be eval, found {loader.mode!r}; leave it out")
-        if self.train.mode != "train":
-            raise ValueError(f"train.mode must be train, found {self.train.mode!r}; leave it out")
-        return self
+_NOT_GIVEN: Any = None
+if TYPE_CHECKING:  # as `alone` and `of_use` give them
+    _Task = TaskConfig
+    _Objectives = ObjectivesConfig
+    _Data = DataConfig
+else:
+    _Task = TaskConfig | None
+    _Objectives = ObjectivesConfig | None
+    _Data = DataConfig | None
 
 
 class RunConfig(BaseModel):
@@ -76,14 +63,27 @@ class RunConfig(BaseModel):
     """Weights to start from: a checkpoint folder or a run folder; optimiser and position start anew."""
     init: tuple[InitSource, ...] = ()
     """Released weights to start from, one after the other, over those of init_from."""
-    task: TaskConfig
-    """The use of the data: pre-training, or answering questions."""
+    task: _Task = _NOT_GIVEN
+    """The use of the data: pre-training, or answering questions. A run has one, with objectives and data, or `uses`."""
     model: AnyModelConfig
     """The model."""
-    objectives: ObjectivesConfig
+    objectives: _Objectives = _NOT_GIVEN
     """The losses and their weights."""
-    data: _DataConfig
+    data: _Data = _NOT_GIVEN
     """The datasets."""
+    uses: dict[str, UseConfig] = Field(default_factory=dict)
+    """Several uses of the model in one run, by name: each has its own task, objectives and datasets. A step is one
+    use's, on all ranks."""
+    sampling: Sampling = "weights"
+    """How often each use gets a step: by its weight; equally often; by the steps of a pass of its data, so that all
+    make as many passes; or by that number to the power of 1 / temperature."""
+    temperature: float = Field(default=2.0, ge=1, allow_inf_nan=False)
+    """For `sampling: temperature`: 1 is as size, and the larger it is, the more equal are the uses."""
+    best_by: str | None = None
+    """The use whose val selects the best checkpoint; None: the mean of all that have one."""
+    leaks: Literal["checked", "accepted"] | None = None
+    """Say it where several uses share a dataset and no exclusion list is named: that no video of training is scored on,
+    or that it does not matter."""
     optim: OptimConfig = OptimConfig()
     """The optimiser."""
     schedule: ScheduleConfig
@@ -118,24 +118,37 @@ class RunConfig(BaseModel):
     def _spread(cls, values: Any) -> Any:
         """Let task and objectives follow the model, copy compat to its sections, and seed and evaluation mode to the
         loaders that do not set their own."""
-        if isinstance(values, dict):
-            section = values.get("model")
-            values = _model_of(values).adapted(section if isinstance(section, dict) else {}, values)
-            values = spread_compat(values, _model_of(values).released)
-        data = values.get("data") if isinstance(values, dict) else None
-        if not isinstance(data, dict):
+        if not isinstance(values, dict):
             return values
-        spread = {
-            split: {
-                **({"seed": values["seed"]} if "seed" in values else {}),
-                **({"mode": "eval"} if split in ("val", "test") else {}),
-                **loader,
+        given, values = values, spread(values)
+        if isinstance(uses := given.get("uses"), dict):
+            of_uses = ("task", "objectives", "data")
+            shared = {name: value for name, value in values.items() if name not in of_uses}
+            own = {name: value for name, value in values.items() if name in given}
+            values = {
+                **shared,
+                **own,
+                "uses": spread_to_uses(uses, lambda name, tree: spread({**shared, **tree}, name)),
             }
-            if isinstance(loader, dict)
-            else loader
-            for split, loader in data.items()
-        }
-        return {**values, "data": spread}
+        return values
+
+    @model_validator(mode="after")
+    def _is_one_or_several(self) -> Self:
+        given = [name for name in ("task", "objectives", "data") if getattr(self, name) is not None]
+        if not self.uses and "uses" in self.model_fields_set and not given:
+            raise ValueError("uses: is empty; name at least one use, or write task, objectives and data")
+        if not self.uses and len(given) < 3:
+            missing = next(name for name in ("task", "objectives", "data") if name not in given)
+            raise ValueError(f"{missing}: missing, and it has no default")
+        if self.uses and given:
+            raise ValueError(
+                f"uses and {', '.join(given)} are both given; move {', '.join(given)} into a use of its own, or leave "
+                "uses out"
+            )
+        check_uses(self.uses, self.sampling, self.best_by)
+        if self.leaks is None:
+            check_leaks(self.uses)
+        return self
 
     @model_validator(mode="after")
     def _copies_elsewhere(self) -> Self:
@@ -148,6 +161,16 @@ class RunConfig(BaseModel):
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
+        pairs = any(own.over_pairs for own in self.alone.values())
+        for use, own in self.alone.items():
+            try:
+                own._fits_alone(pairs)
+            except ValueError as error:
+                raise ValueError(of_use(use, str(error))) from error
+        return self
+
+    def _fits_alone(self, pairs: bool) -> None:
+        """pairs: any use of the run has a loss over pairs."""
         self.model.check_clip(self.task.clip)
         for split, loader in (("train", self.data.train), ("val", self.data.val), ("test", self.data.test)):
             if loader is not None:
@@ -163,13 +186,38 @@ class RunConfig(BaseModel):
                 if (missing := self.model.missing(need)) is not None:
                     raise ValueError(f"objectives.{name} needs {need}: {missing}")
             objective.check_model(self.model)
-        over_pairs = [objective for objective in self.objectives.chosen().values() if objective.over_pairs]
-        if self.engine.batches_of_contrast(self.data.train.batch_size) > 1 and not over_pairs:
-            raise ValueError(
-                "engine.contrastive_batch is for losses over pairs, and there is none; add objectives.contrastive, or "
-                "leave it out"
-            )
-        return self
+        if self.over_pairs or not pairs:
+            for size in dict.fromkeys(self.data.train.batch_sizes):
+                if self.engine.batches_of_contrast(size) > 1 and not pairs:
+                    raise ValueError(
+                        "engine.contrastive_batch is for losses over pairs, and there is none; add "
+                        "objectives.contrastive, or leave it out"
+                    )
+
+    @property
+    def over_pairs(self) -> bool:
+        """True where an objective is a loss over pairs."""
+        return any(objective.over_pairs for objective in self.objectives.chosen().values())
+
+    @property
+    def alone(self) -> dict[str, RunConfig]:
+        """Each use by name, as the config of a run of it alone, with task, objectives and data; "" is the name where
+        there are no `uses`."""
+        return {name: self._alone(use) for name, use in self.uses.items()} or {"": self}
+
+    def of_use(self, name: str | None) -> RunConfig:
+        """The config of a run of one use alone; None is the only one. Raises UsageError that lists them."""
+        if name is None and len(self.uses) < 2:
+            return next(iter(self.alone.values()))
+        if name is None or name not in self.uses:
+            known = f"choose from {', '.join(self.uses)}" if self.uses else "this run has one use, leave it out"
+            raise UsageError(f"--use {name}: {known}" if name is not None else f"several uses: say --use, {known}")
+        return self._alone(self.uses[name])
+
+    def _alone(self, use: UseConfig) -> RunConfig:
+        data = DataConfig.model_construct(train=use.train, val=use.val, test=use.test)
+        own = {"task": use.task, "objectives": use.objectives, "data": data}
+        return self.model_copy(update={**own, "uses": {}, "best_by": None})
 
 
 def load_config(path: str | Path, overrides: Sequence[str] = ()) -> RunConfig:
@@ -178,20 +226,14 @@ def load_config(path: str | Path, overrides: Sequence[str] = ()) -> RunConfig:
 
 
 def load_stored(stored: dict[str, Any], place: str, used: tuple[str, ...]) -> RunConfig:
-    """The config that a checkpoint stores. used: the needed sections (`environment`). Raises ConfigError."""
+    """The config that a checkpoint stores. used: the needed sections, also of each use (`environment`). Raises
+    ConfigError."""
     return _parse_config(*read_stored(upgrade(stored), place, used), place)
 
 
 def read_yaml(path: str | Path, overrides: Sequence[str] = ()) -> dict[str, Any]:
     """The resolved tree of a YAML file with overrides. Raises ConfigError for what is not readable YAML."""
     return resolve(_read_tree(path, overrides), str(path))[0]
-
-
-def _model_of(tree: dict[str, Any]) -> type[ModelConfig]:
-    """The class of the config that a tree has under `model`; without a known name it is the first of MODELS."""
-    section = tree.get("model")
-    name = section.get("name") if isinstance(section, dict) else None
-    return MODELS.get(str(name), next(iter(MODELS.values())))
 
 
 def _read_tree(path: str | Path, overrides: Sequence[str]) -> DictConfig:

@@ -16,7 +16,7 @@ import logging
 import os
 import sys
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
@@ -35,6 +35,7 @@ from mcg.engine.optim import build_optimizer
 from mcg.engine.record.profile import part
 from mcg.engine.schedule import Schedule
 from mcg.engine.settings import check_known, deepspeed_settings
+from mcg.engine.step_uses import StepUse, StepUses
 from mcg.engine.store.contents import Contents
 from mcg.engine.store.state import has_state, read_state, state_of
 from mcg.engine.tensors import to_tensors
@@ -129,8 +130,10 @@ class Engine:
         batch_size: int,
         seed: int,
         device: torch.device,
+        uses: Mapping[str, StepUse] | None = None,
     ) -> None:
-        """batch_size: elements of a global batch. Raises ValueError if the ranks do not divide it."""
+        """batch_size: elements of a global batch. uses: of a run of several, by dataset. Raises ValueError if the ranks
+        do not divide the batch."""
         import deepspeed
         from deepspeed.accelerator import get_accelerator
 
@@ -138,11 +141,12 @@ class Engine:
         if batch_size % world:
             raise ValueError(f"data.train.batch_size {batch_size} must be a multiple of the {world} ranks")
         self.config, self.schedule, self.device, self._seed, self._lr = config, schedule, device, seed, optim.lr
-        self._contrast_batches = config.batches_of_contrast(batch_size)
+        self._uses = StepUses(uses, StepUse(None, config.batches_of_contrast(batch_size)))
         self.step = 0
         """Optimiser steps done."""
         self.work: Work | None = None
-        """Of a step on this rank, by the first batch that it is given."""
+        """Of the last step on this rank, by the first batch of its use."""
+        self._works: dict[str | None, Work] = {}
         self.before_update: Callable[[], None] = lambda: None
         """Called in every step just before the weights change."""
         check_known(config.deepspeed, deepspeed.__version__)
@@ -172,18 +176,20 @@ class Engine:
         for group, peak in zip(self._optimizer.param_groups, self._peaks, strict=True):
             group["lr"] = peak * factor
         self._engine.train()
-        if self.work is None:
-            self.work = step_work(
-                lambda: self._forward(batches[0], 0), len(batches), self.device, self.config.precision
+        use, contrast = self._uses.of(batches)
+        if use not in self._works:
+            self._works[use] = step_work(
+                lambda: self._forward(batches[0], 0, use=use), len(batches), self.device, self.config.precision
             )
+        self.work = self._works[use]
         sums: dict[str, Tensor] = {}
         own_norm, known = None, [None]
         for number, batch in enumerate(batches):
-            place = number % self._contrast_batches
-            if place == 0 and self._contrast_batches > 1:
-                known = self._over_pairs(batches[number : number + self._contrast_batches], number)
+            place = number % contrast
+            if place == 0 and contrast > 1:
+                known = self._over_pairs(batches[number : number + contrast], number, use)
             with part("forward"):
-                losses = self._forward(batch, number, known=known[place])
+                losses = self._forward(batch, number, use=use, known=known[place])
             check_losses(self.step, losses, batch)
             with part("backward"):
                 self._engine.backward(losses["total"])
@@ -216,13 +222,14 @@ class Engine:
         answer: dict[str, Tensor] = self._engine(inputs, seed, **asked)
         return answer
 
-    def _over_pairs(self, batches: Sequence[Batch], first: int) -> Any:
+    def _over_pairs(self, batches: Sequence[Batch], first: int, use: str | None) -> Any:
         """Each micro-batch, the first of which has number `first`, as part of the contrastive batch of all."""
         with torch.no_grad():
-            features = [self._forward(batch, first + i, only_features=True) for i, batch in enumerate(batches)]
+            features = [self._forward(batch, first + i, use=use, only_features=True) for i, batch in enumerate(batches)]
         inputs = [{"frames": batch.frames, **batch.arrays} for batch in batches]
         # the seed that a run with one micro-batch in place of these would give it
-        return self.bundle.over_pairs(features, inputs, int(hash64(self._seed, self.step, first // len(batches))))
+        seed = int(hash64(self._seed, self.step, first // len(batches)))
+        return self.bundle.over_pairs(features, inputs, seed, use)
 
     def state(self) -> Contents:
         """This rank's part of the training state, by the path of its file below the checkpoint; it is not copied."""

@@ -33,7 +33,7 @@ class Duration(BaseModel):
             raise ValueError(f"give exactly one of steps, passes, elements, percent; found {given or 'none'}")
         return self
 
-    def to_steps(self, elements_per_step: int, elements_per_pass: int, total_steps: int | None = None) -> int:
+    def to_steps(self, elements_per_step: float, elements_per_pass: int, total_steps: int | None = None) -> int:
         """Optimiser steps, rounded up. Raises ValueError for percent without a total."""
         if self.steps is not None:
             return self.steps
@@ -68,7 +68,7 @@ class ScheduleConfig(BaseModel):
 class Schedule:
     """A schedule in steps. `total_steps` is the length of the run."""
 
-    def __init__(self, config: ScheduleConfig, elements_per_step: int, elements_per_pass: int) -> None:
+    def __init__(self, config: ScheduleConfig, elements_per_step: float, elements_per_pass: int) -> None:
         self.total_steps = config.length.to_steps(elements_per_step, elements_per_pass)
         if self.total_steps < 1:
             raise ValueError(f"schedule.length: a run needs at least one step, found {config.length}")

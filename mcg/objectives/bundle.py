@@ -6,6 +6,7 @@ Its forward gives the named losses and their weighted sum; model and objectives 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -19,8 +20,21 @@ from mcg.objectives.over_pairs.same_video import VIDEO_KEY
 from mcg.objectives.states import States
 
 
+@dataclass
+class _Use:
+    """The objectives of one use by name."""
+
+    objectives: dict[str, Objective]
+    with_attention: bool
+
+    def take(self, name: str, objective: Objective) -> None:
+        self.objectives[name] = objective
+        self.with_attention |= "attention" in objective.config.needs
+
+
 class Bundle(nn.Module):
-    """A model with the objectives that it is trained on. Raises ValueError where there is none."""
+    """A model with the objectives that it is trained on; in a run of several uses (mcg/uses.py) those of all of them,
+    each named USE:NAME. Raises ValueError where there is none."""
 
     def __init__(self, model: Model, objectives: Mapping[str, Objective]) -> None:
         if not objectives:
@@ -28,8 +42,10 @@ class Bundle(nn.Module):
         super().__init__()
         self.model = model
         self.objectives = nn.ModuleDict(objectives)
-        self._weights = {name: objective.config.weight for name, objective in objectives.items()}
-        self._with_attention = any("attention" in objective.config.needs for objective in objectives.values())
+        self._uses: dict[str, _Use] = {}
+        for path, objective in objectives.items():
+            use, _, name = path.rpartition(":")
+            self._uses.setdefault(use, _Use({}, False)).take(name, objective)
 
     def forward(
         self,
@@ -43,26 +59,35 @@ class Bundle(nn.Module):
         (B, T, H, W, 3) uint8 and the task's arrays. seed: of what objectives draw, the same on all ranks. use: which of
         the run's uses the batch is for; None is the only one. only_features: what `over_pairs` takes of a batch, in
         place of losses. known: what it gave for this one."""
-        if use is not None:
-            raise ValueError(f"this run has no use {use!r}; it has one task and one set of objectives")
-        states = States(self.model, inputs, self._with_attention, seed)
+        chosen = self._of(use)
+        states = States(self.model, inputs, chosen.with_attention, seed)
         if only_features:
             return states.pair_features._asdict()
         if known is not None:
             states.micro_batch = known
             _ = states.pair_features  # before any other pass, as when they were computed alone
-        losses = {name: objective(states) for name, objective in self.objectives.items()}
-        weighted = [self._weights[name] * loss for name, loss in losses.items()]
+        losses = {name: objective(states) for name, objective in chosen.objectives.items()}
+        weighted = [chosen.objectives[name].config.weight * loss for name, loss in losses.items()]
         return {**losses, **states.told, "total": torch.stack(weighted).sum()}
 
-    def prepare(self, start: Start) -> None:
-        """Called once before the first step, on all ranks together."""
-        for objective in self.objectives.values():
-            assert isinstance(objective, Objective)
+    def _of(self, use: str | None) -> _Use:
+        if use is None and len(self._uses) == 1:
+            return next(iter(self._uses.values()))
+        if use not in self._uses:
+            raise ValueError(f"this run has no use {use!r}; it has {', '.join(map(repr, self._uses))}")
+        return self._uses[use]
+
+    def prepare(self, start: Start, use: str | None = None) -> None:
+        """Called once for each use before the first step, on all ranks together."""
+        for objective in self._of(use).objectives.values():
             objective.prepare(start)
 
     def over_pairs(
-        self, batches: Sequence[Mapping[str, Tensor]], inputs: Sequence[Mapping[str, Any]], seed: int
+        self,
+        batches: Sequence[Mapping[str, Tensor]],
+        inputs: Sequence[Mapping[str, Any]],
+        seed: int,
+        use: str | None = None,
     ) -> list[MicroBatch]:
         """Each of several batches as part of the contrastive batch that they make with those of all ranks, whose losses
         over pairs are known. batches: the features of each, without graph; inputs: what these are of, tensors or numpy
@@ -73,7 +98,7 @@ class Bundle(nn.Module):
         states = States(self.model, whole_keys, with_attention=False)
         states.pair_features = joined(features)
         sizes, parts = [len(one.video_BE) for one in features], [dict[nn.Module, CachedLoss]() for _ in features]
-        for objective in self.objectives.values():
+        for objective in self._of(use).objectives.values():
             if isinstance(objective, PairObjective):
                 found = cached(objective(states), states.pair_features, objective, sizes)
                 for part, known in zip(parts, found, strict=True):

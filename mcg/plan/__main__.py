@@ -25,6 +25,7 @@ def main(
     gpus: Annotated[int, typer.Option(min=1, help="GPUs of the run; with --gpu cpu processes of this machine.")],
     gpu: Annotated[str, typer.Option(help="h200, h100, a100, v100, t4, ... or cpu: this machine's.")],
     overrides: Annotated[list[str] | None, typer.Argument(help="a.b=c, over the config file.")] = None,
+    use: Annotated[str | None, typer.Option(help="Which use, of a run of several (uses).")] = None,
     gpus_per_node: Annotated[int, typer.Option(min=1, help="GPUs that are connected without a network.")] = 8,
     network_gb: Annotated[float, typer.Option(min=0.1, help="GB/s between nodes, of each GPU.")] = 25.0,
     mfu: Annotated[float, typer.Option(min=0.01, max=1, help="Share of a GPU's peak that is reached.")] = 0.35,
@@ -37,7 +38,7 @@ def main(
 ) -> None:
     """Tell memory, time and data of a run on so many GPUs."""
     with one_line_errors(debug):
-        read = load_config(config, overrides or [])
+        read = load_config(config, overrides or []).of_use(use)
 
         from mcg.plan.plan import Prices, make_plan
         from mcg.plan.table import lines

@@ -21,6 +21,11 @@ if TYPE_CHECKING:
 _NAME = "test_scorings.jsonl"
 
 
+def evaluation_folder(run_dir: Path, split: str, use: str) -> Path:
+    """Where a run keeps the scores of a split. use: "" in a run without `uses`."""
+    return run_dir / "evaluation" / split / use
+
+
 class ScoringRecord:
     """The record that the scorings of a checkpoint belong to; its file need not exist yet."""
 
@@ -30,15 +35,15 @@ class ScoringRecord:
         self.file = folder.parents[1] / "evaluation" / _NAME if of_run else folder / _NAME
         self._checkpoint = checkpoint
 
-    def check_unscored(self) -> None:
-        """Raise ValueError if it holds a scoring without a control, or cannot be read."""
+    def check_unscored(self, use: str | None = None) -> None:
+        """Raise ValueError if it holds a scoring of this use without a control, or cannot be read."""
         lines = self.file.read_text().splitlines() if self.file.is_file() else []
         for number, line in enumerate(lines, 1):
             if not line.strip():
                 continue
             try:
                 noted: dict[str, Any] = load_json(line)
-                scored = noted["control"] == "none"
+                scored = noted["control"] == "none" and noted.get("use") == use
                 time, checkpoint = noted["time"], noted["checkpoint"]
             except (LookupError, TypeError, ValueError) as error:
                 raise ValueError(
@@ -59,6 +64,7 @@ class ScoringRecord:
             "control": control,
             "out": str(out),
             "headline": scores.headline,
+            **({} if scores.use is None else {"use": scores.use}),
         }
         self.file.parent.mkdir(parents=True, exist_ok=True)
         with open(self.file, "a") as lines:

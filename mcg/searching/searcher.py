@@ -69,12 +69,14 @@ class Searcher:
         select: Selection = "latest",
         overrides: Sequence[str] = (),
         device: str | torch.device | None = None,
+        use: str | None = None,
         cache: str | Path | None = None,
     ) -> Searcher:
         """The model of a checkpoint or run folder, by its own config unless another is given; on the GPU where there is
-        one. cache: a folder that keeps the features of clips. Raises CheckpointError, ConfigError, ValueError."""
+        one. cache: a folder that keeps the features of clips. use: which one, of a run of several. Raises
+        CheckpointError, ConfigError, ValueError."""
         found = find_checkpoint(checkpoint, select)
-        settings = stored_settings(found, config, overrides)
+        settings = stored_settings(found, config, overrides, use)
         if settings.task.name not in _TASKS:
             raise ValueError(
                 f"{found.folder}: its task is {settings.task.name!r}, which compares no clips with texts; name a "

@@ -14,7 +14,7 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
@@ -131,23 +131,26 @@ class RunLog:
         num_elements: int,
         batches: Sequence[Batch],
         work: Work | None = None,
+        use: str | None = None,
     ) -> None:
         """Log an optimiser step.
 
         step: steps done so far. losses: as Engine.train_step returns them. took: what it took on this rank.
-        num_elements: over all ranks. batches: those of the step on this rank. work: of the step on this rank.
+        num_elements: over all ranks. batches: those of the step on this rank. work: of the step on this rank. use: the
+        step's, in a run of several.
         """
         if not self._on:
             return
         seconds, data = took
         self._data = data if self._data is None else self._data + data
         dataset, tokens = batches[0].dataset, sum(map(_num_tokens, batches)) * distributed.world_size()
-        self._recent.add(took, num_elements, tokens, losses, dataset)
+        self._recent.add(took, num_elements, tokens, losses, dataset, use)
         self._recent.work = work
         contention = self._data.contention
         record = {
             "step": step,
             "dataset": dataset,
+            **({} if use is None else {"use": use, "elements": num_elements}),
             "losses": losses,
             "seconds": round(seconds, 4),
             "elements_per_second": round(num_elements / seconds, 2),
@@ -183,11 +186,12 @@ class RunLog:
             f"{recent}, {_lost(self._data.contention)}  {memory}  quarantined {self._data.accounting.failed_attempts}"
         )
 
-    def scores(self, step: int, split: str, metrics: dict[str, Any]) -> None:
-        """Log the metrics of an evaluation during the run."""
+    def scores(self, step: int, split: str, metrics: dict[str, Any], use: str | None = None) -> None:
+        """Log the metrics of an evaluation during the run, of one use where there are several."""
         if self._on:
-            self._write({"step": step, "split": split, "metrics": metrics})
-            self.say(f"{split} at step {step}: {json.dumps(_brief(metrics))}")
+            named = {} if use is None else {"use": use}
+            self._write({"step": step, "split": split, **named, "metrics": metrics})
+            self.say(f"{split}{'' if use is None else f' of {use}'} at step {step}: {json.dumps(_brief(metrics))}")
 
 
 @dataclass
@@ -202,9 +206,17 @@ class _Recent:
     work: Work | None = None
     losses: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
     by_dataset: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
+    elements_of: Counter[str] = field(default_factory=Counter)
+    """By use."""
 
     def add(
-        self, took: StepTime, num_elements: int, num_tokens: int, losses: dict[str, float], dataset: str | None
+        self,
+        took: StepTime,
+        num_elements: int,
+        num_tokens: int,
+        losses: dict[str, float],
+        dataset: str | None,
+        use: str | None = None,
     ) -> None:
         self.count += 1
         self.seconds += took.seconds
@@ -212,8 +224,10 @@ class _Recent:
         self.num_tokens += num_tokens
         self.data = took.data if self.data is None else self.data + took.data
         for name, loss in losses.items():
-            self.losses[name].append(loss)
-        if dataset is not None:
+            self.losses[name if use is None or name == "lr" else f"{use}: {name}"].append(loss)
+        if use is not None:
+            self.elements_of[use] += num_elements
+        elif dataset is not None:
             self.by_dataset[dataset].append(losses["total"])
 
     def __str__(self) -> str:
@@ -222,6 +236,7 @@ class _Recent:
         shown = [f"{name} {values[-1] if name == 'lr' else _mean(values):.4g}" for name, values in self.losses.items()]
         if len(self.by_dataset) > 1:
             shown += [f"total of {name} {_mean(values):.4g}" for name, values in sorted(self.by_dataset.items())]
+        shown += [f"samples of {use} {count}" for use, count in sorted(self.elements_of.items())]
         speed = f"{self.num_elements / self.seconds:.3g} samples/s"
         if self.num_tokens:
             speed += f"  {self.num_tokens / self.seconds:.0f} tokens/s"

@@ -24,7 +24,7 @@ from shards.base import PrintableError, logger, shown
 _logger = logger(__name__)
 NO_LOSSES = ("lr", "gradient_norm", "loss_scale")
 """What stands beside the losses of a step."""
-_NOT_DRAWN = ("step", "dataset", "losses", "seconds", "slowest_stage", "loader_lost_error")
+_NOT_DRAWN = ("step", "dataset", "use", "elements", "losses", "seconds", "slowest_stage", "loader_lost_error")
 
 
 class TrackerError(PrintableError, RuntimeError):
@@ -172,13 +172,18 @@ def open_trackers(
 
 
 def scalars(record: dict[str, Any]) -> dict[str, float]:
-    """What of a record is drawn: train/LOSS, train_DATASET/LOSS and speed/FIGURE of a step, SPLIT/METRIC of scores."""
+    """What of a record is drawn: train/LOSS, train_DATASET/LOSS and speed/FIGURE of a step, SPLIT/METRIC of scores; of
+    several uses train_USE/LOSS and SPLIT_USE/METRIC."""
     if "metrics" in record:
-        return dict(_numbers(record["metrics"], record["split"]))
+        return dict(_numbers(record["metrics"], "_".join(filter(None, (record["split"], record.get("use"))))))
     if "losses" not in record:
         return {}
-    named = {f"train/{name}": value for name, value in record["losses"].items()}
-    if record["dataset"] is not None:
+    use = record.get("use")  # losses of several uses are not one curve
+    named = {f"train/{name}": value for name, value in record["losses"].items() if use is None or name == "lr"}
+    if use is not None:
+        named |= {f"train_{use}/{name}": value for name, value in record["losses"].items() if name != "lr"}
+        named[f"train_{use}/elements"] = record["elements"]
+    elif record["dataset"] is not None:
         own = {name: value for name, value in record["losses"].items() if name not in NO_LOSSES}
         named |= {f"train_{record['dataset']}/{name}": value for name, value in own.items()}
     rest = {name: value for name, value in record.items() if name not in _NOT_DRAWN}

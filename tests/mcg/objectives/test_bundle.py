@@ -46,3 +46,31 @@ def test_model_and_objectives_stay_apart() -> None:
     model = make_model()
     bundle = Bundle(model, ObjectivesConfig.model_validate({"contrastive": {}}).build())
     assert {name.partition(".")[0] for name in bundle.state_dict()} == {"model"}
+
+
+def test_a_use_runs_its_own_objectives_and_no_pass_more() -> None:
+    """As many passes as a bundle of these objectives alone has."""
+    model = make_model(matching_head=True, num_classes=5).eval()
+    own = {"contrastive": {}, "masked_lm": {"weight": 0.5}}
+    alone = Bundle(model, ObjectivesConfig.model_validate(own).build())
+    several = {f"a:{name}": one for name, one in ObjectivesConfig.model_validate(own).build().items()}
+    several |= {f"b:{name}": one for name, one in ObjectivesConfig.model_validate({"generation": {}}).build().items()}
+    bundle = Bundle(model, several)
+    passes: list[str] = []
+    for name, part in model.named_modules():
+        part.register_forward_hook(lambda *_, name=name: passes.append(name))
+    expected = alone(INPUTS, seed=0)
+    once = len(passes)
+    found = bundle(INPUTS, seed=0, use="a")
+    assert len(passes) == 2 * once
+    assert list(found) == ["contrastive", "masked_lm", "total"]
+    assert all(torch.equal(found[name], expected[name]) for name in expected)
+    assert list(bundle(INPUTS, seed=0, use="b")) == ["generation", "total"]
+
+
+@pytest.mark.parametrize("use", [None, "c"])
+def test_a_use_that_is_not_there_is_refused(use: str | None) -> None:
+    made = ObjectivesConfig.model_validate({"contrastive": {}}).build()["contrastive"]
+    bundle = Bundle(make_model(), {"a:contrastive": made, "b:contrastive": made})
+    with pytest.raises(ValueError, match=r"has no use .*; it has 'a', 'b'"):
+        bundle(INPUTS, seed=0, use=use)
