@@ -172,6 +172,8 @@ class RunConfig(BaseModel):
     def _fits_alone(self, pairs: bool) -> None:
         """pairs: any use of the run has a loss over pairs."""
         self.model.check_clip(self.task.clip)
+        if self.task.evaluation_clip is not None:
+            self.model.check_clip(self.task.evaluation_clip, "task.evaluation_clip")
         for split, loader in (("train", self.data.train), ("val", self.data.val), ("test", self.data.test)):
             if loader is not None:
                 self.task.check_data(split, loader)

@@ -16,7 +16,10 @@ from torch import nn
 
 from mcg.engine.config import OptimConfig, ParameterGroup
 
-_NOT_DECAYED = ("pos_embed", "time_embed", "cls_token", "position_embeddings.weight", "token_type_embeddings.weight")
+_NOT_DECAYED = (
+    *("pos_embed", "time_embed", "patch_embed", "frame_embed", "cls_token", "relative_position_bias_table"),
+    *("position_embeddings.weight", "token_type_embeddings.weight"),
+)
 """Ends of the names of parameters that have two axes or more and are no matrices."""
 
 

@@ -65,8 +65,8 @@ class ModelConfig(ClassConfig):
         """A run's config tree with the values that `compat: released` stands for, wherever the user wrote none."""
         return tree
 
-    def check_clip(self, clip: ClipConfig) -> None:
-        """Raises ValueError where the model is not made for such clips."""
+    def check_clip(self, clip: ClipConfig, name: str = "task.clip") -> None:
+        """Raises ValueError where the model is not made for such clips. name: the clip's path in configs."""
         raise NotImplementedError(f"{type(self).__name__} must say which clips it is made for")
 
 

@@ -6,11 +6,18 @@ from typing import Any, Literal
 
 from pydantic import Field
 
+from mcg.engine.config import OptimConfig
 from mcg.model.config import ModelConfig, Provision
 from mcg.model.parts.configs import JointEncoderConfig, VideoSwinConfig
 from shards.media import ClipConfig
 
 _ALWAYS = ("encode_video", "encode_text", "fuse", "token_logits", "match_logits", "causal", "caption")
+
+_DECAYED = (
+    r"(.+\.)?norm\d?\.weight|cls_token|(patch|frame)_embed|"
+    r"text\.bert\.embeddings\.(position|token_type)_embeddings\.weight"
+)
+"""What the release decays besides matrices: all whose names have neither `bias` nor `LayerNorm.` in them (facts 3)."""
 
 
 class LavenderConfig(ModelConfig):
@@ -88,8 +95,12 @@ class LavenderConfig(ModelConfig):
 
     @classmethod
     def released(cls, tree: dict[str, Any]) -> dict[str, Any]:
-        """With the masked texts in the matching of pre-training, unless the user chose."""
-        objectives = tree.get("objectives")
+        """With the masked texts in the matching of pre-training, and with norms of Swin and embeddings of places that
+        are decayed, unless the user chose."""
+        optim, objectives = tree.get("optim", {}), tree.get("objectives")
+        if tree.get("compat") == "released" and isinstance(optim, dict):
+            decayed = {"weight_decay": optim.get("weight_decay", OptimConfig().weight_decay)}
+            tree = {**tree, "optim": {"groups": {_DECAYED: decayed}, **optim}}
         if not isinstance(objectives, dict) or objectives.get("compat") != "released":
             return tree
         matching = objectives.get("batch_matching")
@@ -97,15 +108,15 @@ class LavenderConfig(ModelConfig):
             return {**tree, "objectives": {**objectives, "batch_matching": {"text": "masked", **matching}}}
         return tree
 
-    def check_clip(self, clip: ClipConfig) -> None:
+    def check_clip(self, clip: ClipConfig, name: str = "task.clip") -> None:
         if clip.num_frames > self.max_frames:
             raise ValueError(
-                f"task.clip.num_frames is {clip.num_frames}, but model.max_frames is {self.max_frames}; set the one to "
+                f"{name}.num_frames is {clip.num_frames}, but model.max_frames is {self.max_frames}; set the one to "
                 "the other"
             )
         if (patches := self.vision.patches(clip.size)) > self.max_patches:
             raise ValueError(
-                f"task.clip.size {clip.size} gives {patches} patches, but model.max_patches is {self.max_patches}; set "
+                f"{name}.size {clip.size} gives {patches} patches, but model.max_patches is {self.max_patches}; set "
                 "the latter to that number"
             )
 

@@ -78,14 +78,14 @@ class MCGConfig(ModelConfig):
     def released(cls, tree: dict[str, Any]) -> dict[str, Any]:
         return released(tree)
 
-    def check_clip(self, clip: ClipConfig) -> None:
-        for name, found, expected in (
+    def check_clip(self, clip: ClipConfig, name: str = "task.clip") -> None:
+        for field, found, expected in (
             ("num_frames", clip.num_frames, self.vision.num_frames),
             ("size", clip.size, self.vision.image_size),
         ):
             if found != expected:
                 raise ValueError(
-                    f"task.clip.{name} is {found}, but model.vision is made for {expected}; set both to the same"
+                    f"{name}.{field} is {found}, but model.vision is made for {expected}; set both to the same"
                 )
 
     @model_validator(mode="after")

@@ -128,6 +128,11 @@ def test_a_clip_that_the_model_is_not_made_for_is_refused(clip: str, vision: str
     assert _error(f"task.clip.{clip}={made_for + 1}") == f"{PRETRAIN}: {expected}"
 
 
+def test_a_clip_of_evaluation_that_the_model_is_not_made_for_is_refused() -> None:
+    expected = "task.evaluation_clip.num_frames is 9, but model.vision is made for 4; set both to the same"
+    assert _error("task.evaluation_clip={num_frames: 9, size: 64}") == f"{PRETRAIN}: {expected}"
+
+
 def test_a_split_that_the_model_cannot_be_scored_on_is_refused() -> None:
     name = "configs/lavender/pt.yaml"
     with pytest.raises(ConfigError) as caught:

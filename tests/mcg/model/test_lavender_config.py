@@ -6,11 +6,16 @@ from typing import Any
 
 import pytest
 
+from mcg.config import load_config
+from mcg.engine.optim import build_optimizer
 from mcg.model.lavender_config import LavenderConfig
+from shards.base import ConfigError
 from shards.media import ClipConfig
 from tests.mcg.small_lavender import make_lavender
+from tests.small_configs import ROOT
 
 BASE = LavenderConfig(name="lavender")
+QA = ROOT / "configs/lavender/ft_msrvtt_qa.yaml"
 
 
 def test_the_defaults_are_the_released_sizes() -> None:
@@ -26,6 +31,10 @@ def test_the_defaults_are_the_released_sizes() -> None:
 def test_clips_of_more_frames_or_patches_than_there_are_embeddings_are_refused() -> None:
     with pytest.raises(ValueError, match=r"num_frames is 7, but model\.max_frames is 6"):
         BASE.check_clip(ClipConfig(num_frames=7, size=224))
+    with pytest.raises(
+        ConfigError, match=r"ft_msrvtt_qa\.yaml: task\.evaluation_clip\.num_frames is 8, but model\.max_f"
+    ):
+        load_config(QA, ["task.evaluation_clip={num_frames: 8, size: 224}"])
     with pytest.raises(ValueError, match=r"size 480 gives 225 patches, but model\.max_patches is 196"):
         BASE.check_clip(ClipConfig(num_frames=4, size=480))
 
@@ -40,6 +49,29 @@ def test_as_released_the_matching_of_pretraining_reads_the_masked_texts() -> Non
     ):
         found = LavenderConfig.released({"compat": given, "objectives": objectives})["objectives"]["batch_matching"]
         assert found.get("text") == text
+
+
+@pytest.mark.parametrize("decay", [1e-3, 0.25])
+def test_as_released_norms_of_swin_and_embeddings_of_places_are_decayed(decay: float) -> None:
+    model = make_lavender()
+    names = {id(parameter): name for name, parameter in model.named_parameters()}
+    decayed = {}
+    for compat in ("corrected", "released"):
+        groups = build_optimizer(
+            model, load_config(QA, [f"compat={compat}", f"optim.weight_decay={decay}"]).optim
+        ).param_groups
+        assert {group["weight_decay"] for group in groups} == {0, decay}
+        decayed[compat] = {names[id(p)] for group in groups if group["weight_decay"] for p in group["params"]}
+    assert decayed["released"] == {n for n in names.values() if "bias" not in n and "LayerNorm." not in n}
+    not_ours = decayed["released"] - decayed["corrected"]
+    assert decayed["corrected"] < decayed["released"] and {"norm.weight", "frame_embed", "cls_token"} < not_ours
+    assert not [
+        name
+        for name in decayed["corrected"]
+        if "norm" in name.lower() or (name.endswith("_embed") and name != "task_embed")
+    ]
+    own = load_config(QA, ["compat=released", "optim.groups={'vision\\..+': {lr_factor: 0.1}}"]).optim
+    assert list(own.groups) == [r"vision\..+"]
 
 
 def test_what_it_provides_is_there_and_what_it_lacks_is_named() -> None:
