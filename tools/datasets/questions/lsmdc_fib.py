@@ -6,8 +6,9 @@ word of the blank (README of the LSMDC 2016 challenge, which counts 296,960, 21,
 give the files out for a password; of the real ones none was at hand.
 
 A record's question is the sentence with its blank as published, "_____", its type "blank", its id the line. Some lines
-of val have no blank (antoyang/FrozenBiLM leaves them out); they are quarantined. Answers stay words, scored as other
-open answers; a closed vocabulary belongs to training (LAVENDER's has 908 words, FrozenBiLM's the 1,000 commonest).
+of val have no blank (antoyang/FrozenBiLM leaves them out); they are quarantined, as is one with several. Answers stay
+words, scored as other open answers; a closed vocabulary belongs to training (LAVENDER's has 908 words, FrozenBiLM's the
+1,000 commonest).
 
 Also read: .json {"train": [{"video", "question", "answer": number}], ..., "ans2label": {word: number}} with --split,
 where the blank is [MASK] (read by microsoft/LAVENDER).
@@ -33,8 +34,8 @@ from tools.rows import MALFORMED, BadRow, CountedRows
 
 CLIP = ("clip", "start_aligned", "end_aligned", "start_extracted", "end_extracted")
 """The fields with which a line of every LSMDC file begins."""
-BLANKS = ("_____", "[MASK]")
-"""The blank as published, and in the files that LAVENDER reads."""
+_BLANK = re.compile(r"_{3,}|\[MASK\]")
+"""The blank as published, "_____", and in the files that LAVENDER reads."""
 VIDEO = (CLIP[0], "video", "clip_id", "video_id", "clip_name")
 
 
@@ -86,6 +87,7 @@ def clip_names(clip: str) -> tuple[str, ...]:
 
 def _read(record: Record) -> Question:
     clip, question = clip_id(record), record.text("question")
-    if question and question.strip() and not any(blank in question for blank in BLANKS):
-        raise BadLine(f"no blank {BLANKS[0]} in {question[:80]!r}; write it or accept the loss")
+    if question and question.strip() and (count := len(_BLANK.findall(question))) != 1:
+        found = "several blanks" if count else "no blank _____"
+        raise BadLine(f"{found} in {question[:80]!r}; write one or accept the loss")
     return Question(clip, question, record.text("answer"), "blank", record.place)

@@ -59,6 +59,10 @@ def test_blanks_of_a_clip_are_one_sample(text_file: Write, media: Path) -> None:
             "start_extracted, end_extracted, sentence, question, answer); correct the line",
         ),
         (line(ONE, "It runs.", "It runs .", "runs"), "malformed line: a.csv line 2: no blank _____ in 'It runs .'"),
+        (
+            line(ONE, "It runs.", "_____ _____ .", "runs"),
+            "malformed line: a.csv line 2: several blanks in '_____ _____ .'",
+        ),
         (line(" ", "It runs.", "It _____ .", "runs"), "malformed line: a.csv line 2: no clip; it has clip, start_al"),
         (
             line(ONE, "It runs.", "It _____ .", ""),
