@@ -43,7 +43,7 @@ def test_a_dataset_is_built_where_a_config_looks_for_it(command: str) -> None:
 def test_every_dataset_of_a_config_has_its_command() -> None:
     built = {options(command).get("out") for command in commands(GUIDE + DATASETS)}
     for path in (ROOT / "configs").rglob("*.yaml"):
-        if "demo" in path.parts:
+        if "demo" in (*path.parts, path.stem):  # python -m mcg.demo builds what these read
             continue
         config = load_config(path)
         for loader in (config.data.train, config.data.val, config.data.test):
