@@ -25,6 +25,7 @@ _COPIES = [line for line in _DATASETS if line.startswith("cp ")]
 _FROM_OTHERS = (
     "init_from=",
     "task.answer_list=",
+    "task.training_captions=",
     "objectives.entity_prompting.prompter=",
     "objectives.entity_prompting.entities=",
 )
@@ -51,7 +52,8 @@ def run_page(
 
     few: rows that are built of the splits of each name. more: what is added to the words of a command.
     """
-    (folder / "configs").symlink_to(ROOT / "configs")
+    for name in ("configs", "train.py"):
+        (folder / name).symlink_to(ROOT / name)
     for line in _COPIES:
         _, file, place = shlex.split(line, comments=True)
         if (folder / file).is_file():
