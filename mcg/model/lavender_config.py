@@ -95,9 +95,13 @@ class LavenderConfig(ModelConfig):
 
     @classmethod
     def released(cls, tree: dict[str, Any]) -> dict[str, Any]:
-        """With the masked texts in the matching of pre-training, and with norms of Swin and embeddings of places that
-        are decayed, unless the user chose."""
-        optim, objectives = tree.get("optim", {}), tree.get("objectives")
+        """With the masked texts in the matching of pre-training, a random crop of each frame by itself, and norms of
+        Swin and embeddings of places that are decayed, unless the user chose."""
+        optim, objectives, task = tree.get("optim", {}), tree.get("objectives"), tree.get("task")
+        if isinstance(task, dict) and task.get("compat") == "released":
+            clip = task.get("clip")
+            if isinstance(clip, dict) and clip.get("fit") == "random_crop":
+                tree = {**tree, "task": {**task, "clip": {"crop_each": True, **clip}}}
         if tree.get("compat") == "released" and isinstance(optim, dict):
             decayed = {"weight_decay": optim.get("weight_decay", OptimConfig().weight_decay)}
             tree = {**tree, "optim": {"groups": {_DECAYED: decayed}, **optim}}

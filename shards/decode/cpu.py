@@ -28,7 +28,21 @@ def decode(media: Media, kind: str, plan: ClipPlan) -> NDArray[np.uint8]:
     """
     if kind not in DECODERS:
         raise ValueError(f"no decoder for media of kind {kind!r}; known: {', '.join(DECODERS)}")
+    if plan.corners:
+        return _cut_each(DECODERS[kind](media, plan.uncut()), plan)
     return DECODERS[kind](media, plan)
+
+
+def _cut_each(frames: NDArray[np.uint8], plan: ClipPlan) -> NDArray[np.uint8]:
+    """Of each whole frame its own square, with what follows the cutting."""
+    height, width = plan.crop[2:]
+    cut = np.stack(
+        [
+            frame[top : top + height, left : left + width]
+            for frame, (top, left) in zip(frames, plan.corners, strict=True)
+        ]
+    )
+    return apply_ops(np.ascontiguousarray(cut[:, :, ::-1]) if plan.flip else cut, plan.ops)
 
 
 def _video(media: Media, plan: ClipPlan) -> NDArray[np.uint8]:

@@ -10,6 +10,8 @@ from shards.base.frozen import Frozen
 from shards.media.randaugment import RandAugment
 
 _MAX_FRAMES = 4096
+_EACH = ("random_crop", "squash_random_crop")
+"""Fits that can cut each frame by itself."""
 
 
 class FrameConfig(Frozen):
@@ -28,6 +30,9 @@ class FrameConfig(Frozen):
     """Smallest and largest share of the picture that random_resized_crop cuts; None means 0.2 to 1."""
     crop_aspect: tuple[float, float] | None = None
     """Smallest and largest width / height of that box; None means 3/4 to 4/3."""
+    crop_each: bool = False
+    """A random crop of each frame by itself, in place of one for the clip: LAVENDER's release cuts so. Decoded on the
+    CPU."""
     flip: float = Field(default=0.0, ge=0, le=1)
     """Probability that a clip is mirrored left to right."""
     randaugment: RandAugment | None = None
@@ -41,6 +46,8 @@ class FrameConfig(Frozen):
             )
         if self.resize is not None and self.fit == "random_resized_crop":
             raise ValueError(f"resize is {self.resize}, but fit random_resized_crop scales its box; leave resize out")
+        if self.crop_each and self.fit not in _EACH:
+            raise ValueError(f"crop_each is for fit {' and '.join(_EACH)}, but fit is {self.fit}; leave it out")
         for name, low, high, limits in (
             ("crop_area", 0.02, 1.0, self.crop_area),
             ("crop_aspect", 0.1, 10.0, self.crop_aspect),
@@ -57,7 +64,14 @@ class FrameConfig(Frozen):
             "random_resized_crop": "center_crop",
             "squash_random_crop": "squash_center_crop",
         }.get(self.fit, self.fit)
-        return {"fit": fit, "flip": 0.0, "crop_area": None, "crop_aspect": None, "randaugment": None}
+        return {
+            "fit": fit,
+            "crop_each": False,
+            "flip": 0.0,
+            "crop_area": None,
+            "crop_aspect": None,
+            "randaugment": None,
+        }
 
 
 class ClipConfig(FrameConfig):

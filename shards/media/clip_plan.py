@@ -1,10 +1,12 @@
 """The plan of a clip: numbers that say which frames, which crop, flip and size; and how each kind of medium is planned.
 
-The generator is asked for frames, then crop, then flip, then RandAugment, so that a setting of a later one leaves what
-was drawn before it unchanged.
+The generator is asked for frames, then crop, then flip, then RandAugment, then corners, so that a setting of a later
+one leaves what was drawn before it unchanged.
 """
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 import numpy as np
 
@@ -32,6 +34,12 @@ class ClipPlan:
     """Operations of RandAugment on all frames, in this order; shards/decode/augment.py applies them."""
     jpeg_margin: int = 2
     """As in the clip's config."""
+    corners: tuple[tuple[int, int], ...] = ()
+    """(top, left) of the crop of each frame, in place of that of all; decoders cut what is `uncut`."""
+
+    def uncut(self) -> ClipPlan:
+        """The plan of the whole resized frames, without flip and operations."""
+        return replace(self, crop=(0, 0, *self.resize), flip=False, ops=(), corners=())
 
     @property
     def shape(self) -> tuple[int, int, int, int]:
@@ -75,9 +83,13 @@ def _frames(facts: MediaFacts, config: ClipConfig, rng: np.random.Generator) -> 
 def _shown(
     frames: tuple[int, ...], facts: MediaFacts, shown: FrameConfig, config: ClipConfig, rng: np.random.Generator
 ) -> ClipPlan:
-    """Complete a plan with crop, flip and RandAugment, the same for all frames."""
+    """Complete a plan with crop, flip and RandAugment, the same for all frames but for the corners of crop_each."""
     size = config.size
     resize, top, left = place_square(facts, shown, size, rng)
     flip = bool(rng.random() < shown.flip)
     ops = shown.randaugment.draw(size, rng) if shown.randaugment is not None else ()
-    return ClipPlan(frames, resize, (top, left, size, size), flip, ops, config.jpeg_margin)
+    corners: tuple[tuple[int, int], ...] = ()
+    if shown.crop_each:
+        drawn = rng.integers((resize[0] - size + 1, resize[1] - size + 1), size=(len(frames), 2))
+        corners = tuple((int(above), int(beside)) for above, beside in drawn)
+    return ClipPlan(frames, resize, (top, left, size, size), flip, ops, config.jpeg_margin, corners)

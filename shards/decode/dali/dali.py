@@ -70,7 +70,7 @@ class Dali:
     def _decode(self, media: Media, kind: str, plan: ClipPlan) -> Frames:
         if kind not in ("video", "image", "frames"):
             raise Unsuitable("kind", kind)
-        if not plan.frames or min(plan.frames) < 0:
+        if not plan.frames or min(plan.frames) < 0 or plan.corners:
             raise Unsuitable("plan")
         if kind == "video":
             video = packed(media, plan.frames, self._device.number is not None, self._limits, using_cpu=self.cpu.use)

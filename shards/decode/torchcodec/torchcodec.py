@@ -57,7 +57,7 @@ class TorchCodec:
     def _video(self, media: Media, kind: str, plan: ClipPlan) -> Frames:
         if kind != "video":
             raise Unsuitable("kind", kind)
-        if not plan.frames or min(plan.frames) < 0:
+        if not plan.frames or min(plan.frames) < 0 or plan.corners:
             raise Unsuitable("plan")
         gpu = self._device.number is not None
         codecs = _CUDA_CODECS if gpu else GPU_CODECS

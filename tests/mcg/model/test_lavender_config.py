@@ -51,6 +51,20 @@ def test_as_released_the_matching_of_pretraining_reads_the_masked_texts() -> Non
         assert found.get("text") == text
 
 
+def test_as_released_every_frame_is_cut_by_itself() -> None:
+    for compat in ("corrected", "released"):
+        task = load_config(QA, [f"compat={compat}"]).task
+        assert task.clip.crop_each == (compat == "released") and not task.clip.for_evaluation().crop_each
+    assert not load_config(QA, ["compat=released", "task.clip.crop_each=false"]).task.clip.crop_each
+    assert not load_config(QA, ["compat=released", "task.clip.fit=squash"]).task.clip.crop_each
+
+
+@pytest.mark.parametrize("fit", ["img_rand_crop", "i"])
+def test_a_crop_by_a_name_that_is_none_is_refused(fit: str) -> None:
+    with pytest.raises(ConfigError, match=r"task\.clip\.fit: .*'random_crop'"):
+        load_config(QA, [f"task.clip.fit={fit}"])
+
+
 @pytest.mark.parametrize("decay", [1e-3, 0.25])
 def test_as_released_norms_of_swin_and_embeddings_of_places_are_decayed(decay: float) -> None:
     model = make_lavender()

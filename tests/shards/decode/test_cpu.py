@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -58,6 +59,20 @@ def test_plans_made_from_facts_are_met_on_real_files() -> None:
         facts = probe(data, path.name)
         clip = decode(data, facts.kind, plan_clip(facts, config, np.random.default_rng(i)))
         assert clip.shape == (4, 56, 56, 3) and clip.std() > 1, path.name
+
+
+@pytest.mark.parametrize("name", ["videos/bbb_bird.mp4", "images/cv_aero1.jpg"])
+def test_a_frame_that_is_cut_by_itself_is_that_of_a_clip_cut_there(name: str) -> None:
+    path = REPOSITORY / "samples" / name
+    data = path.read_bytes()
+    facts = probe(data, path.name)
+    config = ClipConfig(num_frames=3, size=48, fit="random_crop", resize=64, crop_each=True, flip=1.0)
+    plan = plan_clip(facts, config, np.random.default_rng(1))
+    clip = decode(data, facts.kind, plan)
+    assert clip.shape == plan.shape and clip.flags.c_contiguous and len(set(plan.corners)) == 3
+    for number, (top, left) in enumerate(plan.corners):
+        alone = decode(data, facts.kind, replace(plan, crop=(top, left, 48, 48), corners=()))
+        np.testing.assert_array_equal(clip[number], alone[number])
 
 
 @pytest.mark.long

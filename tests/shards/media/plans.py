@@ -54,6 +54,8 @@ def treatments(draw: st.DrawFn, size: int) -> dict[str, Any]:
     made: dict[str, Any] = {"fit": fit, "flip": draw(st.sampled_from([0, 0.5, 1]))}
     if fit.endswith(("center_crop", "random_crop")):
         made["resize"] = draw(st.none() | st.integers(size, 2 * size))
+    if fit in ("random_crop", "squash_random_crop"):
+        made["crop_each"] = draw(st.booleans())
     if fit == "random_resized_crop":
         made["crop_area"] = draw(st.none() | st.tuples(st.floats(0.02, 0.3), st.floats(0.3, 1)))
         made["crop_aspect"] = draw(st.none() | st.tuples(st.floats(0.1, 1), st.floats(1, 10)))

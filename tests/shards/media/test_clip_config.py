@@ -41,6 +41,10 @@ from tests.shards.media.plans import (
         ({"fit": "random_resized_crop", "crop_area": (0, 1)}, r"crop_area must be .* between 0.02 and 1, found \(0.0"),
         ({"fit": "random_resized_crop", "crop_area": (0.9, 0.5)}, "crop_area must be"),
         ({"fit": "random_resized_crop", "crop_aspect": (1, float("nan"))}, "crop_aspect must be"),
+        (
+            {"crop_each": True},
+            "crop_each is for fit random_crop and squash_random_crop, but fit is squash; leave it out",
+        ),
         ({"pictures": {"fit": "random_crop", "resize": 63}}, "pictures.resize 63 is less than size 64"),
         ({"pictures": {"crop_area": (0.5, 1)}}, "ClipConfig: pictures: crop_area is for fit random_resized_crop"),
         ({"pictures": {"num_frames": 1}}, "pictures.num_frames: unknown field"),

@@ -34,6 +34,10 @@ def test_every_plan_can_be_executed(facts: MediaFacts, config: ClipConfig, snap:
     assert top >= 0 and top + height <= made.resize[0] and left >= 0 and left + width <= made.resize[1]
     assert all(type(number) is int for number in (*made.frames, *made.resize, *made.crop)) and type(made.flip) is bool
     assert bool(made.ops) <= (config.randaugment is not None)
+    assert len(made.corners) in (0, len(made.frames))
+    for top, left in made.corners:
+        assert type(top) is type(left) is int
+        assert 0 <= top <= made.resize[0] - config.size and 0 <= left <= made.resize[1] - config.size
 
 
 def test_flip_follows_its_probability() -> None:
@@ -58,6 +62,21 @@ def test_later_draws_leave_earlier_ones_as_they_were() -> None:
         flipped = plan(video(), seed, sampling="random", fit="random_crop", resize=90, flip=0.5)
         whole = plan(video(), seed, sampling="random", fit="random_crop", resize=90, flip=0.5, randaugment={})
         assert bare == replace(flipped, flip=False) and flipped == replace(whole, ops=())
+
+
+def test_each_frame_may_be_cut_elsewhere() -> None:
+    bare = plan(video(), 3, fit="random_crop", resize=90)
+    each = plan(video(), 3, fit="random_crop", resize=90, crop_each=True)
+    assert replace(each, corners=()) == bare and len(each.corners) == len(each.frames)
+    assert len({plan(video(), seed, fit="random_crop", resize=90, crop_each=True).corners for seed in range(20)}) == 20
+    corners = [
+        c for seed in range(200) for c in plan(video(), seed, fit="random_crop", resize=90, crop_each=True).corners
+    ]
+    room = [whole - 64 for whole in bare.resize]
+    assert [max(axis) for axis in zip(*corners, strict=True)] == room
+    assert [min(axis) for axis in zip(*corners, strict=True)] == [0, 0]
+    evaluation = ClipConfig(num_frames=4, size=64, fit="random_crop", crop_each=True).for_evaluation()
+    assert evaluation == ClipConfig(num_frames=4, size=64, fit="center_crop")
 
 
 def test_randaugment_is_drawn_with_the_plan() -> None:
