@@ -21,9 +21,9 @@ from tools.cli.found import FAIL_OPTION, HASHES_OPTION, JOBS_OPTION, SHOWN_OPTIO
 
 LEAKS_HELP = """Find training samples whose video is in an evaluation set: by id, by equal bytes, by near-duplicate.
 
-A side is datasets of shards, and annotation files (.json, .jsonl, .csv, .tsv, .txt, .parquet) of which only the ids
-are used: of a file with splits train for training, all others for evaluation. OUT/exclude.jsonl is what the loader of
-the training side is to leave out, OUT/report.html shows the pairs. docs/duplicates.md says which ids are the same.
+A side is datasets of shards, and annotation files (.json, .jsonl, .csv, .tsv, .txt, .parquet, .pkl) of which only the
+ids are used: of a file with splits train for training, all others for evaluation. OUT/exclude.jsonl is what the loader
+of the training side is to leave out, OUT/report.html shows the pairs. docs/duplicates.md says which ids are the same.
 
 \b
 Examples:

@@ -9,7 +9,7 @@ from typing import Any
 from tools.rows import AnnotationError, OptionError
 
 _SHORT = {"training": "train", "validation": "val", "validate": "val", "testing": "test"}
-_ANSWERS = ("vocab", "ans2label", "label2ans")
+ANSWERS = ("vocab", "ans2label", "label2ans")
 """What stands beside the splits of open questions: the answers, which questions name by their numbers."""
 
 
@@ -17,7 +17,7 @@ def splits_of(value: Any) -> dict[str, list[Any]]:
     """The splits of a file with a list of records for each; empty if it has none."""
     if not isinstance(value, dict):
         return {}
-    splits = {name: entries for name, entries in value.items() if name not in _ANSWERS}
+    splits = {name: entries for name, entries in value.items() if name not in ANSWERS}
     are_lists = all(isinstance(entries, list) for entries in splits.values())
     return (
         splits
@@ -28,7 +28,7 @@ def splits_of(value: Any) -> dict[str, list[Any]]:
 
 def answers_of(value: Any) -> dict[int, str]:
     """The answers that stand beside the splits, by number: VIOLET's list "vocab", LAVENDER's {answer: number}."""
-    found = next((value[name] for name in _ANSWERS if name in value), None) if isinstance(value, dict) else None
+    found = next((value[name] for name in ANSWERS if name in value), None) if isinstance(value, dict) else None
     if isinstance(found, list):
         return dict(enumerate(found))
     pairs = found.items() if isinstance(found, dict) else ()

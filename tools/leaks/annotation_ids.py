@@ -3,7 +3,8 @@
 A file with several splits gives those of one side: training gives `train`, evaluation all others, as LAVENDER's rule
 wants it: for a dataset the union of the ids of val and test over all splits and caption files, given one by one.
 Files: .json (lists, objects by number or by id, splits, COCO's images and annotations, MSR-VTT's videos, database of
-YouCook2 and COIN), .jsonl, .csv, .tsv, .parquet, and .txt with an id per line.
+YouCook2 and COIN; what stands beside splits, such as the answers of open questions, holds no ids), .jsonl, .csv, .tsv,
+.parquet, pickles of the same (nothing in them is run), and .txt with an id per line.
 """
 
 from __future__ import annotations
@@ -12,11 +13,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from tools.annotations import check_file, load_json, table_records, tsv_lines
+from tools.annotations import PICKLES, check_file, load_value, table_records, tsv_lines
+from tools.json_files.splits import ANSWERS
 from tools.record import Record
 from tools.rows import AnnotationError
 
-SUFFIXES = (".json", ".jsonl", ".csv", ".tsv", ".txt", ".parquet")
+SUFFIXES = (".json", ".jsonl", ".csv", ".tsv", ".txt", ".parquet", *PICKLES)
 FIELDS = (
     "video_id",
     "videoid",
@@ -35,6 +37,8 @@ _SPLITS = {
     "train": "train",
     "training": "train",
     "val": "val",
+    "valid": "val",
+    "dev": "val",
     "validation": "val",
     "validate": "val",
     "test": "test",
@@ -55,8 +59,8 @@ def annotation_ids(path: Path, is_training: bool) -> list[FileId]:
     """The ids in a file, each once. Raises AnnotationError, OptionError."""
     check_file(path)
     suffix = path.suffix.lower()
-    if suffix == ".json":
-        found = _of_value(load_json(path), is_training)
+    if suffix in (".json", *PICKLES):
+        found = _of_value(load_value(path), is_training)
     elif suffix == ".txt" or (suffix in (".csv", ".tsv") and not _has_header(path)):
         found = (FileId(fields[0].strip()) for _, fields in tsv_lines(path))
     elif suffix == ".tsv":
@@ -116,9 +120,11 @@ def _of_value(value: Any, is_training: bool) -> Iterator[FileId]:
         if isinstance(value.get(name), list | dict):
             yield from _of_value(value[name], is_training)
             return
-    if value and all(name.lower() in _SPLITS for name in value):
+    if any(_is_split(name, entries) for name, entries in value.items()):
         for name, entries in value.items():
-            if _is_wanted(name, is_training):
+            # what is no split by its name, but a list of records, may be one: test_1k
+            is_records = isinstance(entries, list) and bool(entries) and isinstance(entries[0], dict)
+            if (_is_split(name, entries) or (is_records and name not in ANSWERS)) and _is_wanted(name, is_training):
                 yield from _of_value(entries, is_training)
         return
     if isinstance(value.get("annotations"), list):
@@ -129,6 +135,10 @@ def _of_value(value: Any, is_training: bool) -> Iterator[FileId]:
         if _is_wanted(fields.get("split", fields.get("subset")), is_training):
             named = record_id({field: fields[field] for field in FIELDS if field in fields})
             yield named or FileId(str(name))
+
+
+def _is_split(name: Any, entries: Any) -> bool:
+    return isinstance(name, str) and name.lower() in _SPLITS and isinstance(entries, list | dict)
 
 
 def _is_wanted(split: Any, is_training: bool) -> bool:

@@ -31,7 +31,7 @@ from tools.duplicates.places import make_out, named_path, open_places
 from tools.duplicates.report import Report, write_report
 from tools.duplicates.side_table import Place
 from tools.leaks.annotation_ids import SUFFIXES, FileId, annotation_ids
-from tools.leaks.ids import KnownIds, VideoId, family_of, read_id
+from tools.leaks.ids import KnownIds, Spelling, VideoId, family_of, read_id
 from tools.leaks.sample_ids import sample_ids
 from tools.lookup import youtube_mapping
 from tools.rows import OptionError, make_key
@@ -125,9 +125,12 @@ def _by_id(
 ) -> tuple[list[Pair], dict[int, Origin], dict[int, list[str]]]:
     """Pairs of one video by its id; the origins of those in annotation files, and the keys that their samples have."""
     named: list[tuple[VideoId, Origin]] = []
+    spelling = Spelling()
     files = [*train.files, *evaluation.files]
     for name, file, family, ids in files:
-        named += ((read_id(text, family, numbers, film), Origin(name, file, text)) for text, film in ids)
+        for text, film in ids:
+            named.append((read_id(text, family, numbers, film), Origin(name, file, text)))
+            spelling.note((named[-1][0],), file)
     split = sum(len(file.ids) for file in train.files)
     first = numbering.first.tolist()
     places = list(zip(first, numbering.readers, strict=False))
@@ -138,6 +141,7 @@ def _by_id(
     ) -> Iterator[tuple[VideoId, int]]:
         for begin, reader in some:
             for number, ids in sample_ids(reader, numbers):
+                spelling.note(ids, reader.name)
                 yield from ((identifier, begin + number) for identifier in ids)
         yield from ((identifier, start + number) for number, (identifier, _) in enumerate(those))
 

@@ -9,12 +9,12 @@ film, and so no leak. A bare number means something only within a set that is kn
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from shards.media import MEDIA_EXTENSIONS
 from tools.datasets.questions.msrvtt_qa import video_id
-from tools.rows import make_key
+from tools.rows import OptionError, make_key
 
 _FAMILIES = {
     "msrvtt": ("msrvtt", "msr-vtt", "msr_vtt"),
@@ -33,6 +33,8 @@ _FAMILIES = {
 }
 _NO_YOUTUBE = {"msrvtt", "nextqa", "tgif", "lsmdc", "didemo", "webvid", "cc3m"}
 """Sets whose names hold no id of YouTube, though some are as long as one."""
+_NUMBERED = {"msvd": "give its youtube_mapping.txt with --id-map", "tgif": "give files that name the GIFs"}
+"""Sets that some files name and others number, and what to do."""
 _NAME = re.compile(r"(?:v_|\d+_)?([A-Za-z0-9_-]{11})(?:_(\d+(?:\.\d+)?)_(\d+(?:\.\d+)?))?")
 _ADDRESS = re.compile(r"(?:youtube\.com/(?:watch\?(?:.*&)?v=|embed/|shorts/)|youtu\.be/)([A-Za-z0-9_-]{11})(?![\w-])")
 _MIN_NAME = 6
@@ -50,6 +52,11 @@ class VideoId:
     start: float | None = None
     """Seconds of the film, and its end; None: not known."""
     end: float | None = None
+
+    @property
+    def is_number(self) -> bool:
+        """True for a number that stands for a name: another file of the set may have the name."""
+        return self.family in _NUMBERED and self.name.removeprefix("vid").isdecimal()
 
     def means(self, other: VideoId) -> bool:
         """True if the two are of one video, or of parts of one film that overlap."""
@@ -87,7 +94,8 @@ def read_id(
     numbers: MSVD's names by number, {"vid1": name}. film: an address of the film that the video is from, and the
     seconds of it, where the set says so.
     """
-    name = text.strip().replace("\\", "/").rpartition("/")[2] if "://" not in text else text.strip()
+    is_address = "://" in text and family != "tgif"  # a GIF is named by the end of its address
+    name = text.strip() if is_address else text.strip().replace("\\", "/").rpartition("/")[2]
     stem, _, extension = name.rpartition(".")
     if stem and extension.lower() in MEDIA_EXTENSIONS:
         name = stem
@@ -96,6 +104,8 @@ def read_id(
     elif family == "msvd":
         name = f"vid{name}" if name.isdecimal() else name
         name = (numbers or {}).get(name, name)
+    elif family == "didemo":
+        name = name.partition(".")[0]  # of a video two entries have two extensions, or none
     elif family == "activitynet":
         name = name.removeprefix("v_")
     address = _ADDRESS.search(film[0]) or _ADDRESS.search(text)
@@ -125,3 +135,24 @@ class KnownIds:
                 if known.means(identifier):
                     return number
         return None
+
+
+class Spelling:
+    """Notes whether the ids of a set are names or numbers, which nobody can compare."""
+
+    def __init__(self) -> None:
+        self._seen: dict[tuple[str, bool], tuple[str, str]] = {}
+
+    def note(self, ids: Collection[VideoId], where: str) -> None:
+        """ids: all that one sample or record has. Raises OptionError where a set has samples of both kinds."""
+        for identifier in ids:
+            family = identifier.family
+            if family in _NUMBERED:
+                is_number = all(one.is_number for one in ids)
+                self._seen.setdefault((family, is_number), (identifier.name, where))
+                if {(family, True), (family, False)} <= self._seen.keys():
+                    (number, there), (name, here) = self._seen[family, True], self._seen[family, False]
+                    raise OptionError(
+                        f"{family}: {there} has the number {number!r} and {here} the name {name!r}; nothing says which "
+                        f"are the same: {_NUMBERED[family]}"
+                    )

@@ -28,10 +28,10 @@ def left_out(out: Path) -> list[dict[str, str]]:
     return [json.loads(line) for line in (out / "exclude.jsonl").read_text().splitlines()]
 
 
-def keys_of(dataset: Path, exclude: Path) -> list[str]:
+def keys_of(dataset: Path, exclude: Path, name: str = "mine") -> list[str]:
     """The keys that a loader gives in one pass."""
     config = LoaderConfig(
-        blend=[{"name": "mine", "path": str(dataset), "exclude": [str(exclude)], "where": "key != 'broken'"}],
+        blend=[{"name": name, "path": str(dataset), "exclude": [str(exclude)], "where": "key != 'broken'"}],
         batch_size=2,
         mode="eval",
     )

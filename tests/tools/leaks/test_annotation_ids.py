@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -32,12 +33,27 @@ def texts(path: Path, is_training: bool = False) -> list[str]:
         ({"-4wsuPCjDBc_5_15": [["a", "dog"]]}, ["-4wsuPCjDBc_5_15"], ["-4wsuPCjDBc_5_15"]),
         ({"videos": [{"video_id": "v0", "split": "train"}, {"video_id": "v1", "split": "test"}]}, ["v0"], ["v1"]),
         (["a", "b"], ["a", "b"], ["a", "b"]),
+        ({"train": [{"video": "a"}], "test": [{"video": "b"}], "vocab": ["x", "y"]}, ["a"], ["b"]),
+        ({"train": [{"video": "a"}], "val": [{"video": "b"}], "ans2label": {"x": 0}}, ["a"], ["b"]),
+        ({"train": [{"video": "a"}], "label2ans": {"0": "x"}, "val": []}, ["a"], None),
+        ({"train": [{"video": "a"}], "dev": [{"video": "b"}], "test_1k": [{"video": "c"}]}, ["a", "c"], ["b", "c"]),
     ],
 )
-def test_forms_of_json(text_file: TextFile, value: Any, train: list[str], evaluation: list[str]) -> None:
+def test_forms_of_json(text_file: TextFile, value: Any, train: list[str], evaluation: list[str] | None) -> None:
     path = text_file("x.json", json.dumps(value))
     assert texts(path, True) == train
+    if evaluation is None:
+        with pytest.raises(AnnotationError, match="no id of a video of the evaluation side was found"):
+            texts(path)
+        return
     assert texts(path) == evaluation
+    pickled = text_file("x.pkl", pickle.dumps(value))
+    assert (texts(pickled, True), texts(pickled)) == (train, evaluation)
+
+
+def test_a_pickle_that_would_run_something_is_refused(text_file: TextFile) -> None:
+    with pytest.raises(AnnotationError, match=r"x.pkl: the pickle .*posix.system"):
+        texts(text_file("x.pkl", b"cposix\nsystem\n(S'ls'\ntR."))
 
 
 @pytest.mark.parametrize(
@@ -85,6 +101,7 @@ def test_files_without_ids_are_refused(text_file: TextFile, tmp_path: Path) -> N
         ("msrvtt_ret/MSRVTT_train.9k.csv", 9000),
         ("msvd_cap/test_list.txt", 670),
         ("msvd_cap/malmm_coco_gt_cap_val.json", 100),
+        ("msvd_qa/violet_txt_msvd-qa.json", 93),
         ("didemo/val_data.json", 1065),
         ("msvd_qa/test_qa.json", 504),
     ],

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tools.leaks.ids import KnownIds, VideoId, family_of, read_id
+from tools.leaks.ids import KnownIds, Spelling, VideoId, family_of, read_id
+from tools.rows import OptionError
 
 MAPPING = {"vid1": "-4wsuPCjDBc_5_15"}
 
@@ -23,6 +24,9 @@ MAPPING = {"vid1": "-4wsuPCjDBc_5_15"}
             "0001_American_Beauty_00.00.51.926-00.00.54.129",
             "0001_American_Beauty_00.00.51.926-00.00.54.129.avi",
         ),
+        ("tgif", "https://38.media.tumblr.com/9f/tumblr_ngj1xk1_500.gif", "tumblr_ngj1xk1_500"),
+        ("didemo", "26292851@N04_4253489686_265c3c8051.m4v", "26292851@N04_4253489686_265c3c8051.mov"),
+        ("didemo", "26292851@N04_4253489686_265c3c8051.", "26292851@N04_4253489686_265c3c8051"),
         ("coin", "https://www.youtube.com/watch?list=x&v=0mnuAqJCg5c", "0mnuAqJCg5c"),
     ],
 )
@@ -77,3 +81,13 @@ def test_known_ids_find_the_first_that_means_the_same() -> None:
     assert known.same_as(read_id("1", "msrvtt")) == 4
     assert known.same_as(read_id("0mnuAqJCg5c", "coin")) == 5
     assert known.same_as(read_id("1", "nextqa")) is None
+
+
+def test_numbers_and_names_of_a_set_are_refused_unless_a_map_joins_them() -> None:
+    spelling = Spelling()
+    for family in ("msvd", "nextqa", "msrvtt", ""):
+        spelling.note({read_id("1", family, MAPPING), read_id("77", "nextqa")}, "a.json")
+        spelling.note({read_id("some_name_1_2", family)}, "b.json")
+    spelling.note({read_id("7", "msvd"), read_id("other_1_2", "msvd")}, "c.json")  # a sample with both
+    with pytest.raises(OptionError, match=r"^msvd: d.json has the number 'vid9' and \w.json the name .*youtube_map"):
+        spelling.note({read_id("9", "msvd")}, "d.json")
