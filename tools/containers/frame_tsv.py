@@ -35,13 +35,14 @@ class Form(NamedTuple):
     """Where pictures stand in the lines of a file, as most of its first lines have it."""
 
     first: int
-    """The column of the first picture; 1 where no line holds one."""
+    """The column of the first picture."""
     pictures: int | None
     """Pictures of a line; None: there is no number that most lines have."""
 
 
-def form_of(path: Path) -> Form:
-    """The form of a file, found and not assumed: the columns before the first picture are not the same everywhere."""
+def form_of(path: Path) -> Form | None:
+    """The form of a file, found and not assumed: the columns before the first picture are not the same everywhere.
+    None: none of the first lines holds a picture."""
     firsts: Counter[int] = Counter()
     counts: Counter[int] = Counter()
     for line in islice(read_tsv(path), _LOOKED_AT):
@@ -51,7 +52,7 @@ def form_of(path: Path) -> Form:
             firsts[first] += 1
             counts[len(fields) - first] += 1
     if not firsts:
-        return Form(1, None)
+        return None
     count, times = counts.most_common(1)[0]
     is_rule = times > 2 and 2 * times > counts.total()
     return Form(min(firsts, key=lambda column: (-firsts[column], column)), count if is_rule else None)

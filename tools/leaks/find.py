@@ -104,6 +104,8 @@ def _open(words: Sequence[str], roots: Sequence[str], is_training: bool) -> tupl
         name, path = named_path(word)
         local = Path(path if is_remote(path) else local_path(path))
         if local.suffix.lower() not in SUFFIXES or is_remote(path):
+            if not is_remote(path) and local.is_file():
+                raise OptionError(f"{path}: ids are not read from such a file; give one of {', '.join(SUFFIXES)}")
             datasets.append(word)
             continue
         family = family_of(name or "", local.name, local.absolute().parent.name)

@@ -68,9 +68,9 @@ def test_the_form_is_that_of_most_lines(
     assert form_of(path) == Form(first, count)
 
 
-def test_a_file_without_pictures_or_without_a_rule_has_the_usual_form(tmp_path: Path) -> None:
+def test_a_file_without_pictures_has_no_form_and_one_without_a_rule_no_number(tmp_path: Path) -> None:
     picture = base64.b64encode(PICTURES[0]).decode()
-    for text, form in (("a\tx\n", Form(1, None)), (f"a\t{picture}\nb\t{picture}\t{picture}\n", Form(1, None))):
+    for text, form in (("a\tx\n", None), (f"a\t{picture}\nb\t{picture}\t{picture}\n", Form(1, None))):
         (tmp_path / "a.tsv").write_text(text)
         assert form_of(tmp_path / "a.tsv") == form
 

@@ -79,6 +79,9 @@ def test_wrong_sides_are_refused(train: Path, tmp_path: Path) -> None:
         find([train], [f"other={train}"], tmp_path / "out")
     with pytest.raises(OptionError, match="no such file"):
         find([train], [tmp_path / "none.json"], tmp_path / "out")
+    (tmp_path / "val.yaml").write_text("img: a.tsv")
+    with pytest.raises(OptionError, match=r"val.yaml: ids are not read from such a file; give one of .json, .jsonl"):
+        find([train], [tmp_path / "val.yaml"], tmp_path / "out")
     (tmp_path / "odd.json").write_text('{"train": [{"caption": "x"}]}')
     with pytest.raises(AnnotationError, match=r"odd.json: no id of a video of the evaluation side"):
         find([train], [tmp_path / "odd.json"], tmp_path / "out")

@@ -24,7 +24,7 @@ from typing import Annotated, Any
 
 import typer
 
-from tools.annotations import about_records, check_file
+from tools.annotations import PICKLES, about_records, check_file
 from tools.containers.caption_yaml import SUFFIXES, read_caption_yaml
 from tools.containers.columns import Columns, SplitName
 from tools.containers.files import Damaged
@@ -43,6 +43,8 @@ from tools.containers.table_rows import TableRows
 from tools.containers.texts_by_id import TextsById
 from tools.rows import BAD_MEDIA, MALFORMED, NO_TEXT, BadRow, CountedRows, OptionError, Row
 
+_BESIDE = re.compile(r"(\b|_)(caption|label|linelist)\.tsv$", re.IGNORECASE)
+"""What SwinBERT keeps beside the pictures."""
 _COLUMNS = Columns("frames", "caption", "id")
 
 
@@ -85,10 +87,12 @@ def rows(
 
     def found() -> Iterator[Row | BadRow]:
         for path in files:
-            form = form_of(path)
-            first = form.first if first_frame is None else first_frame
-            count = form.pictures if pictures_per_line is None and first == form.first else pictures_per_line
-            yield from _rows_of_file(path, "" if path == data else path.name, table, texts, Form(first, count or None))
+            form = form_of(path) or Form(1, None)
+            if first_frame not in (None, form.first):
+                form = Form(first_frame, None)
+            if pictures_per_line is not None:
+                form = Form(form.first, pictures_per_line or None)
+            yield from _rows_of_file(path, "" if path == data else path.name, table, texts, form)
         yield from texts.left(data)
 
     return CountedRows(found(), about)
@@ -98,8 +102,10 @@ def _files(data: Path, split: str | None) -> list[Path]:
     if not data.is_dir():
         if not data.is_file():
             raise OptionError(f"{data}: no such file or folder; check --data")
+        if data.suffix.lower() in (".lineidx", ".json", *PICKLES):
+            raise OptionError(f"{data}: holds no pictures; give the .tsv that does, img_DATASET....tsv")
         return [data]
-    every = sorted(path for path in data.glob("*.tsv") if path.is_file())
+    every = sorted(path for path in data.glob("*.tsv") if path.is_file() and not _BESIDE.search(path.name))
     of_split = [path for path in every if split in re.split(r"[_.-]", path.stem)]
     found = every if split is None or not of_split else of_split
     if not found:
@@ -139,7 +145,7 @@ def _row(line: TsvLine, place: str, table: TableRows, texts: TextsById, form: Fo
         except (binascii.Error, ValueError) as error:
             what = f"id {head[0]!r}: column {number} is no base64 ({error}); fetch the file again"
             if number == first_frame == 1:
-                what = f"{what}, or say where pictures begin with --first-frame 2"
+                what = f"{what}, give the .tsv of pictures, or say where pictures begin with --first-frame 2"
             return table.bad(place, BAD_MEDIA, what)
     values: dict[str, Any] = {"id": head[0], "frames": decoded, "caption": captions}
     if head[1:]:

@@ -54,7 +54,7 @@ def test_where_frames_begin_is_found_in_the_file_or_said(tmp_path: Path) -> None
         assert all(isinstance(row, Row) and all(picture in (row.media or b"") for picture in PICTURES) for row in rows)
     bad, *_ = lavender_tsv.rows(tsv, texts, first_frame=1)
     assert isinstance(bad, BadRow) and "column 1 is no base64" in bad.reason
-    assert bad.reason.endswith("fetch the file again, or say where pictures begin with --first-frame 2")
+    assert bad.reason.endswith("give the .tsv of pictures, or say where pictures begin with --first-frame 2")
 
 
 def test_no_frame_is_lost_where_a_first_picture_is_broken(tmp_path: Path) -> None:
@@ -142,6 +142,7 @@ def test_a_line_that_the_index_does_not_list_is_quarantined(tmp_path: Path) -> N
 def test_the_parts_of_a_split_are_taken_from_a_folder_and_texts_from_lists(tmp_path: Path) -> None:
     entries = [{"video": "a", "caption": "x"}, {"video": "a", "caption": ["y", "z"]}, {"caption": "no id"}, 7]
     for name in ("img_set_train_0", "img_set_val", "img_set_train_1"):
+        (tmp_path / f"{name}.caption.linelist.tsv").write_text("0\t0\n")
         write(tmp_path, [f"{'a' if name.endswith('0') else 'b'}\t{ENCODED[0]}"], {"train": entries}, name)
     good, lone, *bad = lavender_tsv.rows(tmp_path, tmp_path / "txt_set.json", "train")
     assert isinstance(good, Row) and good.record_id == "img_set_train_0.tsv line 1"
@@ -174,6 +175,8 @@ def test_options_that_do_not_go_together_are_refused(tmp_path: Path) -> None:
     tsv, texts = write(tmp_path, [f"a\t{ENCODED[0]}"], {"train": {"a": ["x"]}})
     with pytest.raises(OptionError, match=r"tsv: give its texts with --annotations \(only a caption YAML names them"):
         lavender_tsv.rows(tsv)
+    with pytest.raises(OptionError, match=r"img_set_train_0.lineidx: holds no pictures; give the .tsv that does"):
+        lavender_tsv.rows(tsv.with_suffix(".lineidx"), texts)
     with pytest.raises(OptionError, match=r"x.yaml: names its captions itself; leave out --annotations and --split"):
         lavender_tsv.rows(tmp_path / "x.yaml", texts)
 
