@@ -40,6 +40,10 @@ _RENAMED = {"records": "records_field", "dropped_records": "dropped_records_fiel
 Records = Iterable[tuple[int, Mapping[str, Any] | Damaged]]
 
 
+Texts = tuple[tuple[dict[str, Any], ...], tuple[str, ...]]
+"""Text records of a medium, and why others are left out."""
+
+
 class RecordFile(NamedTuple):
     """One file of a container."""
 
@@ -60,8 +64,9 @@ class TableRows(NamedTuple):
     folder: MediaFolder | None = None
     """Where media lie that a record names instead of holding them."""
 
-    def row(self, place: str, number: int, values: Mapping[str, Any]) -> Row | BadRow:
-        """The row of a record. place: names file and record; number: of the record in the container, from 0.
+    def row(self, place: str, number: int, values: Mapping[str, Any], texts: Texts | None = None) -> Row | BadRow:
+        """The row of a record. place: names file and record; number: of the record in the container, from 0. texts: in
+        the place of the captions of its column.
 
         Raises OptionError if media are files and there is no folder of media.
         """
@@ -70,7 +75,7 @@ class TableRows(NamedTuple):
         if not identifier:
             what = f"no id in the column {columns.identifier!r}; name another --id-column, or correct it"
             return self.bad(place, MALFORMED, what)
-        records, dropped = caption_records(look_up(values, columns.text))
+        records, dropped = caption_records(look_up(values, columns.text)) if texts is None else texts
         if not records:
             why = "; ".join(dropped) or "empty list"
             what = f"no usable text in the column {columns.text!r} ({why}); write one or accept the loss"

@@ -8,13 +8,14 @@ WebVid's and other tables (.csv, .jsonl, .parquet). Loaded whole: some 300 bytes
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from shards.base import load_json as parse_json
 from tools.annotations import check_file, load_json, table_records, tsv_lines
 from tools.captions import TEXT, caption_entries, refuse_split
-from tools.json_files.splits import pick_split
+from tools.json_files.splits import pick_split, split_name, splits_of
 from tools.record import BadLine, Record
 from tools.rows import MALFORMED, NO_MEDIA, BadRow
 
@@ -40,6 +41,7 @@ class TextsById:
         """Of entries that have one."""
         self._bad: list[BadRow] = []
         self._asked: set[str] = set()
+        self._elsewhere: set[str] = set()
         value: Any = load_json(path) if path.suffix.lower() == ".json" else None
         groups = list(value.values()) if isinstance(value, dict) else []
         of_ids, of_entries = (
@@ -48,6 +50,8 @@ class TextsById:
         )
         if is_split_known and not of_ids and not of_entries:
             split = None
+        if isinstance(value, dict) and (of_ids or of_entries):
+            self._elsewhere = ids_of_others(path, value if of_ids else splits_of(value), split, _ID)
         if of_ids:
             self._texts = {str(key): texts for key, texts in pick_split(path, value, split).items()}
         elif groups and not of_entries:
@@ -71,6 +75,10 @@ class TextsById:
             return None
         self._asked.add(identifier)
         return self._texts[identifier]
+
+    def is_elsewhere(self, identifier: str) -> bool:
+        """True for a medium that only another split of the file has."""
+        return identifier in self._elsewhere and identifier not in self._texts
 
     def none_for(self, identifier: str) -> str:
         """The reason for a medium without an entry, and what to do."""
@@ -98,6 +106,23 @@ class TextsById:
             texts = record.value(_NAMES)
             self._places.setdefault(identifier, record.place)
             self._texts.setdefault(identifier, []).extend(texts if isinstance(texts, list) else [texts])
+
+
+def ids_of_others(path: Path, splits: dict[str, Any], split: str | None, names: tuple[str, ...]) -> set[str]:
+    """The ids in the splits of a file that are not `split`. names: of the field with the id. Raises OptionError."""
+    if not splits:
+        return set()
+    own, found = split_name(path, list(splits), split), set()
+    for name, entries in splits.items():
+        if name == own:
+            continue
+        if isinstance(entries, dict):
+            found |= set(map(str, entries))
+            continue
+        for entry in entries:
+            with suppress(BadLine):
+                found.add(Record(name, entry if isinstance(entry, dict) else {}).id(names))
+    return found
 
 
 def _tsv_entries(path: Path, pairs: Path | None) -> Iterator[Record | BadRow]:

@@ -60,7 +60,7 @@ _OBJECTS = (
     _form("howto100m", "start end text", "video caption", r'\s*\{\s*"[\w-]+"\s*:\s*\{'),
     _form("msrvtt_qa msvd_qa", "question answer video_id", "options video_name qid clip_name"),
     _form("nextqa", "question options qid type video_id"),
-    _form("tgif_qa msrvtt_mc lsmdc_mc", "video option_0 option_4 answer"),
+    _form("tgif_qa msrvtt_mc lsmdc_mc lavender_tsv", "video option_0 option_4 answer"),
     _form("cc3m cc12m", "image caption", "video"),
     _form("msrvtt", "videos video_id split category"),
     _form("msrvtt", "image_id video caption frame_length", pattern=r'(?s).*"video\d+\.mp4"'),

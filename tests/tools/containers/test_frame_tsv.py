@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from tests.tools.containers.given import PICTURES
 from tools.containers.frame_tsv import (
     Form,
+    TsvLine,
     check_id_index,
     check_line_index,
     form_of,
@@ -46,7 +47,7 @@ def test_the_index_beside_a_file_is_found_and_fits(tmp_path: Path) -> None:
     index = line_index(tmp_path / "a.tsv")
     assert index is not None and check_line_index(index, tmp_path / "a.tsv") == 2
     assert list(line_offsets(index)) == [(1, 0), (2, 5)]
-    assert [line.fields for line in read_tsv(tmp_path / "a.tsv")] == [[b"1", b"x"], [b"2", b"y"]]
+    assert list(read_tsv(tmp_path / "a.tsv")) == [TsvLine(1, 0, [b"1", b"x"]), TsvLine(2, 5, [b"2", b"y"])]
 
 
 @given(

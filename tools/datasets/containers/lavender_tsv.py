@@ -7,10 +7,12 @@
 - img_....lineidx beside it: the byte at which each line begins; img_....id2lineidx.pkl: the same by id, read without
   running anything. Both are compared with the file, and neither is needed.
 - texts: txt_webvid2.5m.json, {"train": {id: [captions]}, "val": ...}; downstream lists, {"train": [{"video",
-  "caption"}]}; other forms of tools/containers/texts_by_id.py.
+  "caption"}]}; other forms of tools/containers/texts_by_id.py. Or questions, txt_msvd-qa.json, with --split
+  (tools/containers/questions_by_id.py).
 - SwinBERT's caption YAML, which names the .tsv and its captions (tools/containers/caption_yaml.py).
 
-A line without text and a text without line are quarantined. Keys are ids.
+A line without text and a text without line are quarantined; a line that another split of the texts has is passed over.
+Keys are ids.
 """
 
 from __future__ import annotations
@@ -18,7 +20,7 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -30,7 +32,6 @@ from tools.containers.columns import Columns, SplitName
 from tools.containers.files import Damaged
 from tools.containers.frame_tsv import (
     Form,
-    TsvLine,
     check_id_index,
     check_line_index,
     form_of,
@@ -39,6 +40,7 @@ from tools.containers.frame_tsv import (
     line_offsets,
     read_tsv,
 )
+from tools.containers.questions_by_id import QuestionsById, holds_questions
 from tools.containers.table_rows import TableRows
 from tools.containers.texts_by_id import TextsById
 from tools.rows import BAD_MEDIA, MALFORMED, NO_TEXT, BadRow, CountedRows, OptionError, Row
@@ -71,11 +73,15 @@ def rows(
         if annotations is not None or split is not None:
             raise OptionError(f"{data}: names its captions itself; leave out --annotations and --split")
         files, captions, pairs = read_caption_yaml(data)
-        texts = TextsById(captions, None, pairs=pairs)
+        texts: TextsById | QuestionsById = TextsById(captions, None, pairs=pairs)
     elif annotations is None:
         raise OptionError(f"{data}: give its texts with --annotations (only a caption YAML names them itself)")
     else:
-        files, texts = _files(data, split), TextsById(annotations, split, is_split_known=data.is_dir())
+        files = _files(data, split)
+        if holds_questions(annotations):
+            texts = QuestionsById(annotations, split)
+        else:
+            texts = TextsById(annotations, split, is_split_known=data.is_dir())
     about = 0
     for path in files:
         check_file(path)
@@ -113,7 +119,9 @@ def _files(data: Path, split: str | None) -> list[Path]:
     return found
 
 
-def _rows_of_file(path: Path, name: str, table: TableRows, texts: TextsById, form: Form) -> Iterator[Row | BadRow]:
+def _rows_of_file(
+    path: Path, name: str, table: TableRows, texts: TextsById | QuestionsById, form: Form
+) -> Iterator[Row | BadRow]:
     index = line_index(path)
     offsets = line_offsets(index) if index is not None else iter(())
     listed = next(offsets, (0, -1))[1]
@@ -124,34 +132,47 @@ def _rows_of_file(path: Path, name: str, table: TableRows, texts: TextsById, for
             yield table.bad(place, MALFORMED, what)
             continue
         listed = next(offsets, (0, -1))[1]
-        yield _row(line, place, table, texts, form)
+        if isinstance(line.fields, Damaged):
+            yield table.bad(place, MALFORMED, str(line.fields))
+        elif not texts.is_elsewhere(_text(line.fields[0])):
+            yield _row(line.fields, place, line.number, table, texts, form.first, form.pictures)
 
 
-def _row(line: TsvLine, place: str, table: TableRows, texts: TextsById, form: Form) -> Row | BadRow:
-    first_frame = form.first
-    if isinstance(line.fields, Damaged):
-        return table.bad(place, MALFORMED, str(line.fields))
-    head = [field.decode("utf-8", "surrogateescape") for field in line.fields[:first_frame]]
-    pictures, captions = line.fields[first_frame:], texts.captions(head[0])
+def _row(
+    fields: Sequence[bytes],
+    place: str,
+    number: int,
+    table: TableRows,
+    texts: TextsById | QuestionsById,
+    first_frame: int,
+    num_pictures: int | None,
+) -> Row | BadRow:
+    head, pictures = [_text(field) for field in fields[:first_frame]], fields[first_frame:]
+    captions = texts.captions(head[0]) if isinstance(texts, TextsById) else None
+    asked = texts.records(head[0]) if isinstance(texts, QuestionsById) else None
     if not pictures:
-        what = f"{len(line.fields)} column(s), pictures begin at column {first_frame}; fetch it again: it was cut off"
+        what = f"{len(fields)} column(s), pictures begin at column {first_frame}; fetch it again: it was cut off"
         return table.bad(place, MALFORMED, what)
-    if captions is None:
+    if captions is None and asked is None:
         return table.bad(place, NO_TEXT, texts.none_for(head[0]))
     decoded = []
-    for number, field in enumerate(pictures, first_frame):
+    for column, field in enumerate(pictures, first_frame):
         try:
             decoded.append(base64.b64decode(field, validate=True))
         except (binascii.Error, ValueError) as error:
-            what = f"id {head[0]!r}: column {number} is no base64 ({error}); fetch the file again"
-            if number == first_frame == 1:
+            what = f"id {head[0]!r}: column {column} is no base64 ({error}); fetch the file again"
+            if column == first_frame == 1:
                 what = f"{what}, give the .tsv of pictures, or say where pictures begin with --first-frame 2"
             return table.bad(place, BAD_MEDIA, what)
     values: dict[str, Any] = {"id": head[0], "frames": decoded, "caption": captions}
     if head[1:]:
         values["columns"] = head[1:]
-    row = table.row(place, line.number, values)
-    if isinstance(row, Row) and form.pictures is not None and len(pictures) != form.pictures:
-        what = f"id {head[0]!r}: {len(pictures)} picture(s) from column {first_frame} on, expected {form.pictures}"
+    row = table.row(place, number, values, asked)
+    if isinstance(row, Row) and num_pictures is not None and len(pictures) != num_pictures:
+        what = f"id {head[0]!r}: {len(pictures)} picture(s) from column {first_frame} on, expected {num_pictures}"
         return table.bad(place, BAD_MEDIA, f"{what}; fetch it again, or take any number with --pictures-per-line 0")
     return row
+
+
+def _text(field: bytes) -> str:
+    return field.decode("utf-8", "surrogateescape")

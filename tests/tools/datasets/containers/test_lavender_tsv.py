@@ -45,6 +45,32 @@ def test_one_picture_is_a_still_and_several_are_frames(tmp_path: Path) -> None:
     assert isinstance(frames, Row) and frames.ext == "zip" and all(p in (frames.media or b"") for p in PICTURES)
 
 
+def test_questions_about_the_pictures_become_a_decoded_batch(tmp_path: Path) -> None:
+    asked = {"video": "a", "question": "what is it?", "answer": 1, "answer_text": "a cat"}
+    choice = {"video": "b", "question": "", **{f"option_{n}": f"caption {n}" for n in range(5)}, "answer": 3}
+    texts = {"train": [asked, {**asked, "question": "who is it?"}], "test": [{**choice, "video": "c"}]}
+    lines = [f"{key}\t{{}}\t" + "\t".join(ENCODED) for key in "ac"]
+    tsv, path = write(tmp_path, lines, texts)
+    options = ["--data", tsv, "--annotations", path, "--split"]
+    (row,) = lavender_tsv.rows(tsv, path, "test")
+    assert isinstance(row, Row) and row.key == "c" and row.records[0]["answer"] == "caption 3"
+    told = decoded("lavender_tsv", tmp_path / "out", *options, "train")
+    assert [(record["question"], record["answer"]) for record in told] == [
+        ("what is it?", "a cat"),
+        ("who is it?", "a cat"),
+    ]
+
+
+def test_a_line_of_another_split_is_passed_over_and_one_of_none_is_quarantined(tmp_path: Path) -> None:
+    lines = [f"{key}\t{ENCODED[0]}" for key in "abc"]
+    for texts in ({"train": {"a": ["x"]}, "val": {"b": ["y"]}}, {"train": [{"video": "a", "caption": "x"}],
+                  "val": [{"video": "b", "caption": "y"}, 3, {}]}):  # fmt: skip
+        tsv, path = write(tmp_path, lines, texts)
+        good, bad = lavender_tsv.rows(tsv, path, "train")
+        assert isinstance(good, Row) and good.key == "a"
+        assert isinstance(bad, BadRow) and "line 3: id 'c' has no caption in txt_set.json" in bad.reason
+
+
 def test_where_frames_begin_is_found_in_the_file_or_said(tmp_path: Path) -> None:
     lines = [f"{key}\t{{meta}}\t" + "\t".join(ENCODED) for key in "abc"]
     tsv, texts = write(tmp_path, lines, {"train": dict.fromkeys("abc", "x")})
