@@ -215,3 +215,26 @@ def test_the_submission_holds_every_question_with_an_id() -> None:
     made = task.submission(task.score([_prediction("count", "two", "one")], failures))
     assert made.content == [{"question_id": "1", "answer": "one"}, {"question_id": "9", "answer": ""}]
     assert np.asarray(made.rows).shape == (2, 2)
+
+
+def test_the_list_and_the_whole_vocabulary_are_scored_side_by_side_and_how_far_each_reaches(tmp_path: Path) -> None:
+    (tmp_path / "answers.txt").write_text("red\ntwo\nplaying guitar\n")
+    fields = {"name": "open_qa", "clip": CLIP, "answering": "masked_word", "answer_list": str(tmp_path / "answers.txt")}
+    task = OpenQA(OpenQAConfig.model_validate(fields), MaskedWords())
+    predictions = [
+        _prediction("color", "red", "red") | {"open_prediction": "blue"},
+        _prediction("what", "playing guitar", "playing guitar") | {"open_prediction": "guitar"},
+        _prediction("what", "dog", "two") | {"open_prediction": "dog"},
+        _prediction("what", "\u2603", "red") | {"open_prediction": ""},  # spelt by no piece: never right
+    ]
+    metrics = task.score(predictions, []).metrics
+    assert metrics["accuracy"]["overall"] == 0.5 and metrics["accuracy"]["by_type"]["color"] == 1.0
+    assert metrics["open_vocabulary"]["overall"] == 0.25 and metrics["open_vocabulary"]["by_type"]["color"] == 0.0
+    assert metrics["reach"] == {"vocabulary": 0.5, "list": 0.5}
+
+
+def test_a_classifier_reaches_its_list(tmp_path: Path) -> None:
+    (tmp_path / "answers.txt").write_text("red\ntwo\n")
+    task = _task(answering="classification", answer_list=str(tmp_path / "answers.txt"))
+    metrics = task.score([_prediction("color", "red", "red"), _prediction("what", "dog", "two")], []).metrics
+    assert metrics["reach"] == {"list": 0.5} and "open_vocabulary" not in metrics

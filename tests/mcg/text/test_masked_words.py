@@ -158,3 +158,10 @@ def test_both_kinds_of_heads_read_the_same_words_of_a_long_text() -> None:
     assert texts.pair(words, 8)["text_ids"].tolist() == PLAIN.pair(words, 8)["text_ids"].tolist()[:8]
     with pytest.raises(ValueError, match=r"19 fit task\.max_question_tokens"):
         texts.options(words, ["red", "two"], 20)
+
+
+def test_captions_are_the_same_for_both_kinds_of_heads() -> None:
+    one, many = (
+        words.caption("a dog runs", 9, 0.5, np.random.default_rng(0)) for words in (PLAIN, MaskedWords(heads="task"))
+    )
+    assert {name: row.tolist() for name, row in one.items()} == {name: row.tolist() for name, row in many.items()}
