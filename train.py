@@ -71,13 +71,14 @@ def run(config: RunConfig) -> int:
 
     texts = open_texts(config.model)
     uses = Uses(config, texts)
+    config = config.model_copy(update={"model": uses.completed(config.model)})
     uses.check_world_size(world)  # now, not at the first evaluation
     run_dir.mkdir(parents=True, exist_ok=True)
     scores: dict[str, Scores] = {}
     ledger, accumulation = run_dir / f"quarantine-{rank}.jsonl", config.engine.accumulation_steps
     weigh = uses.weigh if uses.weighs else None
     with hold(run_dir) as lock, Loader(uses.train, rank, world, uses.encode, ledger, weigh) as loader:
-        model = uses.completed(config.model).build(texts)
+        model = config.model.build(texts)
         model.checkpoint_activations(config.engine.activation_checkpointing)
         if config.engine.compile:
             model.compile_blocks()

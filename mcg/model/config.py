@@ -53,6 +53,10 @@ class ModelConfig(ClassConfig):
         from. Raises ValueError where the model has none, or one for fewer."""
         raise ValueError(f"{place}: {self.missing('classify')}")
 
+    def with_heads_of(self, stored: Mapping[str, Any]) -> ModelConfig:
+        """This config with the heads besides, of other uses, that a checkpoint's config, a tree, has."""
+        return self
+
     @classmethod
     def adapted(cls, model: dict[str, Any], use: dict[str, Any], head: str | None = None) -> dict[str, Any]:
         """The tree of a use (task, objectives, data) with the ways of answering and the objectives that go with a

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Literal
 
 from pydantic import Field
@@ -67,6 +68,11 @@ class LavenderConfig(ModelConfig):
                 "that number or more"
             )
         return self.model_copy(update={"num_classes": {head: count, **self.num_classes}})
+
+    def with_heads_of(self, stored: Mapping[str, Any]) -> LavenderConfig:
+        if self.heads != "task" or stored.get("heads") != "task":
+            return self
+        return self.model_copy(update={"num_classes": {**stored.get("num_classes", {}), **self.num_classes}})
 
     @classmethod
     def adapted(cls, model: dict[str, Any], use: dict[str, Any], head: str | None = None) -> dict[str, Any]:

@@ -140,3 +140,10 @@ def test_a_classifier_of_other_answers_starts_anew_and_is_told(tmp_path: Path) -
     told = start_from(model, model.config, find_checkpoint(folder), task.texts)
     assert "classifiers.answers.3.weight stays as it was drawn: (9, 32) there, (4, 32) here" in told
     assert torch.equal(model.classifiers["answers"][3].weight, drawn)
+
+
+def test_a_model_of_many_heads_is_whole_for_one_of_its_uses(tmp_path: Path) -> None:
+    folder = write_checkpoint(_run("questions", tmp_path, num_classes={"answers": 4, "tgif": 7}))
+    task, _ = _built(_run("questions", tmp_path))
+    model = trained_model(find_checkpoint(folder), task, _run("questions", tmp_path).model)
+    assert isinstance(model, Lavender) and set(model.classifiers) == {"answers", "tgif"}
