@@ -55,6 +55,7 @@ class _Ready(NamedTuple):
     task: Any
     model: Model
     device: torch.device
+    settings: RunConfig
 
 
 def ready(
@@ -80,4 +81,4 @@ def ready(
         )
     task = settings.task.unscored().build(open_texts(settings.model))
     model = trained_model(found, task, settings.model)
-    return _Ready(task, model, torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu")))
+    return _Ready(task, model, torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu")), settings)

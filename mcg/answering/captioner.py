@@ -13,6 +13,7 @@ from mcg.engine.checkpoint import Selection
 from mcg.model.model import Model
 from mcg.searching.clips import Clip, clips_in, read_clip
 from mcg.tasks.captioning import Caption, Captioning
+from mcg.tasks.pretrain import Pretrain
 from mcg.trained import ready
 from shards.base import MediaError
 from shards.decode import Frames, open_decoder
@@ -47,11 +48,11 @@ class Captioner:
         use: str | None = None,
     ) -> Captioner:
         """The model of a checkpoint or run folder, by its own config unless another is given; on the GPU where there is
-        one. use: which one, of a run of several. Raises CheckpointError, ConfigError, ValueError for a task that
-        writes no captions."""
+        one. Pre-training counts if it taught the model to write (objectives.generation). use: which one, of a run of
+        several. Raises CheckpointError, ConfigError, ValueError for a task that writes no captions."""
         found = ready(
             checkpoint,
-            ("captioning",),
+            ("captioning", "pretrain"),
             "writes no captions",
             config=config,
             select=select,
@@ -59,7 +60,16 @@ class Captioner:
             device=device,
             use=use,
         )
-        return cls(found.task, found.model, found.device)
+        task = found.task
+        if isinstance(task, Pretrain):
+            if "generation" not in found.settings.objectives.chosen():
+                raise ValueError(
+                    f"{checkpoint}: its pre-training had no objectives.generation, which teaches to write captions; "
+                    "name a checkpoint that was fine-tuned with captioning"
+                )
+            task = task.config.captioning().build(task.texts)
+            task.check_model(found.settings.model)
+        return cls(task, found.model, found.device)
 
     def caption(self, video: str | Path, count: int = 1) -> list[Caption]:
         """Up to `count` captions of a file, of task.num_beams at most, the best first. Raises MediaError."""

@@ -73,6 +73,11 @@ class PretrainConfig(ClipTaskConfig):
     masked_share: float = Field(default=0.15, gt=0, lt=1)
     """Share of word pieces that masked-language modelling predicts."""
 
+    def captioning(self) -> CaptioningConfig:
+        """The captions that pre-training taught, of the same clips."""
+        clips = {"clip": self.clip, "evaluation_clip": self.evaluation_clip, "compat": self.compat}
+        return CaptioningConfig(name="captioning", max_caption_tokens=self.max_text_tokens, **clips)
+
 
 class OpenQAConfig(ClipTaskConfig):
     """Open-ended question answering."""

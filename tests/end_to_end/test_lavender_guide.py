@@ -111,6 +111,7 @@ def _check_answers(scores: dict[str, Any]) -> None:
 
 
 def _check_captions(scores: dict[str, Any]) -> None:
+    assert ("CIDEr" in scores) != ("captions" in scores.get("absent", {})), "scored, or said why not"
     assert scores["unfinished"] >= 0 and scores["num_without_references"] == 0
 
 

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 
 import pytest
+import torch
 import typer
 from click.testing import Result
 from typer.testing import CliRunner
 
 import mcg.caption
 from mcg.answering.captioner import Captioned, Captioner
-from tests.mcg.answering.small_captioner import VIDEO, write_captioner
+from tests.guide import commands, python_lines
+from tests.mcg.answering.small_captioner import ROOT, VIDEO, write_captioner
+from tests.mcg.small_checkpoint import run_config, write_checkpoint
 
 
 @pytest.fixture(scope="module")
@@ -64,3 +68,22 @@ def test_a_video_that_cannot_be_used_is_told_and_the_others_are_captioned(run: P
 def test_a_mistake_is_one_line(run: Path, words: tuple[object, ...], told: str) -> None:
     done = _invoke("--checkpoint", run, *words)
     assert done.exit_code in (1, 2) and told in done.stderr and "Traceback" not in done.stderr
+
+
+def test_the_readme_captions_as_it_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """By its command and by its lines of Python, with another model."""
+    readme = (ROOT / "README.md").read_text()
+    (tmp_path / "samples").symlink_to(ROOT / "samples")
+    torch.manual_seed(0)
+    task = {"name": "pretrain", "clip": {"num_frames": 2, "size": 32}, "max_text_tokens": 6}
+    write_checkpoint(run_config(tmp_path / "runs/demo/pt", task=task))
+    monkeypatch.chdir(tmp_path)
+    (command,) = (line for line in commands(readme) if "mcg.caption " in line)
+    asked = shlex.split(command)
+    assert asked[:3] == ["python", "-m", "mcg.caption"]
+    done = _invoke(*asked[3:], "--json")
+    assert done.exit_code == 0, done.stderr
+    exec(compile(python_lines(readme, "mcg.caption"), "README.md", "exec"), {})
+    assert json.loads(done.stdout)["captions"][0]["caption"] == capsys.readouterr().out.strip()

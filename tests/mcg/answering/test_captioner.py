@@ -70,8 +70,17 @@ def test_the_samples_of_a_dataset_are_captioned_by_their_origin(captioner: Capti
 
 def test_a_checkpoint_of_another_task_is_named(tmp_path: Path) -> None:
     asked = write_checkpoint(run_config(tmp_path / "run"))
-    with pytest.raises(ValueError, match=r"its task is 'open_qa', which writes no captions; .* with captioning, or"):
+    with pytest.raises(ValueError, match=r"its task is 'open_qa', which writes no captions; .* with captioning or"):
         Captioner.load(asked)
+
+
+def test_pre_training_captions_if_it_was_taught_to_write(tmp_path: Path) -> None:
+    task = {"name": "pretrain", "clip": {"num_frames": 2, "size": 32}, "max_text_tokens": 7}
+    captioner = Captioner.load(write_checkpoint(run_config(tmp_path / "run", task=task)), device="cpu")
+    assert captioner.task.config.max_caption_tokens == 7 and captioner.caption(VIDEO)
+    untaught = run_config(tmp_path / "untaught", task=task, objectives={"contrastive": {}})
+    with pytest.raises(ValueError, match=r"untaught: its pre-training had no objectives\.generation"):
+        Captioner.load(write_checkpoint(untaught))
 
 
 def test_captioning_needs_no_captions_of_training(tmp_path: Path) -> None:
