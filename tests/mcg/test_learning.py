@@ -1,7 +1,9 @@
-"""A tiny ALPRO learns in seconds: its prompter by contrast alone, then four losses, scored by both rankings."""
+"""Tiny models learn in seconds, and black frames teach what they knew: ALPRO, its prompter by contrast alone and then four
+losses, scored by both rankings; LAVENDER, colours at [MASK], of clips that it has not seen."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -10,13 +12,16 @@ import torch
 from torch import Tensor
 
 from mcg.metrics.retrieval import places
+from mcg.model.lavender import Lavender
 from mcg.model.mcg import MCG
 from mcg.model.parts.prompter import IMAGE_TEMPLATES, VIDEO_TEMPLATES, Prompter, prompt_features
 from mcg.objectives.bundle import Bundle
 from mcg.objectives.config import ObjectivesConfig
 from mcg.objectives.entity_prompting import EntityPrompting
 from mcg.text import open_texts
-from mcg.text.texts import Texts
+from mcg.text.masked_words import MaskedWords
+from mcg.text.texts import NO_LABEL, Texts
+from tests.mcg.small_lavender import lavender_config
 from tests.mcg.small_model import model_config, text_config, vision_config
 from tests.small_configs import ROOT
 from tools.datasets.shapes import COLORS, SHAPES, Scene
@@ -31,10 +36,8 @@ NOUNS = [*COLORS, *SHAPES]
 @pytest.mark.timeout(400)  # some 10 s of CPU; a machine may do much else
 def test_a_tiny_alpro_finds_its_clips_and_black_frames_find_none(tmp_path: Path) -> None:
     words = {word for template in (*VIDEO_TEMPLATES, *IMAGE_TEMPLATES) for word in template[:-4].lower().split()}
-    vocabulary = (ROOT / "configs/demo/vocab.txt").read_text().split()
-    (tmp_path / "vocab.txt").write_text("\n".join([*vocabulary, *sorted(words - set(vocabulary))]) + "\n")
     config = model_config(
-        vocabulary=str(tmp_path / "vocab.txt"),
+        vocabulary=_vocabulary(tmp_path, words),
         vision=vision_config(width=32),
         text=text_config(width=32, num_fusion_layers=1, num_decoder_layers=0, token_head="tied"),
         contrastive_width=16,
@@ -59,16 +62,60 @@ def test_a_tiny_alpro_finds_its_clips_and_black_frames_find_none(tmp_path: Path)
     assert black["contrast"] <= CHANCE and black["matching"] <= CHANCE, black
 
 
+@pytest.mark.long
+@pytest.mark.timeout(400)  # some 10 s of CPU; a machine may do much else
+def test_a_tiny_lavender_names_the_colours_of_unseen_clips_and_of_black_frames_does_not(tmp_path: Path) -> None:
+    vocabulary = _vocabulary(tmp_path, {"true", "false", "answer"})
+    vision = {"width": 16, "depths": (1, 1), "num_heads": (1, 2), "window": (2, 4, 4), "drop_path": 0, "init_std": 0.25}
+    text = {"width": 32, "num_layers": 2, "num_heads": 2, "max_positions": 16, "dropout": 0, "init_std": 0.15}
+    config = lavender_config(vocabulary=vocabulary, max_frames=2, max_patches=16, vision=vision, text=text)
+    texts = MaskedWords(vocabulary)
+    torch.manual_seed(0)
+    model = Lavender(config, texts)
+    clips, unseen = _asked(texts, "train", 192), _asked(texts, "val", 96)
+    objectives = ObjectivesConfig.model_validate({"masked_lm": {}}).build()
+    _train(Bundle(model, objectives), clips, 150)
+    seen, black = _answered(model, unseen), _answered(model, unseen | {"frames": unseen["frames"] * 0})
+    assert seen >= 0.8, seen
+    assert black <= 0.35, black
+
+
+def _vocabulary(folder: Path, words: set[str]) -> str:
+    """A file with the words of the demo and these."""
+    known = (ROOT / "configs/demo/vocab.txt").read_text().split()
+    (folder / "vocab.txt").write_text("\n".join([*known, *sorted(words - set(known))]) + "\n")
+    return str(folder / "vocab.txt")
+
+
 def _clips(texts: Texts) -> dict[str, Tensor]:
     """Clips in which one shape moves, 2 frames of 32 pixels, with captions of equal length."""
-    scenes = [Scene.draw(0, "train", "captions", 3 * number) for number in range(NUM_CLIPS)]
-    frames = np.stack([scene.render()[[3, 12], ::2, ::2] for scene in scenes])
+    scenes = _moving("train", NUM_CLIPS)
     rows = [
         texts.pair(scene.caption, 30) | texts.cloze(scene.caption, 30, 0.3, np.random.default_rng(number))
         for number, scene in enumerate(scenes)
     ]
     arrays = {name: torch.from_numpy(np.stack([row[name] for row in rows])) for name in rows[0]}
-    return {"frames": torch.from_numpy(frames), **arrays}
+    return {"frames": _frames(scenes), **arrays}
+
+
+def _moving(split: str, count: int) -> list[Scene]:
+    """Scenes in which one shape moves: every third."""
+    return [Scene.draw(0, split, "captions", 3 * number) for number in range(count)]
+
+
+def _frames(scenes: Sequence[Scene]) -> Tensor:
+    return torch.from_numpy(np.stack([scene.render()[[3, 12], ::2, ::2] for scene in scenes]))
+
+
+def _asked(texts: MaskedWords, split: str, count: int) -> dict[str, Tensor]:
+    """Clips in which one shape moves, with the question for its colour and the answer as a masked word."""
+    scenes = _moving(split, count)
+    asked = [next((question, answer) for kind, question, answer in s.asked if kind == "color") for s in scenes]
+    ids_BL = torch.from_numpy(np.stack([texts.question(question, 12)["text_ids"] for question, _ in asked]))
+    answers_B = torch.tensor([texts.word_id(answer) for _, answer in asked])
+    labels_BL = torch.where(ids_BL == texts.mask_id, answers_B[:, None], NO_LABEL)
+    arrays = {"masked_ids": ids_BL, "masked_mask": torch.ones_like(ids_BL), "masked_labels": labels_BL}
+    return {"frames": _frames(scenes), **arrays}
 
 
 def _train(bundle: Bundle, clips: dict[str, Tensor], steps: int) -> tuple[dict[str, float], dict[str, float]]:
@@ -76,7 +123,7 @@ def _train(bundle: Bundle, clips: dict[str, Tensor], steps: int) -> tuple[dict[s
     optimizer = torch.optim.AdamW(bundle.parameters(), lr=2e-3)
     told = []
     for step in range(steps):
-        chosen = torch.randperm(NUM_CLIPS, generator=torch.Generator().manual_seed(step))[:BATCH]
+        chosen = torch.randperm(len(clips["frames"]), generator=torch.Generator().manual_seed(step))[:BATCH]
         losses = bundle({name: values[chosen] for name, values in clips.items()}, step)
         optimizer.zero_grad()
         losses["total"].backward()
@@ -106,3 +153,12 @@ def _recalls(model: MCG, clips: dict[str, Tensor]) -> dict[str, float]:
     # rounded, so that black frames tie whatever the order of the sums
     found = {name: places(np.round(score.numpy(), 4), right) for name, score in scores.items()}
     return {name: float((each.mean_place_Q <= 10).mean()) for name, each in found.items()}
+
+
+@torch.no_grad()
+def _answered(model: Lavender, clips: dict[str, Tensor]) -> float:
+    """Share of the clips whose answer is the likeliest word at [MASK]."""
+    model.eval()
+    text = model.encode_text(clips["masked_ids"], clips["masked_mask"].bool())
+    given_B = model.token_logits(model.fuse(text, model.encode_video(clips["frames"])).at_slot()).argmax(1)
+    return float((given_B == clips["masked_labels"].amax(1)).float().mean())

@@ -1,0 +1,169 @@
+"""Does LAVENDER learn, at the demo's size? Questions, blanks, choices and captions by the word at [MASK].
+
+    PYTHONPATH=. python benchmarks/learn_lavender.py [--seeds 0 1 2] [--tasks questions blanks choices captions]
+        [--out runs/learn-lavender] [a.b=c over all runs]
+
+Video Swin of three stages and a BERT of two layers, 4 frames of 64 pixels, everything from scratch. Per seed, clips and
+training both: it is pre-trained on masked words of the captions of 3,000 clips of moving shapes, and then, from these
+weights, on 3,000 clips with the texts of each task, scored by `python -m mcg.evaluate` on 300 unseen ones. What is done
+already is kept. `cpu_s` of a task counts its training and that of pre-training before it.
+
+questions  an answer of the words of all answers in training; `commonest` is what the commonest answer of each type
+           scores. `zero_shot` is the pre-trained model on these questions, which it has never seen one of;
+           `zero_shot_open` by the likeliest word of the whole vocabulary
+blanks     the missing colour, shape or direction of a caption; `zero_shot` likewise
+choices    the number of the right one of five captions, by chance 0.2
+captions   CIDEr beside the references' own: the mean over the videos of the first caption against all, itself included.
+           Of clips in which one shape moves, how often the caption has the right direction and the opposite one;
+           of clips with one to four shapes, how often the right number
+
+Controls: black frames, another clip's frames (swapped), the frames backwards (reversed), under which `direction` is the
+share of true directions, and `opposite` that of opposite ones.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from harness import tell_seeds
+from learning import (
+    build_shapes,
+    metrics_of,
+    predictions_of,
+    score_once,
+    train_once,
+    write_config,
+    write_vocabulary,
+)
+
+NUM_CLIPS, NUM_UNSEEN = 3000, 300
+CONTROLS = ("none", "black", "swapped", "reversed")
+CLIP = {"num_frames": 4, "size": 64, "sampling": "uniform"}
+MODEL = {
+    "name": "lavender",
+    "max_frames": 4,
+    "max_patches": 16,
+    # narrow and from scratch: spread of the first weights as in configs/demo/pt.yaml, about 1 / sqrt(width)
+    "vision": {
+        "width": 24,
+        "depths": [1, 1, 2],
+        "num_heads": [1, 2, 4],
+        "window": [4, 4, 4],
+        "drop_path": 0.0,
+        "init_std": 0.2,
+    },
+    "text": {"width": 128, "num_layers": 2, "num_heads": 4, "max_positions": 128, "dropout": 0.0, "init_std": 0.1},
+}
+STEPS = {"pt": 1000, "questions": 600, "blanks": 300, "choices": 1000, "captions": 500}
+TASKS: dict[str, dict[str, Any]] = {
+    "pt": {"name": "pretrain", "max_text_tokens": 20, "masked_share": 0.5},
+    "questions": {"name": "open_qa", "max_question_tokens": 16, "answering": "masked_word"},
+    "blanks": {"name": "open_qa", "max_question_tokens": 20, "answering": "masked_word"},
+    "choices": {"name": "multiple_choice", "max_question_tokens": 112, "choosing": "numbered"},
+}
+BATCH = 16
+WORDS = ("true", "false", "answer", "option")
+"""Words of the layout that the demo's vocabulary lacks."""
+
+
+def config_of(stage: str, folder: Path, seed: int) -> Path:
+    """The config of a stage: pre-training (pt), or a task from its weights."""
+    text = "captions" if stage == "pt" else stage
+    data = folder / "data" / text
+    task = {**TASKS[stage], "clip": CLIP}
+    if stage in ("questions", "blanks"):
+        task["answer_list"] = str(data / "train")
+    tree: dict[str, Any] = {
+        "run_dir": str(folder / stage),
+        "seed": seed,
+        "task": task,
+        "model": {**MODEL, "vocabulary": f"{folder}/data/vocab.txt"},
+        "objectives": {"masked_lm": {}},
+        "data": {
+            "train": {
+                "blend": [{"name": f"shapes-{text}", "path": str(data / "train")}],
+                "batch_size": BATCH,
+                "threads": 1,
+            }
+        },
+        "optim": {
+            "lr": 5e-4,
+            "eps": 1e-8,
+            "weight_decay": 0.01,
+            "groups": {r"vision\..+": {"lr_factor": 2.0}},
+        },
+        "schedule": {"length": {"steps": STEPS[stage]}, "warmup": {"steps": 40}, "decay": "linear"},
+        "engine": {"zero_stage": 0, "gradient_clipping": 1.0, "threads": 1},
+        "log": {"every_steps": 50, "evaluate_at_start": False},
+    }
+    if stage != "pt":
+        tree["init_from"] = str(folder / "pt")
+    return write_config(folder / f"{stage}.yaml", tree)
+
+
+def scoring_config(stage: str, folder: Path, seed: int) -> Path:
+    """The same with the unseen clips: they are scored once, at the end and not in training."""
+    from mcg.config import read_yaml
+
+    tree = read_yaml(config_of(stage, folder, seed))
+    unseen = {"name": f"shapes-{stage}-unseen", "path": str(folder / "data" / stage / "unseen")}
+    tree["data"]["val"] = {"blend": [unseen], "batch_size": 50, "threads": 1}
+    return write_config(folder / f"{stage}-scores.yaml", tree)
+
+
+def one_seed(folder: Path, seed: int, tasks: Sequence[str], more: Sequence[str]) -> dict[str, float]:
+    """All figures of a seed."""
+    for text in {"captions", *tasks}:
+        if not (folder / "data" / text / "unseen").is_dir():
+            build_shapes(folder / "data" / text, text, seed, NUM_CLIPS, NUM_UNSEEN)
+    write_vocabulary(folder / "data" / "vocab.txt", WORDS)
+    pretrained = train_once(config_of("pt", folder, seed), more)
+    found = {f"pt_{name}": value for name, value in pretrained.items()}
+    for task in tasks:
+        took = train_once(config_of(task, folder, seed), more)
+        found |= {f"{task}_{name}": value + pretrained[name] for name, value in took.items()}
+        config, out = scoring_config(task, folder, seed), folder / "scores"
+        score_once(config, folder / task, CONTROLS, out / task)
+        figures = {control: metrics_of(out / task, control)["accuracy"] for control in CONTROLS}
+        found |= {f"{task}_{control}": figures[control]["overall"] for control in CONTROLS}
+        found |= {f"{task}_{kind}": share for kind, share in figures["none"].items() if kind != "overall"}
+        if task != "choices":
+            found |= _directions(out / task, task)
+            found |= {f"{task}_commonest": metrics_of(out / task)["baseline"]["overall"]}
+            score_once(config, folder / "pt", ("none",), out / f"{task}-zero-shot")
+            zero = metrics_of(out / f"{task}-zero-shot")
+            found |= {f"{task}_zero_shot": zero["accuracy"]["overall"]}
+            found |= {f"{task}_zero_shot_open": zero["open_vocabulary"]["overall"]}
+    return found
+
+
+def _directions(out: Path, task: str) -> dict[str, float]:
+    """How often the direction is the true one with the frames backwards, and how often the opposite one."""
+    from tools.datasets.shapes import OPPOSITE
+
+    asked = [one for one in predictions_of(out, "reversed") if one["type"] == "direction"]
+    share = 1 / len(asked)
+    return {
+        f"{task}_reversed_direction": share * sum(one["prediction"] == one["answer"] for one in asked),
+        f"{task}_reversed_opposite": share * sum(one["prediction"] == OPPOSITE[one["answer"]] for one in asked),
+    }
+
+
+def main() -> None:
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    options.add_argument("--tasks", nargs="+", choices=[name for name in TASKS if name != "pt"], default=["questions"])
+    options.add_argument("--out", type=Path, default=Path("runs/learn-lavender"), help="data, runs and scores")
+    options.add_argument("overrides", nargs="*", help="a.b=c over all runs")
+    given = options.parse_intermixed_args()
+    os.environ["OMP_NUM_THREADS"] = "1"
+    found = [one_seed(given.out / f"seed-{seed}", seed, given.tasks, given.overrides) for seed in given.seeds]
+    tell_seeds("LAVENDER on shapes", given.seeds, found)
+
+
+if __name__ == "__main__":
+    main()
