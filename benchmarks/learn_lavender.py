@@ -47,6 +47,7 @@ MODEL = {
     "name": "lavender",
     "max_frames": 4,
     "max_patches": 16,
+    "position_std": 1.0,
     # narrow and from scratch: spread of the first weights as in configs/demo/pt.yaml, about 1 / sqrt(width)
     "vision": {
         "width": 24,
@@ -58,11 +59,12 @@ MODEL = {
     },
     "text": {"width": 128, "num_layers": 2, "num_heads": 4, "max_positions": 128, "dropout": 0.0, "init_std": 0.1},
 }
-STEPS = {"pt": 1000, "questions": 600, "blanks": 300, "choices": 1000, "captions": 500}
+STEPS = {"pt": 1000, "questions": 1000, "blanks": 300, "choices": 1000, "captions": 500}
 TASKS: dict[str, dict[str, Any]] = {
     "pt": {"name": "pretrain", "max_text_tokens": 20, "masked_share": 0.5},
     "questions": {"name": "open_qa", "max_question_tokens": 16, "answering": "masked_word"},
     "blanks": {"name": "open_qa", "max_question_tokens": 20, "answering": "masked_word"},
+    "captions": {"name": "captioning", "max_text_tokens": 20, "max_caption_tokens": 20, "masked_share": 0.7, "meteor": False},
     "choices": {"name": "multiple_choice", "max_question_tokens": 112, "choosing": "numbered"},
 }
 BATCH = 16
@@ -82,7 +84,7 @@ def config_of(stage: str, folder: Path, seed: int) -> Path:
         "seed": seed,
         "task": task,
         "model": {**MODEL, "vocabulary": f"{folder}/data/vocab.txt"},
-        "objectives": {"masked_lm": {}},
+        "objectives": {"masked_lm": {"causal": True} if stage == "captions" else {}},
         "data": {
             "train": {
                 "blend": [{"name": f"shapes-{text}", "path": str(data / "train")}],
@@ -94,14 +96,15 @@ def config_of(stage: str, folder: Path, seed: int) -> Path:
             "lr": 5e-4,
             "eps": 1e-8,
             "weight_decay": 0.01,
-            "groups": {r"vision\..+": {"lr_factor": 2.0}},
+            "groups": {
+                r"vision\.(?!.*bias_table$).+": {"lr_factor": 2.0},
+                r"vision\..+bias_table": {"lr_factor": 20.0},  # offsets in space and time, from nearly nothing
+            },
         },
-        "schedule": {"length": {"steps": STEPS[stage]}, "warmup": {"steps": 40}, "decay": "linear"},
+        "schedule": {"length": {"steps": STEPS[stage]}, "warmup": {"steps": 40}, "decay": "cosine"},
         "engine": {"zero_stage": 0, "gradient_clipping": 1.0, "threads": 1},
         "log": {"every_steps": 50, "evaluate_at_start": False},
     }
-    if stage != "pt":
-        tree["init_from"] = str(folder / "pt")
     return write_config(folder / f"{stage}.yaml", tree)
 
 
@@ -111,52 +114,80 @@ def scoring_config(stage: str, folder: Path, seed: int) -> Path:
 
     tree = read_yaml(config_of(stage, folder, seed))
     unseen = {"name": f"shapes-{stage}-unseen", "path": str(folder / "data" / stage / "unseen")}
+    unseen["elements"] = "sample" if stage == "captions" else "record"
     tree["data"]["val"] = {"blend": [unseen], "batch_size": 50, "threads": 1}
     return write_config(folder / f"{stage}-scores.yaml", tree)
 
 
 def one_seed(folder: Path, seed: int, tasks: Sequence[str], more: Sequence[str]) -> dict[str, float]:
     """All figures of a seed."""
-    for text in {"captions", *tasks}:
+    for text in {"captions" if task == "pt" else task for task in tasks}:
         if not (folder / "data" / text / "unseen").is_dir():
             build_shapes(folder / "data" / text, text, seed, NUM_CLIPS, NUM_UNSEEN)
     write_vocabulary(folder / "data" / "vocab.txt", WORDS)
-    pretrained = train_once(config_of("pt", folder, seed), more)
-    found = {f"pt_{name}": value for name, value in pretrained.items()}
+    found: dict[str, float] = {}
     for task in tasks:
         took = train_once(config_of(task, folder, seed), more)
-        found |= {f"{task}_{name}": value + pretrained[name] for name, value in took.items()}
-        config, out = scoring_config(task, folder, seed), folder / "scores"
-        score_once(config, folder / task, CONTROLS, out / task)
-        figures = {control: metrics_of(out / task, control)["accuracy"] for control in CONTROLS}
-        found |= {f"{task}_{control}": figures[control]["overall"] for control in CONTROLS}
-        found |= {f"{task}_{kind}": share for kind, share in figures["none"].items() if kind != "overall"}
-        if task != "choices":
-            found |= _directions(out / task, task)
-            found |= {f"{task}_commonest": metrics_of(out / task)["baseline"]["overall"]}
-            score_once(config, folder / "pt", ("none",), out / f"{task}-zero-shot")
-            zero = metrics_of(out / f"{task}-zero-shot")
-            found |= {f"{task}_zero_shot": zero["accuracy"]["overall"]}
+        found |= {f"{task}_{name}": value for name, value in took.items()}
+        if task != "pt":
+            score_once(scoring_config(task, folder, seed), folder / task, CONTROLS, folder / "scores" / task)
+            found |= (_captions if task == "captions" else _answers)(task, folder / "scores" / task)
+    if "pt" in tasks:
+        for task in sorted({"questions", "blanks"} & {*tasks}):
+            out = folder / "scores" / f"{task}-zero-shot"
+            score_once(scoring_config(task, folder, seed), folder / "pt", ("none",), out)
+            zero = metrics_of(out)
+            found |= {f"{task}_zero_shot_{kind}": share for kind, share in zero["accuracy"].items()}
             found |= {f"{task}_zero_shot_open": zero["open_vocabulary"]["overall"]}
     return found
 
 
-def _directions(out: Path, task: str) -> dict[str, float]:
-    """How often the direction is the true one with the frames backwards, and how often the opposite one."""
+def _answers(task: str, out: Path) -> dict[str, float]:
+    """Accuracy, of each type too, and under controls."""
+    figures = {control: metrics_of(out, control)["accuracy"] for control in CONTROLS}
+    found = {f"{task}_{control}": figures[control]["overall"] for control in CONTROLS}
+    found |= {f"{task}_{kind}": share for kind, share in figures["none"].items() if kind != "overall"}
+    found |= {f"{task}_commonest": metrics_of(out)["baseline"]["overall"]}
+    if task == "choices":
+        return found
+    asked = [one for one in predictions_of(out, "reversed") if one["type"] == "direction"]
+    return found | _directions(f"{task}_reversed", [(one["answer"], one["prediction"]) for one in asked])
+
+
+def _captions(task: str, out: Path) -> dict[str, float]:
+    """CIDEr as a share of the references' own, and the words of direction and number."""
+    from mcg.metrics.captions import caption_scores
+    from tools.datasets.shapes import NUMBERS
+
+    found = {}
+    for control in CONTROLS:
+        told = {one["id"]: one for one in predictions_of(out, control)}
+        references = {key: one["references"] for key, one in told.items()}
+        own = caption_scores(references, {key: each[0] for key, each in references.items()}, with_meteor=False)
+        found["captions_self"] = own.metrics["CIDEr"]
+        found[f"captions_{control}_CIDEr"] = metrics_of(out, control)["CIDEr"] / own.metrics["CIDEr"]
+        pairs = [(one["references"][0].split(), one["prediction"].split()) for one in told.values()]
+        moving = [(right[-1], "".join(given[-1:])) for right, given in pairs if right[-2] == "moves"]
+        found |= _directions(f"captions_{control}", moving)
+        counted = ["".join(given[:1]) == right[0] for right, given in pairs if right[0] in NUMBERS]
+        found[f"captions_{control}_number"] = sum(counted) / len(counted)
+    return found
+
+
+def _directions(name: str, pairs: Sequence[tuple[str, str]]) -> dict[str, float]:
+    """How often a direction that was given is the true one, and the opposite one. pairs: (true, given)."""
     from tools.datasets.shapes import OPPOSITE
 
-    asked = [one for one in predictions_of(out, "reversed") if one["type"] == "direction"]
-    share = 1 / len(asked)
     return {
-        f"{task}_reversed_direction": share * sum(one["prediction"] == one["answer"] for one in asked),
-        f"{task}_reversed_opposite": share * sum(one["prediction"] == OPPOSITE[one["answer"]] for one in asked),
+        f"{name}_direction": sum(given == true for true, given in pairs) / len(pairs),
+        f"{name}_opposite": sum(given == OPPOSITE[true] for true, given in pairs) / len(pairs),
     }
 
 
 def main() -> None:
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    options.add_argument("--tasks", nargs="+", choices=[name for name in TASKS if name != "pt"], default=["questions"])
+    options.add_argument("--tasks", nargs="+", choices=list(TASKS), default=list(TASKS))
     options.add_argument("--out", type=Path, default=Path("runs/learn-lavender"), help="data, runs and scores")
     options.add_argument("overrides", nargs="*", help="a.b=c over all runs")
     given = options.parse_intermixed_args()

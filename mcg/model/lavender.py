@@ -37,8 +37,9 @@ class Lavender(Model):
         self.vision = VideoSwin(config.vision, config.compat)
         self.vision_proj = nn.Linear(config.vision.widths[-1], D)
         self.cls_token = nn.Parameter(torch.randn(1, 1, 1, D) * std)
-        self.patch_embed = nn.Parameter(torch.randn(1, 1, 1 + config.max_patches, D) * std)
-        self.frame_embed = nn.Parameter(torch.randn(1, config.max_frames, 1, D) * std)
+        position_std = std if config.position_std is None else config.position_std
+        self.patch_embed = nn.Parameter(torch.randn(1, 1, 1 + config.max_patches, D) * position_std)
+        self.frame_embed = nn.Parameter(torch.randn(1, config.max_frames, 1, D) * position_std)
         self.norm = nn.LayerNorm(D)
         self.text = JointEncoder(config.text, texts.size)
         self.task_embed = nn.Parameter(torch.randn(NUM_TASK_TOKENS, D) * std)

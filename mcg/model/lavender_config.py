@@ -36,6 +36,9 @@ class LavenderConfig(ModelConfig):
     """Frames of the longest clip."""
     max_patches: int = Field(default=196, gt=0)
     """Patches of the largest frame; one of 224 x 224 pixels has 49."""
+    position_std: float | None = Field(default=None, gt=0)
+    """Standard deviation of the first embeddings of frames and of places in them; None: text.init_std, as released. A
+    model from scratch wants about 1: with less it takes long to see where things are, and when."""
     mask_at: Literal["end", "start", "tenth", "first"] = "end"
     """Place of the [MASK] that says whether video and text match: behind the padded text, before [CLS], the tenth
     place after it, or in its stead (the release's ablation)."""

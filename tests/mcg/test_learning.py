@@ -76,7 +76,7 @@ def test_a_tiny_lavender_names_the_colours_of_unseen_clips_and_of_black_frames_d
     objectives = ObjectivesConfig.model_validate({"masked_lm": {}}).build()
     _train(Bundle(model, objectives), clips, 150)
     seen, black = _answered(model, unseen), _answered(model, unseen | {"frames": unseen["frames"] * 0})
-    assert seen >= 0.8, seen
+    assert seen >= 0.9, seen
     assert black <= 0.35, black
 
 
