@@ -22,17 +22,14 @@ share of crops of which one of them is the best entity.
 from __future__ import annotations
 
 import argparse
-import json
 import os
-import subprocess
-import sys
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from harness import children_cpu_s, tell_seeds
+from harness import tell_seeds
+from learning import build_shapes, predictions_of, score_once, train_once, write_config, write_vocabulary
 
 CLIPS = {"train": 3000, "val": 300}
 DEMO = "configs/demo/pt.yaml"
@@ -47,24 +44,19 @@ CONTROLS = ("none", "black", "swapped", "reversed")
 
 def build(folder: Path, seed: int) -> None:
     """The clips, the captions of the prompter (a side table), the vocabulary and the entities, in `folder`."""
-    for split, count in CLIPS.items():
-        shape = ["--split", split, "--text", "captions", "--num-clips", str(count), "--seed", str(seed)]
-        _call("-m", "tools", "build", "shapes", *shape, "--out", str(folder / split))
-    # kinds of clips take turns: in that order the clip before, which `swapped` shows, is never of the same kind
-    _call("-m", "tools", "reshard", str(folder / "val"), "--shuffle", str(seed), "--out", str(folder / "unseen"))
-    _write_vocabulary(folder)
+    build_shapes(folder, "captions", seed, CLIPS["train"], CLIPS["val"])
+    _write_words(folder)
     _write_prompted(folder, seed)
 
 
-def _write_vocabulary(folder: Path) -> None:
-    """That of the demo and the words of the templates, which it lacks: in letters a prompt has more than 15 tokens."""
+def _write_words(folder: Path) -> None:
+    """Entities, and the vocabulary with the words of the templates: in letters a prompt has more than 15 tokens."""
     from mcg.model.parts.prompter import IMAGE_TEMPLATES, VIDEO_TEMPLATES
     from tools.datasets.shapes import COLORS, SHAPES
 
-    words = Path("configs/demo/vocab.txt").read_text().split()
-    of_templates = " ".join((*VIDEO_TEMPLATES, *IMAGE_TEMPLATES)).lower().replace("{}.", "").split()
-    new = sorted(set(of_templates) - set(words))
-    (folder / "vocab.txt").write_text("\n".join([*words, *new]) + "\n")
+    write_vocabulary(
+        folder / "vocab.txt", " ".join((*VIDEO_TEMPLATES, *IMAGE_TEMPLATES)).lower().replace("{}.", "").split()
+    )
     (folder / "entities.txt").write_text("\n".join([*COLORS, *SHAPES, *IDLE]) + "\n")
 
 
@@ -121,35 +113,22 @@ def config_of(stage: str, folder: Path, seed: int) -> Path:
         unseen["elements"] = "sample"
     tree["data"]["train"] |= {"blend": [train], "threads": 1}
     tree["data"]["val"] |= {"blend": [unseen], "threads": 1}
-    file = folder / f"{stage}.yaml"
-    file.write_text(json.dumps(tree, indent=1) + "\n")
-    return file
+    return write_config(folder / f"{stage}.yaml", tree)
 
 
 def train(stage: str, folder: Path, seed: int, more: Sequence[str]) -> dict[str, float]:
     """Train a stage; seconds of CPU and wall."""
-    costs = folder / f"{stage}.json"
-    if not costs.is_file():
-        wall, cpu = time.perf_counter(), children_cpu_s()
-        _call("train.py", "--config", str(config_of(stage, folder, seed)), *more)
-        took = {f"{stage}_cpu_s": children_cpu_s() - cpu, f"{stage}_s": time.perf_counter() - wall}
-        costs.write_text(json.dumps(took) + "\n")
-    return dict(json.loads(costs.read_text()))
+    took = train_once(config_of(stage, folder, seed), more)
+    return {f"{stage}_{name}": value for name, value in took.items()}
 
 
 def score(folder: Path, seed: int) -> dict[str, float]:
     """Text to video on the unseen clips, by both rankings, and under controls."""
     out = folder / "scores"
-    config = config_of("scores", folder, seed)
-    for control in CONTROLS:
-        if not (_scores(folder, control) / "metrics.json").is_file():
-            what = ["--config", str(config), "--checkpoint", str(folder / "pt"), "--split", "val", "--select", "latest"]
-            _call("-m", "mcg.evaluate", *what, "--control", control, "--out", str(out))
+    score_once(config_of("scores", folder, seed), folder / "pt", CONTROLS, out)
     found: dict[str, float] = {}
     for control in CONTROLS:
-        file = _scores(folder, control) / "predictions.jsonl"
-        lines = [json.loads(line) for line in file.read_text().splitlines()]
-        texts = [line for line in lines if line["direction"] == "text_to_video"]
+        texts = [line for line in predictions_of(out, control) if line["direction"] == "text_to_video"]
         of_move = [line for line in texts if _moves(line["caption"])]
         for ranking in ("contrast", "matching"):
             name = ranking if control == "none" else f"{control}_{ranking}"
@@ -165,11 +144,6 @@ def score(folder: Path, seed: int) -> dict[str, float]:
             for name, some in (("R1_ceiling", texts), ("move_R1_ceiling", of_move)):
                 found[name] = len({line["caption"] for line in some}) / len(some)
     return found
-
-
-def _scores(folder: Path, control: str) -> Path:
-    """The folder of the scores under a control."""
-    return folder / "scores" / control if control != "none" else folder / "scores"
 
 
 def _moves(caption: str) -> bool:
@@ -223,10 +197,6 @@ def score_prompter(folder: Path, seed: int) -> dict[str, float]:
         "idle_share": float(label_NK[:, -len(IDLE) :].sum(1).mean()),
         "idle_best": float((label_NK.argmax(1) >= NUM_ENTITIES - len(IDLE)).mean()),
     }
-
-
-def _call(*arguments: str) -> None:
-    subprocess.run([sys.executable, *arguments], check=True, stdout=subprocess.DEVNULL)
 
 
 def one_seed(folder: Path, seed: int, more: Sequence[str]) -> dict[str, float]:

@@ -12,7 +12,7 @@ from typing import Any
 
 from harness import children_cpu_s
 
-DEMO_VOCABULARY = "configs/demo/vocab.txt"
+_VOCABULARY = "configs/demo/vocab.txt"
 
 
 def call(*arguments: str) -> None:
@@ -31,7 +31,7 @@ def build_shapes(folder: Path, text: str, seed: int, num_clips: int, num_unseen:
 
 def write_vocabulary(file: Path, more: Iterable[str]) -> None:
     """That of the demo, and the words that it lacks."""
-    words = Path(DEMO_VOCABULARY).read_text().split()
+    words = Path(_VOCABULARY).read_text().split()
     file.write_text("\n".join([*words, *sorted(set(more) - set(words))]) + "\n")
 
 
