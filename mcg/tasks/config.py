@@ -75,8 +75,13 @@ class PretrainConfig(ClipTaskConfig):
 
     def captioning(self) -> CaptioningConfig:
         """The captions that pre-training taught, of the same clips."""
-        clips = {"clip": self.clip, "evaluation_clip": self.evaluation_clip, "compat": self.compat}
-        return CaptioningConfig(name="captioning", max_caption_tokens=self.max_text_tokens, **clips)
+        return CaptioningConfig(
+            name="captioning",
+            clip=self.clip,
+            evaluation_clip=self.evaluation_clip,
+            compat=self.compat,
+            max_caption_tokens=self.max_text_tokens,
+        )
 
 
 class OpenQAConfig(ClipTaskConfig):

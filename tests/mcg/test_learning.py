@@ -1,5 +1,5 @@
-"""Tiny models learn in seconds, and black frames teach what they knew: ALPRO, its prompter by contrast alone and then four
-losses, scored by both rankings; LAVENDER, colours at [MASK], of clips that it has not seen."""
+"""Tiny models learn in seconds, and black frames teach what they knew: ALPRO, its prompter by contrast alone and then
+four losses, scored by both rankings; LAVENDER, colours at [MASK], of clips that it has not seen."""
 
 from __future__ import annotations
 
