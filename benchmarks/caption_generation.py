@@ -5,9 +5,9 @@
 LAVENDER at base size with fresh weights, 4 frames of 224 pixels (200 tokens), captions of 20 words that do not end
 early, fp32, one thread. From encoded videos to ids in CPU seconds:
 - ours: `Lavender.caption` (mcg/model/parts/prefix_decoder.py), greedy and by beams.
-- anew: [CLS], the words so far and [MASK] are fused with the video for each word, unpadded, which favours it. The first,
-  the middle and the last word are timed, and the others taken to lie between, since a step grows evenly with its words;
-  with one video all of them. The words must be ours.
+- anew: [CLS], the words so far and [MASK] are fused with the video for each word, unpadded, which favours it. The
+  first, the middle and the last word are timed, and the others taken to lie between, since a step grows evenly with its
+  words; with one video all of them. The words must be ours.
 Beside them the time of Video Swin (of up to 2 clips, each encoded by itself, which a larger batch repeats), and
 FLOPs behind it: of ours, and of one pass over [video ; text] of the caption, each word of which is predicted, counted
 with attention as matrix products.
