@@ -65,10 +65,10 @@ class LavenderConfig(ModelConfig):
     def with_classes(self, head: str, count: int, place: str) -> LavenderConfig:
         if (missing := self.missing("classify")) is not None:
             raise ValueError(f"{place} has {count} answers to classify: {missing}")
-        if (found := self.num_classes.get(head, count)) < count:
+        if (found := self.num_classes.get(head, count)) != count:
             raise ValueError(
-                f"model.num_classes.{head} is {found}, and {place} has {count} answers; leave it out, or set it to "
-                "that number or more"
+                f"model.num_classes.{head} is {found}, and {place} has {count} answers; leave it out, or name the list "
+                "that the classifier is for"
             )
         return self.model_copy(update={"num_classes": {head: count, **self.num_classes}})
 
