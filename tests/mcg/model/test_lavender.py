@@ -210,3 +210,10 @@ def test_the_switch_changes_no_weight_of_the_one_head() -> None:
     assert set(many) - set(one) == {f"match_head.{n}.{part}" for n in (1, 3) for part in ("weight", "bias")}
     weights = {name: weight for name, weight in one.items() if not name.endswith("bias")}  # drawn anew behind them
     assert all(torch.equal(many[name], weight) for name, weight in weights.items())
+
+
+def test_the_first_embeddings_of_frames_and_places_spread_as_told() -> None:
+    wide, usual = make_lavender(position_std=2.0), make_lavender()
+    for name in ("patch_embed", "frame_embed"):
+        torch.testing.assert_close(getattr(wide, name) * 0.3, getattr(usual, name) * 2.0)  # the text's are 0.3
+    torch.testing.assert_close(wide.cls_token, usual.cls_token)
