@@ -93,8 +93,11 @@ class Uses:
 
     def completed(self, model: ModelConfig) -> ModelConfig:
         """The model's config with what only the tasks know (Task.completed)."""
-        for task in self.tasks.values():
-            model = task.completed(model)
+        for name, task in self.tasks.items():
+            try:
+                model = task.completed(model)
+            except ValueError as error:
+                raise ValueError(of_use(name, str(error))) from error
         return model
 
     def check_world_size(self, world_size: int) -> None:

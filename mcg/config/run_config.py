@@ -21,7 +21,7 @@ from mcg.compat import Compat
 from mcg.config.environment import Given, read_stored, resolve
 from mcg.config.older import upgrade
 from mcg.config.spreading import spread
-from mcg.config.uses import DataConfig, Sampling, UseConfig, check_leaks, check_uses, of_use, spread_to_uses
+from mcg.config.uses import DataConfig, Sampling, UseConfig, check_form, check_uses, of_use, spread_to_uses
 from mcg.config.yaml_limits import check_interpolations, check_yaml
 from mcg.convert.config import InitSource
 from mcg.engine.config import CheckpointConfig, EngineConfig, LogConfig, OptimConfig
@@ -128,26 +128,15 @@ class RunConfig(BaseModel):
             values = {
                 **shared,
                 **own,
-                "uses": spread_to_uses(uses, lambda name, tree: spread({**shared, **tree}, name)),
+                "uses": spread_to_uses(uses, lambda tree, name: spread({**shared, **tree}, name)),
             }
         return values
 
     @model_validator(mode="after")
     def _is_one_or_several(self) -> Self:
         given = [name for name in ("task", "objectives", "data") if getattr(self, name) is not None]
-        if not self.uses and "uses" in self.model_fields_set and not given:
-            raise ValueError("uses: is empty; name at least one use, or write task, objectives and data")
-        if not self.uses and len(given) < 3:
-            missing = next(name for name in ("task", "objectives", "data") if name not in given)
-            raise ValueError(f"{missing}: missing, and it has no default")
-        if self.uses and given:
-            raise ValueError(
-                f"uses and {', '.join(given)} are both given; move {', '.join(given)} into a use of its own, or leave "
-                "uses out"
-            )
-        check_uses(self.uses, self.sampling, self.best_by)
-        if self.leaks is None:
-            check_leaks(self.uses)
+        check_form(given, self.uses if "uses" in self.model_fields_set else None)
+        check_uses(self.uses, self.sampling, self.best_by, self.leaks is not None)
         return self
 
     @model_validator(mode="after")

@@ -6,7 +6,7 @@ A use is what a run of it alone would be. Its name becomes folders and keys of l
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from fractions import Fraction
 from math import lcm
 from typing import Any, Literal, NamedTuple, Self
@@ -59,7 +59,20 @@ class UseConfig(DataConfig):
     """Share of the optimiser steps, with `sampling: weights`."""
 
 
-def check_uses(uses: Mapping[str, UseConfig], sampling: Sampling, best_by: str | None) -> None:
+def check_form(given: Sequence[str], uses: Mapping[str, UseConfig] | None) -> None:
+    """Raise ValueError unless a run is of one form. given: which of task, objectives and data are there; uses: None
+    where they are not written."""
+    missing = [name for name in ("task", "objectives", "data") if name not in given]
+    if uses is not None and not uses and not given:
+        raise ValueError("uses: is empty; name at least one use, or write task, objectives and data")
+    if not uses and missing:
+        raise ValueError(f"{missing[0]}: missing, and it has no default")
+    if uses and given:
+        told = ", ".join(given)
+        raise ValueError(f"uses and {told} are both given; move {told} into a use of its own, or leave uses out")
+
+
+def check_uses(uses: Mapping[str, UseConfig], sampling: Sampling, best_by: str | None, leaks_stated: bool) -> None:
     """Raise ValueError where uses do not make one run."""
     _check_names(uses)
     if best_by is not None and (best_by not in uses or uses[best_by].val is None):
@@ -81,6 +94,8 @@ def check_uses(uses: Mapping[str, UseConfig], sampling: Sampling, best_by: str |
                     "batches_per_turn out"
                 )
         join(uses, {name: use.weight for name, use in uses.items()}, 1)
+    if not leaks_stated:
+        _check_leaks(uses)
 
 
 def _check_names(names: Iterable[str]) -> None:
@@ -103,19 +118,19 @@ def of_use(use: str, text: str) -> str:
 
 
 def spread_to_uses(uses: Mapping[str, Any], spread: Any) -> dict[str, Any]:
-    """The uses of a config tree, each as `spread` leaves its name and a tree {task, objectives, data} of it."""
+    """The uses of a config tree, each as `spread` leaves a tree {task, objectives, data} of it and its name."""
     made: dict[str, Any] = {}
     for name, use in uses.items():
         if not isinstance(use, dict):
             made[name] = use  # for the validator to refuse
             continue
         splits = {split: use[split] for split in ("train", "val", "test") if split in use}
-        tree = spread(name, {**{key: use[key] for key in ("task", "objectives") if key in use}, "data": splits})
+        tree = spread({**{key: use[key] for key in ("task", "objectives") if key in use}, "data": splits}, name)
         made[name] = {**use, **{key: tree[key] for key in ("task", "objectives") if key in tree}, **tree["data"]}
     return made
 
 
-def check_leaks(uses: Mapping[str, DataConfig]) -> None:
+def _check_leaks(uses: Mapping[str, DataConfig]) -> None:
     """Raise ValueError where training data of one use may hold videos that another is scored on, and no exclusion list
     is named for it. Two datasets count as one where they have one address, or lie in one folder, or where their names
     begin with the same word (msrvtt, msrvtt_qa-val)."""
@@ -166,6 +181,11 @@ def join(uses: Mapping[str, DataConfig], weights: Mapping[str, float], batches_p
         whole = sum(Fraction(str(one.weight)) for one in data.train.blend)
         for one, size in zip(data.train.blend, data.train.batch_sizes, strict=True):
             name = one.name if sum(one.name in own for own in names) == 1 else f"{use}.{one.name}"
+            if name != one.name and one.exclude:
+                raise ValueError(
+                    f"uses.{use}.train: another use has a dataset {one.name}, too, and exclusion lists go by names; "
+                    "give it a name of its own"
+                )
             share = Fraction(str(one.weight)) / whole
             blend.append(one.model_copy(update={"name": name, "batch_size": size}))
             use_of[name] = use

@@ -19,6 +19,8 @@ _DECAYED = (
     r"text\.bert\.embeddings\.(position|token_type)_embeddings\.weight"
 )
 """What the release decays besides matrices: all whose names have neither `bias` nor `LayerNorm.` in them (facts 3)."""
+_MOST_CLASSES = 1_000_000
+"""Of a classifier in a checkpoint's config."""
 
 
 class LavenderConfig(ModelConfig):
@@ -73,9 +75,11 @@ class LavenderConfig(ModelConfig):
         return self.model_copy(update={"num_classes": {head: count, **self.num_classes}})
 
     def with_heads_of(self, stored: Mapping[str, Any]) -> LavenderConfig:
-        if self.heads != "task" or stored.get("heads") != "task":
+        there = stored.get("num_classes")
+        if self.heads != "task" or stored.get("heads") != "task" or not isinstance(there, dict):
             return self
-        return self.model_copy(update={"num_classes": {**stored.get("num_classes", {}), **self.num_classes}})
+        known = {name: count for name, count in there.items() if isinstance(count, int) and 0 < count < _MOST_CLASSES}
+        return self.model_copy(update={"num_classes": {**known, **self.num_classes}})
 
     @classmethod
     def adapted(cls, model: dict[str, Any], use: dict[str, Any], head: str | None = None) -> dict[str, Any]:

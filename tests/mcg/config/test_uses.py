@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from mcg.config import RunConfig, load_config, load_stored
-from mcg.config.uses import check_leaks, check_uses, join, of_use, spread_to_uses
+from mcg.config.uses import check_uses, join, of_use, spread_to_uses
 from shards.base import ConfigError, UsageError
 from tests.mcg.small_checkpoint import TASK, run_config
 
@@ -129,7 +129,7 @@ def test_leaks_are_refused_unless_lists_or_words_say_so() -> None:
     apart["b"]["train"]["blend"][0]["path"] = "a/val/"
     with pytest.raises(ValueError, match=r"uses\.b\.train\.blend\[0\] \(b\) may hold videos that uses\.a\.val"):
         make(apart)
-    check_leaks({"alone": make({"a": use("set")}).alone["a"].data})  # what one use does with its own data is its own
+    make({"a": use("set")})  # what one use does with its own data is its own
 
 
 def test_every_use_is_the_run_of_it_alone() -> None:
@@ -198,8 +198,8 @@ def test_paths_in_a_text_become_those_of_the_use() -> None:
 
 
 def test_what_is_no_mapping_is_left_for_the_validator() -> None:
-    assert spread_to_uses({"a": 3}, lambda tree: tree) == {"a": 3}
-    check_uses({}, "weights", None)
+    assert spread_to_uses({"a": 3}, lambda tree, name: tree) == {"a": 3}
+    check_uses({}, "weights", None, False)
 
 
 def test_a_contrastive_batch_is_for_the_uses_that_have_pairs() -> None:
@@ -210,3 +210,14 @@ def test_a_contrastive_batch_is_for_the_uses_that_have_pairs() -> None:
         make({"a": A, "b": {**use("b", 6), "objectives": {"contrastive": {}}}}, engine=engine)
     with pytest.raises(ValueError, match=r"losses over pairs, and there is none"):
         make({"a": A, "b": B}, engine=engine)
+
+
+def test_a_dataset_with_exclusion_lists_has_a_name_of_its_own() -> None:
+    """Its lines name it."""
+    shared = {"a": use("set"), "b": use("set")}
+    for one in shared.values():
+        one["train"]["blend"][0]["exclude"] = ["leaks.jsonl"]
+    with pytest.raises(
+        ValueError, match=r"uses\.a\.train: another use has a dataset set, too, and exclusion lists go by"
+    ):
+        make(shared)
