@@ -22,7 +22,8 @@ def trained_model(checkpoint: Checkpoint, task: Task, config: ModelConfig) -> Mo
     """On the CPU. Raises CheckpointError where the checkpoint lacks any weight or is of another model, ValueError where
     the model lacks what the task asks of it."""
     task.check_model(config)
-    completed = task.completed(config).with_heads_of(checkpoint.config.get("model", {}))
+    stored = checkpoint.config.get("model")
+    completed = task.completed(config).with_heads_of(stored if isinstance(stored, dict) else {})
     model = completed.build(task.texts)
     missing = load_weights(model, checkpoint.folder, task.texts)
     if missing:
