@@ -18,6 +18,7 @@ from mcg.objectives.bundle import Bundle
 from mcg.tasks.task import Task
 from mcg.text import open_texts
 from mcg.trained import trained_model
+from mcg.uses import Uses
 from tests.mcg.answering.small_masked import tensors
 from tests.mcg.small_checkpoint import run_config, write_checkpoint
 from tests.mcg.small_lavender import lavender_config
@@ -147,3 +148,32 @@ def test_a_model_of_many_heads_is_whole_for_one_of_its_uses(tmp_path: Path) -> N
     task, _ = _built(_run("questions", tmp_path))
     model = trained_model(find_checkpoint(folder), task, _run("questions", tmp_path).model)
     assert isinstance(model, Lavender) and set(model.classifiers) == {"answers", "tgif"}
+
+
+def test_each_use_of_a_run_has_a_head_of_its_own(tmp_path: Path) -> None:
+    (tmp_path / "answers.json").write_text(json.dumps(ANSWERS))
+    uses: dict[str, Any] = {}
+    for name, (task, objective, _) in KINDS.items():
+        listed = {"answer_list": str(tmp_path / "answers.json")} if name == "questions" else {}
+        train = {"batch_size": 4, "blend": [{"name": name, "path": f"nowhere/{name}"}]}
+        uses[name] = {"task": {**task, **listed, "clip": CLIP}, "objectives": {objective: {}}, "train": train}
+    settings: dict[str, Any] = {
+        "run_dir": str(tmp_path / "run"),
+        "model": {**lavender_config().model_dump(), "heads": "task"},
+        "schedule": {"length": {"steps": 1}},
+        "uses": uses,
+    }
+    config = RunConfig.model_validate(settings)
+    assert RunConfig.model_validate(config.model_dump(mode="json", exclude_none=True)).uses == config.uses
+    run = Uses(config, open_texts(config.model))
+    model: Lavender = run.completed(config.model).build(open_texts(config.model))
+    assert {name: head[3].out_features for name, head in model.classifiers.items()} == {"questions": 4, "numbered": 3}
+    bundle = run.bundle(model.train())
+    for name, (_, _, records) in KINDS.items():
+        bundle.zero_grad()
+        bundle(_batch(run.tasks[name], records), 0, name)["total"].backward()
+        trained = {part for part, weight in model.named_parameters() if weight.grad is not None and weight.grad.any()}
+        heads = {part.rpartition(".")[0].rpartition(".")[0] for part in trained if part.startswith(("match", "class"))}
+        assert heads == {
+            {"questions": "classifiers.questions", "numbered": "classifiers.numbered"}.get(name, "match_head")
+        }
