@@ -25,6 +25,26 @@ PIXEL_STD = (0.229, 0.224, 0.225)
 """ImageNet's (facts 3)."""
 
 
+class _FrameTokens(nn.Module):
+    """States of patches with a [CLS] for each frame, and where and when they are. A module of its own: under ZeRO 3 a
+    weight is gathered when the module that has it is called, and the assembly never is."""
+
+    def __init__(self, config: LavenderConfig) -> None:
+        super().__init__()
+        D, std = config.text.width, config.text.init_std
+        position_std = std if config.position_std is None else config.position_std
+        self.cls_token = nn.Parameter(torch.randn(1, 1, 1, D) * std)
+        self.patch_embed = nn.Parameter(torch.randn(1, 1, 1 + config.max_patches, D) * position_std)
+        self.frame_embed = nn.Parameter(torch.randn(1, config.max_frames, 1, D) * position_std)
+        self.norm = nn.LayerNorm(D)
+
+    def forward(self, states_BTPD: Tensor) -> Tensor:
+        """(B, T, 1 + P, D)."""
+        B, T, P, _ = states_BTPD.shape
+        states = torch.cat([self.cls_token.expand(B, T, 1, -1), states_BTPD], 2)
+        return self.norm(states + self.patch_embed[:, :, : 1 + P] + self.frame_embed[:, :T])
+
+
 class Lavender(Model):
     """See the module."""
 
@@ -36,13 +56,9 @@ class Lavender(Model):
         D, std = config.text.width, config.text.init_std
         self.vision = VideoSwin(config.vision, config.compat)
         self.vision_proj = nn.Linear(config.vision.widths[-1], D)
-        self.cls_token = nn.Parameter(torch.randn(1, 1, 1, D) * std)
-        position_std = std if config.position_std is None else config.position_std
-        self.patch_embed = nn.Parameter(torch.randn(1, 1, 1 + config.max_patches, D) * position_std)
-        self.frame_embed = nn.Parameter(torch.randn(1, config.max_frames, 1, D) * position_std)
-        self.norm = nn.LayerNorm(D)
+        self.frames = _FrameTokens(config)
         self.text = JointEncoder(config.text, texts.size)
-        self.task_embed = nn.Parameter(torch.randn(NUM_TASK_TOKENS, D) * std)
+        self.task_embed = nn.Embedding(NUM_TASK_TOKENS, D, _weight=torch.randn(NUM_TASK_TOKENS, D) * std)
         by_task = config.heads == "task"
         self.match_head = self._head(1) if by_task else None
         self.classifiers = nn.ModuleDict({name: self._head(n) for name, n in config.num_classes.items() if by_task})
@@ -70,10 +86,7 @@ class Lavender(Model):
 
     def encode_pixels(self, pixels_BTCHW: Tensor) -> VideoStates:
         """The same of normalised floats."""
-        states_BTPD = self.vision_proj(self.vision(pixels_BTCHW))
-        B, T, P, _ = states_BTPD.shape
-        states = torch.cat([self.cls_token.expand(B, T, 1, -1), states_BTPD], 2)
-        states = self.norm(states + self.patch_embed[:, :, : 1 + P] + self.frame_embed[:, :T])
+        states = self.frames(self.vision_proj(self.vision(pixels_BTCHW)))
         tokens_BVD = states.flatten(1, 2)
         return VideoStates(tokens_BVD, torch.ones(tokens_BVD.shape[:2], dtype=torch.bool, device=states.device))
 
@@ -88,7 +101,7 @@ class Lavender(Model):
         states_BLD = self.text.embed(
             ids_BL.masked_fill(task_BL >= 0, self._texts.pad_id), place_BL - prefix_B[:, None] * in_text_BL
         )
-        states_BLD = torch.where(task_BL[..., None] >= 0, self.task_embed[task_BL.clamp(min=0)], states_BLD)
+        states_BLD = torch.where(task_BL[..., None] >= 0, self.task_embed(task_BL.clamp(min=0)), states_BLD)
         return TextStates(states_BLD, mask_BL, None, self._slot(ids_BL, mask_BL, prefix_B), prefix_B)
 
     def _prefix(self, ids_BL: Tensor) -> Tensor:

@@ -15,7 +15,7 @@ from shards.media import ClipConfig
 _ALWAYS = ("encode_video", "encode_text", "fuse", "token_logits", "match_logits", "causal", "caption")
 
 _DECAYED = (
-    r"(.+\.)?norm\d?\.weight|cls_token|(patch|frame)_embed|"
+    r"(.+\.)?norm\d?\.weight|frames\.(cls_token|(patch|frame)_embed)|"
     r"text\.bert\.embeddings\.(position|token_type)_embeddings\.weight"
 )
 """What the release decays besides matrices: all whose names have neither `bias` nor `LayerNorm.` in them (facts 3)."""

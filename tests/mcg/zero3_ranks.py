@@ -17,19 +17,24 @@ import deepspeed
 import torch
 import torch.distributed as dist
 from safetensors.torch import save_file
+from torch import Tensor
 
 from mcg.engine.config import EngineConfig
 from mcg.engine.deepspeed import Engine, start_distributed
 from mcg.launch.ranks import Place
-from mcg.model.mcg import MCG
+from mcg.model.model import Model
 from mcg.objectives.bundle import Bundle
 from mcg.objectives.config import ObjectivesConfig
 from mcg.scoring.evaluate import evaluate
-from mcg.tasks.config import MultipleChoiceConfig
+from mcg.tasks.captioning import Captioning
+from mcg.tasks.config import CaptioningConfig, MultipleChoiceConfig, OpenQAConfig
 from mcg.tasks.multiple_choice import MultipleChoice
+from mcg.tasks.open_qa import OpenQA
 from mcg.tasks.task import Task
+from mcg.text.masked_words import MaskedWords
 from shards import DatasetWriter
 from tests.mcg.engine.small_engine import OPTIM, make_schedule, save_as_before
+from tests.mcg.small_lavender import CAPTIONS, make_inputs, make_lavender
 from tests.mcg.small_model import TEXTS, make_model
 from tests.mcg.small_questions import loader_config, make_task
 from tests.shards.small_dataset import FACTS, picture
@@ -41,6 +46,7 @@ NOTHING_KEPT = {
     "stage3_prefetch_bucket_size": 0,
 }
 BATCH_SIZE = 8
+OBJECTIVES: dict[str, Any] = {"mcg": {"generation": {}}, "lavender": {"masked_lm": {}, "batch_matching": {}}}
 
 
 def write_data(folder: Path) -> None:
@@ -63,8 +69,17 @@ def write_data(folder: Path) -> None:
     (folder / "answers.json").write_text(json.dumps(["red", "green", "a blue one", "brown dog", "no one", "two"]))
 
 
-def _tasks(folder: Path) -> dict[str, Task]:
-    """Every way to an answer that passes the decoder."""
+def _tasks(folder: Path, system: str) -> dict[str, Task]:
+    """MCG: every way to an answer that passes the decoder. LAVENDER: every way that is not one pass of the model."""
+    if system == "lavender":
+        words, clip = MaskedWords(), {"num_frames": 2, "size": 32}
+        listed = {"answering": "masked_word", "answer_list": str(folder / "answers.json")}
+        questions = OpenQAConfig.model_validate({"name": "open_qa", "clip": clip, **listed})
+        beams = {"name": "captioning", "clip": clip, "max_caption_tokens": 6, "num_beams": 3}
+        return {
+            "masked words": OpenQA(questions, words),
+            "captions": Captioning(CaptioningConfig.model_validate(beams), words),
+        }
     choice = {"name": "multiple_choice", "clip": {"num_frames": 2, "size": 32}, "num_choices": 3}
     ranking = {"answering": "ranking", "answer_list": str(folder / "answers.json"), "num_candidates": 4}
     return {
@@ -75,8 +90,10 @@ def _tasks(folder: Path) -> dict[str, Task]:
     }
 
 
-def _model() -> MCG:
-    """Ends some answers early and others not."""
+def _model(system: str) -> Model:
+    """MCG ends some answers early and others not."""
+    if system == "lavender":
+        return make_lavender()
     model = make_model(vocab_size=TEXTS.size)
     assert model.decoder is not None
     with torch.no_grad():
@@ -84,7 +101,7 @@ def _model() -> MCG:
     return model
 
 
-def _answers(folder: Path, tasks: dict[str, Task], model: MCG) -> dict[str, Any]:
+def _answers(folder: Path, tasks: dict[str, Task], model: Model) -> dict[str, Any]:
     """Of each task the predictions by question."""
     split, cpu = loader_config(folder / "questions", BATCH_SIZE), torch.device("cpu")
     return {name: {p["id"]: p for p in evaluate(task, model, split, cpu).predictions} for name, task in tasks.items()}
@@ -94,33 +111,52 @@ def _num_whole(engine: Engine) -> int:
     return sum(parameter.numel() for parameter in engine.bundle.parameters())
 
 
-def answer_alone(folder: Path) -> dict[str, Any]:
+def _losses(bundle: Bundle, rank: int, world: int) -> dict[str, Tensor]:
+    """Of LAVENDER's masked words and matches, of a rank's part of a batch."""
+    share = len(CAPTIONS) // world
+    inputs = {name: rows[rank * share : (rank + 1) * share] for name, rows in make_inputs(MaskedWords()).items()}
+    return bundle(inputs, 0)
+
+
+def answer_alone(folder: Path, system: str) -> dict[str, Any]:
     """In this process."""
-    tasks = _tasks(folder)
-    return _answers(folder, tasks, _model())
+    return _answers(folder, _tasks(folder, system), _model(system))
 
 
-def answer_in_parts(rank: int, folder: str) -> None:
-    """One of two ranks; the meeting point is a file, so no port is taken. Writes FOLDER/RANK.json: the answers, and how
-    many weights the rank holds whole before and after; FOLDER/spread, DeepSpeed's checkpoint; and the weights whole."""
+def lose_alone() -> float:
+    """The loss of LAVENDER in one process."""
+    bundle = Bundle(_model("lavender"), ObjectivesConfig.model_validate(OBJECTIVES["lavender"]).build())
+    return float(_losses(bundle, 0, 1)["total"].detach())
+
+
+def answer_in_parts(rank: int, folder: str, system: str) -> None:
+    """One of two ranks; the meeting point is a file, so no port is taken. Writes FOLDER/RANK.json: the answers, how
+    many weights the rank holds whole before and after, and the loss of a step; FOLDER/spread, DeepSpeed's checkpoint;
+    and the weights whole."""
     os.environ |= Place(rank, 2, rank).to_environment()
     meeting = f"file://{folder}/meeting"
     dist.init_process_group("gloo", init_method=meeting, rank=rank, world_size=2, timeout=timedelta(seconds=120))
     try:
-        device, tasks = start_distributed(), _tasks(Path(folder))
+        device, tasks = start_distributed(), _tasks(Path(folder), system)
         usual = deepspeed.initialize
 
         def initialize(config: dict[str, Any], **given: Any) -> Any:
             return usual(config=config | {"zero_optimization": config["zero_optimization"] | NOTHING_KEPT}, **given)
 
         with patch.object(deepspeed, "initialize", initialize):
-            model = _model()
-            bundle = Bundle(model, ObjectivesConfig.model_validate({"generation": {}}).build())
+            model = _model(system)
+            bundle = Bundle(model, ObjectivesConfig.model_validate(OBJECTIVES[system]).build())
             engine = Engine(bundle, EngineConfig(zero_stage=3), OPTIM, make_schedule(), BATCH_SIZE, 0, device)
         whole = [_num_whole(engine)]
         found = _answers(Path(folder), tasks, engine.bundle.model)
         whole.append(_num_whole(engine))
-        (Path(folder) / f"{rank}.json").write_text(json.dumps({"whole": whole, "answers": found}))
+        loss = None
+        if system == "lavender":
+            total = _losses(engine.bundle.train(), rank, 2)["total"]
+            engine._engine.backward(total)
+            engine._engine.step()
+            loss = float(total.detach())
+        (Path(folder) / f"{rank}.json").write_text(json.dumps({"whole": whole, "answers": found, "loss": loss}))
         save_as_before(engine, Path(folder) / "spread")
         state = engine.model_state()
         if rank == 0:

@@ -40,9 +40,9 @@ def derive_by_task(shapes: Shapes) -> LavenderConfig:
 
 def _whole(shapes: Shapes) -> dict[str, int]:
     found = {}
-    if len(patches := shapes.get("patch_embed", ())) == 4:
+    if len(patches := shapes.get("frames.patch_embed", ())) == 4:
         found["max_patches"] = patches[2] - 1
-    if len(frames := shapes.get("frame_embed", ())) == 4:
+    if len(frames := shapes.get("frames.frame_embed", ())) == 4:
         found["max_frames"] = frames[1]
     return found
 
@@ -81,13 +81,13 @@ def _compare(shapes: Shapes, config: LavenderConfig) -> None:
 
 
 LAVENDER_MODEL = Target(
-    sign="task_embed",
+    sign="task_embed.weight",
     sections=(
         Section(r"vision\..+", "vision", "no visual encoder"),
-        Section(r"vision_proj\..+|cls_token|patch_embed|frame_embed|norm\..+", "vision", "no frames in its sequence"),
+        Section(r"vision_proj\..+|frames\..+", "vision", "no frames in its sequence"),
         Section(r"text\.predictions\..+", "text", "no head for words"),
         Section(r"text\..+", "text", "no text encoder"),
-        Section(r"task_embed", "heads", "no task tokens"),
+        Section(r"task_embed\.weight", "heads", "no task tokens"),
         Section(r"match_head\..+", "heads", "no head for matching (model.heads: words)"),
         Section(r"classifiers\..+", "heads", "no classifier"),
     ),
@@ -95,7 +95,7 @@ LAVENDER_MODEL = Target(
         *SWIN_RESIZES,
         (r"text\..+(?:word_embeddings\.weight|predictions\.decoder\.(?:weight|bias))", "vocabulary"),
         (r"text\..+\.position_embeddings\.weight", "text_positions"),
-        (r"frame_embed|patch_embed", "first_rows"),
+        (r"frames\.(frame|patch)_embed", "first_rows"),
     ),
     compare=_compare,
     of_their_task=TASK_HEADS,

@@ -77,8 +77,8 @@ def test_a_task_token_is_a_row_of_its_table_as_it_is() -> None:
         model.encode_text(inputs[f"{name}_ids"], inputs[f"{name}_mask"].bool()).states_BLD[:, 0]
         for name in ("text", "masked")
     )
-    assert torch.equal(matching, model.task_embed[[0]].expand(4, -1))
-    assert torch.equal(caption, model.task_embed[[3]].expand(4, -1))
+    assert torch.equal(matching, model.task_embed.weight[[0]].expand(4, -1))
+    assert torch.equal(caption, model.task_embed.weight[[3]].expand(4, -1))
 
 
 @pytest.mark.parametrize("prefix", PREFIXES)
@@ -215,5 +215,7 @@ def test_the_switch_changes_no_weight_of_the_one_head() -> None:
 def test_the_first_embeddings_of_frames_and_places_spread_as_told() -> None:
     wide, usual = make_lavender(position_std=2.0), make_lavender()
     for name in ("patch_embed", "frame_embed"):
-        torch.testing.assert_close(getattr(wide, name) * 0.3, getattr(usual, name) * 2.0)  # the text's are 0.3
-    torch.testing.assert_close(wide.cls_token, usual.cls_token)
+        torch.testing.assert_close(
+            getattr(wide.frames, name) * 0.3, getattr(usual.frames, name) * 2.0
+        )  # the text's are 0.3
+    torch.testing.assert_close(wide.frames.cls_token, usual.frames.cls_token)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
@@ -11,6 +12,7 @@ import torch
 
 from mcg.model.mcg import MCG
 from mcg.model.model import Model
+from tests.mcg.small_lavender import make_lavender
 from tests.mcg.small_model import VOCABULARY, make_model, model_config, text_config
 
 VERBS = sorted(name for name, verb in vars(Model).items() if inspect.isfunction(verb) and name[0] != "_")
@@ -71,3 +73,9 @@ def test_an_option_that_mcg_does_not_have_is_refused() -> None:
     ids = torch.ones(1, 3, dtype=torch.int64)
     with pytest.raises(ValueError, match="no causal fusion, and no setting"):
         model.fuse(model.encode_text(ids, ids.bool()), model.encode_video(frames), causal=True)
+
+
+@pytest.mark.parametrize("make", [make_model, make_lavender], ids=["mcg", "lavender"])
+def test_an_assembly_has_no_weights_of_its_own(make: Callable[[], Model]) -> None:
+    """ZeRO 3 gathers the weights of a module when it is called, and an assembly is not; a scalar is kept whole."""
+    assert [name for name, weight in make().named_parameters(recurse=False) if weight.numel() > 1] == []

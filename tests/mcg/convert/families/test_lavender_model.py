@@ -40,13 +40,13 @@ def test_shapes_that_tell_no_model_are_refused() -> None:
 
 def test_embeddings_of_frames_and_patches_are_cut_or_go_on_with_the_last() -> None:
     frames, patches = torch.randn(1, 6, 1, 4), torch.randn(1, 1, 5, 4)
-    cut, note = fit("frame_embed", frames, (1, 3, 1, 4), LAVENDER_MODEL.resizes)
+    cut, note = fit("frames.frame_embed", frames, (1, 3, 1, 4), LAVENDER_MODEL.resizes)
     assert torch.equal(cut, frames[:, :3]) and note == "the first 3 of 6"
-    more, note = fit("patch_embed", patches, (1, 1, 7, 4), LAVENDER_MODEL.resizes)
+    more, note = fit("frames.patch_embed", patches, (1, 1, 7, 4), LAVENDER_MODEL.resizes)
     assert torch.equal(more[:, :, :5], patches) and torch.equal(more[:, :, 5:], patches[:, :, 4:].expand(1, 1, 2, 4))
     assert note == "the first 5 of 5, 2 copies of the last"
     with pytest.raises(ConvertError, match="frame_embed"):
-        fit("frame_embed", frames, (1, 3, 1, 8), LAVENDER_MODEL.resizes)
+        fit("frames.frame_embed", frames, (1, 3, 1, 8), LAVENDER_MODEL.resizes)
 
 
 @pytest.mark.parametrize("classes", [{}, {"answers": 7}, {"msvd_qa": 9, "tgif_action": 5}])
