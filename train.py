@@ -23,6 +23,7 @@ from mcg.config import RunConfig, load_config
 from mcg.engine.checkpoint import find_checkpoint, has_latest
 from mcg.inputs import check_inputs
 from mcg.launch.failures import told_plainly
+from mcg.loading import loading
 from shards.cli import DEBUG_OPTION, SAVED, one_line_errors, start_command
 
 _STOPPING_SECONDS = 22.0
@@ -34,33 +35,34 @@ def run(config: RunConfig) -> int:
     run_dir = Path(config.run_dir)
     check_inputs(config, ("train", "val"), weights=not has_latest(run_dir) and config.checkpoint.to is None)
 
-    import torch
+    with loading():
+        import torch
 
-    from mcg import distributed
-    from mcg.convert.init import initialise
-    from mcg.convert.start import start_from
-    from mcg.engine.best import BestSoFar
-    from mcg.engine.deepspeed import Engine, start_distributed
-    from mcg.engine.record.changes import changes
-    from mcg.engine.record.log import RunLog
-    from mcg.engine.record.profile import StepProfile, part
-    from mcg.engine.record.spikes import Spikes
-    from mcg.engine.rewind import Rewind
-    from mcg.engine.saving import save_checkpoint, wait_for_save
-    from mcg.engine.schedule import Schedule
-    from mcg.engine.store.background import Background
-    from mcg.engine.store.copies import open_copies, wait_for_copies
-    from mcg.engine.store.resume import resume_point
-    from mcg.engine.store.run_lock import hold
-    from mcg.engine.weights import load_weights
-    from mcg.tasks.task import Scores
-    from mcg.text import open_texts
-    from mcg.uses import Uses
-    from shards import Loader
-    from shards.base import say
-    from shards.loader import RunAccounting, StepTimer
-    from shards.order import hash64
-    from shards.storage import retry_seconds
+        from mcg import distributed
+        from mcg.convert.init import initialise
+        from mcg.convert.start import start_from
+        from mcg.engine.best import BestSoFar
+        from mcg.engine.deepspeed import Engine, start_distributed
+        from mcg.engine.record.changes import changes
+        from mcg.engine.record.log import RunLog
+        from mcg.engine.record.profile import StepProfile, part
+        from mcg.engine.record.spikes import Spikes
+        from mcg.engine.rewind import Rewind
+        from mcg.engine.saving import save_checkpoint, wait_for_save
+        from mcg.engine.schedule import Schedule
+        from mcg.engine.store.background import Background
+        from mcg.engine.store.copies import open_copies, wait_for_copies
+        from mcg.engine.store.resume import resume_point
+        from mcg.engine.store.run_lock import hold
+        from mcg.engine.weights import load_weights
+        from mcg.tasks.task import Scores
+        from mcg.text import open_texts
+        from mcg.uses import Uses
+        from shards import Loader
+        from shards.base import say
+        from shards.loader import RunAccounting, StepTimer
+        from shards.order import hash64
+        from shards.storage import retry_seconds
 
     device = start_distributed(config.engine)
     rank, world = distributed.rank(), distributed.world_size()

@@ -11,6 +11,8 @@ from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict
 
+from mcg.loading import loading
+
 
 class ClassConfig(BaseModel):
     """A config that names the class which it configures. A subclass says in `build` what else the class is made of."""
@@ -24,4 +26,5 @@ class ClassConfig(BaseModel):
     def load_class(cls) -> Any:
         """The class that `builds` names."""
         module, _, name = cls.builds.partition(":")
-        return getattr(import_module(module), name)
+        with loading():
+            return getattr(import_module(module), name)

@@ -43,6 +43,7 @@ from mcg.launch.launcher import end_with_launcher
 from mcg.launch.meeting import STARTUP_SECONDS, meet
 from mcg.launch.ranks import Place, find_place
 from mcg.launch.watch import Watch
+from mcg.loading import loading
 from mcg.strange_files import is_refusal, refusal
 from shards import Batch
 from shards.base import UsageError
@@ -67,12 +68,13 @@ def start_distributed(config: EngineConfig | None = None) -> torch.device:
     warnings.filterwarnings("ignore", r"`torch\.distributed\.\w+` is deprecated", FutureWarning)
     if not torch.cuda.is_available():
         os.environ.setdefault("DS_ACCELERATOR", "cpu")  # what it finds by itself, it says as a warning on stdout
-    import deepspeed
-    from deepspeed.accelerator import get_accelerator
+    with loading():
+        import deepspeed
+        from deepspeed.accelerator import get_accelerator
 
-    # Muon, which DeepSpeed imports in every run, would load the compiler at once: more than a second of every start.
-    with patch("deepspeed.runtime.compiler.compile", lambda: lambda function: function):
-        import deepspeed.runtime.zero.muon.original_muon
+        # Muon, which DeepSpeed imports in every run, would load the compiler at once: more than a second.
+        with patch("deepspeed.runtime.compiler.compile", lambda: lambda function: function):
+            import deepspeed.runtime.zero.muon.original_muon
     if not torch.cuda.is_available():
         # An optional shortcut for CPU ranks on one machine that costs half a minute of compiling; gloo serves as well.
         deepspeed.ops.__compatible_ops__["deepspeed_shm_comm"] = False

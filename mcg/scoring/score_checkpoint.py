@@ -14,6 +14,7 @@ from mcg.config import RunConfig, load_config
 from mcg.config.uses import of_use
 from mcg.engine.checkpoint import Checkpoint, best_checkpoint, find_checkpoint, selection
 from mcg.inputs import check_inputs
+from mcg.loading import loading
 from mcg.scoring.controls import CONTROLS
 from mcg.scoring.score_table import score_table
 from mcg.scoring.scoring_record import ScoringRecord, evaluation_folder
@@ -68,14 +69,15 @@ def _score(
     folder: Path,
     use: str | None,
 ) -> None:
-    import torch
-    from rich.console import Console
+    with loading():
+        import torch
+        from rich.console import Console
 
-    from mcg import distributed
-    from mcg.engine.deepspeed import start_distributed
-    from mcg.scoring.evaluate import evaluate, write_scores
-    from mcg.text import open_texts
-    from mcg.trained import trained_model
+        from mcg import distributed
+        from mcg.engine.deepspeed import start_distributed
+        from mcg.scoring.evaluate import evaluate, write_scores
+        from mcg.text import open_texts
+        from mcg.trained import trained_model
 
     device = start_distributed(config.engine)
     if config.engine.threads is not None:
