@@ -5,19 +5,18 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from mcg.config import load_config, read_yaml
+from mcg.config import RunConfig, load_config, read_yaml
+from mcg.config.uses import of_use
 
 ROOT = Path(__file__).resolve().parents[1]
 _SMALL = (
     "init=[]",
     "schedule.length.passes=null",
-    "task.clip.size=32",
     "model.text.width=32",
     "model.text.num_heads=2",
     "engine.threads=1",
-    "data.train.threads=1",
-    "data.train.batch_size=4",
 )
+_SMALL_USE = ("task.clip.size=32", "data.train.threads=1", "data.train.batch_size=4")
 _SMALL_MCG = (
     "model.vision.image_size=32",
     "model.vision.depth=1",
@@ -50,15 +49,33 @@ def shrink(
     a folder with WordNet's files.
     """
     config, tree = load_config(ROOT / name), read_yaml(ROOT / name)
-    splits = [split for split in ("val", "test") if split in tree["data"]]
     overrides = [
         *_SMALL,
         f"init_from={init_from or 'null'}",
-        f"task.clip.num_frames={num_frames}",
         f"schedule.length.steps={steps}",
         *(_SMALL_LAVENDER if config.model.name == "lavender" else _small_mcg(config.model, num_frames)),
+    ]
+    if config.uses:  # the lists are not there
+        overrides.append("leaks=checked")
+    for use, own in config.alone.items():
+        task = (tree["uses"][use] if use else tree)["task"]
+        found = _small_use(own, task, answers, wordnet, num_frames, prompter)
+        overrides += [of_use(use, override) for override in found]
+    return overrides
+
+
+def _small_use(
+    config: RunConfig, task: dict[str, Any], answers: Path, wordnet: Path, num_frames: int, prompter: Path | None
+) -> list[str]:
+    """The overrides of one use; task: as its file has it."""
+    splits = [split for split in ("val", "test") if getattr(config.data, split) is not None]
+    overrides = [
+        *_SMALL_USE,
+        f"task.clip.num_frames={num_frames}",
         *(f"data.{split}.{setting}" for split in splits for setting in ("batch_size=4", "threads=1")),
     ]
+    if any(dataset.exclude for dataset in config.data.train.blend):
+        overrides.append("data.train.blend.0.exclude=[]")
     for split in splits:  # of a few clips none may fit
         blend = enumerate(getattr(config.data, split).blend)
         overrides += [f"data.{split}.blend.{number}.where=null" for number, dataset in blend if dataset.where]
@@ -71,7 +88,7 @@ def shrink(
         overrides.append(f"task.answer_list={answers}")
     if config.task.name == "captioning":
         overrides += [f"task.training_captions={answers.parent / 'captions'}", "task.meteor=false"]
-    if tree["task"].get("metric") == "wups":
+    if task.get("metric") == "wups":
         overrides.append(f"task.wordnet={wordnet}")
     return overrides
 

@@ -224,7 +224,7 @@ def test_at_full_size_a_model_has_the_parameters_of_the_facts(name: str) -> None
     config = load_config(ROOT / name)
     with torch.device("meta"):
         model = config.model.build(open_texts(config.model))
-        Bundle(model, config.objectives.build())
+        assert all(Bundle(model, own.objectives.build()) for own in config.alone.values())
     assert sum(parameter.numel() for parameter in model.parameters()) == PARAMETERS[name]
 
 
@@ -265,12 +265,17 @@ def runs(small_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     def add(label: str, name: str, **options: Any) -> Path:
         run = folder / label.replace("/", "-").removesuffix(".yaml")
         config = load_config(ROOT / name)
-        text = "captions" if config.task.name in ("pretrain", "retrieval", "captioning") else "questions"
-        for path in _data_paths(config):
-            (run / "data" / path).parent.mkdir(parents=True, exist_ok=True)
-            built = path.partition("/")[0]
-            (run / "data" / path).symlink_to(small_data / (built if built in (*SETS, "cc3m") else text))
+        for use, own in config.alone.items():
+            text = "captions" if own.task.name in ("pretrain", "retrieval", "captioning") else "questions"
+            for path in _data_paths(own):
+                place = run / "data" / path
+                place.parent.mkdir(parents=True, exist_ok=True)
+                built = text if use else path.partition("/")[0]
+                place.unlink(missing_ok=True)
+                place.symlink_to(small_data / (built if built in (*SETS, "cc3m") else text))
         overrides = shrink(name, small_data / "questions", wordnet, **options)
+        if config.uses:  # a step of each, so that all objectives are run
+            overrides.append(f"schedule.length.steps={len(config.uses)}")
         told[label] = (str(ROOT / name), [*overrides, f"vars.data={run / 'data'}", f"run_dir={run / 'run'}"])
         return run / "run"
 

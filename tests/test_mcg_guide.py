@@ -45,9 +45,11 @@ def test_every_dataset_of_a_config_has_its_command() -> None:
     for path in (ROOT / "configs").rglob("*.yaml"):
         if "demo" in (*path.parts, path.stem):  # python -m mcg.demo builds what these read
             continue
-        config = load_config(path)
-        for loader in (config.data.train, config.data.val, config.data.test):
-            assert loader is None or {dataset.path for dataset in loader.blend} <= built, path
+        for config in load_config(path).alone.values():
+            for loader in (config.data.train, config.data.val, config.data.test):
+                assert loader is None or {dataset.path for dataset in loader.blend} <= built, path
+                lists = {file for dataset in (loader.blend if loader is not None else ()) for file in dataset.exclude}
+                assert {str(Path(file).parent) for file in lists} <= built, path
 
 
 @pytest.mark.parametrize("command", [c for c in COMMANDS if "--config" in c])
@@ -65,8 +67,9 @@ def test_every_file_that_a_config_needs_has_its_place() -> None:
     for path in (ROOT / "configs").rglob("*.yaml"):
         config = load_config(path)
         assert [source.path for source in config.init if f"`{source.path}`" not in GUIDE + LAVENDER] == [], path
-        answers = getattr(config.task, "answer_list", None)
-        assert answers is None or answers in placed, path
+        for own in config.alone.values():
+            answers = getattr(own.task, "answer_list", None)
+            assert answers is None or answers in placed, path
 
 
 def test_every_config_is_mentioned() -> None:

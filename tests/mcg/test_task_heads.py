@@ -83,7 +83,13 @@ def _batch(task: Task, records: list[dict[str, Any]]) -> dict[str, Tensor]:
 
 @pytest.mark.parametrize("config", CONFIGS, ids=lambda path: path.stem)
 def test_the_switch_is_all_that_a_config_needs(config: Path) -> None:
-    one, many = load_config(config), load_config(config, ["model.heads=task"])
+    whole = load_config(config, ["model.heads=task"])
+    assert load_stored(whole.stored, "checkpoint.json", ("task", "model")) == whole
+    for use, one in load_config(config).alone.items():
+        _assert_switched(one, whole.alone[use], use)
+
+
+def _assert_switched(one: RunConfig, many: RunConfig, use: str) -> None:
     ways = [getattr(one.task, field, None) for field in ("answering", "choosing")]
     if "masked_word" in ways or "numbered" in ways:
         assert set(many.objectives.chosen()) == {
@@ -91,9 +97,9 @@ def test_the_switch_is_all_that_a_config_needs(config: Path) -> None:
         }
         assert "classification" in (getattr(many.task, "answering", None), getattr(many.task, "choosing", None))
         assert getattr(many.task, "answer_list", "a list") is not None
+        assert not use or many.task.head == many.objectives.classification.head == use
     else:
         assert set(many.objectives.chosen()) == set(one.objectives.chosen()) and many.task == one.task
-    assert load_stored(many.stored, "checkpoint.json", ("task", "model")) == many
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -55,7 +55,8 @@ def test_there_are_configs() -> None:
 @pytest.mark.parametrize("file", CONFIGS)
 def test_config_loads_as_on_the_command_line(file: str) -> None:
     config = load_config(file)
-    assert config.objectives.build() and config.data.train.mode == "train"
+    for own in config.alone.values():
+        assert own.objectives.build() and own.data.train.mode == "train"
 
 
 @pytest.mark.parametrize("file", CONFIGS)

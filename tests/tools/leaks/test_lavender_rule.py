@@ -79,7 +79,7 @@ def test_the_command_of_the_guide_leaves_no_video_of_val_or_test_in_any_training
         if option in sides:
             name, _, path = value.partition("=")
             sides[option][name] = path
-    assert len(sides["--train"]) == 12 and len(sides["--eval"]) == 24
+    assert len(sides["--train"]) == 13 and len(sides["--eval"]) == 24
     monkeypatch.chdir(tmp_path)
     Path("raw/msvd_qa").mkdir(parents=True)
     mapping = [f"{SPELLED['msvd'][0](n)} vid{n}\n" for n in range(10, 99)]
