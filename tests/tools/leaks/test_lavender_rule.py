@@ -91,7 +91,8 @@ def test_the_command_of_the_guide_leaves_no_video_of_val_or_test_in_any_training
         write(Path(path), {f"k{number}": BROKEN_FACTS_OF}, "tgif_qa" if set_of(name) == "tgif" else name, ids)
     for name, path in sides["--train"].items():
         ids = {f"v{n}": SPELLED[set_of(name)][0](n) for n in (*scored[set_of(name)], 90, 91)}
-        write(Path(path), dict.fromkeys(ids, BROKEN_FACTS_OF), "tgif_qa" if set_of(name) == "tgif" else name, ids)
+        if not Path(path).exists():  # retrieval and captions of MSVD train on one dataset
+            write(Path(path), dict.fromkeys(ids, BROKEN_FACTS_OF), "tgif_qa" if set_of(name) == "tgif" else name, ids)
     done = invoke(*words)
     assert done.exit_code == 0, done.stderr
     for name, path in sides["--train"].items():
