@@ -78,11 +78,12 @@ class Run:
         }
 
     def datasets(self) -> dict[str, str]:
-        """Where the datasets of the config are, by name."""
+        """Where the datasets of the config are, by name; of all uses, where a run has several."""
         found = {}
-        for split in (self.config.get("data") or {}).values():
-            for dataset in (split or {}).get("blend", ()):
-                found[str(dataset["name"])] = str(dataset["path"])
+        for part in ((self.config.get("data") or {}), *(self.config.get("uses") or {}).values()):
+            for split in ("train", "val", "test"):
+                for dataset in (part.get(split) or {}).get("blend", ()):
+                    found[str(dataset["name"])] = str(dataset["path"])
         return found
 
 

@@ -65,3 +65,13 @@ def test_the_datasets_are_those_of_the_last_start(tmp_path: Path) -> None:
 def test_a_folder_without_a_step_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"no step of a run is there \(log\.jsonl\)"):
         read_run(tmp_path)
+
+
+def test_the_datasets_of_all_uses_are_known(tmp_path: Path) -> None:
+    uses = {
+        "captions": {"train": {"blend": [{"name": "a", "path": "/a"}]}, "weight": 2, "val": None},
+        "qa": {"train": {"blend": [{"name": "b", "path": "/b"}]}, "val": {"blend": [{"name": "b-val", "path": "/v"}]}},
+    }
+    start = {"started": {"step": 0}, "config": {"data": None, "uses": uses}}
+    (tmp_path / "log.jsonl").write_text(json.dumps(start) + "\n" + json.dumps(STEP) + "\n")
+    assert read_run(tmp_path).datasets() == {"a": "/a", "b": "/b", "b-val": "/v"}
