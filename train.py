@@ -23,7 +23,7 @@ from mcg.config import RunConfig, load_config
 from mcg.engine.checkpoint import find_checkpoint, has_latest
 from mcg.inputs import check_inputs
 from mcg.launch.failures import told_plainly
-from mcg.loading import loading
+from shards.base import no_garbage_collection
 from shards.cli import DEBUG_OPTION, SAVED, one_line_errors, start_command
 
 _STOPPING_SECONDS = 22.0
@@ -35,7 +35,7 @@ def run(config: RunConfig) -> int:
     run_dir = Path(config.run_dir)
     check_inputs(config, ("train", "val"), weights=not has_latest(run_dir) and config.checkpoint.to is None)
 
-    with loading():
+    with no_garbage_collection():
         import torch
 
         from mcg import distributed

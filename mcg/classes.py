@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict
 
-from mcg.loading import loading
+from shards.base import no_garbage_collection
 
 
 class ClassConfig(BaseModel):
@@ -26,5 +26,5 @@ class ClassConfig(BaseModel):
     def load_class(cls) -> Any:
         """The class that `builds` names."""
         module, _, name = cls.builds.partition(":")
-        with loading():
+        with no_garbage_collection():
             return getattr(import_module(module), name)

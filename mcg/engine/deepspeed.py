@@ -43,10 +43,9 @@ from mcg.launch.launcher import end_with_launcher
 from mcg.launch.meeting import STARTUP_SECONDS, meet
 from mcg.launch.ranks import Place, find_place
 from mcg.launch.watch import Watch
-from mcg.loading import loading
 from mcg.strange_files import is_refusal, refusal
 from shards import Batch
-from shards.base import UsageError
+from shards.base import UsageError, no_garbage_collection
 from shards.order import hash64
 
 
@@ -68,7 +67,7 @@ def start_distributed(config: EngineConfig | None = None) -> torch.device:
     warnings.filterwarnings("ignore", r"`torch\.distributed\.\w+` is deprecated", FutureWarning)
     if not torch.cuda.is_available():
         os.environ.setdefault("DS_ACCELERATOR", "cpu")  # what it finds by itself, it says as a warning on stdout
-    with loading():
+    with no_garbage_collection():
         import deepspeed
         from deepspeed.accelerator import get_accelerator
 

@@ -14,12 +14,11 @@ from mcg.config import RunConfig, load_config
 from mcg.config.uses import of_use
 from mcg.engine.checkpoint import Checkpoint, best_checkpoint, find_checkpoint, selection
 from mcg.inputs import check_inputs
-from mcg.loading import loading
 from mcg.scoring.controls import CONTROLS
 from mcg.scoring.score_table import score_table
 from mcg.scoring.scoring_record import ScoringRecord, evaluation_folder
 from shards import LoaderConfig
-from shards.base import UsageError, say, say_json
+from shards.base import UsageError, no_garbage_collection, say, say_json
 
 
 def score_checkpoint(
@@ -69,7 +68,7 @@ def _score(
     folder: Path,
     use: str | None,
 ) -> None:
-    with loading():
+    with no_garbage_collection():
         import torch
         from rich.console import Console
 

@@ -27,6 +27,7 @@ from .printing import complain as complain
 from .printing import logger as logger
 from .printing import say as say
 from .printing import say_json as say_json
+from .processes import no_garbage_collection as no_garbage_collection
 from .processes import process_pool as process_pool
 from .ray_engine import ray_cluster as ray_cluster
 from .redact import HIDDEN as HIDDEN

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import subprocess
 import sys
@@ -12,7 +13,7 @@ from types import ModuleType
 import pytest
 
 from shards.base.errors import CannotStart
-from shards.base.processes import process_pool
+from shards.base.processes import no_garbage_collection, process_pool
 from tests.shards.foreign_tars import img2dataset_files, write_tar
 
 PROGRAM = """
@@ -59,3 +60,16 @@ def test_processes_that_cannot_import_their_program_are_told_apart(
     match = r"could not import the program that started them; put its code under if __name__ == "
     with pytest.raises(CannotStart, match=match), process_pool(1) as pool:
         pool.submit(os.getpid).result()
+
+
+def test_no_garbage_is_collected_inside_and_again_after_an_error() -> None:
+    assert gc.isenabled()
+    with no_garbage_collection():
+        assert not gc.isenabled()
+        with no_garbage_collection():
+            pass
+        assert not gc.isenabled()
+    assert gc.isenabled()
+    with pytest.raises(ImportError), no_garbage_collection():
+        raise ImportError
+    assert gc.isenabled()
