@@ -40,7 +40,7 @@ IDLE = ("dragon", "horse", "kiwi", "flag", "cup", "rabbit")
 """Entities that occur in no caption of shapes; the demo's vocabulary has them for samples/."""
 CROPS = 20
 STEPS = {"prompter": 200, "pt": 240}
-BATCH = 128
+BATCH = {"prompter": 128, "pt": 128}
 """To a moving clip, 1.3 others of such a batch differ in the direction alone; of the demo's 32 clips, 0.3."""
 NUM_FRAMES = 2
 """Half the cost of the demo's 4, and movement is as visible."""
@@ -121,7 +121,7 @@ def config_of(stage: str, folder: Path, seed: int) -> Path:
     if stage == "scores":
         tree["task"] = {"name": "retrieval", "clip": tree["task"]["clip"], "ranking": "matching", "pairs_at_once": 300}
         unseen["elements"] = "sample"
-    tree["data"]["train"] |= {"blend": [train], "threads": 1, "batch_size": BATCH}
+    tree["data"]["train"] |= {"blend": [train], "threads": 1, "batch_size": BATCH.get(stage, 1)}
     tree["data"]["val"] |= {"blend": [unseen], "threads": 1}
     return write_config(folder / f"{stage}.yaml", tree)
 
