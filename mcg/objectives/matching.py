@@ -14,8 +14,8 @@ Where engine.contrastive_batch joins micro-batches, `negatives_from: contrastive
 the cached features. The inputs of the chosen ones, not states, then come from other micro-batches and ranks, and are
 encoded here with gradient. Draws, loss and gradients are those of one global batch of all, but for dropout: it falls
 anew on what is encoded again.
-A sample of the same video is no negative, unless as released (mcg/objectives/over_pairs/same_video.py). Gives up: two
-videos with the same caption are negatives of each other, as released.
+A sample of the same video is no negative (mcg/objectives/over_pairs/same_video.py), nor is one with the same text: it
+is the most alike, so it would be drawn first, and the larger the batch, the more such there are. As released both are.
 """
 
 from __future__ import annotations
@@ -68,7 +68,8 @@ class Matching(Objective):
 
     def _negatives(self, states: States) -> tuple[Tensor, Tensor]:
         """Numbers of a text for each video and of a video for each text, int64 (B,), in the batch that they are from:
-        the contrastive batch, or the global batch; -1 for elements of which all others show the same video."""
+        the contrastive batch, or the global batch; -1 for elements of which all others have the same video
+        or text."""
         larger = self._larger_batch(states)
         if larger is not None:
             batch, place = larger.whole, larger.place
@@ -80,12 +81,12 @@ class Matching(Objective):
                 "objectives.matching needs a global batch of two samples or more; raise data.train.batch_size"
             )
         own_B = batch.numbers(place)
-        keys_G = None if self.compat == "released" else batch.video_keys
+        keys = [] if self.compat == "released" else [k for k in (batch.video_keys, batch.text_keys) if k is not None]
         own, all_ = own_B.cpu().numpy()[:, None], np.arange(len(video_GE))
         chosen = []
         for side, (query_GE, key_GE) in enumerate(((video_GE, text_GE), (text_GE, video_GE))):
             logits_BG = query_GE[own_B] @ key_GE.T / temperature
-            if keys_G is not None:
+            for keys_G in keys:
                 logits_BG.masked_fill_(keys_G[own_B][:, None] == keys_G[None, :], float("-inf"))
             logits_BG.scatter_(1, own_B[:, None], float("-inf"))
             if self.config.negatives == "sampled":

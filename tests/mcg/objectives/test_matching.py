@@ -39,10 +39,10 @@ def test_the_loss_is_that_of_each_pair_and_its_two_hardest_negatives() -> None:
     torch.testing.assert_close(loss, torch.stack(losses).mean())
 
 
-def _drawn(states: States, seed: int) -> torch.Tensor:
+def _drawn(states: States, seed: int, compat: Any = "corrected") -> torch.Tensor:
     """Numbers (2, B) of the negatives that a seed gives: texts for videos, videos for texts."""
     states.seed = seed
-    return torch.stack(Matching(MatchingConfig())._negatives(states))
+    return torch.stack(Matching(MatchingConfig(), compat)._negatives(states))
 
 
 def test_drawn_negatives_are_never_the_own_pair_and_follow_the_similarities() -> None:
@@ -63,9 +63,29 @@ def test_the_draws_of_two_samples_and_of_both_sides_are_independent() -> None:
     alike = {name: array[:1].expand(3, *array.shape[1:]) for name, array in INPUTS.items()}
     states = States(make_model(matching_head=True).eval(), alike, False)
     # of each sample and side, which of the two others it is: 64 patterns, each as likely
-    patterns = [((_drawn(states, seed) - torch.arange(3)) % 3 - 1).flatten() for seed in range(6400)]
+    patterns = [((_drawn(states, seed, "released") - torch.arange(3)) % 3 - 1).flatten() for seed in range(6400)]
     counts = torch.bincount(torch.stack(patterns) @ 2 ** torch.arange(6), minlength=64)
     assert ((counts - 100) ** 2 / 100).sum() < 103.4  # of chi-square with 63 degrees of freedom, 1 in 1000 is above
+
+
+def test_a_sample_with_the_same_text_is_no_negative_but_as_released() -> None:
+    """Also where the text is padded to another length."""
+    text = torch.tensor([0, 1, 0, 2])
+    inputs = {**INPUTS, "text_ids": INPUTS["text_ids"][text], "text_mask": INPUTS["text_mask"][text]}
+    states = States(make_model(matching_head=True).eval(), inputs, False)
+    drawn = torch.stack([_drawn(states, seed) for seed in range(200)])
+    assert not (text[drawn] == text).any() and {1, 3} == set(drawn[:, :, 0].flatten().tolist())
+    released = torch.stack([_drawn(states, seed, "released") for seed in range(200)])
+    assert (released[:, :, 0] == 2).any()
+    one = {
+        **INPUTS,
+        "text_ids": INPUTS["text_ids"][:1].expand(4, -1),
+        "text_mask": INPUTS["text_mask"][:1].expand(4, -1),
+    }
+    same = States(make_model(matching_head=True).eval(), one, False)
+    assert (_drawn(same, 0) == -1).all()
+    own = functional.cross_entropy(same.model.match_logits(same.fused), torch.ones(4, dtype=torch.int64))
+    torch.testing.assert_close(Matching(MatchingConfig())(same), own)
 
 
 def test_draws_come_from_the_seed_alone() -> None:

@@ -32,7 +32,11 @@ CASES: list[tuple[type[DatasetConfig] | type[LoaderConfig], dict[str, Any], str]
         "LoaderConfig: mode: Input should be 'train' or 'eval', found 'evaluate'",
     ),
     (LoaderConfig, {"blend": [CC, CC], "batch_size": 8}, "LoaderConfig: blend: dataset names must differ"),
-    (DatasetConfig, CC | {"qqqqq": 1}, "DatasetConfig: qqqqq: unknown field\n  known fields: elements, exclude"),
+    (
+        DatasetConfig,
+        CC | {"qqqqq": 1},
+        "DatasetConfig: qqqqq: unknown field\n  known fields: batch_size, elements, exclude",
+    ),
 ]
 
 
