@@ -170,7 +170,7 @@ def _answers(task: str, out: Path) -> dict[str, float]:
 def _captions(task: str, out: Path) -> dict[str, float]:
     """CIDEr as a share of the references' own, and the words of direction and number."""
     from mcg.metrics.captions import caption_scores
-    from tools.datasets.shapes import NUMBERS
+    from tools.datasets.shapes import NUMBERS, OPPOSITE
 
     found = {}
     for control in CONTROLS:
@@ -179,8 +179,8 @@ def _captions(task: str, out: Path) -> dict[str, float]:
         own = caption_scores(references, {key: each[0] for key, each in references.items()}, with_meteor=False)
         found["captions_self"] = own.metrics["CIDEr"]
         found[f"captions_{control}_CIDEr"] = metrics_of(out, control)["CIDEr"] / own.metrics["CIDEr"]
-        pairs = [(one["references"][0].split(), one["prediction"].split()) for one in told.values()]
-        moving = [(right[-1], "".join(given[-1:])) for right, given in pairs if right[-2] == "moves"]
+        pairs = [(one["references"][0].split(), one["prediction"].replace(":", " : ").split()) for one in told.values()]
+        moving = [(right[-1], "".join(given[-1:])) for right, given in pairs if right[-1] in OPPOSITE]
         found |= _directions(f"captions_{control}", moving)
         counted = ["".join(given[:1]) == right[0] for right, given in pairs if right[0] in NUMBERS]
         found[f"captions_{control}_number"] = sum(counted) / len(counted)
