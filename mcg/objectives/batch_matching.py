@@ -6,9 +6,10 @@ the model says of a pair, over all that it may say (Model.match_words): over the
 With `loss: softmax` it is that of the video's own text among its texts, by their scores, as LAVENDER trains its
 heads by task.
 The others are drawn from the global batch by (seed, step, numbers of both samples), whoever is alike, so that a
-global batch has one loss at any number of ranks. A text of the same video, told by its id (`video_key`), fits.
+global batch has one loss at any number of ranks. A text of the same video, told by its id (`video_key`), fits, and so
+does one that says the same; as released the latter does not.
 
-All pairs of a rank are one fused pass. Gives up: captions of different videos that say the same are negatives.
+All pairs of a rank are one fused pass.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from mcg import distributed
 from mcg.objectives.config import BatchMatchingConfig
 from mcg.objectives.objective import Objective
 from mcg.objectives.over_pairs.gathered_states import gathered_texts
-from mcg.objectives.over_pairs.same_video import VIDEO_KEY
+from mcg.objectives.over_pairs.same_video import VIDEO_KEY, keys_of_texts
 from mcg.objectives.states import States
 from shards.order import hash64, name_hash
 
@@ -44,6 +45,10 @@ class BatchMatching(Objective):
         if VIDEO_KEY in states.inputs:
             key_B = torch.as_tensor(states.inputs[VIDEO_KEY])[:, 0]
             fits_N |= distributed.gather(key_B)[text_N] == key_B[video_N]
+        if self.compat != "released":
+            name = "text" if self.config.text == "plain" else "masked"
+            said_B = keys_of_texts(states[f"{name}_ids"], states[f"{name}_mask"])[:, 0]
+            fits_N |= distributed.gather(said_B)[text_N] == said_B[video_N]
         if self.config.loss == "pair":
             return functional.cross_entropy(logits_NK.float(), torch.where(fits_N, yes, no))
         score_BO = (logits_NK[:, yes] - logits_NK[:, no]).float().unflatten(0, (B, -1)) / self.config.temperature

@@ -13,14 +13,12 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from mcg import distributed
 from mcg.objectives.over_pairs.cached_loss import CachedLoss, PairFeatures
-from mcg.objectives.over_pairs.same_video import VIDEO_KEY
-from shards.order import hash64, name_hash
+from mcg.objectives.over_pairs.same_video import VIDEO_KEY, keys_of_texts
 
 
 class ContrastiveBatch:
@@ -52,7 +50,7 @@ class ContrastiveBatch:
     def text_keys(self) -> Tensor:
         """A key of the tokens of each text by number, int64 (G,), equal for equal texts. All ranks ask together."""
         texts = [(torch.as_tensor(one["text_ids"]), torch.as_tensor(one["text_mask"])) for one in self._inputs]
-        own = torch.stack([_keys_of_texts(*text) for text in texts])
+        own = torch.stack([keys_of_texts(*text) for text in texts])
         return self._of_all(own.to(self._device))[:, 0]
 
     def numbers(self, micro_batch: int) -> Tensor:
@@ -96,12 +94,6 @@ class ContrastiveBatch:
     @property
     def _device(self) -> torch.device:
         return self._features[0].video_BE.device
-
-
-def _keys_of_texts(ids_BL: Tensor, mask_BL: Tensor) -> Tensor:
-    """int64 (B, 1): the sum of the ids, each times a random number of its place, on the device that they are on."""
-    factor_L = torch.from_numpy(hash64(name_hash("text_keys"), np.arange(ids_BL.shape[1])).view(np.int64))
-    return ((ids_BL + 1) * mask_BL * factor_L.to(ids_BL.device)).sum(1, keepdim=True)
 
 
 @dataclass(frozen=True)

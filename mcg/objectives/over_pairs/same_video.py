@@ -11,10 +11,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from mcg import distributed
+from shards.order import hash64, name_hash
 
 VIDEO_KEY = "video_key"
 """Name of the array."""
@@ -28,6 +30,13 @@ def repeated_keys(inputs: Mapping[str, Any]) -> Tensor | None:
     keys_B = torch.as_tensor(inputs[VIDEO_KEY])[:, 0]  # behind it the loader may have padded
     keys_G = distributed.gather(keys_B)
     return keys_B if len(keys_G.unique()) < len(keys_G) else None
+
+
+def keys_of_texts(ids_BL: Tensor, mask_BL: Tensor) -> Tensor:
+    """Keys (B, 1) of texts, int64, equal for equal texts however they are padded: the sum of the ids, each times a
+    random number of its place, on the device that they are on."""
+    factor_L = torch.from_numpy(hash64(name_hash("text_keys"), np.arange(ids_BL.shape[1])).view(np.int64))
+    return ((ids_BL + 1) * mask_BL * factor_L.to(ids_BL.device)).sum(1, keepdim=True)
 
 
 def leave_out(logits: Tensor, row_keys: Tensor, column_keys: Tensor, own: Tensor) -> Tensor:

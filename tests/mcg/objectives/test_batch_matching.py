@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -43,6 +44,17 @@ def test_a_text_of_the_same_video_fits() -> None:
     states = States(make_lavender(), {**INPUTS, "video_key": torch.tensor([[7], [8], [7], [9]])}, False)
     told = BatchMatching(ALL)(states)
     truth = torch.tensor([[1, 0, 1, 0], [0, 1, 0, 0], [1, 0, 1, 0], [0, 0, 0, 1]])
+    words = torch.where(truth.flatten() > 0, TEXTS.true_id, TEXTS.false_id)
+    logits = torch.cat([_alone(states, v, t) for v in range(4) for t in range(4)])
+    torch.testing.assert_close(told, functional.cross_entropy(logits, words))
+
+
+@pytest.mark.parametrize("compat", ["corrected", "released"])
+def test_a_text_that_says_the_same_fits_but_as_released(compat: Any) -> None:
+    same = torch.tensor([0, 1, 0, 3])
+    states = States(make_lavender(), {**INPUTS, **{n: INPUTS[n][same] for n in ("text_ids", "text_mask")}}, False)
+    told = BatchMatching(ALL, compat)(states)
+    truth = torch.eye(4) if compat == "released" else (same[:, None] == same).float()
     words = torch.where(truth.flatten() > 0, TEXTS.true_id, TEXTS.false_id)
     logits = torch.cat([_alone(states, v, t) for v in range(4) for t in range(4)])
     torch.testing.assert_close(told, functional.cross_entropy(logits, words))
