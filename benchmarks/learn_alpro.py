@@ -6,8 +6,8 @@ Per seed, clips and training both: 3,000 clips of moving shapes with captions ar
 prompter is trained on the contrast alone, half of its captions in one of the 12 templates for videos, so that prompts
 ("A video of a red.") look like captions; then ALPRO on contrast, matching, masked words and entity prompting,
 1 : 1 : 1 : 1. Both are configs/demo/pt.yaml but for the layers of the text (2 and 2 that fuse), heads, losses, rate,
-batches of 128 and 2 frames. The prompter learns from random boxes of its clips: shown whole ones alone it is sure of
-regions that show nothing. What is done already is kept.
+batches of 128 and 64, 2 frames. The prompter learns from random boxes of its clips: shown whole ones alone it is sure
+of regions that show nothing. What is done already is kept.
 
 Scored by `python -m mcg.evaluate`: text to video over all pairs of the 300 clips. Two clips may have one caption, word
 for word; ids tell the queries apart, so of g such clips a model that knows the caption alone puts the right one first
@@ -39,8 +39,8 @@ NUM_ENTITIES = 16
 IDLE = ("dragon", "horse", "kiwi", "flag", "cup", "rabbit")
 """Entities that occur in no caption of shapes; the demo's vocabulary has them for samples/."""
 CROPS = 20
-STEPS = {"prompter": 200, "pt": 240}
-BATCH = {"prompter": 128, "pt": 128}
+STEPS = {"prompter": 200, "pt": 480}
+BATCH = {"prompter": 128, "pt": 64}
 """To a moving clip, 1.3 others of such a batch differ in the direction alone; of the demo's 32 clips, 0.3."""
 NUM_FRAMES = 2
 """Half the cost of the demo's 4, and movement is as visible."""
