@@ -2,7 +2,8 @@
 
 - T2VLP: path-00000.tfrecord ... with the feature "image", 12 frames of a clip as raw pixels (uint8, 12 x 256 x 256 x 3,
   BGR), and path.index, a text file with "vid<TAB>path<TAB>byte" for each record; captions from
-  frozen_train_labels.json ([{"video_id", "caption"}]) or WebVid's csv. Frames become a frame sample of JPEGs.
+  frozen_train_labels.json ([{"video_id", "caption"}]) or WebVid's csv. Frames become a frame sample of RGB pictures, by
+  default WebPs without loss, because a JPEG would change what T2VLP trains on and PNG is no picture of a frame sample.
 - Others: the feature holds one encoded picture or video, or several pictures (a frame sample); text and id are features
   of the record, or come from the files above.
 
@@ -12,7 +13,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from bisect import bisect
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from itertools import count
 from pathlib import Path
 from typing import Annotated, Any
@@ -33,7 +36,7 @@ from tools.containers.media_values import NoMedium, with_extension
 from tools.containers.table_rows import TableRows
 from tools.containers.texts_by_id import TextsById
 from tools.containers.tfrecords.example import parse_example
-from tools.containers.tfrecords.raw_frames import frames_of_pixels
+from tools.containers.tfrecords.raw_frames import OTHER_SIDE, RawFrames, frames_of_pixels
 from tools.containers.tfrecords.record_index import IndexLine, RecordIndex
 from tools.containers.tfrecords.records import TfRecord, read_records
 from tools.lookup import MediaFolder, MediaNotFound
@@ -44,6 +47,16 @@ CaptionsFile = Annotated[
     typer.Option(help="Captions by id (.json, .csv, .jsonl, .parquet); else texts are features of a record."),
 ]
 
+FrameSide = Annotated[
+    int | None,
+    typer.Option(
+        min=8, max=4096, help="Pixels of a side of raw frames, any number of them.  [default: T2VLP's, 12 of 256]"
+    ),
+]
+FrameQuality = Annotated[
+    int | None, typer.Option(min=1, max=100, help="JPEG quality of raw frames.  [default: WebP without loss]")
+]
+
 
 def rows(
     data: DataPath,
@@ -52,8 +65,8 @@ def rows(
     media_column: MediaColumn = None,
     text_column: TextColumn = None,
     id_column: IdColumn = None,
-    frame_side: Annotated[int, typer.Option(min=8, max=4096, help="Pixels of a side of raw frames.")] = 256,
-    frame_quality: Annotated[int, typer.Option(min=1, max=100, help="JPEG quality of raw frames.")] = 90,
+    frame_side: FrameSide = None,
+    frame_quality: FrameQuality = None,
 ) -> CountedRows:
     """TFRecords with media, as T2VLP has them.
 
@@ -65,30 +78,22 @@ def rows(
         raise OptionError(f"--split {split} is for --annotations that hold several splits; give them")
     texts = None if annotations is None else TextsById(annotations, split)
     folder = MediaFolder(data if data.is_dir() else data.parent, ("tfrecord",))
-    if index is not None:
-        files = []
-        for entry in index.by_file():
-            if isinstance(entry, tuple):
-                try:
-                    files = [folder.find(address=entry[0])]
-                    break
-                except MediaNotFound:
-                    continue  # its lines say so when they are read
-    features = _first_features(files, data)
+    features = _first_features(files if index is None else _named_files(index, folder), data)
     id_column = "vid" if index is not None else id_column
     names = [*features, *(["vid"] if index is not None and "vid" not in features else [])]
     columns = choose_columns(names, data, media_column, text_column, id_column, texts_beside=texts is not None)
-    reader = _Reader(TableRows(columns, data), texts, frame_side, frame_quality)
-    found = reader.plain(files) if index is None else reader.indexed(index, folder)
-    about = index.num_lines if index is not None else 0
-    return CountedRows(found, about)
+    form = RawFrames() if frame_side is None else RawFrames(frame_side, None)
+    reader = _Reader(TableRows(columns, data), texts, form, frame_quality)
+    if index is None:
+        return CountedRows(reader.plain(files), 0)
+    return CountedRows(reader.indexed(index, folder, files), index.num_lines)
 
 
 class _Reader:
     """Makes rows of records."""
 
-    def __init__(self, table: TableRows, texts: TextsById | None, frame_side: int, quality: int) -> None:
-        self._table, self._texts, self._frame_side, self._quality = table, texts, frame_side, quality
+    def __init__(self, table: TableRows, texts: TextsById | None, form: RawFrames, quality: int | None) -> None:
+        self._table, self._texts, self._form, self._quality = table, texts, form, quality
 
     def plain(self, files: list[Path]) -> Iterator[Row | BadRow]:
         """The rows of files whose records say what they are."""
@@ -104,8 +109,9 @@ class _Reader:
         if self._texts is not None:
             yield from self._texts.left(self._table.container)
 
-    def indexed(self, index: RecordIndex, folder: MediaFolder) -> Iterator[Row | BadRow]:
-        """The rows of the records that an index names."""
+    def indexed(self, index: RecordIndex, folder: MediaFolder, files: list[Path]) -> Iterator[Row | BadRow]:
+        """The rows of the records that an index names. files: those that it should name."""
+        named: set[Path] = set()
         for entry in index.by_file():
             if isinstance(entry, BadRow):
                 yield entry
@@ -116,35 +122,44 @@ class _Reader:
             except MediaNotFound as error:
                 yield from (BadRow.at(line.place, index.path, NO_MEDIA, f"{line.vid!r}: {error}") for line in lines)
                 continue
-            waiting = {line.offset: line for line in reversed(lines)}
-            taken: dict[int, IndexLine] = {}
-            why = f"is not the begin of a record of {path.name}; fetch both again, or make the index again"
-            try:
-                for number, record in enumerate(read_records(path), 1):
-                    line = waiting.pop(record.offset, None)
-                    place = f"{path.name} record {number}"
-                    if line is not None:
-                        taken[line.offset] = line
-                        yield self._row(place, number, record, line.vid)
-                    else:
-                        what = f"no line of {index.path.name} names byte {record.offset}; make the index again"
-                        yield self._table.bad(place, MALFORMED, what)
-            except Damaged as flaw:
-                why = f"cannot be reached in {path.name}: {flaw}"
-            for line in lines:
-                if line.offset not in taken:
-                    yield BadRow.at(line.place, index.path, MALFORMED, f"{line.vid!r}: byte {line.offset} {why}")
-                elif taken[line.offset] is not line:
-                    what = f"{line.vid!r}: byte {line.offset} stands in {taken[line.offset].place} already; correct it"
-                    yield BadRow.at(line.place, index.path, MALFORMED, what)
+            named.add(path)
+            yield from self._of_file(index, path, lines)
+        for path in files:
+            if path not in named:
+                what = f"no line names {path.name}; make the index again, or move the file away"
+                yield BadRow.at(path.name, index.path, MALFORMED, what)
         if self._texts is not None:
             yield from self._texts.left(self._table.container)
 
+    def _of_file(self, index: RecordIndex, path: Path, lines: list[IndexLine]) -> Iterator[Row | BadRow]:
+        waiting = {line.offset: line for line in reversed(lines)}
+        taken: dict[int, IndexLine] = {}
+        begins: list[int] = []
+        flaw_of_file = ""
+        try:
+            for number, record in enumerate(read_records(path), 1):
+                begins.append(record.offset)
+                line = waiting.pop(record.offset, None)
+                place = f"{path.name} record {number}"
+                if line is not None:
+                    taken[line.offset] = line
+                    yield self._row(place, number, record, line.vid)
+                else:
+                    what = f"no line of {index.path.name} names byte {record.offset}; make the index again"
+                    yield self._table.bad(place, MALFORMED, what)
+        except Damaged as flaw:
+            flaw_of_file = f"cannot be reached in {path.name}: {flaw}"
+        for line in lines:
+            if line.offset not in taken:
+                what = f"byte {line.offset} {flaw_of_file or _not_the_begin(line.offset, path, begins)}"
+                yield BadRow.at(line.place, index.path, MALFORMED, f"{line.vid!r}: {what}")
+            elif taken[line.offset] is not line:
+                what = f"{line.vid!r}: byte {line.offset} stands in {taken[line.offset].place} already; correct it"
+                yield BadRow.at(line.place, index.path, MALFORMED, what)
+
     def _row(self, place: str, number: int, record: TfRecord, vid: str | None) -> Row | BadRow:
         try:
-            if isinstance(record.data, Damaged):
-                raise record.data
-            values = self._values(parse_example(record.data), vid)
+            values = self._values(_features(record), vid)
         except (Damaged, NoMedium) as flaw:
             return self._table.bad(place, flaw.category, str(flaw))
         if self._texts is not None:
@@ -162,19 +177,22 @@ class _Reader:
         media = features.get(columns.media, [])
         values[columns.media] = media[0] if len(media) == 1 else media or None
         if len(media) == 1 and isinstance(media[0], bytes):
-            values[columns.media] = {"bytes": self._file_of(media[0]), "path": None}
+            values[columns.media] = {"bytes": self._file_of(media[0], vid is not None), "path": None}
         if vid is not None:
             values["vid"] = vid
         return values
 
-    def _file_of(self, data: bytes) -> bytes:
-        """The bytes of a feature if they are a file, else the frame sample of raw pixels."""
-        if data and len(data) % (3 * self._frame_side**2) == 0:
+    def _file_of(self, data: bytes, is_indexed: bool) -> bytes:
+        """The bytes of a feature if they are a file, else the frame sample of raw pixels. is_indexed: as T2VLP's are,
+        whose pixels may begin as a file does. Raises NoMedium."""
+        if not (is_indexed and self._form.fits(data)):
             try:
                 with_extension(data)
-            except NoMedium:
-                return frames_of_pixels(data, self._frame_side, self._quality).data
-        return data
+                return data
+            except NoMedium as flaw:
+                if data and not self._form.fits(data):
+                    raise NoMedium(f"{flaw}, and its {len(data):,} bytes are not {self._form}; {OTHER_SIDE}") from None
+        return frames_of_pixels(data, self._form, self._quality).data
 
 
 def _as_value(found: list[Any]) -> Any:
@@ -190,8 +208,26 @@ def _as_text(value: bytes) -> str | bytes:
         return value
 
 
+def _not_the_begin(offset: int, path: Path, begins: list[int]) -> str:
+    """What lies at a byte where no record begins. begins: of all records of the file."""
+    size, before = path.stat().st_size, bisect(begins, offset)
+    where = f"but inside record {before}, from byte {begins[before - 1]}" if before else "which holds no records"
+    if offset >= size:
+        where = f"but behind its end ({size:,} bytes)"
+    return f"is not the begin of a record of {path.name}, {where}; fetch both again, or make the index again"
+
+
+def _named_files(index: RecordIndex, folder: MediaFolder) -> Iterator[Path]:
+    """The files of an index that are there; its lines say of the others when they are read."""
+    for entry in index.by_file():
+        if isinstance(entry, tuple):
+            with suppress(MediaNotFound):
+                yield folder.find(address=entry[0])
+
+
 def _inputs(data: Path) -> tuple[RecordIndex | None, list[Path]]:
-    """The index, or the files where there is none."""
+    """The index, if there is one, and the files that are there; none for an index that is given by name, because it may
+    be that of a split."""
     if data.suffix == ".index":
         return RecordIndex(data), []
     if data.is_file():
@@ -204,19 +240,28 @@ def _inputs(data: Path) -> tuple[RecordIndex | None, list[Path]]:
         raise OptionError(f"{data}: holds {len(indices)} .index files; give one as --data")
     if not files:
         raise OptionError(f"{data}: holds no .tfrecord files; check --data")
-    return (RecordIndex(indices[0]), []) if indices else (None, files)
+    return (RecordIndex(indices[0]) if indices else None), files
 
 
-def _first_features(files: list[Path], data: Path) -> Mapping[str, list[Any]]:
+def _first_features(files: Iterable[Path], data: Path) -> Mapping[str, list[Any]]:
     """The features of the first record that can be read. Raises AnnotationError if there is none."""
-    why = "names no file that is there" if not files else "holds no records"
+    why = ""
     for path in files:
+        why = why or "holds no records"
         try:
             for record in read_records(path):
-                if isinstance(record.data, Damaged):
-                    why = f"{path.name}: {record.data}"
-                    continue
-                return parse_example(record.data)
+                try:
+                    if features := _features(record):
+                        return features
+                except Damaged as flaw:
+                    why = f"{path.name}: {flaw}"
         except Damaged as flaw:
             why = f"{path.name}: {flaw}"
-    raise AnnotationError(f"{data}: no record can be read ({why}); check --data")
+    raise AnnotationError(f"{data}: no record can be read ({why or 'names no file that is there'}); check --data")
+
+
+def _features(record: TfRecord) -> Mapping[str, list[Any]]:
+    """Raises Damaged."""
+    if isinstance(record.data, Damaged):
+        raise record.data
+    return parse_example(record.data)
