@@ -17,7 +17,7 @@ from tools.annotations import check_file, load_json, table_records, tsv_lines
 from tools.captions import TEXT, caption_entries, refuse_split
 from tools.json_files.splits import pick_split, split_name, splits_of
 from tools.record import BadLine, Record
-from tools.rows import MALFORMED, NO_MEDIA, BadRow
+from tools.rows import MALFORMED, NO_MEDIA, AnnotationError, BadRow
 
 _ID = ("video_id", "videoid", "video", "image_id", "image", "vid", "id", "key")
 _NAMES = (*TEXT, "name")
@@ -43,6 +43,8 @@ class TextsById:
         self._asked: set[str] = set()
         self._elsewhere: set[str] = set()
         value: Any = load_json(path) if path.suffix.lower() == ".json" else None
+        if value is None and path.suffix.lower() == ".json":
+            raise AnnotationError(f"{path}: expected a list or object of captions, found null; give the published file")
         groups = list(value.values()) if isinstance(value, dict) else []
         of_ids, of_entries = (
             bool(groups) and all(isinstance(group, dict) for group in groups),
@@ -68,6 +70,15 @@ class TextsById:
 
     def __len__(self) -> int:
         return len(self._texts) + len(self._bad)
+
+    def refuse_none(self) -> None:
+        """Raise AnnotationError if no entry of the file can be read as captions of a medium."""
+        if not self._texts:
+            first = f" ({self._bad[0].reason})" if self._bad else ""
+            raise AnnotationError(
+                f'{self._path}: holds no captions by id{first}; expected [{{"video_id", "caption"}}] or another form '
+                "that is read here: give the published file"
+            )
 
     def captions(self, identifier: str) -> Any:
         """The caption or captions of a medium; None if the file has no entry for it."""

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tools.containers.texts_by_id import TextsById
-from tools.rows import OptionError
+from tools.rows import AnnotationError, OptionError
 
 
 @pytest.mark.parametrize(
@@ -55,3 +55,12 @@ def test_a_split_must_be_one_that_the_file_has(tmp_path: Path) -> None:
     (tmp_path / "b.json").write_text(json.dumps({"train": {"1": ["x"]}, "val": {"2": ["y"]}}))
     with pytest.raises(OptionError, match=r"has no split 'test'"):
         TextsById(tmp_path / "b.json", "test", is_split_known=True)
+
+
+@pytest.mark.parametrize("text", ["[]", "{}", "[1, 2]", '[{"a": 1}]', '[{"caption": "x"}]', "null", '"x"'])
+def test_a_file_without_captions_by_id_is_refused(tmp_path: Path, text: str) -> None:
+    (tmp_path / "a.json").write_text(text)
+    with pytest.raises(
+        AnnotationError, match=r"a\.json: (holds no captions by id|expected a list or object of captions)"
+    ):
+        TextsById(tmp_path / "a.json", None).refuse_none()

@@ -34,10 +34,12 @@ class RecordIndex:
         """Raises AnnotationError."""
         self.path, self.num_lines = path, 0
         seen: set[str] = set()
-        last = None
+        last = first_bad = None
         for line in self._lines():
             self.num_lines += 1
-            if isinstance(line, IndexLine) and line.file != last:
+            if isinstance(line, BadRow):
+                first_bad = first_bad or line
+            elif line.file != last:
                 if line.file in seen:
                     raise AnnotationError(
                         f"{path} {line.place}: {line.file} comes back after other files; sort the index by file and "
@@ -45,6 +47,9 @@ class RecordIndex:
                     )
                 seen.add(line.file)
                 last = line.file
+        if not seen:
+            found = f"has no line that can be read ({first_bad.reason})" if first_bad else "has no lines"
+            raise AnnotationError(f"{path}: {found}; give T2VLP's index, a line for each record")
 
     def by_file(self) -> Iterator[tuple[str, list[IndexLine]] | BadRow]:
         """(file, its lines), and the lines that cannot be read."""

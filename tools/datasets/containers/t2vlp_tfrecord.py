@@ -77,11 +77,19 @@ def rows(
     if annotations is None and split is not None:
         raise OptionError(f"--split {split} is for --annotations that hold several splits; give them")
     texts = None if annotations is None else TextsById(annotations, split)
+    if texts is not None:
+        texts.refuse_none()
     folder = MediaFolder(data if data.is_dir() else data.parent, ("tfrecord",))
     features = _first_features(files if index is None else _named_files(index, folder), data)
+    if index is not None and texts is None and len(features) == 1:
+        what = "its records hold no texts; give them with --annotations, as frozen_train_labels.json"
+        raise OptionError(f"{index.path}: {what}")
     id_column = "vid" if index is not None else id_column
     names = [*features, *(["vid"] if index is not None and "vid" not in features else [])]
     columns = choose_columns(names, data, media_column, text_column, id_column, texts_beside=texts is not None)
+    if texts is not None and columns.identifier is None:
+        what = "its records hold no id by which --annotations have a text; give the .index as --data, or --id-column"
+        raise OptionError(f"{data}: {what}")
     form = RawFrames() if frame_side is None else RawFrames(frame_side, None)
     reader = _Reader(TableRows(columns, data), texts, form, frame_quality)
     if index is None:
@@ -158,10 +166,12 @@ class _Reader:
                 yield BadRow.at(line.place, index.path, MALFORMED, what)
 
     def _row(self, place: str, number: int, record: TfRecord, vid: str | None) -> Row | BadRow:
+        if self._texts is not None and vid is not None:
+            self._texts.captions(vid)  # a text whose record is damaged has a medium: it is not told a second time
         try:
             values = self._values(_features(record), vid)
         except (Damaged, NoMedium) as flaw:
-            return self._table.bad(place, flaw.category, str(flaw))
+            return self._table.bad(place, flaw.category, str(flaw) if vid is None else f"{vid!r}: {flaw}")
         if self._texts is not None:
             column = self._table.columns.identifier
             identifier = str(values.get(column or "", ""))
@@ -228,12 +238,10 @@ def _named_files(index: RecordIndex, folder: MediaFolder) -> Iterator[Path]:
 def _inputs(data: Path) -> tuple[RecordIndex | None, list[Path]]:
     """The index, if there is one, and the files that are there; none for an index that is given by name, because it may
     be that of a split."""
-    if data.suffix == ".index":
-        return RecordIndex(data), []
-    if data.is_file():
-        return None, [data]
-    if not data.is_dir():
+    if not data.exists():
         raise OptionError(f"{data}: no such file or folder; check --data")
+    if not data.is_dir():
+        return (RecordIndex(data), []) if data.suffix == ".index" else (None, [data])
     indices = sorted(data.glob("*.index"))
     files = sorted(path for path in data.iterdir() if ".tfrecord" in path.name and path.is_file())
     if len(indices) > 1:

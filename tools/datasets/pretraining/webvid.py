@@ -5,6 +5,8 @@
 - ALPRO's and MCG's train.pkl, val.pkl: a pickled data frame with video_id,text,page_dir, read without running anything
   (tools/pickles/); or a .parquet, .jsonl or .csv of it. A jsonl text may be a list of captions.
 - VIOLET's txt_webvid2.5m.json: {"train": {id: [captions]}, "val": ...} (tsujuifu/pytorch_violet _data).
+- T2VLP's frozen_train_labels.json: [{"video_id", "caption"}]; the captions of a video that stands there several times
+  are one sample.
 
 A video is looked up by: the id map; PAGE_DIR/ID.EXT; ID.EXT; the contentUrl's path or file name, all under --media.
 Captions are kept verbatim. ALPRO's limit of 80 characters belongs to training and is not applied here.
@@ -17,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from shards.media import VIDEO_EXTENSIONS
-from tools.annotations import Columns, about_records, check_file, load_value, table_records
+from tools.annotations import Columns, about_records, check_file, json_records, load_value, table_records
 from tools.arguments import AnnotationsFile, IdMap, MediaPath, Split
 from tools.json_files.splits import pick_split
 from tools.lookup import MediaFolder, MediaNotFound
@@ -47,25 +49,51 @@ OPTIONAL: Columns = {"page_dir": PAGE_DIR, "url": URL, "duration": DURATION}
 def rows(annotations: AnnotationsFile, media: MediaPath, id_map: IdMap = None, split: Split = None) -> CountedRows:
     """WebVid and sets of its form: videos with captions.
 
-    Give a .csv, .jsonl, .parquet or pickled data frame with columns of ids and captions, or VIOLET's .json.
+    Give a .csv, .jsonl, .parquet or pickled data frame with columns of ids and captions, or VIOLET's or T2VLP's .json.
     """
     check_file(annotations)
     folder = MediaFolder(media, VIDEO_EXTENSIONS, id_map)
     if annotations.suffix.lower() == ".json":
-        texts = _violet_texts(annotations, split)
+        value = load_value(annotations)
+        if isinstance(value, list) and any(isinstance(entry, dict) for entry in value):
+            _refuse_split(annotations, split)
+            entries = _by_video(annotations, value)
+            return CountedRows(_rows(iter(entries), annotations, folder), len(entries))
+        texts = _violet_texts(annotations, value, split)
         records = (Record(f"id {key!r}", {"videoid": key, "name": text}) for key, text in texts.items())
         return CountedRows((_row(record, annotations, folder) for record in records), len(texts))
-    if split is not None:
-        raise OptionError(f"{annotations}: --split is for VIOLET's json; this file is one split by itself")
+    _refuse_split(annotations, split)
     stream = table_records(annotations, REQUIRED, OPTIONAL)
     return CountedRows(_rows(stream, annotations, folder), about_records(annotations))
 
 
-def _violet_texts(annotations: Path, split: str | None) -> dict[str, Any]:
-    splits = load_value(annotations)
-    if not isinstance(splits, dict):
-        raise AnnotationError(f'{annotations}: expected VIOLET\'s {{"train": {{id: [captions]}}}}, found a list')
+def _refuse_split(annotations: Path, split: str | None) -> None:
+    if split is not None:
+        raise OptionError(f"{annotations}: --split is for VIOLET's json; this file is one split by itself")
+
+
+def _violet_texts(annotations: Path, splits: Any, split: str | None) -> dict[str, Any]:
+    if not isinstance(splits, dict) or not splits:
+        found = {list: "a list without entries", dict: "an empty object"}.get(type(splits), type(splits).__name__)
+        forms = 'VIOLET\'s {"train": {id: [captions]}} or T2VLP\'s [{"video_id", "caption"}]'
+        raise AnnotationError(f"{annotations}: expected {forms}, found {found}; give the published file")
     return pick_split(annotations, splits, split)
+
+
+def _by_video(annotations: Path, entries: list[Any]) -> list[Record | BadRow]:
+    """Records of a list of captions, each with all that the list has for its video, at the place of the first."""
+    records: list[Record | BadRow] = []
+    captions: dict[str, list[Any]] = {}
+    for entry in json_records(annotations, entries, "caption"):
+        if isinstance(entry, BadRow):
+            records.append(entry)
+            continue
+        identifier, texts = _plain(entry.value(ID)), entry.value(CAPTION)
+        if not identifier or identifier not in captions:
+            captions[identifier] = []
+            records.append(Record(entry.place, entry.values | {"name": captions[identifier]}))
+        captions[identifier].extend(texts if isinstance(texts, list) else [texts])
+    return records
 
 
 def _rows(stream: Iterator[Record | BadRow], annotations: Path, folder: MediaFolder) -> Iterator[Row | BadRow]:

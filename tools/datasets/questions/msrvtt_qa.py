@@ -10,12 +10,19 @@
 A video has the id "video7010" in every form, so the same key; it is looked up as video7010.EXT (mp4) or 7010.EXT, or
 under one of these names in --id-map. Answers stay texts; ans2label files belong to training. A question without a type
 gets its first word as type, as the published types are made.
+
+--as-t2vlp leaves out the ten videos that T2VLP does not use, nine of train and video8528 of test (30 of the 72,821
+questions).
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import replace
+from typing import Annotated
+
+import typer
 
 from shards.media import VIDEO_EXTENSIONS
 from tools.annotations import Columns, check_file
@@ -23,7 +30,7 @@ from tools.arguments import AnnotationsFile, IdMap, MediaPath, Split
 from tools.lookup import MediaFolder
 from tools.questions import Question, question_records, question_rows
 from tools.record import Record
-from tools.rows import CountedRows
+from tools.rows import BadRow, CountedRows
 
 VIDEO = ("video_id", "video")
 TYPE = ("answer_type", "type")
@@ -31,9 +38,17 @@ QUESTION_ID = ("question_id", "qid", "id")
 REQUIRED: Columns = {"video": VIDEO, "question": ("question",), "answer": ("answer",)}
 TYPES = ("what", "who", "how", "when", "where")
 SUFFIXES = (".jsonl", ".json", ".csv")
+_NOT_IN_T2VLP = frozenset(f"video{number}" for number in (710, 1054, 1975, 3023, 3071, 5009, 5397, 5858, 5992, 8528))
+"""Facts: docs/facts/t2vlp.md, section 5."""
 
 
-def rows(annotations: AnnotationsFile, media: MediaPath, id_map: IdMap = None, split: Split = None) -> CountedRows:
+def rows(
+    annotations: AnnotationsFile,
+    media: MediaPath,
+    id_map: IdMap = None,
+    split: Split = None,
+    as_t2vlp: Annotated[bool, typer.Option("--as-t2vlp", help="Leave out the ten videos that T2VLP does.")] = False,
+) -> CountedRows:
     """MSRVTT-QA: questions and answers about videos.
 
     Give the .jsonl, .json or .csv with video, question and answer. One sample per video.
@@ -41,6 +56,8 @@ def rows(annotations: AnnotationsFile, media: MediaPath, id_map: IdMap = None, s
     check_file(annotations)
     folder = MediaFolder(media, VIDEO_EXTENSIONS, id_map)
     records = question_records(annotations, REQUIRED, SUFFIXES, split)
+    if as_t2vlp:
+        records = _of_t2vlp(records)
     return question_rows(records, annotations, folder, _read, video_names)
 
 
@@ -69,6 +86,12 @@ def video_id(given: str) -> str:
 def video_names(video: str) -> tuple[str, ...]:
     """Names that a video may have in the id map and in the media folder."""
     return (video, video.removeprefix("video"))
+
+
+def _of_t2vlp(records: Iterator[Record | BadRow]) -> Iterator[Record | BadRow]:
+    for record in records:
+        if isinstance(record, BadRow) or video_id(str(record.value(VIDEO)).strip()) not in _NOT_IN_T2VLP:
+            yield record
 
 
 def _read(record: Record) -> Question:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from tools.containers.tfrecords.record_index import IndexLine, RecordIndex
-from tools.rows import BadRow
+from tools.rows import AnnotationError, BadRow
 
 
 def test_lines_are_given_by_file(tmp_path: Path) -> None:
@@ -16,3 +18,19 @@ def test_lines_are_given_by_file(tmp_path: Path) -> None:
     assert found[0] == ("/a/x-0", [IndexLine("line 1", "1", "/a/x-0", 0), IndexLine("line 2", "2", "/a/x-0", 100)])
     assert found[1] == ("/a/x-1", [IndexLine("line 4", "3", "/a/x-1", 0)])
     assert all(isinstance(entry, BadRow) for entry in found[2:]) and index.num_lines == 6
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("\n\n", r"x\.index: has no lines; give T2VLP's index"),
+        (
+            "1 /a/x-0 0\n",
+            r"x\.index: has no line that can be read \(.* line 1: expected vid, tab, path, tab, byte; found",
+        ),
+    ],
+)
+def test_a_file_that_is_no_index_is_refused(tmp_path: Path, text: str, found: str) -> None:
+    (tmp_path / "x.index").write_text(text)
+    with pytest.raises(AnnotationError, match=found):
+        RecordIndex(tmp_path / "x.index")

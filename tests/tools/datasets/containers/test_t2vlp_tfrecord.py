@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import csv
 import json
+import struct
 from pathlib import Path
 
 import numpy as np
@@ -10,8 +12,10 @@ import pytest
 
 from shards.media.frames import FramePictures
 from shards.media.pictures.picture import open_image
+from tests.tools.commands.command_line import invoke
 from tests.tools.containers.given import CLIPS, OF_CLIPS, PICTURES, example, write_tfrecords
 from tests.tools.datasets.from_files import decoded
+from tools.containers.tfrecords.records import masked_crc
 from tools.datasets.containers import t2vlp_tfrecord
 from tools.rows import AnnotationError, BadRow, OptionError, Row
 
@@ -57,6 +61,38 @@ def test_raw_frames_keep_their_colours(tmp_path: Path) -> None:
         rgb = np.asarray(image.convert("RGB"), np.int64)
     assert len(frames) == 2 and np.abs(rgb[:, :, 2] - 200).mean() < 8
     assert np.abs(rgb[:, :, ::-1] - raw_frames(0)[1]).mean() < 8
+
+
+def test_frames_of_real_clips_are_kept_to_the_last_bit(corpus: Path, tmp_path: Path) -> None:
+    ids = json.loads((corpus / "annotations/webvid_like/videoid_to_file.json").read_text())
+    with open(corpus / "annotations/webvid_like/results_2M_train.csv", newline="") as file:
+        labels = [(line["videoid"], line["name"]) for line in csv.DictReader(file)][:3]
+    clips = [clip_of(corpus / "videos" / ids[video]) for video, _ in labels]
+    offsets = write_tfrecords(tmp_path / "webvid-00000.tfrecord", [example(image=[clip.tobytes()]) for clip in clips])
+    lines = [f"{video}\twebvid-00000.tfrecord\t{offset}\n" for (video, _), offset in zip(labels, offsets, strict=True)]
+    index, captions = tmp_path / "webvid.index", tmp_path / "frozen_train_labels.json"
+    index.write_text("".join(lines))
+    captions.write_text(json.dumps([{"video_id": video, "caption": caption} for video, caption in labels]))
+    records = decoded("t2vlp_tfrecord", tmp_path / "out", "--data", index, "--annotations", captions)
+    assert [record["caption"] for record in records] == [caption for _, caption in labels]
+    row = next(iter(t2vlp_tfrecord.rows(index, captions)))
+    assert isinstance(row, Row) and row.media is not None
+    frames = FramePictures(row.media)
+    assert len(frames) == 12 and len(row.media) < clips[0].nbytes / 2
+    for number in range(12):
+        with open_image(frames.picture(number)) as (image, _):
+            assert np.array_equal(np.asarray(image.convert("RGB")), clips[0][number, :, :, ::-1])
+
+
+def clip_of(path: Path) -> np.ndarray:
+    """Twelve frames of a clip as T2VLP stores them: uint8 (12, 256, 256, 3), BGR."""
+    import av
+
+    with av.open(str(path)) as container:
+        frames = [frame for frame, _ in zip(container.decode(video=0), range(24), strict=False)][::2]
+        rgb = [np.asarray(frame.to_image().resize((256, 256))) for frame in frames]
+    assert len(rgb) == 12
+    return np.ascontiguousarray(np.stack(rgb)[..., ::-1])
 
 
 def test_encoded_media_with_their_texts_need_no_index(tmp_path: Path) -> None:
@@ -122,6 +158,98 @@ def test_an_index_is_held_against_the_records(tmp_path: Path) -> None:
     assert reasons.count("\n") == 7
 
 
+def test_places_where_no_record_begins_are_told_apart(tmp_path: Path) -> None:
+    index, labels = t2vlp(tmp_path)
+    first, second, *rest = (line.rpartition("\t")[0] for line in index.read_text().splitlines())
+    index.write_text("\n".join([f"{first}\t6185", f"{second}\t12364", *(f"{line}\t9999999" for line in rest)]))
+    reasons = "\n".join(row.reason for row in t2vlp_tfrecord.rows(index, labels, frame_side=SIDE))  # type: ignore[union-attr]
+    name = "webvid-00000.tfrecord"
+    for expected in (
+        f"'0': byte 6185 is not the begin of a record of {name}, but inside record 2, from byte 6182; fetch both again",
+        f"'1': byte 12364 is not the begin of a record of {name}, but behind its end (12,364 bytes); fetch both again",
+        "'3': byte 9999999 is not the begin of a record of webvid-00001.tfrecord, but behind its end",
+    ):
+        assert expected in reasons, reasons
+
+
+def test_a_length_beyond_the_file_costs_the_file_but_no_memory(tmp_path: Path) -> None:
+    index, labels = t2vlp(tmp_path)
+    length = struct.pack("<Q", (1 << 64) - 1)
+    (tmp_path / "webvid-00000.tfrecord").write_bytes(length + struct.pack("<I", masked_crc(length)) + bytes(50))
+    rows = list(t2vlp_tfrecord.rows(index, labels, frame_side=SIDE))
+    assert [row.key for row in rows if isinstance(row, Row)] == ["2", "3"]
+    reasons = [row.reason for row in rows if isinstance(row, BadRow)]
+    assert reasons[0].startswith(
+        "malformed line: webvid.index line 1: '0': byte 0 cannot be reached in webvid-00000.tfrecord: byte 0: a record "
+        "runs past the end of the file (62 bytes)"
+    )
+    (tmp_path / "webvid-00000.tfrecord").write_bytes(length + bytes(54))
+    reasons = [row.reason for row in t2vlp_tfrecord.rows(index, labels, frame_side=SIDE) if isinstance(row, BadRow)]
+    assert "byte 0: the length of a record has another checksum, so the rest of the file cannot be read" in reasons[1]
+
+
+def test_a_damaged_record_is_named_with_its_video_once(tmp_path: Path) -> None:
+    index, labels = t2vlp(tmp_path)
+    content = bytearray((tmp_path / "webvid-00000.tfrecord").read_bytes())
+    content[100] ^= 1
+    (tmp_path / "webvid-00000.tfrecord").write_bytes(bytes(content))
+    flaw, *good = t2vlp_tfrecord.rows(index, labels, frame_side=SIDE)
+    assert isinstance(flaw, BadRow) and all(isinstance(row, Row) for row in good) and len(good) == 3
+    assert flaw.reason == (
+        "malformed line: webvid.index webvid-00000.tfrecord record 1: '0': its data have another checksum; fetch the "
+        "file again, or accept the loss"
+    )
+
+
+def test_frames_of_another_number_of_bytes_are_quarantined(tmp_path: Path) -> None:
+    index, labels = t2vlp(tmp_path)
+    for options, form in (
+        ({}, "12 raw frames of 256 x 256 x 3 bytes (2,359,296)"),
+        ({"frame_side": 48}, "raw frames of 48 x 48 x 3 bytes (6,912 each)"),
+    ):
+        rows = list(t2vlp_tfrecord.rows(index, labels, **options))  # type: ignore[arg-type]
+        assert len(rows) == 4
+        for number, row in enumerate(rows):
+            assert isinstance(row, BadRow) and row.reason.startswith("unusable media: webvid.index webvid-0000")
+            assert f"'{number}': no medium that is read here" in row.reason
+            assert f"its 6,144 bytes are not {form}; say the pixels of a side with --frame-side" in row.reason
+
+
+def test_pixels_that_begin_as_a_picture_does_are_pixels(tmp_path: Path) -> None:
+    index, labels = t2vlp(tmp_path)
+    pixels = raw_frames(0)
+    pixels[0, 0, 0] = (0xFF, 0xD8, 0xFF)
+    write_tfrecords(tmp_path / "webvid-00000.tfrecord", [example(image=[pixels.tobytes()])] * 2)
+    row = next(iter(t2vlp_tfrecord.rows(index, labels, frame_side=SIDE)))
+    assert isinstance(row, Row) and row.ext == "zip"
+
+
+def test_files_that_the_index_of_a_folder_does_not_name_are_told(tmp_path: Path) -> None:
+    index, labels = t2vlp(tmp_path)
+    (tmp_path / "webvid-00002.tfrecord").write_bytes(b"x")
+    *good, bad = t2vlp_tfrecord.rows(tmp_path, labels, frame_side=SIDE)
+    assert len(good) == 4 and isinstance(bad, BadRow)
+    assert "no line names webvid-00002.tfrecord; make the index again, or move the file away" in bad.reason
+    assert len(list(t2vlp_tfrecord.rows(index, labels, frame_side=SIDE))) == 4
+
+
+def test_a_damaged_first_file_does_not_cost_the_others(tmp_path: Path) -> None:
+    index, labels = t2vlp(tmp_path)
+    (tmp_path / "webvid-00000.tfrecord").write_bytes(b"x" * 30)
+    rows = list(t2vlp_tfrecord.rows(index, labels, frame_side=SIDE))
+    assert [row.key for row in rows if isinstance(row, Row)] == ["2", "3"]
+
+
+def test_videos_without_label_and_labels_without_video_are_counted(tmp_path: Path) -> None:
+    index, labels = t2vlp(tmp_path)
+    labels.write_text(json.dumps([{"video_id": number, "caption": "words"} for number in (0, 1, 2, 7, 8)]))
+    options = ("--data", index, "--annotations", labels, "--frame-side", str(SIDE), "--max-quarantined", "9", "--json")
+    built = invoke("build", "t2vlp_tfrecord", *options, "--out", tmp_path / "out")
+    assert built.exit_code == 0, built.stderr
+    report = json.loads(built.stdout)
+    assert report["num_samples"] == 3 and report["quarantined"] == {"media not found": 2, "no usable text": 1}
+
+
 def test_an_index_that_is_not_sorted_by_file_is_refused(tmp_path: Path) -> None:
     index, labels = t2vlp(tmp_path)
     first, *rest = index.read_text().splitlines()
@@ -169,6 +297,17 @@ def test_inputs_that_do_not_fit_are_refused(tmp_path: Path) -> None:
     index, labels = t2vlp(tmp_path)
     with pytest.raises(OptionError, match=r"--media-column frames: no such column; it has image"):
         t2vlp_tfrecord.rows(index, labels, media_column="frames")
+    with pytest.raises(OptionError, match=r"webvid.index: its records hold no texts; give them with --annotations"):
+        t2vlp_tfrecord.rows(index)
+    with pytest.raises(OptionError, match=r"none.index: no such file or folder; check --data"):
+        t2vlp_tfrecord.rows(tmp_path / "none.index", labels)
+    with pytest.raises(
+        OptionError, match=r"webvid-00000.tfrecord: its records hold no id .*; give the .index as --data"
+    ):
+        t2vlp_tfrecord.rows(tmp_path / "webvid-00000.tfrecord", labels)
+    labels.write_text("[1, 2]")
+    with pytest.raises(AnnotationError, match=r"labels.json: holds no captions by id \(.*entry 1: expected an object"):
+        t2vlp_tfrecord.rows(index, labels)
     (tmp_path / "other.index").touch()
     with pytest.raises(OptionError, match=r"holds 2 \.index files; give one as --data"):
         t2vlp_tfrecord.rows(tmp_path)

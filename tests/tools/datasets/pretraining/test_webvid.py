@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pyarrow as pa
@@ -95,6 +96,44 @@ def test_violet_json_gives_one_row_per_id_and_keeps_the_good_captions(text_file:
     )
     with pytest.raises(AnnotationError, match=r"txt\.json: holds the splits train, val; say which with --split"):
         webvid.rows(path, media)
+
+
+def test_t2vlps_list_gives_one_row_per_id_with_all_its_captions(text_file: Write, media: Path) -> None:
+    entries: list[Any] = [
+        {"video_id": 4, "caption": "a"},
+        {"video_id": "2", "caption": "b"},
+        {"video_id": "4", "caption": "c"},
+        {"video_id": "77", "caption": "d"},
+        {"caption": "e"},
+        {"video_id": "1"},
+        "text",
+    ]
+    path = text_file("frozen_train_labels.json", json.dumps(entries))
+    rows = list(webvid.rows(path, media))
+    good = [(row.record_id, row.key, row.records) for row in rows if isinstance(row, Row)]
+    assert good == [("entry 1", "4", ({"caption": "a"}, {"caption": "c"})), ("entry 2", "2", ({"caption": "b"},))]
+    reasons = [row.reason for row in rows if isinstance(row, BadRow)]
+    for reason, part in zip(
+        reasons,
+        (
+            "media not found: frozen_train_labels.json entry 4: video '77': no file under",
+            "malformed line: frozen_train_labels.json entry 5: no video id",
+            "no usable text: frozen_train_labels.json entry 6: no usable caption for video '1'",
+            "malformed line: frozen_train_labels.json entry 7: expected an object with a caption, found str",
+        ),
+        strict=True,
+    ):
+        assert reason.startswith(part), reason
+    with pytest.raises(AnnotationError, match=r"--split is for VIOLET's json"):
+        webvid.rows(path, media, split="train")
+
+
+@pytest.mark.parametrize(
+    ("text", "found"), [("[1]", "a list without entries"), ("{}", "an empty object"), ("3", "int")]
+)
+def test_json_of_no_captions_is_refused(text_file: Write, media: Path, text: str, found: str) -> None:
+    with pytest.raises(AnnotationError, match=rf"a\.json: expected VIOLET's .* or T2VLP's .*, found {found}; give"):
+        webvid.rows(text_file("a.json", text), media)
 
 
 @pytest.mark.parametrize(

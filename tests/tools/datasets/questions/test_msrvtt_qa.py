@@ -101,6 +101,19 @@ def test_empty_questions_and_answers_are_dropped_beside_good_ones(text_file: Wri
     assert row.dropped == ("line 1: answer empty", "line 3: question empty")
 
 
+def test_the_ten_videos_of_t2vlp_are_left_out_on_demand(text_file: Write, media: Path) -> None:
+    for number in (710, 8528):
+        (media / f"video{number}.mp4").write_bytes(b"x")
+    path = text_file("a.jsonl", line("video710") + line(8528) + line("video1") + line(" video710 ") + "nonsense\n")
+    assert [row.key for row in msrvtt_qa.rows(path, media) if isinstance(row, Row)] == [
+        "video710",
+        "video8528",
+        "video1",
+    ]
+    good, bad = msrvtt_qa.rows(path, media, as_t2vlp=True)
+    assert isinstance(good, Row) and good.key == "video1" and isinstance(bad, BadRow) and bad.record_id == "line 5"
+
+
 def test_unknown_forms_are_refused(text_file: Write, media: Path) -> None:
     with pytest.raises(
         AnnotationError, match=r"a\.txt: cannot tell the form from \.txt; rename or convert it to one of \.jsonl, "
@@ -136,3 +149,5 @@ def test_the_published_test_split_is_whole(published: Path, one_for_all: OneForA
     media, id_map = one_for_all(f"video{number}" for number in range(7010, 10000))
     rows = [row for row in msrvtt_qa.rows(published / "msrvtt_qa/hqga_test.csv", media, id_map) if isinstance(row, Row)]
     assert (len(rows), sum(len(row.records) for row in rows)) == (2990, 72821)
+    t2vlp = msrvtt_qa.rows(published / "msrvtt_qa/hqga_test.csv", media, id_map, as_t2vlp=True)
+    assert sum(len(row.records) for row in t2vlp if isinstance(row, Row)) == 72791
