@@ -74,7 +74,8 @@ def _refuse_split(annotations: Path, split: str | None) -> None:
 
 def _violet_texts(annotations: Path, splits: Any, split: str | None) -> dict[str, Any]:
     if not isinstance(splits, dict) or not splits:
-        found = {list: "a list without entries", dict: "an empty object"}.get(type(splits), type(splits).__name__)
+        named = {"list": "a list without entries", "dict": "an empty object", "NoneType": "null"}
+        found = named.get(type(splits).__name__, type(splits).__name__)
         forms = 'VIOLET\'s {"train": {id: [captions]}} or T2VLP\'s [{"video_id", "caption"}]'
         raise AnnotationError(f"{annotations}: expected {forms}, found {found}; give the published file")
     return pick_split(annotations, splits, split)
