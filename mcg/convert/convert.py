@@ -54,8 +54,8 @@ def convert(
     target = family.target
     if config is not None and TARGETS[config.name] is not target:
         raise ConvertError(_other_model(family))
-    named = {key: _targets(family, key) for key in state}
-    shapes = {name: tuple(state[key].shape) for key, names in named.items() for name in names or ()}
+    named = {key: _named(family, key, tensor) for key, tensor in state.items()}
+    shapes = {name: tuple(part.shape) for names in named.values() for name, part in (names or {}).items()}
     if config is None:
         config = _derived(family, shapes)
     else:
@@ -66,8 +66,7 @@ def convert(
     entries = []
     for key in sorted(state):
         names = named[key]
-        tensor = state[key]
-        shape = tuple(tensor.shape)
+        shape = tuple(state[key].shape)
         if names is None:
             entries.append(Entry(key, "unexpected", shape))
             continue
@@ -84,10 +83,11 @@ def convert(
         became = []
         for name in kept:
             weight = same[name]
-            if shape != own[weight] and target.of_their_task and re.fullmatch(target.of_their_task, weight):
-                notes.append(f"{weight} stays as it was drawn: {shape} there, {own[weight]} here")
+            there = tuple(names[name].shape)
+            if there != own[weight] and target.of_their_task and re.fullmatch(target.of_their_task, weight):
+                notes.append(f"{weight} stays as it was drawn: {there} there, {own[weight]} here")
                 continue
-            made, note = fit(weight, _checked(key, tensor), own[weight], target.resizes)
+            made, note = fit(weight, _checked(key, names[name]), own[weight], target.resizes)
             if sources.get(weight) == key:
                 continue  # two of its names are one weight in this model
             if weight in sources:
@@ -108,12 +108,10 @@ def _other_model(family: Family) -> str:
     return f"{family.title} is for a model of model.name {', '.join(names)}, which this config's is not"
 
 
-def _targets(family: Family, key: str) -> tuple[str, ...] | None:
-    for rule in family.rules:
-        names = rule.apply(key)
-        if names is not None:
-            return names
-    return None
+def _named(family: Family, key: str, tensor: Tensor) -> dict[str, Tensor] | None:
+    """What a key becomes, by our names; None where no rule is about it."""
+    rule = next((rule for rule in family.rules if rule.apply(key) is not None), None)
+    return None if rule is None else rule.weights(key, tensor)
 
 
 def _reason(family: Family, key: str) -> str:

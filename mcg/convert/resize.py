@@ -87,15 +87,18 @@ def _vocabulary(name: str, tensor: Tensor, shape: tuple[int, ...]) -> tuple[Tens
 
 
 def _patches(name: str, tensor: Tensor, shape: tuple[int, ...]) -> tuple[Tensor, str]:
-    if tensor.dim() != 3 or tensor.shape[2] != shape[2]:
+    """Of (1, 1 + P, D), or of a table (1 + P, D)."""
+    if tensor.dim() != len(shape) or len(shape) not in (2, 3) or tensor.shape[-1] != shape[-1] or not tensor.shape[-2]:
         raise _misfit(name, tensor, shape)
-    there, here = math.isqrt(tensor.shape[1] - 1), math.isqrt(shape[1] - 1)
-    if there * there != tensor.shape[1] - 1 or here * here != shape[1] - 1:
+    places = tensor.float() if len(shape) == 3 else tensor.float()[None]
+    there, here = math.isqrt(places.shape[1] - 1), math.isqrt(shape[-2] - 1)
+    if there * there != places.shape[1] - 1 or here * here != shape[-2] - 1:
         raise _misfit(name, tensor, shape)
-    grid = tensor[:, 1:].float().transpose(1, 2).unflatten(2, (there, there))
+    grid = places[:, 1:].transpose(1, 2).unflatten(2, (there, there))
     grid = functional.interpolate(grid, size=(here, here), mode="bicubic", align_corners=False, antialias=True)
-    patches = grid.flatten(2).transpose(1, 2)
-    return torch.cat([tensor[:, :1].float(), patches], 1), f"{there} x {there} patches to {here} x {here}, bicubic"
+    made = torch.cat([places[:, :1], grid.flatten(2).transpose(1, 2)], 1)
+    note = f"{there} x {there} patches to {here} x {here}, bicubic"
+    return made if len(shape) == 3 else made[0], note
 
 
 def _kernel(name: str, tensor: Tensor, shape: tuple[int, ...]) -> tuple[Tensor, str]:

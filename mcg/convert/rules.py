@@ -2,7 +2,7 @@
 
 A rule takes the keys that its regular expression matches in full, without the prefixes of wrappers. They become the
 weights that it names (`\\1` stands for the first group), or, where it names none, they are dropped for the reason it
-gives. The first rule that matches a key decides.
+gives. Values stay as they are, but for `form`. The first rule that matches a key decides.
 """
 
 from __future__ import annotations
@@ -18,6 +18,9 @@ Part = Literal["vision", "text", "decoder", "heads"]
 """Values of `parts:` of a source."""
 Shapes = Mapping[str, tuple[int, ...]]
 """Shapes of weights by our names."""
+Form = Literal["same", "cut", "transposed"]
+"""What becomes of a tensor: each of a rule's names gets all of it, or its part of the rows, cut into equal parts in the
+order of the names (three projections in one), or its columns as rows."""
 Resize = Literal[
     "vector", "vocabulary", "token_types", "text_positions", "frames", "patches", "kernel", "offsets", "first_rows"
 ]
@@ -40,16 +43,33 @@ def plain_key(key: str) -> str:
 @dataclass(frozen=True)
 class Rule:
     """A rule for some keys. source: the keys, as a regular expression; targets: our names for each of them; reason: why
-    they are dropped."""
+    they are dropped; form: of the tensor."""
 
     source: str
     targets: tuple[str, ...] = ()
     reason: str = ""
+    form: Form = "same"
 
     def apply(self, key: str) -> tuple[str, ...] | None:
         """Our names for a key, () if it is dropped, None if the rule is about other keys."""
         match = re.fullmatch(self.source, plain_key(key))
         return None if match is None else tuple(match.expand(target) for target in self.targets)
+
+    def weights(self, key: str, tensor: Any) -> dict[str, Any]:
+        """What a key that the rule is about becomes, by our names: views of the tensor. Raises ConvertError for a
+        tensor that cannot take the form."""
+        names = self.apply(key) or ()
+        if self.form == "same" or not names:
+            return dict.fromkeys(names, tensor)
+        if self.form == "transposed":
+            if tensor.ndim != 2:
+                raise ConvertError(f"{key}: shape {tuple(tensor.shape)}, expected a matrix")
+            return dict.fromkeys(names, tensor.T)
+        if tensor.ndim == 0 or len(tensor) % len(names):
+            raise ConvertError(
+                f"{key}: shape {tuple(tensor.shape)}, expected rows that can be cut into {len(names)} equal parts"
+            )
+        return dict(zip(names, tensor.chunk(len(names)), strict=True))
 
 
 @dataclass(frozen=True)

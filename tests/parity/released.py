@@ -109,6 +109,8 @@ def compare(name: str, found: Tensor, expected: Tensor) -> None:
 def _draw(facts: dict[str, Any], key: str) -> Tensor:
     if key in ("temp", "prompter.temp"):
         return torch.tensor(facts["config"].get("temp", 0.07))
+    if key == "clip.logit_scale":
+        return torch.tensor(facts["config"]["logit_scale_parameter"])
     shape = facts["state_dict"][key]
     if key.endswith("relative_position_index"):
         return torch.zeros(shape, dtype=torch.int64)

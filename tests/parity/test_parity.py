@@ -44,6 +44,7 @@ from mcg.text.wordpiece import WordPieces
 from tests.parity.released import GOLDEN, Case, case_files, compare, read_case, released_mcg, released_model
 from tests.parity.released_lavender import Compared, caption, choices, one_word, pretrain, retrieval
 from tests.parity.released_swin import swin_maps
+from tests.parity.released_t2vlp import towers
 
 SEP = 102
 
@@ -253,6 +254,10 @@ def _video_swin(case: Case) -> None:
     assert share == pytest.approx(0.07, abs=0.005), "true offsets give a map that differs by 7 %"
 
 
+def _t2vlp_visual(case: Case) -> None:
+    _compare_all(case, towers(case), {"input_ids", "attention_mask", "frame_mask"})
+
+
 def _lavender(check: Callable[[Case], Compared], case: Case) -> None:
     outputs, inputs, model = check(case)
     _compare_all(case, outputs, {*inputs, "input_ids", "attention_mask", "vocab_columns"})
@@ -268,6 +273,7 @@ CHECKS: dict[str, Callable[[Case], None]] = {
     "alpro_qa": _alpro_qa,
     "alpro_retrieval": _alpro_retrieval,
     **dict.fromkeys(("video_swin", "video_swin_padded", "video_swin_clipped"), _video_swin),
+    "t2vlp_visual": _t2vlp_visual,
     "lavender_pretrain": partial(_lavender, pretrain),
     "lavender_retrieval": partial(_lavender, retrieval),
     "lavender_openqa": partial(_lavender, one_word),

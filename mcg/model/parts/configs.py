@@ -158,3 +158,80 @@ class JointEncoderConfig(BaseModel):
         if self.width % self.num_heads:
             raise ValueError(f"num_heads {self.num_heads} does not divide width {self.width}")
         return self
+
+
+class ClipBlocksConfig(BaseModel):
+    """Size of a stack of CLIP's blocks; the defaults are the two that T2VLP runs over its tubes."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+    width: int = Field(default=768, gt=0)
+    """Channels of a token."""
+    num_layers: int = Field(default=2, gt=0)
+    """Number of blocks."""
+    num_heads: int = Field(default=12, gt=0)
+    """Attention heads; must divide width. Every released CLIP has heads of 64 channels."""
+    activation: Literal["quick_gelu", "gelu"] = "quick_gelu"
+    """Of the MLP: x sigmoid(1.702 x) in OpenAI's models, which most others follow, gelu in some of open_clip's."""
+
+    @model_validator(mode="after")
+    def _heads_divide_the_width(self) -> ClipBlocksConfig:
+        if self.width % self.num_heads:
+            raise ValueError(f"num_heads {self.num_heads} does not divide width {self.width}")
+        return self
+
+
+class ClipVisionConfig(ClipBlocksConfig):
+    """Size of CLIP's visual tower; the defaults are ViT-B/16."""
+
+    num_layers: int = Field(default=12, gt=0)
+    """Number of blocks."""
+    image_size: int = Field(default=224, gt=0)
+    """Height and width of a frame, pixels."""
+    patch_size: int = Field(default=16, gt=0)
+    """Height and width of a patch, pixels; must divide image_size."""
+    contrastive_width: int = Field(default=512, gt=0)
+    """Channels of the space that frames share with texts."""
+    joint_from: int | None = Field(default=None, ge=0)
+    """The first block, from 0, whose attention is over the tokens of all frames of a clip, 10 in T2VLP; None: every
+    block sees one frame, as in CLIP."""
+
+    @model_validator(mode="after")
+    def _sizes_fit(self) -> ClipVisionConfig:
+        if self.image_size % self.patch_size:
+            raise ValueError(f"patch_size {self.patch_size} does not divide image_size {self.image_size}")
+        if self.joint_from is not None and self.joint_from > self.num_layers:
+            raise ValueError(
+                f"joint_from {self.joint_from} is behind the last of num_layers {self.num_layers} blocks, which are "
+                "numbered from 0; leave it out for blocks that all see one frame"
+            )
+        return self
+
+
+class ClipTextConfig(ClipBlocksConfig):
+    """Size of CLIP's text tower; the defaults are those beside ViT-B."""
+
+    width: int = Field(default=512, gt=0)
+    """Channels of a token."""
+    num_layers: int = Field(default=12, gt=0)
+    """Number of blocks."""
+    num_heads: int = Field(default=8, gt=0)
+    """Attention heads; must divide width. Every released CLIP has heads of 64 channels."""
+    max_positions: int = Field(default=77, gt=1)
+    """Longest text in tokens, start and end counted."""
+    contrastive_width: int = Field(default=512, gt=0)
+    """Channels of the space that texts share with frames."""
+
+
+class TubesConfig(BaseModel):
+    """Tubes over the frames of a clip; the defaults are T2VLP's."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+    num_centres: int = Field(default=8, gt=0)
+    """Learned centres, each of which becomes one tube of every clip."""
+    num_layers: int = Field(default=2, gt=0)
+    """Blocks of the transformer that runs along each tube."""
+    middle_gradient: bool = True
+    """Gradients of tubes go on into the visual tower, as in T2VLP's first stage; False: they end there, as in its
+    second and in fine-tuning."""

@@ -22,6 +22,17 @@ def test_times_are_the_nearest() -> None:
     assert _fit("vision.time_embed", times, (1, 2, 3))[0][0, :, 0].tolist() == [0, 2]
 
 
+def test_places_of_patches_may_be_a_table() -> None:
+    resizes = ((r"places", "patches"),)
+    places = torch.randn(17, 3)
+    expected, note = _fit("vision.pos_embed", places[None], (1, 5, 3))
+    made, same = fit("places", places, (5, 3), resizes)
+    assert same == note and torch.equal(made, expected[0])
+    for wrong in (torch.zeros(0, 3), torch.zeros(17, 2), torch.zeros(16, 3), torch.zeros(1, 17, 3)):
+        with pytest.raises(ConvertError, match=r"places: \(.+\) there, \(5, 3\) here"):
+            fit("places", wrong, (5, 3), resizes)
+
+
 def test_places_of_patches_are_resized_over_the_picture_and_cls_is_kept() -> None:
     rows = torch.arange(4.0).view(4, 1).expand(4, 4)  # the value is the row
     places = torch.cat([torch.full((1, 1, 2), 9.0), rows.reshape(1, 16, 1).expand(1, 16, 2)], 1)

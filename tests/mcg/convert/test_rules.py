@@ -7,7 +7,7 @@ import torch
 
 from mcg.convert.convert import convert, detect
 from mcg.convert.reading import read_checkpoint
-from mcg.convert.rules import plain_key
+from mcg.convert.rules import ConvertError, Rule, plain_key
 from tests.mcg.convert import layouts
 from tests.mcg.convert.layouts import SMALL, draw
 from tests.mcg.convert.small_conversions import build
@@ -46,3 +46,27 @@ def test_a_prefix_changes_nothing_but_the_names_in_the_account(tmp_path: object,
 )
 def test_only_wrappers_are_taken_off(key: str, plain: str) -> None:
     assert plain_key(key) == plain
+
+
+def test_a_rule_cuts_rows_into_parts_by_the_order_of_its_names_and_turns_a_matrix() -> None:
+    rows = torch.arange(12.0).view(6, 2)
+    cut = Rule(r"(.)\.qkv", (r"\1.q", r"\1.k", r"\1.v"), form="cut").weights("module.a.qkv", rows)
+    assert {name: part.tolist() for name, part in cut.items()} == {
+        f"a.{name}": rows[2 * place : 2 * place + 2].tolist() for place, name in enumerate("qkv")
+    }
+    turned = Rule("proj", ("a", "b"), form="transposed").weights("proj", rows)
+    assert list(turned) == ["a", "b"] and all(torch.equal(part, rows.T) for part in turned.values())
+    assert Rule("proj", ("a",)).weights("proj", rows)["a"] is rows
+    assert Rule("proj", reason="unused", form="cut").weights("proj", rows) == {}
+
+
+@pytest.mark.parametrize("tensor", [torch.zeros(()), torch.zeros(4, 2)])
+def test_rows_that_cannot_be_cut_evenly_are_refused_with_their_key(tensor: torch.Tensor) -> None:
+    with pytest.raises(ConvertError, match=r"qkv: shape \(.*\), expected rows that can be cut into 3 equal parts"):
+        Rule("qkv", ("q", "k", "v"), form="cut").weights("qkv", tensor)
+
+
+@pytest.mark.parametrize("shape", [(), (4,), (2, 2, 2)])
+def test_only_a_matrix_is_turned(shape: tuple[int, ...]) -> None:
+    with pytest.raises(ConvertError, match=r"proj: shape \(.*\), expected a matrix"):
+        Rule("proj", ("a",), form="transposed").weights("proj", torch.zeros(shape))

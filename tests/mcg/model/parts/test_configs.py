@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
-from mcg.model.parts.configs import VideoSwinConfig
+from mcg.model.parts.configs import ClipTextConfig, ClipVisionConfig, VideoSwinConfig
 from tests.mcg.small_model import text_config
 
 
@@ -38,3 +38,20 @@ def test_a_preset_of_video_swin_gives_what_is_not_given() -> None:
 def test_stages_of_video_swin_that_do_not_fit_are_refused(fields: dict[str, object], message: str) -> None:
     with pytest.raises(ValidationError, match=message):
         VideoSwinConfig.model_validate(fields)
+
+
+@pytest.mark.parametrize(
+    ("kind", "fields", "message"),
+    [
+        (ClipVisionConfig, {"width": 100}, r"num_heads 12 does not divide width 100"),
+        (ClipTextConfig, {"num_heads": 7}, r"num_heads 7 does not divide width 512"),
+        (ClipVisionConfig, {"patch_size": 15}, r"patch_size 15 does not divide image_size 224"),
+        (ClipVisionConfig, {"joint_from": 13}, r"joint_from 13 is behind the last of num_layers 12 blocks"),
+        (ClipVisionConfig, {"activation": "relu"}, r"'quick_gelu' or 'gelu'"),
+    ],
+)
+def test_sizes_of_clip_that_do_not_fit_are_refused(
+    kind: type[BaseModel], fields: dict[str, object], message: str
+) -> None:
+    with pytest.raises(ValidationError, match=message):
+        kind.model_validate(fields)

@@ -1,0 +1,23 @@
+"""T2VLP (Unified-Robots/T2VLP, `pytorch_model.bin.*`): the names of its towers and tubes (docs/facts/t2vlp.md 1).
+
+Its tubes have a copy of the whole visual tower of CLIP, of which only blocks, last norm and projection run.
+"""
+
+from __future__ import annotations
+
+from mcg.convert.families.clip import openai_blocks, openai_head, openai_rules
+from mcg.convert.rules import Rule
+
+_LOCAL = r"clip\.local_visual\."
+_NEVER_RUN = "made with the release's model, and never run"
+
+TOWER_RULES = (
+    *openai_blocks(_LOCAL, "tubes.blocks"),
+    *openai_head(_LOCAL, "ln_post", "proj", "tubes.head"),
+    Rule(rf"{_LOCAL}(?:conv1\.weight|(?:class|positional)_embedding|ln_pre\..+)", reason=_NEVER_RUN),
+    Rule(r"clip\.fusion_center", ("tubes.centres",)),
+    Rule(r"clip\.fusion_proj_center\.(.+)", (r"tubes.text_proj.\1",)),
+    Rule(r"clip\.lm_head\..+|visual_linear\..+", reason=_NEVER_RUN),
+    *openai_rules(r"clip\."),
+)
+"""All but those of fusion and its heads."""
