@@ -36,8 +36,10 @@ class Tubes(nn.Module):
         D = vision.width
         self.centres = nn.Parameter(torch.randn(1, 1, config.num_centres, D) * D**-0.5)
         self.text_proj = nn.Linear(D, vision.contrastive_width)
-        sizes = {"width": D, "num_heads": vision.num_heads, "activation": vision.activation}
-        self.blocks = ClipBlocks(ClipBlocksConfig(num_layers=config.num_layers, **sizes))
+        blocks = ClipBlocksConfig(
+            width=D, num_layers=config.num_layers, num_heads=vision.num_heads, activation=vision.activation
+        )
+        self.blocks = ClipBlocks(blocks)
         self.head = ClipHead(D, vision.contrastive_width)
 
     def forward(self, middle_BTVD: Tensor, mask_BT: Tensor | None = None) -> TubeStates:
