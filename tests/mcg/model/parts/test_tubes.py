@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from mcg.model.parts.configs import TubesConfig
-from mcg.model.parts.tubes import Tubes
+from mcg.model.parts.tubes import Tubes, TubeStates
 from tests.mcg.small_clip import draw_biases, make_clips, make_vision, never_called, vision_config
 
 
@@ -30,7 +30,7 @@ def _middle(num_samples: int = 2, num_frames: int = 4) -> Tensor:
 @torch.no_grad()
 def test_tubes_are_those_of_a_naive_loop(num_centres: int, num_layers: int, num_frames: int) -> None:
     model, middle = _make(num_centres=num_centres, num_layers=num_layers), _middle(num_frames=num_frames)
-    found = model(middle)
+    found: TubeStates = model(middle)
     assert found.tubes_BKE.shape == (2, num_centres, 24) and found.centres_KE.shape == (num_centres, 24)
     assert found.attention_BKTP.shape == (2, num_centres, num_frames, 4)
     for sample in range(2):
