@@ -11,8 +11,8 @@ A video has the id "video7010" in every form, so the same key; it is looked up a
 under one of these names in --id-map. Answers stay texts; ans2label files belong to training. A question without a type
 gets its first word as type, as the published types are made.
 
---as-t2vlp leaves out the ten videos that T2VLP does not use, nine of train and video8528 of test (30 of the 72,821
-questions).
+--leave-out t2vlp leaves out the ten videos that T2VLP does not use, nine of train and video8528 of test (30 of the
+72,821 questions).
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from tools.arguments import AnnotationsFile, IdMap, MediaPath, Split
 from tools.lookup import MediaFolder
 from tools.questions import Question, question_records, question_rows
 from tools.record import Record
-from tools.rows import BadRow, CountedRows
+from tools.rows import BadRow, CountedRows, OptionError
 
 VIDEO = ("video_id", "video")
 TYPE = ("answer_type", "type")
@@ -47,16 +47,18 @@ def rows(
     media: MediaPath,
     id_map: IdMap = None,
     split: Split = None,
-    as_t2vlp: Annotated[bool, typer.Option("--as-t2vlp", help="Leave out the ten videos that T2VLP does.")] = False,
+    leave_out: Annotated[str, typer.Option(help="none, or t2vlp: the ten videos that T2VLP leaves out.")] = "none",
 ) -> CountedRows:
     """MSRVTT-QA: questions and answers about videos.
 
     Give the .jsonl, .json or .csv with video, question and answer. One sample per video.
     """
+    if leave_out not in ("none", "t2vlp"):
+        raise OptionError(f"--leave-out {leave_out!r} is unknown; choose none or t2vlp")
     check_file(annotations)
     folder = MediaFolder(media, VIDEO_EXTENSIONS, id_map)
     records = question_records(annotations, REQUIRED, SUFFIXES, split)
-    if as_t2vlp:
+    if leave_out == "t2vlp":
         records = _of_t2vlp(records)
     return question_rows(records, annotations, folder, _read, video_names)
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tools.datasets.questions import msrvtt_qa
-from tools.rows import AnnotationError, BadRow, Row
+from tools.rows import AnnotationError, BadRow, OptionError, Row
 
 Write = Callable[[str, str | bytes], Path]
 OneForAll = Callable[[Iterable[str]], tuple[Path, Path]]
@@ -110,8 +110,10 @@ def test_the_ten_videos_of_t2vlp_are_left_out_on_demand(text_file: Write, media:
         "video8528",
         "video1",
     ]
-    good, bad = msrvtt_qa.rows(path, media, as_t2vlp=True)
+    good, bad = msrvtt_qa.rows(path, media, leave_out="t2vlp")
     assert isinstance(good, Row) and good.key == "video1" and isinstance(bad, BadRow) and bad.record_id == "line 5"
+    with pytest.raises(OptionError, match="--leave-out 'T2VLP' is unknown; choose none or t2vlp"):
+        msrvtt_qa.rows(path, media, leave_out="T2VLP")
 
 
 def test_unknown_forms_are_refused(text_file: Write, media: Path) -> None:
@@ -149,5 +151,5 @@ def test_the_published_test_split_is_whole(published: Path, one_for_all: OneForA
     media, id_map = one_for_all(f"video{number}" for number in range(7010, 10000))
     rows = [row for row in msrvtt_qa.rows(published / "msrvtt_qa/hqga_test.csv", media, id_map) if isinstance(row, Row)]
     assert (len(rows), sum(len(row.records) for row in rows)) == (2990, 72821)
-    t2vlp = msrvtt_qa.rows(published / "msrvtt_qa/hqga_test.csv", media, id_map, as_t2vlp=True)
+    t2vlp = msrvtt_qa.rows(published / "msrvtt_qa/hqga_test.csv", media, id_map, leave_out="t2vlp")
     assert sum(len(row.records) for row in t2vlp if isinstance(row, Row)) == 72791
