@@ -10,7 +10,6 @@ follows the vocabulary: no word is mistaken for it, and the model gives it the s
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -86,14 +85,6 @@ class BytePairTexts(Texts):
     def answer(self, text: str, max_tokens: int) -> Arrays:
         ids = self.codec.encode(text, max_tokens)
         return {"answer_ids": ids, "answer_mask": np.ones_like(ids)}
-
-    def choices(self, texts: Sequence[str], max_tokens: int) -> Arrays:
-        coded = [self.codec.encode(text, max_tokens) for text in texts]
-        shape = (len(coded), max_tokens)
-        ids, mask = np.full(shape, self.pad_id, np.int64), np.zeros(shape, np.int64)
-        for row, own in enumerate(coded):
-            ids[row, : len(own)], mask[row, : len(own)] = own, 1
-        return {"choice_ids": ids, "choice_mask": mask}
 
     def prompt(self) -> Arrays:
         none = np.zeros(0, np.int64)

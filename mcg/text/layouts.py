@@ -5,8 +5,6 @@ Bert    pair [CLS] words [SEP]    question [ENC] words [SEP]    answer [DEC] wor
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 
 from mcg.model.config import ModelConfig
@@ -64,14 +62,6 @@ class Bert(Texts):
 
     def answer(self, text: str, max_tokens: int) -> Arrays:
         return _masked("answer", self.codec.encode(text, max_tokens, first=self.codec.dec))
-
-    def choices(self, texts: Sequence[str], max_tokens: int) -> Arrays:
-        ids = np.full((len(texts), max_tokens), self.pad_id, np.int64)
-        mask = np.zeros_like(ids)
-        for row, text in enumerate(texts):
-            answer = self.answer(text, max_tokens)["answer_ids"]
-            ids[row, : len(answer)], mask[row, : len(answer)] = answer, 1
-        return {"choice_ids": ids, "choice_mask": mask}
 
     def prompt(self) -> Arrays:
         return _masked("prompt", np.array([self.codec.enc, self.codec.sep], dtype=np.int64))

@@ -79,9 +79,14 @@ class Texts(ABC):
     def answer(self, text: str, max_tokens: int) -> Arrays:
         """An answer or caption that is generated: answer_ids, answer_mask."""
 
-    @abstractmethod
     def choices(self, texts: Sequence[str], max_tokens: int) -> Arrays:
         """Answers to choose from: choice_ids, choice_mask, each (N, max_tokens)."""
+        ids = np.full((len(texts), max_tokens), self.pad_id, np.int64)
+        mask = np.zeros_like(ids)
+        for row, text in enumerate(texts):
+            answer = self.answer(text, max_tokens)["answer_ids"]
+            ids[row, : len(answer)], mask[row, : len(answer)] = answer, 1
+        return {"choice_ids": ids, "choice_mask": mask}
 
     @abstractmethod
     def prompt(self) -> Arrays:
