@@ -25,8 +25,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.table import Table
 
-from mcg.config import load_config
-from mcg.engine.checkpoint import find_checkpoint, selection
+from mcg.inputs import check_request
 from shards.base import MediaError, cell, say, say_json
 from shards.cli import DEBUG_OPTION, console, one_line_errors, start_command
 
@@ -60,10 +59,7 @@ def main(
     """Write captions of videos."""
     # RuntimeError: what torch says of a device that is not there
     with one_line_errors(debug, also=(RuntimeError,)):
-        chosen = selection(select)
-        find_checkpoint(checkpoint, chosen)
-        if config is not None:
-            load_config(config, overrides or []).of_use(use)
+        chosen = check_request(checkpoint, select, config, overrides or [], use)
 
         from mcg.answering.captioner import Captioner
 

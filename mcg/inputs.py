@@ -1,4 +1,4 @@
-"""A check that the files a run reads exist, made before torch is loaded and before a model is built.
+"""Checks that the files a run reads exist, and of what a command asks a model with, made before torch is loaded.
 
 Everything that is missing on this machine is named at once. Stores are not asked: the loader asks them when it opens
 the datasets, which is also before the model is built.
@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from mcg.config import RunConfig
+from mcg.config import RunConfig, load_config
 from mcg.config.uses import of_use
 from mcg.convert.locate import locate
 from mcg.convert.rules import ConvertError
-from mcg.engine.checkpoint import CheckpointError, find_checkpoint
+from mcg.engine.checkpoint import CheckpointError, Selection, find_checkpoint, selection
 from shards.base import PrintableError, shown
 from shards.storage import is_remote, local_path
 
@@ -34,6 +34,18 @@ def check_inputs(config: RunConfig, splits: Sequence[str], weights: bool = False
         missing += _weights(config)
     if missing:
         raise InputError(*missing)
+
+
+def check_request(
+    checkpoint: Path, select: str, config: Path | None, overrides: Sequence[str], use: str | None
+) -> Selection:
+    """Refuse what a command asks a trained model with, as far as it is wrong, before torch is loaded; returns which
+    checkpoint of a run folder it means. Raises CheckpointError, ConfigError, UsageError."""
+    chosen = selection(select)
+    find_checkpoint(checkpoint, chosen)
+    if config is not None:
+        load_config(config, overrides).of_use(use)
+    return chosen
 
 
 def _of_use(use: str, line: str) -> str:

@@ -27,8 +27,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.table import Table
 
-from mcg.config import load_config
-from mcg.engine.checkpoint import find_checkpoint, selection
+from mcg.inputs import check_request
 from shards.base import UsageError, cell, say, say_json, user_cache
 from shards.cli import DEBUG_OPTION, console, one_line_errors, start_command
 
@@ -70,10 +69,7 @@ def main(
     with one_line_errors(debug, also=(RuntimeError,)):
         if (videos is None) == (video is None):
             raise UsageError("give --videos to look for clips, or --video to compare texts with one; one of the two")
-        chosen = selection(select)
-        find_checkpoint(checkpoint, chosen)
-        if config is not None:
-            load_config(config, overrides or []).of_use(use)
+        chosen = check_request(checkpoint, select, config, overrides or [], use)
 
         from mcg.searching.searcher import Searcher
 
