@@ -9,10 +9,11 @@ from typing import NamedTuple
 
 import torch
 
+from mcg.answering.generation import Written
 from mcg.engine.checkpoint import Selection
 from mcg.model.model import Model
 from mcg.searching.clips import Clip, clips_in, read_clip
-from mcg.tasks.captioning import Caption, Captioning
+from mcg.tasks.captioning import Captioning
 from mcg.tasks.pretrain import Pretrain
 from mcg.trained import ready
 from shards.base import MediaError
@@ -26,7 +27,7 @@ class Captioned(NamedTuple):
     """A video by its name, with its captions, the best first."""
 
     video: str
-    captions: list[Caption]
+    captions: list[Written]
 
 
 class Captioner:
@@ -71,7 +72,7 @@ class Captioner:
             task.check_model(found.settings.model)
         return cls(task, found.model, found.device)
 
-    def caption(self, video: str | Path, count: int = 1) -> list[Caption]:
+    def caption(self, video: str | Path, count: int = 1) -> list[Written]:
         """Up to `count` captions of a file, of task.num_beams at most, the best first. Raises MediaError."""
         ((_, captions),) = self._written([self._shown(read_clip(Path(video), str(video)))], count)
         return captions

@@ -18,33 +18,23 @@ from typing import Any, NamedTuple
 from torch import Tensor
 
 from mcg import distributed
+from mcg.answering.generation import Written, writing_plan, written
 from mcg.metrics.captioning.checks import CaptionError
 from mcg.metrics.captioning.coco_files import read_captions
 from mcg.metrics.captioning.java import LIMIT_S, JavaError
 from mcg.metrics.captions import caption_scores
 from mcg.model.config import ModelConfig
 from mcg.model.model import Model
-from mcg.model.states import GenerationPlan, VideoStates
+from mcg.model.states import VideoStates
 from mcg.scoring.submission import Submission, captions
 from mcg.tasks.config import CaptioningConfig
 from mcg.tasks.dataset_records import dataset_records
 from mcg.tasks.task import LONG_TEXT, Scores, Task, text_of, video_id
-from mcg.text.spelling import as_written
 from shards import Batch, EncodedClip, Sample, SampleError
 from shards.base import say
 from shards.loader import RngFactory
 from shards.media import ClipConfig, plan_clip
 from shards.storage import is_remote
-
-
-class Caption(NamedTuple):
-    """A caption that a model has written."""
-
-    text: str
-    score: float
-    """Mean log-probability of its word pieces, the end counted."""
-    ended: bool
-    """False of one that the longest length has cut."""
 
 
 class Captioning(Task):
@@ -74,7 +64,7 @@ class Captioning(Task):
         return {"caption": LONG_TEXT}
 
     def predict(self, model: Model, batch: Batch, inputs: dict[str, Tensor]) -> list[dict[str, Any]]:
-        written = self.captions(model, model.encode_video(inputs["frames"]), inputs)
+        found = self.captions(model, model.encode_video(inputs["frames"]), inputs)
         return [
             {
                 "id": meta.get("id"),
@@ -84,31 +74,17 @@ class Captioning(Task):
                 "references": meta.get("references", []),
                 "origin": str(origin),
             }
-            for meta, origin, (best, *_) in zip(batch.meta, batch.origins, written, strict=True)
+            for meta, origin, (best, *_) in zip(batch.meta, batch.origins, found, strict=True)
         ]
 
     def captions(
         self, model: Model, video: VideoStates, prompt: dict[str, Tensor], count: int = 1
-    ) -> list[list[Caption]]:
+    ) -> list[list[Written]]:
         """Captions of each video, the best first, up to `count` of num_beams. prompt: Texts.prompt as tensors of B
         rows."""
-        count = min(count, self.config.num_beams)
-        plan = GenerationPlan(
-            start_id=self.texts.start_id,
-            end_id=self.texts.end_id,
-            pad_id=self.texts.pad_id,
-            num_beams=self.config.num_beams,
-            max_tokens=self.config.max_caption_tokens,
-            num_answers=count,
-        )
+        plan = writing_plan(self.texts, self.config.num_beams, self.config.max_caption_tokens, count)
         found = model.caption(model.encode_text(prompt["prompt_ids"], prompt["prompt_mask"].bool()), video, plan)
-        ended = (found.ids_BA == plan.end_id).any(1).tolist()
-        texts = [self._spelled(self.texts.decode(ids)) for ids in found.ids_BA.cpu().numpy()]
-        rows = list(map(Caption, texts, found.scores_B.tolist(), ended))
-        return [rows[first : first + count] for first in range(0, len(rows), count)]
-
-    def _spelled(self, text: str) -> str:
-        return text if self.config.compat == "released" else as_written(text)
+        return written(found, plan, self.texts, self.config.compat)
 
     def score(self, predictions: list[dict[str, Any]], failures: list[dict[str, Any]]) -> Scores:
         told = [*predictions, *(failure for failure in failures if "id" in failure)]
