@@ -4,6 +4,8 @@ A video with several captions may stand in a batch more than once, each time wit
 such a pair for a negative although it fits (docs/facts/mcg_alpro.md 2.2); here it is left out of losses over pairs. A
 task says which elements show one video by the array `video_key`, int64 (B, 1), equal for equal videos. Retrieval does;
 pre-training, whose sets have one caption a video, does not.
+
+Texts that say the same are told by their tokens, for losses of matching: such a pair fits, too.
 """
 
 from __future__ import annotations
