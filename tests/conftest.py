@@ -55,7 +55,8 @@ def rgw() -> Iterator[S3Server]:
 
 @pytest.fixture(scope="session")
 def ray_address() -> Iterator[str]:
-    """The address of a Ray cluster of two CPUs."""
+    """The address of a Ray cluster of two CPUs, and never more: a node that died is counted for half a minute yet, so
+    a test that adds one does so to a cluster of its own."""
     with ray_head() as address:
         yield address
 

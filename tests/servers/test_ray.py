@@ -5,12 +5,12 @@ from __future__ import annotations
 import psutil
 import pytest
 
-from tests.servers.ray import end_node, ray_node
+from tests.servers.ray import end_node, ray_head, ray_node
 
 
 @pytest.mark.long
-def test_a_node_leaves_no_process(ray_address: str) -> None:
-    with ray_node(ray_address) as node:
+def test_a_node_leaves_no_process() -> None:
+    with ray_head(num_cpus=1) as address, ray_node(address) as node:
         processes = [node, *node.children(recursive=True)]
         assert any("raylet" in process.name() for process in processes)
         end_node(node)

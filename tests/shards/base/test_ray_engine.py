@@ -17,7 +17,7 @@ from shards.base import ray_engine
 from shards.base.engines import LOOK_AHEAD
 from shards.base.errors import ChangedFile, ClusterError, ProcessDied, UsageError
 from shards.base.ray_engine import RETRIES, ray_cluster
-from tests.servers.ray import end_node, ray_node
+from tests.servers.ray import end_node, ray_head, ray_node
 
 
 @pytest.fixture
@@ -186,9 +186,9 @@ def _slow(number: int) -> int:
 
 
 @pytest.mark.long
-def test_a_node_that_dies_costs_its_tasks_alone(ray_address: str) -> None:
+def test_a_node_that_dies_costs_its_tasks_alone() -> None:
     # The driver comes first: it belongs to a node of its machine, and ends with that one.
-    with ray_cluster(ray_address) as engine, ray_node(ray_address) as node:
+    with ray_head(num_cpus=1) as address, ray_cluster(address) as engine, ray_node(address) as node:
         results = engine(_slow, range(30))
         found = [next(results)]
         end_node(node)
