@@ -173,8 +173,8 @@ def score_prompter(folder: Path, seed: int) -> dict[str, float]:
 
     from mcg.config import load_config
     from mcg.objectives.objective import Start
-    from mcg.objectives.prompter_folder import open_prompter
-    from mcg.objectives.regions import draw_boxes, inside
+    from mcg.objectives.prompting.prompter_folder import open_prompter
+    from mcg.objectives.prompting.regions import draw_boxes, inside
     from mcg.text import open_texts
     from shards import Loader
     from tools.datasets.shapes import COLORS

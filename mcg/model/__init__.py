@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 from mcg.model.config import ModelConfig, one_of
 from mcg.model.lavender_config import LavenderConfig
 from mcg.model.mcg_config import MCGConfig
+from mcg.model.t2vlp_config import T2vlpConfig
 
-MODELS: dict[str, type[ModelConfig]] = {"mcg": MCGConfig, "lavender": LavenderConfig}
+MODELS: dict[str, type[ModelConfig]] = {"mcg": MCGConfig, "lavender": LavenderConfig, "t2vlp": T2vlpConfig}
 """Configs of the models by `model.name`; a config without a name is of the first one."""
 
 if TYPE_CHECKING:

@@ -22,6 +22,9 @@ class Model(nn.Module):
     """True where encode_text gives other states with contrastive=True, so that the contrasts need a pass of their
     own."""
 
+    matches_over_batch = False
+    """True where match_logits of a pair depend on the others that are scored together with it."""
+
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         self.config = config

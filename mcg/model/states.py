@@ -31,9 +31,8 @@ class VideoStates(NamedTuple):
         return VideoStates(self.tokens_BVD[index_N], self.mask_BV[index_N], attention, parts)
 
     def to(self, device: torch.device) -> VideoStates:
-        """The same on a device, without the attention."""
-        parts = None if self.parts is None else {name: part.to(device) for name, part in self.parts.items()}
-        return VideoStates(self.tokens_BVD.to(device), self.mask_BV.to(device), None, parts)
+        """The same on a device, without attention and parts, which objectives alone read."""
+        return VideoStates(self.tokens_BVD.to(device), self.mask_BV.to(device))
 
 
 class TextStates(NamedTuple):
@@ -87,6 +86,13 @@ class Fused(NamedTuple):
         """States (B, D) of the tokens at which answers are read."""
         assert self.slot_B is not None
         return self.text_BLD[torch.arange(len(self.slot_B), device=self.slot_B.device), self.slot_B]
+
+    @staticmethod
+    def joined(parts: Sequence[Fused]) -> Fused:
+        """All of them one after the other, texts padded to the longest."""
+        text = TextStates.joined([TextStates(part.text_BLD, part.text_mask_BL, None, part.slot_B) for part in parts])
+        video, video_mask = (torch.cat([part[place] for part in parts]) for place in (2, 3))
+        return Fused(text.states_BLD, text.mask_BL, video, video_mask, text.slot_B)
 
     def rows(self, index_N: Tensor) -> Fused:
         """The samples index_N (int64), in that order."""

@@ -102,6 +102,20 @@ class MaskedLMConfig(ObjectiveConfig):
             raise ValueError(f"objectives.masked_lm.causal: {missing}; leave it out")
 
 
+class PrefixLMConfig(ObjectiveConfig):
+    """Prefix language modelling."""
+
+    builds = "mcg.objectives.prefix_lm:PrefixLM"
+    needs = ("causal", "token_logits", "prefix_labels")
+
+
+class TubeAlignmentConfig(ObjectiveConfig):
+    """Alignment of tubes with words."""
+
+    builds = "mcg.objectives.tube_alignment:TubeAlignment"
+    needs = ("tubes",)
+
+
 class MatchingConfig(ObjectiveConfig):
     """Video-text matching."""
 
@@ -213,6 +227,10 @@ class ObjectivesConfig(BaseModel):
     """Words against patches within a sample."""
     masked_lm: MaskedLMConfig | None = None
     """Masked-language modelling with the video in view."""
+    prefix_lm: PrefixLMConfig | None = None
+    """Continuing the text from a drawn place on, word by word."""
+    tube_alignment: TubeAlignmentConfig | None = None
+    """What the centres of tubes find in a video is what they find in its text."""
     matching: MatchingConfig | None = None
     """Telling fitting pairs of video and text from hard negatives."""
     batch_matching: BatchMatchingConfig | None = None

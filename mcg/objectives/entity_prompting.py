@@ -29,8 +29,8 @@ from mcg.compat import Compat
 from mcg.model.parts.prompter import Prompter
 from mcg.objectives.config import EntityPromptingConfig
 from mcg.objectives.objective import Objective, Start
-from mcg.objectives.prompter_folder import open_prompter
-from mcg.objectives.regions import draw_boxes, inside
+from mcg.objectives.prompting.prompter_folder import open_prompter
+from mcg.objectives.prompting.regions import draw_boxes, inside
 from mcg.objectives.states import States
 
 

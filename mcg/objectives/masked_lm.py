@@ -10,11 +10,22 @@ from torch import Tensor
 from torch.nn import functional
 
 from mcg import distributed
+from mcg.model.model import Model
 from mcg.model.states import Fused
 from mcg.objectives.config import MaskedLMConfig
 from mcg.objectives.objective import Objective
 from mcg.objectives.states import States
 from mcg.text.texts import NO_LABEL
+
+
+def token_loss(model: Model, fused: Fused, labels_BL: Tensor, mask_BL: Tensor) -> Tensor:
+    """Cross-entropy of the tokens that labels ask for at their places, a scalar whose mean over the ranks is the mean
+    over all places of the global batch. mask_BL: True at real tokens, as padded labels are zeros and not NO_LABEL."""
+    places_BL = (labels_BL != NO_LABEL) & mask_BL
+    logits_NK = model.token_logits(fused.text_BLD[places_BL]).float()
+    num_places = distributed.mean_over_ranks(places_BL.sum().float())
+    # no place at all: a batch of questions none of which has an answer that can be learned
+    return functional.cross_entropy(logits_NK, labels_BL[places_BL], reduction="sum") / num_places.clamp(min=1e-6)
 
 
 class MaskedLM(Objective):
@@ -24,12 +35,7 @@ class MaskedLM(Objective):
     config: MaskedLMConfig
 
     def forward(self, states: States) -> Tensor:
-        labels_BL = states["masked_labels"]
-        places_BL = (labels_BL != NO_LABEL) & states["masked_mask"].bool()  # padded labels are zeros, not NO_LABEL
-        logits_NK = states.model.token_logits(self._fused(states).text_BLD[places_BL]).float()
-        num_places = distributed.mean_over_ranks(places_BL.sum().float())
-        # no place at all: a batch of questions none of which has an answer that can be learned
-        return functional.cross_entropy(logits_NK, labels_BL[places_BL], reduction="sum") / num_places.clamp(min=1e-6)
+        return token_loss(states.model, self._fused(states), states["masked_labels"], states["masked_mask"].bool())
 
     def _fused(self, states: States) -> Fused:
         """The masked text fused with the video, once per batch."""

@@ -25,7 +25,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from mcg.model.states import TextStates, VideoStates
+from mcg.model.states import Fused, TextStates, VideoStates
 from mcg.objectives.config import MatchingConfig
 from mcg.objectives.objective import Objective
 from mcg.objectives.over_pairs.contrastive_batch import ContrastiveBatch, MicroBatch
@@ -56,7 +56,10 @@ class Matching(Objective):
         videos_2B = VideoStates(
             torch.cat([video.tokens_BVD, videos.tokens_BVD]), torch.cat([video.mask_BV, videos.mask_BV])
         )
-        logits = torch.cat([model.match_logits(own), model.match_logits(model.fuse(texts_2B, videos_2B))]).float()
+        parts = [own, model.fuse(texts_2B, videos_2B)]
+        if model.matches_over_batch:
+            parts = [Fused.joined(parts)]
+        logits = torch.cat([model.match_logits(part) for part in parts]).float()
         truth = torch.zeros(len(logits), dtype=torch.int64, device=logits.device)
         truth[: len(text_B)] = 1
         truth[len(text_B) :].masked_fill_(~has_negative_2B, _IGNORED)

@@ -55,6 +55,11 @@ class BytePairTexts(Texts):
         labels[chosen], ids[chosen] = ids[chosen], self.empty_id
         return {"masked_ids": ids, "masked_mask": np.ones_like(ids), "masked_labels": labels}
 
+    def prefix(self, text: str, max_tokens: int, rng: np.random.Generator) -> Arrays:
+        """Any place but the last two is drawn."""
+        ids = self.codec.encode(text, max_tokens)
+        return {"prefix_labels": self.prefix_labels(ids, int(rng.integers(max(1, len(ids) - 1))))}
+
     def caption(self, text: str, max_tokens: int, share: float, rng: np.random.Generator) -> Arrays:
         """The pair besides, for what else is learned of a caption, and prefix_labels from its start on."""
         arrays = self.pair(text, max_tokens)

@@ -9,6 +9,8 @@ from mcg.convert.families.lavender import LAVENDER, LAVENDER_BERT, LAVENDER_TASK
 from mcg.convert.families.lavender_model import LAVENDER_MODEL
 from mcg.convert.families.mcg import MCG_RELEASE
 from mcg.convert.families.mcg_model import MCG_MODEL
+from mcg.convert.families.t2vlp import T2VLP
+from mcg.convert.families.t2vlp_model import T2VLP_MODEL
 from mcg.convert.families.timesformer import TIMESFORMER
 from mcg.convert.families.video_swin import TIMM_SWIN, VIDEO_SWIN
 from mcg.convert.families.vit import TIMM_VIT
@@ -30,9 +32,10 @@ FAMILIES: dict[str, Family] = {
         LAVENDER,
         LAVENDER_TASK,
         LAVENDER_BERT,
+        T2VLP,
     )
 }
 """Families by name, in the order in which a checkpoint is compared with them."""
 
-TARGETS: dict[str, Target] = {"mcg": MCG_MODEL, "lavender": LAVENDER_MODEL}
+TARGETS: dict[str, Target] = {"mcg": MCG_MODEL, "lavender": LAVENDER_MODEL, "t2vlp": T2VLP_MODEL}
 """`model.name` -> the model as conversion sees it."""

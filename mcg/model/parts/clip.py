@@ -13,13 +13,30 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
-from transformers import CLIPTextConfig, CLIPVisionConfig
+from transformers import AttentionInterface, CLIPTextConfig, CLIPVisionConfig
+from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.models.clip.modeling_clip import CLIPEncoderLayer, CLIPTextEmbeddings, CLIPVisionEmbeddings
 
 from mcg.model.parts.configs import ClipBlocksConfig, ClipTextConfig, ClipVisionConfig
+from mcg.model.parts.prefix_decoder import KeyCache
 
 _EPSILON = 1e-5
 """Of every norm."""
+_ATTENTION = "sdpa_with_cache"
+
+
+def _attention(
+    module: nn.Module, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, **given: Any
+) -> tuple[Tensor, Tensor | None]:
+    """SDPA, over the keys of a cache too, of which CLIP's layers in `transformers` know nothing. given: cache and
+    number of the layer, or neither, and what SDPA takes."""
+    cache, layer = given.pop("cache", None), given.pop("layer", None)
+    if cache is not None:
+        key, value = cache.update(key, value, layer)
+    return sdpa_attention_forward(module, query, key, value, mask, **given)
+
+
+AttentionInterface.register(_ATTENTION, _attention)
 
 
 def _common(config: ClipBlocksConfig) -> dict[str, Any]:
@@ -30,7 +47,7 @@ def _common(config: ClipBlocksConfig) -> dict[str, Any]:
         "num_attention_heads": config.num_heads,
         "hidden_act": config.activation,
         "layer_norm_eps": _EPSILON,
-        "attn_implementation": "sdpa",
+        "attn_implementation": _ATTENTION,
     }
 
 
@@ -56,14 +73,17 @@ class ClipBlocks(nn.ModuleList):
         causal: bool = False,
         first: int = 0,
         end: int | None = None,
+        cache: KeyCache | None = None,
     ) -> Tensor:
         """The states after the blocks from `first` to before `end`. seen: bool (N, L), True at tokens that all see, or
         (N, L, L), True where the token of a row sees that of a column; None: all see all, or, if causal, themselves and
-        those before them."""
+        those before them. cache: of tokens that stand before these, which have columns too."""
         if seen is not None:
             seen = seen[:, None, None] if seen.ndim == 2 else seen[:, None]
         given: Any = {"attention_mask": seen, "is_causal": causal}
-        for block in list(self)[first:end]:
+        for number, block in list(enumerate(self))[first:end]:
+            if cache is not None:
+                given |= {"cache": cache, "layer": number}
             if self.activation_checkpointing and self.training:
                 states_NLD = checkpoint(block, states_NLD, use_reentrant=False, **given)
             else:
@@ -131,12 +151,16 @@ class ClipVision(nn.Module):
         return self.head(states.last_BTVD[:, :, 0])
 
 
+def plain_mean(states_BTE: Tensor, mask_BT: Tensor | None = None) -> Tensor:
+    """Means (B, E) over real frames, where mask_BT is True."""
+    if mask_BT is None:
+        return states_BTE.mean(1)
+    return states_BTE.masked_fill(~mask_BT[..., None], 0).sum(1) / mask_BT.sum(1, keepdim=True)
+
+
 def mean_of_frames(frames_BTE: Tensor, mask_BT: Tensor | None = None) -> Tensor:
     """Unit vectors (B, E): means of the unit vectors of real frames, where mask_BT is True."""
-    frames_BTE = functional.normalize(frames_BTE, dim=-1)
-    if mask_BT is not None:
-        frames_BTE = frames_BTE.masked_fill(~mask_BT[..., None], 0)
-    return functional.normalize(frames_BTE.sum(1), dim=-1)  # the length of a mean is that of a sum
+    return functional.normalize(plain_mean(functional.normalize(frames_BTE, dim=-1), mask_BT), dim=-1)
 
 
 class ClipText(nn.Module):
@@ -151,6 +175,10 @@ class ClipText(nn.Module):
         nn.init.normal_(self.embeddings.position_embedding.weight, std=0.01)
         self.blocks = ClipBlocks(config)
         self.head = ClipHead(config.width, config.contrastive_width)
+
+    def embed(self, ids_BL: Tensor, place_BL: Tensor) -> Tensor:
+        """States (B, L, D) of tokens at their places in the text, int64; no token has seen another."""
+        return self.embeddings(input_ids=ids_BL, position_ids=place_BL)
 
     def forward(self, ids_BL: Tensor) -> Tensor:
         """A vector for each word, (B, L, E), not of unit length. ids_BL: int64. Raises ValueError for longer texts than

@@ -235,3 +235,20 @@ class TubesConfig(BaseModel):
     middle_gradient: bool = True
     """Gradients of tubes go on into the visual tower, as in T2VLP's first stage; False: they end there, as in its
     second and in fine-tuning."""
+
+
+class ClipFusionConfig(ClipBlocksConfig):
+    """Size of T2VLP's fusion; the defaults are the released ones."""
+
+    width: int = Field(default=512, gt=0)
+    """Channels of a token, those of the space that frames share with texts."""
+    num_layers: int = Field(default=6, gt=0)
+    """Number of blocks."""
+    num_heads: int = Field(default=8, gt=0)
+    """Attention heads; must divide width."""
+    max_positions: int = Field(default=77, gt=1)
+    """Tokens of the longest sequence: the mean of the frames, frames, tubes and words."""
+    dropout: float = Field(default=0.2, ge=0, lt=1)
+    """Dropout of the states that heads read."""
+    input_gradient: bool = True
+    """Gradients go on into what is fused; False: they end there, as in the release's retrieval."""

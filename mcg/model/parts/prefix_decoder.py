@@ -18,7 +18,7 @@ from mcg.model.states import GenerationPlan
 
 
 class _WordLayers(Protocol):
-    """Layers over a prefix and words in one sequence (JointEncoder)."""
+    """Layers over a prefix and words in one sequence (JointEncoder, or the two towers of clip_decoder.py)."""
 
     def embed(self, ids_BL: Tensor, place_BL: Tensor) -> Tensor:
         """States (B, L, D) of words at their places among the words."""
@@ -32,14 +32,22 @@ class _WordLayers(Protocol):
 
 class PrefixDecoder(Sentences):
     """The sentences of a beam search. prefix_BPD: states before the first layer; mask_BP: True at real
-    tokens; reader_id: the token at which the next word is read, None where it is the last word itself."""
+    tokens; reader_id: the token at which the next word is read, None where it is the last word itself. words: a
+    further cache, of layers that see words alone."""
 
     def __init__(
-        self, layers: _WordLayers, prefix_BPD: Tensor, mask_BP: Tensor, plan: GenerationPlan, reader_id: int | None
+        self,
+        layers: _WordLayers,
+        prefix_BPD: Tensor,
+        mask_BP: Tensor,
+        plan: GenerationPlan,
+        reader_id: int | None,
+        words: KeyCache | None = None,
     ) -> None:
         self._layers, self._reader_id = layers, reader_id
         readers = 0 if reader_id is None else plan.num_beams
-        self._cache = _Cache(room=1 + (plan.max_tokens - 2) * plan.num_beams + readers)
+        self._cache = KeyCache(room=1 + (plan.max_tokens - 2) * plan.num_beams + readers)
+        self._caches = [self._cache] if words is None else [self._cache, words]
         layers(prefix_BPD, mask_BP[:, None], self._cache)
         self._cache.filled = mask_BP.shape[1]
         self._seen_RWC = mask_BP[:, None]
@@ -60,15 +68,17 @@ class PrefixDecoder(Sentences):
             of_words = torch.cat([seen, torch.zeros_like(own_RWW)], 2)
             seen = torch.cat([of_words, torch.cat([seen, own_RWW], 2)], 1)
         states = self._layers(states, seen, self._cache)
-        self._cache.filled += W  # the readers are written over
+        for cache in self._caches:
+            cache.filled += W  # the readers are written over
         return self._layers.predictions(states[:, -W:])
 
     def keep(self, row_N: Tensor) -> None:
         self._seen_RWC = self._seen_RWC[row_N]
-        self._cache.keep(row_N)
+        for cache in self._caches:
+            cache.keep(row_N)
 
 
-class _Cache:
+class KeyCache:
     """Keys and values (R, heads, C, width) of every layer, in the form that layers of `transformers` ask for."""
 
     def __init__(self, room: int) -> None:

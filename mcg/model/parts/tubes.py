@@ -12,7 +12,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from mcg.model.parts.clip import ClipBlocks, ClipHead
+from mcg.model.parts.clip import ClipBlocks, ClipHead, plain_mean
 from mcg.model.parts.configs import ClipBlocksConfig, ClipVisionConfig, TubesConfig
 
 
@@ -52,7 +52,7 @@ class Tubes(nn.Module):
         attention_BTKP = (centres_KD @ patches_BTPD.transpose(2, 3)).softmax(-1)
         found_BKTD = (attention_BTKP @ patches_BTPD).transpose(1, 2)
         K = len(centres_KD)
-        start_BD = _mean(middle_BTVD[:, :, 0], mask_BT)
+        start_BD = plain_mean(middle_BTVD[:, :, 0], mask_BT)
         sequences_BKSD = torch.cat([start_BD[:, None, None].expand(B, K, 1, D), found_BKTD], 2)
         seen = None
         if mask_BT is not None:
@@ -61,10 +61,3 @@ class Tubes(nn.Module):
         ends_NSD = self.blocks(sequences_BKSD.flatten(0, 1), seen)
         tubes_BKE = self.head(ends_NSD[:, 0]).view(B, K, -1)
         return TubeStates(tubes_BKE, attention_BTKP.transpose(1, 2), self.text_proj(centres_KD))
-
-
-def _mean(cls_BTD: Tensor, mask_BT: Tensor | None) -> Tensor:
-    """Over the frames that take part."""
-    if mask_BT is None:
-        return cls_BTD.mean(1)
-    return cls_BTD.masked_fill(~mask_BT[..., None], 0).sum(1) / mask_BT.sum(1, keepdim=True)

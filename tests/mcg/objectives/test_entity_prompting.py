@@ -20,7 +20,7 @@ from mcg.objectives import entity_prompting
 from mcg.objectives.config import ContrastiveConfig, EntityPromptingConfig
 from mcg.objectives.entity_prompting import EntityPrompting
 from mcg.objectives.over_pairs.contrastive import Contrastive
-from mcg.objectives.regions import draw_boxes, inside
+from mcg.objectives.prompting.regions import draw_boxes, inside
 from mcg.objectives.states import States
 from tests.mcg.objectives.prompter_ranks import NOUNS, run_rank, steps_with_prompter, write_prompter
 from tests.mcg.small_model import make_inputs, make_model

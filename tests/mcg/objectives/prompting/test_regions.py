@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mcg.objectives.regions import draw_boxes, inside
+from mcg.objectives.prompting.regions import draw_boxes, inside
 
 
 @given(st.integers(0, 2**63 - 1), st.sampled_from([(224, 16), (64, 16), (64, 8), (256, 32)]))

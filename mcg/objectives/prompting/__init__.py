@@ -1,0 +1,1 @@
+"""Entity prompting's parts: the regions that are drawn, and the frozen prompter that labels them."""
