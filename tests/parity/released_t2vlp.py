@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from mcg.convert.account import Conversion
 from mcg.convert.convert import convert
 from mcg.convert.families import FAMILIES
 from mcg.model.parts.clip_decoder import towers_decoder
@@ -42,6 +43,18 @@ _COLUMNS = 97
 
 def released_t2vlp(case: Case, middle_gradient: bool = False, input_gradient: bool = True, **fields: Any) -> T2vlp:
     """Our model with the weights of a case through the converter, in evaluation mode."""
+    config, conversion = conversion_of(case, middle_gradient, input_gradient, **fields)
+    conversion.check(case.name)
+    model = T2vlp(config, BytePairTexts())
+    lacking = model.load_state_dict(conversion.state, strict=False)
+    assert not lacking.unexpected_keys and set(lacking.missing_keys) <= {"words.decoder.weight"}, lacking
+    return model.eval()
+
+
+def conversion_of(
+    case: Case, middle_gradient: bool = False, input_gradient: bool = True, **fields: Any
+) -> tuple[T2vlpConfig, Conversion]:
+    """Our config of a case, and its weights converted."""
     sizes, state = case.facts["config"], released_state(case)
     E = sizes["embed_dim"]
     vision = {name: sizes[f"vision_{name}"] for name in ("width", "layers", "heads")}
@@ -74,12 +87,7 @@ def released_t2vlp(case: Case, middle_gradient: bool = False, input_gradient: bo
         for place, value in entries.items():
             state[key][int(place)] = value
     checked, texts = T2vlpConfig.model_validate(config), BytePairTexts()
-    conversion = convert(state, FAMILIES["t2vlp"], lambda model: T2vlp(model, texts), checked)
-    conversion.check(case.name)
-    model = T2vlp(checked, texts)
-    lacking = model.load_state_dict(conversion.state, strict=False)
-    assert not lacking.unexpected_keys and set(lacking.missing_keys) <= {"words.decoder.weight"}, lacking
-    return model.eval()
+    return checked, convert(state, FAMILIES["t2vlp"], lambda model: T2vlp(model, texts), checked)
 
 
 def _numbered(sizes: dict[str, int]) -> dict[str, int]:

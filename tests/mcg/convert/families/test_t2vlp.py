@@ -1,36 +1,33 @@
-"""T2VLP's keys: those of towers and tubes become ours, what its release never runs is dropped; values: tests/parity."""
+"""T2VLP's keys: all of them become ours or are dropped with a reason; values: tests/parity."""
 
 from __future__ import annotations
 
-import json
+import pytest
 
-import torch
-
-from mcg.convert.families.t2vlp import TOWER_RULES
-from tests.parity.released import GOLDEN
-from tests.parity.released_t2vlp import Towers
+from mcg.convert.families.t2vlp import T2VLP
+from tests.parity.released import read_case
+from tests.parity.released_t2vlp import conversion_of
 
 
-def test_every_key_of_towers_and_tubes_is_used_or_dropped_with_a_reason() -> None:
-    facts = json.loads((GOLDEN / "t2vlp_visual_c.json").read_text())
-    with torch.device("meta"):
-        ours = Towers(facts["config"]).state_dict()
-        given = {key: torch.empty(shape) for key, shape in facts["state_dict"].items()}
-    made, dropped = {}, []
-    for key, tensor in given.items():
-        rule = next(rule for rule in TOWER_RULES if rule.apply(key) is not None)
-        made.update(rule.weights(key, tensor))
-        dropped += [] if rule.targets else [(key, rule.reason)]
-    assert {name: weight.shape for name, weight in made.items()} == {name: w.shape for name, w in ours.items()}
+@pytest.mark.parametrize("name", ["t2vlp_visual_c", "t2vlp_stage2_c"])
+def test_every_key_is_used_or_dropped_with_a_reason(name: str) -> None:
+    case = read_case(name)
+    entries = conversion_of(case)[1].entries
+    assert {entry.status for entry in entries} == {"used", "dropped"}
+    assert {entry.key for entry in entries} == {*case.facts["state_dict"]}
+    dropped = {entry.key: entry.note for entry in entries if entry.status == "dropped"}
     never_run = "made with the release's model, and never run"
     local = ("class_embedding", "positional_embedding", "conv1.weight", "ln_pre.weight", "ln_pre.bias")
-    assert dropped == [
-        *((f"clip.local_visual.{name}", never_run) for name in local),
-        ("clip.lm_head.weight", never_run),
-        ("clip.lm_head.bias", never_run),
-    ]
+    for part in local:
+        assert dropped.pop(f"clip.local_visual.{part}") == never_run
+    for key, why in dropped.items():
+        if "fusion_transformer.resblocks.2." in key:  # two blocks run
+            assert why == "the model has no block 2 in its fusion: the release never runs it"
+        else:
+            assert key in ("clip.lm_head.weight", "clip.lm_head.bias") and why == never_run
 
 
-def test_the_fusion_is_left_to_rules_of_its_own() -> None:
-    for key in ("clip.fusion_transformer.resblocks.0.ln_1.weight", "clip.fusion_positional_embedding"):
-        assert all(rule.apply(key) is None for rule in TOWER_RULES)
+def test_the_signs_are_those_of_no_other_kind() -> None:
+    keys = read_case("t2vlp_stage2_c").facts["state_dict"]
+    assert T2VLP.fits(keys, "model_state_dict") and T2VLP.fits([f"module.{key}" for key in keys], None)
+    assert not T2VLP.fits([key for key in keys if "fusion" not in key], None)
