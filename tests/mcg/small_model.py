@@ -14,8 +14,9 @@ from mcg.objectives.config import ObjectivesConfig
 from mcg.text import open_texts
 from mcg.text.texts import NO_LABEL
 
-OBJECTIVES = tuple(name for name in ObjectivesConfig.model_fields if name not in ("compat", "entity_prompting"))
-"""Names of the objectives that need no files."""
+_OTHERS = ("compat", "entity_prompting", "prefix_lm", "tube_alignment")
+OBJECTIVES = tuple(name for name in ObjectivesConfig.model_fields if name not in _OTHERS)
+"""Names of the objectives that need no files, and nothing that MCG does not have."""
 TEXTS = open_texts(MCGConfig())
 """Texts of MCG with the installed vocabulary."""
 VOCABULARY = 50
