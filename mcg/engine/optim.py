@@ -3,6 +3,12 @@
 `optim.groups` gives the parameters of a pattern a rate and a decay of their own, or freezes them. Biases, norms,
 embeddings of position and the temperature are not decayed unless a group says so. (The releases configure a weight
 decay of 1e-3 and never pass it on: docs/facts/mcg_alpro.md 0.6.)
+
+T2VLP's release (docs/facts/t2vlp.md) has an Adam without bias correction, eps 1e-6 and a decay of 0.2 that is added to
+the update and so decoupled as here. `betas`, `eps` and `weight_decay` give its numbers, and what remains is this: its
+update is (1 - beta1^t) / sqrt(1 - beta2^t) times ours at step t, with 0.9 and 0.98 that is 0.71 at the first step, 1.55
+at the 14th, and below 1.01 from the 195th on; it clips each tensor's gradient by its own norm
+besides; and it decays CLIP's norms, which `optim.groups` can do.
 """
 
 from __future__ import annotations

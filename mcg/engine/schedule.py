@@ -1,7 +1,9 @@
 """Length of a run and learning rate over time, in any unit; only this file converts them to optimiser steps.
 
 The learning rate rises linearly over the warm-up and then falls to `final` of its peak, linearly or as a cosine. It is
-a function of the step alone, so nothing of it needs saving.
+a function of the step alone, so nothing of it needs saving. T2VLP's release takes the cosine of the whole run's
+progress, which falls from its first step on but is seen after the warm-up alone: there the rate jumps down, at 20 % of
+the run to 0.905 of its peak (docs/facts/t2vlp.md). That is `cosine_release`.
 """
 
 from __future__ import annotations
@@ -59,8 +61,9 @@ class ScheduleConfig(BaseModel):
     """Length of the run."""
     warmup: Duration = Duration(percent=5)
     """Length of the linear rise of the learning rate."""
-    decay: Literal["linear", "cosine", "constant"] = "linear"
-    """Shape of the fall after the warm-up."""
+    decay: Literal["linear", "cosine", "constant", "cosine_release"] = "linear"
+    """Shape of the fall after the warm-up; `cosine_release` is T2VLP's, a cosine of the whole run, which jumps down at
+    the end of the warm-up."""
     final: float = Field(default=0.0, ge=0, le=1)
     """Learning rate at the end as a share of its peak."""
 
@@ -81,6 +84,7 @@ class Schedule:
             return (step + 1) / (self.warmup_steps + 1)  # + 1: no step is lost to a rate of 0
         if self._decay == "constant":
             return 1.0
-        done = (step - self.warmup_steps) / max(1, self.total_steps - self.warmup_steps)
+        since = 0 if self._decay == "cosine_release" else self.warmup_steps
+        done = (step - since) / max(1, self.total_steps - since)
         shape = 1 - done if self._decay == "linear" else (1 + math.cos(math.pi * done)) / 2
         return self._final + (1 - self._final) * shape

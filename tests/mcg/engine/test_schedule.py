@@ -82,6 +82,19 @@ def test_the_rate_ends_at_its_final_share(total: int, warmup: int, decay: str, f
     assert schedule.factor(total - 1) - final <= 2.5 / (total - warmup) + 1e-9
 
 
+@pytest.mark.parametrize(("percent", "after"), [(20, 0.9045), (10, 0.9755), (0, 1.0)])
+def test_the_released_cosine_is_one_of_the_whole_run_and_jumps_down_after_the_warm_up(
+    percent: int, after: float
+) -> None:
+    released, ours = (_schedule(1000, 10 * percent, decay, 0.1) for decay in ("cosine_release", "cosine"))
+    first = released.warmup_steps
+    assert [released.factor(step) for step in range(first)] == [ours.factor(step) for step in range(first)]
+    assert released.factor(first) == pytest.approx(0.1 + 0.9 * after, abs=1e-4) and ours.factor(first) == 1
+    falling = [released.factor(step) for step in range(first, 1001)]
+    assert all(a > b for a, b in pairwise(falling)) and falling[-1] == pytest.approx(0.1, abs=1e-9)
+    assert released.factor(500) == pytest.approx(0.1 + 0.9 / 2)
+
+
 def test_warm_up_in_percent_of_the_run() -> None:
     schedule = Schedule(ScheduleConfig(length=Duration(passes=2)), elements_per_step=10, elements_per_pass=1000)
     assert (schedule.total_steps, schedule.warmup_steps) == (200, 10)
