@@ -6,7 +6,8 @@ gathered: every pair once. Device memory depends on `pairs_at_once`, not on the 
 of the states, which are let go when the pairs are scored.
 
 Ranking by `contrast` takes the similarity of the features, `matching` fuses all pairs, and `rerank` those of which
-the contrast places one side among the first `rerank_depth` of the other; behind these stand the others, by contrast.
+the contrast places one side among the first `rerank_depth` of the other (mcg/scoring/reranking.py). A text that stands
+with several videos is one query and one candidate, and is fused once with a video.
 """
 
 from __future__ import annotations
@@ -23,15 +24,13 @@ from mcg import distributed
 from mcg.model.model import Model
 from mcg.model.states import VideoStates
 from mcg.scoring.kept_texts import KeptText, keep, of_all_ranks, together
+from mcg.scoring.reranking import Matrix, among_best
 from mcg.tasks.config import RetrievalConfig
 from shards import Batch
 from shards.base import logger
 
 _logger = logger(__name__)
-Matrix = npt.NDArray[np.float32]
 _Numbers = npt.NDArray[np.int64]
-_QUERIES_AT_ONCE = 64
-"""Rows of scores that are sorted together."""
 
 
 class Scored(NamedTuple):
@@ -48,6 +47,8 @@ class Scored(NamedTuple):
     """Difference of the match logits; NaN where a pair was not fused. None where ranking is by contrast."""
     num_fused: int
     """Pairs that were fused, all ranks together."""
+    temperature: float | None = None
+    """By which the contrast is divided where its soft-max is ranked by; None elsewhere."""
 
 
 class Pairs:
@@ -131,26 +132,34 @@ class Pairs:
             contrast = (self._gathered(self._text_features) @ self._gathered(self._video_features).T).numpy()
         if not self._fuses:
             return Scored(texts, videos, contrast, None, 0)
-        wanted = self._wanted(contrast, (len(texts), len(videos)))
+        wanted = self._wanted(contrast, texts, len(videos))
         dtype = next(self._model.parameters()).dtype
         all_texts = of_all_ranks(self._text_states, dtype, self._device)
         own_match_NM = self._match_all(all_texts, wanted[:, first : first + own].T)
         self._video_states, self._text_states = [], []
         match_NM = distributed.gather_from_host(own_match_NM, self._device)
-        return Scored(texts, videos, contrast, match_NM.T.numpy(), int(wanted.sum()))
+        by_product = self._config.ranking == "rerank" and self._config.rerank_by == "product"
+        temperature = float(self._model.temperature.detach()) if by_product else None
+        return Scored(texts, videos, contrast, match_NM.T.numpy(), int(wanted.sum()), temperature)
 
     def _gathered(self, features: Sequence[Tensor]) -> Tensor:
         """The features of all ranks, float32 on the host."""
         width = distributed.largest(features[0].shape[1] if features else 0, self._device)
         return distributed.gather_from_host(torch.cat([torch.zeros(0, width), *features]), self._device)
 
-    def _wanted(self, contrast_MN: Matrix | None, shape: tuple[int, int]) -> npt.NDArray[np.bool_]:
+    def _wanted(
+        self, contrast_MN: Matrix | None, texts: Sequence[dict[str, Any]], num_videos: int
+    ) -> npt.NDArray[np.bool_]:
         """(M, N) True for the pairs to fuse."""
+        first, _ = distinct(texts)
+        wanted = np.zeros((len(texts), num_videos), np.bool_)
         if self._config.ranking == "matching":
-            return np.ones(shape, np.bool_)
+            wanted[first] = True
+            return wanted
         assert contrast_MN is not None
-        depth = self._config.rerank_depth
-        return among_best(contrast_MN, depth) | among_best(contrast_MN.T, depth).T
+        depth, contrast = self._config.rerank_depth, contrast_MN[first]
+        wanted[first] = among_best(contrast, depth) | among_best(contrast.T, depth).T
+        return wanted
 
     def _match_all(self, texts: Sequence[KeptText], wanted_NM: npt.NDArray[np.bool_]) -> Tensor:
         """(N, M) match scores of the own videos; NaN where a pair is not wanted."""
@@ -180,28 +189,17 @@ class Pairs:
         return (logits[:, 1] - logits[:, 0]).cpu()
 
 
-def among_best(scores_QC: Matrix, depth: int) -> npt.NDArray[np.bool_]:
-    """(Q, C) True for the `depth` best candidates of each query; of equal ones that with the lower number."""
-    best = np.zeros(scores_QC.shape, np.bool_)
-    for first in range(0, len(best), _QUERIES_AT_ONCE):
-        rows = slice(first, first + _QUERIES_AT_ONCE)
-        order = np.argsort(-scores_QC[rows], axis=1, kind="stable")[:, :depth]
-        np.put_along_axis(best[rows], order, True, 1)
-    return best
-
-
-def ranking_scores(contrast_QC: Matrix | None, match_QC: Matrix | None, depth: int | None) -> npt.NDArray[np.float64]:
-    """The scores by which each query ranks its candidates. match_QC: None ranks by contrast. depth: the match scores
-    rank the `depth` best by contrast, which stand before the others; None: they rank all, whatever the contrast is."""
-    if match_QC is not None and depth is None:
-        return match_QC.astype(np.float64)
-    assert contrast_QC is not None
-    if match_QC is None or depth is None:
-        return contrast_QC.astype(np.float64)
-    match = match_QC.astype(np.float64)
-    best, contrast = among_best(contrast_QC, depth), contrast_QC.astype(np.float64)
-    lift = 1.0 + contrast.max(initial=0.0) - match[best].min(initial=0.0)
-    return np.where(best, match + lift, contrast)
+def distinct(texts: Sequence[dict[str, Any]]) -> tuple[list[int], list[int]]:
+    """The numbers of the texts that differ in id or caption, each at its first place, and of every text which of these
+    it is."""
+    place: dict[tuple[str, str], int] = {}
+    first, place_of = [], []
+    for number, text in enumerate(texts):
+        found = place.setdefault((text["id"], text["caption"]), len(first))
+        if found == len(first):
+            first.append(number)
+        place_of.append(found)
+    return first, place_of
 
 
 def _check(videos: Sequence[dict[str, Any]], texts: Sequence[dict[str, Any]]) -> None:

@@ -184,6 +184,9 @@ class RetrievalConfig(ClipTaskConfig):
     best by similarity only."""
     rerank_depth: int = Field(default=128, ge=1)
     """Candidates of each query, in either direction, that `rerank` fuses."""
+    rerank_by: Literal["matching", "product"] = "matching"
+    """Order of these candidates: by the head for matching, or as T2VLP by the probability of a match times the soft-max
+    of their similarities."""
     pairs_at_once: int = Field(default=64, ge=1)
     """Pairs, and texts, that pass the model together in evaluation."""
 

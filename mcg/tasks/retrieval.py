@@ -18,7 +18,8 @@ from torch import Tensor
 from mcg.metrics.retrieval import Places, first_places, places, ranking_metrics
 from mcg.model.config import ModelConfig
 from mcg.model.model import Model
-from mcg.scoring.pairs import Pairs, Scored, ranking_scores
+from mcg.scoring.pairs import Pairs, Scored, distinct
+from mcg.scoring.reranking import ranking_scores
 from mcg.scoring.submission import Submission, rankings
 from mcg.tasks.config import RetrievalConfig
 from mcg.tasks.task import LONG_TEXT, Scores, Task, label_of, text_of, video_id, video_key
@@ -147,10 +148,10 @@ class _Rankings:
             match = None if match is None else match.T
         depth = config.rerank_depth if config.ranking == "rerank" else None
         count = places
-        if config.compat == "released":  # its scores are rounded, so they tie, and the first of those that tie wins
+        if config.compat == "released" and depth is None:  # rounded scores tie, and the first of those that tie wins
             contrast = None if contrast is None else np.round(contrast, 4)
             match, count = None if match is None else np.round(_probability(match), 4), first_places
-        scores = ranking_scores(contrast, match, depth)
+        scores = ranking_scores(contrast, match, depth, scored.temperature)
         by_name = {config.ranking: count(scores, right)}
         if match is not None and contrast is not None:
             by_name["contrast"] = count(contrast, right)
@@ -176,14 +177,7 @@ class _Rankings:
 
 def _queries(scored: Scored) -> tuple[list[dict[str, Any]], Any, Any, Any]:
     """The different texts with the rows of their scores, contrast and match, and (Q, N) which videos are right."""
-    first: dict[tuple[str, str], int] = {}
-    rows: list[int] = []
-    row_of = []
-    for number, text in enumerate(scored.texts):
-        place = first.setdefault((text["id"], text["caption"]), len(rows))
-        if place == len(rows):
-            rows.append(number)
-        row_of.append(place)
+    rows, row_of = distinct(scored.texts)
     right = np.zeros((len(rows), len(scored.videos)), np.bool_)
     right[row_of, [text["video"] for text in scored.texts]] = True
     contrast, match = (None if scores is None else scores[rows] for scores in (scored.contrast_MN, scored.match_MN))

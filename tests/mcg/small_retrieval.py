@@ -71,12 +71,13 @@ def score_each(folder: Path) -> dict[str, Any]:
     by what it is made of."""
     found = {}
     chunks = list[list[str]]()
-    for ranking in ("contrast", "matching", "rerank", "matching of words"):
+    for ranking in ("contrast", "matching", "rerank", "rerank by product", "matching of words"):
         words = ranking.endswith("words")
         model: Any = make_lavender() if words else retrieval_model()
         model.fuse = _noting(model.fuse, chunks)
         texts = MaskedWords.of(model.config) if words else TEXTS
-        task = Retrieval(make_retrieval(ranking=ranking.split()[0], rerank_depth=2).config, texts)
+        by = "product" if ranking.endswith("product") else "matching"
+        task = Retrieval(make_retrieval(ranking=ranking.split()[0], rerank_depth=2, rerank_by=by).config, texts)
         scores = evaluate(task, model, split_of(folder), CPU)
         found[ranking] = {"metrics": scores.metrics, "predictions": scores.predictions, "chunks": [*chunks]}
         chunks.clear()

@@ -9,13 +9,9 @@ import socket
 from collections import Counter
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch.multiprocessing
-from hypothesis import given
-from hypothesis import strategies as st
 
-from mcg.scoring.pairs import among_best, ranking_scores
 from tests.mcg.failing_retrieval import end_in_the_middle
 from tests.mcg.small_retrieval import score_each, score_on_a_rank, write_captions
 
@@ -76,17 +72,3 @@ def test_a_rank_that_ends_in_the_middle_of_the_pairs_ends_all(tmp_path: Path, en
         assert "ended by TrainingFailed: the memory of the GPU is full" in line
         (own,) = [line for line in said[ending].splitlines() if line.startswith("error: ")]
         assert "task.pairs_at_once" in own and "Traceback" not in said[ending]
-
-
-@given(st.integers(1, 8), st.integers(0, 2**32 - 1))
-def test_the_best_by_contrast_stand_before_the_others_in_the_order_of_matching(depth: int, seed: int) -> None:
-    generator = np.random.default_rng(seed)
-    contrast, match = generator.normal(size=(2, 4, 6)).astype(np.float32)
-    best = among_best(contrast, depth)
-    assert (best.sum(1) == min(depth, 6)).all()
-    scores = ranking_scores(contrast, np.where(best, match, np.nan), depth)
-    for query in range(4):
-        order = np.argsort(-scores[query])
-        first = sorted(np.flatnonzero(best[query]), key=lambda c: -match[query, c])
-        rest = sorted(np.flatnonzero(~best[query]), key=lambda c: -contrast[query, c])
-        assert order.tolist() == [*first, *rest]

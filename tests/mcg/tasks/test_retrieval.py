@@ -177,6 +177,51 @@ def test_captions_with_one_id_and_words_are_one_query_with_several_right_videos(
     assert [(p["caption"], p["right"]) for p in by_text] == [("a dog", ["v0", "v1"]), ("a cat", ["v2"])]
 
 
+def test_a_text_of_several_videos_is_one_candidate_and_is_fused_once_with_each(tmp_path: Path) -> None:
+    with DatasetWriter(tmp_path / "gray", "gray") as writer:
+        for i in range(6):
+            records = [{"caption": "a dog", "id": "7"}, {"caption": f"number {i} of all", "id": f"n{i}"}]
+            writer.write(f"{i}", picture(40 * i), "png", records, {"id": f"v{i}"}, FACTS)
+    model, split = retrieval_model(), split_of(tmp_path / "gray")
+    whole, deep = (
+        evaluate(make_retrieval(ranking=ranking, rerank_depth=7), model, split, CPU)
+        for ranking in ("matching", "rerank")
+    )
+    assert whole.metrics["pairs_fused"] == deep.metrics["pairs_fused"] == 6 * 7
+    shallow = evaluate(make_retrieval(ranking="rerank", rerank_depth=2), model, split, CPU)
+    for other in (deep, shallow):
+        for one, ranked in zip(whole.predictions, other.predictions, strict=True):
+            first = [name for name, _ in ranked["top"]][: 7 if other is deep else 2]
+            assert sorted(first, key=[name for name, _ in one["top"]].index) == first
+
+
+@pytest.mark.parametrize("compat", ["corrected", "released"])
+def test_reranking_by_the_product_orders_each_query_s_best(captions: Path, compat: str) -> None:
+    """Against the two scores of each pair."""
+    model, split = retrieval_model(), split_of(captions)
+    tables = {}
+    for ranking, fields in {
+        "contrast": {"ranking": "contrast"},
+        "matching": {"ranking": "matching"},
+        "product": {"ranking": "rerank", "rerank_by": "product", "rerank_depth": 3, "compat": compat},
+    }.items():
+        scores = evaluate(make_retrieval(**fields), model, split, CPU)
+        tables[ranking] = {(p["direction"], p["id"]): dict(map(tuple, p["top"])) for p in scores.predictions}
+    for query, found in tables["product"].items():
+        contrast, match = tables["contrast"][query], tables["matching"][query]
+        shared = sorted(contrast, key=lambda name: -contrast[name])
+        best = [name for name in shared[:3] if name in match]
+        product = {n: contrast[n] / model.temperature.item() - np.log1p(np.exp(-match[n])) for n in best}
+        assert list(found)[:3] == sorted(best, key=lambda name: -product[name])
+        assert list(found)[3:] == shared[3:]
+
+
+@pytest.mark.parametrize("depth", [0, -1])
+def test_a_depth_without_a_candidate_is_refused(depth: int) -> None:
+    with pytest.raises(ValueError, match=r"rerank_depth\n  Input should be greater than or equal to 1"):
+        make_retrieval(ranking="rerank", rerank_depth=depth)
+
+
 def test_two_samples_with_one_video_id_are_refused_by_name(tmp_path: Path) -> None:
     with DatasetWriter(tmp_path / "gray", "gray") as writer:
         for i in range(2):
