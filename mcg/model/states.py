@@ -91,8 +91,9 @@ class Fused(NamedTuple):
     def joined(parts: Sequence[Fused]) -> Fused:
         """All of them one after the other, texts padded to the longest."""
         text = TextStates.joined([TextStates(part.text_BLD, part.text_mask_BL, None, part.slot_B) for part in parts])
-        video, video_mask = (torch.cat([part[place] for part in parts]) for place in (2, 3))
-        return Fused(text.states_BLD, text.mask_BL, video, video_mask, text.slot_B)
+        video_BVD = torch.cat([part.video_BVD for part in parts])
+        video_mask_BV = torch.cat([part.video_mask_BV for part in parts])
+        return Fused(text.states_BLD, text.mask_BL, video_BVD, video_mask_BV, text.slot_B)
 
     def rows(self, index_N: Tensor) -> Fused:
         """The samples index_N (int64), in that order."""

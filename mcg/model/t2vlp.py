@@ -15,7 +15,7 @@ from torch.nn import functional
 from mcg.model.compiling import compile_blocks, uncompiled
 from mcg.model.model import Model
 from mcg.model.parts.beam_search import beam_search
-from mcg.model.parts.clip import ClipText, ClipVision, last_word, mean_of_frames, plain_mean
+from mcg.model.parts.clip import ClipBlocks, ClipText, ClipVision, last_word, mean_of_frames, plain_mean
 from mcg.model.parts.clip_decoder import towers_decoder
 from mcg.model.parts.clip_fusion import ClipFusion, MatchHead, WordHead
 from mcg.model.parts.tubes import Tubes
@@ -51,7 +51,7 @@ class T2vlp(Model):
             self.match = MatchHead(config.fusion, self.matches_over_batch)
         self._normalise_by(PIXEL_MEAN, PIXEL_STD)
 
-    def _blocks(self) -> dict[str, nn.ModuleList]:
+    def _blocks(self) -> dict[str, ClipBlocks]:
         """Stacks of blocks by name."""
         parts = {"vision": self.vision, "text": self.text, "tubes": self.tubes, "fusion": self.fusion}
         return {name: part.blocks for name, part in parts.items() if part is not None}

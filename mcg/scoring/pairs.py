@@ -193,7 +193,8 @@ def distinct(texts: Sequence[dict[str, Any]]) -> tuple[list[int], list[int]]:
     """The numbers of the texts that differ in id or caption, each at its first place, and of every text which of these
     it is."""
     place: dict[tuple[str, str], int] = {}
-    first, place_of = [], []
+    first: list[int] = []
+    place_of: list[int] = []
     for number, text in enumerate(texts):
         found = place.setdefault((text["id"], text["caption"]), len(first))
         if found == len(first):

@@ -34,7 +34,7 @@ class Pretrain(Task):
         arrays = {
             **self.texts.pair(caption, longest),
             **self.texts.cloze(caption, longest, self.config.masked_share, rng("mask")),
-            **self.texts.prefix(caption, longest, rng("prefix")),
+            **self.texts.continuation(caption, longest, rng("continuation")),
             **self.texts.prompt(),
             **self.texts.answer(caption, longest),
             "is_image": np.array([sample.facts.kind == "image"], np.int64),

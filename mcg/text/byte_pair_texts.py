@@ -55,7 +55,7 @@ class BytePairTexts(Texts):
         labels[chosen], ids[chosen] = ids[chosen], self.empty_id
         return {"masked_ids": ids, "masked_mask": np.ones_like(ids), "masked_labels": labels}
 
-    def prefix(self, text: str, max_tokens: int, rng: np.random.Generator) -> Arrays:
+    def continuation(self, text: str, max_tokens: int, rng: np.random.Generator) -> Arrays:
         """Any place but the last two is drawn."""
         ids = self.codec.encode(text, max_tokens)
         return {"prefix_labels": self.prefix_labels(ids, int(rng.integers(max(1, len(ids) - 1))))}

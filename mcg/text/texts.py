@@ -61,7 +61,7 @@ class Texts(ABC):
         """The same text with a share of its tokens masked: masked_ids, masked_mask, and masked_labels, the tokens to
         predict and NO_LABEL elsewhere. At least one token is to be predicted."""
 
-    def prefix(self, text: str, max_tokens: int, rng: np.random.Generator) -> Arrays:
+    def continuation(self, text: str, max_tokens: int, rng: np.random.Generator) -> Arrays:
         """A text that is continued from a drawn place on, beside its pair: prefix_labels, the token behind each of its
         tokens and NO_LABEL before that place; nothing of a layout that continues no text."""
         return {}

@@ -62,7 +62,7 @@ def make_inputs(max_tokens: int = 14) -> dict[str, Tensor]:
     for number, caption in enumerate(CAPTIONS):
         g = np.random.default_rng(number)
         masked = TEXTS.cloze(caption, max_tokens, 0.3, g)
-        rows.append({**TEXTS.pair(caption, max_tokens), **masked, **TEXTS.prefix(caption, max_tokens, g)})
+        rows.append({**TEXTS.pair(caption, max_tokens), **masked, **TEXTS.continuation(caption, max_tokens, g)})
     arrays = {
         name: torch.nn.utils.rnn.pad_sequence([torch.from_numpy(row[name]) for row in rows], batch_first=True)
         for name in rows[0]
