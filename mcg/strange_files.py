@@ -110,8 +110,8 @@ def _zip_kind(file: Path) -> str | None:
         return "a zip archive that was cut off; fetch it again"
     if any(name.endswith("constants.pkl") for name in names):
         return (
-            "a TorchScript archive: a program with its weights, which is not run; ask for the state dict, or save it "
-            "from a program of your own as safetensors"
+            "a TorchScript archive: a program with its weights, which is not run; `python -m mcg.convert` takes the "
+            "weights alone"
         )
     if any(name.endswith(".npy") for name in names):
         return "an archive of NumPy arrays (.npz), as JAX and TensorFlow models come; fetch the weights for PyTorch"

@@ -1,6 +1,6 @@
 """Reading checkpoints of other programs, in the usual forms: tensors by name; no code in them is run.
 
-A file of torch or safetensors; a folder of Hugging Face, whole or in several files with an index; a folder of
+A file of torch, TorchScript or safetensors; a folder of Hugging Face, whole or in several files with an index; one of
 DeepSpeed, or the one above it with `latest`. The weights may lie under entries (`model`, `state_dict`, one in another),
 beside an epoch, settings and optimiser state, and under the prefixes of wrappers (rules.plain_key). A file is mapped,
 not copied, where its format allows, so what no rule takes costs no memory. Refused with the file and the reason:

@@ -2,7 +2,8 @@
 
 torch.load only with weights_only=True. Releases keep their settings beside the weights: a Namespace of argparse, numpy
 numbers, paths. The classes of those (SETTINGS) are read as empty stand-ins, so that the weights can be taken; every
-other class or function that a pickle names refuses the file, and the error names it.
+other class or function that a pickle names refuses the file, and the error names it. Of a TorchScript archive the
+weights alone are read (torch_script.py).
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from mcg.convert.rules import ConvertError
+from mcg.convert.torch_script import is_torch_script, read_torch_script
 from mcg.strange_files import looks_like_safetensors, refusal, strange_kind
 
 _BUILT_IN = ("bool", "bytes", "float", "frozenset", "int", "list", "object", "range", "slice", "str")
@@ -74,6 +76,8 @@ def read_file(file: Path) -> Any:
     """The content of a file of weights; its bytes tell its format, not its name. Raises ConvertError."""
     if not file.is_file():
         raise ConvertError(f"{file}: no such file")
+    if is_torch_script(file):
+        return read_torch_script(file)
     kind = strange_kind(file)
     if kind is not None:
         raise ConvertError(f"{file}: no file of weights: it is {kind}")
