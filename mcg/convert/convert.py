@@ -55,7 +55,8 @@ def convert(
     if config is not None and TARGETS[config.name] is not target:
         raise ConvertError(_other_model(family))
     named = {key: _named(family, key, tensor) for key, tensor in state.items()}
-    shapes = {name: tuple(part.shape) for names in named.values() for name, part in (names or {}).items()}
+    found = {name: part for names in named.values() for name, part in (names or {}).items()}
+    shapes = {name: tuple(part.shape) for name, part in found.items()}
     if config is None:
         config = _derived(family, shapes)
     else:
@@ -99,7 +100,7 @@ def convert(
                 notes += [note] if note else []
         status: Status = "used" if became else "dropped"
         entries.append(Entry(key, status, shape, tuple(became), "; ".join(dict.fromkeys(notes))))
-    entries += _fill(family, own, given, shapes, parts)
+    entries += _fill(family, own, given, found, parts)
     return Conversion(family, config, given, tuple(entries))
 
 
@@ -179,12 +180,12 @@ def _fill(
     family: Family,
     own: dict[str, tuple[int, ...]],
     given: dict[str, Tensor],
-    shapes: Shapes,
+    found: dict[str, Tensor],
     parts: Collection[Part] | None,
 ) -> list[Entry]:
-    """Account for our weights that no key gave, and set those to zero that a rule says."""
+    """Account for our weights that no key gave, and set those that begin at zero or as a copy."""
     target = family.target
-    present = [section for name in shapes if (section := target.section(name)) is not None]
+    present = [section for name in found if (section := target.section(name)) is not None]
     entries = []
     for name, shape in own.items():
         if name in given or not _is_wanted(target, name, parts):
@@ -196,8 +197,20 @@ def _fill(
                 device = next(iter(given.values())).device if given else None
                 given[name] = torch.zeros(shape, device=device)
             entries.append(Entry(name, "missing", shape, note=f"{fill.value}: {fill.reason}"))
+        elif not is_present and (source := _beginning(family, name, own, found)) is not None:
+            given[name], note = fit(name, _checked(source, found[source]), shape, target.resizes)
+            entries.append(Entry(name, "missing", shape, note="; ".join(filter(None, (f"begins as {source}", note)))))
         elif not is_present and not name.startswith(family.needs):
             entries.append(Entry(name, "missing", shape, note=f"fresh: {family.title} has none"))
         else:
             entries.append(Entry(name, "missing", shape))
     return entries
+
+
+def _beginning(family: Family, name: str, own: Shapes, found: dict[str, Tensor]) -> str | None:
+    """The weight that this one begins as a copy of: one of the same widths, of more or fewer rows."""
+    source = None if family.begins is None else family.begins(name, own)
+    if source is None or source not in found:
+        return None
+    there, shape = tuple(found[source].shape), own[name]
+    return source if there == shape or (len(shape) > 1 and there[1:] == shape[1:]) else None

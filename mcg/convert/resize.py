@@ -58,8 +58,10 @@ def _text_positions(name: str, tensor: Tensor, shape: tuple[int, ...]) -> tuple[
     if tensor.shape[1:] != shape[1:]:
         raise _misfit(name, tensor, shape)
     if len(tensor) < shape[0]:
+        part = "fusion" if name.startswith("fusion.") else "text"
         raise ConvertError(
-            f"{name}: {len(tensor)} positions there, model.text.max_positions is {shape[0]}; lower it to {len(tensor)}"
+            f"{name}: {len(tensor)} positions there, model.{part}.max_positions is {shape[0]}; lower it to "
+            f"{len(tensor)}"
         )
     return tensor[: shape[0]], f"the first {shape[0]} of {len(tensor)} positions"
 

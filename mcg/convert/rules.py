@@ -133,6 +133,9 @@ class Family:
     fills: tuple[Fill, ...] = ()
     wrapper: str | None = None
     """The entry of the file that holds the weights, where that tells the kind."""
+    begins: Callable[[str, Shapes], str | None] | None = None
+    """(our name, shapes of the model's weights) -> the weight that this one begins as a copy of, where the family never
+    has it; None for a weight that stays as it is drawn."""
     known: tuple[tuple[str, str, str], ...] = ()
     """(name, place, file): checkpoints that can be asked for by name. place: a Hugging Face repository, or a URL."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from mcg.convert.families.alpro import ALPRO, LAVIS_ALPRO, PROMPTER
 from mcg.convert.families.bert import BERT
 from mcg.convert.families.blip import BLIP
+from mcg.convert.families.clip import HUGGING_FACE_CLIP, OPEN_CLIP, OPENAI_CLIP
 from mcg.convert.families.lavender import LAVENDER, LAVENDER_BERT, LAVENDER_TASK
 from mcg.convert.families.lavender_model import LAVENDER_MODEL
 from mcg.convert.families.mcg import MCG_RELEASE
@@ -33,6 +34,9 @@ FAMILIES: dict[str, Family] = {
         LAVENDER_TASK,
         LAVENDER_BERT,
         T2VLP,
+        OPENAI_CLIP,
+        OPEN_CLIP,
+        HUGGING_FACE_CLIP,
     )
 }
 """Families by name, in the order in which a checkpoint is compared with them."""

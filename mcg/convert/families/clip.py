@@ -1,13 +1,19 @@
-r"""Weights of CLIP: what OpenAI's files and open_clip's call them, and what Hugging Face's do (docs/facts/t2vlp.md 1).
+r"""CLIP as OpenAI, open_clip and Hugging Face publish it, with a vision transformer (docs/facts/t2vlp.md 1).
 
 OpenAI keeps query, key and value in one matrix, one after the other, and the projections with a row for each input,
-where a linear layer has one for each output. T2VLP's names are OpenAI's with a prefix. Prefixes are regular
-expressions without groups.
+where a linear layer has one for each output. T2VLP's names are OpenAI's with a prefix, and so are those of
+open_clip's models with a text tower of their own (`text.`). Prefixes are regular expressions without groups.
+
+Tubes and fusion of a model that has them begin as copies of the towers.
 """
 
 from __future__ import annotations
 
-from mcg.convert.rules import POSITION_IDS, Rule
+import dataclasses
+
+from mcg.convert.families.t2vlp_model import T2VLP_MODEL, begins, derive
+from mcg.convert.rules import POSITION_IDS, ConvertError, Family, Rule, Shapes
+from mcg.model.t2vlp_config import T2vlpConfig
 
 _IN_BLOCK = {
     r"attn\.out_proj": "self_attn.out_proj",
@@ -36,9 +42,9 @@ def openai_head(prefix: str, norm: str, proj: str, ours: str) -> tuple[Rule, ...
     )
 
 
-def openai_rules(prefix: str = "") -> tuple[Rule, ...]:
-    """Rules for both towers and the scale of logits, as OpenAI names them."""
-    visual = rf"{prefix}visual\."
+def openai_rules(prefix: str = "", text: str = "") -> tuple[Rule, ...]:
+    """Rules for both towers and the scale of logits, as OpenAI names them. text: a prefix of the text tower alone."""
+    visual, text = rf"{prefix}visual\.", f"{prefix}{text}"
     return (
         Rule(rf"{visual}class_embedding", ("vision.embeddings.class_embedding",)),
         Rule(rf"{visual}conv1\.weight", ("vision.embeddings.patch_embedding.weight",)),
@@ -46,13 +52,13 @@ def openai_rules(prefix: str = "") -> tuple[Rule, ...]:
         Rule(rf"{visual}ln_pre\.(.+)", (r"vision.norm_pre.\1",)),
         *openai_blocks(visual, "vision.blocks"),
         *openai_head(visual, "ln_post", "proj", "vision.head"),
-        Rule(rf"{prefix}token_embedding\.weight", ("text.embeddings.token_embedding.weight",)),
-        Rule(rf"{prefix}positional_embedding", ("text.embeddings.position_embedding.weight",)),
-        *openai_blocks(prefix, "text.blocks"),
-        *openai_head(prefix, "ln_final", "text_projection", "text.head"),
+        Rule(rf"{text}token_embedding\.weight", ("text.embeddings.token_embedding.weight",)),
+        Rule(rf"{text}positional_embedding", ("text.embeddings.position_embedding.weight",)),
+        *openai_blocks(text, "text.blocks"),
+        *openai_head(text, "ln_final", "text_projection", "text.head"),
         Rule(rf"{prefix}logit_scale", ("logit_scale",)),
         Rule(rf"{prefix}(?:input_resolution|context_length|vocab_size)", reason="a size: not a weight"),
-        Rule(rf"{prefix}attn_mask", reason="made from the context length: not a weight"),
+        Rule(rf"{text}attn_mask", reason="made from the context length: not a weight"),
     )
 
 
@@ -69,3 +75,49 @@ def huggingface_rules() -> tuple[Rule, ...]:
         Rule(r"(vision|text)_model\.encoder\.layers\.(.+)", (r"\1.blocks.\2",)),
         Rule(r"logit_scale", ("logit_scale",)),
     )
+
+
+def _derive_none(shapes: Shapes) -> T2vlpConfig:
+    """Raises ConvertError: OpenAI's models have one activation, these have two."""
+    raise ConvertError(
+        "its weights do not tell the activation of its MLPs; give --config, with model.vision.activation and "
+        "model.text.activation: gelu for most of open_clip's own, quick_gelu for OpenAI's and those named so"
+    )
+
+
+OPENAI_CLIP = Family(
+    name="openai_clip",
+    title="CLIP of OpenAI",
+    signs=(
+        r"visual\.transformer\.resblocks\.0\.attn\.in_proj_weight",
+        r"transformer\.resblocks\.0\.attn\.in_proj_weight",
+        "input_resolution",
+    ),
+    rules=openai_rules(),
+    target=T2VLP_MODEL,
+    derive=derive,
+    needs=("vision.", "text.", "logit_scale"),
+    begins=begins,
+)
+
+OPEN_CLIP = dataclasses.replace(
+    OPENAI_CLIP,
+    name="open_clip",
+    title="CLIP of open_clip",
+    signs=(OPENAI_CLIP.signs[0], r"(?:text\.)?transformer\.resblocks\.0\.attn\.in_proj_weight"),
+    rules=openai_rules(text=r"(?:text\.)?"),
+    derive=_derive_none,
+)
+
+HUGGING_FACE_CLIP = dataclasses.replace(
+    OPENAI_CLIP,
+    name="hf_clip",
+    title="CLIP of Hugging Face",
+    signs=(r"vision_model\.pre_layrnorm\.weight", r"text_model\.final_layer_norm\.weight"),
+    rules=huggingface_rules(),
+    known=tuple(
+        (name, f"openai/{name}", "pytorch_model.bin")
+        for name in ("clip-vit-base-patch16", "clip-vit-base-patch32", "clip-vit-large-patch14")
+    ),
+)
+"""Without --config the activation is that of OpenAI's."""
