@@ -31,6 +31,15 @@ _SMALL_LAVENDER = (
     "model.vision.window=[2,4,4]",
     "model.text.num_layers=2",
 )
+_SMALL_T2VLP = (
+    "model.vision.image_size=32",
+    "model.vision.width=32",
+    "model.vision.num_heads=2",
+    "model.vision.num_layers=2",
+    "model.vision.contrastive_width=32",
+    "model.text.num_layers=2",
+    "model.text.contrastive_width=32",
+)
 
 
 def shrink(
@@ -53,7 +62,7 @@ def shrink(
         *_SMALL,
         f"init_from={init_from or 'null'}",
         f"schedule.length.steps={steps}",
-        *(_SMALL_LAVENDER if config.model.name == "lavender" else _small_mcg(config.model, num_frames)),
+        *_small_model(config.model, num_frames),
     ]
     if config.uses:  # the lists are not there
         overrides.append("leaks=checked")
@@ -91,6 +100,23 @@ def _small_use(
     if task.get("metric") == "wups":
         overrides.append(f"task.wordnet={wordnet}")
     return overrides
+
+
+def _small_model(model: Any, num_frames: int) -> list[str]:
+    if model.name == "lavender":
+        return [*_SMALL_LAVENDER]
+    return _small_t2vlp(model) if model.name == "t2vlp" else _small_mcg(model, num_frames)
+
+
+def _small_t2vlp(model: Any) -> list[str]:
+    found = [*_SMALL_T2VLP]
+    if model.vision.joint_from is not None:
+        found.append("model.vision.joint_from=1")
+    if model.tubes is not None:
+        found += ["model.tubes.num_centres=2", "model.tubes.num_layers=1"]
+    if model.fusion is not None:
+        found += [f"model.fusion.{setting}" for setting in ("width=32", "num_heads=2", "num_layers=2")]
+    return found
 
 
 def _small_mcg(model: Any, num_frames: int) -> list[str]:

@@ -68,6 +68,13 @@ LAVENDER = (
     *(768 + 197 * 768 + 6 * 768 + 2 * 768, 10 * 768),  # [CLS], patches, frames, their norm; task tokens
     *(23_837_184, 12 * LAYER, 592_128 + 30_522 * 769),  # words, layers and untied head of BERT
 )
+CLIP = 149_620_737
+"""ViT-B/16, as published (openai/CLIP)."""
+T2VLP = (
+    *(CLIP, 2 * LAYER + 2 * 768 + 768 * 512),  # the towers; blocks along tubes, their norm and projection
+    *(8 * 768, 769 * 512, 77 * 512, 6 * 3_152_384),  # centres and their way to words; places and blocks of the fusion
+    *(512 * 512 + 49_408, 2 * 512 * 512),  # heads: words, match and no match
+)
 PARAMETERS = {
     "configs/pt.yaml": 254_606_141 + TYPES,  # facts 8.2, MCG pre-training, "really used"
     "configs/ft_msrvtt_qa.yaml": 368_037_692 + 2 * TYPES + PROJECTIONS,  # facts 8.2, MCG QA, "really used"
@@ -91,6 +98,8 @@ PARAMETERS = {
     "configs/alpro/ft_msrvtt_qa.yaml": 234_346_095 - UNUSED_OF_ALPRO + TYPES,  # facts 8.2, ALPRO QA
     "configs/alpro/ft_msvd_qa.yaml": 235_764_746 - UNUSED_OF_ALPRO + TYPES,
     **{name: sum(LAVENDER) for name in FULL_SIZE if "/lavender/" in name},
+    **{name: sum(T2VLP) for name in FULL_SIZE if "/t2vlp/" in name},
+    "configs/t2vlp/clip4clip_msrvtt_ret.yaml": CLIP,
 }
 
 

@@ -40,7 +40,7 @@ class T2vlp(Model):
         self._empty_id, self._pad_id = texts.empty_id, texts.pad_id
         self.vision = ClipVision(config.vision)
         self.text = ClipText(config.text, texts.size)
-        self.logit_scale = nn.Parameter(torch.tensor(math.log(_FIRST_SCALE)))
+        self.logit_scale = nn.Parameter(torch.tensor([math.log(_FIRST_SCALE)]))  # DeepSpeed refuses scalars in bf16
         self.tubes = None if config.tubes is None else Tubes(config.tubes, config.vision)
         self._num_tubes = 0 if config.tubes is None else config.tubes.num_centres
         self.fusion: ClipFusion | None = None
@@ -69,7 +69,7 @@ class T2vlp(Model):
         """1 / exp(scale), the scale at most 100. Gradient passes the bound, or a value that a step took over it would
         stay there for good."""
         bounded = self.logit_scale.clamp(max=math.log(_LARGEST_SCALE))
-        return torch.exp(-(self.logit_scale + (bounded - self.logit_scale).detach()))
+        return torch.exp(-(self.logit_scale + (bounded - self.logit_scale).detach()))[0]
 
     def encode_video(
         self, frames_BTHWC: Tensor, mask_BT: Tensor | None = None, with_attention: bool = False

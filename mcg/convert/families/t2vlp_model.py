@@ -129,6 +129,7 @@ T2VLP_MODEL = Target(
         Section(r"fusion\..+|words\..+|match\..+", "text", "no fusion (model.fusion: null)"),
     ),
     resizes=(
+        ("logit_scale", "vector"),
         (r"vision\.embeddings\.position_embedding\.weight", "patches"),
         (rf"text\.{re.escape(_PLACES)}\.weight|fusion\.positions", "text_positions"),
     ),

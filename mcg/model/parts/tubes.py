@@ -47,7 +47,7 @@ class Tubes(nn.Module):
         if not self.config.middle_gradient:
             middle_BTVD = middle_BTVD.detach()
         B, D = len(middle_BTVD), middle_BTVD.shape[3]
-        centres_KD = self.centres[0, 0]
+        centres_KD = self.centres[0, 0].clone()  # torch counts no operations of a module that is given a weight itself
         patches_BTPD = middle_BTVD[:, :, 1:]
         attention_BTKP = (centres_KD @ patches_BTPD.transpose(2, 3)).softmax(-1)
         found_BKTD = (attention_BTKP @ patches_BTPD).transpose(1, 2)
