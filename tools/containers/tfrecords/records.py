@@ -24,9 +24,10 @@ _MASK = 0xA282EAD8
 
 
 class TfRecord(NamedTuple):
-    """A record: the byte of the file at which it begins, and its data or what is wrong with them."""
+    """A record: the byte of the file at which it begins, that behind it, and its data or what is wrong with them."""
 
     offset: int
+    end: int
     data: bytes | Damaged
 
 
@@ -47,17 +48,20 @@ def read_records(path: Path) -> Iterator[TfRecord]:
                     f"byte {at:,}: the length of a record has another checksum, so the rest of the file cannot be "
                     "read; fetch it again, or accept the loss"
                 )
-            if at + FRAME_BYTES + length > size:
+            end = at + FRAME_BYTES + length
+            if end > size:
                 raise _cut(at, size)
             if length > MAX_MEDIA_BYTES:
                 file.seek(length + _CRC.size, os.SEEK_CUR)
-                yield TfRecord(at, Damaged(f"has {length:,} bytes, allowed are {MAX_MEDIA_BYTES:,}; accept the loss"))
+                yield TfRecord(
+                    at, end, Damaged(f"has {length:,} bytes, allowed are {MAX_MEDIA_BYTES:,}; accept the loss")
+                )
             else:
                 data = file.read(length)
                 (crc,) = _CRC.unpack(file.read(_CRC.size))
                 flaw = Damaged("its data have another checksum; fetch the file again, or accept the loss")
-                yield TfRecord(at, data if masked_crc(data) == crc else flaw)
-            at += FRAME_BYTES + length
+                yield TfRecord(at, end, data if masked_crc(data) == crc else flaw)
+            at = end
 
 
 def masked_crc(data: bytes) -> int:

@@ -143,10 +143,11 @@ class _Reader:
         waiting = {line.offset: line for line in reversed(lines)}
         taken: dict[int, IndexLine] = {}
         begins: list[int] = []
-        flaw_of_file = ""
+        flaw_of_file, read = "", 0
         try:
             for number, record in enumerate(read_records(path), 1):
                 begins.append(record.offset)
+                read = record.end
                 line = waiting.pop(record.offset, None)
                 place = f"{path.name} record {number}"
                 if line is not None:
@@ -159,8 +160,9 @@ class _Reader:
             flaw_of_file = f"cannot be reached in {path.name}: {flaw}"
         for line in lines:
             if line.offset not in taken:
-                what = f"byte {line.offset} {flaw_of_file or _not_the_begin(line.offset, path, begins)}"
-                yield BadRow.at(line.place, index.path, MALFORMED, f"{line.vid!r}: {what}")
+                is_lost = flaw_of_file and line.offset >= read
+                what = flaw_of_file if is_lost else _not_the_begin(line.offset, path, begins)
+                yield BadRow.at(line.place, index.path, MALFORMED, f"{line.vid!r}: byte {line.offset} {what}")
             elif taken[line.offset] is not line:
                 what = f"{line.vid!r}: byte {line.offset} stands in {taken[line.offset].place} already; correct it"
                 yield BadRow.at(line.place, index.path, MALFORMED, what)

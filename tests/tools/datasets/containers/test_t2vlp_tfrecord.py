@@ -172,6 +172,19 @@ def test_places_where_no_record_begins_are_told_apart(tmp_path: Path) -> None:
         assert expected in reasons, reasons
 
 
+def test_a_wrong_byte_is_told_apart_from_a_file_that_is_cut_off(tmp_path: Path) -> None:
+    index, labels = t2vlp(tmp_path)
+    first, second, *rest = index.read_text().splitlines()
+    index.write_text("\n".join([f"{first.rpartition(chr(9))[0]}\t7", second, *rest]))
+    file = tmp_path / "webvid-00000.tfrecord"
+    file.write_bytes(file.read_bytes()[:-9])
+    reasons = [row.reason for row in t2vlp_tfrecord.rows(index, labels, frame_side=SIDE) if isinstance(row, BadRow)]
+    assert any("'0': byte 7 is not the begin of a record of webvid-00000.tfrecord, but inside" in r for r in reasons)
+    assert any(
+        "'1': byte 6182 cannot be reached in webvid-00000.tfrecord: byte 6,182: a record runs" in r for r in reasons
+    )
+
+
 def test_a_length_beyond_the_file_costs_the_file_but_no_memory(tmp_path: Path) -> None:
     index, labels = t2vlp(tmp_path)
     length = struct.pack("<Q", (1 << 64) - 1)
