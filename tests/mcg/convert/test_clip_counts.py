@@ -8,11 +8,8 @@ import pytest
 import torch
 from transformers import CLIPConfig, CLIPModel
 
-from mcg.convert.account import Conversion
-from mcg.convert.convert import convert
-from mcg.convert.families import FAMILIES
 from mcg.model.t2vlp_config import T2vlpConfig
-from tests.mcg.convert.families.test_clip import openai_clip
+from tests.mcg.convert.small_clips import converted_clip, openai_clip
 from tests.mcg.small_t2vlp import TEXTS
 
 _LARGE: dict[str, Any] = {
@@ -30,12 +27,6 @@ def _published(sizes: dict[str, Any]) -> dict[str, torch.Tensor]:
         return CLIPModel(CLIPConfig(**sizes)).state_dict()
 
 
-def _converted(state: dict[str, torch.Tensor], kind: str, config: T2vlpConfig | None = None) -> Conversion:
-    conversion = convert(state, FAMILIES[kind], lambda model: model.build(TEXTS), config)
-    conversion.check("meta")
-    return conversion
-
-
 def _count(config: T2vlpConfig) -> int:
     with torch.device("meta"):
         return sum(parameter.numel() for parameter in config.build(TEXTS).parameters())
@@ -50,7 +41,7 @@ def _count(config: T2vlpConfig) -> int:
     ],
 )
 def test_clip_has_the_published_sizes(sizes: dict[str, Any], count: int) -> None:
-    conversion = _converted(_published(sizes), "hf_clip")
+    conversion = converted_clip(_published(sizes), "hf_clip", None)
     assert _count(conversion.config) == count
     counts = conversion.counts()
     assert counts["missing"] == counts["unexpected"] == counts["dropped"] == 0
@@ -88,7 +79,7 @@ def _released() -> dict[str, torch.Tensor]:
 
 
 def test_t2vlp_has_the_released_sizes() -> None:
-    conversion = _converted(_released(), "t2vlp")
+    conversion = converted_clip(_released(), "t2vlp", None)
     assert conversion.config == T2vlpConfig(name="t2vlp")
     clip, block, text_block = 149_620_737, 7_087_872, 3_152_384
     tubes = 8 * 768 + (768 + 1) * 512 + 2 * block + 2 * 768 + 768 * 512
@@ -102,7 +93,7 @@ def test_t2vlp_has_the_released_sizes() -> None:
 
 
 def test_t2vlp_begins_at_clip() -> None:
-    conversion = _converted(_published({"vision_config": {"patch_size": 16}}), "hf_clip", T2vlpConfig(name="t2vlp"))
+    conversion = converted_clip(_published({"vision_config": {"patch_size": 16}}), "hf_clip", T2vlpConfig(name="t2vlp"))
     notes = {entry.key: entry.note for entry in conversion.entries if entry.status == "missing"}
     assert notes["tubes.blocks.0.mlp.fc1.weight"] == "begins as vision.blocks.10.mlp.fc1.weight"
     assert notes["tubes.blocks.1.mlp.fc1.weight"] == "begins as vision.blocks.11.mlp.fc1.weight"
