@@ -19,7 +19,7 @@ PRETRAINING, QUESTIONS = (
     DATASETS.split(f"\n## {title}\n")[1].split("\n## ")[0] for title in ("Pre-training", "Questions")
 )
 GUIDE = (ROOT / "docs" / "mcg.md").read_text() + PRETRAINING[: PRETRAINING.index("\n```\n") + 5] + QUESTIONS
-ALPRO, LAVENDER = ((ROOT / "docs" / f"{name}.md").read_text() for name in ("alpro", "lavender"))
+SYSTEMS = "".join((ROOT / "docs" / f"{name}.md").read_text() for name in ("alpro", "lavender", "t2vlp"))
 CONVERTED = "runs/alpro/released"
 
 
@@ -66,7 +66,7 @@ def test_every_file_that_a_config_needs_has_its_place() -> None:
     placed |= {options(command)["out"] for command in COMMANDS if "-m tools build" in command}
     for path in (ROOT / "configs").rglob("*.yaml"):
         config = load_config(path)
-        assert [source.path for source in config.init if f"`{source.path}`" not in GUIDE + LAVENDER] == [], path
+        assert [source.path for source in config.init if f"`{source.path}`" not in GUIDE + SYSTEMS] == [], path
         for own in config.alone.values():
             answers = getattr(own.task, "answer_list", None)
             assert answers is None or answers in placed, path
@@ -74,4 +74,4 @@ def test_every_file_that_a_config_needs_has_its_place() -> None:
 
 def test_every_config_is_mentioned() -> None:
     names = {str(path.relative_to(ROOT / "configs").with_suffix("")) for path in (ROOT / "configs").rglob("*.yaml")}
-    assert [name for name in names if not name.startswith("demo/") and name not in GUIDE + ALPRO + LAVENDER] == []
+    assert [name for name in names if not name.startswith("demo/") and name not in GUIDE + SYSTEMS] == []

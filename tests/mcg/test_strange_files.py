@@ -64,7 +64,7 @@ STRANGE = {
     "text": (b"see https://example.org for the weights\n", r"a text file; fetch the weights themselves"),
 }
 
-OURS = {"script": (_script(), r"a TorchScript archive: a program .*, which is not run; `python -m mcg\.convert` takes")}
+OURS = {"script": (_script(), r"a TorchScript archive: a program .*, which is not run; `python -m mcg.convert` takes")}
 """Strange in a checkpoint of ours alone."""
 
 
