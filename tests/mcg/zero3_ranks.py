@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -33,10 +34,12 @@ from mcg.tasks.open_qa import OpenQA
 from mcg.tasks.task import Task
 from mcg.text.masked_words import MaskedWords
 from shards import DatasetWriter
+from tests.mcg import small_t2vlp
 from tests.mcg.engine.small_engine import OPTIM, make_schedule, save_as_before
 from tests.mcg.small_lavender import CAPTIONS, make_inputs, make_lavender
 from tests.mcg.small_model import TEXTS, make_model
 from tests.mcg.small_questions import loader_config, make_task
+from tests.mcg.small_t2vlp import make_t2vlp
 from tests.shards.small_dataset import FACTS, picture
 
 NOTHING_KEPT = {
@@ -46,7 +49,12 @@ NOTHING_KEPT = {
     "stage3_prefetch_bucket_size": 0,
 }
 BATCH_SIZE = 8
-OBJECTIVES: dict[str, Any] = {"mcg": {"generation": {}}, "lavender": {"masked_lm": {}, "batch_matching": {}}}
+OBJECTIVES: dict[str, Any] = {
+    "mcg": {"generation": {}},
+    "lavender": {"masked_lm": {}, "batch_matching": {}},
+    "t2vlp": {name: {} for name in ("contrastive", "tube_alignment", "masked_lm", "prefix_lm", "matching")},
+}
+MODELS: dict[str, Callable[[], Model]] = {"lavender": make_lavender, "t2vlp": make_t2vlp}
 
 
 def write_data(folder: Path) -> None:
@@ -70,17 +78,19 @@ def write_data(folder: Path) -> None:
 
 
 def _tasks(folder: Path, system: str) -> dict[str, Task]:
-    """MCG: every way to an answer that passes the decoder. LAVENDER: every way that is not one pass of the model."""
+    """MCG: every way to an answer that passes the decoder. Others: every way that is not one pass of the model."""
+    clip = {"num_frames": 2, "size": 32}
+    beams = CaptioningConfig.model_validate(
+        {"name": "captioning", "clip": clip, "max_caption_tokens": 6, "num_beams": 3}
+    )
+    if system == "t2vlp":
+        return {"captions": Captioning(beams, small_t2vlp.TEXTS)}
     if system == "lavender":
-        words, clip = MaskedWords(), {"num_frames": 2, "size": 32}
+        words = MaskedWords()
         listed = {"answering": "masked_word", "answer_list": str(folder / "answers.json")}
         questions = OpenQAConfig.model_validate({"name": "open_qa", "clip": clip, **listed})
-        beams = {"name": "captioning", "clip": clip, "max_caption_tokens": 6, "num_beams": 3}
-        return {
-            "masked words": OpenQA(questions, words),
-            "captions": Captioning(CaptioningConfig.model_validate(beams), words),
-        }
-    choice = {"name": "multiple_choice", "clip": {"num_frames": 2, "size": 32}, "num_choices": 3}
+        return {"masked words": OpenQA(questions, words), "captions": Captioning(beams, words)}
+    choice = {"name": "multiple_choice", "clip": clip, "num_choices": 3}
     ranking = {"answering": "ranking", "answer_list": str(folder / "answers.json"), "num_candidates": 4}
     return {
         "beam search": make_task(max_answer_tokens=12),
@@ -92,8 +102,8 @@ def _tasks(folder: Path, system: str) -> dict[str, Task]:
 
 def _model(system: str) -> Model:
     """MCG ends some answers early and others not."""
-    if system == "lavender":
-        return make_lavender()
+    if system in MODELS:
+        return MODELS[system]()
     model = make_model(vocab_size=TEXTS.size)
     assert model.decoder is not None
     with torch.no_grad():
@@ -111,11 +121,11 @@ def _num_whole(engine: Engine) -> int:
     return sum(parameter.numel() for parameter in engine.bundle.parameters())
 
 
-def _losses(bundle: Bundle, rank: int, world: int) -> dict[str, Tensor]:
-    """Of LAVENDER's masked words and matches, of a rank's part of a batch."""
+def _losses(bundle: Bundle, system: str, rank: int, world: int) -> dict[str, Tensor]:
+    """Of a rank's part of a batch."""
+    whole = small_t2vlp.make_inputs() if system == "t2vlp" else make_inputs(MaskedWords())
     share = len(CAPTIONS) // world
-    inputs = {name: rows[rank * share : (rank + 1) * share] for name, rows in make_inputs(MaskedWords()).items()}
-    return bundle(inputs, 0)
+    return bundle({name: rows[rank * share : (rank + 1) * share] for name, rows in whole.items()}, 0)
 
 
 def answer_alone(folder: Path, system: str) -> dict[str, Any]:
@@ -123,10 +133,10 @@ def answer_alone(folder: Path, system: str) -> dict[str, Any]:
     return _answers(folder, _tasks(folder, system), _model(system))
 
 
-def lose_alone() -> float:
-    """The loss of LAVENDER in one process."""
-    bundle = Bundle(_model("lavender"), ObjectivesConfig.model_validate(OBJECTIVES["lavender"]).build())
-    return float(_losses(bundle, 0, 1)["total"].detach())
+def lose_alone(system: str) -> float:
+    """The loss in one process."""
+    bundle = Bundle(_model(system), ObjectivesConfig.model_validate(OBJECTIVES[system]).build())
+    return float(_losses(bundle, system, 0, 1)["total"].detach())
 
 
 def answer_in_parts(rank: int, folder: str, system: str) -> None:
@@ -151,8 +161,8 @@ def answer_in_parts(rank: int, folder: str, system: str) -> None:
         found = _answers(Path(folder), tasks, engine.bundle.model)
         whole.append(_num_whole(engine))
         loss = None
-        if system == "lavender":
-            total = _losses(engine.bundle.train(), rank, 2)["total"]
+        if system in MODELS:
+            total = _losses(engine.bundle.train(), system, rank, 2)["total"]
             engine._engine.backward(total)
             engine._engine.step()
             loss = float(total.detach())

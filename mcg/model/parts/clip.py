@@ -178,7 +178,8 @@ class ClipText(nn.Module):
 
     def embed(self, ids_BL: Tensor, place_BL: Tensor) -> Tensor:
         """States (B, L, D) of tokens at their places in the text, int64; no token has seen another."""
-        return self.embeddings(input_ids=ids_BL, position_ids=place_BL)
+        # not the forward of `transformers`, which looks at the size of a weight that ZeRO 3 has gathered for none
+        return self.embeddings.token_embedding(ids_BL) + self.embeddings.position_embedding(place_BL)
 
     def forward(self, ids_BL: Tensor) -> Tensor:
         """A vector for each word, (B, L, E), not of unit length. ids_BL: int64. Raises ValueError for longer texts than
@@ -188,7 +189,8 @@ class ClipText(nn.Module):
                 f"texts of {ids_BL.shape[1]} tokens, and model.text.max_positions is {self.config.max_positions}; "
                 "cut the texts or raise it"
             )
-        return self.head(self.blocks(self.embeddings(ids_BL), causal=True))
+        place_L = torch.arange(ids_BL.shape[1], device=ids_BL.device)
+        return self.head(self.blocks(self.embed(ids_BL, place_L), causal=True))
 
 
 def last_word(words_BLE: Tensor, mask_BL: Tensor) -> Tensor:

@@ -30,7 +30,7 @@ class ClipFusion(nn.Module):
     ) -> Tensor:
         """States after the blocks. seen, cache: as ClipBlocks takes them. place_F: int64, places of the tokens; None:
         one after the other. Raises ValueError for a sequence that has more tokens than there are places."""
-        found, places = states_BFD.shape[1], len(self.positions)
+        found, places = states_BFD.shape[1], self.config.max_positions
         if place_F is None and found > places:
             raise ValueError(
                 f"{found} tokens of video and words, and model.fusion.max_positions is {places}; cut the texts, or "

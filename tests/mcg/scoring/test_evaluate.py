@@ -136,7 +136,7 @@ def test_questions_about_one_clip_encode_it_once(questions: Path, model: MCG, mo
 
 @pytest.mark.long
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize("system", ["mcg", "lavender"])
+@pytest.mark.parametrize("system", ["mcg", "lavender", "t2vlp"])
 def test_two_ranks_that_share_the_weights_answer_as_one_process_does(system: str, tmp_path: Path) -> None:
     write_data(tmp_path)
     expected = answer_alone(tmp_path, system)
@@ -162,4 +162,4 @@ def test_two_ranks_that_share_the_weights_answer_as_one_process_does(system: str
         assert {name.removeprefix("model.") for name in spread} == set(whole)
         assert all(torch.equal(spread[f"model.{name}"], tensor) for name, tensor in whole.items())
     else:
-        assert sum(losses) / 2 == pytest.approx(lose_alone(), rel=1e-4)
+        assert sum(losses) / 2 == pytest.approx(lose_alone(system), rel=1e-4)
