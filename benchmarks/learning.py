@@ -20,13 +20,28 @@ def call(*arguments: str) -> None:
     subprocess.run([sys.executable, *arguments], check=True, stdout=subprocess.DEVNULL)
 
 
-def build_shapes(folder: Path, text: str, seed: int, num_clips: int, num_unseen: int) -> None:
-    """Clips of shapes with a kind of text: `train`, `val`, and `unseen`, which is val in random order."""
+def build_shapes(
+    folder: Path, text: str, seed: int, num_clips: int, num_unseen: int, media: Sequence[str] = ()
+) -> None:
+    """Clips of shapes with a kind of text: `train`, `val`, and `unseen`, which is val in random order. media: options
+    of what is made of the clips."""
     for split, count in (("train", num_clips), ("val", num_unseen)):
         shape = ["--split", split, "--text", text, "--num-clips", str(count), "--seed", str(seed)]
-        call("-m", "tools", "build", "shapes", *shape, "--out", str(folder / split))
+        call("-m", "tools", "build", "shapes", *shape, *media, "--out", str(folder / split))
     # kinds of clips take turns: in that order the clip before, which `swapped` shows, is never of the same kind
     call("-m", "tools", "reshard", str(folder / "val"), "--shuffle", str(seed), "--out", str(folder / "unseen"))
+
+
+def write_kinds(file: Path, text: str, num_clips: int) -> None:
+    """A side table with the kind of each training clip of shapes: move, count or order."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    from tools.datasets.shapes import KINDS
+
+    keys = [f"train-{text}-{number:06d}" for number in range(num_clips)]
+    kinds = [KINDS[number % len(KINDS)] for number in range(num_clips)]
+    pq.write_table(pa.table({"key": keys, "scene": kinds}), file)
 
 
 def write_vocabulary(file: Path, more: Iterable[str]) -> None:
