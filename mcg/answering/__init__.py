@@ -6,6 +6,7 @@ A new way is one file and a line in `ANSWERINGS` or `CHOOSINGS` (docs/adding.md)
 
 from __future__ import annotations
 
+from mcg.answering.answer_slot import AnswerSlot
 from mcg.answering.answering import Answering
 from mcg.answering.choice import Choosing, LikelihoodChoice
 from mcg.answering.classification import Classification
@@ -21,6 +22,7 @@ ANSWERINGS: dict[str, type[Answering]] = {
     "ranking": Ranking,
     "classification": Classification,
     "masked_word": MaskedWord,
+    "answer_slot": AnswerSlot,
 }
 """`task.answering` -> its class."""
 

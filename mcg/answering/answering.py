@@ -24,6 +24,8 @@ class Answering(ABC):
 
     writes = True
     """Whether the decoder can say how likely any text is as an answer; otherwise `among` chooses."""
+    pairs_in_training = False
+    """Whether training has a text of each video, text_ids, which losses over pairs compare with it."""
 
     def __init__(self, config: OpenQAConfig, texts: Texts) -> None:
         self.config, self.texts = config, texts
@@ -45,7 +47,7 @@ class Answering(ABC):
         """Up to `count` answers to each of the fused questions, best first."""
 
     def question(self, text: str, answer: str | None) -> Arrays:
-        """A question; with its right answer, as training reads it, unless that is None."""
+        """A question; in training with its right answer, which is None where the answer is asked for."""
         asked = self.texts.question(text, self.config.max_question_tokens)
         return asked if answer is None else asked | self.arrays(answer)
 
@@ -56,6 +58,19 @@ class Answering(ABC):
     def notes(self, asked: Asked) -> list[dict[str, Any]]:
         """What is told of each question beside its answer."""
         return [{} for _ in asked.video.mask_BV]
+
+    def measures(
+        self, asked: Sequence[dict[str, Any]], references: Sequence[str], types: Sequence[str]
+    ) -> dict[str, dict[str, Any]]:
+        """Further measures by name, beside the accuracy of the answers. asked: predictions with their notes, then
+        questions that failed, which have none; references: the right answers, plain; types: of the questions."""
+        return {}
+
+    def plain(self, text: str) -> str:
+        """A text as the decoder would write it, so that case, accents and spaces are no mistakes."""
+        if self.config.compat == "released":
+            return text
+        return self.texts.plain(text) or text  # what no piece spells is no answer that a model gives with no piece
 
     def reach(self, answers: Sequence[str]) -> dict[str, float]:
         """Shares of these right answers that can be given at all, by the place that they are taken from; none where

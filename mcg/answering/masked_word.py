@@ -8,9 +8,9 @@ answer is always one word.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from copy import copy
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -19,12 +19,26 @@ from torch import Tensor
 from mcg.answering.answer_list import AnswerListError, read_answers
 from mcg.answering.answering import Answering, Scored
 from mcg.answering.asked import Asked
+from mcg.metrics.accuracy import accuracy
 from mcg.model.config import ModelConfig
 from mcg.model.model import Model
 from mcg.model.states import Fused
 from mcg.tasks.config import OpenQAConfig
 from mcg.text.masked_words import MaskedWords
 from mcg.text.texts import NO_LABEL, Arrays, Ids, Texts
+
+
+class Slots(NamedTuple):
+    """How a layout asks for words that are not there."""
+
+    name: str
+    """Of the token in the place of such a word."""
+    id: int
+    """Its id, which no word has."""
+    question: Callable[[str, int, int], Arrays]
+    """A question, its longest length, and how many such tokens stand together for an answer."""
+    pieces: Callable[[str], list[int]]
+    """Ids of an answer's pieces."""
 
 
 class MaskedWord(Answering):
@@ -34,9 +48,7 @@ class MaskedWord(Answering):
 
     def __init__(self, config: OpenQAConfig, texts: Texts) -> None:
         super().__init__(config, texts)
-        if not isinstance(texts, MaskedWords):
-            raise ValueError(f"task.answering is {config.answering!r}, which needs model.name: lavender")
-        self._words = texts
+        self._slots = self._slots_of(texts)
         self._released = config.compat == "released"
         self._answers: tuple[str, ...] = ()
         self._numbers_of: dict[int, list[int]] = {}
@@ -47,6 +59,11 @@ class MaskedWord(Answering):
             self._answers = read_answers(config.answer_list, config.num_answers)
             self._sort_by_length()
 
+    def _slots_of(self, texts: Texts) -> Slots:
+        if not isinstance(texts, MaskedWords):
+            raise ValueError(f"task.answering is {self.config.answering!r}, which needs model.name: lavender")
+        return Slots("[MASK]", texts.mask_id, texts.question, texts.codec.pieces)
+
     def among(self, answers: Sequence[str]) -> MaskedWord:
         way = copy(self)
         way._answers, way._numbers_of = tuple(answers), {}
@@ -54,7 +71,7 @@ class MaskedWord(Answering):
         return way
 
     def _sort_by_length(self) -> None:
-        pieces = [self._words.codec.pieces(answer) for answer in self._answers]
+        pieces = list(map(self._slots.pieces, self._answers))
         longest = self.config.max_answer_tokens - self.texts.num_added
         for number, own in enumerate(pieces):
             if not 0 < len(own) <= longest:
@@ -67,7 +84,9 @@ class MaskedWord(Answering):
 
     def check(self, model: ModelConfig) -> None:
         if (missing := model.missing("slot")) is not None:
-            raise ValueError(f"task.answering is {self.config.answering!r}, which answers at [MASK]: {missing}")
+            raise ValueError(
+                f"task.answering is {self.config.answering!r}, which answers at {self._slots.name}: {missing}"
+            )
 
     def arrays(self, answer: str) -> Arrays:
         """Nothing: the answer stands in the question (`question`)."""
@@ -76,23 +95,29 @@ class MaskedWord(Answering):
     def question(self, text: str, answer: str | None) -> Arrays:
         """The question with one [MASK], and with as many as each answer of the list has pieces; in training those of
         the right answer, as masked words."""
-        longest = self.config.max_question_tokens
-        arrays = self._words.question(text, longest)
+        arrays = self._asked(text, 1)
         for k in self._pieces_of:
             if k > 1:
-                arrays |= {_name(k, key): row for key, row in self._words.question(text, longest, k).items()}
-        if answer is not None:
-            arrays |= self._in_training(text, self._words.codec.pieces(answer))
-        return arrays
+                arrays |= {_name(k, key): row for key, row in self._asked(text, k).items()}
+        return arrays if answer is None else arrays | self.in_training(text, answer)
 
-    def _in_training(self, text: str, pieces: Sequence[int]) -> Arrays:
-        if self._released and len(pieces) != 1:
-            pieces = [NO_LABEL]
-        asked = self._words.question(text, self.config.max_question_tokens, len(pieces))
+    def in_training(self, text: str, answer: str) -> Arrays:
+        """The question with as many [MASK] as its answer has pieces, and these as labels."""
+        pieces = self._slots.pieces(answer)
+        if self._released:
+            pieces = self.learned_as_released(pieces)
+        asked = self._asked(text, len(pieces))
         ids = asked["text_ids"]
         labels: Ids = np.full_like(ids, NO_LABEL)
-        labels[ids == self._words.mask_id] = pieces
+        labels[ids == self._slots.id] = pieces
         return {"masked_ids": ids, "masked_mask": asked["text_mask"], "masked_labels": labels}
+
+    def learned_as_released(self, pieces: list[int]) -> list[int]:
+        """What the release learns of an answer, one label: none of several pieces."""
+        return pieces if len(pieces) == 1 else [NO_LABEL]
+
+    def _asked(self, text: str, k: int) -> Arrays:
+        return self._slots.question(text, self.config.max_question_tokens, k)
 
     def best(self, model: Model, fused: Fused, count: int) -> list[list[Scored]]:
         """The likeliest words of the vocabulary at the one [MASK]; the score is the log-probability."""
@@ -113,7 +138,7 @@ class MaskedWord(Answering):
     def _scores(self, asked: Asked, k: int, ids_Nk: Tensor) -> Tensor:
         """float32 (B, N): mean log-probability of the pieces of answers of k pieces."""
         name = _name(k, "text")
-        is_mask_BL = asked.inputs[f"{name}_ids"] == self._words.mask_id
+        is_mask_BL = asked.inputs[f"{name}_ids"] == self._slots.id
         fused = asked.fused if k == 1 else asked.fuse(name)
         B = len(is_mask_BL)
         is_mask_BL &= (is_mask_BL.sum(1) == k)[:, None]  # a slot of padding has none
@@ -126,6 +151,15 @@ class MaskedWord(Answering):
         if not self._answers:
             return super().notes(asked)
         return [{"open_prediction": words[0][0]} for words in self.best(asked.model, asked.fused, 1)]
+
+    def measures(
+        self, asked: Sequence[dict[str, Any]], references: Sequence[str], types: Sequence[str]
+    ) -> dict[str, dict[str, Any]]:
+        """`open_vocabulary`: by the likeliest word, where a list is answered from."""
+        if not any("open_prediction" in question for question in asked):
+            return {}
+        given = [self.plain(str(question.get("open_prediction", "<failed>"))) for question in asked]
+        return {"open_vocabulary": accuracy(given, references, types, self.config.groups)}
 
     def reach(self, answers: Sequence[str]) -> dict[str, float]:
         one_piece = [self.texts.num_pieces(answer) == 1 and self.texts.plain(answer) != "" for answer in answers]

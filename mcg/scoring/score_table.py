@@ -13,7 +13,13 @@ from mcg.scoring.caption_rows import caption_rows
 from shards.base import cell
 from shards.cli import facts_table
 
-_METRICS = {"accuracy": "accuracy %", "open_vocabulary": "any word %", "wups0": "WUPS@0", "wups9": "WUPS@0.9"}
+_METRICS = {
+    "accuracy": "accuracy %",
+    "open_vocabulary": "any word %",
+    "first_piece": "first piece %",
+    "wups0": "WUPS@0",
+    "wups9": "WUPS@0.9",
+}
 
 
 def score_table(metrics: dict[str, Any], title: str) -> Table | None:
@@ -81,6 +87,9 @@ def _caption(metrics: dict[str, Any]) -> str:
     told += [
         f"{_percent(share)} % of the answers are in the {place}" for place, share in metrics.get("reach", {}).items()
     ]
+    if "first_piece" in metrics:
+        shared = metrics["first_piece"]["shared"]["questions"]
+        told.append(f"{_percent(shared)} % of the answers begin with the piece of another answer")
     return "; ".join(told)
 
 

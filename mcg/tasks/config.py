@@ -97,9 +97,9 @@ class OpenQAConfig(ClipTaskConfig):
     """Longest answer in tokens, [DEC] and [SEP] included; a longer reference is refused in training."""
     num_beams: int = Field(default=3, ge=1)
     """Beams of the search."""
-    answering: Literal["generation", "ranking", "classification", "masked_word"] = "generation"
+    answering: Literal["generation", "ranking", "classification", "masked_word", "answer_slot"] = "generation"
     """Way of answering (mcg/answering/). It does not choose the loss: objectives.generation trains the first two,
-    objectives.classification and objectives.masked_lm the others."""
+    objectives.classification the third, and objectives.masked_lm the others."""
     head: str = "answers"
     """For `classification`: name of the classifier, where a model may have several."""
     answer_list: str | None = None

@@ -26,7 +26,7 @@ from mcg.model.model import Model
 from mcg.scoring.submission import Submission, submission
 from mcg.tasks.config import OpenQAConfig
 from mcg.tasks.question import ask, asked_types, check_answer, question_meta
-from mcg.tasks.task import LONG_TEXT, Scores, Task
+from mcg.tasks.task import LONG_TEXT, Scores, Task, video_key
 from mcg.text.texts import Texts
 from shards import Batch, EncodedClip, Sample, SampleError
 from shards.base import find_wordnet
@@ -57,9 +57,11 @@ class OpenQA(Task):
         if training:
             check_answer(sample, meta["answer"], self.texts, self.config.max_answer_tokens)
         try:
-            arrays = self.answering.question(meta["question"], meta["answer"])
+            arrays = self.answering.question(meta["question"], meta["answer"] if training else None)
         except ValueError as error:
             raise SampleError(sample.origin, f"record {sample.record_index}: {error}") from error
+        if training and self.answering.pairs_in_training:
+            arrays["video_key"] = video_key(sample)
         if not training and self.texts.cuts(meta["question"], self.config.max_question_tokens):
             meta["cut"] = True
         plan = plan_clip(sample.facts, clip, rng("clip"))
@@ -87,7 +89,7 @@ class OpenQA(Task):
         asked = [*predictions, *failures]
         types = asked_types(predictions, failures)
         answers = [self._reference(question) for question in asked]
-        given = [self._plain(str(p["prediction"])) for p in predictions] + ["<failed>"] * len(failures)
+        given = [self.answering.plain(str(p["prediction"])) for p in predictions] + ["<failed>"] * len(failures)
         for p, told, wanted in zip(predictions, given, answers, strict=False):
             p["right"] = told == wanted
         metrics: dict[str, Any] = {
@@ -97,9 +99,7 @@ class OpenQA(Task):
             "num_failed": len(failures),
             "num_cut": sum(p.get("cut", False) for p in predictions),
         }
-        if any("open_prediction" in p for p in predictions):
-            given = [self._plain(str(p.get("open_prediction", ""))) for p in predictions] + ["<failed>"] * len(failures)
-            metrics["open_vocabulary"] = accuracy(given, answers, types, self.config.groups)
+        metrics |= self.answering.measures(asked, answers, types)
         if reach := self.answering.reach(answers):
             metrics["reach"] = reach
         headline = ("accuracy.overall", float(metrics["accuracy"]["overall"]))
@@ -119,16 +119,12 @@ class OpenQA(Task):
             p["wups0"], p["wups9"] = scores[number].tolist()
         return wups_table(scores, types)
 
-    def _plain(self, text: str) -> str:
-        """A text as the decoder would write it, so that case, accents and spaces are no mistakes."""
-        if self.config.compat == "released":
-            return text
-        return self.texts.plain(text) or text  # what no piece spells is no answer that a model gives with no piece
-
     def _reference(self, question: dict[str, Any]) -> str:
         """The right answer; of several the one that was given."""
-        answers = [self._plain(str(answer)) for answer in question.get("answers") or [question.get("answer", "")]]
-        given = self._plain(str(question.get("prediction", "")))
+        answers = [
+            self.answering.plain(str(answer)) for answer in question.get("answers") or [question.get("answer", "")]
+        ]
+        given = self.answering.plain(str(question.get("prediction", "")))
         return given if given in answers else answers[0]
 
     def submission(self, scores: Scores) -> Submission:

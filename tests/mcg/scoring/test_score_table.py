@@ -78,6 +78,7 @@ def test_answers_of_the_list_and_of_any_word_stand_side_by_side() -> None:
     metrics = {
         "accuracy": accuracy(["a", "b"], ["a", "b"], ["what", "who"]),
         "open_vocabulary": accuracy(["a", "c"], ["a", "b"], ["what", "who"]),
+        "first_piece": accuracy(["a", "c"], ["a", "b"], ["what", "who"]) | {"shared": {"questions": 0.125}},
         "reach": {"vocabulary": 0.75, "list": 0.9},
         "num_scored": 2,
         "num_failed": 0,
@@ -86,6 +87,8 @@ def test_answers_of_the_list_and_of_any_word_stand_side_by_side() -> None:
     for expected in (
         "accuracy %",
         "any word %",
+        "first piece %",
+        "12.50 % of the answers begin with the piece of another answer",
         "100.00",
         "50.00",
         "75.00 % of the answers are in the vocabulary",
