@@ -78,4 +78,4 @@ class AnswerSlot(MaskedWord):
         count = Counter(first.values())
         asked = [count[first[answer]] > 1 for answer in references if answer in first]
         of_answers = [count[piece] > 1 for piece in first.values()]
-        return {"answers": float(np.mean(of_answers or [0])), "questions": float(np.mean(asked or [0]))}
+        return {"answers": float(np.mean(of_answers or [False])), "questions": float(np.mean(asked or [False]))}
