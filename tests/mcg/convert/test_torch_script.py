@@ -4,50 +4,30 @@ from __future__ import annotations
 
 import io
 import struct
+import subprocess
+import sys
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
-from torch import Tensor, nn
 
 from mcg.convert.reading import read_checkpoint
 from mcg.convert.rules import ConvertError
 from mcg.convert.torch_script import is_torch_script
+from tests.small_configs import ROOT
 
 pytestmark = pytest.mark.filterwarnings("ignore:`torch.jit")  # deprecated, and CLIP stays as it was published
 
 
-class _Block(nn.Module):
-    def __init__(self) -> None:
-        super().__init__()
-        self.linear = nn.Linear(3, 2)
-        self.scale = nn.Parameter(torch.randn(4))
-        self.register_buffer("size", torch.tensor(7))
-        self.number, self.name, self.sizes = 5, "a", [1, 2]
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.linear(x) * self.scale.sum()
-
-
-class _Whole(nn.Module):
-    def __init__(self) -> None:
-        super().__init__()
-        self.blocks = nn.Sequential(_Block(), _Block())
-        self.linear = nn.Linear(3, 2).half()
-        self.turned = nn.Parameter(torch.randn(3, 2).T)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.blocks[0](x)
-
-
 @pytest.fixture(scope="module")
 def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    torch.manual_seed(0)
-    file = tmp_path_factory.mktemp("script") / "ViT.pt"
-    torch.jit.script(_Whole()).save(str(file))
-    return file
+    """A scripted program; a traced one lies beside it."""
+    folder = tmp_path_factory.mktemp("script")
+    words = [sys.executable, "-W", "ignore", "-m", "tests.mcg.convert.script_programs", str(folder)]
+    subprocess.run(words, cwd=ROOT, check=True, timeout=120)
+    return folder / "ViT.pt"
 
 
 def _changed(archive: Path, to: Path, change: Callable[[str, bytes], bytes | None]) -> Path:
@@ -72,9 +52,8 @@ def test_the_weights_are_those_of_the_program(archive: Path) -> None:
     assert found.files == (archive,) and found.wrapper is None and found.beside == {}
 
 
-def test_a_traced_program_is_read_too(tmp_path: Path) -> None:
-    file = tmp_path / "traced.pt"
-    torch.jit.trace(_Block(), torch.ones(1, 3)).save(str(file))
+def test_a_traced_program_is_read_too(archive: Path) -> None:
+    file = archive.with_name("traced.pt")
     expected = torch.jit.load(str(file)).state_dict()
     found = read_checkpoint(file).state
     assert found.keys() == expected.keys() and all(torch.equal(found[key], expected[key]) for key in expected)
