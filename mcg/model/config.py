@@ -74,6 +74,14 @@ class ModelConfig(ClassConfig):
         raise NotImplementedError(f"{type(self).__name__} must say which clips it is made for")
 
 
+def check_num_frames(clip: ClipConfig, max_frames: int, name: str) -> None:
+    """Raise ValueError for clips of more frames than a model takes. name: the path of the clip in configs."""
+    if clip.num_frames > max_frames:
+        raise ValueError(
+            f"{name}.num_frames is {clip.num_frames}, but model.max_frames is {max_frames}; set the one to the other"
+        )
+
+
 def one_of(models: Mapping[str, type[ModelConfig]]) -> Any:
     """The annotation of a config of any of these models, told apart by `name`; without a name it is the first one."""
     first = next(iter(models))

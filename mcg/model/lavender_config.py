@@ -8,7 +8,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from mcg.engine.config import OptimConfig
-from mcg.model.config import ModelConfig, Provision
+from mcg.model.config import ModelConfig, Provision, check_num_frames
 from mcg.model.parts.configs import JointEncoderConfig, VideoSwinConfig
 from shards.media import ClipConfig
 
@@ -126,11 +126,7 @@ class LavenderConfig(ModelConfig):
         return tree
 
     def check_clip(self, clip: ClipConfig, name: str = "task.clip") -> None:
-        if clip.num_frames > self.max_frames:
-            raise ValueError(
-                f"{name}.num_frames is {clip.num_frames}, but model.max_frames is {self.max_frames}; set the one to "
-                "the other"
-            )
+        check_num_frames(clip, self.max_frames, name)
         if (patches := self.vision.patches(clip.size)) > self.max_patches:
             raise ValueError(
                 f"{name}.size {clip.size} gives {patches} patches, but model.max_patches is {self.max_patches}; set "

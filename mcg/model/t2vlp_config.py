@@ -7,7 +7,7 @@ from typing import Any, Literal, Self
 from pydantic import Field, model_validator
 
 from mcg.engine.config import OptimConfig
-from mcg.model.config import ModelConfig, Provision
+from mcg.model.config import ModelConfig, Provision, check_num_frames
 from mcg.model.parts.configs import ClipFusionConfig, ClipTextConfig, ClipVisionConfig, TubesConfig
 from shards.media import ClipConfig
 
@@ -91,11 +91,7 @@ class T2vlpConfig(ModelConfig):
         return tree
 
     def check_clip(self, clip: ClipConfig, name: str = "task.clip") -> None:
-        if clip.num_frames > self.max_frames:
-            raise ValueError(
-                f"{name}.num_frames is {clip.num_frames}, but model.max_frames is {self.max_frames}; set the one to "
-                "the other"
-            )
+        check_num_frames(clip, self.max_frames, name)
         if clip.size != self.vision.image_size:
             raise ValueError(
                 f"{name}.size is {clip.size}, but model.vision.image_size is {self.vision.image_size}; set the one to "
