@@ -1,5 +1,6 @@
 """Tiny models learn in seconds, and black frames teach what they knew: ALPRO, its prompter by contrast alone and then
-four losses, scored by both rankings; LAVENDER, colours at [MASK], of clips that it has not seen."""
+four losses, scored by both rankings; LAVENDER, colours at [MASK], of clips that it has not seen; T2VLP, contrast,
+alignment and words one after the other."""
 
 from __future__ import annotations
 
@@ -14,15 +15,18 @@ from torch import Tensor
 from mcg.metrics.retrieval import places
 from mcg.model.lavender import Lavender
 from mcg.model.mcg import MCG
+from mcg.model.model import Model
 from mcg.model.parts.prompter import IMAGE_TEMPLATES, VIDEO_TEMPLATES, Prompter, prompt_features
 from mcg.objectives.bundle import Bundle
 from mcg.objectives.config import ObjectivesConfig
 from mcg.objectives.entity_prompting import EntityPrompting
 from mcg.text import open_texts
+from mcg.text.byte_pair_texts import BytePairTexts
 from mcg.text.masked_words import MaskedWords
 from mcg.text.texts import NO_LABEL, Texts
 from tests.mcg.small_lavender import lavender_config
 from tests.mcg.small_model import model_config, text_config, vision_config
+from tests.mcg.small_t2vlp import t2vlp_config
 from tests.small_configs import ROOT
 from tools.datasets.shapes import COLORS, SHAPES, Scene
 
@@ -78,6 +82,31 @@ def test_a_tiny_lavender_names_the_colours_of_unseen_clips_and_of_black_frames_d
     seen, black = _answered(model, unseen), _answered(model, unseen | {"frames": unseen["frames"] * 0})
     assert seen >= 0.9, seen
     assert black <= 0.35, black
+
+
+@pytest.mark.long
+@pytest.mark.timeout(400)  # some 15 s of CPU; a machine may do much else
+def test_a_tiny_t2vlp_finds_its_clips_and_writes_of_them_and_black_frames_find_none() -> None:
+    blocks, texts = {"width": 32, "num_heads": 2}, BytePairTexts()
+    tower = {**blocks, "num_layers": 2, "contrastive_width": 32}
+    config = t2vlp_config(
+        max_frames=2,
+        vision={**tower, "image_size": 32, "patch_size": 8, "joint_from": 1},
+        text={**tower, "max_positions": 16},
+        tubes={"num_centres": 4, "num_layers": 1},
+        fusion={**blocks, "num_layers": 2, "max_positions": 24, "dropout": 0.0},
+    )
+    clips = _clips(texts)
+    labels = [texts.prefix_labels(ids.numpy(), 0) for ids in clips["text_ids"]]
+    clips["prefix_labels"] = torch.from_numpy(np.stack(labels))
+    losses = {"contrastive": {}, "tube_alignment": {"weight": 0.1}, "prefix_lm": {}}
+    torch.manual_seed(0)
+    model = config.build(texts)
+    first, last = _train(Bundle(model, ObjectivesConfig.model_validate(losses).build()), clips, 100)
+    assert all(last[name] < first[name] / 2 for name in losses), (first, last)
+    seen, black = _recalls(model, clips), _recalls(model, clips | {"frames": clips["frames"] * 0})
+    assert seen["contrast"] >= 0.9, seen
+    assert black["contrast"] <= CHANCE, black
 
 
 def _vocabulary(folder: Path, words: set[str]) -> str:
@@ -137,7 +166,7 @@ def _train(bundle: Bundle, clips: dict[str, Tensor], steps: int) -> tuple[dict[s
 
 
 @torch.no_grad()
-def _recalls(model: MCG, clips: dict[str, Tensor]) -> dict[str, float]:
+def _recalls(model: Model, clips: dict[str, Tensor]) -> dict[str, float]:
     """R10 of text to video over all pairs by both rankings, the mean over ties."""
     model.eval()
     video, mask = model.encode_video(clips["frames"]), clips["text_mask"].bool()
