@@ -22,7 +22,8 @@ class VideoStates(NamedTuple):
     attention_BTP: Tensor | None = None
     """Attention of the video's summary to each patch of each frame, detached; None unless it was asked for."""
     parts: dict[str, Tensor] | None = None
-    """Further states of one kind of model by name, each with B rows; an objective that reads one says so in `needs`."""
+    """Further states of one kind of model by name, each with B rows; an objective that reads one says so in `needs`.
+    `fuse` reads none."""
 
     def rows(self, index_N: Tensor) -> VideoStates:
         """The samples index_N (int64), in that order."""

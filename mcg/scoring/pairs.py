@@ -86,6 +86,7 @@ class Pairs:
 
     def _keep_videos(self, states: VideoStates, valid_N: Tensor) -> None:
         features = self._model.video_features(states) if self._compares else None
+        states = VideoStates(states.tokens_BVD, states.mask_BV)  # what else objectives read of it is not fused
         if self._fuses and self._spare is None:
             self._spare = states.rows(torch.zeros(1, dtype=torch.int64, device=self._device)).to(torch.device("cpu"))
         if not len(valid_N):
@@ -244,10 +245,5 @@ def _pairs(wanted_NM: npt.NDArray[np.bool_], ends_N: _Numbers, rows: range) -> t
 
 
 def _stacked(videos: Sequence[VideoStates]) -> VideoStates:
-    parts = videos[0].parts
-    return VideoStates(
-        torch.cat([video.tokens_BVD for video in videos]),
-        torch.cat([video.mask_BV for video in videos]),
-        None,
-        None if parts is None else {name: torch.cat([(v.parts or {})[name] for v in videos]) for name in parts},
-    )
+    tokens, masks = ([video[part] for video in videos] for part in (0, 1))
+    return VideoStates(torch.cat(tokens), torch.cat(masks))

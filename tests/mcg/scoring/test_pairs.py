@@ -12,8 +12,24 @@ from pathlib import Path
 import pytest
 import torch.multiprocessing
 
+from mcg.scoring.evaluate import evaluate
+from mcg.tasks.retrieval import Retrieval
+from tests.mcg import small_t2vlp
 from tests.mcg.failing_retrieval import end_in_the_middle
-from tests.mcg.small_retrieval import score_each, score_on_a_rank, write_captions
+from tests.mcg.small_retrieval import CPU, make_retrieval, score_each, score_on_a_rank, split_of, write_captions
+from tests.mcg.small_t2vlp import make_t2vlp
+
+
+def test_of_a_video_no_more_is_kept_than_fusion_reads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    model, kept = make_t2vlp(), []
+    fields = {"ranking": "rerank", "rerank_by": "product", "rerank_depth": 3, "max_text_tokens": 24}
+    task = Retrieval(make_retrieval(**fields).config, small_t2vlp.TEXTS)
+    fuse = model.fuse
+    monkeypatch.setattr(model, "fuse", lambda text, video: (kept.append(video), fuse(text, video))[1])
+    scores = evaluate(task, model, split_of(write_captions(tmp_path / "gray")), CPU)
+    assert model.encode_video(small_t2vlp.frames()).parts is not None
+    assert all(video.parts is None and video.tokens_BVD.shape[1:] == (1 + 2 + 3, 16) for video in kept)
+    assert sum(len(video.mask_BV) for video in kept) == scores.metrics["pairs_fused"]
 
 
 @pytest.mark.long
