@@ -245,5 +245,6 @@ def _pairs(wanted_NM: npt.NDArray[np.bool_], ends_N: _Numbers, rows: range) -> t
 
 
 def _stacked(videos: Sequence[VideoStates]) -> VideoStates:
-    tokens, masks = ([video[part] for video in videos] for part in (0, 1))
-    return VideoStates(torch.cat(tokens), torch.cat(masks))
+    return VideoStates(
+        torch.cat([video.tokens_BVD for video in videos]), torch.cat([video.mask_BV for video in videos])
+    )
