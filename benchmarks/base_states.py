@@ -1,7 +1,8 @@
 """Resident memory of a retrieval evaluation whose states have the shapes of a system of base size in 16 bits.
 
-A video of ALPRO has 197 tokens of 768 channels, a text 40; of LAVENDER 250 and 26. The states are made up, and a
-pair's score is a product of two numbers; all else is the real evaluation. For a fresh process.
+A video of ALPRO has 197 tokens of 768 channels, a text 40; of LAVENDER 250 and 26; of T2VLP 21 and 32 of 512. The
+states are made up, and a pair's score is a product of two numbers; all else is the real evaluation. For a fresh
+process.
 """
 
 from __future__ import annotations
@@ -12,32 +13,38 @@ from typing import Any
 
 import torch
 from quadrants import retrieval, split_of, write_pictures
-from retrieval_systems import ALPRO, System
+from retrieval_systems import System
 from torch import Tensor
 
-from mcg.model.lavender_config import LavenderConfig
-from mcg.model.mcg_config import MCGConfig
 from mcg.model.model import Model
 from mcg.model.states import Fused, TextStates, VideoStates
 from mcg.scoring.evaluate import evaluate
 
-WIDTH = 768
 HOST = torch.device("cpu")
 
 
 class BaseStates(Model):
     def __init__(self, system: System) -> None:
-        super().__init__(MCGConfig(matching_head=True) if system is ALPRO else LavenderConfig(name="lavender"))
+        super().__init__(system.base())
         self._system = system
         self.weight = torch.nn.Parameter(torch.zeros(1, dtype=torch.bfloat16))
 
+    @property
+    def temperature(self) -> Tensor:
+        return torch.tensor(0.07)
+
     def encode_video(self, frames_BTHWC: Tensor, mask_BT: Any = None, with_attention: bool = False) -> VideoStates:
-        states = torch.empty(len(frames_BTHWC), self._system.video_tokens, WIDTH, dtype=torch.bfloat16).normal_()
+        states = torch.empty(
+            len(frames_BTHWC), self._system.video_tokens, self._system.width, dtype=torch.bfloat16
+        ).normal_()
         return VideoStates(states, torch.ones(states.shape[:2], dtype=torch.bool))
 
     def encode_text(self, ids_BL: Tensor, mask_BL: Tensor, contrastive: bool = False, **_: Any) -> TextStates:
-        states = torch.empty(len(ids_BL), self._system.tokens, WIDTH, dtype=torch.bfloat16).normal_()
+        states = self._states(len(ids_BL), self._system.tokens)
         return TextStates(states, torch.ones(states.shape[:2], dtype=torch.bool))
+
+    def _states(self, B: int, tokens: int) -> Tensor:
+        return torch.empty(B, tokens, self._system.width, dtype=torch.bfloat16).normal_()
 
     def video_features(self, video: VideoStates) -> Tensor:
         return video.tokens_BVD[:, 0, :256].float()
@@ -57,14 +64,14 @@ def host_memory(system: System, folder: Path, num: int, batch_size: int = 16) ->
     """Of `num` videos and texts, by the system's last ranking; what lies on the device at one time is here on the host,
     so little."""
     model = BaseStates(system).eval()
-    task = retrieval(system.rankings[-1], rerank_depth=128, pairs_at_once=batch_size)
+    task = retrieval(system.rankings[-1], **system.rerank, pairs_at_once=batch_size)
     evaluate(task, model, split_of(write_pictures(folder / "few", 40), batch_size), HOST)
     data = write_pictures(folder / "many", num)
     before = _status("VmRSS")
     Path("/proc/self/clear_refs").write_text("5")  # the peak is counted from here
     began = time.process_time()
     evaluate(task, model, split_of(data, batch_size), HOST)
-    video, text = (2 * WIDTH * tokens for tokens in (system.video_tokens, system.tokens))
+    video, text = (2 * system.width * tokens for tokens in (system.video_tokens, system.tokens))
     return {
         "num": num,
         "mb_a_video": round(video / 1e6, 3),

@@ -1,11 +1,12 @@
 """What retrieval over all pairs costs beside the released loop: passes, FLOPs, CPU, memory, ranks.
 
     PYTHONPATH=. python benchmarks/retrieval_pairs.py [--parts passes speed host device ranks] [--num 1000]
-    PYTHONPATH=. python benchmarks/retrieval_pairs.py --system lavender
+    PYTHONPATH=. python benchmarks/retrieval_pairs.py --system lavender | t2vlp
 
 The released loop of ALPRO encodes a video anew for each chunk of 64 captions, and each caption for each video: here it
 is `released_loop`. That of LAVENDER encodes each once and fuses all pairs; it has no contrast to re-rank by, and its
-tiny model is not trained, so it has no recalls and no part `speed`. Parts:
+tiny model is not trained, so it has no recalls and no part `speed`. That of T2VLP fuses the 32 best of each query, one
+query at a time (rerank_loop.py has its speed). Parts:
 - passes: a tiny model, trained for 2 minutes (quadrants.py), scores NUM videos and NUM texts by matching all pairs and
   by re-ranking with depth 128; its passes, counted, times the FLOPs of one at base size (flops.py) are those of ALPRO's
   retrieval on MSR-VTT. R@K of both, and how many queries one of them hits and the other does not.
@@ -50,7 +51,6 @@ from mcg.tasks.task import Scores
 from mcg.text.texts import Texts
 from shards import Loader
 
-DEPTH = 128
 PARTS = ("passes", "speed", "host", "device", "ranks")
 DIRECTIONS = ("text_to_video", "video_to_text")
 
@@ -78,7 +78,7 @@ def passes(system: System, folder: Path, num: int, weights: Path, wavering: floa
     for ranking in system.rankings:
         model, texts = _model(system, weights)
         counted, began = Counted(model), time.process_time()
-        task = retrieval(ranking, texts, rerank_depth=DEPTH, pairs_at_once=500, **system.text_limit)
+        task = retrieval(ranking, texts, pairs_at_once=500, **system.rerank, **system.text_limit)
         scores[ranking] = evaluate(task, model, split_of(data), DEVICE)
         found[ranking] = {"cpu_s": round(time.process_time() - began, 1), "passes": dict(counted.rows)}
         found[ranking]["pairs_fused"] = scores[ranking].metrics["pairs_fused"]
@@ -133,7 +133,7 @@ def _trained(weights: Path) -> MCG:
 def speed(folder: Path, num: int = 128, rounds: int = 3) -> dict[str, Any]:
     clip = {"num_frames": 8, "size": 112}
     model, split = small_model(**clip).eval(), split_of(write_pictures(folder / "few", num), num)
-    depth = round(DEPTH / 1000 * num)
+    depth = round(ALPRO.rerank["rerank_depth"] / 1000 * num)
     tasks = {r: retrieval(r, clip=clip, rerank_depth=depth) for r in ("matching", "rerank")}
     with Loader(split, 0, 1, tasks["matching"].encode_for_evaluation) as loader:
         inputs = to_tensors(next(iter(loader)), DEVICE)
@@ -190,7 +190,7 @@ def device(system: System, folder: Path, weights: Path) -> dict[str, Any]:
 
 def _peak(system: System, model: Model, texts: Texts, ranking: str, data: Path) -> tuple[Scores, int]:
     """Scores, and the most bytes on the device."""
-    task = retrieval(ranking, texts, rerank_depth=16, **system.text_limit)
+    task = retrieval(ranking, texts, **{**system.rerank, "rerank_depth": 16}, **system.text_limit)
     with DeviceBytes(model.parameters()) as counted:
         scores = evaluate(task, model, split_of(data, 48), DEVICE)
     return scores, counted.peak

@@ -16,13 +16,19 @@ _QUERIES_AT_ONCE = 64
 """Rows of scores that are sorted together."""
 
 
-def among_best(scores_QC: Matrix, depth: int) -> npt.NDArray[np.bool_]:
-    """(Q, C) True for the `depth` best candidates of each query; of equal ones that with the lower number."""
-    best = np.zeros(scores_QC.shape, np.bool_)
+def best_places(scores_QC: Matrix, depth: int) -> npt.NDArray[np.int64]:
+    """int64 (Q, D), D at most depth: the best candidates of each query, best first; of equal ones the lower number."""
+    best = np.zeros((len(scores_QC), min(depth, scores_QC.shape[1])), np.int64)
     for first in range(0, len(best), _QUERIES_AT_ONCE):
         rows = slice(first, first + _QUERIES_AT_ONCE)
-        order = np.argsort(-scores_QC[rows], axis=1, kind="stable")[:, :depth]
-        np.put_along_axis(best[rows], order, True, 1)
+        best[rows] = np.argsort(-scores_QC[rows], axis=1, kind="stable")[:, :depth]
+    return best
+
+
+def among_best(scores_QC: Matrix, depth: int) -> npt.NDArray[np.bool_]:
+    """(Q, C) True for these candidates."""
+    best = np.zeros(scores_QC.shape, np.bool_)
+    np.put_along_axis(best, best_places(scores_QC, depth), True, 1)
     return best
 
 
@@ -35,22 +41,21 @@ def ranking_scores(
     if match_QC is not None and depth is None:
         return match_QC.astype(np.float64)
     assert contrast_QC is not None
-    contrast = contrast_QC.astype(np.float64)
+    scores = contrast_QC.astype(np.float64)
     if match_QC is None or depth is None:
-        return contrast
-    best = among_best(contrast_QC, depth)
-    again = match_QC.astype(np.float64)
-    assert not np.isnan(again[best]).any(), "a candidate among the best was not fused"
+        return scores
+    best_QD = best_places(contrast_QC, depth)
+    again_QD = np.take_along_axis(match_QC, best_QD, 1).astype(np.float64)
+    assert not np.isnan(again_QD).any(), "a candidate among the best was not fused"
     if temperature is not None:
-        again = log_product(contrast / temperature, again, best)
-    lift = 1.0 + contrast.max(initial=0.0) - again[best].min(initial=0.0)
-    return np.where(best, again + lift, contrast)
+        again_QD = log_product(np.take_along_axis(scores, best_QD, 1) / temperature, again_QD)
+    lift = 1.0 + scores.max(initial=0.0) - again_QD.min(initial=0.0)
+    np.put_along_axis(scores, best_QD, again_QD + lift, 1)
+    return scores
 
 
-def log_product(logits_QC: Scores, match_QC: Scores, best_QC: npt.NDArray[np.bool_]) -> Scores:
-    """Of the candidates in `best_QC` the logarithm of the soft-max over them times the probability of a match; minus
-    infinity for the others. Every query has a candidate."""
-    logits = np.where(best_QC, logits_QC, -np.inf)
-    logits -= logits.max(1, keepdims=True)
+def log_product(logits_QD: Scores, match_QD: Scores) -> Scores:
+    """Logarithm of the soft-max over the candidates of each query, times the probability of a match."""
+    logits = logits_QD - logits_QD.max(1, keepdims=True)
     share = logits - np.log(np.exp(logits).sum(1, keepdims=True))
-    return share - np.logaddexp(0.0, -np.where(best_QC, match_QC, 0.0))
+    return share - np.logaddexp(0.0, -match_QD)

@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mcg.scoring.reranking import among_best, log_product, ranking_scores
+from mcg.scoring.reranking import among_best, best_places, log_product, ranking_scores
 from tests.parity.released import read_case
 
 
@@ -60,8 +60,8 @@ def test_the_product_is_the_one_of_the_release() -> None:
         told = np.where(np.isnan(stored), implied[way], stored)
         match = np.where(np.isnan(told), side.implied(), told)
         assert (side.best & ~np.isnan(told)).sum() >= 20, "most are compared with what another matrix says"
-        ours = 1000 * np.exp(log_product(side.logits, match, side.best)) + 1000
-        assert np.abs(ours - side.released)[side.best].max() <= 1e-4 * side.released.max()
+        ours = 1000 * np.exp(log_product(side.candidates(side.logits), side.candidates(match))) + 1000
+        assert np.abs(ours - side.candidates(side.released)).max() <= 1e-4 * side.released.max()
         assert (side.released[~side.best] == side.logits.astype(np.float32)[~side.best]).all()
         temperature = float(np.exp(-case.facts["config"]["logit_scale_parameter"]))
         scores = ranking_scores((side.logits * temperature).astype(np.float32), match, depth, temperature)
@@ -76,15 +76,22 @@ class _Side:
         self.logits = similarity if way == "t2v" else similarity.T
         self.released = given_[f"reranked_{way}_corrected"].astype(np.float64)
         self.best = among_best(self.logits.astype(np.float32), depth)
-        candidates = given_[f"rerank_candidates_{way}"].tolist()
-        assert [set(np.flatnonzero(row)) for row in self.best] == [set(row) for row in candidates]
+        self._places_QD = best_places(self.logits.astype(np.float32), depth)
+        assert (self._places_QD == given_[f"rerank_candidates_{way}"]).all()
+
+    def candidates(self, matrix: np.ndarray) -> np.ndarray:
+        """The columns of each query's best."""
+        return np.take_along_axis(matrix, self._places_QD, 1)
 
     def implied(self) -> np.ndarray:
         """Differences of match logits; NaN where no candidate."""
-        share = np.exp(log_product(self.logits, np.full_like(self.logits, 100.0), self.best))
-        with np.errstate(divide="ignore", invalid="ignore"):
-            probability = (self.released / 1000 - 1) / share
-            return np.where(self.best, np.log(probability / (1 - probability)), np.nan)
+        logits = self.candidates(self.logits)
+        probability = (self.candidates(self.released) / 1000 - 1) / np.exp(
+            log_product(logits, np.full_like(logits, 100))
+        )
+        found = np.full_like(self.logits, np.nan)
+        np.put_along_axis(found, self._places_QD, np.log(probability / (1 - probability)), 1)
+        return found
 
 
 def _stored_matches(given_: dict[str, np.ndarray]) -> np.ndarray:
