@@ -13,26 +13,32 @@ import torch
 
 from mcg.answering.answer_list import AnswerListError
 from mcg.answering.answer_slot import AnswerSlot
+from mcg.answering.answerer import Answerer
 from mcg.answering.asked import Asked
+from mcg.model.t2vlp import T2vlp
 from mcg.objectives.config import MaskedLMConfig
 from mcg.objectives.masked_lm import MaskedLM
 from mcg.objectives.states import States
+from mcg.scoring.evaluate import evaluate
 from mcg.tasks.config import OpenQAConfig
 from mcg.tasks.open_qa import OpenQA
 from mcg.text.texts import NO_LABEL
 from tests.mcg.answering.small_masked import tensors
-from tests.mcg.answering.small_slots import BYTE_PAIRS, SlotModel
-from tests.mcg.small_lavender import frames
+from tests.mcg.small_checkpoint import run_config, write_checkpoint
 from tests.mcg.small_model import TEXTS, model_config
+from tests.mcg.small_questions import COLORS, loader_config, write_questions
+from tests.mcg.small_t2vlp import TEXTS as BYTE_PAIRS
+from tests.mcg.small_t2vlp import frames, make_t2vlp, t2vlp_config
 from tests.mcg.tasks.small_sample import draws, sample
 
+VIDEO = Path(__file__).resolve().parents[3] / "samples" / "videos" / "bbb_tree.mp4"
 ANSWERS = ["red", "playing guitar", "playing drums", "skateboarders"]
 QUESTIONS = ["what is the man doing?", "how many dogs!", "what color is the cup"]
 
 
 @pytest.fixture(scope="module")
-def model() -> SlotModel:
-    return SlotModel()
+def model() -> T2vlp:
+    return make_t2vlp()
 
 
 @pytest.fixture
@@ -52,12 +58,12 @@ def _task(folder: Path, listed: bool = True, **fields: Any) -> OpenQA:
     return OpenQA(OpenQAConfig.model_validate(settings | {"max_question_tokens": 14} | fields), BYTE_PAIRS)
 
 
-def _asked(model: SlotModel, way: AnswerSlot) -> Asked:
+def _asked(model: T2vlp, way: AnswerSlot) -> Asked:
     rows = [way.question(text, None) for text in QUESTIONS]
     return Asked(model, model.encode_video(frames(3)), tensors(rows))
 
 
-def _slot_logs(model: SlotModel, question: str, row: int, num_slots: int) -> torch.Tensor:
+def _slot_logs(model: T2vlp, question: str, row: int, num_slots: int) -> torch.Tensor:
     """Log-probabilities (k, K) at the slots of one question about clip `row` alone."""
     alone = tensors([BYTE_PAIRS.with_slots(question, 14, num_slots)])
     text = model.encode_text(alone["text_ids"], alone["text_mask"].bool())
@@ -67,7 +73,7 @@ def _slot_logs(model: SlotModel, question: str, row: int, num_slots: int) -> tor
 
 
 @torch.inference_mode()
-def test_answers_of_a_list_are_scored_whole_piece_by_piece(model: SlotModel, way: Callable[..., AnswerSlot]) -> None:
+def test_answers_of_a_list_are_scored_whole_piece_by_piece(model: T2vlp, way: Callable[..., AnswerSlot]) -> None:
     found = way().answers(_asked(model, way()), 9)
     for row, text in enumerate(QUESTIONS):
         expected = {}
@@ -81,7 +87,7 @@ def test_answers_of_a_list_are_scored_whole_piece_by_piece(model: SlotModel, way
 
 @torch.inference_mode()
 def test_the_likeliest_piece_stands_beside_the_answer_and_is_it_without_a_list(
-    model: SlotModel, way: Callable[..., AnswerSlot]
+    model: T2vlp, way: Callable[..., AnswerSlot]
 ) -> None:
     notes = way().notes(_asked(model, way()))
     alone = way(listed=False)
@@ -94,7 +100,7 @@ def test_the_likeliest_piece_stands_beside_the_answer_and_is_it_without_a_list(
 
 
 def test_training_is_told_every_piece_and_pairs_the_video_with_question_and_answer(
-    tmp_path: Path, model: SlotModel
+    tmp_path: Path, model: T2vlp
 ) -> None:
     record = {"question": "what is he doing", "answer": "playing guitar", "type": "what"}
     arrays = _task(tmp_path).encode(sample(record), draws()).arrays
@@ -133,7 +139,7 @@ def test_both_measures_are_told_and_how_many_answers_the_first_piece_takes_for_o
     assert metrics["reach"] == {"vocabulary": 4 / 5, "list": 3 / 5}
 
 
-def test_as_released_a_list_is_not_used(way: Callable[..., AnswerSlot], model: SlotModel) -> None:
+def test_as_released_a_list_is_not_used(way: Callable[..., AnswerSlot], model: T2vlp) -> None:
     released = way(compat="released")
     assert set(released.question("what?", None)) == {"text_ids", "text_mask"}
     with torch.inference_mode():
@@ -149,3 +155,20 @@ def test_a_model_and_texts_without_slots_and_a_list_that_does_not_fit_are_refuse
         AnswerSlot(way().config, TEXTS)
     with pytest.raises(AnswerListError, match=r"answer number 1, 'playing guitar', has 2 word pieces, 1 to 1 fit"):
         way(max_answer_tokens=3)
+
+
+def test_a_split_is_scored_and_files_are_answered_with_a_checkpoint(tmp_path: Path) -> None:
+    (tmp_path / "colours.json").write_text(json.dumps(COLORS))
+    task = {"name": "open_qa", "clip": {"num_frames": 2, "size": 32}, "answering": "answer_slot"}
+    task |= {"max_question_tokens": 14, "max_answer_tokens": 5, "answer_list": str(tmp_path / "colours.json")}
+    objectives: dict[str, Any] = {"masked_lm": {}, "contrastive": {}}
+    run = write_checkpoint(run_config(tmp_path / "run", task=task, model=t2vlp_config(), objectives=objectives))
+    answerer = Answerer.load(run, device="cpu")
+    split = loader_config(write_questions(tmp_path / "gray"))
+    metrics = evaluate(answerer.task, answerer.model, split, torch.device("cpu")).metrics
+    assert metrics["num_scored"] == 10 and metrics["reach"] == {"vocabulary": 1.0, "list": 1.0}
+    assert {"accuracy", "first_piece", "open_vocabulary"} <= set(metrics)
+    found = answerer.ask(VIDEO, "what color is it")
+    assert {candidate.answer for candidate in found} == set(COLORS)
+    chosen = answerer.ask(VIDEO, "what color is it", choices=["dark gray", "pink"])
+    assert {candidate.answer for candidate in chosen} == {"dark gray", "pink"}
