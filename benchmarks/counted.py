@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import time
 from collections import Counter
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
 
+import torch
 from torch import Tensor
 
 from mcg.model.model import Model
@@ -38,6 +41,29 @@ class Counted:
 
     def flops(self, each: dict[str, int]) -> float:
         return float(sum(each[name] * rows for name, rows in self.rows.items()))
+
+
+class Turn(NamedTuple):
+    """What one way has given in all rounds."""
+
+    result: Any
+    rows: Counter[str]
+    """That have passed the model, in the last round."""
+    cpu_s: list[float]
+
+
+def in_turns(counted: Counted, ways: Mapping[str, Callable[[], Any]], rounds: int) -> dict[str, Turn]:
+    """All ways in each round, without gradients."""
+    turns: dict[str, Turn] = {}
+    for _ in range(rounds):
+        for name, way in ways.items():
+            counted.rows.clear()
+            began = time.process_time()
+            with torch.inference_mode():
+                result = way()
+            seconds = turns[name].cpu_s if name in turns else []
+            turns[name] = Turn(result, Counter(counted.rows), [*seconds, time.process_time() - began])
+    return turns
 
 
 def _digest(tensor: Tensor) -> str:

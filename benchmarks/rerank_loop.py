@@ -16,14 +16,12 @@ import argparse
 import json
 import statistics
 import tempfile
-import time
-from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import torch
-from counted import Counted
+from counted import Counted, in_turns
 from quadrants import retrieval, split_of, write_pictures
 from retrieval_systems import T2VLP, small_t2vlp
 from torch import Tensor
@@ -80,29 +78,20 @@ def measure(folder: Path, num: int, rounds: int) -> dict[str, Any]:
     more = (0, T2VLP.tokens - inputs["text_ids"].shape[-1])
     ids, mask = (functional.pad(inputs[f"text_{name}"][:, 0], more) for name in ("ids", "mask"))
     mask = mask.bool()
-    counted, seconds, rows = Counted(model), dict[str, list[float]](), dict[str, dict[str, int]]()
     ways: dict[str, Callable[[], Any]] = {"ours": lambda: evaluate(task, model, split, CPU)}
     ways |= {name: lambda n=n: released_loop(model, frames, ids, mask, n) for name, n in AT_ONCE.items()}
     ways |= {"encoding alone": lambda: (model.encode_video(frames), model.encode_text(ids, mask))}
-    results: dict[str, Any] = {}
-    for _ in range(rounds):
-        for name, way in ways.items():
-            counted.rows.clear()
-            began = time.process_time()
-            with torch.inference_mode():
-                results[name] = way()
-            seconds.setdefault(name, []).append(time.process_time() - began)
-            rows[name] = dict(Counter(counted.rows))
+    turns = in_turns(Counted(model), ways, rounds)
     for name in AT_ONCE:
-        _compare(results["ours"], *results[name])
-    ours = statistics.median(seconds["ours"])
+        _compare(turns["ours"].result, *turns[name].result)
+    ours = statistics.median(turns["ours"].cpu_s)
     return {
         name: {
-            "passes": rows[name],
-            "cpu_s": [round(one, 2) for one in took],
-            "times_ours": round(statistics.median(took) / ours, 2),
+            "passes": dict(turn.rows),
+            "cpu_s": [round(one, 2) for one in turn.cpu_s],
+            "times_ours": round(statistics.median(turn.cpu_s) / ours, 2),
         }
-        for name, took in seconds.items()
+        for name, turn in turns.items()
     }
 
 

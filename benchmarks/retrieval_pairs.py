@@ -37,7 +37,7 @@ import torch
 import torch.distributed as dist
 import torch.multiprocessing
 from base_states import host_memory
-from counted import Counted
+from counted import Counted, in_turns
 from device_bytes import DEVICE, DeviceBytes
 from quadrants import WAVERING, retrieval, small_model, split_of, tiny_model, train, write_pictures
 from retrieval_systems import ALPRO, CHUNK, SYSTEMS, System, flops_of
@@ -138,32 +138,24 @@ def speed(folder: Path, num: int = 128, rounds: int = 3) -> dict[str, Any]:
     with Loader(split, 0, 1, tasks["matching"].encode_for_evaluation) as loader:
         inputs = to_tensors(next(iter(loader)), DEVICE)
     frames, ids, mask = inputs["frames"], inputs["text_ids"][:, 0], inputs["text_mask"][:, 0].bool()
-    counted, results, seconds = Counted(model), dict[str, Any](), dict[str, list[float]]()
     ways: dict[str, Callable[[], Any]] = {
         "released loop": lambda: released_loop(model, frames, ids, mask),
         **{name: lambda task=task: evaluate(task, model, split, DEVICE) for name, task in tasks.items()},
     }
-    rows: dict[str, Counter[str]] = {}
-    for _ in range(rounds):
-        for name, way in ways.items():
-            counted.rows.clear()
-            began = time.process_time()
-            with torch.inference_mode():
-                results[name] = way()
-            seconds.setdefault(name, []).append(time.process_time() - began)
-            rows[name] = Counter(counted.rows)
+    turns = in_turns(Counted(model), ways, rounds)
+    rows = {name: turn.rows for name, turn in turns.items()}
     assert rows["released loop"] == ALPRO.released_loop(num, num), rows
-    _compare(results["matching"], results["released loop"])
+    _compare(turns["matching"].result, turns["released loop"].result)
     each = flops_of(model, clip["num_frames"], clip["size"], ids.shape[1])
     cost = {name: sum(each[verb] * number for verb, number in one.items()) for name, one in rows.items()}
     told: dict[str, Any]
     told, loop = {"depth": depth, "tokens": ids.shape[1]}, "released loop"
     for name in ways:
-        took = statistics.median(seconds[name])
+        took = statistics.median(turns[name].cpu_s)
         told[name] = {
             "passes": dict(rows[name]),
-            "cpu_s": [round(one, 2) for one in seconds[name]],
-            "times_faster": round(statistics.median(seconds[loop]) / took, 2),
+            "cpu_s": [round(one, 2) for one in turns[name].cpu_s],
+            "times_faster": round(statistics.median(turns[loop].cpu_s) / took, 2),
             "times_fewer_flops": round(cost[loop] / cost[name], 2),
         }
     return told
