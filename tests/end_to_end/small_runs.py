@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tests.forked import call_forked
+
 ROOT = Path(__file__).resolve().parents[2]
 PYTHON = (sys.executable,)
 TORCHRUN = (sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")
@@ -88,7 +90,12 @@ def environment() -> dict[str, str]:
 def call(
     arguments: Sequence[str], timeout: int = TIMEOUT_SECONDS, home: Path | None = None
 ) -> subprocess.CompletedProcess[str]:
-    """home: the working folder and the user's home; None leaves that as it is, and works in the repository."""
+    """home: the working folder and the user's home; None leaves that as it is, and works in the repository.
+
+    A program of ours that needs no launcher starts from a process that has loaded torch already.
+    """
+    if home is None and arguments[0] == sys.executable and (arguments[1] == "train.py" or _is_ours(arguments[1:3])):
+        return call_forked(arguments[1:], environment(), ROOT, timeout)
     own = {} if home is None else {"PYTHONPATH": str(ROOT), "HOME": str(home)}
     return subprocess.run(
         list(arguments),
@@ -99,6 +106,10 @@ def call(
         timeout=timeout,
         check=False,
     )
+
+
+def _is_ours(words: Sequence[str]) -> bool:
+    return words[0] == "-m" and words[1].startswith("mcg.")
 
 
 def deepspeed_launcher() -> tuple[str, ...]:

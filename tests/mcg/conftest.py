@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 import torch
-import torch.multiprocessing
 
 from mcg.engine.deepspeed import start_distributed, stop_distributed
 from mcg.metrics.wordnet import WordNet
+from tests.forked import run_ranks
 from tests.mcg.two_ranks import run_both, run_one
 
 
@@ -19,7 +19,7 @@ from tests.mcg.two_ranks import run_both, run_one
 def two_ranks(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Folder with one.safetensors (one process, whole batch), and 0 and 1 .safetensors (half each) and .json."""
     folder = tmp_path_factory.mktemp("two_ranks")
-    torch.multiprocessing.spawn(run_both, args=(str(folder),), nprocs=2)
+    run_ranks(run_both, (str(folder),), 2)
     run_one(str(folder))
     return folder
 

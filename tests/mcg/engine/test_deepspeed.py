@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-import torch.multiprocessing
 
 from mcg.engine.config import EngineConfig, OptimConfig
 from mcg.engine.deepspeed import Engine, start_distributed
@@ -22,6 +21,7 @@ from mcg.engine.tensors import to_tensors
 from mcg.objectives.bundle import Bundle
 from mcg.objectives.config import ObjectivesConfig
 from shards import Batch
+from tests.forked import run_ranks
 from tests.mcg.engine.contrast_ranks import run_rank, steps_of
 from tests.mcg.engine.small_engine import (
     OPTIM,
@@ -150,7 +150,7 @@ def test_a_contrast_over_micro_batches_makes_the_steps_of_large_batches(device: 
 @pytest.mark.timeout(600)
 def test_two_ranks_make_the_steps_of_one_over_micro_batches(device: torch.device, tmp_path: Path) -> None:
     wanted = steps_of(0, False, device)
-    torch.multiprocessing.spawn(run_rank, args=(str(tmp_path),), nprocs=2)
+    run_ranks(run_rank, (str(tmp_path),), 2)
     for rank in (0, 1):
         for told in json.loads((tmp_path / f"{rank}.json").read_text()):
             assert told == [pytest.approx(step, rel=1e-4) for step in wanted]

@@ -17,25 +17,23 @@ from deepspeed.accelerator import get_accelerator
 
 from mcg.engine.deepspeed import Engine
 from tests.end_to_end.small_runs import ROOT, environment
-from tests.mcg.engine.precision_runs import STEPS, Setting, compute_fp16, losses_of, make_run, settings_of, split_batch
+from tests.mcg.engine.precision_runs import (
+    FOUR_RANKS,
+    PAIRWISE,
+    STEPS,
+    Setting,
+    compute_fp16,
+    losses_of,
+    make_run,
+    split_batch,
+)
 from tests.mcg.engine.small_engine import make_batch, make_bundle, make_engine, save_state, weights
 
 BOUNDS = {"fp32": 1e-5, "bf16": 0.01, "fp16": 0.002}
 """Largest relative difference of a loss of the first 20 steps from fp32 without ZeRO on one rank."""
 UPDATES = {"fp32": 1e-4, "bf16": 0.02, "fp16": 0.005}
 """The same for the length of the first update of all weights."""
-PAIRWISE: list[Setting] = [
-    ("fp32", 1, 1, True),
-    ("fp32", 2, 2, False),
-    ("fp32", 3, 2, True),
-    ("bf16", 0, 1, False),
-    ("bf16", 1, 2, True),
-    ("bf16", 2, 1, True),
-    ("bf16", 3, 1, False),
-    ("fp16", 1, 1, False),
-    ("fp16", 2, 2, True),
-    ("fp16", 3, 1, True),
-]
+FP16: list[Setting] = [("fp16", 1, 1, False), ("fp16", 2, 2, True), ("fp16", 3, 1, True)]
 
 
 @pytest.fixture
@@ -54,7 +52,7 @@ def wanted(device: torch.device) -> dict[int, list[float]]:
     return {number: losses_of(("fp32", 0, number, False), device) for number in (1, 2)}
 
 
-@pytest.mark.parametrize("setting", PAIRWISE)
+@pytest.mark.parametrize("setting", [*PAIRWISE, *FP16])
 def test_a_precision_and_a_stage_give_the_losses_of_fp32_without_zero(
     setting: Setting, device: torch.device, wanted: dict[int, list[float]], fp16: None
 ) -> None:
@@ -136,26 +134,16 @@ def test_fp16_is_refused_where_it_is_not_computed(device: torch.device, monkeypa
 
 @pytest.mark.long
 @pytest.mark.timeout(900)
-def test_every_precision_and_stage_gives_the_losses_of_fp32_without_zero(
-    device: torch.device, wanted: dict[int, list[float]]
-) -> None:
-    for setting in settings_of(1):
-        if setting not in PAIRWISE:  # those are compared above
-            assert losses_of(setting, device) == pytest.approx(wanted[setting[2]], rel=BOUNDS[setting[0]]), setting
-
-
-@pytest.mark.long
-@pytest.mark.timeout(900)
-@pytest.mark.parametrize("world", [2, 4])
-def test_every_precision_stage_and_number_of_ranks_gives_the_losses_of_one_rank(
-    world: int, wanted: dict[int, list[float]], tmp_path: Path
+@pytest.mark.parametrize(("world", "settings"), [(2, PAIRWISE), (4, FOUR_RANKS)])
+def test_precisions_and_stages_on_several_ranks_give_the_losses_of_one(
+    world: int, settings: list[Setting], wanted: dict[int, list[float]], tmp_path: Path
 ) -> None:
     launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node"]
     words = [*launcher, str(world), "-m", "tests.mcg.engine.precision_runs", str(tmp_path / "found.json")]
     done = subprocess.run(words, cwd=ROOT, env=environment(), capture_output=True, text=True, timeout=800, check=False)
     assert done.returncode == 0, done.stderr[-3000:]
     found = {tuple(setting): losses for setting, losses in json.loads((tmp_path / "found.json").read_text())}
-    assert set(found) == set(settings_of(world))
+    assert set(found) == set(settings)
     for setting, losses in found.items():
         assert len(losses) == STEPS
         assert losses == pytest.approx(wanted[setting[2]], rel=BOUNDS[setting[0]]), setting

@@ -22,7 +22,9 @@ from mcg.engine.saving import save_best, save_checkpoint, wait_for_save
 from mcg.engine.store.background import Background
 from mcg.engine.store.resume import resume_point
 from mcg.engine.weights import read_weights
+from tests.forked import context
 from tests.mcg.engine.small_engine import CURSOR, names, save
+from tests.mcg.engine.store.endless_saves import save_without_end
 
 
 def test_only_the_newest_are_kept(tmp_path: Path, engine: Engine) -> None:
@@ -225,12 +227,13 @@ def test_there_is_a_best_at_every_moment(tmp_path: Path, engine: Engine, monkeyp
 def test_a_save_that_is_killed_at_any_moment_leaves_whole_checkpoints(tmp_path: Path, how: str, kills: int) -> None:
     draw, last = random.Random(kills), 0
     for _ in range(kills):
-        command = [sys.executable, "-m", "tests.mcg.engine.store.endless_saves", str(tmp_path), how]
-        saving = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-        assert saving.stdout is not None and saving.stdout.readline() == "saved\n"
+        saved = context.Event()
+        saving = context.Process(target=save_without_end, args=(tmp_path, how == "background", saved))
+        saving.start()
+        assert saved.wait(100)
         time.sleep(draw.random() * 0.2)  # any moment
         saving.kill()
-        saving.communicate()
+        saving.join()
         found = resume_point(tmp_path)
         assert found is not None and found.step > last and found.cursor == {"step": found.step}
         assert found.folder.name == read_pointer(tmp_path / "checkpoints" / "latest")

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import torch
 import torch.distributed as dist
-import torch.multiprocessing
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 from torch.nn import functional
@@ -17,6 +16,7 @@ from mcg.objectives.over_pairs import tiles
 from mcg.objectives.over_pairs.contrastive import contrastive_loss
 from mcg.objectives.over_pairs.exchange import Exchange
 from mcg.objectives.over_pairs.sigmoid import sigmoid_loss
+from tests.forked import run_ranks
 
 PairLoss = Callable[[Tensor, Tensor, Tensor, Exchange], Tensor]
 """(videos, texts, numbers (2,) that the loss learns, exchange) -> loss."""
@@ -65,7 +65,7 @@ def run(loss: PairLoss, given: list[Tensor], exchange: Exchange = "gather") -> l
 
 def on_ranks(folder: Path, world: int, num_pairs: int) -> dict[str, list[Tensor]]:
     """What `world` ranks find together: LOSS EXCHANGE DTYPE -> mean loss, gradients of it."""
-    torch.multiprocessing.spawn(_on_rank, args=(str(folder), world, num_pairs), nprocs=world)
+    run_ranks(_on_rank, (str(folder), world, num_pairs), world)
     parts = [load_file(folder / f"{rank}.safetensors") for rank in range(world)]
     found: dict[str, list[Tensor]] = {}
     for name in {key.rpartition(" ")[0] for key in parts[0]}:

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-import torch.multiprocessing
 from torch import Tensor
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.nn import functional
@@ -22,6 +21,7 @@ from mcg.objectives.entity_prompting import EntityPrompting
 from mcg.objectives.over_pairs.contrastive import Contrastive
 from mcg.objectives.prompting.regions import draw_boxes, inside
 from mcg.objectives.states import States
+from tests.forked import run_ranks
 from tests.mcg.objectives.prompter_ranks import NOUNS, run_rank, steps_with_prompter, write_prompter
 from tests.mcg.small_model import make_inputs, make_model
 
@@ -168,7 +168,7 @@ def test_the_engine_has_no_part_of_the_prompter_and_checkpoints_do_not_hold_it(
 @pytest.mark.timeout(300)
 def test_two_ranks_partition_and_exchange_nothing_of_the_prompter(tmp_path: Path) -> None:
     write_prompter(tmp_path)
-    torch.multiprocessing.spawn(run_rank, args=(str(tmp_path),), nprocs=2)
+    run_ranks(run_rank, (str(tmp_path),), 2)
     for rank in (0, 1):
         found = json.loads((tmp_path / f"{rank}.json").read_text())
         _check_that_it_is_left_alone(found, world=2)

@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-import torch.multiprocessing
 from safetensors.torch import load_file
 
 from mcg.convert.reading import read_checkpoint
@@ -19,6 +18,7 @@ from mcg.scoring.evaluate import evaluate, write_scores
 from mcg.tasks.task import Scores
 from shards import EncodedClip, Sample, SampleError
 from shards.loader.setup import RngFactory
+from tests.forked import run_ranks
 from tests.mcg.small_model import make_model
 from tests.mcg.small_questions import COLORS, loader_config, make_task, write_questions
 from tests.mcg.zero3_ranks import answer_alone, answer_in_parts, lose_alone, write_data
@@ -140,7 +140,7 @@ def test_questions_about_one_clip_encode_it_once(questions: Path, model: MCG, mo
 def test_two_ranks_that_share_the_weights_answer_as_one_process_does(system: str, tmp_path: Path) -> None:
     write_data(tmp_path)
     expected = answer_alone(tmp_path, system)
-    torch.multiprocessing.spawn(answer_in_parts, args=(str(tmp_path), system), nprocs=2)
+    run_ranks(answer_in_parts, (str(tmp_path), system), 2)
     losses = []
     for rank in (0, 1):
         found = json.loads((tmp_path / f"{rank}.json").read_text())

@@ -10,10 +10,10 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-import torch.multiprocessing
 
 from mcg.scoring.evaluate import evaluate
 from mcg.tasks.retrieval import Retrieval
+from tests.forked import run_ranks
 from tests.mcg import small_t2vlp
 from tests.mcg.failing_retrieval import end_in_the_middle
 from tests.mcg.small_retrieval import CPU, make_retrieval, score_each, score_on_a_rank, split_of, write_captions
@@ -37,7 +37,7 @@ def test_of_a_video_no_more_is_kept_than_fusion_reads(tmp_path: Path, monkeypatc
 @pytest.mark.parametrize("world", [2, 3])
 def test_ranks_score_every_pair_once_as_one_process_does(tmp_path: Path, world: int) -> None:
     expected = score_each(write_captions(tmp_path / "gray"))
-    torch.multiprocessing.spawn(score_on_a_rank, args=(world, str(tmp_path)), nprocs=world)
+    run_ranks(score_on_a_rank, (world, str(tmp_path)), world)
     ranks = [json.loads((tmp_path / f"{rank}.json").read_text()) for rank in range(world)]
     for ranking, one in expected.items():
         chunks = [chunk for found in ranks for chunk in found[ranking]["chunks"]]

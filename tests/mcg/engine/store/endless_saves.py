@@ -1,11 +1,11 @@
-"""Saves without an end, to be killed: python -m tests.mcg.engine.store.endless_saves RUN background|blocking
+"""Saves without an end, in a process that is to be killed.
 
-The weights of a step are the step itself, 4 MB of them and as much of state. Prints a line when the first is saved.
+The weights of a step are the step itself, 4 MB of them and as much of state.
 """
 
 from __future__ import annotations
 
-import sys
+from multiprocessing.synchronize import Event
 from pathlib import Path
 
 import torch
@@ -35,21 +35,16 @@ class Weights:
         return {"state/rank-00000.safetensors": Content({"w": self.tensor}, {"step": str(self.step)})}
 
 
-def main(run: Path, in_background: bool) -> None:
+def save_without_end(run: Path, in_background: bool, saved: Event) -> None:
+    """Goes on from what is saved there; `saved` is set when a first checkpoint is there."""
     found = resume_point(run)
     engine, background = Weights(0 if found is None else found.step), Background() if in_background else None
-    told = False
     while True:
         if background is not None:
             background.wait_for_copy()
         engine.train_step()
         save_checkpoint(run, engine, {"step": engine.step}, {}, 2, keep_every_steps=5, background=background)
-        if not told:
+        if not saved.is_set():
             if background is not None:
                 wait_for_save(run, background)
-            print("saved", flush=True)
-            told = True
-
-
-if __name__ == "__main__":
-    main(Path(sys.argv[1]), sys.argv[2] == "background")
+            saved.set()

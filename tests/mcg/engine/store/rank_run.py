@@ -30,12 +30,16 @@ def own_part(step: int) -> Batch:
     return split_batch(BATCH_SIZE, step, distributed.rank(), distributed.world_size())
 
 
-def main(run: Path, engine_fields: dict[str, Any], steps: int) -> None:
-    torch.set_num_threads(1)
-    device = start_distributed()
+def make_part(engine_fields: dict[str, Any], device: torch.device) -> Engine:
+    """The engine of a part."""
     bundle = make_bundle(seed=3, dropout=0.0)
     config = EngineConfig.model_validate(engine_fields)
-    engine = Engine(bundle, config, OPTIM, make_schedule(40), BATCH_SIZE, 0, device)
+    return Engine(bundle, config, OPTIM, make_schedule(40), BATCH_SIZE, 0, device)
+
+
+def main(run: Path, engine_fields: dict[str, Any], steps: int) -> None:
+    torch.set_num_threads(1)
+    engine = make_part(engine_fields, start_distributed())
     checkpoint = resume_point(run)
     if checkpoint is not None:
         engine.load(checkpoint.folder, checkpoint.step)
