@@ -63,9 +63,15 @@ class Runs:
         return ["--config", file, f"vars.data={self.data}", f"run_dir={run_dir}", *overrides]
 
     def train(
-        self, run_dir: Path, *overrides: str, config: str = "pretrain", launcher: Sequence[str] = PYTHON
+        self,
+        run_dir: Path,
+        *overrides: str,
+        config: str = "pretrain",
+        launcher: Sequence[str] = PYTHON,
+        ranks: int = 1,
     ) -> subprocess.CompletedProcess[str]:
-        return call([*launcher, "train.py", *self.command(run_dir, *overrides, config=config)])
+        """Ranks are started as torchrun would, or by a launcher."""
+        return call([*launcher, "train.py", *self.command(run_dir, *overrides, config=config)], ranks=ranks)
 
     def start(self, run_dir: Path, *overrides: str, launcher: Sequence[str] = PYTHON) -> subprocess.Popen[str]:
         """A run whose standard error is read by the caller."""
@@ -73,10 +79,11 @@ class Runs:
         return subprocess.Popen(arguments, cwd=ROOT, env=environment(), stderr=subprocess.PIPE, text=True)
 
     def evaluate(
-        self, run_dir: Path, out: Path, *overrides: str, config: str = "pretrain", launcher: Sequence[str] = PYTHON
+        self, run_dir: Path, out: Path, *overrides: str, config: str = "pretrain", ranks: int = 1
     ) -> subprocess.CompletedProcess[str]:
         options = ["--checkpoint", str(run_dir), "--out", str(out), "--again"]
-        return call([*launcher, "-m", "mcg.evaluate", *options, *self.command(run_dir, *overrides, config=config)])
+        words = ["-m", "mcg.evaluate", *options, *self.command(run_dir, *overrides, config=config)]
+        return call([*PYTHON, *words], ranks=ranks)
 
 
 def environment() -> dict[str, str]:
@@ -88,14 +95,15 @@ def environment() -> dict[str, str]:
 
 
 def call(
-    arguments: Sequence[str], timeout: int = TIMEOUT_SECONDS, home: Path | None = None
+    arguments: Sequence[str], timeout: int = TIMEOUT_SECONDS, home: Path | None = None, ranks: int = 1
 ) -> subprocess.CompletedProcess[str]:
     """home: the working folder and the user's home; None leaves that as it is, and works in the repository.
 
     A program of ours that needs no launcher starts from a process that has loaded torch already.
     """
     if home is None and arguments[0] == sys.executable and (arguments[1] == "train.py" or _is_ours(arguments[1:3])):
-        return call_forked(arguments[1:], environment(), ROOT, timeout)
+        return call_forked(arguments[1:], environment(), ROOT, timeout, ranks)
+    assert ranks == 1
     own = {} if home is None else {"PYTHONPATH": str(ROOT), "HOME": str(home)}
     return subprocess.run(
         list(arguments),

@@ -12,7 +12,7 @@ import pytest
 from mcg.engine.checkpoint import find_checkpoint
 from shards import DatasetWriter
 from tests.end_to_end.in_turn import call_all
-from tests.end_to_end.small_runs import TORCHRUN, call
+from tests.end_to_end.small_runs import PYTHON, call
 from tests.mcg.small_checkpoint import TASK, run_config
 from tests.mcg.small_questions import COLORS, write_questions
 from tests.shards.small_dataset import FACTS, picture
@@ -84,7 +84,7 @@ def test_predictions_that_do_not_fit_the_form_end_every_rank_after_saving(tmp_pa
         engine={"threads": 1},
     ).model_dump(mode="json", exclude_none=True)
     (tmp_path / "config.yaml").write_text(json.dumps(settings))
-    done = call([*TORCHRUN, "train.py", "--config", str(tmp_path / "config.yaml")])
+    done = call([*PYTHON, "train.py", "--config", str(tmp_path / "config.yaml")], ranks=2)
     assert done.returncode == 1
     assert done.stderr.count("NExT-OE's form needs VIDEO_QID") == 2, done.stderr
     assert find_checkpoint(tmp_path / "run").step == 2

@@ -237,14 +237,14 @@ def test_a_run_whose_machine_is_lost_goes_on_from_the_copies_in_a_bucket(
 
 @pytest.mark.long
 def test_zero_3_over_two_processes_trains_and_scores(runs: Runs, whole: Path, tmp_path: Path) -> None:
-    done = runs.train(tmp_path / "run", "engine.zero_stage=3", launcher=TORCHRUN)
+    done = runs.train(tmp_path / "run", "engine.zero_stage=3", ranks=2)
     assert done.returncode == 0, done.stderr
     assert "FutureWarning" not in done.stderr, done.stderr
     _assert_nearly_the_same(tmp_path / "run", whole)
     # writing answers takes different numbers of steps on different ranks
     split = f"data.val={{batch_size: 14, blend: [{{name: v, path: {runs.data / 'questions'}}}]}}"
     options = (f"init_from={tmp_path / 'run'}", "engine.zero_stage=3", "data.train.batch_size=8", split)
-    answered = runs.train(tmp_path / "qa", *options, config="questions", launcher=TORCHRUN)
+    answered = runs.train(tmp_path / "qa", *options, config="questions", ranks=2)
     assert answered.returncode == 0, answered.stderr
     scores = json.loads((tmp_path / "qa" / "evaluation" / "val" / "metrics.json").read_text())
     assert scores["num_scored"] == 48  # eight each of clips with three, one and two questions
@@ -270,9 +270,9 @@ def test_fine_tuning_starts_from_weights_and_scores_alike_on_one_and_two_process
     assert done.returncode == 0, done.stderr
     assert "open_qa: from the weights of" in done.stderr
     found = []
-    for name, launcher in (("one", PYTHON), ("two", TORCHRUN)):
+    for ranks, name in enumerate(("one", "two"), 1):
         # 48 questions in batches of 14: the last one is padded
-        scored = runs.evaluate(run, tmp_path / name, "data.test.batch_size=14", config="questions", launcher=launcher)
+        scored = runs.evaluate(run, tmp_path / name, "data.test.batch_size=14", config="questions", ranks=ranks)
         assert scored.returncode == 0, scored.stderr
         metrics = json.loads((tmp_path / name / "metrics.json").read_text())
         assert metrics["num_scored"] == 48
@@ -319,7 +319,7 @@ def test_another_models_checkpoint_is_refused(runs: Runs, whole: Path, tmp_path:
 def test_a_run_goes_on_with_other_processes_and_another_stage(runs: Runs, whole: Path, tmp_path: Path) -> None:
     run = tmp_path / "run"
     assert _interrupt(runs.start(run, launcher=_held(3)), 3, signal.SIGTERM) == 75
-    done = runs.train(run, "engine.zero_stage=2", launcher=TORCHRUN)
+    done = runs.train(run, "engine.zero_stage=2", ranks=2)
     assert done.returncode == 0, done.stderr
     assert f"steps 3 to {STEPS}, 2 process(es)" in done.stderr
     _assert_nearly_the_same(run, whole)
@@ -330,7 +330,7 @@ def test_a_run_goes_on_with_other_processes_and_another_stage(runs: Runs, whole:
 @pytest.mark.long
 def test_saving_in_the_background_on_two_processes_changes_nothing(runs: Runs, whole: Path, tmp_path: Path) -> None:
     run, options = tmp_path / "run", ("checkpoint.in_background=true", "checkpoint.every_steps=2")
-    done = runs.train(run, *options, "checkpoint.keep_every_steps=6", launcher=TORCHRUN)
+    done = runs.train(run, *options, "checkpoint.keep_every_steps=6", ranks=2)
     assert done.returncode == 0, done.stderr
     _assert_nearly_the_same(run, whole)
     kept = sorted(path.name for path in (run / "checkpoints").iterdir() if "step" in path.name)

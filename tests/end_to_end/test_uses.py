@@ -20,7 +20,6 @@ from tests.end_to_end.small_runs import (
     PYTHON,
     QUESTIONS,
     ROOT,
-    TORCHRUN,
     Runs,
     curve,
     environment,
@@ -166,13 +165,13 @@ def test_a_killed_run_goes_on_with_the_same_losses(configs: Runs, together: Path
 
 @pytest.mark.parametrize("stage", [0, 1, 2])
 def test_two_ranks_take_the_uses_in_the_same_order(configs: Runs, together: Path, tmp_path: Path, stage: int) -> None:
-    done = configs.train(tmp_path / "run", f"engine.zero_stage={stage}", config="two_uses", launcher=TORCHRUN)
+    done = configs.train(tmp_path / "run", f"engine.zero_stage={stage}", config="two_uses", ranks=2)
     assert done.returncode == 0, done.stderr
     assert uses_of(tmp_path / "run") == uses_of(together / "two")
     _nearly_equal(tmp_path / "run", together / "two")
 
 
 def test_a_batch_that_the_ranks_do_not_divide_is_named_by_its_use(configs: Runs, tmp_path: Path) -> None:
-    done = configs.train(tmp_path / "run", "uses.qa.train.batch_size=3", config="two_uses", launcher=TORCHRUN)
+    done = configs.train(tmp_path / "run", "uses.qa.train.batch_size=3", config="two_uses", ranks=2)
     assert done.returncode != 0
     assert "uses.qa.train: batch_size 3 (global) does not divide among world_size 2 ranks" in done.stderr

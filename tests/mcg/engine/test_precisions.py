@@ -6,8 +6,6 @@ fp16 is computed on this CPU by torch, which DeepSpeed is told that it can; on a
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,6 +15,7 @@ from deepspeed.accelerator import get_accelerator
 
 from mcg.engine.deepspeed import Engine
 from tests.end_to_end.small_runs import ROOT, environment
+from tests.forked import call_forked
 from tests.mcg.engine.precision_runs import (
     FOUR_RANKS,
     PAIRWISE,
@@ -138,9 +137,8 @@ def test_fp16_is_refused_where_it_is_not_computed(device: torch.device, monkeypa
 def test_precisions_and_stages_on_several_ranks_give_the_losses_of_one(
     world: int, settings: list[Setting], wanted: dict[int, list[float]], tmp_path: Path
 ) -> None:
-    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node"]
-    words = [*launcher, str(world), "-m", "tests.mcg.engine.precision_runs", str(tmp_path / "found.json")]
-    done = subprocess.run(words, cwd=ROOT, env=environment(), capture_output=True, text=True, timeout=800, check=False)
+    words = ["-m", "tests.mcg.engine.precision_runs", str(tmp_path / "found.json")]
+    done = call_forked(words, environment(), ROOT, 800, ranks=world)
     assert done.returncode == 0, done.stderr[-3000:]
     found = {tuple(setting): losses for setting, losses in json.loads((tmp_path / "found.json").read_text())}
     assert set(found) == set(settings)

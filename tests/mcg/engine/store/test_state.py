@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -22,6 +20,7 @@ from mcg.engine.store.state import has_state, read_state, state_of
 from mcg.engine.store.tensor_file import write_tensors
 from mcg.objectives.bundle import Bundle
 from mcg.objectives.config import ObjectivesConfig
+from tests.forked import call_forked
 from tests.mcg.engine.small_engine import (
     OPTIM,
     make_batch,
@@ -220,20 +219,10 @@ def _parts(run: Path, parts: Sequence[tuple[int, dict[str, Any], int]]) -> list[
     """The losses of a run whose parts ran one after the other: (ranks, fields of the engine, steps) each."""
     run.mkdir()
     for world, fields, steps in parts:
-        port = 10_000 + os.getpid() % 20_000
-        command = [sys.executable, "-m", "tests.mcg.engine.store.rank_run", str(run), json.dumps(fields), str(steps)]
-        ranks = [
-            subprocess.Popen(command, cwd=ROOT, env=_environment(rank, world, port), stderr=subprocess.PIPE)
-            for rank in range(world)
-        ]
-        told = [rank.communicate(timeout=280)[1].decode() for rank in ranks]
-        assert not any(rank.returncode for rank in ranks), "\n".join(told)
+        words = ["-m", "tests.mcg.engine.store.rank_run", str(run), json.dumps(fields), str(steps)]
+        done = call_forked(words, {**os.environ, "OMP_NUM_THREADS": "1"}, ROOT, 280, ranks=world)
+        assert done.returncode == 0, done.stderr
     return [json.loads(line) for line in (run / "curve.jsonl").read_text().splitlines()]
-
-
-def _environment(rank: int, world: int, port: int) -> dict[str, str]:
-    own = {"RANK": rank, "WORLD_SIZE": world, "LOCAL_RANK": rank, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
-    return {**os.environ, "OMP_NUM_THREADS": "1", **{name: str(value) for name, value in own.items()}}
 
 
 @pytest.mark.long
