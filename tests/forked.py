@@ -32,33 +32,59 @@ def run_ranks(function: Callable[..., None], arguments: tuple[Any, ...], world: 
     torch.multiprocessing.start_processes(function, arguments, nprocs=world, start_method="forkserver")
 
 
+class Forked:
+    """`python WORDS`, a file, or -m and a module, and its arguments, which appends what it prints to files.
+
+    With the methods of subprocess.Popen of the same names.
+    """
+
+    def __init__(
+        self, words: Sequence[str], environment: Mapping[str, str], folder: Path, stdout: Path, stderr: Path
+    ) -> None:
+        self._process = context.Process(
+            target=_become, args=(list(words), dict(environment), str(folder), (stdout, stderr))
+        )
+        self._process.start()
+        assert self._process.pid is not None
+        self.pid = self._process.pid
+
+    def poll(self) -> int | None:
+        return self._process.exitcode
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Raises subprocess.TimeoutExpired."""
+        self._process.join(timeout)
+        code = self._process.exitcode
+        if code is None:
+            raise subprocess.TimeoutExpired(self._process.name, timeout or 0.0)
+        return code
+
+    def kill(self) -> None:
+        self._process.kill()
+
+
 def call_forked(
     words: Sequence[str], environment: Mapping[str, str], folder: Path, timeout: float, ranks: int = 1
 ) -> subprocess.CompletedProcess[str]:
-    """What `subprocess.run` gives for `python WORDS`: a file, or -m and a module, and its arguments; with several ranks
-    what all of them print, and the exit code of the first that has another one than 0.
+    """What `subprocess.run` gives for `python WORDS`; with several ranks what all of them print, and the exit code of
+    the first that has another one than 0.
 
     Raises subprocess.TimeoutExpired, the processes being killed.
     """
-    own = [dict(environment)] if ranks == 1 else [{**environment, **place} for place in _places(ranks)]
+    places = [{}] if ranks == 1 else _places(ranks)
     ends = time.monotonic() + timeout
     with tempfile.TemporaryDirectory() as outputs:
-        files = [Path(outputs, name) for name in ("stdout", "stderr")]
-        for file in files:
-            file.touch()
-        processes = [context.Process(target=_become, args=(list(words), each, str(folder), files)) for each in own]
-        for process in processes:
-            process.start()
-        for process in processes:
-            process.join(max(0.0, ends - time.monotonic()))
-        codes = [process.exitcode for process in processes]
-        if None in codes:
+        out, err = Path(outputs, "stdout"), Path(outputs, "stderr")
+        processes = [Forked(words, {**environment, **place}, folder, out, err) for place in places]
+        try:
+            codes = [process.wait(max(0.0, ends - time.monotonic())) for process in processes]
+        except subprocess.TimeoutExpired:
             for process in processes:
                 process.kill()
-                process.join()
-            raise subprocess.TimeoutExpired(list(words), timeout, *(file.read_bytes() for file in files))
+                process.wait()
+            raise subprocess.TimeoutExpired(list(words), timeout, out.read_bytes(), err.read_bytes()) from None
         code = next((code for code in codes if code), 0)
-        return subprocess.CompletedProcess([sys.executable, *words], code, *(file.read_text() for file in files))
+        return subprocess.CompletedProcess([sys.executable, *words], code, out.read_text(), err.read_text())
 
 
 def _places(ranks: int) -> list[dict[str, str]]:
@@ -75,7 +101,7 @@ def _become(words: list[str], environment: dict[str, str], folder: str, files: S
     os.environ.clear()
     os.environ.update(environment)
     for number, file in zip((1, 2), files, strict=True):
-        opened = os.open(file, os.O_WRONLY | os.O_APPEND)
+        opened = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
         os.dup2(opened, number)
         os.close(opened)
     sys.path.insert(0, folder)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import subprocess
 import time
 from pathlib import Path
 
-from tests.end_to_end.small_runs import PYTHON, ROOT, Runs, environment, slurm
+from tests.end_to_end.small_runs import ROOT, Runs, environment, slurm
+from tests.forked import Forked
 
 HANG = 6.0
 """engine.hang_seconds of these runs."""
@@ -17,13 +17,9 @@ class Pair:
 
     def __init__(self, runs: Runs, run: Path, *overrides: str) -> None:
         common = ("schedule.length.steps=2000", "checkpoint.every_steps=2", f"engine.hang_seconds={HANG}")
-        words = [*PYTHON, "train.py", *runs.command(run, *common, *overrides)]
-        self.ranks = [
-            subprocess.Popen(
-                words, cwd=ROOT, env={**environment(), **slurm(rank, 2)}, stderr=(run.parent / f"{rank}.err").open("w")
-            )
-            for rank in (0, 1)
-        ]
+        words = ["train.py", *runs.command(run, *common, *overrides)]
+        out, errors = run.parent / "out", [run.parent / f"{rank}.err" for rank in (0, 1)]
+        self.ranks = [Forked(words, {**environment(), **slurm(rank, 2)}, ROOT, out, errors[rank]) for rank in (0, 1)]
         self._folder = run.parent
 
     def await_step(self, step: int) -> None:
@@ -32,7 +28,8 @@ class Pair:
             time.sleep(0.05)
 
     def said(self, rank: int) -> str:
-        return (self._folder / f"{rank}.err").read_text()
+        file = self._folder / f"{rank}.err"
+        return file.read_text() if file.is_file() else ""
 
     def end(self) -> None:
         for rank in self.ranks:

@@ -61,7 +61,7 @@ def test_a_killed_rank_is_restarted_by_torchrun_and_the_run_ends_whole(runs: Run
     torchrun = (*TORCHRUN, "--max-restarts", "3")
     process = runs.start(run, "checkpoint.every_steps=2", launcher=torchrun)
     assert process.stderr is not None
-    kills = {"step 3/": 1, "step 7/": 0}
+    kills = {"step 3/": 0}
     told = []
     for line in process.stderr:
         told.append(line)
@@ -70,7 +70,7 @@ def test_a_killed_rank_is_restarted_by_torchrun_and_the_run_ends_whole(runs: Run
     assert process.wait(timeout=300) == 0, "".join(told)
     assert not kills
     assert len(curve(run)) == STEPS
-    assert "".join(told).count("2 process(es)") == 3
+    assert "".join(told).count("2 process(es)") == 2
 
 
 def _error(done: subprocess.CompletedProcess[str], code: int) -> str:

@@ -13,7 +13,7 @@ pytestmark = [pytest.mark.timeout(900), pytest.mark.long]
 
 
 def test_a_run_that_is_killed_at_random_moments_ends_as_the_one_that_is_not(runs: Runs, tmp_path: Path) -> None:
-    topology, kills = Topology(ranks=2, stage=2), 5
+    topology, kills = Topology(ranks=2, stage=2), len(SPANS)
     steps = num_steps(kills)
     found = survive(runs, tmp_path / "killed", topology, steps, kills, seed=0)
     assert found.problem is None
