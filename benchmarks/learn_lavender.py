@@ -34,6 +34,7 @@ from typing import Any
 from harness import tell_seeds
 from learning import (
     build_shapes,
+    cider_of,
     metrics_of,
     predictions_of,
     score_once,
@@ -205,17 +206,13 @@ def _answers(task: str, out: Path) -> dict[str, float]:
 
 def _captions(task: str, out: Path) -> dict[str, float]:
     """CIDEr as a share of the references' own, and the words of direction and number."""
-    from mcg.metrics.captions import caption_scores
     from tools.datasets.shapes import NUMBERS, OPPOSITE
 
     found = {}
     for control in CONTROLS:
-        told = {one["id"]: one for one in predictions_of(out, control)}
-        references = {key: one["references"] for key, one in told.items()}
-        own = caption_scores(references, {key: each[0] for key, each in references.items()}, with_meteor=False)
-        found["captions_self"] = own.metrics["CIDEr"]
-        found[f"captions_{control}_CIDEr"] = metrics_of(out, control)["CIDEr"] / own.metrics["CIDEr"]
-        pairs = [(one["references"][0].split(), one["prediction"].replace(":", " : ").split()) for one in told.values()]
+        found[f"captions_{control}_CIDEr"], found["captions_self"] = cider_of(out, control)
+        told = predictions_of(out, control)
+        pairs = [(one["references"][0].split(), one["prediction"].replace(":", " : ").split()) for one in told]
         moving = [(right[-1], "".join(given[-1:])) for right, given in pairs if right[-1] in OPPOSITE]
         found |= _directions(f"captions_{control}", moving)
         counted = ["".join(given[:1]) == right[0] for right, given in pairs if right[0] in NUMBERS]

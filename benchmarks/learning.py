@@ -89,3 +89,14 @@ def predictions_of(out: Path, control: str = "none") -> list[dict[str, Any]]:
     """What was predicted of each element under a control."""
     lines = (scores_of(out, control) / "predictions.jsonl").read_text().splitlines()
     return [json.loads(line) for line in lines]
+
+
+def cider_of(out: Path, control: str = "none") -> tuple[float, float]:
+    """CIDEr under a control as a share of the references' own, and that: the mean over the videos of the first caption
+    against all, itself included."""
+    from mcg.metrics.captions import caption_scores
+
+    references = {one["id"]: one["references"] for one in predictions_of(out, control)}
+    firsts = {key: each[0] for key, each in references.items()}
+    own = float(caption_scores(references, firsts, with_meteor=False).metrics["CIDEr"])
+    return metrics_of(out, control)["CIDEr"] / own, own
