@@ -196,11 +196,9 @@ def test_ranks_whose_launcher_is_killed_save_and_end(
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("launcher", [_torchrun, deepspeed_launcher])
-def test_two_processes_give_the_losses_of_one(
-    runs: Runs, whole: Path, tmp_path: Path, launcher: Callable[[], Sequence[str]]
-) -> None:
-    done = runs.train(tmp_path / "run", launcher=launcher())
+def test_two_processes_give_the_losses_of_one(runs: Runs, whole: Path, tmp_path: Path) -> None:
+    """Whichever launcher starts them: test_training_guide.py."""
+    done = runs.train(tmp_path / "run", ranks=2)
     assert done.returncode == 0, done.stderr
     _assert_nearly_the_same(tmp_path / "run", whole)
     facts = json.loads((tmp_path / "run" / "accounting.json").read_text())
