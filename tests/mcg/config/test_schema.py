@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from pathlib import Path
 from typing import Any
@@ -16,10 +17,16 @@ ROOT = Path(__file__).resolve().parents[3]
 CONFIGS = sorted((ROOT / "configs").rglob("*.yaml"))
 
 
-def _faults(tree: dict[str, Any]) -> list[str]:
+@functools.cache
+def _validator() -> jsonschema.Draft202012Validator:
+    """Made once: it takes a second."""
     found = schema()
     jsonschema.Draft202012Validator.check_schema(found)
-    return [error.json_path for error in jsonschema.Draft202012Validator(found).iter_errors(tree)]
+    return jsonschema.Draft202012Validator(found)
+
+
+def _faults(tree: dict[str, Any]) -> list[str]:
+    return [error.json_path for error in _validator().iter_errors(tree)]
 
 
 def _read(path: str) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from mcg.engine.config import EngineConfig
 from mcg.engine.deepspeed import Engine, start_distributed, stop_distributed
 from tests.mcg.engine.small_engine import OPTIM, make_bundle, make_schedule, split_batch
 
-BATCH_SIZE, STEPS, STEPS_ON_RANKS = 8, 20, 8
+BATCH_SIZE, STEPS, STEPS_ON_RANKS = 8, 10, 8
 Setting = tuple[str, int, int, bool]
 """Precision, ZeRO stage, batches of a step, checkpointing of activations."""
 
