@@ -17,11 +17,13 @@ from mcg.config import RunConfig, load_config
 from tests.didemo_like import write_didemo_like
 from tests.end_to_end.in_turn import call_all
 from tests.guide import commands, options
+from tests.lavender_like import write_msrvtt_mc, write_msvd
 from tests.small_configs import ROOT, shrink
 
-_DATASETS = commands((ROOT / "docs" / "datasets.md").read_text())
+_DATASETS = [line for page in ("datasets", "containers") for line in commands((ROOT / f"docs/{page}.md").read_text())]
 _BUILDS = [line for line in _DATASETS if "-m tools build" in line]
 _COPIES = [line for line in _DATASETS if line.startswith("cp ")]
+_TAB = "\t"
 _FROM_OTHERS = (
     "init_from=",
     "task.answer_list=",
@@ -115,3 +117,34 @@ def write_captioned(corpus: Path, raw: Path) -> None:
     for video, file in json.loads((like / "video_id_to_file.json").read_text()).items():
         (raw / f"MSRVTT/videos/{video}{Path(file).suffix}").symlink_to(corpus / "videos" / file)
     write_didemo_like(corpus, raw / "didemo")
+
+
+def write_questions(corpus: Path, raw: Path) -> None:
+    """MSRVTT-QA and MC, MSVD, LSMDC and TGIF-QA, files and media, under the names that docs/datasets.md gives them."""
+    notes = corpus / "annotations"
+    for name in ("msrvtt_qa", "msvd_qa", "lsmdc", "tgif_qa"):
+        (raw / name).mkdir()
+        for file in (notes / name).iterdir():
+            if file.is_file():
+                (raw / name / file.name).symlink_to(file)
+    answers = dict.fromkeys(asked["answer"] for asked in json.loads((notes / "msvd_qa/train_qa.json").read_text()))
+    numbers = {answer: number for number, answer in enumerate(answers)}
+    (raw / "msvd_qa/train_ans2label.json").write_text(json.dumps(numbers))
+    (raw / "lsmdc/LSMDC16_challenge_1000_publictect.csv").symlink_to(notes / "lsmdc/LSMDC16_annos_test.csv")
+    for clip, file in json.loads((notes / "lsmdc/clip_id_to_file.json").read_text()).items():
+        film = raw / "lsmdc/videos" / clip[: clip.rindex("_")]
+        film.mkdir(parents=True, exist_ok=True)
+        (film / f"{clip}{Path(file).suffix}").symlink_to(corpus / "videos" / file)
+    (raw / "gifs").symlink_to(notes / "tgif_qa/gifs")
+    for kind in ("action", "transition"):  # of every GIF: a tenth of those of training are val
+        file = raw / f"tgif_qa/Train_{kind}_question.csv"
+        header, first, *_ = file.read_text().splitlines()
+        rows = [f"{gif.stem}\t{first.partition(_TAB)[2]}" for gif in sorted((raw / "gifs").iterdir())]
+        file.unlink()
+        file.write_text("".join(f"{line}\n" for line in (header, *rows)))
+    (raw / "msrvtt_mc").mkdir()
+    write_msrvtt_mc(corpus, raw / "msrvtt_mc")
+    (write_msvd(corpus, raw / "msvd") / "YouTubeClips").rename(raw / "YouTubeClips")
+    named = dict(line.split()[::-1] for line in (notes / "msvd_qa/youtube_mapping.txt").read_text().splitlines())
+    for number, file in json.loads((notes / "msvd_qa/vid_to_file.json").read_text()).items():
+        (raw / f"YouTubeClips/{named[number]}{Path(file).suffix}").symlink_to(corpus / "videos" / file)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import struct
 from pathlib import Path
@@ -12,6 +11,7 @@ import pytest
 
 from shards.media.frames import FramePictures
 from shards.media.pictures.picture import open_image
+from tests.t2vlp_like import raw_frames_of, webvid_captions, write_webvid_frames
 from tests.tools.commands.command_line import invoke
 from tests.tools.containers.given import CLIPS, OF_CLIPS, PICTURES, example, write_tfrecords
 from tests.tools.datasets.from_files import decoded
@@ -64,35 +64,18 @@ def test_raw_frames_keep_their_colours(tmp_path: Path) -> None:
 
 
 def test_frames_of_real_clips_are_kept_to_the_last_bit(corpus: Path, tmp_path: Path) -> None:
-    ids = json.loads((corpus / "annotations/webvid_like/videoid_to_file.json").read_text())
-    with open(corpus / "annotations/webvid_like/results_2M_train.csv", newline="") as file:
-        labels = [(line["videoid"], line["name"]) for line in csv.DictReader(file)][:3]
-    clips = [clip_of(corpus / "videos" / ids[video]) for video, _ in labels]
-    offsets = write_tfrecords(tmp_path / "webvid-00000.tfrecord", [example(image=[clip.tobytes()]) for clip in clips])
-    lines = [f"{video}\twebvid-00000.tfrecord\t{offset}\n" for (video, _), offset in zip(labels, offsets, strict=True)]
-    index, captions = tmp_path / "webvid.index", tmp_path / "frozen_train_labels.json"
-    index.write_text("".join(lines))
-    captions.write_text(json.dumps([{"video_id": video, "caption": caption} for video, caption in labels]))
-    records = decoded("t2vlp_tfrecord", tmp_path / "out", "--data", index, "--annotations", captions)
-    assert [record["caption"] for record in records] == [caption for _, caption in labels]
-    row = next(iter(t2vlp_tfrecord.rows(index, captions)))
+    write_webvid_frames(corpus, tmp_path, 3)
+    index, labels = tmp_path / "webvid.index", tmp_path / "frozen_train_labels.json"
+    records = decoded("t2vlp_tfrecord", tmp_path / "out", "--data", index, "--annotations", labels)
+    captions = webvid_captions(corpus, 3)
+    assert [record["caption"] for record in records] == [*captions.values()]
+    row = next(iter(t2vlp_tfrecord.rows(index, labels)))
     assert isinstance(row, Row) and row.media is not None
-    frames = FramePictures(row.media)
-    assert len(frames) == 12 and len(row.media) < clips[0].nbytes / 2
+    raw, frames = raw_frames_of(corpus, next(iter(captions))), FramePictures(row.media)
+    assert len(frames) == 12 and len(row.media) < raw.nbytes / 2
     for number in range(12):
         with open_image(frames.picture(number)) as (image, _):
-            assert np.array_equal(np.asarray(image.convert("RGB")), clips[0][number, :, :, ::-1])
-
-
-def clip_of(path: Path) -> np.ndarray:
-    """Twelve frames of a clip as T2VLP stores them: uint8 (12, 256, 256, 3), BGR."""
-    import av
-
-    with av.open(str(path)) as container:
-        frames = [frame for frame, _ in zip(container.decode(video=0), range(24), strict=False)][::2]
-        rgb = [np.asarray(frame.to_image().resize((256, 256))) for frame in frames]
-    assert len(rgb) == 12
-    return np.ascontiguousarray(np.stack(rgb)[..., ::-1])
+            assert np.array_equal(np.asarray(image.convert("RGB")), raw[number, :, :, ::-1])
 
 
 def test_encoded_media_with_their_texts_need_no_index(tmp_path: Path) -> None:
