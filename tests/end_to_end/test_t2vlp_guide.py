@@ -28,6 +28,7 @@ TRAINED = [line for line in GUIDE if "train.py" in line]
 SCORED = [line for line in GUIDE if "-m mcg.evaluate" in line]
 FEW = {"train": 4, "train_9k": 4, "val": 3, "test": 4, "test_1k": 5}
 """Rows of a split that are built."""
+DEMO = "configs/t2vlp/demo.yaml"
 DEPTH = 3
 """Candidates that are ranked again."""
 CLIPS = {"bird.mp4": "bbb_bird.mp4", "beach.mp4": "woman_black.mp4"}
@@ -136,6 +137,7 @@ def test_a_question_gets_answers_of_the_list(done: Done) -> None:
 
 
 def test_every_config_is_trained_and_each_benchmark_scored_by_a_command_of_the_page() -> None:
-    known = {str(path.relative_to(ROOT)) for path in (ROOT / "configs/t2vlp").glob("*.yaml")}
+    """But for the demo's, which is small already."""
+    known = {str(path.relative_to(ROOT)) for path in (ROOT / "configs/t2vlp").glob("*.yaml")} - {DEMO}
     assert {options(command)["config"] for command in TRAINED} == known
     assert {options(command)["config"] for command in SCORED} == {name for name in known if "/pt_" not in name}
