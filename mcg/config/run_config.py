@@ -163,6 +163,8 @@ class RunConfig(BaseModel):
         self.model.check_clip(self.task.clip)
         if self.task.evaluation_clip is not None:
             self.model.check_clip(self.task.evaluation_clip, "task.evaluation_clip")
+        clips = (self.task.clip, self.task.evaluation_clip or self.task.clip)
+        self.model.check_texts(self.task.longest_texts(), max(clip.num_frames for clip in clips))
         for split, loader in (("train", self.data.train), ("val", self.data.val), ("test", self.data.test)):
             if loader is not None:
                 self.task.check_data(split, loader)

@@ -73,6 +73,11 @@ class ModelConfig(ClassConfig):
         """Raises ValueError where the model is not made for such clips. name: the clip's path in configs."""
         raise NotImplementedError(f"{type(self).__name__} must say which clips it is made for")
 
+    def check_texts(self, texts: Mapping[str, int], num_frames: int) -> None:
+        """Raises ValueError where the model has no places for texts (ClipTaskConfig.longest_texts) and clips of so many
+        frames."""
+        return
+
 
 def check_num_frames(clip: ClipConfig, max_frames: int, name: str) -> None:
     """Raise ValueError for clips of more frames than a model takes. name: the path of the clip in configs."""

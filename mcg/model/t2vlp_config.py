@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
@@ -54,7 +55,7 @@ class T2vlpConfig(ModelConfig):
                 raise ValueError(f"{name} is {other} and vision.contrastive_width {width}; give both one width")
         if self.fusion is not None and self.num_video_tokens >= self.fusion.max_positions:
             raise ValueError(
-                f"{self._sum_of_tokens()} = {self.num_video_tokens} tokens of a video leave no place for words among "
+                f"{self._video_tokens(self.max_frames)} = {self.num_video_tokens} tokens of a video leave no place for words among "
                 f"fusion.max_positions {self.fusion.max_positions}; take fewer frames or centres"
             )
         return self
@@ -62,11 +63,15 @@ class T2vlpConfig(ModelConfig):
     @property
     def num_video_tokens(self) -> int:
         """Tokens of the longest video in the fusion: the mean of its frames, the frames, the tubes."""
-        return 1 + self.max_frames + (self.tubes.num_centres if self.tubes is not None else 0)
+        return 1 + self.max_frames + self._num_tubes
 
-    def _sum_of_tokens(self) -> str:
-        tubes = f" + {self.tubes.num_centres} tubes" if self.tubes is not None else ""
-        return f"1 mean + {self.max_frames} frames{tubes}"
+    @property
+    def _num_tubes(self) -> int:
+        return self.tubes.num_centres if self.tubes is not None else 0
+
+    def _video_tokens(self, num_frames: int) -> str:
+        """The tokens of a video in the fusion, in words."""
+        return f"1 mean + {num_frames} frames" + (f" + {self._num_tubes} tubes" if self._num_tubes else "")
 
     def build(self, texts: Any) -> Any:
         return self.load_class()(self, texts)
@@ -97,3 +102,17 @@ class T2vlpConfig(ModelConfig):
                 f"{name}.size is {clip.size}, but model.vision.image_size is {self.vision.image_size}; set the one to "
                 "the other"
             )
+
+    def check_texts(self, texts: Mapping[str, int], num_frames: int) -> None:
+        for text, count in texts.items():
+            if count > self.text.max_positions:
+                raise ValueError(
+                    f"{text} = {count} tokens of a text, and model.text.max_positions is {self.text.max_positions}; "
+                    "take shorter texts"
+                )
+            found = 1 + num_frames + self._num_tubes + count
+            if self.fusion is not None and found > self.fusion.max_positions:
+                raise ValueError(
+                    f"{self._video_tokens(num_frames)} + {text} = {found} tokens, and model.fusion.max_positions is "
+                    f"{self.fusion.max_positions}; take shorter texts, fewer frames or fewer centres"
+                )

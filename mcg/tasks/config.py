@@ -36,6 +36,10 @@ class ClipTaskConfig(ClassConfig):
         """Field -> path or address of each file and dataset that the task itself reads."""
         return {}
 
+    def longest_texts(self) -> dict[str, int]:
+        """The longest texts that a model reads: what they consist of, in words with the settings -> tokens."""
+        return {}
+
     def unscored(self) -> Self:
         """The same task where nothing is scored, without the files that only scores need."""
         return self
@@ -72,6 +76,9 @@ class PretrainConfig(ClipTaskConfig):
     """Longest caption in tokens, [CLS] and [SEP] included; longer ones are cut."""
     masked_share: float = Field(default=0.15, gt=0, lt=1)
     """Share of word pieces that masked-language modelling predicts."""
+
+    def longest_texts(self) -> dict[str, int]:
+        return _words("max_text_tokens", self.max_text_tokens)
 
     def captioning(self) -> CaptioningConfig:
         """The captions that pre-training taught, of the same clips."""
@@ -116,6 +123,13 @@ class OpenQAConfig(ClipTaskConfig):
     """Name -> question types whose accuracy is reported together."""
     submission: FormName = "question_list"
     """Form of the submission file (mcg/scoring/submission.py)."""
+
+    def longest_texts(self) -> dict[str, int]:
+        found = _words("max_question_tokens", self.max_question_tokens)
+        if self.answering != "answer_slot":
+            return found
+        slots = self.max_answer_tokens - 2
+        return {f"{text} + {slots} slots (task.max_answer_tokens - 2)": n + slots for text, n in found.items()}
 
     def unscored(self) -> Self:
         return self.model_copy(update={"metric": "accuracy"})  # the other one needs WordNet
@@ -167,6 +181,9 @@ class MultipleChoiceConfig(ClipTaskConfig):
     submission: FormName = "nextqa"
     """Form of the submission file (mcg/scoring/submission.py)."""
 
+    def longest_texts(self) -> dict[str, int]:
+        return _words("max_question_tokens", self.max_question_tokens)
+
 
 class RetrievalConfig(ClipTaskConfig):
     """Text-video retrieval."""
@@ -189,6 +206,9 @@ class RetrievalConfig(ClipTaskConfig):
     of their similarities."""
     pairs_at_once: int = Field(default=64, ge=1)
     """Pairs, and texts, that pass the model together in evaluation."""
+
+    def longest_texts(self) -> dict[str, int]:
+        return _words("max_text_tokens", self.max_text_tokens)
 
     def check_data(self, split: str, data: LoaderConfig) -> None:
         _check_whole_samples(self.name, split, data)
@@ -215,6 +235,10 @@ class CaptioningConfig(ClipTaskConfig):
     training_captions: str | None = None
     """Captions of training, to count those that were copied: a dataset of shards, or a .json file in COCO's form."""
 
+    def longest_texts(self) -> dict[str, int]:
+        written = _words("max_caption_tokens - 1", self.max_caption_tokens - 1)
+        return {**_words("max_text_tokens", self.max_text_tokens), **written}
+
     def unscored(self) -> Self:
         return self.model_copy(update={"training_captions": None})
 
@@ -231,6 +255,11 @@ class CaptioningConfig(ClipTaskConfig):
             raise ValueError(
                 "objectives.masked_lm.causal is false, and captions are written from left to right; set it to true"
             )
+
+
+def _words(setting: str, count: int) -> dict[str, int]:
+    """A text that a setting cuts."""
+    return {f"{count} words (task.{setting})": count}
 
 
 def _check_whole_samples(task: str, split: str, data: LoaderConfig) -> None:

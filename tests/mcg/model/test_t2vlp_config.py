@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
 
+from mcg.config import load_config
 from mcg.model.t2vlp_config import T2vlpConfig
+from shards.base import ConfigError
 from shards.media import ClipConfig
 from tests.mcg.small_t2vlp import t2vlp_config
+from tests.small_configs import ROOT
 
 BASE = T2vlpConfig(name="t2vlp")
 
@@ -25,6 +29,36 @@ def test_clips_of_another_size_or_of_more_frames_are_refused() -> None:
         BASE.check_clip(ClipConfig(num_frames=13, size=224))
     with pytest.raises(ValueError, match=r"task\.clip\.size is 256, but model\.vision\.image_size is 224"):
         BASE.check_clip(ClipConfig(num_frames=12, size=256))
+
+
+@pytest.mark.parametrize(
+    ("config", "overrides", "told"),
+    [
+        ("ft_didemo_ret", ["task.max_text_tokens=57"], " + 57 words (task.max_text_tokens) = 78 tokens, and model."),
+        ("pt_stage1", ["task.max_text_tokens=57"], "model.fusion.max_positions is 77; take shorter texts, fewer"),
+        ("ft_msrvtt_cap", ["task.max_caption_tokens=58"], " + 57 words (task.max_caption_tokens - 1) = 78 tokens"),
+        (
+            "ft_msrvtt_qa",
+            ["task.max_question_tokens=49"],
+            "1 mean + 12 frames + 8 tubes + 49 words (task.max_question_tokens) + 8 slots (task.max_answer_tokens - 2) "
+            "= 78 tokens",
+        ),
+        ("clip4clip_msrvtt_ret", ["task.max_text_tokens=78"], "model.text.max_positions is 77; take shorter texts"),
+    ],
+)
+def test_texts_for_which_there_are_no_places_are_refused_with_the_sum(
+    config: str, overrides: list[str], told: str
+) -> None:
+    with pytest.raises(ConfigError, match=re.escape(told)):
+        load_config(ROOT / f"configs/t2vlp/{config}.yaml", overrides)
+
+
+def test_fewer_frames_leave_places_for_longer_texts() -> None:
+    shorter = ["task.clip.num_frames=11", "task.max_text_tokens=57"]
+    assert load_config(ROOT / "configs/t2vlp/ft_didemo_ret.yaml", shorter).task.clip.num_frames == 11
+    with pytest.raises(ConfigError, match=r"12 frames \+ 8 tubes \+ 57 words"):
+        evaluated = ["task.evaluation_clip={num_frames: 12, size: 224}"]
+        load_config(ROOT / "configs/t2vlp/ft_didemo_ret.yaml", [*shorter, *evaluated])
 
 
 @pytest.mark.parametrize(
