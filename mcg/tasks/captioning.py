@@ -29,8 +29,8 @@ from mcg.model.states import VideoStates
 from mcg.scoring.submission import Submission, captions
 from mcg.tasks.config import CaptioningConfig
 from mcg.tasks.dataset_records import dataset_records
-from mcg.tasks.task import LONG_TEXT, Scores, Task, text_of, video_id
-from shards import Batch, EncodedClip, Sample, SampleError
+from mcg.tasks.task import LONG_TEXT, Scores, Task, caption_of, text_of, video_id
+from shards import Batch, EncodedClip, Sample
 from shards.base import say
 from shards.loader import RngFactory
 from shards.media import ClipConfig, plan_clip
@@ -53,10 +53,7 @@ class Captioning(Task):
             references = [caption for record in sample.records if (caption := text_of(record, "caption"))]
             meta = {"id": video_id(sample), "references": references}
             return EncodedClip(sample.media, sample.facts.kind, plan, self.texts.prompt(), meta)
-        caption = text_of(sample.record, "caption")
-        if not self.texts.num_pieces(caption):
-            found = f"no word piece in the caption {caption!r}" if caption else f"no caption in {sorted(sample.record)}"
-            raise SampleError(sample.origin, f"record {sample.record_index}: {found}")
+        caption = caption_of(sample, sample.record, sample.record_index, self.texts)
         arrays = self.texts.caption(caption, self.config.max_text_tokens, self.config.masked_share, rng("mask"))
         return EncodedClip(sample.media, sample.facts.kind, plan, arrays, {"caption": caption})
 

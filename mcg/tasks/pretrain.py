@@ -14,8 +14,8 @@ from torch import Tensor
 from mcg.metrics.retrieval import recall
 from mcg.model.model import Model
 from mcg.tasks.config import PretrainConfig
-from mcg.tasks.task import LONG_TEXT, Scores, Task, text_of
-from shards import Batch, EncodedClip, Sample, SampleError
+from mcg.tasks.task import LONG_TEXT, Scores, Task, caption_of
+from shards import Batch, EncodedClip, Sample
 from shards.loader import RngFactory
 from shards.media import ClipConfig, plan_clip
 
@@ -27,9 +27,7 @@ class Pretrain(Task):
     config: PretrainConfig
 
     def example(self, sample: Sample, rng: RngFactory, clip: ClipConfig, training: bool) -> EncodedClip:
-        caption = text_of(sample.record, "caption")
-        if not caption:
-            raise SampleError(sample.origin, f"record {sample.record_index}: no caption in {sorted(sample.record)}")
+        caption = caption_of(sample, sample.record, sample.record_index, self.texts)
         longest = self.config.max_text_tokens
         arrays = {
             **self.texts.pair(caption, longest),

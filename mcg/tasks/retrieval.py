@@ -22,7 +22,7 @@ from mcg.scoring.pairs import Pairs, Scored, distinct
 from mcg.scoring.reranking import ranking_scores
 from mcg.scoring.submission import Submission, rankings
 from mcg.tasks.config import RetrievalConfig
-from mcg.tasks.task import LONG_TEXT, Scores, Task, label_of, text_of, video_id, video_key
+from mcg.tasks.task import LONG_TEXT, Scores, Task, caption_of, label_of, text_of, video_id, video_key
 from shards import Batch, EncodedClip, Sample, SampleError
 from shards.loader import RngFactory
 from shards.media import ClipConfig, plan_clip
@@ -51,11 +51,10 @@ class Retrieval(Task):
         records = [(sample.record_index, sample.record)] if training else list(enumerate(sample.records))
         texts = []
         for number, record in records:
-            caption = text_of(record, "caption")
             if training and self.config.paragraphs == "sampled":
                 caption = _some_of(sample, rng("paragraph"))
-            if not caption:
-                raise SampleError(sample.origin, f"record {number}: no caption in {sorted(record)}")
+            else:
+                caption = caption_of(sample, record, number, self.texts)
             texts.append({"id": label_of(record, "id") or f"{sample.origin}#{number}", "caption": caption})
         meta = {"video": video_id(sample), "texts": texts}
         pairs = [self.texts.pair(text["caption"], self.config.max_text_tokens) for text in texts]

@@ -21,7 +21,7 @@ from mcg.model.model import Model
 from mcg.scoring.submission import Submission
 from mcg.tasks.config import ClipTaskConfig
 from mcg.text.texts import Texts
-from shards import Batch, EncodedClip, Sample
+from shards import Batch, EncodedClip, Sample, SampleError
 from shards.dataset import is_whole
 from shards.loader import RngFactory
 from shards.media import ClipConfig
@@ -140,6 +140,15 @@ def label_of(record: dict[str, Any], name: str) -> str:
     """A field of a record that may be a text or a number, as text; "" where it is neither."""
     value = record.get(name)
     return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else text_of(record, name)
+
+
+def caption_of(sample: Sample, record: dict[str, Any], number: int, texts: Texts) -> str:
+    """The caption of a record of a sample. Raises SampleError, with its number, where it says nothing to the model."""
+    caption = text_of(record, "caption")
+    if not texts.num_pieces(caption):
+        found = f"no word piece in the caption {caption!r}" if caption else f"no caption in {sorted(record)}"
+        raise SampleError(sample.origin, f"record {number}: {found}")
+    return caption
 
 
 def video_id(sample: Sample) -> str:

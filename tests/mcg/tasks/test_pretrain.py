@@ -49,6 +49,11 @@ def test_an_empty_caption_names_the_record(record: dict[str, Any]) -> None:
         _task().encode(sample(record, index=2), draws())
 
 
+def test_a_caption_of_which_nothing_is_left_names_the_record() -> None:
+    with pytest.raises(SampleError, match=r"clip-7: record 2: no word piece in the caption '\\u200b'"):
+        _task().encode(sample({"caption": "\u200b"}, index=2), draws())
+
+
 def test_an_example_depends_on_its_address_alone() -> None:
     task, record = _task(), sample({"caption": "a man is playing an acoustic guitar on stage"})
     first, again, other = task.encode(record, draws(1)), task.encode(record, draws(1)), task.encode(record, draws(2))

@@ -85,9 +85,17 @@ def test_a_paragraph_without_its_parts_is_refused_with_the_remedy(segments: Any)
     make_retrieval().encode(sample(record), draws())
 
 
-@pytest.mark.parametrize("record", [{}, {"caption": " "}, {"caption": 3}])
-def test_an_empty_caption_names_the_record(record: dict[str, Any]) -> None:
-    with pytest.raises(SampleError, match=r"clip-7: record 2: no caption in \["):
+@pytest.mark.parametrize(
+    ("record", "told"),
+    [
+        ({}, r"no caption in \["),
+        ({"caption": " "}, r"no caption in \["),
+        ({"caption": 3}, r"no caption in \["),
+        ({"caption": "\u200b"}, r"no word piece in the caption '\\u200b'"),
+    ],
+)
+def test_a_caption_that_says_nothing_names_the_record(record: dict[str, Any], told: str) -> None:
+    with pytest.raises(SampleError, match=rf"clip-7: record 2: {told}"):
         make_retrieval().encode(sample(record, index=2), draws())
 
 
