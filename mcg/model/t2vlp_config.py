@@ -55,8 +55,8 @@ class T2vlpConfig(ModelConfig):
                 raise ValueError(f"{name} is {other} and vision.contrastive_width {width}; give both one width")
         if self.fusion is not None and self.num_video_tokens >= self.fusion.max_positions:
             raise ValueError(
-                f"{self._video_tokens(self.max_frames)} = {self.num_video_tokens} tokens of a video leave no place for words among "
-                f"fusion.max_positions {self.fusion.max_positions}; take fewer frames or centres"
+                f"{self._video_tokens(self.max_frames)} = {self.num_video_tokens} tokens of a video leave no place for "
+                f"words among fusion.max_positions {self.fusion.max_positions}; take fewer frames or centres"
             )
         return self
 
